@@ -1,0 +1,76 @@
+"""The contract of an embedder: pictures (and, for some, words) in, vectors out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL.Image import Image
+
+from indexers.errors import BadSetting, NoTextTower
+from indexers.types import Json, Metric, Vectors
+
+
+class Embedder(ABC):
+    """Turns pictures into vectors of one dimension.
+
+    Constructing one is cheap: it checks its settings and loads nothing. Weights load on first use. The same picture, the
+    same settings and the same fingerprint give the same vector (to float32 rounding), whatever else is in the batch.
+
+    `prepare` and `forward` may be called from several threads at once.
+    """
+
+    name: ClassVar[str]
+    dimension: int
+    input_size: int
+    """Edge in pixels of what the model looks at; pictures are decoded to about twice that."""
+    metric: ClassVar[Metric] = "cosine"
+    supports_text: ClassVar[bool] = False
+    licence: ClassVar[str] = "unknown"
+    """Of the weights."""
+    extra: ClassVar[str | None] = None
+    """The nearkin extra that installs what it needs."""
+    batch_size: int = 32
+
+    def __init__(self, **settings: Any) -> None:
+        unknown = set(settings) - set(self.defaults())
+        if unknown:
+            known = ", ".join(sorted(self.defaults())) or "none"
+            raise BadSetting(f"the embedder {self.name!r} has no setting {sorted(unknown)[0]!r}; it has: {known}")
+        self.settings: Json = self.defaults() | settings
+
+    @classmethod
+    def defaults(cls) -> Json:
+        """The settings that change the vectors, with their defaults; JSON values only."""
+        return {}
+
+    @abstractmethod
+    def forward(self, batch: Sequence[Any]) -> Vectors:
+        """Vectors, float32 (n, dimension), of n prepared pictures."""
+
+    def prepare(self, image: Image) -> Any:
+        """What `forward` takes of one picture (an upright RGB picture of any size): the model's own transform."""
+        return image
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        """Vectors, float32 (n, dimension), of n upright RGB pictures."""
+        if not images:
+            return np.empty((0, self.dimension), np.float32)
+        return self.forward([self.prepare(image) for image in images])
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of words, in the same space as the pictures'. Raises NoTextTower."""
+        raise NoTextTower(
+            f"the embedder {self.name!r} reads pictures only, so it can't search for {texts[0]!r}; "
+            "search with a picture, an item or a vector"
+        )
+
+    def fingerprint(self) -> str:
+        """Names the weights (a hash of their file) or the version of the computation: other vectors, other name."""
+        return "1"
+
+    def limit_threads(self, count: int) -> None:
+        """Called in each worker thread: use so many cores for one call of `forward`."""
+        return

@@ -1,0 +1,134 @@
+"""Every error that nearkin raises.
+
+    NearkinError
+    ├── UsageError (also a ValueError)      what the caller gave can't be used; nothing was written
+    │   ├── BadQuery                        a query that is no picture, text, item or vector; k below 1
+    │   ├── BadVector                       NaN, infinite, all zero, or of another dimension
+    │   ├── BadFilter                       a `where` that is not of the grammar
+    │   ├── BadSetting                      an unknown key or a value out of range, in a file, the environment or a call
+    │   ├── UnknownPlugin                   no embedder, index or clusterer of that name
+    │   └── NoTextTower                     words were asked of an embedder that reads pictures only
+    ├── NotFound (also a KeyError)
+    │   ├── ItemNotFound                    no item with that id or key
+    │   └── CollectionNotFound              no collection in that folder
+    ├── PictureError                        one picture can't be read; a run goes on without it
+    │   ├── UnreadablePicture               not a picture, cut off, or damaged
+    │   └── PictureTooLarge                 more pixels or bytes than the limits allow; refused before its pixels are decoded
+    ├── Unavailable                         something has to be installed or brought first
+    │   ├── MissingPackage                  an optional package
+    │   └── WeightsUnavailable              a model's weights
+    ├── CatalogueError                      the database can't be used as it is
+    │   ├── CatalogueDamaged                SQLite can't read it, or it contradicts itself
+    │   ├── SchemaTooNew                    made by a newer nearkin
+    │   ├── SchemaTooOld                    `nearkin upgrade` has to run first
+    │   ├── UnsafeFileSystem                a network file system, on which SQLite's log is not safe
+    │   ├── WriterBusy                      another process or thread is writing
+    │   └── WriteFailed                     the disk is full, or the folder can't be written
+    └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, callers never see this
+
+Each message says what is wrong, with which value, and what to do about it. Errors of other libraries are translated
+where they are met; only the command line turns errors into exit codes.
+"""
+
+
+class NearkinError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UsageError(NearkinError, ValueError):
+    """What the caller gave can't be used."""
+
+
+class BadQuery(UsageError):
+    """Not something that can be searched for."""
+
+
+class BadVector(UsageError):
+    """A vector that no index could hold."""
+
+
+class BadFilter(UsageError):
+    """A `where` outside the grammar."""
+
+
+class BadSetting(UsageError):
+    """An unknown setting, or a value out of its range."""
+
+
+class UnknownPlugin(UsageError):
+    """No member of that family has that name."""
+
+
+class NoTextTower(UsageError):
+    """The embedder reads pictures only."""
+
+
+class NotFound(NearkinError, KeyError):
+    """Asked for something that is not there."""
+
+    def __str__(self) -> str:  # KeyError would print the message's repr
+        return str(self.args[0]) if self.args else ""
+
+
+class ItemNotFound(NotFound):
+    """No item with that id or key."""
+
+
+class CollectionNotFound(NotFound):
+    """No collection in that folder."""
+
+
+class PictureError(NearkinError):
+    """One picture can't be read."""
+
+
+class UnreadablePicture(PictureError):
+    """Not a picture, cut off, or damaged."""
+
+
+class PictureTooLarge(PictureError):
+    """Over the limit on pixels or bytes."""
+
+
+class Unavailable(NearkinError):
+    """Something has to be installed or brought first."""
+
+
+class MissingPackage(Unavailable):
+    """An optional package is not installed."""
+
+
+class WeightsUnavailable(Unavailable):
+    """A model's weights can't be had."""
+
+
+class CatalogueError(NearkinError):
+    """The database can't be used as it is."""
+
+
+class CatalogueDamaged(CatalogueError):
+    """The database is damaged."""
+
+
+class SchemaTooNew(CatalogueError):
+    """The database was made by a newer nearkin."""
+
+
+class SchemaTooOld(CatalogueError):
+    """The database has to be upgraded first."""
+
+
+class UnsafeFileSystem(CatalogueError):
+    """The database would lie on a network file system."""
+
+
+class WriterBusy(CatalogueError):
+    """Somebody else is writing."""
+
+
+class WriteFailed(CatalogueError):
+    """The disk refused to take what was written."""
+
+
+class StoredFileDamaged(NearkinError):
+    """A derived file failed its check."""

@@ -1,0 +1,102 @@
+"""The small frozen records that pass between rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+Json = dict[str, Any]
+Metric = Literal["cosine", "ip", "l2", "l1", "minkowski"]
+What = Literal["added", "changed", "removed", "vector set", "vector removed"]
+
+
+class Neighbours(NamedTuple):
+    """The answer of a vector search over n queries.
+
+    `ids` int64 (n, k), -1 where fewer than k exist; `scores` float32 (n, k), larger is nearer, -inf beside -1;
+    `position`: the change number that the answer belongs to.
+    """
+
+    ids: Ids
+    scores: Vectors
+    position: int
+
+
+class Change(NamedTuple):
+    """The net result, for one item in one space, of all changes in a range. `space` None: the item itself."""
+
+    number: int
+    item: int
+    space: int | None
+    what: What
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One embedder's vectors over the collection."""
+
+    id: int
+    name: str
+    embedder: str | None
+    settings: Json
+    fingerprint: str
+    dimension: int
+    metric: Metric
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file met by a scan, not yet read."""
+
+    path: str
+    uri: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """A place that a scan could not enter or follow, and why."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a decoded picture says of itself. `width` and `height` as a person sees it (after EXIF rotation)."""
+
+    width: int
+    height: int
+    format: str
+    taken_at: str | None = None
+    """ISO 8601 without a zone, from EXIF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may cost before it is refused."""
+
+    max_pixels: int = 180_000_000
+    max_bytes: int = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be read."""
+
+    uri: str
+    reason: str
+    stage: str = "read"
+    attempts: int = 1
+    at: str = field(default="", compare=False)
+
+    def to_dict(self) -> Json:
+        return {"uri": self.uri, "reason": self.reason, "stage": self.stage, "attempts": self.attempts, "at": self.at}

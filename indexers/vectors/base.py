@@ -1,0 +1,115 @@
+"""The contract of a vector index: ids and float32 vectors in, nearest ids out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from indexers.errors import BadSetting, BadVector
+from indexers.types import Ids, Metric, Neighbours, Vectors
+
+
+class VectorIndex(ABC):
+    """Nearest-neighbour search over vectors that are named by item ids.
+
+    Ownership: the follower that drives an index calls its writing methods (`add`, `remove`, `load`) from one thread at a
+    time and never beside a search; searches may run beside each other. `position` is the catalogue's change number that
+    the index has reached; the follower sets it. Scores are similarities: larger is nearer (cosine and inner product as
+    they are, distances negated).
+
+    A member takes vectors as the embedder gave them and does for its metric what has to be done (`prepare`).
+    """
+
+    metrics: ClassVar[frozenset[Metric]]
+    supports_filter: ClassVar[bool] = False
+    """`allowed` is honoured natively. Otherwise the shared layer answers restricted searches."""
+    supports_group: ClassVar[bool] = False
+    supports_range: ClassVar[bool] = False
+    """`within` is native."""
+    persistent: ClassVar[bool] = True
+    """`save` writes a file. A remote member keeps its vectors elsewhere."""
+
+    def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
+        if metric not in self.metrics:
+            able = ", ".join(sorted(self.metrics))
+            raise BadSetting(f"{type(self).__name__} does not know the metric {metric!r}; it knows: {able}")
+        if dimension < 1:
+            raise BadSetting(f"dimension is {dimension}; a vector has at least one coordinate")
+        self.dimension, self.metric = dimension, metric
+        self.position = 0
+        self.generation = 0
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many vectors can be found."""
+
+    @abstractmethod
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Add, or replace where the id is known. `vectors` float32 (n, dimension)."""
+
+    @abstractmethod
+    def remove(self, ids: Ids) -> None:
+        """Forget these; ids that are not there are passed over."""
+
+    @abstractmethod
+    def search(
+        self, queries: Vectors, k: int, allowed: Ids | None = None, group: NDArray[np.int64] | None = None
+    ) -> Neighbours:
+        """The k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write everything to a new file."""
+
+    @abstractmethod
+    def load(self, path: Path) -> None:
+        """Replace the content by that of a file that `save` wrote and that has been verified."""
+
+    def flush(self) -> None:
+        """Return when all that was added can be found (for members that show it later)."""
+        return
+
+    def prepare(self, vectors: ArrayLike) -> Vectors:
+        """float32, C order, (n, dimension); unit length for cosine. Raises BadVector."""
+        array = checked(vectors, self.dimension, self.metric)
+        return unit(array) if self.metric == "cosine" else array
+
+
+def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "cosine") -> Vectors:
+    """Vectors as float32 (n, dimension); a single one becomes one row.
+
+    Raises BadVector and names the first row that is of another length, not finite, or zero where cosine is asked for.
+    """
+    try:
+        array = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise BadVector(f"vectors must be numbers in rows of one length: {error}") from error
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2:
+        raise BadVector(f"vectors must be one row or a table of rows; got {array.ndim} axes, shape {array.shape}")
+    if dimension is not None and array.shape[1] != dimension:
+        raise BadVector(f"the vectors have {array.shape[1]} coordinates; this collection's have {dimension}")
+    if array.shape[1] == 0:
+        raise BadVector("the vectors have no coordinates")
+    # one pass: a row's squared length is NaN or infinite if any coordinate is (or if it would overflow, no better)
+    squares = np.einsum("ij,ij->i", array, array)
+    if not np.isfinite(squares).all():
+        row = int(np.flatnonzero(~np.isfinite(squares))[0])
+        values = array[row][~np.isfinite(array[row])]
+        what = f"holds {values[0]}" if len(values) else "is too long for float32"
+        raise BadVector(f"vector {row} {what}; only finite numbers can be indexed")
+    if metric == "cosine" and not squares.all():
+        row = int(np.flatnonzero(squares == 0)[0])
+        raise BadVector(f"vector {row} is all zeros; it has no direction, so cosine similarity is undefined")
+    return array
+
+
+def unit(array: Vectors) -> Vectors:
+    """Rows scaled to length 1."""
+    result: Vectors = array / np.sqrt(np.einsum("ij,ij->i", array, array))[:, None]
+    return result
