@@ -5,6 +5,7 @@
     │   ├── BadQuery                        a query that is no picture, text, item or vector; k below 1
     │   ├── BadVector                       NaN, infinite, all zero, or of another dimension
     │   ├── BadFilter                       a `where` that is not of the grammar
+    │   ├── BadMetadata                     metadata that JSON can't hold
     │   ├── BadSetting                      an unknown key or a value out of range, in a file, the environment or a call
     │   ├── UnknownPlugin                   no embedder, index or clusterer of that name
     │   └── NoTextTower                     words were asked of an embedder that reads pictures only
@@ -49,6 +50,10 @@ class BadVector(UsageError):
 
 class BadFilter(UsageError):
     """A `where` outside the grammar."""
+
+
+class BadMetadata(UsageError):
+    """Metadata that JSON can't hold."""
 
 
 class BadSetting(UsageError):

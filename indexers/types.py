@@ -100,3 +100,63 @@ class Failure:
 
     def to_dict(self) -> Json:
         return {"uri": self.uri, "reason": self.reason, "stage": self.stage, "attempts": self.attempts, "at": self.at}
+
+
+class Known(NamedTuple):
+    """What the catalogue holds of a location."""
+
+    item: int
+    size: int | None
+    mtime_ns: int | None
+    missing: bool
+    embedded: bool
+    """The item has a vector in the space asked for."""
+
+
+class HitRow(NamedTuple):
+    """What a hit shows of its item."""
+
+    key: str
+    uri: str | None
+    metadata: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """An item as the catalogue holds it; `uris` without those that have vanished, unless all have."""
+
+    id: int
+    key: str
+    hash: bytes | None
+    width: int | None
+    height: int | None
+    format: str | None
+    bytes: int | None
+    text: str | None
+    taken_at: str | None
+    added_at: int
+    metadata: Json
+    uris: tuple[str, ...]
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Something to be kept: a picture or a ready-made vector, with all that is known of it. No key: it is made."""
+
+    key: str | None = None
+    hash: bytes | None = None
+    facts: PictureFacts | None = None
+    bytes: int | None = None
+    uri: str | None = None
+    file: FoundFile | None = None
+    text: str | None = None
+    metadata: Json = field(default_factory=dict)
+    vector: NDArray[np.float32] | None = None
+
+
+class Kept(NamedTuple):
+    """What became of an arrival. `new`: the item did not exist before."""
+
+    item: int
+    new: bool

@@ -1,0 +1,115 @@
+"""The one module that knows that the catalogue is SQLite: connections, transactions, its faults in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
+
+from indexers import errors
+
+FILE = "catalogue.sqlite"
+PAGE_SIZE = 16384  # pages of 4 KB double the file for vectors of 2 KB: each would fill one and spill into the next
+NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ncpfs", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "ceph"}
+
+
+def connect(path: Path, wait: float) -> Engine:
+    """An engine over the file. `wait`: seconds until a lock of SQLite's own counts as busy."""
+    refuse_network(path.parent)
+    engine = sa.create_engine(
+        f"sqlite+pysqlite:///{path}",
+        connect_args={"timeout": wait, "check_same_thread": False, "cached_statements": 256},
+        pool_size=8,
+        max_overflow=64,
+        pool_reset_on_return=None,  # every transaction is ended where it was begun
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", lambda context: _translate(context, path))
+    return engine
+
+
+def _configure(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
+    for pragma in (
+        f"page_size={PAGE_SIZE}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-32000",
+        "journal_size_limit=67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _translate(context: ExceptionContext, path: Path) -> None:
+    found = translate(context.original_exception, path)
+    if found is not None:
+        context.chained_exception = found
+
+
+def translate(error: BaseException, path: Path) -> errors.CatalogueError | None:
+    """SQLite's faults that a user can do something about, as errors of ours."""
+    name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return damaged(path, str(error))
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return errors.WriteFailed(
+            f"{path} can't be written ({error}). Nothing of this batch was kept, everything before it was. "
+            "Free disk space or mend the permissions of its folder, then run the same again"
+        )
+    if name.startswith("SQLITE_BUSY"):
+        return errors.WriterBusy(f"{path} is locked by another program ({error}); try again when it is done")
+    return None
+
+
+def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
+    """The error that says how a damaged database is rescued."""
+    return errors.CatalogueDamaged(
+        f"the catalogue {path} is damaged: {what}. Put back a copy of it if you have one. Else rescue what can be read: "
+        f"sqlite3 {path} .recover | sqlite3 rescued.sqlite, move {path.name}, {path.name}-wal and {path.name}-shm "
+        f"away, put rescued.sqlite in their place, and run: nearkin verify --repair"
+    )
+
+
+def check(connection: Connection) -> list[str]:
+    """What SQLite itself finds wrong with the file; empty when it is sound."""
+    rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+    strays = [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in
+              connection.exec_driver_sql("PRAGMA foreign_key_check")]
+    return [row for row in rows if row != "ok"] + strays[:20]
+
+
+def refuse_network(folder: Path) -> None:
+    """SQLite's write-ahead log needs memory shared between processes, which network file systems don't give."""
+    kind = file_system(folder)
+    if kind in NETWORK:
+        raise errors.UnsafeFileSystem(
+            f"{folder} lies on a network file system ({kind}), where a catalogue would be damaged sooner or later; "
+            "keep the collection on a local disk (the pictures may stay where they are)"
+        )
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """The kind of file system that holds the folder, or "" where the system doesn't tell."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    place = str(folder.resolve())
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ")
+        if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind

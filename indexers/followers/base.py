@@ -1,0 +1,156 @@
+"""What follows the catalogue: the contract of a follower, and the one loop that drives them all.
+
+A follower holds what is derived. It knows the change number that it has reached (`position`) and carries changes into its
+state; what it holds may be thrown away at any time and comes again from change 0 on. `Followers` brings them forward in
+declared order, so that a later one may read an earlier one. Searches hold the shared side of a lock, bringing forward the
+exclusive side: native indices are not safe for searching beside inserts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import ClassVar
+
+from indexers.catalogue import Catalogue
+from indexers.errors import WriterBusy
+from indexers.locks import SharedLock
+from indexers.reads import Snapshot
+from indexers.types import Change, Space
+
+log = logging.getLogger("nearkin")
+
+KEEP = 100_000
+"""Changes kept beyond what the stored followers need, so that readers that idle for long can still replay."""
+
+
+class Follower(ABC):
+    """Derived state of one space."""
+
+    name: ClassVar[str]
+    on_read: ClassVar[bool] = False
+    """It is brought to the newest change before a search; the others only by `catch_up`."""
+    stored: ClassVar[bool] = False
+    """It has a file of its own, which is saved now and then."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.position = 0
+
+    @abstractmethod
+    def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
+        """Carry changes (the net result for each item) into the state; the loop then moves `position`.
+
+        Applying a change that the state already holds must do no harm.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Hold nothing, at position 0."""
+
+    def load(self, snapshot: Snapshot) -> str | None:
+        """Take up the stored state. Returns why that was not possible (it is then reset), None if it was."""
+        return None
+
+    def save(self, snapshot: Snapshot) -> int:
+        """Store the state, while searches go on; the generation of what was stored."""
+        return 0
+
+    def settle(self) -> None:
+        """Called after `save`, with nobody searching: let go of memory that the file now holds."""
+        return
+
+
+class Followers:
+    """The followers of one space, brought forward in order."""
+
+    def __init__(self, catalogue: Catalogue, followers: Sequence[Follower]) -> None:
+        self._catalogue = catalogue
+        self.members = tuple(followers)
+        self._lock = SharedLock()
+        self._saving = threading.Lock()
+        self.repairs: list[str] = []
+        """What had to be rebuilt, and why."""
+
+    def open(self) -> None:
+        """Take up what is stored, replay what is missing, rebuild what is broken."""
+        with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
+            for follower in self.members:
+                self._load(follower, snapshot)
+                if follower.on_read:
+                    self._bring(follower, snapshot)
+
+    @contextmanager
+    def current(self) -> Iterator[Snapshot]:
+        """A moment of the catalogue with every `on_read` follower at it, for the length of the block."""
+        while True:
+            with ExitStack() as stack:
+                # the lock first: then the snapshot can't be older than what others may meanwhile have brought in
+                stack.enter_context(self._lock.shared())
+                snapshot = stack.enter_context(self._catalogue.snapshot())
+                if all(one.position == snapshot.number for one in self.members if one.on_read):
+                    yield snapshot
+                    return
+            self.bring(every=False)
+
+    def bring(self, *, every: bool = True) -> int:
+        """Bring them (or only those needed for a search) to the newest change; its number."""
+        with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
+            for follower in self.members:
+                if every or follower.on_read:
+                    self._bring(follower, snapshot)
+            return snapshot.number
+
+    def _bring(self, follower: Follower, snapshot: Snapshot) -> None:
+        if follower.position == snapshot.number:
+            return
+        if follower.position < snapshot.oldest:
+            self._load(follower, snapshot)
+        changes = snapshot.changes(follower.position, follower.space.id)
+        if changes:
+            follower.apply(changes, snapshot)
+        follower.position = snapshot.number
+
+    def _load(self, follower: Follower, snapshot: Snapshot) -> None:
+        reason = follower.load(snapshot)
+        if follower.position and follower.position < snapshot.oldest:
+            reason = f"is at change {follower.position}, and changes before {snapshot.oldest} are no longer kept"
+            follower.reset()
+        if reason:
+            what = f"{follower.name} of {follower.space.name!r} {reason}; rebuilt from the catalogue"
+            self.repairs.append(what)
+            log.warning("%s", what)
+
+    def unsaved(self) -> int:
+        """How many changes the stored files are behind, at most."""
+        stored = [one.position for one in self.members if one.stored]
+        with self._catalogue.snapshot() as snapshot:
+            saved = [snapshot.follower(one.name, one.space.id)[0] for one in self.members if one.stored]
+        return max((now - then for now, then in zip(stored, saved, strict=True)), default=0)
+
+    def save(self, wait: float | None = None) -> bool:
+        """Store those that have a file, if there is anything new; False where another writer is at work."""
+        try:
+            with self._saving, self._catalogue.lock.held(wait):
+                for follower in self.members:
+                    if follower.stored:
+                        self._save(follower)
+        except WriterBusy:
+            return False
+        return True
+
+    def _save(self, follower: Follower) -> None:
+        # shared: searches go on, and nothing can be brought in meanwhile
+        with self._lock.shared(), self._catalogue.snapshot() as snapshot:
+            if snapshot.follower(follower.name, follower.space.id)[0] >= follower.position > 0:
+                return  # another process has saved a newer state
+            generation = follower.save(snapshot)
+            position = follower.position
+        with self._catalogue.transaction() as writing:
+            writing.saved(follower.name, follower.space.id, position, generation)
+            writing.prune(KEEP)
+        with self._lock.exclusive():
+            follower.settle()

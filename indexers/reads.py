@@ -1,0 +1,241 @@
+"""What can be read of one moment of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from indexers.errors import ItemNotFound
+from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
+from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Space, Vectors
+from indexers.where import Condition, select_ids
+
+T = TypeVar("T")
+CHUNK = 1000  # values in one IN list: far below every database's limit, and few statements all the same
+
+
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+# the statements of the search path are made once: building one costs more than running it
+_wanted = sa.bindparam("wanted", expanding=True)
+_first_uri = (
+    sa.select(location.c.uri)
+    .where(location.c.item == item.c.id)
+    .order_by(location.c.missing_since.is_not(None), location.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata).where(item.c.id.in_(_wanted))
+_NUMBER = sa.select(counter.c.number, counter.c.oldest)
+_VECTORS = sa.select(vector.c.item, vector.c.data).where(
+    vector.c.space == sa.bindparam("space"), vector.c.item.in_(_wanted)
+)
+
+
+class Snapshot:
+    """Everything as it was when it was opened. `number`: the newest change it holds; `oldest`: followers at an older
+    position have to start anew, since the changes after it are no longer all kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        row = connection.execute(_NUMBER).one()
+        self.number: int = row[0]
+        self.oldest: int = row[1]
+
+    def _all(self, statement: sa.Executable, **values: Any) -> Sequence[Row[Any]]:
+        return self._connection.execute(statement, values).all()
+
+    def _scalars(self, statement: sa.Executable) -> list[Any]:
+        return list(self._connection.execute(statement).scalars())
+
+    # ---- items
+
+    def ids(self, condition: Condition | None = None) -> Ids:
+        """The ids that it holds for, sorted."""
+        query = sa.select(item.c.id) if condition is None else select_ids(condition)
+        rows = self._connection.execute(query).cursor
+        assert rows is not None  # noqa: S101 - a select has a cursor
+        return np.unique(np.fromiter((row[0] for row in rows.fetchall()), np.int64))
+
+    def count(self, condition: Condition | None = None) -> int:
+        matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).distinct().subquery()
+        return int(self._scalars(sa.select(sa.func.count()).select_from(matching))[0])
+
+    def page(self, condition: Condition | None, after: int, limit: int) -> list[ItemRow]:
+        """Up to `limit` items with ids above `after`, in order of id."""
+        query = sa.select(item.c.id).where(item.c.id > after).order_by(item.c.id).limit(limit)
+        if condition is not None:
+            query = query.where(item.c.id.in_(select_ids(condition)))
+        return self.items(self._scalars(query))
+
+    def items(self, ids: Sequence[int]) -> list[ItemRow]:
+        """In the order asked for; those that don't exist are left out."""
+        found: dict[int, ItemRow] = {}
+        for part in chunks([int(one) for one in ids]):
+            places = self._places(part)
+            for row in self._all(sa.select(item).where(item.c.id.in_(part))):
+                found[row.id] = _item(row, places.get(row.id, []))
+        return [found[one] for one in map(int, ids) if one in found]
+
+    def _places(self, ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
+        columns = location.c.item, location.c.uri, location.c.missing_since
+        places: dict[int, list[tuple[str, bool]]] = {}
+        for one, uri, missing in self._all(sa.select(*columns).where(location.c.item.in_(ids)).order_by(location.c.id)):
+            places.setdefault(one, []).append((uri, missing is not None))
+        return places
+
+    def hits(self, ids: Sequence[int]) -> dict[int, HitRow]:
+        """What a search shows of these items."""
+        return {
+            row[0]: HitRow(row[1], row[2], row[3])
+            for part in chunks(ids)
+            for row in self._connection.execute(_HITS, {"wanted": part})
+        }
+
+    def resolve(self, names: Iterable[int | str]) -> list[int]:
+        """Ids of items given by id, key or URI, in that order. Raises ItemNotFound for the first that isn't there."""
+        names = list(names)
+        texts = [name for name in names if isinstance(name, str)]
+        numbers = [int(name) for name in names if not isinstance(name, str)]
+        known: dict[int | str, int] = {}
+        for part in chunks(numbers):
+            known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
+        for words in chunks(texts):
+            known |= {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, words))}
+            known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, words))}
+        for name in names:
+            if name not in known:
+                raise ItemNotFound(f"there is no item with the {'key or path' if isinstance(name, str) else 'id'} {name!r}")
+        return [known[name] for name in names]
+
+    def known_hashes(self, keys: Sequence[str], in_space: int | None) -> set[str]:
+        """Those of these keys whose items need no embedding: they have a vector in the space."""
+        found: set[str] = set()
+        for part in chunks(keys):
+            query = sa.select(item.c.key).where(item.c.key.in_(part))
+            found |= set(self._scalars(query.where(_has_vector(in_space))))
+        return found
+
+    # ---- places
+
+    def known(self, uris: Sequence[str], in_space: int | None) -> dict[str, Known]:
+        """What is held of these locations."""
+        columns = location.c.uri, location.c.item, location.c.size, location.c.mtime_ns, location.c.missing_since
+        embedded = _has_vector(in_space, location.c.item)
+        found: dict[str, Known] = {}
+        for part in chunks(uris):
+            for row in self._all(sa.select(*columns, embedded).where(location.c.uri.in_(part))):
+                found[row[0]] = Known(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
+        return found
+
+    def places_under(self, prefixes: Sequence[str]) -> list[str]:
+        """URIs, not marked missing, that are one of these or begin with one and a slash."""
+        found: set[str] = set()
+        for prefix in prefixes:
+            low, high = prefix.rstrip("/") + "/", prefix.rstrip("/") + "0"  # 0 follows / in every encoding
+            inside = sa.and_(location.c.uri >= low, location.c.uri < high)
+            query = sa.select(location.c.uri).where(sa.or_(location.c.uri == prefix, inside))
+            found |= set(self._scalars(query.where(location.c.missing_since.is_(None))))
+        return sorted(found)
+
+    def failed(self, uris: Sequence[str]) -> dict[str, tuple[int | None, int | None, str]]:
+        """Size, time and reason of those of these that could not be read before."""
+        columns = failure.c.uri, failure.c.size, failure.c.mtime_ns, failure.c.reason
+        found: dict[str, tuple[int | None, int | None, str]] = {}
+        for part in chunks(uris):
+            query = sa.select(*columns).where(failure.c.uri.in_(part))
+            found |= {uri: (size, mtime, reason) for uri, size, mtime, reason in self._all(query)}
+        return found
+
+    def failures(self) -> list[Failure]:
+        """All that could not be read, newest first."""
+        rows = self._all(sa.select(failure).order_by(failure.c.at.desc(), failure.c.uri))
+        return [Failure(row.uri, row.reason, row.stage, row.attempts, moment(row.at)) for row in rows]
+
+    # ---- vectors, changes, followers
+
+    def spaces(self) -> list[Space]:
+        return [Space(**row._mapping) for row in self._all(sa.select(space).order_by(space.c.id))]
+
+    def vectors(self, space_id: int, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
+        """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
+        rows: list[tuple[int, bytes]] = []
+        for part in chunks([int(one) for one in ids]):
+            rows += [(row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})]
+        rows.sort()
+        data = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
+        width = len(rows[0][1]) // 4 if rows else 0
+        return np.array([row[0] for row in rows], np.int64), data.reshape(len(rows), width).astype(np.float32, copy=False)
+
+    def changes(self, since: int, in_space: int) -> list[Change]:
+        """The net result for each item after change `since`, in order of item. `since` 0: the state itself.
+
+        `since` must not lie below `oldest` unless it is 0.
+        """
+        if since == 0:
+            items = self._scalars(sa.select(vector.c.item).where(vector.c.space == in_space).order_by(vector.c.item))
+            return [Change(self.number, one, in_space, "vector set") for one in items]
+        query = sa.select(change.c.number, change.c.item, change.c.space, change.c.what)
+        query = query.where(change.c.number > since, change.c.space == in_space).order_by(change.c.number)
+        net = {row[1]: Change(*row) for row in self._all(query)}
+        return [net[one] for one in sorted(net)]
+
+    def stamp(self, number: int) -> int:
+        """When that change was made; 0 where it is not kept or never was."""
+        return next(iter(self._scalars(sa.select(change.c.at).where(change.c.number == number))), 0)
+
+    def follower(self, name: str, space_id: int) -> tuple[int, int]:
+        """Position and generation of a follower when it was last saved; zeros if it never was."""
+        query = sa.select(follower.c.position, follower.c.generation)
+        rows = self._all(query.where(follower.c.name == name, follower.c.space == space_id))
+        return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+    def setting(self, key: str) -> Any:
+        return next(iter(self._scalars(sa.select(setting.c.value).where(setting.c.key == key))), None)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table that a user has a notion of."""
+        tables = {"items": item, "locations": location, "attributes": attribute, "failures": failure}
+        found = {name: int(self._scalars(sa.select(sa.func.count()).select_from(t))[0]) for name, t in tables.items()}
+        gone = sa.select(sa.func.count()).where(location.c.missing_since.is_not(None))
+        return found | {"missing": int(self._scalars(gone)[0])}
+
+    def vector_counts(self) -> dict[int, int]:
+        query = sa.select(vector.c.space, sa.func.count()).group_by(vector.c.space)
+        return {row[0]: row[1] for row in self._all(query)}
+
+
+def moment(microseconds: int) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return str(np.datetime64(microseconds, "us").astype("datetime64[s]")) + "Z"
+
+
+def _has_vector(in_space: int | None, owner: Any = item.c.id) -> sa.ColumnElement[bool]:
+    if in_space is None:
+        return sa.false()
+    return sa.exists().where(vector.c.space == in_space, vector.c.item == owner)
+
+
+def _pairs(first: Any, second: Any, wanted: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(first, second).where(second.in_(wanted))
+
+
+def _item(row: Row[Any], places: list[tuple[str, bool]]) -> ItemRow:
+    here = tuple(uri for uri, missing in places if not missing)
+    missing = bool(places) and not here
+    fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
+    return ItemRow(
+        **fields,
+        taken_at=row.taken_at,
+        added_at=row.added_at,
+        metadata=row.metadata,
+        uris=tuple(uri for uri, _ in places) if missing else here,
+        missing=missing,
+    )

@@ -1,0 +1,162 @@
+"""The tables: the only place that names a column's type.
+
+What each table is for stands in its `comment`. Times are integers, microseconds since 1970 in UTC; a picture's own time
+(`taken_at`) is ISO 8601 without a zone, as cameras write it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import UserDefinedType
+
+REVISION = "0001"
+"""The migration that these tables correspond to; a test compares it with Alembic's newest."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Number(UserDefinedType[Any]):
+    """An integer or a float, each kept exactly (a float column would round integers above 2**53)."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "NUMERIC"
+
+
+def _item(**options: Any) -> sa.Column[int]:
+    return sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, **options)
+
+
+counter = sa.Table(
+    "counter",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("oldest", sa.BigInteger, nullable=False),
+    comment="one row: the newest change number, and the oldest one whose successors are all still in `change`",
+)
+
+item = sa.Table(
+    "item",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String, nullable=False, unique=True),
+    sa.Column("hash", sa.LargeBinary(20), index=True),
+    sa.Column("pixel_hash", sa.LargeBinary(20), index=True),
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+    sa.Column("format", sa.String),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("text", sa.String),
+    sa.Column("taken_at", sa.String),
+    sa.Column("added_at", sa.BigInteger, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+    comment="a picture, or a ready-made vector; ids are never used again",
+)
+
+attribute = sa.Table(
+    "attribute",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _item(index=True),
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("element", sa.Boolean, nullable=False),
+    sa.Column("number", Number),
+    sa.Column("text", sa.String),
+    sa.Column("flag", sa.Boolean),
+    sa.Index(None, "key", "element", "number", "item"),
+    sa.Index(None, "key", "element", "text", "item"),
+    comment="metadata again, one row a value, for filters; `element`: the value stands in a list; no value at all: null",
+)
+
+location = sa.Table(
+    "location",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _item(index=True),
+    sa.Column("uri", sa.String, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("mtime_ns", sa.BigInteger),
+    sa.Column("inode", sa.BigInteger),
+    sa.Column("missing_since", sa.BigInteger),
+    comment="every path or URI of an item",
+)
+
+space = sa.Table(
+    "space",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("embedder", sa.String),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("fingerprint", sa.String, nullable=False),
+    sa.Column("dimension", sa.Integer, nullable=False),
+    sa.Column("metric", sa.String, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sqlite_autoincrement=True,
+    comment="one embedder's vectors over the collection; no embedder: the vectors are given ready-made",
+)
+
+vector = sa.Table(
+    "vector",
+    metadata,
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    comment="float32, little-endian, as the embedder gave them",
+)
+
+change = sa.Table(
+    "change",
+    metadata,
+    # INTEGER in SQLite (64 bits all the same), where only that name makes the key the row's own address
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("item", sa.Integer, nullable=False),
+    sa.Column("space", sa.Integer),
+    sa.Column("what", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    comment="what happened, in order; `at` also tells two histories with the same numbers apart",
+)
+
+follower = sa.Table(
+    "follower",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    comment="how far each stored follower is, and how often it was saved",
+)
+
+setting = sa.Table(
+    "setting",
+    metadata,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    comment="what the collection remembers of itself",
+)
+
+failure = sa.Table(
+    "failure",
+    metadata,
+    sa.Column("uri", sa.String, primary_key=True),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("mtime_ns", sa.BigInteger),
+    sa.Column("stage", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    comment="what could not be read: where, when, why, how often",
+)

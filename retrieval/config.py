@@ -1,0 +1,105 @@
+"""Settings: arguments over environment over the collection's file over defaults. An unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexers.errors import BadSetting
+from indexers.types import Json, Limits
+
+FILE = "nearkin.toml"
+PREFIX = "NEARKIN_"
+ELSEWHERE = {"COLLECTION"}  # read by the command line
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `threads`: 0 is one a core.
+    `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds."""
+
+    index: str = "hnsw"
+    m: int = 16
+    ef_construction: int = 200
+    ef: int = 128
+    device: str = "auto"
+    threads: int = 0
+    batch: int = 0
+    max_pixels: int = 180_000_000
+    max_bytes: int = 512 * 2**20
+    wait: float = 5.0
+    save_changes: int = 10_000
+    save_seconds: float = 60.0
+    scan_below: int = 2000
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_pixels, self.max_bytes)
+
+    @property
+    def cores(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @property
+    def index_settings(self) -> Json:
+        """What the index member takes; also what a stored index must have been built with."""
+        return {"M": self.m, "ef_construction": self.ef_construction, "ef": self.ef} if self.index == "hnsw" else {}
+
+
+KEYS = {one.name: one for one in dataclasses.fields(Config)}
+
+
+def load(folder: Path, given: Mapping[str, Any]) -> Config:
+    """The settings in force for the collection in that folder. Raises BadSetting."""
+    values = _file(folder / FILE) | _environment(os.environ) | dict(given)
+    unknown = sorted(set(values) - set(KEYS))
+    if unknown:
+        raise BadSetting(f"there is no setting {unknown[0]!r}; there are: {', '.join(KEYS)}")
+    return Config(**{key: _value(key, value) for key, value in values.items()})
+
+
+def _file(path: Path) -> Json:
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"the settings file {path} can't be read: {error}") from error
+    for key in sorted(set(values) - set(KEYS)):
+        raise BadSetting(f"the settings file {path} has the unknown key {key!r}; there are: {', '.join(KEYS)}")
+    return values
+
+
+def _environment(environment: Mapping[str, str]) -> Json:
+    found = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+    for name in sorted(set(found) - {key.upper() for key in KEYS} - ELSEWHERE):
+        raise BadSetting(f"the environment has {PREFIX}{name}, which is no setting; there are: {_variables()}")
+    return {name.lower(): value for name, value in found.items() if name not in ELSEWHERE}
+
+
+def _variables() -> str:
+    return ", ".join(PREFIX + name for name in sorted({key.upper() for key in KEYS} | ELSEWHERE))
+
+
+def _value(key: str, value: Any) -> Any:
+    wanted = type(KEYS[key].default)
+    try:
+        if isinstance(value, bool) or (wanted is not str and isinstance(value, str) and not value.strip()):
+            raise ValueError
+        converted = wanted(value)
+    except (TypeError, ValueError):
+        raise BadSetting(f"the setting {key!r} takes {_described(wanted)}; got {value!r}") from None
+    if wanted is int and isinstance(value, float) and value != converted:
+        raise BadSetting(f"the setting {key!r} takes a whole number; got {value!r}")
+    if wanted is not str and converted < 0:
+        raise BadSetting(f"the setting {key!r} can't be negative; got {value!r}")
+    return converted
+
+
+def _described(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "a text"}[kind]

@@ -1,0 +1,137 @@
+"""The filter grammar of library, command line and REST: JSON in, conditions out.
+
+    {"year": 2020}                                     equal
+    {"year": {"$gte": 2020, "$lt": 2024}}              $eq $ne $lt $lte $gt $gte
+    {"place": {"$in": ["Oslo", "Bergen"]}}             $in $nin
+    {"tags": {"$contains": "cat"}}                     an element of a list, or a part of a text
+    {"rating": {"$exists": false}}
+    {"$or": [{"year": 2020}, {"$not": {"format": "JPEG"}}]}      $and $or $not
+
+Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
+format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name. `$ne`, `$nin` and
+`$not` hold where the key is missing. Types never coerce: 2020 is not "2020", and true is not 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from indexers.errors import BadFilter
+from indexers.where import FIELDS, All, Condition, Either, Not, Test
+
+OPERATORS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$exists", "$not")
+NUMBERS = {"id", "width", "height", "bytes"}
+LARGEST = 2**63
+
+
+def parse(where: Mapping[str, Any] | None) -> Condition | None:
+    """The condition, or None where nothing is asked. Raises BadFilter, which names the part that is wrong."""
+    if where is None:
+        return None
+    condition = _parse(where)
+    return None if condition == All(()) else condition
+
+
+def _parse(where: Any) -> Condition:
+    if not isinstance(where, Mapping):
+        raise BadFilter(f"a filter is an object such as {{\"year\": 2020}}; got {where!r}")
+    return _all([_entry(key, value) for key, value in where.items()])
+
+
+def _all(parts: list[Condition]) -> Condition:
+    return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+
+def _entry(key: Any, value: Any) -> Condition:
+    if key in ("$and", "$or"):
+        if not isinstance(value, list | tuple) or not value:
+            raise BadFilter(f"{key} takes a list of filters with at least one in it; got {value!r}")
+        parts = tuple(_parse(part) for part in value)
+        return All(parts) if key == "$and" else Either(parts)
+    if key == "$not":
+        return Not(_parse(value))
+    if not isinstance(key, str) or key.startswith("$"):
+        raise BadFilter(f"unknown operator {key!r}; at this place there are $and, $or, $not and the names of fields")
+    if isinstance(value, Mapping):
+        if not value:
+            raise BadFilter(f"{key!r} has an empty condition; use {{\"$exists\": true}} to ask for its presence")
+        return _all([_test(key, op, operand) for op, operand in value.items()])
+    return _test(key, "$eq", value)
+
+
+def _test(key: str, op: Any, value: Any) -> Condition:
+    if op not in OPERATORS:
+        raise BadFilter(f"unknown operator {op!r} at {key!r}; there are: {', '.join(OPERATORS)}, and $and, $or")
+    if op == "$not":
+        return Not(_entry(key, value))
+    if op == "$exists":
+        if not isinstance(value, bool):
+            raise BadFilter(f"$exists at {key!r} takes true or false; got {value!r}")
+        return _leaf(key, op, True) if value else Not(_leaf(key, op, True))
+    if op in ("$ne", "$nin"):
+        return Not(_test(key, "$eq" if op == "$ne" else "$in", value))
+    return _leaf(key, op, _operand(key, op, value))
+
+
+def _operand(key: str, op: str, value: Any) -> Any:
+    if op == "$in":
+        if not isinstance(value, list | tuple | set | frozenset):
+            raise BadFilter(f"$in and $nin at {key!r} take a list; got {value!r}")
+        return tuple(_scalar(key, part) for part in value)
+    if op == "$contains" and (value is None or isinstance(value, float) and value != value):
+        raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
+    if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+        raise BadFilter(f"{op} at {key!r} compares with a number or a text; got {value!r}")
+    return _scalar(key, value)
+
+
+def _scalar(key: str, value: Any) -> Any:
+    if isinstance(value, float) and value != value:
+        raise BadFilter(f"the filter on {key!r} compares with NaN, which nothing equals")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LARGEST:
+        return float(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise BadFilter(f"the filter on {key!r} compares with {value!r}; for lists there are $in and $contains")
+
+
+def _leaf(key: str, op: str, value: Any) -> Test:
+    if key not in FIELDS:
+        return Test(key.removeprefix("metadata."), op, value)
+    if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
+        raise BadFilter(f"\"missing\" is true or false; got {op} {value!r}")
+    if op in ("$exists",):
+        return Test(key, op, value, own=True)
+    convert = tuple(_own(key, op, part) for part in value) if op == "$in" else _own(key, op, value)
+    return Test(key, op, convert, own=True)
+
+
+def _own(key: str, op: str, value: Any) -> Any:
+    """The item's own fields have a type, so that a wrong one is a mistake and not merely never equal."""
+    if value is None or key == "missing":
+        return value
+    wants = "number" if key in NUMBERS else "text"
+    if isinstance(value, bool) or isinstance(value, str) != (wants == "text"):
+        raise BadFilter(f"the field {key!r} is a {wants}; got {value!r}")
+    if op == "$contains" and (wants == "number" or key in ("hash", "added_at")):
+        raise BadFilter(f"$contains does not apply to the field {key!r}")
+    if key == "hash":
+        return _bytes(value)
+    return _microseconds(value) if key == "added_at" else value
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        raise BadFilter(f"the field 'hash' is compared with hexadecimal digits; got {value!r}") from None
+
+
+def _microseconds(value: str) -> int:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise BadFilter(f"the field 'added_at' is compared with a date such as 2026-01-31; got {value!r}") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)

@@ -1,0 +1,173 @@
+"""The records that answers are made of: frozen, with an honest repr, and `to_dict()` for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from indexers.reads import moment
+from indexers.types import Failure, ItemRow, Json
+
+__all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Page", "Report", "SyncReport"]
+
+
+class Record:
+    """Shared by all records: `to_dict` with JSON values only, nested records too."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> Json:
+        return {one.name: _plain(getattr(self, one.name)) for one in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Record):
+    """One answer to a search. `score`: larger is nearer (cosine similarity, or a negated distance)."""
+
+    item: int
+    key: str
+    score: float
+    uri: str | None
+    metadata: Json
+    clusters: tuple[int, ...] = ()
+    """Public ids of the clusters it lies in, coarse to fine."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hits(Record, Sequence[Hit]):
+    """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to."""
+
+    hits: tuple[Hit, ...]
+    as_of: int
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, place: int) -> Hit: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[place]
+
+    def __repr__(self) -> str:
+        best = "".join(f"\n  {hit.score:+.4f}  {hit.item:>7}  {hit.uri or hit.key}" for hit in self.hits[:5])
+        more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
+        return f"<{len(self)} hits as of change {self.as_of}{best}{more}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Record):
+    """A picture, or a ready-made vector. Times are ISO 8601; `width` and `height` as a person sees the picture."""
+
+    id: int
+    key: str
+    hash: str | None
+    uri: str | None
+    uris: tuple[str, ...]
+    width: int | None
+    height: int | None
+    format: str | None
+    bytes: int | None
+    text: str | None
+    taken_at: str | None
+    added_at: str
+    metadata: Json
+    missing: bool
+    """All its locations have vanished."""
+
+    @classmethod
+    def of(cls, row: ItemRow) -> Item:
+        values = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+        values["hash"] = row.hash.hex() if row.hash else None
+        values["added_at"] = moment(row.added_at)
+        return cls(uri=row.uris[0] if row.uris else None, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Record):
+    """Some items in order of id. `cursor`: give it to the next call; None: these were the last."""
+
+    items: tuple[Item, ...]
+    cursor: int | None
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport(Record):
+    """What became of what was to be added.
+
+    `added`: new items. `known`: already there (another path to the same bytes counts here). `replaced`: items that got
+    another picture or vector under their key. `failed`: could not be read, `failures` say why; those among them that had
+    failed before, unchanged since, were not tried again (`failed_before`). `change`: the newest change number.
+    """
+
+    added: int
+    known: int
+    failed: int
+    failures: tuple[Failure, ...]
+    change: int
+    replaced: int = 0
+    failed_before: int = 0
+    items: tuple[int, ...] = field(default=(), repr=False)
+    """Ids of what was given, in its order, for calls that give pictures or vectors themselves; else of the new items."""
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport(Record):
+    """An AddReport, and how many places of items have vanished or come back."""
+
+    added: int
+    known: int
+    failed: int
+    failures: tuple[Failure, ...]
+    change: int
+    missing: int
+    returned: int
+    failed_before: int = 0
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Info(Record):
+    """What a collection holds."""
+
+    path: str
+    items: int
+    vectors: int
+    dimension: int | None
+    space: str | None
+    embedder: str | None
+    metric: str | None
+    index: str
+    change: int
+    locations: int
+    missing: int
+    failures: int
+    bytes: int
+    """On disk: the catalogue and all derived files."""
+    settings: Json
+    repairs: tuple[str, ...]
+    """What was rebuilt when it was opened, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Record):
+    """What `verify` found. `ok`: nothing is wrong (any more)."""
+
+    ok: bool
+    problems: tuple[str, ...]
+    repaired: tuple[str, ...]
+    checked: tuple[str, ...]
