@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexers.errors import BadSetting, BadVector
+from indexers.errors import BadQuery, BadSetting, BadVector
 from indexers.types import Ids, Metric, Neighbours, Vectors
 
 
 class VectorIndex(ABC):
     """Nearest-neighbour search over vectors that are named by item ids.
 
-    Ownership: the follower that drives an index calls its writing methods (`add`, `remove`, `load`) from one thread at a
-    time and never beside a search; searches may run beside each other. `position` is the catalogue's change number that
-    the index has reached; the follower sets it. Scores are similarities: larger is nearer (cosine and inner product as
-    they are, distances negated).
+    Ownership: the follower that drives an index calls its writing methods (`add`, `remove`, `load`) from one thread at
+    a time and never beside a search; searches may run beside each other. `position` is the catalogue's change number
+    that the index has reached; the follower sets it. Scores are similarities: larger is nearer (cosine and inner
+    product as they are, distances negated).
 
     A member takes vectors as the embedder gave them and does for its metric what has to be done (`prepare`).
     """
@@ -113,3 +113,41 @@ def unit(array: Vectors) -> Vectors:
     """Rows scaled to length 1."""
     result: Vectors = array / np.sqrt(np.einsum("ij,ij->i", array, array))[:, None]
     return result
+
+
+def named(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
+    """Ids int64 (n,) beside their vectors (n, dimension); where an id comes twice its last vector counts.
+
+    Raises BadVector if the counts differ or an id is negative (-1 means "nothing" in answers).
+    """
+    array = np.asarray(ids, dtype=np.int64).reshape(-1)
+    if len(array) != len(vectors):
+        raise BadVector(f"{len(array)} ids came with {len(vectors)} vectors; give one id for each vector")
+    if len(array) and array.min() < 0:
+        raise BadVector(f"{array.min()} can't be the id of a vector; ids are 0 or larger")
+    if len(array) < 2 or (np.diff(array) > 0).all():
+        return array, vectors
+    _, last = np.unique(array[::-1], return_index=True)
+    keep = np.sort(len(array) - 1 - last)
+    return array[keep], vectors[keep]
+
+
+def wanted(k: int) -> int:
+    """The number of neighbours asked for. Raises BadQuery below 1."""
+    if k < 1:
+        raise BadQuery(f"k is {k}; ask for at least 1 neighbour")
+    return int(k)
+
+
+def nothing(queries: int, k: int) -> tuple[Ids, Vectors]:
+    """An answer without neighbours: ids (queries, k) all -1, scores all -inf."""
+    return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
+
+
+def in_order(ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
+    """Rows sorted by score descending that may hold equal scores in any order: those by smaller id."""
+    tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
+    for row in tied:
+        order = np.lexsort((ids[row], -scores[row]))
+        ids[row], scores[row] = ids[row][order], scores[row][order]
+    return ids, scores

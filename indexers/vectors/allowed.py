@@ -1,0 +1,86 @@
+"""Which items a search may answer with, prepared so that the same restriction is cheap to use again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.types import Ids, Vectors
+
+
+class Allowed:
+    """A restriction, bound to one version of the rows of an Exact.
+
+    `ids`: what was allowed, sorted, distinct, whether stored or not. `rows`: the live rows among them, sorted.
+    `share`: the part of all live rows that is kept. `matrix`: the rows gathered into one table, while there is room.
+    """
+
+    def __init__(self, ids: Ids, rows: Ids, share: float, version: int, keep: bool) -> None:
+        self.ids, self.rows, self.share, self.version, self.keep = ids, rows, share, version, keep
+        self.matrix: Vectors | None = None
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        self.starts = np.concatenate([[0], breaks]).astype(np.int64) if len(rows) else breaks
+        self.luck = [1.0, 1.0]
+        """How often over-fetching of each width was enough lately, 0 to 1: what the shared layer learns."""
+        self.uses = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __contains__(self, item: int) -> bool:
+        return bool(self.has(np.array([item]))[0])
+
+    def has(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which of these are allowed; of any shape."""
+        if not len(self.ids):
+            return np.zeros(ids.shape, dtype=bool)
+        place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        found: NDArray[np.bool_] = self.ids[place] == ids
+        return found
+
+
+class Gathered:
+    """The tables of the restrictions used last, bounded in bytes; the one used longest ago goes first."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.used = 0
+        self._holders: OrderedDict[int, Allowed] = OrderedDict()
+        self._lock = Lock()  # searches run beside each other
+
+    def touch(self, allowed: Allowed) -> Vectors | None:
+        with self._lock:
+            if id(allowed) in self._holders:
+                self._holders.move_to_end(id(allowed))
+            return allowed.matrix
+
+    def keep(self, allowed: Allowed, matrix: Vectors) -> None:
+        with self._lock:
+            if matrix.nbytes > self.capacity or allowed.matrix is not None:
+                return
+            while self.used + matrix.nbytes > self.capacity:
+                _, oldest = self._holders.popitem(last=False)
+                self._forget(oldest)
+            allowed.matrix = matrix
+            self._holders[id(allowed)] = allowed
+            self.used += matrix.nbytes
+
+    def _forget(self, allowed: Allowed) -> None:
+        if allowed.matrix is not None:
+            self.used -= allowed.matrix.nbytes
+            allowed.matrix = None
+
+    def clear(self) -> None:
+        with self._lock:
+            for allowed in self._holders.values():
+                self._forget(allowed)
+            self._holders.clear()
+
+
+def distinct(ids: Ids) -> Ids:
+    """Sorted, each once; at no cost if they are."""
+    ids = np.asarray(ids, dtype=np.int64).reshape(-1)
+    return ids if len(ids) < 2 or bool((ids[1:] > ids[:-1]).all()) else np.unique(ids)

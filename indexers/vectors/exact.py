@@ -1,0 +1,254 @@
+"""Exact search with numpy over a memory-mapped file of vectors: slow and right, the referee of every other index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from indexers.errors import BadQuery, BadSetting
+from indexers.types import Ids, Metric, Neighbours, Vectors
+from indexers.vectors.allowed import Allowed, Gathered, distinct
+from indexers.vectors.base import VectorIndex, named, nothing, wanted
+from indexers.vectors.rows import Rows
+
+SCORES = 4 * 2**20
+"""Scores that are held at once: 16 MB. More queries go in turns."""
+BLOCK = 512
+"""Rows gathered at once: 1 MB at 512 dimensions, small enough to be read again from the processor's cache."""
+GATHER = 2.5
+"""What a row costs that must be gathered first, against one of a contiguous scan (measured: 2.1 to 2.6)."""
+RUN = 24
+"""What a further run of neighbouring rows costs, in rows."""
+
+
+class Exact(VectorIndex):
+    """Brute force over prepared vectors (unit length for cosine); every other index is compared with it.
+
+    Also the flat vector file: `load` maps what `save` wrote and reads pages when they are needed.
+
+    Settings: `p` at least 1, the order of `minkowski`; `cache_bytes`, what gathered restrictions may hold.
+    Scores are computed once more in float64 for what is answered, so that equal vectors get equal scores wherever
+    they lie and ties are cut by the smaller id.
+    """
+
+    metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip", "l2", "l1", "minkowski"})
+    supports_filter: ClassVar[bool] = True
+    supports_range: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        dimension: int,
+        metric: Metric = "cosine",
+        *,
+        p: float = 2.0,
+        cache_bytes: int = 64 * 2**20,
+        **unknown: Any,
+    ) -> None:
+        super().__init__(dimension, metric)
+        if unknown:
+            raise BadSetting(f"exact has no setting {sorted(unknown)[0]!r}; it has: cache_bytes, p")
+        if not 1 <= p < np.inf:
+            raise BadSetting(f"p is {p}; Minkowski's distance needs a finite order of at least 1")
+        self.p = float(p)
+        self.rows = Rows(dimension)
+        self._gathered = Gathered(cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __contains__(self, item: int) -> bool:
+        return bool(self.has(np.array([item]))[0])
+
+    def has(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which of these ids (n,) are here."""
+        return self.rows.find(np.asarray(ids, dtype=np.int64))[1]
+
+    def ids(self) -> Ids:
+        """All ids, sorted; a copy."""
+        return self.rows.ids.copy()
+
+    def take(self, ids: Ids) -> Vectors:
+        """The prepared vectors of these ids, float32 (n, dimension). Raises ItemNotFound."""
+        return self.rows.take(np.asarray(ids, dtype=np.int64))
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        self.rows.put(*named(ids, self.prepare(vectors)))
+        self._gathered.clear()
+
+    def remove(self, ids: Ids) -> None:
+        self.rows.drop(np.asarray(ids, dtype=np.int64))
+        self._gathered.clear()
+
+    def save(self, path: Path) -> None:
+        """Write the live rows by id. The object keeps what it has mapped; `load` maps the new file."""
+        self.rows.save(path)
+
+    def load(self, path: Path) -> None:
+        self.rows.load(path)
+        self._gathered.clear()
+
+    def restrict(self, ids: ArrayLike, keep: bool = True) -> Allowed:
+        """Prepare a restriction. With `keep`, its rows are gathered once and held while there is room."""
+        asked = distinct(np.asarray(ids, dtype=np.int64))
+        place, found = self.rows.find(asked)
+        rows = np.sort(self.rows.at[place[found]])
+        share = len(rows) / len(self.rows) if len(self.rows) else 0.0
+        return Allowed(asked, rows, share, self.rows.version, keep)
+
+    def current(self, allowed: Allowed | Ids) -> Allowed:
+        """A restriction that fits the present content; a stale one is prepared again from its ids."""
+        if not isinstance(allowed, Allowed):
+            return self.restrict(allowed, keep=False)
+        return allowed if allowed.version == self.rows.version else self.restrict(allowed.ids, allowed.keep)
+
+    def cost(self, allowed: Allowed) -> float:
+        """What scanning a restriction costs, in rows of a contiguous scan."""
+        if allowed.matrix is not None or self._fits(allowed):
+            return float(len(allowed))
+        return min(self._cost_in_runs(allowed), GATHER * len(allowed), float(self.rows.count))
+
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        allowed: Ids | Allowed | None = None,
+        group: NDArray[np.int64] | None = None,
+    ) -> Neighbours:
+        if group is not None:
+            raise BadQuery("exact does not group its answers")
+        queries, k = self.prepare(queries), wanted(k)
+        ids, scores = nothing(len(queries), k)
+        kept = None if allowed is None else self.current(allowed)
+        k = min(k, len(self) if kept is None else len(kept))
+        if k:
+            for first, rows, table in self._tables(queries, kept):
+                for i, line in enumerate(table, first):
+                    least = np.partition(line, len(line) - k)[len(line) - k]
+                    best, exact = self._decided(queries[i], rows, line, least)
+                    ids[i, :k], scores[i, :k] = best[:k], exact[:k]
+        return Neighbours(ids, scores, self.position)
+
+    def within(self, query: Vectors, least: float, allowed: Ids | Allowed | None = None) -> tuple[Ids, Vectors]:
+        """Everything at least that similar to one query: ids (m,) and scores (m,), nearest first, complete."""
+        queries = self.prepare(query)
+        if len(queries) != 1:
+            raise BadQuery(f"a search within a radius takes one query; got {len(queries)}")
+        kept = None if allowed is None else self.current(allowed)
+        if not (len(self) if kept is None else len(kept)):
+            return nothing(0, 1)[0][:, 0], nothing(0, 1)[1][:, 0]
+        _, rows, table = next(self._tables(queries, kept))
+        ids, scores = self._decided(queries[0], rows, table[0], least)
+        enough = scores >= least
+        return ids[enough], scores[enough]
+
+    def _decided(self, query: Vectors, rows: Ids | None, line: Vectors, least: float) -> tuple[Ids, Vectors]:
+        """Ids and exact scores, in order, of all whose first score could be `least` or more."""
+        margin = 4e-6 * float(np.linalg.norm(query)) * self.rows.longest if self._is_product else 0.0
+        chosen = np.flatnonzero((line >= np.float32(least - margin)) & (line > -np.inf))
+        scores = line[chosen]
+        chosen = chosen if rows is None else rows[chosen]
+        if self._is_product:
+            scores = self._products(query, chosen)
+        ids = self.rows.names[chosen]
+        order = np.lexsort((ids, -scores))
+        return ids[order], scores[order]
+
+    def _products(self, query: Vectors, rows: Ids) -> Vectors:
+        """Inner products summed in float64 in one fixed order, so that they don't depend on a row's neighbours."""
+        result = np.empty(len(rows), np.float32)
+        wide = query.astype(np.float64)
+        for first in range(0, len(rows), BLOCK):
+            block = self.rows.gather(rows[first : first + BLOCK])
+            result[first : first + BLOCK] = (block * wide).sum(axis=1)
+        return np.minimum(result, np.float32(1)) if self.metric == "cosine" else result
+
+    @property
+    def _is_product(self) -> bool:
+        return self.metric in ("cosine", "ip")
+
+    def _tables(self, queries: Vectors, kept: Allowed | None) -> Iterator[tuple[int, Ids | None, Vectors]]:
+        """First query, row numbers (None: every row), scores (queries, rows); dead rows score -inf."""
+        step = max(1, SCORES // max(1, self.rows.count if kept is None else len(kept)))
+        for first in range(0, len(queries), step):
+            some = queries[first : first + step]
+            if kept is None:
+                yield first, None, self._everything(some)
+            else:
+                yield first, kept.rows, self._some(some, kept)
+
+    def _everything(self, queries: Vectors) -> Vectors:
+        rows, split = self.rows, len(self.rows.base)
+        table = np.empty((len(queries), rows.count), np.float32)
+        self._score(queries, rows.base, table[:, :split])
+        self._score(queries, rows.tail[: rows.used], table[:, split:])
+        if rows.dead:
+            table[:, rows.names[: rows.count] < 0] = -np.inf
+        return table
+
+    def _some(self, queries: Vectors, kept: Allowed) -> Vectors:
+        """Scores of the kept rows, on the cheapest of four ways."""
+        matrix = self._matrix(kept)
+        table = np.empty((len(queries), len(kept)), np.float32)
+        if matrix is not None:
+            self._score(queries, matrix, table)
+        elif self._cost_in_runs(kept) <= min(GATHER * len(kept), self.rows.count):
+            self._score_runs(queries, kept, table)
+        elif GATHER * len(kept) <= self.rows.count:
+            self._score_gathered(queries, kept.rows, table)
+        else:
+            np.take(self._everything(queries), kept.rows, axis=1, out=table, mode="clip")
+        return table
+
+    def _fits(self, kept: Allowed) -> bool:
+        """Whether to hold the rows as one table: not where they lie together anyhow."""
+        size = len(kept) * self.dimension * 4
+        return kept.keep and size <= self._gathered.capacity and self._cost_in_runs(kept) > 1.1 * len(kept)
+
+    def _matrix(self, kept: Allowed) -> Vectors | None:
+        matrix = self._gathered.touch(kept)
+        if matrix is None and self._fits(kept):
+            matrix = self.rows.gather(kept.rows)
+            self._gathered.keep(kept, matrix)
+        return matrix
+
+    def _cost_in_runs(self, kept: Allowed) -> float:
+        return len(kept) + float(RUN) * len(kept.starts)
+
+    def _score_runs(self, queries: Vectors, kept: Allowed, table: Vectors) -> None:
+        split = len(self.rows.base)
+        stops = [*kept.starts[1:].tolist(), len(kept)]
+        for start, stop in zip(kept.starts.tolist(), stops, strict=True):
+            first, last = int(kept.rows[start]), int(kept.rows[stop - 1]) + 1
+            middle = min(max(first, split), last)  # a run may cross from the base into the tail
+            cut = start + middle - first
+            self._score(queries, self.rows.base[first:middle], table[:, start:cut])
+            self._score(queries, self.rows.tail[max(0, middle - split) : max(0, last - split)], table[:, cut:stop])
+
+    def _score_gathered(self, queries: Vectors, rows: Ids, table: Vectors) -> None:
+        buffer = np.empty((min(BLOCK, len(rows)), self.dimension), np.float32)
+        for first in range(0, len(rows), BLOCK):
+            block = self.rows.gather(rows[first : first + BLOCK], buffer)
+            self._score(queries, block, table[:, first : first + BLOCK])
+
+    def _score(self, queries: Vectors, block: Vectors, out: Vectors) -> None:
+        """Similarities of queries (q, dimension) to a block (r, dimension) into `out` (q, r)."""
+        if not len(block):
+            return
+        if not self._is_product:
+            self._distances(queries, block, out)
+        elif len(queries) == 1:
+            np.dot(block, queries[0], out=out[0])
+        else:
+            np.matmul(queries, block.T, out=out)
+
+    def _distances(self, queries: Vectors, block: Vectors, out: Vectors) -> None:
+        from scipy.spatial.distance import cdist  # takes a while to import, and only these metrics need it
+
+        name = {"l2": "euclidean", "l1": "cityblock"}.get(self.metric, "minkowski")
+        more = {"p": self.p} if name == "minkowski" else {}
+        for first in range(0, len(block), BLOCK):  # scipy makes float64 copies of what it is given
+            out[:, first : first + BLOCK] = -cdist(queries, block[first : first + BLOCK], name, **more)

@@ -1,0 +1,112 @@
+"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.types import Ids, Neighbours, Vectors
+from indexers.vectors.allowed import Allowed
+from indexers.vectors.base import VectorIndex, nothing, wanted
+from indexers.vectors.exact import Exact
+
+SMALL = 2000
+"""Collections up to this size are scanned: as fast as a graph, and exact."""
+CANDIDATE = 30.0
+"""What one more candidate of a graph search costs, in rows of a contiguous scan (measured: 25 to 40)."""
+USUAL = 128
+"""Candidates of a usual search, where the index does not tell."""
+SLACK = 0.75
+"""The farthest quarter of what a graph search returns is not complete enough to be relied on."""
+BEGIN, WIDEST = 0.25, 4096
+EXPLORE = 16
+"""A restriction for which over-fetching keeps failing gets another chance every so many searches."""
+
+
+class Searcher:
+    """`flat` holds every vector and is the fallback of every path; `index`, if any, is the fast way in.
+
+    Both hold the same items at the same position. Searches may run beside each other, writing may not.
+    """
+
+    def __init__(self, flat: Exact, index: VectorIndex | None = None, *, small: int = SMALL) -> None:
+        self.flat, self.index, self.small = flat, index, small
+
+    def search(self, queries: Vectors, k: int, allowed: Allowed | Ids | None = None) -> Neighbours:
+        """The k nearest, of those allowed. Fewer than k exist: -1 and -inf at the end."""
+        if self.index is None or len(self.flat) <= self.small:
+            return self.flat.search(queries, k, allowed)
+        if allowed is None:
+            return self._anywhere(self.index, queries, k)
+        kept = self.flat.current(allowed)
+        if self.flat.cost(kept) <= 2.5 * self._price(self.index, 0):
+            return self.flat.search(queries, k, kept)
+        return self._among(self.index, queries, wanted(k), kept)
+
+    def within(self, query: Vectors, least: float, allowed: Allowed | Ids | None = None) -> tuple[Ids, Vectors]:
+        """Everything at least that similar to one query, nearest first, complete: a scan."""
+        return self.flat.within(query, least, allowed)
+
+    def _anywhere(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
+        answer = index.search(queries, k)
+        short = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
+        if len(short):  # the graph could not reach as many as there are
+            exact = self.flat.search(self.flat.prepare(queries)[short], k)
+            answer.ids[short], answer.scores[short] = exact.ids, exact.scores
+        return answer
+
+    def _among(self, index: VectorIndex, queries: Vectors, k: int, kept: Allowed) -> Neighbours:
+        """Over-fetch, more where it pays, and scan for the queries that still lack neighbours."""
+        queries = self.flat.prepare(queries)
+        ids, scores = nothing(len(queries), k)
+        left = np.arange(len(queries))
+        for stage, width in self._widths(index, k, kept):
+            done = self._overfetch(index, queries, width, kept, left, ids, scores)
+            kept.luck[stage] += 0.3 * (done.mean() - kept.luck[stage])
+            left = left[~done]
+            if not len(left):
+                break
+        if len(left):
+            exact = self.flat.search(queries[left], k, kept)
+            ids[left], scores[left] = exact.ids, exact.scores
+        return Neighbours(ids, scores, min(self.flat.position, index.position))
+
+    def _overfetch(
+        self, index: VectorIndex, queries: Vectors, width: int, kept: Allowed, left: Ids, ids: Ids, scores: Vectors
+    ) -> NDArray[np.bool_]:
+        """Fill the answers of the queries `left` for which enough came back; True for those."""
+        answer = index.search(queries[left], width)
+        inside = kept.has(answer.ids)
+        inside[:, math.ceil(SLACK * width) :] = False
+        need = min(ids.shape[1], len(kept))
+        done: NDArray[np.bool_] = inside.sum(axis=1) >= need
+        for at in np.flatnonzero(done).tolist():
+            best = np.flatnonzero(inside[at])[:need]
+            ids[left[at], :need], scores[left[at], :need] = answer.ids[at, best], answer.scores[at, best]
+        return done
+
+    def _widths(self, index: VectorIndex, k: int, kept: Allowed) -> list[tuple[int, int]]:
+        """How much to fetch, at most twice: as much as random exclusion needs; then a part of what a scan costs.
+
+        A step that failed lately for this restriction (the queries lie in what it excludes) is left out.
+        """
+        kept.uses += 1
+        scan = self.flat.cost(kept)
+        # k allowed ones among n: n averages k / share, with a deviation of sqrt(k (1 - share)) / share
+        need = (k + 3 * math.sqrt(k * (1 - kept.share)) + 2) / kept.share / SLACK
+        first = max(math.ceil(need), self._ef(index))
+        second = min(int(BEGIN * scan / CANDIDATE), WIDEST)
+        plan = [(0, first)] + ([(1, second)] if second >= 2 * first else [])
+        again = kept.uses % EXPLORE == 0
+        chosen = [(s, w) for s, w in plan if again or self._price(index, w) < kept.luck[s] * scan]
+        return [(stage, min(width, len(self.flat))) for stage, width in chosen]
+
+    def _price(self, index: VectorIndex, width: int) -> float:
+        """What a search for `width` costs, in rows of a contiguous scan."""
+        return CANDIDATE * max(width, self._ef(index))
+
+    @staticmethod
+    def _ef(index: VectorIndex) -> int:
+        return int(getattr(index, "ef", USUAL))

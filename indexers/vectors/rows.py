@@ -1,0 +1,172 @@
+"""Rows of float32 named by ids: an immutable mapped base, and a tail in memory for what came since."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.errors import ItemNotFound, StoredFileDamaged
+from indexers.types import Ids, Vectors
+
+HEAD = struct.Struct("<8sqqd")
+MAGIC = b"nearkin1"
+PAGE = 4096
+BLOCK = 4096
+"""Rows that are copied at once while writing: 8 MB at 512 dimensions."""
+
+
+class Rows:
+    """Row numbers count through the base first, then through the tail; a row that was replaced or removed is dead.
+
+    No Python object per item: a sorted array of live ids with the row of each, and the id of each row (-1: dead).
+    `version` changes with every change of content. `longest` bounds the length of every row.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self.version = 0
+        self._adopt(np.empty(0, np.int64), np.empty((0, dimension), np.float32), 0.0)
+
+    def _adopt(self, ids: Ids, base: Vectors, longest: float) -> None:
+        self.base, self.longest = base, longest
+        self.tail = np.empty((0, self.dimension), np.float32)
+        self.used = 0
+        self.ids, self.at = ids, np.arange(len(ids))
+        self.names = ids.copy()
+        self.version += 1
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def count(self) -> int:
+        """Rows, dead ones included."""
+        return len(self.base) + self.used
+
+    @property
+    def dead(self) -> int:
+        return self.count - len(self.ids)
+
+    def find(self, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+        """Where each id stands, or would stand, among the sorted ids; and whether it is there."""
+        place = np.searchsorted(self.ids, ids)
+        if not len(self.ids):
+            return place, np.zeros(len(ids), dtype=bool)
+        found: NDArray[np.bool_] = self.ids[np.minimum(place, len(self.ids) - 1)] == ids
+        return place, found
+
+    def put(self, ids: Ids, vectors: Vectors) -> None:
+        """Add or replace; ids are distinct."""
+        place, known = self.find(ids)
+        rows = np.full(len(ids), -1)
+        rows[known] = self.at[place[known]]
+        here = rows >= len(self.base)  # a row of the tail may be overwritten, one of the base may not
+        self.tail[rows[here] - len(self.base)] = vectors[here]
+        self.names[rows[known & ~here]] = -1
+        rows[~here] = self._append(ids[~here], vectors[~here])
+        self.at[place[known]] = rows[known]
+        self._name(ids[~known], rows[~known])
+        if len(vectors):
+            self.longest = max(self.longest, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
+        self.version += 1
+
+    def _append(self, ids: Ids, vectors: Vectors) -> Ids:
+        start, stop = self.used, self.used + len(ids)
+        if stop > len(self.tail):
+            grown = np.empty((max(stop, len(self.tail) * 3 // 2, 64), self.dimension), np.float32)
+            grown[:start] = self.tail[:start]
+            self.tail = grown
+            names = np.full(len(self.base) + len(grown), -1, np.int64)
+            names[: self.count] = self.names[: self.count]
+            self.names = names
+        self.tail[start:stop] = vectors
+        self.names[len(self.base) + start : len(self.base) + stop] = ids
+        self.used = stop
+        return np.arange(len(self.base) + start, len(self.base) + stop)
+
+    def _name(self, ids: Ids, rows: Ids) -> None:
+        order = np.argsort(ids, kind="stable")
+        ids, rows = ids[order], rows[order]
+        place = np.searchsorted(self.ids, ids)
+        self.ids, self.at = np.insert(self.ids, place, ids), np.insert(self.at, place, rows)
+
+    def drop(self, ids: Ids) -> None:
+        """Forget; unknown ids are passed over."""
+        place, known = self.find(np.unique(ids))
+        place = place[known]
+        self.names[self.at[place]] = -1
+        self.ids, self.at = np.delete(self.ids, place), np.delete(self.at, place)
+        self.version += 1
+        live = int(np.count_nonzero(self.names[len(self.base) : self.count] >= 0))
+        if self.used - live > max(1024, live):
+            self._compact()
+
+    def _compact(self) -> None:
+        """Give the dead rows of the tail back."""
+        kept = np.flatnonzero(self.names[len(self.base) : self.count] >= 0)
+        moved = np.full(self.used, -1)
+        moved[kept] = np.arange(len(kept)) + len(self.base)
+        self.names = np.concatenate([self.names[: len(self.base)], self.names[kept + len(self.base)]])
+        self.tail, self.used = self.tail[kept], len(kept)
+        mine = self.at >= len(self.base)
+        self.at[mine] = moved[self.at[mine] - len(self.base)]
+
+    def gather(self, rows: Ids, out: Vectors | None = None) -> Vectors:
+        """Rows, sorted by number, as one table (n, dimension)."""
+        out = np.empty((len(rows), self.dimension), np.float32) if out is None else out[: len(rows)]
+        split = int(np.searchsorted(rows, len(self.base)))
+        # mode "clip": with the default, numpy would fill a second buffer first
+        if split:
+            self.base.take(rows[:split], axis=0, out=out[:split], mode="clip")
+        if split < len(rows):
+            self.tail.take(rows[split:] - len(self.base), axis=0, out=out[split:], mode="clip")
+        return out
+
+    def take(self, ids: Ids) -> Vectors:
+        """The vectors of these ids, in their order. Raises ItemNotFound for the first that is not there."""
+        place, known = self.find(ids)
+        if not known.all():
+            raise ItemNotFound(f"no vector of item {ids[~known][0]} is kept here")
+        rows = self.at[place]
+        order = np.argsort(rows, kind="stable")
+        result = np.empty((len(ids), self.dimension), np.float32)
+        result[order] = self.gather(rows[order])
+        return result
+
+    def save(self, path: Path) -> None:
+        """Live rows by id: head, ids, vectors from the next page on. Never holds more than one block of rows."""
+        with open(path, "xb") as file:
+            file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.longest))
+            file.write(np.ascontiguousarray(self.ids).data)
+            file.write(b"\0" * (_start(len(self.ids)) - file.tell()))
+            for first in range(0, len(self.ids), BLOCK):
+                rows = self.at[first : first + BLOCK]
+                order = np.argsort(rows, kind="stable")
+                block = np.empty((len(rows), self.dimension), np.float32)
+                block[order] = self.gather(rows[order])
+                file.write(block.data)
+
+    def load(self, path: Path) -> None:
+        """Map a file that `save` wrote. Raises StoredFileDamaged if it is of another shape."""
+        with open(path, "rb") as file:
+            head = file.read(HEAD.size)
+            if len(head) < HEAD.size or not head.startswith(MAGIC):
+                raise StoredFileDamaged(f"{path} is not a file of vectors")
+            _, count, dimension, longest = HEAD.unpack(head)
+            size = _start(count) + count * dimension * 4
+            if count < 0 or dimension != self.dimension or path.stat().st_size != size:
+                raise StoredFileDamaged(f"{path} does not hold {count} vectors of {self.dimension} coordinates")
+            ids = np.fromfile(file, np.int64, count)
+        if count:  # an empty mapping is refused by the operating system
+            base: Vectors = np.asarray(np.memmap(path, np.float32, "r", _start(count), (count, dimension)))
+        else:
+            base = np.empty((0, dimension), np.float32)
+        self._adopt(ids, base, longest)
+
+
+def _start(count: int) -> int:
+    """Where the vectors begin: at a page, so that the mapping is aligned."""
+    return -(-(HEAD.size + 8 * count) // PAGE) * PAGE
