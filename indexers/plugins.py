@@ -34,14 +34,15 @@ def load(group: str, name: str) -> Any:
 
     Raises UnknownPlugin with the names there are, MissingPackage if what it needs is not installed.
     """
-    point = members_by_name(group, name)
+    point = member(group, name)
     try:
         return point.load()
     except ImportError as error:
         raise MissingPackage(f"{name!r} needs the package {error.name!r}, which is not installed: {error}") from error
 
 
-def members_by_name(group: str, name: str) -> EntryPoint:
+def member(group: str, name: str) -> EntryPoint:
+    """Where the class of that name is to be found. Raises UnknownPlugin with the names there are."""
     built_in = BUILT_IN[group].get(name)
     if built_in:  # no scan of the installed distributions for a name of our own
         return EntryPoint(name, built_in, group)

@@ -115,12 +115,12 @@ class Snapshot:
                 raise ItemNotFound(f"there is no item with the {'key or path' if isinstance(name, str) else 'id'} {name!r}")
         return [known[name] for name in names]
 
-    def known_hashes(self, keys: Sequence[str], in_space: int | None) -> set[str]:
-        """Those of these keys whose items need no embedding: they have a vector in the space."""
-        found: set[str] = set()
+    def embedded(self, keys: Sequence[str], in_space: int) -> dict[str, bytes | None]:
+        """The content hashes of those of these keys whose items have a vector in the space."""
+        found: dict[str, bytes | None] = {}
         for part in chunks(keys):
-            query = sa.select(item.c.key).where(item.c.key.in_(part))
-            found |= set(self._scalars(query.where(_has_vector(in_space))))
+            query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
+            found |= {key: digest for key, digest in self._all(query)}
         return found
 
     # ---- places
@@ -196,6 +196,21 @@ class Snapshot:
         query = sa.select(follower.c.position, follower.c.generation)
         rows = self._all(query.where(follower.c.name == name, follower.c.space == space_id))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+    def attributes(self, ids: Sequence[int]) -> dict[int, set[tuple[Any, ...]]]:
+        """What filters read of these items: (key, element, number, text, flag)."""
+        rows = attribute.c
+        query = sa.select(rows.item, rows.key, rows.element, rows.number, rows.text, rows.flag)
+        found: dict[int, set[tuple[Any, ...]]] = {}
+        for part in chunks(ids):
+            for row in self._all(query.where(rows.item.in_(part))):
+                found.setdefault(row[0], set()).add(tuple(row[1:]))
+        return found
+
+    def misshapen(self, space_id: int, dimension: int) -> list[int]:
+        """Items whose vector in that space has not the space's dimension."""
+        wrong = sa.func.length(vector.c.data) != 4 * dimension
+        return self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id, wrong))
 
     def setting(self, key: str) -> Any:
         return next(iter(self._scalars(sa.select(setting.c.value).where(setting.c.key == key))), None)

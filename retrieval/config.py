@@ -20,10 +20,13 @@ ELSEWHERE = {"COLLECTION"}  # read by the command line
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `threads`: 0 is one a core.
+    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made
+    vectors; an embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the
+    embedder's own choice. `scan_below`: collections up to that size are scanned, which is as fast, and exact.
     `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds."""
 
     index: str = "hnsw"
+    metric: str = "cosine"
     m: int = 16
     ef_construction: int = 200
     ef: int = 128
@@ -46,9 +49,14 @@ class Config:
         return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     @property
+    def index_build(self) -> Json:
+        """What a stored index must have been built with; with other settings it is built anew."""
+        return {"M": self.m, "ef_construction": self.ef_construction} if self.index == "hnsw" else {}
+
+    @property
     def index_settings(self) -> Json:
-        """What the index member takes; also what a stored index must have been built with."""
-        return {"M": self.m, "ef_construction": self.ef_construction, "ef": self.ef} if self.index == "hnsw" else {}
+        """What the index member takes."""
+        return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index == "hnsw" else {}
 
 
 KEYS = {one.name: one for one in dataclasses.fields(Config)}

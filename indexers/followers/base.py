@@ -55,6 +55,10 @@ class Follower(ABC):
         """Take up the stored state. Returns why that was not possible (it is then reset), None if it was."""
         return None
 
+    def damage(self) -> str | None:
+        """What is wrong with the stored state, if there is one."""
+        return None
+
     def save(self, snapshot: Snapshot) -> int:
         """Store the state, while searches go on; the generation of what was stored."""
         return 0
@@ -124,6 +128,19 @@ class Followers:
             self.repairs.append(what)
             log.warning("%s", what)
 
+    def damage(self) -> list[str]:
+        """What is wrong with the stored states."""
+        found = [(one.name, one.damage()) for one in self.members if one.stored]
+        return [f"{name}: the stored file {reason}" for name, reason in found if reason]
+
+    def rebuild(self) -> None:
+        """Throw away what they hold and make it anew from the catalogue, also on disk."""
+        with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
+            for follower in self.members:
+                follower.reset()
+                self._bring(follower, snapshot)
+        self.save(again=True)
+
     def unsaved(self) -> int:
         """How many changes the stored files are behind, at most."""
         stored = [one.position for one in self.members if one.stored]
@@ -131,22 +148,23 @@ class Followers:
             saved = [snapshot.follower(one.name, one.space.id)[0] for one in self.members if one.stored]
         return max((now - then for now, then in zip(stored, saved, strict=True)), default=0)
 
-    def save(self, wait: float | None = None) -> bool:
-        """Store those that have a file, if there is anything new; False where another writer is at work."""
+    def save(self, *, again: bool = False) -> bool:
+        """Store those that have a file, if there is anything new (or `again`); False where another writer is at work."""
         try:
-            with self._saving, self._catalogue.lock.held(wait):
+            with self._saving, self._catalogue.lock.held():
                 for follower in self.members:
                     if follower.stored:
-                        self._save(follower)
+                        self._save(follower, again)
         except WriterBusy:
             return False
         return True
 
-    def _save(self, follower: Follower) -> None:
+    def _save(self, follower: Follower, again: bool) -> None:
         # shared: searches go on, and nothing can be brought in meanwhile
         with self._lock.shared(), self._catalogue.snapshot() as snapshot:
-            if snapshot.follower(follower.name, follower.space.id)[0] >= follower.position > 0:
-                return  # another process has saved a newer state
+            stored = snapshot.follower(follower.name, follower.space.id)[0]
+            if stored > follower.position or (stored == follower.position and not again):
+                return  # there already, or another process has saved a newer state
             generation = follower.save(snapshot)
             position = follower.position
         with self._catalogue.transaction() as writing:

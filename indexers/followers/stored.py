@@ -1,34 +1,49 @@
-"""Followers that keep vectors in a checked file: the flat vector file, and the index over it."""
+"""Followers that keep vectors in a checked file: the flat vector file, and the index."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.followers.base import Follower
 from indexers.reads import Snapshot
-from indexers.types import Change, Space
+from indexers.types import Change, Json, Space
 from indexers.vectors import storage
 from indexers.vectors.base import VectorIndex
+from indexers.vectors.exact import Exact
 
-BLOCK = 4096  # vectors read at a time: 8 MB of 512 dimensions
+BLOCK = 4096
+"""Vectors read at a time: 8 MB of 512 dimensions."""
+
+Member = TypeVar("Member", bound=VectorIndex)
 
 
-class StoredVectors(Follower):
-    """Carries set and removed vectors into a member of the vector family, and keeps it in a folder of its own."""
+class StoredVectors(Follower, Generic[Member]):
+    """Carries set and removed vectors into a member of the vector family, and keeps it in a folder of its own.
+
+    `fresh` makes an empty member; `build` are the settings that the stored file must have been built with.
+    """
 
     on_read: ClassVar[bool] = True
     stored: ClassVar[bool] = True
 
-    def __init__(self, space: Space, index: VectorIndex, kind: str, folder: Path, collection: str) -> None:
-        self.index = index
-        super().__init__(space)
-        self._kind, self._folder, self._collection = kind, folder, collection
-        self._generation = 0
+    def __init__(
+        self,
+        space: Space,
+        fresh: Callable[[], Member],
+        kind: str,
+        folder: Path,
+        collection: str,
+        build: Json | None = None,
+    ) -> None:
+        self.space = space
+        self._fresh, self._kind, self._folder, self._collection = fresh, kind, folder, collection
+        self._details: Json = {"dimension": space.dimension, "metric": space.metric, **(build or {})}
+        self.index = fresh()
 
     @property
     def position(self) -> int:
@@ -46,8 +61,72 @@ class StoredVectors(Follower):
         for start in range(0, len(there), BLOCK):
             ids, vectors = snapshot.vectors(self.space.id, there[start : start + BLOCK])
             if len(ids):
-                self.index.add(ids, self.index.prepare(vectors))
+                self.index.add(ids, vectors)
 
     def reset(self) -> None:
-        self.index.reset()
-        self.position = 0
+        self.index = self._fresh()
+
+    def load(self, snapshot: Snapshot) -> str | None:
+        self.reset()
+        _, generation = snapshot.follower(self.name, self.space.id)
+        try:
+            header, payload = storage.verify(self._folder)
+            storage.expect(header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details)
+            self._expect_history(header, generation, snapshot)
+            self.index.load(payload)
+        except FileNotFoundError:
+            return "has lost its file" if generation else None  # never saved: nothing is missing
+        except StoredFileDamaged as error:
+            self.reset()
+            return f"can't be used: {error}"
+        self.index.position, self.index.generation = header.position, header.generation
+        return None
+
+    def damage(self) -> str | None:
+        try:
+            storage.verify(self._folder)
+        except FileNotFoundError:
+            return "is missing" if self.index.generation else None
+        except StoredFileDamaged as error:
+            return f"can't be used: {error}"
+        return None
+
+    def _expect_history(self, header: storage.Header, generation: int, snapshot: Snapshot) -> None:
+        """The file has to be of this catalogue's own past. (It may be one generation ahead: it is written first.)"""
+        if header.generation < generation:
+            raise StoredFileDamaged(f"it is an older copy (generation {header.generation}, the newest is {generation})")
+        if header.position > snapshot.number or header.stamp != snapshot.stamp(header.position):
+            raise StoredFileDamaged(f"it belongs to another history (its change {header.position} is not the catalogue's)")
+
+    def save(self, snapshot: Snapshot) -> int:
+        generation = max(self.index.generation, snapshot.follower(self.name, self.space.id)[1]) + 1
+        header = storage.Header(
+            kind=self._kind,
+            collection=self._collection,
+            space=self.space.id,
+            generation=generation,
+            position=self.position,
+            stamp=snapshot.stamp(self.position),
+            details=self._details,
+        )
+        storage.write(self._folder, header, self.index.save)
+        self.index.generation = generation
+        return generation
+
+
+class Flat(StoredVectors[Exact]):
+    """The flat vector file: every vector, contiguous, memory-mapped; exact answers come from it."""
+
+    name: ClassVar[str] = "flat"
+
+    def settle(self) -> None:
+        _, payload = storage.verify(self._folder)
+        position, generation = self.index.position, self.index.generation
+        self.index.load(payload)
+        self.index.position, self.index.generation = position, generation
+
+
+class Index(StoredVectors[VectorIndex]):
+    """The approximate index over the same vectors."""
+
+    name: ClassVar[str] = "index"

@@ -1,0 +1,332 @@
+"""Pictures: read them safely, see them as a person does, make them small."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
+from indexers.scan import PICTURE_SUFFIXES, find, to_path, to_uri
+from indexers.types import Limits, PictureFacts
+
+__all__ = [
+    "FORMATS",
+    "PICTURE_SUFFIXES",
+    "Picture",
+    "as_picture",
+    "decode",
+    "find",
+    "fingerprint",
+    "flatten",
+    "read",
+    "shrink",
+    "thumbnail",
+    "to_path",
+    "to_uri",
+]
+
+FORMATS = "JPEG PNG GIF WEBP TIFF BMP AVIF JPEG2000 PPM ICO ICNS PSD QOI PCX SGI DIB".split()
+"""What is tried, by content, beside HEIF. Left out: what has no signature (TGA) or runs other programs (EPS)."""
+
+_ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIGNED = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # by more than two bytes
+_MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+class Picture(NamedTuple):
+    """An upright RGB picture, and what its file says."""
+
+    image: Image.Image
+    facts: PictureFacts
+
+
+def fingerprint(data: bytes) -> bytes:
+    """BLAKE2b of the bytes, 20 bytes: the same bytes are the same picture."""
+    return blake2b(data, digest_size=20).digest()
+
+
+def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
+    """The bytes of a file. Never waits for a pipe; raises UnreadablePicture, PictureTooLarge (before reading)."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadablePicture("not a file: a folder, a pipe or a device")
+            _check_bytes(status.st_size, limits)
+            data = file.readall()
+    except FileNotFoundError as error:
+        raise UnreadablePicture("there is no such file") from error
+    except PermissionError as error:
+        raise UnreadablePicture("no permission to read it") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise UnreadablePicture(f"it can't be read: {getattr(error, 'strerror', None) or error}") from error
+    _check_bytes(len(data), limits)
+    return data
+
+
+def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits = Limits()) -> Picture:  # noqa: B008
+    """A picture as a person sees it: upright, RGB, 8 bits, over white, the first frame.
+
+    `source` is a file's bytes or its path. `size`: the edge in pixels that it will be shrunk to; a JPEG is then decoded
+    at a half, a quarter or an eighth, with both edges still at least 2 * size. 0: in full. `facts` are always of the
+    full picture. Colour profiles are not applied.
+
+    Raises PictureTooLarge before a pixel is decoded, UnreadablePicture for all else (also a picture that is cut off);
+    the message is the reason, without the name. Thread-safe.
+    """
+    data = source if isinstance(source, bytes) else read(source, limits)
+    _check_bytes(len(data), limits)
+    if not data:
+        raise UnreadablePicture("the file is empty")
+    with _translated():
+        return _decode(_open(data), size, limits)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """RGB, 8 bits, over white, of a picture in any of Pillow's modes. Deep greys are scaled, not clipped."""
+    image.load()
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
+    rgba = image.convert("RGBA")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def shrink(image: Image.Image, edge: int) -> Image.Image:
+    """The picture with its longer edge at most `edge` pixels; never enlarged."""
+    scale = edge / max(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
+    """A small JPEG of an RGB picture."""
+    stream = io.BytesIO()
+    shrink(image, edge).save(stream, "JPEG", quality=85)
+    return stream.getvalue()
+
+
+def as_picture(what: Any, size: int = 0, limits: Limits = Limits()) -> Image.Image:  # noqa: B008
+    """An upright RGB picture of what a caller searches with.
+
+    Takes a path, a file's bytes, a PIL image of any mode, or a uint8 array (height, width), (height, width, 3) or
+    (height, width, 4). Raises BadQuery for anything else, UnreadablePicture or PictureTooLarge as `decode` does; each
+    names what was given.
+    """
+    if isinstance(what, np.ndarray):
+        return flatten(_from_array(what))
+    name = _name(what)
+    try:
+        if isinstance(what, Image.Image):
+            return _from_pillow(what, limits)
+        if isinstance(what, (bytes, bytearray, memoryview)):
+            return decode(bytes(what), size, limits).image
+        if isinstance(what, (str, os.PathLike)):
+            return decode(to_path(os.path.expanduser(what)), size, limits).image
+    except PictureError as error:
+        raise type(error)(f"{name} can't be used as a picture: {error}") from error
+    raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")
+
+
+def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
+    full, kind = image.size, image.format or "?"
+    _check_pixels(full, limits)
+    if kind in ("JPEG", "MPO"):
+        kind = "JPEG"
+        if size:
+            image.draft(None, (2 * size, 2 * size))
+        image.load()
+    else:
+        image.load()
+        full = image.size  # HEIC tells its visible size only now
+    tags = _tags(image)
+    upright = _upright(flatten(image), tags.orientation)
+    if upright is image:
+        upright = image.copy()  # lets go of the file's bytes
+    width, height = full[::-1] if tags.orientation >= 5 else full
+    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at))
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    """What Image.open does, without its limit on pixels (ours is checked next) and without guessing by suffix."""
+    prefix, failed = data[:16], None
+    if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
+        return _heic()(io.BytesIO(data), "")
+    for name, factory, accept in _openers():
+        try:
+            if accept(prefix) is True:
+                return factory(io.BytesIO(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            if name in _SIGNED:
+                failed = failed or f"a damaged {name} file: {error}"
+    raise UnreadablePicture(failed or _not_a_picture(data))
+
+
+@cache
+def _openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
+    Image.init()
+    return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
+
+
+@cache
+def _heic() -> Callable[..., ImageFile.ImageFile]:
+    """pi_heif's plug-in, called directly: registering it would change Pillow for the whole process."""
+    from pi_heif import HeifImageFile
+
+    return HeifImageFile  # type: ignore[no-any-return]
+
+
+def _mute_pillow() -> None:
+    """No warnings about odd pictures from Pillow's modules: what matters becomes an error or is harmless.
+
+    The filter stays, since `warnings.catch_warnings` around each picture would not be safe beside other threads.
+    """
+    if _MUTE not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_MUTE[3].pattern)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    _mute_pillow()
+    try:
+        yield
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureTooLarge(f"a part of it has more pixels than are safe to decode: {error}") from error
+    except Exception as error:  # Pillow's plug-ins raise nearly anything when bytes are damaged
+        raise UnreadablePicture(_reason(error)) from error
+
+
+class _Tags(NamedTuple):
+    orientation: int
+    taken_at: str | None
+
+
+def _tags(image: Image.Image) -> _Tags:
+    """From EXIF; a damaged EXIF block does not spoil the picture. Each of the two may be nonsense by itself."""
+    orientation, taken_at = 1, None
+    with suppress(Exception):
+        exif = image.getexif()
+        found = exif.get(_ORIENTATION, 1)
+        orientation = found if found in _TURNS else 1
+        taken_at = _timestamp(exif.get_ifd(_EXIF).get(_TAKEN_AT))
+    return _Tags(orientation, taken_at)
+
+
+def _timestamp(text: Any) -> str | None:
+    """ISO 8601 of EXIF's `2024:05:17 10:20:30`; None for anything else, such as a camera's zeros or a year before 1826,
+    when the first photograph was taken."""
+    if not isinstance(text, str):
+        return None
+    try:
+        taken = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+    return taken.isoformat() if taken.year >= 1826 else None
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Deep grey values scaled to 0..255: 16 bits by 65,535; 32-bit values by the least of 1 (fractions only), 255,
+    65,535 or their own maximum that holds them all."""
+    if pixels.dtype.itemsize == 2:
+        return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    values = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, None)
+    top = float(values.max(initial=0))
+    usual = (1, 255, 65535) if pixels.dtype.kind == "f" else (255, 65535)
+    full = next((value for value in usual if top <= value), top)
+    return np.asarray(np.rint(values * (255 / full)), np.uint8)
+
+
+def _from_pillow(image: Image.Image, limits: Limits) -> Image.Image:
+    if 0 in image.size:
+        raise UnreadablePicture("it has no pixels")
+    _check_pixels(image.size, limits)
+    with _translated():
+        image.load()  # first: Pillow turns a TIFF by itself when it loads
+        return _upright(flatten(image), _tags(image).orientation)
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    shape, kind = "x".join(map(str, array.shape)), array.dtype
+    colours = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if kind != np.uint8 or not colours or not array.size:
+        raise BadQuery(
+            f"an array of shape {shape or '()'} and dtype {kind} is no picture; give uint8, HxW, HxWx3 or HxWx4 "
+            "(a vector is searched with `vector=`)"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _check_bytes(count: int, limits: Limits) -> None:
+    if count > limits.max_bytes:
+        raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
+
+
+def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
+    count = size[0] * size[1]
+    if count > limits.max_pixels:
+        raise PictureTooLarge(
+            f"{size[0]} x {size[1]} makes {count:,} pixels; the limit max_pixels is {limits.max_pixels:,}"
+        )
+
+
+def _name(what: Any) -> str:
+    if isinstance(what, (bytes, bytearray, memoryview)):
+        return f"what was given ({len(what):,} bytes)"
+    if isinstance(what, Image.Image):
+        return f"the PIL image ({what.mode}, {what.width} x {what.height})"
+    text = repr(os.fspath(what)) if isinstance(what, os.PathLike) else repr(what)
+    return text if len(text) <= 200 else f"{text[:200]}... ({type(what).__name__})"
+
+
+def _not_a_picture(data: bytes) -> str:
+    start = data[:512]
+    if b"\0" not in start and not any(byte < 9 for byte in start):
+        return f"not a picture but text, which begins with {start[:40].decode('utf-8', 'replace')!r}"
+    return f"not a picture of a format that is read here; it begins with the bytes {data[:8].hex(' ')}"
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError):
+        return "decoding it takes more memory than there is"
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return f"the picture is cut off: {text}"
+    return f"the picture is damaged: {text}"

@@ -1,0 +1,243 @@
+"""From pictures to the catalogue: skip what is known, read, decode, embed, record.
+
+Workers (threads: decoding and the model's forward pass both run outside the interpreter's lock) each take a batch from
+file to vectors, so that every core is busy whatever is slow. The calling thread sorts out what is known, and records
+finished batches in their order, one transaction each. What is not recorded when a run ends is simply found again next time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from indexers import images
+from indexers.catalogue import Catalogue
+from indexers.embedders.base import Embedder
+from indexers.errors import PictureError
+from indexers.reads import Snapshot
+from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Limits, PictureFacts, Space, Unscanned
+from indexers.writes import Transaction
+
+SORT = 1000
+"""Files whose state is looked up in one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A picture to be added: a file, or content given directly."""
+
+    file: FoundFile | None = None
+    content: bytes | Image | None = None
+    key: str | None = None
+    text: str | None = None
+    metadata: Json = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.file.uri if self.file else self.key or "a picture without a key"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands. `rate`: pictures a second; `left`: seconds until its end, as far as it can be told."""
+
+    total: int
+    done: int
+    added: int
+    known: int
+    failed: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def left(self) -> float | None:
+        return (self.total - self.done) / self.rate if self.rate else None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has come to so far."""
+
+    known: int = 0
+    replaced: int = 0
+    returned: int = 0
+    failed_before: int = 0
+    added: list[int] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a worker made of some sources, in their order."""
+
+    arrivals: list[Arrival]
+    failures: list[tuple[Failure, FoundFile | None]]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run over some sources into one space.
+
+    `recorded` is called after each transaction; `progress` after each batch. `size` pictures make a batch.
+    """
+
+    catalogue: Catalogue
+    space: Space
+    embedder: Embedder
+    limits: Limits = field(default_factory=Limits)
+    workers: int = 1
+    size: int = 16
+    retry_failed: bool = False
+    recorded: Callable[[], object] = lambda: None
+    progress: Callable[[Progress], object] = lambda _: None
+    tally: Tally = field(default_factory=Tally)
+    _started: float = field(default_factory=time.perf_counter)
+
+    def add_files(self, found: Iterable[FoundFile | Unscanned], metadata: Json) -> Tally:
+        """Add files; `metadata` goes to each, also to those that are known."""
+        todo = [Source(file, metadata=metadata) for part in _parts(found, SORT) for file in self._unknown(part, metadata)]
+        return self.add(todo)
+
+    def _unknown(self, found: Sequence[FoundFile | Unscanned], metadata: Json) -> list[FoundFile]:
+        """Those that have to be read: not there yet, or of another size or time than when they were read."""
+        files = [one for one in found if isinstance(one, FoundFile)]
+        self.tally.failures += [Failure(one.uri, one.reason, "scan") for one in found if isinstance(one, Unscanned)]
+        uris = [file.uri for file in files]
+        with self.catalogue.snapshot() as snapshot:
+            known, failed = snapshot.known(uris, self.space.id), snapshot.failed(uris)
+        unknown: list[FoundFile] = []
+        seen: list[tuple[FoundFile, int]] = []
+        for file in files:
+            stat, before, broken = (file.size, file.mtime_ns), known.get(file.uri), failed.get(file.uri)
+            if before and (before.size, before.mtime_ns) == stat and before.embedded:
+                self.tally.known += 1
+                self.tally.returned += before.missing
+                if before.missing or metadata:
+                    seen.append((file, before.item))
+            elif broken and broken[:2] == stat and not self.retry_failed:
+                self.tally.failed_before += 1
+                self.tally.failures.append(Failure(file.uri, broken[2]))
+            else:
+                unknown.append(file)
+                self.tally.returned += bool(before and before.missing)
+        self._note(seen, metadata)
+        return unknown
+
+    def _note(self, seen: Sequence[tuple[FoundFile, int]], metadata: Json) -> None:
+        if not seen:
+            return
+        with self.catalogue.transaction() as writing:
+            writing.touch([file for file, _ in seen])
+            if metadata:
+                for item in dict.fromkeys(item for _, item in seen):
+                    writing.update(item, metadata)
+
+    def add(self, sources: Sequence[Source]) -> Tally:
+        """Read, embed and record. What was finished before an interruption is recorded."""
+        self.progress(self._state(len(sources), 0))
+        with ThreadPoolExecutor(self.workers, "nearkin", self.embedder.limit_threads, (1,)) as pool:
+            running: deque[Future[Batch]] = deque()
+            batches = _parts(sources, self.size)
+            done = 0
+            try:
+                while True:
+                    for part in islice(batches, 2 * self.workers - len(running)):
+                        running.append(pool.submit(self._work, part))
+                    if not running:
+                        break
+                    running[0].result()  # before it is taken off: an interruption here loses nothing
+                    done += self._record(running.popleft().result())
+                    self.progress(self._state(len(sources), done))
+            except BaseException:
+                for future in running:
+                    future.cancel()
+                for future in running:
+                    if future.done() and not future.cancelled() and future.exception() is None:
+                        self._record(future.result())
+                raise
+        return self.tally
+
+    def _state(self, total: int, done: int) -> Progress:
+        tally = self.tally
+        seconds = time.perf_counter() - self._started
+        return Progress(total, done, len(tally.added), tally.known, len(tally.failures), seconds)
+
+    # ---- in a worker
+
+    def _work(self, sources: Sequence[Source]) -> Batch:
+        batch = Batch([], [])
+        waiting: list[tuple[int, Any]] = []
+        with self.catalogue.snapshot() as snapshot:
+            for source in sources:
+                try:
+                    arrival, picture = self._look(source, snapshot)
+                except PictureError as error:
+                    batch.failures.append((Failure(source.name, str(error)), source.file))
+                    continue
+                if picture is not None:
+                    waiting.append((len(batch.arrivals), self.embedder.prepare(picture)))
+                batch.arrivals.append(arrival)
+        if waiting:
+            vectors = np.asarray(self.embedder.forward([prepared for _, prepared in waiting]), np.float32)
+            for (place, _), vector in zip(waiting, vectors, strict=True):
+                batch.arrivals[place] = replace(batch.arrivals[place], vector=vector)
+        return batch
+
+    def _look(self, source: Source, snapshot: Snapshot) -> tuple[Arrival, Image | None]:
+        """What is known without decoding; and the picture, unless its item has its vector already."""
+        content = source.content
+        if isinstance(content, Image):
+            digest = images.fingerprint(repr((content.mode, content.size)).encode() + content.tobytes())
+        else:
+            content = images.read(source.file.path, self.limits) if source.file else content or b""
+            digest = images.fingerprint(content)
+        arrival = Arrival(source.key, digest, uri=source.file.uri if source.file else None, file=source.file,
+                          text=source.text, metadata=source.metadata)
+        key = source.key or digest.hex()
+        if snapshot.embedded([key], self.space.id).get(key) == digest:
+            return arrival, None
+        if isinstance(content, Image):
+            upright = images.flatten(content)
+            return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
+        decoded = images.decode(content, self.embedder.input_size, self.limits)
+        return replace(arrival, facts=decoded.facts, bytes=len(content)), decoded.image
+
+    # ---- in the calling thread
+
+    def _record(self, batch: Batch) -> int:
+        with self.catalogue.transaction() as writing:
+            kept = writing.put(batch.arrivals, self.space.id)
+            writing.fail(batch.failures)
+            self._count(batch, kept, writing)
+        self.recorded()
+        return len(batch.arrivals) + len(batch.failures)
+
+    def _count(self, batch: Batch, kept: Sequence[Kept], writing: Transaction) -> None:
+        tally = self.tally
+        tally.failures += [failure for failure, _ in batch.failures]
+        for arrival, one in zip(batch.arrivals, kept, strict=True):
+            tally.given.append(one.item)
+            if one.new:
+                tally.added.append(one.item)
+            elif arrival.key is not None and arrival.vector is not None:
+                tally.replaced += 1
+            else:
+                tally.known += 1
+
+
+def _parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part

@@ -1,0 +1,210 @@
+"""The contracts as classes: inherit one in your tests, and every promise of the family is tried on your member."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from indexers.errors import BadQuery, BadVector
+from indexers.types import Ids, Neighbours, Vectors
+from indexers.vectors.base import VectorIndex, unit
+
+
+class VectorIndexContract:
+    """What every VectorIndex promises. Override `index` to make yours, empty, of 16 dimensions and for cosine.
+
+    Answers are compared with brute force; `least_recall` is what an approximate member has to reach on these few items.
+    """
+
+    dimension = 16
+    least_recall = 0.99
+
+    def index(self) -> VectorIndex:
+        raise NotImplementedError("return a new, empty index of `self.dimension` dimensions for the cosine")
+
+    def vectors(self, count: int, seed: int = 0) -> Vectors:
+        """Random directions, float32 (count, dimension), not of unit length."""
+        return np.random.default_rng(seed).standard_normal((count, self.dimension), dtype=np.float32)
+
+    def check(self, index: VectorIndex, kept: dict[int, Vectors], k: int = 10) -> Neighbours:
+        """Compare with brute force over `kept` (id -> vector); the answer to 20 queries."""
+        index.flush()
+        assert len(index) == len(kept)
+        queries = self.vectors(20, seed=99)
+        answer = index.search(queries, k)
+        assert answer.ids.shape == answer.scores.shape == (20, k)
+        assert answer.ids.dtype == np.int64
+        assert answer.scores.dtype == np.float32
+        found = [self._check_row(query, row, kept) for query, row in zip(queries, zip(*answer[:2], strict=True), strict=True)]
+        assert np.mean(found) >= self.least_recall
+        return answer
+
+    def _check_row(self, query: Vectors, row: tuple[Ids, Vectors], kept: dict[int, Vectors]) -> float:
+        """Recall of one answer, whose order, scores and ids must be right."""
+        ids, scores = row
+        most = min(len(ids), len(kept))
+        assert (ids[most:] == -1).all()
+        assert np.isneginf(scores[most:]).all()
+        ids, scores = ids[:most], scores[:most]
+        assert len(set(ids.tolist())) == most
+        assert list(zip(-scores, ids, strict=True)) == sorted(zip(-scores, ids, strict=True))
+        if not most:
+            return 1.0
+        true = unit(np.stack([kept[item] for item in ids.tolist()])) @ unit(query[None])[0]
+        np.testing.assert_allclose(scores, true, atol=1e-5)
+        every = np.sort(unit(np.stack(list(kept.values()))) @ unit(query[None])[0])[::-1]
+        return float(np.mean(scores >= every[most - 1] - 1e-5))
+
+    def filled(self, count: int = 300) -> tuple[VectorIndex, dict[int, Vectors]]:
+        index, vectors = self.index(), self.vectors(count)
+        ids = np.arange(count, dtype=np.int64) * 3 + 1
+        index.add(ids, vectors)
+        return index, dict(zip(ids.tolist(), vectors, strict=True))
+
+    def test_finds_what_brute_force_finds(self) -> None:
+        self.check(*self.filled())
+
+    def test_an_empty_index_answers_with_nothing(self) -> None:
+        self.check(self.index(), {})
+
+    def test_k_may_be_larger_than_what_exists(self) -> None:
+        self.check(*self.filled(7), k=20)
+
+    def test_k_below_one_is_refused(self) -> None:
+        index, _ = self.filled(5)
+        with pytest.raises(BadQuery, match="k is 0"):
+            index.search(self.vectors(1), 0)
+
+    def test_a_single_query_may_be_one_row(self) -> None:
+        index, kept = self.filled(5)
+        assert index.search(kept[4], 1).ids.tolist() == [[4]]
+
+    def test_no_queries_give_no_answers(self) -> None:
+        index, _ = self.filled(5)
+        assert index.search(self.vectors(0), 3).ids.shape == (0, 3)
+
+    def test_adding_nothing_changes_nothing(self) -> None:
+        index, kept = self.filled(5)
+        index.add(np.empty(0, np.int64), self.vectors(0))
+        index.remove(np.empty(0, np.int64))
+        self.check(index, kept)
+
+    def test_replaces_a_known_id(self) -> None:
+        index, kept = self.filled()
+        some = list(kept)[:150:3]
+        new = self.vectors(len(some), seed=1)
+        index.add(np.array(some), new)
+        self.check(index, kept | dict(zip(some, new, strict=True)))
+
+    def test_the_last_of_two_vectors_for_one_id_counts(self) -> None:
+        index, vectors = self.index(), self.vectors(3)
+        index.add(np.array([5, 9, 5]), vectors)
+        self.check(index, {5: vectors[2], 9: vectors[1]})
+
+    def test_forgets_what_is_removed(self) -> None:
+        index, kept = self.filled()
+        gone = list(kept)[::2]
+        index.remove(np.array([*gone, 10**9]))  # an unknown id is passed over
+        self.check(index, {item: vector for item, vector in kept.items() if item not in set(gone)})
+
+    def test_an_id_may_come_back_with_another_vector(self) -> None:
+        index, kept = self.filled()
+        gone = list(kept)[::2]
+        index.remove(np.array(gone))
+        back = dict(zip(gone[::-1], self.vectors(len(gone), seed=2), strict=True))
+        index.add(np.array(list(back)), np.stack(list(back.values())))
+        self.check(index, kept | back)
+
+    def test_new_ids_after_removals(self) -> None:
+        index, kept = self.filled()
+        gone = list(kept)[:100]
+        index.remove(np.array(gone))
+        new = dict(zip(range(5000, 5050), self.vectors(50, seed=3), strict=True))
+        index.add(np.array(list(new)), np.stack(list(new.values())))
+        again = dict(zip(gone[:80], self.vectors(80, seed=4), strict=True))  # some of these lost their places to the new
+        index.add(np.array(list(again)), np.stack(list(again.values())))
+        self.check(index, {item: v for item, v in kept.items() if item not in set(gone)} | new | again)
+
+    def test_everything_may_go_and_come_back(self) -> None:
+        index, kept = self.filled(50)
+        index.remove(np.array(list(kept)))
+        self.check(index, {})
+        index.add(np.array(list(kept)), np.stack(list(kept.values())))
+        self.check(index, kept)
+
+    def test_grows(self) -> None:
+        index, vectors = self.index(), self.vectors(3000)
+        for first in range(0, 3000, 700):
+            some = vectors[first : first + 700]
+            index.add(np.arange(first, first + len(some)), some)
+        self.check(index, dict(enumerate(vectors)))
+
+    def test_equal_vectors_come_by_id(self) -> None:
+        index, vectors = self.index(), self.vectors(40)
+        vectors[::2] = vectors[0]
+        ids = np.random.default_rng(0).permutation(40)
+        index.add(ids, vectors)
+        index.flush()
+        answer = index.search(vectors[0], 12)
+        assert answer.ids[0].tolist() == sorted(ids[::2].tolist())[:12]
+        self.check(index, dict(zip(ids.tolist(), vectors, strict=True)))
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0])
+    def test_bad_vectors_are_refused_and_nothing_is_written(self, bad: float) -> None:
+        index, kept = self.filled(20)
+        vectors = self.vectors(3, seed=5)
+        vectors[1] = bad
+        with pytest.raises(BadVector, match="vector 1"):
+            index.add(np.array([1, 2, 4]), vectors)
+        with pytest.raises(BadVector):
+            index.search(vectors, 3)
+        self.check(index, kept)
+
+    @pytest.mark.parametrize("ids, width", [([1, 2], 0), ([1, 2, 3], 1), ([1, -2], 0)])
+    def test_vectors_that_do_not_fit_are_refused(self, ids: ArrayLike, width: int) -> None:
+        index, kept = self.filled(20)
+        vectors = np.ones((2, self.dimension + width), np.float32) if width or -2 in np.asarray(ids) else self.vectors(3)
+        with pytest.raises(BadVector):
+            index.add(np.asarray(ids), vectors)
+        self.check(index, kept)
+
+    def test_answers_carry_the_position(self) -> None:
+        index, _ = self.filled(20)
+        index.position = 4711
+        assert index.search(self.vectors(1), 1).position == 4711
+
+    def test_is_the_same_after_saving_and_loading(self, tmp_path: Path) -> None:
+        index, kept = self.filled()
+        if not index.persistent:
+            pytest.skip("this member keeps its vectors elsewhere")
+        index.remove(np.array(list(kept)[:60]))
+        kept = dict(list(kept.items())[60:])
+        before = self.check(index, kept)
+        index.save(tmp_path / "first")
+        loaded = self.index()
+        loaded.load(tmp_path / "first")
+        after = self.check(loaded, kept)
+        assert (before.ids == after.ids).mean() >= self.least_recall
+        more = dict(zip(range(1, 200, 3), self.vectors(67, seed=6), strict=True))  # old ids, new and live ones
+        for one in (index, loaded):
+            one.add(np.array(list(more)), np.stack(list(more.values())))
+            one.remove(np.array([200, 400]))
+        kept = {item: v for item, v in (kept | more).items() if item not in (200, 400)}
+        self.check(index, kept)
+        self.check(loaded, kept)
+        loaded.save(tmp_path / "second")
+        index.load(tmp_path / "second")
+        self.check(index, kept)
+
+    def test_an_empty_index_can_be_saved_and_loaded(self, tmp_path: Path) -> None:
+        index = self.index()
+        if not index.persistent:
+            pytest.skip("this member keeps its vectors elsewhere")
+        index.save(tmp_path / "empty")
+        index.load(tmp_path / "empty")
+        self.check(index, {})
+        index.add(np.array([3]), self.vectors(1))
+        self.check(index, {3: self.vectors(1)[0]})

@@ -1,0 +1,122 @@
+"""nearkin: similar pictures, families of pictures, copies.
+
+    from retrieval import Collection
+
+    with Collection.open("photos", create=True) as collection:
+        collection.add("~/Pictures")
+        for hit in collection.search("query.jpg"):
+            print(hit.score, hit.uri)
+
+Names are loaded when they are first used, so that importing this costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from indexers.embedders.base import Embedder
+    from indexers.errors import (
+        BadFilter,
+        BadMetadata,
+        BadQuery,
+        BadSetting,
+        BadVector,
+        CatalogueDamaged,
+        CatalogueError,
+        CollectionNotFound,
+        ItemNotFound,
+        MissingPackage,
+        NearkinError,
+        NoTextTower,
+        NotFound,
+        PictureError,
+        PictureTooLarge,
+        SchemaTooNew,
+        SchemaTooOld,
+        Unavailable,
+        UnknownPlugin,
+        UnreadablePicture,
+        UnsafeFileSystem,
+        UsageError,
+        WeightsUnavailable,
+        WriteFailed,
+        WriterBusy,
+    )
+    from indexers.pipeline import Progress
+    from indexers.types import Neighbours
+    from retrieval.collection import Collection
+    from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
+    from retrieval.search import item, text
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "indexers.embedders.base": "Embedder",
+    "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged CatalogueError
+        CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError PictureTooLarge
+        SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem UsageError
+        WeightsUnavailable WriteFailed WriterBusy""",
+    "indexers.pipeline": "Progress",
+    "indexers.types": "Neighbours",
+    "retrieval.collection": "Collection",
+    "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
+    "retrieval.search": "item text",
+}
+_PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+__all__ = [
+    "AddReport",
+    "BadFilter",
+    "BadMetadata",
+    "BadQuery",
+    "BadSetting",
+    "BadVector",
+    "CatalogueDamaged",
+    "CatalogueError",
+    "Collection",
+    "CollectionNotFound",
+    "Embedder",
+    "Failure",
+    "Hit",
+    "Hits",
+    "Info",
+    "Item",
+    "ItemNotFound",
+    "MissingPackage",
+    "NearkinError",
+    "Neighbours",
+    "NoTextTower",
+    "NotFound",
+    "Page",
+    "PictureError",
+    "PictureTooLarge",
+    "Progress",
+    "Report",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "SyncReport",
+    "Unavailable",
+    "UnknownPlugin",
+    "UnreadablePicture",
+    "UnsafeFileSystem",
+    "UsageError",
+    "WeightsUnavailable",
+    "WriteFailed",
+    "WriterBusy",
+    "item",
+    "text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_PLACE[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,330 @@
+"""The command line: one call into the library for each command, its errors as sentences and exit codes.
+
+0 done, 1 the work failed or is incomplete, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from retrieval.collection import Collection
+    from retrieval.results import AddReport, Hits, SyncReport
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Similar pictures, families of pictures, copies: an index that you can ask.",
+)
+
+Folder = Annotated[
+    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="The collection's folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Where = Annotated[str | None, typer.Option("--where", help='A filter, e.g. \'{"year": {"$gte": 2020}}\'.')]
+DEFAULT = Path("nearkin-collection")
+
+
+@contextmanager
+def opened(folder: Path, **options: Any) -> Iterator[Collection]:
+    from retrieval.collection import Collection
+
+    with Collection.open(folder, **options) as collection:
+        yield collection
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files, folders, globs.")] = None,
+    collection: Folder = DEFAULT,
+    embedder: Annotated[str | None, typer.Option(help="What turns pictures into vectors (chosen once).")] = None,
+    metadata: Annotated[str | None, typer.Option(help='Metadata for each picture, e.g. \'{"album": "2024"}\'.')] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add pictures; makes the collection if there is none."""
+    if not paths and not retry_failed:
+        raise typer.BadParameter("give files, folders or globs to add (or --retry-failed)")
+    with opened(collection, create=True, embedder=embedder) as target, watched() as watch:
+        if paths:
+            said = parsed(metadata, "--metadata")
+            report = target.add(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
+        else:
+            report = target.retry_failed(progress=watch)
+    reported(report, as_json)
+
+
+@app.command()
+def sync(
+    paths: Annotated[list[Path], typer.Argument(help="Folders.")],
+    collection: Folder = DEFAULT,
+    metadata: Annotated[str | None, typer.Option(help="Metadata for each picture.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add what is new in folders, and mark what has vanished from them."""
+    with opened(collection, create=True) as target, watched() as watch:
+        said = parsed(metadata, "--metadata")
+        report = target.sync(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
+    reported(report, as_json)
+
+
+@app.command()
+def search(
+    query: Annotated[Path | None, typer.Argument(help="A picture.")] = None,
+    collection: Folder = DEFAULT,
+    k: Annotated[int | None, typer.Option("-k", help="How many hits (20).")] = None,
+    item: Annotated[str | None, typer.Option(help="An item: its id, key or path.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words, where the embedder reads words.")] = None,
+    radius: Annotated[float | None, typer.Option(help="Everything with at least this score.")] = None,
+    where: Where = None,
+    diversify: Annotated[float | None, typer.Option(help="0 to 1: variety instead of nearness.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find what looks like a picture, an item or words."""
+    name = int(item) if item and item.isdigit() else item
+    with opened(collection) as source:
+        hits = source.search(
+            query, k=k, item=name, text=text, radius=radius, where=parsed(where, "--where"), diversify=diversify
+        )
+    if as_json:
+        emit({"hits": [hit.to_dict() for hit in hits], "as_of": hits.as_of})
+    else:
+        show_hits(hits)
+
+
+@app.command()
+def remove(
+    items: Annotated[list[str] | None, typer.Argument(help="Items: ids, keys or paths.")] = None,
+    collection: Folder = DEFAULT,
+    where: Where = None,
+    missing: Annotated[bool, typer.Option("--missing", help="All items whose files have vanished.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove items from the collection (never the files themselves)."""
+    if not items and where is None and not missing:
+        raise typer.BadParameter("give items, --where or --missing")
+    wanted = {"missing": True} if missing else parsed(where, "--where")
+    names = [int(one) if one.isdigit() else one for one in items] if items else None
+    with opened(collection) as target:
+        removed = target.remove(names, where=wanted)
+    emit({"removed": removed}) if as_json else say(f"removed {removed} items")
+
+
+@app.command()
+def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """Show what the collection holds."""
+    with opened(collection) as source:
+        record = source.info().to_dict()
+    if as_json:
+        emit(record)
+    else:
+        show_table([(name, str(value)) for name, value in record.items() if value not in (None, [])])
+
+
+@app.command()
+def failures(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """List what could not be read, and why."""
+    with opened(collection) as source:
+        found = source.failures()
+    if as_json:
+        emit({"failures": [one.to_dict() for one in found]})
+    else:
+        for one in found:
+            say(f"{one.uri}: {one.reason} (tried {one.attempts} times, last {one.at})")
+
+
+@app.command()
+def verify(
+    collection: Folder = DEFAULT,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild what is derived and wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare catalogue, derived files and disk."""
+    with opened(collection) as source:
+        report = source.verify(repair=repair)
+    if as_json:
+        emit(report.to_dict())
+    else:
+        for title, lines in (("checked", report.checked), ("problem", report.problems), ("repaired", report.repaired)):
+            for line in lines:
+                say(f"{title}: {line}")
+        say("all is well" if report.ok else "there are problems; `nearkin verify --repair` mends what is derived")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def upgrade(collection: Folder = DEFAULT) -> None:
+    """Bring a collection that an older nearkin made to this version's schema."""
+    from indexers.upgrade import upgrade as bring
+
+    before, after = bring(collection)
+    say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help=".csv, .jsonl, .parquet, or .npz with vectors.")],
+    collection: Folder = DEFAULT,
+    where: Where = None,
+) -> None:
+    """Write items to a file."""
+    with opened(collection) as source:
+        written = source.export(file, where=parsed(where, "--where"))
+    say(f"wrote {written} items to {file}")
+
+
+@app.command()
+def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """Show what is installed, what is missing, and the command that brings it."""
+    from retrieval.doctor import examine
+
+    lines = examine(collection)
+    if as_json:
+        emit({"checks": [line.to_dict() for line in lines]})
+    else:
+        for line in lines:
+            mark = "ok     " if line.ok else "MISSING" if line.needed else "-      "
+            say(f"{mark}  {line.what}: {line.found}" + (f"\n           {line.remedy}" if line.remedy else ""))
+    raise typer.Exit(0 if all(line.ok or not line.needed for line in lines) else 1)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where pictures, collection and sheet go.")] = Path("nearkin-demo"),
+) -> None:
+    """Index some thousand drawings and photographs, search, and draw what was found."""
+    from retrieval.demo import run
+
+    with watched() as watch:
+        run(folder, say, watch)
+
+
+# ---- printing
+
+
+def say(line: str) -> None:
+    print(line.encode("utf-8", "backslashreplace").decode())
+
+
+def emit(record: Any) -> None:
+    print(json.dumps(record, ensure_ascii=True, indent=2))
+
+
+def parsed(text: str | None, option: str) -> Any:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} takes JSON, such as '{{\"year\": 2024}}'; {text!r} is not ({error})") from error
+
+
+def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
+    """What a run has come to; exit code 1 if something could not be read."""
+    if as_json:
+        emit(report.to_dict())
+    else:
+        rate = report.added / report.seconds if report.seconds else 0
+        parts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
+        parts += [f"{getattr(report, name)} {name}" for name in ("missing", "returned", "replaced") if getattr(report, name, 0)]
+        say(", ".join(parts) + f" in {report.seconds:.1f} s" + (f" ({rate:.0f} pictures/s)" if report.added > 20 else ""))
+        for failure in report.failures[:10]:
+            say(f"  failed: {failure.uri}: {failure.reason}")
+        if report.failed > 10:
+            say(f"  ... and {report.failed - 10} more; `nearkin failures` lists them")
+        if report.failed_before:
+            say(f"  {report.failed_before} had failed before and were not tried again; --retry-failed does")
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def show_hits(hits: Hits) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("score", "item", "picture", "metadata", box=None, pad_edge=False, header_style="bold")
+    for hit in hits:
+        said = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
+        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(said))
+    Console().print(table if len(hits) else "nothing found")
+
+
+def show_table(rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        say(f"{name:<{width}}  {value}")
+
+
+@contextmanager
+def watched() -> Iterator[Any]:
+    """A progress bar with rate and estimate, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]:.0f}/s"), TimeRemainingColumn(),
+               TextColumn("{task.fields[failed]} failed"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, rate=0.0, failed=0)
+
+        def watch(state: Any) -> None:
+            bar.update(task, total=state.total, completed=state.done, rate=state.rate, failed=state.failed)
+
+        yield watch
+
+
+class Notes(logging.Handler):
+    """What the library notes (a derived file was rebuilt) goes to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"note: {record.getMessage()}", file=sys.stderr)
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    from indexers.errors import NearkinError, UsageError
+
+    logging.getLogger("nearkin").addHandler(Notes())
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        code = fail("interrupted", 1)
+    except KeyboardInterrupt:
+        code = fail("interrupted; what was finished is kept, run the same again to go on", 1)
+    except UsageError as error:
+        code = fail(str(error), 2)
+    except NearkinError as error:
+        code = fail(str(error), 1)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = usage(error)
+    sys.exit(code)
+
+
+def usage(error: Exception) -> int:
+    """Errors of the argument parser; anything else is a fault of ours, which has to show itself whole."""
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    return int(getattr(error, "exit_code", 2))
+
+
+def fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,260 @@
+"""Searching: from a question to hits.
+
+A question becomes one vector (`Question`), a restriction becomes a set of vectors that may answer (`View.allowed`), and
+the nearest of them become hits. All of it happens within one moment of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from indexers import images
+from indexers.embedders.base import Embedder
+from indexers.errors import BadQuery, BadVector, ItemNotFound
+from indexers.followers.base import Followers
+from indexers.followers.stored import StoredVectors
+from indexers.reads import Snapshot
+from indexers.types import Ids, Limits, Neighbours, Space, Vectors
+from indexers.vectors.allowed import Allowed
+from indexers.vectors.base import checked, unit
+from indexers.vectors.layer import Searcher
+from indexers.where import Condition
+from retrieval.filters import parse
+from retrieval.results import Hit, Hits
+
+FILTERS = 16
+"""Restrictions remembered, per space."""
+
+
+class Text(NamedTuple):
+    """Words, as a part of a mix."""
+
+    words: str
+
+
+class ItemOf(NamedTuple):
+    """An item, by id or key, as a part of a mix."""
+
+    name: int | str
+
+
+def text(words: str) -> Text:
+    """Words as a part of a mix: `mix=[("a.jpg", 1), (text("snow"), .5)]`."""
+    return Text(words)
+
+
+def item(name: int | str) -> ItemOf:
+    """An item, by id or key, as a part of a mix: `mix=[(item(7), 1), ("b.jpg", -1)]`."""
+    return ItemOf(name)
+
+
+@dataclass(slots=True)
+class View:
+    """What a search of one space needs: the space, its followers, and how to embed for it."""
+
+    space: Space
+    followers: Followers
+    flat: StoredVectors
+    index: StoredVectors | None
+    embedder: Callable[[], Embedder]
+    """Raises what is in the way, where the collection's embedder can't be had."""
+    limits: Limits
+    small: int
+    _searcher: Searcher | None = None
+    _restrictions: OrderedDict[tuple[Condition, int], Allowed] | None = None
+    _lock: Any = None
+
+    def __post_init__(self) -> None:
+        self._restrictions, self._lock = OrderedDict(), Lock()
+
+    @property
+    def searcher(self) -> Searcher:
+        """The search over the indices of the moment (a rebuild puts new ones in their place)."""
+        flat, index = self.flat.index, self.index.index if self.index else None
+        found = self._searcher
+        if found is None or found.flat is not flat or found.index is not index:
+            found = self._searcher = Searcher(flat, index, small=self.small)
+        return found
+
+    def allowed(self, where: Mapping[str, Any] | Condition | None, snapshot: Snapshot) -> Allowed | None:
+        """The vectors that a filter leaves; remembered for as long as nothing changes."""
+        condition = parse(where) if isinstance(where, Mapping) or where is None else where
+        if condition is None:
+            return None
+        with self._lock:
+            known = self._restrictions.get((condition, snapshot.number))
+        if known is None:
+            known = self.flat.index.restrict(snapshot.ids(condition))
+            with self._lock:
+                self._restrictions[condition, snapshot.number] = known
+                while len(self._restrictions) > FILTERS:
+                    self._restrictions.popitem(last=False)
+        return known
+
+
+class Question:
+    """What is looked for. Pictures and words are embedded when it is made, before anything is locked; items are looked
+    up within the search's moment."""
+
+    def __init__(
+        self,
+        view: View,
+        query: Any = None,
+        *,
+        text: str | None = None,
+        item: int | str | None = None,
+        vector: ArrayLike | None = None,
+        mix: Sequence[tuple[Any, float]] | None = None,
+    ) -> None:
+        given = {"query": query, "text": text, "item": item, "vector": vector, "mix": mix}
+        names = [name for name, value in given.items() if value is not None]
+        if len(names) != 1:
+            got = " and ".join(names) or "nothing"
+            raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
+        self._view = view
+        if mix is not None:
+            self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
+        else:
+            part = {"text": Text(text or ""), "item": ItemOf(item or 0), "vector": vector}.get(names[0], query)
+            self._parts = [(self._part(part), 1.0)]
+        self.itself = item
+
+    def _part(self, part: Any) -> ItemOf | Vectors:
+        if isinstance(part, ItemOf):
+            return part
+        if isinstance(part, Text):
+            if not part.words.strip():
+                raise BadQuery("the text to search for is empty")
+            return self._view.embedder().embed_texts([part.words])[0]
+        if isinstance(part, np.ndarray) and part.ndim == 1 or isinstance(part, list | tuple):
+            return self._vector(part)
+        embedder = self._view.embedder()
+        return embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0]
+
+    def _vector(self, part: Any) -> Vectors:
+        found = checked(part, self._view.space.dimension, self._view.space.metric)
+        if len(found) != 1:
+            raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
+        return found[0]
+
+    def vector(self, snapshot: Snapshot) -> Vectors:
+        """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
+        parts = [(self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight) for part, weight in self._parts]
+        if len(parts) == 1 and parts[0][1] == 1.0:
+            return np.ascontiguousarray(parts[0][0][None], np.float32)
+        # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
+        mixed = np.sum([weight * unit(part[None])[0] for part, weight in parts], axis=0, dtype=np.float64)
+        if np.linalg.norm(mixed) < 1e-6:
+            raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
+        return np.ascontiguousarray(mixed[None], np.float32)
+
+    def _look_up(self, part: ItemOf, snapshot: Snapshot) -> Vectors:
+        one = snapshot.resolve([part.name])[0]
+        ids, vectors = snapshot.vectors(self._view.space.id, [one])
+        if not len(ids):
+            raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
+        return vectors[0]
+
+
+def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
+    pairs = list(mix)
+    if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
+        raise BadQuery(f"a mix is a list of (what, weight) pairs, such as [(\"a.jpg\", 1), (text(\"snow\"), .5)]; got {mix!r}")
+    return pairs
+
+
+def _weight(weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not np.isfinite(weight) or weight == 0:
+        raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
+    return float(weight)
+
+
+def find(
+    view: View,
+    question: Question,
+    *,
+    k: int | None,
+    radius: float | None,
+    where: Mapping[str, Any] | None,
+    diversify: float | None,
+) -> Hits:
+    """The k nearest, or everything at least as similar as `radius`. An item that is asked about does not answer."""
+    count = _count(k, 20 if radius is None else None)
+    _check(radius, diversify)
+    with view.followers.current() as snapshot:
+        vector = view.searcher.flat.prepare(question.vector(snapshot))
+        itself = snapshot.resolve([question.itself])[0] if question.itself is not None else None
+        allowed = view.allowed(where, snapshot)
+        if radius is not None:
+            ids, scores = view.searcher.within(vector, radius, allowed)
+        else:
+            assert count is not None  # noqa: S101 - k or radius
+            pool = count if diversify is None else max(4 * count, 64)
+            nearest = view.searcher.search(vector, pool + (itself is not None), allowed)
+            ids, scores = nearest.ids[0], nearest.scores[0]
+        keep = (ids >= 0) & (ids != itself) if itself is not None else ids >= 0
+        ids, scores = ids[keep], scores[keep]
+        if diversify is not None:
+            order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
+            ids, scores = ids[order], scores[order]
+        return hits(snapshot, ids[:count], scores[:count])
+
+
+def hits(snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
+    """Ids and scores with what the catalogue says of them."""
+    numbers = ids.tolist()
+    rows = snapshot.hits(numbers)
+    found = zip(numbers, scores.tolist(), strict=True)
+    return Hits(tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata) for one, score in found), snapshot.number)
+
+
+def find_many(view: View, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None) -> Neighbours:
+    """The k nearest of each of many vectors, as arrays."""
+    count = _count(k, 10)
+    queries = view.flat.index.prepare(vectors)
+    with view.followers.current() as snapshot:
+        return view.searcher.search(queries, count or 10, view.allowed(where, snapshot))
+
+
+def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[int]:
+    """Places of `count` vectors, chosen one by one for nearness to the query and distance from those chosen before:
+    maximal marginal relevance (Carbonell and Goldstein, 1998). `diversity` 0: nearness alone; 1: distance alone."""
+    if not len(vectors):
+        return []
+    directions = unit(vectors)
+    nearness = directions @ (query / np.linalg.norm(query))
+    closest = np.full(len(vectors), -1.0, np.float32)  # similarity to the nearest one chosen
+    chosen: list[int] = []
+    left = np.ones(len(vectors), bool)
+    for _ in range(min(count, len(vectors))):
+        worth = nearness if not chosen else (1 - diversity) * nearness - diversity * closest
+        best = int(np.argmax(np.where(left, worth, -np.inf)))
+        chosen.append(best)
+        left[best] = False
+        closest = np.maximum(closest, directions @ directions[best])
+    return chosen
+
+
+def _count(k: Any, default: int | None) -> int | None:
+    if k is None:
+        return default
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise BadQuery(f"k is the number of hits wanted, a whole number from 1 on; got {k!r}")
+    return int(k)
+
+
+def _check(radius: Any, diversify: Any) -> None:
+    if radius is not None and (isinstance(radius, bool) or not isinstance(radius, int | float) or not np.isfinite(radius)):
+        raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
+    share = isinstance(diversify, int | float) and not isinstance(diversify, bool) and 0 <= diversify <= 1
+    if diversify is not None and not share:
+        raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
+
+

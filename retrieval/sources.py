@@ -1,0 +1,131 @@
+"""What a caller may give to `add`, sorted into files to scan and pictures to take as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL.Image import Image
+
+from indexers import attributes, images
+from indexers.errors import UsageError
+from indexers.images import to_path
+from indexers.pipeline import Source
+from indexers.reads import chunks
+from indexers.types import Arrival, FoundFile, Json, Space, Unscanned
+from indexers.vectors.base import checked
+
+Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+parts = chunks
+
+
+class Given:
+    """`found`: files to be scanned, all with `metadata`; or else `sources`: pictures one by one."""
+
+    def __init__(self, found: Iterable[FoundFile | Unscanned] | None, metadata: Json, sources: list[Source]) -> None:
+        self.found, self.metadata, self.sources = found, metadata, sources
+
+
+def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: Sequence[str] | None) -> Given:
+    """Raises UsageError where things are mixed that don't go together, or the lengths differ."""
+    given = [pictures] if isinstance(pictures, str | PathLike | bytes | Image) else list(pictures)
+    for place, one in enumerate(given):
+        if not isinstance(one, str | PathLike | bytes | Image):
+            raise UsageError(f"pictures are paths, bytes or PIL images; number {place} is a {type(one).__name__}: {one!r}")
+    paths = all(isinstance(one, str | PathLike) for one in given)
+    one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
+    if paths and not one_by_one:
+        return Given(images.find(given), attributes.check(metadata or {}), [])
+    described = _each(metadata, len(given))
+    keys, texts = _checked_keys(keys, len(given)), _many(texts, len(given), "texts")
+    sources = [
+        _source(one, key, text, said) for one, key, text, said in zip(given, keys, texts, described, strict=True)
+    ]
+    return Given(None, {}, sources)
+
+
+def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Source:
+    if isinstance(one, bytes | Image):
+        return Source(content=one, key=key, text=text, metadata=metadata)
+    found = list(images.find([one]))
+    if len(found) != 1 or os.path.isdir(one):
+        raise UsageError(f"with keys, texts or metadata one by one, each picture is one file; {one!r} is {len(found)}")
+    if isinstance(found[0], Unscanned):
+        raise UsageError(f"{one!r} can't be added: {found[0].reason}")
+    return Source(file=found[0], key=key, text=text, metadata=metadata)
+
+
+def vectors(
+    given: ArrayLike,
+    space: Space,
+    keys: Sequence[str] | None,
+    uris: Sequence[str | None] | None,
+    metadata: Metadata,
+    texts: Sequence[str] | None,
+) -> list[Arrival]:
+    """Ready-made vectors as arrivals. Raises BadVector, BadMetadata, UsageError."""
+    rows = checked(np.empty((0, space.dimension)) if np.size(given) == 0 else given, space.dimension, space.metric)
+    count = len(rows)
+    columns = _checked_keys(keys, count), _many(uris, count, "uris"), _each(metadata, count), _many(texts, count, "texts")
+    return [
+        Arrival(key=key, uri=uri, metadata=said, text=text, vector=row)
+        for row, key, uri, said, text in zip(rows, *columns, strict=True)
+    ]
+
+
+def _each(metadata: Metadata, count: int) -> list[Json]:
+    if metadata is None or isinstance(metadata, Mapping):
+        return [attributes.check(metadata or {})] * count
+    return [attributes.check(one) for one in _many(metadata, count, "metadata")]
+
+
+def _checked_keys(keys: Sequence[str] | None, count: int) -> Sequence[str | None]:
+    given = _many(keys, count, "keys")
+    for place, key in enumerate(given):
+        if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):
+            raise UsageError(f"keys are texts that are not empty and can be printed; number {place} is {key!r}")
+    return given
+
+
+def _many(values: Sequence[Any] | None, count: int, name: str) -> Sequence[Any]:
+    if values is None:
+        return [None] * count
+    if isinstance(values, str) or len(values) != count:
+        raise UsageError(f"{name} takes one for each of {count}; got {len(values)}")
+    return values
+
+
+class Scan:
+    """Files below some folders, and which of the known ones were not met."""
+
+    def __init__(self, folders: Any) -> None:
+        self._given = [folders] if isinstance(folders, str | PathLike) else list(folders)
+        self._met: set[str] = set()
+        self._shut: list[str] = []
+        for one in self._given:
+            if not os.path.exists(os.path.expanduser(one)):
+                raise UsageError(f"{one!r} does not exist; a folder that is not there (a disk not mounted?) is not synced")
+
+    @property
+    def prefixes(self) -> list[str]:
+        return [images.to_uri(os.path.abspath(os.path.expanduser(one))) for one in self._given]
+
+    def __iter__(self) -> Iterator[FoundFile | Unscanned]:
+        for one in images.find(self._given):
+            (self._met.add if isinstance(one, FoundFile) else self._shut.append)(one.uri)
+            yield one
+
+    def vanished(self, known: Sequence[str]) -> list[str]:
+        """Those of these that were not met, but for those in places that could not be entered."""
+        shut = tuple(uri.rstrip("/") + "/" for uri in self._shut)
+        return [uri for uri in known if uri not in self._met and not uri.startswith(shut) and uri not in self._shut]
+
+
+def exists(uri: str) -> bool:
+    """A file is there under that URI."""
+    return os.path.exists(to_path(uri))
