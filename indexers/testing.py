@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from indexers.errors import BadQuery, BadVector
 from indexers.types import Ids, Neighbours, Vectors
@@ -16,7 +15,7 @@ from indexers.vectors.base import VectorIndex, unit
 class VectorIndexContract:
     """What every VectorIndex promises. Override `index` to make yours, empty, of 16 dimensions and for cosine.
 
-    Answers are compared with brute force; `least_recall` is what an approximate member has to reach on these few items.
+    Answers are compared with brute force; `least_recall` is what an approximate member has to reach here.
     """
 
     dimension = 16
@@ -38,7 +37,8 @@ class VectorIndexContract:
         assert answer.ids.shape == answer.scores.shape == (20, k)
         assert answer.ids.dtype == np.int64
         assert answer.scores.dtype == np.float32
-        found = [self._check_row(query, row, kept) for query, row in zip(queries, zip(*answer[:2], strict=True), strict=True)]
+        rows = zip(answer.ids, answer.scores, strict=True)
+        found = [self._check_row(query, row, kept) for query, row in zip(queries, rows, strict=True)]
         assert np.mean(found) >= self.least_recall
         return answer
 
@@ -124,7 +124,8 @@ class VectorIndexContract:
         index.remove(np.array(gone))
         new = dict(zip(range(5000, 5050), self.vectors(50, seed=3), strict=True))
         index.add(np.array(list(new)), np.stack(list(new.values())))
-        again = dict(zip(gone[:80], self.vectors(80, seed=4), strict=True))  # some of these lost their places to the new
+        # some of these have lost their places to the new ones
+        again = dict(zip(gone[:80], self.vectors(80, seed=4), strict=True))
         index.add(np.array(list(again)), np.stack(list(again.values())))
         self.check(index, {item: v for item, v in kept.items() if item not in set(gone)} | new | again)
 
@@ -163,12 +164,12 @@ class VectorIndexContract:
             index.search(vectors, 3)
         self.check(index, kept)
 
-    @pytest.mark.parametrize("ids, width", [([1, 2], 0), ([1, 2, 3], 1), ([1, -2], 0)])
-    def test_vectors_that_do_not_fit_are_refused(self, ids: ArrayLike, width: int) -> None:
+    @pytest.mark.parametrize(("ids", "wider"), [([1, 2, 3], 0), ([1, 2], 1), ([1, -2], 0)])
+    def test_what_does_not_fit_is_refused(self, ids: list[int], wider: int) -> None:
+        """Another number of ids than vectors, another dimension, a negative id."""
         index, kept = self.filled(20)
-        vectors = np.ones((2, self.dimension + width), np.float32) if width or -2 in np.asarray(ids) else self.vectors(3)
         with pytest.raises(BadVector):
-            index.add(np.asarray(ids), vectors)
+            index.add(np.array(ids), np.ones((2, self.dimension + wider), np.float32))
         self.check(index, kept)
 
     def test_answers_carry_the_position(self) -> None:

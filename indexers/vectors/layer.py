@@ -18,8 +18,8 @@ CANDIDATE = 30.0
 """What one more candidate of a graph search costs, in rows of a contiguous scan (measured: 25 to 40)."""
 USUAL = 128
 """Candidates of a usual search, where the index does not tell."""
-SLACK = 0.75
-"""The farthest quarter of what a graph search returns is not complete enough to be relied on."""
+SLACK = 0.5
+"""The farther half of what a graph search returns is not complete enough to be relied on."""
 BEGIN, WIDEST = 0.25, 4096
 EXPLORE = 16
 """A restriction for which over-fetching keeps failing gets another chance every so many searches."""
@@ -64,7 +64,7 @@ class Searcher:
         left = np.arange(len(queries))
         for stage, width in self._widths(index, k, kept):
             done = self._overfetch(index, queries, width, kept, left, ids, scores)
-            kept.luck[stage] += 0.3 * (done.mean() - kept.luck[stage])
+            kept.luck[stage] += 0.3 * (float(done.mean()) - kept.luck[stage])
             left = left[~done]
             if not len(left):
                 break
