@@ -16,7 +16,7 @@ LARGEST = 2**63
 def check(metadata: Any) -> Json:
     """A plain copy of it. Raises BadMetadata, which names the key whose value JSON (and so SQLite) can't hold."""
     if not isinstance(metadata, Mapping):
-        raise BadMetadata(f"metadata is an object such as {{\"album\": \"2024\"}}; got {metadata!r}")
+        raise BadMetadata(f'metadata is an object such as {{"album": "2024"}}; got {metadata!r}')
     copy: Json = _copy(metadata, "metadata", 0)
     return copy
 
@@ -43,7 +43,9 @@ def _number(value: Any, name: str) -> int | float:
         if math.isfinite(value):
             return value
         raise BadMetadata(f"{name} is {value}; JSON has no such number")
-    raise BadMetadata(f"{name} is a {type(value).__name__}; metadata holds texts, numbers, true, false, null, lists, objects")
+    raise BadMetadata(
+        f"{name} is a {type(value).__name__}; metadata holds texts, numbers, true, false, null, lists, objects"
+    )
 
 
 def _key(key: Any, name: str) -> str:

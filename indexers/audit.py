@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from indexers.catalogue import Catalogue
 from indexers.followers.base import Followers
 from indexers.followers.stored import StoredVectors
 from indexers.reads import Snapshot
+from indexers.types import Json
 
 BLOCK = 5000
 PROBES = 200
@@ -56,7 +58,9 @@ def _metadata(catalogue: Catalogue, found: Findings, repair: bool) -> None:
         wrong = [one for ids in _blocks(snapshot) for one in _undescribed(snapshot, ids)]
     if not wrong:
         return
-    found.problems.append(f"filters: the rows of {len(wrong)} items differ from their metadata (the first is {wrong[0]})")
+    found.problems.append(
+        f"filters: the rows of {len(wrong)} items differ from their metadata (the first is {wrong[0]})"
+    )
     if repair:
         with catalogue.transaction() as writing:
             writing.describe(wrong)
@@ -68,8 +72,10 @@ def _undescribed(snapshot: Snapshot, ids: list[int]) -> list[int]:
     return [row.id for row in snapshot.items(ids) if stored.get(row.id, set()) != _described(row.metadata)]
 
 
-def _described(metadata: attributes.Json) -> set[tuple[object, ...]]:
-    return {(row["key"], row["element"], row["number"], row["text"], row["flag"]) for row in attributes.flatten(metadata)}
+def _described(metadata: Json) -> set[tuple[object, ...]]:
+    return {
+        (row["key"], row["element"], row["number"], row["text"], row["flag"]) for row in attributes.flatten(metadata)
+    }
 
 
 def _vectors(catalogue: Catalogue, found: Findings) -> None:
@@ -101,7 +107,7 @@ def _followers(followers: Followers, found: Findings, repair: bool) -> None:
         found.repaired.append("derived files: rebuilt from the catalogue")
 
 
-def _compare(follower: StoredVectors, snapshot: Snapshot) -> list[str]:
+def _compare(follower: StoredVectors[Any], snapshot: Snapshot) -> list[str]:
     want = np.array([one.item for one in snapshot.changes(0, follower.space.id)], np.int64)
     have = follower.index.ids()
     problems = []
@@ -111,7 +117,7 @@ def _compare(follower: StoredVectors, snapshot: Snapshot) -> list[str]:
     return problems or _probe(follower, want, snapshot)
 
 
-def _probe(follower: StoredVectors, ids: np.ndarray, snapshot: Snapshot) -> list[str]:
+def _probe(follower: StoredVectors[Any], ids: np.ndarray, snapshot: Snapshot) -> list[str]:
     """Some vectors have to find themselves, or an equal one."""
     some = np.random.default_rng(0).choice(ids, min(PROBES, len(ids)), replace=False) if len(ids) else ids
     there, vectors = snapshot.vectors(follower.space.id, np.sort(some))
@@ -128,5 +134,3 @@ def _probe(follower: StoredVectors, ids: np.ndarray, snapshot: Snapshot) -> list
 def _blocks(snapshot: Snapshot) -> list[list[int]]:
     ids = snapshot.ids().tolist()
     return [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
-
-

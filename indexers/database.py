@@ -14,7 +14,20 @@ from indexers import errors
 
 FILE = "catalogue.sqlite"
 PAGE_SIZE = 16384  # pages of 4 KB double the file for vectors of 2 KB: each would fill one and spill into the next
-NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ncpfs", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "ceph"}
+NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "9p",
+    "ncpfs",
+    "fuse.sshfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "ceph",
+}
 
 
 def connect(path: Path, wait: float) -> Engine:
@@ -75,7 +88,7 @@ def translate(error: BaseException, path: Path) -> errors.CatalogueError | None:
 def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
     """The error that says how a damaged database is rescued."""
     return errors.CatalogueDamaged(
-        f"the catalogue {path} is damaged: {what}. Put back a copy of it if you have one. Else rescue what can be read: "
+        f"the catalogue {path} is damaged: {what}. Put back a copy if you have one. Else rescue what can be read: "
         f"sqlite3 {path} .recover | sqlite3 rescued.sqlite, move {path.name}, {path.name}-wal and {path.name}-shm "
         f"away, put rescued.sqlite in their place, and run: nearkin verify --repair"
     )
@@ -84,8 +97,10 @@ def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
 def check(connection: Connection) -> list[str]:
     """What SQLite itself finds wrong with the file; empty when it is sound."""
     rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
-    strays = [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in
-              connection.exec_driver_sql("PRAGMA foreign_key_check")]
+    strays = [
+        f"row {row[1]} of {row[0]} refers to a missing {row[2]}"
+        for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
+    ]
     return [row for row in rows if row != "ok"] + strays[:20]
 
 

@@ -14,7 +14,7 @@
     │   └── CollectionNotFound              no collection in that folder
     ├── PictureError                        one picture can't be read; a run goes on without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
-    │   └── PictureTooLarge                 more pixels or bytes than the limits allow; refused before its pixels are decoded
+    │   └── PictureTooLarge                 over the limits on pixels or bytes; refused before its pixels are decoded
     ├── Unavailable                         something has to be installed or brought first
     │   ├── MissingPackage                  an optional package
     │   └── WeightsUnavailable              a model's weights

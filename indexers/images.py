@@ -39,7 +39,7 @@ __all__ = [
     "to_uri",
 ]
 
-FORMATS = "JPEG PNG GIF WEBP TIFF BMP AVIF JPEG2000 PPM ICO ICNS PSD QOI PCX SGI DIB".split()
+FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "PSD", "QOI", "PCX"]
 """What is tried, by content, beside HEIF. Left out: what has no signature (TGA) or runs other programs (EPS)."""
 
 _ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
@@ -186,7 +186,8 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         return _heic()(io.BytesIO(data), "")
     for name, factory, accept in _openers():
         try:
-            if accept(prefix) is True:
+            accepted = accept(prefix)  # a string says that Pillow was built without this format
+            if accepted and not isinstance(accepted, str):
                 return factory(io.BytesIO(data), "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name in _SIGNED:

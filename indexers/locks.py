@@ -32,7 +32,9 @@ class WriterLock:
         except Timeout as error:
             raise WriterBusy(f"another writer is at work: {self.holder()}; try again when it is done") from error
         except OSError as error:
-            raise WriteFailed(f"{self._lock.lock_file} can't be opened ({error.strerror}); mend its permissions") from error
+            raise WriteFailed(
+                f"{self._lock.lock_file} can't be opened ({error.strerror}); mend its permissions"
+            ) from error
         try:
             self._sign()
             yield

@@ -2,7 +2,8 @@
 
 Workers (threads: decoding and the model's forward pass both run outside the interpreter's lock) each take a batch from
 file to vectors, so that every core is busy whatever is slow. The calling thread sorts out what is known, and records
-finished batches in their order, one transaction each. What is not recorded when a run ends is simply found again next time.
+finished batches in their order, one transaction each. What is not recorded when a run ends is simply found again the
+next time.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ class Run:
 
     def add_files(self, found: Iterable[FoundFile | Unscanned], metadata: Json) -> Tally:
         """Add files; `metadata` goes to each, also to those that are known."""
-        todo = [Source(file, metadata=metadata) for part in _parts(found, SORT) for file in self._unknown(part, metadata)]
+        todo = [
+            Source(file, metadata=metadata) for part in _parts(found, SORT) for file in self._unknown(part, metadata)
+        ]
         return self.add(todo)
 
     def _unknown(self, found: Sequence[FoundFile | Unscanned], metadata: Json) -> list[FoundFile]:
@@ -203,8 +206,14 @@ class Run:
         else:
             content = images.read(source.file.path, self.limits) if source.file else content or b""
             digest = images.fingerprint(content)
-        arrival = Arrival(source.key, digest, uri=source.file.uri if source.file else None, file=source.file,
-                          text=source.text, metadata=source.metadata)
+        arrival = Arrival(
+            source.key,
+            digest,
+            uri=source.file.uri if source.file else None,
+            file=source.file,
+            text=source.text,
+            metadata=source.metadata,
+        )
         key = source.key or digest.hex()
         if snapshot.embedded([key], self.space.id).get(key) == digest:
             return arrival, None

@@ -24,7 +24,7 @@ def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
 
 
 # the statements of the search path are made once: building one costs more than running it
-_wanted = sa.bindparam("wanted", expanding=True)
+_wanted: sa.BindParameter[Any] = sa.bindparam("wanted", expanding=True)
 _first_uri = (
     sa.select(location.c.uri)
     .where(location.c.item == item.c.id)
@@ -49,8 +49,9 @@ class Snapshot:
         self.number: int = row[0]
         self.oldest: int = row[1]
 
-    def _all(self, statement: sa.Executable, **values: Any) -> Sequence[Row[Any]]:
-        return self._connection.execute(statement, values).all()
+    def _all(self, statement: sa.Executable) -> list[Any]:
+        """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
+        return list(self._connection.execute(statement).all())
 
     def _scalars(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).scalars())
@@ -61,7 +62,7 @@ class Snapshot:
         """The ids that it holds for, sorted."""
         query = sa.select(item.c.id) if condition is None else select_ids(condition)
         rows = self._connection.execute(query).cursor
-        assert rows is not None  # noqa: S101 - a select has a cursor
+        assert rows is not None
         return np.unique(np.fromiter((row[0] for row in rows.fetchall()), np.int64))
 
     def count(self, condition: Condition | None = None) -> int:
@@ -112,7 +113,9 @@ class Snapshot:
             known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, words))}
         for name in names:
             if name not in known:
-                raise ItemNotFound(f"there is no item with the {'key or path' if isinstance(name, str) else 'id'} {name!r}")
+                raise ItemNotFound(
+                    f"there is no item with the {'key or path' if isinstance(name, str) else 'id'} {name!r}"
+                )
         return [known[name] for name in names]
 
     def embedded(self, keys: Sequence[str], in_space: int) -> dict[str, bytes | None]:
@@ -120,7 +123,7 @@ class Snapshot:
         found: dict[str, bytes | None] = {}
         for part in chunks(keys):
             query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
-            found |= {key: digest for key, digest in self._all(query)}
+            found.update(row._tuple() for row in self._all(query))
         return found
 
     # ---- places
@@ -168,11 +171,15 @@ class Snapshot:
         """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
         rows: list[tuple[int, bytes]] = []
         for part in chunks([int(one) for one in ids]):
-            rows += [(row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})]
+            rows += [
+                (row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})
+            ]
         rows.sort()
         data = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
         width = len(rows[0][1]) // 4 if rows else 0
-        return np.array([row[0] for row in rows], np.int64), data.reshape(len(rows), width).astype(np.float32, copy=False)
+        return np.array([row[0] for row in rows], np.int64), data.reshape(len(rows), width).astype(
+            np.float32, copy=False
+        )
 
     def changes(self, since: int, in_space: int) -> list[Change]:
         """The net result for each item after change `since`, in order of item. `since` 0: the state itself.

@@ -13,10 +13,11 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexers.types import FoundFile, Unscanned
 
-PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .avif .avifs .heic .heif .hif .tif .tiff .bmp .dib "
-    ".jp2 .j2k .jpx .ico .icns .ppm .pgm .pbm .pnm .psd .qoi .pcx .sgi".split()
-)
+_SUFFIXES = """
+    jpg jpeg jpe jfif mpo png apng gif webp avif avifs heic heif hif tif tiff bmp dib jp2 j2k jpx ico icns
+    ppm pgm pbm pnm psd qoi pcx
+"""
+PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """What a folder is searched for, whatever the case. A file that is named itself may be called anything."""
 
 NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})

@@ -78,7 +78,7 @@ attribute = sa.Table(
     sa.Column("flag", sa.Boolean),
     sa.Index(None, "key", "element", "number", "item"),
     sa.Index(None, "key", "element", "text", "item"),
-    comment="metadata again, one row a value, for filters; `element`: the value stands in a list; no value at all: null",
+    comment="metadata again, one row a value, for filters; `element`: it stands in a list; no value at all: null",
 )
 
 location = sa.Table(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from indexers.errors import BadQuery, BadVector
+from indexers.embedders.base import Embedder
+from indexers.embedders.tiny import Tiny
+from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
 from indexers.types import Ids, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex, unit
+
+__all__ = ["EmbedderContract", "Tiny", "VectorIndexContract"]
 
 
 class VectorIndexContract:
@@ -209,3 +216,122 @@ class VectorIndexContract:
         self.check(index, {})
         index.add(np.array([3]), self.vectors(1))
         self.check(index, {3: self.vectors(1)[0]})
+
+
+class EmbedderContract:
+    """What every Embedder promises. Override `embedder` to make yours with its default settings.
+
+    `tolerance`: how far two computations of one vector may lie apart, relative to its length.
+    """
+
+    tolerance = 1e-5
+
+    def embedder(self) -> Embedder:
+        raise NotImplementedError("return a new embedder with its default settings")
+
+    def pictures(self, count: int = 6) -> list[Image.Image]:
+        """RGB pictures of many shapes, down to one pixel: smooth noise, gradients, one flat colour."""
+        random = np.random.default_rng(7)
+        sizes = [(320, 240), (97, 411), (1, 1), (33, 32), (800, 11), (224, 224)]
+        made = []
+        for i in range(count):
+            noise = Image.fromarray(random.integers(0, 256, (7, 5, 3), dtype=np.uint8))
+            made.append(noise.resize(sizes[i % len(sizes)], Image.Resampling.BICUBIC))
+        made[-1] = Image.new("RGB", made[-1].size, (40, 90, 160))
+        return made
+
+    def check_equal(self, found: Vectors, expected: Vectors) -> None:
+        assert found.shape == expected.shape
+        apart = np.linalg.norm(found - expected, axis=1)
+        assert (apart <= self.tolerance * np.linalg.norm(expected, axis=1)).all()
+
+    def test_gives_finite_float32_vectors_of_its_dimension(self) -> None:
+        embedder, pictures = self.embedder(), self.pictures()
+        vectors = embedder.embed(pictures)
+        assert vectors.shape == (len(pictures), embedder.dimension)
+        assert vectors.dtype == np.float32
+        assert np.isfinite(vectors).all()
+
+    def test_no_picture_gives_the_zero_vector(self) -> None:
+        flat = [Image.new("RGB", (64, 48), colour) for colour in ("black", "white", "grey", "red")]
+        assert np.linalg.norm(self.embedder().embed(flat), axis=1).min() > 1e-3
+
+    def test_different_pictures_give_different_vectors(self) -> None:
+        vectors = self.embedder().embed(self.pictures())
+        assert len(np.unique(vectors.round(6), axis=0)) == len(vectors)
+
+    def test_is_deterministic_across_instances(self) -> None:
+        pictures = self.pictures()
+        self.check_equal(self.embedder().embed(pictures), self.embedder().embed(pictures))
+
+    def test_a_vector_does_not_depend_on_its_batch(self) -> None:
+        embedder, pictures = self.embedder(), self.pictures()
+        together = embedder.embed(pictures * 4)  # larger than the batches below which libraries take other paths
+        alone = np.concatenate([embedder.embed([picture]) for picture in pictures])
+        self.check_equal(together, np.concatenate([alone] * 4))
+        self.check_equal(embedder.embed(pictures[::-1]), alone[::-1])
+
+    def test_embed_is_prepare_and_forward(self) -> None:
+        embedder, pictures = self.embedder(), self.pictures()
+        self.check_equal(embedder.forward([embedder.prepare(one) for one in pictures]), embedder.embed(pictures))
+
+    def test_no_pictures_give_no_vectors(self) -> None:
+        embedder = self.embedder()
+        vectors = embedder.embed([])
+        assert vectors.shape == (0, embedder.dimension)
+        assert vectors.dtype == np.float32
+
+    def test_leaves_the_picture_as_it_was(self) -> None:
+        picture = self.pictures(1)[0]
+        before = picture.tobytes()
+        self.embedder().embed([picture])
+        assert picture.tobytes() == before
+
+    def test_threads_may_share_it(self) -> None:
+        embedder, pictures = self.embedder(), self.pictures()
+
+        def work(turn: int) -> Vectors:
+            embedder.limit_threads(1)
+            return embedder.embed(pictures[turn % 3 :])
+
+        with ThreadPoolExecutor(4) as pool:  # the first use, too, is made by all at once
+            found = list(pool.map(work, range(12)))
+        expected = self.embedder().embed(pictures)
+        for turn, vectors in enumerate(found):
+            self.check_equal(vectors, expected[turn % 3 :])
+
+    def test_an_unknown_setting_is_refused_by_name(self) -> None:
+        with pytest.raises(BadSetting, match="no_such_setting"):
+            type(self.embedder())(no_such_setting=1)
+
+    def test_settings_are_json_and_make_the_same_embedder_again(self) -> None:
+        embedder, pictures = self.embedder(), self.pictures(2)
+        settings = json.loads(json.dumps(embedder.settings))
+        assert settings == embedder.settings
+        again = type(embedder)(**settings)
+        assert again.settings == settings
+        assert again.fingerprint() == embedder.fingerprint()
+        self.check_equal(again.embed(pictures), embedder.embed(pictures))
+
+    def test_the_fingerprint_does_not_change_with_use(self) -> None:
+        embedder = self.embedder()
+        before = embedder.fingerprint()
+        embedder.embed(self.pictures(1))
+        assert before
+        assert before == embedder.fingerprint() == self.embedder().fingerprint()
+
+    def test_states_its_facts(self) -> None:
+        embedder = self.embedder()
+        assert embedder.name.isidentifier()
+        assert embedder.dimension > 0
+        assert embedder.input_size > 0
+        assert embedder.batch_size > 0
+        assert embedder.licence != "unknown"
+
+    def test_words_give_vectors_or_a_clear_no(self) -> None:
+        embedder = self.embedder()
+        if embedder.supports_text:
+            assert embedder.embed_texts(["a red boat", "snow"]).shape == (2, embedder.dimension)
+        else:
+            with pytest.raises(NoTextTower, match="a red boat"):
+                embedder.embed_texts(["a red boat"])

@@ -35,7 +35,9 @@ def upgrade(folder: Path, wait: float = 5.0) -> tuple[str, str]:
         with WriterLock(folder, wait).held():
             before = _revision(engine)
             if before > schema.REVISION:
-                raise SchemaTooNew(f"{path} was made by a newer nearkin (schema {before}, this one knows {schema.REVISION})")
+                raise SchemaTooNew(
+                    f"{path} was made by a newer nearkin (schema {before}, this one knows {schema.REVISION})"
+                )
             if before < schema.REVISION:
                 _apply(engine, path)
         return before, _revision(engine)
@@ -60,7 +62,9 @@ def _apply(engine: sa.Engine, path: Path) -> None:
         raw.close()
         shutil.copyfile(path, copy)
     except OSError as error:
-        raise WriteFailed(f"no copy of {path} could be made before the upgrade: {error}; free as much disk space") from error
+        raise WriteFailed(
+            f"no copy of {path} could be made before the upgrade: {error}; free as much disk space"
+        ) from error
     config = configuration()
     with engine.execution_options(writing=True).begin() as connection:
         config.attributes["connection"] = connection

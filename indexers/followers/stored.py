@@ -71,7 +71,9 @@ class StoredVectors(Follower, Generic[Member]):
         _, generation = snapshot.follower(self.name, self.space.id)
         try:
             header, payload = storage.verify(self._folder)
-            storage.expect(header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details)
+            storage.expect(
+                header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details
+            )
             self._expect_history(header, generation, snapshot)
             self.index.load(payload)
         except FileNotFoundError:
@@ -96,7 +98,9 @@ class StoredVectors(Follower, Generic[Member]):
         if header.generation < generation:
             raise StoredFileDamaged(f"it is an older copy (generation {header.generation}, the newest is {generation})")
         if header.position > snapshot.number or header.stamp != snapshot.stamp(header.position):
-            raise StoredFileDamaged(f"it belongs to another history (its change {header.position} is not the catalogue's)")
+            raise StoredFileDamaged(
+                f"it belongs to another history (its change {header.position} is not the catalogue's)"
+            )
 
     def save(self, snapshot: Snapshot) -> int:
         generation = max(self.index.generation, snapshot.follower(self.name, self.space.id)[1]) + 1
