@@ -1,9 +1,9 @@
 """The catalogue: the truth that everything else follows.
 
-A `Snapshot` (in `reads`) reads one moment of it; a `Transaction` (in `writes`, a snapshot that may write) is all there or
-not at all, and logs one change for each thing it did. Both are made here. Snapshots may be open beside each other in any
-number of threads and processes, and beside the one transaction; each belongs to the thread that opened it. SQL lives in
-these three modules, in `where` (conditions) and in `database` (what is SQLite's own), and nowhere else.
+A `Snapshot` (in `reads`) reads one moment of it; a `Transaction` (in `writes`, a snapshot that may write) is all there
+or not at all, and logs one change for each thing it did. Both are made here. Snapshots may be open beside each other in
+any number of threads and processes, and beside the one transaction; each belongs to the thread that opened it. SQL
+lives in these three modules, in `where` (conditions) and in `database` (what is SQLite's own), and nowhere else.
 """
 
 from __future__ import annotations

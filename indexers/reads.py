@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from indexers.errors import ItemNotFound
+from indexers.scan import to_uri
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Space, Vectors
 from indexers.where import Condition, select_ids
@@ -101,7 +103,8 @@ class Snapshot:
         }
 
     def resolve(self, names: Iterable[int | str]) -> list[int]:
-        """Ids of items given by id, key or URI, in that order. Raises ItemNotFound for the first that isn't there."""
+        """Ids of items given by id, key, URI or path, in that order. Raises ItemNotFound for the first that isn't
+        there."""
         names = list(names)
         texts = [name for name in names if isinstance(name, str)]
         numbers = [int(name) for name in names if not isinstance(name, str)]
@@ -109,7 +112,9 @@ class Snapshot:
         for part in chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
         for words in chunks(texts):
-            known |= {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, words))}
+            places = {to_uri(os.path.expanduser(word)): word for word in words} | {word: word for word in words}
+            found = self._all(_pairs(location.c.item, location.c.uri, list(places)))
+            known |= {places[uri]: one for one, uri in found}
             known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, words))}
         for name in names:
             if name not in known:

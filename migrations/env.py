@@ -1,4 +1,4 @@
-"""Run by Alembic. The connection is given by `indexers.upgrade`, or made from `-x collection=DIR` on its command line."""
+"""Run by Alembic. The connection is given by `indexers.upgrade`, or made from `-x collection=DIR` on a command line."""
 
 from pathlib import Path
 

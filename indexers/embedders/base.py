@@ -16,8 +16,9 @@ from indexers.types import Json, Metric, Vectors
 class Embedder(ABC):
     """Turns pictures into vectors of one dimension.
 
-    Constructing one is cheap: it checks its settings and loads nothing. Weights load on first use. The same picture, the
-    same settings and the same fingerprint give the same vector (to float32 rounding), whatever else is in the batch.
+    Constructing one is cheap: it checks its settings and loads nothing. Weights load on first use. The same picture,
+    the same settings and the same fingerprint give the same vector (to float32 rounding), whatever else is in the
+    batch.
 
     `prepare` and `forward` may be called from several threads at once.
     """
@@ -33,6 +34,8 @@ class Embedder(ABC):
     extra: ClassVar[str | None] = None
     """The nearkin extra that installs what it needs."""
     batch_size: int = 32
+    device: str = "auto"
+    """Where it computes: auto (a GPU if there is one), cpu, cuda, mps. It changes vectors by rounding only."""
 
     def __init__(self, **settings: Any) -> None:
         unknown = set(settings) - set(self.defaults())

@@ -1,9 +1,9 @@
 """What follows the catalogue: the contract of a follower, and the one loop that drives them all.
 
 A follower holds what is derived. It knows the change number that it has reached (`position`) and carries changes into
-its state; what it holds may be thrown away at any time and comes again from change 0 on. `Followers` brings them forward
-in declared order, so that a later one may read an earlier one. Searches hold the shared side of a lock, bringing forward
-the exclusive side: native indices are not safe for searching beside inserts.
+its state; what it holds may be thrown away at any time and comes again from change 0 on. `Followers` brings them
+forward in declared order, so that a later one may read an earlier one. Searches hold the shared side of a lock,
+bringing forward the exclusive side: native indices are not safe for searching beside inserts.
 """
 
 from __future__ import annotations
