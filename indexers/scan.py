@@ -83,7 +83,7 @@ class _Scan:
         elif "**" in absolute.split(os.sep):
             yield from self.deep_glob(absolute)
         else:
-            matches = sorted(glob.glob(absolute))
+            matches = [one for one in sorted(glob.glob(absolute)) if os.path.basename(one) not in NOT_LIBRARIES]
             for match in matches:
                 yield from self.place(match, picked=_names_suffix(absolute))
             if not matches:

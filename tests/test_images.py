@@ -1,0 +1,669 @@
+"""Pictures found, read and seen as a person sees them; whatever can't be is said in words."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import struct
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from indexers import images
+from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
+from indexers.types import FoundFile, Limits, Unscanned
+from tests import pictures
+
+
+def corners(image: Image.Image) -> list[tuple[int, ...]]:
+    """The colours near the corners, row by row."""
+    width, height = image.size
+    places = [(width // 8, height // 8), (width - 1 - width // 8, height // 8)]
+    places += [(x, height - 1 - height // 8) for x, _ in places]
+    return [tuple(image.getpixel(place)) for place in places]  # type: ignore[arg-type]
+
+
+def looks_like_quarters(image: Image.Image, tolerance: int = 30) -> bool:
+    apart = np.abs(np.array(corners(image)) - np.array(pictures.QUARTERS))
+    return image.mode == "RGB" and image.width > image.height and int(apart.max()) <= tolerance
+
+
+# ---- finding
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """a.jpg, b.PNG, notes.txt, sub/c.webp, sub/deep/d.gif and what is hidden."""
+    for name in (
+        "a.jpg",
+        "b.PNG",
+        "notes.txt",
+        "sub/c.webp",
+        "sub/deep/d.gif",
+        ".hidden/e.jpg",
+        "._a.jpg",
+        "@eaDir/f.jpg",
+    ):
+        path = tmp_path / "library" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "library"
+
+
+def names(found: Any, root: Path) -> list[str]:
+    return [os.path.relpath(one.path, root) for one in found if isinstance(one, FoundFile)]
+
+
+def reasons(found: Any) -> dict[str, str]:
+    return {os.path.basename(one.uri): one.reason for one in found if isinstance(one, Unscanned)}
+
+
+ALL = ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.gif"]
+
+
+def test_a_folder_gives_its_pictures_in_order_without_the_hidden(library: Path) -> None:
+    found = list(images.find(library))
+    assert names(found, library) == ALL
+    assert not reasons(found)
+
+
+def test_a_hidden_folder_is_searched_when_it_is_named(library: Path) -> None:
+    assert names(images.find([library / ".hidden"]), library) == [".hidden/e.jpg"]
+
+
+def test_a_record_holds_what_the_system_says(library: Path) -> None:
+    [found] = images.find(str(library / "a.jpg"))
+    status = os.stat(library / "a.jpg")
+    path = str(library / "a.jpg")
+    assert found == FoundFile(path, path, 1, status.st_mtime_ns, status.st_ino)
+
+
+def test_a_named_file_may_be_called_anything(library: Path) -> None:
+    assert names(images.find([library / "notes.txt"]), library) == ["notes.txt"]
+
+
+def test_each_file_comes_once(library: Path) -> None:
+    paths = [library / "sub", library, library / "a.jpg", f"{library}/*.jpg", f"{library}/**"]
+    assert sorted(names(images.find(paths), library)) == sorted(ALL)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.jpg", ["a.jpg"]),
+        ("*", ALL),
+        ("*.txt", ["notes.txt"]),
+        ("s?b/*", ["sub/c.webp", "sub/deep/d.gif"]),
+        ("**", ALL),
+        ("**/*.gif", ["sub/deep/d.gif"]),
+        ("**/*.[jw]*", ["a.jpg", "sub/c.webp"]),
+        ("**/deep", ["sub/deep/d.gif"]),
+        ("**/*.txt", ["notes.txt"]),
+        ("s*/**/*.gif", ["sub/deep/d.gif"]),
+        ("sub/**/deep/**/*.gif", ["sub/deep/d.gif"]),
+    ],
+)
+def test_globs(library: Path, pattern: str, expected: list[str]) -> None:
+    found = list(images.find(f"{library}/{pattern}"))
+    assert names(found, library) == expected
+    assert not reasons(found)
+
+
+@pytest.mark.parametrize("pattern", ["*.bmp", "**/*.bmp"])
+def test_a_glob_without_a_match_is_reported(library: Path, pattern: str) -> None:
+    assert reasons(images.find(f"{library}/{pattern}")) == {"*.bmp": "nothing matches this glob"}
+
+
+def test_a_name_that_exists_is_no_glob(library: Path) -> None:
+    (library / "[a].jpg").write_bytes(b"x")
+    (library / "*").mkdir()
+    (library / "*" / "g.jpg").write_bytes(b"x")
+    assert names(images.find([library / "[a].jpg", library / "*"]), library) == ["[a].jpg", "*/g.jpg"]
+
+
+def test_the_home_folder(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(library))
+    assert names(images.find(["~/sub", "~/*.jpg"]), library) == ["sub/c.webp", "sub/deep/d.gif", "a.jpg"]
+
+
+def test_relative_paths_become_absolute(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(library)
+    assert names(images.find([".", "sub/../a.jpg"]), library) == ALL
+
+
+def test_what_is_not_there_is_reported(library: Path) -> None:
+    found = list(images.find([library / "none.jpg", library / "no\0name", library / "a.jpg"]))
+    assert names(found, library) == ["a.jpg"]
+    assert reasons(found)["none.jpg"] == "not there"
+    assert "no possible name" in reasons(found)["no\0name"]
+
+
+def test_links(library: Path) -> None:
+    """To a file: another place of it. To a folder: followed once. Dangling or in a loop: reported."""
+    (library / "link.jpg").symlink_to("a.jpg")
+    (library / "gone.jpg").symlink_to("nowhere")
+    (library / "sub" / "back").symlink_to(library)
+    (library / "knot").symlink_to("knot")
+    (library.parent / "other").mkdir()
+    (library.parent / "other" / "o.jpg").write_bytes(b"x")
+    (library / "again1").symlink_to(library.parent / "other")
+    (library / "again2").symlink_to(library.parent / "other")
+    for paths in (library, f"{library}/**"):
+        found = list(images.find(paths))
+        assert names(found, library) == ["a.jpg", "b.PNG", "link.jpg", *ALL[2:], "again1/o.jpg"]
+        assert reasons(found) == {
+            "gone.jpg": "a link to something that is not there",
+            "knot": "a link that leads to itself",
+            "back": "a link to a folder that it lies in; not followed",
+        }
+
+
+def test_folders_under_their_own_name_come_before_links_to_them(library: Path) -> None:
+    (library / "1st").symlink_to("sub")
+    assert names(images.find(library), library) == ALL
+
+
+def test_a_folder_without_permission_is_reported(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a stand-in for the system's answer, since root may enter every folder."""
+    enter = os.scandir
+
+    def refuse(path: str) -> Any:
+        if path.endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return enter(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = list(images.find(library))
+    assert names(found, library) == ["a.jpg", "b.PNG"]
+    assert reasons(found) == {"sub": "no permission to read it"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_permission_for_real(library: Path) -> None:
+    (library / "sub").chmod(0)
+    try:
+        assert reasons(images.find(library)) == {"sub": "no permission to read it"}
+    finally:
+        (library / "sub").chmod(0o700)
+
+
+def test_pipes_and_devices_are_reported_and_never_block(library: Path) -> None:
+    os.mkfifo(library / "pipe.jpg")
+    os.mkfifo(library / "pipe")
+    found = list(images.find([library, "/dev/null"]))
+    assert reasons(found) == {"pipe.jpg": "a named pipe, not a file", "null": "a device, not a file"}
+    with pytest.raises(UnreadablePicture, match="not a file"):
+        images.read(library / "pipe.jpg")
+
+
+def test_names_that_are_not_utf8(library: Path) -> None:
+    raw = os.fsencode(library) + b"/sub/caf\xe9 %41.jpg"
+    with open(raw, "wb") as file:
+        file.write(b"x")
+    uris = {one.uri for one in images.find([library, f"{library}/**/*.jpg"]) if isinstance(one, FoundFile)}
+    [odd] = [uri for uri in uris if uri.startswith("file://")]
+    assert odd.isascii()
+    assert odd.endswith("/sub/caf%E9%20%2541.jpg")
+    assert images.read(images.to_path(odd)) == b"x"
+
+
+@given(st.binary(min_size=1, max_size=30).filter(lambda raw: b"\0" not in raw))
+def test_every_name_survives_as_a_uri(raw: bytes) -> None:
+    path = os.path.abspath(os.fsdecode(b"/pictures/" + raw))
+    uri = images.to_uri(path)
+    uri.encode()
+    assert images.to_path(uri) == path
+
+
+def test_folders_nested_deeper_than_python_may_recurse(tmp_path: Path) -> None:
+    chain = [f"{tmp_path}/d{'/d' * i}" for i in range(1200)]
+    for folder in chain:
+        os.mkdir(folder)
+    try:
+        assert list(images.find(tmp_path)) == []
+        Path(tmp_path, "d/d/a.jpg").write_bytes(b"x")
+        assert names(images.find(tmp_path), tmp_path) == ["d/d/a.jpg"]
+    finally:
+        os.unlink(f"{tmp_path}/d/d/a.jpg")
+        for folder in reversed(chain):  # shutil.rmtree would recurse
+            os.rmdir(folder)
+
+
+def test_20000_files_are_found_in_well_under_a_second(tmp_path: Path) -> None:
+    for folder in range(20):
+        (tmp_path / str(folder)).mkdir()
+        for i in range(1000):
+            os.close(os.open(f"{tmp_path}/{folder}/{i}.jpg", os.O_CREAT | os.O_WRONLY))
+    start = time.process_time()
+    assert sum(1 for _ in images.find(tmp_path)) == 20_000
+    assert time.process_time() - start < 1
+
+
+# ---- reading
+
+
+def test_fingerprint() -> None:
+    assert images.fingerprint(b"") == bytes.fromhex("3345524abf6bbe1809449224b5972c41790b6cf2")
+    assert len({images.fingerprint(pictures.jpeg()), images.fingerprint(pictures.jpeg(quality=50))}) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("none.jpg", "no such file"), (".", "can't be read|not a file"), ("a\0b", "null")]
+)
+def test_what_cannot_be_read_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(UnreadablePicture, match=reason):
+        images.read(tmp_path / name)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    with open(tmp_path / "huge.jpg", "wb") as file:
+        file.truncate(10**12)  # sparse
+    with pytest.raises(PictureTooLarge, match=r"1,000,000,000,000 bytes.*max_bytes"):
+        images.read(tmp_path / "huge.jpg")
+
+
+def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(UnreadablePicture, match="no permission"):
+        images.read(tmp_path / "a.jpg")
+
+
+# ---- decoding: as a person sees it
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_comes_upright(kind: str, orientation: int) -> None:
+    image, facts = images.decode(pictures.oriented(orientation, kind), 8)
+    assert looks_like_quarters(image)
+    assert (facts.width, facts.height, facts.format) == (64, 48, kind)
+
+
+def test_a_nonsense_orientation_is_passed_over() -> None:
+    assert looks_like_quarters(images.decode(pictures.oriented(77)).image)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "ICO", "PCX"])
+def test_each_format_is_read_by_its_content(kind: str, tmp_path: Path) -> None:
+    """Whatever the file is called."""
+    (tmp_path / "picture.xyz").write_bytes(pictures.encoded(pictures.quarters(), kind))
+    image, facts = images.decode(tmp_path / "picture.xyz")
+    assert looks_like_quarters(image, 60)
+    assert (facts.width, facts.height) == ((48, 36) if kind == "ICO" else (64, 48))
+    assert facts.format == kind
+
+
+def test_heic() -> None:
+    opened = set(Image.OPEN)
+    image, facts = images.decode(pictures.heic(), 224)
+    assert looks_like_quarters(image)
+    assert (facts.width, facts.height, facts.format) == (64, 48, "HEIF")
+    assert set(Image.OPEN) - opened <= {"AVIF"}, "Pillow is as it was"
+
+
+def test_cmyk() -> None:
+    image, _ = images.decode(pictures.jpeg(pictures.quarters().convert("CMYK")))
+    assert looks_like_quarters(image, 40)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_and_not_clipped(kind: str) -> None:
+    image, _ = images.decode(pictures.deep_grey(kind))
+    assert [image.getpixel((x, 20)) for x in (8, 24, 40, 56)] == [(v, v, v) for v in (0, 85, 170, 255)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1], [0, 128, 255]),
+        ([0, 128, 255], [0, 128, 255]),
+        ([0, 257, 65535], [0, 1, 255]),
+        ([0, 4e5, 1e6], [0, 102, 255]),
+        ([-5, np.nan, 1], [0, 0, 255]),
+    ],
+)
+def test_floating_point_pictures_are_scaled_by_what_holds_them(values: list[float], expected: list[int]) -> None:
+    data = pictures.encoded(Image.fromarray(np.array([values], np.float32)), "TIFF")
+    assert [pixel[0] for pixel in np.asarray(images.decode(data).image)[0]] == expected
+
+
+def test_32_bit_integers() -> None:
+    data = pictures.encoded(Image.fromarray(np.array([[0, 257 * 100, 65535]], np.int32)), "TIFF")
+    assert [pixel[0] for pixel in np.asarray(images.decode(data).image)[0]] == [0, 100, 255]
+
+
+def test_palettes() -> None:
+    image, _ = images.decode(pictures.palette())
+    assert corners(image)[:2] == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_a_transparent_palette_colour_is_white() -> None:
+    image, _ = images.decode(pictures.palette(transparent=1))
+    assert corners(image)[:2] == [(255, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP"), ("RGBA", "TIFF"), ("RGBA", "AVIF")]
+)
+def test_what_is_transparent_is_white(mode: str, kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    left, right = corners(images.decode(pictures.encoded(pictures.see_through(mode), kind, **options)).image)[:2]
+    assert np.abs(np.array(right) - 255).max() <= 2
+    assert max(left) < 205
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "I;16B"],
+)
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    image = Image.new({"PA": "LA", "La": "LA", "RGBa": "RGBA", "I;16B": "I"}.get(mode, mode), (9, 7))
+    image = image.convert(mode)
+    assert images.flatten(image).mode == "RGB"
+    assert images.as_picture(image).size == (9, 7)
+
+
+def test_half_transparent_over_white() -> None:
+    image = images.flatten(Image.new("RGBA", (4, 4), (0, 0, 0, 128)))
+    assert image.getpixel((0, 0)) == (127, 127, 127)
+
+
+def test_black_and_white() -> None:
+    data = pictures.encoded(pictures.stripes().convert("1"), "TIFF", compression="group4")
+    assert corners(images.decode(data).image)[0] in ((0, 0, 0), (255, 255, 255))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_an_animation_is_its_first_frame(kind: str) -> None:
+    assert corners(images.decode(pictures.animation(kind)).image)[0] == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ("2024:05:17 10:20:30", "2024-05-17T10:20:30"),
+        ("2024:05:17 10:20:30\0", "2024-05-17T10:20:30"),
+        ("0000:00:00 00:00:00", None),
+        ("    :  :     :  :  ", None),
+        ("2024:13:45 10:20:30", None),
+        ("0001:01:01 00:00:00", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_when_it_was_taken(taken: str | None, expected: str | None) -> None:
+    data = pictures.jpeg(exif=pictures.exif(taken=taken))
+    assert images.decode(data, 16).facts.taken_at == expected
+
+
+def test_a_damaged_exif_block_does_not_spoil_the_picture() -> None:
+    for block in (b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f"):
+        image, facts = images.decode(pictures.jpeg(pictures.quarters(), exif=block))
+        assert looks_like_quarters(image)
+        assert facts.taken_at is None
+
+
+# ---- decoding: small and quick
+
+
+def test_a_large_jpeg_is_drafted_and_its_facts_are_of_the_whole() -> None:
+    data = pictures.oriented(6, picture=pictures.quarters((4000, 3000)))
+    image, facts = images.decode(data, 224)
+    assert (facts.width, facts.height) == (4000, 3000)
+    assert image.size == (1000, 750)
+    assert looks_like_quarters(image)
+    assert images.decode(data).image.size == (4000, 3000)
+
+
+@pytest.mark.parametrize("size", [(900, 900), (448, 6000), (447, 6000), (895, 3000), (1793, 1792)])
+def test_a_draft_has_both_edges_at_least_twice_the_target(size: tuple[int, int]) -> None:
+    image = images.decode(pictures.jpeg(pictures.gradient(size)), 224).image
+    assert min(image.size) >= min(448, *size)
+
+
+def test_a_draft_looks_like_the_whole() -> None:
+    data = pictures.jpeg(pictures.gradient((1920, 1440)))
+    draft, whole = images.decode(data, 100).image, images.decode(data).image
+    apart = np.asarray(draft.resize((64, 48)), float) - np.asarray(whole.resize((64, 48)), float)
+    assert np.abs(apart).max() < 4
+
+
+def test_shrink_and_thumbnail() -> None:
+    assert images.shrink(pictures.gradient((400, 100)), 200).size == (200, 50)
+    assert images.shrink(pictures.gradient((40, 10)), 200).size == (40, 10)
+    assert images.shrink(pictures.gradient((4000, 2)), 100).size == (100, 1)
+    small, facts = images.decode(images.thumbnail(pictures.quarters((400, 300)), 80))
+    assert (small.size, facts.format) == ((80, 60), "JPEG")
+    assert looks_like_quarters(small)
+
+
+# ---- decoding: what is damaged or hostile
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"Dear Sir,\nplease find attached", "text, which begins with 'Dear Sir"),
+        (b"<html>", "text"),
+        ("grüße".encode(), "text"),
+        (bytes(100), "not a picture of a format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text"),
+        (b"\xff\xd8\xff", "cut off|damaged"),
+        (b"\x89PNG\r\n\x1a\n", "damaged"),
+        (b"GIF89a", "damaged"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
+        (b"\x80\x02]q\x00.", "not a picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadablePicture, match=reason):
+        images.decode(data)
+
+
+def whole_files() -> dict[str, bytes]:
+    kinds = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "PPM"]
+    made = {kind: pictures.encoded(pictures.noise(size=(90, 70)), kind) for kind in kinds}
+    made["progressive"] = pictures.jpeg(pictures.noise(size=(90, 70)), progressive=True)
+    made["TIFF lzw"] = pictures.encoded(pictures.noise(size=(90, 70)), "TIFF", compression="tiff_lzw")
+    return made | {"HEIF": pictures.heic(), "animated GIF": pictures.animation("GIF")}
+
+
+@pytest.mark.parametrize("kind", whole_files())
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_half_a_picture_is_no_picture(kind: str, kept: float) -> None:
+    if kind == "animated GIF":
+        pytest.skip("its first frame may lie within what is kept")
+    data = whole_files()[kind]
+    for size in (0, 8):
+        with pytest.raises(UnreadablePicture):
+            images.decode(data[: int(len(data) * kept)], size)
+
+
+@pytest.mark.parametrize("kind", whole_files())
+def test_random_damage_is_a_picture_or_a_picture_error(kind: str) -> None:
+    data, chance = whole_files()[kind], random.Random(kind)
+    for _ in range(40):
+        damaged = bytearray(data)
+        for _ in range(chance.choice([1, 3, 30])):
+            damaged[chance.randrange(min(len(data), chance.choice([64, len(data)])))] = chance.randrange(256)
+        with suppress(PictureError):
+            assert images.decode(bytes(damaged), 8, Limits(max_pixels=10**7)).image.mode == "RGB"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(
+        [
+            b"",
+            b"\xff\xd8\xff\xe0",
+            b"\x89PNG\r\n\x1a\n",
+            b"GIF89a",
+            b"II*\0",
+            b"MM\0*",
+            b"BM",
+            b"8BPS",
+            b"P6 ",
+            b"\0\0\x01\0",
+            b"qoif",
+            b"icns",
+        ]
+    ),
+)
+def test_arbitrary_bytes_never_raise_anything_else(data: bytes, start: bytes) -> None:
+    with suppress(PictureError):
+        images.decode(start + data, 8, Limits(max_pixels=10**6))
+
+
+def bombs() -> dict[str, bytes]:
+    jpeg, gif = bytearray(pictures.jpeg()), bytearray(pictures.encoded(pictures.disc(), "GIF"))
+    at = jpeg.index(b"\xff\xc0")
+    jpeg[at + 5 : at + 9] = struct.pack(">HH", 50_000, 50_000)
+    gif[6:10] = struct.pack("<HH", 50_000, 50_000)
+    bmp = bytearray(pictures.encoded(pictures.disc(), "BMP"))
+    bmp[18:26] = struct.pack("<ii", 50_000, 50_000)
+    return {"PNG": pictures.bomb(), "JPEG": bytes(jpeg), "GIF": bytes(gif), "BMP": bytes(bmp)}
+
+
+@pytest.mark.parametrize("kind", bombs())
+def test_a_bomb_is_refused_before_its_pixels_are_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image.core, "new", None)  # no room for pixels is asked for
+    with pytest.raises(PictureTooLarge, match=r"50000 x 50000 makes 2,500,000,000 pixels.*180,000,000"):
+        images.decode(bombs()[kind], 224)
+
+
+def test_the_limits_are_the_callers() -> None:
+    data = pictures.jpeg(pictures.gradient((100, 50)))
+    assert images.decode(data, limits=Limits(max_pixels=5000)).image.size == (100, 50)
+    with pytest.raises(PictureTooLarge, match="max_pixels is 4,999"):
+        images.decode(data, limits=Limits(max_pixels=4999))
+    with pytest.raises(PictureTooLarge, match="max_bytes is 100"):
+        images.decode(data, limits=Limits(max_bytes=100))
+
+
+def test_pictures_above_pillows_own_limit_are_read_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in (3000, 1000):  # where Pillow would warn, and where it would refuse
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            assert images.decode(pictures.jpeg(pictures.gradient((100, 50)))).image.size == (100, 50)
+        assert not heard
+
+
+def test_pillow_does_not_warn_about_odd_pictures() -> None:
+    odd = Image.new("P", (8, 8))
+    data = pictures.encoded(odd, "PNG", transparency=bytes([0, 128, 255]))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        images.decode(data)
+        images.decode(pictures.jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0\x09\0garbage"))
+    assert not heard
+
+
+def test_memory_that_runs_out_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.core, "new", refuse)
+    with pytest.raises(UnreadablePicture, match="more memory"):
+        images.decode(pictures.jpeg())
+
+
+def test_threads_decode_beside_each_other() -> None:
+    made = [pictures.oriented(i, "JPEG", pictures.quarters((640, 480))) for i in range(1, 9)]
+    made += [pictures.heic(), pictures.bomb(), b"text", pictures.oriented(5, "TIFF")]
+    start = threading.Barrier(4)
+
+    def work(_: int) -> list[str]:
+        start.wait()
+        return [outcome(data) for data in made * 5]
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(4)))
+    expected = ["upright"] * 9 + ["PictureTooLarge", "UnreadablePicture", "upright"]
+    assert results == [expected * 5] * 4
+
+
+def outcome(data: bytes) -> str:
+    try:
+        return "upright" if looks_like_quarters(images.decode(data, 64).image) else "wrong"
+    except PictureError as error:
+        return type(error).__name__
+
+
+# ---- what callers search with
+
+
+def test_a_query_may_be_a_path_bytes_an_image_or_an_array(tmp_path: Path) -> None:
+    (tmp_path / "q.jpg").write_bytes(pictures.oriented(6))
+    data, upright = pictures.oriented(3, "PNG"), pictures.quarters()
+    queries: list[Any] = [
+        tmp_path / "q.jpg",
+        str(tmp_path / "q.jpg"),
+        "file://" + str(tmp_path / "q.jpg"),
+        data,
+        bytearray(data),
+        memoryview(data),
+        Image.open(io.BytesIO(data)),
+        Image.open(io.BytesIO(pictures.oriented(7, "TIFF"))),
+        upright.convert("RGBA"),
+        np.asarray(upright),
+        np.asarray(upright.convert("RGBA")),
+        np.asarray(upright)[:, ::-1][:, ::-1],
+    ]
+    for query in queries:
+        assert looks_like_quarters(images.as_picture(query))
+    assert images.as_picture(np.zeros((5, 9), np.uint8)).size == (9, 5)
+
+
+@pytest.mark.parametrize("query", [None, 7, 1.5, ["a.jpg"], {"path": "a.jpg"}, object])
+def test_what_is_no_query_is_named(query: object) -> None:
+    with pytest.raises(BadQuery, match="is no picture: give a path") as caught:
+        images.as_picture(query)
+    assert repr(query) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3)),
+        np.zeros(512, np.uint8),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.uint8(3),
+    ],
+)
+def test_an_array_that_is_no_picture_is_named(array: Any) -> None:
+    with pytest.raises(BadQuery, match=r"is no picture"):
+        images.as_picture(array)
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "said"),
+    [
+        ("none.jpg", UnreadablePicture, "'none.jpg' can't be used as a picture: there is no such file"),
+        (b"hello", UnreadablePicture, r"what was given \(5 bytes\) can't be used as a picture: not a picture but text"),
+        (pictures.bomb(), PictureTooLarge, "50000 x 50000"),
+        (Image.new("RGB", (0, 5)), UnreadablePicture, "RGB, 0 x 5.*no pixels"),
+        (Image.open(io.BytesIO(pictures.jpeg()[:2000])), UnreadablePicture, "RGB, 160 x 120.*cut off"),
+    ],
+)
+def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        images.as_picture(query)
