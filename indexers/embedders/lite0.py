@@ -150,7 +150,7 @@ def fill(network: Any, weights: dict[str, Any]) -> None:
 
 
 def quicken(network: Any) -> Any:
-    """The same function, at least twice as fast on a CPU, in three steps.
+    """The same function, about four times as fast on one core with 16 pictures, in three steps.
 
     Each batch normalisation is folded into the convolution before it (exact to float32 rounding). Channels-last layout.
     The early blocks, whose activations are large, run over few pictures at a time and so stay in the cache instead of
