@@ -272,11 +272,9 @@ def whole_files() -> dict[str, bytes]:
     return made | {"HEIF": pictures.heic(), "animated GIF": pictures.animation("GIF")}
 
 
-@pytest.mark.parametrize("kind", whole_files())
+@pytest.mark.parametrize("kind", sorted(whole_files().keys() - {"animated GIF"}))  # whose first frame ends early
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 def test_half_a_picture_is_no_picture(kind: str, kept: float) -> None:
-    if kind == "animated GIF":
-        pytest.skip("its first frame may lie within what is kept")
     data = whole_files()[kind]
     for size in (0, 8):
         with pytest.raises(UnreadablePicture):
