@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.bench [NAME ...] [--json FILE]`. See `__main__`."""

@@ -1,0 +1,65 @@
+"""Run benchmarks and print a table: what, ours, peer, ratio, goal.
+
+    python -m tests.bench                    all that belong to the default run
+    python -m tests.bench search filters     some
+    python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
+    python -m tests.bench --json out.json    the same as data
+
+Each figure is a median, and each peer is measured in the same run, in turns with ours, on the same data with the same
+threads. A missed goal is printed, and does not fail the run: machines are noisy.
+"""
+
+from __future__ import annotations
+
+import os
+
+THREADS = os.environ.setdefault("NEARKIN_BENCH_THREADS", "1")
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, THREADS)  # before numpy is imported
+del os.environ["NEARKIN_BENCH_THREADS"]  # not a setting of the library's
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import logging  # noqa: E402
+import platform  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+from importlib import import_module  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from tests.bench.harness import Bench, table  # noqa: E402
+
+DEFAULT = ("search", "filters", "opening", "adding")
+ON_REQUEST = ("faults",)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*DEFAULT, *ON_REQUEST)))
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    parser.add_argument("--work", type=Path, help="keep pictures and collections here, and use them again")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the job; 1 is what the goals are about")
+    chosen = parser.parse_args()
+    logging.getLogger("nearkin").setLevel(logging.ERROR)
+    unknown = set(chosen.names) - {*DEFAULT, *ON_REQUEST}
+    if unknown:
+        parser.error(f"there is no bench {sorted(unknown)[0]!r}; there are: {', '.join((*DEFAULT, *ON_REQUEST))}")
+    with tempfile.TemporaryDirectory(prefix="nearkin-bench-") as folder:
+        bench = Bench(chosen.work or Path(folder), chosen.scale)
+        for name in chosen.names or DEFAULT:
+            print(f"# {name}", file=sys.stderr, flush=True)
+            import_module(f"tests.bench.{name}").run(bench)
+        print(table(bench.rows))
+        if chosen.json:
+            machine = {
+                "machine": platform.processor() or platform.machine(),
+                "cores": os.cpu_count(),
+                "scale": chosen.scale,
+            }
+            chosen.json.write_text(json.dumps({**machine, "rows": [row.to_dict() for row in bench.rows]}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Adding pictures: photographs, small ones, a folder that is known, one more; `lite0` where vectors matter."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from indexers import images
+from indexers.embedders.base import Embedder
+from indexers.embedders.lite0 import Lite0
+from retrieval import Collection
+from retrieval.config import Config
+from tests.bench.harness import Bench, in_turns, nested
+
+
+def run(bench: Bench) -> None:
+    photographs = make(bench.work / "photographs", int(500 * bench.scale), photograph, 20)
+    small = make(bench.work / "small", int(5000 * bench.scale), thumbnail, 0)
+    many(bench, "12-megapixel JPEG photographs", photographs, 60)
+    many(bench, "small pictures", small, 400)
+    known(bench)
+    one_more(bench, small)
+
+
+def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
+    """Wall time of `add`, beside the processor time that decoding and the forward pass need alone, shared by the cores.
+
+    That need is measured on a sample before and after, one thread, the same batches.
+    """
+    embedder, cores = Lite0(), Config().cores
+    paths = sorted(folder.iterdir())
+    embedder.embed([Image.new("RGB", (64, 64))])  # weights are loaded
+    need = [processor_time(embedder, paths[:sample])]
+    target = bench.work / "added"
+    walls = []
+    for _ in range(2):
+        shutil.rmtree(target, ignore_errors=True)
+        with Collection.open(target, create=True, embedder=embedder) as collection:
+            start = time.perf_counter()
+            report = collection.add(folder)
+            walls.append(time.perf_counter() - start)
+            assert report.added == len(paths), report
+        need.append(processor_time(embedder, paths[:sample]))
+    shutil.rmtree(target)
+    peer = float(np.median(need)) * len(paths) / sample / cores
+    bench.add(
+        f"add of {len(paths):,} {what}, {cores} cores",
+        float(np.median(walls)),
+        "s",
+        "1.15 x (decoding + forward pass) / cores",
+        peer=peer,
+        limit=1.15 * peer,
+        note=f"{len(paths) / np.median(walls):.0f} a second",
+    )
+
+
+def processor_time(embedder: Embedder, paths: Sequence[Path]) -> float:
+    """Seconds of one core to decode these, to prepare and to embed them."""
+    embedder.limit_threads(1)
+    start = time.thread_time()
+    for place in range(0, len(paths), embedder.batch_size):
+        batch = [images.decode(path, embedder.input_size).image for path in paths[place : place + embedder.batch_size]]
+        embedder.embed(batch)
+    return time.thread_time() - start
+
+
+def known(bench: Bench) -> None:
+    """A folder whose files are all there already."""
+    from indexers.embedders.tiny import Tiny
+
+    count = int(20_000 * bench.scale)
+    folder = make(bench.work / "known", count, dot, 0)
+    target = bench.work / "known-collection"
+    with Collection.open(target, create=True, embedder=Tiny()) as collection:
+        if collection.count() < count:
+            collection.add(folder)
+        (seconds,) = in_turns(5, lambda _: collection.add(folder), warm=1)
+    bench.add(
+        f"add of a folder of {count:,} known files", count / seconds, "files/s", "at least 5,000", limit=5000, more=True
+    )
+
+
+def one_more(bench: Bench, small: Path) -> None:
+    """One picture into a large collection, beside embedding it alone."""
+    embedder = Lite0()
+    target = bench.work / f"large-{bench.count}"
+    paths = sorted(small.iterdir())
+    with Collection.open(target, create=True, embedder=embedder) as collection:
+        if collection.count() < bench.count:
+            for start in range(collection.count(), bench.count, 20_000):
+                vectors = nested(min(20_000, bench.count - start), 1280, seed=start)[0]
+                collection.add_vectors(vectors, keys=[f"k{start + i}" for i in range(len(vectors))])
+        fresh = [path.read_bytes() + bytes(8) + str(time.time_ns()).encode() for path in paths[:60]]
+        ours, peer = in_turns(
+            40,
+            lambda i: collection.add(fresh[i + 10] if i >= 0 else fresh[0]),
+            lambda i: embedder.embed([images.decode(fresh[i], embedder.input_size).image]),
+        )
+        collection.remove([item.id for item in collection.items(cursor=bench.count, limit=1000).items])
+    bench.add(
+        f"adding one picture to {bench.count:,}",
+        ours * 1e3,
+        "ms",
+        "its embedding + 20 ms",
+        peer=peer * 1e3,
+        limit=peer * 1e3 + 20,
+    )
+
+
+# ---- pictures
+
+
+def make(folder: Path, count: int, draw: Callable[[int], bytes], distinct: int) -> Path:
+    """`count` files made by `draw`; of `distinct` contents, told apart by bytes after their end, if not 0."""
+    if folder.exists() and len(list(folder.iterdir())) == count:
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = [draw(place) for place in range(distinct or count)]
+    for place in range(count):
+        content = contents[place % len(contents)]
+        (folder / f"{place:05}.jpg").write_bytes(content + (place.to_bytes(4, "big") if distinct else b""))
+    return folder
+
+
+def samples() -> list[Image.Image]:
+    from skimage import data
+    from sklearn.datasets import load_sample_images
+
+    arrays = [*load_sample_images().images, data.astronaut(), data.cat(), data.coffee(), data.rocket()]
+    return [Image.fromarray(array) for array in arrays]
+
+
+def photograph(seed: int) -> bytes:
+    """A sample enlarged to 4,000 x 3,000, with the grain of a sensor; about 3 MB."""
+    random = np.random.default_rng(seed)
+    source = samples()[seed % len(samples())]
+    large = np.asarray(source.resize((4000, 3000), Image.Resampling.BICUBIC), np.int16)
+    grain = random.normal(0, 6, (1500, 2000, 1)).repeat(2, 0).repeat(2, 1).astype(np.int16)
+    return encoded(Image.fromarray(np.clip(large + grain, 0, 255).astype(np.uint8)))
+
+
+def thumbnail(seed: int) -> bytes:
+    """A random part of a sample, 160 x 120."""
+    random = np.random.default_rng(seed)
+    source = samples_once()[seed % 6]
+    width = int(random.integers(100, min(source.size)))
+    left, top = (int(random.integers(0, edge - width + 1)) for edge in source.size)
+    return encoded(source.crop((left, top, left + width, top + width)).resize((160, 120)))
+
+
+def dot(seed: int) -> bytes:
+    return encoded(Image.new("RGB", (16, 16), (seed % 256, seed // 256 % 256, 128)), "PNG")
+
+
+def encoded(picture: Image.Image, kind: str = "JPEG") -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **({"quality": 90} if kind == "JPEG" else {}))
+    return file.getvalue()
+
+
+_once: list[Image.Image] = []
+
+
+def samples_once() -> list[Image.Image]:
+    if not _once:
+        _once.extend(samples())
+    return _once

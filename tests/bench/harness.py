@@ -1,0 +1,192 @@
+"""What all benchmarks share: rows and their table, timing in turns, the data, and processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure beside its peer. `limit`: what `ours` may be at most (or at least, with `more`)."""
+
+    what: str
+    ours: float
+    unit: str
+    goal: str
+    peer: float | None = None
+    limit: float | None = None
+    more: bool = False
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.ours / self.peer if self.peer else None
+
+    @property
+    def met(self) -> bool | None:
+        if self.limit is None:
+            return None
+        return self.ours >= self.limit if self.more else self.ours <= self.limit
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "ratio": self.ratio, "met": self.met}
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown."""
+    lines = ["| what | ours | peer | ratio | goal | met |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        peer = "" if row.peer is None else f"{figure(row.peer)} {row.unit}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        met = {True: "yes", False: "NO", None: ""}[row.met]
+        note = f" ({row.note})" if row.note else ""
+        lines.append(f"| {row.what} | {figure(row.ours)} {row.unit} | {peer} | {ratio} | {row.goal}{note} | {met} |")
+    return "\n".join(lines)
+
+
+def figure(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def in_turns(count: int, *jobs: Callable[[int], object], warm: int = 5) -> list[float]:
+    """Median seconds of each job, called in turns with 0, 1, 2 ..., so that drift of the machine meets all alike."""
+    for job in jobs:
+        for place in range(warm):
+            job(place)
+    times = np.empty((len(jobs), count))
+    for place in range(count):
+        for row, job in enumerate(jobs):
+            start = time.perf_counter()
+            job(place)
+            times[row, place] = time.perf_counter() - start
+    return [float(value) for value in np.median(times, axis=1)]
+
+
+def process(code: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run Python in a process of its own; what it prints last, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def wall(command: list[str], runs: int = 9) -> float:
+    """Median seconds of a whole process, after one that warms the disk."""
+    times = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
+def nested(count: int, dimension: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Clustered vectors, float32 (count, dimension), and their group: 40 super-groups of 25 groups each."""
+    random = np.random.default_rng(seed)
+    above = random.standard_normal((40, dimension))
+    groups = above[np.repeat(np.arange(40), 25)] + 0.7 * random.standard_normal((1000, dimension))
+    label = random.integers(0, len(groups), count)
+    vectors = np.empty((count, dimension), np.float32)
+    for start in range(0, count, 10_000):
+        part = label[start : start + 10_000]
+        vectors[start : start + 10_000] = groups[part] + 0.7 * random.standard_normal((len(part), dimension))
+    return vectors, label
+
+
+@dataclass
+class Bench:
+    """One run: its folder, its rows, and the large things that several benchmarks use."""
+
+    work: Path
+    scale: float
+    rows: list[Row] = field(default_factory=list)
+    dimension: int = 512
+
+    def add(self, what: str, ours: float, unit: str, goal: str, **more: Any) -> None:
+        row = Row(what, ours, unit, goal, **more)
+        self.rows.append(row)
+        print(
+            f"  {what}: {figure(ours)} {unit}" + (f" beside {figure(row.peer)}" if row.peer else ""),
+            file=sys.stderr,
+            flush=True,
+        )
+
+    @property
+    def count(self) -> int:
+        return int(100_000 * self.scale)
+
+    @cached_property
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        return nested(self.count, self.dimension)
+
+    @cached_property
+    def queries(self) -> np.ndarray:
+        """Vectors of the same groups that are not in the collection."""
+        return nested(self.count + 1000, self.dimension)[0][self.count :]
+
+    @cached_property
+    def orders(self) -> dict[str, np.ndarray]:
+        """Ranks by which filters keep a share: at random, or cluster after cluster."""
+        random = np.random.default_rng(1)
+        _, label = self.data
+        cluster = random.permutation(1000)[label] + random.random(self.count)
+        return {"random": random.permutation(self.count), "cluster": np.argsort(np.argsort(cluster))}
+
+    @cached_property
+    def folder(self) -> Path:
+        """A collection of `count` ready-made vectors with metadata and places."""
+        from retrieval import Collection
+
+        folder = self.work / f"vectors-{self.count}"
+        if not folder.exists():
+            vectors, label = self.data
+            metadata = [
+                {
+                    "random": int(self.orders["random"][i]),
+                    "cluster": int(self.orders["cluster"][i]),
+                    "group": int(label[i]),
+                }
+                for i in range(self.count)
+            ]
+            with Collection.open(folder, create=True) as made:
+                uris = [f"/pictures/{i // 1000}/{i}.jpg" for i in range(self.count)]
+                made.add_vectors(vectors, keys=[f"k{i}" for i in range(self.count)], uris=uris, metadata=metadata)
+        return folder
+
+    @cached_property
+    def raw(self) -> Any:
+        """hnswlib itself over the same vectors, with the same settings; kept as a file beside the collection."""
+        return self.raw_index(self.work / f"raw-{self.count}.hnsw")
+
+    def raw_index(self, path: Path) -> Any:
+        import hnswlib
+
+        from retrieval.config import Config
+
+        index = hnswlib.Index("cosine", self.dimension)
+        if path.exists():
+            index.load_index(str(path))
+        else:
+            index.init_index(self.count, M=Config().m, ef_construction=Config().ef_construction)
+            index.add_items(self.data[0], np.arange(1, self.count + 1))  # the collection's ids begin with 1
+            index.save_index(str(path))
+        index.set_ef(Config().ef)
+        return index
