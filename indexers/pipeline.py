@@ -202,7 +202,8 @@ class Run:
         """What is known without decoding; and the picture, unless its item has its vector already."""
         content = source.content
         if isinstance(content, Image):
-            digest = images.fingerprint(repr((content.mode, content.size)).encode() + content.tobytes())
+            upright = images.as_picture(content, limits=self.limits)
+            digest = images.fingerprint(repr(upright.size).encode() + upright.tobytes())
         else:
             content = images.read(source.file.path, self.limits) if source.file else content or b""
             digest = images.fingerprint(content)
@@ -218,7 +219,6 @@ class Run:
         if snapshot.embedded([key], self.space.id).get(key) == digest:
             return arrival, None
         if isinstance(content, Image):
-            upright = images.flatten(content)
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
         decoded = images.decode(content, self.embedder.input_size, self.limits)
         return replace(arrival, facts=decoded.facts, bytes=len(content)), decoded.image

@@ -13,6 +13,7 @@ BUILT_IN = {
     "nearkin.embedders": {
         "lite0": "indexers.embedders.lite0:Lite0",
         "classic": "indexers.embedders.classic:Classic",
+        "tiny": "indexers.embedders.tiny:Tiny",
     },
     "nearkin.vectors": {
         "hnsw": "indexers.vectors.hnsw:Hnsw",
