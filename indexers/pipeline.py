@@ -16,15 +16,15 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 from PIL.Image import Image
 
 from indexers import images
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import PictureError
+from indexers.errors import BadVector, PictureError
 from indexers.reads import Snapshot
-from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Limits, PictureFacts, Space, Unscanned
+from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Limits, PictureFacts, Space, Unscanned, Vectors
+from indexers.vectors.base import checked
 from indexers.writes import Transaction
 
 SORT = 1000
@@ -193,10 +193,17 @@ class Run:
                     waiting.append((len(batch.arrivals), self.embedder.prepare(picture)))
                 batch.arrivals.append(arrival)
         if waiting:
-            vectors = np.asarray(self.embedder.forward([prepared for _, prepared in waiting]), np.float32)
+            vectors = self._embedded([prepared for _, prepared in waiting])
             for (place, _), vector in zip(waiting, vectors, strict=True):
                 batch.arrivals[place] = replace(batch.arrivals[place], vector=vector)
         return batch
+
+    def _embedded(self, prepared: list[Any]) -> Vectors:
+        """A model that gives no usable vector (NaN on a faulty device, say) ends the run, before anything is written."""
+        try:
+            return checked(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
+        except BadVector as error:
+            raise BadVector(f"the embedder {self.embedder.name!r} gave what can't be kept: {error}") from error
 
     def _look(self, source: Source, snapshot: Snapshot) -> tuple[Arrival, Image | None]:
         """What is known without decoding; and the picture, unless its item has its vector already."""

@@ -378,6 +378,7 @@ class Collection:
         return Hits((), self._change())
 
     def _start(self, space: Space) -> View:
+        self._embedding.adopt(space)
         self._view = spaces.view(self._catalogue, space, self._embedding, self._config)
         return self._view
 

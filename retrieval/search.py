@@ -119,8 +119,12 @@ class Question:
         if mix is not None:
             self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
         else:
-            part = {"text": Text(text or ""), "item": ItemOf(item or 0), "vector": vector}.get(names[0], query)
-            self._parts = [(self._part(part), 1.0)]
+            self._parts = [(self._one(query, text, item, vector), 1.0)]
+
+    def _one(self, query: Any, text: str | None, item: int | str | None, vector: ArrayLike | None) -> ItemOf | Vectors:
+        if vector is not None:
+            return self._vector(vector)
+        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else query)
 
     def _part(self, part: Any) -> ItemOf | Vectors:
         if isinstance(part, ItemOf):
@@ -201,8 +205,8 @@ def find(
             ids, scores = view.searcher.within(vector, radius, allowed)
         else:
             assert count is not None
-            pool = count if diversify is None else max(4 * count, 64)
-            nearest = view.searcher.search(vector, pool + len(asked), allowed)
+            pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
+            nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed)
             ids, scores = nearest.ids[0], nearest.scores[0]
         keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
         ids, scores = ids[keep], scores[keep]

@@ -54,6 +54,11 @@ class Embedding:
         self._given = given.name if isinstance(given, Embedder) else given
         self._agree()
 
+    def adopt(self, space: Space) -> None:
+        """Take up the space that there is by now (another process may have made it). Raises BadSetting."""
+        self._space = space
+        self._agree()
+
     def _agree(self) -> None:
         holds = self._space.embedder if self._space else self._remembered
         if self._given is None or (holds is None and self._space is None):
