@@ -199,7 +199,7 @@ class Run:
         return batch
 
     def _embedded(self, prepared: list[Any]) -> Vectors:
-        """A model that gives no usable vector (NaN on a faulty device, say) ends the run, before anything is written."""
+        """A model that gives no usable vector (NaN on a faulty device, say) ends the run before anything is written."""
         try:
             return checked(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
         except BadVector as error:

@@ -6,6 +6,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,15 @@ def run(bench: Bench) -> None:
 
 
 def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
-    """Wall time of `add`, beside the processor time that decoding and the forward pass need alone, shared by the cores.
+    """Wall time of `add`, beside the processor time that decoding and the forward pass need, shared by the cores.
 
-    That need is measured on a sample before and after, one thread, the same batches.
+    That need is measured on a sample before and after: as many threads as cores decode and embed, and nothing else
+    happens (cores that are all busy are slower than one of them alone, which is measured for comparison).
     """
     embedder, cores = Lite0(), Config().cores
     paths = sorted(folder.iterdir())
     embedder.embed([Image.new("RGB", (64, 64))])  # weights are loaded
-    need = [processor_time(embedder, paths[:sample])]
+    need, alone = [busy(embedder, paths[:sample], cores)], [processor_time(embedder, paths[:sample])]
     target = bench.work / "added"
     walls = []
     for _ in range(2):
@@ -46,9 +48,10 @@ def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
             report = collection.add(folder)
             walls.append(time.perf_counter() - start)
             assert report.added + report.known == len(paths), report
-        need.append(processor_time(embedder, paths[:sample]))
+        need.append(busy(embedder, paths[:sample], cores))
+        alone.append(processor_time(embedder, paths[:sample]))
     shutil.rmtree(target)
-    peer = float(np.median(need)) * len(paths) / sample / cores
+    peer, single = (float(np.median(times)) * len(paths) / sample / cores for times in (need, alone))
     bench.add(
         f"add of {len(paths):,} {what}, {cores} cores",
         float(np.median(walls)),
@@ -56,8 +59,14 @@ def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
         "1.15 x (decoding + forward pass) / cores",
         peer=peer,
         limit=1.15 * peer,
-        note=f"{len(paths) / np.median(walls):.0f} a second",
+        note=f"{len(paths) / np.median(walls):.0f} a second; {single:.3g} s if one core works while the others idle",
     )
+
+
+def busy(embedder: Embedder, paths: Sequence[Path], cores: int) -> float:
+    """Seconds of processor time for these, with every core at work on its share."""
+    with ThreadPoolExecutor(cores) as pool:
+        return sum(pool.map(lambda core: processor_time(embedder, paths[core::cores]), range(cores)))
 
 
 def processor_time(embedder: Embedder, paths: Sequence[Path]) -> float:
