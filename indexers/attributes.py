@@ -11,6 +11,8 @@ from indexers.types import Json
 
 DEPTH = 32
 LARGEST = 2**63
+BITS = 1023
+"""A larger number has no place among floats, and so none in JSON as others read it."""
 
 
 def check(metadata: Any) -> Json:
@@ -37,7 +39,11 @@ def _copy(value: Any, name: str, depth: int) -> Any:
 
 def _number(value: Any, name: str) -> int | float:
     value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value  # numpy's scalars
-    if isinstance(value, bool | int):
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > BITS:
+            raise BadMetadata(f"{name} is a number of {value.bit_length()} bits; numbers end at 1.8e308")
         return value
     if isinstance(value, float):
         if math.isfinite(value):
@@ -54,8 +60,13 @@ def _key(key: Any, name: str) -> str:
     return _text(key, name)
 
 
+def is_text(text: str) -> bool:
+    """A database can keep it: no NUL, and none of the halves of letters that UTF-8 can't carry."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _text(text: str, name: str) -> str:
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not is_text(text):
         raise BadMetadata(f"{name} holds {text!r}, which is not text that UTF-8 can carry")
     return text
 
@@ -68,8 +79,8 @@ def flatten(metadata: Json, prefix: str = "") -> Iterator[Json]:
         elif isinstance(value, list) and value:
             for part in value:
                 yield _row(prefix + key, True, part if not isinstance(part, dict | list) else None)
-        else:
-            yield _row(prefix + key, isinstance(value, list), value)
+        else:  # an empty list or object is there, and is not null
+            yield _row(prefix + key, isinstance(value, list | dict), value)
 
 
 def _row(key: str, element: bool, value: Any) -> Json:

@@ -6,6 +6,7 @@ ids; set operations join them, so that every test is answered by one range of an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,9 @@ def _plain(query: Ids) -> Select[Any]:
 
 
 def _attributes(tests: list[Test]) -> Select[Any]:
+    if tests[0].op == "$exists":  # an object is there if a key in it is
+        inside = sa.and_(attribute.c.key > f"{tests[0].field}.", attribute.c.key < f"{tests[0].field}/")  # / follows .
+        return sa.select(attribute.c.item).where(sa.or_(attribute.c.key == tests[0].field, inside))
     wanted = [_attribute(test) for test in tests]
     return sa.select(attribute.c.item).where(attribute.c.key == tests[0].field, *wanted)
 
@@ -107,8 +111,6 @@ def _attributes(tests: list[Test]) -> Select[Any]:
 def _attribute(test: Test) -> ColumnElement[bool]:
     rows, single = attribute.c, attribute.c.element.is_(False)
     match test.op, test.value:
-        case "$exists", _:
-            return sa.true()
         case "$in", values:
             return sa.and_(single, sa.or_(*(_equals(value) for value in values)) if values else sa.false())
         case "$eq", value:
@@ -135,6 +137,8 @@ def _equals(value: Any) -> ColumnElement[bool]:
 def _own(test: Test) -> Select[Any]:
     if test.field == "missing":
         return _missing(test.value)
+    if test.field == "uri" and test.op in ("$eq", "$in"):
+        return _places(test.value if test.op == "$in" else (test.value,))
     column = OWN[test.field]
     query = sa.select(location.c.item) if test.field == "uri" else sa.select(item.c.id)
     match test.op, test.value:
@@ -149,6 +153,14 @@ def _own(test: Test) -> Select[Any]:
             return query.where(_within(column, value))
         case op, value:
             return query.where(getattr(column, ORDERINGS[op])(value))
+
+
+def _places(uris: Sequence[str | None]) -> Select[Any]:
+    """Items with one of these places; None stands for having none."""
+    found = sa.select(location.c.item).where(location.c.uri.in_([uri for uri in uris if uri is not None]))
+    if None not in uris:
+        return found
+    return sa.select(item.c.id).where(sa.or_(item.c.id.in_(found), item.c.id.not_in(sa.select(location.c.item))))
 
 
 def _within(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from indexers.attributes import BITS, is_text
 from indexers.errors import BadFilter
 from indexers.where import FIELDS, All, Condition, Either, Not, Test
 
@@ -54,6 +55,8 @@ def _entry(key: Any, value: Any) -> Condition:
         return Not(_parse(value))
     if not isinstance(key, str) or key.startswith("$"):
         raise BadFilter(f"unknown operator {key!r}; at this place there are $and, $or, $not and the names of fields")
+    if not is_text(key):
+        raise BadFilter(f"the field {key!r} is not text that UTF-8 can carry")
     if isinstance(value, Mapping):
         if not value:
             raise BadFilter(f'{key!r} has an empty condition; use {{"$exists": true}} to ask for its presence')
@@ -90,8 +93,12 @@ def _operand(key: str, op: str, value: Any) -> Any:
 def _scalar(key: str, value: Any) -> Any:
     if isinstance(value, float) and value != value:
         raise BadFilter(f"the filter on {key!r} compares with NaN, which nothing equals")
+    if isinstance(value, int) and value.bit_length() > BITS:
+        raise BadFilter(f"the filter on {key!r} compares with a number of {value.bit_length()} bits, which none can be")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LARGEST:
         return float(value)
+    if isinstance(value, str) and not is_text(value):
+        raise BadFilter(f"the filter on {key!r} compares with {value!r}, which is not text that UTF-8 can carry")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise BadFilter(f"the filter on {key!r} compares with {value!r}; for lists there are $in and $contains")
