@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers import database, schema
-from indexers.errors import CatalogueDamaged, CollectionNotFound, SchemaTooNew, SchemaTooOld, WriteFailed
+from indexers.errors import CollectionNotFound, SchemaTooNew, SchemaTooOld, WriteFailed
 from indexers.locks import WriterLock
 from indexers.reads import Snapshot
 from indexers.types import Json
@@ -47,9 +47,13 @@ class Catalogue:
         except OSError as error:
             raise WriteFailed(f"the folder {folder} can't be made: {error.strerror or error}") from error
         catalogue = cls(folder, wait)
-        with catalogue.lock.held(), catalogue._writing.begin() as connection:
-            if not sa.inspect(connection).has_table("alembic_version"):
-                _lay(connection, settings or {})
+        try:
+            with catalogue.lock.held(), catalogue._writing.begin() as connection:
+                if not sa.inspect(connection).get_table_names():
+                    _lay(connection, settings or {})
+        except BaseException:
+            catalogue.close()
+            raise
         return catalogue._checked()
 
     @classmethod
@@ -67,13 +71,16 @@ class Catalogue:
             with self.engine.begin() as connection:
                 self._check_version(connection)
                 self.identity = Snapshot(connection).setting("identity") or ""
-        except CatalogueDamaged:
+        except BaseException:
             self.close()
             raise
         return self
 
     def _check_version(self, connection: Connection) -> None:
-        if not sa.inspect(connection).has_table("alembic_version"):
+        tables = sa.inspect(connection).get_table_names()
+        if not tables:  # whoever began to make it was killed before its first transaction
+            raise CollectionNotFound(f"the collection in {self.folder} was never finished; `nearkin add` makes it anew")
+        if "alembic_version" not in tables:
             raise database.damaged(self.path, "it holds no nearkin tables")
         found = connection.execute(sa.select(version.c.version_num)).scalar() or "0000"
         if found > schema.REVISION:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,30 @@ def connect(path: Path, wait: float) -> Engine:
     """An engine over the file. `wait`: seconds until a lock of SQLite's own counts as busy."""
     refuse_network(path.parent)
     engine = sa.create_engine(
-        f"sqlite+pysqlite:///{path}",
+        sa.URL.create("sqlite+pysqlite", database=str(path)),  # not a text: a folder may be called "what?"
         connect_args={"timeout": wait, "check_same_thread": False, "cached_statements": 256},
         pool_size=8,
         max_overflow=64,
         pool_reset_on_return=None,  # every transaction is ended where it was begun
     )
-    event.listen(engine, "connect", _configure)
+    event.listen(engine, "connect", lambda connection, _: _configure(connection, path))
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", lambda context: _translate(context, path))
     return engine
 
 
-def _configure(connection: Any, _: Any) -> None:
+def _configure(connection: Any, path: Path) -> None:
+    try:
+        _pragmas(connection)
+    except sqlite3.Error as error:
+        found = translate(error, path)
+        if found is None:
+            raise
+        connection.close()
+        raise found from error
+
+
+def _pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
     for pragma in (
         f"page_size={PAGE_SIZE}",
@@ -102,6 +114,13 @@ def check(connection: Connection) -> list[str]:
         for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
     ]
     return [row for row in rows if row != "ok"] + strays[:20]
+
+
+def copy(engine: Engine, to: Path) -> None:
+    """A copy of the whole database, with what still lies in its log. Raises what SQLite or the disk raises."""
+    to.unlink(missing_ok=True)
+    with closing(sqlite3.connect(to)) as target, closing(engine.raw_connection()) as source:
+        source.driver_connection.backup(target)  # type: ignore[union-attr]
 
 
 def refuse_network(folder: Path) -> None:

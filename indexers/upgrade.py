@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,8 @@ def _apply(engine: sa.Engine, path: Path) -> None:
 
     copy = path.with_name(path.name + ".before-upgrade")
     try:
-        raw = engine.raw_connection()  # a checkpoint can't run inside a transaction
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        raw.close()
-        shutil.copyfile(path, copy)
-    except OSError as error:
+        database.copy(engine, copy)
+    except (OSError, sqlite3.Error) as error:
         raise WriteFailed(
             f"no copy of {path} could be made before the upgrade: {error}; free as much disk space"
         ) from error
