@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from indexers.attributes import LARGEST, is_text
 from indexers.errors import ItemNotFound
 from indexers.scan import to_uri
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
@@ -109,15 +110,17 @@ class Snapshot:
         there."""
         names = list(names)
         texts = [name for name in names if isinstance(name, str)]
-        numbers = [int(name) for name in names if not isinstance(name, str)]
+        numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < LARGEST]
         known: dict[int | str, int] = {}
         for part in chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
         for words in chunks(texts):
             places = {to_uri(os.path.expanduser(word)): word for word in words} | {word: word for word in words}
-            found = self._all(_pairs(location.c.item, location.c.uri, list(places)))
+            uris = [uri for uri in places if is_text(uri)]
+            found = self._all(_pairs(location.c.item, location.c.uri, uris))
             known |= {places[uri]: one for one, uri in found}
-            known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, words))}
+            keys = [word for word in words if is_text(word)]
+            known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, keys))}
         for name in names:
             if name not in known:
                 raise ItemNotFound(

@@ -38,8 +38,15 @@ def to_uri(path: str | os.PathLike[str]) -> str:
     try:
         absolute.encode()
     except UnicodeEncodeError:  # surrogates, which SQLite refuses
-        return _SCHEME + quote_from_bytes(os.fsencode(absolute))
+        return _SCHEME + quote_from_bytes(_raw(absolute))
     return absolute
+
+
+def _raw(path: str) -> bytes:
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:  # no file can have that name, but messages have to name it
+        return path.encode("utf-8", "surrogatepass")
 
 
 def to_path(uri: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 from PIL.Image import Image
 
@@ -27,6 +28,7 @@ from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SyncRep
 from retrieval.search import Question, View
 
 Name = int | str
+NAMES = (int, str, np.integer)  # one item; anything else stands for several
 Picture = str | PathLike[str] | bytes | Image
 Watch = Callable[[Progress], object]
 
@@ -226,7 +228,7 @@ class Collection:
         """
         if items is None and where is None:
             raise UsageError("remove takes items, where= or both; to remove everything: where={}")
-        names = [items] if isinstance(items, int | str) else None if items is None else list(items)
+        names = None if items is None else [items] if isinstance(items, NAMES) else list(items)
         with self._catalogue.transaction() as writing:
             chosen = writing.ids(parse(where)).tolist() if where is not None else None
             named = writing.resolve(names) if names is not None else None
@@ -290,10 +292,10 @@ class Collection:
     def get(self, items: Iterable[Name]) -> list[Item]: ...
     def get(self, items: Name | Iterable[Name]) -> Item | list[Item]:
         """One item, or several in that order, by id, key or path. Raises ItemNotFound."""
-        names = [items] if isinstance(items, int | str) else list(items)
+        names = [items] if isinstance(items, NAMES) else list(items)
         with self._catalogue.snapshot() as snapshot:
             found = [Item.of(row) for row in snapshot.items(snapshot.resolve(names))]
-        return found[0] if isinstance(items, int | str) else found
+        return found[0] if isinstance(items, NAMES) else found
 
     def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
         """A page of items in order of id; give its `cursor` to the next call."""
