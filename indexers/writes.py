@@ -196,6 +196,7 @@ class Transaction(Snapshot):
             for row in self._all(sa.select(location).where(location.c.uri.in_(part)))
         }
         fresh: dict[str, Json] = {}
+        left: list[tuple[int, int]] = []
         for arrival, one in placed:
             uri = arrival.uri or ""
             row = {"item": one, "missing_since": None, **_stat(arrival.file)}
@@ -205,10 +206,12 @@ class Transaction(Snapshot):
             self._do(sa.update(location).where(location.c.uri == uri).values(**row))
             if before[uri].item != one:
                 self._logged(one, None, "changed")
-                self._left(before[uri].item, one)
+                left.append((before[uri].item, one))
             elif before[uri].missing_since is not None:
                 self._logged(one, None, "changed")
         self._do(sa.insert(location), list(fresh.values()))
+        for old, new in left:  # when all are in their new places: two files may have changed names
+            self._left(old, new)
         for part in chunks([arrival.uri or "" for arrival, _ in placed]):
             self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
 
