@@ -95,6 +95,10 @@ class StoredVectors(Follower, Generic[Member]):
 
     def _expect_history(self, header: storage.Header, generation: int, snapshot: Snapshot) -> None:
         """The file has to be of this catalogue's own past. (It may be one generation ahead: it is written first.)"""
+        if 0 < header.position < snapshot.oldest:
+            raise StoredFileDamaged(
+                f"it is at change {header.position}, and changes before {snapshot.oldest} are no longer kept"
+            )
         if header.generation < generation:
             raise StoredFileDamaged(f"it is an older copy (generation {header.generation}, the newest is {generation})")
         if header.position > snapshot.number or header.stamp != snapshot.stamp(header.position):
@@ -124,8 +128,10 @@ class Flat(StoredVectors[Exact]):
     name: ClassVar[str] = "flat"
 
     def settle(self) -> None:
-        _, payload = storage.verify(self._folder)
         position, generation = self.index.position, self.index.generation
+        header, payload = storage.verify(self._folder)
+        if (header.position, header.generation) != (position, generation):
+            return  # a reader has meanwhile brought in what another process wrote: the file holds less
         self.index.load(payload)
         self.index.position, self.index.generation = position, generation
 
