@@ -78,7 +78,7 @@ class Catalogue:
 
     def _check_version(self, connection: Connection) -> None:
         tables = sa.inspect(connection).get_table_names()
-        if not tables:  # whoever began to make it was killed before its first transaction
+        if not tables and not (self.folder / "spaces").exists():  # killed before the first transaction of all
             raise CollectionNotFound(f"the collection in {self.folder} was never finished; `nearkin add` makes it anew")
         if "alembic_version" not in tables:
             raise database.damaged(self.path, "it holds no nearkin tables")

@@ -111,7 +111,7 @@ class Followers:
     def _bring(self, follower: Follower, snapshot: Snapshot) -> None:
         if follower.position == snapshot.number:
             return
-        if follower.position < snapshot.oldest:
+        if 0 < follower.position < snapshot.oldest:  # (from 0 on, the state itself is read, whatever was pruned)
             self._load(follower, snapshot)
         changes = snapshot.changes(follower.position, follower.space.id)
         if changes:
