@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
-from indexers.scan import PICTURE_SUFFIXES, find, to_path, to_uri
+from indexers.scan import PICTURE_SUFFIXES, encoded_uri, find, to_path, to_uri
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Picture",
     "as_picture",
     "decode",
+    "encoded_uri",
     "find",
     "fingerprint",
     "flatten",

@@ -38,8 +38,13 @@ def to_uri(path: str | os.PathLike[str]) -> str:
     try:
         absolute.encode()
     except UnicodeEncodeError:  # surrogates, which SQLite refuses
-        return _SCHEME + quote_from_bytes(_raw(absolute))
+        return encoded_uri(absolute)
     return absolute
+
+
+def encoded_uri(absolute: str) -> str:
+    """`file://` and the percent-encoded bytes of a path."""
+    return _SCHEME + quote_from_bytes(_raw(absolute))
 
 
 def _raw(path: str) -> bytes:

@@ -43,7 +43,7 @@ def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: S
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if paths and not one_by_one:
         return Given(images.find(cast(list[str], given)), attributes.check(metadata or {}), [])
-    columns = _checked_keys(keys, len(given)), _many(texts, len(given), "texts"), _each(metadata, len(given))
+    columns = _checked_keys(keys, len(given)), _words(texts, len(given), "texts"), _each(metadata, len(given))
     sources = [_source(one, key, text, said) for one, key, text, said in zip(given, *columns, strict=True)]
     return Given(None, {}, sources)
 
@@ -72,9 +72,9 @@ def vectors(
     count = len(rows)
     columns = (
         _checked_keys(keys, count),
-        _many(uris, count, "uris"),
+        _words(uris, count, "uris"),
         _each(metadata, count),
-        _many(texts, count, "texts"),
+        _words(texts, count, "texts"),
     )
     return [
         Arrival(key=key, uri=uri, metadata=said, text=text, vector=row)
@@ -93,6 +93,14 @@ def _checked_keys(keys: Sequence[str] | None, count: int) -> Sequence[str | None
     for place, key in enumerate(given):
         if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):
             raise UsageError(f"keys are texts that are not empty and can be printed; number {place} is {key!r}")
+    return given
+
+
+def _words(values: Sequence[str | None] | None, count: int, name: str) -> Sequence[str | None]:
+    given = _many(values, count, name)
+    for place, one in enumerate(given):
+        if one is not None and not (isinstance(one, str) and attributes.is_text(one)):
+            raise UsageError(f"{name} takes texts that UTF-8 can carry; number {place} is {one!r}")
     return given
 
 
@@ -119,19 +127,24 @@ class Scan:
 
     @property
     def prefixes(self) -> list[str]:
-        return [images.to_uri(os.path.abspath(os.path.expanduser(one))) for one in self._given]
+        """How the URIs of these places and of all below them begin: also those of names that are not UTF-8."""
+        places = [os.path.abspath(os.path.expanduser(one)) for one in self._given]
+        return [*map(images.to_uri, places), *map(images.encoded_uri, places)]
 
     def __iter__(self) -> Iterator[FoundFile | Unscanned]:
         for one in images.find(self._given):
-            (self._met.add if isinstance(one, FoundFile) else self._shut.append)(one.uri)
+            if isinstance(one, FoundFile):
+                self._met.add(one.uri)
+            else:
+                self._shut.append(to_path(one.uri))
             yield one
 
     def vanished(self, known: Sequence[str]) -> list[str]:
         """Those of these that were not met, but for those in places that could not be entered."""
-        shut = tuple(uri.rstrip("/") + "/" for uri in self._shut)
-        return [uri for uri in known if uri not in self._met and not uri.startswith(shut) and uri not in self._shut]
+        shut = tuple(os.path.join(path, "") for path in self._shut)
+        return [uri for uri in known if uri not in self._met and not os.path.join(to_path(uri), "").startswith(shut)]
 
 
 def exists(uri: str) -> bool:
-    """A file is there under that URI."""
-    return os.path.exists(to_path(uri))
+    """A file is there under that URI (and not under a key that happens to be called like one)."""
+    return os.path.isabs(to_path(uri)) and os.path.exists(to_path(uri))
