@@ -215,6 +215,8 @@ class Collection:
     ) -> Item:
         """Merge metadata into an item's (`replace`: put it in its place), and give it a text. Raises ItemNotFound."""
         checked = attributes.check(metadata or {})
+        if text is not None and not attributes.is_text(text):
+            raise UsageError(f"{text!r} is not text that UTF-8 can carry")
         with self._catalogue.transaction() as writing:
             one = writing.resolve([item])[0]
             writing.update(one, checked, replace=replace, text=text)
@@ -274,6 +276,7 @@ class Collection:
         """
         view = self._view or self._empty()
         if view is None:
+            searching.check(k, radius, where, diversify)
             return self._nothing(query, text, item, vector, mix)
         question = Question(view, query, text=text, item=item, vector=vector, mix=mix)
         return searching.find(view, question, k=k, radius=radius, where=where, diversify=diversify)

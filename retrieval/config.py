@@ -46,7 +46,8 @@ class Config:
 
     @property
     def cores(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.threads or usable or 1
 
     @property
     def index_build(self) -> Json:
@@ -104,8 +105,8 @@ def _value(key: str, value: Any) -> Any:
         raise BadSetting(f"the setting {key!r} takes {_described(wanted)}; got {value!r}") from None
     if wanted is int and isinstance(value, float) and value != converted:
         raise BadSetting(f"the setting {key!r} takes a whole number; got {value!r}")
-    if wanted is not str and converted < 0:
-        raise BadSetting(f"the setting {key!r} can't be negative; got {value!r}")
+    if wanted is not str and not 0 <= converted < float("inf"):
+        raise BadSetting(f"the setting {key!r} can't be negative or endless; got {value!r}")
     return converted
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, cast
 
@@ -180,7 +181,7 @@ def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 def _weight(weight: Any) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not np.isfinite(weight) or weight == 0:
+    if not _is_number(weight) or weight == 0:
         raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
     return float(weight)
 
@@ -195,8 +196,8 @@ def find(
     diversify: float | None,
 ) -> Hits:
     """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer."""
+    check(k, radius, where, diversify)
     count = _count(k, 20 if radius is None else None)
-    _check(radius, diversify)
     with view.followers.current() as snapshot:
         vector = view.searcher.flat.prepare(question.vector(snapshot))
         asked = question.items(snapshot)
@@ -261,11 +262,15 @@ def _count(k: Any, default: int | None) -> int | None:
     return int(k)
 
 
-def _check(radius: Any, diversify: Any) -> None:
-    if radius is not None and (
-        isinstance(radius, bool) or not isinstance(radius, int | float) or not np.isfinite(radius)
-    ):
+def check(k: Any, radius: Any, where: Mapping[str, Any] | None, diversify: Any) -> None:
+    """Raises BadQuery, BadFilter."""
+    _count(k, None)
+    parse(where)
+    if radius is not None and not _is_number(radius):
         raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
-    share = isinstance(diversify, int | float) and not isinstance(diversify, bool) and 0 <= diversify <= 1
-    if diversify is not None and not share:
+    if diversify is not None and not (_is_number(diversify) and 0 <= diversify <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and type(value) is not bool and bool(np.isfinite(float(value)))
