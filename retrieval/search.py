@@ -273,4 +273,4 @@ def check(k: Any, radius: Any, where: Mapping[str, Any] | None, diversify: Any) 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and type(value) is not bool and bool(np.isfinite(float(value)))
+    return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
