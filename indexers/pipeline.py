@@ -27,6 +27,8 @@ from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Limits, Pict
 from indexers.vectors.base import checked
 from indexers.writes import Transaction
 
+SMALLEST = 4
+"""Pictures in a batch, at least: fewer make a network slow."""
 SORT = 1000
 """Files whose state is looked up in one query."""
 
@@ -152,7 +154,7 @@ class Run:
         self.progress(self._state(len(sources), 0))
         with ThreadPoolExecutor(self.workers, "nearkin", self.embedder.limit_threads, (1,)) as pool:
             running: deque[Future[Batch]] = deque()
-            batches = _parts(sources, self.size)
+            batches = _portions(sources, self.size, 2 * self.workers)
             done = 0
             try:
                 while True:
@@ -251,6 +253,15 @@ class Run:
                 tally.replaced += 1
             else:
                 tally.known += 1
+
+
+def _portions(sources: Sequence[Source], size: int, shares: int) -> Iterator[Sequence[Source]]:
+    """Batches of `size`, smaller towards the end, so that no worker is left alone with a whole one."""
+    start = 0
+    while start < len(sources):
+        step = max(SMALLEST, min(size, (len(sources) - start) // shares))
+        yield sources[start : start + step]
+        start += step
 
 
 def _parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
