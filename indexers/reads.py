@@ -115,10 +115,11 @@ class Snapshot:
         for part in chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
         for words in chunks(texts):
-            places = {to_uri(os.path.expanduser(word)): word for word in words} | {word: word for word in words}
-            uris = [uri for uri in places if is_text(uri)]
-            found = self._all(_pairs(location.c.item, location.c.uri, uris))
-            known |= {places[uri]: one for one, uri in found}
+            places = {word: to_uri(os.path.expanduser(word)) for word in words}
+            uris = [uri for uri in {*words, *places.values()} if is_text(uri)]
+            found = {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, uris))}
+            known |= {word: found[uri] for word, uri in places.items() if uri in found}
+            known |= {word: found[word] for word in words if word in found}
             keys = [word for word in words if is_text(word)]
             known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, keys))}
         for name in names:
