@@ -1,0 +1,113 @@
+"""What all tests share: a clean environment, small real collections, and the slow ones left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.catalogue import Catalogue
+from indexers.types import Vectors
+from retrieval import Collection
+from tests import pictures
+
+COLOURS = ("red", "green", "blue", "yellow", "black")
+DIMENSION = 8
+NOBODY = 65534
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes; run with --slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests don't count."""
+    for name in [name for name in os.environ if name.startswith("NEARKIN_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of five discs, red.png to black.png."""
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for colour in COLOURS:
+        pictures.disc(colour).save(place / f"{colour}.png")
+    return place
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    """An empty collection that embeds with `tiny`."""
+    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as made:
+        yield made
+
+
+@pytest.fixture
+def filled(collection: Collection, folder: Path) -> Collection:
+    """The five discs, each with its colour as metadata."""
+    files = sorted(folder.glob("*.png"))
+    collection.add(files, metadata=[{"colour": file.stem} for file in files])
+    return collection
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    made = Catalogue.create(tmp_path / "catalogue", wait=0.2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ready_made(tmp_path: Path) -> Iterator[Collection]:
+    """Twenty vectors, n0 to n19, without an embedder; `number` and `even` as metadata."""
+    with Collection.open(tmp_path / "ready-made", create=True) as made:
+        made.add_vectors(
+            vectors(20),
+            keys=[f"n{number}" for number in range(20)],
+            metadata=[{"number": number, "even": number % 2 == 0} for number in range(20)],
+        )
+        yield made
+
+
+def vectors(count: int, seed: int = 0, dimension: int = DIMENSION) -> Vectors:
+    return np.random.default_rng(seed).standard_normal((count, dimension), dtype=np.float32)
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """A block in which permissions count, also where root runs the tests; below `tmp_path` all is allowed."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        for place in (tmp_path, *tmp_path.parents):
+            if place.stat().st_uid == 0 and len(place.parts) > 2:
+                place.chmod(place.stat().st_mode | 0o011)
+        for place in (tmp_path, *tmp_path.rglob("*")):
+            os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return block
