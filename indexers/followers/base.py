@@ -78,6 +78,8 @@ class Followers:
         self._saving = threading.Lock()
         self.repairs: list[str] = []
         """What had to be rebuilt, and why."""
+        self._broken: set[Follower] = set()
+        """Those whose stored state is of no use, so that it has to be written even if nothing has changed since."""
 
     def open(self) -> None:
         """Take up what is stored, replay what is missing, rebuild what is broken."""
@@ -109,21 +111,26 @@ class Followers:
             return snapshot.number
 
     def _bring(self, follower: Follower, snapshot: Snapshot) -> None:
-        if follower.position == snapshot.number:
-            return
         if 0 < follower.position < snapshot.oldest:  # (from 0 on, the state itself is read, whatever was pruned)
             self._load(follower, snapshot)
+        if follower.position >= snapshot.number:  # beyond it: `_load` has met a file of a later moment
+            return
         changes = snapshot.changes(follower.position, follower.space.id)
         if changes:
             follower.apply(changes, snapshot)
         follower.position = snapshot.number
 
     def _load(self, follower: Follower, snapshot: Snapshot) -> None:
-        reason = follower.load(snapshot)
+        reason, seen = follower.load(snapshot), 0
+        while reason and snapshot.number != seen:  # what another process has saved meanwhile is ahead of our moment
+            seen = snapshot.number
+            with self._catalogue.snapshot() as snapshot:
+                reason = follower.load(snapshot)
         if follower.position and follower.position < snapshot.oldest:
             reason = f"is at change {follower.position}, and changes before {snapshot.oldest} are no longer kept"
             follower.reset()
         if reason:
+            self._broken.add(follower)
             what = f"{follower.name} of {follower.space.name!r} {reason}; rebuilt from the catalogue"
             self.repairs.append(what)
             log.warning("%s", what)
@@ -163,6 +170,7 @@ class Followers:
         # shared: searches go on, and nothing can be brought in meanwhile
         with self._lock.shared(), self._catalogue.snapshot() as snapshot:
             stored = snapshot.follower(follower.name, follower.space.id)[0]
+            again = again or follower in self._broken
             if stored > follower.position or (stored == follower.position and not again):
                 return  # there already, or another process has saved a newer state
             generation = follower.save(snapshot)
@@ -170,5 +178,6 @@ class Followers:
         with self._catalogue.transaction() as writing:
             writing.saved(follower.name, follower.space.id, position, generation)
             writing.prune(KEEP)
+        self._broken.discard(follower)
         with self._lock.exclusive():
             follower.settle()

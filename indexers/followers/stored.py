@@ -70,19 +70,30 @@ class StoredVectors(Follower, Generic[Member]):
         self.reset()
         _, generation = snapshot.follower(self.name, self.space.id)
         try:
-            header, payload = storage.verify(self._folder)
-            storage.expect(
-                header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details
-            )
-            self._expect_history(header, generation, snapshot)
-            self.index.load(payload)
+            header = self._take(generation, snapshot)
         except FileNotFoundError:
+            self.reset()
             return "has lost its file" if generation else None  # never saved: nothing is missing
         except StoredFileDamaged as error:
             self.reset()
             return f"can't be used: {error}"
         self.index.position, self.index.generation = header.position, header.generation
         return None
+
+    def _take(self, generation: int, snapshot: Snapshot) -> storage.Header:
+        """Check, then load. Between the two a writer may replace the file: then both again."""
+        while True:
+            header, payload = storage.verify(self._folder)
+            storage.expect(
+                header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details
+            )
+            self._expect_history(header, generation, snapshot)
+            try:
+                self.index.load(payload)
+                return header
+            except (FileNotFoundError, RuntimeError) as error:  # hnswlib says so of a file that it can't open
+                if storage.read_header(self._folder) == header:
+                    raise StoredFileDamaged(f"{payload} can't be loaded: {error}") from error
 
     def damage(self) -> str | None:
         try:
