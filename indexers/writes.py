@@ -92,7 +92,7 @@ class Transaction(Snapshot):
         }
         for key, _ in arrivals:
             self._logged(made[key], None, "added")
-        self._describe([(made[key], one.metadata) for key, one in arrivals])
+        self._describe([(made[key], one.metadata) for key, one in arrivals], fresh=True)
         return made
 
     def _merge(self, row: Any, arrival: Arrival) -> None:
@@ -110,10 +110,9 @@ class Transaction(Snapshot):
         if "metadata" in values:
             self._describe([(row.id, values["metadata"])])
 
-    def _describe(self, described: Sequence[tuple[int, Json]]) -> None:
-        """The rows that filters read; those of an item that is new are only written."""
-        changed = [one for one, _ in described if self._log.get((one, None)) != "added"]
-        for part in chunks(changed):
+    def _describe(self, described: Sequence[tuple[int, Json]], fresh: bool = False) -> None:
+        """The rows that filters read; `fresh`: of items that have none yet."""
+        for part in chunks([] if fresh else [one for one, _ in described]):
             self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
         self._do(
             sa.insert(attribute),
