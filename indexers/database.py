@@ -76,10 +76,9 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _translate(context: ExceptionContext, path: Path) -> None:
-    found = translate(context.original_exception, path)
-    if found is not None:
-        context.chained_exception = found
+def _translate(context: ExceptionContext, path: Path) -> BaseException | None:
+    """What SQLAlchemy raises instead of its own error; None: that one."""
+    return translate(context.original_exception, path)
 
 
 def translate(error: BaseException, path: Path) -> errors.CatalogueError | None:
