@@ -6,7 +6,7 @@ ids; set operations join them, so that every test is answered by one range of an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ OWN: dict[str, ColumnElement[Any]] = {
 """The item's own fields. A metadata key of the same name is reached as `metadata.NAME`."""
 
 FIELDS = {*OWN, "missing"}
+TERMS = 100
+"""Selects in one set operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,12 @@ def _compile(condition: Condition) -> Ids:
     match condition:
         case All(conditions):
             parts = [_plain(part) for part in _conjunction(conditions)]
-            return sa.intersect(*parts) if len(parts) > 1 else parts[0] if parts else sa.select(item.c.id)
+            return _joined(sa.intersect, parts) if parts else sa.select(item.c.id)
         case Either(conditions):
             parts = [select_ids(part) for part in conditions]
-            return sa.union(*parts) if len(parts) > 1 else parts[0] if parts else sa.select(item.c.id).where(sa.false())
+            return _joined(sa.union, parts) if parts else sa.select(item.c.id).where(sa.false())
         case Not(inner):
-            return sa.select(item.c.id).where(item.c.id.not_in(select_ids(inner)))
+            return sa.select(item.c.id).where(item.c.id.not_in(sa.select(_compile(inner).cte().c[0])))
         case Test(own=True):
             return _own(condition)
         case Test():
@@ -96,8 +98,17 @@ def _conjunction(conditions: tuple[Condition, ...]) -> list[Ids]:
 
 
 def _plain(query: Ids) -> Select[Any]:
-    """A compound select can't stand inside another one in SQLite, a select from it can."""
-    return sa.select(query.subquery().c[0]) if isinstance(query, CompoundSelect) else query
+    """A compound select can't stand inside another one in SQLite, a select from it can; under a name (WITH), since
+    SQLite's parser follows brackets some ten levels deep only."""
+    return sa.select(query.cte().c[0]) if isinstance(query, CompoundSelect) else query
+
+
+def _joined(join: Callable[..., CompoundSelect[Any]], parts: list[Select[Any]]) -> Ids:
+    """Any number of selects by one set operation, which SQLite joins at most 500 at a time."""
+    while len(parts) > TERMS:
+        groups = [parts[start : start + TERMS] for start in range(0, len(parts), TERMS)]
+        parts = [_plain(join(*group)) for group in groups]
+    return join(*parts) if len(parts) > 1 else parts[0]
 
 
 def _attributes(tests: list[Test]) -> Select[Any]:
@@ -112,7 +123,7 @@ def _attribute(test: Test) -> ColumnElement[bool]:
     rows, single = attribute.c, attribute.c.element.is_(False)
     match test.op, test.value:
         case "$in", values:
-            return sa.and_(single, sa.or_(*(_equals(value) for value in values)) if values else sa.false())
+            return sa.and_(single, _among(values))
         case "$eq", value:
             return sa.and_(single, _equals(value))
         case "$contains", str() as part:
@@ -132,6 +143,13 @@ def _equals(value: Any) -> ColumnElement[bool]:
     if isinstance(value, bool):
         return rows.flag.is_(value)
     return rows.text == value if isinstance(value, str) else rows.number == value
+
+
+def _among(values: Sequence[Any]) -> ColumnElement[bool]:
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    others = [_equals(one) for one in (None, True, False) if any(value is one for value in values)]
+    return sa.or_(attribute.c.text.in_(texts), attribute.c.number.in_(numbers), *others)
 
 
 def _own(test: Test) -> Select[Any]:

@@ -25,14 +25,29 @@ from indexers.where import FIELDS, All, Condition, Either, Not, Test
 OPERATORS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$exists", "$not")
 NUMBERS = {"id", "width", "height", "bytes"}
 LARGEST = 2**63
+DEPTH = 32
+MOST = 30_000
+"""Values in one list: SQLite takes 32,766 in a statement."""
 
 
 def parse(where: Mapping[str, Any] | None) -> Condition | None:
     """The condition, or None where nothing is asked. Raises BadFilter, which names the part that is wrong."""
     if where is None:
         return None
-    condition = _parse(where)
+    try:
+        condition = _parse(where)
+        too_deep = _depth(condition) > DEPTH
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise BadFilter(f"the filter is nested more than {DEPTH} deep")
     return None if condition == All(()) else condition
+
+
+def _depth(condition: Condition) -> int:
+    if isinstance(condition, Not):
+        return 1 + _depth(condition.condition)
+    return 1 + max(map(_depth, condition.conditions), default=0) if isinstance(condition, All | Either) else 1
 
 
 def _parse(where: Any) -> Condition:
@@ -82,6 +97,8 @@ def _operand(key: str, op: str, value: Any) -> Any:
     if op == "$in":
         if not isinstance(value, list | tuple | set | frozenset):
             raise BadFilter(f"$in and $nin at {key!r} take a list; got {value!r}")
+        if len(value) > MOST:
+            raise BadFilter(f"$in and $nin at {key!r} take up to {MOST} values; got {len(value)}")
         return tuple(_scalar(key, part) for part in value)
     if op == "$contains" and (value is None or (isinstance(value, float) and value != value)):
         raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
