@@ -1,0 +1,86 @@
+"""The long form of what must never happen: kills, damaged files, full disks, several processes at once.
+
+    python -m tests.bench faults             500 kills, 500 damages: some minutes
+    python -m tests.bench faults --scale .1  a tenth of it (each named point is still met once)
+
+The short form is in `tests/test_faults.py` and `tests/test_processes.py`, over the same functions.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills
+
+Row = dict[str, Any]
+
+
+def run(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
+    """All of it. A row: `what`, how often it was `tried`, how often it `survived`, the `goal`, the first `problems`."""
+    with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
+        root = Path(folder)
+        for part in ("kills", "damages", "limits", "disks", "beside"):
+            (root / part).mkdir()
+        rows = [
+            *_kills(max(1, int(500 * scale)), root / "kills", report),
+            *_damages(max(10, int(500 * scale)), root / "damages", report),
+            *_disks(root, report),
+            *_beside(max(20, int(300 * scale)), root / "beside", report),
+        ]
+    for row in rows:
+        for problem in row["problems"]:
+            report(f"{row['what']}: {problem}")
+    return rows
+
+
+def _row(what: str, tried: int, problems: list[str], goal: str) -> Row:
+    return {
+        "what": what,
+        "tried": tried,
+        "survived": max(0, tried - len(problems)),
+        "goal": goal,
+        "problems": [problem[:2000] for problem in problems[:5]],
+    }
+
+
+def _kills(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    found = faults_kills.run(tried, folder, report=report)
+    never = sorted(found.known - found.points)
+    return [
+        _row("killed processes", found.killed, found.problems, "all"),
+        _row("named points between two writes", len(found.known), never, "a kill at each"),
+        _row("openings after a kill without a rebuild", found.killed, found.repairs, "all: replay is enough"),
+    ]
+
+
+def _damages(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    found = faults_damages.run(tried, folder, report=report)
+    return [
+        _row("damaged derived files", found.tried, found.problems, "all noticed, rebuilt, same answers"),
+        _row("openings of damaged files without a crash", found.tried, ["crashed"] * found.crashed, "all"),
+    ]
+
+
+def _disks(root: Path, report: Callable[[str], object]) -> list[Row]:
+    limited = faults_disks.limited(faults_disks.LIMITS, root / "limits", report)
+    small = faults_disks.small(faults_disks.SIZES, root / "disks", report)
+    goal = "an error of ours, then complete"
+    return [
+        _row("files that may not grow", limited.tried, limited.problems, goal),
+        _row(f"full disks{': ' + small.skipped if small.skipped else ''}", small.tried, small.problems, goal),
+    ]
+
+
+def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    rows = []
+    for kind in faults_kills.KINDS:
+        found = faults_beside.writers(rounds, folder, kind, report=report)
+        rows.append(_row(f"operations of two writers at once ({kind}s)", found.done, found.problems, "all"))
+    hasty = faults_beside.writers(rounds, folder, "vector", wait=0.01, report=report)
+    rows.append(_row("the same with hardly any patience", hasty.done, hasty.problems, "done, or refused by name"))
+    watched = faults_beside.readers(3 * rounds, folder, report=report)
+    rows.append(_row("answers of four readers beside a writer", watched.compared, watched.problems, "as brute force"))
+    return rows

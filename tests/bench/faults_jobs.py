@@ -1,0 +1,297 @@
+"""What children do: work that gets killed, and looking at what is left. Each job takes and returns plain JSON."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hnswlib
+import numpy as np
+
+from indexers.embedders.tiny import Tiny
+from indexers.errors import NearkinError, WriterBusy
+from retrieval import Collection
+from tests.bench.faults_points import Points
+from tests.bench.faults_world import SETTINGS, Log, Op, State, queries, table, vector
+from tests.bench.faults_world import picture as drawn
+
+
+def opened(folder: str, kind: str, **settings: Any) -> Collection:
+    embedder = None if kind == "vector" else Tiny()
+    return Collection.open(folder, create=True, embedder=embedder, **{**SETTINGS, **settings})
+
+
+class Worker:
+    """Carries out operations on one collection."""
+
+    def __init__(self, folder: str, kind: str, **settings: Any) -> None:
+        self.open: Callable[[], Collection] = lambda: opened(folder, kind, **settings)
+        self.kind, self.pictures = kind, Path(folder).with_name(Path(folder).name + "-pictures")
+        self.collection = self.open()
+
+    def perform(self, op: Op) -> int:
+        """The change number after it."""
+        match op["op"]:
+            case "add":
+                return self._add(op["names"], op["version"])
+            case "files":
+                return self.collection.add(self._files(op["names"], op["version"])).change
+            case "remove":
+                self.collection.remove([self._path(name) if self.kind == "file" else name for name in op["names"]])
+            case "save":
+                self.collection.close()
+                self.collection = self.open()
+        return self.collection.info().change
+
+    def _add(self, names: list[str], version: int) -> int:
+        metadata = [{"version": version}] * len(names)
+        if self.kind == "vector":
+            rows = np.stack([vector(name, version) for name in names])
+            return self.collection.add_vectors(rows, keys=names, metadata=metadata).change
+        return self.collection.add([drawn(name, version) for name in names], keys=names, metadata=metadata).change
+
+    def _files(self, names: list[str], version: int) -> list[str]:
+        self.pictures.mkdir(exist_ok=True)
+        for name in names:
+            Path(self._path(name)).write_bytes(drawn(name, version))
+        return [self._path(name) for name in names]
+
+    def _path(self, name: str) -> str:
+        return str(self.pictures / f"{name}.png")
+
+
+def work(
+    folder: str, kind: str, ops: list[Op], log: str, point: str | None = None, hit: int = 1, armed: bool = False
+) -> dict[str, int]:
+    """Carry out operations and acknowledge each. How often each named point was passed."""
+    points = Points(point, hit)
+    if point or armed:
+        points.arm()
+    worker, acknowledged = Worker(folder, kind), Log(Path(log))
+    for place, op in enumerate(ops):
+        acknowledged.line(done=place, change=worker.perform(op))
+    worker.collection.close()
+    return dict(points.counts)
+
+
+class Inspection:
+    """Opens a collection as anybody would, and compares it with what may be there.
+
+    `before`: all that was acknowledged; `after`: the same with the operation that was in flight carried out. `whole`:
+    that operation is one transaction, so that the state is one of the two and nothing between.
+    """
+
+    def __init__(self, folder: str, kind: str, before: State, after: State, whole: bool) -> None:
+        self.collection = opened(folder, kind)
+        self.before, self.after, self.whole = before, after, whole
+        self.problems: list[str] = []
+        self.state: State = {}
+        self.ids: dict[str, int] = {}
+
+    def look(self) -> dict[str, Any]:
+        self.contents()
+        self.answers()
+        report, info = self.collection.verify(), self.collection.info()
+        self.problems += report.problems
+        return {
+            "state": self.state,
+            "problems": self.problems,
+            "repairs": list(info.repairs),
+            "change": info.change,
+        }
+
+    def contents(self) -> None:
+        """No phantom, nothing lost, each item with the vector (and metadata) of one and the same version."""
+        with self.collection._catalogue.snapshot() as snapshot:
+            items = snapshot.items(snapshot.ids().tolist())
+            space = next(iter(snapshot.spaces()), None)
+            ids, rows = snapshot.vectors(space.id, snapshot.ids()) if space else (np.empty(0, np.int64), np.empty(0))
+        vectors = dict(zip(ids.tolist(), rows, strict=True))
+        for item in items:
+            name = Path(item.uris[0]).stem if item.uris else item.key
+            self.item(name, vectors.get(item.id), item.metadata)
+            self.ids[name] = item.id
+        if len(items) != self.collection.count() or len(vectors) != len(items) or len(self.ids) != len(items):
+            self.problems.append(f"{len(items)} items, {len(vectors)} vectors, {len(self.ids)} names")
+        self.lost()
+
+    def item(self, name: str, found: np.ndarray | None, metadata: dict[str, Any]) -> None:
+        versions = {states[name] for states in (self.before, self.after) if name in states}
+        right = [one for one in versions if found is not None and np.array_equal(found, vector(name, one))]
+        if not right:
+            self.problems.append(f"{name}: {'no vector' if found is None else 'a phantom, or the vector of another'}")
+        elif metadata.get("version", right[0]) != right[0]:
+            self.problems.append(f"{name}: the vector of version {right[0]} beside the metadata {metadata}")
+        else:
+            self.state[name] = right[0]
+
+    def lost(self) -> None:
+        gone = [name for name in self.before if name in self.after and name not in self.state]
+        if gone:
+            self.problems.append(f"{len(gone)} acknowledged items are lost, {gone[0]} among them")
+        if self.whole and self.state not in (self.before, self.after):
+            self.problems.append("half a transaction is there")
+
+    def answers(self) -> None:
+        """Every item found by its own vector; answers equal to brute force, through the graph and through the scan."""
+        names, rows = table(self.state)
+        if not names or self.problems:
+            return
+        ids = np.array([self.ids[name] for name in names])
+        found = self.collection.search_many(rows, k=1).ids[:, 0]
+        if (found != ids).any():
+            self.problems.append(f"{(found != ids).sum()} of {len(ids)} items are not found by their own vectors")
+        asked = queries(8)
+        scores = asked / np.linalg.norm(asked, axis=1, keepdims=True) @ rows.T
+        self.graph(asked, scores, ids)
+        self.scan(asked[0], scores[0], ids)
+
+    def graph(self, asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
+        most = min(10, len(ids))
+        best = -np.sort(-scores, axis=1)[:, :most]
+        answer = self.collection.search_many(asked, k=most)
+        recall = float((answer.scores >= best[:, -1:] - 1e-5).mean())
+        if recall < 0.99 or not np.isin(answer.ids, ids).all():
+            self.problems.append(f"the graph's answers differ from brute force: recall {recall:.3f}")
+
+    def scan(self, asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
+        least = float(np.median(scores)) + 1e-4
+        sure = {int(one) for one, score in zip(ids, scores, strict=True) if score > least + 1e-5}
+        possible = {int(one) for one, score in zip(ids, scores, strict=True) if score > least - 1e-5}
+        found = {hit.item for hit in self.collection.search(vector=asked, radius=least)}
+        if not sure <= found <= possible:
+            self.problems.append(f"the scan's answer differs from brute force: {len(found)} for {len(sure)}")
+
+
+def look(folder: str, kind: str, before: State, after: State, whole: bool, close: bool = True) -> dict[str, Any]:
+    """Open, compare, and close (or drop it, as a process does that ends without closing)."""
+    inspection = Inspection(folder, kind, before, after, whole)
+    found = inspection.look()
+    if close:
+        inspection.collection.close()
+    return found
+
+
+def look_at_damaged(cases: list[dict[str, Any]], kind: str, state: State, log: str) -> None:
+    """Open each damaged collection twice: the first time has to notice, the second finds all in order again.
+
+    A line is written before each, so that a crash can be laid at the right door.
+    """
+    written = Log(Path(log))
+    native: list[str] = []
+    load = hnswlib.Index.load_index
+
+    def watched(index: Any, path: Any, *given: Any, **named: Any) -> Any:
+        native.append(os.fsdecode(path))
+        return load(index, path, *given, **named)
+
+    hnswlib.Index.load_index = watched
+    for case in cases:
+        written.line(begun=case["name"])
+        native.clear()
+        first = look(case["folder"], kind, state, state, True)
+        first["native"] = list(native)
+        second = look(case["folder"], kind, state, state, True)
+        written.line(name=case["name"], first=first, second=second)
+
+
+def fill(folder: str, kind: str, ops: list[Op], log: str, limit: int | None = None) -> dict[str, Any]:
+    """Work until the disk is full: what kind of error came of it. `limit`: bytes that a file may have."""
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    acknowledged = Log(Path(log))  # itself far below any limit tried
+    try:
+        worker = Worker(folder, kind, save_changes=200)
+        for place, op in enumerate(ops):
+            acknowledged.line(done=place, change=worker.perform(op))
+        worker.collection.close()
+    except NearkinError as error:
+        return {"error": type(error).__name__, "ours": True, "message": str(error)}
+    except Exception as error:
+        return {"error": type(error).__name__, "ours": False, "message": str(error)}
+    return {"error": None, "ours": True, "message": ""}
+
+
+def write_beside(folder: str, kind: str, ops: list[Op], log: str, wait: float) -> dict[str, Any]:
+    """Carry out operations beside another writer; try again where that one was in the way too long."""
+    done, busy = Log(Path(log)), []
+
+    def patiently(step: Callable[..., Any], *given: Any) -> Any:
+        while True:
+            try:
+                return step(*given)
+            except WriterBusy as error:
+                busy.append(str(error))
+
+    worker: Worker = patiently(lambda: Worker(folder, kind, wait=wait))
+    for op in ops:
+        done.line(change=patiently(worker.perform, op), op=op)
+    worker.collection.close()
+    return {"busy": busy, "pid": os.getpid()}
+
+
+def hold(folder: str, kind: str, held: str, release: str) -> int:
+    """Hold the writer's lock: `held` (a pipe) hears of it, `release` (another) says when it is enough."""
+    collection = opened(folder, kind)
+    with collection._catalogue.transaction():
+        Path(held).write_text("held")
+        Path(release).read_text()
+    collection.close()
+    return os.getpid()
+
+
+def refused(folder: str, kind: str, op: Op) -> str:
+    """Try to write while somebody else does, without patience: what is said."""
+    worker = Worker(folder, kind, wait=0.05)
+    try:
+        worker.perform(op)
+    except WriterBusy as error:
+        return str(error)
+    return ""
+
+
+def read_along(folder: str, kind: str, log: str, seed: int, last: str, most: int) -> dict[str, Any]:
+    """Ask all the time while another process writes, until the item `last` is there; every answer is written down.
+
+    Opens anew every now and then, so that opening meets files that are just being replaced.
+    """
+    written, random = Log(Path(log)), np.random.default_rng(seed)
+    reader, repairs, asked, as_of = Reader(folder, kind), [], 0, 0
+    while not reader.collection.count(where={"key": last}):
+        asked += 1
+        if asked % 10 == 0:
+            repairs += reader.collection.info().repairs
+            reader.collection.close()
+            reader = Reader(folder, kind)
+        number, answer = reader.ask(int(random.integers(1000)))
+        assert number >= as_of, f"time ran backwards: {as_of}, {number}"
+        as_of = number
+        if asked <= most:
+            written.line(**answer)
+    repairs += reader.collection.info().repairs
+    reader.collection.close()
+    return {"asked": asked, "repairs": repairs}
+
+
+class Reader:
+    """One look after the other at a collection that changes."""
+
+    def __init__(self, folder: str, kind: str) -> None:
+        self.collection = opened(folder, kind)
+
+    def ask(self, seed: int) -> tuple[int, dict[str, Any]]:
+        """A search, checked as far as it can be alone; what is needed to compare it with brute force."""
+        query = queries(1, seed)[0]
+        hits = self.collection.search(vector=query, k=10)
+        for hit in hits:  # metadata and vector are of the same moment
+            right = vector(hit.key, hit.metadata["version"])
+            score = float(right @ query / np.linalg.norm(right) / np.linalg.norm(query))
+            assert abs(hit.score - score) < 1e-5, f"{hit} has not the vector of its metadata ({score})"
+        with self.collection._catalogue.snapshot() as snapshot:
+            space = next(iter(snapshot.spaces()), None)
+            bare = set(snapshot.ids().tolist()) - {one.item for one in snapshot.changes(0, space.id)} if space else {}
+        assert not bare, f"items without a vector: {sorted(bare)}"
+        return hits.as_of, {"as_of": hits.as_of, "seed": seed, "names": [hit.key for hit in hits]}

@@ -1,0 +1,110 @@
+"""The named points between two writes at which a process can be told to die.
+
+Nothing in the library knows of them: in a child process, the functions that write are wrapped here.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import hnswlib
+from filelock import FileLock
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.default import DefaultDialect
+
+from indexers import catalogue, database, pipeline, writes
+from indexers.followers import base, stored
+from indexers.locks import WriterLock
+from indexers.vectors import copies, exact, hnsw, rows, storage
+from retrieval import collection, spaces
+
+PLACES: tuple[tuple[Any, str], ...] = (
+    (os, "replace"),
+    (os, "fsync"),
+    (os, "unlink"),
+    (os, "mkdir"),
+    (storage, "write"),
+    (storage, "_described"),
+    (storage, "_publish"),
+    (storage, "_sync"),
+    (storage, "_sweep"),
+    (storage, "_remove"),
+    (exact.Exact, "save"),
+    (rows.Rows, "save"),
+    (copies.Copies, "save"),
+    (hnsw.Hnsw, "save"),
+    (hnswlib.Index, "save_index"),
+    (hnswlib.Index, "add_items"),
+    (hnswlib.Index, "mark_deleted"),
+    (hnswlib.Index, "resize_index"),
+    (writes.Transaction, "put"),
+    (writes.Transaction, "_insert"),
+    (writes.Transaction, "_describe"),
+    (writes.Transaction, "set_vectors"),
+    (writes.Transaction, "drop_vectors"),
+    (writes.Transaction, "_place"),
+    (writes.Transaction, "remove"),
+    (writes.Transaction, "saved"),
+    (writes.Transaction, "prune"),
+    (writes.Transaction, "finish"),
+    (catalogue, "_lay"),
+    (database, "connect"),
+    (DefaultDialect, "do_commit"),
+    (FileLock, "acquire"),
+    (FileLock, "release"),
+    (WriterLock, "_sign"),
+    (pipeline.Run, "_record"),
+    (base.Followers, "open"),
+    (base.Followers, "bring"),
+    (base.Followers, "_save"),
+    (stored.StoredVectors, "apply"),
+    (stored.StoredVectors, "save"),
+    (stored.Flat, "settle"),
+    (spaces.Embedding, "_add"),
+    (collection.Collection, "_settle"),
+    (collection.Collection, "close"),
+)
+
+
+class Points:
+    """Counts how often each point is passed, and kills the process at one of them.
+
+    `point` and `hit`: where to die, and at the how-manieth time (from 1); no point: only count.
+    """
+
+    def __init__(self, point: str | None = None, hit: int = 1) -> None:
+        self.point, self.hit = point, hit
+        self.counts: Counter[str] = Counter()
+
+    def passed(self, name: str) -> None:
+        self.counts[name] += 1
+        if name == self.point and self.counts[name] == self.hit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def arm(self) -> None:
+        for owner, name in PLACES:
+            where = getattr(owner, "__name__", "").rpartition(".")[2]
+            setattr(owner, name, self._wrapped(f"{where}.{name}", getattr(owner, name)))
+        event.listen(Engine, "before_cursor_execute", functools.partial(self._statement, "before"))
+        event.listen(Engine, "after_cursor_execute", functools.partial(self._statement, "after"))
+
+    def _wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*given: Any, **named: Any) -> Any:
+            self.passed(f"before {name}")
+            result = function(*given, **named)
+            self.passed(f"after {name}")
+            return result
+
+        return wrapper
+
+    def _statement(self, when: str, _: Any, __: Any, statement: str, *___: Any) -> None:
+        words = statement.replace("BEGIN IMMEDIATE", "BEGIN-IMMEDIATE x").split()
+        if words[0] in ("INSERT", "DELETE", "UPDATE", "CREATE", "BEGIN-IMMEDIATE"):
+            self.passed(f"{when} {words[0]} {words[1] if words[0] == 'UPDATE' else words[2] if len(words) > 2 else ''}")

@@ -1,0 +1,127 @@
+"""Processes that may be killed or crash, cheap enough for hundreds: forked from one that has imported everything.
+
+`Nursery` starts `python -m tests.bench.faults_process`, which opens nothing, has no threads, and forks a child for
+every job. How a child ended is its wait status, so that a crash of native code can't be missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """`status` as of subprocess: negative is a signal. `said`: what the job returned; None if it did not come so far.
+    `output`: what it printed, tracebacks too."""
+
+    status: int
+    said: Any
+    output: str
+
+    @property
+    def killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+    def value(self) -> Any:
+        """What the job returned; it must have ended well."""
+        assert self.status == 0, f"a child ended with {self.status}: {self.output}"
+        return self.said
+
+
+class Nursery:
+    """Runs one job at a time, each in a new process. `folder`: where children leave their output."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._count = folder, 0
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {name: value for name, value in environment.items() if not name.startswith("NEARKIN_")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.faults_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | threads,
+        )
+
+    def run(self, job: str, *, kill_after: float | None = None, **arguments: Any) -> Ended:
+        """Run a function of `faults_jobs`; SIGKILL after so many seconds, if it is still at work then."""
+        self._count += 1
+        output = self._folder / f"said-{self._count}"
+        order = {"job": job, "arguments": arguments, "kill_after": kill_after, "output": str(output)}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        status = int(self._process.stdout.readline())
+        said = output.with_suffix(".json")
+        value = json.loads(said.read_text()) if status == 0 else None
+        text = output.read_text(errors="replace") if output.exists() else ""  # killed before its first step
+        for path in (output, said):
+            path.unlink(missing_ok=True)
+        return Ended(status, value, text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+
+def serve() -> None:
+    """The nursery's side: read orders, fork, say how the child ended."""
+    from tests.bench import faults_jobs
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _work(faults_jobs, order)
+        print(_ended(child, order["kill_after"]), flush=True)
+
+
+def _ended(child: int, kill_after: float | None) -> int:
+    handle = os.pidfd_open(child)
+    try:
+        if kill_after is not None and not select.select([handle], [], [], kill_after)[0]:
+            os.kill(child, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        os.close(handle)
+
+
+def _work(jobs: Any, order: dict[str, Any]) -> None:
+    """In the child; never returns."""
+    status = 1
+    try:
+        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        value = getattr(jobs, order["job"])(**order["arguments"])
+        Path(order["output"] + ".json").write_text(json.dumps(value))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    serve()
