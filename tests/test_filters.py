@@ -1,0 +1,103 @@
+"""The filter grammar: what it becomes, and what is refused with which words. Its meaning is tried in test_where."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from indexers.errors import BadFilter
+from indexers.where import FIELDS, All, Either, Not
+from indexers.where import Test as Condition
+from retrieval import filters
+from retrieval.filters import parse
+
+
+@pytest.mark.parametrize(
+    ("where", "condition"),
+    [
+        (None, None),
+        ({}, None),
+        ({"x": 1}, Condition("x", "$eq", 1)),
+        ({"metadata.x": 1}, Condition("x", "$eq", 1)),
+        ({"metadata.width": 1}, Condition("width", "$eq", 1)),
+        ({"width": 1}, Condition("width", "$eq", 1, own=True)),
+        ({"x": {"$ne": 1}}, Not(Condition("x", "$eq", 1))),
+        ({"x": {"$nin": [1]}}, Not(Condition("x", "$in", (1,)))),
+        ({"x": {"$exists": False}}, Not(Condition("x", "$exists", True))),
+        ({"x": {"$not": {"$gt": 1}}}, Not(Condition("x", "$gt", 1))),
+        ({"x": {"$not": 1}}, Not(Condition("x", "$eq", 1))),
+        ({"x": 1, "y": 2}, All((Condition("x", "$eq", 1), Condition("y", "$eq", 2)))),
+        ({"$or": [{"x": 1}, {}]}, Either((Condition("x", "$eq", 1), All(())))),
+        ({"x": 2**70}, Condition("x", "$eq", float(2**70))),
+        ({"hash": "ff"}, Condition("hash", "$eq", b"\xff", own=True)),
+        ({"added_at": "1970-01-02"}, Condition("added_at", "$eq", 86_400_000_000, own=True)),
+    ],
+)
+def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
+    assert parse(where) == condition
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ([], "a filter is an object such as .* got []"),
+        ("x=1", "a filter is an object such as .* got 'x=1'"),
+        ({"$xor": []}, "unknown operator '$xor'; at this place there are $and, $or, $not and the names of fields"),
+        ({1: 2}, "unknown operator 1;"),
+        ({"x": {"$like": "a"}}, "unknown operator '$like' at 'x'; there are: $eq, $ne"),
+        ({"x": {"y": 1}}, "unknown operator 'y' at 'x'"),
+        ({"x": {}}, "'x' has an empty condition; use {\"$exists\": true}"),
+        ({"$and": []}, "$and takes a list of filters with at least one in it; got []"),
+        ({"$or": {"x": 1}}, "$or takes a list of filters"),
+        ({"$or": [1]}, "a filter is an object such as .* got 1"),
+        ({"$not": 3}, "a filter is an object such as .* got 3"),
+        ({"x": {"$in": "abc"}}, "$in and $nin at 'x' take a list; got 'abc'"),
+        ({"x": {"$in": range(3)}}, "$in and $nin at 'x' take a list"),
+        ({"x": {"$in": [0] * 30_001}}, "$in and $nin at 'x' take up to 30000 values; got 30001"),
+        ({"x": {"$in": [[1]]}}, "the filter on 'x' compares with [1]; for lists there are $in and $contains"),
+        ({"x": {"$eq": {"a": 1}}}, "the filter on 'x' compares with {'a': 1}"),
+        ({"x": b"a"}, "the filter on 'x' compares with b'a'"),
+        ({"x": {"$exists": 1}}, "$exists at 'x' takes true or false; got 1"),
+        ({"x": {"$contains": None}}, "$contains at 'x' takes a text, a number, true or false; got None"),
+        ({"x": {"$lt": True}}, "$lt at 'x' compares with a number or a text; got True"),
+        ({"x": {"$gte": None}}, "$gte at 'x' compares with a number or a text; got None"),
+        ({"x": float("nan")}, "the filter on 'x' compares with NaN, which nothing equals"),
+        ({"x": 10**400}, "the filter on 'x' compares with a number of 1329 bits"),
+        ({"x": "\ud800"}, r"the filter on 'x' compares with '\\ud800', which is not text that UTF-8 can carry"),
+        ({"\ud800": 1}, r"the field '\\ud800' is not text"),
+        ({"width": "wide"}, "the field 'width' is a number; got 'wide'"),
+        ({"width": True}, "the field 'width' is a number; got True"),
+        ({"format": 3}, "the field 'format' is a text; got 3"),
+        ({"key": {"$in": ["a", 1]}}, "the field 'key' is a text; got 1"),
+        ({"width": {"$contains": 1}}, "$contains does not apply to the field 'width'"),
+        ({"hash": {"$contains": "ff"}}, "$contains does not apply to the field 'hash'"),
+        ({"hash": "xyz"}, "the field 'hash' is compared with hexadecimal digits; got 'xyz'"),
+        ({"added_at": "yesterday"}, "the field 'added_at' is compared with a date such as 2026-01-31; got 'yesterday'"),
+        ({"missing": "yes"}, "\"missing\" is true or false; got $eq 'yes'"),
+        ({"missing": {"$in": [True]}}, '"missing" is true or false; got $in'),
+    ],
+)
+def test_what_is_wrong_is_named(where: Any, words: str) -> None:
+    with pytest.raises(BadFilter) as raised:
+        parse(where)
+    assert re.search(re.escape(words).replace(r"\.\*", ".*").replace(r"\\\\", r"\\"), str(raised.value))
+
+
+def test_depth_has_an_end() -> None:
+    where: Any = {"x": 1}
+    for _ in range(filters.DEPTH - 1):
+        where = {"$not": where}
+    parse(where)
+    for depth in (1, 5000):
+        for _ in range(depth):
+            where = {"$not": where}
+        with pytest.raises(BadFilter, match="nested more than 32 deep"):
+            parse(where)
+
+
+def test_every_field_and_operator_stands_in_the_documentation() -> None:
+    documented = str(filters.__doc__)
+    for name in (*FIELDS, *filters.OPERATORS, "$and", "$or"):
+        assert re.search(rf"(?<!\w){re.escape(name)}(?!\w)", documented), name
