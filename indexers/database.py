@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -100,14 +102,17 @@ def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
     """The error that says how a damaged database is rescued."""
     return errors.CatalogueDamaged(
         f"the catalogue {path} is damaged: {what}. Put back a copy if you have one. Else rescue what can be read: "
-        f"sqlite3 {path} .recover | sqlite3 rescued.sqlite, move {path.name}, {path.name}-wal and {path.name}-shm "
-        f"away, put rescued.sqlite in their place, and run: nearkin verify --repair"
+        f"sqlite3 {shlex.quote(str(path))} .recover | sqlite3 rescued.sqlite, move {path.name}, {path.name}-wal and "
+        f"{path.name}-shm away, put rescued.sqlite in their place, and run: nearkin verify --repair"
     )
 
 
 def check(connection: Connection) -> list[str]:
     """What SQLite itself finds wrong with the file; empty when it is sound."""
-    rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+    try:
+        rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+    except errors.CatalogueDamaged as error:  # so damaged that the check itself gives up
+        return [str(error)]
     strays = [
         f"row {row[1]} of {row[0]} refers to a missing {row[2]}"
         for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
@@ -142,7 +147,9 @@ def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     best, kind = "", ""
     for line in lines:
         fields = line.split(" ")
-        point = fields[1].replace("\\040", " ")
+        if len(fields) < 3:
+            continue
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1])  # blanks and the like
         if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind
