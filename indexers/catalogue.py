@@ -114,7 +114,7 @@ class Catalogue:
 
     def check(self) -> list[str]:
         """What SQLite finds wrong with the file."""
-        with self.engine.begin() as connection:
+        with self.engine.connect() as connection:  # not begin(): a commit would fail on a damaged file
             return database.check(connection)
 
     def bytes(self) -> int:

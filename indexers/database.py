@@ -109,15 +109,15 @@ def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
 
 def check(connection: Connection) -> list[str]:
     """What SQLite itself finds wrong with the file; empty when it is sound."""
+    found: list[str] = []
     try:
-        rows = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+        rows = connection.exec_driver_sql("PRAGMA integrity_check(20)")
+        found += [str(row[0]) for row in rows if row[0] != "ok"]
+        strays = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
+        found += [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in strays]
     except errors.CatalogueDamaged as error:  # so damaged that the check itself gives up
-        return [str(error)]
-    strays = [
-        f"row {row[1]} of {row[0]} refers to a missing {row[2]}"
-        for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
-    ]
-    return [row for row in rows if row != "ok"] + strays[:20]
+        found.append(str(error))
+    return found
 
 
 def copy(engine: Engine, to: Path) -> None:
