@@ -54,6 +54,7 @@ def _revision(engine: sa.Engine) -> str:
 
 def _apply(engine: sa.Engine, path: Path) -> None:
     from alembic import command
+    from alembic.util import CommandError
 
     copy = path.with_name(path.name + ".before-upgrade")
     try:
@@ -63,9 +64,15 @@ def _apply(engine: sa.Engine, path: Path) -> None:
             f"no copy of {path} could be made before the upgrade: {error}; free as much disk space"
         ) from error
     config = configuration()
-    with engine.execution_options(writing=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.execution_options(writing=True).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except (sa.exc.SQLAlchemyError, CommandError) as error:
+        raise CatalogueError(
+            f"the upgrade of {path} failed: {error}. It is as it was before, and so is the copy {copy}; keep one of "
+            "them, and report what failed"
+        ) from error
     found = _revision(engine)
     if found != schema.REVISION:
         raise CatalogueError(f"the upgrade of {path} ended at schema {found}; the copy {copy} is as it was before")
