@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ class Findings:
         return bool(self.problems) and not self.beyond and bool(self.repaired)
 
 
-def verify(catalogue: Catalogue, followers: Followers | None, *, repair: bool = False) -> Findings:
+def verify(catalogue: Catalogue, spaces: Sequence[Followers], *, repair: bool = False) -> Findings:
     """All checks. With `repair`, filters' rows are written again and followers are rebuilt where they are wrong."""
     found = Findings()
     _database(catalogue, found)
@@ -42,7 +43,7 @@ def verify(catalogue: Catalogue, followers: Followers | None, *, repair: bool = 
         return found
     _metadata(catalogue, found, repair)
     _vectors(catalogue, found)
-    if followers:
+    for followers in spaces:
         _followers(followers, found, repair)
     return found
 
@@ -95,16 +96,17 @@ def _vectors(catalogue: Catalogue, found: Findings) -> None:
 
 def _followers(followers: Followers, found: Findings, repair: bool) -> None:
     """Each follower holds just the vectors that the catalogue holds, and finds them."""
-    found.checked.append("derived files against the catalogue")
-    found.problems += followers.damage()
+    name = followers.members[0].space.name
+    found.checked.append(f"derived files of the space {name!r} against the catalogue")
+    wrong = followers.damage()
     with followers.current() as snapshot:
         for follower in followers.members:
             if isinstance(follower, StoredVectors):
-                found.problems += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
-    wrong = [one for one in found.problems if one.startswith(("flat", "index"))]
+                wrong += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
+    found.problems += wrong
     if wrong and repair:
         followers.rebuild()
-        found.repaired.append("derived files: rebuilt from the catalogue")
+        found.repaired.append(f"derived files of the space {name!r}: rebuilt from the catalogue")
 
 
 def _compare(follower: StoredVectors[Any], snapshot: Snapshot) -> list[str]:

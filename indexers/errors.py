@@ -11,6 +11,7 @@
     │   └── NoTextTower                     words were asked of an embedder that reads pictures only
     ├── NotFound (also a KeyError)
     │   ├── ItemNotFound                    no item with that id or key
+    │   ├── SpaceNotFound                   no space of that name
     │   └── CollectionNotFound              no collection in that folder
     ├── PictureError                        one picture can't be read; a run goes on without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
@@ -77,6 +78,10 @@ class NotFound(NearkinError, KeyError):
 
 class ItemNotFound(NotFound):
     """No item with that id or key."""
+
+
+class SpaceNotFound(NotFound):
+    """No space of that name."""
 
 
 class CollectionNotFound(NotFound):

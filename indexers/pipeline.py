@@ -21,9 +21,21 @@ from PIL.Image import Image
 from indexers import images
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import BadVector, PictureError
+from indexers.errors import BadVector, PictureError, UnreadablePicture
 from indexers.reads import Snapshot
-from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Limits, PictureFacts, Space, Unscanned, Vectors
+from indexers.types import (
+    Arrival,
+    Failure,
+    FoundFile,
+    Json,
+    Kept,
+    Lacking,
+    Limits,
+    PictureFacts,
+    Space,
+    Unscanned,
+    Vectors,
+)
 from indexers.vectors.base import checked
 from indexers.writes import Transaction
 
@@ -35,16 +47,19 @@ SORT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture to be added: a file, or content given directly."""
+    """A picture to be added: a file, content given directly, or an item that lacks a vector."""
 
     file: FoundFile | None = None
     content: bytes | Image | None = None
+    lacking: Lacking | None = None
     key: str | None = None
     text: str | None = None
     metadata: Json = field(default_factory=dict)
 
     @property
     def name(self) -> str:
+        if self.lacking:
+            return self.lacking.uri or self.lacking.key
         return self.file.uri if self.file else self.key or "a picture without a key"
 
 
@@ -85,6 +100,8 @@ class Tally:
 class Batch:
     """What a worker made of some sources, in their order."""
 
+    sources: list[Source]
+    """Of the arrivals."""
     arrivals: list[Arrival]
     failures: list[tuple[Failure, FoundFile | None]]
 
@@ -105,8 +122,16 @@ class Run:
     retry_failed: bool = False
     recorded: Callable[[], object] = lambda: None
     progress: Callable[[Progress], object] = lambda _: None
+    filling: bool = False
     tally: Tally = field(default_factory=Tally)
     _started: float = field(default_factory=time.perf_counter)
+
+    def fill(self, lacking: Sequence[Lacking]) -> Tally:
+        """Embed items that are there and have no vector in the space yet, from the places they were found at."""
+        self.filling = True
+        homeless = [one for one in lacking if one.uri is None or one.hash is None]
+        self.tally.failures += [Failure(one.key, "it has no place to be read from", "fill") for one in homeless]
+        return self.add([Source(lacking=one) for one in lacking if one.uri is not None and one.hash is not None])
 
     def add_files(self, found: Iterable[FoundFile | Unscanned], metadata: Json) -> Tally:
         """Add files; `metadata` goes to each, also to those that are known."""
@@ -181,18 +206,20 @@ class Run:
 
     # ---- in a worker
 
-    def _work(self, sources: Sequence[Source]) -> Batch:
-        batch = Batch([], [])
+    def _work(self, sources: Sequence[Source], anew: bool = False) -> Batch:
+        """Read and embed; `anew`: also what is known."""
+        batch = Batch([], [], [])
         waiting: list[tuple[int, Any]] = []
         with self.catalogue.snapshot() as snapshot:
             for source in sources:
                 try:
-                    arrival, picture = self._look(source, snapshot)
+                    arrival, picture = self._look(source, None if anew else snapshot)
                 except PictureError as error:
                     batch.failures.append((Failure(source.name, str(error)), source.file))
                     continue
                 if picture is not None:
                     waiting.append((len(batch.arrivals), self.embedder.prepare(picture)))
+                batch.sources.append(source)
                 batch.arrivals.append(arrival)
         if waiting:
             vectors = self._embedded([prepared for _, prepared in waiting])
@@ -207,8 +234,18 @@ class Run:
         except BadVector as error:
             raise BadVector(f"the embedder {self.embedder.name!r} gave what can't be kept: {error}") from error
 
-    def _look(self, source: Source, snapshot: Snapshot) -> tuple[Arrival, Image | None]:
+    def _again(self, lacking: Lacking) -> tuple[Arrival, Image]:
+        """The picture of an item, from the place that it was found at."""
+        content = images.read(images.to_path(lacking.uri or ""), self.limits)
+        if images.fingerprint(content) != lacking.hash:
+            raise UnreadablePicture("the file has changed since it was added; add it again")
+        picture = images.decode(content, self.embedder.input_size, self.limits).image
+        return Arrival(item=lacking.item, hash=lacking.hash), picture
+
+    def _look(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Image | None]:
         """What is known without decoding; and the picture, unless its item has its vector already."""
+        if source.lacking:
+            return self._again(source.lacking)
         content = source.content
         if isinstance(content, Image):
             upright = images.as_picture(content, limits=self.limits)
@@ -225,7 +262,7 @@ class Run:
             metadata=source.metadata,
         )
         key = source.key or digest.hex()
-        if snapshot.embedded([key], self.space.id).get(key) == digest:
+        if snapshot and snapshot.embedded([key], self.space.id).get(key) == digest:
             return arrival, None
         if isinstance(content, Image):
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
@@ -236,11 +273,34 @@ class Run:
 
     def _record(self, batch: Batch) -> int:
         with self.catalogue.transaction() as writing:
-            kept = writing.put(batch.arrivals, self.space.id)
-            writing.fail(batch.failures)
+            batch = self._renewed(batch, writing)
+            kept = (writing.embed if self.filling else writing.put)(batch.arrivals, self.space.id)
+            writing.fail([] if self.filling else batch.failures)  # the ledger is about what is not in the collection
             self._count(batch, kept, writing)
         self.recorded()
         return len(batch.arrivals) + len(batch.failures)
+
+    def _renewed(self, batch: Batch, writing: Transaction) -> Batch:
+        """What was known when a worker looked may have been removed or replaced since, by others or by this very run:
+        it would be kept without its vector. It is read and embedded after all."""
+        keyed = [(one.key or (one.hash or b"").hex(), one.hash) for one in batch.arrivals]
+        known = [place for place, one in enumerate(batch.arrivals) if one.vector is None]
+        now = writing.embedded([keyed[place][0] for place in known], self.space.id)
+        brought = {key: one.hash for (key, _), one in zip(keyed, batch.arrivals, strict=True) if one.vector is not None}
+        late = {
+            place for place in known if not now.get(keyed[place][0]) == brought.get(*keyed[place]) == keyed[place][1]
+        }
+        if not late:
+            return batch
+        again = self._work([batch.sources[place] for place in late], anew=True)
+        renewed = dict(zip(map(id, again.sources), again.arrivals, strict=True))
+        merged = Batch([], [], [*batch.failures, *again.failures])
+        for place, source in enumerate(batch.sources):
+            arrival = renewed.get(id(source)) if place in late else batch.arrivals[place]
+            if arrival is not None:
+                merged.sources.append(source)
+                merged.arrivals.append(arrival)
+        return merged
 
     def _count(self, batch: Batch, kept: Sequence[Kept], writing: Transaction) -> None:
         tally = self.tally

@@ -14,7 +14,7 @@ from indexers.attributes import LARGEST, is_text
 from indexers.errors import ItemNotFound
 from indexers.scan import to_uri
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
-from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Space, Vectors
+from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
 from indexers.vectors.allowed import distinct
 from indexers.where import Condition, select_ids
 
@@ -37,7 +37,8 @@ _first_uri = (
     .scalar_subquery()
 )
 _HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata).where(item.c.id.in_(_wanted))
-_NUMBER = sa.select(counter.c.number, counter.c.oldest)
+_CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
+_NUMBER = sa.select(counter.c.number, counter.c.oldest, _CURRENT)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_wanted)
 )
@@ -45,13 +46,14 @@ _VECTORS = sa.select(vector.c.item, vector.c.data).where(
 
 class Snapshot:
     """Everything as it was when it was opened. `number`: the newest change it holds; `oldest`: followers at an older
-    position have to start anew, since the changes after it are no longer all kept."""
+    position have to start anew, since the changes after it are no longer all kept; `space`: the current one, if any."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         row = connection.execute(_NUMBER).one()
         self.number: int = row[0]
         self.oldest: int = row[1]
+        self.space: int | None = row[2]
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -134,7 +136,7 @@ class Snapshot:
         found: dict[str, bytes | None] = {}
         for part in chunks(keys):
             query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
-            found.update(row._tuple() for row in self._all(query))
+            found |= dict(self._all(query))
         return found
 
     # ---- places
@@ -177,6 +179,18 @@ class Snapshot:
 
     def spaces(self) -> list[Space]:
         return [Space(**row._mapping) for row in self._all(sa.select(space).order_by(space.c.id))]
+
+    def count_lacking(self, in_space: int) -> int:
+        """How many items that have a vector in another space have none in this one."""
+        there = sa.select(vector.c.item).where(vector.c.space == in_space)
+        query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(there))
+        return int(self._scalars(query)[0])
+
+    def lacking(self, in_space: int) -> list[Lacking]:
+        """The items that have no vector in that space, with the place to read each from, in order of id."""
+        without = ~sa.exists().where(vector.c.space == in_space, vector.c.item == item.c.id)
+        columns = item.c.id, item.c.key, item.c.hash, _first_uri
+        return [Lacking(*row) for row in self._all(sa.select(*columns).where(without).order_by(item.c.id))]
 
     def vectors(self, space_id: int, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
         """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""

@@ -113,6 +113,15 @@ class Known(NamedTuple):
     """The item has a vector in the space asked for."""
 
 
+class Lacking(NamedTuple):
+    """An item without a vector in some space. `uri`: where its picture is, if anywhere."""
+
+    item: int
+    key: str
+    hash: bytes | None
+    uri: str | None
+
+
 class HitRow(NamedTuple):
     """What a hit shows of its item."""
 
@@ -153,6 +162,8 @@ class Arrival:
     text: str | None = None
     metadata: Json = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
+    item: int | None = None
+    """It is there already, and only its vector arrives."""
 
 
 class Kept(NamedTuple):

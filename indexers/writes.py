@@ -160,6 +160,15 @@ class Transaction(Snapshot):
         made = self._connection.execute(sa.insert(space).values(**row).returning(space.c.id)).scalar_one()
         return Space(id=made, **row)
 
+    def set_current(self, space_id: int) -> None:
+        """Search that space from now on."""
+        self._do(sa.update(space).values(current=space.c.id == space_id))
+
+    def drop_space(self, space_id: int) -> None:
+        """Forget a space, its vectors and its followers."""
+        self._do(sa.delete(vector).where(vector.c.space == space_id))
+        self._do(sa.delete(space).where(space.c.id == space_id))
+
     def set_vectors(
         self, in_space: int, vectors: dict[int, Any], fresh: set[int] | frozenset[int] = frozenset()
     ) -> None:
@@ -178,6 +187,16 @@ class Transaction(Snapshot):
         self._do(sa.insert(vector), [{"space": in_space, "item": one, "data": bytes_} for one, bytes_ in data.items()])
         for one in data:
             self._logged(one, in_space, "vector set")
+
+    def embed(self, arrivals: Sequence[Arrival], in_space: int) -> list[Kept]:
+        """Set the vectors of items that are there; what was removed or replaced since it was read is passed over."""
+        wanted = {one.item: one for one in arrivals if one.item is not None and one.vector is not None}
+        for part in chunks(list(wanted)):
+            query = sa.select(item.c.id, item.c.hash).where(item.c.id.in_(part))
+            now = {row.id: row.hash for row in self._all(query)}
+            same = [one for one in part if one in now and now[one] == wanted[one].hash]
+            self.set_vectors(in_space, {one: wanted[one].vector for one in same})
+        return [Kept(one, True) for one in wanted]
 
     def drop_vectors(self, one: int) -> None:
         """Remove an item's vectors from every space."""

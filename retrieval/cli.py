@@ -52,16 +52,71 @@ def add(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add pictures; makes the collection if there is none."""
-    if not paths and not retry_failed:
+    """Add pictures; makes the collection if there is none.
+
+    With --embedder NAME on a collection that was made with another one: fill a second space beside the first, from the
+    pictures that are there. `nearkin use NAME` then switches to it.
+    """
+    if not paths and not retry_failed and embedder is None:
         raise typer.BadParameter("give files, folders or globs to add (or --retry-failed)")
-    with opened(collection, create=True, embedder=embedder) as target, watched() as watch:
+    second = second_space(collection, embedder)
+    with opened(collection, create=True, embedder=None if second else embedder) as target, watched() as watch:
+        said = parsed(metadata, "--metadata")
         if paths:
-            said = parsed(metadata, "--metadata")
             report = target.add(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
-        else:
+        elif retry_failed:
             report = target.retry_failed(progress=watch)
+        if second and embedder:
+            report = target.fill(embedder, progress=watch)
     reported(report, as_json)
+
+
+def second_space(collection: Path, embedder: str | None) -> bool:
+    """The collection is there, and its pictures are embedded with another one."""
+    from indexers.errors import CollectionNotFound
+
+    if embedder is None:
+        return False
+    try:
+        with opened(collection) as found:
+            current = next((space for space in found.spaces() if space.current), None)
+    except CollectionNotFound:
+        return False
+    return current is not None and current.embedder not in (embedder, None)
+
+
+@app.command()
+def spaces(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """List the spaces (one for each embedder), and how full they are."""
+    with opened(collection) as source:
+        found = source.spaces()
+    if as_json:
+        emit({"spaces": [one.to_dict() for one in found]})
+    for one in () if as_json else found:
+        say(f"{'*' if one.current else ' '} {one.name}  {one.vectors} vectors of {one.dimension}, {one.metric}")
+
+
+@app.command()
+def use(
+    space: Annotated[str, typer.Argument(help="A space's name; `nearkin spaces` lists them.")],
+    collection: Folder = DEFAULT,
+    partial: Annotated[bool, typer.Option("--partial", help="Even if it lacks items.")] = False,
+) -> None:
+    """Search another space from now on."""
+    with opened(collection) as target:
+        target.use(space, partial=partial)
+    say(f"{collection} now searches {space}")
+
+
+@app.command()
+def drop(
+    space: Annotated[str, typer.Argument(help="A space's name; `nearkin spaces` lists them.")],
+    collection: Folder = DEFAULT,
+) -> None:
+    """Remove a space with its vectors (the pictures stay)."""
+    with opened(collection) as target:
+        target.drop_space(space)
+    say(f"{space} is gone from {collection}")
 
 
 @app.command()
@@ -89,14 +144,14 @@ def search(
     radius: Annotated[float | None, typer.Option(help="Everything with at least this score.")] = None,
     where: Where = None,
     diversify: Annotated[float | None, typer.Option(help="0 to 1: variety instead of nearness.")] = None,
+    space: Annotated[str | None, typer.Option(help="Another space than the current.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what looks like a picture, an item or words."""
     name = int(item) if item and item.isdigit() else item
     with opened(collection) as source:
-        hits = source.search(
-            query, k=k, item=name, text=text, radius=radius, where=parsed(where, "--where"), diversify=diversify
-        )
+        options: Any = {"radius": radius, "where": parsed(where, "--where"), "diversify": diversify, "space": space}
+        hits = source.search(query, k=k, item=name, text=text, **options)
     if as_json:
         emit({"hits": [hit.to_dict() for hit in hits], "as_of": hits.as_of})
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,15 +18,18 @@ from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, CollectionNotFound, UsageError
 from indexers.images import to_path
-from indexers.pipeline import Progress, Run
-from indexers.types import Failure, Neighbours, Space
+from indexers.pipeline import Progress
+from indexers.types import Failure, Json, Neighbours
 from retrieval import config as settings_of
 from retrieval import search as searching
-from retrieval import sources, spaces, transfer
+from retrieval import sources, transfer
 from retrieval.filters import parse
-from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SyncReport
+from retrieval.overview import gathered
+from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SpaceInfo, SyncReport, tallied
 from retrieval.search import Question, View
+from retrieval.spaces import Spaces, check_name, remembered
 
+T = TypeVar("T")
 Name = int | str
 NAMES = (int, str, np.integer)  # one item; anything else stands for several
 Picture = str | PathLike[str] | bytes | Image
@@ -44,10 +47,7 @@ class Collection:
     def __init__(self, catalogue: Catalogue, config: settings_of.Config, embedder: str | Embedder | None) -> None:
         """Not for users: see `open`."""
         self._catalogue, self._config = catalogue, config
-        self._embedding = spaces.Embedding(catalogue, embedder, config)
-        self._view: View | None = None
-        self._saved = time.monotonic()
-        self._wrote = False
+        self._spaces = Spaces(catalogue, config, embedder)
 
     @classmethod
     def open(
@@ -55,9 +55,10 @@ class Collection:
     ) -> Self:
         """Open the collection in the folder `path`; with `create`, make it if there is none.
 
-        `embedder`: what turns pictures into vectors, by name (`lite0` if none is given) or an instance of your own. It
-        is chosen once: opening with another one is an error. `settings`: see `retrieval.config.Config`; they go over
-        the environment (`NEARKIN_EF=200`) and the file `nearkin.toml` in the folder.
+        `embedder`: what turns pictures into vectors, by name (`lite0` if none is given) or an instance of your own. The
+        collection remembers it; opening with one that it does not have is an error (see `fill`). `settings`: see
+        `retrieval.config.Config`; they go over the environment (`NEARKIN_EF=200`) and the file `nearkin.toml` in the
+        folder.
 
         What is missing in derived files is replayed, what is broken is rebuilt; `info().repairs` says so.
 
@@ -66,16 +67,16 @@ class Collection:
         """
         folder = Path(path).expanduser().resolve()
         config = settings_of.load(folder, settings)
-        spaces.check_name(embedder)
+        check_name(embedder)
         try:
             catalogue = Catalogue.open(folder, config.wait)
         except CollectionNotFound:
             if not create:
                 raise
-            catalogue = Catalogue.create(folder, spaces.remembered(embedder), config.wait)
+            catalogue = Catalogue.create(folder, remembered(embedder), config.wait)
         try:
             collection = cls(catalogue, config, embedder)
-            collection._look()
+            collection._spaces.view()
         except BaseException:
             catalogue.close()
             raise
@@ -83,8 +84,7 @@ class Collection:
 
     def close(self) -> None:
         """Save derived files that are behind, and let go of everything."""
-        if self._view and (self._wrote or self._view.followers.repairs):
-            self._view.followers.save()
+        self._spaces.close()
         self._catalogue.close()
 
     def __enter__(self) -> Self:
@@ -96,7 +96,8 @@ class Collection:
         self.close()
 
     def __repr__(self) -> str:
-        space = self._view.space.name if self._view else "empty"
+        view = self._spaces.current
+        space = view.space.name if view else "empty"
         return f"<Collection {str(self.path)!r} ({space})>"
 
     @property
@@ -127,22 +128,13 @@ class Collection:
         """
         started = time.perf_counter()
         given = sources.sort(pictures, metadata, keys, texts)
-        run = self._run(retry_failed, progress)
+        run = self._spaces.run(self._spaces.for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched)
         try:
             tally = run.add_files(given.found, given.metadata) if given.found is not None else run.add(given.sources)
         finally:
-            self._settle(catch_up)
-        return AddReport(
-            added=len(tally.added),
-            known=tally.known,
-            replaced=tally.replaced,
-            failed=len(tally.failures),
-            failures=tuple(tally.failures),
-            failed_before=tally.failed_before,
-            change=self._change(),
-            items=tuple(tally.given if given.found is None else tally.added),
-            seconds=time.perf_counter() - started,
-        )
+            self._spaces.settle(catch_up)
+        items = tally.given if given.found is None else tally.added
+        return AddReport(**tallied(tally), replaced=tally.replaced, items=tuple(items), **self._since(started))
 
     def add_vectors(
         self,
@@ -159,16 +151,32 @@ class Collection:
         Raises BadVector (NaN, infinite, zero, of another dimension) before anything is written.
         """
         started = time.perf_counter()
-        self._look()
-        view = self._view or self._start(self._embedding.space(self._catalogue, vectors))
+        view = self._spaces.for_vectors(vectors)
         arrivals = sources.vectors(vectors, view.space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
             kept = [one for part in sources.parts(arrivals) for one in writing.put(part, view.space.id)]
-        self._settle(catch_up)
+        self._spaces.settle(catch_up)
         new = sum(one.new for one in kept)
         items = tuple(one.item for one in kept)
-        seconds = time.perf_counter() - started
-        return AddReport(new, 0, 0, (), self._change(), replaced=len(kept) - new, items=items, seconds=seconds)
+        return AddReport(new, 0, 0, (), replaced=len(kept) - new, items=items, **self._since(started))
+
+    def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
+        """Fill a second space: embed everything that is in the collection with another embedder, from where it was
+        found. Searches go on in the current space; `use` switches to the new one. Interrupt it and call it again: only
+        what is still missing is embedded.
+
+        Raises what `add` raises; what can't be read any more is in the report's failures.
+        """
+        started = time.perf_counter()
+        view = self._spaces.second(embedder)
+        run = self._spaces.run(view, progress=progress or _unwatched)
+        with self._catalogue.snapshot() as snapshot:
+            lacking = snapshot.lacking(view.space.id)
+        try:
+            tally = run.fill(lacking)
+        finally:
+            self._spaces.settle(True)
+        return AddReport(**tallied(tally), items=tuple(tally.added), **self._since(started))
 
     def sync(
         self,
@@ -186,23 +194,13 @@ class Collection:
         """
         started = time.perf_counter()
         scan = sources.Scan(folders)
-        run = self._run(retry_failed, progress)
+        run = self._spaces.run(self._spaces.for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched)
         try:
             tally = run.add_files(scan, attributes.check(metadata or {}))
             missing = self._mark_missing(scan)
         finally:
-            self._settle(catch_up)
-        return SyncReport(
-            added=len(tally.added),
-            known=tally.known,
-            failed=len(tally.failures),
-            failures=tuple(tally.failures),
-            failed_before=tally.failed_before,
-            change=self._change(),
-            missing=missing,
-            returned=tally.returned,
-            seconds=time.perf_counter() - started,
-        )
+            self._spaces.settle(catch_up)
+        return SyncReport(**tallied(tally), missing=missing, returned=tally.returned, **self._since(started))
 
     def _mark_missing(self, scan: sources.Scan) -> int:
         with self._catalogue.transaction() as writing:
@@ -220,7 +218,7 @@ class Collection:
         with self._catalogue.transaction() as writing:
             one = writing.resolve([item])[0]
             writing.update(one, checked, replace=replace, text=text)
-        self._settle(catch_up=True)
+        self._spaces.settle()
         return self.get(one)
 
     def remove(self, items: Name | Iterable[Name] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
@@ -236,7 +234,7 @@ class Collection:
             named = writing.resolve(names) if names is not None else None
             wanted = named if chosen is None else chosen if named is None else sorted(set(named) & set(chosen))
             removed = writing.remove(wanted or [])
-        self._settle(catch_up=True)
+        self._spaces.settle()
         return removed
 
     def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
@@ -261,6 +259,7 @@ class Collection:
         radius: float | None = None,
         where: Mapping[str, Any] | None = None,
         diversify: float | None = None,
+        space: str | None = None,
     ) -> Hits:
         """What looks like this?
 
@@ -270,24 +269,40 @@ class Collection:
 
         `k` hits (20), best first; with `radius`, everything with at least that score, however much it is (or the best k
         of it). `where`: see `retrieval.filters`. `diversify`: 0 to 1, trades nearness for variety. Fewer than k exist:
-        fewer come back.
+        fewer come back. `space`: another one than the current.
 
-        Raises BadQuery, BadVector, BadFilter, ItemNotFound, UnreadablePicture, NoTextTower.
+        Raises BadQuery, BadVector, BadFilter, ItemNotFound, SpaceNotFound, UnreadablePicture, NoTextTower.
         """
-        view = self._view or self._empty()
-        if view is None:
+
+        def ask(view: View) -> Hits:
+            question = Question(view, query, text=text, item=item, vector=vector, mix=mix)
+            options: Json = {"k": k, "radius": radius, "where": where, "diversify": diversify}
+            return searching.find(view, question, **options, follow=space is None)
+
+        found = self._ask(space, ask)
+        if found is None:
             searching.check(k, radius, where, diversify)
             return self._nothing(query, text, item, vector, mix)
-        question = Question(view, query, text=text, item=item, vector=vector, mix=mix)
-        return searching.find(view, question, k=k, radius=radius, where=where, diversify=diversify)
+        return found
 
-    def search_many(self, vectors: ArrayLike, *, k: int = 10, where: Mapping[str, Any] | None = None) -> Neighbours:
+    def search_many(
+        self, vectors: ArrayLike, *, k: int = 10, where: Mapping[str, Any] | None = None, space: str | None = None
+    ) -> Neighbours:
         """The k nearest items of each of n vectors: `ids` int64 (n, k), -1 where fewer exist; `scores` float32 (n, k);
         `position`, the change number that they belong to."""
-        view = self._view or self._empty()
-        if view is None:
+        found = self._ask(space, lambda view: searching.find_many(view, vectors, k, where, follow=space is None))
+        if found is None:
             raise BadQuery("the collection is empty; add pictures or vectors first")
-        return searching.find_many(view, vectors, k, where)
+        return found
+
+    def _ask(self, space: str | None, job: Callable[[View], T]) -> T | None:
+        """The job done in the current space, whichever that is by then; None where there is none yet."""
+        while True:
+            view = self._spaces.view(space) if space is not None else self._spaces.current
+            try:
+                return job(view) if view else None
+            except searching.SpaceSwitched:
+                self._spaces.view()
 
     @overload
     def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]  # a str is iterable, but meant as one
@@ -321,109 +336,64 @@ class Collection:
 
     def info(self) -> Info:
         """What the collection holds."""
-        space = self._view.space if self._view else None
+        view = self._spaces.view()
+        repairs = [what for one in self._spaces.opened for what in one.followers.repairs]
         with self._catalogue.snapshot() as snapshot:
-            counts, vectors, number = snapshot.counts(), snapshot.vector_counts(), snapshot.number
-        return Info(
-            path=str(self.path),
-            items=counts["items"],
-            vectors=vectors.get(space.id, 0) if space else 0,
-            dimension=space.dimension if space else None,
-            space=space.name if space else None,
-            embedder=space.embedder if space else None,
-            metric=space.metric if space else None,
-            index=self._config.index,
-            change=number,
-            locations=counts["locations"],
-            missing=counts["missing"],
-            failures=counts["failures"],
-            bytes=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
-            settings=self._config.index_settings,
-            repairs=tuple(self._view.followers.repairs) if self._view else (),
-        )
+            return gathered(snapshot, view.space if view else None, self.path, self._config, repairs)
 
     # ---- keeping
 
+    def spaces(self) -> tuple[SpaceInfo, ...]:
+        """The spaces there are, and how full each is."""
+        with self._catalogue.snapshot() as snapshot:
+            counts = snapshot.vector_counts()
+            return tuple(SpaceInfo.of(one, counts.get(one.id, 0)) for one in snapshot.spaces())
+
+    def use(self, space: str, *, partial: bool = False) -> None:
+        """Search that space from now on: one step, in every process that has the collection open.
+
+        Raises SpaceNotFound; UsageError if the space lacks items that another one has, unless `partial`.
+        """
+        self._spaces.use(space, partial=partial)
+
+    def drop_space(self, space: str) -> None:
+        """Remove a space with its vectors and files. Raises SpaceNotFound, UsageError (the current one)."""
+        self._spaces.drop(space)
+
     def catch_up(self) -> int:
         """Bring every follower to the newest change, and say which that is."""
-        self._look()
-        if self._view:
-            self._view.followers.bring()
-            self._maybe_save()
+        self._spaces.view()
+        self._spaces.settle()
         return self._change()
 
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived things only)."""
-        found = audit.verify(self._catalogue, self._view.followers if self._view else None, repair=repair)
+        views = [self._spaces.view(space.name) for space in self.spaces()]
+        found = audit.verify(self._catalogue, [view.followers for view in views if view], repair=repair)
         return Report(
             not found.problems or found.mended, tuple(found.problems), tuple(found.repaired), tuple(found.checked)
         )
 
     def export(self, path: str | PathLike[str], *, where: Mapping[str, Any] | None = None) -> int:
         """Write items to a file: .csv, .jsonl, .parquet, or .npz with their vectors. How many it were."""
+        view = self._spaces.current
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export(snapshot, self._view.space if self._view else None, Path(path), parse(where))
+            return transfer.export(snapshot, view.space if view else None, Path(path), parse(where))
 
     # ---- inside
-
-    def _look(self) -> None:
-        """Take up the current space, if there is one by now."""
-        if self._view is None:
-            space = spaces.current(self._catalogue)
-            self._view = self._start(space) if space else None
-
-    def _empty(self) -> View | None:
-        """The view that another process may have made meanwhile."""
-        self._look()
-        return self._view
 
     def _nothing(self, query: Any, text: Any, item: Any, vector: Any, mix: Any) -> Hits:
         if sum(one is not None for one in (query, text, item, vector, mix)) != 1:
             raise BadQuery("search takes one of a picture, text=, item=, vector= and mix=")
         return Hits((), self._change())
 
-    def _start(self, space: Space) -> View:
-        self._embedding.adopt(space)
-        self._view = spaces.view(self._catalogue, space, self._embedding, self._config)
-        return self._view
-
-    def _run(self, retry_failed: bool, progress: Watch | None) -> Run:
-        self._look()
-        embedder = self._embedding.get()
-        view = self._view or self._start(self._embedding.space(self._catalogue))
-        return Run(
-            self._catalogue,
-            view.space,
-            embedder,
-            self._config.limits,
-            workers=self._config.cores,
-            size=self._config.batch or embedder.batch_size,
-            retry_failed=retry_failed,
-            recorded=self._recorded,
-            progress=progress or (lambda _: None),
-        )
-
-    def _recorded(self) -> None:
-        """After a transaction of a run: the index follows at once, so that the work is spread over the run."""
-        self._wrote = True
-        if self._view:
-            self._view.followers.bring(every=False)
-            self._maybe_save()
-
-    def _settle(self, catch_up: bool) -> None:
-        """After a write."""
-        self._wrote = True
-        if self._view:
-            self._view.followers.bring(every=catch_up)
-            self._maybe_save()
-
-    def _maybe_save(self) -> None:
-        assert self._view is not None
-        late = time.monotonic() - self._saved > self._config.save_seconds
-        if late or self._view.followers.unsaved() >= self._config.save_changes:
-            self._view.followers.save()
-            self._saved = time.monotonic()
+    def _since(self, started: float) -> Json:
+        return {"change": self._change(), "seconds": time.perf_counter() - started}
 
     def _change(self) -> int:
         with self._catalogue.snapshot() as snapshot:
             return snapshot.number
+
+
+def _unwatched(_: Progress) -> None:
+    """Nobody asked for progress."""

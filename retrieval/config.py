@@ -98,7 +98,7 @@ def _variables() -> str:
 def _value(key: str, value: Any) -> Any:
     wanted: type[Any] = type(KEYS[key].default)
     try:
-        if isinstance(value, bool) or (wanted is not str and isinstance(value, str) and not value.strip()):
+        if isinstance(value, bool) or (wanted is str and not isinstance(value, str)):
             raise ValueError
         converted = wanted(value)
     except (TypeError, ValueError):

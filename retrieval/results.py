@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from indexers.reads import moment
-from indexers.types import Failure, ItemRow, Json
+from indexers.types import Failure, ItemRow, Json, Space
 
-__all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Page", "Report", "SyncReport"]
+if TYPE_CHECKING:
+    from indexers.pipeline import Tally
+
+__all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Page", "Report", "SpaceInfo", "SyncReport"]
 
 
 class Record:
@@ -89,6 +92,7 @@ class Item(Record):
 
     @classmethod
     def of(cls, row: ItemRow) -> Item:
+        """The record of a row."""
         values = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
         values["hash"] = row.hash.hex() if row.hash else None
         values["added_at"] = moment(row.added_at)
@@ -141,6 +145,22 @@ class SyncReport(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceInfo(Record):
+    """One embedder's vectors over the collection. `current`: the one that is searched unless another is named."""
+
+    name: str
+    embedder: str | None
+    dimension: int
+    metric: str
+    vectors: int
+    current: bool
+
+    @classmethod
+    def of(cls, space: Space, vectors: int) -> SpaceInfo:
+        return cls(space.name, space.embedder, space.dimension, space.metric, vectors, space.current)
+
+
+@dataclass(frozen=True, slots=True)
 class Info(Record):
     """What a collection holds."""
 
@@ -171,3 +191,14 @@ class Report(Record):
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     checked: tuple[str, ...]
+
+
+def tallied(tally: Tally) -> Json:
+    """What every report says of a run."""
+    return {
+        "added": len(tally.added),
+        "known": tally.known,
+        "failed": len(tally.failures),
+        "failures": tuple(tally.failures),
+        "failed_before": tally.failed_before,
+    }

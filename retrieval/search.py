@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from indexers import images
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadVector, ItemNotFound
+from indexers.errors import BadQuery, BadVector, ItemNotFound, SpaceNotFound
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
 from indexers.reads import Snapshot
@@ -95,6 +95,10 @@ class View:
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
         return known
+
+
+class SpaceSwitched(Exception):
+    """Another space is searched from now on: the question has to be asked anew there. Callers never see it."""
 
 
 class Question:
@@ -194,11 +198,16 @@ def find(
     radius: float | None,
     where: Mapping[str, Any] | None,
     diversify: float | None,
+    follow: bool = True,
 ) -> Hits:
-    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer."""
+    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer.
+
+    `follow`: the current space is meant, whichever it is at that moment (SpaceSwitched if it is no longer this one).
+    """
     check(k, radius, where, diversify)
     count = _count(k, 20 if radius is None else None)
     with view.followers.current() as snapshot:
+        _meant(view, snapshot, follow)
         vector = view.searcher.flat.prepare(question.vector(snapshot))
         asked = question.items(snapshot)
         allowed = view.allowed(where, snapshot)
@@ -227,12 +236,22 @@ def hits(snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
     )
 
 
-def find_many(view: View, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None) -> Neighbours:
+def find_many(
+    view: View, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None, follow: bool = True
+) -> Neighbours:
     """The k nearest of each of many vectors, as arrays."""
     count = _count(k, 10)
     queries = view.flat.index.prepare(vectors)
     with view.followers.current() as snapshot:
+        _meant(view, snapshot, follow)
         return view.searcher.search(queries, count or 10, view.allowed(where, snapshot))
+
+
+def _meant(view: View, snapshot: Snapshot, follow: bool) -> None:
+    if follow and snapshot.space != view.space.id:
+        raise SpaceSwitched
+    if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
+        raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
 
 
 def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[int]:

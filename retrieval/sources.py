@@ -68,7 +68,7 @@ def vectors(
     texts: Sequence[str] | None,
 ) -> list[Arrival]:
     """Ready-made vectors as arrivals. Raises BadVector, BadMetadata, UsageError."""
-    rows = checked(np.empty((0, space.dimension)) if np.size(given) == 0 else given, space.dimension, space.metric)
+    rows = checked(given, space.dimension, space.metric) if _any(given) else np.empty((0, space.dimension), np.float32)
     count = len(rows)
     columns = (
         _checked_keys(keys, count),
@@ -80,6 +80,13 @@ def vectors(
         Arrival(key=key, uri=uri, metadata=said, text=text, vector=row)
         for row, key, uri, said, text in zip(rows, *columns, strict=True)
     ]
+
+
+def _any(given: ArrayLike) -> bool:
+    try:
+        return np.size(given) > 0
+    except ValueError:  # rows of different lengths, of which `checked` will complain
+        return True
 
 
 def _each(metadata: Metadata, count: int) -> list[Json]:

@@ -1,7 +1,9 @@
-"""Which space a collection searches, which embedder fills it, and the followers that stand behind it."""
+"""The spaces of a collection: which one is searched, which embedder fills it, which followers stand behind it."""
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,9 +12,10 @@ from numpy.typing import ArrayLike
 from indexers import plugins
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadSetting
+from indexers.errors import BadQuery, BadSetting, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
+from indexers.pipeline import Run
 from indexers.types import Metric, Space
 from indexers.vectors.base import checked
 from indexers.vectors.exact import Exact
@@ -29,106 +32,214 @@ def check_name(embedder: str | Embedder | None) -> None:
         plugins.member("nearkin.embedders", embedder)
 
 
-def current(catalogue: Catalogue) -> Space | None:
-    with catalogue.snapshot() as snapshot:
-        return next((space for space in snapshot.spaces() if space.current), None)
-
-
 def remembered(embedder: str | Embedder | None) -> dict[str, str]:
     """What a new collection notes of the embedder it was asked for, until its first picture makes the space."""
-    if embedder is None:
-        return {}
-    return {"embedder": embedder if isinstance(embedder, str) else embedder.name}
+    return {} if embedder is None else {"embedder": name_of(embedder)}
 
 
-class Embedding:
-    """The embedder of a collection, made when it is first needed: a collection whose embedder is not installed here can
-    still be searched by item and by vector."""
+def name_of(embedder: str | Embedder) -> str:
+    return embedder if isinstance(embedder, str) else embedder.name
 
-    def __init__(self, catalogue: Catalogue, given: str | Embedder | None, config: Config) -> None:
-        self._config = config
-        self._instance = given if isinstance(given, Embedder) else None
-        self._space = current(catalogue)
+
+class Spaces:
+    """The views of a collection's spaces, each made when it is first used.
+
+    An embedder is made when it is first needed: a collection whose embedder is not installed here can still be searched
+    by item and by vector.
+    """
+
+    def __init__(self, catalogue: Catalogue, config: Config, given: str | Embedder | None) -> None:
+        self._catalogue, self._config = catalogue, config
+        self._views: dict[int, View] = {}
+        self._current: int | None = None
+        self._embedders = {given.name: given} if isinstance(given, Embedder) else {}
+        self._given = None if given is None else name_of(given)
+        self._saved = time.monotonic()
+        self._wrote = False
         with catalogue.snapshot() as snapshot:
             self._remembered: str | None = snapshot.setting("embedder")
-        self._given = given.name if isinstance(given, Embedder) else given
-        self._agree()
+            self._agree(snapshot.spaces())
 
-    def adopt(self, space: Space) -> None:
-        """Take up the space that there is by now (another process may have made it). Raises BadSetting."""
-        self._space = space
-        self._agree()
-
-    def _agree(self) -> None:
-        holds = self._space.embedder if self._space else self._remembered
-        if self._given is None or (holds is None and self._space is None):
+    def _agree(self, there: list[Space]) -> None:
+        """The embedder that was asked for has to be one that the collection has, if it has any."""
+        have = [space.embedder for space in there] or [self._remembered] * bool(self._remembered)
+        if self._given is None or not have or self._given in have:
             return
-        if holds is None:
+        if have == [None]:
             raise BadSetting(
                 f"this collection holds ready-made vectors and has no embedder; {self._given!r} can't fill it"
             )
-        if self._given != holds:
-            raise BadSetting(
-                f"this collection was made with the embedder {holds!r}, not {self._given!r}; "
-                f"leave embedder= out, or make another collection"
-            )
+        raise BadSetting(
+            f"this collection was made with the embedder {', '.join(repr(one) for one in have)}, not {self._given!r}; "
+            f"leave embedder= out, or fill a second space: `nearkin add --embedder {self._given}`, Collection.fill"
+        )
+
+    # ---- views
+
+    def view(self, name: str | None = None) -> View | None:
+        """The current space, or the one of that name. None: there is no space yet. Raises SpaceNotFound."""
+        with self._catalogue.snapshot() as snapshot:
+            there = snapshot.spaces()
+        self._agree(there)
+        if name is not None:
+            return self._take(named(there, name))
+        self._current = next((space.id for space in there if space.current), None)
+        return next((self._take(space) for space in there if space.current), None)
 
     @property
-    def chosen(self) -> bool:
-        """Somebody has asked for an embedder, or the vectors there are made by one."""
-        return bool(self._given or self._remembered or (self._space and self._space.embedder))
+    def current(self) -> View | None:
+        """The space that was current when last looked: a search notices if it no longer is."""
+        found = self._views.get(self._current) if self._current is not None else None
+        return found or self.view()
 
-    def get(self) -> Embedder:
+    @property
+    def opened(self) -> list[View]:
+        """The views in use."""
+        return list(self._views.values())
+
+    def _take(self, space: Space) -> View:
+        if space.id not in self._views:
+            self._views[space.id] = self._open(space)
+        return self._views[space.id]
+
+    def _open(self, space: Space) -> View:
+        """The space with its followers, brought to the newest change."""
+        folder = self._catalogue.folder / "spaces" / str(space.id)
+        identity, config = self._catalogue.identity, self._config
+        flat = Flat(space, lambda: Exact(space.dimension, space.metric), "exact", folder / "flat", identity)
+        index = None
+        if config.index != "exact":  # the flat file is the exact index itself
+
+            def fresh() -> Any:
+                return member(config)(space.dimension, space.metric, **config.index_settings)
+
+            index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
+        followers = Followers(self._catalogue, [flat, index] if index else [flat])
+        followers.open()
+        return View(space, followers, flat, index, lambda: self.embedder(space), config.limits, config.scan_below)
+
+    # ---- embedders
+
+    def embedder(self, space: Space) -> Embedder:
         """Raises UnknownPlugin, MissingPackage, BadQuery (ready-made vectors), BadSetting (other weights)."""
-        if self._space and self._space.embedder is None:
+        if space.embedder is None:
             raise BadQuery(
                 "this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
                 "words; search with vector= or item=, add with add_vectors"
             )
-        if self._instance is None:
-            name = (self._space.embedder if self._space else None) or self._given or self._remembered or DEFAULT
-            settings = self._space.settings if self._space else {}
-            self._instance = make(name, self._config, **settings)
-        self._same(self._instance)
-        return self._instance
-
-    def _same(self, embedder: Embedder) -> None:
-        if self._space and (embedder.fingerprint(), embedder.dimension) != (
-            self._space.fingerprint,
-            self._space.dimension,
-        ):
+        found = self._made(space.embedder, **space.settings)
+        if (found.fingerprint(), found.dimension) != (space.fingerprint, space.dimension):
             raise BadSetting(
-                f"the embedder {embedder.name!r} has other weights here than those that made this collection's vectors "
-                f"({embedder.fingerprint()[:12]} instead of {self._space.fingerprint[:12]}), so that nothing could be "
-                "compared; install the weights of then, or make another collection"
+                f"the embedder {found.name!r} has other weights here than those that made this collection's vectors "
+                f"({found.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so that nothing could be compared; "
+                "install the weights of then, or make another collection"
             )
-
-    def space(self, catalogue: Catalogue, ready_made: ArrayLike | None = None) -> Space:
-        """The space to write into; made if it is the first. `ready_made`: vectors that nobody has to embed."""
-        found = current(catalogue)
-        if found is None and ready_made is not None and not self.chosen:
-            found = self._add(catalogue, READY_MADE, None, checked(ready_made).shape[1])
-        elif found is None:
-            found = self._add(catalogue, self.get().name, self.get(), self.get().dimension)
-        self._space = found
         return found
 
-    def _add(self, catalogue: Catalogue, name: str, embedder: Embedder | None, dimension: int) -> Space:
+    def _made(self, name: str, **settings: Any) -> Embedder:
+        if name not in self._embedders:
+            embedder: Embedder = plugins.load("nearkin.embedders", name)(**settings)
+            embedder.device = self._config.device
+            self._embedders[name] = embedder
+        return self._embedders[name]
+
+    # ---- spaces to write into
+
+    def for_pictures(self) -> View:
+        """The current space, made if it is the first."""
+        found = self.view()
+        if found is None:
+            embedder = self._made(self._given or self._remembered or DEFAULT)
+            found = self._take(self._add(embedder.name, embedder, embedder.dimension))
+        self.embedder(found.space)  # what is in the way is said before anything is read
+        return found
+
+    def for_vectors(self, vectors: ArrayLike) -> View:
+        """The current space; the first one is the chosen embedder's, or one that has none."""
+        found = self.view()
+        if found is not None:
+            return found
+        if self._given or self._remembered:
+            return self.for_pictures()
+        return self._take(self._add(READY_MADE, None, checked(vectors).shape[1]))
+
+    def second(self, embedder: str | Embedder) -> View:
+        """The space of that embedder, made beside the others if there is none."""
+        name = name_of(embedder)
+        check_name(embedder)
+        if isinstance(embedder, Embedder):
+            self._embedders[name] = embedder
+        with self._catalogue.snapshot() as snapshot:
+            found = next((space for space in snapshot.spaces() if space.embedder == name), None)
+        if found is None:
+            made = self._made(name)
+            found = self._add(made.name, made, made.dimension, second=True)
+        self.embedder(found)
+        return self._take(found)
+
+    def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
         metric = embedder.metric if embedder else cast(Metric, self._config.metric)
         member(self._config)(dimension, metric)  # the index may not know the metric: say so before anything is written
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
-        with catalogue.transaction() as writing:
-            made = next(iter(writing.spaces()), None)  # another process was faster
-            return made or writing.add_space(
-                name, embedder.name if embedder else None, settings, fingerprint, dimension, metric
-            )
+        by = embedder.name if embedder else None
+        with self._catalogue.transaction() as writing:
+            # another process may have been faster
+            made = next((space for space in writing.spaces() if not second or space.name == name), None)
+            return made or writing.add_space(name, by, settings, fingerprint, dimension, metric)
 
+    def use(self, name: str, *, partial: bool = False) -> Space:
+        """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
+        with self._catalogue.transaction() as writing:
+            space = named(writing.spaces(), name)
+            lacking = writing.count_lacking(space.id)
+            if lacking and not partial:
+                raise UsageError(
+                    f"the space {name!r} lacks the vectors of {lacking} items, which would no longer be found; fill it "
+                    f"first (nearkin add --embedder {space.embedder}), or take it as it is (--partial)"
+                )
+            writing.set_current(space.id)
+        self.view()
+        return space
 
-def make(name: str, config: Config, **settings: Any) -> Embedder:
-    """An embedder by name, on the device that the settings ask for."""
-    embedder: Embedder = plugins.load("nearkin.embedders", name)(**settings)
-    embedder.device = config.device
-    return embedder
+    def drop(self, name: str) -> None:
+        """Remove a space with its vectors and files. Raises SpaceNotFound, UsageError (the current one)."""
+        with self._catalogue.transaction() as writing:
+            space = named(writing.spaces(), name)
+            if space.current:
+                raise UsageError(f"the space {name!r} is the one that is searched; use another one first")
+            writing.drop_space(space.id)
+        self._views.pop(space.id, None)
+        shutil.rmtree(self._catalogue.folder / "spaces" / str(space.id), ignore_errors=True)
+
+    # ---- after writing
+
+    def run(self, view: View, **options: Any) -> Run:
+        """A run of the pipeline into that space."""
+        embedder = self.embedder(view.space)
+        size = self._config.batch or embedder.batch_size
+        limits, workers = self._config.limits, self._config.cores
+        return Run(
+            self._catalogue, view.space, embedder, limits, workers, size, recorded=lambda: self.settle(False), **options
+        )
+
+    def settle(self, catch_up: bool = True) -> None:
+        """After a write: indices follow at once, the others with `catch_up`; files are saved when they are due."""
+        self._wrote = True
+        for view in self.opened:
+            view.followers.bring(every=catch_up)
+            self._save_if_due(view)
+
+    def _save_if_due(self, view: View) -> None:
+        late = time.monotonic() - self._saved > self._config.save_seconds
+        if late or view.followers.unsaved() >= self._config.save_changes:
+            view.followers.save()
+            self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Save what is behind."""
+        for view in self.opened:
+            if self._wrote or view.followers.repairs:
+                view.followers.save()
 
 
 def member(config: Config) -> Callable[..., Any]:
@@ -136,17 +247,9 @@ def member(config: Config) -> Callable[..., Any]:
     return kind
 
 
-def view(catalogue: Catalogue, space: Space, embedding: Embedding, config: Config) -> View:
-    """The space with its followers, brought to the newest change."""
-    folder = catalogue.folder / "spaces" / str(space.id)
-    flat = Flat(space, lambda: Exact(space.dimension, space.metric), "exact", folder / "flat", catalogue.identity)
-    index = None
-    if config.index != "exact":  # the flat file is the exact index itself
-
-        def fresh() -> Any:
-            return member(config)(space.dimension, space.metric, **config.index_settings)
-
-        index = Index(space, fresh, config.index, folder / "index", catalogue.identity, config.index_build)
-    followers = Followers(catalogue, [flat, index] if index else [flat])
-    followers.open()
-    return View(space, followers, flat, index, embedding.get, config.limits, config.scan_below)
+def named(there: list[Space], name: str) -> Space:
+    """Raises SpaceNotFound."""
+    for space in there:
+        if space.name == name:
+            return space
+    raise SpaceNotFound(f"there is no space {name!r}; there are: {', '.join(space.name for space in there) or 'none'}")

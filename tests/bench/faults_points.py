@@ -66,7 +66,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (stored.StoredVectors, "apply"),
     (stored.StoredVectors, "save"),
     (stored.Flat, "settle"),
-    (spaces.Embedding, "_add"),
+    (spaces.Spaces, "_add"),
     (collection.Collection, "_settle"),
     (collection.Collection, "close"),
 )

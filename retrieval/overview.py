@@ -1,0 +1,33 @@
+"""What a collection holds, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexers.reads import Snapshot
+from indexers.types import Space
+from retrieval.config import Config
+from retrieval.results import Info
+
+
+def gathered(snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str]) -> Info:
+    """Everything that `info` tells, as of one moment."""
+    counts, vectors = snapshot.counts(), snapshot.vector_counts()
+    return Info(
+        path=str(folder),
+        items=counts["items"],
+        vectors=vectors.get(space.id, 0) if space else 0,
+        dimension=space.dimension if space else None,
+        space=space.name if space else None,
+        embedder=space.embedder if space else None,
+        metric=space.metric if space else None,
+        index=config.index,
+        change=snapshot.number,
+        locations=counts["locations"],
+        missing=counts["missing"],
+        failures=counts["failures"],
+        bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        settings=config.index_settings,
+        repairs=tuple(repairs),
+    )
