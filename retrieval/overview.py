@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from indexers.reads import Snapshot
@@ -27,7 +29,17 @@ def gathered(snapshot: Snapshot, space: Space | None, folder: Path, config: Conf
         locations=counts["locations"],
         missing=counts["missing"],
         failures=counts["failures"],
-        bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        bytes=size(folder),
         settings=config.index_settings,
         repairs=tuple(repairs),
     )
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below it; a writer may be replacing some of them meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total
