@@ -1,0 +1,521 @@
+"""One real collection, whatever is done to it in whatever order, beside a plain model and brute force.
+
+SQLite and HNSW are the real ones (`scan_below=0`: the graph itself answers). `SOAK=1 pytest tests/machines` tries for
+several minutes, and something else each time.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from PIL import Image
+
+from indexers.embedders.tiny import Tiny
+from indexers.errors import BadQuery, ItemNotFound
+from retrieval import Collection, item
+from retrieval.results import Hits
+
+SOAK = bool(os.environ.get("SOAK"))
+VECTORS = [f"v{number}" for number in range(90)]
+PICTURES = [f"p{number}" for number in range(30)]
+WORDS = ("boat", "cat", "catfish", "Boat", "")
+CLOSE = 1e-5
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+# ---- what is put in: all of it follows from a number that hypothesis draws
+
+
+def direction(number: int) -> np.ndarray:
+    """One of some vectors, so that exact copies are frequent; of any length; near each other in groups."""
+    group = np.random.default_rng(number % 7).standard_normal(13)
+    return (group + 0.4 * np.random.default_rng(number).standard_normal(13)).astype(np.float32) * (1 + number % 3)
+
+
+def colours(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+
+
+def picture(number: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(colours(number).repeat(3, axis=0).repeat(3, axis=1)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def seen(number: int) -> np.ndarray:
+    """What Tiny makes of that picture, worked out by hand."""
+    return np.append(colours(number).ravel().astype(np.float32) / 255, np.float32(1))
+
+
+def told(draw: random.Random) -> dict[str, Any]:
+    """Some metadata."""
+    values = {
+        "year": draw.randint(2018, 2022),
+        "name": draw.choice(WORDS),
+        "tags": draw.sample(WORDS, draw.randint(0, 3)),
+        "kept": draw.random() < 0.5,
+        "camera": {"iso": draw.choice([100, 100.5, 400])},
+        "note": None,
+    }
+    return {key: value for key, value in values.items() if draw.random() < 0.6}
+
+
+def asked(draw: random.Random, depth: int = 2) -> dict[str, Any]:
+    """A filter."""
+    if depth and draw.random() < 0.4:
+        parts = [asked(draw, depth - 1) for _ in range(draw.randint(1, 3))]
+        return draw.choice([{"$and": parts}, {"$or": parts}, {"$not": parts[0]}, {**parts[0], **parts[-1]}])
+    year, word = draw.randint(2017, 2023), draw.choice(WORDS)
+    return draw.choice(
+        [
+            {"year": year},
+            {"year": {draw.choice(["$lt", "$lte", "$gt", "$gte", "$ne"]): year}},
+            {"year": {"$gte": year - 1, "$lt": year + 1}},
+            {"year": {draw.choice(["$in", "$nin"]): [year, year + 1, str(year)]}},
+            {"name": {draw.choice(["$eq", "$ne", "$contains", "$lt"]): word}},
+            {"tags": {"$contains": word}},
+            {"kept": draw.random() < 0.5},
+            {draw.choice(["name", "tags", "note", "camera.iso"]): {"$exists": draw.random() < 0.5}},
+            {"camera.iso": {"$lte": draw.choice([100, 200])}},
+            {"note": None},
+            {"key": {"$in": draw.sample(VECTORS + PICTURES, 30)}},
+        ]
+    )
+
+
+# ---- the filter grammar, read as its documentation says
+
+
+def holds(where: Mapping[str, Any], one: Entry) -> bool:
+    return all(_entry(key, value, one) for key, value in where.items())
+
+
+def _entry(key: str, value: Any, one: Entry) -> bool:
+    if key == "$and":
+        return all(holds(part, one) for part in value)
+    if key == "$or":
+        return any(holds(part, one) for part in value)
+    if key == "$not":
+        return not holds(value, one)
+    tests = value if isinstance(value, dict) else {"$eq": value}
+    return all(_test(op, operand, *_reach(key, one)) for op, operand in tests.items())
+
+
+def _reach(key: str, one: Entry) -> tuple[bool, Any]:
+    """Whether it is there, and what it is."""
+    place: Any = {**one.metadata, "key": one.key}
+    for part in key.split("."):
+        if not isinstance(place, dict) or part not in place:
+            return False, None
+        place = place[part]
+    return True, place
+
+
+def _test(op: str, operand: Any, there: bool, value: Any) -> bool:
+    match op:
+        case "$exists":
+            return there == operand
+        case "$ne" | "$nin":
+            return not _test("$eq" if op == "$ne" else "$in", operand, there, value)
+        case "$eq":
+            return there and _same(value, operand)
+        case "$in":
+            return there and any(_same(value, part) for part in operand)
+        case "$contains":
+            inside = isinstance(value, list) and any(_same(part, operand) for part in value)
+            return inside or (isinstance(value, str) and operand in value)
+    compare = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__"}[op]
+    if isinstance(value, bool | list) or value is None or isinstance(value, str) != isinstance(operand, str):
+        return False
+    return bool(getattr(float(value) if not isinstance(value, str) else value, compare)(operand))
+
+
+def _same(value: Any, other: Any) -> bool:
+    kinds = [
+        bool if isinstance(one, bool) else float if isinstance(one, int | float) else type(one)
+        for one in (value, other)
+    ]
+    return kinds[0] is kinds[1] and value == other
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item, as the model knows it."""
+
+    id: int
+    key: str
+    vector: np.ndarray
+    metadata: dict[str, Any]
+
+
+class CollectionMachine(RuleBasedStateMachine):
+    """The collection beside the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="nearkin-machine-"))
+        self.model: dict[str, Entry] = {}
+        self.used: set[int] = set()
+        self.change = 0
+        self.older: Path | None = None
+        self.recall: list[float] = []
+
+    @initialize()
+    def open(self) -> None:
+        self.collection = Collection.open(
+            self.root / "collection",
+            create=True,
+            embedder=Tiny(),
+            scan_below=0,
+            ef=200,
+            threads=1,
+            batch=8,
+            save_changes=60,
+            wait=5,
+        )
+
+    def teardown(self) -> None:
+        if hasattr(self, "collection"):
+            self.collection.close()
+        shutil.rmtree(self.root)
+        if len(self.recall) >= 20:
+            assert np.mean(self.recall) >= 0.99
+
+    # ---- putting in and taking out
+
+    @rule(seed=seeds, count=st.integers(1, 40))
+    def add_vectors(self, seed: int, count: int) -> None:
+        """New keys, known ones (also with the vector that they have), and exact copies."""
+        draw = random.Random(seed)
+        keys = draw.choices(VECTORS, k=count)  # one may come twice: the last counts
+        numbers = [draw.randrange(40 if seed % 2 else 10_000) for _ in keys]
+        metadata = [told(draw) for _ in keys]
+        report = self.collection.add_vectors(
+            np.stack([direction(one) for one in numbers]), keys=keys, metadata=metadata
+        )
+        assert report.added == len(set(keys) - set(self.model))
+        self._put(keys, report.items, [direction(one) for one in numbers], metadata)
+
+    @rule(seed=seeds, count=st.integers(1, 12))
+    def add_pictures(self, seed: int, count: int) -> None:
+        draw = random.Random(seed)
+        keys = draw.sample(PICTURES, count)
+        numbers = [draw.randrange(25) for _ in keys]
+        metadata = [told(draw) for _ in keys]
+        report = self.collection.add([picture(one) for one in numbers], keys=keys, metadata=metadata)
+        assert report.failed == 0
+        assert report.added == len(set(keys) - set(self.model))
+        self._put(keys, report.items, [seen(one) for one in numbers], metadata)
+
+    def _put(
+        self, keys: Sequence[str], ids: Sequence[int], vectors: Sequence[np.ndarray], metadata: Sequence[dict[str, Any]]
+    ) -> None:
+        assert len(ids) == len(keys)
+        for key, one, vector, said in zip(keys, ids, vectors, metadata, strict=True):
+            before = self.model.get(key)
+            if before is None:
+                assert one not in self.used, "an id was used again"
+                self.used.add(one)
+            else:
+                assert one == before.id
+            self.model[key] = Entry(one, key, vector, {**(before.metadata if before else {}), **said})
+
+    @precondition(lambda self: self.model)
+    @rule(seed=seeds, most=st.integers(1, 40))
+    def remove(self, seed: int, most: int) -> None:
+        draw = random.Random(seed)
+        keys = draw.sample(sorted(self.model), min(most, len(self.model)))
+        names = [key if draw.random() < 0.5 else self.model[key].id for key in keys]
+        assert self.collection.remove(names) == len(keys)
+        for key in keys:
+            del self.model[key]
+
+    @rule(seed=seeds)
+    def remove_where(self, seed: int) -> None:
+        where = {"$and": [asked(random.Random(seed)), {"year": 2020}]}
+        gone = self._matching(where)
+        assert self.collection.remove(where=where) == len(gone)
+        for one in gone:
+            del self.model[one.key]
+
+    @precondition(lambda self: self.model)
+    @rule(seed=seeds, replace=st.booleans())
+    def update(self, seed: int, replace: bool) -> None:
+        draw = random.Random(seed)
+        one = self.model[draw.choice(sorted(self.model))]
+        said = told(draw)
+        found = self.collection.update(one.key, said, replace=replace)
+        self.model[one.key] = Entry(one.id, one.key, one.vector, said if replace else {**one.metadata, **said})
+        assert found.metadata == self.model[one.key].metadata
+
+    @rule(seed=seeds)
+    def what_is_not_there_is_refused(self, seed: int) -> None:
+        absent = sorted(set(VECTORS) - set(self.model))
+        if absent and self.model:
+            with pytest.raises(ItemNotFound, match="there is no item"):
+                self.collection.remove([next(iter(self.model)), absent[seed % len(absent)]])
+
+    # ---- asking
+
+    @rule(seed=seeds, k=st.integers(1, 30))
+    def search(self, seed: int, k: int) -> None:
+        """Through the graph: as brute force, on the average."""
+        query = direction(seed)
+        self._compare(self.collection.search(vector=query, k=k), query, list(self.model.values()), k, exact=False)
+
+    @precondition(lambda self: self.model)
+    @rule(seed=seeds, k=st.integers(1, 10))
+    def search_item(self, seed: int, k: int) -> None:
+        one = self.model[random.Random(seed).choice(sorted(self.model))]
+        others = [other for other in self.model.values() if other.key != one.key]
+        self._compare(self.collection.search(item=one.key, k=k), one.vector, others, k, exact=False)
+
+    @rule(seed=seeds, k=st.integers(1, 8))
+    def search_picture(self, seed: int, k: int) -> None:
+        number = seed % 30
+        hits = self.collection.search(picture(number), k=k)
+        self._compare(hits, seen(number), list(self.model.values()), k, exact=False)
+
+    @rule(seed=seeds, k=st.integers(1, 30))
+    def search_where(self, seed: int, k: int) -> None:
+        where, query = asked(random.Random(seed)), direction(seed)
+        matching = self._matching(where)
+        assert self.collection.count(where=where) == len(matching), where
+        self._compare(self.collection.search(vector=query, k=k, where=where), query, matching, k, exact=True)
+
+    @rule(seed=seeds, least=st.floats(-1, 1), filtered=st.booleans())
+    def search_radius(self, seed: int, least: float, filtered: bool) -> None:
+        query, where = direction(seed), asked(random.Random(seed)) if filtered else None
+        entries = self._matching(where or {})
+        scores = _scores(query, entries)
+        hits = self.collection.search(vector=query, radius=least, where=where)
+        found = {hit.item for hit in hits}
+        assert found >= {one.id for one, score in zip(entries, scores, strict=True) if score > least + CLOSE}
+        assert found <= {one.id for one, score in zip(entries, scores, strict=True) if score >= least - CLOSE}
+        self._compare(hits, query, entries, len(hits), exact=True)
+
+    @precondition(lambda self: len(self.model) > 1)
+    @rule(seed=seeds, away=st.sampled_from([-1, -0.5, -2, 1]), k=st.integers(1, 20))
+    def search_mix(self, seed: int, away: float, k: int) -> None:
+        first, second = (self.model[key] for key in random.Random(seed).sample(sorted(self.model), 2))
+        third = direction(seed)
+        mixed = _unit(first.vector) + away * _unit(second.vector) + 0.5 * _unit(third)
+        parts = [(item(first.key), 1), (item(second.id), away), (third, 0.5)]
+        if np.linalg.norm(mixed) < 1e-3:
+            return
+        others = [one for one in self.model.values() if one.key not in (first.key, second.key)]
+        self._compare(self.collection.search(mix=parts, k=k), mixed, others, k, exact=False)
+
+    @rule(seed=seeds, k=st.integers(1, 20), share=st.sampled_from([0, 0.3, 1]))
+    def search_diversified(self, seed: int, k: int, share: float) -> None:
+        query = direction(seed)
+        hits = self.collection.search(vector=query, k=k, diversify=share)
+        if share == 0:
+            self._compare(hits, query, list(self.model.values()), k, exact=False)
+        assert len({hit.item for hit in hits}) == len(hits) == min(k, len(self.model))
+        self._each_true(hits, query)
+
+    @rule(seed=seeds)
+    def search_many(self, seed: int) -> None:
+        queries = np.stack([direction(seed + one) for one in range(5)])
+        if not self.model:
+            return
+        answer = self.collection.search_many(queries, k=3)
+        entries = list(self.model.values())
+        for query, scores in zip(queries, answer.scores, strict=True):
+            best = np.sort(_scores(query, entries))[::-1][:3]
+            self.recall.append(float(np.mean(scores[: len(best)] >= best[-1] - CLOSE)))
+            assert np.isneginf(scores[len(best) :]).all()
+        assert answer.position == self.change
+
+    def _matching(self, where: Mapping[str, Any]) -> list[Entry]:
+        return [one for one in self.model.values() if holds(where, one)]
+
+    def _compare(self, hits: Hits, query: np.ndarray, entries: Sequence[Entry], k: int, *, exact: bool) -> None:
+        """With brute force over these."""
+        assert len(hits) == min(k, len(entries))
+        self._each_true(hits, query)
+        assert {hit.item for hit in hits} <= {one.id for one in entries}
+        order = [(-hit.score, hit.item) for hit in hits]
+        assert order == sorted(order)
+        if not len(hits):
+            return
+        least = np.sort(_scores(query, entries))[::-1][len(hits) - 1] - CLOSE
+        recall = float(np.mean([hit.score >= least for hit in hits]))
+        assert recall == 1 or not exact
+        self.recall.append(recall)
+
+    def _each_true(self, hits: Hits, query: np.ndarray) -> None:
+        """Key, metadata and score of every hit are those of one and the same item, of this moment."""
+        assert hits.as_of == self.change
+        for hit in hits:
+            one = self.model[hit.key]
+            assert (hit.item, hit.metadata) == (one.id, one.metadata)
+            assert abs(hit.score - _scores(query, [one])[0]) < CLOSE
+
+    # ---- time and accidents
+
+    @rule()
+    def reopen(self) -> None:
+        self.collection.close()
+        self.open()
+        assert self.collection.info().repairs == ()
+
+    @rule()
+    def drop(self) -> None:
+        """As a process that ends without closing: only the database's connections go."""
+        self.collection._catalogue.close()
+        self.open()
+        assert self.collection.info().repairs == ()
+
+    @rule()
+    def copy_derived_files(self) -> None:
+        """For later, when they will be old."""
+        self.older = self.root / "older"
+        shutil.rmtree(self.older, ignore_errors=True)
+        if self._derived():
+            shutil.copytree(self.root / "collection" / "spaces", self.older)
+
+    @rule(seed=seeds, way=st.sampled_from(["flip", "cut", "delete", "delete all", "older"]), close=st.booleans())
+    def damage(self, seed: int, way: str, close: bool) -> None:
+        """Any derived file, while nobody has the collection open; it is mended, and stays so."""
+        self.collection.close() if close else self.collection._catalogue.close()
+        hurt = self._damage(random.Random(seed), way)
+        self.open()
+        assert bool(self.collection.info().repairs) == hurt, self.collection.info().repairs
+        self.collection.close()
+        self.open()
+        assert self.collection.info().repairs == ()
+
+    def _damage(self, draw: random.Random, way: str) -> bool:
+        """Whether it has to be noticed."""
+        spaces, files = self.root / "collection" / "spaces", self._derived()
+        if not files:
+            return False
+        if way == "older":
+            return self._age(spaces)
+        if way == "delete all":
+            shutil.rmtree(spaces)
+            return self._saved()
+        path = draw.choice([file for file in files if way == "delete" or file.stat().st_size])
+        data = bytearray(path.read_bytes())
+        if way == "delete":
+            path.unlink()
+            return path.name != "header" or self._saved()
+        if way == "cut":
+            path.write_bytes(data[: draw.randrange(len(data))])
+            return True
+        data[draw.randrange(len(data))] ^= draw.randint(1, 255)
+        path.write_bytes(data)
+        return True
+
+    def _age(self, spaces: Path) -> bool:
+        """Put the older copy back; only a different one can be noticed."""
+        if self.older is None or not self.older.exists():
+            return False
+        same = [path.read_bytes() for path in sorted(self.older.rglob("header"))] == [
+            path.read_bytes() for path in sorted(spaces.rglob("header"))
+        ]
+        shutil.rmtree(spaces)
+        shutil.copytree(self.older, spaces)
+        return not same
+
+    def _derived(self) -> list[Path]:
+        return sorted(path for path in (self.root / "collection" / "spaces").rglob("*") if path.is_file())
+
+    def _saved(self) -> bool:
+        """Files that the catalogue knows of are missed."""
+        catalogue = self.collection._catalogue
+        with catalogue.snapshot() as snapshot:
+            found = any(snapshot.follower(name, one.id)[1] for one in snapshot.spaces() for name in ("flat", "index"))
+        catalogue.close()
+        return found
+
+    @rule()
+    def catch_up(self) -> None:
+        assert self.collection.catch_up() == self.change
+
+    @rule()
+    def verify(self) -> None:
+        report = self.collection.verify()
+        assert report.ok, report.problems
+
+    @rule(limit=st.integers(1, 50), seed=seeds, filtered=st.booleans())
+    def pages(self, limit: int, seed: int, filtered: bool) -> None:
+        where = asked(random.Random(seed)) if filtered else None
+        found, cursor = [], None
+        while True:
+            page = self.collection.items(where=where, cursor=cursor, limit=limit)
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+            assert len(page.items) == limit
+        wanted = sorted(self._matching(where or {}), key=lambda one: one.id)
+        assert [(one.id, one.key, one.metadata) for one in found] == [(one.id, one.key, one.metadata) for one in wanted]
+
+    # ---- after every step
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_made_up(self) -> None:
+        if hasattr(self, "collection"):
+            info = self.collection.info()
+            assert (info.items, info.vectors, self.collection.count()) == (len(self.model),) * 3
+            assert info.change >= self.change
+            self.change = info.change
+
+    @invariant()
+    def every_item_is_found_by_its_own_vector(self) -> None:
+        if not self.model:
+            return
+        entries = list(self.model.values())
+        answer = self.collection.search_many(np.stack([one.vector for one in entries]), k=1)
+        by_id = {one.id: one for one in entries}
+        for one, found, score in zip(entries, answer.ids[:, 0].tolist(), answer.scores[:, 0], strict=True):
+            assert score > 1 - CLOSE, f"{one.key} is not found"
+            assert found <= one.id  # itself, or the first of those with an equal vector
+            assert _scores(one.vector, [by_id[found]])[0] > 1 - CLOSE
+
+    @invariant()
+    def an_empty_collection_answers_with_nothing(self) -> None:
+        if hasattr(self, "collection") and not self.model:
+            assert len(self.collection.search(vector=direction(1), k=3)) == 0
+            with pytest.raises(BadQuery):
+                self.collection.search(vector=direction(1), k=0)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    wide = vector.astype(np.float64)
+    scaled: np.ndarray = wide / np.linalg.norm(wide)
+    return scaled
+
+
+def _scores(query: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
+    """Brute force: the cosine with each."""
+    return np.array([_unit(one.vector) @ _unit(query) for one in entries])
+
+
+TestCollection = CollectionMachine.TestCase
+TestCollection.settings = settings(
+    max_examples=600 if SOAK else 120,
+    stateful_step_count=80 if SOAK else 50,
+    deadline=None,
+    derandomize=not SOAK,
+    database=None,
+    phases=[Phase.generate, Phase.shrink] if SOAK else [Phase.generate],  # to shrink a long history takes minutes
+    suppress_health_check=list(HealthCheck),
+)
