@@ -378,7 +378,7 @@ class Collection:
         """Write items to a file: .csv, .jsonl, .parquet, or .npz with their vectors. How many it were."""
         view = self._spaces.current
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export(snapshot, view.space if view else None, Path(path), parse(where))
+            return transfer.export(snapshot, view.space if view else None, Path(path).expanduser(), parse(where))
 
     # ---- inside
 

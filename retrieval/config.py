@@ -23,7 +23,8 @@ class Config:
     """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made
     vectors; an embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the
     embedder's own choice. `scan_below`: collections up to that size are scanned, which is as fast, and exact.
-    `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds."""
+    `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds. `wait`: seconds that a
+    writer waits for another one."""
 
     index: str = "hnsw"
     metric: str = "cosine"
@@ -101,7 +102,7 @@ def _value(key: str, value: Any) -> Any:
         if isinstance(value, bool) or (wanted is str and not isinstance(value, str)):
             raise ValueError
         converted = wanted(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadSetting(f"the setting {key!r} takes {_described(wanted)}; got {value!r}") from None
     if wanted is int and isinstance(value, float) and value != converted:
         raise BadSetting(f"the setting {key!r} takes a whole number; got {value!r}")

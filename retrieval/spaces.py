@@ -179,7 +179,8 @@ class Spaces:
 
     def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
         metric = embedder.metric if embedder else cast(Metric, self._config.metric)
-        member(self._config)(dimension, metric)  # the index may not know the metric: say so before anything is written
+        # the index may not take the metric or its settings: say so before anything is written
+        member(self._config)(dimension, metric, **self._config.index_settings)
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
         with self._catalogue.transaction() as writing:
