@@ -1,0 +1,107 @@
+"""Exports, read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.errors import UsageError, WriteFailed
+from retrieval import Collection
+from retrieval.transfer import FIELDS
+
+
+@pytest.fixture
+def odd(filled: Collection) -> Collection:
+    """With metadata that every format has to quote."""
+    filled.update(1, {"text": 'a "b", c;\nd\té', "deep": {"list": [1, None, True, {"x": 1.5}]}}, text="words, words")
+    return filled
+
+
+def test_csv(odd: Collection, tmp_path: Path) -> None:
+    assert odd.export(tmp_path / "items.csv") == 5
+    with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(FIELDS)
+    for row, item in zip(rows, odd.items().items, strict=True):
+        assert (int(row["id"]), row["key"], row["uri"], row["text"]) == (item.id, item.key, item.uri, item.text or "")
+        assert json.loads(row["metadata"]) == item.metadata
+        assert tuple(json.loads(row["uris"])) == item.uris
+
+
+def test_json_lines(odd: Collection, tmp_path: Path) -> None:
+    assert odd.export(tmp_path / "items.jsonl") == 5
+    lines = (tmp_path / "items.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [item.to_dict() for item in odd.items().items]
+
+
+def test_parquet(odd: Collection, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    assert odd.export(tmp_path / "items.PARQUET") == 5
+    rows = parquet.read_table(tmp_path / "items.PARQUET").to_pylist()
+    for row, item in zip(rows, odd.items().items, strict=True):
+        assert row | {"metadata": json.loads(row["metadata"]), "uris": json.loads(row["uris"])} == item.to_dict()
+
+
+def test_numpy(odd: Collection, tmp_path: Path) -> None:
+    odd.add_vectors(np.ones((1, 13)), keys=["no place"])
+    assert odd.export(tmp_path / "items.npz") == 6
+    with np.load(tmp_path / "items.npz", allow_pickle=False) as found:
+        items = odd.items().items
+        assert found["ids"].tolist() == [item.id for item in items]
+        assert found["keys"].tolist() == [item.key for item in items]
+        assert found["uris"].tolist() == [item.uri or "" for item in items]
+        assert found["vectors"].shape == (6, 13)
+        again = odd.search_many(found["vectors"], k=1)
+    assert again.ids[:, 0].tolist() == [item.id for item in items]
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl", "items.parquet", "items.npz"])
+def test_a_filter_chooses(ready_made: Collection, tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    assert ready_made.export(tmp_path / name, where={"number": {"$lt": 3}}) == 3
+    assert ready_made.export(tmp_path / name, where={"nobody": 1}) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [name]
+
+
+@pytest.mark.parametrize("name", ["items.xlsx", "items", ".csv", "items.csv.gz"])
+def test_an_unknown_format_is_named(ready_made: Collection, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"use one of: \.csv, \.jsonl, \.parquet, \.npz"):
+        ready_made.export(tmp_path / name)
+
+
+def test_a_place_that_can_not_be_written_is_named(ready_made: Collection, tmp_path: Path) -> None:
+    with pytest.raises(WriteFailed, match=r"nowhere/items\.csv can't be written: No such file"):
+        ready_made.export(tmp_path / "nowhere" / "items.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(WriteFailed):
+        ready_made.export(tmp_path / "folder.csv")
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_there_is_replaced_whole(ready_made: Collection, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("old" * 10_000)
+    ready_made.export(tmp_path / "items.csv")
+    assert "old" not in (tmp_path / "items.csv").read_text()
+
+
+def test_without_vectors_there_is_no_npz(collection: Collection, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no vectors yet"):
+        collection.export(tmp_path / "items.npz")
+
+
+def test_a_path_may_begin_at_home(ready_made: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ready_made.export("~/items.csv")
+    assert (tmp_path / "items.csv").is_file()
+
+
+def test_many_items_are_exported_in_their_order(ready_made: Collection, tmp_path: Path) -> None:
+    ready_made.add_vectors(np.random.default_rng(0).random((2500, 8)))
+    ready_made.export(tmp_path / "items.jsonl")
+    ids = [json.loads(line)["id"] for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert ids == list(range(1, 2521))
