@@ -67,7 +67,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (stored.StoredVectors, "save"),
     (stored.Flat, "settle"),
     (spaces.Spaces, "_add"),
-    (collection.Collection, "_settle"),
+    (spaces.Spaces, "settle"),
     (collection.Collection, "close"),
 )
 
