@@ -1,0 +1,315 @@
+"""From pictures to the catalogue: what is known is skipped, what fails is entered, what was finished stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL.Image import Image
+
+from indexers.catalogue import Catalogue
+from indexers.embedders.tiny import Tiny
+from indexers.errors import BadVector
+from indexers.pipeline import Batch, Progress, Run, Source
+from indexers.scan import find
+from indexers.types import Space, Vectors
+from retrieval import Collection
+from tests import pictures
+
+
+class Counting(Tiny):
+    """Tiny, which counts what it sees and may be told to act before it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.before: Any = lambda: None
+
+    def prepare(self, image: Image) -> Any:
+        self.seen += 1
+        self.before()
+        return super().prepare(image)
+
+
+@pytest.fixture
+def space(catalogue: Catalogue) -> Space:
+    tiny = Tiny()
+    with catalogue.transaction() as writing:
+        return writing.add_space("tiny", "tiny", {}, tiny.fingerprint(), tiny.dimension, "cosine")
+
+
+def run(catalogue: Catalogue, space: Space, embedder: Tiny | None = None, **options: Any) -> Run:
+    return Run(catalogue, space, embedder or Counting(), **({"size": 2, "workers": 2} | options))
+
+
+def add(one: Run, *paths: Path, metadata: Any = None) -> Any:
+    return one.add_files(find([str(path) for path in paths]), metadata or {})
+
+
+def test_a_known_file_is_not_even_read(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(run(catalogue, space), folder)
+    for path in folder.iterdir():  # other bytes of the same size and time: a read would notice
+        stat = path.stat()
+        path.write_bytes(b"x" * stat.st_size)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    again = add(run(catalogue, space), folder)
+    assert (len(again.added), again.known, again.failures) == (0, 5, [])
+
+
+def test_known_bytes_are_not_decoded(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(run(catalogue, space), folder)
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    embedder = Counting()
+    again = add(run(catalogue, space, embedder), folder)
+    assert (embedder.seen, len(again.added), again.known) == (0, 0, 5)
+    assert add(run(catalogue, space), folder).known == 5  # the new times are remembered
+
+
+def test_what_lacks_its_vector_is_embedded(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(run(catalogue, space), folder)
+    with catalogue.transaction() as writing:
+        writing.drop_vectors(1)
+    embedder = Counting()
+    again = add(run(catalogue, space, embedder), folder)
+    assert (embedder.seen, again.known) == (1, 5)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.vector_counts() == {space.id: 5}
+
+
+def test_ids_follow_the_order_of_files_whoever_is_done_first(
+    catalogue: Catalogue, space: Space, tmp_path: Path
+) -> None:
+    for n in range(40):
+        pictures.noise(n, (20, 20) if n % 4 else (900, 900)).save(tmp_path / f"{n:02}.png")
+    tally = add(run(catalogue, space, workers=4), tmp_path)
+    with catalogue.snapshot() as snapshot:
+        names = [os.path.basename(row.uris[0]) for row in snapshot.items(tally.added)]
+    assert tally.added == sorted(tally.added)
+    assert names == [f"{n:02}.png" for n in range(40)]
+
+
+def test_vectors_are_those_of_their_pictures(catalogue: Catalogue, space: Space, tmp_path: Path) -> None:
+    made = [pictures.noise(n, (16, 16)) for n in range(30)]
+    for n, picture in enumerate(made):
+        picture.save(tmp_path / f"{n:02}.png")
+    tally = add(run(catalogue, space, size=7), tmp_path)
+    with catalogue.snapshot() as snapshot:
+        np.testing.assert_array_equal(snapshot.vectors(space.id, tally.added)[1], Tiny().embed(made))
+
+
+def test_failures_do_not_stop_the_rest(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    for name, content in {"a.png": b"", "m.jpg": b"\xff\xd8\xff\xe0", "z.png": pictures.bomb()}.items():
+        (folder / name).write_bytes(content)
+    (folder / "cut.png").write_bytes(pictures.encoded(pictures.noise(), "PNG")[:1000])
+    tally = add(run(catalogue, space), folder)
+    assert (len(tally.added), len(tally.failures)) == (5, 4)
+    assert all(one.reason for one in tally.failures)
+    with catalogue.snapshot() as snapshot:
+        assert {os.path.basename(one.uri) for one in snapshot.failures()} == {"a.png", "m.jpg", "z.png", "cut.png"}
+        assert snapshot.counts()["items"] == 5
+
+
+def test_a_failure_is_tried_again_only_when_it_changed_or_when_told(
+    catalogue: Catalogue, space: Space, folder: Path
+) -> None:
+    broken = folder / "broken.png"
+    broken.write_bytes(b"nothing")
+    add(run(catalogue, space), folder)
+
+    def attempts() -> list[int]:
+        with catalogue.snapshot() as snapshot:
+            return [one.attempts for one in snapshot.failures()]
+
+    tally = add(run(catalogue, space), folder)
+    assert (tally.failed_before, len(tally.failures), attempts()) == (1, 1, [1])
+    add(run(catalogue, space, retry_failed=True), folder)
+    assert attempts() == [2]
+    broken.write_bytes(b"nothing else")
+    add(run(catalogue, space), folder)
+    assert attempts() == [3]
+    pictures.disc("pink").save(broken)
+    assert len(add(run(catalogue, space), folder).added) == 1
+    assert attempts() == []
+
+
+def test_a_known_picture_that_breaks_stays_and_is_a_failure(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(run(catalogue, space), folder)
+    (folder / "red.png").write_bytes(b"broken now")
+    tally = add(run(catalogue, space), folder)
+    assert (tally.known, len(tally.failures)) == (4, 1)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.count() == 5
+
+
+def test_progress_counts_to_the_end(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(run(catalogue, space), folder / "red.png")
+    (folder / "broken.png").write_bytes(b"nothing")
+    seen: list[Progress] = []
+    add(run(catalogue, space, progress=seen.append), folder)
+    assert [one.total for one in seen] == [5] * len(seen)
+    assert (seen[0].done, seen[0].known) == (0, 1)
+    assert seen[-1].done == 5
+    assert (seen[-1].added, seen[-1].known, seen[-1].failed) == (4, 1, 1)
+    assert seen[-1].left == 0
+    assert all(one.rate >= 0 for one in seen)
+    assert Progress(5, 0, 0, 0, 0, 0.0).left is None
+
+
+def test_each_batch_is_recorded_as_it_is_done(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    counts: list[int] = []
+
+    def recorded() -> None:
+        with catalogue.snapshot() as snapshot:
+            counts.append(snapshot.vector_counts()[space.id])
+
+    add(run(catalogue, space, recorded=recorded), folder)
+    assert counts[-1] == 5
+    assert counts == sorted(set(counts))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_keeps_what_was_finished(
+    catalogue: Catalogue, space: Space, tmp_path: Path, error: type[BaseException]
+) -> None:
+    for n in range(60):
+        pictures.noise(n, (16, 16)).save(tmp_path / f"{n:02}.png")
+
+    def interrupt(state: Progress) -> None:
+        if state.done >= 20:
+            raise error
+
+    with pytest.raises(error):
+        add(run(catalogue, space, progress=interrupt), tmp_path)
+    with catalogue.snapshot() as snapshot:
+        kept = snapshot.count()
+        assert snapshot.vector_counts() == {space.id: kept}
+    assert 20 <= kept < 60
+    embedder = Counting()
+    again = add(run(catalogue, space, embedder), tmp_path)
+    assert (again.known, len(again.added), embedder.seen) == (kept, 60 - kept, 60 - kept)
+
+
+def test_an_embedder_that_gives_nonsense_ends_the_run_unwritten(
+    catalogue: Catalogue, space: Space, folder: Path
+) -> None:
+    class Faulty(Tiny):
+        def forward(self, batch: Sequence[Any]) -> Vectors:
+            return np.full((len(batch), 13), np.nan, np.float32)
+
+    with pytest.raises(BadVector, match="the embedder 'tiny' gave what can't be kept: vector 0 holds nan"):
+        add(run(catalogue, space, Faulty()), folder)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.count() == 0
+
+
+def test_what_was_known_and_is_removed_meanwhile_comes_with_its_vector(
+    catalogue: Catalogue, space: Space, folder: Path
+) -> None:
+    """Another process may remove between a worker's look and the recording."""
+    add(run(catalogue, space), folder)
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+
+    class Overtaken(Run):
+        def _work(self, sources: Sequence[Source], anew: bool = False) -> Batch:
+            batch = super()._work(sources, anew)
+            if not anew:
+                with catalogue.transaction() as writing:
+                    writing.remove([1, 2])
+            return batch
+
+    tally = add(Overtaken(catalogue, space, Tiny(), size=10), folder)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.count() == 5
+        assert snapshot.vector_counts() == {space.id: 5}
+        assert all(row.width for row in snapshot.items(snapshot.ids().tolist()))
+    assert len(tally.added) == 2
+
+
+def test_pictures_may_be_given_as_they_are(catalogue: Catalogue, space: Space) -> None:
+    red = pictures.disc("red")
+    sources = [
+        Source(content=red, key="k", text="words", metadata={"x": 1}),
+        Source(content=pictures.encoded(red, "PNG")),
+        Source(content=red),
+        Source(content=b"nothing", key="broken"),
+        Source(content=b"nothing either"),
+    ]
+    tally = run(catalogue, space).add(sources)
+    assert len(tally.added) == 3
+    assert sorted(one.uri for one in tally.failures) == ["a picture without a key", "broken"]
+    with catalogue.snapshot() as snapshot:
+        rows = snapshot.items(tally.added)
+    assert (rows[0].key, rows[0].text, rows[0].metadata, rows[0].width) == ("k", "words", {"x": 1}, 160)
+    assert rows[1].format == "PNG"
+
+
+def test_decoding_runs_beside_the_model(catalogue: Catalogue, space: Space, tmp_path: Path) -> None:
+    for n in range(16):
+        pictures.noise(n, (16, 16)).save(tmp_path / f"{n:02}.png")
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def before() -> None:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.01)
+        with lock:
+            inside[0] -= 1
+
+    embedder = Counting()
+    embedder.before = before
+    add(run(catalogue, space, embedder, workers=3), tmp_path)
+    assert most[0] == 3
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from indexers.embedders.tiny import Tiny
+from retrieval import Collection
+class Slow(Tiny):
+    def prepare(self, image):
+        time.sleep(.02)
+        return super().prepare(image)
+with Collection.open(sys.argv[1], create=True, embedder=Slow(), batch=4, threads=1) as collection:
+    print("ready", flush=True)
+    collection.add(sys.argv[2], progress=lambda state: print(state.done, flush=True))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_stopped_loses_only_what_was_in_flight(tmp_path: Path, how: signal.Signals) -> None:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for n in range(80):
+        pictures.noise(n, (16, 16)).save(place / f"{n:02}.png")
+    command = [sys.executable, "-c", SLOW, str(tmp_path / "c"), str(place)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    told = 0
+    for line in process.stdout:
+        told = int(line) if line.strip().isdigit() else 0
+        if told >= 12:
+            process.send_signal(how)
+            break
+    told = max([told, *(int(line) for line in process.stdout if line.strip().isdigit())])
+    process.stdout.close()
+    process.wait()
+    with Collection.open(tmp_path / "c", embedder="tiny") as collection:
+        kept = collection.count()
+        assert told <= kept < 80
+        assert len(collection.search(vector=np.ones(13), k=100)) == kept
+        report = collection.add(place)
+        assert (report.known, report.added) == (kept, 80 - kept)
+        assert collection.verify().ok
