@@ -43,6 +43,8 @@ def verify(catalogue: Catalogue, spaces: Sequence[Followers], *, repair: bool = 
         return found
     _metadata(catalogue, found, repair)
     _vectors(catalogue, found)
+    if found.beyond:  # followers could only carry the damage on
+        return found
     for followers in spaces:
         _followers(followers, found, repair)
     return found
@@ -99,9 +101,10 @@ def _followers(followers: Followers, found: Findings, repair: bool) -> None:
     name = followers.members[0].space.name
     found.checked.append(f"derived files of the space {name!r} against the catalogue")
     wrong = followers.damage()
+    damaged = {one.split(":")[0] for one in wrong}  # and perhaps mapped into memory: not to be touched
     with followers.current() as snapshot:
         for follower in followers.members:
-            if isinstance(follower, StoredVectors):
+            if isinstance(follower, StoredVectors) and follower.name not in damaged:
                 wrong += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
     found.problems += wrong
     if wrong and repair:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from indexers.attributes import LARGEST, is_text
-from indexers.errors import ItemNotFound
+from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.scan import to_uri
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
@@ -200,11 +200,15 @@ class Snapshot:
                 (row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})
             ]
         rows.sort()
-        data = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
-        width = len(rows[0][1]) // 4 if rows else 0
-        return np.array([row[0] for row in rows], np.int64), data.reshape(len(rows), width).astype(
-            np.float32, copy=False
-        )
+        joined, width = b"".join(row[1] for row in rows), len(rows[0][1]) // 4 if rows else 0
+        if len(joined) != 4 * width * len(rows):
+            uneven = next((one for one, data in rows if len(data) != 4 * width), rows[0][0])
+            raise CatalogueDamaged(
+                f"the catalogue is damaged: the vector of item {uneven} or {rows[0][0]} in space {space_id} was cut; "
+                "put back a copy of the database"
+            )
+        data = np.frombuffer(joined, "<f4").reshape(len(rows), width).astype(np.float32, copy=False)
+        return np.array([row[0] for row in rows], np.int64), data
 
     def changes(self, since: int, in_space: int) -> list[Change]:
         """The net result for each item after change `since`, in order of item. `since` 0: the state itself.

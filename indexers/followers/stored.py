@@ -118,7 +118,8 @@ class StoredVectors(Follower, Generic[Member]):
             )
 
     def save(self, snapshot: Snapshot) -> int:
-        generation = max(self.index.generation, snapshot.follower(self.name, self.space.id)[1]) + 1
+        # above all there was, also where the file is another history's and newer than the catalogue knows
+        generation = max(self.index.generation, snapshot.follower(self.name, self.space.id)[1], self._on_disk()) + 1
         header = storage.Header(
             kind=self._kind,
             collection=self._collection,
@@ -131,6 +132,12 @@ class StoredVectors(Follower, Generic[Member]):
         storage.write(self._folder, header, self.index.save)
         self.index.generation = generation
         return generation
+
+    def _on_disk(self) -> int:
+        try:
+            return storage.read_header(self._folder).generation
+        except (FileNotFoundError, StoredFileDamaged):
+            return 0
 
 
 class Flat(StoredVectors[Exact]):
