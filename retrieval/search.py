@@ -69,7 +69,7 @@ class View:
     limits: Limits
     small: int
     _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[Condition, int], Allowed] = field(default_factory=OrderedDict)
+    _restrictions: OrderedDict[tuple[str, int], Allowed] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -86,12 +86,13 @@ class View:
         condition = parse(where) if isinstance(where, Mapping) or where is None else where
         if condition is None:
             return None
+        key = repr(condition), snapshot.number  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
-            known = self._restrictions.get((condition, snapshot.number))
+            known = self._restrictions.get(key)
         if known is None:
             known = self.flat.index.restrict(snapshot.ids(condition))
             with self._lock:
-                self._restrictions[condition, snapshot.number] = known
+                self._restrictions[key] = known
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
         return known
