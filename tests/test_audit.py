@@ -1,0 +1,148 @@
+"""Verify finds each kind of damage, mends what is derived, and says what it can't mend."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexers import database
+from retrieval import Collection
+from tests.conftest import vectors
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A closed collection of forty vectors."""
+    with Collection.open(tmp_path / "c", create=True) as made:
+        made.add_vectors(vectors(40), keys=[f"k{n}" for n in range(40)], metadata=[{"n": n} for n in range(40)])
+    return made.path
+
+
+def execute(folder: Path, *statements: str) -> None:
+    connection = sqlite3.connect(folder / database.FILE, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def flip(folder: Path) -> None:
+    for path in folder.rglob("payload-*"):
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 255
+        path.write_bytes(data)
+
+
+def test_a_sound_collection_is_well(place: Path) -> None:
+    with Collection.open(place) as collection:
+        report = collection.verify()
+    assert (report.ok, report.problems, report.repaired) == (True, (), ())
+    assert len(report.checked) >= 4
+
+
+IN_THE_DATABASE = {
+    "a row of a filter lost": ("DELETE FROM attribute WHERE item = 3", "filters: the rows of 1 items"),
+    "a row of a filter changed": ("UPDATE attribute SET number = 99 WHERE item = 3", "filters: .*the first is 3"),
+    "a row of a filter too many": (
+        "INSERT INTO attribute (item, key, element, text) VALUES (5, 'x', 0, 'y')",
+        "filters: .*the first is 5",
+    ),
+    "metadata changed by hand": ("""UPDATE item SET metadata = '{"n": 7, "m": 8}' WHERE id = 2""", "filters: "),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_DATABASE)
+def test_what_filters_read_is_mended(place: Path, what: str) -> None:
+    statement, words = IN_THE_DATABASE[what]
+    execute(place, statement)
+    with Collection.open(place) as collection:
+        found = collection.verify()
+        assert not found.ok
+        assert re.search(words, " ".join(found.problems))
+        mended = collection.verify(repair=True)
+        assert mended.ok
+        assert mended.repaired
+        assert collection.verify().ok
+        for item in collection.items().items:
+            assert collection.count(where={"id": item.id, **item.metadata}) == 1
+
+
+ON_DISK: dict[str, Callable[[Path], object]] = {
+    "flipped": flip,
+    "headers gone": lambda folder: [path.unlink() for path in folder.rglob("header")],
+    "payloads gone": lambda folder: [path.unlink() for path in folder.rglob("payload-*")],
+    "emptied": lambda folder: [path.write_bytes(b"") for path in folder.rglob("payload-*")],
+}
+
+
+@pytest.mark.parametrize("what", ON_DISK)
+def test_damage_to_derived_files_is_found_and_mended(place: Path, what: str) -> None:
+    with Collection.open(place) as collection:
+        before = collection.search(vector=vectors(1)[0]).to_dict()
+        ON_DISK[what](place / "spaces")  # while it is open: what is in memory is still good
+        found = collection.verify()
+        assert not found.ok
+        assert {one.split(":")[0] for one in found.problems} == {"flat", "index"}
+        assert collection.verify(repair=True).ok
+        assert collection.verify().ok
+        assert collection.search(vector=vectors(1)[0]).to_dict() == before
+    with Collection.open(place) as again:
+        assert again.info().repairs == ()
+
+
+def member(collection: Collection, number: int) -> Any:
+    view = collection._spaces.current
+    assert view is not None
+    return view.followers.members[number].index  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_memory_holds_is_compared_too(place: Path, number: int) -> None:
+    with Collection.open(place) as collection:
+        member(collection, number).remove(np.array([1, 2]))
+        assert "lacks 2 vectors (the first is of item 1)" in " ".join(collection.verify().problems)
+        member(collection, number).add(np.array([1, 2, 77]), vectors(3))
+        assert "holds what was removed: 1 vectors" in " ".join(collection.verify().problems)
+        assert collection.verify(repair=True).ok
+        assert collection.verify().ok
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_vectors_that_were_mixed_up_are_found(place: Path, number: int) -> None:
+    with Collection.open(place) as collection:
+        member(collection, number).add(np.arange(1, 41), vectors(40, seed=5))
+        assert "do not find themselves" in " ".join(collection.verify().problems)
+        assert collection.verify(repair=True).ok
+        assert collection.search(vector=vectors(1)[0], k=1)[0].key == "k0"
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE vector SET data = substr(data, 1, 20) WHERE item = 4", "the first is item 4"),
+        ("UPDATE vector SET data = zeroblob(0) WHERE item = 4", "the first is item 4"),
+        ("UPDATE vector SET data = data || data WHERE item = 4", "the first is item 4"),
+        ("UPDATE vector SET data = x'0000C07F' || substr(data, 5) WHERE item = 4", "the first is item 4"),
+        ("DELETE FROM item WHERE id = 4", "refers to a missing item"),
+    ],
+)
+def test_what_only_a_person_can_mend_is_said(place: Path, statement: str, words: str) -> None:
+    execute(place, statement)
+    with Collection.open(place) as collection:
+        for repair in (False, True):
+            report = collection.verify(repair=repair)
+            assert not report.ok
+            assert words in " ".join(report.problems)
+            assert report.repaired == ()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_each_metric_finds_itself(tmp_path: Path, metric: str) -> None:
+    with Collection.open(tmp_path / metric, create=True, metric=metric) as collection:
+        collection.add_vectors(vectors(300) * np.linspace(0.01, 100, 300)[:, None])
+        assert collection.verify().ok
