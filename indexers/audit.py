@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from indexers import attributes
+from indexers import attributes, words
 from indexers.catalogue import Catalogue
 from indexers.followers.base import Followers
 from indexers.followers.stored import StoredVectors
@@ -56,7 +56,7 @@ def _database(catalogue: Catalogue, found: Findings) -> None:
 
 
 def _metadata(catalogue: Catalogue, found: Findings, repair: bool) -> None:
-    found.checked.append("what filters read against the metadata")
+    found.checked.append("what filters and searches for words read, against the metadata")
     with catalogue.snapshot() as snapshot:
         wrong = [one for ids in _blocks(snapshot) for one in _undescribed(snapshot, ids)]
     if not wrong:
@@ -71,8 +71,13 @@ def _metadata(catalogue: Catalogue, found: Findings, repair: bool) -> None:
 
 
 def _undescribed(snapshot: Snapshot, ids: list[int]) -> list[int]:
-    stored = snapshot.attributes(ids)
-    return [row.id for row in snapshot.items(ids) if stored.get(row.id, set()) != _described(row.metadata)]
+    stored, said = snapshot.attributes(ids), snapshot.bodies(ids)
+    return [
+        row.id
+        for row in snapshot.items(ids)
+        if stored.get(row.id, set()) != _described(row.metadata)
+        or said.get(row.id, "") != words.body(row.text, row.metadata)
+    ]
 
 
 def _described(metadata: Json) -> set[tuple[object, ...]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers import database, schema
+from indexers import database, schema, words
 from indexers.errors import CollectionNotFound, SchemaTooNew, SchemaTooOld, WriteFailed
 from indexers.locks import WriterLock
 from indexers.reads import Snapshot
@@ -129,6 +129,7 @@ class Catalogue:
 def _lay(connection: Connection, settings: Mapping[str, object]) -> None:
     """The tables as they are today, marked with the migration they correspond to."""
     schema.metadata.create_all(connection)
+    connection.exec_driver_sql(words.LAY)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(sa.insert(version).values(version_num=schema.REVISION))
     connection.execute(sa.insert(schema.counter).values(id=1, number=0, oldest=0))

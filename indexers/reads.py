@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from indexers import words
 from indexers.attributes import LARGEST, is_text
 from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.scan import to_uri
@@ -116,13 +117,13 @@ class Snapshot:
         known: dict[int | str, int] = {}
         for part in chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
-        for words in chunks(texts):
-            places = {word: to_uri(os.path.expanduser(word)) for word in words}
-            uris = [uri for uri in {*words, *places.values()} if is_text(uri)]
+        for some in chunks(texts):
+            places = {word: to_uri(os.path.expanduser(word)) for word in some}
+            uris = [uri for uri in {*some, *places.values()} if is_text(uri)]
             found = {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, uris))}
             known |= {word: found[uri] for word, uri in places.items() if uri in found}
-            known |= {word: found[word] for word in words if word in found}
-            keys = [word for word in words if is_text(word)]
+            known |= {word: found[word] for word in some if word in found}
+            keys = [word for word in some if is_text(word)]
             known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, keys))}
         for name in names:
             if name not in known:
@@ -138,6 +139,16 @@ class Snapshot:
             query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
             found |= dict(self._all(query))
         return found
+
+    def find_words(self, asked: str, limit: int, condition: Condition | None = None) -> list[tuple[int, float]]:
+        """Items (of those that the condition holds for) that say these words, best first, with scores. Raises
+        BadQuery."""
+        among = None if condition is None else select_ids(condition)
+        return words.find(self._connection, asked, limit, among)
+
+    def bodies(self, ids: Sequence[int]) -> dict[int, str]:
+        """What searches for words read of these items."""
+        return {one: said for part in chunks(ids) for one, said in words.bodies(self._connection, part).items()}
 
     # ---- places
 
@@ -181,7 +192,7 @@ class Snapshot:
         return [Space(**row._mapping) for row in self._all(sa.select(space).order_by(space.c.id))]
 
     def count_lacking(self, in_space: int) -> int:
-        """How many items that have a vector in another space have none in this one."""
+        """How many items with a vector in another space have none in this one."""
         there = sa.select(vector.c.item).where(vector.c.space == in_space)
         query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(there))
         return int(self._scalars(query)[0])

@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers import attributes
+from indexers import attributes, words
 from indexers.reads import Snapshot, chunks
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
@@ -92,7 +92,7 @@ class Transaction(Snapshot):
         }
         for key, _ in arrivals:
             self._logged(made[key], None, "added")
-        self._describe([(made[key], one.metadata) for key, one in arrivals], fresh=True)
+        self._describe([(made[key], one.text, one.metadata) for key, one in arrivals])
         return made
 
     def _merge(self, row: Any, arrival: Arrival) -> None:
@@ -107,24 +107,20 @@ class Transaction(Snapshot):
         if values:
             self._do(sa.update(item).where(item.c.id == row.id).values(**values))
             self._logged(row.id, None, "changed")
-        if "metadata" in values:
-            self._describe([(row.id, values["metadata"])])
-
-    def _describe(self, described: Sequence[tuple[int, Json]], fresh: bool = False) -> None:
-        """The rows that filters read; `fresh`: of items that have none yet."""
-        for part in chunks([] if fresh else [one for one, _ in described]):
-            self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
-        self._do(
-            sa.insert(attribute),
-            [{"item": one, **row} for one, metadata in described for row in attributes.flatten(metadata)],
-        )
+        if "metadata" in values or "text" in values:
+            self.describe([row.id])
 
     def describe(self, ids: Sequence[int]) -> None:
-        """Write the rows that filters read again, from the metadata."""
+        """Write again what filters and searches for words read of these items."""
         for part in chunks(ids):
             self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
-            for one in self.items(part):
-                self._do(sa.insert(attribute), [{"item": one.id, **row} for row in attributes.flatten(one.metadata)])
+            words.forget(self._connection, part)
+            self._describe([(one.id, one.text, one.metadata) for one in self.items(part)])
+
+    def _describe(self, described: Sequence[tuple[int, str | None, Json]]) -> None:
+        rows = [{"item": one, **row} for one, _, metadata in described for row in attributes.flatten(metadata)]
+        self._do(sa.insert(attribute), rows)
+        words.put(self._connection, [(one, words.body(text, metadata)) for one, text, metadata in described])
 
     def update(self, one: int, metadata: Json, *, replace: bool = False, text: str | None = None) -> None:
         """Merge into an item's metadata (or put in its place)."""
@@ -132,7 +128,7 @@ class Transaction(Snapshot):
         if replace and metadata != row.metadata:
             self._do(sa.update(item).where(item.c.id == one).values(metadata=metadata))
             self._logged(one, None, "changed")
-            self._describe([(one, metadata)])
+            self.describe([one])
             metadata = {}
         self._merge(row, Arrival(metadata=metadata, text=text))
 
@@ -145,6 +141,7 @@ class Transaction(Snapshot):
             there = self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))
             for one in there:
                 self._logged(one, None, "removed")
+            words.forget(self._connection, there)
             self._do(sa.delete(item).where(item.c.id.in_(there)))
             removed += len(there)
         return removed
@@ -236,14 +233,14 @@ class Transaction(Snapshot):
     def _left(self, old: int, new: int) -> None:
         """The item that a changed file showed before goes, if nothing else shows it; what was said of it stays."""
         rows = self._all(
-            sa.select(item.c.id, item.c.key, item.c.hash, item.c.metadata).where(item.c.id.in_([old, new]))
+            sa.select(item.c.id, item.c.key, item.c.hash, item.c.text, item.c.metadata).where(item.c.id.in_([old, new]))
         )
         by_id = {row.id: row for row in rows}
         elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old).limit(1))
         if old not in by_id or elsewhere or by_id[old].hash is None or by_id[old].key != by_id[old].hash.hex():
             return
         inherited = {key: value for key, value in by_id[old].metadata.items() if key not in by_id[new].metadata}
-        self._merge(by_id[new], Arrival(metadata=inherited))
+        self._merge(by_id[new], Arrival(metadata=inherited, text=by_id[old].text if by_id[new].text is None else None))
         self.remove([old])
 
     def touch(self, files: Sequence[FoundFile]) -> None:

@@ -6,10 +6,17 @@ from alembic import context
 
 from indexers import schema
 from indexers.database import FILE, connect
+from indexers.words import include_object
 
 
 def migrate(connection) -> None:  # type: ignore[no-untyped-def]
-    context.configure(connection=connection, target_metadata=schema.metadata, render_as_batch=True, compare_type=True)
+    context.configure(
+        connection=connection,
+        target_metadata=schema.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        include_object=include_object,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from retrieval.terminal import Notes, emit, reported, say, show_hits, show_table, watched
+
 if TYPE_CHECKING:
     from retrieval.collection import Collection
-    from retrieval.results import AddReport, Hits, SyncReport
 
 app = typer.Typer(
     add_completion=False,
@@ -136,11 +138,12 @@ def sync(
 
 @app.command()
 def search(
-    query: Annotated[Path | None, typer.Argument(help="A picture.")] = None,
+    picture: Annotated[Path | None, typer.Argument(help="A picture.")] = None,
     collection: Folder = DEFAULT,
     k: Annotated[int | None, typer.Option("-k", help="How many hits (20).")] = None,
     item: Annotated[str | None, typer.Option(help="An item: its id, key or path.")] = None,
-    text: Annotated[str | None, typer.Option(help="Words, where the embedder reads words.")] = None,
+    text: Annotated[str | None, typer.Option(help="What is seen, where the embedder reads words.")] = None,
+    query: Annotated[str | None, typer.Option(help="Words that an item's text and metadata say.")] = None,
     radius: Annotated[float | None, typer.Option(help="Everything with at least this score.")] = None,
     where: Where = None,
     diversify: Annotated[float | None, typer.Option(help="0 to 1: variety instead of nearness.")] = None,
@@ -150,8 +153,14 @@ def search(
     """Find what looks like a picture, an item or words."""
     name = int(item) if item and item.isdigit() else item
     with opened(collection) as source:
-        options: Any = {"radius": radius, "where": parsed(where, "--where"), "diversify": diversify, "space": space}
-        hits = source.search(query, k=k, item=name, text=text, **options)
+        options: Any = {
+            "radius": radius,
+            "where": parsed(where, "--where"),
+            "diversify": diversify,
+            "space": space,
+            "query": query,
+        }
+        hits = source.search(picture, k=k, item=name, text=text, **options)
     if as_json:
         emit({"hits": [hit.to_dict() for hit in hits], "as_of": hits.as_of})
     else:
@@ -265,15 +274,7 @@ def demo(
         run(folder, say, watch)
 
 
-# ---- printing
-
-
-def say(line: str) -> None:
-    print(line.encode("utf-8", "backslashreplace").decode())
-
-
-def emit(record: Any) -> None:
-    print(json.dumps(record, ensure_ascii=True, indent=2))
+# ---- running
 
 
 def parsed(text: str | None, option: str) -> Any:
@@ -281,86 +282,11 @@ def parsed(text: str | None, option: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        shown = text if len(text) < 200 else f"{text[:200]}..."
         raise typer.BadParameter(
-            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {text!r} is not ({error})"
+            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {shown!r} is not ({error})"
         ) from error
-
-
-def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
-    """What a run has come to; exit code 1 if something could not be read."""
-    if as_json:
-        emit(report.to_dict())
-    else:
-        rate = report.added / report.seconds if report.seconds else 0
-        parts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
-        parts += [
-            f"{getattr(report, name)} {name}"
-            for name in ("missing", "returned", "replaced")
-            if getattr(report, name, 0)
-        ]
-        say(
-            ", ".join(parts)
-            + f" in {report.seconds:.1f} s"
-            + (f" ({rate:.0f} pictures/s)" if report.added > 20 else "")
-        )
-        for failure in report.failures[:10]:
-            say(f"  failed: {failure.uri}: {failure.reason}")
-        if report.failed > 10:
-            say(f"  ... and {report.failed - 10} more; `nearkin failures` lists them")
-        if report.failed_before:
-            say(f"  {report.failed_before} had failed before and were not tried again; --retry-failed does")
-    raise typer.Exit(1 if report.failed else 0)
-
-
-def show_hits(hits: Hits) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("score", "item", "picture", "metadata", box=None, pad_edge=False, header_style="bold")
-    for hit in hits:
-        said = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
-        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(said))
-    Console().print(table if len(hits) else "nothing found")
-
-
-def show_table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        say(f"{name:<{width}}  {value}")
-
-
-@contextmanager
-def watched() -> Iterator[Any]:
-    """A progress bar with rate and estimate, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f}/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]} failed"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, rate=0.0, failed=0)
-
-        def watch(state: Any) -> None:
-            bar.update(task, total=state.total, completed=state.done, rate=state.rate, failed=state.failed)
-
-        yield watch
-
-
-class Notes(logging.Handler):
-    """What the library notes (a derived file was rebuilt) goes to standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"note: {record.getMessage()}", file=sys.stderr)
 
 
 def main() -> NoReturn:
@@ -368,8 +294,12 @@ def main() -> NoReturn:
     from indexers.errors import NearkinError, UsageError
 
     logging.getLogger("nearkin").addHandler(Notes())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold letters that the terminal hasn't
     try:
         code = app(standalone_mode=False)
+        print(end="", flush=True)  # while it can still be told that this fails
     except typer.Abort:
         code = fail("interrupted", 1)
     except KeyboardInterrupt:
@@ -378,12 +308,22 @@ def main() -> NoReturn:
         code = fail(str(error), 2)
     except NearkinError as error:
         code = fail(str(error), 1)
+    except SystemExit as ended:  # the parser's own way with the same
+        code = 0 if isinstance(ended.__context__, BrokenPipeError) else int(ended.code or 0)
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hush()
         code = 0
+    except OSError as error:  # of the output: what happens to files is translated where it happens
+        hush()
+        code = fail(f"the output can't be written: {error.strerror or error}", 1)
     except Exception as error:
         code = usage(error)
     sys.exit(code)
+
+
+def hush() -> None:
+    """Nothing more is written to the output, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def usage(error: Exception) -> int:

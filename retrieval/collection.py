@@ -24,8 +24,7 @@ from retrieval import config as settings_of
 from retrieval import search as searching
 from retrieval import sources, transfer
 from retrieval.filters import parse
-from retrieval.overview import gathered
-from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SpaceInfo, SyncReport, tallied
+from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SpaceInfo, SyncReport, gathered, tallied
 from retrieval.search import Question, View
 from retrieval.spaces import Spaces, check_name, remembered
 
@@ -249,13 +248,14 @@ class Collection:
 
     def search(
         self,
-        query: Any = None,
+        picture: Any = None,
         *,
         k: int | None = None,
         text: str | None = None,
         item: Name | None = None,
         vector: ArrayLike | None = None,
         mix: Sequence[tuple[Any, float]] | None = None,
+        query: str | None = None,
         radius: float | None = None,
         where: Mapping[str, Any] | None = None,
         diversify: float | None = None,
@@ -263,9 +263,10 @@ class Collection:
     ) -> Hits:
         """What looks like this?
 
-        One of: `query` (a picture: path, bytes, PIL image, uint8 array (height, width, 3)); `text`, where the embedder
-        reads words; `item` (id or key; it does not answer itself); `vector` (dimension,); `mix`, weighted parts of any
-        kind, negative weights push away: `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
+        One of: `picture` (path, bytes, PIL image, uint8 array (height, width, 3)); `text`, what is seen in it, where
+        the embedder reads words; `item` (id or key; it does not answer itself); `vector` (dimension,); `mix`, weighted
+        parts of any kind, negative weights push away: `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
+        And/or `query`: words that an item's own text and metadata say (scores are BM25's; with both, of their ranks).
 
         `k` hits (20), best first; with `radius`, everything with at least that score, however much it is (or the best k
         of it). `where`: see `retrieval.filters`. `diversify`: 0 to 1, trades nearness for variety. Fewer than k exist:
@@ -275,14 +276,17 @@ class Collection:
         """
 
         def ask(view: View) -> Hits:
-            question = Question(view, query, text=text, item=item, vector=vector, mix=mix)
-            options: Json = {"k": k, "radius": radius, "where": where, "diversify": diversify}
+            alone = query is not None and all(one is None for one in (picture, text, item, vector, mix))
+            question = None if alone else Question(view, picture, text=text, item=item, vector=vector, mix=mix)
+            options: Json = {"k": k, "radius": radius, "where": where, "diversify": diversify, "words": query}
             return searching.find(view, question, **options, follow=space is None)
 
         found = self._ask(space, ask)
         if found is None:
-            searching.check(k, radius, where, diversify)
-            return self._nothing(query, text, item, vector, mix)
+            searching.check(k, radius, where, diversify, query)
+            if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
+                raise BadQuery("search takes one of a picture, text=, item=, vector= and mix=, or query=")
+            return Hits((), self._change())
         return found
 
     def search_many(
@@ -381,11 +385,6 @@ class Collection:
             return transfer.export(snapshot, view.space if view else None, Path(path).expanduser(), parse(where))
 
     # ---- inside
-
-    def _nothing(self, query: Any, text: Any, item: Any, vector: Any, mix: Any) -> Hits:
-        if sum(one is not None for one in (query, text, item, vector, mix)) != 1:
-            raise BadQuery("search takes one of a picture, text=, item=, vector= and mix=")
-        return Hits((), self._change())
 
     def _since(self, started: float) -> Json:
         return {"change": self._change(), "seconds": time.perf_counter() - started}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,7 +13,11 @@ from indexers.reads import moment
 from indexers.types import Failure, ItemRow, Json, Space
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from indexers.pipeline import Tally
+    from indexers.reads import Snapshot
+    from retrieval.config import Config
 
 __all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Page", "Report", "SpaceInfo", "SyncReport"]
 
@@ -202,3 +208,35 @@ def tallied(tally: Tally) -> Json:
         "failures": tuple(tally.failures),
         "failed_before": tally.failed_before,
     }
+
+
+def gathered(snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str]) -> Info:
+    """Everything that `info` tells, as of one moment."""
+    counts, vectors = snapshot.counts(), snapshot.vector_counts()
+    return Info(
+        path=str(folder),
+        items=counts["items"],
+        vectors=vectors.get(space.id, 0) if space else 0,
+        dimension=space.dimension if space else None,
+        space=space.name if space else None,
+        embedder=space.embedder if space else None,
+        metric=space.metric if space else None,
+        index=config.index,
+        change=snapshot.number,
+        locations=counts["locations"],
+        missing=counts["missing"],
+        failures=counts["failures"],
+        bytes=size(folder),
+        settings=config.index_settings,
+        repairs=tuple(repairs),
+    )
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below it; a writer may be replacing some of them meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total

@@ -27,11 +27,16 @@ from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import checked, unit
 from indexers.vectors.layer import Searcher
 from indexers.where import Condition
+from indexers.words import terms
 from retrieval.filters import parse
 from retrieval.results import Hit, Hits
 
 FILTERS = 16
 """Restrictions remembered, per space."""
+POOL = 100
+"""Of each ranking, so many are fused."""
+SMOOTH = 60
+"""The constant of reciprocal rank fusion, as its authors chose it."""
 
 
 class Text(NamedTuple):
@@ -109,14 +114,14 @@ class Question:
     def __init__(
         self,
         view: View,
-        query: Any = None,
+        picture: Any = None,
         *,
         text: str | None = None,
         item: int | str | None = None,
         vector: ArrayLike | None = None,
         mix: Sequence[tuple[Any, float]] | None = None,
     ) -> None:
-        given = {"query": query, "text": text, "item": item, "vector": vector, "mix": mix}
+        given = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
         names = [name for name, value in given.items() if value is not None]
         if len(names) != 1:
             got = " and ".join(names) or "nothing"
@@ -125,12 +130,14 @@ class Question:
         if mix is not None:
             self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
         else:
-            self._parts = [(self._one(query, text, item, vector), 1.0)]
+            self._parts = [(self._one(picture, text, item, vector), 1.0)]
 
-    def _one(self, query: Any, text: str | None, item: int | str | None, vector: ArrayLike | None) -> ItemOf | Vectors:
+    def _one(
+        self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None
+    ) -> ItemOf | Vectors:
         if vector is not None:
             return self._vector(vector)
-        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else query)
+        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
 
     def _part(self, part: Any) -> ItemOf | Vectors:
         if isinstance(part, ItemOf):
@@ -193,38 +200,77 @@ def _weight(weight: Any) -> float:
 
 def find(
     view: View,
-    question: Question,
+    question: Question | None,
     *,
     k: int | None,
     radius: float | None,
     where: Mapping[str, Any] | None,
     diversify: float | None,
+    words: str | None = None,
     follow: bool = True,
 ) -> Hits:
     """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer.
 
+    `words`: items that say these; with a question as well, both rankings are fused.
+
     `follow`: the current space is meant, whichever it is at that moment (SpaceSwitched if it is no longer this one).
     """
-    check(k, radius, where, diversify)
+    check(k, radius, where, diversify, words)
     count = _count(k, 20 if radius is None else None)
     with view.followers.current() as snapshot:
         _meant(view, snapshot, follow)
-        vector = view.searcher.flat.prepare(question.vector(snapshot))
-        asked = question.items(snapshot)
         allowed = view.allowed(where, snapshot)
-        if radius is not None:
-            ids, scores = view.searcher.within(vector, radius, allowed)
+        if words is None:
+            assert question is not None
+            ids, scores = _nearest(view, question, snapshot, count, radius, allowed, diversify)
         else:
             assert count is not None
-            pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
-            nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed)
-            ids, scores = nearest.ids[0], nearest.scores[0]
-        keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
-        ids, scores = ids[keep], scores[keep]
-        if diversify is not None:
-            order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
-            ids, scores = ids[order], scores[order]
+            pool = max(count, POOL)
+            ranking = snapshot.find_words(words, pool, parse(where))
+            beside = (
+                [] if question is None else _nearest(view, question, snapshot, pool, None, allowed, None)[0].tolist()
+            )
+            ids, scores = fused(ranking, beside) if question else _ranked(ranking)
         return hits(snapshot, ids[:count], scores[:count])
+
+
+def _nearest(
+    view: View,
+    question: Question,
+    snapshot: Snapshot,
+    count: int | None,
+    radius: float | None,
+    allowed: Allowed | None,
+    diversify: float | None,
+) -> tuple[Ids, Vectors]:
+    vector = view.searcher.flat.prepare(question.vector(snapshot))
+    asked = question.items(snapshot)
+    if radius is not None:
+        ids, scores = view.searcher.within(vector, radius, allowed)
+    else:
+        assert count is not None
+        pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
+        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed)
+        ids, scores = nearest.ids[0], nearest.scores[0]
+    keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
+    ids, scores = ids[keep], scores[keep]
+    if diversify is not None:
+        order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
+        ids, scores = ids[order], scores[order]
+    return ids, scores
+
+
+def fused(ranking: Sequence[tuple[int, float]], beside: Sequence[int]) -> tuple[Ids, Vectors]:
+    """Two rankings as one, by the sum of 1 / (60 + rank): reciprocal rank fusion (Cormack, Clarke, Buettcher, 2009)."""
+    worth: dict[int, float] = {}
+    for order in ([one for one, _ in ranking], beside):
+        for rank, one in enumerate(order, 1):
+            worth[one] = worth.get(one, 0.0) + 1 / (SMOOTH + rank)
+    return _ranked(sorted(worth.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _ranked(ranking: Sequence[tuple[int, float]]) -> tuple[Ids, Vectors]:
+    return np.array([one for one, _ in ranking], np.int64), np.array([score for _, score in ranking], np.float32)
 
 
 def hits(snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
@@ -282,8 +328,14 @@ def _count(k: Any, default: int | None) -> int | None:
     return int(k)
 
 
-def check(k: Any, radius: Any, where: Mapping[str, Any] | None, diversify: Any) -> None:
+def check(k: Any, radius: Any, where: Mapping[str, Any] | None, diversify: Any, words: Any = None) -> None:
     """Raises BadQuery, BadFilter."""
+    if words is not None:
+        if not isinstance(words, str):
+            raise BadQuery(f"query is words to look for; got {words!r}")
+        terms(words)
+        if radius is not None or diversify is not None:
+            raise BadQuery("query= does not go with radius= and diversify=, which are about vectors alone")
     _count(k, None)
     parse(where)
     if radius is not None and not _is_number(radius):

@@ -14,7 +14,9 @@ from alembic.script import ScriptDirectory
 from indexers import database, schema
 from indexers.catalogue import Catalogue
 from indexers.upgrade import configuration
+from indexers.words import include_object
 
+OPTIONS = {"compare_type": True, "compare_server_default": True, "include_object": include_object}
 EXACT = [0, 1, -1, 2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**63), 0.5, 1e300, 5e-324, 0.1]
 
 
@@ -43,7 +45,7 @@ def test_the_revision_is_the_newest_migration() -> None:
 def test_migrations_from_nothing_give_the_tables_of_today(tmp_path: Path) -> None:
     engine = migrated(tmp_path / "migrated.sqlite")
     with engine.begin() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(connection, opts=OPTIONS)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 

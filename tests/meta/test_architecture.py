@@ -18,7 +18,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 LAYERS = [
     {"errors"},
     {"types"},
-    {"schema", "plugins", "scan", "attributes", "locks"},
+    {"schema", "plugins", "scan", "attributes", "locks", "words"},
     {"images", "database"},
     {"embedders", "vectors"},
     {"where"},
@@ -30,7 +30,7 @@ LAYERS = [
 ]
 """Rooms of `indexers`, each of which may import those above it, and those beside it without going in circles."""
 
-SQL = {"schema", "database", "where", "reads", "writes", "catalogue", "upgrade"}
+SQL = {"schema", "database", "where", "words", "reads", "writes", "catalogue", "upgrade"}
 DOORS = {"cli", "server", "adapters", "demo"}
 TOP = {"pyproject.toml", "retrieval", "indexers", "migrations", "tests", "README.md"}
 HEAVY = ("numpy", "scipy", "sklearn", "sqlalchemy", "alembic", "PIL", "torch", "timm", "hnswlib", "typer", "rich")
