@@ -209,6 +209,8 @@ class Spaces:
             if space.current:
                 raise UsageError(f"the space {name!r} is the one that is searched; use another one first")
             writing.drop_space(space.id)
+        if self._given == space.embedder:  # what this collection was opened with is gone, as it was asked
+            self._given = None
         self._views.pop(space.id, None)
         shutil.rmtree(self._catalogue.folder / "spaces" / str(space.id), ignore_errors=True)
 
