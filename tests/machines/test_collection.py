@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -165,6 +165,11 @@ class Entry:
 class CollectionMachine(RuleBasedStateMachine):
     """The collection beside the model."""
 
+    recall: ClassVar[list[float]] = []
+    """Of every search through the graph, over all runs."""
+    found: ClassVar[list[bool]] = []
+    """Whether the graph found an item by its own vector."""
+
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="nearkin-machine-"))
@@ -172,7 +177,6 @@ class CollectionMachine(RuleBasedStateMachine):
         self.used: set[int] = set()
         self.change = 0
         self.older: Path | None = None
-        self.recall: list[float] = []
 
     @initialize()
     def open(self) -> None:
@@ -192,8 +196,6 @@ class CollectionMachine(RuleBasedStateMachine):
         if hasattr(self, "collection"):
             self.collection.close()
         shutil.rmtree(self.root)
-        if len(self.recall) >= 20:
-            assert np.mean(self.recall) >= 0.99
 
     # ---- putting in and taking out
 
@@ -478,17 +480,21 @@ class CollectionMachine(RuleBasedStateMachine):
             assert info.change >= self.change
             self.change = info.change
 
+    # hnswlib may cut a node off where it gives a removed one's place to it (seen about once in 3,000 after the
+    # whole content had changed twice), so that only the scan has to find every single one
     @invariant()
     def every_item_is_found_by_its_own_vector(self) -> None:
         if not self.model:
             return
         entries = list(self.model.values())
-        answer = self.collection.search_many(np.stack([one.vector for one in entries]), k=1)
+        vectors = np.stack([one.vector for one in entries])
+        by_scan = self.collection.search_many(vectors, k=1, where={"id": {"$gt": 0}}).ids[:, 0].tolist()
+        by_graph = self.collection.search_many(vectors, k=1).ids[:, 0].tolist()
         by_id = {one.id: one for one in entries}
-        for one, found, score in zip(entries, answer.ids[:, 0].tolist(), answer.scores[:, 0], strict=True):
-            assert score > 1 - CLOSE, f"{one.key} is not found"
-            assert found <= one.id  # itself, or the first of those with an equal vector
-            assert _scores(one.vector, [by_id[found]])[0] > 1 - CLOSE
+        for one, graph, scan in zip(entries, by_graph, by_scan, strict=True):
+            assert scan <= one.id  # itself, or the first of those with an equal vector
+            assert _scores(one.vector, [by_id[scan]])[0] > 1 - CLOSE, f"{one.key} is not found"
+            self.found.append(graph == scan)
 
     @invariant()
     def an_empty_collection_answers_with_nothing(self) -> None:
@@ -509,7 +515,13 @@ def _scores(query: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
     return np.array([_unit(one.vector) @ _unit(query) for one in entries])
 
 
-TestCollection = CollectionMachine.TestCase
+class TestCollection(CollectionMachine.TestCase):  # type: ignore[name-defined,misc]
+    def runTest(self) -> None:  # noqa: N802  unittest's own name
+        super().runTest()
+        assert np.mean(CollectionMachine.recall) >= 0.99
+        assert np.mean(CollectionMachine.found) >= 0.99
+
+
 TestCollection.settings = settings(
     max_examples=600 if SOAK else 120,
     stateful_step_count=80 if SOAK else 50,
