@@ -101,9 +101,8 @@ def translate(error: BaseException, path: Path) -> errors.CatalogueError | None:
 def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
     """The error that says how a damaged database is rescued."""
     return errors.CatalogueDamaged(
-        f"the catalogue {path} is damaged: {what}. Put back a copy if you have one. Else rescue what can be read: "
-        f"sqlite3 {shlex.quote(str(path))} .recover | sqlite3 rescued.sqlite, move {path.name}, {path.name}-wal and "
-        f"{path.name}-shm away, put rescued.sqlite in their place, and run: nearkin verify --repair"
+        f"the catalogue {path} is damaged: {what}. Put back a copy if you have one. Else rescue what can be read, and "
+        f"add what was lost again: nearkin rescue -c {shlex.quote(str(path.parent))}"
     )
 
 

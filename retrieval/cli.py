@@ -228,6 +228,16 @@ def verify(
 
 
 @app.command()
+def rescue(collection: Folder = DEFAULT) -> None:
+    """Save what can still be read of a damaged collection."""
+    from indexers.rescue import rescue as save
+
+    kept = save(collection)
+    say(f"kept {kept['item']} items with {kept['vector']} vectors; adding the same pictures again brings back the rest")
+    say(f"the damaged database is beside it: {collection / 'catalogue.sqlite.damaged'}")
+
+
+@app.command()
 def upgrade(collection: Folder = DEFAULT) -> None:
     """Bring a collection that an older nearkin made to this version's schema."""
     from indexers.upgrade import upgrade as bring

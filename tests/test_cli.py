@@ -71,7 +71,20 @@ def full(shell: Shell, folder: Path) -> Shell:
     return shell
 
 
-COMMANDS = ["add", "sync", "search", "remove", "info", "failures", "verify", "upgrade", "export", "doctor", "demo"]
+COMMANDS = [
+    "add",
+    "sync",
+    "search",
+    "remove",
+    "info",
+    "failures",
+    "verify",
+    "rescue",
+    "upgrade",
+    "export",
+    "doctor",
+    "demo",
+]
 
 
 def test_help_lists_what_exists(shell: Shell) -> None:
@@ -273,3 +286,10 @@ def test_a_busy_writer_is_named(full: Shell) -> None:
 
 def test_progress_is_for_terminals_only(shell: Shell, folder: Path) -> None:
     assert shell("add", folder, "--embedder", "tiny").stderr == ""
+
+
+def test_a_rescue_says_what_it_kept(full: Shell) -> None:
+    shown = full("rescue").stdout
+    assert "kept 5 items with 5 vectors" in shown
+    assert full.json("info")["items"] == 5
+    assert full.json("verify")["ok"]
