@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 import numpy as np
@@ -16,7 +15,7 @@ from PIL.Image import Image
 from indexers import attributes, audit
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, CollectionNotFound, UsageError
+from indexers.errors import BadQuery, BadVector, CollectionNotFound, UsageError
 from indexers.images import to_path
 from indexers.pipeline import Progress
 from indexers.types import Failure, Json, Neighbours
@@ -89,9 +88,7 @@ class Collection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -285,7 +282,7 @@ class Collection:
         if found is None:
             searching.check(k, radius, where, diversify, query)
             if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
-                raise BadQuery("search takes one of a picture, text=, item=, vector= and mix=, or query=")
+                raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
             return Hits((), self._change())
         return found
 
@@ -307,6 +304,9 @@ class Collection:
                 return job(view) if view else None
             except searching.SpaceSwitched:
                 self._spaces.view()
+            except BadVector:  # of the dimension of a space that another process has switched to?
+                if space is not None or self._spaces.view() is view:
+                    raise
 
     @overload
     def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]  # a str is iterable, but meant as one
