@@ -118,7 +118,7 @@ class Snapshot:
         for part in chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
         for some in chunks(texts):
-            places = {word: to_uri(os.path.expanduser(word)) for word in some}
+            places = {word: _place(word) for word in some}
             uris = [uri for uri in {*some, *places.values()} if is_text(uri)]
             found = {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, uris))}
             known |= {word: found[uri] for word, uri in places.items() if uri in found}
@@ -277,6 +277,14 @@ class Snapshot:
 def moment(microseconds: int) -> str:
     """ISO 8601 in UTC, to the second."""
     return str(np.datetime64(microseconds, "us").astype("datetime64[s]")) + "Z"
+
+
+def _place(word: str) -> str:
+    """The URI of a path; the word itself where the folder that a relative path begins in is gone."""
+    try:
+        return to_uri(os.path.expanduser(word))
+    except FileNotFoundError:
+        return word
 
 
 def _has_vector(in_space: int | None, owner: Any = item.c.id) -> sa.ColumnElement[bool]:

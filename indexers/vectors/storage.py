@@ -85,7 +85,10 @@ def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # hnswlib raises RuntimeError where its stream fails
-        raise WriteFailed(f"{folder} can't be written: {error}; make room on the disk or check its rights") from error
+        raise WriteFailed(
+            f"{folder} can't be written: {error}. The catalogue holds everything that was acknowledged, and this file "
+            "is made again from it: make room on the disk, or mend the permissions of its folder"
+        ) from error
 
 
 def _described(path: Path, part: Path) -> tuple[str, int, str]:

@@ -8,17 +8,27 @@ The short form is in `tests/test_faults.py` and `tests/test_processes.py`, over 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills
+from tests.bench.harness import Bench
 
 Row = dict[str, Any]
 
 
-def run(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
+def run(bench: Bench) -> None:
+    """All of it, as rows of the benches' table."""
+    for row in tried(bench.scale, lambda line: print(f"  {line}", file=sys.stderr, flush=True)):
+        what, survived = f"{row['what']}: survived of {row['tried']}", float(row["survived"])
+        note = "; ".join(row["problems"])
+        bench.add(what, survived, "", row["goal"], peer=float(row["tried"]), limit=row["tried"], more=True, note=note)
+
+
+def tried(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
     """All of it. A row: `what`, how often it was `tried`, how often it `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
