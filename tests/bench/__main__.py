@@ -2,6 +2,7 @@
 
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
+    python -m tests.bench embed              models, spaces, words
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -30,7 +31,9 @@ from pathlib import Path  # noqa: E402
 from tests.bench.harness import Bench, table  # noqa: E402
 
 DEFAULT = ("search", "filters", "opening", "adding")
-ON_REQUEST = ("faults",)
+ON_REQUEST = ("faults", "embed")
+TOGETHER = {"embed": ("embed", "spaces")}
+"""Names that stand for several modules."""
 
 
 def main() -> None:
@@ -50,7 +53,8 @@ def main() -> None:
         bench = Bench(chosen.work or Path(folder), chosen.scale)
         for name in chosen.names or DEFAULT:
             print(f"# {name}", file=sys.stderr, flush=True)
-            import_module(f"tests.bench.{name}").run(bench)
+            for module in TOGETHER.get(name, (name,)):
+                import_module(f"tests.bench.{module}").run(bench)
         print(table(bench.rows))
         if chosen.json:
             machine = {

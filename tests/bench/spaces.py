@@ -1,0 +1,120 @@
+"""Words beside vectors, and a second space that fills while the first is searched."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from retrieval import Collection
+from tests.bench.adding import make, thumbnail
+from tests.bench.harness import Bench, in_turns
+
+
+def run(bench: Bench) -> None:
+    fused(bench)
+    filling(bench)
+
+
+def fused(bench: Bench) -> None:
+    """Items say twelve words each, of 5,000 that are as unevenly common as words are (Zipf)."""
+    target = bench.work / f"words-{bench.count}"
+    random = np.random.default_rng(0)
+    share = 1 / np.arange(1, 5001)
+    if not target.exists():
+        words = random.choice(5000, (bench.count, 12), p=share / share.sum())
+        with Collection.open(target, create=True) as made:
+            texts = [" ".join(f"word{word}" for word in row) for row in words]
+            made.add_vectors(bench.data[0], keys=[f"k{i}" for i in range(bench.count)], texts=texts)
+    queries = bench.queries
+    with Collection.open(target) as collection:
+        for name, ranks in (
+            ("two of the 100th to 5,000th most common", (100, 5000)),
+            ("one of the 10 most common", (0, 10)),
+        ):
+            asked = [
+                " ".join(f"word{word}" for word in random.integers(*ranks, 2 if ranks[0] else 1)) for _ in range(60)
+            ]
+            both, alone = in_turns(
+                50,
+                lambda i, asked=asked: collection.search(vector=queries[i], query=asked[i], k=10),
+                lambda i: collection.search(vector=queries[i], k=10),
+            )
+            goal = "the vector search + 5 ms" if ranks[0] else "(for comparison)"
+            limit = alone * 1e3 + 5 if ranks[0] else None
+            bench.add(f"words and a vector fused, {name} words", both * 1e3, "ms", goal, peer=alone * 1e3, limit=limit)
+
+
+def filling(bench: Bench) -> None:
+    """Search goes on in one space while another process fills the next; that one is killed, and resumes."""
+    count = int(20_000 * bench.scale)
+    folder = make(bench.work / "to-fill", count, thumbnail, 0)
+    target = bench.work / "filled"
+    shutil.rmtree(target, ignore_errors=True)
+    with Collection.open(target, create=True, embedder="tiny") as collection:
+        collection.add(folder)
+        queries = np.random.default_rng(0).random((400, 13)).astype(np.float32)
+        idle = median(collection, queries)
+        process = multiprocessing.get_context("spawn").Process(target=fill, args=(target,))
+        process.start()
+        begun(collection)
+        beside = median(collection, queries, seconds=8)
+        assert process.pid
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        there = vectors(collection)
+        thread = threading.Thread(target=fill, args=(target,))
+        thread.start()
+        thread.join()
+        again = count_embedded[0]
+        total = collection.count()
+    bench.add(
+        "search beside a filling of 20,000 pictures, p50",
+        beside * 1e3,
+        "ms",
+        "at most 3 x idle",
+        peer=idle * 1e3,
+        limit=3 * idle * 1e3,
+    )
+    twice = there + again - total
+    bench.add(
+        "embedded twice after a kill in the middle",
+        twice,
+        "pictures",
+        "at most one batch",
+        limit=16,
+        note=f"{there} were there, {again} came after",
+    )
+
+
+count_embedded = [0]
+
+
+def fill(target: Path) -> None:
+    with Collection.open(target) as collection:
+        count_embedded[0] = collection.fill("lite0").added
+
+
+def vectors(collection: Collection) -> int:
+    return {space.name: space.vectors for space in collection.spaces()}.get("lite0", 0)
+
+
+def begun(collection: Collection) -> None:
+    deadline = time.monotonic() + 60
+    while not vectors(collection) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def median(collection: Collection, queries: np.ndarray, seconds: float = 2.0) -> float:
+    times, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.perf_counter()
+        collection.search(vector=queries[len(times) % len(queries)], k=10)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
