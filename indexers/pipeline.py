@@ -29,6 +29,7 @@ from indexers.types import (
     FoundFile,
     Json,
     Kept,
+    Known,
     Lacking,
     Limits,
     PictureFacts,
@@ -37,7 +38,7 @@ from indexers.types import (
     Vectors,
 )
 from indexers.vectors.base import checked
-from indexers.writes import Transaction
+from indexers.writes import LEFT, Transaction
 
 SMALLEST = 4
 """Pictures in a batch, at least: fewer make a network slow."""
@@ -148,14 +149,14 @@ class Run:
         with self.catalogue.snapshot() as snapshot:
             known, failed = snapshot.known(uris, self.space.id), snapshot.failed(uris)
         unknown: list[FoundFile] = []
-        seen: list[tuple[FoundFile, int]] = []
+        seen: list[tuple[FoundFile, Known]] = []
         for file in files:
             stat, before, broken = (file.size, file.mtime_ns), known.get(file.uri), failed.get(file.uri)
             if before and (before.size, before.mtime_ns) == stat and before.embedded:
                 self.tally.known += 1
                 self.tally.returned += before.missing
                 if before.missing or metadata:
-                    seen.append((file, before.item))
+                    seen.append((file, before))
             elif broken and broken[:2] == stat and not self.retry_failed:
                 self.tally.failed_before += 1
                 self.tally.failures.append(Failure(file.uri, broken[2]))
@@ -165,13 +166,13 @@ class Run:
         self._note(seen, metadata)
         return unknown
 
-    def _note(self, seen: Sequence[tuple[FoundFile, int]], metadata: Json) -> None:
+    def _note(self, seen: Sequence[tuple[FoundFile, Known]], metadata: Json) -> None:
         if not seen:
             return
         with self.catalogue.transaction() as writing:
-            writing.touch([file for file, _ in seen])
+            writing.touch([file for file, known in seen if known.missing])
             if metadata:
-                for item in dict.fromkeys(item for _, item in seen):
+                for item in dict.fromkeys(known.item for _, known in seen):
                     writing.update(item, metadata)
 
     def add(self, sources: Sequence[Source]) -> Tally:
@@ -197,7 +198,17 @@ class Run:
                     if future.done() and not future.cancelled() and future.exception() is None:
                         self._record(future.result())
                 raise
+        self._leave()
         return self.tally
+
+    def _leave(self) -> None:
+        """All files are in their new places: those items can go that nothing shows any more."""
+        with self.catalogue.snapshot() as snapshot:
+            pending = snapshot.setting(LEFT)
+        if pending:
+            with self.catalogue.transaction() as writing:
+                writing.leave()
+            self.recorded()
 
     def _state(self, total: int, done: int) -> Progress:
         tally = self.tally
@@ -274,8 +285,11 @@ class Run:
     def _record(self, batch: Batch) -> int:
         with self.catalogue.transaction() as writing:
             batch = self._renewed(batch, writing)
-            kept = (writing.embed if self.filling else writing.put)(batch.arrivals, self.space.id)
-            writing.fail([] if self.filling else batch.failures)  # the ledger is about what is not in the collection
+            if self.filling:  # (the ledger of failures is about what is not in the collection)
+                kept = writing.embed(batch.arrivals, self.space.id)
+            else:
+                kept = writing.put(batch.arrivals, self.space.id, more=True)
+                writing.fail(batch.failures)
             self._count(batch, kept, writing)
         self.recorded()
         return len(batch.arrivals) + len(batch.failures)

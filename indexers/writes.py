@@ -16,6 +16,9 @@ from indexers.reads import Snapshot, chunks
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
 
+LEFT = "left"
+"""The setting that holds (old, new) for each file whose content has changed from one item to another."""
+
 
 class Transaction(Snapshot):
     """A snapshot that may write. Each thing done is logged as a change; `finish` numbers them, before the commit."""
@@ -49,9 +52,10 @@ class Transaction(Snapshot):
 
     # ---- items
 
-    def put(self, arrivals: Sequence[Arrival], in_space: int | None = None) -> list[Kept]:
+    def put(self, arrivals: Sequence[Arrival], in_space: int | None = None, *, more: bool = False) -> list[Kept]:
         """Keep these; what is there under the same key is brought up to date: metadata merged (later keys win), the
-        place and the vector replaced. A picture without a key of its own is known by its bytes."""
+        place and the vector replaced. A picture without a key of its own is known by its bytes. `more`: this is one
+        batch of several, after the last of which comes `leave`."""
         keys = [one.key or (one.hash.hex() if one.hash else uuid.uuid4().hex) for one in arrivals]
         existing = self._by_key(keys)
         first = {
@@ -71,6 +75,8 @@ class Transaction(Snapshot):
                 in_space, {one: data for one, data in given if data is not None}, {one for one, new in kept if new}
             )
         self._place([(arrival, one.item) for arrival, one in zip(arrivals, kept, strict=True) if arrival.uri])
+        if not more:
+            self.leave()
         return kept
 
     def _by_key(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -225,10 +231,19 @@ class Transaction(Snapshot):
             elif before[uri].missing_since is not None:
                 self._logged(one, None, "changed")
         self._do(sa.insert(location), list(fresh.values()))
-        for old, new in left:  # when all are in their new places: two files may have changed names
-            self._left(old, new)
+        if left:
+            self.set_setting(LEFT, [*(self.setting(LEFT) or []), *left])
         for part in chunks([arrival.uri or "" for arrival, _ in placed]):
             self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
+
+    def leave(self) -> None:
+        """Let the items go whose files have changed. Only when all are in their new places: files may have changed
+        names among themselves. (What a killed run leaves undone is in the settings, and done by the next one.)"""
+        left = self.setting(LEFT)
+        for old, new in left or []:
+            self._left(old, new)
+        if left:
+            self.set_setting(LEFT, [])
 
     def _left(self, old: int, new: int) -> None:
         """The item that a changed file showed before goes, if nothing else shows it; what was said of it stays."""
@@ -237,7 +252,9 @@ class Transaction(Snapshot):
         )
         by_id = {row.id: row for row in rows}
         elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old).limit(1))
-        if old not in by_id or elsewhere or by_id[old].hash is None or by_id[old].key != by_id[old].hash.hex():
+        if by_id.keys() != {old, new} or elsewhere:
+            return
+        if by_id[old].hash is None or by_id[old].key != by_id[old].hash.hex():  # with a key of its own it stays
             return
         inherited = {key: value for key, value in by_id[old].metadata.items() if key not in by_id[new].metadata}
         self._merge(by_id[new], Arrival(metadata=inherited, text=by_id[old].text if by_id[new].text is None else None))

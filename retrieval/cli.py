@@ -10,6 +10,8 @@ import json
 import logging
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -337,10 +339,12 @@ def hush() -> None:
 
 
 def usage(error: Exception) -> int:
-    """Errors of the argument parser; anything else is a fault of ours, which has to show itself whole."""
+    """Errors of the argument parser; anything else is a fault of ours: a sentence, and a file."""
     show = getattr(error, "show", None)
     if show is None:
-        raise error
+        with tempfile.NamedTemporaryFile("w", prefix="nearkin-", suffix=".log", delete=False) as file:
+            traceback.print_exception(error, file=file)
+        return fail(f"a fault of nearkin's own ({type(error).__name__}: {error}); please report it with {file.name}", 1)
     show()
     return int(getattr(error, "exit_code", 2))
 

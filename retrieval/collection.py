@@ -150,7 +150,8 @@ class Collection:
         view = self._spaces.for_vectors(vectors)
         arrivals = sources.vectors(vectors, view.space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
-            kept = [one for part in sources.parts(arrivals) for one in writing.put(part, view.space.id)]
+            kept = [one for part in sources.parts(arrivals) for one in writing.put(part, view.space.id, more=True)]
+            writing.leave()
         self._spaces.settle(catch_up)
         new = sum(one.new for one in kept)
         items = tuple(one.item for one in kept)

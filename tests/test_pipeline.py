@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from PIL.Image import Image
 
 from indexers.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
-from indexers.errors import BadVector
+from indexers.errors import BadVector, ItemNotFound
 from indexers.pipeline import Batch, Progress, Run, Source
 from indexers.scan import find
-from indexers.types import Space, Vectors
+from indexers.types import Arrival, FoundFile, Space, Vectors
 from retrieval import Collection
 from tests import pictures
 
@@ -313,3 +314,39 @@ def test_a_process_that_is_stopped_loses_only_what_was_in_flight(tmp_path: Path,
         report = collection.add(place)
         assert (report.known, report.added) == (kept, 80 - kept)
         assert collection.verify().ok
+
+
+def test_files_that_change_names_among_themselves_keep_what_was_said_of_them(tmp_path: Path) -> None:
+    """A renaming that shifts every file by one, in batches that end in the middle of it."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for place in range(9):
+        PIL.Image.new("RGB", (8, 8), (place * 20, 0, 0)).save(folder / f"{place}.png")
+    with Collection.open(tmp_path / "collection", create=True, embedder="tiny", batch=2, threads=1) as collection:
+        collection.add(folder)
+        for place in range(9):
+            collection.update(str(folder / f"{place}.png"), {"was": place})
+        before = {item.metadata["was"]: item.id for item in collection.items().items}
+        for place in reversed(range(9)):
+            (folder / f"{place}.png").rename(folder / f"{place + 1}.png")
+        os.utime(folder / "1.png", ns=(1, 1))
+        report = collection.sync(folder)
+        assert (report.added, report.failed, report.missing) == (0, 0, 1)
+        assert {item.metadata["was"]: item.id for item in collection.items().items} == before
+        moved = [collection.get(str(folder / f"{place + 1}.png")) for place in range(9)]
+        assert [item.metadata["was"] for item in moved] == list(range(9))
+
+
+def test_what_a_killed_run_left_undone_is_done_by_the_next(tmp_path: Path, folder: Path) -> None:
+    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as collection:
+        collection.add(folder, metadata={"album": "discs"})
+        (old,) = (item.id for item in collection.items().items if item.uri == str(folder / "red.png"))
+        with collection._catalogue.transaction() as writing:  # the first batch of a run that is killed then
+            file = FoundFile(str(folder / "red.png"), str(folder / "red.png"), 1, 1, 1)
+            arrival = Arrival(hash=b"x" * 20, uri=file.uri, file=file, vector=np.ones(13, np.float32))
+            (kept,) = writing.put([arrival], 1, more=True)
+        assert collection.count() == 6
+        collection.add(folder / "green.png")
+        assert collection.get(kept.item).metadata == {"album": "discs"}
+        with pytest.raises(ItemNotFound):
+            collection.get(old)
