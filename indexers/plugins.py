@@ -1,19 +1,30 @@
 """Name -> class for each family. Built-in members and those of other distributions come through the same door:
-an entry point, loaded when it is first asked for."""
+an entry point, loaded when it is first asked for.
+
+A name may carry an argument after a colon: `timm:resnet26d` is the member `timm`, and its class says with
+`named("resnet26d")` which settings that stands for. Such a name is used like any other.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from indexers.errors import MissingPackage, UnknownPlugin
+from indexers.errors import BadSetting, MissingPackage, UnknownPlugin
 
 BUILT_IN = {
     "nearkin.embedders": {
         "lite0": "indexers.embedders.lite0:Lite0",
         "classic": "indexers.embedders.classic:Classic",
         "tiny": "indexers.embedders.tiny:Tiny",
+        "clip": "indexers.embedders.clip:Clip",
+        "resnet18": "indexers.embedders.torchvision:ResNet18",
+        "resnet50": "indexers.embedders.torchvision:ResNet50",
+        "resnet101": "indexers.embedders.torchvision:ResNet101",
+        "torchvision": "indexers.embedders.torchvision:TorchVision",
+        "timm": "indexers.embedders.timm:Timm",
+        "onnx": "indexers.embedders.onnx:Onnx",
     },
     "nearkin.vectors": {
         "hnsw": "indexers.vectors.hnsw:Hnsw",
@@ -31,19 +42,28 @@ def members(group: str) -> dict[str, EntryPoint]:
 
 
 def load(group: str, name: str) -> Any:
-    """The class of that name.
+    """The class of that name; with an argument in the name, what makes an instance of that class, with these settings
+    unless others are given.
 
-    Raises UnknownPlugin with the names there are, MissingPackage if what it needs is not installed.
+    Raises UnknownPlugin with the names there are, MissingPackage if what it needs is not installed, BadSetting for an
+    argument that the class does not take.
     """
-    point = member(group, name)
+    point, argument = member(group, name), name.partition(":")[2]
     try:
-        return point.load()
+        found = point.load()
     except ImportError as error:
         raise MissingPackage(f"{name!r} needs the package {error.name!r}, which is not installed: {error}") from error
+    if not argument:
+        return found
+    if not hasattr(found, "named"):
+        raise BadSetting(f"{point.name!r} takes no argument after a colon; got {name!r}")
+    return partial(found, **found.named(argument))
 
 
 def member(group: str, name: str) -> EntryPoint:
-    """Where the class of that name is to be found. Raises UnknownPlugin with the names there are."""
+    """Where the class of that name (without its argument) is to be found. Raises UnknownPlugin with the names there
+    are."""
+    name = name.partition(":")[0]
     built_in = BUILT_IN[group].get(name)
     if built_in:  # no scan of the installed distributions for a name of our own
         return EntryPoint(name, built_in, group)

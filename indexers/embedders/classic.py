@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,11 @@ class Classic(Embedder):
     Settings: `shape`, `colour`, `texture`, the weights, at least 0.
     """
 
-    name: ClassVar[str] = "classic"
+    name = "classic"
     dimension = _SHAPE + _COLOUR + _TEXTURE
     input_size = _EDGE
-    licence: ClassVar[str] = "none needed: there are no weights"
-    extra: ClassVar[str | None] = "models"
+    licence = "none needed: there are no weights"
+    extra = "models"
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -56,6 +57,9 @@ class Classic(Embedder):
     @classmethod
     def defaults(cls) -> Json:
         return {"shape": 1.0, "colour": 1.0, "texture": 0.5}
+
+    def missing(self) -> str:
+        return "" if find_spec("skimage") else "pip install 'nearkin[models]'"
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """uint8 (128, 128, 6): red, green, blue, hue, saturation, value."""

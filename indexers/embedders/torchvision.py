@@ -1,0 +1,188 @@
+"""torchvision's classifiers of pictures without their last layer: ResNets by their own names, all others by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from indexers.embedders import weights
+from indexers.embedders.network import NetworkEmbedder
+from indexers.embedders.transform import Transform, of_torchvision
+from indexers.errors import BadSetting, MissingPackage
+from indexers.types import Json
+
+_KNOWN = {"resnet18": 512, "resnet34": 512, "resnet50": 2048, "resnet101": 2048, "resnet152": 2048}
+"""Dimensions, for which torchvision need not be imported."""
+
+
+class TorchVision(NetworkEmbedder):
+    """The penultimate features of a classifier trained on ImageNet: what goes into its last linear layer.
+
+    So 512 numbers of ResNet-18 and 2,048 of ResNet-50 (He et al., CVPR 2016), the pooled features; 4,096 of VGG and
+    AlexNet, the second of their fully connected layers; the class token of a vision transformer; the normalised pooled
+    features of ConvNeXt and Swin; 1,280 of MobileNet.
+
+    Settings: `model`, a name of torchvision's; `weights`: one of its published weights (such as "IMAGENET1K_V1"), a
+    local file with the whole state_dict (.safetensors, .pt, .pth), or None, which is torchvision's own choice;
+    `precision`.
+    """
+
+    name = "torchvision"
+    licence = "BSD-3-Clause"
+    packages = ("torch", "torchvision")
+    _model: str | None = None
+
+    def __init__(self, device: str = "auto", **settings: Any) -> None:
+        super().__init__(device, **settings)
+        model, wanted = self.settings["model"], self.settings["weights"]
+        if not isinstance(model, str) or not model:
+            raise BadSetting("the embedder 'torchvision' needs the name of a model, as in 'torchvision:vgg16'")
+        if wanted is not None and not isinstance(wanted, str):
+            raise BadSetting(f"the weights of the embedder {self.name!r} are a name or a path; got {wanted!r}")
+        if wanted is not None and weights.is_file_name(wanted):
+            self.settings["weights"] = weights.absolute(wanted)
+        if self._model is None:
+            self.name = f"torchvision:{model}"
+        elif model != self._model:
+            raise BadSetting(f"the embedder {self.name!r} is of the model {self._model!r}; use 'torchvision:{model}'")
+
+    @classmethod
+    def defaults(cls) -> Json:
+        return {"model": cls._model, "weights": None} | super().defaults()
+
+    @classmethod
+    def named(cls, argument: str) -> Json:
+        return {"model": argument}
+
+    # ---- what is known before anything is loaded
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]
+        return _KNOWN.get(self.settings["model"]) or _dimension(self.settings["model"])
+
+    @property
+    def input_size(self) -> int:  # type: ignore[override]
+        return 256 if self.settings["model"] in _KNOWN else max(self.transform.resize)
+
+    def make_transform(self) -> Transform:
+        preset = self._published().transforms()
+        if not hasattr(preset, "resize_size"):
+            raise BadSetting(f"{self.settings['model']!r} is no classifier of pictures, and can't be used as embedder")
+        return of_torchvision(preset)
+
+    def _published(self) -> Any:
+        """The published weights: those that were asked for, or the model's default (a local file is used with its
+        transform)."""
+        models, wanted = _models(), self.settings["weights"]
+        _check(self.settings["model"])
+        every = models.get_model_weights(self.settings["model"])
+        if wanted is None or weights.is_file_name(wanted):
+            return every.DEFAULT
+        if wanted not in every.__members__:
+            raise BadSetting(
+                f"the model {self.settings['model']!r} has no weights {wanted!r}; it has: "
+                f"{', '.join(every.__members__)}, or give the path of a file"
+            )
+        return every[wanted]
+
+    # ---- weights
+
+    def weights_path(self, download: bool = True) -> Path:
+        wanted = self.settings["weights"]
+        if wanted is not None and weights.is_file_name(wanted):
+            return weights.local(wanted, self.name)
+        import torch
+
+        url = self._published().url
+        file = Path(urlsplit(url).path).name
+        digest = file.rpartition("-")[2].partition(".")[0]
+        try:
+            return weights.from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), digest, download)
+        except OSError as error:
+            what = f"{wanted or 'DEFAULT'} of torchvision's {self.settings['model']}"
+            raise weights.unavailable(self.name, what, [str(error)], "the setting weights=") from error
+
+    def published_bytes(self) -> int | None:
+        return int(self._published().meta["_file_size"] * 2**20)
+
+    def make_network(self) -> Any:
+        network = _build(self.settings["model"])
+        weights.fill(network, self.weights_path(), self.name)
+        return headless(network)
+
+
+class ResNet18(TorchVision):
+    """512 pooled features of ResNet-18, trained on ImageNet."""
+
+    name = _model = "resnet18"
+
+
+class ResNet50(TorchVision):
+    """2,048 pooled features of ResNet-50, trained on ImageNet."""
+
+    name = _model = "resnet50"
+
+
+class ResNet101(TorchVision):
+    """2,048 pooled features of ResNet-101, trained on ImageNet."""
+
+    name = _model = "resnet101"
+
+
+def headless(network: Any) -> Any:
+    """The network without its last linear layer (SqueezeNet: without the convolution that takes its place)."""
+    import torch
+
+    name, layer = _last(network)
+    parent = network.get_submodule(name.rpartition(".")[0])
+    setattr(parent, name.rpartition(".")[2], torch.nn.Identity())
+    if isinstance(layer, torch.nn.Conv2d):  # the pooling after it stays
+        return torch.nn.Sequential(network, torch.nn.Flatten())
+    if hasattr(network, "AuxLogits"):  # Inception, GoogLeNet: helpers of training
+        network.aux_logits = False
+    return network
+
+
+def _last(network: Any) -> tuple[str, Any]:
+    import torch
+
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    tops = [
+        (name, one) for name, one in network.named_modules() if isinstance(one, kinds) and "aux" not in name.lower()
+    ]
+    if not tops:
+        raise BadSetting(f"{type(network).__name__} has no classifier that could be left out")
+    return tops[-1]
+
+
+def _dimension(model: str) -> int:
+    """What goes into the last layer, of a network without memory."""
+    import torch
+
+    with torch.device("meta"):
+        _, layer = _last(_build(model))
+    return int(getattr(layer, "in_features", 0) or layer.in_channels)
+
+
+def _build(model: str) -> Any:
+    _check(model)
+    models = _models()
+    extra = {"init_weights": False} if model in ("inception_v3", "googlenet") else {}
+    return models.get_model(model, weights=None, **extra)
+
+
+def _check(model: str) -> None:
+    known = _models().list_models(module=_models())
+    if model not in known:
+        raise BadSetting(f"torchvision has no classifier {model!r}; it has: {', '.join(known)}")
+
+
+def _models() -> Any:
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise MissingPackage(
+            f"the embedders of torchvision need the package {error.name!r}: pip install 'nearkin[models]'"
+        ) from error
+    return models

@@ -1,0 +1,182 @@
+"""What a model looks at of a picture: resized, cropped and normalised just as when it was trained.
+
+One record describes the transforms of open_clip, torchvision and timm alike. It needs none of them, and can be written
+into a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexers.errors import BadSetting
+from indexers.types import Json
+
+Floats = NDArray[np.float32]
+INTERPOLATIONS = {
+    name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+}
+_STRIP = 8
+"""A picture that is so many times as long as wide is not resized whole: it would not end (1 x 60,000 pixels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """`resize`: height and width in pixels of
+
+    - "shortest": the picture scaled until both its edges are at least that (if it is square, the short edge is that);
+    - "longest": scaled until both are at most that;
+    - "squash": the picture itself, at the cost of its proportions.
+
+    Then the middle, `crop` (height, width), filled up with the colour `fill` where the picture is smaller; divided by
+    255, less `mean`, divided by `std`, for red, green and blue.
+    """
+
+    resize: tuple[int, int]
+    crop: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    mode: Literal["shortest", "longest", "squash"] = "shortest"
+    interpolation: str = "bicubic"
+    fill: tuple[int, int, int] = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS or self.mode not in ("shortest", "longest", "squash"):
+            raise BadSetting(
+                f"a transform with interpolation {self.interpolation!r} and mode {self.mode!r} is not known; "
+                f"interpolations: {', '.join(INTERPOLATIONS)}; modes: shortest, longest, squash"
+            )
+        if min(*self.resize, *self.crop) < 1 or not all(self.std):
+            raise BadSetting(f"a transform needs sizes of at least 1 and a std above 0; got {self}")
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        """uint8 (height, width, 3) of an upright RGB picture."""
+        resample = INTERPOLATIONS[self.interpolation]
+        if self.mode == "shortest" and max(image.size) > _STRIP * min(image.size) and self.resize[0] == self.resize[1]:
+            return crop(image, self.resize[0], self.crop, resample)
+        size = self._size(image)
+        resized = image if size == image.size else image.resize(size, resample)
+        return self._middle(resized)
+
+    def _size(self, image: Image.Image) -> tuple[int, int]:
+        (width, height), (down, across) = image.size, self.resize
+        if self.mode == "squash":
+            return across, down
+        if self.mode == "shortest" and down == across:
+            return _scaled(image.size, down)
+        # timm's and open_clip's ResizeKeepRatio
+        ratio = (max if self.mode == "longest" else min)(height / down, width / across)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+    def _middle(self, image: Image.Image) -> NDArray[np.uint8]:
+        height, width = self.crop
+        if width > image.width or height > image.height:
+            padded = Image.new("RGB", (max(width, image.width), max(height, image.height)), self.fill)
+            padded.paste(image, ((padded.width - image.width) // 2, (padded.height - image.height) // 2))
+            image = padded
+        left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
+        return np.asarray(image.crop((left, top, left + width, top + height)))
+
+    def normalised(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
+        """float32 (n, 3, height, width), C-contiguous."""
+        scale = (1 / (255 * np.array(self.std))).astype(np.float32)
+        shift = (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
+        found = np.empty((len(batch), 3, *self.crop), np.float32)
+        for row, pixels in zip(found, batch, strict=True):
+            for channel in range(3):
+                np.multiply(pixels[:, :, channel], scale[channel], out=row[channel])
+                row[channel] += shift[channel]
+        return found
+
+    def to_dict(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Json) -> Transform:
+        """Raises BadSetting."""
+        try:
+            found: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            return cls(**found)
+        except TypeError as error:
+            raise BadSetting(f"{values} describes no transform: {error}") from error
+
+
+def crop(
+    image: Image.Image, short_edge: int, edges: tuple[int, int], resample: Image.Resampling = Image.Resampling.BICUBIC
+) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3): the middle of the picture after its short edge was made `short_edge`.
+
+    The pixels of torchvision's Resize and CenterCrop, without resizing all that is cropped: a panorama costs no more
+    than a square. Pillow rounds rows otherwise when it resizes from a box that cuts them, so only tall strips are cut.
+    """
+    (width, height), (edge_down, edge_across) = image.size, edges
+    across, down = _scaled(image.size, short_edge)
+    left, top = round((across - edge_across) / 2.0), round((down - edge_down) / 2.0)
+    columns = left * width / across, (left + edge_across) * width / across
+    if down > 4 * edge_down:
+        rows = top * height / down, (top + edge_down) * height / down
+        down, top = edge_down, 0
+    else:
+        rows = 0.0, float(height)
+    box = (columns[0], rows[0], columns[1], rows[1])
+    resized = image.resize((edge_across, down), resample, box=box)
+    return np.asarray(resized)[top : top + edge_down]
+
+
+def _scaled(size: tuple[int, int], short_edge: int) -> tuple[int, int]:
+    """torchvision's size of a picture whose short edge becomes that."""
+    short = min(size)
+    width, height = (short_edge if side == short else int(short_edge * side / short) for side in size)
+    return width, height
+
+
+def of_open_clip(config: Json) -> Transform:
+    """Of open_clip's preprocessing configuration (`model.visual.preprocess_cfg`)."""
+    size = _pair(config["size"])
+    square = size[0] == size[1] or config.get("resize_mode") != "shortest"
+    return Transform(
+        size,
+        size,
+        _triple(config["mean"]),
+        _triple(config["std"]),
+        config.get("resize_mode") or "shortest",
+        (config.get("interpolation") or "bicubic") if square else "bicubic",  # their ResizeKeepRatio takes no other
+        (int(config.get("fill_color") or 0),) * 3,
+    )
+
+
+def of_torchvision(preset: Any) -> Transform:
+    """Of torchvision's ImageClassification preset (`weights.transforms()`)."""
+    return Transform(
+        _pair(preset.resize_size),
+        _pair(preset.crop_size),
+        _triple(preset.mean),
+        _triple(preset.std),
+        interpolation=preset.interpolation.value,
+    )
+
+
+def of_timm(config: Json) -> Transform:
+    """Of timm's data configuration (`timm.data.resolve_model_data_config(model)`)."""
+    size = _pair(config["input_size"][-2:])
+    scaled = tuple(math.floor(edge / (config["crop_pct"] or 0.875)) for edge in size)
+    mode: Any = {"squash": "squash", "border": "longest"}.get(config.get("crop_mode") or "center", "shortest")
+    mean = _triple(config["mean"])
+    fill = _triple([round(255 * value) for value in mean]) if mode == "longest" else (0, 0, 0)
+    return Transform((scaled[0], scaled[1]), size, mean, _triple(config["std"]), mode, config["interpolation"], fill)
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    values = [size] if isinstance(size, int) else list(size)
+    return int(values[0]), int(values[-1])
+
+
+def _triple(values: Any) -> tuple[Any, Any, Any]:
+    found = [values] * 3 if isinstance(values, (int, float)) else list(values)
+    return found[0], found[1], found[2]
