@@ -197,11 +197,12 @@ def candidates(
 
 
 def cosine(one: Floats, other: Floats) -> float:
-    """The least cosine of corresponding rows; 0 if there is a row without length, or one that is not finite."""
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    """The least cosine of corresponding rows; 0 if one is not finite, or has no length though the other has."""
+    first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (one, other))
     with np.errstate(all="ignore"):
-        found = np.einsum("ij,ij->i", one, other) / lengths
-    return float(np.nan_to_num(found, nan=0.0).min())
+        lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+        found = np.nan_to_num(np.einsum("ij,ij->i", first, second) / lengths, nan=0.0)
+    return float(np.where((first == 0).all(axis=1) & (second == 0).all(axis=1), 1.0, found).min())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from indexers.embedders.engines import LEAST_COSINE, PRECISIONS, Engine, Torch, 
 from indexers.embedders.export import onnx_bytes
 from indexers.embedders.quick import check_device, folded, missing_packages, pick_device
 from indexers.embedders.transform import Floats, Transform
-from indexers.errors import BadSetting, MissingPackage, NearkinError, WeightsUnavailable
+from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors
 
 
@@ -155,15 +155,16 @@ class OnceExported:
         return self._bytes
 
 
-def best(makers: Any, looked: Floats, reference: Floats, name: str) -> Engine:
-    """The first engine that can be made and whose vectors agree with the reference to LEAST_COSINE."""
-    log = logging.getLogger("nearkin")
-    for make in makers:
+def best(makers: Iterable[Callable[[], Engine]], looked: Floats, reference: Floats, name: str) -> Engine:
+    """The first engine that can be made and whose vectors agree with the reference to LEAST_COSINE.
+
+    The last one is full precision, and is taken as it is.
+    """
+    log, every = logging.getLogger("nearkin"), list(makers)
+    for make in every[:-1]:
         try:
-            engine: Engine = make()
+            engine = make()
             near = cosine(engine.run(looked, 1), reference)
-        except NearkinError:
-            raise
         except Exception as error:  # a model that one of them can't convert is another's to run
             log.debug("the embedder %s: an engine can't be used: %s", name, error)
             continue
@@ -171,7 +172,7 @@ def best(makers: Any, looked: Floats, reference: Floats, name: str) -> Engine:
             log.debug("the embedder %s runs with %s (cosine to full precision %.5f)", name, engine.label, near)
             return engine
         log.debug("the embedder %s: %s is too coarse (cosine %.5f)", name, engine.label, near)
-    raise MissingPackage(f"nothing here runs the embedder {name!r}; nearkin doctor shows what is missing")
+    return every[-1]()
 
 
 def loaded(make: Any, example: Floats) -> Any:

@@ -1,0 +1,157 @@
+"""Embedding with the large models, random weights: the setting that we choose ourselves, beside torch in full precision.
+
+`add` with `clip` is measured as in `adding`: wall time beside the processor time that its pictures need.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from indexers import images
+from indexers.embedders.clip import Clip
+from indexers.embedders.engines import cosine
+from indexers.embedders.network import NetworkEmbedder
+from indexers.embedders.torchvision import ResNet50
+from retrieval import Collection
+from retrieval.config import Config
+from tests.bench import adding
+from tests.bench.harness import Bench, in_turns
+
+TURNS = 7
+
+
+def run(bench: Bench) -> None:
+    folder = bench.work / "weights"
+    folder.mkdir(exist_ok=True)
+    clip = once(folder / "clip.safetensors", random_clip)
+    resnet = once(folder / "resnet50.safetensors", random_resnet)
+    pictures = [image.resize((448, 448)) for image in adding.samples()]
+    compare(
+        bench, "CLIP ViT-B-32 image tower", lambda **how: Clip(pretrained=str(clip), device="cpu", **how), pictures, 3
+    )
+    compare(bench, "ResNet-50", lambda **how: ResNet50(weights=str(resnet), device="cpu", **how), pictures, 1.8)
+    embedder = Clip(pretrained=str(clip), device="cpu")
+    photographs = adding.make(bench.work / "photographs-300", int(300 * bench.scale), adding.photograph, 20)
+    added(bench, "12-megapixel JPEG photographs", photographs, 64, embedder)
+    small = adding.make(bench.work / "small-1500", int(1500 * bench.scale), adding.thumbnail, 0)
+    added(bench, "small pictures", small, 256, embedder)
+
+
+def compare(
+    bench: Bench, what: str, make: Callable[..., NetworkEmbedder], pictures: list[Image.Image], goal: float
+) -> None:
+    """The forward pass as `add` runs it: a thread a core, one core each. Pictures a second, and the worst cosine."""
+    ours, plain = make(), make(precision="fp32")
+    batch = (([ours.prepare(one) for one in pictures]) * ours.batch_size)[: ours.batch_size]
+    pixels = ours.transform.normalised(batch)
+    network = plain.make_network().eval()  # as its makers give it: nothing folded, their layout
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(cores, initializer=ours.limit_threads, initargs=(1,)) as pool:
+
+        def all_cores(job: Callable[[], Any]) -> Callable[[int], Any]:
+            return lambda _: list(pool.map(lambda _: job(), range(cores)))
+
+        times = in_turns(
+            TURNS,
+            all_cores(lambda: ours.forward(batch)),
+            all_cores(lambda: torch_fp32(network, pixels)),
+            all_cores(lambda: plain.forward(batch)),
+            warm=1,
+        )
+    quick, peer, folded = (cores * len(batch) / seconds for seconds in times)
+    near = cosine(ours.forward(batch), torch_fp32(network, pixels))
+    label, start = ours.engine().label, time.perf_counter()
+    make().engine()
+    bench.add(
+        f"{what}, {cores} cores",
+        quick,
+        "pictures/s",
+        f"{goal} x torch fp32",
+        peer=peer,
+        limit=goal * peer,
+        more=True,
+        note=f"{label}; our fp32 {folded:.0f}; ready after {time.perf_counter() - start:.1f} s",
+    )
+    bench.add(f"{what}: cosine to fp32", near, "", "at least .999", limit=0.999, more=True)
+
+
+def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
+    """Wall time of `add`, beside the processor time of decoding and of the forward pass, shared by the cores."""
+    paths, cores, target = sorted(folder.iterdir()), Config().cores, bench.work / "added"
+    sample = min(sample, len(paths))
+    embedder.engine()
+    need, walls = [busy(embedder, paths[:sample], cores)], []
+    for _ in range(2):
+        shutil.rmtree(target, ignore_errors=True)
+        with Collection.open(target, create=True, embedder=embedder) as collection:
+            start = time.perf_counter()
+            report = collection.add(folder)
+            walls.append(time.perf_counter() - start)
+            assert report.added + report.known == len(paths), report
+        need.append(busy(embedder, paths[:sample], cores))
+    shutil.rmtree(target)
+    peer, wall = float(np.median(need)) * len(paths) / sample / cores, float(np.median(walls))
+    bench.add(
+        f"add of {len(paths):,} {what} with clip, {cores} cores",
+        wall,
+        "s",
+        "1.15 x (decoding + forward pass) / cores",
+        peer=peer,
+        limit=1.15 * peer,
+        note=f"{len(paths) / wall:.0f} a second",
+    )
+
+
+def busy(embedder: NetworkEmbedder, paths: Sequence[Path], cores: int) -> float:
+    """Seconds of processor time of the whole process (engines have threads of their own) to decode and embed these,
+    with every core at work on its share."""
+
+    def work(core: int) -> None:
+        own, size = paths[core::cores], embedder.batch_size
+        for place in range(0, len(own), size):
+            embedder.embed([images.decode(path, embedder.input_size).image for path in own[place : place + size]])
+
+    with ThreadPoolExecutor(cores, initializer=embedder.limit_threads, initargs=(1,)) as pool:
+        start = time.process_time()
+        list(pool.map(work, range(cores)))
+        return time.process_time() - start
+
+
+def torch_fp32(network: Any, pixels: np.ndarray) -> np.ndarray:
+    import torch
+
+    with torch.inference_mode():
+        found: np.ndarray = network(torch.from_numpy(pixels)).numpy()
+    return found
+
+
+def once(path: Path, make: Callable[[], Any]) -> Path:
+    """The state of a model with random weights, as a file."""
+    if not path.exists():
+        import torch
+        from safetensors.torch import save_file
+
+        torch.manual_seed(0)
+        save_file(make().state_dict(), path)
+    return path
+
+
+def random_clip() -> Any:
+    from open_clip import CLIP, get_model_config
+
+    return CLIP(**get_model_config("ViT-B-32"))
+
+
+def random_resnet() -> Any:
+    from torchvision.models import resnet50
+
+    return resnet50(weights=None)
