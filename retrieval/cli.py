@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import sys
@@ -19,9 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval.terminal import Notes, emit, reported, say, show_hits, show_table, watched
+from retrieval.arguments import listed, made, parsed, second_space
+from retrieval.terminal import Notes, emit, reported, say, show_embedders, show_hits, show_table, watched
 
 if TYPE_CHECKING:
+    from indexers.types import Json
     from retrieval.collection import Collection
 
 app = typer.Typer(
@@ -36,6 +37,11 @@ Folder = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Where = Annotated[str | None, typer.Option("--where", help='A filter, e.g. \'{"year": {"$gte": 2020}}\'.')]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
+Precision = Annotated[str | None, typer.Option(help="How to compute: auto, fp32, bf16, int8.")]
+Settings = Annotated[
+    str | None, typer.Option(help='The embedder\'s settings, e.g. \'{"pretrained": "my.safetensors"}\'.')
+]
 DEFAULT = Path("nearkin-collection")
 
 
@@ -51,7 +57,13 @@ def opened(folder: Path, **options: Any) -> Iterator[Collection]:
 def add(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files, folders, globs.")] = None,
     collection: Folder = DEFAULT,
-    embedder: Annotated[str | None, typer.Option(help="What turns pictures into vectors (chosen once).")] = None,
+    embedder: Annotated[str | None, typer.Option(help="What turns pictures into vectors; see `embedders`.")] = None,
+    device: Device = "auto",
+    precision: Precision = None,
+    settings: Settings = None,
+    listing: Annotated[
+        Path | None, typer.Option("--list", help="A file with paths, one a line; - is standard input.")
+    ] = None,
     metadata: Annotated[str | None, typer.Option(help='Metadata for each picture, e.g. \'{"album": "2024"}\'.')] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
     as_json: AsJson = False,
@@ -61,32 +73,51 @@ def add(
     With --embedder NAME on a collection that was made with another one: fill a second space beside the first, from the
     pictures that are there. `nearkin use NAME` then switches to it.
     """
-    if not paths and not retry_failed and embedder is None:
-        raise typer.BadParameter("give files, folders or globs to add (or --retry-failed)")
+    wanted: list[Any] = [*(paths or []), *(listed(listing) if listing else [])]
+    if not wanted and not retry_failed and embedder is None:
+        raise typer.BadParameter("give files, folders or globs to add (or --list, or --retry-failed)")
+    how: Json = parsed(settings, "--settings") or {}
+    how |= {} if precision is None else {"precision": precision}
     second = second_space(collection, embedder)
-    with opened(collection, create=True, embedder=None if second else embedder) as target, watched() as watch:
+    chosen = made(embedder, how) if embedder and how else embedder
+    first = None if second else chosen
+    with opened(collection, create=True, embedder=first, device=device) as target, watched() as watch:
         said = parsed(metadata, "--metadata")
-        if paths:
-            report = target.add(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
-        elif retry_failed:
+        if retry_failed and not wanted:
             report = target.retry_failed(progress=watch)
-        if second and embedder:
-            report = target.fill(embedder, progress=watch)
+        elif wanted or not second:
+            report = target.add(wanted, metadata=said, retry_failed=retry_failed, progress=watch)
+        if second and chosen:
+            report = target.fill(chosen, progress=watch)
     reported(report, as_json)
 
 
-def second_space(collection: Path, embedder: str | None) -> bool:
-    """The collection is there, and its pictures are embedded with another one."""
-    from indexers.errors import CollectionNotFound
+@app.command()
+def embedders(
+    names: Annotated[list[str] | None, typer.Argument(help="Some, e.g. timm:resnet26d; all if none is given.")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Also measure how quick each is here.")] = False,
+    device: Device = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which embedders can be used now, and what the others need."""
+    from indexers.embedders.overview import overview
 
-    if embedder is None:
-        return False
-    try:
-        with opened(collection) as found:
-            current = next((space for space in found.spaces() if space.current), None)
-    except CollectionNotFound:
-        return False
-    return current is not None and current.embedder not in (embedder, None)
+    found = overview(names or (), measure, device, **(parsed(settings, "--settings") or {}))
+    emit({"embedders": [one.to_dict() for one in found]}) if as_json else show_embedders(found)
+
+
+@app.command("export-onnx")
+def export_onnx(
+    embedder: Annotated[str, typer.Argument(help="clip, resnet50, torchvision:NAME, timm:NAME ...")],
+    file: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights where that pays: smaller, quicker.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Write a model as an ONNX file, which the embedder `onnx:FILE` reads."""
+    from indexers.embedders.export import export_onnx as write
+
+    say(f"wrote {write(made(embedder, parsed(settings, '--settings') or {}), file, int8)}")
 
 
 @app.command()
@@ -287,18 +318,6 @@ def demo(
 
 
 # ---- running
-
-
-def parsed(text: str | None, option: str) -> Any:
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        shown = text if len(text) < 200 else f"{text[:200]}..."
-        raise typer.BadParameter(
-            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {shown!r} is not ({error})"
-        ) from error
 
 
 def main() -> NoReturn:

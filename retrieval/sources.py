@@ -24,6 +24,12 @@ Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 parts = chunks
 
 
+def listed(data: bytes) -> list[str]:
+    """Paths in a list: each ends with a NUL (as `find -print0` writes them), or else with the line."""
+    parts = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
+
+
 class Given:
     """`found`: files to be scanned, all with `metadata`; or else `sources`: pictures one by one."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from indexers.embedders.overview import Entry
     from retrieval.results import AddReport, Hits, SyncReport
 
 
@@ -59,6 +60,26 @@ def show_hits(hits: Hits) -> None:
         said = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
         table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(said))
     Console().print(table if len(hits) else "nothing found")
+
+
+def show_embedders(entries: Sequence[Entry]) -> None:
+    """A line for each, and what is in the way of those that can't be used yet."""
+    width = max(len(one.name) for one in entries)
+    for one in entries:
+        facts = [
+            f"{one.dimension} dimensions" if one.dimension else "",
+            weights(one.bytes),
+            one.licence if one.bytes != 0 else "",
+        ]
+        facts += ["reads words" if one.reads_words else "", f"{one.rate:.0f} pictures/s" if one.rate else ""]
+        facts += [f"({one.computes})" if one.computes else ""]
+        say(f"{'ok' if one.usable else '--'}  {one.name:<{width}}  " + ", ".join(fact for fact in facts if fact))
+        if one.missing:
+            say(f"    {'':<{width}}  {one.missing}")
+
+
+def weights(count: int | None) -> str:
+    return "" if count is None else f"weights of {count / 2**20:.0f} MiB" if count else "no weights"
 
 
 def show_table(rows: list[tuple[str, str]]) -> None:

@@ -1,0 +1,59 @@
+"""What the command line's arguments stand for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from indexers.embedders.base import Embedder
+    from indexers.types import Json
+
+
+def made(embedder: str, settings: Json) -> Embedder:
+    """An embedder with settings of one's own."""
+    from indexers import plugins
+
+    found: Embedder = plugins.load("nearkin.embedders", embedder)(**settings)
+    return found
+
+
+def listed(file: Path) -> list[str]:
+    """Paths from a file or standard input."""
+    from retrieval.sources import listed as split
+
+    try:
+        return split(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"--list {file} can't be read: {error.strerror or error}") from error
+
+
+def second_space(collection: Path, embedder: str | None) -> bool:
+    """The collection is there, and its pictures are embedded with another one."""
+    from indexers.errors import CollectionNotFound
+    from retrieval.collection import Collection
+
+    if embedder is None:
+        return False
+    try:
+        with Collection.open(collection) as found:
+            current = next((space for space in found.spaces() if space.current), None)
+    except CollectionNotFound:
+        return False
+    return current is not None and current.embedder not in (embedder, None)
+
+
+def parsed(text: str | None, option: str) -> Any:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        shown = text if len(text) < 200 else f"{text[:200]}..."
+        raise typer.BadParameter(
+            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {shown!r} is not ({error})"
+        ) from error
