@@ -18,7 +18,7 @@ from indexers import plugins
 from indexers.embedders import engines, network, weights
 from indexers.embedders.base import Embedder
 from indexers.embedders.clip import Clip
-from indexers.embedders.engines import cosine
+from indexers.embedders.engines import cosine, onnx_bytes
 from indexers.embedders.export import export_onnx
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.onnx import Onnx
@@ -352,7 +352,9 @@ def test_openais_weights_have_another_activation() -> None:
         ("clip", {"pretrained": 3}, "pretrained 3"),
         ("clip", {"precision": "fp8"}, "'fp8' is not known; give one of: auto, fp32, bf16, int8"),
         ("clip", {"device": "gpu"}, "device 'gpu'"),
-        ("resnet18:b", {}, "is of the model 'resnet18'; use 'torchvision:b'"),
+        ("resnet18", {"model": "b"}, "is of the model 'resnet18'; use 'torchvision:b'"),
+        ("resnet18:b", {}, "no weights 'b'; it has: IMAGENET1K_V1"),
+        ("torchvision:vgg16/b", {}, "no weights 'b'; it has: IMAGENET1K_V1"),
         ("resnet18", {"weights": "IMAGENET7"}, "no weights 'IMAGENET7'; it has: IMAGENET1K_V1"),
         ("torchvision", {}, "name of a model, as in 'torchvision:vgg16'"),
         ("torchvision:vgg7", {}, "no classifier 'vgg7'; it has: .*vgg16"),
@@ -410,9 +412,9 @@ def test_embedders_without_words_name_those_that_read_them(folder: Path) -> None
     ("name", "local"),
     [
         ("clip", "clip:MODEL/PATH"),
-        ("resnet50", "weights="),
-        ("timm:test_vit", "weights="),
-        ("torchvision:vgg16", "weights="),
+        ("resnet50", "resnet50:PATH"),
+        ("timm:test_vit", "timm:MODEL/PATH"),
+        ("torchvision:vgg16", "torchvision:MODEL/PATH"),
     ],
 )
 def test_weights_that_cannot_be_had_say_what_was_tried_at_once(
@@ -489,8 +491,6 @@ def test_a_foreign_onnx_file_takes_its_transform_from_the_settings(tmp_path: Pat
 
 def foreign(path: Path, edge: int) -> Path:
     """A model made elsewhere: one picture at a time, of fixed size, giving (1, 4, 1, 1)."""
-    from indexers.embedders.export import onnx_bytes
-
     torch.manual_seed(2)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5), torch.nn.AdaptiveAvgPool2d(1)).eval()
     path.write_bytes(onnx_bytes(model, np.zeros((2, 3, edge, edge), np.float32)))

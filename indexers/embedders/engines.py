@@ -10,10 +10,12 @@ Measured on one core of an AVX512-BF16 processor, pictures a second:
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,6 +152,34 @@ def openvino() -> Any:
 
 def has(*packages: str) -> bool:
     return all(find_spec(package) is not None for package in packages)
+
+
+def onnx_bytes(network: Any, example: Floats) -> bytes:
+    """The network as ONNX: "pixels", float32 (n, 3, height, width), to "vectors", float32 (n, dimension).
+
+    Through torch's older exporter, since the newer one needs one more package and takes ten times as long.
+    """
+    needed("onnx")
+    import torch
+
+    stream, fast = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no such operator
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (torch.from_numpy(example[:2]),),
+                stream,
+                dynamo=False,
+                opset_version=17,
+                input_names=["pixels"],
+                output_names=["vectors"],
+                dynamic_axes={"pixels": {0: "n"}, "vectors": {0: "n"}},
+            )
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    return stream.getvalue()
 
 
 def quantised(model: bytes | Path) -> bytes:

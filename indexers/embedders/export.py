@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from indexers.embedders.engines import needed, quantised
+from indexers.embedders.base import Embedder
+from indexers.embedders.engines import needed, onnx_bytes, quantised
+from indexers.embedders.network import NetworkEmbedder, loaded, samples
 from indexers.errors import BadSetting, WriteFailed
 from indexers.types import Json
-
-if TYPE_CHECKING:
-    from indexers.embedders.base import Embedder
-    from indexers.embedders.transform import Floats
 
 PREFIX = "nearkin."
 """Of our keys in the file's metadata: transform, dimension (JSON), embedder, licence, precision, fingerprint."""
@@ -29,8 +24,6 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
     `int8`: 8-bit weights in MatMul and Gemm: a quarter of the size of a transformer, and thrice its speed. A text
     tower is not written. Raises BadSetting for an embedder without a torch network, MissingPackage, WriteFailed.
     """
-    from indexers.embedders.network import NetworkEmbedder, loaded, samples
-
     if not isinstance(embedder, NetworkEmbedder):
         raise BadSetting(
             f"the embedder {embedder.name!r} can't be written as ONNX; clip, resnet50, torchvision:NAME and "
@@ -47,34 +40,6 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
         "fingerprint": embedder.fingerprint(),
     }
     return write(Path(path), with_metadata(quantised(model) if int8 else model, facts))
-
-
-def onnx_bytes(network: Any, example: Floats) -> bytes:
-    """The network as ONNX: "pixels", float32 (n, 3, height, width), to "vectors", float32 (n, dimension).
-
-    Through torch's older exporter, since the newer one needs one more package and takes ten times as long.
-    """
-    needed("onnx")
-    import torch
-
-    stream, fast = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no such operator
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network,
-                (torch.from_numpy(example[:2]),),
-                stream,
-                dynamo=False,
-                opset_version=17,
-                input_names=["pixels"],
-                output_names=["vectors"],
-                dynamic_axes={"pixels": {0: "n"}, "vectors": {0: "n"}},
-            )
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-    return stream.getvalue()
 
 
 def with_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:

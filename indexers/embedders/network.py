@@ -16,8 +16,7 @@ from PIL import Image
 
 from indexers.embedders import weights
 from indexers.embedders.base import Embedder
-from indexers.embedders.engines import LEAST_COSINE, PRECISIONS, Engine, Torch, candidates, cosine
-from indexers.embedders.export import onnx_bytes
+from indexers.embedders.engines import LEAST_COSINE, PRECISIONS, Engine, Torch, candidates, cosine, onnx_bytes
 from indexers.embedders.quick import check_device, folded, missing_packages, pick_device
 from indexers.embedders.transform import Floats, Transform
 from indexers.errors import BadSetting, WeightsUnavailable

@@ -23,6 +23,8 @@ class Timm(NetworkEmbedder):
     Settings: `model`, a name of timm's, which may end in the tag of its weights; `weights`: a local file with the
     state_dict (.safetensors, .pt, .pth, .bin; with or without the classifier) instead of the published ones;
     `precision`.
+
+    In a collection: `timm:resnet26d`, `timm:resnet26d.bt_in1k`, `timm:resnet26d//path/to/file.safetensors`.
     """
 
     name = "timm"
@@ -35,9 +37,10 @@ class Timm(NetworkEmbedder):
             raise BadSetting("the embedder 'timm' needs the name of a model, as in 'timm:mobilenetv3_small_100'")
         if wanted is not None and not isinstance(wanted, str):
             raise BadSetting(f"the weights of the embedder {self.name!r} are the path of a file; got {wanted!r}")
-        if wanted is not None and weights.is_file_name(wanted):
+        if wanted is not None:
             self.settings["weights"] = weights.absolute(wanted)
-        self.name = f"timm:{model}"
+        file = self.settings["weights"]
+        self.name = f"timm:{model}/{file}" if file else f"timm:{model}"
 
     @classmethod
     def defaults(cls) -> Json:
@@ -45,7 +48,9 @@ class Timm(NetworkEmbedder):
 
     @classmethod
     def named(cls, argument: str) -> Json:
-        return {"model": argument}
+        """MODEL, MODEL.TAG or MODEL/PATH."""
+        model, _, file = argument.partition("/")
+        return {"model": model, "weights": file or None}
 
     @cached_property
     def _skeleton(self) -> Any:
@@ -81,7 +86,9 @@ class Timm(NetworkEmbedder):
             except OSError as error:
                 tried.append(str(error))
         what = f"{facts.get('tag') or 'default'} of timm's {self.settings['model']}"
-        raise weights.unavailable(self.name, what, tried or ["none are published"], "the setting weights=")
+        raise weights.unavailable(
+            self.name, what, tried or ["none are published"], "weights= (in a name: timm:MODEL/PATH)"
+        )
 
     def make_network(self) -> Any:
         path = self.weights_path()

@@ -26,6 +26,9 @@ class TorchVision(NetworkEmbedder):
     Settings: `model`, a name of torchvision's; `weights`: one of its published weights (such as "IMAGENET1K_V1"), a
     local file with the whole state_dict (.safetensors, .pt, .pth), or None, which is torchvision's own choice;
     `precision`.
+
+    In a collection: `resnet50`, `resnet50:IMAGENET1K_V1`, `resnet50:/path/to/file.pt`, `torchvision:vgg16`,
+    `torchvision:vgg16//path/to/file.pt`.
     """
 
     name = "torchvision"
@@ -42,10 +45,10 @@ class TorchVision(NetworkEmbedder):
             raise BadSetting(f"the weights of the embedder {self.name!r} are a name or a path; got {wanted!r}")
         if wanted is not None and weights.is_file_name(wanted):
             self.settings["weights"] = weights.absolute(wanted)
-        if self._model is None:
-            self.name = f"torchvision:{model}"
-        elif model != self._model:
+        if self._model not in (None, model):
             raise BadSetting(f"the embedder {self.name!r} is of the model {self._model!r}; use 'torchvision:{model}'")
+        own, weight = self._model or f"torchvision:{model}", self.settings["weights"]
+        self.name = own + (f"{':' if self._model else '/'}{weight}" if weight else "")
 
     @classmethod
     def defaults(cls) -> Json:
@@ -53,7 +56,11 @@ class TorchVision(NetworkEmbedder):
 
     @classmethod
     def named(cls, argument: str) -> Json:
-        return {"model": argument}
+        """MODEL or MODEL/WEIGHTS; of a ResNet with a name of its own, its weights."""
+        if cls._model:
+            return {"weights": argument}
+        model, _, wanted = argument.partition("/")
+        return {"model": model, "weights": wanted or None}
 
     # ---- what is known before anything is loaded
 
@@ -101,7 +108,8 @@ class TorchVision(NetworkEmbedder):
             return weights.from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), digest, download)
         except OSError as error:
             what = f"{wanted or 'DEFAULT'} of torchvision's {self.settings['model']}"
-            raise weights.unavailable(self.name, what, [str(error)], "the setting weights=") from error
+            name = f"{self._model}:PATH" if self._model else "torchvision:MODEL/PATH"
+            raise weights.unavailable(self.name, what, [str(error)], f"weights= (in a name: {name})") from error
 
     def published_bytes(self) -> int | None:
         return int(self._published().meta["_file_size"] * 2**20)

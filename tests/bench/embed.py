@@ -1,4 +1,4 @@
-"""Embedding with the large models, random weights: the setting that we choose ourselves, beside torch in full precision.
+"""Embedding with large models, random weights: the setting that we choose ourselves, beside torch in full precision.
 
 `add` with `clip` is measured as in `adding`: wall time beside the processor time that its pictures need.
 """
