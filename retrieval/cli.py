@@ -29,7 +29,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Similar pictures, families of pictures, copies: an index that you can ask.",
 )
 
 Folder = Annotated[
@@ -51,6 +50,23 @@ def opened(folder: Path, **options: Any) -> Iterator[Collection]:
 
     with Collection.open(folder, **options) as collection:
         yield collection
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from retrieval import __version__
+
+        say(f"nearkin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Similar pictures, families of pictures, copies: an index that you can ask."""
 
 
 @app.command()

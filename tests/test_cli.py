@@ -12,10 +12,12 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from retrieval import Collection, cli
 from tests import pictures
@@ -293,3 +295,8 @@ def test_a_rescue_says_what_it_kept(full: Shell) -> None:
     assert "kept 5 items with 5 vectors" in shown
     assert full.json("info")["items"] == 5
     assert full.json("verify")["ok"]
+
+
+def test_the_version_is_the_package_s() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"nearkin {version('nearkin')}\n")

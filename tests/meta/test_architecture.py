@@ -20,7 +20,7 @@ LAYERS = [
     {"types"},
     {"schema", "plugins", "scan", "attributes", "locks", "words"},
     {"images", "database"},
-    {"embedders", "vectors"},
+    {"embedders", "vectors", "clusterers"},
     {"where"},
     {"reads"},
     {"writes"},
