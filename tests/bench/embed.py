@@ -99,7 +99,8 @@ def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkE
             assert report.added + report.known == len(paths), report
         need.append(busy(embedder, paths[:sample], cores))
     shutil.rmtree(target)
-    peer, wall = float(np.median(need)) * len(paths) / sample / cores, float(np.median(walls))
+    wall, share = float(np.median(walls)), len(paths) / sample
+    peer, bare = (float(seconds) * share for seconds in np.median(need, axis=0) / [cores, 1])
     bench.add(
         f"add of {len(paths):,} {what} with clip, {cores} cores",
         wall,
@@ -107,13 +108,13 @@ def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkE
         "1.15 x (decoding + forward pass) / cores",
         peer=peer,
         limit=1.15 * peer,
-        note=f"{len(paths) / wall:.0f} a second",
+        note=f"{len(paths) / wall:.0f} a second; by the clock, threads that only decode and embed take {bare:.3g} s",
     )
 
 
-def busy(embedder: NetworkEmbedder, paths: Sequence[Path], cores: int) -> float:
+def busy(embedder: NetworkEmbedder, paths: Sequence[Path], cores: int) -> tuple[float, float]:
     """Seconds of processor time of the whole process (engines have threads of their own) to decode and embed these,
-    with every core at work on its share."""
+    with every core at work on its share; and seconds by the clock, which are more where others use the cores too."""
 
     def work(core: int) -> None:
         own, size = paths[core::cores], embedder.batch_size
@@ -121,9 +122,9 @@ def busy(embedder: NetworkEmbedder, paths: Sequence[Path], cores: int) -> float:
             embedder.embed([images.decode(path, embedder.input_size).image for path in own[place : place + size]])
 
     with ThreadPoolExecutor(cores, initializer=embedder.limit_threads, initargs=(1,)) as pool:
-        start = time.process_time()
+        start, clock = time.process_time(), time.perf_counter()
         list(pool.map(work, range(cores)))
-        return time.process_time() - start
+        return time.process_time() - start, time.perf_counter() - clock
 
 
 def torch_fp32(network: Any, pixels: np.ndarray) -> np.ndarray:
