@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from indexers.colours import to_srgb
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
 from indexers.scan import PICTURE_SUFFIXES, encoded_uri, find, to_path, to_uri
 from indexers.types import Limits, PictureFacts
@@ -44,6 +45,7 @@ FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM
 """What is tried, by content, beside HEIF. Left out: what has no signature (TGA) or runs other programs (EPS)."""
 
 _ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
+_MAKE, _MODEL = 0x010F, 0x0110
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -95,7 +97,7 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
 
     `source` is a file's bytes or its path. `size`: the edge in pixels that it will be shrunk to; a JPEG is then decoded
     at a half, a quarter or an eighth, with both edges still at least 2 * size. 0: in full. `facts` are always of the
-    full picture. Colour profiles are not applied.
+    full picture. Colour profiles are brought to sRGB.
 
     Raises PictureTooLarge before a pixel is decoded, UnreadablePicture for all else (also a picture that is cut off);
     the message is the reason, without the name. Thread-safe.
@@ -173,11 +175,11 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
         image.load()
         full = image.size  # HEIC tells its visible size only now
     tags = _tags(image)
-    upright = _upright(flatten(image), tags.orientation)
+    upright = _upright(flatten(to_srgb(image)), tags.orientation)
     if upright is image:
         upright = image.copy()  # lets go of the file's bytes
     width, height = full[::-1] if tags.orientation >= 5 else full
-    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at))
+    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera))
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -233,19 +235,28 @@ def _translated() -> Iterator[None]:
 
 
 class _Tags(NamedTuple):
-    orientation: int
-    taken_at: str | None
+    orientation: int = 1
+    taken_at: str | None = None
+    camera: str | None = None
 
 
 def _tags(image: Image.Image) -> _Tags:
-    """From EXIF; a damaged EXIF block does not spoil the picture. Each of the two may be nonsense by itself."""
-    orientation, taken_at = 1, None
+    """From EXIF; a damaged EXIF block does not spoil the picture. Each of them may be nonsense by itself."""
+    orientation, taken_at, camera = 1, None, None
     with suppress(Exception):
         exif = image.getexif()
         found = exif.get(_ORIENTATION, 1)
         orientation = found if found in _TURNS else 1
+        camera = _camera(exif.get(_MAKE), exif.get(_MODEL))
         taken_at = _timestamp(exif.get_ifd(_EXIF).get(_TAKEN_AT))
-    return _Tags(orientation, taken_at)
+    return _Tags(orientation, taken_at, camera)
+
+
+def _camera(make: Any, model: Any) -> str | None:
+    """`Canon` and `Canon EOS 5D` are one `Canon EOS 5D`; `Apple` and `iPhone 12` are an `Apple iPhone 12`."""
+    maker, name = (" ".join(one.strip("\0 ").split()) if isinstance(one, str) else "" for one in (make, model))
+    whole = name if name.lower().startswith(maker.lower()) else f"{maker} {name}"
+    return whole.strip()[:100] if whole.strip().isprintable() and whole.strip() else None
 
 
 def _timestamp(text: Any) -> str | None:
@@ -282,7 +293,7 @@ def _from_pillow(image: Image.Image, limits: Limits) -> Image.Image:
     _check_pixels(image.size, limits)
     with _translated():
         image.load()  # first: Pillow turns a TIFF by itself when it loads
-        return _upright(flatten(image), _tags(image).orientation)
+        return _upright(flatten(to_srgb(image)), _tags(image).orientation)
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:

@@ -278,7 +278,9 @@ class Run:
         if isinstance(content, Image):
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
         decoded = images.decode(content, self.embedder.input_size, self.limits)
-        return replace(arrival, facts=decoded.facts, bytes=len(content)), decoded.image
+        camera: Json = {"camera": decoded.facts.camera} if decoded.facts.camera else {}
+        said = camera | source.metadata  # what the caller says wins
+        return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=said), decoded.image
 
     # ---- in the calling thread
 

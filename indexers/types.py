@@ -78,6 +78,8 @@ class PictureFacts:
     format: str
     taken_at: str | None = None
     """ISO 8601 without a zone, from EXIF."""
+    camera: str | None = None
+    """Make and model, from EXIF."""
 
 
 @dataclass(frozen=True, slots=True)
