@@ -22,6 +22,7 @@ from indexers import images
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
+from indexers.isolation import Isolated
 from indexers.reads import Snapshot
 from indexers.types import (
     Arrival,
@@ -123,6 +124,8 @@ class Run:
     retry_failed: bool = False
     recorded: Callable[[], object] = lambda: None
     progress: Callable[[Progress], object] = lambda _: None
+    isolated: Isolated | None = None
+    """Pictures are decoded by its processes, instead of in this one."""
     filling: bool = False
     tally: Tally = field(default_factory=Tally)
     _started: float = field(default_factory=time.perf_counter)
@@ -217,6 +220,9 @@ class Run:
 
     # ---- in a worker
 
+    def decode(self, content: bytes, size: int) -> images.Picture:
+        return self.isolated.decode(content, size) if self.isolated else images.decode(content, size, self.limits)
+
     def _work(self, sources: Sequence[Source], anew: bool = False) -> Batch:
         """Read and embed; `anew`: also what is known."""
         batch = Batch([], [], [])
@@ -250,7 +256,7 @@ class Run:
         content = images.read(images.to_path(lacking.uri or ""), self.limits)
         if images.fingerprint(content) != lacking.hash:
             raise UnreadablePicture("the file has changed since it was added; add it again")
-        picture = images.decode(content, self.embedder.input_size, self.limits).image
+        picture = self.decode(content, self.embedder.input_size).image
         return Arrival(item=lacking.item, hash=lacking.hash), picture
 
     def _look(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Image | None]:
@@ -277,7 +283,7 @@ class Run:
             return arrival, None
         if isinstance(content, Image):
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
-        decoded = images.decode(content, self.embedder.input_size, self.limits)
+        decoded = self.decode(content, self.embedder.input_size)
         camera: Json = {"camera": decoded.facts.camera} if decoded.facts.camera else {}
         said = camera | source.metadata  # what the caller says wins
         return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=said), decoded.image

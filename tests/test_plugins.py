@@ -76,7 +76,7 @@ def test_a_member_whose_package_is_missing_says_which() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UnknownPlugin, match="there is no embedder 'clipp'; there are: classic, lite0, tiny"):
+    with pytest.raises(UnknownPlugin, match="there is no embedder 'clipp'; there are: classic, clip, lite0, onnx, resnet101, "):
         plugins.load("nearkin.embedders", "clipp")
     with pytest.raises(UnknownPlugin, match="there are: exact, hnsw"):
         plugins.member("nearkin.vectors", "")

@@ -32,7 +32,7 @@ from tests.bench.harness import Bench, table  # noqa: E402
 
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = ("faults", "embed")
-TOGETHER = {"embed": ("embed", "spaces")}
+TOGETHER = {"embed": ("embed", "spaces", "hostile")}
 """Names that stand for several modules."""
 
 
