@@ -41,8 +41,25 @@ __all__ = [
     "to_uri",
 ]
 
-FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "PSD", "QOI", "PCX"]
-"""What is tried, by content, beside HEIF. Left out: what has no signature (TGA) or runs other programs (EPS)."""
+FORMATS = [
+    "JPEG",
+    "PNG",
+    "GIF",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "AVIF",
+    "JXL",
+    "JPEG2000",
+    "PPM",
+    "ICO",
+    "ICNS",
+    "PSD",
+    "QOI",
+    "PCX",
+]
+"""What is tried, by content, beside HEIF; JPEG XL where its plug-in is installed. Left out: what has no signature (TGA)
+or runs other programs (EPS)."""
 
 _ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
 _MAKE, _MODEL = 0x010F, 0x0110
@@ -201,6 +218,8 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 @cache
 def _openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
     Image.init()
+    with suppress(ImportError):
+        import pillow_jxl  # noqa: F401 (enters itself among Pillow's formats)
     return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
 
 

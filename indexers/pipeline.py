@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from indexers import images
+from indexers import images, remote
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
@@ -124,6 +124,8 @@ class Run:
     retry_failed: bool = False
     recorded: Callable[[], object] = lambda: None
     progress: Callable[[Progress], object] = lambda _: None
+    web: bool = False
+    """Pictures may be fetched from the web."""
     isolated: Isolated | None = None
     """Pictures are decoded by its processes, instead of in this one."""
     filling: bool = False
@@ -220,6 +222,11 @@ class Run:
 
     # ---- in a worker
 
+    def _read(self, place: str) -> bytes:
+        if remote.is_remote(place):
+            return remote.read(place, self.limits, self.web)
+        return images.read(images.to_path(place), self.limits)
+
     def decode(self, content: bytes, size: int) -> images.Picture:
         return self.isolated.decode(content, size) if self.isolated else images.decode(content, size, self.limits)
 
@@ -253,7 +260,7 @@ class Run:
 
     def _again(self, lacking: Lacking) -> tuple[Arrival, Image]:
         """The picture of an item, from the place that it was found at."""
-        content = images.read(images.to_path(lacking.uri or ""), self.limits)
+        content = self._read(lacking.uri or "")
         if images.fingerprint(content) != lacking.hash:
             raise UnreadablePicture("the file has changed since it was added; add it again")
         picture = self.decode(content, self.embedder.input_size).image
@@ -268,7 +275,7 @@ class Run:
             upright = images.as_picture(content, limits=self.limits)
             digest = images.fingerprint(repr(upright.size).encode() + upright.tobytes())
         else:
-            content = images.read(source.file.path, self.limits) if source.file else content or b""
+            content = self._read(source.file.path) if source.file else content or b""
             digest = images.fingerprint(content)
         arrival = Arrival(
             source.key,

@@ -15,7 +15,7 @@ from indexers.types import FoundFile, Unscanned
 
 _SUFFIXES = """
     jpg jpeg jpe jfif mpo png apng gif webp avif avifs heic heif hif tif tiff bmp dib jp2 j2k jpx ico icns
-    ppm pgm pbm pnm psd qoi pcx
+    ppm pgm pbm pnm psd qoi pcx jxl
 """
 PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """What a folder is searched for, whatever the case. A file that is named itself may be called anything."""

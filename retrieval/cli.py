@@ -71,7 +71,7 @@ def everywhere(
 
 @app.command()
 def add(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files, folders, globs.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, addresses.")] = None,
     collection: Folder = DEFAULT,
     embedder: Annotated[str | None, typer.Option(help="What turns pictures into vectors; see `embedders`.")] = None,
     device: Device = "auto",
@@ -187,7 +187,7 @@ def sync(
 
 @app.command()
 def search(
-    picture: Annotated[Path | None, typer.Argument(help="A picture.")] = None,
+    picture: Annotated[str | None, typer.Argument(help="A picture: a path or an address.")] = None,
     collection: Folder = DEFAULT,
     k: Annotated[int | None, typer.Option("-k", help="How many hits (20).")] = None,
     item: Annotated[str | None, typer.Option(help="An item: its id, key or path.")] = None,

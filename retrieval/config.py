@@ -23,7 +23,8 @@ class Config:
     """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made
     vectors; an embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the
     embedder's own choice. `isolated`: 1 decodes pictures in processes of their own, each in at most `seconds`: for
-    pictures that nobody can vouch for. `scan_below`: collections up to that size are scanned: as fast, and exact.
+    pictures that nobody can vouch for. `web`: 1 lets pictures be fetched from web addresses that are not internal.
+    `scan_below`: collections up to that size are scanned: as fast, and exact.
     `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds. `wait`: seconds that a
     writer waits for another one."""
 
@@ -38,6 +39,7 @@ class Config:
     max_pixels: int = 180_000_000
     max_bytes: int = 512 * 2**20
     isolated: int = 0
+    web: int = 0
     seconds: float = 30.0
     wait: float = 5.0
     save_changes: int = 10_000

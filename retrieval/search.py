@@ -22,6 +22,7 @@ from indexers.errors import BadQuery, BadVector, ItemNotFound, SpaceNotFound
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
 from indexers.reads import Snapshot
+from indexers.remote import is_remote, read
 from indexers.types import Ids, Limits, Neighbours, Space, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import checked, unit
@@ -73,6 +74,7 @@ class View:
     """Raises what is in the way, where the collection's embedder can't be had."""
     limits: Limits
     small: int
+    web: bool = False
     _searcher: Searcher | None = None
     _restrictions: OrderedDict[tuple[str, int], Allowed] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
@@ -149,6 +151,8 @@ class Question:
         if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
             return self._vector(part)
         embedder = self._view.embedder()
+        if is_remote(part):
+            part = read(part, self._view.limits, self._view.web)
         return cast(Vectors, embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0])
 
     def _vector(self, part: Any) -> Vectors:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL.Image import Image
 
-from indexers import attributes, images
+from indexers import attributes, images, remote
 from indexers.errors import UsageError
 from indexers.images import to_path
 from indexers.pipeline import Source
@@ -48,16 +48,25 @@ def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: S
     paths = all(isinstance(one, str | PathLike) for one in given)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if paths and not one_by_one:
-        return Given(images.find(cast(list[str], given)), attributes.check(metadata or {}), [])
+        return Given(_find(cast(list[str], given)), attributes.check(metadata or {}), [])
     columns = _checked_keys(keys, len(given)), _words(texts, len(given), "texts"), _each(metadata, len(given))
     sources = [_source(one, key, text, said) for one, key, text, said in zip(given, *columns, strict=True)]
     return Given(None, {}, sources)
 
 
+def _find(given: list[str]) -> Iterator[FoundFile | Unscanned]:
+    """Files of this machine, then what lies elsewhere."""
+    here = [one for one in given if not remote.is_remote(one)]
+    yield from images.find(here)
+    for one in given:
+        if remote.is_remote(one):
+            yield from remote.find(one)
+
+
 def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Source:
     if isinstance(one, bytes | Image):
         return Source(content=one, key=key, text=text, metadata=metadata)
-    found = list(images.find([one]))
+    found = list(_find([one]))
     if len(found) != 1 or os.path.isdir(one):
         raise UsageError(f"with keys, texts or metadata one by one, each picture is one file; {one!r} is {len(found)}")
     if isinstance(found[0], Unscanned):

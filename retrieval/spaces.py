@@ -118,7 +118,16 @@ class Spaces:
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
         followers = Followers(self._catalogue, [flat, index] if index else [flat])
         followers.open()
-        return View(space, followers, flat, index, lambda: self.embedder(space), config.limits, config.scan_below)
+        return View(
+            space,
+            followers,
+            flat,
+            index,
+            lambda: self.embedder(space),
+            config.limits,
+            config.scan_below,
+            bool(config.web),
+        )
 
     # ---- embedders
 
@@ -233,6 +242,7 @@ class Spaces:
             workers,
             size,
             recorded=lambda: self.settle(False),
+            web=bool(self._config.web),
             isolated=self._isolated,
             **options,
         )

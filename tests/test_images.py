@@ -453,3 +453,10 @@ def test_an_array_that_is_no_picture_is_named(array: Any) -> None:
 def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         images.as_picture(query)
+
+
+def test_jpeg_xl_is_read_where_its_plug_in_is_installed() -> None:
+    pytest.importorskip("pillow_jxl")
+    decoded = images.decode(pictures.encoded(pictures.disc(), "JXL"), 16)
+    assert (decoded.facts.format, decoded.image.size) == ("JXL", (160, 120))
+    assert ".jxl" in images.PICTURE_SUFFIXES
