@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
 from indexers import attributes, audit
@@ -30,7 +30,7 @@ from retrieval.spaces import Spaces, check_name, remembered
 T = TypeVar("T")
 Name = int | str
 NAMES = (int, str, np.integer)  # one item; anything else stands for several
-Picture = str | PathLike[str] | bytes | Image
+Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]
 
 
@@ -113,7 +113,8 @@ class Collection:
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
-        """Add pictures: files, folders (with all below them), globs; PIL images and bytes, best with `keys`.
+        """Add pictures: files, folders (with all below them), globs, addresses (`zip://*.jpg::holiday.zip`); bytes, PIL
+        images and uint8 arrays (height, width, 3), best with `keys`.
 
         `metadata`: one object for all, or one for each picture. `keys`: one for each; a known key replaces its picture.
         What is there already costs next to nothing and has its metadata merged, later keys win. What can't be read is

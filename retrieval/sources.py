@@ -39,11 +39,14 @@ class Given:
 
 def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: Sequence[str] | None) -> Given:
     """Raises UsageError where things are mixed that don't go together, or the lengths differ."""
-    given = [pictures] if isinstance(pictures, str | PathLike | bytes | Image) else list(pictures)
+    single = isinstance(pictures, str | PathLike | bytes | Image) or _is_one_array(pictures)
+    given = [pictures] if single else list(pictures)
     for place, one in enumerate(given):
-        if not isinstance(one, str | PathLike | bytes | Image):
+        if isinstance(one, np.ndarray):
+            given[place] = images.as_picture(one)
+        elif not isinstance(one, str | PathLike | bytes | Image):
             raise UsageError(
-                f"pictures are paths, bytes or PIL images; number {place} is a {type(one).__name__}: {one!r}"
+                f"pictures are paths, bytes, PIL images or arrays; number {place} is a {type(one).__name__}: {one!r}"
             )
     paths = all(isinstance(one, str | PathLike) for one in given)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
@@ -52,6 +55,13 @@ def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: S
     columns = _checked_keys(keys, len(given)), _words(texts, len(given), "texts"), _each(metadata, len(given))
     sources = [_source(one, key, text, said) for one, key, text, said in zip(given, *columns, strict=True)]
     return Given(None, {}, sources)
+
+
+def _is_one_array(pictures: Any) -> bool:
+    """An array of (height, width) or (height, width, 3 or 4), rather than several in one."""
+    return isinstance(pictures, np.ndarray) and (
+        pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (3, 4))
+    )
 
 
 def _find(given: list[str]) -> Iterator[FoundFile | Unscanned]:

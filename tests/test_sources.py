@@ -11,7 +11,7 @@ import pytest
 
 from indexers.errors import BadMetadata, BadVector, UsageError
 from indexers.types import Space, Unscanned
-from retrieval import sources
+from retrieval import Collection, sources
 from tests import pictures
 from tests.conftest import vectors
 
@@ -108,3 +108,15 @@ def test_keys_are_not_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not sources.exists("red.png")
     assert sources.exists(str(folder / "red.png"))
     assert not sources.exists(str(folder / "nobody.png"))
+
+
+def test_arrays_are_pictures_too(collection: Collection) -> None:
+    red, blue = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)
+    red[..., 0] = blue[..., 2] = 255
+    assert collection.add([red, blue], keys=["red", "blue"]).added == 2
+    assert collection.add(red).added == 1  # known by its pixels, without a key of its own
+    assert collection.add(np.stack([red, blue])).known == 1
+    assert collection.search(blue, k=1)[0].key == "blue"
+    assert (collection.get("red").width, collection.get("red").height) == (9, 8)
+    with pytest.raises(UsageError, match="is no picture"):
+        collection.add([np.zeros((2, 2, 7), np.uint8)], keys=["seven"])
