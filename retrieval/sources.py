@@ -66,7 +66,7 @@ def _is_one_array(pictures: Any) -> bool:
 
 def _find(given: list[str]) -> Iterator[FoundFile | Unscanned]:
     """Files of this machine, then what lies elsewhere."""
-    here = [one for one in given if not remote.is_remote(one)]
+    here = [to_path(one) if isinstance(one, str) else one for one in given if not remote.is_remote(one)]
     yield from images.find(here)
     for one in given:
         if remote.is_remote(one):

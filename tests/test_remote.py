@@ -268,3 +268,10 @@ def test_the_web_when_enabled_gives_pictures(
 def test_records_tell_files_from_what_can_not_be_entered() -> None:
     assert isinstance(next(remote.find("memory://nothing")), Unscanned)
     assert next(remote.find("http://x/y")) == FoundFile("http://x/y", "http://x/y", -1, -1, 0)
+
+
+@pytest.mark.parametrize("scheme", ["file", "local"])
+def test_files_of_this_machine_have_addresses_too(scheme: str, folder: Path, collection: Collection) -> None:
+    (folder / "red.png").rename(folder / "red one.png")
+    space = "%20" if scheme == "file" else " "
+    assert collection.add(f"{scheme}://{folder}/red{space}one.png").added == 1
