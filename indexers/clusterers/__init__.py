@@ -1,0 +1,23 @@
+"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; the
+estimators bring scikit-learn with them when they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from indexers.clusterers.agglomeration import GraphAgglomeration
+    from indexers.clusterers.kmeans import IncrementalKMeans
+    from indexers.clusterers.tree import ClusterTree
+
+__all__ = ["ClusterTree", "GraphAgglomeration", "IncrementalKMeans"]
+
+MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration", "IncrementalKMeans": "kmeans"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

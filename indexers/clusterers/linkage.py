@@ -1,0 +1,100 @@
+"""Exact average linkage among all members of small groups, many groups at once.
+
+Within a group every pair is a candidate, so average linkage is reducible: a merged node is never nearer to a third than
+the nearer of its halves was. Pairs that are each other's best may then merge at the same time, in any order, and give
+the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a merge is one
+addition of rows, exact in integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Merges:
+    """Merges of a batch in an order in which children come first.
+
+    group, left, right: int64 (merges,). A member of a group is named by its column (0 .. width - 1); the i-th merge of
+    the whole batch by width + i. similarity: float64 (merges,), average similarity in units of SCALE squared.
+    waves: how many merges happened at once, one number per step; none in a wave is made of another.
+    """
+
+    group: Ints
+    left: Ints
+    right: Ints
+    similarity: Floats
+    waves: list[int]
+
+
+def average_linkage(dots: Ints, sizes: Ints, least: float) -> Merges:
+    """Merge within each group until no two nodes are at least `least` similar on average.
+
+    dots: int64 (groups, width, width), products of the members' sums, changed in place. sizes: int64 (groups, width),
+    items per member; 0 where a group is narrower than the batch. Members must be in the order that breaks ties:
+    among equally similar neighbours the first is taken, and a merged node stands where its first member stood.
+    """
+    groups, width, _ = dots.shape
+    sizes = sizes.copy()
+    group = np.arange(groups)
+    label = np.tile(np.arange(width), (groups, 1))
+    average = _averages(dots, sizes)
+    found: list[tuple[Ints, Ints, Ints, Floats]] = []
+    count = 0
+    while len(group) and average.shape[1] > 1:
+        best = average.argmax(2)
+        similarity = np.take_along_axis(average, best[:, :, None], 2)[:, :, 0]
+        here = np.arange(best.shape[1])
+        mutual = (np.take_along_axis(best, best, 1) == here) & (here < best)
+        mutual &= (similarity >= least) & (similarity > -np.inf)
+        row, first = np.nonzero(mutual)
+        if not len(row):
+            break
+        second = best[row, first]
+        found.append((group[row], label[row, first], label[row, second], similarity[row, first]))
+        label[row, first] = width + count + np.arange(len(row))
+        count += len(row)
+        dots[row, first] += dots[row, second]
+        dots[row, :, first] += dots[row, :, second]
+        sizes[row, first] += sizes[row, second]
+        sizes[row, second] = 0
+        size = sizes[row]
+        fresh = np.full(size.shape, -np.inf)
+        np.divide(dots[row, first], size[np.arange(len(row)), first][:, None] * size, out=fresh, where=size > 0)
+        fresh[np.arange(len(row)), first] = -np.inf
+        average[row, first] = fresh
+        average[row, :, first] = fresh
+        average[row, second] = -np.inf
+        average[row, :, second] = -np.inf
+        # A group in which nothing merged is finished. Rows that died are dropped once they are many.
+        keep = np.zeros(len(group), bool)
+        keep[row] = True
+        if not keep.all():
+            group, label, dots, sizes, average = group[keep], label[keep], dots[keep], sizes[keep], average[keep]
+        if len(group) == 1 and np.count_nonzero(sizes) <= 0.75 * sizes.shape[1]:
+            alive = np.flatnonzero(sizes[0])
+            label, sizes = label[:, alive], sizes[:, alive]
+            dots, average = dots[:, alive[:, None], alive], average[:, alive[:, None], alive]
+    if not found:
+        empty = np.empty(0, np.int64)
+        return Merges(empty, empty, empty, np.empty(0), [])
+    groups_, left, right, similar = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Merges(groups_, left, right, similar, [len(wave[0]) for wave in found])
+
+
+def _averages(dots: Ints, sizes: Ints) -> Floats:
+    """Exact products over exact counts, rounded once: the same whatever the order of the items. Minus infinity where
+    there is no pair."""
+    there = sizes > 0
+    pair = there[:, :, None] & there[:, None, :]
+    here = np.arange(sizes.shape[1])
+    pair[:, here, here] = False
+    average = np.full(dots.shape, -np.inf)
+    np.divide(dots, sizes[:, :, None] * sizes[:, None, :], out=average, where=pair)
+    return average

@@ -1,0 +1,227 @@
+"""A cluster tree that lives, beside one built at once over the same vectors and edges: equal after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from indexers.clusterers.tree import ClusterTree
+
+Pairs = set[tuple[int, int]]
+
+
+def described(tree: ClusterTree) -> dict[Any, Any]:
+    """All that a tree says, in terms of contents: slots may differ between equal trees."""
+    nodes, lives, groups = tree.nodes, tree.nodes.old, tree.groups
+    name = {-1: None, **{slot: int(nodes.content[slot]) for slot in range(nodes.used)}}
+
+    def named(slots: Iterable[int]) -> tuple[int | None, ...]:
+        return tuple(name[slot] for slot in slots)
+
+    facts: dict[Any, Any] = {"top": tree.rounds.top, "count": tree.rounds.count.tolist()}
+    for slot in np.flatnonzero(nodes.size[: nodes.used]).tolist():
+        one = np.array([slot])
+        listed = not nodes.seam[slot] and (lives.birth[slot] == 0 or lives.birth[slot] < tree.rounds.top)
+        links = [
+            (
+                int(groups.round[group]),
+                sorted(zip(*(named(part.tolist()) for part in groups.read(one * 0 + group)), strict=True)),
+            )
+            for group in nodes.groups.get(one)[1].tolist()
+        ]
+        assert name[slot] not in facts, "two nodes have the same items"
+        facts[name[slot]] = {
+            "size": int(nodes.size[slot]),
+            "key": int(nodes.key[slot]),
+            "children": named([nodes.left[slot], nodes.right[slot]]),
+            "parent": name[int(nodes.parent[slot])],
+            "height": float(nodes.height[slot]),
+            "life": (int(lives.birth[slot]), int(lives.death[slot]), name[int(lives.above[slot])]),
+            "seam": bool(nodes.seam[slot]),
+            "neighbours": sorted(set(named(nodes.near.get(one)[1].tolist()))) if listed else None,  # type: ignore[type-var]
+            "links": links,
+            "sum": nodes.sums.get(nodes.row[one]).tolist() if nodes.row[slot] >= 0 else None,
+        }
+    facts["steps"] = [
+        (named(step.nodes.tolist()), named(step.best.tolist()), step.similarity.tolist()) for step in tree.crown.steps
+    ]
+    return facts
+
+
+def at_once(vectors: dict[int, np.ndarray], pairs: Pairs, dimension: int, limit: int) -> ClusterTree:
+    """A full run."""
+    tree = ClusterTree(dimension, limit)
+    ids = sorted(vectors)
+    tree.update(ids, np.array([vectors[item] for item in ids]).reshape(-1, dimension), new_pairs=sorted(pairs))
+    return tree
+
+
+def clean(tree: ClusterTree) -> bool:
+    """Nothing is left of the work of an update, and every item is where it belongs."""
+    nodes = tree.nodes
+    marks = nodes.dirty.any() or nodes.marked.any() or nodes.scratch.any() or (nodes.place >= 0).any()
+    lives = all(
+        np.array_equal(getattr(nodes.old, name), getattr(nodes.new, name)) for name in ("birth", "death", "above")
+    )
+    items = tree.items.ids()
+    leaves = np.flatnonzero(nodes.old.birth == 0)
+    held = np.concatenate([[], *(tree.items.of(leaves[place : place + 1]) for place in range(len(leaves)))])
+    used = np.count_nonzero(nodes.size) + len(nodes.free) == nodes.used and len(set(nodes.free)) == len(nodes.free)
+    return not marks and lives and sorted(held.tolist()) == items.tolist() and used
+
+
+def nearest(vectors: dict[int, np.ndarray], k: int) -> Pairs:
+    """The symmetric graph of the k nearest."""
+    ids = np.array(sorted(vectors))
+    if len(ids) < 2:
+        return set()
+    unit = np.array([vectors[item] / np.linalg.norm(vectors[item]) for item in ids.tolist()])
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -9)
+    near = ids[np.argsort(-similarity, axis=1, kind="stable")[:, : min(k, len(ids) - 1)]]
+    return {(min(a, b), max(a, b)) for a, row in zip(ids.tolist(), near.tolist(), strict=True) for b in row}
+
+
+class Living(RuleBasedStateMachine):
+    """Items come, go, return and change, edges as well, in batches of any size; the tree is kept and taken up again."""
+
+    @initialize(
+        seed=st.integers(0, 2**32 - 1),
+        dimension=st.integers(2, 6),
+        limit=st.sampled_from([1, 3, 8, 20, 40]),
+        k=st.integers(1, 5),
+        spread=st.sampled_from([0.01, 0.1, 0.4, 1.0]),
+    )
+    def begin(self, seed: int, dimension: int, limit: int, k: int, spread: float) -> None:
+        self.random = np.random.default_rng(seed)
+        self.dimension, self.limit, self.k, self.spread = dimension, limit, k, spread
+        self.centres = self.random.standard_normal((8, dimension))
+        self.vectors: dict[int, np.ndarray] = {}
+        self.former: dict[int, np.ndarray] = {}
+        self.pairs: Pairs = set()
+        self.next = 0
+        self.tree = ClusterTree(dimension, limit)
+
+    def drawn(self) -> np.ndarray:
+        """Somewhere near a centre; or where another item is, or all but there."""
+        kind = self.random.random()
+        if kind < 0.3 and self.vectors:
+            near = 0.0 if kind < 0.15 else 1e-3
+            return self.vectors[self.chosen()] + near * self.random.standard_normal(self.dimension)
+        centre = self.centres[self.random.integers(len(self.centres))]
+        return centre + self.spread * self.random.standard_normal(self.dimension)
+
+    def chosen(self) -> int:
+        """Any item; often the smallest id."""
+        return min(self.vectors) if self.random.random() < 0.2 else int(self.random.choice(list(self.vectors)))
+
+    def change(self, added: dict[int, np.ndarray], removed: set[int], noise: int = 0) -> None:
+        after = {item: vector for item, vector in self.vectors.items() if item not in removed} | added
+        pairs = nearest(after, self.k)
+        for _ in range(noise if len(after) > 2 else 0):
+            a, b = sorted(self.random.choice(list(after), 2, replace=False).tolist())
+            pairs.symmetric_difference_update({(a, b)})
+        moved = removed | (added.keys() & self.vectors.keys())
+        gone = {pair for pair in self.pairs if pair not in pairs or moved & set(pair)}
+        new = {pair for pair in pairs if pair not in self.pairs or pair in gone}
+        ids = list(added)
+        self.random.shuffle(ids)
+        vectors = np.array([added[item] for item in ids]).reshape(-1, self.dimension)
+        before = {int(value) for value in self.tree.nodes.content[np.flatnonzero(self.tree.nodes.size)]}
+        changed = self.tree.update(ids, vectors, sorted(removed), sorted(new), sorted(gone))
+        now = {int(value) for value in self.tree.nodes.content[np.flatnonzero(self.tree.nodes.size)]}
+        assert {int(value) for value in self.tree.content(changed.born)} == now - before
+        assert {int(value) for value in changed.died} == before - now
+        self.former |= {item: self.vectors[item] for item in removed}
+        self.vectors, self.pairs = after, pairs
+
+    @rule(count=st.one_of(st.integers(1, 4), st.integers(20, 60)))
+    def add(self, count: int) -> None:
+        added: dict[int, np.ndarray] = {}
+        for _ in range(count):
+            added[self.next] = self.drawn()
+            self.next += 1
+        self.change(added, set())
+
+    @rule(count=st.one_of(st.integers(1, 4), st.integers(5, 50)))
+    def remove(self, count: int) -> None:
+        self.change({}, {self.chosen() for _ in range(count)} if self.vectors else set())
+
+    @rule()
+    def remove_all(self) -> None:
+        self.change({}, set(self.vectors))
+
+    @rule(count=st.integers(1, 5))
+    def add_again(self, count: int) -> None:
+        ids = [item for item in self.former if item not in self.vectors][:count]
+        self.change({item: self.former[item] for item in ids}, set())
+
+    @rule(count=st.integers(1, 4))
+    def replace(self, count: int) -> None:
+        self.change({self.chosen(): self.drawn() for _ in range(count)} if self.vectors else {}, set())
+
+    @rule(noise=st.integers(1, 5))
+    def change_edges(self, noise: int) -> None:
+        self.change({}, set(), noise)
+
+    @rule(new=st.integers(0, 5), gone=st.integers(0, 5), changed=st.integers(0, 3), noise=st.integers(0, 3))
+    def mix(self, new: int, gone: int, changed: int, noise: int) -> None:
+        added = {self.next + place: self.drawn() for place in range(new)}
+        self.next += new
+        removed = {self.chosen() for _ in range(gone)} if self.vectors else set()
+        for _ in range(changed if self.vectors else 0):
+            item = self.chosen()
+            if item not in removed:
+                added[item] = self.drawn()
+        self.change(added, removed, noise)
+
+    @rule()
+    def keep_and_take_up(self) -> None:
+        self.tree = ClusterTree.from_state(self.tree.state())
+        self.change({}, set())
+
+    @invariant()
+    def equal(self) -> None:
+        if not hasattr(self, "tree"):
+            return
+        full = at_once(self.vectors, self.pairs, self.dimension, self.limit)
+        mine, whole = described(self.tree), described(full)
+        if not self.tree.crown.steps:  # taken up from a file: the steps come with the next change
+            whole["steps"] = []
+        assert mine == whole
+        assert clean(self.tree)
+
+
+TestLiving = Living.TestCase
+TestLiving.settings = settings(
+    max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.mark.parametrize("count", [999, 1001])
+def test_the_real_limit_is_crossed_in_both_directions(count: int) -> None:
+    random = np.random.default_rng(count)
+    centres = random.standard_normal((60, 8))
+    vectors = {item: centres[item % 60] + 0.3 * random.standard_normal(8) for item in range(count)}
+    pairs = nearest(vectors, 4)
+    tree = at_once(vectors, pairs, 8, 1000)
+    other = {item: vector for item, vector in vectors.items() if item >= 3} if count > 1000 else dict(vectors)
+    for item in range(count, 1003 if count < 1000 else count):
+        other[item] = random.standard_normal(8)
+    for before, after in ((vectors, other), (other, vectors)):
+        old, new = nearest(before, 4), nearest(after, 4)
+        added = sorted(after.keys() - before.keys())
+        tree.update(
+            added,
+            np.array([after[item] for item in added]).reshape(-1, 8),
+            sorted(before.keys() - after.keys()),
+            sorted(new - old),
+            sorted(old - new),
+        )
+        assert described(tree) == described(at_once(after, new, 8, 1000))
