@@ -1,18 +1,15 @@
-"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; the
-estimators bring scikit-learn with them when they are asked for."""
+"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indexers.clusterers.agglomeration import GraphAgglomeration
-    from indexers.clusterers.kmeans import IncrementalKMeans
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "GraphAgglomeration", "IncrementalKMeans"]
+__all__ = ["ClusterTree"]
 
-MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration", "IncrementalKMeans": "kmeans"}
+MODULES = {"ClusterTree": "tree"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from indexers.clusterers.fixed import contents, fingerprints, rounded
 from indexers.clusterers.nodes import NEVER, Nodes
 from indexers.clusterers.pools import Ints, contains, distinct, grown
-from indexers.clusterers.update import THRESHOLDS, Leaves
+from indexers.clusterers.rounds import THRESHOLDS, Leaves
 from indexers.errors import BadVector, UsageError
 
 LARGEST = 2**31 - 1

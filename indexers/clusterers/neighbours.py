@@ -15,7 +15,8 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Vectors brought to unit length, float32; a zero vector stays zero."""
     length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     length[length == 0] = 1
-    return (vectors / length).astype(np.float32)
+    found: NDArray[np.float32] = (vectors / length).astype(np.float32)
+    return found
 
 
 def nearest(vectors: NDArray[np.float32], k: int, queries: Ints | None = None) -> Ints:

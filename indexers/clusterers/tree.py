@@ -16,7 +16,8 @@ from indexers.clusterers.groups import Groups
 from indexers.clusterers.leaves import Change, Items, changed, checked
 from indexers.clusterers.nodes import Nodes
 from indexers.clusterers.pools import NONE, Ints
-from indexers.clusterers.update import Rounds, Update
+from indexers.clusterers.rounds import Rounds
+from indexers.clusterers.update import Update
 from indexers.errors import UsageError
 
 

@@ -17,8 +17,6 @@ From the first round of at most `limit` nodes on, all pairs are neighbours and o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,34 +25,7 @@ from indexers.clusterers.fixed import UNIT
 from indexers.clusterers.groups import Groups, Merged, best_links, connected, merged
 from indexers.clusterers.nodes import NEVER, Nodes
 from indexers.clusterers.pools import NONE, Ints, contains, distinct
-
-THRESHOLDS = np.concatenate([1 - np.geomspace(0.002, 2, 72), np.full(16, -np.inf)])
-"""Least similarity of each round. The distance 1 - threshold grows by a tenth from .002 to 2, and the last rounds only
-bring together what little is connected but very different; only a graph of more than `limit` parts gets that far."""
-
-
-@dataclass
-class Rounds:
-    """Nodes alive at the beginning of each round, and the round of the crown (or the number of rounds, if there is
-    none)."""
-
-    count: Ints = field(default_factory=lambda: np.zeros(len(THRESHOLDS) + 1, np.int64))
-    top: int = 0
-
-
-@dataclass
-class Leaves:
-    """What an update finds at the beginning of the first round.
-
-    dirty, gone: leaves that come and go. edged: leaves that stay and whose edges changed. new: edges, (n, 2), that
-    appear between leaves that stay; cut: edges that vanish between them.
-    """
-
-    dirty: Ints
-    gone: Ints
-    edged: Ints
-    new: Ints
-    cut: Ints
+from indexers.clusterers.rounds import THRESHOLDS, Leaves, Rounds, cap
 
 
 class Update:
@@ -197,7 +168,7 @@ class Update:
         single = looked_at[(old.death[looked_at] == at) & ~nodes.dirty[looked_at]]
         new.death[single] = len(THRESHOLDS)
         new.above[single] = -1
-        result = merged(nodes, member, lengths, float(THRESHOLDS[at] * UNIT), _cap(at))
+        result = merged(nodes, member, lengths, float(THRESHOLDS[at] * UNIT), cap(at))
         joint, place, owner = self._make(member, result)
         self._sum(joint, place, owner, member)
         back = old.alive(joint, at + 1)
@@ -362,7 +333,7 @@ class Update:
         elif not len(gone) and not len(fresh):
             return
         new.death[fresh], new.above[fresh] = at, -1
-        created, dead = self.crown.update(nodes, gone, fresh, _cap(at))
+        created, dead = self.crown.update(nodes, gone, fresh, cap(at))
         self.created.append(created)
         self.dead_seams.append(dead)
         self.rounds.top = at
@@ -425,8 +396,3 @@ class Update:
         order = np.lexsort((groups.round[group], owner))
         nodes.groups.put(changed, np.bincount(owner, minlength=len(changed)), group[order])
         groups.release(dead)
-
-
-def _cap(at: int) -> float:
-    """What heights of a round are at most: the threshold of the round before."""
-    return max(float(THRESHOLDS[at - 1]), -1.0) if at else 1.0
