@@ -1,15 +1,17 @@
-"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing."""
+"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; an
+estimator brings scikit-learn with it when it is asked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from indexers.clusterers.agglomeration import GraphAgglomeration
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree"]
+__all__ = ["ClusterTree", "GraphAgglomeration"]
 
-MODULES = {"ClusterTree": "tree"}
+MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration"}
 
 
 def __getattr__(name: str) -> Any:

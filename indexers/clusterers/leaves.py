@@ -106,8 +106,8 @@ def checked(items: Items, dimension: int, change: Change) -> None:
             f"the vectors' shape is {change.vectors.shape}; {len(added)} items of {dimension} dimensions need "
             f"{(len(added), dimension)}"
         )
-    if not np.isfinite(change.vectors).all() or (len(added) and not change.vectors.any(1).all()):
-        raise BadVector("a vector holds NaN or infinity, or is all zero; the cosine needs a direction")
+    if not np.isfinite(change.vectors).all():
+        raise BadVector("a vector holds NaN or infinity; leave its item out")
     if len(added) and (added.min() < 0 or added.max() > LARGEST):
         raise UsageError(f"the item id {added.min() if added.min() < 0 else added.max()} is not within 0 .. {LARGEST}")
     for what, ids in (("added", added), ("removed", removed)):

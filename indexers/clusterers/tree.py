@@ -84,9 +84,9 @@ class ClusterTree:
         """Items come, go and change, and so do edges of the neighbour graph.
 
         added: ids, (n,), below 2^31; one that is there already gets another vector. vectors: (n, dimension), of any
-        length but zero. removed: ids. new_pairs, gone_pairs: (m, 2), undirected edges between items, each named once.
-        The edges of an item that is removed must all be named as gone. So must those of an item whose vector is
-        replaced; those that it has afterwards are new.
+        length; a zero vector has similarity 0 to everything. removed: ids. new_pairs, gone_pairs: (m, 2), undirected
+        edges between items, each named once. The edges of an item that is removed must all be named as gone. So must
+        those of an item whose vector is replaced; those that it has afterwards are new.
 
         Raises UsageError (BadVector for vectors) before anything is changed.
         """
