@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
-import stat
 import struct
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from PIL import Image, ImageFile
 
 from indexers.colours import to_srgb
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
-from indexers.scan import PICTURE_SUFFIXES, encoded_uri, find, to_path, to_uri
+from indexers.scan import PICTURE_SUFFIXES, check_bytes, encoded_uri, find, read, to_path, to_uri
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -41,25 +42,15 @@ __all__ = [
     "to_uri",
 ]
 
-FORMATS = [
-    "JPEG",
-    "PNG",
-    "GIF",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "AVIF",
-    "JXL",
-    "JPEG2000",
-    "PPM",
-    "ICO",
-    "ICNS",
-    "PSD",
-    "QOI",
-    "PCX",
-]
+_FORMATS = "JPEG PNG GIF WEBP TIFF BMP AVIF JXL JPEG2000 PPM ICO ICNS PSD QOI PCX"
+FORMATS = _FORMATS.split()
 """What is tried, by content, beside HEIF; JPEG XL where its plug-in is installed. Left out: what has no signature (TGA)
 or runs other programs (EPS)."""
+
+SECONDS = 60.0
+"""Processor time that a decoder may take before it gets no more bytes. A small file can be made to take hours: a JPEG
+of thousands of scans. A sound one of 180 megapixels takes one to fifteen."""
+_BLOCK = 2**14  # bytes that a decoder gets at a time, and so how often its time is looked at
 
 _ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
 _MAKE, _MODEL = 0x010F, 0x0110
@@ -73,7 +64,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIGNED = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # by more than two bytes
+_LOG = logging.getLogger("PIL")
 _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_JXL = b"\xff\x0a"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -89,26 +82,6 @@ def fingerprint(data: bytes) -> bytes:
     return blake2b(data, digest_size=20).digest()
 
 
-def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
-    """The bytes of a file. Never waits for a pipe; raises UnreadablePicture, PictureTooLarge (before reading)."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        with open(os.open(path, flags), "rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadablePicture("not a file: a folder, a pipe or a device")
-            _check_bytes(status.st_size, limits)
-            data = file.readall()
-    except FileNotFoundError as error:
-        raise UnreadablePicture("there is no such file") from error
-    except PermissionError as error:
-        raise UnreadablePicture("no permission to read it") from error
-    except (OSError, ValueError, MemoryError) as error:
-        raise UnreadablePicture(f"it can't be read: {getattr(error, 'strerror', None) or error}") from error
-    _check_bytes(len(data), limits)
-    return data
-
-
 def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits = Limits()) -> Picture:  # noqa: B008
     """A picture as a person sees it: upright, RGB, 8 bits, over white, the first frame.
 
@@ -116,15 +89,15 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
     at a half, a quarter or an eighth, with both edges still at least 2 * size. 0: in full. `facts` are always of the
     full picture. Colour profiles are brought to sRGB.
 
-    Raises PictureTooLarge before a pixel is decoded, UnreadablePicture for all else (also a picture that is cut off);
-    the message is the reason, without the name. Thread-safe.
+    Raises PictureTooLarge before a pixel is decoded, UnreadablePicture for all else (also a picture that is cut off, or
+    takes its decoder longer than SECONDS); the message is the reason, without the name. Thread-safe.
     """
     data = source if isinstance(source, bytes) else read(source, limits)
-    _check_bytes(len(data), limits)
+    check_bytes(len(data), limits)
     if not data:
         raise UnreadablePicture("the file is empty")
     with _translated():
-        return _decode(_open(data), size, limits)
+        return _decode(_open(data, limits), size, limits)
 
 
 def flatten(image: Image.Image) -> Image.Image:
@@ -184,7 +157,7 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
     full, kind = image.size, image.format or "?"
     _check_pixels(full, limits)
     if kind in ("JPEG", "MPO"):
-        kind = "JPEG"
+        kind, image.decodermaxblock = "JPEG", _BLOCK
         if size:
             image.draft(None, (2 * size, 2 * size))
         image.load()
@@ -199,20 +172,68 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
     return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera))
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
+class _Timed(io.BytesIO):
+    """A file's bytes, for as long as decoding them doesn't take too long."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = time.thread_time() + SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.thread_time() > self._end:
+            raise UnreadablePicture(f"decoding it took longer than {SECONDS:g} seconds, and was given up")
+        return super().read(size)
+
+
+def _open(data: bytes, limits: Limits) -> ImageFile.ImageFile:
     """What Image.open does, without its limit on pixels (ours is checked next) and without guessing by suffix."""
     prefix, failed = data[:16], None
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
-        return _heic()(io.BytesIO(data), "")
+        return _heic()(_Timed(data), "")
     for name, factory, accept in _openers():
         try:
             accepted = accept(prefix)  # a string says that Pillow was built without this format
             if accepted and not isinstance(accepted, str):
-                return factory(io.BytesIO(data), "")
+                if name == "JXL":
+                    _check_pixels(_jxl_size(data), limits)  # its plug-in decodes as soon as it opens
+                return factory(_Timed(data), "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name in _SIGNED:
-                failed = failed or f"a damaged {name} file: {error}"
+                failed = failed or f"a {name} file that is damaged or of an unusual kind: {error}"
     raise UnreadablePicture(failed or _not_a_picture(data))
+
+
+def _jxl_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a JPEG XL file states (ISO/IEC 18181-1, SizeHeader). Raises UnreadablePicture."""
+    start = data if data[:2] == _JXL else next((body for body in _jxl_parts(data) if body[:2] == _JXL), b"")
+    bits = int.from_bytes(start[2:16], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & ((1 << count) - 1), bits >> count
+        return value
+
+    def edge() -> int:
+        return 8 * (1 + take(5)) if eighths else 1 + take((9, 13, 18, 30)[take(2)])
+
+    if len(start) < 4:
+        raise UnreadablePicture("a damaged JXL file: it states no size")
+    eighths = take(1)
+    height = edge()
+    wide, high = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[take(3)]
+    return height * wide // high if wide else edge(), height
+
+
+def _jxl_parts(data: bytes) -> Iterator[bytes]:
+    """How the pictures in the boxes of a file begin."""
+    place = 0
+    while place + 8 <= len(data):
+        length, kind, body = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8], place + 8
+        if length == 1:
+            length, body = int.from_bytes(data[body : body + 8], "big"), body + 8
+        if kind in (b"jxlc", b"jxlp"):
+            yield data[body + 4 * (kind == b"jxlp") :][:16]
+        place += length if length >= 8 else len(data)
 
 
 @cache
@@ -238,6 +259,8 @@ def _mute_pillow() -> None:
     """
     if _MUTE not in warnings.filters:
         warnings.filterwarnings("ignore", module=_MUTE[3].pattern)
+    if not _LOG.handlers:
+        _LOG.addHandler(logging.NullHandler())  # else what it logs is printed where nobody has set up logging
 
 
 @contextmanager
@@ -326,11 +349,6 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _check_bytes(count: int, limits: Limits) -> None:
-    if count > limits.max_bytes:
-        raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
-
-
 def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
     count = size[0] * size[1]
     if count > limits.max_pixels:
@@ -350,6 +368,8 @@ def _name(what: Any) -> str:
 
 def _not_a_picture(data: bytes) -> str:
     start = data[:512]
+    if start[:2] == _JXL or start[4:8] == b"JXL ":
+        return "a JPEG XL picture; to read those: pip install 'nearkin[jxl]'"
     if b"\0" not in start and not any(byte < 9 for byte in start):
         return f"not a picture but text, which begins with {start[:40].decode('utf-8', 'replace')!r}"
     return f"not a picture of a format that is read here; it begins with the bytes {data[:8].hex(' ')}"

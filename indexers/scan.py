@@ -1,4 +1,4 @@
-"""Find pictures on disk: files, folders, globs; and write any path as a string that a database takes."""
+"""Find pictures on disk (files, folders, globs) and read them; write any path as a string that a database takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from indexers.types import FoundFile, Unscanned
+from indexers.errors import PictureTooLarge, UnreadablePicture
+from indexers.types import FoundFile, Limits, Unscanned
 
 _SUFFIXES = """
     jpg jpeg jpe jfif mpo png apng gif webp avif avifs heic heif hif tif tiff bmp dib jp2 j2k jpx ico icns
@@ -77,6 +78,32 @@ def find(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> It
     scan = _Scan(_is_picture)
     for path in paths:
         yield from scan.named(os.path.expanduser(os.fspath(path)))
+
+
+def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
+    """The bytes of a file. Never waits for a pipe; raises UnreadablePicture, PictureTooLarge (before reading)."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadablePicture("not a file: a folder, a pipe or a device")
+            check_bytes(status.st_size, limits)
+            data = file.readall()
+    except FileNotFoundError as error:
+        raise UnreadablePicture("there is no such file") from error
+    except PermissionError as error:
+        raise UnreadablePicture("no permission to read it") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise UnreadablePicture(f"it can't be read: {getattr(error, 'strerror', None) or error}") from error
+    check_bytes(len(data), limits)
+    return data
+
+
+def check_bytes(count: int, limits: Limits) -> None:
+    """Raises PictureTooLarge."""
+    if count > limits.max_bytes:
+        raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
 
 
 class _Scan:

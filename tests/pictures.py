@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageCms, ImageDraw
 
 Colour = str | tuple[int, int, int]
 
@@ -63,6 +63,19 @@ def noise(seed: int = 0, size: tuple[int, int] = (160, 120)) -> Image.Image:
     return Image.fromarray(random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
+def corners(image: Image.Image) -> list[tuple[int, ...]]:
+    """The colours near the corners, row by row."""
+    width, height = image.size
+    places = [(width // 8, height // 8), (width - 1 - width // 8, height // 8)]
+    places += [(x, height - 1 - height // 8) for x, _ in places]
+    return [tuple(image.getpixel(place)) for place in places]  # type: ignore[arg-type]
+
+
+def looks_like_quarters(image: Image.Image, tolerance: int = 30) -> bool:
+    apart = np.abs(np.array(corners(image)) - np.array(QUARTERS))
+    return image.mode == "RGB" and image.width > image.height and int(apart.max()) <= tolerance
+
+
 def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     """The bytes of a file of that kind."""
     stream = io.BytesIO()
@@ -112,6 +125,31 @@ def deep_grey(kind: str = "PNG") -> bytes:
     return encoded(Image.fromarray(np.tile(row, (48, 1))), kind)
 
 
+def lab(picture: Image.Image) -> Image.Image:
+    source, target = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    made = ImageCms.applyTransform(picture, ImageCms.buildTransform(source, target, "RGB", "LAB"))
+    assert made is not None
+    return made
+
+
+def deep_tiff(mode: str, order: str) -> bytes:
+    """`quarters` with 16 bits a channel, which Pillow can't write; `order` of the bytes as struct names it."""
+    pixels = np.asarray(quarters().convert(mode)).astype(np.uint16) * 257
+    raw, count = pixels.astype(f"{order}u2").tobytes(), pixels.shape[2]
+    tags = {256: [64], 257: [48], 258: [16] * count, 259: [1], 262: [5 if mode == "CMYK" else 2], 273: [8]}
+    tags |= {277: [count], 278: [48], 279: [len(raw)], 284: [1]} | ({338: [2]} if mode == "RGBA" else {})
+    place, entries, beyond = 8 + len(raw), b"", b""
+    end = place + 2 + 12 * len(tags) + 4
+    for tag, values in tags.items():
+        body = struct.pack(f"{order}{len(values)}H" if len(values) > 1 else f"{order}I", *values)
+        kind = 3 if len(values) > 1 else 4
+        held = body if len(body) <= 4 else struct.pack(f"{order}I", end + len(beyond))
+        beyond += body if len(body) > 4 else b""
+        entries += struct.pack(f"{order}HHI", tag, kind, len(values)) + held
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", place)
+    return head + raw + struct.pack(f"{order}H", len(tags)) + entries + b"\0\0\0\0" + beyond
+
+
 def animation(kind: str) -> bytes:
     """Three frames: red, green, blue."""
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")]
@@ -119,9 +157,12 @@ def animation(kind: str) -> bytes:
     return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options)
 
 
-def heic() -> bytes:
-    """`quarters`, 64 x 48, encoded once with libheif and x265: pi_heif reads HEIC but can't write it."""
-    return base64.b64decode(
+def heic(turns: int = 0) -> bytes:
+    """`quarters`, 64 x 48, encoded once with libheif and x265: pi_heif reads HEIC but can't write it.
+
+    `turns`: quarter turns against the clock by which the file says that it is to be shown.
+    """
+    data = base64.b64decode(
         "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
         "AAAAAERAAAEAAQAAAAABoQABAAAAAAAAAD8AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Wlw"
         "cnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AA"
@@ -129,6 +170,23 @@ def heic() -> bytes:
         "QAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWB"
         "AgMFhAAAAEdtZGF0AAAAOygBrxmA94RJf+AY/cJfoAzV4r7/f869U+QVrK4zEPEjB35r3a+lVkT3LovW0F5HZf3rvpnHlOwH6rfw"
     )
+    return _turned(data, turns) if turns else data
+
+
+def _turned(data: bytes, turns: int) -> bytes:
+    """With the property `irot` added to the others and given to the only item."""
+    grown = {b"meta": 10, b"iprp": 10, b"ipco": 9, b"ipma": 1}
+    for name, count in grown.items():
+        place = data.index(name) - 4
+        data = (
+            data[:place]
+            + struct.pack(">I", struct.unpack(">I", data[place : place + 4])[0] + count)
+            + data[place + 4 :]
+        )
+    data = data.replace(struct.pack(">I", 0x1A1), struct.pack(">I", 0x1A1 + 10), 1)  # where `iloc` says that it lies
+    start = data.index(b"ipma") - 4
+    data = data[:start] + b"\0\0\0\x09irot" + bytes([turns]) + data[start:]
+    return data.replace(b"\x05\x81\x02\x03\x05\x84", b"\x06\x81\x02\x03\x05\x84\x86")
 
 
 def bomb(width: int = 50_000, height: int = 50_000) -> bytes:
@@ -136,6 +194,13 @@ def bomb(width: int = 50_000, height: int = 50_000) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in chunks)
+
+
+def many_scans(picture: Image.Image, count: int) -> bytes:
+    """A progressive JPEG whose last scan comes that many times more: a small file that keeps a decoder busy."""
+    data = encoded(picture, "JPEG", progressive=True, quality=50)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * count + data[-2:]
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import random
-import struct
-import threading
-import warnings
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from indexers import images
-from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
-from indexers.types import Limits
+from indexers.errors import BadQuery, PictureTooLarge, UnreadablePicture
 from tests import pictures
-
-
-def corners(image: Image.Image) -> list[tuple[int, ...]]:
-    """The colours near the corners, row by row."""
-    width, height = image.size
-    places = [(width // 8, height // 8), (width - 1 - width // 8, height // 8)]
-    places += [(x, height - 1 - height // 8) for x, _ in places]
-    return [tuple(image.getpixel(place)) for place in places]  # type: ignore[arg-type]
-
-
-def looks_like_quarters(image: Image.Image, tolerance: int = 30) -> bool:
-    apart = np.abs(np.array(corners(image)) - np.array(pictures.QUARTERS))
-    return image.mode == "RGB" and image.width > image.height and int(apart.max()) <= tolerance
-
+from tests.pictures import corners, looks_like_quarters
 
 # ---- reading
 
@@ -103,9 +81,28 @@ def test_heic() -> None:
     assert set(Image.OPEN) - opened <= {"AVIF"}, "Pillow is as it was"
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_heic_is_turned_as_it_says(turns: int) -> None:
+    image, facts = images.decode(pictures.heic(turns))
+    assert looks_like_quarters(image.rotate(-90 * turns, expand=True))
+    assert (facts.width, facts.height) == image.size == ((48, 64) if turns % 2 else (64, 48))
+
+
 def test_cmyk() -> None:
     image, _ = images.decode(pictures.jpeg(pictures.quarters().convert("CMYK")))
     assert looks_like_quarters(image, 40)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB"])
+def test_tiff_in_other_colour_spaces(mode: str) -> None:
+    stored = pictures.lab(pictures.quarters()) if mode == "LAB" else pictures.quarters().convert(mode)
+    assert looks_like_quarters(images.decode(pictures.encoded(stored, "TIFF")).image)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("colours", ["RGB", "RGBA", "CMYK"])
+def test_tiff_of_16_bits_a_channel(order: str, colours: str) -> None:
+    assert looks_like_quarters(images.decode(pictures.deep_tiff(colours, order)).image)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -239,160 +236,6 @@ def test_shrink_and_thumbnail() -> None:
     assert looks_like_quarters(small)
 
 
-# ---- decoding: what is damaged or hostile
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "empty"),
-        (b"Dear Sir,\nplease find attached", "text, which begins with 'Dear Sir"),
-        (b"<html>", "text"),
-        ("grüße".encode(), "text"),
-        (bytes(100), "not a picture of a format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text"),
-        (b"\xff\xd8\xff", "cut off|damaged"),
-        (b"\x89PNG\r\n\x1a\n", "damaged"),
-        (b"GIF89a", "damaged"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged"),
-        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
-        (b"\x80\x02]q\x00.", "not a picture"),
-    ],
-)
-def test_what_is_no_picture_is_refused_in_words(data: bytes, reason: str) -> None:
-    with pytest.raises(UnreadablePicture, match=reason):
-        images.decode(data)
-
-
-def whole_files() -> dict[str, bytes]:
-    kinds = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "PPM"]
-    made = {kind: pictures.encoded(pictures.noise(size=(90, 70)), kind) for kind in kinds}
-    made["progressive"] = pictures.jpeg(pictures.noise(size=(90, 70)), progressive=True)
-    made["TIFF lzw"] = pictures.encoded(pictures.noise(size=(90, 70)), "TIFF", compression="tiff_lzw")
-    return made | {"HEIF": pictures.heic(), "animated GIF": pictures.animation("GIF")}
-
-
-@pytest.mark.parametrize("kind", sorted(whole_files().keys() - {"animated GIF"}))  # whose first frame ends early
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_half_a_picture_is_no_picture(kind: str, kept: float) -> None:
-    data = whole_files()[kind]
-    for size in (0, 8):
-        with pytest.raises(UnreadablePicture):
-            images.decode(data[: int(len(data) * kept)], size)
-
-
-@pytest.mark.parametrize("kind", whole_files())
-def test_random_damage_is_a_picture_or_a_picture_error(kind: str) -> None:
-    data, chance = whole_files()[kind], random.Random(kind)
-    for _ in range(40):
-        damaged = bytearray(data)
-        for _ in range(chance.choice([1, 3, 30])):
-            damaged[chance.randrange(min(len(data), chance.choice([64, len(data)])))] = chance.randrange(256)
-        with suppress(PictureError):
-            assert images.decode(bytes(damaged), 8, Limits(max_pixels=10**7)).image.mode == "RGB"
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.binary(max_size=300),
-    st.sampled_from(
-        [
-            b"",
-            b"\xff\xd8\xff\xe0",
-            b"\x89PNG\r\n\x1a\n",
-            b"GIF89a",
-            b"II*\0",
-            b"MM\0*",
-            b"BM",
-            b"8BPS",
-            b"P6 ",
-            b"\0\0\x01\0",
-            b"qoif",
-            b"icns",
-        ]
-    ),
-)
-def test_arbitrary_bytes_never_raise_anything_else(data: bytes, start: bytes) -> None:
-    with suppress(PictureError):
-        images.decode(start + data, 8, Limits(max_pixels=10**6))
-
-
-def bombs() -> dict[str, bytes]:
-    jpeg, gif = bytearray(pictures.jpeg()), bytearray(pictures.encoded(pictures.disc(), "GIF"))
-    at = jpeg.index(b"\xff\xc0")
-    jpeg[at + 5 : at + 9] = struct.pack(">HH", 50_000, 50_000)
-    gif[6:10] = struct.pack("<HH", 50_000, 50_000)
-    bmp = bytearray(pictures.encoded(pictures.disc(), "BMP"))
-    bmp[18:26] = struct.pack("<ii", 50_000, 50_000)
-    return {"PNG": pictures.bomb(), "JPEG": bytes(jpeg), "GIF": bytes(gif), "BMP": bytes(bmp)}
-
-
-@pytest.mark.parametrize("kind", bombs())
-def test_a_bomb_is_refused_before_its_pixels_are_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image.core, "new", None)  # no room for pixels is asked for
-    with pytest.raises(PictureTooLarge, match=r"50000 x 50000 makes 2,500,000,000 pixels.*180,000,000"):
-        images.decode(bombs()[kind], 224)
-
-
-def test_the_limits_are_the_callers() -> None:
-    data = pictures.jpeg(pictures.gradient((100, 50)))
-    assert images.decode(data, limits=Limits(max_pixels=5000)).image.size == (100, 50)
-    with pytest.raises(PictureTooLarge, match="max_pixels is 4,999"):
-        images.decode(data, limits=Limits(max_pixels=4999))
-    with pytest.raises(PictureTooLarge, match="max_bytes is 100"):
-        images.decode(data, limits=Limits(max_bytes=100))
-
-
-def test_pictures_above_pillows_own_limit_are_read_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in (3000, 1000):  # where Pillow would warn, and where it would refuse
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            assert images.decode(pictures.jpeg(pictures.gradient((100, 50)))).image.size == (100, 50)
-        assert not heard
-
-
-def test_pillow_does_not_warn_about_odd_pictures() -> None:
-    odd = Image.new("P", (8, 8))
-    data = pictures.encoded(odd, "PNG", transparency=bytes([0, 128, 255]))
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        images.decode(data)
-        images.decode(pictures.jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0\x09\0garbage"))
-    assert not heard
-
-
-def test_memory_that_runs_out_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(Image.core, "new", refuse)
-    with pytest.raises(UnreadablePicture, match="more memory"):
-        images.decode(pictures.jpeg())
-
-
-def test_threads_decode_beside_each_other() -> None:
-    made = [pictures.oriented(i, "JPEG", pictures.quarters((640, 480))) for i in range(1, 9)]
-    made += [pictures.heic(), pictures.bomb(), b"text", pictures.oriented(5, "TIFF")]
-    start = threading.Barrier(4)
-
-    def work(_: int) -> list[str]:
-        start.wait()
-        return [outcome(data) for data in made * 5]
-
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(work, range(4)))
-    expected = ["upright"] * 9 + ["PictureTooLarge", "UnreadablePicture", "upright"]
-    assert results == [expected * 5] * 4
-
-
-def outcome(data: bytes) -> str:
-    try:
-        return "upright" if looks_like_quarters(images.decode(data, 64).image) else "wrong"
-    except PictureError as error:
-        return type(error).__name__
-
-
 # ---- what callers search with
 
 
@@ -453,6 +296,30 @@ def test_an_array_that_is_no_picture_is_named(array: Any) -> None:
 def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         images.as_picture(query)
+
+
+@pytest.mark.parametrize("data", [b"\xff\x0a\0\0\0\0", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_jpeg_xl_without_its_plug_in_says_what_to_install(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_openers", lambda: [])
+    with pytest.raises(UnreadablePicture, match=r"JPEG XL.*nearkin\[jxl\]"):
+        images.decode(data)
+
+
+def test_jpeg_xl_states_its_size_as_its_plug_in_reads_it() -> None:
+    pytest.importorskip("pillow_jxl")
+    for size in [(160, 120), (256, 256), (77, 300), (8, 16), (300, 8), (200, 100), (33, 33), (1080, 600)]:
+        for boxed in (False, True):
+            data = pictures.encoded(Image.new("RGB", size), "JXL", use_container=boxed)
+            assert images._jxl_size(data) == size
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_xl_comes_upright(orientation: int) -> None:
+    pytest.importorskip("pillow_jxl")
+    stored = Image.open(io.BytesIO(pictures.oriented(orientation)))
+    image, facts = images.decode(pictures.encoded(stored, "JXL"))
+    assert looks_like_quarters(image)
+    assert (facts.width, facts.height) == (64, 48)
 
 
 def test_jpeg_xl_is_read_where_its_plug_in_is_installed() -> None:

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from indexers import images
-from indexers.errors import PictureTooLarge, UnreadablePicture
+from indexers import images, isolation
+from indexers.errors import PictureTooLarge, Unavailable, UnreadablePicture
 from indexers.isolation import Isolated
 from indexers.types import Limits
 from retrieval import Collection
@@ -99,10 +100,21 @@ def test_a_killed_parent_leaves_no_orphans() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
+    gone(child)
+
+
+def gone(pid: int) -> None:
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+    while runs(pid):
         assert time.monotonic() < deadline, "the worker outlived its parent"
         time.sleep(0.01)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_collection_decodes_so_when_told(tmp_path: Path, folder: Path) -> None:
@@ -112,3 +124,107 @@ def test_a_collection_decodes_so_when_told(tmp_path: Path, folder: Path) -> None
         assert (report.added, report.failed) == (5, 1)
         assert "cut off" in report.failures[0].reason
         assert collection.search(folder / "red.png", k=1)[0].uri == str(folder / "red.png")
+
+
+# ---- what a worker must not be believed, or left alone with
+
+
+def test_modules_beside_the_pictures_are_not_imported(tmp_path: Path) -> None:
+    """A folder of pictures may hold a PIL.py; Python started there would run it."""
+    for name in ("PIL", "json", "numpy", "indexers"):
+        (tmp_path / f"{name}.py").write_text("open('run', 'w').close()")
+    code = "from indexers.isolation import Isolated\nfrom tests import pictures\nimport os\n"
+    code += f"os.chdir({str(tmp_path)!r})\nwith Isolated() as one: print(one.decode(pictures.jpeg()).facts.format)"
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "JPEG\n", done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Workers that say this instead of what they should."""
+    monkeypatch.setattr(isolation, "BOOT", f"import os, time\nos.write(1, b'ready')\n{code}\ntime.sleep(60)")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        isolation.ANSWER.pack(0, 2, 2**32 - 1, 2**32 - 1) + b"{}",
+        isolation.ANSWER.pack(0, 2**32 - 1, 1, 1),
+        isolation.ANSWER.pack(0, 2, 1, 1) + b"{}",
+        isolation.ANSWER.pack(0, 1, 1, 1) + b"\xff",
+        isolation.ANSWER.pack(0, 7, 1, 1) + b'{"a":1}',
+    ],
+)
+def test_nonsense_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    answers(monkeypatch, f"os.write(1, {said!r})")
+    with Isolated() as isolated, pytest.raises(UnreadablePicture, match="answered nonsense"):
+        isolated.decode(pictures.jpeg())
+
+
+def test_a_worker_that_reads_nothing_does_not_hold_up_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, "")
+    large = pictures.encoded(pictures.noise(size=(1200, 1000)), "BMP")  # more than a pipe holds
+    with Isolated(seconds=0.3) as isolated, pytest.raises(UnreadablePicture, match=r"longer than 0\.3 seconds"):
+        isolated.decode(large)
+
+
+def test_a_worker_that_cannot_start_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "BOOT", "raise SystemExit(3)")
+    with Isolated() as isolated, pytest.raises(Unavailable, match=r"can be started \(it ended with 3\)"):
+        isolated.decode(pictures.jpeg())
+
+
+def test_with_more_than_a_thousand_open_files() -> None:
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)] if resource_limit() > 1400 else []
+    if not many:
+        pytest.skip("not that many files may be open here")
+    try:
+        with Isolated() as isolated:
+            assert isolated.decode(pictures.jpeg()).facts.format == "JPEG"
+    finally:
+        for one in many:
+            os.close(one)
+
+
+def resource_limit() -> int:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_closing_ends_workers_that_are_busy() -> None:
+    slow = slow_jpeg()
+    with Isolated() as isolated, ThreadPoolExecutor(1) as pool:
+        isolated.decode(pictures.jpeg())
+        pid, waiting = worker(isolated), pool.submit(isolated.decode, slow)
+        time.sleep(0.3)
+        isolated.close()
+        with pytest.raises(UnreadablePicture, match="SIGKILL"):
+            waiting.result(timeout=10)
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def slow_jpeg() -> bytes:
+    """Takes far longer than any of these tests."""
+    return pictures.many_scans(Image.new("L", (8000, 8000), 200), 20_000)
+
+
+BUSY = ORPHAN.replace("time.sleep(60)", "isolated.decode(open(sys.argv[1], 'rb').read())")
+
+
+def test_a_killed_parent_leaves_no_orphans_in_the_middle_of_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "slow.jpg").write_bytes(slow_jpeg())
+    parent = subprocess.Popen(
+        [sys.executable, "-c", BUSY, str(tmp_path / "slow.jpg")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    time.sleep(0.5)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    gone(child)

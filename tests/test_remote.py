@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.server
-import ipaddress
+import importlib.util
+import os
 import tarfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import fsspec
 import pytest
 
 from indexers import remote
-from indexers.errors import BadSetting, PictureTooLarge, UnreadablePicture
+from indexers.errors import BadSetting, MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.types import FoundFile, Limits, Unscanned
 from retrieval import Collection
 from tests import pictures
@@ -200,11 +202,6 @@ def test_internal_addresses_are_refused_however_they_are_written(host: str) -> N
         remote.fetch(f"http://{host}:9/", LIMITS, seconds=5)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
-def test_public_addresses_are_not_internal(address: str) -> None:
-    assert not remote.internal(ipaddress.ip_address(address))
-
-
 def test_endless_and_lying_bodies_are_cut(serve: Callable[[Answer], str]) -> None:
     def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -275,3 +272,79 @@ def test_files_of_this_machine_have_addresses_too(scheme: str, folder: Path, col
     (folder / "red.png").rename(folder / "red one.png")
     space = "%20" if scheme == "file" else " "
     assert collection.add(f"{scheme}://{folder}/red{space}one.png").added == 1
+
+
+@pytest.mark.parametrize("name", ["a::b.jpg", "/pictures/a::b.jpg", "photo::1.jpg", "http:/x", "C:\\a.jpg", "a.jpg"])
+def test_paths_are_no_addresses(name: str) -> None:
+    assert not remote.is_remote(name)
+
+
+def test_a_file_with_colons_in_its_name_is_added(folder: Path, collection: Collection) -> None:
+    (folder / "red.png").rename(folder / "zip::red.png")
+    assert collection.add(folder).added == 5
+
+
+def test_an_archive_named_from_the_current_folder_is_found_from_any(
+    archives: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(archives)
+    assert collection.add("zip://inner/red.png::all.zip").added == 1
+    monkeypatch.chdir("/")
+    assert collection.fill("classic").added == 1
+    assert collection.get(f"zip://inner/red.png::{archives}/all.zip").format == "PNG"
+
+
+def test_names_that_no_address_can_hold_are_reported(tmp_path: Path, collection: Collection) -> None:
+    with tarfile.open(tmp_path / "odd.tar", "w") as tarred:
+        for name in ("caf\udce9.jpg", "a::b.jpg", "ok.jpg"):
+            (tmp_path / "x.jpg").write_bytes(pictures.jpeg())
+            tarred.add(tmp_path / "x.jpg", name)
+    report = collection.add(f"tar://*.jpg::{tmp_path}/odd.tar")
+    assert (report.added, report.failed) == (1, 2)
+    assert all("no address can have that name" in failure.reason for failure in report.failures)
+
+
+def test_an_archive_that_changes_is_read_anew(tmp_path: Path) -> None:
+    address = f"zip://a.jpg::{tmp_path}/a.zip"
+    for content in (b"first", b"second one"):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+            zipped.writestr("a.jpg", content)
+        assert remote.read(address, LIMITS) == content
+
+
+def test_an_archive_is_not_opened_for_each_picture(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    real = zipfile.ZipFile.__init__
+
+    def counted(self: zipfile.ZipFile, *args: object, **options: object) -> None:
+        opened.append(self)
+        real(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", counted)
+    for name in ("red", "green", "blue") * 5:
+        remote.read(f"zip://inner/{name}.png::{archives}/all.zip", LIMITS)
+    assert len(opened) == 1
+
+
+def test_threads_read_an_archive_beside_each_other(archives: Path) -> None:
+    for kind in ("zip", "tar"):
+        names = [f"{kind}://inner/{name}.png::{archives}/all.{kind}" for name in ("red", "green", "blue", "black")] * 25
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda name: remote.read(name, LIMITS), names))
+        assert found == found[:4] * 25
+        assert len(set(found)) == 4
+
+
+@pytest.mark.parametrize("address", ["zip://*.png::{}", "local://{}", "tar://a.png::{}"])
+def test_pipes_are_not_waited_for(tmp_path: Path, address: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    [found] = remote.find(address.format(tmp_path / "pipe"))
+    assert isinstance(found, Unscanned)
+
+
+@pytest.mark.parametrize(("address", "package"), [("s3://bucket/key.png", "s3fs"), ("gs://bucket/key.png", "gcsfs")])
+def test_a_bucket_needs_a_package_that_is_named(address: str, package: str) -> None:
+    if importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(MissingPackage, match=package):
+        list(remote.find(address))
