@@ -30,7 +30,10 @@ BUILT_IN = {
         "hnsw": "indexers.vectors.hnsw:Hnsw",
         "exact": "indexers.vectors.exact:Exact",
     },
-    "nearkin.clusterers": {},
+    "nearkin.clusterers": {
+        "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
+        "kmeans": "indexers.clusterers.kmeans:IncrementalKMeans",
+    },
 }
 
 

@@ -1,5 +1,5 @@
-"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; an
-estimator brings scikit-learn with it when it is asked for."""
+"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; the
+estimators bring scikit-learn with them when they are asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
+    from indexers.clusterers.kmeans import IncrementalKMeans
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "GraphAgglomeration"]
+__all__ = ["ClusterTree", "GraphAgglomeration", "IncrementalKMeans"]
 
-MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration"}
+MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration", "IncrementalKMeans": "kmeans"}
 
 
 def __getattr__(name: str) -> Any:

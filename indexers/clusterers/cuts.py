@@ -14,8 +14,8 @@ MEMBERS = 5
 """Items that make a cluster; fewer are loose."""
 CANDIDATES = 96
 """Cuts among which levels are chosen, in geometric steps of their counts."""
-COARSE = 0.1
-"""Resolution of the modularity that chooses coarse: links within clusters weigh ten times what chance does."""
+NEIGHBOURS = 15
+"""At most as many neighbours has a cluster of medium in the graph by which coarse is chosen."""
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,43 @@ def kept(nodes: Nodes, node: int) -> Ints:
 def levels(nodes: Nodes) -> Levels:
     """Three cuts that suit people.
 
-    *medium*: the greatest modularity (Newman and Girvan 2004) of the neighbour graph; *fine*: the most clusters of at
-    least five items; *coarse*: the greatest modularity at a tenth of the resolution (Reichardt and Bornholdt 2006).
+    *medium*: the greatest modularity (Newman and Girvan 2004) of the neighbour graph. *fine*: the most clusters of at
+    least five items. *coarse*: what medium is for items, once more for the clusters of medium: the greatest modularity
+    of the graph of their nearest ones. The graph of items can't say it, since it has next to no edges between clusters.
     """
     ordered = merges(nodes)
     if not len(ordered):
         return Levels(0.0, 0.0, 0.0)
     height = nodes.height[ordered]
-    # Between two equal heights there is no cut.
-    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))
+    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    counts = len(leaves) - 1 - possible
-    wanted = np.unique(np.geomspace(1, max(len(leaves) / 2, 1), CANDIDATES).astype(np.int64))
-    candidate = possible[np.unique(np.searchsorted(-counts, -wanted).clip(0, len(possible) - 1))]
-    modular = _modularity(nodes, leaves, ordered, candidate)
-    medium = int(candidate[np.argmax(modular[0])])
-    coarse = max(int(candidate[np.argmax(modular[1])]), medium)
+    owner, near = nodes.near.get(leaves)
+    medium = _most_modular(nodes, ordered, possible, leaves[owner], near, -1)
+    coarse = medium
+    clusters = np.unique(tops(nodes, ordered[: medium + 1])[leaves])
+    if len(clusters) > 3:
+        source, target = _cluster_graph(nodes, clusters)
+        coarse = _most_modular(nodes, ordered, possible, source, target, medium)
     large = nodes.size >= MEMBERS
     gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
     fine = min(int(possible[np.argmax(np.cumsum(gained)[possible])]), medium)
     return Levels(*(_between(height, place) for place in (coarse, medium, fine)))
+
+
+def _cluster_graph(nodes: Nodes, clusters: Ints) -> tuple[Ints, Ints]:
+    """The nearest clusters of each, both ways, by average similarity."""
+    count = min(NEIGHBOURS, round(len(clusters) ** 0.5))
+    sums = np.stack([nodes.sums.get(nodes.row[kept(nodes, node)]).sum(0) for node in clusters.tolist()])
+    sums /= nodes.size[clusters][:, None]
+    source, target = [], []
+    for start in range(0, len(clusters), 1024):
+        part = np.arange(start, min(start + 1024, len(clusters)))
+        distance = -(sums[part] @ sums.T)
+        distance[np.arange(len(part)), part] = np.inf
+        source.append(np.repeat(clusters[part], count))
+        target.append(clusters[np.argpartition(distance, count - 1, axis=1)[:, :count].ravel()])
+    one, other = np.concatenate(source), np.concatenate(target)
+    return np.concatenate([one, other]), np.concatenate([other, one])
 
 
 def _between(height: NDArray[np.float64], place: int) -> float:
@@ -110,16 +127,30 @@ def _between(height: NDArray[np.float64], place: int) -> float:
     return float(height[place] if place + 1 == len(height) else (height[place] + height[place + 1]) / 2)
 
 
-def _modularity(nodes: Nodes, leaves: Ints, ordered: Ints, candidate: Ints) -> NDArray[np.float64]:
-    """Modularity at resolutions 1 and COARSE, (2, candidates)."""
-    owner, near = nodes.near.get(leaves)
-    source = leaves[owner]
+def _most_modular(nodes: Nodes, ordered: Ints, possible: Ints, source: Ints, target: Ints, after: int) -> int:
+    """The last merge of the cut of greatest modularity, among CANDIDATES cuts that make more merges than `after`.
+
+    Every edge is given in both directions. Edges inside a cluster stay inside, so that each cut starts from the one
+    before.
+    """
+    total = max(len(source), 1)
     degree = np.bincount(source, minlength=nodes.used).astype(np.float64)
-    total = max(degree.sum(), 1.0)
-    found = np.empty((2, len(candidate)))
-    for place, last in enumerate(candidate):
-        top = tops(nodes, ordered[: last + 1])
-        inside = np.count_nonzero(top[source] == top[near]) / total
-        chance = float(np.sum((np.bincount(top, degree) / total) ** 2))
-        found[:, place] = inside - chance, inside - COARSE * chance
-    return found
+    possible = possible[possible > after]
+    if not len(possible):
+        return after
+    left = len(ordered) - possible  # clusters, but for what no edge joins
+    wanted = np.unique(np.geomspace(1, max(left.max() / (2 if after < 0 else 1), 1), CANDIDATES).astype(np.int64))
+    candidate = possible[np.unique(np.searchsorted(-left, -wanted).clip(0, len(possible) - 1))]
+    best, greatest, done, inside = int(candidate[0]), -np.inf, 0, 0
+    for last in candidate.tolist():
+        top = tops(nodes, ordered[done : last + 1])
+        degree = np.bincount(top, degree, nodes.used).astype(np.float64)
+        source, target = top[source], top[target]
+        across = source != target
+        inside += len(source) - int(np.count_nonzero(across))
+        source, target = source[across], target[across]
+        done = last + 1
+        modularity = inside / total - float(np.sum((degree / total) ** 2))
+        if modularity > greatest:
+            best, greatest = last, modularity
+    return best

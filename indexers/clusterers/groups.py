@@ -19,6 +19,8 @@ from indexers.clusterers.pools import NONE, Ints, Lists, Sums, distinct, grown
 
 CELLS = 2_000_000
 """Numbers in one batch of groups that merge at once: 16 MB."""
+FEW = 300_000
+"""So few are merged in one batch, whatever the lengths of the groups."""
 
 
 class Groups:
@@ -118,6 +120,9 @@ def merged(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, cap: fl
     starts = np.cumsum(lengths) - lengths
     parts = []
     widths = _width(lengths)
+    longest = int(widths.max(initial=0))
+    if len(widths) * longest * (longest + nodes.sums.dimension) <= FEW:
+        widths = np.full(len(widths), longest)
     for width in distinct(widths):
         chosen = np.flatnonzero(widths == width)
         step = max(1, CELLS // int(width * (width + nodes.sums.dimension)))

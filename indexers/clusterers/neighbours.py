@@ -13,7 +13,7 @@ CELLS = 4_000_000
 
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Vectors brought to unit length, float32; a zero vector stays zero."""
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None].astype(vectors.dtype)
     length[length == 0] = 1
     found: NDArray[np.float32] = (vectors / length).astype(np.float32)
     return found

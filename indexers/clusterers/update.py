@@ -24,6 +24,7 @@ from indexers.clusterers.crown import Crown
 from indexers.clusterers.fixed import UNIT
 from indexers.clusterers.groups import Groups, Merged, best_links, connected, merged
 from indexers.clusterers.nodes import NEVER, Nodes
+from indexers.clusterers.pairs import Pairs
 from indexers.clusterers.pools import NONE, Ints, contains, distinct
 from indexers.clusterers.rounds import THRESHOLDS, Leaves, Rounds, cap
 
@@ -48,31 +49,32 @@ class Update:
 
     def run(self, leaves: Leaves) -> None:
         nodes, count = self.nodes, self.rounds.count
-        self.dirty, self.gone, self.edged, self.cut = leaves.dirty, leaves.gone, leaves.edged, leaves.cut
+        self.dirty, self.gone = leaves.dirty, leaves.gone
         self.touched += [leaves.dirty, leaves.gone]
         self.created.append(leaves.dirty)
         nodes.dirty[self.dirty] = True
-        nodes.marked[self.edged] = True
         count[0] += len(self.dirty) - len(self.gone)
-        owner, near = nodes.neighbours(self.dirty, 0)
-        self._set_pairs(np.concatenate([self.dirty[owner], leaves.new[:, 0]]), np.concatenate([near, leaves.new[:, 1]]))
+        self.pairs = Pairs(nodes, leaves, self.first)
         for at in range(len(THRESHOLDS)):
             if count[at] <= self.limit:
                 return self._crown(at)
-            if not (len(self.dirty) or len(self.gone) or len(self.edged) or len(self.cut)):
+            if not (len(self.dirty) or len(self.gone) or len(self.pairs.edged) or len(self.pairs.cut)):
                 return None
             self._round(at)
         self._no_crown()
 
-    def _set_pairs(self, a: Ints, b: Ints) -> None:
-        pair = distinct(np.minimum(a, b) * self.nodes.capacity + np.maximum(a, b))
-        self.a, self.b = pair // self.nodes.capacity, pair % self.nodes.capacity
-        self.similarity = self.nodes.similarity(self.a, self.b)
-
     def _round(self, at: int) -> None:
-        old = self.nodes.old
-        hot = np.flatnonzero(self.similarity >= THRESHOLDS[at] * UNIT)
-        a, b, similarity = self.a[hot], self.b[hot], self.similarity[hot]
+        old, count = self.nodes.old, self.before.count
+        if (
+            at < self.before.top
+            and count[at] == count[at + 1]
+            and self.pairs.similarity.max(initial=-np.inf) < THRESHOLDS[at] * UNIT
+        ):
+            # Nothing merged in this round before, and nothing does now.
+            self.rounds.count[at + 1] += len(self.dirty) - len(self.gone)
+            return
+        hot = np.flatnonzero(self.pairs.similarity >= THRESHOLDS[at] * UNIT)
+        a, b, similarity = self.pairs.a[hot], self.pairs.b[hot], self.pairs.similarity[hot]
         ends = distinct(np.concatenate([a, b]))
         group, member, link = self._groups_met(at, ends)
         born = single = was = NONE
@@ -90,7 +92,7 @@ class Update:
             return NONE, self.crown.base, np.full(len(self.crown.base), -1)
         if self.first:
             return NONE, NONE, NONE
-        met = np.concatenate([ends[~self.nodes.dirty[ends]], self.gone, self.cut.ravel()])
+        met = np.concatenate([ends[~self.nodes.dirty[ends]], self.gone, self.pairs.cut.ravel()])
         group = self.groups.of(self.nodes, met, at)
         return group, *self.groups.read(group)
 
@@ -110,7 +112,7 @@ class Update:
         nodes = self.nodes
         sources, targets, similarities = [a, b], [b, a], [similarity, similarity]
         clean = self._clean(member, at)
-        known = clean & self._clean(link, at) & ~self._cut_between(member, link)
+        known = clean & self._clean(link, at) & ~self.pairs.cut_between(member, link)
         source, target = member[known], link[known]
         look = member[clean & ~known]
         looked_at = distinct(np.concatenate([ends, member[clean]]))
@@ -149,13 +151,6 @@ class Update:
     def _clean(self, slots: Ints, at: int) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = (slots >= 0) & self.nodes.new.alive(slots, at) & ~self.nodes.dirty[slots]
         return found
-
-    def _cut_between(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
-        if not len(self.cut):
-            return np.zeros(len(a), bool)
-        wide = self.nodes.capacity
-        cut = np.concatenate([self.cut[:, 0] * wide + self.cut[:, 1], self.cut[:, 1] * wide + self.cut[:, 0]])
-        return contains(np.sort(cut), a * wide + b)
 
     def _joined(self, at: int, was: Ints, member: Ints, link: Ints, lengths: Ints) -> tuple[Ints, Ints]:
         """Merge the groups. The joints that come out, and the clean nodes that live on although they did not before."""
@@ -258,63 +253,8 @@ class Update:
         nodes.dirty[self.dirty] = True
         self.rounds.count[at] += len(self.dirty) - len(self.gone)
         if self.rounds.count[at] > self.limit:
-            self._edges(at, born, fresh)
-
-    def _edges(self, at: int, born: Ints, fresh: Ints) -> None:
-        """Lists of neighbours and the pairs of round `at`."""
-        nodes, new = self.nodes, self.nodes.new
-        if len(self.edged):
-            nodes.marked[self.edged] = False
-            self.edged = distinct(new.stepped(self.edged, at))
-            nodes.marked[self.edged] = True
-        if len(self.cut):
-            cut = new.stepped(self.cut, at)
-            self.cut = cut[cut[:, 0] != cut[:, 1]]
-        renewed = self.edged
-        if at == self.before.top:  # the crown needed no lists
-            renewed = np.concatenate([renewed, self.crown.base])
-        renewed = renewed[(new.birth[renewed] == at) & ~nodes.dirty[renewed]]
-        listed = distinct(np.concatenate([born, renewed])) if len(renewed) else np.sort(born)
-        if len(listed):
-            nodes.list_neighbours(listed, at)
-        self._step_pairs(at, fresh)
-        if not self.first:
-            # The list of a clean node born now, beside a dirty one, may name nodes that are no more.
-            near = np.concatenate([self.a, self.b])
-            near = distinct(near[(new.birth[near] == at) & ~nodes.dirty[near]])
-            near = near[~contains(listed, near)]
-            if len(near):
-                nodes.list_neighbours(near, at)
-
-    def _step_pairs(self, at: int, fresh: Ints) -> None:
-        nodes, new, a, b = self.nodes, self.nodes.new, self.a, self.b
-        moved = (new.death[a] < at) | (new.death[b] < at)
-        is_fresh = nodes.scratch
-        is_fresh[fresh] = True
-        keep = ~moved
-        if not self.first:
-            keep &= self._watched(a, b) & ~is_fresh[a] & ~is_fresh[b]
-        place = np.flatnonzero(moved)
-        x, y = new.stepped(a[place], at), new.stepped(b[place], at)
-        needed = (x != y) & ~is_fresh[x] & ~is_fresh[y]
-        if not self.first:
-            needed &= self._watched(x, y)
-        x, y = x[needed], y[needed]
-        if len(fresh):
-            owner, near = nodes.neighbours(fresh, at)
-            x, y = np.concatenate([x, fresh[owner]]), np.concatenate([y, near])
-        is_fresh[fresh] = False
-        kept = (a[keep], b[keep], self.similarity[keep])
-        self._set_pairs(x, y)
-        self.a, self.b, self.similarity = (
-            np.concatenate(both) for both in zip(kept, (self.a, self.b, self.similarity), strict=True)
-        )
-
-    def _watched(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
-        """Pairs that can make a difference: one of the two is dirty, or there may be a new edge between them."""
-        dirty, marked = self.nodes.dirty, self.nodes.marked
-        found: NDArray[np.bool_] = dirty[a] | dirty[b] | (marked[a] & marked[b])
-        return found
+            # The crown needed no lists of its nodes.
+            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.top else NONE)
 
     # ---- the crown --------------------------------------------------------------------------------------------------
 
@@ -366,7 +306,7 @@ class Update:
         """The new tree becomes the old one, and what only the old one had is given back."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         nodes.dirty[self.dirty] = False
-        nodes.marked[self.edged] = False
+        self.pairs.release()
         touched = distinct(np.concatenate([self.dirty, *self.touched]))
         old.birth[touched] = new.birth[touched]
         old.death[touched] = new.death[touched]

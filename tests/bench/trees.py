@@ -1,0 +1,186 @@
+"""The cluster tree alone, on arrays: quality, stability, cost and equality. The graph is exact and given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.metrics import adjusted_mutual_info_score
+
+from indexers.clusterers.neighbours import nearest, pairs, unit
+from indexers.clusterers.tree import ClusterTree
+from tests.bench.harness import Bench, nested
+
+K = 15
+REPEATS = 7
+LEVELS = (("coarse", 0.90), ("medium", 0.95), ("fine", 0.95))
+
+
+def run(bench: Bench) -> None:
+    costs = {}
+    for count in (max(bench.count // 10, 1000), bench.count):
+        vectors, group = nested(count, bench.dimension)
+        vectors = unit(vectors)
+        edges = _graph(bench, vectors)
+        costs[count] = _costs(bench, vectors, edges)
+    small, large = sorted(costs)
+    for place, (what, limit) in enumerate((("1 item", 2.0), ("100 items", 3.0))):
+        growth = costs[large][place] / costs[small][place]
+        bench.add(
+            f"growth of an update of {what}, {small:,} to {large:,}", growth, "x", f"at most {limit} x", limit=limit
+        )
+    tree = _tree(vectors, edges)
+    _quality(bench, tree, vectors, group)
+    _stability(bench, vectors, edges)
+    _equality(bench)
+
+
+def _graph(bench: Bench, vectors: np.ndarray) -> np.ndarray:
+    """Exact, and kept beside the other large things: at 100,000 it takes minutes."""
+    path = bench.work / f"tree-edges-{len(vectors)}-{vectors.shape[1]}.npy"
+    if not path.exists():
+        np.save(path, pairs(nearest(vectors, K)))
+    return np.load(path)
+
+
+def _tree(vectors: np.ndarray, edges: np.ndarray) -> ClusterTree:
+    tree = ClusterTree(vectors.shape[1])
+    tree.update(np.arange(len(vectors)), vectors, new_pairs=edges)
+    return tree
+
+
+def _timed(job: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
+    """A full run, and updates that take items out and bring them back, in the same minute."""
+    count, random = len(vectors), np.random.default_rng(0)
+    full = float(np.median([_timed(lambda: _tree(vectors, edges)) for _ in range(3)]))
+    whole = count == bench.count
+    bench.add(f"full run, {count:,} items", full, "s", "10 s on one core", limit=10 if whole else None)
+    tree = _tree(vectors, edges)
+    used = tree.nbytes
+    note = ", ".join(f"{what} {size / count:.0f} B" for what, size in used.items())
+    bench.add("memory beyond graph and vectors", used["tree"] / count, "B/item", "1,500 B", limit=1500, note=note)
+    found = []
+    for changes, seconds, share in ((1, 0.030, 300), (100, 0.4, 20)):
+        times = []
+        for _ in range(REPEATS * 3 if changes == 1 else REPEATS):
+            ids = random.choice(count, changes, replace=False)
+            touched = edges[np.isin(edges, ids).any(1)]
+            tree.update(removed=ids, gone_pairs=touched)
+            times.append(_timed(lambda i=ids, t=touched: tree.update(i, vectors[i], new_pairs=t)))  # type: ignore[misc]
+        found.append(float(np.median(times)))
+        what = f"update after {changes} new, {count:,} items"
+        bench.add(what, found[-1] * 1000, "ms", f"{seconds * 1000:.0f} ms", limit=seconds * 1000 if whole else None)
+        bench.add(
+            f"full run over that update, {count:,} items",
+            full / found[-1],
+            "x",
+            f"at least {share} x",
+            limit=share if whole else None,
+            more=True,
+        )
+    return found
+
+
+def _quality(bench: Bench, tree: ClusterTree, vectors: np.ndarray, group: np.ndarray) -> None:
+    """The best cut for super-groups and for groups."""
+    for what, truth, counts, limit in (
+        ("super-groups", group // 25, (30, 40, 50, 60), 0.95),
+        ("groups", group, (900, 1000, 1100, 1300, 1600), 0.96),
+    ):
+        best = max(adjusted_mutual_info_score(truth, _joined(tree.labels(count=n).node, vectors)) for n in counts)
+        bench.add(f"AMI of the best cut, {what}", best, "", f"at least {limit}", limit=limit, more=True)
+    levels = tree.levels()
+    for level, _ in LEVELS:
+        node = tree.labels(threshold=getattr(levels, level)).node
+        note = f"{len(np.unique(node))} clusters"
+        bench.add(f"AMI of {level} with groups", adjusted_mutual_info_score(group, node), "", "", note=note)
+
+
+def _joined(node: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Items of clusters of fewer than five go to the nearest cluster of five or more."""
+    _, label, size = np.unique(node, return_inverse=True, return_counts=True)
+    large = np.flatnonzero(size >= 5)
+    loose = np.flatnonzero(size[label] < 5)
+    if not len(large) or not len(loose):
+        return label
+    centre = np.stack([vectors[label == cluster].mean(0) for cluster in large])
+    centre /= np.linalg.norm(centre, axis=1, keepdims=True)
+    label = label.copy()
+    label[loose] = large[(vectors[loose] @ centre.T).argmax(1)]
+    return label
+
+
+def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
+    """One item in a thousand is replaced by another: how much of each level stays, for the items that stay."""
+    count, random = len(vectors), np.random.default_rng(1)
+    chosen = random.choice(count, 2 * max(count // 1000, 1), replace=False)
+    leave, come = np.split(chosen, 2)
+    tree = ClusterTree(vectors.shape[1])
+    here = np.setdiff1d(np.arange(count), come)
+    tree.update(here, vectors[here], new_pairs=edges[~np.isin(edges, come).any(1)])
+    levels = tree.levels()
+    stay = np.setdiff1d(here, leave)
+    before = {level: _of(tree, stay, getattr(levels, level)) for level, _ in LEVELS}
+    without, within = np.isin(edges, leave).any(1), np.isin(edges, come).any(1)
+    tree.update(come, vectors[come], leave, new_pairs=edges[within & ~without], gone_pairs=edges[without & ~within])
+    for level, limit in LEVELS:
+        same = adjusted_mutual_info_score(before[level], _of(tree, stay, getattr(levels, level)))
+        bench.add(f"stability of {level}, .1 % replaced", same, "AMI", f"at least {limit}", limit=limit, more=True)
+
+
+def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:
+    cut = tree.labels(threshold=threshold)
+    return cut.node[np.searchsorted(cut.items, items)]
+
+
+def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: int = 32) -> None:
+    """Mixed batches: after each the tree equals one built at once (compared in full every tenth time)."""
+    from tests.machines.test_tree import at_once, described
+
+    random = np.random.default_rng(2)
+    vectors, _ = nested(2 * count, dimension)
+    near = pairs(nearest(unit(vectors), K))
+    here = np.zeros(2 * count, bool)
+    here[:count] = True
+    tree = ClusterTree(dimension)
+    tree.update(np.flatnonzero(here), vectors[here], new_pairs=near[here[near].all(1)])
+    equal = compared = 0
+    for batch in range(batches):
+        size = int(random.choice([1, 3, 10, 100]))
+        leave = random.choice(np.flatnonzero(here), size, replace=False)
+        come = random.choice(np.flatnonzero(~here), int(random.integers(0, 2 * size)), replace=False)
+        old = here[near].all(1)
+        here[leave], here[come] = False, True
+        new = here[near].all(1)
+        tree.update(come, vectors[come], leave, new_pairs=near[new & ~old], gone_pairs=near[old & ~new])
+        fresh = ClusterTree(dimension)
+        fresh.update(np.flatnonzero(here), vectors[here], new_pairs=near[new])
+        same = _prints(tree) == _prints(fresh)
+        if batch % 10 == 9:
+            ids = np.flatnonzero(here).tolist()
+            edges = {(int(a), int(b)) for a, b in near[new]}
+            whole = at_once({item: vectors[item] for item in ids}, edges, dimension, 1000)
+            same = same and described(tree) == described(whole)
+        equal, compared = equal + same, compared + 1
+    bench.add(
+        f"mixed batches at {count:,} items after which the tree is that of a full run",
+        equal,
+        f"of {compared}",
+        "all",
+        limit=compared,
+        more=True,
+    )
+
+
+def _prints(tree: ClusterTree) -> tuple[list[int], list[tuple[int, float]]]:
+    """Nodes in each round, and all merges with their heights."""
+    merges = tree.merges()
+    found = zip(tree.content(merges).tolist(), tree.height(merges).tolist(), strict=True)
+    return tree.rounds.count.tolist(), sorted(found)
