@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from indexers import words
 from indexers.attributes import LARGEST, is_text
 from indexers.errors import CatalogueDamaged, ItemNotFound
+from indexers.remembered import Remembered
 from indexers.scan import to_uri
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
@@ -55,6 +56,7 @@ class Snapshot:
         self.number: int = row[0]
         self.oldest: int = row[1]
         self.space: int | None = row[2]
+        self.clusters = Remembered(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -233,6 +235,11 @@ class Snapshot:
         query = query.where(change.c.number > since, change.c.space == in_space).order_by(change.c.number)
         net = {row[1]: Change(*row) for row in self._all(query)}
         return [net[one] for one in sorted(net)]
+
+    def unchanged(self, since: int, in_space: int) -> bool:
+        """Whether no vector of that space has changed after change `since`."""
+        query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(1)
+        return since >= self.oldest and not self._scalars(query)
 
     def stamp(self, number: int) -> int:
         """When that change was made; 0 where it is not kept or never was."""

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -159,4 +159,71 @@ failure = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     comment="what could not be read: where, when, why, how often",
+)
+
+clustering = sa.Table(
+    "clustering",
+    metadata,
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("coarse", sa.Float, nullable=False),
+    sa.Column("medium", sa.Float, nullable=False),
+    sa.Column("fine", sa.Float, nullable=False),
+    sa.Column("items", sa.Integer, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    comment="as of which change the clusters of a space are, and the similarities at which its levels cut the tree, "
+    "chosen among so many items at change `since`",
+)
+
+cluster = sa.Table(
+    "cluster",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("level", sa.String, nullable=False),
+    sa.Column("name", sa.String),
+    sa.Column("given", sa.Boolean, nullable=False),
+    sa.Column("born", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+    comment="every cluster there ever was; ids are never used again; `given`: a person chose the name",
+)
+
+member = sa.Table(
+    "member",
+    metadata,
+    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("coarse", sa.Integer, nullable=False),
+    sa.Column("medium", sa.Integer, nullable=False),
+    sa.Column("fine", sa.Integer, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Index(None, "space", "coarse", "item"),
+    sa.Index(None, "space", "medium", "item"),
+    sa.Index(None, "space", "fine", "item"),
+    comment="the clusters of each item, 0: loose; `since`: the change at which it came into its cluster of medium. "
+    "Of a removed item it stays until the clusters have followed, which is how they know what they have lost",
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("change", sa.BigInteger, nullable=False, index=True),
+    sa.Column("cluster", sa.Integer),
+    sa.Column("level", sa.String),
+    sa.Column("what", sa.String, nullable=False),
+    sa.Column("others", sa.JSON, nullable=False),
+    sa.Column("gained", sa.Integer, nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    comment="what happened to clusters",
+)
+
+partitioning = sa.Table(
+    "partitioning",
+    metadata,
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    comment="the centroids of a space's partitions, and what mini-batch k-means has to remember to go on learning",
 )

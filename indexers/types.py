@@ -12,6 +12,8 @@ Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Json = dict[str, Any]
 Metric = Literal["cosine", "ip", "l2", "l1", "minkowski"]
+Level = Literal["coarse", "medium", "fine"]
+LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 What = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
 
@@ -173,3 +175,46 @@ class Kept(NamedTuple):
 
     item: int
     new: bool
+
+
+class Clustering(NamedTuple):
+    """The clusters of a space: as of change `position`; the similarities at which `levels` cut the tree, chosen among
+    so many items at change `since`."""
+
+    position: int
+    levels: tuple[float, float, float]
+    items: int
+    since: int
+
+
+class Membership(NamedTuple):
+    """The clusters of each item: `items` int64 (n,), sorted; `labels` int64 (n, 3), coarse to fine, 0 where it is
+    loose; `since` int64 (n,), the change at which it came into its cluster of medium."""
+
+    items: Ids
+    labels: NDArray[np.int64]
+    since: Ids
+
+
+class ClusterRow(NamedTuple):
+    """What is remembered of a cluster. `given`: a person chose the name. `born`: the change at which it came up."""
+
+    id: int
+    level: Level
+    name: str | None
+    given: bool
+    born: int
+
+
+class ClusterChange(NamedTuple):
+    """What happened to a cluster (none: to all). `others`: what it split into, was born from, took in or died into;
+    `gained`, `lost`: members; `size`: afterwards."""
+
+    cluster: int | None
+    level: Level | None
+    what: str
+    others: tuple[int, ...] = ()
+    gained: int = 0
+    lost: int = 0
+    size: int = 0
+    change: int = 0

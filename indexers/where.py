@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
-from indexers.schema import attribute, item, location
+from indexers.schema import attribute, item, location, member
+from indexers.types import Level
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
 
@@ -60,7 +61,18 @@ class Not:
     condition: Condition
 
 
-Condition = Test | All | Either | Not
+@dataclass(frozen=True, slots=True)
+class Member:
+    """It lies in one of these clusters of a level. `as_of`: the change that the clusters follow, so that conditions of
+    different moments differ."""
+
+    space: int
+    level: Level
+    clusters: tuple[int, ...]
+    as_of: int
+
+
+Condition = Test | All | Either | Not | Member
 Ids = Select[Any] | CompoundSelect[Any]
 
 
@@ -79,6 +91,8 @@ def _compile(condition: Condition) -> Ids:
             return _joined(sa.union, parts) if parts else sa.select(item.c.id).where(sa.false())
         case Not(inner):
             return sa.select(item.c.id).where(item.c.id.not_in(sa.select(_compile(inner).cte().c[0])))
+        case Member(space, level, clusters):
+            return sa.select(member.c.item).where(member.c.space == space, member.c[level].in_(clusters))
         case Test(own=True):
             return _own(condition)
         case Test():

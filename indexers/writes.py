@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from indexers import attributes, words
 from indexers.reads import Snapshot, chunks
+from indexers.remembered import Remembering
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
 
@@ -25,6 +26,7 @@ class Transaction(Snapshot):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self.clusters: Remembering = Remembering(connection)
         self.at = int(time.time() * 1e6)
         self._log: dict[tuple[int, int | None], What] = {}
 

@@ -20,13 +20,13 @@ ELSEWHERE = {"COLLECTION"}  # read by the command line
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made
-    vectors; an embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the
-    embedder's own choice. `isolated`: 1 decodes pictures in processes of their own, each in at most `seconds`: for
-    pictures that nobody can vouch for. `web`: 1 lets pictures be fetched from web addresses that are not internal.
-    `scan_below`: collections up to that size are scanned: as fast, and exact.
-    `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds. `wait`: seconds that a
-    writer waits for another one."""
+    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made vectors; an
+    embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the embedder's
+    own choice. `isolated`: 1 decodes pictures in processes of their own, each in at most `seconds`: for pictures
+    that nobody can vouch for. `web`: 1 lets pictures be fetched from web addresses that are not internal.
+    `scan_below`: collections up to that size are scanned: as fast, and exact. `clusters`: 0 keeps none, for who
+    only searches. `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds. `wait`:
+    seconds that a writer waits for another one."""
 
     index: str = "hnsw"
     metric: str = "cosine"
@@ -45,6 +45,7 @@ class Config:
     save_changes: int = 10_000
     save_seconds: float = 60.0
     scan_below: int = 2000
+    clusters: int = 1
 
     @property
     def limits(self) -> Limits:

@@ -21,6 +21,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadVector, ItemNotFound, SpaceNotFound
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
+from indexers.followers.tree import Tree
 from indexers.reads import Snapshot
 from indexers.remote import is_remote, read
 from indexers.types import Ids, Limits, Neighbours, Space, Vectors
@@ -75,6 +76,7 @@ class View:
     limits: Limits
     small: int
     web: bool = False
+    tree: Tree | None = None
     _searcher: Searcher | None = None
     _restrictions: OrderedDict[tuple[str, int], Allowed] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)

@@ -15,6 +15,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
+from indexers.followers.tree import Tree
 from indexers.isolation import Isolated
 from indexers.pipeline import Run
 from indexers.types import Metric, Space
@@ -116,7 +117,8 @@ class Spaces:
                 return member(config)(space.dimension, space.metric, **config.index_settings)
 
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
-        followers = Followers(self._catalogue, [flat, index] if index else [flat])
+        tree = Tree(space, flat, index, folder / "tree", identity) if config.clusters else None
+        followers = Followers(self._catalogue, [one for one in (flat, index, tree) if one])
         followers.open()
         return View(
             space,
@@ -127,6 +129,7 @@ class Spaces:
             config.limits,
             config.scan_below,
             bool(config.web),
+            tree,
         )
 
     # ---- embedders
@@ -251,7 +254,9 @@ class Spaces:
         """After a write: indices follow at once, the others with `catch_up`; files are saved when they are due."""
         self._wrote = True
         for view in self.opened:
-            view.followers.bring(every=catch_up)
+            view.followers.bring(every=False)
+            if catch_up:
+                view.followers.remember()
             self._save_if_due(view)
 
     def _save_if_due(self, view: View) -> None:

@@ -20,6 +20,7 @@ from indexers.errors import WriterBusy
 from indexers.locks import SharedLock
 from indexers.reads import Snapshot
 from indexers.types import Change, Space
+from indexers.writes import Transaction
 
 log = logging.getLogger("nearkin")
 
@@ -35,6 +36,8 @@ class Follower(ABC):
     """It is brought to the newest change before a search; the others only by `catch_up`."""
     stored: ClassVar[bool] = False
     """It has a file of its own, which is saved now and then."""
+    remembers: ClassVar[bool] = False
+    """It also keeps something in the catalogue, which can't be made again."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -63,6 +66,14 @@ class Follower(ABC):
         """Store the state, while searches go on; the generation of what was stored."""
         return 0
 
+    def forgotten(self, snapshot: Snapshot) -> bool:
+        """Whether the catalogue does not remember yet what the state says."""
+        return False
+
+    def remember(self, writing: Transaction) -> None:
+        """Write what has to be remembered; the state is at `writing`'s moment."""
+        return
+
     def settle(self) -> None:
         """Called after `save`, with nobody searching: let go of memory that the file now holds."""
         return
@@ -76,18 +87,30 @@ class Followers:
         self.members = tuple(followers)
         self._lock = SharedLock()
         self._saving = threading.Lock()
+        self._slow = threading.RLock()
+        """Held by whoever works on followers that searches don't need, while searches go on. Locks are taken in this
+        order: the writer's, this one, the followers'."""
+        self._asleep = {one for one in followers if not one.on_read}
+        """Those whose state nobody has needed yet."""
         self.repairs: list[str] = []
         """What had to be rebuilt, and why."""
         self._broken: set[Follower] = set()
         """Those whose stored state is of no use, so that it has to be written even if nothing has changed since."""
 
     def open(self) -> None:
-        """Take up what is stored, replay what is missing, rebuild what is broken."""
+        """Take up what is stored, replay what is missing, rebuild what is broken; of what searches need."""
         with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
-            for follower in self.members:
+            for follower in self._quick:
                 self._load(follower, snapshot)
-                if follower.on_read:
-                    self._bring(follower, snapshot)
+                self._bring(follower, snapshot)
+
+    @property
+    def _quick(self) -> list[Follower]:
+        return [one for one in self.members if one.on_read]
+
+    @property
+    def _others(self) -> list[Follower]:
+        return [one for one in self.members if not one.on_read]
 
     @contextmanager
     def current(self) -> Iterator[Snapshot]:
@@ -105,10 +128,46 @@ class Followers:
     def bring(self, *, every: bool = True) -> int:
         """Bring them (or only those needed for a search) to the newest change; its number."""
         with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
-            for follower in self.members:
-                if every or follower.on_read:
-                    self._bring(follower, snapshot)
+            for follower in self._quick:
+                self._bring(follower, snapshot)
+        if not every or not self._others:
             return snapshot.number
+        with self.studied() as snapshot:
+            return snapshot.number
+
+    @contextmanager
+    def studied(self) -> Iterator[Snapshot]:
+        """A moment of the catalogue with every follower at it, for the length of the block; searches go on."""
+        with self._slow, self.current() as snapshot:
+            for follower in self._others:
+                self._wake(follower, snapshot)
+                self._bring(follower, snapshot)
+            yield snapshot
+
+    def _wake(self, follower: Follower, snapshot: Snapshot) -> None:
+        if follower in self._asleep:
+            self._load(follower, snapshot)
+            self._asleep.discard(follower)
+
+    def remember(self, *, again: bool = False) -> bool:
+        """Bring what the catalogue remembers to the newest change; False if another writer is at work."""
+        keeping = [one for one in self._others if one.remembers]
+        with self.studied() as snapshot:
+            if not again and not any(one.forgotten(snapshot) for one in keeping):
+                return True
+        try:
+            with self._catalogue.transaction() as writing, self._slow:
+                with self._lock.exclusive():
+                    for follower in self._quick:
+                        self._bring(follower, writing)
+                with self._lock.shared():
+                    for follower in self._others:
+                        self._bring(follower, writing)
+                    for follower in keeping:
+                        follower.remember(writing)
+        except WriterBusy:
+            return False
+        return True
 
     def _bring(self, follower: Follower, snapshot: Snapshot) -> None:
         if 0 < follower.position < snapshot.oldest:  # (from 0 on, the state itself is read, whatever was pruned)
@@ -117,7 +176,12 @@ class Followers:
             return
         changes = snapshot.changes(follower.position, follower.space.id)
         if changes:
-            follower.apply(changes, snapshot)
+            try:
+                follower.apply(changes, snapshot)
+            except BaseException:
+                if not follower.on_read:  # half of a change is worse than none
+                    follower.reset()
+                raise
         follower.position = snapshot.number
 
     def _load(self, follower: Follower, snapshot: Snapshot) -> None:
@@ -142,25 +206,28 @@ class Followers:
 
     def rebuild(self) -> None:
         """Throw away what they hold and make it anew from the catalogue, also on disk."""
-        with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
+        with self._slow, self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
+            self._asleep.clear()
             for follower in self.members:
                 follower.reset()
                 self._bring(follower, snapshot)
+        self.remember(again=True)
         self.save(again=True)
 
     def unsaved(self) -> int:
         """How many changes the stored files are behind, at most."""
-        stored = [one.position for one in self.members if one.stored]
+        kept = [one for one in self.members if one.stored and one not in self._asleep]
+        stored = [one.position for one in kept]
         with self._catalogue.snapshot() as snapshot:
-            saved = [snapshot.follower(one.name, one.space.id)[0] for one in self.members if one.stored]
+            saved = [snapshot.follower(one.name, one.space.id)[0] for one in kept]
         return max((now - then for now, then in zip(stored, saved, strict=True)), default=0)
 
     def save(self, *, again: bool = False) -> bool:
         """Store those that have a file, if there is anything new (or `again`); False if another writer is at work."""
         try:
-            with self._saving, self._catalogue.lock.held():
+            with self._saving, self._catalogue.lock.held(), self._slow:
                 for follower in self.members:
-                    if follower.stored:
+                    if follower.stored and follower not in self._asleep:
                         self._save(follower, again)
         except WriterBusy:
             return False

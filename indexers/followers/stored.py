@@ -1,7 +1,8 @@
-"""Followers that keep vectors in a checked file: the flat vector file, and the index."""
+"""Followers that keep their state in a checked file; those of vectors: the flat vector file, and the index."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
@@ -22,49 +23,25 @@ BLOCK = 4096
 Member = TypeVar("Member", bound=VectorIndex)
 
 
-class StoredVectors(Follower, Generic[Member]):
-    """Carries set and removed vectors into a member of the vector family, and keeps it in a folder of its own.
+class Stored(Follower):
+    """State in a checked file, in a folder of its own. `details`: what the stored file must have been made with."""
 
-    `fresh` makes an empty member; `build` are the settings that the stored file must have been built with.
-    """
-
-    on_read: ClassVar[bool] = True
     stored: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        space: Space,
-        fresh: Callable[[], Member],
-        kind: str,
-        folder: Path,
-        collection: str,
-        build: Json | None = None,
-    ) -> None:
+    def __init__(self, space: Space, kind: str, folder: Path, collection: str, details: Json) -> None:
         self.space = space
-        self._fresh, self._kind, self._folder, self._collection = fresh, kind, folder, collection
-        self._details: Json = {"dimension": space.dimension, "metric": space.metric, **(build or {})}
-        self.index = fresh()
+        self._kind, self._folder, self._collection, self._details = kind, folder, collection, details
 
-    @property
-    def position(self) -> int:
-        return self.index.position
+    generation = 0
+    """Of the file that was taken up or written last."""
 
-    @position.setter
-    def position(self, number: int) -> None:
-        self.index.position = number
+    @abstractmethod
+    def write(self, path: Path) -> None:
+        """Write the state to a file."""
 
-    def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        gone = [change.item for change in changes if change.what == "vector removed"]
-        if gone:
-            self.index.remove(np.array(gone, np.int64))
-        there = [change.item for change in changes if change.what == "vector set"]
-        for start in range(0, len(there), BLOCK):
-            ids, vectors = snapshot.vectors(self.space.id, there[start : start + BLOCK])
-            if len(ids):
-                self.index.add(ids, vectors)
-
-    def reset(self) -> None:
-        self.index = self._fresh()
+    @abstractmethod
+    def read(self, path: Path) -> None:
+        """Take up what `write` wrote; every byte of it has been checked."""
 
     def load(self, snapshot: Snapshot) -> str | None:
         self.reset()
@@ -77,7 +54,7 @@ class StoredVectors(Follower, Generic[Member]):
         except StoredFileDamaged as error:
             self.reset()
             return f"can't be used: {error}"
-        self.index.position, self.index.generation = header.position, header.generation
+        self.position, self.generation = header.position, header.generation
         return None
 
     def _take(self, generation: int, snapshot: Snapshot) -> storage.Header:
@@ -89,7 +66,7 @@ class StoredVectors(Follower, Generic[Member]):
             )
             self._expect_history(header, generation, snapshot)
             try:
-                self.index.load(payload)
+                self.read(payload)
                 return header
             except (FileNotFoundError, RuntimeError) as error:  # hnswlib says so of a file that it can't open
                 if storage.read_header(self._folder) == header:
@@ -99,7 +76,7 @@ class StoredVectors(Follower, Generic[Member]):
         try:
             storage.verify(self._folder)
         except FileNotFoundError:
-            return "is missing" if self.index.generation else None
+            return "is missing" if self.generation else None
         except StoredFileDamaged as error:
             return f"can't be used: {error}"
         return None
@@ -119,7 +96,7 @@ class StoredVectors(Follower, Generic[Member]):
 
     def save(self, snapshot: Snapshot) -> int:
         # above all there was, also where the file is another history's and newer than the catalogue knows
-        generation = max(self.index.generation, snapshot.follower(self.name, self.space.id)[1], self._on_disk()) + 1
+        generation = max(self.generation, snapshot.follower(self.name, self.space.id)[1], self._on_disk()) + 1
         header = storage.Header(
             kind=self._kind,
             collection=self._collection,
@@ -129,8 +106,8 @@ class StoredVectors(Follower, Generic[Member]):
             stamp=snapshot.stamp(self.position),
             details=self._details,
         )
-        storage.write(self._folder, header, self.index.save)
-        self.index.generation = generation
+        storage.write(self._folder, header, self.write)
+        self.generation = generation
         return generation
 
     def _on_disk(self) -> int:
@@ -138,6 +115,64 @@ class StoredVectors(Follower, Generic[Member]):
             return storage.read_header(self._folder).generation
         except (FileNotFoundError, StoredFileDamaged):
             return 0
+
+
+class StoredVectors(Stored, Generic[Member]):
+    """Carries set and removed vectors into a member of the vector family.
+
+    `fresh` makes an empty member; `build` are the settings that the stored file must have been built with.
+    """
+
+    on_read: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        space: Space,
+        fresh: Callable[[], Member],
+        kind: str,
+        folder: Path,
+        collection: str,
+        build: Json | None = None,
+    ) -> None:
+        details = {"dimension": space.dimension, "metric": space.metric, **(build or {})}
+        super().__init__(space, kind, folder, collection, details)
+        self._fresh = fresh
+        self.index = fresh()
+
+    @property
+    def position(self) -> int:
+        return self.index.position
+
+    @position.setter
+    def position(self, number: int) -> None:
+        self.index.position = number
+
+    @property
+    def generation(self) -> int:
+        return self.index.generation
+
+    @generation.setter
+    def generation(self, number: int) -> None:
+        self.index.generation = number
+
+    def write(self, path: Path) -> None:
+        self.index.save(path)
+
+    def read(self, path: Path) -> None:
+        self.index.load(path)
+
+    def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
+        gone = [change.item for change in changes if change.what == "vector removed"]
+        if gone:
+            self.index.remove(np.array(gone, np.int64))
+        there = [change.item for change in changes if change.what == "vector set"]
+        for start in range(0, len(there), BLOCK):
+            ids, vectors = snapshot.vectors(self.space.id, there[start : start + BLOCK])
+            if len(ids):
+                self.index.add(ids, vectors)
+
+    def reset(self) -> None:
+        self.index = self._fresh()
 
 
 class Flat(StoredVectors[Exact]):

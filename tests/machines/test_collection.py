@@ -398,6 +398,7 @@ class CollectionMachine(RuleBasedStateMachine):
         self.collection.close() if close else self.collection._catalogue.close()
         hurt = self._damage(random.Random(seed), way)
         self.open()
+        self.collection.catch_up()  # the tree is looked at when it is needed
         assert bool(self.collection.info().repairs) == hurt, self.collection.info().repairs
         self.collection.close()
         self.open()

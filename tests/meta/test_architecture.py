@@ -23,16 +23,17 @@ LAYERS = [
     {"images", "remote"},
     {"isolation"},
     {"embedders", "vectors", "clusterers"},
-    {"where"},
+    {"where", "remembered"},
     {"reads"},
     {"writes"},
     {"catalogue"},
+    {"identity", "naming"},
     {"rescue", "upgrade", "followers"},
     {"pipeline", "audit", "testing"},
 ]
 """Rooms of `indexers`, each of which may import those above it, and those beside it without going in circles."""
 
-SQL = {"schema", "database", "where", "words", "reads", "writes", "catalogue", "upgrade", "rescue"}
+SQL = {"schema", "database", "where", "words", "remembered", "reads", "writes", "catalogue", "upgrade", "rescue"}
 DOORS = {"cli", "server", "adapters", "demo"}
 TOP = {"pyproject.toml", "retrieval", "indexers", "migrations", "tests", "README.md"}
 HEAVY = ("numpy", "scipy", "sklearn", "sqlalchemy", "alembic", "PIL", "torch", "timm", "hnswlib", "typer", "rich")

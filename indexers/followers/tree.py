@@ -1,0 +1,197 @@
+"""Graph and tree of a space in one file with one position; public clusters in the catalogue.
+
+The tree may be thrown away and made again, the clusters of its three levels may not: after each update `remember`
+carries their ids over to the sets that they have become, and writes who moved and what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.clusterers.cuts import MEMBERS
+from indexers.clusterers.fixed import fingerprints, rounded
+from indexers.clusterers.tree import ClusterTree
+from indexers.errors import StoredFileDamaged, UsageError
+from indexers.followers.graph import NeighbourGraph
+from indexers.followers.stored import Flat, Index, Stored
+from indexers.identity import carried
+from indexers.reads import Snapshot
+from indexers.types import LEVELS, Change, ClusterChange, Clustering, ClusterRow, Ids, Membership, Space, Vectors
+from indexers.vectors.layer import Searcher
+from indexers.writes import Transaction
+
+FORMAT = 1
+BLOCK = 4096
+SETTLED = 1000
+"""Items from which on levels stay as they were chosen; before, they are chosen again whenever items have doubled."""
+
+Namer = Callable[[Transaction, int, Sequence[ClusterRow], Membership], dict[int, str]]
+
+
+class Tree(Stored):
+    """The neighbour graph and the cluster tree over it. It searches in the flat file and the index of its space, which
+    come before it in the order of followers."""
+
+    name: ClassVar[str] = "tree"
+    remembers: ClassVar[bool] = True
+    limit: ClassVar[int] = 1000
+    """Nodes from which on all pairs are compared."""
+
+    def __init__(
+        self, space: Space, flat: Flat, index: Index | None, folder: Path, collection: str, namer: Namer | None = None
+    ) -> None:
+        details = {"format": FORMAT, "dimension": space.dimension, "metric": space.metric, "limit": self.limit}
+        super().__init__(space, "tree", folder, collection, details)
+        self._flat, self._index, self._namer = flat, index, namer
+        self.reset()
+
+    def reset(self) -> None:
+        self.position = 0
+        self.graph, self.tree = NeighbourGraph(), ClusterTree(self.space.dimension, self.limit)
+        self._due, self._made, self._renewed = 0, False, False
+
+    def renew(self) -> None:
+        """Make graph and tree anew, and choose the levels again."""
+        self.reset()
+        self._renewed = True
+
+    # ---- following
+
+    def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
+        renewed = self._renewed
+        there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
+        gone = np.array([one.item for one in changes if one.what == "vector removed"], np.int64)
+        there, gone = there[self._flat.index.has(there)], gone[np.isin(gone, self.graph.items())]
+        vectors = self._flat.index.take(there)
+        pairs = self.graph.update(gone, there, fingerprints(rounded(vectors)), self._find)
+        self.tree.update(there, vectors, gone, pairs.new, pairs.gone)
+        self._made = self._made or self.position == 0
+        self._renewed, self._due = renewed, snapshot.number
+
+    def _find(self, items: Ids, count: int) -> tuple[Ids, Vectors]:
+        searcher = Searcher(self._flat.index, self._index.index if self._index else None)
+        count = min(count, len(self._flat.index))
+        ids, scores = np.empty((len(items), count), np.int64), np.empty((len(items), count), np.float32)
+        for start in range(0, len(items), BLOCK):
+            part = slice(start, start + BLOCK)
+            found = searcher.search(self._flat.index.take(items[part]), count)
+            ids[part], scores[part] = found.ids, found.scores
+        return ids, scores
+
+    # ---- remembering
+
+    def forgotten(self, snapshot: Snapshot) -> bool:
+        there = snapshot.clusters.clustering(self.space.id)
+        return there is None or there.position < self._due or self._made or self._renewed
+
+    def remember(self, writing: Transaction) -> None:
+        before = writing.clusters.clustering(self.space.id)
+        if before and before.position > self.position:
+            return  # what another process has written is newer
+        levels = self._levels(before)
+        old = self._remembered(writing, before)
+        items = np.union1d(self.tree.items.ids(), old.items)
+        labels, changes, born = self._carried(writing, old, items, levels)
+        if before and before.levels != levels.levels:
+            changes.insert(0, ClusterChange(None, None, "levels changed"))
+        writing.clusters.add(born)
+        known = writing.clusters.membership(self.space.id) if before else old
+        now = self._written(writing, items, labels, known if before else None)
+        writing.clusters.happened(self.space.id, [one._replace(change=self.position) for one in changes])
+        writing.clusters.set_clustering(self.space.id, levels)
+        if self._namer and born:
+            for one, name in self._namer(writing, self.space.id, born, now).items():
+                writing.clusters.name(one, name, False)
+        self._made = self._renewed = False
+
+    def _levels(self, before: Clustering | None) -> Clustering:
+        """As they were chosen; anew if they never were, among far fewer items, or when asked to."""
+        count = len(self.tree)
+        grown = before is not None and before.items < SETTLED and count >= max(2 * before.items, 1)
+        if before and not grown and not self._renewed:
+            return before._replace(position=self.position)
+        found = self.tree.levels()
+        return Clustering(self.position, (found.coarse, found.medium, found.fine), count, self.position)
+
+    def _remembered(self, writing: Transaction, before: Clustering | None) -> Membership:
+        """The clusters of before; of a new space those of another one, by the items that they share."""
+        if before:
+            return writing.clusters.membership(self.space.id)
+        others = writing.clusters.clustered()
+        first = [one for one in others if one == writing.space] or others
+        if first:
+            return writing.clusters.membership(first[0])
+        return Membership(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
+
+    def nodes(self, threshold: float) -> Ids:
+        """The cluster of each item (of `tree.items.ids()`) at a cut, by its node + 1; 0 where it is loose."""
+        node = self.tree.labels(threshold=threshold).node
+        return np.where(np.bincount(node)[node] >= MEMBERS, node + 1, 0) if len(node) else node
+
+    def _carried(
+        self, writing: Transaction, old: Membership, items: Ids, levels: Clustering
+    ) -> tuple[NDArray[np.int64], list[ClusterChange], list[ClusterRow]]:
+        here = self.tree.items.ids()
+        labels = np.zeros((len(items), len(LEVELS)), np.int64)
+        changes: list[ClusterChange] = []
+        born: list[ClusterRow] = []
+        next_id = writing.clusters.first_new()
+        for place, level in enumerate(LEVELS):
+            before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
+            before[np.searchsorted(items, old.items)] = old.labels[:, place]
+            after[np.searchsorted(items, here)] = self.nodes(levels.levels[place])
+            found = carried(before, after, next_id, level)
+            labels[:, place] = found.labels
+            changes += found.changes
+            born += [ClusterRow(one, level, None, False, self.position) for one in found.born]
+            next_id += len(found.born)
+        if not writing.clusters.clustering(self.space.id):  # compared with those of another space: no news
+            changes = [one for one in changes if one.what == "born"]
+        return labels, changes, born
+
+    def _written(
+        self, writing: Transaction, items: Ids, labels: NDArray[np.int64], known: Membership | None
+    ) -> Membership:
+        """Write who moved; the membership of now."""
+        here = np.isin(items, self.tree.items.ids(), assume_unique=True)
+        since = np.full(len(items), self.position)
+        fresh = np.ones(len(items), bool)
+        if known is not None:
+            place = np.searchsorted(items, known.items)
+            stays = labels[place, 1] == known.labels[:, 1]
+            since[place[stays]] = known.since[stays]
+            fresh[place] = (labels[place] != known.labels).any(1)
+            writing.clusters.displace(self.space.id, items[place[~here[place]]])
+        moved = fresh & here
+        writing.clusters.place(self.space.id, items[moved], labels[moved], since[moved])
+        return Membership(items[here], labels[here], since[here])
+
+    # ---- keeping
+
+    def write(self, path: Path) -> None:
+        arrays = {f"graph_{name}": array for name, array in self.graph.state().items()}
+        arrays |= {f"tree_{name}": array for name, array in self.tree.state().items()}
+        with open(path, "xb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def read(self, path: Path) -> None:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        parts = {
+            kind: {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
+            for kind in ("graph_", "tree_")
+        }
+        try:
+            self.graph, self.tree = NeighbourGraph.from_state(parts["graph_"]), ClusterTree.from_state(parts["tree_"])
+        except (KeyError, UsageError) as error:
+            raise StoredFileDamaged(f"{path} is not a tree of this version: {error}") from error
+
+    def load(self, snapshot: Snapshot) -> str | None:
+        reason = super().load(snapshot)
+        self._due = self.position
+        return reason

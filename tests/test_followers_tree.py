@@ -1,0 +1,217 @@
+"""Graph, tree and public clusters of a collection: equal to a full run, kept, caught up, and what lasts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from indexers.errors import WriterBusy
+from indexers.followers.tree import Tree
+from indexers.types import LEVELS
+from retrieval import Collection
+from tests.machines.test_tree import at_once, clean, described
+
+
+def check(collection: Collection) -> None:
+    """The tree is that of a full run over the same graph, node for node and round for round; the catalogue's clusters
+    are its cuts."""
+    collection.catch_up()
+    view = collection._spaces.view()
+    assert view
+    assert view.tree
+    tree, flat = view.tree, view.flat.index
+    ids = flat.ids()
+    assert tree.graph.items().tolist() == tree.tree.items.ids().tolist() == ids.tolist()
+    edges = {(int(a), int(b)) for a, b in tree.graph.edges()}
+    vectors = dict(zip(ids.tolist(), flat.take(ids), strict=True))
+    whole = described(at_once(vectors, edges, flat.dimension, tree.limit))
+    if not tree.tree.crown.steps:  # taken up from a file: the steps come with the next change
+        whole["steps"] = []
+    assert described(tree.tree) == whole
+    assert clean(tree.tree)
+    with collection._catalogue.snapshot() as snapshot:
+        clustering = snapshot.clusters.clustering(view.space.id)
+        member = snapshot.clusters.membership(view.space.id)
+        known = snapshot.clusters.rows(np.unique(member.labels[member.labels > 0]).tolist())
+    assert clustering
+    assert clustering.position == tree.position
+    assert member.items.tolist() == ids.tolist()
+    for place, level in enumerate(LEVELS):
+        nodes, labels = tree.nodes(clustering.levels[place]), member.labels[:, place]
+        pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
+        assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
+        assert all(np.count_nonzero(labels == one) >= 5 for _, one in pairs)
+        assert all(known[one].level == level for _, one in pairs)
+
+
+class Kept(RuleBasedStateMachine):
+    """A collection of ready-made vectors: everything that changes its tree, in batches of any size."""
+
+    folder: Path
+    serial = 0
+
+    @initialize(seed=st.integers(0, 2**32 - 1), limit=st.sampled_from([4, 12, 1000]))
+    def begin(self, seed: int, limit: int) -> None:
+        Kept.serial += 1
+        Tree.limit = limit
+        self.path = self.folder / str(Kept.serial)
+        self.random = np.random.default_rng(seed)
+        self.centres = self.random.standard_normal((6, 5))
+        self.keys: dict[str, np.ndarray] = {}
+        self.collection = Collection.open(self.path, create=True)
+        self.put(self.random.integers(1, 40))
+
+    def drawn(self) -> np.ndarray:
+        kind = self.random.random()
+        if self.keys and kind < 0.3:
+            some = self.keys[str(self.random.choice(list(self.keys)))]
+            return some * 2 if kind < 0.15 else some + 1e-3 * self.random.standard_normal(5)
+        return self.centres[self.random.integers(6)] + 0.3 * self.random.standard_normal(5)
+
+    @rule(count=st.integers(1, 30))
+    def put(self, count: int) -> None:
+        """New keys, and known ones whose vectors are replaced."""
+        names = [f"k{number}" for number in self.random.choice(80, count, replace=False)]
+        rows = [self.drawn() for _ in names]
+        self.collection.add_vectors(np.stack(rows), keys=names, catch_up=bool(self.random.random() < 0.7))
+        self.keys.update(zip(names, rows, strict=True))
+
+    @precondition(lambda self: len(self.keys) > 1)
+    @rule(count=st.integers(1, 30))
+    def take(self, count: int) -> None:
+        names = [str(one) for one in self.random.choice(list(self.keys), min(count, len(self.keys) - 1), replace=False)]
+        self.collection.remove(names)
+        for name in names:
+            del self.keys[name]
+
+    @rule(close=st.booleans(), lost=st.booleans())
+    def reopen(self, close: bool, lost: bool) -> None:
+        self.collection.close() if close else self.collection._catalogue.close()
+        before = self.members()
+        if lost:
+            shutil.rmtree(self.path / "spaces", ignore_errors=True)
+        self.collection = Collection.open(self.path)
+        self.collection.catch_up()
+        if close and not lost:
+            assert self.members().keys() == before.keys()
+
+    def members(self) -> dict[int, set[int]]:
+        with Collection.open(self.path) as other, other._catalogue.snapshot() as snapshot:
+            member = snapshot.clusters.membership(1)
+        found: dict[int, set[int]] = {}
+        for item, labels in zip(member.items.tolist(), member.labels.tolist(), strict=True):
+            for one in labels:
+                found.setdefault(one, set()).add(item)
+        return found
+
+    @rule()
+    def recluster(self) -> None:
+        view = self.collection._spaces.view()
+        assert view
+        assert view.tree
+        view.tree.renew()
+        self.collection.catch_up()
+
+    @invariant()
+    def equals_a_full_run(self) -> None:
+        if hasattr(self, "collection"):
+            check(self.collection)
+
+    def teardown(self) -> None:
+        if hasattr(self, "collection"):
+            self.collection.close()
+
+
+def test_after_any_changes_the_tree_is_that_of_a_full_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tree, "limit", 1000)
+    Kept.folder = tmp_path
+    Kept.TestCase.settings = settings(
+        max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    case = Kept.TestCase()
+    case.runTest()
+
+
+def blobs(groups: int, size: int, seed: int = 0, spread: float = 0.15) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((groups, 16))
+    return (np.repeat(centres, size, axis=0) + spread * random.standard_normal((groups * size, 16))).astype(np.float32)
+
+
+def clusters_of(collection: Collection, place: int = 1) -> dict[int, set[int]]:
+    with collection._catalogue.snapshot() as snapshot:
+        member = snapshot.clusters.membership(1)
+    return {one: set(member.items[member.labels[:, place] == one].tolist()) for one in set(member.labels[:, place])}
+
+
+def test_clusters_keep_their_ids_while_members_come_and_go(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(blobs(30, 40))
+        before = clusters_of(collection)
+        collection.remove([1, 2, 3])
+        collection.add_vectors(blobs(30, 40, spread=0.1)[:5])
+        after = clusters_of(collection)
+        assert before.keys() == after.keys()
+        one = next(name for name, items in before.items() if 4 in items)
+        assert len(after[one]) == len(before[one]) + 2
+        check(collection)
+
+
+def test_losing_every_derived_file_changes_no_public_id(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(blobs(30, 40))
+        collection.remove(list(range(1, 100, 3)))
+        before = [clusters_of(collection, place) for place in range(3)]
+    shutil.rmtree(tmp_path / "c" / "spaces")
+    with Collection.open(tmp_path / "c") as collection:
+        collection.catch_up()
+        assert [clusters_of(collection, place) for place in range(3)] == before
+        check(collection)
+
+
+def test_another_writer_is_not_waited_for_and_the_clusters_follow_later(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, wait=0.05) as collection:
+        collection.add_vectors(blobs(5, 20))
+        collection.add_vectors(blobs(5, 4, seed=1), catch_up=False)
+        with Collection.open(tmp_path / "c", wait=0.05) as other, other._catalogue.transaction():
+            collection.catch_up()
+            with pytest.raises(WriterBusy):
+                collection.remove(1)
+        with collection._catalogue.snapshot() as snapshot:
+            there = snapshot.clusters.clustering(1)
+            assert there
+            assert there.position < snapshot.number
+        check(collection)
+
+
+def test_a_second_process_takes_up_what_the_first_has_written(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as first:
+        first.add_vectors(blobs(6, 20))
+        with Collection.open(tmp_path / "c") as second:
+            check(second)
+            first.add_vectors(blobs(6, 5, seed=3))
+            check(second)
+            second.remove([5, 6, 7])
+            check(first)
+
+
+def test_the_order_of_additions_does_not_matter(tmp_path: Path) -> None:
+    """Over the same final graph: so few items that the graph is exact."""
+    rows, found = blobs(8, 15), []
+    for seed in range(3):
+        with Collection.open(tmp_path / str(seed), create=True) as collection:
+            order = np.random.default_rng(seed).permutation(len(rows))
+            for part in np.array_split(order, 4 + seed):
+                collection.add_vectors(rows[part], keys=[f"k{one}" for one in part])
+            check(collection)
+            view = collection._spaces.view()
+            assert view
+            assert view.tree
+            found.append(described(view.tree.tree))
+    assert found[0] == found[1] == found[2]
