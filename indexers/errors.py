@@ -12,6 +12,7 @@
     ├── NotFound (also a KeyError)
     │   ├── ItemNotFound                    no item with that id or key
     │   ├── SpaceNotFound                   no space of that name
+    │   ├── ClusterNotFound                 no cluster with that id (any more)
     │   └── CollectionNotFound              no collection in that folder
     ├── PictureError                        one picture can't be read; a run goes on without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
@@ -82,6 +83,10 @@ class ItemNotFound(NotFound):
 
 class SpaceNotFound(NotFound):
     """No space of that name."""
+
+
+class ClusterNotFound(NotFound):
+    """No cluster with that id, or none any more."""
 
 
 class CollectionNotFound(NotFound):

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from indexers.pipeline import Progress
     from indexers.types import Neighbours
     from retrieval.collection import Collection
+    from retrieval.question import item, text
     from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
-    from retrieval.search import item, text
 
 __version__ = "0.1.0"
 
@@ -61,7 +61,7 @@ _ROOMS = {
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
     "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
-    "retrieval.search": "item text",
+    "retrieval.question": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

@@ -1,17 +1,40 @@
-"""What the command line's arguments stand for."""
+"""What the command line's arguments are, and what they stand for."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from indexers.embedders.base import Embedder
     from indexers.types import Json
+    from retrieval.collection import Collection
+
+Folder = Annotated[
+    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="The collection's folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Where = Annotated[str | None, typer.Option("--where", help='A filter, e.g. \'{"year": {"$gte": 2020}}\'.')]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
+Precision = Annotated[str | None, typer.Option(help="How to compute: auto, fp32, bf16, int8.")]
+Settings = Annotated[
+    str | None, typer.Option(help='The embedder\'s settings, e.g. \'{"pretrained": "my.safetensors"}\'.')
+]
+DEFAULT = Path("nearkin-collection")
+
+
+@contextmanager
+def opened(folder: Path, **options: Any) -> Iterator[Collection]:
+    from retrieval.collection import Collection
+
+    with Collection.open(folder, **options) as collection:
+        yield collection
 
 
 def made(embedder: str, settings: Json) -> Embedder:
@@ -57,3 +80,8 @@ def parsed(text: str | None, option: str) -> Any:
         raise typer.BadParameter(
             f"{option} takes JSON, such as '{{\"year\": 2024}}'; {shown!r} is not ({error})"
         ) from error
+
+
+def identified(item: str | None) -> Any:
+    """An id if it is a number, else a key or a path."""
+    return int(item) if item and item.isdigit() else item

@@ -11,45 +11,37 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval.arguments import listed, made, parsed, second_space
-from retrieval.terminal import Notes, emit, reported, say, show_embedders, show_hits, show_table, watched
+from retrieval import cli_families
+from retrieval.arguments import (
+    DEFAULT,
+    AsJson,
+    Device,
+    Folder,
+    Precision,
+    Settings,
+    Where,
+    identified,
+    listed,
+    made,
+    opened,
+    parsed,
+    second_space,
+)
+from retrieval.terminal import Notes, emit, reported, say, show_embedders, show_groups, show_hits, show_table, watched
 
 if TYPE_CHECKING:
     from indexers.types import Json
-    from retrieval.collection import Collection
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-Folder = Annotated[
-    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="The collection's folder.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Where = Annotated[str | None, typer.Option("--where", help='A filter, e.g. \'{"year": {"$gte": 2020}}\'.')]
-Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
-Precision = Annotated[str | None, typer.Option(help="How to compute: auto, fp32, bf16, int8.")]
-Settings = Annotated[
-    str | None, typer.Option(help='The embedder\'s settings, e.g. \'{"pretrained": "my.safetensors"}\'.')
-]
-DEFAULT = Path("nearkin-collection")
-
-
-@contextmanager
-def opened(folder: Path, **options: Any) -> Iterator[Collection]:
-    from retrieval.collection import Collection
-
-    with Collection.open(folder, **options) as collection:
-        yield collection
 
 
 def show_version(wanted: bool) -> None:
@@ -196,22 +188,25 @@ def search(
     radius: Annotated[float | None, typer.Option(help="Everything with at least this score.")] = None,
     where: Where = None,
     diversify: Annotated[float | None, typer.Option(help="0 to 1: variety instead of nearness.")] = None,
+    within: Annotated[list[int] | None, typer.Option(help="Only in this cluster; may be given again.")] = None,
+    exclude: Annotated[list[int] | None, typer.Option(help="Not in this cluster; may be given again.")] = None,
+    per_cluster: Annotated[int | None, typer.Option(help="At most so many hits of one cluster.")] = None,
+    group: Annotated[bool, typer.Option("--group", help="By clusters, each with its best hits.")] = False,
+    level: Annotated[str | None, typer.Option(help="For the two: coarse, medium or fine.")] = None,
     space: Annotated[str | None, typer.Option(help="Another space than the current.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what looks like a picture, an item or words."""
-    name = int(item) if item and item.isdigit() else item
+    options: Any = {"radius": radius, "where": parsed(where, "--where"), "diversify": diversify, "space": space}
+    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster}
     with opened(collection) as source:
-        options: Any = {
-            "radius": radius,
-            "where": parsed(where, "--where"),
-            "diversify": diversify,
-            "space": space,
-            "query": query,
-        }
-        hits = source.search(picture, k=k, item=name, text=text, **options)
+        name = identified(item)
+        hits = source.search(picture, k=k, item=name, text=text, query=query, group=group, level=level, **options)
     if as_json:
-        emit({"hits": [hit.to_dict() for hit in hits], "as_of": hits.as_of})
+        groups = {"groups": [one.to_dict() for one in hits.groups]} if group else {}
+        emit({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})
+    elif group:
+        show_groups(hits)
     else:
         show_hits(hits)
 
@@ -228,7 +223,7 @@ def remove(
     if not items and where is None and not missing:
         raise typer.BadParameter("give items, --where or --missing")
     wanted = {"missing": True} if missing else parsed(where, "--where")
-    names = [int(one) if one.isdigit() else one for one in items] if items else None
+    names = [identified(one) for one in items] if items else None
     with opened(collection) as target:
         removed = target.remove(names, where=wanted)
     emit({"removed": removed}) if as_json else say(f"removed {removed} items")
@@ -332,6 +327,8 @@ def demo(
     with watched() as watch:
         run(folder, say, watch)
 
+
+cli_families.register(app)
 
 # ---- running
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,26 +15,22 @@ from PIL.Image import Image
 from indexers import attributes, audit
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadVector, CollectionNotFound, UsageError
+from indexers.errors import CollectionNotFound, UsageError
 from indexers.images import to_path
 from indexers.pipeline import Progress
-from indexers.types import Failure, Json, Neighbours
+from indexers.types import Json
 from retrieval import config as settings_of
-from retrieval import search as searching
 from retrieval import sources, transfer
+from retrieval.answers import NAMES, Answers, Name
 from retrieval.filters import parse
-from retrieval.results import AddReport, Hits, Info, Item, Page, Report, SpaceInfo, SyncReport, gathered, tallied
-from retrieval.search import Question, View
+from retrieval.results import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
 from retrieval.spaces import Spaces, check_name, remembered
 
-T = TypeVar("T")
-Name = int | str
-NAMES = (int, str, np.integer)  # one item; anything else stands for several
 Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]
 
 
-class Collection:
+class Collection(Answers):
     """Pictures, their vectors and all that follows from them, in one folder.
 
     Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening
@@ -95,10 +91,6 @@ class Collection:
         view = self._spaces.current
         space = view.space.name if view else "empty"
         return f"<Collection {str(self.path)!r} ({space})>"
-
-    @property
-    def path(self) -> Path:
-        return self._catalogue.folder
 
     # ---- putting in
 
@@ -243,110 +235,6 @@ class Collection:
             writing.forgive([one.uri for one in failures if one.uri not in set(here)])
         return self.add([to_path(uri) for uri in here], retry_failed=True, progress=progress)
 
-    # ---- asking
-
-    def search(
-        self,
-        picture: Any = None,
-        *,
-        k: int | None = None,
-        text: str | None = None,
-        item: Name | None = None,
-        vector: ArrayLike | None = None,
-        mix: Sequence[tuple[Any, float]] | None = None,
-        query: str | None = None,
-        radius: float | None = None,
-        where: Mapping[str, Any] | None = None,
-        diversify: float | None = None,
-        space: str | None = None,
-    ) -> Hits:
-        """What looks like this?
-
-        One of: `picture` (path, bytes, PIL image, uint8 array (height, width, 3)); `text`, what is seen in it, where
-        the embedder reads words; `item` (id or key; it does not answer itself); `vector` (dimension,); `mix`, weighted
-        parts of any kind, negative weights push away: `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
-        And/or `query`: words that an item's own text and metadata say (scores are BM25's; with both, of their ranks).
-
-        `k` hits (20), best first; with `radius`, everything with at least that score, however much it is (or the best k
-        of it). `where`: see `retrieval.filters`. `diversify`: 0 to 1, trades nearness for variety. Fewer than k exist:
-        fewer come back. `space`: another one than the current.
-
-        Raises BadQuery, BadVector, BadFilter, ItemNotFound, SpaceNotFound, UnreadablePicture, NoTextTower.
-        """
-
-        def ask(view: View) -> Hits:
-            alone = query is not None and all(one is None for one in (picture, text, item, vector, mix))
-            question = None if alone else Question(view, picture, text=text, item=item, vector=vector, mix=mix)
-            options: Json = {"k": k, "radius": radius, "where": where, "diversify": diversify, "words": query}
-            return searching.find(view, question, **options, follow=space is None)
-
-        found = self._ask(space, ask)
-        if found is None:
-            searching.check(k, radius, where, diversify, query)
-            if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
-                raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
-            return Hits((), self._change())
-        return found
-
-    def search_many(
-        self, vectors: ArrayLike, *, k: int = 10, where: Mapping[str, Any] | None = None, space: str | None = None
-    ) -> Neighbours:
-        """The k nearest items of each of n vectors: `ids` int64 (n, k), -1 where fewer exist; `scores` float32 (n, k);
-        `position`, the change number that they belong to."""
-        found = self._ask(space, lambda view: searching.find_many(view, vectors, k, where, follow=space is None))
-        if found is None:
-            raise BadQuery("the collection is empty; add pictures or vectors first")
-        return found
-
-    def _ask(self, space: str | None, job: Callable[[View], T]) -> T | None:
-        """The job done in the current space, whichever that is by then; None where there is none yet."""
-        while True:
-            view = self._spaces.view(space) if space is not None else self._spaces.current
-            try:
-                return job(view) if view else None
-            except searching.SpaceSwitched:
-                self._spaces.view()
-            except BadVector:  # of the dimension of a space that another process has switched to?
-                if space is not None or self._spaces.view() is view:
-                    raise
-
-    @overload
-    def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]  # a str is iterable, but meant as one
-    @overload
-    def get(self, items: Iterable[Name]) -> list[Item]: ...
-    def get(self, items: Name | Iterable[Name]) -> Item | list[Item]:
-        """One item, or several in that order, by id, key or path. Raises ItemNotFound."""
-        names = [items] if isinstance(items, NAMES) else list(items)
-        with self._catalogue.snapshot() as snapshot:
-            found = [Item.of(row) for row in snapshot.items(snapshot.resolve(names))]
-        return found[0] if isinstance(items, NAMES) else found
-
-    def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
-        """A page of items in order of id; give its `cursor` to the next call."""
-        if limit < 1:
-            raise UsageError(f"limit is the number of items on a page, from 1 on; got {limit!r}")
-        with self._catalogue.snapshot() as snapshot:
-            rows = snapshot.page(parse(where), cursor or 0, limit + 1)
-            more = rows[limit - 1].id if len(rows) > limit else None
-            return Page(tuple(Item.of(row) for row in rows[:limit]), more, snapshot.number)
-
-    def count(self, *, where: Mapping[str, Any] | None = None) -> int:
-        """How many items a filter holds for."""
-        with self._catalogue.snapshot() as snapshot:
-            return snapshot.count(parse(where))
-
-    def failures(self) -> list[Failure]:
-        """What could not be read, newest first."""
-        with self._catalogue.snapshot() as snapshot:
-            return snapshot.failures()
-
-    def info(self) -> Info:
-        """What the collection holds."""
-        view = self._spaces.view()
-        repairs = [what for one in self._spaces.opened for what in one.followers.repairs]
-        with self._catalogue.snapshot() as snapshot:
-            return gathered(snapshot, view.space if view else None, self.path, self._config, repairs)
-
     # ---- keeping
 
     def spaces(self) -> tuple[SpaceInfo, ...]:
@@ -390,10 +278,6 @@ class Collection:
 
     def _since(self, started: float) -> Json:
         return {"change": self._change(), "seconds": time.perf_counter() - started}
-
-    def _change(self) -> int:
-        with self._catalogue.snapshot() as snapshot:
-            return snapshot.number
 
 
 def _unwatched(_: Progress) -> None:

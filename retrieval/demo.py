@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from indexers.errors import MissingPackage
 from indexers.images import decode, shrink
 from retrieval.collection import Collection
+from retrieval.question import item
 from retrieval.results import Hits
-from retrieval.search import item
 
 EDGE = 128
 PHOTOGRAPHS = (

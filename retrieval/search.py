@@ -9,58 +9,38 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from indexers import images
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadVector, ItemNotFound, SpaceNotFound
+from indexers.errors import BadQuery, SpaceNotFound
 from indexers.followers.base import Followers
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
 from indexers.reads import Snapshot
-from indexers.remote import is_remote, read
-from indexers.types import Ids, Limits, Neighbours, Space, Vectors
+from indexers.types import LEVELS, Ids, Level, Limits, Neighbours, Space, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import checked, unit
+from indexers.vectors.base import unit
 from indexers.vectors.layer import Searcher
 from indexers.where import Condition
 from indexers.words import terms
+from retrieval import restrict
+from retrieval.families import Families
 from retrieval.filters import parse
+from retrieval.question import Question, is_number
 from retrieval.results import Hit, Hits
 
 FILTERS = 16
 """Restrictions remembered, per space."""
 POOL = 100
 """Of each ranking, so many are fused."""
+GROUPS = 10
+"""Clusters shown where hits are grouped."""
 SMOOTH = 60
 """The constant of reciprocal rank fusion, as its authors chose it."""
-
-
-class Text(NamedTuple):
-    """Words, as a part of a mix."""
-
-    words: str
-
-
-class ItemOf(NamedTuple):
-    """An item, by id or key, as a part of a mix."""
-
-    name: int | str
-
-
-def text(words: str) -> Text:
-    """Words as a part of a mix: `mix=[("a.jpg", 1), (text("snow"), .5)]`."""
-    return Text(words)
-
-
-def item(name: int | str) -> ItemOf:
-    """An item, by id or key, as a part of a mix: `mix=[(item(7), 1), ("b.jpg", -1)]`."""
-    return ItemOf(name)
 
 
 @dataclass(slots=True)
@@ -78,8 +58,10 @@ class View:
     web: bool = False
     tree: Tree | None = None
     _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[str, int], Allowed] = field(default_factory=OrderedDict)
+    _restrictions: OrderedDict[tuple[Any, ...], Allowed] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+    known: Families | None = None
+    """The clusters as they were last looked at."""
 
     @property
     def searcher(self) -> Searcher:
@@ -90,169 +72,130 @@ class View:
             found = self._searcher = Searcher(flat, index, small=self.small)
         return found
 
-    def allowed(self, where: Mapping[str, Any] | Condition | None, snapshot: Snapshot) -> Allowed | None:
-        """The vectors that a filter leaves; remembered for as long as nothing changes."""
+    def allowed(
+        self,
+        where: Mapping[str, Any] | Condition | None,
+        snapshot: Snapshot,
+        within: Sequence[Any] = (),
+        exclude: Sequence[Any] = (),
+    ) -> Allowed | None:
+        """The vectors that a filter and clusters leave; remembered for as long as nothing changes."""
         condition = parse(where) if isinstance(where, Mapping) or where is None else where
-        if condition is None:
+        if condition is None and not within and not exclude:
             return None
-        key = repr(condition), snapshot.number  # as text: to Python, a condition on 1 equals one on true
+        there = snapshot.clusters.clustering(self.space.id) if within or exclude else None
+        clusters = restrict.key(within), restrict.key(exclude), there.position if there else 0
+        key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
             known = self._restrictions.get(key)
         if known is None:
-            known = self.flat.index.restrict(snapshot.ids(condition))
+            known = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
             with self._lock:
                 self._restrictions[key] = known
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
         return known
 
+    def _kept(
+        self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
+    ) -> Ids:
+        ids = restrict.members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
+        if within and condition is not None:
+            ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
+        if exclude:
+            ids = np.setdiff1d(ids, restrict.members(exclude, self.space.id, snapshot), assume_unique=True)
+        return ids
+
+
+def families(view: View, snapshot: Snapshot) -> Families | None:
+    """The clusters of that moment; None: there are none yet."""
+    clustering, known = snapshot.clusters.clustering(view.space.id), view.known
+    if clustering is None:
+        return None
+    if known is None or known.clustering != clustering:
+        known = view.known = Families(clustering, snapshot.clusters.membership(view.space.id), known)
+    return known
+
+
+def check_level(level: Any) -> Level:
+    """Raises BadQuery."""
+    if level not in LEVELS:
+        raise BadQuery(f"there is no level {level!r}; there are: {', '.join(LEVELS)}")
+    return cast(Level, level)
+
 
 class SpaceSwitched(Exception):
     """Another space is searched from now on: the question has to be asked anew there. Callers never see it."""
 
 
-class Question:
-    """What is looked for. Pictures and words are embedded when it is made, before anything is locked; items are looked
-    up within the search's moment."""
+class Options(NamedTuple):
+    """How to search: see Collection.search."""
 
-    def __init__(
-        self,
-        view: View,
-        picture: Any = None,
-        *,
-        text: str | None = None,
-        item: int | str | None = None,
-        vector: ArrayLike | None = None,
-        mix: Sequence[tuple[Any, float]] | None = None,
-    ) -> None:
-        given = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
-        names = [name for name, value in given.items() if value is not None]
-        if len(names) != 1:
-            got = " and ".join(names) or "nothing"
-            raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
-        self._view = view
-        if mix is not None:
-            self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
-        else:
-            self._parts = [(self._one(picture, text, item, vector), 1.0)]
-
-    def _one(
-        self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None
-    ) -> ItemOf | Vectors:
-        if vector is not None:
-            return self._vector(vector)
-        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
-
-    def _part(self, part: Any) -> ItemOf | Vectors:
-        if isinstance(part, ItemOf):
-            return part
-        if isinstance(part, Text):
-            if not part.words.strip():
-                raise BadQuery("the text to search for is empty")
-            return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
-        if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
-            return self._vector(part)
-        embedder = self._view.embedder()
-        if is_remote(part):
-            part = read(part, self._view.limits, self._view.web)
-        return cast(Vectors, embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0])
-
-    def _vector(self, part: Any) -> Vectors:
-        found = checked(part, self._view.space.dimension, self._view.space.metric)
-        if len(found) != 1:
-            raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
-        return cast(Vectors, found[0])
-
-    def items(self, snapshot: Snapshot) -> list[int]:
-        """The items that are asked about, which don't answer. Raises ItemNotFound."""
-        return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
-
-    def vector(self, snapshot: Snapshot) -> Vectors:
-        """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
-        parts = [
-            (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
-            for part, weight in self._parts
-        ]
-        if len(parts) == 1 and parts[0][1] == 1.0:
-            return np.ascontiguousarray(parts[0][0][None], np.float32)
-        # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
-        mixed = np.stack([weight * unit(part[None])[0] for part, weight in parts]).sum(axis=0, dtype=np.float64)
-        if np.linalg.norm(mixed) < 1e-6:
-            raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
-        return np.ascontiguousarray(mixed[None], np.float32)
-
-    def _look_up(self, part: ItemOf, snapshot: Snapshot) -> Vectors:
-        one = snapshot.resolve([part.name])[0]
-        ids, vectors = snapshot.vectors(self._view.space.id, [one])
-        if not len(ids):
-            raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
-        return cast(Vectors, vectors[0])
+    k: int | None = None
+    radius: float | None = None
+    where: Mapping[str, Any] | None = None
+    diversify: float | None = None
+    words: str | None = None
+    within: Any = None
+    exclude: Any = None
+    per_cluster: int | None = None
+    level: str = "fine"
 
 
-def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
-    pairs = list(mix)
-    if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
-        raise BadQuery(
-            f'a mix is a list of (what, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'
-        )
-    return pairs
+def grouping(how: Options, level: str | None) -> Options:
+    """So many hits that the wanted number of clusters comes together, with some of each."""
+    _count(how.k, None)
+    few = how.per_cluster or (None if how.words is not None or how.radius is not None else 5)
+    if how.diversify is not None:
+        raise BadQuery("group=True does not go with diversify=; clusters are variety")
+    count = how.k or GROUPS
+    return how._replace(k=count * (few or 10), per_cluster=few, level=level or "medium")
 
 
-def _weight(weight: Any) -> float:
-    if not _is_number(weight) or weight == 0:
-        raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
-    return float(weight)
-
-
-def find(
-    view: View,
-    question: Question | None,
-    *,
-    k: int | None,
-    radius: float | None,
-    where: Mapping[str, Any] | None,
-    diversify: float | None,
-    words: str | None = None,
-    follow: bool = True,
-) -> Hits:
-    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer.
-
-    `words`: items that say these; with a question as well, both rankings are fused.
+def find(view: View, question: Question | None, options: Options, *, follow: bool = True) -> Hits:
+    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer. `words`:
+    items that say these; with a question as well, both rankings are fused.
 
     `follow`: the current space is meant, whichever it is at that moment (SpaceSwitched if it is no longer this one).
     """
-    check(k, radius, where, diversify, words)
-    count = _count(k, 20 if radius is None else None)
+    check(options)
     with view.followers.current() as snapshot:
-        _meant(view, snapshot, follow)
-        allowed = view.allowed(where, snapshot)
-        if words is None:
-            assert question is not None
-            ids, scores = _nearest(view, question, snapshot, count, radius, allowed, diversify)
-        else:
-            assert count is not None
-            pool = max(count, POOL)
-            ranking = snapshot.find_words(words, pool, parse(where))
-            beside = (
-                [] if question is None else _nearest(view, question, snapshot, pool, None, allowed, None)[0].tolist()
-            )
-            ids, scores = fused(ranking, beside) if question else _ranked(ranking)
-        return hits(snapshot, ids[:count], scores[:count])
+        meant(view, snapshot, follow)
+        return hits(view, snapshot, *_found(view, question, snapshot, options))
+
+
+def _found(view: View, question: Question | None, snapshot: Snapshot, how: Options) -> tuple[Ids, Vectors]:
+    within, exclude = restrict.chosen(how.within, "within"), restrict.chosen(how.exclude, "exclude")
+    count = _count(how.k, 20 if how.radius is None else None)
+    if how.words is None:
+        assert question is not None
+        return _nearest(view, question, snapshot, count, how, view.allowed(how.where, snapshot, within, exclude))
+    assert count is not None
+    pool = max(count, POOL)
+    ranking = snapshot.find_words(how.words, pool, parse(how.where))
+    allowed = view.allowed(how.where, snapshot, within, exclude)
+    if allowed is not None and (within or exclude):
+        ranking = [pair for pair in ranking if pair[0] in allowed]
+    if question is None:
+        ids, scores = _ranked(ranking)
+    else:
+        beside = _nearest(view, question, snapshot, pool, Options(), allowed)[0]
+        ids, scores = fused(ranking, beside.tolist())
+    return ids[:count], scores[:count]
 
 
 def _nearest(
-    view: View,
-    question: Question,
-    snapshot: Snapshot,
-    count: int | None,
-    radius: float | None,
-    allowed: Allowed | None,
-    diversify: float | None,
+    view: View, question: Question, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
 ) -> tuple[Ids, Vectors]:
     vector = view.searcher.flat.prepare(question.vector(snapshot))
-    asked = question.items(snapshot)
-    if radius is not None:
-        ids, scores = view.searcher.within(vector, radius, allowed)
+    asked, diversify = question.items(snapshot), how.diversify
+    there = families(view, snapshot) if how.per_cluster is not None else None
+    if there is not None:
+        assert count is not None
+        most, level = how.per_cluster or 1, check_level(how.level)
+        return restrict.few_each(there, view, vector, count, most, level, allowed, np.array(asked, np.int64))
+    if how.radius is not None:
+        ids, scores = view.searcher.within(vector, how.radius, allowed)
     else:
         assert count is not None
         pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
@@ -263,7 +206,7 @@ def _nearest(
     if diversify is not None:
         order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
         ids, scores = ids[order], scores[order]
-    return ids, scores
+    return ids[:count], scores[:count]
 
 
 def fused(ranking: Sequence[tuple[int, float]], beside: Sequence[int]) -> tuple[Ids, Vectors]:
@@ -279,13 +222,16 @@ def _ranked(ranking: Sequence[tuple[int, float]]) -> tuple[Ids, Vectors]:
     return np.array([one for one, _ in ranking], np.int64), np.array([score for _, score in ranking], np.float32)
 
 
-def hits(snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
+def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
     """Ids and scores with what the catalogue says of them."""
     numbers = ids.tolist()
-    rows = snapshot.hits(numbers)
+    rows, paths = snapshot.hits(numbers), snapshot.clusters.paths(view.space.id, numbers)
     found = zip(numbers, scores.tolist(), strict=True)
     return Hits(
-        tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata) for one, score in found), snapshot.number
+        tuple(
+            Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, paths.get(one, ())) for one, score in found
+        ),
+        snapshot.number,
     )
 
 
@@ -296,11 +242,11 @@ def find_many(
     count = _count(k, 10)
     queries = view.flat.index.prepare(vectors)
     with view.followers.current() as snapshot:
-        _meant(view, snapshot, follow)
+        meant(view, snapshot, follow)
         return view.searcher.search(queries, count or 10, view.allowed(where, snapshot))
 
 
-def _meant(view: View, snapshot: Snapshot, follow: bool) -> None:
+def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
     if follow and snapshot.space != view.space.id:
         raise SpaceSwitched
     if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
@@ -326,29 +272,33 @@ def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[
     return chosen
 
 
-def _count(k: Any, default: int | None) -> int | None:
+def _count(k: Any, default: int | None, what: str = "k is the number of hits wanted") -> int | None:
     if k is None:
         return default
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise BadQuery(f"k is the number of hits wanted, a whole number from 1 on; got {k!r}")
+        raise BadQuery(f"{what}, a whole number from 1 on; got {k!r}")
     return int(k)
 
 
-def check(k: Any, radius: Any, where: Mapping[str, Any] | None, diversify: Any, words: Any = None) -> None:
+def check(how: Options) -> None:
     """Raises BadQuery, BadFilter."""
+    k, radius, diversify, words = how.k, how.radius, how.diversify, how.words
     if words is not None:
         if not isinstance(words, str):
             raise BadQuery(f"query is words to look for; got {words!r}")
         terms(words)
-        if radius is not None or diversify is not None:
-            raise BadQuery("query= does not go with radius= and diversify=, which are about vectors alone")
+        if radius is not None or diversify is not None or how.per_cluster is not None:
+            raise BadQuery("query= does not go with radius=, diversify=, per_cluster=, which are about vectors alone")
     _count(k, None)
-    parse(where)
-    if radius is not None and not _is_number(radius):
+    parse(how.where)
+    if radius is not None and not is_number(radius):
         raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
-    if diversify is not None and not (_is_number(diversify) and 0 <= diversify <= 1):
+    if diversify is not None and not (is_number(diversify) and 0 <= diversify <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
+    if how.per_cluster is not None:
+        _count(how.per_cluster, None, "per_cluster is how many hits one cluster may have")
+        if radius is not None or diversify is not None:
+            raise BadQuery("per_cluster= does not go with radius= and diversify=")
+    check_level(how.level)
+    restrict.chosen(how.within, "within")
+    restrict.chosen(how.exclude, "exclude")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from indexers import plugins
+from indexers import naming, plugins
 from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadSetting, SpaceNotFound, UsageError
+from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
+from indexers.followers.names import Names
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
 from indexers.isolation import Isolated
 from indexers.pipeline import Run
-from indexers.types import Metric, Space
+from indexers.types import Metric, Space, Vectors
 from indexers.vectors.base import checked
 from indexers.vectors.exact import Exact
 from retrieval.config import Config
@@ -117,7 +122,8 @@ class Spaces:
                 return member(config)(space.dimension, space.metric, **config.index_settings)
 
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
-        tree = Tree(space, flat, index, folder / "tree", identity) if config.clusters else None
+        names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
+        tree = Tree(space, flat, index, folder / "tree", identity, names) if config.clusters else None
         followers = Followers(self._catalogue, [one for one in (flat, index, tree) if one])
         followers.open()
         return View(
@@ -131,6 +137,18 @@ class Spaces:
             bool(config.web),
             tree,
         )
+
+    def _vocabulary(self, space: Space, folder: Path) -> tuple[Sequence[str], Vectors] | None:
+        """Words and their vectors, embedded once and kept; None where the embedder reads none, or can't be had."""
+        if space.embedder is None:
+            return None
+        try:
+            embedder = self.embedder(space)
+            if not embedder.supports_text:
+                return None
+            return vocabulary(embedder, folder / "vocabulary.npz")
+        except NearkinError:
+            return None
 
     # ---- embedders
 
@@ -272,6 +290,28 @@ class Spaces:
         for view in self.opened:
             if self._wrote or view.followers.repairs:
                 view.followers.save()
+
+
+def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
+    """The words that pictures are named by, and their vectors in the embedder's space."""
+    words = naming.vocabulary()
+    stamp = f"{embedder.fingerprint()} {hash_of(words)}"
+    with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
+        if str(kept["stamp"]) == stamp:
+            return words, kept["vectors"]
+    prompts = naming.prompts(words)
+    vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
+    with suppress(OSError):  # then they are embedded again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            np.savez(file, stamp=np.array(stamp), vectors=vectors)
+        temporary.replace(path)
+    return words, vectors
+
+
+def hash_of(words: Sequence[str]) -> str:
+    return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()
 
 
 def member(config: Config) -> Callable[..., Any]:

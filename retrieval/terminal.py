@@ -62,6 +62,16 @@ def show_hits(hits: Hits) -> None:
     Console().print(table if len(hits) else "nothing found")
 
 
+def show_groups(hits: Hits) -> None:
+    for group in hits.groups:
+        one = group.cluster
+        say(f"{one.name or 'unnamed'}, {one.size} pictures  #{one.id}" if one else "in no cluster")
+        for hit in group.hits:
+            say(f"  {hit.score:.3f}  {hit.uri or hit.key}")
+    if not hits.groups:
+        say("nothing found")
+
+
 def show_embedders(entries: Sequence[Entry]) -> None:
     """A line for each, and what is in the way of those that can't be used yet."""
     width = max(len(one.name) for one in entries)

@@ -35,7 +35,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     n_neighbors: edges per row.
     n_clusters: clusters of `labels_`; as long as there are fewer rows in partial_fit, each is a cluster.
     distance_threshold: distance from which on clusters are not merged; at most one of the two. With neither, the cut
-        has the greatest modularity (cuts.levels, medium).
+        is the tree's medium (levels.levels).
     limit: nodes from which on all pairs are compared.
 
     Attributes

@@ -1,8 +1,6 @@
-"""Reading a tree: cuts by similarity or count, members, the merges in order, and the levels for people."""
+"""Reading a tree: cuts by similarity or count, members, and the merges in order."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +10,6 @@ from indexers.clusterers.pools import NONE, Ints
 
 MEMBERS = 5
 """Items that make a cluster; fewer are loose."""
-CANDIDATES = 96
-"""Cuts among which levels are chosen, in geometric steps of their counts."""
-NEIGHBOURS = 15
-"""At most as many neighbours has a cluster of medium in the graph by which coarse is chosen."""
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Similarities at which to cut, coarse <= medium <= fine."""
-
-    coarse: float
-    medium: float
-    fine: float
 
 
 def merges(nodes: Nodes) -> Ints:
@@ -59,6 +44,24 @@ def taken_until(nodes: Nodes, count: int) -> Ints:
     return ordered[: max(leaves - count, 0)]
 
 
+def threshold(nodes: Nodes, count: int) -> float:
+    """A similarity at which a cut has the number of clusters of at least MEMBERS items that is nearest to `count`; of
+    several the one from which it is farthest to the next merge."""
+    ordered = merges(nodes)
+    if not len(ordered):
+        return 0.0
+    height = nodes.height[ordered]
+    large = nodes.size >= MEMBERS
+    leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
+    gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
+    there = int(np.count_nonzero(large[leaves])) + np.cumsum(gained)
+    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))
+    off = np.abs(there[possible] - count)
+    possible = possible[off == off.min()]
+    gap = height[possible] - np.append(height, -1.0)[possible + 1]
+    return between(height, int(possible[np.argmax(gap)]))
+
+
 def below(nodes: Nodes, node: int) -> Ints:
     """The leaves of a node."""
     leaves, front = [NONE], np.array([node], np.int64)
@@ -80,77 +83,6 @@ def kept(nodes: Nodes, node: int) -> Ints:
     return np.concatenate(found)
 
 
-def levels(nodes: Nodes) -> Levels:
-    """Three cuts that suit people.
-
-    *medium*: the greatest modularity (Newman and Girvan 2004) of the neighbour graph. *fine*: the most clusters of at
-    least five items. *coarse*: what medium is for items, once more for the clusters of medium: the greatest modularity
-    of the graph of their nearest ones. The graph of items can't say it, since it has next to no edges between clusters.
-    """
-    ordered = merges(nodes)
-    if not len(ordered):
-        return Levels(0.0, 0.0, 0.0)
-    height = nodes.height[ordered]
-    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
-    leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    owner, near = nodes.near.get(leaves)
-    medium = _most_modular(nodes, ordered, possible, leaves[owner], near, -1)
-    coarse = medium
-    clusters = np.unique(tops(nodes, ordered[: medium + 1])[leaves])
-    if len(clusters) > 3:
-        source, target = _cluster_graph(nodes, clusters)
-        coarse = _most_modular(nodes, ordered, possible, source, target, medium)
-    large = nodes.size >= MEMBERS
-    gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
-    fine = min(int(possible[np.argmax(np.cumsum(gained)[possible])]), medium)
-    return Levels(*(_between(height, place) for place in (coarse, medium, fine)))
-
-
-def _cluster_graph(nodes: Nodes, clusters: Ints) -> tuple[Ints, Ints]:
-    """The nearest clusters of each, both ways, by average similarity."""
-    count = min(NEIGHBOURS, round(len(clusters) ** 0.5))
-    sums = np.stack([nodes.sums.get(nodes.row[kept(nodes, node)]).sum(0) for node in clusters.tolist()])
-    sums /= nodes.size[clusters][:, None]
-    source, target = [], []
-    for start in range(0, len(clusters), 1024):
-        part = np.arange(start, min(start + 1024, len(clusters)))
-        distance = -(sums[part] @ sums.T)
-        distance[np.arange(len(part)), part] = np.inf
-        source.append(np.repeat(clusters[part], count))
-        target.append(clusters[np.argpartition(distance, count - 1, axis=1)[:, :count].ravel()])
-    one, other = np.concatenate(source), np.concatenate(target)
-    return np.concatenate([one, other]), np.concatenate([other, one])
-
-
-def _between(height: NDArray[np.float64], place: int) -> float:
+def between(height: NDArray[np.float64], place: int) -> float:
     """A similarity that takes the merges up to `place` and no more, as far from the two next ones as can be."""
     return float(height[place] if place + 1 == len(height) else (height[place] + height[place + 1]) / 2)
-
-
-def _most_modular(nodes: Nodes, ordered: Ints, possible: Ints, source: Ints, target: Ints, after: int) -> int:
-    """The last merge of the cut of greatest modularity, among CANDIDATES cuts that make more merges than `after`.
-
-    Every edge is given in both directions. Edges inside a cluster stay inside, so that each cut starts from the one
-    before.
-    """
-    total = max(len(source), 1)
-    degree = np.bincount(source, minlength=nodes.used).astype(np.float64)
-    possible = possible[possible > after]
-    if not len(possible):
-        return after
-    left = len(ordered) - possible  # clusters, but for what no edge joins
-    wanted = np.unique(np.geomspace(1, max(left.max() / (2 if after < 0 else 1), 1), CANDIDATES).astype(np.int64))
-    candidate = possible[np.unique(np.searchsorted(-left, -wanted).clip(0, len(possible) - 1))]
-    best, greatest, done, inside = int(candidate[0]), -np.inf, 0, 0
-    for last in candidate.tolist():
-        top = tops(nodes, ordered[done : last + 1])
-        degree = np.bincount(top, degree, nodes.used).astype(np.float64)
-        source, target = top[source], top[target]
-        across = source != target
-        inside += len(source) - int(np.count_nonzero(across))
-        source, target = source[across], target[across]
-        done = last + 1
-        modularity = inside / total - float(np.sum((degree / total) ** 2))
-        if modularity > greatest:
-            best, greatest = last, modularity
-    return best

@@ -14,6 +14,7 @@ from indexers.clusterers.crown import Crown
 from indexers.clusterers.fixed import SCALE
 from indexers.clusterers.groups import Groups
 from indexers.clusterers.leaves import Change, Items, changed, checked
+from indexers.clusterers.levels import Levels, levels
 from indexers.clusterers.nodes import Nodes
 from indexers.clusterers.pools import NONE, Ints
 from indexers.clusterers.rounds import Rounds
@@ -131,9 +132,14 @@ class ClusterTree:
         items = self.items.ids()
         return Labels(items, cuts.tops(nodes, taken)[self.items.leaf[items]])
 
-    def levels(self) -> cuts.Levels:
-        """Similarities that suit people, chosen from the tree as it is now; see cuts.levels."""
-        return cuts.levels(self.nodes)
+    def threshold(self, count: int) -> float:
+        """A similarity at which a cut has the number of clusters of at least five items (what people count) that is
+        nearest to `count`; of several the one from which it is farthest to the next merge."""
+        return cuts.threshold(self.nodes, count)
+
+    def levels(self) -> Levels:
+        """Similarities that suit people, chosen from the tree as it is now; see levels.levels."""
+        return levels(self.nodes)
 
     def members(self, node: int) -> Ints:
         """The items of a node, sorted."""

@@ -54,6 +54,10 @@ class Follower(ABC):
     def reset(self) -> None:
         """Hold nothing, at position 0."""
 
+    def renew(self) -> None:
+        """Start anew, and decide again whatever was decided once."""
+        self.reset()
+
     def load(self, snapshot: Snapshot) -> str | None:
         """Take up the stored state. Returns why that was not possible (it is then reset), None if it was."""
         return None
@@ -198,6 +202,12 @@ class Followers:
             what = f"{follower.name} of {follower.space.name!r} {reason}; rebuilt from the catalogue"
             self.repairs.append(what)
             log.warning("%s", what)
+
+    def renew(self, follower: Follower) -> None:
+        """Make one of them anew, and what is remembered of it."""
+        with self._slow:
+            follower.renew()
+        self.remember(again=True)
 
     def damage(self) -> list[str]:
         """What is wrong with the stored states."""

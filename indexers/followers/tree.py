@@ -30,7 +30,7 @@ BLOCK = 4096
 SETTLED = 1000
 """Items from which on levels stay as they were chosen; before, they are chosen again whenever items have doubled."""
 
-Namer = Callable[[Transaction, int, Sequence[ClusterRow], Membership], dict[int, str]]
+Namer = Callable[[Snapshot, Sequence[ClusterRow], Membership], dict[int, str]]
 
 
 class Tree(Stored):
@@ -104,10 +104,17 @@ class Tree(Stored):
         now = self._written(writing, items, labels, known if before else None)
         writing.clusters.happened(self.space.id, [one._replace(change=self.position) for one in changes])
         writing.clusters.set_clustering(self.space.id, levels)
-        if self._namer and born:
-            for one, name in self._namer(writing, self.space.id, born, now).items():
-                writing.clusters.name(one, name, False)
+        self._name(writing, born, now)
         self._made = self._renewed = False
+
+    def _name(self, writing: Transaction, born: Sequence[ClusterRow], now: Membership) -> None:
+        """New clusters, and when all is made anew those too that no person has named."""
+        if self._renewed:
+            known = writing.clusters.rows(np.unique(now.labels[now.labels > 0]).tolist())
+            born = [row for row in known.values() if not row.given]
+        if self._namer and born:
+            for one, name in self._namer(writing, born, now).items():
+                writing.clusters.name(one, name, False)
 
     def _levels(self, before: Clustering | None) -> Clustering:
         """As they were chosen; anew if they never were, among far fewer items, or when asked to."""

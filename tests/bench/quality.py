@@ -1,0 +1,208 @@
+"""How good and how stable the tree's levels are on labelled sets, beside what a user would take instead.
+
+AMI is adjusted mutual information with the classes; it counts every item.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, MiniBatchKMeans
+from sklearn.metrics import adjusted_mutual_info_score
+
+from indexers.clusterers.cuts import MEMBERS
+from indexers.clusterers.neighbours import nearest, pairs, unit
+from indexers.clusterers.tree import ClusterTree
+from tests.bench.harness import Bench, nested
+from tests.bench.labelled import Labelled, labelled
+from tests.bench.trees import K, graph
+
+LEVELS = ("coarse", "medium", "fine")
+STABLE = {"coarse": 0.90, "medium": 0.95, "fine": 0.95}
+DRAWS = 5
+"""Stability is the mean of as many draws of the items that leave and come."""
+
+
+def run(bench: Bench) -> None:
+    sets = labelled(bench)
+    for one in sets:
+        quality(bench, one)
+    synthetic(bench)
+    for one in sets:
+        stability(bench, one)
+
+
+class Tree:
+    """A tree over the exact graph, its levels, and average linkage over all pairs beside it."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors = vectors
+        self.tree = ClusterTree(vectors.shape[1])
+        self.tree.update(np.arange(len(vectors)), vectors, new_pairs=pairs(nearest(vectors, K)))
+        self.levels = self.tree.levels()
+
+    def at(self, level: str) -> np.ndarray:
+        return self.tree.labels(threshold=getattr(self.levels, level)).node
+
+    @cached_property
+    def hac(self) -> AgglomerativeClustering:
+        return linked(self.vectors)
+
+
+def linked(vectors: np.ndarray) -> AgglomerativeClustering:
+    """scikit-learn's average linkage; the distances are given, which is faster than its own and the same."""
+    distance = 1 - vectors.astype(np.float64) @ vectors.T
+    np.fill_diagonal(distance, 0)
+    found = AgglomerativeClustering(None, distance_threshold=0, metric="precomputed", linkage="average")
+    return found.fit(np.maximum(distance, 0))
+
+
+def cut(hac: AgglomerativeClustering, count: int) -> np.ndarray:
+    """The labels that it would give with `count` clusters."""
+    items = len(hac.children_) + 1
+    top = np.arange(items + len(hac.children_))
+    for place, both in enumerate(hac.children_[: items - count]):
+        top[both] = items + place
+    for node in range(items + len(hac.children_) - 1, -1, -1):
+        top[node] = top[top[node]]
+    return top[:items]
+
+
+def agreement(label: np.ndarray, other: np.ndarray) -> float:
+    return float(adjusted_mutual_info_score(label, other))
+
+
+def counted(label: np.ndarray, loose: np.ndarray) -> np.ndarray:
+    """Loose items as clusters of their own."""
+    found = np.unique(label, return_inverse=True)[1]
+    found[loose] = len(label) + np.arange(np.count_nonzero(loose))
+    return found
+
+
+def small(label: np.ndarray) -> np.ndarray:
+    """Items of clusters of fewer than MEMBERS."""
+    _, place, size = np.unique(label, return_inverse=True, return_counts=True)
+    return size[place] < MEMBERS
+
+
+# ---- labelled sets
+
+
+def quality(bench: Bench, one: Labelled) -> None:
+    made = Tree(one.vectors)
+    label = {level: made.at(level) for level in LEVELS}
+    found = {level: agreement(one.label, label[level]) for level in LEVELS}
+    best = max(LEVELS, key=lambda level: found[level])
+    count = len(np.unique(label[best]))
+    hac = agreement(one.label, cut(made.hac, count))
+    means = MiniBatchKMeans(count, n_init=3, random_state=0).fit_predict(one.vectors)
+    note = ", ".join(f"{level} {found[level]:.3f} at {len(np.unique(label[level]))}" for level in LEVELS)
+    _row(bench, f"{one.name}: AMI of the best level, beside average linkage", found[best], hac, -0.01, note)
+    _row(bench, f"{one.name}: AMI of the best level, beside MiniBatchKMeans", found[best], agreement(one.label, means))
+    ours = counted(label["medium"], small(label["medium"]))
+    for name, theirs in peers(bench, one):
+        what = f"{one.name}: AMI of medium, loose ones as singletons, beside {name}"
+        note = f"clusters {_clusters(ours)} beside {_clusters(theirs)}"
+        _row(bench, what, agreement(one.label, ours), agreement(one.label, theirs), note=note)
+
+
+def peers(bench: Bench, one: Labelled) -> Iterator[tuple[str, np.ndarray]]:
+    """Density clusterings, noise as clusters of their own."""
+    label = HDBSCAN(min_cluster_size=MEMBERS, metric="cosine", algorithm="brute", copy=True).fit_predict(one.vectors)
+    yield "HDBSCAN", counted(label, label < 0)
+    layers = evoc_layers(one.vectors)
+    if layers:
+        chosen = layers[0]
+        yield "evoc", counted(chosen, chosen < 0)
+
+
+def evoc_layers(vectors: np.ndarray) -> list[np.ndarray]:
+    """evoc's own choice, then all its layers; nothing where evoc is not installed."""
+    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    try:
+        from evoc import EVoC
+    except ImportError as error:
+        print(f"  evoc is left out: {error}", file=sys.stderr, flush=True)
+        return []
+    found = EVoC(random_state=0).fit(vectors)
+    return [np.asarray(found.labels_), *(np.asarray(layer) for layer in found.cluster_layers_)]
+
+
+def _clusters(label: np.ndarray) -> int:
+    return int(np.count_nonzero(np.bincount(np.unique(label, return_inverse=True)[1]) >= MEMBERS))
+
+
+def _row(bench: Bench, what: str, ours: float, peer: float, more: float = 0.0, note: str = "") -> None:
+    goal = "at least the peer's" + (f" less {-more:g}" if more else "")
+    bench.add(what, ours, "", goal, peer=peer, limit=peer + more, more=True, note=note)
+
+
+# ---- the synthetic set
+
+
+def synthetic(bench: Bench) -> None:
+    """Best cuts, loose items joined to the nearest cluster."""
+    vectors, group = nested(bench.count, bench.dimension)
+    vectors = unit(vectors)
+    tree = ClusterTree(vectors.shape[1])
+    tree.update(np.arange(len(vectors)), vectors, new_pairs=graph(bench, vectors))
+    layers = evoc_layers(vectors)
+    for what, truth, counts, limit in (
+        ("super-groups", group // 25, (30, 40, 50, 60, 80), 0.95),
+        ("groups", group, (900, 1000, 1100, 1300, 1600, 2000), 0.96),
+    ):
+        best = max(agreement(truth, joined(tree.labels(count=n).node, vectors)) for n in counts)
+        peer = max((agreement(truth, joined(counted(x, x < 0), vectors)) for x in layers), default=None)
+        name = f"nested, {bench.count:,} items: AMI of the best cut with {what}, beside evoc's best layer"
+        bench.add(name, best, "", f"at least {limit}, and evoc's", peer=peer, limit=max(limit, peer or 0), more=True)
+
+
+def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Items of clusters of fewer than MEMBERS go to the nearest larger one."""
+    _, label, size = np.unique(label, return_inverse=True, return_counts=True)
+    large, loose = np.flatnonzero(size >= MEMBERS), np.flatnonzero(size[label] < MEMBERS)
+    if not len(large) or not len(loose):
+        return label
+    order = np.argsort(label, kind="stable")
+    centre = unit(np.add.reduceat(vectors[order], np.cumsum(size) - size, axis=0))[large]
+    found = label.copy()
+    for start in range(0, len(loose), 4096):
+        part = loose[start : start + 4096]
+        found[part] = large[(vectors[part] @ centre.T).argmax(1)]
+    return found
+
+
+# ---- stability
+
+
+def stability(bench: Bench, one: Labelled) -> None:
+    """One item in a thousand is replaced; the tree's levels stay where they were, average linkage keeps the count."""
+    here = min(len(one.vectors), 5000)
+    moves = max(here // 1000, 1)
+    ours: dict[str, list[float]] = {level: [] for level in LEVELS}
+    theirs: dict[str, list[float]] = {level: [] for level in LEVELS}
+    for draw in range(DRAWS):
+        chosen = np.random.default_rng(draw).permutation(len(one.vectors))[: here + (here < len(one.vectors)) * moves]
+        before, after = Tree(one.vectors[chosen[:-moves]]), Tree(one.vectors[chosen[moves:]])
+        after.levels = before.levels
+        for level in LEVELS:
+            old, new = before.at(level), after.at(level)
+            ours[level].append(agreement(old[moves:], new[:-moves]))
+            old, new = cut(before.hac, len(np.unique(old))), cut(after.hac, len(np.unique(new)))
+            theirs[level].append(agreement(old[moves:], new[:-moves]))
+    for level in LEVELS:
+        peer, limit = float(np.mean(theirs[level])), STABLE[level]
+        bench.add(
+            f"{one.name}: stability of {level}, {moves} of {here:,} replaced, beside average linkage",
+            float(np.mean(ours[level])),
+            "AMI",
+            f"at least {limit}, and the peer's",
+            peer=peer,
+            limit=max(limit, peer),
+            more=True,
+            note=f"least {min(ours[level]):.3f}, peer {min(theirs[level]):.3f}",
+        )

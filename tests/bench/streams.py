@@ -1,0 +1,116 @@
+"""Partitions learnt from a stream, beside scikit-learn's MiniBatchKMeans: how good they are, and what a batch costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import MiniBatchKMeans
+
+from indexers.clusterers.kmeans import IncrementalKMeans
+from indexers.clusterers.neighbours import unit
+from tests.bench.harness import Bench, nested
+from tests.bench.labelled import Labelled, labelled
+
+BATCH = 1000
+ROWS = 10
+"""Rows per cluster that a set must have for a number of clusters to be asked of it."""
+WORSE, SLOWER = 1.03, 1.5
+
+
+def run(bench: Bench) -> None:
+    for one in labelled(bench):
+        classes = len(np.unique(one.label))
+        for k in sorted({classes, 100}):
+            if k * ROWS <= len(one.vectors):
+                stream(bench, one, k, seeds=3)
+    vectors, label = nested(bench.count, bench.dimension)
+    large = Labelled(f"nested {bench.count:,} x {bench.dimension}", unit(vectors), label)
+    for k in (100, 1000):
+        if k * ROWS <= bench.count:
+            stream(bench, large, k, seeds=1)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """inertia: of all rows. seconds: of each batch, ours and partial_fit's."""
+
+    inertia: float
+    seconds: np.ndarray
+    theirs: np.ndarray
+
+
+def stream(bench: Bench, one: Labelled, k: int, seeds: int) -> None:
+    """Batches in random order and class after class, and one fit from scratch: the mean of some seeds."""
+    scratch = np.mean([inertia(one.vectors, fitted(one.vectors, k, seed)) for seed in range(seeds)])
+    for what in ("in random order", "sorted by class"):
+        found = []
+        for seed in range(seeds):
+            order = np.random.default_rng(seed).permutation(len(one.vectors))
+            if what == "sorted by class":
+                order = order[np.argsort(one.label[order], kind="stable")]
+            found.append(streamed(one.vectors[order], k, seed))
+        name = f"{one.name}, k {k}, {what}"
+        mean = float(np.mean([each.inertia for each in found]))
+        bench.add(
+            f"{name}: inertia over that of a fit from scratch",
+            mean / float(scratch),
+            "x",
+            f"at most {WORSE}",
+            limit=WORSE,
+            note=f"most {max(each.inertia for each in found) / float(scratch):.3f}",
+        )
+        cost(bench, name, found)
+
+
+def cost(bench: Bench, name: str, found: list[Streamed]) -> None:
+    """A whole batch of BATCH rows, the first of a stream left out: it begins the centres."""
+    ours = np.concatenate([each.seconds[1:] for each in found]) * 1e3
+    theirs = np.concatenate([each.theirs[1:] for each in found]) * 1e3
+    if not len(ours):
+        return
+    peer = float(np.median(theirs))
+    bench.add(
+        f"{name}: a batch of {BATCH:,}, beside partial_fit",
+        float(np.median(ours)),
+        "ms",
+        f"at most {SLOWER} x",
+        peer=peer,
+        limit=SLOWER * peer,
+        note=f"means {ours.mean():.3g} and {theirs.mean():.3g}",
+    )
+
+
+def streamed(vectors: np.ndarray, k: int, seed: int) -> Streamed:
+    """Both learn the same batches in turns, so that drift of the machine meets them alike."""
+    ours = IncrementalKMeans(k, random_state=seed)
+    theirs = MiniBatchKMeans(k, random_state=seed)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for start in range(0, len(vectors), BATCH):
+        batch = vectors[start : start + BATCH]
+        times = [_timed(each.partial_fit, batch) for each in (ours, theirs)]
+        if len(batch) == BATCH:
+            seconds[0].append(times[0])
+            seconds[1].append(times[1])
+    return Streamed(inertia(vectors, ours.cluster_centers_), np.array(seconds[0]), np.array(seconds[1]))
+
+
+def fitted(vectors: np.ndarray, k: int, seed: int) -> np.ndarray:
+    return np.asarray(MiniBatchKMeans(k, n_init=3, random_state=seed).fit(vectors).cluster_centers_)
+
+
+def inertia(vectors: np.ndarray, centres: np.ndarray) -> float:
+    """Squared distances of unit rows to the nearest centre, added up."""
+    total, length = 0.0, (centres**2).sum(1)
+    for start in range(0, len(vectors), 4096):
+        part = vectors[start : start + 4096]
+        total += float((1 + length - 2 * (part @ centres.T)).min(1).sum(dtype=np.float64))
+    return total
+
+
+def _timed(job: Callable[[np.ndarray], object], batch: np.ndarray) -> float:
+    start = time.perf_counter()
+    job(batch)
+    return time.perf_counter() - start
