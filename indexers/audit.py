@@ -12,6 +12,7 @@ from indexers import attributes, words
 from indexers.catalogue import Catalogue
 from indexers.followers.base import Followers
 from indexers.followers.stored import StoredVectors
+from indexers.followers.tree import Tree
 from indexers.reads import Snapshot
 from indexers.types import Json
 
@@ -105,12 +106,17 @@ def _followers(followers: Followers, found: Findings, repair: bool) -> None:
     """Each follower holds just the vectors that the catalogue holds, and finds them."""
     name = followers.members[0].space.name
     found.checked.append(f"derived files of the space {name!r} against the catalogue")
+    followers.wake()
     wrong = followers.damage()
     damaged = {one.split(":")[0] for one in wrong}  # and perhaps mapped into memory: not to be touched
     with followers.current() as snapshot:
         for follower in followers.members:
             if isinstance(follower, StoredVectors) and follower.name not in damaged:
                 wrong += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
+    trees = [one for one in followers.members if isinstance(one, Tree)] if not damaged else []  # they read the others
+    for tree in trees:
+        with followers.studied() as snapshot:
+            wrong += [f"tree: {one}" for one in tree.contradictions(snapshot)]
     found.problems += wrong
     if wrong and repair:
         followers.rebuild()

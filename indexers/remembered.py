@@ -56,13 +56,16 @@ class Remembered:
         order = np.argsort(item, kind="stable")
         return Membership(item[order], np.stack(labels, axis=1)[order], since[order])
 
-    def paths(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        """The clusters of these items, coarse to fine, without those in which they are loose."""
+    def labels(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """The clusters of these items, coarse to fine, 0 where they are loose."""
         found: dict[int, tuple[int, ...]] = {}
         for part in _parts(items):
-            for one, *labels in self._all(_PATHS, {"space": space, "wanted": part}):
-                found[one] = tuple(label for label in labels if label)
+            found |= {row[0]: tuple(row[1:]) for row in self._all(_PATHS, {"space": space, "wanted": part})}
         return found
+
+    def paths(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """The same without those in which they are loose."""
+        return {one: tuple(filter(None, labels)) for one, labels in self.labels(space, items).items()}
 
     def rows(self, ids: Iterable[int]) -> dict[int, ClusterRow]:
         """What is known of clusters, living or not."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         BadVector,
         CatalogueDamaged,
         CatalogueError,
+        ClusterNotFound,
         CollectionNotFound,
         ItemNotFound,
         MissingPackage,
@@ -47,20 +48,37 @@ if TYPE_CHECKING:
     from indexers.types import Neighbours
     from retrieval.collection import Collection
     from retrieval.question import item, text
-    from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
+    from retrieval.results import (
+        AddReport,
+        Cluster,
+        ClusterEvent,
+        Clusters,
+        Failure,
+        Group,
+        Hit,
+        Hits,
+        Info,
+        Item,
+        Outlier,
+        Page,
+        Partition,
+        Report,
+        SyncReport,
+    )
 
 __version__ = "0.1.0"
 
 _ROOMS = {
     "indexers.embedders.base": "Embedder",
     "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged CatalogueError
-        CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError PictureTooLarge
-        SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem UsageError
+        ClusterNotFound CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
+        PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem UsageError
         WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.pipeline": "Progress",
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
-    "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
+    "retrieval.results": """AddReport Cluster ClusterEvent Clusters Failure Group Hit Hits Info Item Outlier Page
+        Partition Report SyncReport""",
     "retrieval.question": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -74,10 +92,15 @@ __all__ = [
     "BadVector",
     "CatalogueDamaged",
     "CatalogueError",
+    "Cluster",
+    "ClusterEvent",
+    "ClusterNotFound",
+    "Clusters",
     "Collection",
     "CollectionNotFound",
     "Embedder",
     "Failure",
+    "Group",
     "Hit",
     "Hits",
     "Info",
@@ -88,7 +111,9 @@ __all__ = [
     "Neighbours",
     "NoTextTower",
     "NotFound",
+    "Outlier",
     "Page",
+    "Partition",
     "PictureError",
     "PictureTooLarge",
     "Progress",

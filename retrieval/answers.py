@@ -19,14 +19,26 @@ from retrieval import search as searching
 from retrieval.config import Config
 from retrieval.filters import parse
 from retrieval.question import Question
-from retrieval.results import Cluster, ClusterEvent, Clusters, Group, Hits, Info, Item, Outlier, Page, gathered
+from retrieval.results import (
+    Cluster,
+    ClusterEvent,
+    Clusters,
+    Group,
+    Hits,
+    Info,
+    Item,
+    Outlier,
+    Page,
+    Partition,
+    gathered,
+)
 from retrieval.search import GROUPS, Options, View
 from retrieval.spaces import Spaces
 
 T = TypeVar("T")
 Name = int | str
 NAMES = (int, str, np.integer)  # one item; anything else stands for several
-Within = int | Cluster | Sequence[int | Cluster] | None
+Within = int | Cluster | Partition | Sequence[int | Cluster | Partition] | None
 
 
 class Answers:
@@ -152,6 +164,11 @@ class Answers:
         """The tree of clusters cut anywhere: into about `count` clusters, or at a similarity. Raises BadQuery."""
         browse.check_cut(count, threshold)
         return self._study(lambda at: browse.cut(at, count, threshold), Clusters((), None, 0, 0))
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """The second clustering: mini-batch k-means, in which every item has its place; the largest first."""
+        nothing: tuple[Partition, ...] = ()
+        return self._study(browse.partitions, nothing)
 
     def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
         """What has happened to clusters after a change number, such as a report's `change`; oldest first."""

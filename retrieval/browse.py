@@ -13,8 +13,8 @@ import numpy as np
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.reads import Snapshot
 from indexers.types import LEVELS, ClusterRow, Ids, Level
-from retrieval.families import Facts, Families, Grouping
-from retrieval.results import Cluster, ClusterEvent, Clusters, Group, Hit, Hits, Item, Outlier, Page
+from retrieval.families import Facts, Families, Grouping, described
+from retrieval.results import Cluster, ClusterEvent, Clusters, Group, Hit, Hits, Item, Outlier, Page, Partition
 from retrieval.search import View, check_level, families
 
 Pages = Callable[[Ids, int, int], Page]
@@ -155,6 +155,19 @@ def check_cut(count: Any, threshold: Any) -> None:
     number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
     if threshold is not None and not (number and -1 <= threshold <= 1):
         raise BadQuery(f"threshold is a similarity from -1 to 1; got {threshold!r}")
+
+
+def partitions(at: At) -> tuple[Partition, ...]:
+    """The partitions of mini-batch k-means, the largest first; all followers are at the snapshot's moment."""
+    if at.view.partitions is None:
+        raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
+    grouping = Grouping(*at.view.partitions.labels(), least=0)
+    found = []
+    for one, size in grouping.clusters:
+        members = grouping.members(one)
+        facts = described(members, at.view.flat.index)
+        found.append(Partition(one, size, facts.medoid, facts.representatives, facts.tightness, members, at.pages))
+    return tuple(found)
 
 
 def loose(at: At, level: str, page: int) -> Page:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from indexers.errors import MissingPackage
 from indexers.images import decode, shrink
+from retrieval import album, showing
 from retrieval.collection import Collection
 from retrieval.question import item
 from retrieval.results import Hits
@@ -59,13 +60,26 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
         report = collection.add(pictures, progress=progress)
         say(f"{report.added} added, {report.known} known in {report.seconds:.0f} s")
         rows = list(searches(collection, pictures))
+        kin = showing.album(collection, "The demonstration", note=ATTRIBUTION)
+        page = folder / "clusters.html"
+        page.write_text(album.html(kin, showing.thumbnails(collection)), encoding="utf-8")
     for row in rows:
         say(f"\n{row.title}")
         for hit in row.hits:
             say(f"  {hit.score:.2f}  {name_of(hit.uri)}")
     place = sheet(rows, folder / "sheet.png")
-    say(f"\n{ATTRIBUTION}\nThe pictures found: {place}")
+    say("\nWhich families are there?")
+    for tile in families(kin):
+        say(f"  {tile.size:>4}  {tile.name}")
+    say(f"\n{ATTRIBUTION}\nThe pictures found: {place}\nThe families, to browse: {page}")
     say(f"Ask it yourself: nearkin search {pictures}/photographs/coffee.png -c {folder / 'collection'}")
+    say(f"                 nearkin clusters -c {folder / 'collection'}")
+
+
+def families(kin: album.Album) -> list[album.Tile]:
+    """The largest ones of medium that have a name of their own."""
+    named = [tile for tile in kin.tiles if tile.level == "medium" and tile.name]
+    return sorted({tile.name: tile for tile in reversed(named)}.values(), key=lambda tile: -tile.size)[:10]
 
 
 def searches(collection: Collection, pictures: Path) -> Iterator[Row]:
@@ -117,7 +131,7 @@ def unicode_name(codes: str) -> str | None:
     points = [int(code, 16) for code in codes.split("-")]
     if any(0x1F3FB <= point <= 0x1F3FF for point in points):
         return None
-    letters = [chr(point) for point in points if point not in (0x200D, 0xFE0F, 0x20E3)]
+    letters = [chr(point) for point in points if point not in (0x200D, 0xFE0F, 0x20E3, 0xE007F)]
     names = [unicodedata.name(letter, "") for letter in letters]
     if not all(names):
         return None

@@ -32,10 +32,10 @@ class Facts:
 
 
 class Grouping:
-    """A partition of items into clusters: members by label, label by item. Label 0: loose."""
+    """A partition of items into clusters: members by label, label by item. Labels below `least`: loose."""
 
-    def __init__(self, items: Ids, labels: Ids) -> None:
-        self.items, self.labels = items, labels
+    def __init__(self, items: Ids, labels: Ids, least: int = 1) -> None:
+        self.items, self.labels, self._least = items, labels, least
         order = np.argsort(labels, kind="stable")
         self._sorted = items[order]
         self.ids, self._start, self.sizes = np.unique(labels[order], return_index=True, return_counts=True)
@@ -58,7 +58,7 @@ class Grouping:
     @property
     def clusters(self) -> list[tuple[int, int]]:
         """(label, size) of each cluster, the largest first."""
-        found = [(int(one), int(size)) for one, size in zip(self.ids, self.sizes, strict=True) if one > 0]
+        found = [(int(one), int(size)) for one, size in zip(self.ids, self.sizes, strict=True) if one >= self._least]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 

@@ -35,8 +35,8 @@ def chosen(given: Any, name: str) -> tuple[Any, ...]:
 
 
 def key(clusters: Sequence[Any]) -> tuple[Any, ...]:
-    """What tells restrictions apart."""
-    return tuple(int(one) if not hasattr(one, "_members") else hash(one._members.tobytes()) for one in clusters)
+    """What tells restrictions apart, for as long as somebody holds the records."""
+    return tuple(int(one) if not hasattr(one, "_members") else ("set", id(one._members)) for one in clusters)
 
 
 def members(clusters: Sequence[Any], space: int, snapshot: Snapshot) -> Ids:

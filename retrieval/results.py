@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+from indexers.errors import MissingPackage
 from indexers.reads import moment
 from indexers.types import Failure, Ids, ItemRow, Json, Space
 
@@ -38,6 +39,25 @@ class Record:
         return {name: _plain(getattr(self, name)) for name in fields}
 
 
+class Table:
+    """Shared by answers that are sequences of records: as a table."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame with a row a record. Raises MissingPackage."""
+        return frame(self)  # type: ignore[arg-type]
+
+
+def frame(records: Iterable[Record]) -> Any:
+    """Records, such as `cluster_events` and `outliers` give, as a pandas.DataFrame. Raises MissingPackage."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingPackage("tables need pandas: pip install 'nearkin[pandas]'; `to_dict()` does without") from error
+    return pandas.DataFrame([one.to_dict() for one in records])
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "to_dict"):
         return value.to_dict()
@@ -58,7 +78,7 @@ class Hit(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Hits(Record, Sequence[Hit]):
+class Hits(Record, Table, Sequence[Hit]):
     """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to.
     `groups`: where asked for, the clusters that they lie in."""
 
@@ -122,6 +142,10 @@ class Page(Record):
     cursor: int | None
     as_of: int
 
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame with a row an item. Raises MissingPackage."""
+        return frame(self.items)
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster(Record):
@@ -158,7 +182,7 @@ class Cluster(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Clusters(Record, Sequence[Cluster]):
+class Clusters(Record, Table, Sequence[Cluster]):
     """Clusters, the largest first. `loose`: items in none of them. `as_of`: the change that they follow."""
 
     clusters: tuple[Cluster, ...]
@@ -183,6 +207,30 @@ class Clusters(Record, Sequence[Cluster]):
         largest = "".join(f"\n  {one.size:>7}  {one.name or 'unnamed'} (id {one.id})" for one in self.clusters[:5])
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
         return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition(Record):
+    """A cluster of the second clustering, mini-batch k-means: every item is in just one. `id` stays with it as it
+    moves. The rest as of Cluster."""
+
+    id: int
+    size: int
+    medoid: int
+    representatives: tuple[int, ...]
+    tightness: float
+    _members: Ids = field(default_factory=nobody, repr=False, compare=False)
+    _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
+
+    def items(self, page: int = 1, size: int = 100) -> Page:
+        """Its items, those nearest to its middle first; `cursor` of the answer is the next page, if there is one."""
+        assert self._page is not None
+        return self._page(self._members, page, size)
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The ids of all its items, sorted."""
+        return tuple(self._members.tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, SpaceNotFound
 from indexers.followers.base import Followers
+from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
 from indexers.reads import Snapshot
@@ -57,8 +58,9 @@ class View:
     small: int
     web: bool = False
     tree: Tree | None = None
+    partitions: Partitions | None = None
     _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[Any, ...], Allowed] = field(default_factory=OrderedDict)
+    _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
     known: Families | None = None
     """The clusters as they were last looked at."""
@@ -89,12 +91,12 @@ class View:
         with self._lock:
             known = self._restrictions.get(key)
         if known is None:
-            known = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
+            allowed = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
             with self._lock:
-                self._restrictions[key] = known
+                known = self._restrictions[key] = allowed, (within, exclude)
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
-        return known
+        return known[0]
 
     def _kept(
         self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]

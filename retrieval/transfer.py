@@ -13,7 +13,7 @@ import numpy as np
 
 from indexers.errors import MissingPackage, UsageError, WriteFailed
 from indexers.reads import Snapshot, chunks
-from indexers.types import Json, Space
+from indexers.types import LEVELS, Json, Space
 from indexers.where import Condition
 from retrieval.results import Item
 
@@ -33,6 +33,8 @@ FIELDS = (
     "missing",
     "metadata",
 )
+CLUSTERS = LEVELS
+"""Columns after these: the cluster of each level that an item lies in."""
 
 
 def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None) -> int:
@@ -58,28 +60,31 @@ def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condi
     return len(ids)
 
 
-def _rows(ids: list[int], snapshot: Snapshot) -> Iterator[Json]:
+def _rows(ids: list[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in chunks(ids):
+        labels = snapshot.clusters.labels(space.id, part) if space else {}
         for row in snapshot.items(part):
             values = Item.of(row).to_dict()
-            yield {name: values[name] for name in FIELDS}
+            places = labels.get(row.id, (0, 0, 0))
+            said = {name: values[name] for name in FIELDS}
+            yield said | {level: place or None for level, place in zip(CLUSTERS, places, strict=True)}
 
 
-def _csv(path: Path, ids: list[int], snapshot: Snapshot, _: Space | None) -> None:
+def _csv(path: Path, ids: list[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, (*FIELDS, *CLUSTERS))
         writer.writeheader()
-        for row in _rows(ids, snapshot):
+        for row in _rows(ids, snapshot, space):
             writer.writerow(_flat(row))
 
 
-def _jsonl(path: Path, ids: list[int], snapshot: Snapshot, _: Space | None) -> None:
+def _jsonl(path: Path, ids: list[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for row in _rows(ids, snapshot):
+        for row in _rows(ids, snapshot, space):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _parquet(path: Path, ids: list[int], snapshot: Snapshot, _: Space | None) -> None:
+def _parquet(path: Path, ids: list[int], snapshot: Snapshot, space: Space | None) -> None:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -87,11 +92,11 @@ def _parquet(path: Path, ids: list[int], snapshot: Snapshot, _: Space | None) ->
         raise MissingPackage(
             "Parquet needs pyarrow: pip install 'nearkin[parquet]'; or export to .csv or .jsonl"
         ) from error
-    whole = dict.fromkeys(("id", "width", "height", "bytes"), arrow.int64()) | {"missing": arrow.bool_()}
-    schema = arrow.schema([(name, whole.get(name, arrow.string())) for name in FIELDS])
+    whole = dict.fromkeys(("id", "width", "height", "bytes", *CLUSTERS), arrow.int64()) | {"missing": arrow.bool_()}
+    schema = arrow.schema([(name, whole.get(name, arrow.string())) for name in (*FIELDS, *CLUSTERS)])
     with parquet.ParquetWriter(path, schema) as writer:
         for part in chunks(ids, 10_000):
-            rows = [_flat(row) for row in _rows(list(part), snapshot)]
+            rows = [_flat(row) for row in _rows(list(part), snapshot, space)]
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retrieval import Collection
-from retrieval.results import Failure, Hit, Hits
+from retrieval.results import Failure, Hit, Hits, frame
 
 
 @pytest.fixture
@@ -74,3 +74,14 @@ def test_records_within_records_become_dictionaries(hits: Hits) -> None:
 def test_failures_count_as_equal_whenever_they_happened() -> None:
     assert Failure("/a", "broken", at="1") == Failure("/a", "broken", at="2")
     assert Failure("/a", "broken").to_dict()["attempts"] == 1
+
+
+def test_answers_become_tables(ready_made: Collection) -> None:
+    pandas = pytest.importorskip("pandas", reason="tables need pandas")
+    hits = ready_made.search(item="n0", k=3)
+    table = hits.to_pandas()
+    assert isinstance(table, pandas.DataFrame)
+    assert table["key"].tolist() == [hit.key for hit in hits]
+    assert len(ready_made.items().to_pandas()) == 20
+    assert len(ready_made.clusters().to_pandas()) == len(ready_made.clusters())
+    assert {"change", "what"} <= set(frame(ready_made.cluster_events()).columns) or not ready_made.cluster_events()

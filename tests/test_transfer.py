@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from indexers.errors import UsageError, WriteFailed
 from retrieval import Collection
-from retrieval.transfer import FIELDS
+from retrieval.transfer import CLUSTERS, FIELDS
 
 
 @pytest.fixture
@@ -25,25 +26,44 @@ def test_csv(odd: Collection, tmp_path: Path) -> None:
     assert odd.export(tmp_path / "items.csv") == 5
     with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(FIELDS)
+    assert list(rows[0]) == [*FIELDS, *CLUSTERS]
     for row, item in zip(rows, odd.items().items, strict=True):
         assert (int(row["id"]), row["key"], row["uri"], row["text"]) == (item.id, item.key, item.uri, item.text or "")
         assert json.loads(row["metadata"]) == item.metadata
         assert tuple(json.loads(row["uris"])) == item.uris
+        assert [row[level] for level in CLUSTERS] == [str(one) for one in clusters_of(odd)[item.id]]
+
+
+def clusters_of(collection: Collection) -> dict[int, list[int | str]]:
+    """By item, coarse to fine; empty where it is loose."""
+    found: dict[int, list[int | str]] = {item.id: ["", "", ""] for item in collection.items().items}
+    for place, level in enumerate(CLUSTERS):
+        for cluster in collection.clusters(level):
+            for item in cluster.members:
+                found[item][place] = cluster.id or ""
+    return found
+
+
+def with_clusters(collection: Collection) -> list[dict[str, Any]]:
+    return [
+        item.to_dict()
+        | {level: one or None for level, one in zip(CLUSTERS, clusters_of(collection)[item.id], strict=True)}
+        for item in collection.items().items
+    ]
 
 
 def test_json_lines(odd: Collection, tmp_path: Path) -> None:
     assert odd.export(tmp_path / "items.jsonl") == 5
     lines = (tmp_path / "items.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == [item.to_dict() for item in odd.items().items]
+    assert [json.loads(line) for line in lines] == with_clusters(odd)
 
 
 def test_parquet(odd: Collection, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
     assert odd.export(tmp_path / "items.PARQUET") == 5
     rows = parquet.read_table(tmp_path / "items.PARQUET").to_pylist()
-    for row, item in zip(rows, odd.items().items, strict=True):
-        assert row | {"metadata": json.loads(row["metadata"]), "uris": json.loads(row["uris"])} == item.to_dict()
+    for row, item in zip(rows, with_clusters(odd), strict=True):
+        assert row | {"metadata": json.loads(row["metadata"]), "uris": json.loads(row["uris"])} == item
 
 
 def test_numpy(odd: Collection, tmp_path: Path) -> None:

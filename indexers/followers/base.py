@@ -38,6 +38,8 @@ class Follower(ABC):
     """It has a file of its own, which is saved now and then."""
     remembers: ClassVar[bool] = False
     """It also keeps something in the catalogue, which can't be made again."""
+    generation = 0
+    """Of the file that was taken up or written last."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -147,6 +149,12 @@ class Followers:
                 self._wake(follower, snapshot)
                 self._bring(follower, snapshot)
             yield snapshot
+
+    def wake(self) -> None:
+        """Take up what is stored of those too that nobody has needed yet."""
+        with self._slow, self._catalogue.snapshot() as snapshot:
+            for follower in self._others:
+                self._wake(follower, snapshot)
 
     def _wake(self, follower: Follower, snapshot: Snapshot) -> None:
         if follower in self._asleep:

@@ -32,9 +32,6 @@ class Stored(Follower):
         self.space = space
         self._kind, self._folder, self._collection, self._details = kind, folder, collection, details
 
-    generation = 0
-    """Of the file that was taken up or written last."""
-
     @abstractmethod
     def write(self, path: Path) -> None:
         """Write the state to a file."""

@@ -178,6 +178,26 @@ class Tree(Stored):
         writing.clusters.place(self.space.id, items[moved], labels[moved], since[moved])
         return Membership(items[here], labels[here], since[here])
 
+    def contradictions(self, snapshot: Snapshot) -> list[str]:
+        """Where graph, tree and remembered clusters don't hold the same; all are at the snapshot's moment."""
+        want = np.array([one.item for one in snapshot.changes(0, self.space.id)], np.int64)
+        found = []
+        for name, have in (("graph", self.graph.items()), ("tree", self.tree.items.ids())):
+            if not np.array_equal(have, want):
+                found.append(f"the {name} holds {len(have)} items, the catalogue {len(want)}")
+        there = snapshot.clusters.clustering(self.space.id)
+        member = snapshot.clusters.membership(self.space.id)
+        if found or there is None or there.position != self.position:
+            return found
+        if not np.array_equal(member.items, want):
+            return [f"clusters are remembered of {len(member.items)} items, the catalogue holds {len(want)}"]
+        for place, level in enumerate(LEVELS):
+            nodes, labels = self.nodes(there.levels[place]), member.labels[:, place]
+            pairs = np.unique(np.stack([nodes, labels]), axis=1)
+            if len(np.unique(pairs[0])) < pairs.shape[1] or len(np.unique(pairs[1])) < pairs.shape[1]:
+                found.append(f"the remembered clusters of {level} are not those of the tree")
+        return found
+
     # ---- keeping
 
     def write(self, path: Path) -> None:

@@ -3,6 +3,7 @@
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
     python -m tests.bench embed              models, spaces, words
+    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -31,8 +32,8 @@ from pathlib import Path  # noqa: E402
 from tests.bench.harness import Bench, table  # noqa: E402
 
 DEFAULT = ("search", "filters", "opening", "adding")
-ON_REQUEST = ("faults", "embed")
-TOGETHER = {"embed": ("embed", "spaces", "hostile")}
+ON_REQUEST = ("faults", "embed", "clusters")
+TOGETHER = {"embed": ("embed", "spaces", "hostile"), "clusters": ("trees", "quality", "streams", "living")}
 """Names that stand for several modules."""
 
 

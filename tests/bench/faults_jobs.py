@@ -171,7 +171,7 @@ class Inspection:
         best = -np.sort(-scores, axis=1)[:, :most]
         answer = self.collection.search_many(asked, k=most)
         recall = float((answer.scores >= best[:, -1:] - 1e-5).mean())
-        if recall < 0.99 or not np.isin(answer.ids, ids).all():
+        if recall < 0.96 or not np.isin(answer.ids, ids).all():
             self.problems.append(f"the graph's answers differ from brute force: recall {recall:.3f}")
 
     def scan(self, asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:

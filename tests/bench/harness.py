@@ -153,6 +153,7 @@ class Bench:
     @cached_property
     def folder(self) -> Path:
         """A collection of `count` ready-made vectors with metadata and places."""
+        from indexers.upgrade import upgrade
         from retrieval import Collection
 
         folder = self.work / f"vectors-{self.count}"
@@ -169,6 +170,7 @@ class Bench:
             with Collection.open(folder, create=True) as made:
                 uris = [f"/pictures/{i // 1000}/{i}.jpg" for i in range(self.count)]
                 made.add_vectors(vectors, keys=[f"k{i}" for i in range(self.count)], uris=uris, metadata=metadata)
+        upgrade(folder)  # an earlier version may have made it
         return folder
 
     @cached_property

@@ -1,0 +1,291 @@
+"""Clusters of a living collection: from scratch, kept up to date, their ids, and search with them."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from sklearn.metrics import adjusted_mutual_info_score
+
+from indexers.clusterers.neighbours import nearest, pairs, unit
+from indexers.clusterers.tree import ClusterTree
+from indexers.followers.graph import NeighbourGraph
+from indexers.types import LEVELS
+from retrieval import Collection
+from retrieval.config import Config
+from retrieval.results import Cluster
+from tests.bench.filters import near
+from tests.bench.harness import Bench, in_turns, nested
+
+SHARES = (0.0001, 0.01, 0.05, 0.1, 0.5)
+
+
+def run(bench: Bench) -> None:
+    folder = copied(bench)
+    scratch(bench, folder)
+    with Collection.open(folder) as collection:
+        collection.catch_up()
+        for share in SHARES:
+            cluster = of_size(collection, int(share * bench.count))
+            for side in ("inside", "outside"):
+                within(bench, collection, cluster, share, side)
+        each(bench, collection)
+        adding(bench, collection)
+        lasting(bench, collection)
+    shutil.rmtree(folder)
+    replaced(bench)
+
+
+def copied(bench: Bench) -> Path:
+    folder = bench.work / "living"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(bench.folder, folder)
+    return folder
+
+
+def view(collection: Collection) -> Any:
+    found = collection._spaces.view()
+    assert found
+    return found
+
+
+# ---- from scratch
+
+
+def scratch(bench: Bench, folder: Path) -> None:
+    """Graph and tree over an index that stands, beside evoc over the same vectors with as many threads."""
+    with Collection.open(folder) as collection:
+        start = time.perf_counter()
+        with view(collection).followers.studied():
+            ours = time.perf_counter() - start
+        start = time.perf_counter()
+        collection.catch_up()
+        remembered = time.perf_counter() - start
+    peer, note = evoc(bench.data[0])
+    limit = 1.5 * peer if peer else None
+    what = f"graph and tree from scratch over a standing index, {bench.count:,} items"
+    bench.add(what, ours, "s", "at most 1.5 x evoc", peer=peer, limit=limit, note=note)
+    bench.add("writing the members of its clusters to the catalogue", remembered, "s", "")
+
+
+def evoc(vectors: np.ndarray) -> tuple[float | None, str]:
+    try:
+        from evoc import EVoC
+    except ImportError as error:
+        return None, f"evoc can't be had: {error}"
+    EVoC(random_state=0).fit_predict(unit(vectors[:2000]))  # compiled once
+    rows = unit(vectors)
+    start = time.perf_counter()
+    EVoC(random_state=0).fit_predict(rows)
+    return time.perf_counter() - start, ""
+
+
+# ---- searching with clusters
+
+
+def of_size(collection: Collection, count: int) -> Cluster:
+    """The node of the tree whose number of items is nearest to that."""
+    with view(collection).followers.studied():
+        tree = view(collection).tree.tree
+        nodes = tree.merges()
+        members = tree.members(int(nodes[np.argmin(np.abs(tree.size(nodes) - count))]))
+    return Cluster(None, None, len(members), None, None, (), int(members[0]), (), 0.0, _members=members)
+
+
+def within(bench: Bench, collection: Collection, cluster: Cluster, share: float, side: str) -> None:
+    rows = np.array(cluster.members) - 1
+    matrix = unit(bench.data[0][rows])
+    outside = np.setdiff1d(np.arange(bench.count), rows)
+    queries = near(bench, rows if side == "inside" else outside)
+
+    def contiguous(i: int) -> np.ndarray:
+        scores = matrix @ (queries[i] / np.linalg.norm(queries[i]))
+        least = min(10, len(rows))
+        return np.argpartition(-scores, least - 1)[:least]
+
+    ours, scan = in_turns(40, lambda i: collection.search(vector=queries[i], k=10, within=cluster), contiguous)
+    title = f"within a cluster of {len(rows):,} ({share:.2%}), query {side}"
+    # what a search costs that answers with ten hits and their metadata, whatever it looks at
+    floor = in_turns(40, lambda i: collection.search(vector=queries[i], k=10))[0]
+    limit = 1.2 * scan + floor
+    bench.add(
+        title,
+        ours * 1e3,
+        "ms",
+        "1.2 x an exact scan, + a search",
+        peer=scan * 1e3,
+        limit=limit * 1e3,
+        note=f"a plain search {floor * 1e3:.2f} ms",
+    )
+    found = [{hit.item for hit in collection.search(vector=queries[i], k=10, within=cluster)} for i in range(40)]
+    best = [set((rows[contiguous(i)] + 1).tolist()) for i in range(40)]
+    recall = np.mean([len(a & b) / max(len(b), 1) for a, b in zip(found, best, strict=True)])
+    bench.add(title + ", recall@10", float(recall), "", "at least .99", limit=0.99, more=True)
+    if share in (0.05, 0.1):
+        callback(bench, title, queries, rows, ours, best)
+
+
+def callback(
+    bench: Bench, title: str, queries: np.ndarray, rows: np.ndarray, ours: float, best: list[set[int]]
+) -> None:
+    """hnswlib's own filter at the smallest ef that reaches a recall of .99."""
+    allowed = set((rows + 1).tolist())
+
+    def ask(i: int) -> set[int]:
+        found = bench.raw.knn_query(queries[i], k=10, num_threads=1, filter=lambda label: label in allowed)[0][0]
+        return set(found.tolist())
+
+    for ef in (bench.raw.ef, 256, 512, 1024, 2048, 4096, 8192):
+        bench.raw.set_ef(ef)
+        recall = np.mean([len(ask(i) & best[i]) / 10 for i in range(15)])
+        if recall >= 0.99:
+            break
+    (peer,) = in_turns(7, ask, warm=1)
+    bench.raw.set_ef(Config().ef)
+    what = title + ", times faster than hnswlib's callback at that recall"
+    note = f"recall {recall:.2f} at ef {ef}: {peer * 1e3:.3g} ms"
+    bench.add(what, peer / ours, "x", "at least 15 x", limit=15, more=True, note=note)
+
+
+def each(bench: Bench, collection: Collection) -> None:
+    queries = bench.queries
+    few, plain = in_turns(
+        40,
+        lambda i: collection.search(vector=queries[i], k=20, per_cluster=2),
+        lambda i: collection.search(vector=queries[i], k=100),
+    )
+    bench.add(
+        "per_cluster=2, k=20 (of fine)",
+        few * 1e3,
+        "ms",
+        "at most 1.5 x a plain k=100 search",
+        peer=plain * 1e3,
+        limit=1500 * plain,
+    )
+    filled = [len(collection.search(vector=query, k=20, per_cluster=2)) for query in queries[:200]]
+    bench.add(
+        "of 200 such searches filled", float(np.mean(np.array(filled) == 20)) * 200, "", "all", limit=200, more=True
+    )
+    medium = in_turns(20, lambda i: collection.search(vector=queries[i], k=20, per_cluster=2, level="medium"))[0]
+    bench.add("the same of medium", medium * 1e3, "ms", "", peer=plain * 1e3)
+
+
+# ---- adding
+
+
+@contextmanager
+def timed(kind: type, name: str) -> Iterator[list[float]]:
+    """Seconds of each call of a method."""
+    times: list[float] = []
+    original: Callable[..., Any] = getattr(kind, name)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return original(*arguments, **options)
+        finally:
+            times.append(time.perf_counter() - start)
+
+    with patch.object(kind, name, call):
+        yield times
+
+
+def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
+    """A thousand new vectors: catalogue and index, then graph and partitions, then the tree."""
+    fresh = nested(bench.count + 4 * count, bench.dimension)[0][bench.count + count :]
+    whole, trees, raws = [], [], []
+    bench.raw.resize_index(bench.count + 4 * count)
+    for place in range(3):
+        rows = fresh[place * count : (place + 1) * count]
+        with timed(ClusterTree, "update") as tree:
+            start = time.perf_counter()
+            collection.add_vectors(rows, catch_up=False)
+            with view(collection).followers.studied():
+                seconds = time.perf_counter() - start
+        whole.append(seconds - sum(tree))
+        start = time.perf_counter()
+        view(collection).followers.remember()
+        trees.append(sum(tree) + time.perf_counter() - start)
+        start = time.perf_counter()
+        bench.raw.add_items(rows, np.arange(count) + bench.count + 1 + place * count)
+        raws.append(time.perf_counter() - start)
+    ours, more, peer = (float(np.median(times)) for times in (whole, trees, raws))
+    what = f"adding {count:,} vectors: catalogue, index, graph and partitions up to date"
+    bench.add(what, ours, "s", "at most 3 x adding to raw hnswlib", peer=peer, limit=3 * peer)
+    bench.add("the tree too, and its clusters remembered", more, "s more", "at most 3 s more", limit=3)
+    del bench.__dict__["raw"]  # it holds more now
+
+
+# ---- what lasts
+
+
+def lasting(bench: Bench, collection: Collection) -> None:
+    """One item in a thousand is replaced by another one: ids and members that stay."""
+    before = {level: {one.id: set(one.members) for one in collection.clusters(level)} for level in LEVELS}
+    random = np.random.default_rng(3)
+    count = max(bench.count // 1000, 1)
+    gone = random.choice(bench.count, count, replace=False) + 1
+    fresh = nested(bench.count + 9000, bench.dimension)[0][-count:]
+    collection.remove(gone.tolist())
+    collection.add_vectors(fresh)
+    for level, least in zip(LEVELS, (0.90, 0.95, 0.95), strict=True):
+        after = {one.id: set(one.members) for one in collection.clusters(level)}
+        stay = len(before[level].keys() & after.keys()) / max(len(before[level]), 1)
+        what = f"public ids of {level} that survive when .1 % is replaced"
+        bench.add(what, stay, "", "at least .95", limit=0.95, more=True, note=f"{len(after)} clusters")
+        one, other = labelled(before[level], bench.count), labelled(after, bench.count)
+        kept = ~np.isin(np.arange(1, bench.count + 1), gone)
+        same = adjusted_mutual_info_score(one[kept], other[kept])
+        bench.add(f"stability of {level} in the collection", same, "AMI", f"at least {least}", limit=least, more=True)
+
+
+def labelled(clusters: dict[Any, set[int]], count: int) -> np.ndarray:
+    """Loose items count as one each."""
+    label = -np.arange(1, count + 1)
+    for number, members in enumerate(clusters.values()):
+        inside = np.array([one for one in members if one <= count], np.int64)
+        label[inside - 1] = number
+    return label
+
+
+def replaced(bench: Bench, count: int = 20_000, batch: int = 1000) -> None:
+    """Half of the items replaced, batch by batch: the graph that was kept beside the exact one."""
+    count = int(count * min(bench.scale, 1))
+    vectors, _ = nested(count * 3 // 2, 128)
+    folder = bench.work / "replaced"
+    shutil.rmtree(folder, ignore_errors=True)
+    order = np.random.default_rng(4).permutation(count)
+    with Collection.open(folder, create=True) as collection:
+        collection.add_vectors(vectors[:count])
+        for start in range(0, count // 2, batch):
+            collection.remove((order[start : start + batch] + 1).tolist())
+            collection.add_vectors(vectors[count + start : count + start + batch])
+        with view(collection).followers.studied() as snapshot:
+            graph, tree = view(collection).tree.graph, view(collection).tree.tree
+            levels = snapshot.clusters.clustering(view(collection).space.id).levels
+            compare(bench, graph, tree, view(collection).flat.index, levels)
+    shutil.rmtree(folder)
+
+
+def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, levels: tuple[float, ...]) -> None:
+    ids = graph.items()
+    rows = flat.take(ids)
+    exact = nearest(rows, graph.k)
+    slots = graph.slot[ids]
+    ours = np.where(graph.near[slots] >= 0, graph.item[graph.near[slots]], -1)
+    recall = np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(ours.tolist(), ids[exact].tolist(), strict=True)])
+    title = f"after half of {len(ids):,} items were replaced"
+    bench.add(f"the kept graph {title}, recall", float(recall), "", "at least .97", limit=0.97, more=True)
+    other = ClusterTree(tree.dimension)
+    other.update(ids, rows, new_pairs=ids[pairs(exact)])
+    for level, threshold in zip(LEVELS, levels, strict=True):
+        one, two = tree.labels(threshold=threshold).node, other.labels(threshold=threshold).node
+        same = adjusted_mutual_info_score(one, two)
+        what = f"{level} {title}, beside that of the exact graph"
+        bench.add(what, same, "AMI", "at least .95", limit=0.95, more=True)
