@@ -19,7 +19,19 @@ from indexers.catalogue import Catalogue
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriteFailed
 from indexers.locks import WriterLock
 
-TABLES = tuple("item location space vector failure setting cluster clustering member event partitioning".split())
+TABLES = (
+    "item",
+    "location",
+    "space",
+    "vector",
+    "failure",
+    "setting",
+    "cluster",
+    "clustering",
+    "member",
+    "event",
+    "partitioning",
+)
 """In order of reference. What filters read is made anew; changes and followers begin anew."""
 NEAR = 4096
 """Rows tried one by one behind a page that can't be read; beyond that, in growing steps."""

@@ -72,8 +72,8 @@ _ROOMS = {
     "indexers.embedders.base": "Embedder",
     "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged CatalogueError
         ClusterNotFound CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
-        PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem UsageError
-        WeightsUnavailable WriteFailed WriterBusy""",
+        PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem
+        UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.pipeline": "Progress",
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
