@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexers.types import ClusterChange, Ids, Level
 
@@ -29,6 +30,9 @@ def carried(before: Ids, after: Ids, next_id: int, level: Level) -> Carried:
 
     The answer depends on the sets alone, not on the numbers in `after` or the order of clusters.
     """
+    labels = np.zeros(len(before), np.int64)
+    open_ = np.flatnonzero(~_settled(before, after, labels))
+    before, after = before[open_], after[open_]
     found, first, place = np.unique(after, return_index=True, return_inverse=True)
     real = np.flatnonzero(found > 0)
     # Numbered by their first items, so that ids don't depend on how the tree numbers its nodes.
@@ -40,7 +44,26 @@ def carried(before: Ids, after: Ids, next_id: int, level: Level) -> Carried:
     fresh = np.flatnonzero(ids[1:] == 0) + 1
     ids[fresh] = next_id + np.arange(len(fresh))
     born = tuple(ids[fresh].tolist())
-    return Carried(ids[new], born, _changes(before, ids[new], born, level))
+    labels[open_] = ids[new]
+    return Carried(labels, born, _changes(before, ids[new], born, level))
+
+
+def _settled(before: Ids, after: Ids, labels: Ids) -> NDArray[np.bool_]:
+    """The items of clusters that have just the items that they had, whose ids are entered in `labels`; and those that
+    are loose as before. They are most of a collection, and need no comparison."""
+    low, high = np.maximum(before, 0), np.maximum(after, 0)
+    width_old, width_new = int(low.max(initial=0)) + 1, int(high.max(initial=0)) + 1
+    # A set is the same if all its items went to one place, and nothing else went there.
+    goes, comes = np.zeros(width_old, np.int64), np.zeros(width_new, np.int64)
+    goes[low], comes[high] = high, low
+    whole_old, whole_new = np.ones(width_old, bool), np.ones(width_new, bool)
+    whole_old[low[goes[low] != high]] = False
+    whole_new[high[comes[high] != low]] = False
+    whole_old[0] = whole_new[0] = False
+    same = whole_old[low] & whole_new[high] & (after > 0)
+    labels[same] = before[same]
+    found: NDArray[np.bool_] = same | ((before <= 0) & (after <= 0))
+    return found
 
 
 def _matched(before: Ids, after: Ids) -> dict[int, int]:

@@ -15,7 +15,20 @@ from indexers.attributes import LARGEST, is_text
 from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.remembered import Remembered
 from indexers.scan import to_uri
-from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
+from indexers.schema import (
+    attribute,
+    change,
+    clustering,
+    counter,
+    failure,
+    follower,
+    item,
+    location,
+    member,
+    setting,
+    space,
+    vector,
+)
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
 from indexers.vectors.allowed import distinct
 from indexers.where import Condition, select_ids
@@ -39,8 +52,15 @@ _first_uri = (
     .scalar_subquery()
 )
 _HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata).where(item.c.id.in_(_wanted))
+_IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
+_HITS_WITH_CLUSTERS = (
+    sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, member.c.coarse, member.c.medium, member.c.fine)
+    .select_from(item.outerjoin(member, _IN_SPACE))
+    .where(item.c.id.in_(_wanted))
+)
 _CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
-_NUMBER = sa.select(counter.c.number, counter.c.oldest, _CURRENT)
+_CLUSTERED = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
+_NUMBER = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERED)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_wanted)
 )
@@ -56,6 +76,7 @@ class Snapshot:
         self.number: int = row[0]
         self.oldest: int = row[1]
         self.space: int | None = row[2]
+        self._clustered: int | None = row[3]
         self.clusters = Remembered(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
@@ -102,13 +123,26 @@ class Snapshot:
             places.setdefault(one, []).append((uri, missing is not None))
         return places
 
-    def hits(self, ids: Sequence[int]) -> dict[int, HitRow]:
-        """What a search shows of these items."""
+    def hits(self, ids: Sequence[int], in_space: int | None = None) -> dict[int, HitRow]:
+        """What a search shows of these items; with their clusters in a space, if one is given."""
+        if in_space is None:
+            return {
+                row[0]: HitRow(row[1], row[2], row[3])
+                for part in chunks(ids)
+                for row in self._connection.execute(_HITS, {"wanted": part})
+            }
         return {
-            row[0]: HitRow(row[1], row[2], row[3])
+            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[4:])))
             for part in chunks(ids)
-            for row in self._connection.execute(_HITS, {"wanted": part})
+            for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"wanted": part, "space": in_space})
         }
+
+    def clustered(self, in_space: int) -> int | None:
+        """The change that the clusters of a space follow; None: it has none."""
+        if in_space == self.space:
+            return self._clustered
+        found = self.clusters.clustering(in_space)
+        return found.position if found else None
 
     def resolve(self, names: Iterable[int | str]) -> list[int]:
         """Ids of items given by id, key, URI or path, in that order. Raises ItemNotFound for the first that isn't
@@ -235,6 +269,14 @@ class Snapshot:
         query = query.where(change.c.number > since, change.c.space == in_space).order_by(change.c.number)
         net = {row[1]: Change(*row) for row in self._all(query)}
         return [net[one] for one in sorted(net)]
+
+    def count_changes(self, since: int, in_space: int, most: int) -> int:
+        """How many vectors of that space have changed after change `since`, counted up to `most`."""
+        if since == 0:
+            query = sa.select(vector.c.item).where(vector.c.space == in_space).limit(most)
+        else:
+            query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(most)
+        return len(self._scalars(query))
 
     def unchanged(self, since: int, in_space: int) -> bool:
         """Whether no vector of that space has changed after change `since`."""

@@ -63,10 +63,6 @@ class Remembered:
             found |= {row[0]: tuple(row[1:]) for row in self._all(_PATHS, {"space": space, "wanted": part})}
         return found
 
-    def paths(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        """The same without those in which they are loose."""
-        return {one: tuple(filter(None, labels)) for one, labels in self.labels(space, items).items()}
-
     def rows(self, ids: Iterable[int]) -> dict[int, ClusterRow]:
         """What is known of clusters, living or not."""
         found: dict[int, ClusterRow] = {}
@@ -84,6 +80,11 @@ class Remembered:
             )
             for row in self._all(query)
         ]
+
+    def partitioned(self, space: int) -> int:
+        """How far the partitions of a space are; 0: there are none."""
+        rows = self._all(sa.select(partitioning.c.position).where(partitioning.c.space == space))
+        return rows[0][0] if rows else 0
 
     def partitions(self, space: int) -> tuple[int, bytes] | None:
         """How far the partitions of a space are, and their state."""

@@ -127,11 +127,12 @@ class Lacking(NamedTuple):
 
 
 class HitRow(NamedTuple):
-    """What a hit shows of its item."""
+    """What a hit shows of its item; `clusters`: coarse to fine, where asked for."""
 
     key: str
     uri: str | None
     metadata: Json
+    clusters: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class Answers:
     def partitions(self) -> tuple[Partition, ...]:
         """The second clustering: mini-batch k-means, in which every item has its place; the largest first."""
         nothing: tuple[Partition, ...] = ()
-        return self._study(browse.partitions, nothing)
+        return self._study(browse.partitions, nothing, patient=False)
 
     def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
         """What has happened to clusters after a change number, such as a report's `change`; oldest first."""
@@ -203,17 +203,17 @@ class Answers:
             there = snapshot.clusters.clustering(view.space.id)
             behind = there is None or not snapshot.unchanged(there.position, view.space.id)
         if behind:
-            view.followers.remember()
+            view.followers.remember(patient=True)
         with view.followers.current() as snapshot:
             return job(browse.At(view, snapshot, self._pages(view)))
 
-    def _study(self, job: Callable[[browse.At], T], otherwise: T) -> T:
+    def _study(self, job: Callable[[browse.At], T], otherwise: T, *, patient: bool = True) -> T:
         """The job done with the tree itself."""
         view = self._spaces.view()
         if view is None:
             return otherwise
-        view.followers.remember()
-        with view.followers.studied() as snapshot:
+        view.followers.remember(patient=patient)
+        with view.followers.studied(patient=patient) as snapshot:
             return job(browse.At(view, snapshot, self._pages(view)))
 
     def _pages(self, view: View) -> browse.Pages:

@@ -257,7 +257,7 @@ class Collection(Answers):
     def catch_up(self) -> int:
         """Bring every follower to the newest change, and say which that is."""
         self._spaces.view()
-        self._spaces.settle()
+        self._spaces.settle(patient=False)
         return self._change()
 
     def verify(self, *, repair: bool = False) -> Report:

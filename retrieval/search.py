@@ -85,8 +85,8 @@ class View:
         condition = parse(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
-        there = snapshot.clusters.clustering(self.space.id) if within or exclude else None
-        clusters = restrict.key(within), restrict.key(exclude), there.position if there else 0
+        there = snapshot.clustered(self.space.id) if within or exclude else None
+        clusters = restrict.key(within), restrict.key(exclude), there
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
             known = self._restrictions.get(key)
@@ -111,11 +111,14 @@ class View:
 
 def families(view: View, snapshot: Snapshot) -> Families | None:
     """The clusters of that moment; None: there are none yet."""
-    clustering, known = snapshot.clusters.clustering(view.space.id), view.known
-    if clustering is None:
+    position, known = snapshot.clustered(view.space.id), view.known
+    if position is None:
         return None
-    if known is None or known.clustering != clustering:
-        known = view.known = Families(clustering, snapshot.clusters.membership(view.space.id), known)
+    if known is None or known.as_of != position:
+        clustering = snapshot.clusters.clustering(view.space.id)
+        assert clustering is not None
+        member = view.tree.membership(clustering) if view.tree else None
+        known = view.known = Families(clustering, member or snapshot.clusters.membership(view.space.id), known)
     return known
 
 
@@ -227,12 +230,10 @@ def _ranked(ranking: Sequence[tuple[int, float]]) -> tuple[Ids, Vectors]:
 def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
     """Ids and scores with what the catalogue says of them."""
     numbers = ids.tolist()
-    rows, paths = snapshot.hits(numbers), snapshot.clusters.paths(view.space.id, numbers)
+    rows = snapshot.hits(numbers, view.space.id)
     found = zip(numbers, scores.tolist(), strict=True)
     return Hits(
-        tuple(
-            Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, paths.get(one, ())) for one, score in found
-        ),
+        tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, row.clusters) for one, score in found),
         snapshot.number,
     )
 

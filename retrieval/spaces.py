@@ -19,6 +19,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.names import Names
+from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
 from indexers.isolation import Isolated
@@ -124,7 +125,8 @@ class Spaces:
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
         names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
         tree = Tree(space, flat, index, folder / "tree", identity, names) if config.clusters else None
-        followers = Followers(self._catalogue, [one for one in (flat, index, tree) if one])
+        partitions = Partitions(space, flat) if config.clusters else None
+        followers = Followers(self._catalogue, [one for one in (flat, index, tree, partitions) if one])
         followers.open()
         return View(
             space,
@@ -136,6 +138,7 @@ class Spaces:
             config.scan_below,
             bool(config.web),
             tree,
+            partitions,
         )
 
     def _vocabulary(self, space: Space, folder: Path) -> tuple[Sequence[str], Vectors] | None:
@@ -268,13 +271,14 @@ class Spaces:
             **options,
         )
 
-    def settle(self, catch_up: bool = True) -> None:
-        """After a write: indices follow at once, the others with `catch_up`; files are saved when they are due."""
+    def settle(self, catch_up: bool = True, *, patient: bool = True) -> None:
+        """After a write: indices follow at once, the others with `catch_up` (`patient`: but those for which it is not
+        yet worth while); files are saved when they are due."""
         self._wrote = True
         for view in self.opened:
             view.followers.bring(every=False)
             if catch_up:
-                view.followers.remember()
+                view.followers.remember(patient=patient)
             self._save_if_due(view)
 
     def _save_if_due(self, view: View) -> None:

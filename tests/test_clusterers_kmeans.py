@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import IncrementalKMeans
-from indexers.clusterers.moves import cheapest_merge, halves
+from indexers.clusterers.kept import kept, restored
+from indexers.clusterers.moves import cheapest_merges, halves
 from indexers.clusterers.neighbours import unit
 
 
@@ -104,20 +107,47 @@ def test_stored_rows_are_replayed_through_a_callable() -> None:
         asked.append(count)
         return rows[np.random.default_rng(len(asked)).integers(0, seen, count)] * 3
 
-    found = IncrementalKMeans(12, replay=stored, random_state=0)
+    found = IncrementalKMeans(12, replay=stored, random_state=0, sample_size=2000)
     for seen in range(0, 6000, 500):
         found.partial_fit(rows[seen : seen + 500])
-    assert len(asked) == 11
+    assert len(asked) == 8  # as long as the sample has everything, nothing is asked for
     assert min(asked) > 0
     assert (
         inertia(rows, found.cluster_centers_) <= 1.03 * MiniBatchKMeans(12, n_init=3, random_state=0).fit(rows).inertia_
     )
 
 
+def test_what_is_read_in_between_changes_little_and_a_copy_goes_on_alike() -> None:
+    rows, label = blobs(6000, 30)
+    rows = rows[np.argsort(label, kind="stable")]
+    quiet, read = (IncrementalKMeans(30, random_state=0, sample_size=3000) for _ in range(2))
+    for start in range(0, 6000, 500):
+        quiet.partial_fit(rows[start : start + 500])
+        read.partial_fit(rows[start : start + 500])
+        np.testing.assert_array_equal(read.labels_, read.predict(rows[start : start + 500]))
+        if start == 2000:
+            quiet = pickle.loads(pickle.dumps(quiet))
+    for found in (quiet, read):
+        assert inertia(rows, found.cluster_centers_) <= 1.03 * found.fit(rows).inertia_
+
+
+def test_what_was_kept_goes_on() -> None:
+    rows, _ = blobs(3000, 30)
+    before = streamed(rows[:2000], n_clusters=20, sample_size=1000)
+    arrays = {name: array.copy() for name, array in kept(before).items()}
+    after = restored(arrays, rows[:1000] * 2, n_clusters=20, sample_size=1000, random_state=0)
+    np.testing.assert_array_equal(after.predict(rows), before.predict(rows))
+    np.testing.assert_array_equal(after.cluster_ids_, before.cluster_ids_)
+    highest = int(before.cluster_ids_.max())
+    after.partial_fit(rows[2000:])
+    assert after.n_seen_ == 3000
+    assert all(item > highest for item in set(after.cluster_ids_.tolist()) - set(before.cluster_ids_.tolist()))
+
+
 def test_the_sample_is_uniform_over_the_stream() -> None:
     rows = np.eye(40, dtype=np.float32)[np.repeat(np.arange(40), 200)]
     found = streamed(rows, 100, n_clusters=4, sample_size=1000)
-    held = np.bincount(found._sample.argmax(1), minlength=40)
+    held = np.bincount(found._sample.rows.argmax(1), minlength=40)
     assert held.sum() == 1000
     assert held.min() > 8
     assert held.max() < 50
@@ -145,20 +175,31 @@ def test_noise_is_not_split_and_two_groups_are() -> None:
         + random.standard_normal((400, 64))
         + np.sign(np.arange(400) % 2 - 0.5)[:, None] * np.arange(64) / 16
     )
-    members = np.arange(400)
-    small, large = halves(noise, members, random), halves(two, members, random)
-    assert large is not None
-    assert small is None or small.gain < 0.1 * large.gain
-    assert (large.second == (members % 2 == 1)).mean() in (0, 1)
-    assert halves(noise, members[:7], random) is None
-    assert halves(np.ones((20, 3), np.float32), np.arange(20), random) is None
+    order = random.permutation(400)
+    rows = np.stack([noise, two[order]])
+    found = halves(rows, np.ones((2, 400), bool))
+    assert found.gain[1] > 0.02
+    assert found.gain[0] < 0.1 * found.gain[1]
+    near = rows[1] @ found.centres[1].T - (found.centres[1] ** 2).sum(1) / 2
+    assert (near.argmax(1) == order % 2).mean() in (0, 1)
+    few = np.zeros((2, 400), bool)
+    few[:, :7] = True
+    assert halves(rows, few).gain.tolist() == [0, 0]
+    assert halves(np.ones((1, 20, 3), np.float32), np.ones((1, 20), bool)).gain.tolist() == [0]
 
 
-def test_the_cheapest_merge_is_that_of_ward() -> None:
-    centres = np.array([[0, 0], [1, 0], [0, 3]], np.float32)
-    found = cheapest_merge(centres, np.array([2, 6, 1]))
-    assert (found.keep, found.drop) == (1, 0)
-    assert found.cost == pytest.approx(2 * 6 / 8)
-    np.testing.assert_allclose(found.centre, [0.75, 0])
-    assert cheapest_merge(centres, np.array([2, 6, 0])).cost == 0
-    assert cheapest_merge(centres[:1], np.array([2])).cost == np.inf
+def test_the_cheapest_merges_are_those_of_ward_and_apart() -> None:
+    centres = np.array([[0, 0], [1, 0], [0, 3], [0, 5]], np.float32)
+    none, every = np.empty(0, np.int64), np.arange(4)
+    found = cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 9)
+    assert (found.keep.tolist(), found.drop.tolist()) == ([1, 2], [0, 3])
+    np.testing.assert_allclose(found.cost, [2 * 6 / 8, 2], rtol=1e-6)
+    assert len(cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 1).cost) == 1
+    assert cheapest_merges(centres, np.array([2, 6, 0, 1]), every, none, 1).cost.tolist() == [0]
+    # Many small ones may go to the same, what has nothing costs nothing, and none goes to where there is nothing.
+    lines = np.array([[0], [1], [2], [9]], np.float32)
+    found = cheapest_merges(lines, np.array([1, 50, 1, 0]), every, none, 9)
+    assert (found.keep.tolist(), found.drop.tolist()) == ([2, 1], [3, 0])
+    left = cheapest_merges(centres, np.array([2, 6, 1, 1]), np.array([0, 2, 3]), np.array([1]), 9)
+    assert 1 not in {*left.keep.tolist(), *left.drop.tolist()}
+    assert len(cheapest_merges(centres[:1], np.array([2]), np.array([0]), none, 1).cost) == 0

@@ -23,7 +23,8 @@ def test_nothing_is_remembered_of_a_new_space(catalogue: Catalogue, space: int) 
         assert (len(member.items), member.labels.shape, len(member.since)) == (0, (0, 3), 0)
         assert snapshot.clusters.events(0, space) == []
         assert snapshot.clusters.partitions(space) is None
-        assert snapshot.clusters.paths(space, [1, 2]) == {}
+        assert snapshot.clusters.labels(space, [1, 2]) == {}
+        assert snapshot.clustered(space) is None
 
 
 def test_members_come_back_sorted_and_can_be_moved_and_taken_out(catalogue: Catalogue, space: int) -> None:
@@ -40,8 +41,7 @@ def test_members_come_back_sorted_and_can_be_moved_and_taken_out(catalogue: Cata
         moved = np.isin(kept, items[:10])
         np.testing.assert_array_equal(member.labels[:, 2], kept % 50 + moved)
         np.testing.assert_array_equal(member.since, 5 + moved)
-        paths = snapshot.clusters.paths(space, kept.tolist())
-        assert paths[int(kept[0])] == tuple(label for label in member.labels[0].tolist() if label)
+        assert snapshot.clusters.labels(space, kept.tolist())[int(kept[5])] == tuple(member.labels[5].tolist())
 
 
 def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:

@@ -36,8 +36,6 @@ class Follower(ABC):
     """It is brought to the newest change before a search; the others only by `catch_up`."""
     stored: ClassVar[bool] = False
     """It has a file of its own, which is saved now and then."""
-    remembers: ClassVar[bool] = False
-    """It also keeps something in the catalogue, which can't be made again."""
     generation = 0
     """Of the file that was taken up or written last."""
 
@@ -72,12 +70,16 @@ class Follower(ABC):
         """Store the state, while searches go on; the generation of what was stored."""
         return 0
 
+    def may_wait(self, snapshot: Snapshot) -> bool:
+        """Whether so little has changed that it is not worth while to bring it forward before somebody asks."""
+        return False
+
     def forgotten(self, snapshot: Snapshot) -> bool:
         """Whether the catalogue does not remember yet what the state says."""
         return False
 
     def remember(self, writing: Transaction) -> None:
-        """Write what has to be remembered; the state is at `writing`'s moment."""
+        """Write to the catalogue what can't be made again; the state is at `writing`'s moment."""
         return
 
     def settle(self) -> None:
@@ -142,30 +144,38 @@ class Followers:
             return snapshot.number
 
     @contextmanager
-    def studied(self) -> Iterator[Snapshot]:
-        """A moment of the catalogue with every follower at it, for the length of the block; searches go on."""
-        with self._slow, self.current() as snapshot:
-            for follower in self._others:
-                self._wake(follower, snapshot)
-                self._bring(follower, snapshot)
+    def studied(self, *, patient: bool = False) -> Iterator[Snapshot]:
+        """A moment of the catalogue with every follower at it (`patient`: but those that may wait), for the length of
+        the block; searches go on."""
+        with self._study(patient) as (snapshot, _):
             yield snapshot
 
+    @contextmanager
+    def _study(self, patient: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
+        with self._slow, self.current() as snapshot:
+            wanted = [one for one in self._others if not (patient and one.may_wait(snapshot))]
+            for follower in wanted:
+                self._wake(follower, snapshot)
+                self._bring(follower, snapshot)
+            yield snapshot, wanted
+
     def wake(self) -> None:
-        """Take up what is stored of those too that nobody has needed yet."""
+        """Take up the files of those too that nobody has needed yet."""
         with self._slow, self._catalogue.snapshot() as snapshot:
             for follower in self._others:
-                self._wake(follower, snapshot)
+                if follower.stored:
+                    self._wake(follower, snapshot)
 
     def _wake(self, follower: Follower, snapshot: Snapshot) -> None:
         if follower in self._asleep:
             self._load(follower, snapshot)
             self._asleep.discard(follower)
 
-    def remember(self, *, again: bool = False) -> bool:
-        """Bring what the catalogue remembers to the newest change; False if another writer is at work."""
-        keeping = [one for one in self._others if one.remembers]
-        with self.studied() as snapshot:
-            if not again and not any(one.forgotten(snapshot) for one in keeping):
+    def remember(self, *, again: bool = False, patient: bool = False) -> bool:
+        """Bring all (`patient`: but those that may wait) to the newest change, and what the catalogue remembers of
+        them; False if another writer is at work."""
+        with self._study(patient) as (snapshot, wanted):
+            if not again and not any(one.forgotten(snapshot) for one in wanted):
                 return True
         try:
             with self._catalogue.transaction() as writing, self._slow:
@@ -173,9 +183,8 @@ class Followers:
                     for follower in self._quick:
                         self._bring(follower, writing)
                 with self._lock.shared():
-                    for follower in self._others:
+                    for follower in wanted:
                         self._bring(follower, writing)
-                    for follower in keeping:
                         follower.remember(writing)
         except WriterBusy:
             return False

@@ -13,8 +13,8 @@ from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
 from indexers.vectors.base import unit
 from indexers.vectors.exact import Exact
 
-SAMPLE = 200
-"""Members at most that are heard."""
+MOST, FEWEST, ALL = 200, 20, 30_000
+"""Members of a cluster that are heard; and of all clusters together, about."""
 
 Words = Callable[[], tuple[Sequence[str], Vectors] | None]
 """A vocabulary and the vectors of its words in the space; None where the embedder reads no words."""
@@ -77,7 +77,8 @@ class _Family:
 
 def _said(snapshot: Snapshot, family: _Family) -> dict[int, list[str]]:
     """What some members of each say: text, metadata, and the words of their files' names."""
-    some = {one: _some(items).tolist() for one, items in family.members.items()}
+    each = min(max(ALL // max(len(family.members), 1), FEWEST), MOST)
+    some = {one: _some(items, each).tolist() for one, items in family.members.items()}
     every = sorted({item for items in some.values() for item in items})
     bodies, rows = snapshot.bodies(every), snapshot.hits(every)
     words = {
@@ -87,8 +88,8 @@ def _said(snapshot: Snapshot, family: _Family) -> dict[int, list[str]]:
     return {one: [words.get(item, "") for item in items] for one, items in some.items()}
 
 
-def _some(items: Ids) -> Ids:
-    return items if len(items) <= SAMPLE else items[np.linspace(0, len(items) - 1, SAMPLE).astype(np.int64)]
+def _some(items: Ids, count: int) -> Ids:
+    return items if len(items) <= count else items[np.linspace(0, len(items) - 1, count).astype(np.int64)]
 
 
 def _middle(items: Ids, flat: Exact) -> Vectors:

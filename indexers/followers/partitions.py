@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = 1024
 SAMPLE = 10_000
 SETTINGS: dict[str, Any] = {"sample_size": SAMPLE, "random_state": 0}
+WORTH = 1000
+"""Changes that are learnt at once; fewer wait until somebody asks."""
 DUE = 0.02
 """The centroids are written again when so much more was learnt."""
 
@@ -32,7 +34,6 @@ class Partitions(Follower):
     """`means`: the estimator; None as long as there is no vector."""
 
     name: ClassVar[str] = "partitions"
-    remembers: ClassVar[bool] = True
 
     def __init__(self, space: Space, flat: Flat) -> None:
         super().__init__(space)
@@ -67,6 +68,10 @@ class Partitions(Follower):
             self._written = self.means.n_seen_
             self.position = kept[0]
         return None
+
+    def may_wait(self, snapshot: Snapshot) -> bool:
+        there = self.position or snapshot.clusters.partitioned(self.space.id)
+        return snapshot.count_changes(there, self.space.id, WORTH) < WORTH
 
     def forgotten(self, snapshot: Snapshot) -> bool:
         return self.means is not None and self.means.n_seen_ - self._written > DUE * max(self._written, 0)

@@ -38,7 +38,6 @@ class Tree(Stored):
     come before it in the order of followers."""
 
     name: ClassVar[str] = "tree"
-    remembers: ClassVar[bool] = True
     limit: ClassVar[int] = 1000
     """Nodes from which on all pairs are compared."""
 
@@ -54,6 +53,7 @@ class Tree(Stored):
         self.position = 0
         self.graph, self.tree = NeighbourGraph(), ClusterTree(self.space.dimension, self.limit)
         self._due, self._made, self._renewed = 0, False, False
+        self._known: tuple[Clustering, Membership] | None = None
 
     def renew(self) -> None:
         """Make graph and tree anew, and choose the levels again."""
@@ -66,7 +66,7 @@ class Tree(Stored):
         renewed = self._renewed
         there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
         gone = np.array([one.item for one in changes if one.what == "vector removed"], np.int64)
-        there, gone = there[self._flat.index.has(there)], gone[np.isin(gone, self.graph.items())]
+        there, gone = there[self._flat.index.has(there)], gone[self.tree.items.there(gone)]
         vectors = self._flat.index.take(there)
         pairs = self.graph.update(gone, there, fingerprints(rounded(vectors)), self._find)
         self.tree.update(there, vectors, gone, pairs.new, pairs.gone)
@@ -95,17 +95,21 @@ class Tree(Stored):
             return  # what another process has written is newer
         levels = self._levels(before)
         old = self._remembered(writing, before)
-        items = np.union1d(self.tree.items.ids(), old.items)
+        items = _united(self.tree.items.ids(), old.items)
         labels, changes, born = self._carried(writing, old, items, levels)
         if before and before.levels != levels.levels:
             changes.insert(0, ClusterChange(None, None, "levels changed"))
         writing.clusters.add(born)
-        known = writing.clusters.membership(self.space.id) if before else old
-        now = self._written(writing, items, labels, known if before else None)
+        now = self._written(writing, items, labels, old if before else None)
         writing.clusters.happened(self.space.id, [one._replace(change=self.position) for one in changes])
         writing.clusters.set_clustering(self.space.id, levels)
         self._name(writing, born, now)
         self._made = self._renewed = False
+        self._known = levels, now
+
+    def membership(self, clustering: Clustering | None) -> Membership | None:
+        """The clusters of each item as of then, if they are in memory."""
+        return self._known[1] if self._known and self._known[0] == clustering else None
 
     def _name(self, writing: Transaction, born: Sequence[ClusterRow], now: Membership) -> None:
         """New clusters, and when all is made anew those too that no person has named."""
@@ -128,7 +132,7 @@ class Tree(Stored):
     def _remembered(self, writing: Transaction, before: Clustering | None) -> Membership:
         """The clusters of before; of a new space those of another one, by the items that they share."""
         if before:
-            return writing.clusters.membership(self.space.id)
+            return self.membership(before) or writing.clusters.membership(self.space.id)
         others = writing.clusters.clustered()
         first = [one for one in others if one == writing.space] or others
         if first:
@@ -165,7 +169,7 @@ class Tree(Stored):
         self, writing: Transaction, items: Ids, labels: NDArray[np.int64], known: Membership | None
     ) -> Membership:
         """Write who moved; the membership of now."""
-        here = np.isin(items, self.tree.items.ids(), assume_unique=True)
+        here = self.tree.items.there(items)
         since = np.full(len(items), self.position)
         fresh = np.ones(len(items), bool)
         if known is not None:
@@ -222,3 +226,11 @@ class Tree(Stored):
         reason = super().load(snapshot)
         self._due = self.position
         return reason
+
+
+def _united(one: Ids, other: Ids) -> Ids:
+    """All of two sorted sets, sorted."""
+    if np.array_equal(one, other):
+        return one
+    both = np.sort(np.concatenate([one, other]), kind="stable")  # two sorted parts: nothing but a merge
+    return both[np.append(True, both[1:] != both[:-1])] if len(both) else both

@@ -45,7 +45,7 @@ class Exact(VectorIndex):
         metric: Metric = "cosine",
         *,
         p: float = 2.0,
-        cache_bytes: int = 64 * 2**20,
+        cache_bytes: int = 128 * 2**20,
         **unknown: Any,
     ) -> None:
         super().__init__(dimension, metric)
