@@ -46,25 +46,10 @@ if TYPE_CHECKING:
     )
     from indexers.pipeline import Progress
     from indexers.types import Neighbours
+    from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
     from retrieval.collection import Collection
     from retrieval.question import item, text
-    from retrieval.results import (
-        AddReport,
-        Cluster,
-        ClusterEvent,
-        Clusters,
-        Failure,
-        Group,
-        Hit,
-        Hits,
-        Info,
-        Item,
-        Outlier,
-        Page,
-        Partition,
-        Report,
-        SyncReport,
-    )
+    from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
 
 __version__ = "0.1.0"
 
@@ -77,8 +62,8 @@ _ROOMS = {
     "indexers.pipeline": "Progress",
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
-    "retrieval.results": """AddReport Cluster ClusterEvent Clusters Failure Group Hit Hits Info Item Outlier Page
-        Partition Report SyncReport""",
+    "retrieval.clusters": "Cluster ClusterEvent Clusters Group Loose Outlier Partition",
+    "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
     "retrieval.question": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -106,6 +91,7 @@ __all__ = [
     "Info",
     "Item",
     "ItemNotFound",
+    "Loose",
     "MissingPackage",
     "NearkinError",
     "Neighbours",

@@ -16,22 +16,11 @@ from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
 from indexers.types import Failure, Ids, Neighbours
 from retrieval import browse
 from retrieval import search as searching
+from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
 from retrieval.config import Config
 from retrieval.filters import parse
 from retrieval.question import Question
-from retrieval.results import (
-    Cluster,
-    ClusterEvent,
-    Clusters,
-    Group,
-    Hits,
-    Info,
-    Item,
-    Outlier,
-    Page,
-    Partition,
-    gathered,
-)
+from retrieval.results import Hits, Info, Item, Page, gathered
 from retrieval.search import GROUPS, Options, View
 from retrieval.spaces import Spaces
 
@@ -156,9 +145,10 @@ class Answers:
             raise ClusterNotFound(f"there is no cluster {cluster}: the collection is empty")
         return found
 
-    def loose(self, level: str = "medium", *, page: int = 1) -> Page:
-        """The items that are in no cluster of a level."""
-        return self._browse(lambda at: browse.loose(at, level, page), Page((), None, 0))
+    def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
+        """The items that are in no cluster of a level, a hundred on a page, each with the cluster nearest to it."""
+        nothing: tuple[Loose, ...] = ()
+        return self._browse(lambda at: browse.loose(at, level, page), nothing)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
         """The tree of clusters cut anywhere: into about `count` clusters, or at a similarity. Raises BadQuery."""

@@ -5,16 +5,18 @@ Public clusters come from the catalogue and need the vectors alone; cuts at any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.reads import Snapshot
-from indexers.types import LEVELS, ClusterRow, Ids, Level
+from indexers.types import LEVELS, ClusterRow, Ids, Level, Vectors
+from indexers.vectors.base import unit
+from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
 from retrieval.families import Facts, Families, Grouping, described
-from retrieval.results import Cluster, ClusterEvent, Clusters, Group, Hit, Hits, Item, Outlier, Page, Partition
+from retrieval.results import Hit, Hits, Item, Page
 from retrieval.search import View, check_level, families
 
 Pages = Callable[[Ids, int, int], Page]
@@ -88,17 +90,23 @@ def _cluster(at: At, there: Families, row: ClusterRow, level: Level, members: Id
     )
 
 
+def _nearest(view: View, there: Families, grouping: Grouping, items: Ids) -> tuple[Ids, Vectors]:
+    """For each item the cluster whose middle it is most similar to, and how similar; 0 where there is no cluster."""
+    ids = np.array([one for one, _ in grouping.clusters], np.int64)
+    if not len(ids) or not len(items):
+        return np.zeros(len(items), np.int64), np.zeros(len(items), np.float32)
+    middles = np.stack([there.facts(grouping.members(int(one)), view.flat.index).centroid for one in ids])
+    similarity = unit(view.flat.index.take(items)) @ unit(middles).T
+    best = similarity.argmax(1)
+    return ids[best], similarity[np.arange(len(items)), best]
+
+
 def _joined(view: View, there: Families, grouping: Grouping) -> Grouping:
-    """Loose items in the cluster whose mean they are most similar to."""
+    """Loose items in the cluster nearest to them."""
     alone = grouping.members(0)
     alone = alone[view.flat.index.has(alone)]
-    if not len(alone) or not grouping.clusters:
-        return grouping
-    ids = np.array([one for one, _ in grouping.clusters])
-    middles = np.stack([there.facts(grouping.members(int(one)), view.flat.index).centroid for one in ids])
-    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-9)
     labels = grouping.labels.copy()
-    labels[np.searchsorted(grouping.items, alone)] = ids[(view.flat.index.take(alone) @ middles.T).argmax(1)]
+    labels[np.searchsorted(grouping.items, alone)] = _nearest(view, there, grouping, alone)[0]
     return Grouping(grouping.items, labels)
 
 
@@ -170,11 +178,21 @@ def partitions(at: At) -> tuple[Partition, ...]:
     return tuple(found)
 
 
-def loose(at: At, level: str, page: int) -> Page:
-    """The items that are in no cluster of a level."""
+def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
+    """The items that are in no cluster of a level, page by page in order of id, each with the nearest one."""
+    _check_page(page, size)
     there = families(at.view, at.snapshot)
-    chosen = check_level(level)
-    return at.pages(there.grouping(chosen).members(0) if there else np.empty(0, np.int64), page, 100)
+    grouping = there.grouping(check_level(level)) if there else None
+    if there is None or grouping is None:
+        return ()
+    alone = grouping.members(0)
+    alone = alone[at.view.flat.index.has(alone)][(page - 1) * size : page * size]
+    nearest, similarity = _nearest(at.view, there, grouping, alone)
+    rows = at.snapshot.hits(alone.tolist())
+    return tuple(
+        Loose(one, rows[one].key, rows[one].uri, cluster or None, near)
+        for one, cluster, near in zip(alone.tolist(), nearest.tolist(), similarity.tolist(), strict=True)
+    )
 
 
 def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
@@ -232,9 +250,7 @@ def outliers(at: At, count: int) -> tuple[Outlier, ...]:
 
 def paged(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) -> Page:
     """Items by their similarity to the middle of all of them."""
-    for name, value in (("page", page), ("size", size)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise BadQuery(f"{name} is a whole number from 1 on; got {value!r}")
+    _check_page(page, size)
     items = items[view.flat.index.has(items)]
     if len(items):
         vectors = view.flat.index.take(items)
@@ -244,9 +260,7 @@ def paged(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) -> P
     return Page(rows, page + 1 if page * size < len(items) else None, snapshot.number)
 
 
-def memberships(view: View, snapshot: Snapshot, items: Sequence[int]) -> dict[int, dict[str, int | None]]:
-    """For each item the clusters that it is in, by level."""
-    there = families(view, snapshot)
-    ids = np.asarray(items, np.int64)
-    labels = {level: there.grouping(level).of(ids).tolist() if there else [0] * len(ids) for level in LEVELS}
-    return {one: {level: labels[level][place] or None for level in LEVELS} for place, one in enumerate(ids.tolist())}
+def _check_page(page: Any, size: Any) -> None:
+    for name, value in (("page", page), ("size", size)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise BadQuery(f"{name} is a whole number from 1 on; got {value!r}")

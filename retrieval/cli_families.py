@@ -12,7 +12,8 @@ from retrieval.arguments import DEFAULT, AsJson, Folder, opened
 from retrieval.terminal import emit, say
 
 if TYPE_CHECKING:
-    from retrieval.results import Clusters, Page
+    from retrieval.clusters import Clusters
+    from retrieval.results import Page
 
 Level = Annotated[str | None, typer.Option("--level", help="coarse, medium or fine.")]
 Since = Annotated[int | None, typer.Option("--since", help="A change number: what came and happened after it.")]
@@ -20,7 +21,7 @@ Since = Annotated[int | None, typer.Option("--since", help="A change number: wha
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line's."""
-    for command in (clusters, cluster, rename, outliers, recluster):
+    for command in (clusters, cluster, rename, loose, outliers, recluster):
         app.command()(command)
 
 
@@ -120,6 +121,22 @@ def rename(
     with opened(collection) as target:
         found = target.rename(cluster, name)
     say(f"#{found.id} is called {found.name!r}" if found.name else f"#{found.id} has no name")
+
+
+def loose(
+    collection: Folder = DEFAULT,
+    level: Level = None,
+    page: Annotated[int, typer.Option("--page", help="A hundred are on one.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Show the pictures that are in no cluster, each with the cluster nearest to it."""
+    with opened(collection) as source:
+        found = source.loose(level or "medium", page=page)
+    if as_json:
+        emit({"loose": [one.to_dict() for one in found]})
+    for one in () if as_json else found:
+        near = f"  nearest #{one.nearest} ({one.similarity:.2f})" if one.nearest else ""
+        say(f"{one.item:>7}  {one.uri or one.key}{near}")
 
 
 def outliers(

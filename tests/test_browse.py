@@ -11,7 +11,7 @@ import pytest
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS
 from retrieval import Collection
-from retrieval.results import Clusters
+from retrieval.clusters import Clusters
 
 SIZES = (60, 50, 40, 30, 24, 20)
 
@@ -52,7 +52,9 @@ def test_families_are_found_and_strangers_are_loose(families: Collection) -> Non
     assert [one.size for one in found] == list(SIZES)
     assert [names(families, one.members) for one in found] == [{f"f{number}"} for number in range(6)]
     assert found.loose == 4
-    assert {item.key for item in families.loose().items} == {"s0", "s1", "s2", "s3"}
+    assert {one.key for one in families.loose()} == {"s0", "s1", "s2", "s3"}
+    assert all(one.nearest in {cluster.id for cluster in found} and one.similarity < 0.5 for one in families.loose())
+    assert families.loose(page=2) == ()
     assert found.as_of == families.info().change
     assert found.level == "medium"
     assert all(0.6 < one.tightness <= 1 for one in found)
@@ -198,7 +200,7 @@ def test_an_empty_collection_has_no_families(tmp_path: Path) -> None:
         assert collection.outliers() == ()
         assert collection.cluster_events() == ()
         assert len(collection.cut(count=3)) == 0
-        assert collection.loose().items == ()
+        assert collection.loose() == ()
         with pytest.raises(ClusterNotFound):
             collection.cluster(1)
         collection.add_vectors(np.eye(3, dtype=np.float32))

@@ -69,6 +69,8 @@ def test_outliers_and_recluster(shell: Shell) -> None:
     said = shell("outliers", "-n", 4).stdout
     assert said.count("it is in no cluster") == 4
     assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
+    assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
+    assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
     assert shell("recluster").stdout == "6 clusters of medium, 4 loose items\n"
 
 

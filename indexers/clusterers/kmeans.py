@@ -46,7 +46,8 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     costs no more than to find its nearest centres. Later each batch is learnt together with some rows of the sample, or
     with what `replay` brings, so that a stream may be sorted, and some clusters move. All others *settle* when somebody
     asks for them (k-means of the sample, with moves): who reads an attribute, or predicts, after many new rows waits
-    for as long as some passes over the sample take. Several threads may do so, as long as none learns.
+    for as long as some passes over the sample take. Several threads may do so, as long as none learns; and when it is
+    done has a part in what comes out.
 
     Parameters
     ----------

@@ -159,8 +159,9 @@ def changed(nodes: Nodes, items: Items, change: Change) -> Leaves:
     fresh = slots[len(slots) - len(fresh_prints) :]
     stays = copies > 0
     rows = nodes.sums.get(nodes.row[before[stays]], "i8") // nodes.size[before[stays]][:, None]
-    _new_leaves(nodes, after[stays], nodes.key[before[stays]], copies[stays], rows)
-    _new_leaves(nodes, fresh, fresh_prints, np.bincount(fresh_of, minlength=len(fresh)), vectors[entered < 0][first])
+    _new_leaves(nodes, after[stays], nodes.key[before[stays]], copies[stays], rows, np.arange(len(rows)))
+    alone = np.flatnonzero(entered < 0)[first]
+    _new_leaves(nodes, fresh, fresh_prints, np.bincount(fresh_of, minlength=len(fresh)), vectors, alone)
     for old_key, new in zip(nodes.key[before].tolist(), after.tolist(), strict=True):
         if new < 0:
             del items.leaves[old_key]
@@ -227,11 +228,14 @@ def _without(nodes: Nodes, owners: Ints, gone: Ints, dying: Ints) -> tuple[Ints,
 
 
 def _new_leaves(
-    nodes: Nodes, slots: Ints, prints: NDArray[np.uint64], copies: Ints, vectors: NDArray[np.integer]
+    nodes: Nodes, slots: Ints, prints: NDArray[np.uint64], copies: Ints, vectors: NDArray[np.integer], order: Ints
 ) -> None:
+    """Leaves of the vectors that `order` names, one after another."""
     nodes.size[slots], nodes.key[slots], nodes.least[slots] = copies, prints, slots
     nodes.content[slots] = contents(prints, copies)
-    nodes.row[slots] = nodes.sums.add(vectors if (copies == 1).all() else vectors.astype(np.int64) * copies[:, None])
+    one, more = np.flatnonzero(copies == 1), np.flatnonzero(copies > 1)
+    nodes.row[slots[one]] = nodes.sums.add(vectors, order[one])
+    nodes.row[slots[more]] = nodes.sums.add(vectors[order[more]].astype(np.int64) * copies[more, None])
     nodes.new.birth[slots], nodes.new.death[slots], nodes.new.above[slots] = 0, len(THRESHOLDS), -1
     nodes.parent[slots] = -1
 

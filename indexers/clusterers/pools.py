@@ -13,6 +13,8 @@ Ints = NDArray[np.int64]
 NONE: Ints = np.empty(0, np.int64)
 CHUNK = 512
 """Pairs of rows that are multiplied at once: both sides fit the processor's cache."""
+BLOCK = 4096
+"""Rows that are copied at once: a collection should not be held twice."""
 
 
 def distinct(values: Ints) -> Ints:
@@ -36,8 +38,10 @@ def contains(sorted_values: Ints, values: Ints) -> NDArray[np.bool_]:
 
 
 def grown(array: NDArray[Any], capacity: int, fill: object = 0) -> NDArray[Any]:
-    more = np.full((capacity - len(array), *array.shape[1:]), fill, array.dtype)
-    return np.concatenate([array, more])
+    found = np.empty((capacity, *array.shape[1:]), array.dtype)
+    found[: len(array)] = array
+    found[len(array) :] = fill
+    return found
 
 
 class Lists:
@@ -111,17 +115,21 @@ class Sums:
         self.used = [0, 0]
         self.free: list[list[int]] = [[], []]
 
-    def add(self, rows: NDArray[np.integer]) -> Ints:
-        """Keep rows; their numbers, int64 (n,)."""
-        if not len(rows):
-            return NONE
-        number = np.empty(len(rows), np.int64)
-        small = (np.abs(rows) <= np.iinfo(np.int16).max).all(1)
+    def add(self, rows: NDArray[np.integer], order: Ints | None = None) -> Ints:
+        """Keep rows, or those that `order` names; their numbers, int64 (n,)."""
+        order = np.arange(len(rows)) if order is None else order
+        number = np.empty(len(order), np.int64)
+        small = np.ones(len(order), bool)
+        if rows.dtype != np.int16:
+            for start in range(0, len(order), BLOCK):
+                block = rows[order[start : start + BLOCK]]
+                small[start : start + BLOCK] = (np.abs(block) <= np.iinfo(np.int16).max).all(1)
         for kind, choice in ((0, np.flatnonzero(small)), (1, np.flatnonzero(~small))):
-            if len(choice):
-                place = self._allocate(kind, len(choice))
-                (self.wide if kind else self.narrow)[place] = rows[choice]
-                number[choice] = 2 * place + kind
+            place = self._allocate(kind, len(choice)) if len(choice) else NONE
+            for start in range(0, len(choice), BLOCK):
+                part = slice(start, start + BLOCK)
+                (self.wide if kind else self.narrow)[place[part]] = rows[order[choice[part]]]
+            number[choice] = 2 * place + kind
         return number
 
     def remove(self, number: Ints) -> None:

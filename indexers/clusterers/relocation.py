@@ -129,7 +129,7 @@ class Relocation:
 
     def _loosest(self, most: int) -> tuple[Ints, NDArray[np.float64]]:
         """Clusters by the squared distances of their rows: unit rows are 1 - |mean|^2 from their mean. What is split is
-        not merged: three in four are left to be merged, unless there are fewer than are wanted."""
+        not merged, so that three in four are left to be merged."""
         rows, count = self.centres.rows, self.sample.counts(len(self.centres))
         loose = np.maximum(1 - np.einsum("ij,ij->i", rows, rows, dtype=np.float64), 0) * count
         loose[(self.resting > 0) | (count < FEWEST)] = 0
@@ -186,9 +186,9 @@ class Relocation:
     def _merge(self, keep: Ints, drop: Ints) -> None:
         """Merge. The places of those that are dropped are free then."""
         centres, sample = self.centres, self.sample
-        count = sample.counts(len(centres)).astype(np.float32)
         if not len(drop):
             return
+        count = sample.counts(len(centres)).astype(np.float32)
         into = distinct(keep)
         sums = centres.rows[into] * count[into, None]
         np.add.at(sums, np.searchsorted(into, keep), centres.rows[drop] * count[drop, None])

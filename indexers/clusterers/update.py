@@ -215,7 +215,7 @@ class Update:
         nodes.least[slot], nodes.height[slot] = result.least, result.height
         nodes.key[slot] = nodes.key[result.least]
 
-    def _sum(self, joint: Ints, place: Ints, owner: Ints, member: Ints, step: int = 4096) -> None:
+    def _sum(self, joint: Ints, place: Ints, owner: Ints, member: Ints, step: int = 512) -> None:
         """Sums of the new joints: those of their members added up."""
         nodes = self.nodes
         missing = nodes.row[joint] < 0

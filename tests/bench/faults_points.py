@@ -18,8 +18,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
-from indexers import catalogue, database, pipeline, writes
-from indexers.followers import base, stored
+from indexers import catalogue, database, pipeline, remembered, writes
+from indexers.followers import base, stored, tree
 from indexers.locks import WriterLock
 from indexers.vectors import copies, exact, hnsw, rows, storage
 from retrieval import collection, spaces
@@ -63,7 +63,16 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (base.Followers, "open"),
     (base.Followers, "bring"),
     (base.Followers, "_save"),
+    (base.Followers, "remember"),
     (stored.StoredVectors, "apply"),
+    (tree.Tree, "apply"),
+    (tree.Tree, "remember"),
+    (tree.Tree, "write"),
+    (remembered.Remembering, "add"),
+    (remembered.Remembering, "place"),
+    (remembered.Remembering, "displace"),
+    (remembered.Remembering, "happened"),
+    (remembered.Remembering, "set_clustering"),
     (stored.StoredVectors, "save"),
     (stored.Flat, "settle"),
     (spaces.Spaces, "_add"),

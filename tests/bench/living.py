@@ -18,8 +18,8 @@ from indexers.clusterers.tree import ClusterTree
 from indexers.followers.graph import NeighbourGraph
 from indexers.types import LEVELS
 from retrieval import Collection
+from retrieval.clusters import Cluster
 from retrieval.config import Config
-from retrieval.results import Cluster
 from tests.bench.filters import near
 from tests.bench.harness import Bench, in_turns, nested
 

@@ -108,7 +108,14 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
     tree.update(come, vectors[come], leave, new_pairs=edges[within & ~without], gone_pairs=edges[without & ~within])
     for level, limit in LEVELS:
         same = adjusted_mutual_info_score(before[level], _of(tree, stay, getattr(levels, level)))
-        bench.add(f"stability of {level}, .1 % replaced", same, "AMI", f"at least {limit}", limit=limit, more=True)
+        bench.add(
+            f"stability of {level}, .1 % replaced",
+            same,
+            "AMI",
+            f"at least {limit}",
+            limit=limit if count >= WHOLE else None,
+            more=True,
+        )
 
 
 def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:

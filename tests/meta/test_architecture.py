@@ -22,7 +22,7 @@ LAYERS = [
     {"colours", "database"},
     {"images", "remote"},
     {"isolation"},
-    {"embedders", "vectors", "clusterers"},
+    {"embedders", "vectors", "clusterers", "matching"},
     {"where", "remembered"},
     {"reads"},
     {"writes"},
