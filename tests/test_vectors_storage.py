@@ -111,7 +111,7 @@ def test_payloads_of_others_are_noticed(tmp_path: Path) -> None:
     mixed = files(there) | {"header": files(here)["header"]}
     whole = files(there)
     put(here, mixed)
-    with pytest.raises(StoredFileDamaged, match="checksum|bytes"):
+    with pytest.raises(StoredFileDamaged, match=r"checksum|bytes"):
         verify(here)
     put(here, whole)
     header, _ = verify(here)

@@ -84,7 +84,7 @@ def _restore_lists(lists: Lists, arrays: Mapping[str, NDArray[Any]], name: str) 
 
 def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:
     sums: Sums = nodes.sums
-    sums.narrow, sums.wide = arrays["narrow"].copy(), arrays["wide"].copy()
+    sums.narrow, sums.wide = (np.require(arrays[name], requirements="W") for name in ("narrow", "wide"))
     sums.used = [len(sums.narrow), len(sums.wide)]
     rows = nodes.row[nodes.row >= 0]
     for kind in (0, 1):

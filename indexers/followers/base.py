@@ -36,6 +36,8 @@ class Follower(ABC):
     """It is brought to the newest change before a search; the others only by `catch_up`."""
     stored: ClassVar[bool] = False
     """It has a file of its own, which is saved now and then."""
+    worth: ClassVar[int] = 1
+    """Changes that are worth a new file; to replay fewer costs less."""
     generation = 0
     """Of the file that was taken up or written last."""
 
@@ -265,8 +267,8 @@ class Followers:
         with self._lock.shared(), self._catalogue.snapshot() as snapshot:
             stored = snapshot.follower(follower.name, follower.space.id)[0]
             again = again or follower in self._broken
-            if stored > follower.position or (stored == follower.position and not again):
-                return  # there already, or another process has saved a newer state
+            if stored > follower.position or (0 < stored > follower.position - follower.worth and not again):
+                return  # there already or nearly, or another process has saved a newer state
             generation = follower.save(snapshot)
             position = follower.position
         with self._catalogue.transaction() as writing:

@@ -38,6 +38,7 @@ class Tree(Stored):
     come before it in the order of followers."""
 
     name: ClassVar[str] = "tree"
+    worth: ClassVar[int] = 200
     limit: ClassVar[int] = 1000
     """Nodes from which on all pairs are compared."""
 
