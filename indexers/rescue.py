@@ -31,6 +31,7 @@ TABLES = (
     "member",
     "event",
     "partitioning",
+    "decision",
 )
 """In order of reference. What filters read is made anew; changes and followers begin anew."""
 NEAR = 4096

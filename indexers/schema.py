@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -226,4 +226,43 @@ partitioning = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     comment="the centroids of a space's partitions, and what mini-batch k-means has to remember to go on learning",
+)
+
+fingerprint = sa.Table(
+    "fingerprint",
+    metadata,
+    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary(20), nullable=False),
+    sa.Column("hash", sa.LargeBinary(8), nullable=False),
+    sa.Column("mirrored", sa.LargeBinary(8), nullable=False),
+    sa.Column("features", sa.LargeBinary),
+    sa.Column("compared", sa.Boolean, nullable=False),
+    comment="perceptual hashes of an item and of its mirror image, as of the content that has that hash; features only "
+    "of items that were once candidates; `compared`: with all others",
+)
+
+pair = sa.Table(
+    "pair",
+    metadata,
+    sa.Column("a", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "b", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+    ),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    comment="two items (a < b) that were compared, and what proves that they are copies, or not",
+)
+
+decision = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("what", sa.String, nullable=False),
+    sa.Column("first", sa.LargeBinary(20), nullable=False, index=True),
+    sa.Column("second", sa.LargeBinary(20), nullable=False, index=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("undone", sa.BigInteger),
+    sqlite_autoincrement=True,
+    comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one",
 )

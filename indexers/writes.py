@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers import attributes, words
+from indexers.evidence import Proving
 from indexers.reads import Snapshot, chunks
 from indexers.remembered import Remembering
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
@@ -27,6 +28,7 @@ class Transaction(Snapshot):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.clusters: Remembering = Remembering(connection)
+        self.evidence: Proving = Proving(connection)
         self.at = int(time.time() * 1e6)
         self._log: dict[tuple[int, int | None], What] = {}
 

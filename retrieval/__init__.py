@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from indexers.types import Neighbours
     from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
     from retrieval.collection import Collection
+    from retrieval.duplicates import DuplicateGroup, Match, Pair
+    from retrieval.moving import Move
     from retrieval.question import item, text
     from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
 
@@ -63,6 +65,8 @@ _ROOMS = {
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
     "retrieval.clusters": "Cluster ClusterEvent Clusters Group Loose Outlier Partition",
+    "retrieval.duplicates": "DuplicateGroup Match Pair",
+    "retrieval.moving": "Move",
     "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
     "retrieval.question": "item text",
 }
@@ -83,6 +87,7 @@ __all__ = [
     "Clusters",
     "Collection",
     "CollectionNotFound",
+    "DuplicateGroup",
     "Embedder",
     "Failure",
     "Group",
@@ -92,13 +97,16 @@ __all__ = [
     "Item",
     "ItemNotFound",
     "Loose",
+    "Match",
     "MissingPackage",
+    "Move",
     "NearkinError",
     "Neighbours",
     "NoTextTower",
     "NotFound",
     "Outlier",
     "Page",
+    "Pair",
     "Partition",
     "PictureError",
     "PictureTooLarge",

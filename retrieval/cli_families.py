@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.arguments import DEFAULT, AsJson, Folder, opened
-from retrieval.terminal import emit, say
+from retrieval.terminal import emit, say, written
 
 if TYPE_CHECKING:
     from retrieval.clusters import Clusters
@@ -64,15 +64,6 @@ def clusters(
             numbers = f" (+{one.gained} -{one.lost}, now {one.size})" if one.cluster else ""
             others = f" {', '.join(f'#{other}' for other in one.others)}" if one.others else ""
             say(f"change {one.change}: {name}#{one.cluster} {one.level} {one.what}{others}{numbers}")
-
-
-def written(file: Path, page: str) -> None:
-    from indexers.errors import WriteFailed
-
-    try:
-        file.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise WriteFailed(f"{file} can't be written: {error.strerror or error}") from error
 
 
 def show(found: Clusters) -> None:

@@ -21,7 +21,8 @@ from indexers.pipeline import Progress
 from indexers.types import Json
 from retrieval import config as settings_of
 from retrieval import sources, transfer
-from retrieval.answers import NAMES, Answers, Name
+from retrieval.answers import NAMES, Name
+from retrieval.copies import Copies
 from retrieval.filters import parse
 from retrieval.results import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
 from retrieval.spaces import Spaces, check_name, remembered
@@ -30,7 +31,7 @@ Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]
 
 
-class Collection(Answers):
+class Collection(Copies):
     """Pictures, their vectors and all that follows from them, in one folder.
 
     Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening

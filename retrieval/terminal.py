@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -48,6 +49,15 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
         if report.failed_before:
             say(f"  {report.failed_before} had failed before and were not tried again; --retry-failed does")
     raise typer.Exit(1 if report.failed else 0)
+
+
+def written(file: Path, page: str) -> None:
+    from indexers.errors import WriteFailed
+
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise WriteFailed(f"{file} can't be written: {error.strerror or error}") from error
 
 
 def show_hits(hits: Hits) -> None:

@@ -45,8 +45,11 @@ def test_a_database_of_every_revision_is_kept() -> None:
 
 
 def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
-    assert upgrade(kept)[1] == schema.REVISION
+    before, after = upgrade(kept)
+    assert after == schema.REVISION
     with Collection.open(kept) as collection:
+        with collection._catalogue.snapshot() as snapshot:
+            assert len(snapshot.evidence.decisions()) == (before >= "0004")
         assert collection.count() == 4
         assert collection.count(where={"album": "kept"}) == 3
         assert collection.count(where={"number": 2**53 + 1, "camera.make": "x", "tags": {"$contains": "b"}}) == 1

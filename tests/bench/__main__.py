@@ -4,6 +4,7 @@
     python -m tests.bench search filters     some
     python -m tests.bench embed              models, spaces, words
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
+    python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -32,8 +33,12 @@ from pathlib import Path  # noqa: E402
 from tests.bench.harness import Bench, table  # noqa: E402
 
 DEFAULT = ("search", "filters", "opening", "adding")
-ON_REQUEST = ("faults", "embed", "clusters")
-TOGETHER = {"embed": ("embed", "spaces", "hostile"), "clusters": ("trees", "quality", "streams", "living")}
+ON_REQUEST = ("faults", "embed", "clusters", "duplicates")
+TOGETHER = {
+    "duplicates": ("copies", "library"),
+    "embed": ("embed", "spaces", "hostile"),
+    "clusters": ("trees", "quality", "streams", "living"),
+}
 """Names that stand for several modules."""
 
 

@@ -23,7 +23,7 @@ LAYERS = [
     {"images", "remote"},
     {"isolation"},
     {"embedders", "vectors", "clusterers", "matching"},
-    {"where", "remembered"},
+    {"where", "remembered", "evidence"},
     {"reads"},
     {"writes"},
     {"catalogue"},
@@ -33,7 +33,8 @@ LAYERS = [
 ]
 """Rooms of `indexers`, each of which may import those above it, and those beside it without going in circles."""
 
-SQL = {"schema", "database", "where", "words", "remembered", "reads", "writes", "catalogue", "upgrade", "rescue"}
+SQL = {"schema", "database", "where", "words", "remembered", "evidence", "reads", "writes", "catalogue"}
+SQL |= {"upgrade", "rescue"}
 DOORS = {"cli", "server", "adapters", "demo"}
 TOP = {"pyproject.toml", "retrieval", "indexers", "migrations", "tests", "README.md"}
 HEAVY = ("numpy", "scipy", "sklearn", "sqlalchemy", "alembic", "PIL", "torch", "timm", "hnswlib", "typer", "rich")

@@ -22,7 +22,7 @@ METADATA = {"number": 2**53 + 1, "half": 0.5, "yes": True, "nothing": None, "tag
 
 
 def make(target: Path) -> None:
-    """Three pictures at four places, one vanished, one failure, two ready-made keys, one removed item."""
+    """Three pictures at four places, one vanished, one failure, two ready-made keys, one removed item, a decision."""
     with tempfile.TemporaryDirectory() as name:
         pictures, folder = Path(name, "pictures"), Path(name, "collection")
         pictures.mkdir()
@@ -38,6 +38,7 @@ def make(target: Path) -> None:
             collection.remove("removed")
             (pictures / "blue.png").unlink()
             collection.sync(pictures)
+            collection.not_duplicates("my own key", str(pictures / "red.png"))
         compact(folder / database.FILE, str(pictures))
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / database.FILE, target / database.FILE)

@@ -1,0 +1,206 @@
+"""Evidence about copies, followed on demand: hashes of what has none, candidates, and a proof of each pair.
+
+A pair becomes a candidate if its vectors are near or its perceptual hashes are (of one picture's mirror image, too).
+Candidates are verified by their features, and what comes out is stored whatever it is, so that any threshold can be
+answered later. Adding a picture compares only that picture with the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from indexers.catalogue import Catalogue
+from indexers.errors import PictureError
+from indexers.evidence import PairRow, Prints, Unprinted
+from indexers.matching import features as seeing
+from indexers.matching import hashes
+from indexers.matching.descriptors import opencv
+from indexers.matching.features import Features
+from indexers.matching.verification import verify
+from indexers.reads import Snapshot
+from indexers.types import Ids
+from indexers.vectors.base import unit
+from indexers.vectors.exact import Exact
+
+RADIUS = 14
+"""Bits of 64 in which the hashes of candidates differ at most."""
+EXACT = 3
+"""Bits in which those of equal pixels may differ, since a decoder may round otherwise."""
+BATCH = 256
+"""Pictures in one transaction."""
+ROWS = 8192
+"""Vectors compared at a time."""
+
+Load = Callable[[int, int], Image]
+"""An item and the least edge wanted (0: in full) -> its picture. Raises PictureError."""
+Watch = Callable[[int, int], object]
+"""How many pictures were looked at, of how many."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run did: pictures hashed, pictures that could not be read, pairs verified."""
+
+    hashed: int
+    unread: tuple[int, ...]
+    verified: int
+
+
+class Duplicates:
+    """`near`: the similarity from which on two vectors make a candidate."""
+
+    def __init__(self, catalogue: Catalogue, flat: Callable[[], Exact], load: Load, workers: int) -> None:
+        self._catalogue, self._flat, self._load = catalogue, flat, load
+        self._workers, self.near = workers, 1.0
+        self._done = -1  # the change up to which everything was compared
+        self._prints: tuple[tuple[int, int, int], Prints] | None = None
+
+    def prints(self, snapshot: Snapshot) -> Prints:
+        """The hashes of all items; remembered for as long as they stay the same."""
+        state = snapshot.evidence.state()
+        if self._prints is None or self._prints[0] != state:
+            self._prints = state, snapshot.evidence.prints()
+        return self._prints[1]
+
+    def run(self, watch: Watch | None = None) -> Found:
+        """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
+        with self._catalogue.snapshot() as snapshot:
+            if snapshot.number == self._done:
+                return Found(0, (), 0)
+            number, missing = snapshot.number, snapshot.evidence.unprinted()
+        unread: list[int] = []
+        opencv()  # imported here: several threads at once would meet half of it
+        with ThreadPoolExecutor(self._workers) as pool:
+            for start in range(0, len(missing), BATCH):
+                part = missing[start : start + BATCH]
+                made = list(pool.map(self._hashed, part))
+                unread += [one.item for one, two in zip(part, made, strict=True) if two is None]
+                with self._catalogue.transaction() as writing:
+                    both = zip(part, made, strict=True)
+                    writing.evidence.put_prints([(one, two[0], two[1]) for one, two in both if two is not None])
+                if watch:
+                    watch(start + len(part), len(missing))
+            verified = self._compare(pool)
+        self._done = number
+        return Found(len(missing) - len(unread), tuple(unread), verified)
+
+    def _hashed(self, one: Unprinted) -> tuple[int, int] | None:
+        try:
+            return hashes.perceptual(self._load(one.item, 64))
+        except PictureError:
+            return None
+
+    # ---- candidates
+
+    def _compare(self, pool: ThreadPoolExecutor) -> int:
+        with self._catalogue.snapshot() as snapshot:
+            prints = snapshot.evidence.prints()
+        fresh = np.flatnonzero(~prints.compared)
+        verified = 0
+        for start in range(0, len(fresh), BATCH):
+            part = fresh[start : start + BATCH]
+            a, b = self._candidates(prints, part)
+            with self._catalogue.snapshot() as snapshot:
+                new = ~snapshot.evidence.compared(a, b)
+            verified += self._verify(pool, a[new], b[new], prints, prints.items[part])
+        return verified
+
+    def _candidates(self, prints: Prints, part: Ids) -> tuple[Ids, Ids]:
+        """Items a < b, each pair once, of which one is in `part` (places)."""
+        one, other = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for place in part.tolist():
+            bits = hashes.distance(prints.hashes[place], prints.hashes[:, None])
+            mirrored = hashes.distance(prints.mirrored[place], prints.hashes[:, None])
+            close = np.flatnonzero(np.minimum(bits, mirrored) <= RADIUS)
+            one.append(np.full(len(close), prints.items[place]))
+            other.append(prints.items[close])
+        for mine, theirs in self._alike(prints.items, prints.items[part]):
+            one.append(mine)
+            other.append(theirs)
+        left, right = np.concatenate(one), np.concatenate(other)
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        width = int(prints.items.max(initial=0)) + 1
+        codes = np.unique((low * width + high)[low != high])
+        return codes // width, codes % width
+
+    def _alike(self, items: Ids, mine: Ids) -> Iterator[tuple[Ids, Ids]]:
+        """Pairs of items whose vectors are near: complete, block by block."""
+        flat = self._flat()
+        mine, items = mine[flat.has(mine)], items[flat.has(items)]
+        if not len(mine):
+            return
+        rows = unit(flat.take(mine))
+        for start in range(0, len(items), ROWS):
+            block = items[start : start + ROWS]
+            i, j = np.nonzero(rows @ unit(flat.take(block)).T >= self.near)
+            yield mine[i], block[j]
+
+    # ---- proof
+
+    def _verify(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: Prints, done: Ids) -> int:
+        """Verify the pairs, and note that `done` were compared with all others."""
+        wanted = np.unique(np.concatenate([a, b])).tolist()
+        with self._catalogue.snapshot() as snapshot:
+            kept = snapshot.evidence.features(wanted)
+            sizes = {row.id: (row.width, row.height) for row in snapshot.items(wanted)}
+        made = dict(zip(wanted, pool.map(lambda one: self._features(one, kept.get(one)), wanted), strict=True))
+        same = self._equal(pool, a, b, prints, sizes)
+
+        def prove(pair: tuple[int, int]) -> PairRow | None:
+            one, two = made[pair[0]], made[pair[1]]
+            if one is None or two is None:
+                return None
+            found = verify(one, two)
+            kind = "same pixels" if pair in same else found.kind
+            score = 1.0 if pair in same else found.score
+            return PairRow(*pair, kind, round(score, 4), found.to_dict())
+
+        rows = [row for row in pool.map(prove, zip(a.tolist(), b.tolist(), strict=True)) if row]
+        fresh = {one: seeing.pack(two) for one, two in made.items() if two is not None and one not in kept}
+        with self._catalogue.transaction() as writing:
+            writing.evidence.put_features(fresh)
+            writing.evidence.put_pairs(rows)
+            writing.evidence.set_compared(done.tolist())
+        return len(rows)
+
+    def _features(self, item: int, kept: bytes | None) -> Features | None:
+        try:
+            return seeing.unpack(kept) if kept else seeing.features(self._load(item, seeing.EDGE))
+        except PictureError:
+            return None
+
+    def _equal(
+        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: Prints, sizes: dict[int, tuple[Any, Any]]
+    ) -> set[tuple[int, int]]:
+        """Pairs of equal pixels; only pictures of one size with all but equal hashes are decoded in full for that."""
+        where = {one: place for place, one in enumerate(prints.items.tolist())}
+        pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
+        words = [(prints.hashes[where[one]], prints.hashes[where[two]]) for one, two in pairs]
+        pairs = [pair for pair, (x, y) in zip(pairs, words, strict=True) if hashes.distance(x, y) <= EXACT]
+        wanted = sorted({one for pair in pairs for one in pair})
+        found = dict(zip(wanted, pool.map(self._pixels, wanted), strict=True))
+        return {pair for pair in pairs if found[pair[0]] is not None and found[pair[0]] == found[pair[1]]}
+
+    def _pixels(self, item: int) -> bytes | None:
+        try:
+            return hashes.pixel_hash(self._load(item, 0))
+        except PictureError:
+            return None
+
+
+def candidates_of(prints: Prints, found: hashes.Hashes) -> Sequence[int]:
+    """Items whose hashes are near those of a picture, or of its mirror image."""
+    if not len(prints.items):
+        return []
+    bits = np.minimum(
+        hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
+        hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
+    )
+    chosen: list[int] = prints.items[bits <= RADIUS].tolist()
+    return chosen

@@ -1,0 +1,267 @@
+"""Are two pictures copies? Recall over what is done to copies, precision over what only looks like one, and time.
+
+Originals: the pictures of gcompris-qt-data (Debian) of at least 256 pixels, and the samples of scikit-image and
+scikit-learn, all at most 512 pixels. They are halved by their pixels' hash: thresholds were tuned on one half, and the
+figures are of the other. Peers see the same pairs, each at the threshold that is best for it on these very pairs.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from indexers import images, plugins
+from indexers.matching import features as kept
+from indexers.matching.descriptors import opencv
+from indexers.matching.hashes import distance, pairs_within, perceptual, pixel_hash
+from indexers.matching.verification import SAME, from_pictures, verify
+from retrieval import demo
+from tests.bench import labelled
+from tests.bench.harness import Bench, in_turns
+from tests.bench.transforms import TRANSFORMS, burst
+
+EDGE, SMALLEST = 512, 256
+RADIUS = 8
+CANS = "black blue brown gray green mauve orange-color pink red white yellow"
+DERIVED = [
+    set(names.split())
+    for names in (
+        CANS,
+        "reptile snake",
+        "face head",
+        "texture01 texture02",
+        "planet0 neptune",
+        "planet1 mars",
+        "greatPyramid greatPyramidOfGiza",
+        "brandenburgGate",
+        "colosseum",
+    )
+]
+"""Originals made from each other, by eye: at another size, recoloured, or with an arrow. Neither copies nor others."""
+
+
+@dataclass(frozen=True)
+class Original:
+    name: str
+    group: str
+    image: Image.Image
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    what: str
+    a: Image.Image
+    b: Image.Image
+
+    @property
+    def copy(self) -> bool:
+        return self.what in TRANSFORMS
+
+
+def run(bench: Bench) -> None:
+    if (cv2 := opencv()) is not None:
+        cv2.setNumThreads(1)
+    pictures = halves(originals(bench))[1]
+    if bench.scale < 1:
+        pictures = pictures[: max(24, round(len(pictures) * bench.scale))]
+    pairs = list(copies(pictures)) + list(others(pictures))
+    copy = np.array([pair.copy for pair in pairs])
+    scores = np.array([ours(pair) for pair in pairs])
+    found = scores >= SAME
+    for what in dict.fromkeys(pair.what for pair in pairs):
+        these = np.array([pair.what == what for pair in pairs])
+        report(bench, what, float(found[these].mean()), int(these.sum()), what in TRANSFORMS)
+    precision, recall = (float((found & copy).sum() / of.sum()) for of in (found, copy))
+    bench.add("copies: precision", precision, "", "at least .995", limit=0.995, more=True)
+    bench.add("copies: recall over all transforms", recall, "", "at least .97", limit=0.97, more=True)
+    beside(bench, pairs, copy, 2 * precision * recall / (precision + recall))
+    timed(bench, pairs)
+    nominated(bench)
+
+
+def report(bench: Bench, what: str, share: float, count: int, copy: bool) -> None:
+    if not copy:
+        bench.add(f"copies: {what}, called the same picture", share, "", "", note=f"{count} pairs")
+        return
+    limit = 0.95 if what in ("mirror", "crop 30 %") else None
+    goal = "at least .95" if limit else ""
+    bench.add(f"copies: recall, {what}", share, "", goal, limit=limit, more=True, note=f"{count} pairs")
+
+
+# ---- pairs
+
+
+def originals(bench: Bench) -> list[Original]:
+    """In the order of their names; the same pixels once."""
+    found: dict[bytes, Original] = {}
+    for name, group, image in (*gcompris(), *samples(bench)):
+        small = images.shrink(image, EDGE)
+        digest = pixel_hash(small)
+        if max(image.size) >= SMALLEST and digest not in found:
+            found[digest] = Original(name, group, small, int.from_bytes(digest[:4], "big"))
+    return list(found.values())
+
+
+def halves(pictures: list[Original]) -> tuple[list[Original], list[Original]]:
+    """For tuning, and for reporting."""
+    halves: tuple[list[Original], list[Original]] = ([], [])
+    for picture in pictures:
+        halves[picture.seed >> 24 & 1].append(picture)
+    return halves
+
+
+def gcompris() -> Iterator[tuple[str, str, Image.Image]]:
+    if not labelled.GCOMPRIS.exists():
+        print("  gcompris-qt-data is not installed: samples only", file=sys.stderr, flush=True)
+    for path in sorted(labelled.GCOMPRIS.glob("*.rcc")):
+        for name, data in sorted(labelled._resources(path.read_bytes())):
+            if name.endswith((".png", ".webp", ".jpg")):
+                folder, _, file = name.rpartition("/")
+                yield file.rpartition(".")[0], folder, images.decode(data).image
+
+
+def samples(bench: Bench) -> Iterator[tuple[str, str, Image.Image]]:
+    folder = bench.work / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in demo.photographs(folder):
+        yield path.stem, "samples", images.decode(path).image
+
+
+def copies(pictures: list[Original]) -> Iterator[Pair]:
+    for what, transform in TRANSFORMS.items():
+        for one in pictures:
+            yield Pair(what, one.image, transform(one.image, np.random.default_rng(one.seed)))
+
+
+def others(pictures: list[Original]) -> Iterator[Pair]:
+    """Another picture of the same folder, the nearest by a hash, the nearest by lite0, and bursts."""
+    different = np.array([[one is not two and not derived(one, two) for two in pictures] for one in pictures])
+    hashes = np.array([perceptual(one.image) for one in pictures], np.uint64)
+    apart = distance(hashes[:, None, :1], hashes[None, :, :1])
+    vectors = embedded([one.image for one in pictures])
+    for place, one in enumerate(pictures):
+        random = np.random.default_rng(one.seed)
+        same = [i for i, two in enumerate(pictures) if two.group == one.group and different[place, i]]
+        if same:
+            yield Pair("other picture of the same folder", one.image, pictures[int(random.choice(same))].image)
+        nearest = int(np.where(different[place], apart[place], 99).argmin())
+        yield Pair("nearest other picture by pHash", one.image, pictures[nearest].image)
+        nearest = int(np.where(different[place], vectors @ vectors[place], -9).argmax())
+        yield Pair("nearest other picture by lite0", one.image, pictures[nearest].image)
+        yield Pair("burst", *burst(one.image, pictures[(place + 7) % len(pictures)].image, random))
+
+
+def derived(one: Original, two: Original) -> bool:
+    return any(one.name in group and two.name in group for group in DERIVED)
+
+
+def embedded(pictures: list[Image.Image]) -> np.ndarray:
+    embedder = plugins.load("nearkin.embedders", "lite0")()
+    vectors = np.concatenate([embedder.embed(pictures[at : at + 64]) for at in range(0, len(pictures), 64)])
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+# ---- ours and the peers
+
+
+def ours(pair: Pair) -> float:
+    return from_pictures(pair.a, pair.b).score
+
+
+def beside(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None:
+    for name, similarity in peers(pairs).items():
+        best = best_f1(similarity, copy)
+        bench.add(
+            f"copies: F1 beside {name} at its best threshold",
+            f1,
+            "",
+            "better by .05",
+            peer=best,
+            limit=best + 0.05,
+            more=True,
+        )
+
+
+def peers(pairs: list[Pair]) -> dict[str, np.ndarray]:
+    """How alike each finds each pair."""
+    found = {}
+    try:
+        import imagehash
+
+        for name in ("phash", "dhash", "whash"):
+            found[f"ImageHash {name}"] = hashed(getattr(imagehash, name), pairs, lambda a, b: -(a - b))
+    except ImportError as error:
+        print(f"  ImageHash is left out: {error}", file=sys.stderr, flush=True)
+    try:
+        from imagededup.methods import PHash
+
+        method = PHash(verbose=False)
+        encode = partial(_encoded, method)
+        found["imagededup PHash"] = hashed(encode, pairs, lambda a, b: -method.hamming_distance(a, b))
+    except ImportError as error:
+        print(f"  imagededup is left out: {error}", file=sys.stderr, flush=True)
+    first, second = (embedded([getattr(pair, side) for pair in pairs]) for side in "ab")
+    found["cosine of lite0"] = (first * second).sum(axis=1)
+    return found
+
+
+def _encoded(method: Any, image: Image.Image) -> str:
+    return str(method.encode_image(image_array=np.asarray(image)))
+
+
+def hashed(encode: Callable[[Image.Image], Any], pairs: list[Pair], alike: Callable[[Any, Any], float]) -> np.ndarray:
+    return np.array([alike(encode(pair.a), encode(pair.b)) for pair in pairs], np.float64)
+
+
+def best_f1(similarity: np.ndarray, copy: np.ndarray) -> float:
+    thresholds = np.unique(similarity)
+    if len(thresholds) > 500:
+        thresholds = np.quantile(similarity, np.linspace(0, 1, 500))
+    found = similarity >= thresholds[:, None]
+    right = (found & copy).sum(axis=1)
+    return float((2 * right / (found.sum(axis=1) + copy.sum())).max())
+
+
+# ---- time
+
+
+def timed(bench: Bench, pairs: list[Pair]) -> None:
+    """Over copies and others alike."""
+    chosen = [pairs[i] for i in np.random.default_rng(0).permutation(len(pairs))[:200]]
+    stored = [tuple(kept.pack(kept.features(one)) for one in (pair.a, pair.b)) for pair in chosen]
+
+    def proof(place: int) -> None:
+        a, b = stored[place % len(stored)]
+        verify(kept.unpack(a), kept.unpack(b))
+
+    both, one = in_turns(
+        len(chosen), lambda place: from_pictures(chosen[place % len(chosen)].a, chosen[place % len(chosen)].b), proof
+    )
+    bench.add("copies: one verification, features stored", one * 1000, "ms", "at most 4 ms", limit=4)
+    bench.add("copies: one verification from two pictures", both * 1000, "ms", "at most 30 ms", limit=30)
+    size = float(np.mean([len(data) for pair in stored for data in pair]))
+    bench.add("copies: stored features of a picture", size / 1000, "KB", "at most 40 KB", limit=40)
+
+
+def nominated(bench: Bench) -> None:
+    """Hashes of bench.count pictures, a twentieth of them copies whose hash differs in up to RADIUS bits."""
+    random, count = np.random.default_rng(0), bench.count
+    hashes, mirrored = random.integers(0, 2**64, (2, count, 1), dtype=np.uint64)
+    for place in range(count // 20):
+        changed = random.choice(64, int(random.integers(RADIUS + 1)), replace=False)
+        flipped = hashes[place, 0] ^ np.uint64(sum(1 << int(bit) for bit in changed))
+        (mirrored if place % 2 else hashes)[-1 - place, 0] = flipped
+    start = time.perf_counter()
+    pairs = pairs_within(hashes, mirrored, RADIUS)
+    seconds = time.perf_counter() - start
+    first = pairs[pairs[:, 0] + pairs[:, 1] == count - 1]
+    bench.add(f"copies: hashes of {count:,} within {RADIUS} bits, mirrored too", seconds, "s", "seconds")
+    bench.add("copies: planted ones among them", len(first) / (count // 20), "", "all", limit=1, more=True)

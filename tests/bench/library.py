@@ -1,0 +1,138 @@
+"""Copies in a large library: hashes and vectors made up, verification left out, so that what is measured is ours."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from indexers.evidence import PairRow
+from indexers.followers.duplicates import Duplicates
+from indexers.matching import features as seeing
+from indexers.matching.verification import verify
+from indexers.types import Arrival, PictureFacts
+from retrieval import Collection
+from retrieval.duplicates import COPIES, groups
+from tests.bench.adding import samples
+from tests.bench.harness import Bench
+
+COPIED = 0.05
+
+
+def run(bench: Bench) -> None:
+    folder = bench.work / "library"
+    shutil.rmtree(folder, ignore_errors=True)
+    with Collection.open(folder, create=True, clusters=0) as collection:
+        truth = filled(bench, collection)
+        first_run(bench, collection, truth)
+        grouped(bench, collection)
+        one_more(bench, collection)
+    shutil.rmtree(folder)
+
+
+def filled(bench: Bench, collection: Collection) -> dict[int, int]:
+    """Items with vectors and hashes, a twentieth of them copies of others: item -> what it is a copy of."""
+    count, random = bench.count, np.random.default_rng(0)
+    vectors = bench.data[0].copy()
+    hashes = random.integers(0, 2**63, count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    copies = random.choice(count, int(count * COPIED), replace=False)
+    source = random.choice(np.setdiff1d(np.arange(count), copies), len(copies))
+    vectors[copies] = vectors[source] + 0.05 * random.standard_normal(vectors[source].shape).astype(np.float32)
+    hashes[copies] = hashes[source] ^ (np.uint64(1) << random.integers(0, 64, len(copies)).astype(np.uint64))
+    view = collection._spaces.for_vectors(vectors[:1])
+    facts = PictureFacts(640, 480, "JPEG")
+    for start in range(0, count, 5000):
+        rows = range(start, min(start + 5000, count))
+        with collection._catalogue.transaction() as writing:
+            arrivals = [
+                Arrival(hash=n.to_bytes(20, "big"), facts=facts, bytes=1000 + n, uri=f"/p/{n}.jpg", vector=vectors[n])
+                for n in rows
+            ]
+            writing.put(arrivals, view.space.id)
+            missing = writing.evidence.unprinted()
+            words = [(one, int(hashes[int.from_bytes(one.content, "big")])) for one in missing]
+            writing.evidence.put_prints([(one, word, word ^ (2**64 - 1)) for one, word in words])
+    collection._spaces.settle()
+    return {int(a) + 1: int(b) + 1 for a, b in zip(copies, source, strict=True)}
+
+
+def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> None:
+    nominated: list[int] = []
+
+    def stored(self: Duplicates, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray) -> int:
+        nominated.append(len(a))
+        rows = [
+            PairRow(one, two, "same picture", 0.9, {"inliers": 99, "differs": []})
+            for one, two in zip(a.tolist(), b.tolist(), strict=True)
+            if truth.get(one) == two or truth.get(two) == one
+        ]
+        with self._catalogue.transaction() as writing:
+            writing.evidence.put_pairs(rows)
+            writing.evidence.set_compared(done.tolist())
+        return len(rows)
+
+    view = collection._spaces.view()
+    assert view
+    follow = collection._follow(view)
+    follow.near = 0.97
+    with patch.object(Duplicates, "_verify", stored):
+        start = time.perf_counter()
+        follow.run()
+        seconds = time.perf_counter() - start
+    what = f"first run over hashes and vectors, {bench.count:,} items, 5 % copies, verification left out"
+    bench.add(what, seconds, "s", "at most 300 s", limit=300, note=f"{sum(nominated):,} candidates")
+    with collection._catalogue.snapshot() as snapshot:
+        found = {(pair.a, pair.b) for pair in snapshot.evidence.pairs(0, COPIES)}
+    wanted = {(min(pair), max(pair)) for pair in truth.items()}
+    bench.add(
+        "pairs of a copy and its original found", len(found & wanted) / len(wanted), "", "all", limit=1, more=True
+    )
+
+
+def grouped(bench: Bench, collection: Collection) -> None:
+    def answer(threshold: float) -> float:
+        start = time.perf_counter()
+        with collection._catalogue.snapshot() as snapshot:
+            pairs = snapshot.evidence.pairs(threshold, COPIES)
+            rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
+            groups(pairs, rows, snapshot.evidence.decisions())
+        return time.perf_counter() - start
+
+    bench.add("groups from stored evidence", answer(0.5), "s", "at most 5 s", limit=5)
+    collection.duplicates(0.5)
+    start = time.perf_counter()
+    collection.duplicates(0.6)
+    bench.add("a new threshold", time.perf_counter() - start, "s", "at most .2 s", limit=0.2)
+
+
+def one_more(bench: Bench, collection: Collection) -> None:
+    """A picture's hash, its candidates among all, and ten verifications with stored features."""
+    from indexers.followers.duplicates import candidates_of
+    from indexers.matching import hashes
+
+    pictures = samples()[:10]
+    kept = [seeing.pack(seeing.features(one)) for one in pictures]
+    image, times = pictures[0], []
+    view = collection._spaces.view()
+    assert view
+    follow, vector = collection._follow(view), view.flat.index.prepare(bench.queries[:1])
+    for _ in range(9):
+        start = time.perf_counter()
+        found = hashes.perceptual(image)
+        with collection._catalogue.snapshot() as snapshot:
+            candidates_of(follow.prints(snapshot), found)
+        view.searcher.within(vector, 0.97)
+        mine = seeing.features(image)
+        for data in kept:
+            verify(mine, seeing.unpack(data))
+        times.append(time.perf_counter() - start)
+    bench.add(
+        "one picture more: hash, candidates, features, 10 verifications",
+        float(np.median(times)) * 1e3,
+        "ms",
+        "at most 50 ms",
+        limit=50,
+    )
