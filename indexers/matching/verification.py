@@ -151,12 +151,13 @@ def _score(points: Agreement, pixels: Comparison) -> float:
     """A logistic regression over copies and simulated bursts (the bench's half for tuning), and what other pictures
     with a few points in common need."""
     odds = (
-        5.0
+        5.8
         - 1.05 * np.log(1 + 20 * points.displaced / points.inliers)
-        - 2.9 * np.log(1 + 20 * points.moved / points.inliers)
-        - 13.0 * min(points.bend, 1.0)
-        - 8.0 * (1 - pixels.agreeing)
+        - 2.8 * np.log(1 + 20 * points.moved / points.inliers)
+        - 11.5 * min(points.bend, 1.0)
+        - 5.7 * (1 - pixels.agreeing)
         - 1.5 * (1 - pixels.sharpness)
+        - 13.5 * pixels.moved
     )
     strange = 0.25 * max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7)) + 0.5 * max(
         0, _SCENE - points.inliers
