@@ -126,12 +126,13 @@ def groups(
             links.setdefault(pair.a, {})[pair.b] = pair
             links.setdefault(pair.b, {})[pair.a] = pair
     order = sorted(links, key=lambda one: worth(rows[one], prefer))
+    rank = {one: place for place, one in enumerate(order)}
     taken: set[int] = set()
     found = []
     for best in order:
         if best in taken:
             continue
-        members = _members(best, order, links, taken, rule)
+        members = _members(best, rank, links, taken, rule)
         if len(members) > 1:
             taken |= set(members)
             found.append(_group(members, links, rows, prefer))
@@ -139,10 +140,9 @@ def groups(
 
 
 def _members(
-    best: int, order: Sequence[int], links: Mapping[int, Mapping[int, PairRow]], taken: set[int], rule: str
+    best: int, rank: Mapping[int, int], links: Mapping[int, Mapping[int, PairRow]], taken: set[int], rule: str
 ) -> list[int]:
     """The one to keep and its copies, in order of worth."""
-    rank = {one: place for place, one in enumerate(order)}
     near = sorted((one for one in links[best] if one not in taken), key=rank.__getitem__)
     if rule == "kept":
         return [best, *near]
