@@ -60,7 +60,7 @@ def compare(a: Features, b: Features, similarity: Similarity) -> Comparison | No
     if inside.sum() < _FEWEST:
         return None
     one, other = (_blurred(pixels).astype(np.float32) for pixels in (a.thumbnail, other))
-    gain, offset, knots, values = _light(one[inside], other[inside])
+    gain, offset, knots, values = light(one[inside][::2], other[inside][::2])
     expected: Pixels = np.interp(one, knots, values).astype(np.float32)
     contrast = float(expected[inside].std())
     blocks, likeness = _blocks(expected, other, inside, contrast, _NOISE + min(40 * abs(gain - 1), 25))
@@ -122,7 +122,7 @@ def _blurred(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.BoxBlur(1)))
 
 
-def _light(one: Pixels, other: Pixels) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
+def light(one: Pixels, other: Pixels) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
     """How brightness was changed: gain, offset, and a rising curve as its knots over `one` and in `other`.
 
     Medians of a dozen equally filled classes of `one`; a line through them (Theil-Sen: the median of all slopes), which
@@ -228,17 +228,17 @@ def _overlap(a: Features, b: Features, similarity: Similarity) -> float:
     return min(1.0, float(inside.mean()) * area_a / min(area_a, area_b))
 
 
-def _colour(a: Features, b: Features, similarity: Similarity, light: tuple[float, float]) -> float:
+def _colour(a: Features, b: Features, similarity: Similarity, brightness: tuple[float, float]) -> float:
     """Mean over the fifth where colours, which may have grown with the brightness, differ most. Where only one picture
     is grey: how much the other's brightness and contrast would have been changed beside, in grey levels."""
     if min(a.chroma, b.chroma) < GREY:
         grey = max(a.chroma, b.chroma) < 2 * GREY
-        return 0.0 if grey else 128 * abs(light[0] - 1) + abs(light[1] + 128 * (light[0] - 1))
+        return 0.0 if grey else 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
     apart: list[Pixels] = []
     for channel in range(2):
         one = a.colours[:, :, channel].astype(np.float32) - 128
         colours = np.ascontiguousarray(b.colours[:, :, channel])
         other, inside = laid_over(a, b, colours, one.shape, similarity)
-        apart.append(np.minimum(*(np.abs(gain * one - other + 128)[inside] for gain in (1.0, light[0]))))
+        apart.append(np.minimum(*(np.abs(gain * one - other + 128)[inside] for gain in (1.0, brightness[0]))))
     worst = np.sort(np.hypot(*apart))[-max(1, len(apart[0]) // 5) :]
     return float(worst.mean()) if len(apart[0]) else 0.0

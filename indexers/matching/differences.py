@@ -26,12 +26,13 @@ def differences(
         words.append(f"rotated {abs(round(rotation))}°")
     if abs(np.log(max(scale, 1e-6))) > _SIZE:
         words.append("resized")
-    words += _edges(a, b, similarity, abs(rotation) > _LEVEL)
+    rotated = abs(rotation) > _LEVEL
+    words += _edges(a, b, similarity, rotated)
     if min(a.chroma, b.chroma) < GREY < max(a.chroma, b.chroma) / 1.5:
         words.append("grey")
     if abs(lighter := pixels.offset + 128 * (pixels.gain - 1)) > _LIGHT:
         words.append("brighter" if lighter > 0 else "darker")
-    if _added(pixels):
+    if not rotated and _added(pixels):  # else empty corners look so
         words.append("text or logo added")
     return tuple(words) or (() if _twins(a, b) else ("recompressed",))
 

@@ -113,8 +113,10 @@ def _two_nearest(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[NDArray[np
 
 
 def _consensus(source: Points, target: Points) -> tuple[complex, complex] | None:
-    """turn and shift that most pairs agree on (RANSAC, Fischler and Bolles, 1981, with a fixed seed), refined by least
-    squares over those pairs; None where fewer than four do."""
+    """turn and shift that most pairs agree on, refined by least squares over them; None where fewer than four do.
+
+    RANSAC (Fischler and Bolles, 1981) with a fixed seed, each draw scored by truncated squares (MSAC, Torr and
+    Zisserman, 2000)."""
     count = len(source)
     if count < 4:
         return None
@@ -126,9 +128,9 @@ def _consensus(source: Points, target: Points) -> tuple[complex, complex] | None
     turn, shift = turn[sane], (target[one] - turn * source[one])[sane]
     if not len(turn):
         return None
-    reach = TOLERANCE * np.maximum(1, np.abs(turn))[:, None]
-    apart = np.abs(turn[:, None] * source + shift[:, None] - target) / reach
-    best = int(np.minimum(apart, 1).sum(axis=1).argmin())
+    away = (turn[:, None] * source + shift[:, None] - target).astype(np.complex64)
+    squared = (away.real**2 + away.imag**2) / (TOLERANCE * np.maximum(1, np.abs(turn)))[:, None] ** 2
+    best = int(np.minimum(squared, 1).sum(axis=1).argmin())
     return _refined(source, target, complex(turn[best]), complex(shift[best]))
 
 

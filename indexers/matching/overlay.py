@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from indexers.matching.comparing import light
 from indexers.matching.features import fitted
 from indexers.matching.verification import Evidence
 
@@ -50,10 +51,10 @@ def _laid_over(
 
 
 def _apart(first: Image.Image, laid: Image.Image, inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Grey levels by which they differ, apart from how bright and how contrasty they are as a whole."""
+    """Grey levels by which they differ beyond a change of brightness."""
     one, other = (np.asarray(each.convert("L").filter(ImageFilter.BoxBlur(1)), np.float32) for each in (first, laid))
     if not inside.any():
         return np.zeros_like(one)
-    x, y = one[inside], other[inside]
-    gain = float(np.clip(y.std() / max(float(x.std()), 1.0), 0.5, 2))
-    return np.abs((one - np.median(x)) * gain - (other - np.median(y)))
+    *_, knots, values = light(one[inside][::5], other[inside][::5])
+    apart: NDArray[np.float32] = np.abs(np.interp(one, knots, values) - other).astype(np.float32)
+    return apart

@@ -22,7 +22,7 @@ SAME = 0.5
 FEWEST = 8
 """Points that have to agree, below which they prove nothing."""
 _SCENE = 15  # points that make a scene
-_ENOUGH = 40  # inliers after which the mirror image need not be tried
+_ENOUGH = 25  # points that convince, so that the mirror image need not be tried
 _FLAT = 4.0  # grey levels, the standard deviation of a picture with nothing to align
 _SMOOTH = 40  # points below which a picture is compared by its pixels too
 
@@ -102,18 +102,20 @@ class Proof:
 
 
 def by_points(a: Features, b: Features) -> Proof | None:
-    """By the points that agree, upright or mirrored; None where too few do."""
-    best: Agreement | None = None
+    """By the points that agree, upright or mirrored; None where too few do. The mirror image is tried last, unless the
+    picture itself convinces: a symmetrical one may be the same both ways."""
+    best: Proof | None = None
     for mirror in (False, True):
-        found = agreement(a, b, mirror)
-        if found is not None and (best is None or found.inliers > best.inliers):
-            best = found
-        if best is not None and best.inliers >= _ENOUGH:
+        points = agreement(a, b, mirror)
+        if points is None or points.inliers < FEWEST:
+            continue
+        pixels = compare(a, b, points.similarity)
+        if pixels is not None:
+            found = Proof(points.similarity, pixels, _score(points, pixels), points.inliers)
+            best = max(filter(None, (best, found)), key=lambda each: (each.score >= SAME, each.inliers))
+        if best is not None and best.score >= SAME and best.inliers >= _ENOUGH:
             break
-    if best is None or best.inliers < FEWEST:
-        return None
-    comparison = compare(a, b, best.similarity)
-    return comparison and Proof(best.similarity, comparison, _score(best, comparison), best.inliers)
+    return best
 
 
 def by_pixels(a: Features, b: Features) -> Proof | None:
