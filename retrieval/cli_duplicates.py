@@ -82,6 +82,8 @@ def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
             done = ", ".join(differs(beside[0], group.keep)) if beside else ""
             for uri in item.uris or (item.key,):
                 say(f"  {one:>7}  {uri}  {size}{kept}" + (f"  ({done})" if done else ""))
+        if len(group.path) > 2:
+            say(f"          held together by the chain {' - '.join(map(str, group.path))}")
     say(f"{len(found)} groups" + ("" if found else ": no copies were found"))
 
 

@@ -50,8 +50,10 @@ def differs(pair: Pair, keep: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup(Record):
-    """Copies of one picture. `id` depends on their contents alone. `keep`: which to keep, `reason`: why. `weakest`: the
-    lowest score among `pairs`, which are those that hold the group together."""
+    """Copies of one picture. `id` depends on their contents alone. `keep`: which to keep, `reason`: why. `pairs`: what
+    is proven between members. `weakest`: the lowest score among them, which `weakest_pair` has. `diameter`: 1 - the
+    lowest score of any two members, 1 if some two were not found to be copies of each other; then `path` leads, from
+    copy to copy, from the one to keep to the member that is farthest from it."""
 
     id: int
     kind: str
@@ -60,6 +62,9 @@ class DuplicateGroup(Record):
     reason: str
     pairs: tuple[Pair, ...]
     weakest: float
+    weakest_pair: tuple[int, int] | None = None
+    diameter: float = 0.0
+    path: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def worth(row: ItemRow, prefer: str | None = None) -> tuple[Any, ...]:
     """The order of what to keep, best first: what is preferred (a format, a folder, or "oldest"), then more pixels, a
     format that throws nothing away, more bytes, more metadata, the earlier date, the shorter path; the hash decides
     what is left, so that the order is always the same."""
-    uri = row.uris[0] if row.uris else ""
+    uri = min(row.uris, key=lambda one: (len(one), one), default="")  # whichever of its places came first
     date = row.taken_at or "~"
     first: Any = 0
     if prefer == "oldest":
@@ -167,8 +172,34 @@ def _group(
     number = int.from_bytes(blake2b(b"".join(contents), digest_size=6).digest(), "big")
     kind = COPIES[max(COPIES.index(one.kind) for one in inside)]
     why = reason(rows[members[0]], [rows[one] for one in members[1:]], prefer)
-    shown = tuple(Pair(*one) for one in inside)
-    return DuplicateGroup(number, kind, tuple(members), members[0], why, shown, min(one.score for one in inside))
+    weakest = min(inside, key=lambda one: (one.score, one.a, one.b))
+    complete = len(inside) == len(members) * (len(members) - 1) // 2
+    return DuplicateGroup(
+        number,
+        kind,
+        tuple(members),
+        members[0],
+        why,
+        tuple(Pair(*one) for one in inside),
+        weakest.score,
+        (weakest.a, weakest.b),
+        round(1 - weakest.score, 4) if complete else 1.0,
+        () if complete else _path(members, links),
+    )
+
+
+def _path(members: list[int], links: Mapping[int, Mapping[int, PairRow]]) -> tuple[int, ...]:
+    """The shortest way to the member that is farthest from the first one; of several to the last."""
+    came: dict[int, int] = {members[0]: members[0]}
+    front = [members[0]]
+    while front:
+        reached = [two for one in front for two in members if two in links[one] and two not in came]
+        came |= {two: next(one for one in front if two in links[one]) for two in reached}
+        front = list(dict.fromkeys(reached)) or front[:0]
+    path = [list(came)[-1]]
+    while path[-1] != members[0]:
+        path.append(came[path[-1]])
+    return tuple(reversed(path))
 
 
 def in_several_places(rows: Iterable[ItemRow]) -> list[DuplicateGroup]:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from indexers.errors import BadQuery, UsageError
-from indexers.followers.duplicates import Duplicates
+from indexers.evidence import Prints
+from indexers.followers.duplicates import Duplicates, components
 from retrieval import Collection
 from retrieval.duplicates import DuplicateGroup
 
@@ -84,6 +85,26 @@ def test_nothing_is_compared_twice(library: Collection, place: Path, monkeypatch
     assert sum(verified) <= 9, "only the new picture is compared, with each of the others"
 
 
+def test_copies_of_copies_are_compared_although_nothing_nominates_them(
+    library: Collection, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the candidates are held back: what hangs together by the others is compared all the same."""
+    original = Duplicates._candidates
+
+    def some(self: Duplicates, prints: Prints, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        a, b = original(self, prints, part)
+        return a[b == a + 1], b[b == a + 1]
+
+    monkeypatch.setattr(Duplicates, "_candidates", some)
+    found = library.duplicates(rule="every pair")
+    assert [names(library, group) for group in found] == [CATS, COFFEES]
+
+
+def test_what_hangs_together() -> None:
+    assert sorted(map(sorted, components([(1, 2), (5, 6), (2, 3), (6, 1), (8, 9)]))) == [[1, 2, 3, 5, 6], [8, 9]]
+    assert components([]) == []
+
+
 def test_a_threshold_is_answered_from_what_is_stored(library: Collection) -> None:
     assert len(library.duplicates(0.0)) >= len(library.duplicates(0.5)) >= len(library.duplicates(1.0))
     for bad in (-1, 2, "x", True):
@@ -123,6 +144,16 @@ def test_decisions_last(library: Collection, place: Path, tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="one and the same"):
         library.keep_both(a, a)
     assert library.keep_both(a, b) > decision
+
+
+def test_decisions_outlive_a_change_of_model(library: Collection) -> None:
+    cats, coffees = library.duplicates()
+    library.decide(cats, keep=cats.keep)
+    library.not_duplicates(*coffees.items[:2])
+    before = [group.items for group in library.duplicates()]
+    library.fill("tiny")
+    library.use("tiny")
+    assert [group.items for group in library.duplicates()] == before
 
 
 def test_a_picture_that_changed_is_compared_anew(library: Collection, place: Path) -> None:

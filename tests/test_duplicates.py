@@ -49,6 +49,13 @@ def test_a_chain_of_likenesses_does_not_glue_strangers() -> None:
     assert sets(groups(chain, ROWS, [], rule="connected")) == [{1, 2, 3}]
 
 
+def test_a_chain_is_named_with_its_weakest_link() -> None:
+    found = groups([pair(1, 2), pair(2, 3, 0.6), pair(3, 4)], ROWS, [], rule="connected")[0]
+    assert (found.path, found.weakest_pair, found.weakest, found.diameter) == ((1, 2, 3, 4), (2, 3), 0.6, 1.0)
+    whole = groups([pair(1, 2), pair(2, 3, 0.6), pair(1, 3)], ROWS, [])[0]
+    assert (whole.path, whole.weakest_pair, whole.diameter) == ((), (2, 3), pytest.approx(0.4))
+
+
 def test_every_member_is_a_copy_of_the_one_to_keep() -> None:
     star = [pair(1, 2), pair(1, 3), pair(1, 4)]
     found = groups(star, ROWS, [])

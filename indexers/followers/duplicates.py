@@ -7,9 +7,10 @@ answered later. Adding a picture compares only that picture with the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from indexers.matching import features as seeing
 from indexers.matching import hashes
 from indexers.matching.descriptors import opencv
 from indexers.matching.features import Features
-from indexers.matching.verification import verify
+from indexers.matching.verification import SAME, verify
 from indexers.reads import Snapshot
 from indexers.types import Ids
 from indexers.vectors.base import unit
@@ -34,6 +35,9 @@ EXACT = 3
 """Bits in which those of equal pixels may differ, since a decoder may round otherwise."""
 BATCH = 256
 """Pictures in one transaction."""
+MEMBERS = 40
+"""Of copies that hang together by chains so many are compared with each other, each with each."""
+COPIES = ("same pixels", "same picture")
 ROWS = 8192
 """Vectors compared at a time."""
 
@@ -87,6 +91,8 @@ class Duplicates:
                 if watch:
                     watch(start + len(part), len(missing))
             verified = self._compare(pool)
+            if verified:
+                verified += self._complete(pool)
         self._done = number
         return Found(len(missing) - len(unread), tuple(unread), verified)
 
@@ -141,6 +147,17 @@ class Duplicates:
             i, j = np.nonzero(rows @ unit(flat.take(block)).T >= self.near)
             yield mine[i], block[j]
 
+    def _complete(self, pool: ThreadPoolExecutor) -> int:
+        """Copies of copies are candidates too, whose vectors and hashes lie too far apart to have told."""
+        with self._catalogue.snapshot() as snapshot:
+            prints = snapshot.evidence.prints()
+            pairs = [(row.a, row.b) for row in snapshot.evidence.pairs(SAME, COPIES)]
+            sets = [one for one in components(pairs) if len(one) <= MEMBERS]
+            both = [pair for one in sets for pair in combinations(sorted(one), 2)]
+            a, b = (np.array([pair[side] for pair in both], np.int64) for side in (0, 1))
+            new = ~snapshot.evidence.compared(a, b)
+        return self._verify(pool, a[new], b[new], prints, np.empty(0, np.int64)) if new.any() else 0
+
     # ---- proof
 
     def _verify(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: Prints, done: Ids) -> int:
@@ -192,6 +209,19 @@ class Duplicates:
             return hashes.pixel_hash(self._load(item, 0))
         except PictureError:
             return None
+
+
+def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
+    """The sets of items that pairs connect."""
+    owner: dict[int, set[int]] = {}
+    for a, b in pairs:
+        one, other = owner.get(a, {a}), owner.get(b, {b})
+        if one is not other:
+            one, other = (one, other) if len(one) >= len(other) else (other, one)
+            one |= other
+            owner |= dict.fromkeys(other, one)
+        owner[a] = owner[b] = one
+    return list({id(one): one for one in owner.values()}.values())
 
 
 def candidates_of(prints: Prints, found: hashes.Hashes) -> Sequence[int]:

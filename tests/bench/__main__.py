@@ -35,7 +35,7 @@ from tests.bench.harness import Bench, table  # noqa: E402
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = ("faults", "embed", "clusters", "duplicates")
 TOGETHER = {
-    "duplicates": ("copies", "library"),
+    "duplicates": ("copies", "rules", "library"),
     "embed": ("embed", "spaces", "hostile"),
     "clusters": ("trees", "quality", "streams", "living"),
 }
