@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
+from indexers import database
 from indexers.clusterers.neighbours import nearest, pairs, unit
 from indexers.clusterers.tree import ClusterTree
 from indexers.followers.graph import NeighbourGraph
@@ -46,6 +48,11 @@ def copied(bench: Bench) -> Path:
     folder = bench.work / "living"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(bench.folder, folder)
+    shutil.rmtree(next((folder / "spaces").iterdir()) / "tree", ignore_errors=True)
+    with closing(sqlite3.connect(folder / database.FILE, isolation_level=None)) as connection:
+        for table in ("clustering", "cluster", "member", "event", "partitioning"):  # what earlier runs have remembered
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("DELETE FROM follower WHERE name = 'tree'")
     return folder
 
 
