@@ -64,8 +64,9 @@ class Evidence:
     def _all(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).all())
 
-    def unprinted(self) -> list[Unprinted]:
-        """Items with a place that is not missing, whose hashes are not there or of an older content."""
+    def unprinted(self, among: Sequence[int] | None = None) -> list[Unprinted]:
+        """Items (all, or of these) with a place that is not missing, whose hashes are not there or of an older
+        content."""
         place = (
             sa.select(location.c.uri)
             .where(location.c.item == item.c.id, location.c.missing_since.is_(None))
@@ -75,11 +76,14 @@ class Evidence:
         )
         fresh = sa.exists().where(fingerprint.c.item == item.c.id, fingerprint.c.content == item.c.hash)
         query = sa.select(item.c.id, item.c.hash, place).where(item.c.hash.is_not(None), ~fresh).order_by(item.c.id)
-        return [Unprinted(*row) for row in self._all(query) if row[2] is not None]
+        parts = [query] if among is None else [query.where(item.c.id.in_(part)) for part in _parts(among)]
+        return [Unprinted(*row) for part in parts for row in self._all(part) if row[2] is not None]
 
-    def prints(self) -> Prints:
+    def prints(self, among: Sequence[int] | None = None) -> Prints:
+        """Of all items, or of at most a thousand of them."""
         columns = fingerprint.c.item, fingerprint.c.hash, fingerprint.c.mirrored, fingerprint.c.compared
-        inner = sa.select(*columns).order_by(fingerprint.c.item).subquery()
+        query = sa.select(*columns).order_by(fingerprint.c.item)
+        inner = (query if among is None else query.where(fingerprint.c.item.in_(among))).subquery()
         # long texts instead of a row an item: several times faster for 100,000
         texts = [
             sa.func.aggregate_strings(sa.cast(inner.c.item, sa.String), ","),
@@ -91,6 +95,9 @@ class Evidence:
         words = [np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64) for text in (hashes, mirrored)]
         found = np.fromstring(items, dtype=np.int64, sep=",")
         return Prints(found, words[0], words[1], np.frombuffer(compared.encode(), np.uint8) == ord("1"))
+
+    def count_prints(self) -> int:
+        return int(self._all(sa.select(sa.func.count()).select_from(fingerprint))[0][0])
 
     def state(self) -> tuple[int, int, int]:
         """Changes whenever pairs, hashes or decisions do (in one process or another)."""

@@ -279,6 +279,10 @@ class Snapshot:
             query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(most)
         return len(self._scalars(query))
 
+    def touched(self, since: int) -> list[int]:
+        """Items of which anything has changed after change `since`, which must not lie below `oldest`."""
+        return self._scalars(sa.select(change.c.item).where(change.c.number > since).distinct().order_by(change.c.item))
+
     def unchanged(self, since: int, in_space: int) -> bool:
         """Whether no vector of that space has changed after change `since`."""
         query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(1)

@@ -35,6 +35,10 @@ EXACT = 3
 """Bits in which those of equal pixels may differ, since a decoder may round otherwise."""
 BATCH = 256
 """Pictures in one transaction."""
+FEW = 1000
+"""Items that are read again one by one; more: all."""
+SINGLY = 8
+"""So few are looked up in the flat file one by one."""
 MEMBERS = 40
 """Of copies that hang together by chains so many are compared with each other, each with each."""
 COPIES = ("same pixels", "same picture")
@@ -63,21 +67,34 @@ class Duplicates:
         self._catalogue, self._flat, self._load = catalogue, flat, load
         self._workers, self.near = workers, 1.0
         self._done = -1  # the change up to which everything was compared
-        self._prints: tuple[tuple[int, int, int], Prints] | None = None
+        self._known: Prints | None = None
+        self._number = -1  # the change that they are of
 
     def prints(self, snapshot: Snapshot) -> Prints:
-        """The hashes of all items; remembered for as long as they stay the same."""
-        state = snapshot.evidence.state()
-        if self._prints is None or self._prints[0] != state:
-            self._prints = state, snapshot.evidence.prints()
-        return self._prints[1]
+        """The hashes of all items; kept in memory, and only what has changed is read again."""
+        touched = self._touched(snapshot, self._number)
+        if self._known is not None and touched is not None:
+            self._known = merged(self._known, touched, snapshot.evidence.prints(touched))
+        if self._known is None or touched is None or len(self._known.items) != snapshot.evidence.count_prints():
+            self._known = snapshot.evidence.prints()
+        self._number = snapshot.number
+        return self._known
+
+    @staticmethod
+    def _touched(snapshot: Snapshot, since: int) -> list[int] | None:
+        """Items that have changed since; None: too many, or not known."""
+        if since < max(snapshot.oldest, 1):
+            return None
+        found = snapshot.touched(since)
+        return found if len(found) <= FEW else None
 
     def run(self, watch: Watch | None = None) -> Found:
         """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._done:
                 return Found(0, (), 0)
-            number, missing = snapshot.number, snapshot.evidence.unprinted()
+            number = snapshot.number
+            missing = snapshot.evidence.unprinted(self._touched(snapshot, self._done))
         unread: list[int] = []
         opencv()  # imported here: several threads at once would meet half of it
         with ThreadPoolExecutor(self._workers) as pool:
@@ -85,9 +102,7 @@ class Duplicates:
                 part = missing[start : start + BATCH]
                 made = list(pool.map(self._hashed, part))
                 unread += [one.item for one, two in zip(part, made, strict=True) if two is None]
-                with self._catalogue.transaction() as writing:
-                    both = zip(part, made, strict=True)
-                    writing.evidence.put_prints([(one, two[0], two[1]) for one, two in both if two is not None])
+                self._put([(one, *two) for one, two in zip(part, made, strict=True) if two is not None])
                 if watch:
                     watch(start + len(part), len(missing))
             verified = self._compare(pool)
@@ -95,6 +110,13 @@ class Duplicates:
                 verified += self._complete(pool)
         self._done = number
         return Found(len(missing) - len(unread), tuple(unread), verified)
+
+    def _put(self, prints: Sequence[tuple[Unprinted, int, int]]) -> None:
+        items = [one.item for one, _, _ in prints]
+        with self._catalogue.transaction() as writing:
+            writing.evidence.put_prints(prints)
+            if self._known is not None:
+                self._known = merged(self._known, items, writing.evidence.prints(items))
 
     def _hashed(self, one: Unprinted) -> tuple[int, int] | None:
         try:
@@ -106,7 +128,7 @@ class Duplicates:
 
     def _compare(self, pool: ThreadPoolExecutor) -> int:
         with self._catalogue.snapshot() as snapshot:
-            prints = snapshot.evidence.prints()
+            prints = self.prints(snapshot)
         fresh = np.flatnonzero(~prints.compared)
         verified = 0
         for start in range(0, len(fresh), BATCH):
@@ -141,6 +163,12 @@ class Duplicates:
         mine, items = mine[flat.has(mine)], items[flat.has(items)]
         if not len(mine):
             return
+        if len(mine) <= SINGLY and flat.metric == "cosine":
+            for one in mine.tolist():
+                near = flat.within(flat.take(np.array([one])), self.near)[0]
+                near = near[np.isin(near, items)]
+                yield np.full(len(near), one), near
+            return
         rows = unit(flat.take(mine))
         for start in range(0, len(items), ROWS):
             block = items[start : start + ROWS]
@@ -150,7 +178,7 @@ class Duplicates:
     def _complete(self, pool: ThreadPoolExecutor) -> int:
         """Copies of copies are candidates too, whose vectors and hashes lie too far apart to have told."""
         with self._catalogue.snapshot() as snapshot:
-            prints = snapshot.evidence.prints()
+            prints = self.prints(snapshot)
             pairs = [(row.a, row.b) for row in snapshot.evidence.pairs(SAME, COPIES)]
             sets = [one for one in components(pairs) if len(one) <= MEMBERS]
             both = [pair for one in sets for pair in combinations(sorted(one), 2)]
@@ -184,6 +212,7 @@ class Duplicates:
             writing.evidence.put_features(fresh)
             writing.evidence.put_pairs(rows)
             writing.evidence.set_compared(done.tolist())
+        prints.compared[np.searchsorted(prints.items, done)] = True
         return len(rows)
 
     def _features(self, item: int, kept: bytes | None) -> Features | None:
@@ -209,6 +238,14 @@ class Duplicates:
             return hashes.pixel_hash(self._load(item, 0))
         except PictureError:
             return None
+
+
+def merged(known: Prints, items: Sequence[int], now: Prints) -> Prints:
+    """What is known with what is now known of some items (nothing, of those that are gone)."""
+    keep = ~np.isin(known.items, items)
+    parts = [np.concatenate([old[keep], new]) for old, new in zip(known, now, strict=True)]
+    order = np.argsort(parts[0], kind="stable")
+    return Prints(*(part[order] for part in parts))
 
 
 def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from indexers import images
 from indexers.evidence import PairRow
 from indexers.followers.duplicates import Duplicates
 from indexers.matching import features as seeing
@@ -30,6 +31,7 @@ def run(bench: Bench) -> None:
         first_run(bench, collection, truth)
         grouped(bench, collection)
         one_more(bench, collection)
+        followed(bench, collection)
     shutil.rmtree(folder)
 
 
@@ -135,4 +137,33 @@ def one_more(bench: Bench, collection: Collection) -> None:
         "ms",
         "at most 50 ms",
         limit=50,
+    )
+
+
+def followed(bench: Bench, collection: Collection) -> None:
+    """The whole way: an item that has come, with its picture on disk, compared with all others."""
+    view, times = collection._spaces.view(), []
+    assert view
+    follow = collection._follow(view)
+    follow.near = 0.97
+    follow.run()
+    for number, picture in enumerate(samples()[:7]):
+        path = bench.work / f"library-{number}.png"
+        picture.save(path)
+        data = path.read_bytes()
+        arrival = Arrival(
+            hash=images.fingerprint(data),
+            facts=PictureFacts(*picture.size, "PNG"),
+            uri=str(path),
+            vector=bench.queries[number],
+        )
+        with collection._catalogue.transaction() as writing:
+            writing.put([arrival], view.space.id)
+        view.followers.bring(every=False)
+        start = time.perf_counter()
+        follow.run()
+        times.append(time.perf_counter() - start)
+        path.unlink()
+    bench.add(
+        "the evidence up to date after one picture more", float(np.median(times)) * 1e3, "ms", "at most 50 ms", limit=50
     )
