@@ -16,8 +16,26 @@ def nobody() -> Ids:
     return np.empty(0, np.int64)
 
 
+class Gathering(Record):
+    """Shared by what has items that are fetched when they are asked for."""
+
+    __slots__ = ()
+    _members: Ids
+    _page: Callable[[Ids, int, int], Page] | None
+
+    def items(self, page: int = 1, size: int = 100) -> Page:
+        """Its items, those nearest to its middle first; `cursor` of the answer is the next page, if there is one."""
+        assert self._page is not None
+        return self._page(self._members, page, size)
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The ids of all its items, sorted."""
+        return tuple(self._members.tolist())
+
+
 @dataclass(frozen=True, slots=True)
-class Cluster(Record):
+class Cluster(Gathering):
     """A family of pictures. `id`: public, and lasting (None for a cluster of an ad hoc cut that is none of the three
     levels'). `name`: a person's if `given`, else what its members say. `parent`, `children`: clusters of the coarser
     and the finer level. `medoid`: the item nearest to all others; `representatives`: it and up to eight more that cover
@@ -38,16 +56,6 @@ class Cluster(Record):
     """The change at which it came up."""
     _members: Ids = field(default_factory=nobody, repr=False, compare=False)
     _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
-
-    def items(self, page: int = 1, size: int = 100) -> Page:
-        """Its items, those nearest to its middle first; `cursor` of the answer is the next page, if there is one."""
-        assert self._page is not None
-        return self._page(self._members, page, size)
-
-    @property
-    def members(self) -> tuple[int, ...]:
-        """The ids of all its items, sorted."""
-        return tuple(self._members.tolist())
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,7 +87,7 @@ class Clusters(Record, Table, Sequence[Cluster]):
 
 
 @dataclass(frozen=True, slots=True)
-class Partition(Record):
+class Partition(Gathering):
     """A cluster of the second clustering, mini-batch k-means: every item is in just one. `id` stays with it as it
     moves. The rest as of Cluster."""
 
@@ -90,16 +98,6 @@ class Partition(Record):
     tightness: float
     _members: Ids = field(default_factory=nobody, repr=False, compare=False)
     _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
-
-    def items(self, page: int = 1, size: int = 100) -> Page:
-        """Its items, those nearest to its middle first; `cursor` of the answer is the next page, if there is one."""
-        assert self._page is not None
-        return self._page(self._members, page, size)
-
-    @property
-    def members(self) -> tuple[int, ...]:
-        """The ids of all its items, sorted."""
-        return tuple(self._members.tolist())
 
 
 @dataclass(frozen=True, slots=True)
