@@ -67,6 +67,7 @@ _SIGNED = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD
 _LOG = logging.getLogger("PIL")
 _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _JXL = b"\xff\x0a"
+_ZIP = b"PK\x03\x04"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -370,6 +371,8 @@ def _not_a_picture(data: bytes) -> str:
     start = data[:512]
     if start[:2] == _JXL or start[4:8] == b"JXL ":
         return "a JPEG XL picture; to read those: pip install 'nearkin[jxl]'"
+    if start[:4] == _ZIP or start[257:262] == b"ustar":
+        return "an archive; give its pictures' address, such as zip://**::FILE.zip or tar://**::FILE.tar"
     if b"\0" not in start and not any(byte < 9 for byte in start):
         return f"not a picture but text, which begins with {start[:40].decode('utf-8', 'replace')!r}"
     return f"not a picture of a format that is read here; it begins with the bytes {data[:8].hex(' ')}"

@@ -223,9 +223,7 @@ class Run:
     # ---- in a worker
 
     def _read(self, place: str) -> bytes:
-        if remote.is_remote(place):
-            return remote.read(place, self.limits, self.web)
-        return images.read(images.to_path(place), self.limits)
+        return remote.read(place, self.limits, self.web)
 
     def decode(self, content: bytes, size: int) -> images.Picture:
         return self.isolated.decode(content, size) if self.isolated else images.decode(content, size, self.limits)

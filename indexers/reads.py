@@ -35,6 +35,7 @@ from indexers.vectors.allowed import distinct
 from indexers.where import Condition, select_ids
 
 T = TypeVar("T")
+NEAR = "near {}"  # the setting of a space
 CHUNK = 1000  # values in one IN list: far below every database's limit, and few statements all the same
 
 
@@ -315,6 +316,11 @@ class Snapshot:
 
     def setting(self, key: str) -> Any:
         return next(iter(self._scalars(sa.select(setting.c.value).where(setting.c.key == key))), None)
+
+    def near(self, space_id: int) -> float | None:
+        """From which similarity on two vectors of a space are worth a proof, where it was measured."""
+        found: float | None = self.setting(NEAR.format(space_id))
+        return found
 
     def counts(self) -> dict[str, int]:
         """Rows of each table that a user has a notion of."""

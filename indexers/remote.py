@@ -22,6 +22,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from indexers import scan
 from indexers.errors import MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.scan import PICTURE_SUFFIXES
 from indexers.types import FoundFile, Limits, Unscanned
@@ -109,7 +110,9 @@ def hash_of(value: Any) -> int:
 
 
 def read(address: str, limits: Limits, web: bool = False) -> bytes:
-    """The bytes at an address. Raises UnreadablePicture, PictureTooLarge, MissingPackage."""
+    """The bytes at an address, or of a file here. Raises UnreadablePicture, PictureTooLarge, MissingPackage."""
+    if not is_remote(address):
+        return scan.read(scan.to_path(address), limits)
     if is_web(address):
         if not web:
             raise UnreadablePicture("pictures are not fetched from the web unless that is enabled (web = 1)")

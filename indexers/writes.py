@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from indexers import attributes, words
 from indexers.evidence import Proving
-from indexers.reads import Snapshot, chunks
+from indexers.reads import NEAR, Snapshot, chunks
 from indexers.remembered import Remembering
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
 from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
@@ -175,6 +175,11 @@ class Transaction(Snapshot):
         """Forget a space, its vectors and its followers."""
         self._do(sa.delete(vector).where(vector.c.space == space_id))
         self._do(sa.delete(space).where(space.c.id == space_id))
+        self._do(sa.delete(setting).where(setting.c.key == NEAR.format(space_id)))
+
+    def set_near(self, space_id: int, near: float) -> None:
+        """From which similarity on two vectors of a space are worth a proof, as measured."""
+        self.set_setting(NEAR.format(space_id), near)
 
     def set_vectors(
         self, in_space: int, vectors: dict[int, Any], fresh: set[int] | frozenset[int] = frozenset()

@@ -16,11 +16,16 @@ from indexers.types import LEVELS, ClusterRow, Ids, Level, Vectors
 from indexers.vectors.base import unit
 from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
 from retrieval.families import Facts, Families, Grouping, described
+from retrieval.question import is_number, is_whole, whole
 from retrieval.results import Hit, Hits, Item, Page
 from retrieval.search import View, check_level, families
 
 Pages = Callable[[Ids, int, int], Page]
 """Items, page, size -> that page."""
+
+
+USUAL = 0.5
+"""The quantile of all similarities to the nearest one that an outlier's is told beside."""
 
 
 class At(NamedTuple):
@@ -29,9 +34,6 @@ class At(NamedTuple):
     view: View
     snapshot: Snapshot
     pages: Pages
-
-
-USUAL = 0.5
 
 
 def clusters(at: At, level: str, loose: str = "apart", since: int | None = None) -> Clusters:
@@ -52,8 +54,7 @@ def clusters(at: At, level: str, loose: str = "apart", since: int | None = None)
 def cluster(at: At, one: Any, since: int | None = None) -> Cluster:
     """One of them, by id. Raises ClusterNotFound, which says what became of it."""
     there = families(at.view, at.snapshot)
-    number = isinstance(one, int | np.integer) and not isinstance(one, bool)
-    level = there.alive(int(one)) if there and number else None
+    level = there.alive(int(one)) if there and is_whole(one) else None
     if there is None or level is None:
         raise ClusterNotFound(_gone(at, one))
     row = at.snapshot.clusters.rows([one])[one]
@@ -61,7 +62,7 @@ def cluster(at: At, one: Any, since: int | None = None) -> Cluster:
 
 
 def _gone(at: At, one: Any) -> str:
-    if not isinstance(one, int) or isinstance(one, bool):
+    if not is_whole(one):
         return f"a cluster is named by its id, a whole number; got {one!r}"
     for happened in reversed(at.snapshot.clusters.events(0, at.view.space.id)):
         if happened.cluster == one and happened.what == "died":
@@ -111,8 +112,7 @@ def _joined(view: View, there: Families, grouping: Grouping) -> Grouping:
 
 
 def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
-    """The tree cut anywhere; the tree is at the at.snapshot's moment. Clusters of fewer than five items are loose."""
-    check_cut(count, threshold)
+    """The tree, which is at the snapshot's moment, cut anywhere. Clusters of fewer than five items are loose."""
     if at.view.tree is None:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     tree = at.view.tree.tree
@@ -157,11 +157,9 @@ def _known(there: Families | None, members: Ids, snapshot: Snapshot) -> ClusterR
 def check_cut(count: Any, threshold: Any) -> None:
     if (count is None) == (threshold is None):
         raise BadQuery(f"a cut is given by count= or by threshold=; got count={count!r} and threshold={threshold!r}")
-    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-    if count is not None and (not whole or count < 1):
-        raise BadQuery(f"count is how many clusters are wanted, a whole number from 1 on; got {count!r}")
-    number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
-    if threshold is not None and not (number and -1 <= threshold <= 1):
+    if count is not None:
+        whole(count, "count is how many clusters are wanted,")
+    if threshold is not None and not (is_number(threshold) and -1 <= threshold <= 1):
         raise BadQuery(f"threshold is a similarity from -1 to 1; got {threshold!r}")
 
 
@@ -197,8 +195,7 @@ def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
 
 def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
     """What has happened to clusters after change `since`."""
-    if not isinstance(since, int) or isinstance(since, bool) or since < 0:
-        raise BadQuery(f"since is a change number, such as a report's `change`; got {since!r}")
+    whole(since, "since is a change number, such as a report's `change`,", 0)
     found = at.snapshot.clusters.events(since, at.view.space.id)
     rows = at.snapshot.clusters.rows({one.cluster for one in found if one.cluster})
     names = {one: row.name for one, row in rows.items()}
@@ -220,9 +217,8 @@ def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
 
 def outliers(at: At, count: int) -> tuple[Outlier, ...]:
     """The items whose nearest neighbours are least similar to them (Ramaswamy, Rastogi and Shim, 2000), of those that
-    have no exact copy; the tree is at the at.snapshot's moment."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise BadQuery(f"outliers takes how many are wanted, a whole number from 1 on; got {count!r}")
+    have no exact copy; the tree is at the snapshot's moment."""
+    whole(count, "outliers takes how many are wanted,")
     if at.view.tree is None:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     graph = at.view.tree.graph
@@ -261,6 +257,5 @@ def paged(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) -> P
 
 
 def _check_page(page: Any, size: Any) -> None:
-    for name, value in (("page", page), ("size", size)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise BadQuery(f"{name} is a whole number from 1 on; got {value!r}")
+    whole(page, "page is")
+    whole(size, "size is")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,18 +89,16 @@ def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
 
 
 def exported(found: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
-    from indexers.errors import UsageError, WriteFailed
+    from indexers.errors import UsageError
 
-    try:
-        if file.suffix.lower() == ".json":
-            file.write_text(json.dumps([group.to_dict() for group in found], indent=1), encoding="utf-8")
-        elif file.suffix.lower() == ".csv":
-            with file.open("w", newline="", encoding="utf-8") as stream:
-                rows(csv.writer(stream), found, source)
-        else:
-            raise UsageError(f"{file.name!r} names no format to export to; use .csv or .json")
-    except OSError as error:
-        raise WriteFailed(f"{file} can't be written: {error.strerror or error}") from error
+    if file.suffix.lower() == ".json":
+        written(file, json.dumps([group.to_dict() for group in found], indent=1))
+    elif file.suffix.lower() == ".csv":
+        text = io.StringIO()
+        rows(csv.writer(text, lineterminator="\n"), found, source)
+        written(file, text.getvalue())
+    else:
+        raise UsageError(f"{file.name!r} names no format to export to; use .csv or .json")
 
 
 def rows(writer: Any, found: tuple[DuplicateGroup, ...], source: Collection) -> None:
@@ -125,9 +124,10 @@ def check(
         emit({"matches": [match.to_dict() for match in found]})
         return
     for match in found:
-        differs = ", ".join(match.evidence["differs"])
-        say(f"{match.score:.2f}  {match.uri or match.key}" + (f"  ({differs})" if differs else ""))
-    say("" if found else "it is not there")
+        differs = ", ".join(match.evidence["differs"]) or match.kind
+        say(f"{match.score:.2f}  {match.uri or match.key}  ({differs})")
+    if not found:
+        say("it is not there")
 
 
 def decide(

@@ -15,24 +15,28 @@ from PIL.Image import Image
 from indexers import images
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
 from indexers.evidence import PairRow
-from indexers.followers.duplicates import Duplicates, candidates_of
+from indexers.followers.duplicates import COPIES, Duplicates
+from indexers.matching.calibration import NEAR, USUAL, calibrated
+from indexers.matching.features import EDGE
+from indexers.matching.verification import SAME
 from indexers.reads import Snapshot
-from indexers.remote import is_remote, read
+from indexers.remote import read
 from indexers.scan import find, to_uri
-from indexers.types import FoundFile, ItemRow, Limits
+from indexers.types import FoundFile, ItemRow
 from retrieval import moving
 from retrieval.answers import Answers, Name
-from retrieval.duplicates import COPIES, DuplicateGroup, Match, groups, in_several_places
+from retrieval.duplicates import DuplicateGroup, Match, groups, in_several_places
 from retrieval.moving import Move
-from retrieval.question import is_number
+from retrieval.question import is_number, is_whole, looked_at, whole
 from retrieval.search import View
 
-NEAR = {"lite0": 0.8, "classic": 0.68, "tiny": 0.92}
-"""Similarity of vectors from which on two pictures are worth a proof, by embedder: measured on sample photographs."""
-USUAL = 0.8
 MANIFEST = "manifest.jsonl"
-SURE = 0.5
-"""The score from which on a pair counts as copies."""
+
+
+def check_sure(threshold: Any) -> None:
+    """Raises BadQuery."""
+    if not is_number(threshold) or not 0 <= threshold <= 1:
+        raise BadQuery(f"threshold is how sure it must be, from 0 to 1; got {threshold!r}")
 
 
 class Stored(NamedTuple):
@@ -52,7 +56,7 @@ class Copies(Answers):
 
     def duplicates(
         self,
-        threshold: float = SURE,
+        threshold: float = SAME,
         *,
         rule: str = "kept",
         prefer: str | None = None,
@@ -68,8 +72,7 @@ class Copies(Answers):
         pair", or "connected" (chains count). `prefer`: what to keep first: a format ("heic"), a folder or "oldest".
         What was decided about two pictures stays decided. Raises BadQuery, WriterBusy, MissingPackage.
         """
-        if not is_number(threshold) or not 0 <= threshold <= 1:
-            raise BadQuery(f"threshold is how sure it must be, from 0 to 1; got {threshold!r}")
+        check_sure(threshold)
         view = self._spaces.view()
         if view is None:
             return ()
@@ -90,52 +93,34 @@ class Copies(Answers):
             self._stored = Stored(state, pairs, rows, snapshot.items(snapshot.evidence.repeated()))
         return self._stored
 
-    def duplicates_of(self, picture: Any, *, threshold: float = SURE) -> tuple[Match, ...]:
+    def duplicates_of(self, picture: Any, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Do we have this picture already? The items that it is a copy of, the surest first; it is not added.
 
         `picture`: as for `search`, or an item's id. Raises what `search` raises.
         """
+        check_sure(threshold)
         view = self._spaces.view()
         if view is None:
             return ()
-        self._follow(view).run()
-        asked = picture if isinstance(picture, int) and not isinstance(picture, bool) else None
-        if asked is not None:
-            image = self._picture(view, asked, 0)
-        elif is_remote(picture):
-            image = images.as_picture(read(picture, view.limits, view.web), 0, view.limits)
-        else:
-            image = images.as_picture(picture, 0, view.limits)
-        return tuple(self._matches(view, image, asked, threshold))
-
-    def _matches(self, view: View, image: Image, asked: int | None, threshold: float) -> list[Match]:
-        from indexers.matching import features as seeing
-        from indexers.matching import hashes
-        from indexers.matching.verification import verify
-
-        prepared = view.flat.index.prepare(view.embedder().embed([image]))
+        following = self._follow(view)
+        following.run()
+        asked = int(picture) if is_whole(picture) else None
+        image = looked_at(picture, view) if asked is None else self._picture(view, asked, 0)
+        vector = view.flat.index.prepare(view.embedder().embed([image]))
         with view.followers.current() as snapshot:
-            near = view.searcher.within(prepared, self._near(view))[0].tolist()
-            nominated = candidates_of(self._follow(view).prints(snapshot), hashes.perceptual(image))
-            wanted = sorted({*near, *nominated} - {asked})
-            kept, rows = snapshot.evidence.features(wanted), snapshot.hits(wanted)
-        mine, found = seeing.features(image), []
-        for one in wanted:
-            try:
-                other = seeing.unpack(kept[one]) if one in kept else seeing.features(self._picture(view, one, 512))
-            except UnreadablePicture:
-                continue
-            proof = verify(mine, other)
-            if proof.kind == "same picture" and proof.score >= threshold:
-                row = rows[one]
-                found.append(Match(one, row.key, row.uri, proof.kind, round(proof.score, 4), proof.to_dict()))
-        return sorted(found, key=lambda match: (-match.score, match.item))
+            wanted = [one for one in following.candidates(snapshot, image, vector) if one != asked]
+            rows = snapshot.hits(wanted)
+        found = [
+            Match(one, rows[one].key, rows[one].uri, kind, round(proof.score, 4), proof.to_dict())
+            for one, kind, proof in following.proofs(image, wanted)
+            if kind in COPIES and proof.score >= threshold
+        ]
+        return tuple(sorted(found, key=lambda match: (-match.score, match.item)))
 
     def calibrate(self, pictures: int = 100) -> float:
         """Measure on the collection's own pictures from which similarity of vectors on two are worth a proof, and
         remember it for the space. Known embedders come with such a figure. Raises UsageError for too few pictures."""
-        from indexers.matching.calibration import calibrated
-
+        whole(pictures, "pictures is how many are tried,")
         view = self._spaces.view()
         if view is None:
             raise UsageError("the collection is empty; add pictures first")
@@ -148,7 +133,7 @@ class Copies(Answers):
                 found.append(self._picture(view, one, view.embedder().input_size))
         near = calibrated(found[:pictures], view.embedder().embed)
         with self._catalogue.transaction() as writing:
-            writing.set_setting(f"near {view.space.id}", near)
+            writing.set_near(view.space.id, near)
         return near
 
     def overlay(self, a: Name, b: Name) -> Image:
@@ -162,7 +147,7 @@ class Copies(Answers):
             names = snapshot.resolve([a, b])
         if view is None:
             raise ItemNotFound("the collection is empty")
-        one, other = (self._picture(view, name, 512) for name in names)
+        one, other = (self._picture(view, name, EDGE) for name in names)
         return overlay(one, other, from_pictures(one, other))
 
     def move_duplicates(
@@ -172,9 +157,7 @@ class Copies(Answers):
         moved. A manifest in the folder (`manifest.jsonl`) can bring them back: `undo_moves`. Nothing is deleted, links
         and files that have changed since are left alone. Raises UsageError, WriteFailed."""
         some, place = tuple(groups), Path(folder).expanduser().resolve()
-        items = (
-            {one.id: one for one in self.get(sorted({one for group in some for one in group.items}))} if some else {}
-        )
+        items = {one.id: one for one in self.get(sorted({one for group in some for one in group.items}))}
         planned = moving.plan(some, items, place)
         if dry_run:
             return tuple(planned)
@@ -251,8 +234,7 @@ class Copies(Answers):
 
     def _near(self, view: View) -> float:
         with self._catalogue.snapshot() as snapshot:
-            measured: float | None = snapshot.setting(f"near {view.space.id}")
-        return measured or NEAR.get(view.space.embedder or "", USUAL)
+            return snapshot.near(view.space.id) or NEAR.get(view.space.embedder or "", USUAL)
 
     def _picture(self, view: View, item: int, edge: int) -> Image:
         """The picture of an item from where it lies; with an edge, at least that large. Raises UnreadablePicture."""
@@ -262,10 +244,9 @@ class Copies(Answers):
             raise ItemNotFound(f"there is no item with the id {item!r}")
         if not rows[0].uris or rows[0].missing:
             raise UnreadablePicture(f"the picture of item {item} is nowhere to be found")
-        limits: Limits = view.limits
         uri = rows[0].uris[0]
-        data = read(uri, limits, view.web) if is_remote(uri) else images.read(images.to_path(uri), limits)
+        data = read(uri, view.limits, view.web)
         if rows[0].hash is not None and images.fingerprint(data) != rows[0].hash:
             raise UnreadablePicture(f"{uri} has changed since it was added; add it again")
-        image = images.decode(data, edge, limits).image
+        image = images.decode(data, edge, view.limits).image
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))

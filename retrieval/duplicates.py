@@ -9,10 +9,10 @@ from typing import Any
 
 from indexers.errors import BadQuery
 from indexers.evidence import Decision, PairRow
+from indexers.followers.duplicates import COPIES
 from indexers.types import ItemRow, Json
 from retrieval.results import Record
 
-COPIES = ("same bytes", "same pixels", "same picture")
 RULES = ("kept", "every pair", "connected")
 LOSSLESS = ("PNG", "TIFF", "BMP", "PSD")
 """Formats whose bytes are all picture; of the others more bytes mean that less was thrown away."""

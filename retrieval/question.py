@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL.Image import Image
 
 from indexers import images
 from indexers.errors import BadQuery, BadVector, ItemNotFound
@@ -84,9 +85,7 @@ class Question:
         if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
             return self._vector(part)
         embedder = self._view.embedder()
-        if is_remote(part):
-            part = read(part, self._view.limits, self._view.web)
-        return cast(Vectors, embedder.embed([images.as_picture(part, embedder.input_size, self._view.limits)])[0])
+        return cast(Vectors, embedder.embed([looked_at(part, self._view, embedder.input_size)])[0])
 
     def _vector(self, part: Any) -> Vectors:
         found = checked(part, self._view.space.dimension, self._view.space.metric)
@@ -135,5 +134,21 @@ def _weight(weight: Any) -> float:
     return float(weight)
 
 
+def looked_at(given: Any, view: View, edge: int = 0) -> Image:
+    """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
+    return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
+
+
 def is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
+
+
+def is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | np.integer)
+
+
+def whole(value: Any, what: str, least: int = 1) -> int:
+    """Raises BadQuery, which begins with what it is."""
+    if not is_whole(value) or value < least:
+        raise BadQuery(f"{what} a whole number from {least} on; got {value!r}")
+    return int(value)

@@ -13,6 +13,7 @@ from indexers.types import Ids, Level, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.where import Condition, Member
 from retrieval.families import Families
+from retrieval.question import is_whole
 
 POOL = 5
 """Times as many hits as wanted are looked at before clusters are gone through one by one."""
@@ -28,8 +29,7 @@ def chosen(given: Any, name: str) -> tuple[Any, ...]:
         return ()
     several = tuple(given) if isinstance(given, list | tuple | set | frozenset) else (given,)
     for one in several:
-        number = isinstance(one, int | np.integer) and not isinstance(one, bool)
-        if not number and not hasattr(one, "_members"):
+        if not is_whole(one) and not hasattr(one, "_members"):
             raise BadQuery(f"{name} takes clusters, by id or as `clusters` gives them; got {one!r}")
     return several
 

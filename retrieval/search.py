@@ -31,7 +31,7 @@ from indexers.words import terms
 from retrieval import restrict
 from retrieval.families import Families
 from retrieval.filters import parse
-from retrieval.question import Question, is_number
+from retrieval.question import Question, is_number, whole
 from retrieval.results import Hit, Hits
 
 FILTERS = 16
@@ -275,12 +275,8 @@ def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[
     return chosen
 
 
-def _count(k: Any, default: int | None, what: str = "k is the number of hits wanted") -> int | None:
-    if k is None:
-        return default
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise BadQuery(f"{what}, a whole number from 1 on; got {k!r}")
-    return int(k)
+def _count(k: Any, default: int | None) -> int | None:
+    return default if k is None else whole(k, "k is the number of hits wanted,")
 
 
 def check(how: Options) -> None:
@@ -299,7 +295,7 @@ def check(how: Options) -> None:
     if diversify is not None and not (is_number(diversify) and 0 <= diversify <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
     if how.per_cluster is not None:
-        _count(how.per_cluster, None, "per_cluster is how many hits one cluster may have")
+        whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversify is not None:
             raise BadQuery("per_cluster= does not go with radius= and diversify=")
     check_level(how.level)

@@ -41,17 +41,15 @@ def caption(uri: str) -> str:
 
 def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
     """Item -> a small WebP; None where its picture can't be had any more."""
-    from indexers import images
-    from indexers.images import decode, shrink, to_path
-    from indexers.remote import is_remote, read
+    from indexers.images import decode, shrink
+    from indexers.remote import read
 
     def thumbnail(item: int) -> bytes | None:
         try:
             uri = collection.get(item).uri
             if uri is None:
                 return None
-            data = read(uri, Limits()) if is_remote(uri) else images.read(to_path(uri))
-            image = shrink(decode(data, EDGE).image, EDGE)
+            image = shrink(decode(read(uri, Limits()), EDGE).image, EDGE)
         except NearkinError:
             return None
         stream = io.BytesIO()

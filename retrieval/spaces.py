@@ -71,7 +71,7 @@ class Spaces:
 
     def _agree(self, there: list[Space]) -> None:
         """The embedder that was asked for has to be one that the collection has, if it has any."""
-        have = [space.embedder for space in there] or [self._remembered] * bool(self._remembered)
+        have = [space.embedder for space in there]  # without a space, nothing keeps it from taking another one
         if self._given is None or not have or self._given in have:
             return
         if have == [None]:

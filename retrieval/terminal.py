@@ -52,12 +52,10 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
 
 
 def written(file: Path, page: str) -> None:
-    from indexers.errors import WriteFailed
+    from retrieval.transfer import whole
 
-    try:
-        file.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise WriteFailed(f"{file} can't be written: {error.strerror or error}") from error
+    with whole(file) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def show_hits(hits: Hits) -> None:

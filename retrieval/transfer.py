@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,22 @@ def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condi
     if writer is None:
         raise UsageError(f"{path.name!r} names no format to export to; use one of: {', '.join(writers)}")
     ids = snapshot.ids(condition).tolist()
+    with whole(path) as temporary:
+        writer(temporary, ids, snapshot, space)
+    return len(ids)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Another place to write to, which takes the path's when everything is written. Raises WriteFailed."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        writer(temporary, ids, snapshot, space)
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise WriteFailed(f"{path} can't be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
-    return len(ids)
 
 
 def _rows(ids: list[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:

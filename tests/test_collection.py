@@ -68,6 +68,14 @@ def test_the_embedder_is_remembered_before_the_first_picture(tmp_path: Path, fol
     Collection.open(tmp_path / "c", embedder="tiny").close()
 
 
+def test_a_collection_without_pictures_takes_another_embedder(tmp_path: Path, folder: Path) -> None:
+    """Else one whose weights could not be had would be in the way for good."""
+    Collection.open(tmp_path / "c", create=True, embedder="resnet18").close()
+    with Collection.open(tmp_path / "c", embedder="tiny") as found:
+        found.add(folder)
+        assert found.info().embedder == "tiny"
+
+
 def test_ready_made_vectors_have_no_embedder(ready_made: Collection, folder: Path) -> None:
     assert ready_made.info().embedder is None
     for use in (lambda: ready_made.add(folder), lambda: ready_made.search(folder / "red.png")):

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from indexers.evidence import Prints
 from indexers.followers.duplicates import Duplicates, components
 from retrieval import Collection
 from retrieval.duplicates import DuplicateGroup
+from tests import pictures
 
 skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")
 pytest.importorskip("cv2", reason="finding points without OpenCV takes half a second a picture")
@@ -121,6 +123,41 @@ def test_do_we_have_it_already(library: Collection, originals: Path) -> None:
     item = library.items().items[0]
     assert all(match.item != item.id for match in library.duplicates_of(item.id))
     assert library.count() == before
+
+
+def test_the_same_pixels_in_another_container_are_told_from_a_copy(library: Collection, place: Path) -> None:
+    found = {Path(match.uri or "").name: match.kind for match in library.duplicates_of(place / "chelsea.png")}
+    assert found == {"chelsea.png": "same pixels", "cat again.tif": "same pixels"} | dict.fromkeys(
+        ("cat small.jpg", "cat half.jpg"), "same picture"
+    )
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), 1.01, -0.1, "much", True, None])
+def test_a_threshold_that_is_none_is_refused(library: Collection, place: Path, threshold: object) -> None:
+    for ask in (library.duplicates, partial(library.duplicates_of, place / "chelsea.png")):
+        with pytest.raises(BadQuery, match="threshold is how sure it must be, from 0 to 1; got"):
+            ask(threshold=threshold)  # type: ignore[operator]
+
+
+def test_calibration_is_measured_and_goes_with_its_space(tmp_path: Path) -> None:
+    place = tmp_path / "p"
+    place.mkdir()
+    for number in range(20):
+        pictures.noise(number, (64, 64)).save(place / f"{number}.png")
+    with Collection.open(tmp_path / "c", create=True, embedder="tiny") as library:
+        library.add(place)
+        near = library.calibrate()
+        assert 0.3 <= near <= 1
+        for few in (3, 0, -3):
+            with pytest.raises((UsageError, BadQuery), match=r"calibration needs at least 20|pictures is how many"):
+                library.calibrate(few)
+        library.fill("classic")
+        library.use("classic")
+        with library._catalogue.snapshot() as snapshot:
+            assert (snapshot.near(1), snapshot.near(2)) == (near, None)
+        library.drop_space("tiny")
+        with library._catalogue.snapshot() as snapshot:
+            assert snapshot.near(1) is None
 
 
 def test_decisions_last(library: Collection, place: Path, tmp_path: Path) -> None:

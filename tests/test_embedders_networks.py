@@ -34,6 +34,7 @@ torchvision = pytest.importorskip("torchvision")
 timm = pytest.importorskip("timm")
 open_clip = pytest.importorskip("open_clip")
 save_file = pytest.importorskip("safetensors.torch").save_file
+pytestmark = pytest.mark.usefixtures("one_core")
 
 CONFIG = {
     "model_cfg": {
@@ -44,15 +45,6 @@ CONFIG = {
     "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.3, 0.2, 0.25]},
 }
 RESNET18_FILE, TIMM_MODEL = "resnet18.safetensors", "test_vit"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_core() -> Iterator[None]:
-    """Beside other busy processes, torch's threads wait for each other longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Theirs(NamedTuple):

@@ -35,6 +35,8 @@ from tests.pictures import looks_like_quarters
         (b"<html>", "text"),
         ("grüße".encode(), "text"),
         (bytes(100), "not a picture of a format"),
+        (b"PK\x03\x04" + bytes(100), "an archive; give its pictures' address"),
+        (bytes(257) + b"ustar", "an archive; give its pictures' address"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text"),
         (b"\xff\xd8\xff", "cut off|damaged"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),

@@ -23,9 +23,9 @@ from indexers.matching import features as seeing
 from indexers.matching import hashes
 from indexers.matching.descriptors import opencv
 from indexers.matching.features import Features
-from indexers.matching.verification import SAME, verify
+from indexers.matching.verification import SAME, Evidence, verify
 from indexers.reads import Snapshot
-from indexers.types import Ids
+from indexers.types import Ids, Vectors
 from indexers.vectors.base import unit
 from indexers.vectors.exact import Exact
 
@@ -42,6 +42,7 @@ SINGLY = 8
 MEMBERS = 40
 """Of copies that hang together by chains so many are compared with each other, each with each."""
 COPIES = ("same pixels", "same picture")
+"""Kinds of pairs that are copies, the stronger one first."""
 ROWS = 8192
 """Vectors compared at a time."""
 
@@ -123,6 +124,33 @@ class Duplicates:
             return hashes.perceptual(self._load(one.item, 64))
         except PictureError:
             return None
+
+    # ---- a picture that is not there
+
+    def candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> Iterable[int]:
+        """The items that it may be a copy of. `vector`: its own, prepared for the flat file, float32 (1, dimension)."""
+        prints, found = self.prints(snapshot), hashes.perceptual(image)
+        bits = np.minimum(
+            hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
+            hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
+        )
+        near = self._flat().within(vector, self.near)[0]
+        chosen: list[int] = np.union1d(near, prints.items[bits <= RADIUS]).tolist()
+        return chosen
+
+    def proofs(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
+        """What is proven about the picture, in full, and each item whose own picture can be had; and the kind."""
+        some, mine = list(items), seeing.features(image)
+        with self._catalogue.snapshot() as snapshot:
+            kept = snapshot.evidence.features(some)
+        for one in some:
+            theirs = self._features(one, kept.get(one))
+            if theirs is None:
+                continue
+            found = verify(mine, theirs)
+            twins = found.kind == "same picture" and image.size == (theirs.width, theirs.height)
+            equal = twins and self._pixels(one) == hashes.pixel_hash(image)
+            yield one, "same pixels" if equal else found.kind, found
 
     # ---- candidates
 
@@ -259,15 +287,3 @@ def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
             owner |= dict.fromkeys(other, one)
         owner[a] = owner[b] = one
     return list({id(one): one for one in owner.values()}.values())
-
-
-def candidates_of(prints: Prints, found: hashes.Hashes) -> Sequence[int]:
-    """Items whose hashes are near those of a picture, or of its mirror image."""
-    if not len(prints.items):
-        return []
-    bits = np.minimum(
-        hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
-        hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
-    )
-    chosen: list[int] = prints.items[bits <= RADIUS].tolist()
-    return chosen

@@ -12,6 +12,10 @@ from indexers.errors import UsageError
 from indexers.types import Vectors
 from indexers.vectors.base import unit
 
+NEAR = {"lite0": 0.8, "classic": 0.68, "tiny": 0.92}
+"""What was measured on sample photographs, by embedder."""
+USUAL = 0.8
+"""Of an embedder that nothing is known of."""
 KEPT = 0.98
 """The share of generated copies that have to be nominated by their vectors (hashes nominate some of the others)."""
 FEWEST = 20

@@ -38,19 +38,14 @@ def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
     embedder, cores = Lite0(), Config().cores
     paths = sorted(folder.iterdir())
     embedder.embed([Image.new("RGB", (64, 64))])  # weights are loaded
-    need, alone = [busy(embedder, paths[:sample], cores)], [processor_time(embedder, paths[:sample])]
-    target = bench.work / "added"
-    walls = []
-    for _ in range(2):
-        shutil.rmtree(target, ignore_errors=True)
-        with Collection.open(target, create=True, embedder=embedder) as collection:
-            start = time.perf_counter()
-            report = collection.add(folder)
-            walls.append(time.perf_counter() - start)
-            assert report.added + report.known == len(paths), report
+    need: list[float] = []
+    alone: list[float] = []
+
+    def measure() -> None:
         need.append(busy(embedder, paths[:sample], cores))
         alone.append(processor_time(embedder, paths[:sample]))
-    shutil.rmtree(target)
+
+    walls = added(bench, folder, embedder, measure)
     peer, single = (float(np.median(times)) * len(paths) / sample / cores for times in (need, alone))
     bench.add(
         f"add of {len(paths):,} {what}, {cores} cores",
@@ -61,6 +56,21 @@ def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
         limit=1.15 * peer,
         note=f"{len(paths) / np.median(walls):.0f} a second; {single:.3g} s if one core works while the others idle",
     )
+
+
+def added(bench: Bench, folder: Path, embedder: Embedder, measure: Callable[[], None]) -> list[float]:
+    """Seconds that each of two new collections takes to add a folder; `measure` is called before, between and after."""
+    count, target, walls = len(list(folder.iterdir())), bench.work / "added", []
+    measure()
+    for _ in range(2):
+        with Collection.open(target, create=True, embedder=embedder) as collection:
+            start = time.perf_counter()
+            report = collection.add(folder)
+            walls.append(time.perf_counter() - start)
+            assert report.added + report.known == count, report
+        measure()
+        shutil.rmtree(target)
+    return walls
 
 
 def busy(embedder: Embedder, paths: Sequence[Path], cores: int) -> float:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,6 @@ from indexers.embedders.clip import Clip
 from indexers.embedders.engines import cosine
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.torchvision import ResNet50
-from retrieval import Collection
 from retrieval.config import Config
 from tests.bench import adding
 from tests.bench.harness import Bench, in_turns
@@ -86,19 +84,11 @@ def compare(
 
 def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
     """Wall time of `add`, beside the processor time of decoding and of the forward pass, shared by the cores."""
-    paths, cores, target = sorted(folder.iterdir()), Config().cores, bench.work / "added"
+    paths, cores = sorted(folder.iterdir()), Config().cores
     sample = min(sample, len(paths))
     embedder.engine()
-    need, walls = [busy(embedder, paths[:sample], cores)], []
-    for _ in range(2):
-        shutil.rmtree(target, ignore_errors=True)
-        with Collection.open(target, create=True, embedder=embedder) as collection:
-            start = time.perf_counter()
-            report = collection.add(folder)
-            walls.append(time.perf_counter() - start)
-            assert report.added + report.known == len(paths), report
-        need.append(busy(embedder, paths[:sample], cores))
-    shutil.rmtree(target)
+    need: list[tuple[float, float]] = []
+    walls = adding.added(bench, folder, embedder, lambda: need.append(busy(embedder, paths[:sample], cores)))
     wall, share = float(np.median(walls)), len(paths) / sample
     peer, bare = (float(seconds) * share for seconds in np.median(need, axis=0) / [cores, 1])
     bench.add(
