@@ -32,7 +32,8 @@ BUILT_IN = {
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
-        "kmeans": "indexers.clusterers.kmeans:IncrementalKMeans",
+        "kmeans": "indexers.clusterers.kmeans:KMeans",
+        "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
     },
 }
 

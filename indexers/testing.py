@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexers.clusterers.contract import ClustererContract
 from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
 from indexers.types import Ids, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex, unit
 
-__all__ = ["EmbedderContract", "Tiny", "VectorIndexContract"]
+__all__ = ["ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
 
 
 class VectorIndexContract:

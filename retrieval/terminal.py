@@ -52,7 +52,7 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
 
 
 def written(file: Path, page: str) -> None:
-    from retrieval.transfer import whole
+    from indexers.files import whole
 
     with whole(file) as temporary:
         temporary.write_text(page, encoding="utf-8")

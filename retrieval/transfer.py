@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from indexers.errors import MissingPackage, UsageError, WriteFailed
+from indexers.errors import MissingPackage, UsageError
+from indexers.files import whole
 from indexers.reads import Snapshot, chunks
 from indexers.types import LEVELS, Json, Space
 from indexers.where import Condition
@@ -53,19 +52,6 @@ def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condi
     with whole(path) as temporary:
         writer(temporary, ids, snapshot, space)
     return len(ids)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Another place to write to, which takes the path's when everything is written. Raises WriteFailed."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WriteFailed(f"{path} can't be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _rows(ids: list[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:

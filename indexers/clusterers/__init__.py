@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
-    from indexers.clusterers.kmeans import IncrementalKMeans
+    from indexers.clusterers.base import Clusterer
+    from indexers.clusterers.incremental import IncrementalKMeans
+    from indexers.clusterers.kmeans import KMeans
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "GraphAgglomeration", "IncrementalKMeans"]
+__all__ = ["ClusterTree", "Clusterer", "GraphAgglomeration", "IncrementalKMeans", "KMeans"]
 
-MODULES = {"ClusterTree": "tree", "GraphAgglomeration": "agglomeration", "IncrementalKMeans": "kmeans"}
+MODULES = {
+    "ClusterTree": "tree",
+    "Clusterer": "base",
+    "GraphAgglomeration": "agglomeration",
+    "IncrementalKMeans": "incremental",
+    "KMeans": "kmeans",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.clusterers.kmeans import IncrementalKMeans
+from indexers.clusterers.incremental import IncrementalKMeans
 from indexers.clusterers.neighbours import unit
 
 

@@ -19,7 +19,7 @@ from indexers.types import Change, Ids, Space, Vectors
 from indexers.writes import Transaction
 
 if TYPE_CHECKING:
-    from indexers.clusterers.kmeans import IncrementalKMeans
+    from indexers.clusterers.incremental import IncrementalKMeans
 
 BATCH = 1024
 SAMPLE = 10_000
@@ -99,7 +99,7 @@ class Partitions(Follower):
 
 
 def _fresh() -> IncrementalKMeans:
-    from indexers.clusterers.kmeans import IncrementalKMeans  # brings scikit-learn with it
+    from indexers.clusterers.incremental import IncrementalKMeans  # brings scikit-learn with it
 
     return IncrementalKMeans(**SETTINGS)
 

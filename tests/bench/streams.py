@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from indexers.clusterers.kmeans import IncrementalKMeans
+from indexers.clusterers.incremental import IncrementalKMeans
 from indexers.clusterers.neighbours import unit
 from tests.bench.harness import Bench, nested
 from tests.bench.labelled import Labelled, labelled

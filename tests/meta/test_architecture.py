@@ -18,7 +18,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 LAYERS = [
     {"errors"},
     {"types"},
-    {"schema", "plugins", "scan", "attributes", "locks", "words"},
+    {"schema", "plugins", "scan", "attributes", "locks", "words", "files"},
     {"colours", "database"},
     {"images", "remote"},
     {"isolation"},
