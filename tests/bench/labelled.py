@@ -32,6 +32,8 @@ GCOMPRIS = Path("/usr/share/gcompris-qt/rcc")
 EMOJI = Path("/usr/share/unicode/emoji/emoji-test.txt")
 Drawn = tuple[Callable[[], Image.Image], str]
 """A picture that is drawn when it is needed, and its class."""
+Source = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]
+"""A set by name, and how its vectors and labels are made."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,32 @@ class Labelled:
 
 def labelled(bench: Bench) -> list[Labelled]:
     """Every set that can be had here, of at most 10,000 items."""
-    found = []
-    for name, load in (
+    sources: list[Source] = [
         ("fashion", lambda: _embedded(_fashion(int(5000 * max(bench.scale, 0.1))))),
         ("emoji", lambda: _embedded(_some(list(_emoji()), bench.scale))),
         ("gcompris", lambda: _embedded(_some(list(_gcompris()), bench.scale))),
         ("digits", _digits),
         ("nested", lambda: nested(int(10_000 * max(bench.scale, 0.1)), bench.dimension)),
-    ):
-        path = bench.work / f"labelled-{name}-{bench.scale:g}.npz"
+    ]
+    return list(_loaded(bench, sources))
+
+
+def featured(bench: Bench) -> list[Labelled]:
+    """Ten thousand of Fashion-MNIST and the pictures of gcompris, seen by `lite0` and by `classic`; and digits, by
+    their pixels."""
+    count = int(10_000 * max(bench.scale, 0.02))
+    sources: list[Source] = [("digits", _digits)]
+    for embedder in ("lite0", "classic"):
+        sources += [
+            (f"fashion {embedder}", lambda name=embedder: _embedded(_fashion(count), name)),  # type: ignore[misc]
+            (f"gcompris {embedder}", lambda name=embedder: _embedded(_some(list(_gcompris()), bench.scale), name)),  # type: ignore[misc]
+        ]
+    return list(_loaded(bench, sources, "featured"))
+
+
+def _loaded(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> Iterator[Labelled]:
+    for name, load in sources:
+        path = bench.work / f"{kind}-{name.replace(' ', '-')}-{bench.scale:g}.npz"
         try:
             if not path.exists():
                 vectors, label = load()
@@ -63,8 +82,7 @@ def labelled(bench: Bench) -> list[Labelled]:
             print(f"  {name} is left out: {error}", file=sys.stderr, flush=True)
             continue
         with np.load(path) as kept:
-            found.append(Labelled(name, kept["vectors"], kept["label"]))
-    return found
+            yield Labelled(name, kept["vectors"], kept["label"])
 
 
 def _some(pictures: list[Drawn], scale: float) -> list[Drawn]:
@@ -73,18 +91,18 @@ def _some(pictures: list[Drawn], scale: float) -> list[Drawn]:
     return [pictures[place] for place in np.random.default_rng(SEED).permutation(len(pictures))[:count]]
 
 
-def _embedded(pictures: Sequence[Drawn], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors by lite0. A class is numbered by its place among the sorted names. What can't be drawn is left out."""
-    embedder = plugins.load("nearkin.embedders", "lite0")()
-    vectors, names = [], []
+def _embedded(pictures: Sequence[Drawn], name: str = "lite0", batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors by an embedder. Classes are numbered in the order of their names. What can't be drawn is left out."""
+    embedder = plugins.load("nearkin.embedders", name)()
+    vectors, classes = [], []
     for start in range(0, len(pictures), batch):
         drawn = []
-        for draw, name in pictures[start : start + batch]:
+        for draw, label in pictures[start : start + batch]:
             with suppress(ValueError):  # an SVG without a size
                 drawn.append(images.as_picture(draw()))
-                names.append(name)
+                classes.append(label)
         vectors.append(embedder.embed(drawn))
-    return np.concatenate(vectors), np.unique(names, return_inverse=True)[1]
+    return np.concatenate(vectors), np.unique(classes, return_inverse=True)[1]
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
