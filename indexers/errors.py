@@ -13,6 +13,7 @@
     │   ├── ItemNotFound                    no item with that id or key
     │   ├── SpaceNotFound                   no space of that name
     │   ├── ClusterNotFound                 no cluster with that id (any more)
+    │   ├── ClusteringNotFound              no clustering of that name
     │   └── CollectionNotFound              no collection in that folder
     ├── PictureError                        one picture can't be read; a run goes on without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
@@ -87,6 +88,10 @@ class SpaceNotFound(NotFound):
 
 class ClusterNotFound(NotFound):
     """No cluster with that id, or none any more."""
+
+
+class ClusteringNotFound(NotFound):
+    """No clustering of that name."""
 
 
 class CollectionNotFound(NotFound):

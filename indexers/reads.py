@@ -14,6 +14,7 @@ from indexers import words
 from indexers.attributes import LARGEST, is_text
 from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.evidence import Evidence
+from indexers.groupings import Groupings
 from indexers.remembered import Remembered
 from indexers.scan import to_uri
 from indexers.schema import (
@@ -79,7 +80,8 @@ class Snapshot:
         self.oldest: int = row[1]
         self.space: int | None = row[2]
         self._clustered: int | None = row[3]
-        self.clusters, self.evidence = Remembered(connection), Evidence(connection)
+        self.clusters, self.groupings = Remembered(connection), Groupings(connection)
+        self.evidence = Evidence(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""

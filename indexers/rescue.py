@@ -31,6 +31,8 @@ TABLES = (
     "member",
     "event",
     "partitioning",
+    "grouping",
+    "placed",
     "decision",
 )
 """In order of reference. What filters read is made anew; changes and followers begin anew."""

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -226,6 +226,39 @@ partitioning = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     comment="the centroids of a space's partitions, and what mini-batch k-means has to remember to go on learning",
+)
+
+grouping = sa.Table(
+    "grouping",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("method", sa.String, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("choice", sa.JSON, nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("model", sa.LargeBinary, nullable=False),
+    sa.Column("begun", sa.JSON, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("made_at", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+    comment="a clustering that somebody asked for, by name: the method, how items were chosen to learn from, what it "
+    "learned and the cluster of each of its labels; what it was like when it was made, at change `since`; the change "
+    "that its members follow, and how often they were written",
+)
+
+placed = sa.Table(
+    "placed",
+    metadata,
+    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("grouping", sa.Integer, sa.ForeignKey("grouping.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("cluster", sa.Integer, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Index(None, "grouping", "cluster", "item"),
+    comment="the cluster of each item in a grouping, 0: loose; `since`: the change at which it came into it",
 )
 
 fingerprint = sa.Table(

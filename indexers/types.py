@@ -12,7 +12,8 @@ Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Json = dict[str, Any]
 Metric = Literal["cosine", "ip", "l2", "l1", "minkowski"]
-Level = Literal["coarse", "medium", "fine"]
+Level = str
+"""One of the tree's levels, or the name of a clustering that somebody asked for beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 What = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
@@ -189,12 +190,32 @@ class Clustering(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """The clusters of each item: `items` int64 (n,), sorted; `labels` int64 (n, 3), coarse to fine, 0 where it is
-    loose; `since` int64 (n,), the change at which it came into its cluster of medium."""
+    """The clusters of each item: `items` int64 (n,), sorted; `labels` int64 (n, 3), coarse to fine, or (n, 1) in a
+    clustering by name, 0 where it is loose; `since` int64 (n,), the change at which it came into its cluster (of
+    medium)."""
 
     items: Ids
     labels: NDArray[np.int64]
     since: Ids
+
+
+class GroupingRow(NamedTuple):
+    """A clustering by name, in a space. `choice`: how the items to learn from were chosen. `labels`: the public id of
+    each of the model's labels. `begun`: what it was like when it was made, at change `since`. `position`: the change
+    that its members follow. `written`: how often they were."""
+
+    id: int
+    space: int
+    name: str
+    method: str
+    parameters: Json
+    choice: Json
+    labels: list[int]
+    begun: Json
+    since: int
+    made_at: int
+    position: int
+    written: int
 
 
 class ClusterRow(NamedTuple):

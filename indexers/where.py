@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
-from indexers.schema import attribute, item, location, member
+from indexers.schema import attribute, item, location, member, placed
 from indexers.types import Level
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
@@ -63,8 +63,8 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """It lies in one of these clusters of a level. `as_of`: the change that the clusters follow, so that conditions of
-    different moments differ."""
+    """It lies in one of these clusters of one of the tree's levels. `as_of`: the change that the clusters follow, so
+    that conditions of different moments differ."""
 
     space: int
     level: Level
@@ -72,7 +72,16 @@ class Member:
     as_of: int
 
 
-Condition = Test | All | Either | Not | Member
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """It lies in one of these clusters of a clustering by name, written for that time."""
+
+    grouping: int
+    clusters: tuple[int, ...]
+    written: int
+
+
+Condition = Test | All | Either | Not | Member | Placed
 Ids = Select[Any] | CompoundSelect[Any]
 
 
@@ -93,6 +102,9 @@ def _compile(condition: Condition) -> Ids:
             return sa.select(item.c.id).where(item.c.id.not_in(sa.select(_compile(inner).cte().c[0])))
         case Member(space, level, clusters):
             return sa.select(member.c.item).where(member.c.space == space, member.c[level].in_(clusters))
+        case Placed(grouping, clusters):
+            wanted = placed.c.grouping == grouping, placed.c.cluster.in_(clusters)
+            return sa.select(placed.c.item).where(*wanted)
         case Test(own=True):
             return _own(condition)
         case Test():

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from indexers import attributes, words
 from indexers.evidence import Proving
+from indexers.groupings import Grouped
 from indexers.reads import NEAR, Snapshot, chunks
 from indexers.remembered import Remembering
 from indexers.schema import attribute, change, counter, failure, follower, item, location, setting, space, vector
@@ -28,6 +29,7 @@ class Transaction(Snapshot):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.clusters: Remembering = Remembering(connection)
+        self.groupings: Grouped = Grouped(connection)
         self.evidence: Proving = Proving(connection)
         self.at = int(time.time() * 1e6)
         self._log: dict[tuple[int, int | None], What] = {}

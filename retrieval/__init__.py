@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         BadVector,
         CatalogueDamaged,
         CatalogueError,
+        ClusteringNotFound,
         ClusterNotFound,
         CollectionNotFound,
         ItemNotFound,
@@ -46,7 +47,17 @@ if TYPE_CHECKING:
     )
     from indexers.pipeline import Progress
     from indexers.types import Neighbours
-    from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
+    from retrieval.clusters import (
+        Cluster,
+        ClusterEvent,
+        Clusters,
+        Drift,
+        Group,
+        Loose,
+        NamedClustering,
+        Outlier,
+        Partition,
+    )
     from retrieval.collection import Collection
     from retrieval.duplicates import DuplicateGroup, Match, Pair
     from retrieval.moving import Move
@@ -58,13 +69,13 @@ __version__ = "0.1.0"
 _ROOMS = {
     "indexers.embedders.base": "Embedder",
     "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged CatalogueError
-        ClusterNotFound CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
-        PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture UnsafeFileSystem
-        UsageError WeightsUnavailable WriteFailed WriterBusy""",
+        ClusterNotFound ClusteringNotFound CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower
+        NotFound PictureError PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
+        UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.pipeline": "Progress",
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
-    "retrieval.clusters": "Cluster ClusterEvent Clusters Group Loose Outlier Partition",
+    "retrieval.clusters": "Cluster ClusterEvent Clusters Drift Group Loose NamedClustering Outlier Partition",
     "retrieval.duplicates": "DuplicateGroup Match Pair",
     "retrieval.moving": "Move",
     "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
@@ -84,9 +95,11 @@ __all__ = [
     "Cluster",
     "ClusterEvent",
     "ClusterNotFound",
+    "ClusteringNotFound",
     "Clusters",
     "Collection",
     "CollectionNotFound",
+    "Drift",
     "DuplicateGroup",
     "Embedder",
     "Failure",
@@ -100,6 +113,7 @@ __all__ = [
     "Match",
     "MissingPackage",
     "Move",
+    "NamedClustering",
     "NearkinError",
     "Neighbours",
     "NoTextTower",

@@ -30,7 +30,7 @@ class Tile:
 
     id: int
     level: str
-    """`coarse`, `medium` or `fine`."""
+    """One of the album's levels."""
     name: str | None
     """None: nobody has named it."""
     size: int
@@ -60,6 +60,8 @@ class Album:
     """The change number that all of it belongs to."""
     note: str = ""
     """Printed at the foot, such as an attribution."""
+    levels: tuple[str, ...] = LEVELS
+    """Coarse to fine."""
 
 
 def printable(text: str) -> str:
@@ -77,10 +79,10 @@ def _spelled(letter: str) -> str:
 
 def _below(album: Album) -> Below:
     """Which clusters lie in which. A parent that is not shown, or not coarser, doesn't count: so no circles."""
-    ranks = {tile.id: LEVELS.index(tile.level) for tile in album.tiles}
+    ranks = {tile.id: album.levels.index(tile.level) for tile in album.tiles}
     found: dict[int | None, list[Tile]] = {}
     for tile in album.tiles:
-        coarser = tile.parent is not None and ranks.get(tile.parent, len(LEVELS)) < ranks[tile.id]
+        coarser = tile.parent is not None and ranks.get(tile.parent, len(album.levels)) < ranks[tile.id]
         found.setdefault(tile.parent if coarser else None, []).append(tile)
     return found
 
@@ -247,6 +249,7 @@ def _data(album: Album, below: Below, thumbnail: Callable[[int], bytes | None]) 
     drawn = ((item, thumbnail(item)) for item in shown)
     return {
         "title": printable(album.title),
+        "levels": album.levels,
         "tiles": [_plain(tile, names[tile.id], parents[tile.id]) for tile in album.tiles],
         "captions": {item: printable(album.captions.get(item) or f"item {item}") for item in shown},
         "thumbnails": {item: _uri(data) for item, data in drawn if data},
@@ -269,7 +272,7 @@ def _plain(tile: Tile, name: str | None, parent: int | None) -> dict[str, Any]:
 def _names(album: Album, below: Below) -> dict[int, str | None]:
     """The name of each, which a cluster without one has from another that holds just the same."""
     names: dict[int, str | None] = {}
-    for tile in sorted(album.tiles, key=lambda one: LEVELS.index(one.level)):
+    for tile in sorted(album.tiles, key=lambda one: album.levels.index(one.level)):
         chain = _same(tile, below)
         name = next((one.name for one in chain if one.name), None)
         for one in chain:

@@ -94,6 +94,7 @@ class Answers:
         found = self._ask(space, ask)
         if found is None:
             searching.check(how)
+            searching.check_level(how.level)
             if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
                 raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
             return Hits((), self._change())
@@ -128,10 +129,11 @@ class Answers:
     # ---- families
 
     def clusters(self, level: str = "medium", *, loose: str = "apart", since: int | None = None) -> Clusters:
-        """Which families of pictures are there? Those of a level ("coarse", "medium" or "fine"), the largest first.
+        """Which families of pictures are there? Those of a level, the largest first: of the tree's ("coarse", "medium",
+        "fine"), which are nested, or of a clustering of your own by its name (`make_clustering`).
 
-        Levels are nested. Fewer than five pictures are no cluster but loose; `loose="nearest"` puts each loose one into
-        the cluster nearest to it. `since`: a change number, after which what came counts as `new`; by default it is
+        In the tree, fewer than five pictures are no cluster but loose; `loose="nearest"` puts each loose one into the
+        cluster nearest to it. `since`: a change number, after which what came counts as `new`; by default it is
         what came last. Clusters follow the catalogue when `add` or `catch_up` bring them up to date; `as_of` says how
         far they are, if another process is just writing.
         """

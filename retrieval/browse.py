@@ -18,7 +18,7 @@ from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Ou
 from retrieval.families import Facts, Families, Grouping, described
 from retrieval.question import is_number, is_whole, whole
 from retrieval.results import Hit, Hits, Item, Page
-from retrieval.search import View, check_level, families
+from retrieval.search import View, families
 
 Pages = Callable[[Ids, int, int], Page]
 """Items, page, size -> that page."""
@@ -38,27 +38,31 @@ class At(NamedTuple):
 
 def clusters(at: At, level: str, loose: str = "apart", since: int | None = None) -> Clusters:
     """All clusters of a level. `loose="nearest"`: items that are in none join the nearest one."""
-    chosen = check_level(level)
     if loose not in ("apart", "nearest"):
         raise BadQuery(f'loose is "apart" or "nearest"; got {loose!r}')
-    there = families(at.view, at.snapshot)
+    there = families(at.view, at.snapshot, level)
     if there is None:
         return Clusters((), level, 0, 0)
-    grouping = there.grouping(chosen)
+    grouping = there.grouping(level)
     rows = at.snapshot.clusters.rows([one for one, _ in grouping.clusters])
     joined = _joined(at.view, there, grouping) if loose == "nearest" else grouping
-    found = [_cluster(at, there, rows[one], chosen, joined.members(one), since) for one, _ in joined.clusters]
+    found = [_cluster(at, there, rows[one], level, joined.members(one), since) for one, _ in joined.clusters]
     return Clusters(tuple(found), level, len(joined.members(0)), there.as_of)
 
 
 def cluster(at: At, one: Any, since: int | None = None) -> Cluster:
     """One of them, by id. Raises ClusterNotFound, which says what became of it."""
-    there = families(at.view, at.snapshot)
-    level = there.alive(int(one)) if there and is_whole(one) else None
-    if there is None or level is None:
+    row = at.snapshot.clusters.rows([one]).get(one) if is_whole(one) else None
+    there = families(at.view, at.snapshot, row.level) if row and _is_level(at, row.level) else None
+    level = there.alive(int(one)) if there else None
+    if row is None or there is None or level is None:
         raise ClusterNotFound(_gone(at, one))
-    row = at.snapshot.clusters.rows([one])[one]
     return _cluster(at, there, row, level, there.grouping(level).members(one), since)
+
+
+def _is_level(at: At, level: Level) -> bool:
+    """Whether it is one still: a clustering by name may have been dropped, its clusters are remembered."""
+    return level in LEVELS or at.snapshot.groupings.named(level) is not None
 
 
 def _gone(at: At, one: Any) -> str:
@@ -134,10 +138,10 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
 
 def grouped(at: At, found: Hits, level: str) -> tuple[Group, ...]:
     """Hits by their clusters of a level, in order of their best ones; loose ones together."""
-    there = families(at.view, at.snapshot)
+    there = families(at.view, at.snapshot, level)
     if there is None:
         return (Group(None, found.hits),) if len(found) else ()
-    labels = there.grouping(check_level(level)).of(np.array([hit.item for hit in found], np.int64)).tolist()
+    labels = there.grouping(level).of(np.array([hit.item for hit in found], np.int64)).tolist()
     parts: dict[int, list[Hit]] = {}
     for hit, label in zip(found, labels, strict=True):
         parts.setdefault(label, []).append(hit)
@@ -179,8 +183,8 @@ def partitions(at: At) -> tuple[Partition, ...]:
 def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
     """The items that are in no cluster of a level, page by page in order of id, each with the nearest one."""
     _check_page(page, size)
-    there = families(at.view, at.snapshot)
-    grouping = there.grouping(check_level(level)) if there else None
+    there = families(at.view, at.snapshot, level)
+    grouping = there.grouping(level) if there else None
     if there is None or grouping is None:
         return ()
     alone = grouping.members(0)

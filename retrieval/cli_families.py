@@ -13,15 +13,14 @@ from retrieval.terminal import emit, say, written
 
 if TYPE_CHECKING:
     from retrieval.clusters import Clusters
-    from retrieval.results import Page
 
-Level = Annotated[str | None, typer.Option("--level", help="coarse, medium or fine.")]
+Level = Annotated[str | None, typer.Option("--level", help="coarse, medium, fine, or a clustering's name.")]
 Since = Annotated[int | None, typer.Option("--since", help="A change number: what came and happened after it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line's."""
-    for command in (clusters, cluster, rename, loose, outliers, recluster):
+    for command in (clusters, rename, loose, outliers, recluster):
         app.command()(command)
 
 
@@ -42,12 +41,12 @@ def clusters(
     from retrieval import album, showing
 
     with opened(collection) as source:
-        if level or count is not None or threshold is not None:
+        if html is None and (level or count is not None or threshold is not None):
             cut = count is not None or threshold is not None
             found = source.cut(count, threshold) if cut else source.clusters(level or "medium", since=since)
             emit(found.to_dict()) if as_json else show(found)
             return
-        made = showing.album(source, source.path.name, since)
+        made = showing.album(source, source.path.name, since, names=(level,) if level else album.LEVELS)
         happened = source.cluster_events(since) if since is not None else ()
         if html is not None:
             page = album.html(made, showing.thumbnails(source))
@@ -75,32 +74,6 @@ def show(found: Clusters) -> None:
             + (f"  #{one.id}" * bool(one.id))
         )
     say(f"{len(found)} clusters, {found.loose} loose items, as of change {found.as_of}")
-
-
-def cluster(
-    cluster: Annotated[int, typer.Argument(help="A cluster's id; `nearkin clusters` shows it.")],
-    collection: Folder = DEFAULT,
-    page: Annotated[int, typer.Option("--page", help="Of its items.")] = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Show one cluster and what is in it, those nearest to its middle first."""
-    with opened(collection) as source:
-        found = source.cluster(cluster)
-        items = found.items(page)
-    if as_json:
-        emit({"cluster": found.to_dict(), "items": items.to_dict()})
-        return
-    lies = f", in #{found.parent}" if found.parent else ""
-    parts = f", parts: {', '.join(f'#{one}' for one in found.children)}" if found.children else ""
-    say(f"{found.name or 'unnamed'} #{found.id}: {found.size} pictures, {found.level}{lies}{parts}")
-    listed(items)
-
-
-def listed(items: Page) -> None:
-    for item in items.items:
-        say(f"{item.id:>7}  {item.uri or item.key}")
-    if items.cursor:
-        say(f"... more: --page {items.cursor}")
 
 
 def rename(

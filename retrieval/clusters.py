@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from indexers.types import Ids
+from indexers.types import Ids, Json
 from retrieval.results import Hit, Page, Record, Table
 
 
@@ -84,6 +84,42 @@ class Clusters(Record, Table, Sequence[Cluster]):
         largest = "".join(f"\n  {one.size:>7}  {one.name or 'unnamed'} (id {one.id})" for one in self.clusters[:5])
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
         return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift(Record):
+    """How far a collection has gone from what a clustering was made of.
+
+    `new`: the share of its items that came or changed since. `gone`: the share of those of then that are not there any
+    more. `shift`: how differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and now).
+    `strange`: the share of the new items that fit their clusters worse than 19 of 20 did then, so about .05 where
+    nothing has changed; None where nothing is new.
+    """
+
+    new: float
+    gone: float
+    shift: float
+    strange: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedClustering(Record):
+    """A clustering that somebody asked for. `clusters(level=name)` gives its clusters. `made_at`, `change`: when it was
+    made, or made anew; `as_of`: the change that its members follow."""
+
+    name: str
+    method: str
+    parameters: Json
+    choice: Json
+    """How the items that it learned from were chosen; empty: all."""
+    space: str
+    clusters: int
+    items: int
+    loose: int
+    made_at: str
+    change: int
+    as_of: int
+    drift: Drift
 
 
 @dataclass(frozen=True, slots=True)

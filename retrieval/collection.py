@@ -22,6 +22,7 @@ from indexers.types import Json
 from retrieval import config as settings_of
 from retrieval import sources, transfer
 from retrieval.answers import NAMES, Name
+from retrieval.clusterings import Clusterings
 from retrieval.copies import Copies
 from retrieval.filters import parse
 from retrieval.results import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
@@ -31,7 +32,7 @@ Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]
 
 
-class Collection(Copies):
+class Collection(Copies, Clusterings):
     """Pictures, their vectors and all that follows from them, in one folder.
 
     Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.types import LEVELS, Clustering, Ids, Level, Membership, Vectors
+from indexers.types import LEVELS, Ids, Level, Membership, Vectors
 from indexers.vectors.base import unit
 from indexers.vectors.exact import Exact
 
@@ -63,58 +63,68 @@ class Grouping:
 
 
 class Families:
-    """`as_of`: the change that the clusters follow."""
+    """The clusters of some levels, each nested in those of the level before: the tree's three, or the single one of a
+    clustering by name. `as_of`: the change that they follow. `chosen`: the one at which it was decided how."""
 
-    def __init__(self, clustering: Clustering, membership: Membership, before: Families | None = None) -> None:
-        self.clustering, self._membership = clustering, membership
+    def __init__(
+        self,
+        membership: Membership,
+        as_of: int,
+        chosen: int = 0,
+        levels: tuple[Level, ...] = LEVELS,
+        before: Families | None = None,
+    ) -> None:
+        self._membership, self.as_of, self._chosen, self.levels = membership, as_of, chosen, levels
         self._facts: dict[bytes, Facts] = {}
         self._older = before._facts if before else {}
         self._groupings: dict[str, Grouping] = {}
         self._middles: dict[str, tuple[Ids, Vectors]] = {}
 
     @property
-    def as_of(self) -> int:
-        return self.clustering.position
-
-    @property
     def items(self) -> Ids:
         return self._membership.items
 
+    @property
+    def since(self) -> Ids:
+        """The change at which each item came into its cluster (of medium)."""
+        return self._membership.since
+
     def grouping(self, level: Level) -> Grouping:
         if level not in self._groupings:
-            labels = np.ascontiguousarray(self._membership.labels[:, LEVELS.index(level)])
+            labels = np.ascontiguousarray(self._membership.labels[:, self.levels.index(level)])
             self._groupings[level] = Grouping(self.items, labels)
         return self._groupings[level]
 
     def alive(self, cluster: int) -> Level | None:
         """The level at which there is such a cluster."""
-        return next((level for level in LEVELS if cluster > 0 and len(self.grouping(level).members(cluster))), None)
+        return next(
+            (level for level in self.levels if cluster > 0 and len(self.grouping(level).members(cluster))), None
+        )
 
     def parent(self, cluster: int, level: Level) -> int | None:
-        if level == LEVELS[0]:
+        if level == self.levels[0]:
             return None
-        above = self.grouping(LEVELS[LEVELS.index(level) - 1])
+        above = self.grouping(self.levels[self.levels.index(level) - 1])
         return int(above.of(self.grouping(level).members(cluster)[:1])[0]) or None
 
     def children(self, cluster: int, level: Level) -> tuple[int, ...]:
         """The largest first."""
-        if level == LEVELS[-1]:
+        if level == self.levels[-1]:
             return ()
-        labels = self.grouping(LEVELS[LEVELS.index(level) + 1]).of(self.grouping(level).members(cluster))
+        labels = self.grouping(self.levels[self.levels.index(level) + 1]).of(self.grouping(level).members(cluster))
         found, sizes = np.unique(labels[labels > 0], return_counts=True)
         return tuple(found[np.lexsort((found, -sizes))].tolist())
 
     def new(self, items: Ids, since: int | None) -> int:
-        """How many of these came into their cluster of medium after change `since`; by default with the newest
+        """How many of these came into their cluster (of medium) after change `since`; by default with the newest
         pictures that came after the levels were chosen."""
-        when = self._membership.since
         place = np.searchsorted(self.items, items)
-        after = max(self.clustering.since, self._newest - 1) if since is None else since
-        return int(np.count_nonzero(when[place] > after))
+        after = max(self._chosen, self._newest - 1) if since is None else since
+        return int(np.count_nonzero(self.since[place] > after))
 
     @cached_property
     def _newest(self) -> int:
-        return int(self._membership.since.max(initial=0))
+        return int(self.since.max(initial=0))
 
     def middles(self, level: Level, flat: Exact) -> tuple[Ids, Vectors]:
         """The clusters of a level, and the directions of their middles, float32 (clusters, dimension)."""

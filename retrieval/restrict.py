@@ -9,9 +9,9 @@ import numpy as np
 
 from indexers.errors import BadQuery, ClusterNotFound
 from indexers.reads import Snapshot
-from indexers.types import Ids, Level, Vectors
+from indexers.types import LEVELS, Ids, Level, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.where import Condition, Member
+from indexers.where import Condition, Member, Placed
 from retrieval.families import Families
 from retrieval.question import is_whole
 
@@ -49,15 +49,23 @@ def _members(one: Any, space: int, snapshot: Snapshot) -> Ids:
     if hasattr(one, "_members"):
         ids: Ids = one._members
         return ids
-    row = snapshot.clusters.rows([int(one)]).get(int(one))
-    there = snapshot.clusters.clustering(space)
-    ids = np.empty(0, np.int64)
-    if row and there:
-        condition: Condition = Member(space, row.level, (row.id,), there.position)
-        ids = snapshot.ids(condition)
+    condition = _in_cluster(int(one), space, snapshot)
+    ids = snapshot.ids(condition) if condition else np.empty(0, np.int64)
     if not len(ids):
         raise ClusterNotFound(f"there is no cluster {one} (any more); `clusters` lists those that there are")
     return ids
+
+
+def _in_cluster(one: int, space: int, snapshot: Snapshot) -> Condition | None:
+    """Lying in that cluster, of the tree or of a clustering by name; None: nobody knows it."""
+    row = snapshot.clusters.rows([one]).get(one)
+    if row is None:
+        return None
+    if row.level in LEVELS:
+        there = snapshot.clusters.clustering(space)
+        return Member(space, row.level, (one,), there.position) if there else None
+    grouping = snapshot.groupings.named(row.level)
+    return Placed(grouping.id, (one,), grouping.written) if grouping else None
 
 
 def few_each(

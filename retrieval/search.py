@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, SpaceNotFound
 from indexers.followers.base import Followers
+from indexers.followers.named import Named
 from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
@@ -52,6 +53,7 @@ class View:
     followers: Followers
     flat: Flat
     index: Index | None
+    named: Named
     embedder: Callable[[], Embedder]
     """Raises what is in the way, where the collection's embedder can't be had."""
     limits: Limits
@@ -63,7 +65,9 @@ class View:
     _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
     known: Families | None = None
-    """The clusters as they were last looked at."""
+    """The tree's clusters as they were last looked at."""
+    by_name: dict[int, tuple[int, Families]] = field(default_factory=dict)
+    """Those of clusterings by name likewise, and how often they had been written by then."""
 
     @property
     def searcher(self) -> Searcher:
@@ -85,7 +89,7 @@ class View:
         condition = parse(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
-        there = snapshot.clustered(self.space.id) if within or exclude else None
+        there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None
         clusters = restrict.key(within), restrict.key(exclude), there
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
@@ -109,8 +113,13 @@ class View:
         return ids
 
 
-def families(view: View, snapshot: Snapshot) -> Families | None:
-    """The clusters of that moment; None: there are none yet."""
+def families(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> Families | None:
+    """The clusters of that moment, of the tree or of a clustering by name; None: the tree has none yet.
+
+    Raises BadQuery: there is no such level.
+    """
+    if level not in LEVELS:
+        return _by_name(view, snapshot, level)
     position, known = snapshot.clustered(view.space.id), view.known
     if position is None:
         return None
@@ -118,15 +127,28 @@ def families(view: View, snapshot: Snapshot) -> Families | None:
         clustering = snapshot.clusters.clustering(view.space.id)
         assert clustering is not None
         member = view.tree.membership(clustering) if view.tree else None
-        known = view.known = Families(clustering, member or snapshot.clusters.membership(view.space.id), known)
+        member = member or snapshot.clusters.membership(view.space.id)
+        known = view.known = Families(member, position, clustering.since, before=known)
     return known
 
 
-def check_level(level: Any) -> Level:
-    """Raises BadQuery."""
-    if level not in LEVELS:
-        raise BadQuery(f"there is no level {level!r}; there are: {', '.join(LEVELS)}")
-    return cast(Level, level)
+def _by_name(view: View, snapshot: Snapshot, name: str) -> Families:
+    row = snapshot.groupings.named(check_level(name, snapshot))
+    assert row is not None
+    written, known = view.by_name.get(row.id, (-1, None))
+    if known is None or written != row.written:
+        member = snapshot.groupings.membership(row.id)
+        known = Families(member, row.position, row.since, (row.name,), known)
+        view.by_name[row.id] = row.written, known
+    return known
+
+
+def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
+    """Raises BadQuery: it is neither one of the tree's levels nor, at that moment, a clustering's name."""
+    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.groupings.named(level)):
+        return cast(Level, level)
+    names = [one.name for one in snapshot.groupings.rows()] if snapshot else []
+    raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
 
 
 class SpaceSwitched(Exception):
@@ -166,6 +188,7 @@ def find(view: View, question: Question | None, options: Options, *, follow: boo
     check(options)
     with view.followers.current() as snapshot:
         meant(view, snapshot, follow)
+        check_level(options.level, snapshot)
         return hits(view, snapshot, *_found(view, question, snapshot, options))
 
 
@@ -194,11 +217,11 @@ def _nearest(
 ) -> tuple[Ids, Vectors]:
     vector = view.searcher.flat.prepare(question.vector(snapshot))
     asked, diversify = question.items(snapshot), how.diversify
-    there = families(view, snapshot) if how.per_cluster is not None else None
+    there = families(view, snapshot, how.level) if how.per_cluster is not None else None
     if there is not None:
         assert count is not None
-        most, level = how.per_cluster or 1, check_level(how.level)
-        return restrict.few_each(there, view, vector, count, most, level, allowed, np.array(asked, np.int64))
+        most = how.per_cluster or 1
+        return restrict.few_each(there, view, vector, count, most, how.level, allowed, np.array(asked, np.int64))
     if how.radius is not None:
         ids, scores = view.searcher.within(vector, how.radius, allowed)
     else:
@@ -298,6 +321,5 @@ def check(how: Options) -> None:
         whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversify is not None:
             raise BadQuery("per_cluster= does not go with radius= and diversify=")
-    check_level(how.level)
     restrict.chosen(how.within, "within")
     restrict.chosen(how.exclude, "exclude")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from indexers.errors import NearkinError
-from indexers.types import LEVELS, Limits
+from indexers.types import LEVELS, Level, Limits
 from retrieval.album import Album, Tile
 
 if TYPE_CHECKING:
@@ -19,9 +19,11 @@ EDGE = 160
 """Pixels of a thumbnail's longer edge."""
 
 
-def album(collection: Collection, title: str, since: int | None = None, note: str = "") -> Album:
-    """The clusters of all levels, and a caption for each picture that stands for one."""
-    levels = [collection.clusters(level, since=since) for level in LEVELS]
+def album(
+    collection: Collection, title: str, since: int | None = None, note: str = "", names: Sequence[Level] = LEVELS
+) -> Album:
+    """The clusters of some levels, and a caption for each picture that stands for one."""
+    levels = [collection.clusters(level, since=since) for level in names]
     tiles = tuple(
         Tile(one.id or 0, one.level or "", one.name, one.size, one.parent, one.tightness, one.new, one.representatives)
         for found in levels
@@ -30,7 +32,7 @@ def album(collection: Collection, title: str, since: int | None = None, note: st
     shown = sorted({item for tile in tiles for item in tile.pictures})
     captions = {item.id: caption(item.uri or item.key) for item in collection.get(shown)} if shown else {}
     loose = min((found.loose for found in levels), default=0)
-    return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note)
+    return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note, tuple(names))
 
 
 def caption(uri: str) -> str:

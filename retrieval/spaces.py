@@ -18,6 +18,7 @@ from indexers.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
+from indexers.followers.named import Named
 from indexers.followers.names import Names
 from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
@@ -126,13 +127,15 @@ class Spaces:
         names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
         tree = Tree(space, flat, index, folder / "tree", identity, names) if config.clusters else None
         partitions = Partitions(space, flat) if config.clusters else None
-        followers = Followers(self._catalogue, [one for one in (flat, index, tree, partitions) if one])
+        named = Named(space, flat, names)
+        followers = Followers(self._catalogue, [one for one in (flat, index, tree, partitions, named) if one])
         followers.open()
         return View(
             space,
             followers,
             flat,
             index,
+            named,
             lambda: self.embedder(space),
             config.limits,
             config.scan_below,

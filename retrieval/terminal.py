@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -129,6 +129,21 @@ def watched() -> Iterator[Any]:
             bar.update(task, total=state.total, completed=state.done, rate=state.rate, failed=state.failed)
 
         yield watch
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[int, int, str], object] | None]:
+    """A bar for work in steps that have names, on a terminal only."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
 
 
 class Notes(logging.Handler):

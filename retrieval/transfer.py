@@ -34,7 +34,7 @@ FIELDS = (
     "metadata",
 )
 CLUSTERS = LEVELS
-"""Columns after these: the cluster of each level that an item lies in."""
+"""Columns after these: the cluster of each level that an item lies in; then those of clusterings by name."""
 
 
 def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None) -> int:
@@ -54,19 +54,27 @@ def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condi
     return len(ids)
 
 
+def _levels(snapshot: Snapshot) -> list[str]:
+    return [*CLUSTERS, *(row.name for row in snapshot.groupings.rows())]
+
+
 def _rows(ids: list[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in chunks(ids):
         labels = snapshot.clusters.labels(space.id, part) if space else {}
-        for row in snapshot.items(part):
+        items = snapshot.items(part)
+        named = {
+            row.name: snapshot.groupings.labels(row.id, np.array(part, np.int64)) for row in snapshot.groupings.rows()
+        }
+        for place, row in enumerate(items):
             values = Item.of(row).to_dict()
-            places = labels.get(row.id, (0, 0, 0))
             said = {name: values[name] for name in FIELDS}
-            yield said | {level: place or None for level, place in zip(CLUSTERS, places, strict=True)}
+            said |= {level: one or None for level, one in zip(CLUSTERS, labels.get(row.id, (0, 0, 0)), strict=True)}
+            yield said | {name: max(int(found[place]), 0) or None for name, found in named.items()}
 
 
 def _csv(path: Path, ids: list[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, (*FIELDS, *CLUSTERS))
+        writer = csv.DictWriter(file, (*FIELDS, *_levels(snapshot)))
         writer.writeheader()
         for row in _rows(ids, snapshot, space):
             writer.writerow(_flat(row))
@@ -86,8 +94,9 @@ def _parquet(path: Path, ids: list[int], snapshot: Snapshot, space: Space | None
         raise MissingPackage(
             "Parquet needs pyarrow: pip install 'nearkin[parquet]'; or export to .csv or .jsonl"
         ) from error
-    whole = dict.fromkeys(("id", "width", "height", "bytes", *CLUSTERS), arrow.int64()) | {"missing": arrow.bool_()}
-    schema = arrow.schema([(name, whole.get(name, arrow.string())) for name in (*FIELDS, *CLUSTERS)])
+    levels = _levels(snapshot)
+    whole = dict.fromkeys(("id", "width", "height", "bytes", *levels), arrow.int64()) | {"missing": arrow.bool_()}
+    schema = arrow.schema([(name, whole.get(name, arrow.string())) for name in (*FIELDS, *levels)])
     with parquet.ParquetWriter(path, schema) as writer:
         for part in chunks(ids, 10_000):
             rows = [_flat(row) for row in _rows(list(part), snapshot, space)]

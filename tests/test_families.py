@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.types import Clustering, Membership
+from indexers.types import Membership
 from indexers.vectors.exact import Exact
 from retrieval.families import Families, Grouping, described
 
@@ -24,7 +24,7 @@ def test_members_labels_and_sizes() -> None:
 def made() -> Families:
     labels = np.array([[1, 3, 6], [1, 3, 6], [1, 4, 0], [1, 4, 7], [2, 5, 8], [0, 0, 0]])
     member = Membership(np.arange(10, 16), labels, np.array([1, 1, 1, 9, 8, 9]))
-    return Families(Clustering(9, (0.1, 0.5, 0.9), 6, 1), member)
+    return Families(member, 9, 1)
 
 
 def test_clusters_know_those_above_and_below() -> None:
@@ -65,4 +65,4 @@ def test_what_stays_the_same_is_not_described_again() -> None:
     flat.add(np.arange(10, 16), np.eye(2, dtype=np.float32)[[0, 0, 1, 1, 0, 1]])
     first = made()
     facts = first.facts(np.array([10, 11]), flat)
-    assert Families(first.clustering, first._membership, first).facts(np.array([10, 11]), flat) is facts
+    assert Families(first._membership, 9, before=first).facts(np.array([10, 11]), flat) is facts

@@ -61,6 +61,17 @@ class NeighbourGraph:
     def items(self) -> Ids:
         return np.flatnonzero(self.slot >= 0)
 
+    def among(self, items: Ids) -> Ids:
+        """The neighbours of each of all its items (sorted), int64 (n, k), as places among them, nearest first, -1 where
+        there are fewer. The copies of an item have it as the first of theirs."""
+        slot = self.slot[items]
+        near = self.near[slot]
+        place = np.where(near >= 0, np.searchsorted(items, self.item[near]), -1)
+        copies = np.flatnonzero(self.item[slot] != items)
+        first = np.searchsorted(items, self.item[slot[copies]])
+        place[copies] = np.concatenate([first[:, None], place[copies, :-1]], 1)
+        return place
+
     def update(self, removed: Ids, added: Ids, prints: Prints, find: Find) -> Pairs:
         """Items go, and come (with the fingerprints of their vectors; one that is there gets another vector). `find`
         must know the items as they are afterwards. Returns how the edges have changed."""

@@ -26,9 +26,11 @@ class Names:
     def __init__(self, words: Words, flat: Callable[[], Exact]) -> None:
         self._words, self._flat = words, flat
 
-    def __call__(self, snapshot: Snapshot, born: Sequence[ClusterRow], member: Membership) -> dict[int, str]:
+    def __call__(
+        self, snapshot: Snapshot, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level] = LEVELS
+    ) -> dict[int, str]:
         """Names of these clusters; of some there is nothing to say."""
-        family = _Family(born, member)
+        family = _Family(born, member, levels)
         found = naming.by_words(_said(snapshot, family), family.parents)
         seen = self._words()
         if seen is not None:
@@ -47,10 +49,10 @@ class Names:
 class _Family:
     """The clusters to be named and their siblings: members and parents."""
 
-    def __init__(self, born: Sequence[ClusterRow], member: Membership) -> None:
+    def __init__(self, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level]) -> None:
         self.members: dict[int, Ids] = {}
         self.parents: dict[int, int | None] = {}
-        for place, level in enumerate(LEVELS):
+        for place, level in enumerate(levels):
             wanted = {row.id for row in born if row.level == level}
             if wanted:
                 self._take(place, level, wanted, member)

@@ -23,7 +23,7 @@ LAYERS = [
     {"images", "remote"},
     {"isolation"},
     {"embedders", "vectors", "clusterers", "matching"},
-    {"where", "remembered", "evidence"},
+    {"where", "remembered", "groupings", "evidence"},
     {"reads"},
     {"writes"},
     {"catalogue"},
@@ -33,7 +33,7 @@ LAYERS = [
 ]
 """Rooms of `indexers`, each of which may import those above it, and those beside it without going in circles."""
 
-SQL = {"schema", "database", "where", "words", "remembered", "evidence", "reads", "writes", "catalogue"}
+SQL = {"schema", "database", "where", "words", "remembered", "groupings", "evidence", "reads", "writes", "catalogue"}
 SQL |= {"upgrade", "rescue"}
 DOORS = {"cli", "server", "adapters", "demo"}
 TOP = {"pyproject.toml", "retrieval", "indexers", "migrations", "tests", "README.md"}

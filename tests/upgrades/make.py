@@ -22,7 +22,8 @@ METADATA = {"number": 2**53 + 1, "half": 0.5, "yes": True, "nothing": None, "tag
 
 
 def make(target: Path) -> None:
-    """Three pictures at four places, one vanished, one failure, two ready-made keys, one removed item, a decision."""
+    """Three pictures at four places, one vanished, one failure, two ready-made keys, one removed item, a
+    decision, a clustering."""
     with tempfile.TemporaryDirectory() as name:
         pictures, folder = Path(name, "pictures"), Path(name, "collection")
         pictures.mkdir()
@@ -38,6 +39,7 @@ def make(target: Path) -> None:
             collection.remove("removed")
             (pictures / "blue.png").unlink()
             collection.sync(pictures)
+            collection.make_clustering("kinds", k=2)
             collection.not_duplicates("my own key", str(pictures / "red.png"))
         compact(folder / database.FILE, str(pictures))
         target.mkdir(parents=True, exist_ok=True)
