@@ -103,7 +103,7 @@ class Evoc(Cores):
         return engine(
             noise_level=self.noise_level,
             base_min_cluster_size=self.min_cluster_size,
-            approx_approx_n_clusters=self.approx_approx_n_clusters,
+            approx_n_clusters=self.approx_n_clusters,
             n_neighbors=self.n_neighbors,
             min_samples=self.min_samples,
             random_state=self.random_state,

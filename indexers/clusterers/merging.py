@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from indexers.clusterers.base import Ints, Watch
 from indexers.clusterers.dendrogram import Floats, ordered
 from indexers.clusterers.neighbours import nearest, pairs, unit
+from indexers.clusterers.pools import distinct
 
 CROWN = 1000
 """Nodes from which on all pairs are edges."""
@@ -116,7 +117,7 @@ class Merging:
         a, b = now[self.a], now[self.b]
         moved = changed[a] | changed[b]
         a, b = a[moved & (a != b)], b[moved & (a != b)]
-        key = np.unique(np.minimum(a, b) * count + np.maximum(a, b))
+        key = distinct(np.minimum(a, b) * count + np.maximum(a, b))
         kept = (self.a[~moved], self.b[~moved], self.product[~moved], self.distance[~moved])
         self._link(np.stack([key // count, key % count], 1))
         fresh = (self.a, self.b, self.product, self.distance)
