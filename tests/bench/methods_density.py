@@ -1,5 +1,5 @@
 """What agglomeration of densities is worth, beside average linkage over all pairs, and what it costs over a large
-stored graph. Only the first is compared at one count: that of the classes."""
+stored graph."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 
-from indexers.clusterers.density import Density
 from indexers.clusterers.dendrogram import after
+from indexers.clusterers.density import Density
 from indexers.clusterers.neighbours import unit
 from tests.bench.harness import Bench, nested, process
 from tests.bench.labelled import Labelled, featured
 from tests.bench.quality import agreement, cut, linked
-from tests.bench.trees import K, WHOLE, graph
+from tests.bench.trees import WHOLE, K, graph
 
 SEEDS = 5
 PART = 4000
@@ -68,7 +68,7 @@ def cost(bench: Bench) -> None:
     np.save(bench.work / "density-vectors.npy", vectors)
     np.save(bench.work / "density-near.npy", _table(vectors, graph(bench, vectors)))
     code = "import sys; from tests.bench.methods_density import job; job(*sys.argv[1:])"
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     found = process(code, str(bench.work), str(bench.count), str(bench.dimension), environment=one)
     whole, given = bench.count >= WHOLE, vectors.nbytes / 2**20
     what = f"densities over a stored graph, {bench.count:,} x {bench.dimension}"
