@@ -3,9 +3,9 @@ stored graph."""
 
 from __future__ import annotations
 
-import resource
-import sys
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -64,12 +64,13 @@ def _both(vectors: np.ndarray, label: np.ndarray) -> tuple[float, float, int]:
 
 def cost(bench: Bench) -> None:
     """In a process of its own, so that its peak is its own; of which the vectors that are given take their part."""
-    vectors = unit(nested(bench.count, bench.dimension)[0])
-    np.save(bench.work / "density-vectors.npy", vectors)
-    np.save(bench.work / "density-near.npy", _table(vectors, graph(bench, vectors)))
-    code = "import sys; from tests.bench.methods_density import job; job(*sys.argv[1:])"
+    vectors, group = nested(bench.count, bench.dimension)
+    vectors = unit(vectors)
+    path = bench.work / "density.npz"
+    np.savez(path, vectors=vectors, group=group, near=_table(vectors, graph(bench, vectors)))
+    code = "import sys; from tests.bench.methods_density import job; job(sys.argv[1])"
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    found = process(code, str(bench.work), str(bench.count), str(bench.dimension), environment=one)
+    found = process(code, str(path), environment=one)
     whole, given = bench.count >= WHOLE, vectors.nbytes / 2**20
     what = f"densities over a stored graph, {bench.count:,} x {bench.dimension}"
     note = f"AMI {found['groups']:.3f} with {CLUSTERS} groups, {found['above']:.3f} with 40 super-groups"
@@ -91,16 +92,19 @@ def _table(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return table
 
 
-def job(work: str, count: str, dimension: str) -> None:
+def job(path: str) -> None:
     """What the process does; it prints its figures."""
-    import json
-
-    vectors, near = np.load(f"{work}/density-vectors.npy"), np.load(f"{work}/density-near.npy")
-    group = nested(int(count), int(dimension))[1]
+    with np.load(path) as given:
+        vectors, group, near = given["vectors"], given["group"], given["near"]
     start = time.perf_counter()
     found = Density(min(CLUSTERS, len(vectors))).fit(vectors, neighbours=near)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = {"seconds": time.perf_counter() - start, "peak": _peak()}
     above = after(found.children_[: len(vectors) - 40], len(vectors))
-    figures = {"groups": agreement(group, found.labels_), "above": agreement(group // 25, above)}
-    print(json.dumps(figures | {"seconds": seconds, "peak": peak}), file=sys.stdout)
+    figures |= {"groups": agreement(group, found.labels_), "above": agreement(group // 25, above)}
+    print(json.dumps(figures))
+
+
+def _peak() -> float:
+    """MiB that this process had at most; getrusage would count those of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
