@@ -32,6 +32,10 @@ BUILT_IN = {
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
+        "density": "indexers.clusterers.density:Density",
+        "evoc": "indexers.clusterers.evoc:Evoc",
+        "hdbscan": "indexers.clusterers.hdbscan:Hdbscan",
+        "hierarchical": "indexers.clusterers.hierarchical:Hierarchical",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
     },

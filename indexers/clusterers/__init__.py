@@ -8,16 +8,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
     from indexers.clusterers.base import Clusterer
+    from indexers.clusterers.density import Density
+    from indexers.clusterers.evoc import Evoc
+    from indexers.clusterers.hdbscan import Hdbscan
+    from indexers.clusterers.hierarchical import Hierarchical
     from indexers.clusterers.incremental import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "Clusterer", "GraphAgglomeration", "IncrementalKMeans", "KMeans"]
+__all__ = [
+    "ClusterTree",
+    "Clusterer",
+    "Density",
+    "Evoc",
+    "GraphAgglomeration",
+    "Hdbscan",
+    "Hierarchical",
+    "IncrementalKMeans",
+    "KMeans",
+]
 
 MODULES = {
     "ClusterTree": "tree",
     "Clusterer": "base",
+    "Density": "density",
+    "Evoc": "evoc",
     "GraphAgglomeration": "agglomeration",
+    "Hdbscan": "hdbscan",
+    "Hierarchical": "hierarchical",
     "IncrementalKMeans": "incremental",
     "KMeans": "kmeans",
 }

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 from indexers.clusterers.cuts import merges
+from indexers.clusterers.dendrogram import after
 from indexers.clusterers.neighbours import nearest, pairs, unit
 from indexers.clusterers.pools import Ints
 from indexers.clusterers.tree import ClusterTree
@@ -145,7 +146,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             taken = int(np.count_nonzero(self.distances_ < self.distance_threshold))
         else:
             taken = int(np.count_nonzero(self.distances_ <= 1 - self.tree_.levels().medium))
-        self.labels_ = _labels(self.children_[:taken], count)
+        self.labels_ = after(self.children_[:taken], count)
         self.n_clusters_ = count - taken
 
 
@@ -185,15 +186,3 @@ def _dendrogram(tree: ClusterTree, count: int) -> tuple[Ints, NDArray[np.float64
     )
     distance = np.concatenate([np.zeros(copies), 1 - nodes.height[ordered], np.full(len(joined), APART)])
     return np.sort(found, 1), distance
-
-
-def _labels(children: Ints, count: int) -> Ints:
-    """The clusters after the given merges, numbered in the order of their first rows."""
-    top = np.arange(count + len(children))
-    top[children.ravel()] = np.repeat(count + np.arange(len(children)), 2)
-    while not np.array_equal(top, top[top]):
-        top = top[top]
-    _, first, label = np.unique(top[:count], return_index=True, return_inverse=True)
-    order = np.empty(len(first), np.int64)
-    order[np.argsort(first)] = np.arange(len(first))
-    return order[label]

@@ -1,0 +1,75 @@
+"""HDBSCAN: scikit-learn's."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import sklearn.cluster
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from indexers.clusterers.base import Ints, Rows, Watch, numbered
+from indexers.clusterers.cores import Cores
+
+LIMIT = 20_000
+"""Rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""
+
+
+class Hdbscan(Cores):
+    """Clusters that persist over the most densities, and noise (Campello, Moulavi and Sander, Density-based clustering
+    based on hierarchical density estimates, PAKDD 2013). scikit-learn's, with the interface of this family; a new row
+    joins as `Cores` says.
+
+    "euclidean" and "manhattan" take memory that grows with n, "cosine" with n^2: it refuses more than 20,000 rows. All
+    take n^2 d in time where d is large.
+
+    Parameters
+    ----------
+    min_cluster_size: rows that make a cluster. min_samples: the neighbour whose distance is the core distance, counting
+        the row itself; None: min_cluster_size. cluster_selection_epsilon: clusters nearer than this are not split.
+    cluster_selection_method: "eom" (excess of mass) or "leaf". allow_single_cluster: all rows may be one cluster.
+    metric: "euclidean", "cosine", "manhattan".
+
+    Attributes
+    ----------
+    probabilities_: float64 (n,), how much a row belongs to its cluster, 0 to 1. rows_, core_distances_: as in Cores.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "min_cluster_size": [Interval(Integral, 2, None, closed="left")],
+        "min_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "cluster_selection_epsilon": [Interval(Real, 0, None, closed="left")],
+        "cluster_selection_method": [StrOptions({"eom", "leaf"})],
+        "allow_single_cluster": ["boolean"],
+        "metric": [StrOptions({"euclidean", "cosine", "manhattan"})],
+    }
+
+    def __init__(
+        self,
+        min_cluster_size: int = 5,
+        *,
+        min_samples: int | None = None,
+        cluster_selection_epsilon: float = 0.0,
+        cluster_selection_method: str = "eom",
+        allow_single_cluster: bool = False,
+        metric: str = "euclidean",
+    ) -> None:
+        self.min_cluster_size = min_cluster_size
+        self.min_samples = min_samples
+        self.cluster_selection_epsilon = cluster_selection_epsilon
+        self.cluster_selection_method = cluster_selection_method
+        self.allow_single_cluster = allow_single_cluster
+        self.metric = metric
+
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+        if self.metric == "cosine" and len(rows) > LIMIT:
+            raise ValueError(
+                f"X has {len(rows):,} rows; metric='cosine' holds all pairs, of at most {LIMIT:,}; "
+                "use unit vectors with metric='euclidean', or Evoc"
+            )
+        # Their float64 rows are changed in place unless copied, and their parameters are ours.
+        found = sklearn.cluster.HDBSCAN(**self.get_params(), copy=True).fit(rows)
+        self.labels_ = numbered(found.labels_)
+        self.probabilities_ = found.probabilities_
+        self.rows_ = rows
+        self.core_distances_ = self._near(self.min_samples or self.min_cluster_size, rows)[0][:, -1]
