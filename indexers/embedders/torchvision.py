@@ -1,4 +1,4 @@
-"""torchvision's classifiers of pictures without their last layer: the classics by their own names, all others by name."""
+"""torchvision's classifiers of pictures without their last layer, the classics of ImageNet by names of their own."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class TorchVision(NetworkEmbedder):
     """The penultimate features of a classifier trained on ImageNet: what goes into its last linear layer.
 
     So 512 numbers of ResNet-18 and 2,048 of ResNet-50 (He et al., CVPR 2016) and of Inception v3, the pooled features;
-    4,096 of VGG and AlexNet, the second of their fully connected layers after its ReLU; the class token of a vision transformer; the normalised pooled
-    features of ConvNeXt and Swin; 1,280 of MobileNet.
+    4,096 of VGG and AlexNet, the second of their fully connected layers, after its ReLU; the class token of a vision
+    transformer; the normalised pooled features of ConvNeXt and Swin; 1,280 of MobileNet.
 
     Settings: `model`, a name of torchvision's; `weights`: one of its published weights (such as "IMAGENET1K_V1"), a
     local file with the whole state_dict (.safetensors, .pt, .pth), or None, which is torchvision's own choice;
