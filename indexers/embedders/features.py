@@ -44,7 +44,7 @@ class Pixels:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`look`: the picture's values, (128, 128) or (128, 128, c). `describe`: `size` numbers of a square region of them.
-    `coloured`: whether they tell flat pictures apart; others are the same for all of these, lbp to
+    `coloured`: whether they tell flat pictures of unlike colours apart; others are the same for all of these, lbp to
     scikit-image's rounding, and mostly 0."""
 
     size: int
