@@ -1,7 +1,7 @@
 """Hand-made features: how quick each is on one core, and how often the most similar other picture is of the same class.
 
-Retrieval is P@1 over every picture of a set; its standard error is below .005 on fashion and .01 on gcompris. All
-features of a set are taken at once: each is a block of equal weight, and what a name stands for is put together of them.
+Retrieval is P@1 over every picture of a set; its standard error is at most .005 on fashion and .01 on gcompris. All
+features of a set are taken at once, as blocks of equal weight, and what a name stands for is put together of them.
 """
 
 from __future__ import annotations
