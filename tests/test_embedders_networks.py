@@ -24,7 +24,7 @@ from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.onnx import Onnx
 from indexers.embedders.overview import overview
 from indexers.embedders.timm import Timm
-from indexers.embedders.torchvision import ResNet18, TorchVision
+from indexers.embedders.torchvision import ResNet18, TorchVision, headless
 from indexers.errors import BadQuery, BadSetting, MissingPackage, NoTextTower, UnknownPlugin, WeightsUnavailable
 from indexers.testing import EmbedderContract
 from indexers.types import Vectors
@@ -241,11 +241,21 @@ def test_auto_passes_over_what_is_too_coarse_or_fails(theirs: Theirs, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "model", ["alexnet", "googlenet", "mobilenet_v3_small", "squeezenet1_1", "densenet121", "convnext_tiny"]
+    "model",
+    [
+        "alexnet",  # VGG's last layers are the same, and twice as large
+        "inception_v3",
+        "googlenet",
+        "mobilenet_v3_small",
+        "squeezenet1_1",
+        "densenet121",
+        "convnext_tiny",
+    ],
 )
 def test_torchvisions_classifiers_lose_their_last_layer(model: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    extra = {"init_weights": False, "aux_logits": True} if model == "googlenet" else {}
+    inception = {"init_weights": False, "aux_logits": True, "transform_input": True}  # as with published weights
+    extra = inception if model in ("inception_v3", "googlenet") else {}
     whole = torchvision.models.get_model(model, weights=None, **extra)
     shake(whole)
     save_file(whole.state_dict(), tmp_path / "a.safetensors")
@@ -253,12 +263,35 @@ def test_torchvisions_classifiers_lose_their_last_layer(model: str, tmp_path: Pa
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (260, 270, 3), dtype=np.uint8))
     vector = embedder.embed([picture])
     assert vector.shape == (1, embedder.dimension)
+    plain = weights.fingerprint(tmp_path / "a.safetensors")  # the Inceptions once were given other pixels
+    assert (embedder.fingerprint() == plain) == (model not in ("inception_v3", "googlenet"))
     layers = [one for name, one in whole.named_modules() if isinstance(one, torch.nn.Linear) and "aux" not in name]
     if layers:  # the layer that was left out makes the classes of these features
         transform = torchvision.models.get_model_weights(model).DEFAULT.transforms()
         with torch.inference_mode():
             expected = whole.eval()(transform(picture)[None])
             np.testing.assert_allclose(layers[-1](torch.from_numpy(vector)), expected, rtol=1e-3, atol=1e-4)
+
+
+CLASSICS = {"alexnet": 4096, "vgg16": 4096, "vgg19": 4096, "inception_v3": 2048, "resnet18": 512, "resnet34": 512}
+CLASSICS |= {"resnet50": 2048, "resnet101": 2048, "resnet152": 2048}
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_the_classics_of_torchvision_have_names_of_their_own(name: str, pictures: list[Image.Image]) -> None:
+    embedder = plugins.load("nearkin.embedders", name)(device="cpu")
+    preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    assert embedder.name == name
+    assert preset.crop_size[0] <= embedder.input_size == pytest.approx(preset.resize_size[0], rel=0.15)
+    pixels = embedder.transform.normalised([embedder.prepare(one) for one in pictures])
+    expected = torch.stack([preset(one) for one in pictures]).numpy()
+    np.testing.assert_allclose(pixels, expected, atol=1e-5)
+    with torch.device("meta"):  # weightless
+        network = headless(
+            torchvision.models.get_model(name, **({"init_weights": False} if name == "inception_v3" else {}))
+        ).eval()
+        assert network(torch.from_numpy(pixels).to("meta")).shape == (len(pictures), embedder.dimension)
+    assert embedder.dimension == CLASSICS[name]
 
 
 @pytest.mark.parametrize("model", ["test_efficientnet", "test_convnext", "test_nfnet", "mobilenetv3_small_050"])
@@ -345,9 +378,15 @@ def test_openais_weights_have_another_activation() -> None:
         ("clip", {"precision": "fp8"}, "'fp8' is not known; give one of: auto, fp32, bf16, int8"),
         ("clip", {"device": "gpu"}, "device 'gpu'"),
         ("resnet18", {"model": "b"}, "is of the model 'resnet18'; use 'torchvision:b'"),
-        ("resnet18:b", {}, "no weights 'b'; it has: IMAGENET1K_V1"),
-        ("torchvision:vgg16/b", {}, "no weights 'b'; it has: IMAGENET1K_V1"),
-        ("resnet18", {"weights": "IMAGENET7"}, "no weights 'IMAGENET7'; it has: IMAGENET1K_V1"),
+        ("resnet18:b", {}, "no weights 'b' of all its layers; it has: IMAGENET1K_V1"),
+        ("torchvision:vgg16/b", {}, "no weights 'b' of all its layers; it has: IMAGENET1K_V1"),
+        ("resnet18", {"weights": "IMAGENET7"}, "no weights 'IMAGENET7' of all its layers; it has: IMAGENET1K_V1"),
+        (
+            "vgg16:IMAGENET1K_FEATURES",
+            {},
+            "no weights 'IMAGENET1K_FEATURES' of all its layers; it has: IMAGENET1K_V1, D",
+        ),
+        ("vgg19", {"model": "vgg16"}, "is of the model 'vgg19'; use 'torchvision:vgg16'"),
         ("torchvision", {}, "name of a model, as in 'torchvision:vgg16'"),
         ("torchvision:vgg7", {}, "no classifier 'vgg7'; it has: .*vgg16"),
         ("torchvision:raft_large", {}, "no classifier 'raft_large'"),
@@ -378,8 +417,8 @@ def test_constructing_and_naming_one_loads_no_torch() -> None:
         "import sys; from indexers import plugins\n"
         "for name in ['clip', 'clip:ViT-L-14', 'resnet50', 'torchvision:vgg16', 'timm:resnet26d', 'onnx:a.onnx']:\n"
         "    plugins.load('nearkin.embedders', name)()\n"
-        "for name in ['clip', 'resnet50']:\n"
-        "    plugins.load('nearkin.embedders', name)().dimension\n"
+        "for name in ['clip', 'alexnet', 'vgg16', 'vgg19', 'inception_v3', 'resnet50']:\n"
+        "    made = plugins.load('nearkin.embedders', name)(); made.dimension; name == 'clip' or made.input_size\n"
         "sys.exit(bool({'torch', 'timm', 'open_clip', 'torchvision', 'onnxruntime', 'openvino'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

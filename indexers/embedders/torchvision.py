@@ -1,4 +1,4 @@
-"""torchvision's classifiers of pictures without their last layer: ResNets by their own names, all others by name."""
+"""torchvision's classifiers of pictures without their last layer, the classics of ImageNet by names of their own."""
 
 from __future__ import annotations
 
@@ -12,23 +12,36 @@ from indexers.embedders.transform import Transform, of_torchvision
 from indexers.errors import BadSetting, MissingPackage
 from indexers.types import Json
 
-_KNOWN = {"resnet18": 512, "resnet34": 512, "resnet50": 2048, "resnet101": 2048, "resnet152": 2048}
-"""Dimensions, for which torchvision need not be imported."""
+_KNOWN = {
+    "alexnet": (4096, 256),
+    "vgg16": (4096, 256),
+    "vgg19": (4096, 256),
+    "inception_v3": (2048, 342),
+    "resnet18": (512, 256),
+    "resnet34": (512, 256),
+    "resnet50": (2048, 256),
+    "resnet101": (2048, 256),
+    "resnet152": (2048, 256),
+}
+"""Dimension and input size, for which torchvision need not be imported."""
+_INCEPTIONS = ("inception_v3", "googlenet")
+"""Their published weights come from TensorFlow, and want pixels from -1 to 1: the network makes them of torchvision's
+usual ones, if told."""
 
 
 class TorchVision(NetworkEmbedder):
     """The penultimate features of a classifier trained on ImageNet: what goes into its last linear layer.
 
-    So 512 numbers of ResNet-18 and 2,048 of ResNet-50 (He et al., CVPR 2016), the pooled features; 4,096 of VGG and
-    AlexNet, the second of their fully connected layers; the class token of a vision transformer; the normalised pooled
-    features of ConvNeXt and Swin; 1,280 of MobileNet.
+    So 512 numbers of ResNet-18 and 2,048 of ResNet-50 (He et al., CVPR 2016) and of Inception v3, the pooled features;
+    4,096 of VGG and AlexNet, the second of their fully connected layers, after its ReLU; the class token of a vision
+    transformer; the normalised pooled features of ConvNeXt and Swin; 1,280 of MobileNet.
 
     Settings: `model`, a name of torchvision's; `weights`: one of its published weights (such as "IMAGENET1K_V1"), a
     local file with the whole state_dict (.safetensors, .pt, .pth), or None, which is torchvision's own choice;
     `precision`.
 
-    In a collection: `resnet50`, `resnet50:IMAGENET1K_V1`, `resnet50:/path/to/file.pt`, `torchvision:vgg16`,
-    `torchvision:vgg16//path/to/file.pt`.
+    In a collection: `resnet50`, `resnet50:IMAGENET1K_V1`, `resnet50:/path/to/file.pt`,
+    `torchvision:densenet121`, `torchvision:densenet121//path/to/file.pt`.
     """
 
     name = "torchvision"
@@ -56,7 +69,7 @@ class TorchVision(NetworkEmbedder):
 
     @classmethod
     def named(cls, argument: str) -> Json:
-        """MODEL or MODEL/WEIGHTS; of a ResNet with a name of its own, its weights."""
+        """MODEL or MODEL/WEIGHTS; of a model with a name of its own, its weights."""
         if cls._model:
             return {"weights": argument}
         model, _, wanted = argument.partition("/")
@@ -66,11 +79,13 @@ class TorchVision(NetworkEmbedder):
 
     @property
     def dimension(self) -> int:  # type: ignore[override]
-        return _KNOWN.get(self.settings["model"]) or _dimension(self.settings["model"])
+        model = self.settings["model"]
+        return _KNOWN[model][0] if model in _KNOWN else _dimension(model)
 
     @property
     def input_size(self) -> int:  # type: ignore[override]
-        return 256 if self.settings["model"] in _KNOWN else max(self.transform.resize)
+        model = self.settings["model"]
+        return _KNOWN[model][1] if model in _KNOWN else max(self.transform.resize)
 
     def make_transform(self) -> Transform:
         preset = self._published().transforms()
@@ -86,14 +101,20 @@ class TorchVision(NetworkEmbedder):
         every = models.get_model_weights(self.settings["model"])
         if wanted is None or weights.is_file_name(wanted):
             return every.DEFAULT
-        if wanted not in every.__members__:
+        whole = [name for name, one in every.__members__.items() if one.meta.get("categories")]  # some lack layers
+        if wanted not in whole:
             raise BadSetting(
-                f"the model {self.settings['model']!r} has no weights {wanted!r}; it has: "
-                f"{', '.join(every.__members__)}, or give the path of a file"
+                f"the model {self.settings['model']!r} has no weights {wanted!r} of all its layers; it has: "
+                f"{', '.join(whole)}, or give the path of a file"
             )
         return every[wanted]
 
     # ---- weights
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of the weights' file; of an Inception, also how its pixels are made."""
+        made = "-signed" if self.settings["model"] in _INCEPTIONS else ""
+        return super().fingerprint() + made
 
     def weights_path(self, download: bool = True) -> Path:
         wanted = self.settings["weights"]
@@ -120,10 +141,40 @@ class TorchVision(NetworkEmbedder):
         return headless(network)
 
 
+class AlexNet(TorchVision):
+    """4,096 numbers of the second fully connected layer of AlexNet (Krizhevsky, 2014), trained on ImageNet."""
+
+    name = _model = "alexnet"
+
+
+class VGG16(TorchVision):
+    """4,096 numbers of the second fully connected layer of VGG-16 (Simonyan and Zisserman, ICLR 2015)."""
+
+    name = _model = "vgg16"
+
+
+class VGG19(TorchVision):
+    """4,096 numbers of the second fully connected layer of VGG-19 (Simonyan and Zisserman, ICLR 2015)."""
+
+    name = _model = "vgg19"
+
+
+class InceptionV3(TorchVision):
+    """2,048 pooled features of Inception v3 (Szegedy et al., CVPR 2016), of 299 x 299 pixels."""
+
+    name = _model = "inception_v3"
+
+
 class ResNet18(TorchVision):
     """512 pooled features of ResNet-18, trained on ImageNet."""
 
     name = _model = "resnet18"
+
+
+class ResNet34(TorchVision):
+    """512 pooled features of ResNet-34, trained on ImageNet."""
+
+    name = _model = "resnet34"
 
 
 class ResNet50(TorchVision):
@@ -136,6 +187,12 @@ class ResNet101(TorchVision):
     """2,048 pooled features of ResNet-101, trained on ImageNet."""
 
     name = _model = "resnet101"
+
+
+class ResNet152(TorchVision):
+    """2,048 pooled features of ResNet-152, trained on ImageNet."""
+
+    name = _model = "resnet152"
 
 
 def headless(network: Any) -> Any:
@@ -176,7 +233,7 @@ def _dimension(model: str) -> int:
 def _build(model: str) -> Any:
     _check(model)
     models = _models()
-    extra = {"init_weights": False} if model in ("inception_v3", "googlenet") else {}
+    extra = {"init_weights": False, "transform_input": True} if model in _INCEPTIONS else {}
     return models.get_model(model, weights=None, **extra)
 
 

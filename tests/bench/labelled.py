@@ -57,12 +57,12 @@ def labelled(bench: Bench) -> list[Labelled]:
     return list(_loaded(bench, sources))
 
 
-def featured(bench: Bench) -> list[Labelled]:
-    """Ten thousand of Fashion-MNIST and the pictures of gcompris, seen by `lite0` and by `classic`; and digits, by
-    their pixels."""
+def featured(bench: Bench, embedders: Sequence[str] = ("lite0", "classic")) -> list[Labelled]:
+    """Ten thousand of Fashion-MNIST and the pictures of gcompris, seen by each of these embedders; and digits, by their
+    pixels."""
     count = int(10_000 * max(bench.scale, 0.02))
     sources: list[Source] = [("digits", _digits)]
-    for embedder in ("lite0", "classic"):
+    for embedder in embedders:
         sources += [
             (f"fashion {embedder}", lambda name=embedder: _embedded(_fashion(count), name)),  # type: ignore[misc]
             (f"gcompris {embedder}", lambda name=embedder: _embedded(_some(list(_gcompris()), bench.scale), name)),  # type: ignore[misc]
