@@ -131,6 +131,25 @@ def watched() -> Iterator[Any]:
         yield watch
 
 
+@contextmanager
+def stepped() -> Iterator[Any]:
+    """A progress bar that says what is being done, on a terminal only."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def step(done: int, total: int, what: str) -> None:
+            bar.update(task, total=total, completed=done, description=what)
+
+        yield step
+
+
 class Notes(logging.Handler):
     """What the library notes (a derived file was rebuilt) goes to standard error."""
 
