@@ -14,16 +14,17 @@ STYLE = """
 svg { display: block; width: 100%; height: auto; font: 13px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .quiet { fill: var(--quiet); font-size: 12px; } svg .first { font-weight: 600; }
 svg .bar { fill: var(--bar); } svg .first.bar, svg .point { fill: var(--best); }
+svg .point { stroke: var(--card); stroke-width: 2; }
 svg .axis { stroke: var(--line); stroke-width: 1; }
 svg .number { fill: var(--card); font-size: 11px; font-weight: 600; }
 """
-WIDE, NAMES, VALUES = 360, 116, 62
+WIDE, NAMES, VALUES = 380, 140, 62
 """Columns in all, of the names, and of the values beside the bars."""
 ROW, BAR = 24, 14
 LETTERS = 16
 """Letters of a name that have room."""
-HIGH, LEFT, FOOT = 230, 40, 34
-"""Of points: the height, and the room for what stands beside and below them."""
+HIGH, LEFT, TOP, FOOT = 230, 40, 24, 34
+"""Of points: the height, and the room for what stands beside, above and below them."""
 
 
 class Bar(NamedTuple):
@@ -71,7 +72,7 @@ def points(about: str, some: Sequence[Point], across: str, up: str) -> str:
     logs = [log10(max(one.x, 1e-3)) for one in some]
     first, last = floor(min(logs)), floor(max(logs)) + 1
     low, high = min(0.0, *(one.y for one in some)), max(one.y for one in some) * 1.1 or 1.0
-    wide, tall = (WIDE - LEFT - 16) / (last - first), (HIGH - FOOT - 16) / (high - low)
+    wide, tall = (WIDE - LEFT - 16) / (last - first), (HIGH - FOOT - TOP) / (high - low)
     ground = HIGH - FOOT
     ticks = "".join(_tick(LEFT + (power - first) * wide, ground, power) for power in range(first, last + 1))
     levels = "".join(_level(ground - (value - low) * tall, value) for value in (low, (low + high) / 2, high))
@@ -84,7 +85,7 @@ def points(about: str, some: Sequence[Point], across: str, up: str) -> str:
 
 def _tick(x: float, ground: float, power: int) -> str:
     return (
-        f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{ground}"/>'
+        f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{ground}"/>'
         f'<text class="quiet" x="{x:.1f}" y="{ground + 15}" text-anchor="middle">{10.0**power:g}</text>'
     )
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 class Figure(NamedTuple):
     """A figure of JudgedClustering or JudgedSpace. `better`: 1 where larger is better, -1 where smaller is, 0 neither.
-    `most`: the value that it can't exceed, if it is drawn up to there. `told`: what it says."""
+    `most`: the value that it can't exceed, if it is drawn up to there. `title`: its full name; `told`: what it says."""
 
     field: str
     heading: str
     better: int
     show: Callable[[Any], str]
     most: float | None
+    title: str
     told: str
 
 
@@ -39,31 +40,24 @@ def whole(value: int) -> str:
 
 
 CLUSTERINGS = (
-    Figure("clusters", "clusters", 0, whole, None, "how many there are"),
-    Figure("loose", "loose", 0, percent, 1, "the share of items in no cluster"),
-    Figure("ari", "ARI", 1, share, 1, "adjusted Rand index: pairs that labels and clusters put together; 0 by chance"),
-    Figure("ami", "AMI", 1, share, 1, "adjusted mutual information with the labels; 0 by chance"),
-    Figure("nmi", "NMI", 1, share, 1, "the same without the adjustment: it rises with the number of clusters"),
-    Figure("purity", "purity", 1, share, 1, "items with the most frequent label of their cluster; rises likewise"),
-    Figure(
-        "silhouette",
-        "silh.",
-        1,
-        share,
-        None,
-        "silhouette, -1 to 1: how much nearer its own cluster is to an item than the next",
-    ),
-    Figure("davies_bouldin", "DB", -1, share, None, "Davies-Bouldin: how wide clusters are for how far they lie apart"),
-    Figure("stability", "stable", 1, share, 1, "ARI with what is found without a random fifth of the items"),
-    Figure("seconds", "time", -1, seconds, None, "of one fit, with loading what the method needs"),
-    Figure("cpu_seconds", "CPU", -1, seconds, None, "processor time of that fit, of all cores together"),
-    Figure("memory", "memory", -1, mebibytes, None, "what that fit held at most, beside the vectors themselves"),
+    Figure("clusters", "clusters", 0, whole, None, "Clusters", "how many there are"),
+    Figure("loose", "loose", 0, percent, 1, "Loose", "the share of items in no cluster"),
+    Figure("ari", "ARI", 1, share, 1, "Adjusted Rand index", "agreement on pairs of items; 0 by chance"),
+    Figure("ami", "AMI", 1, share, 1, "Adjusted mutual information", "what clusters say of labels; 0 by chance"),
+    Figure("nmi", "NMI", 1, share, 1, "Normalized mutual information", "rises with the number of clusters"),
+    Figure("purity", "purity", 1, share, 1, "Purity", "items with their cluster's most frequent label; rises too"),
+    Figure("silhouette", "silh.", 1, share, None, "Silhouette", "-1 to 1: how much nearer the own cluster is"),
+    Figure("davies_bouldin", "DB", -1, share, None, "Davies-Bouldin", "width of clusters by the gaps between them"),
+    Figure("stability", "stable", 1, share, 1, "Stability", "ARI with a clustering without a fifth of the items"),
+    Figure("seconds", "time", -1, seconds, None, "Time", "of one fit, with loading what the method needs"),
+    Figure("cpu_seconds", "CPU", -1, seconds, None, "Processor time", "of that fit, of all cores together"),
+    Figure("memory", "memory", -1, mebibytes, None, "Memory", "what that fit held at most, beside the vectors"),
 )
 SPACES = (
-    Figure("p_at_1", "P@1", 1, share, 1, "queries whose nearest item has their label"),
-    Figure("p_at_10", "P@10", 1, share, 1, "items among the ten nearest that have the query's label"),
+    Figure("p_at_1", "P@1", 1, share, 1, "Precision at 1", "queries whose nearest item has their label"),
+    Figure("p_at_10", "P@10", 1, share, 1, "Precision at 10", "of the ten nearest items, those with the query's label"),
     Figure(
-        "mean_average_precision", "mAP", 1, share, 1, "mean average precision: how far up all items of the label are"
+        "mean_average_precision", "mAP", 1, share, 1, "Mean average precision", "how far up the same label is ranked"
     ),
 )
 

@@ -127,7 +127,7 @@ def _chart(figure: Figure, records: Sequence[tuple[str, Any]]) -> str:
         for name, one in there
     ]
     better = {1: "more is better", -1: "less is better"}[figure.better]
-    caption = f'<figcaption>{text(figure.heading)} <span class="quiet">{better}</span></figcaption>'
+    caption = f'<figcaption>{text(figure.title)} <span class="quiet">{better}</span></figcaption>'
     return f"<figure>{caption}{charts.bars(figure.told, some, figure.most)}</figure>"
 
 
@@ -148,8 +148,13 @@ def _costs(found: Evaluation, there: Sequence[JudgedClustering]) -> str:
 
 def _reading(found: Evaluation) -> str:
     figures = [*known(found.spaces, SPACES), *known(found.clusterings, CLUSTERINGS)]
-    told = "".join(f"<dt>{text(one.heading)}</dt><dd>{text(one.told)}</dd>" for one in figures)
+    told = "".join(f"<dt>{text(one.heading)}</dt><dd>{text(_glossed(one))}</dd>" for one in figures)
     return f"<section><h2>How to read it</h2><dl>{told}</dl>{_list(remarks(found))}</section>"
+
+
+def _glossed(figure: Figure) -> str:
+    same = figure.title.lower() == figure.heading
+    return figure.told if same else f"{figure.title}: {figure.told}"
 
 
 def remarks(found: Evaluation) -> Iterator[str]:

@@ -31,6 +31,8 @@ ASKED = 1_000
 """Rows that are queries of `ranking`, where there are more."""
 SHARE = 0.8
 """Of the rows, in a draw."""
+COPIES = 1e-9
+"""Distances below are rounding."""
 
 
 class Agreement(NamedTuple):
@@ -104,7 +106,7 @@ def silhouette(
     total /= size
     total[here, own] = np.inf
     nearest = total.min(1)
-    larger = np.maximum(np.maximum(within, nearest), np.finfo(float).tiny)
+    larger = np.maximum(np.maximum(within, nearest), COPIES)
     return float(np.where(size[own] > 1, (nearest - within) / larger, 0).mean())
 
 
