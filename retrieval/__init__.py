@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
     from retrieval.collection import Collection
     from retrieval.duplicates import DuplicateGroup, Match, Pair
+    from retrieval.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.moving import Move
     from retrieval.question import item, text
     from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
@@ -66,6 +67,7 @@ _ROOMS = {
     "retrieval.collection": "Collection",
     "retrieval.clusters": "Cluster ClusterEvent Clusters Group Loose Outlier Partition",
     "retrieval.duplicates": "DuplicateGroup Match Pair",
+    "retrieval.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.moving": "Move",
     "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
     "retrieval.question": "item text",
@@ -89,6 +91,7 @@ __all__ = [
     "CollectionNotFound",
     "DuplicateGroup",
     "Embedder",
+    "Evaluation",
     "Failure",
     "Group",
     "Hit",
@@ -96,6 +99,8 @@ __all__ = [
     "Info",
     "Item",
     "ItemNotFound",
+    "JudgedClustering",
+    "JudgedSpace",
     "Loose",
     "Match",
     "MissingPackage",

@@ -86,7 +86,7 @@ def planned(snapshot: Snapshot, how: Wanted) -> Plan:
         others = np.array([one.item for one in snapshot.changes(0, space.id)], np.int64)
         items = np.intersect1d(items, others, assume_unique=True)
     if len(items) < 2:
-        raise UsageError(f"there are {len(items)} items in {_names(spaces)}; two or more can be judged")
+        raise UsageError(f"items in {_names(spaces)}: {len(items)}; two or more can be judged")
     chosen = items[some(len(items), RANKED, how.random_state)]
     truth = _truth(snapshot, how.labels, chosen) if how.labels is not None else np.full(len(chosen), -1)
     if how.k is not None and how.k > min(len(chosen), how.sample):

@@ -48,7 +48,7 @@ def _list(lines: Iterable[str], tag: str = "ul") -> str:
 def summary(found: Evaluation) -> str:
     """What was judged, in a sentence or two."""
     beside = f", {found.labelled:,} of them with one of {found.classes:,} values of {found.labels!r}"
-    draws = f"Stability is the mean of {found.draws} draws. " if found.draws else ""
+    draws = f"Stability is the mean of {found.draws} draw{'' if found.draws == 1 else 's'}. " if found.draws else ""
     return (
         f"{found.judged:,} items{beside if found.labels else ''}. {draws}random_state={found.random_state}, "
         f"as of change {found.as_of:,}, in {found.seconds:,.0f} s."
@@ -162,5 +162,7 @@ def remarks(found: Evaluation) -> Iterator[str]:
     yield "coarse, medium, fine and partitions are what the collection keeps; * marks methods tried beside them"
     if found.labels:
         yield "beside labels, an item in no cluster counts as a cluster of its own; for purity, as wrong"
+    if any(one.loose for one in found.clusterings):
+        yield "silhouette and Davies-Bouldin are of items in clusters; look at them beside the loose share"
     if found.draws:
         yield "levels are made anew at the similarities that they have now, partitions all at once"
