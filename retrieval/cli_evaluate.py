@@ -32,9 +32,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--method", help="A clusterer, or 'kmeans={\"n_init\": 10}'; may be given again (kmeans)."),
     ] = None,
-    k: Annotated[
-        int | None, typer.Option("--k", "-k", help="Clusters that methods make (as there are labels).")
-    ] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", help="Clusters for methods (as many as labels).")] = None,
     space: Annotated[list[str] | None, typer.Option("--space", help="A space; may be given again (current).")] = None,
     all_spaces: Annotated[bool, typer.Option("--all-spaces", help="Every space.")] = False,
     draws: Annotated[int, typer.Option("--draws", help="Fits without a fifth of the items, for stability.")] = 3,
@@ -45,8 +43,7 @@ def evaluate(
 ) -> None:
     """Compare clusterings, and embedders by what lies near each other; beside labels if there are some.
 
-    Stability takes as many more fits of each method as there are --draws; 0 leaves it out. Exit code 1 if any method
-    failed.
+    Stability takes as many more fits as there are --draws; 0 leaves it out. A method that fails: exit code 1.
     """
     options: dict[str, Any] = {} if method is None else {"methods": [chosen(one) for one in method]}
     options |= {} if sample is None else {"sample": sample}

@@ -168,8 +168,6 @@ class Bench:
     rows: Vectors
     truth: Ids
     draws: list[Ids]
-    whole: bool
-    """They are all the items of the space, not a sample."""
     random_state: int
     k: int | None = None
     known: Ids = field(init=False)
@@ -225,8 +223,7 @@ def _bench(found: Gathered, plan: Plan) -> Bench:
     how = plan.how
     chosen = some(len(found.items), how.sample, how.random_state)
     draws = judging.draws(len(chosen), how.draws, how.random_state)
-    entire = len(chosen) == plan.total
-    bench = Bench(found.space, found.rows[chosen], found.truth[chosen], draws, entire, how.random_state)
+    bench = Bench(found.space, found.rows[chosen], found.truth[chosen], draws, how.random_state)
     medium = next((one.labels for one in found.stored if one.name == "medium"), np.empty(0, np.int64))
     bench.k = how.k or len(np.unique(bench.truth[bench.known])) or len(np.unique(medium[medium >= 0])) or None
     return bench
@@ -260,7 +257,7 @@ def _kept(one: Stored, items: Ids, bench: Bench) -> JudgedClustering:
     place = np.minimum(np.searchsorted(one.items, items), len(one.items) - 1)
     labels = np.where(one.items[place] == items, one.labels[place], -1)
     found = bench.figures(labels)
-    again = one.again if bench.whole else "only a sample of its items is judged, and to make it anew takes all"
+    again = one.again if len(items) == len(one.items) else "only some of its items are judged, and it is made of all"
     if not isinstance(again, str):
         found |= bench.steady(labels, [again(bench.rows[draw]) for draw in bench.draws])
     elif bench.draws:

@@ -140,7 +140,7 @@ def test_above_the_sample_some_are_judged(families: Collection) -> None:
     medium = of(found, "medium")
     assert medium.clusters == 6
     assert medium.stability is None
-    assert medium.notes[0].startswith("no stability: only a sample")
+    assert medium.notes[0].startswith("no stability: only some of its items")
 
 
 def test_retrieval_ranks_no_more_than_so_many(planted: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def _heard(pipe: IO[bytes], progress: Callable[[], object] | None) -> dict[str, 
 
 
 def _fate(code: int, errors: Path) -> str:
-    if code == -signal.SIGKILL:
+    if code == -9:
         return "its process was killed; perhaps it wanted more memory than there is"
     last = errors.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
     ended = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with {code}"
