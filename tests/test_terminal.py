@@ -67,9 +67,7 @@ def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "note: index was rebuilt\n"
 
 
-def test_steps_are_shown_on_a_terminal_only(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_steps_show_on_a_terminal_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with stepped() as step:
         assert step is None
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
