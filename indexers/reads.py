@@ -301,6 +301,17 @@ class Snapshot:
         rows = self._all(query.where(follower.c.name == name, follower.c.space == space_id))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
+    def values(self, key: str) -> dict[int, str | float | bool]:
+        """The text, number or truth value of a metadata key, of the items that have one."""
+        rows = attribute.c
+        query = sa.select(rows.item, rows.text, rows.number, rows.flag).where(rows.key == key, rows.element.is_(False))
+        found = {row[0]: next((one for one in row[1:] if one is not None), None) for row in self._all(query)}
+        return {one: value for one, value in found.items() if value is not None}
+
+    def keys(self, most: int) -> list[str]:
+        """Metadata keys, in order of the alphabet."""
+        return self._scalars(sa.select(attribute.c.key).distinct().order_by(attribute.c.key).limit(most))
+
     def attributes(self, ids: Sequence[int]) -> dict[int, set[tuple[Any, ...]]]:
         """What filters read of these items: (key, element, number, text, flag)."""
         rows = attribute.c

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     )
     from retrieval.collection import Collection
     from retrieval.duplicates import DuplicateGroup, Match, Pair
+    from retrieval.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.moving import Move
     from retrieval.question import item, text
     from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
@@ -77,6 +78,7 @@ _ROOMS = {
     "retrieval.collection": "Collection",
     "retrieval.clusters": "Cluster ClusterEvent Clusters Drift Group Loose NamedClustering Outlier Partition",
     "retrieval.duplicates": "DuplicateGroup Match Pair",
+    "retrieval.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.moving": "Move",
     "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
     "retrieval.question": "item text",
@@ -102,6 +104,7 @@ __all__ = [
     "Drift",
     "DuplicateGroup",
     "Embedder",
+    "Evaluation",
     "Failure",
     "Group",
     "Hit",
@@ -109,6 +112,8 @@ __all__ = [
     "Info",
     "Item",
     "ItemNotFound",
+    "JudgedClustering",
+    "JudgedSpace",
     "Loose",
     "Match",
     "MissingPackage",

@@ -14,10 +14,11 @@ from indexers import attributes
 from indexers.catalogue import Catalogue
 from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
 from indexers.types import Failure, Ids, Neighbours
-from retrieval import browse
+from retrieval import browse, evaluation
 from retrieval import search as searching
 from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
 from retrieval.config import Config
+from retrieval.evaluation import Evaluation
 from retrieval.filters import parse
 from retrieval.question import Question
 from retrieval.results import Hits, Info, Item, Page, gathered
@@ -186,6 +187,47 @@ class Answers:
             view.followers.renew(view.tree)
         return self.clusters()
 
+    def evaluate(
+        self,
+        *,
+        labels: str | None = None,
+        methods: Sequence[str | tuple[str, Mapping[str, Any]]] = ("kmeans",),
+        k: int | None = None,
+        spaces: str | Sequence[str] | None = None,
+        draws: int = 3,
+        sample: int = evaluation.SAMPLE,
+        random_state: int = 0,
+        progress: Callable[[int, int, str], object] | None = None,
+    ) -> Evaluation:
+        """Which clustering is good here, and which embedder? The clusters of the three levels, the partitions and
+        `methods` (clusterers by name, or with parameters: `("kmeans", {"n_init": 10})`) beside each other.
+
+        `labels`: a metadata key whose values (texts, numbers, true and false) say what belongs together; with it,
+        agreement and retrieval are told too, of the items that have one. `k`: clusters for methods that are told how
+        many; by default as many as there are labels, else as medium has. `spaces`: one or several by name; by default
+        the current one. All are judged on the items that lie in all of them; at most `sample` of these, drawn at
+        random, are clustered.
+
+        `draws`: each clustering is made again without a random fifth of the items, so many times, and compared with the
+        whole one's: its stability. That takes as many more fits; 0 leaves it out. Methods run in processes of their
+        own; one that fails is told with its reason. `progress`: steps done, steps in all, what is being done.
+
+        Raises BadQuery (no such key, one label only, k above the items, draws below 0), UnknownPlugin, SpaceNotFound,
+        UsageError (nothing to judge).
+        """
+        from retrieval import evaluate  # brings scikit-learn with it
+
+        how = evaluation.Wanted(labels, evaluation.named(methods), k, spaces, draws, sample, random_state)
+        evaluation.check(how)
+        self._spaces.view()
+        with self._catalogue.snapshot() as snapshot:
+            plan = evaluate.planned(snapshot, how)
+
+        def gathered(space: str) -> evaluate.Gathered | None:
+            return self._study(lambda at: evaluate.gathered(at, plan), None, patient=False, space=space)
+
+        return evaluate.evaluated(plan, gathered, progress or (lambda done, total, what: None))
+
     def _browse(self, job: Callable[[browse.At], T], otherwise: T, space: str | None = None) -> T:
         """The job done in the current space, whose clusters are brought up to date first if they are behind."""
         view = self._spaces.view(space)
@@ -199,9 +241,11 @@ class Answers:
         with view.followers.current() as snapshot:
             return job(browse.At(view, snapshot, self._pages(view)))
 
-    def _study(self, job: Callable[[browse.At], T], otherwise: T, *, patient: bool = True) -> T:
+    def _study(
+        self, job: Callable[[browse.At], T], otherwise: T, *, patient: bool = True, space: str | None = None
+    ) -> T:
         """The job done with the tree itself."""
-        view = self._spaces.view()
+        view = self._spaces.view(space)
         if view is None:
             return otherwise
         view.followers.remember(patient=patient)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval import cli_clusterings, cli_duplicates, cli_families
+from retrieval import cli_clusterings, cli_duplicates, cli_evaluate, cli_families
 from retrieval.arguments import (
     DEFAULT,
     AsJson,
@@ -331,6 +331,7 @@ def demo(
 cli_families.register(app)
 cli_clusterings.register(app)
 cli_duplicates.register(app)
+cli_evaluate.register(app)
 
 # ---- running
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.arguments import DEFAULT, AsJson, Folder, Settings, opened, parsed
-from retrieval.terminal import emit, say, steps
+from retrieval.terminal import emit, say, stepped
 
 if TYPE_CHECKING:
     from retrieval.clusters import NamedClustering
@@ -48,7 +48,7 @@ def cluster(
             target.drop_clustering(name or "")
             return say(f"the clustering {name} is gone")
         how: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parsed(settings, "--settings")}
-        with steps() as watch:
+        with stepped() as watch:
             if method is not None:
                 found = target.make_clustering(name or method, method, progress=watch, **how)
             else:

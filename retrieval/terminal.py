@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -132,18 +132,22 @@ def watched() -> Iterator[Any]:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[int, int, str], object] | None]:
-    """A bar for work in steps that have names, on a terminal only."""
+def stepped() -> Iterator[Any]:
+    """A progress bar that says what is being done, on a terminal only."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+
+        def step(done: int, total: int, what: str) -> None:
+            bar.update(task, total=total, completed=done, description=what)
+
+        yield step
 
 
 class Notes(logging.Handler):

@@ -243,3 +243,9 @@ def test_a_method_that_is_missing_stops_nothing(
                 collection.refresh_clustering("themes")
         collection.catch_up()
         assert of(collection, "a") == of(collection, "f2-0")
+
+
+def test_it_is_judged_beside_the_others(themed: Collection) -> None:
+    found = {one.name: one for one in themed.evaluate(methods=[], draws=1).clusterings}
+    assert (found["themes"].kind, found["themes"].clusters, found["themes"].loose) == ("by name", 6, 0)
+    assert found["themes"].stability is not None

@@ -209,3 +209,15 @@ def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
         assert snapshot.follower("flat", space.id) == (0, 0)
         assert snapshot.stamp(snapshot.number) > 0
         assert snapshot.stamp(99) == 0
+
+
+def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None:
+    given = [{"a": "x"}, {"a": 2}, {"a": True}, {"a": [1]}, {"a": None}, {"a": {"b": 1}}, {"c": 1}]
+    with catalogue.transaction() as writing:
+        kept = writing.put([Arrival(key=str(n), metadata=one) for n, one in enumerate(given)], None)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.values("a") == {kept[0].item: "x", kept[1].item: 2, kept[2].item: True}
+        assert snapshot.values("a.b") == {kept[5].item: 1}
+        assert snapshot.values("d") == {}
+        assert snapshot.keys(10) == ["a", "a.b", "c"]
+        assert snapshot.keys(1) == ["a"]

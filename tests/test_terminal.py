@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from retrieval.results import AddReport, Failure, Hit, Hits
-from retrieval.terminal import Notes, emit, reported, say, show_hits, show_table, watched
+from retrieval.terminal import Notes, emit, reported, say, show_hits, show_table, stepped, watched
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
@@ -65,3 +65,15 @@ def test_progress_is_for_terminals_only() -> None:
 def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     Notes().handle(logging.LogRecord("nearkin", logging.WARNING, "", 0, "%s was rebuilt", ("index",), None))
     assert capsys.readouterr().err == "note: index was rebuilt\n"
+
+
+def test_steps_show_on_a_terminal_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with stepped() as step:
+        assert step is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with stepped() as step:
+        step(3, 7, "kmeans [a=1]")
+    said = capsys.readouterr().err
+    assert "3/7" in said
+    assert "kmeans [a=1]" in said
