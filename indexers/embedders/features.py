@@ -17,7 +17,9 @@ from indexers.errors import MissingPackage
 
 EDGE = 128
 GROUND = 4
+"""Numbers of `ground`."""
 LEVELS = 3
+"""Of a pyramid, at most."""
 _BINS = (8, 3, 3)
 _DIRECTIONS = 36
 _SCALES, _ORIENTATIONS = 4, 6
