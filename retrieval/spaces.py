@@ -50,6 +50,11 @@ def name_of(embedder: str | Embedder) -> str:
     return embedder if isinstance(embedder, str) else embedder.name
 
 
+def canonical(name: str) -> str:
+    """As the embedder itself spells it: an argument may be written in several ways."""
+    return str(plugins.load("nearkin.embedders", name)().name) if ":" in name else name
+
+
 class Spaces:
     """The views of a collection's spaces, each made when it is first used.
 
@@ -74,6 +79,9 @@ class Spaces:
         """The embedder that was asked for has to be one that the collection has, if it has any."""
         have = [space.embedder for space in there]  # without a space, nothing keeps it from taking another one
         if self._given is None or not have or self._given in have:
+            return
+        if canonical(self._given) in have:
+            self._given = canonical(self._given)
             return
         if have == [None]:
             raise BadSetting(

@@ -119,3 +119,14 @@ def test_a_process_that_meant_another_embedder_is_told(tmp_path: Path, folder: P
         first.add_vectors(vectors(1))
         with pytest.raises(BadSetting, match="no embedder"):
             second.add(folder)
+
+
+def test_a_name_may_be_spelled_another_way(tmp_path: Path, folder: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, embedder="classic:colour+hog*1.0") as collection:
+        collection.add(folder)
+        assert collection.info().embedder == "classic:hog+colour"
+    with Collection.open(tmp_path / "c", embedder="classic:colour*1+hog") as again:
+        assert len(again.search(folder / "red.png", k=2)) == 2
+        again.add(folder)
+    with pytest.raises(BadSetting, match="was made with the embedder 'classic:hog\\+colour'"):
+        Collection.open(tmp_path / "c", embedder="classic:hog")
