@@ -32,6 +32,8 @@ BUILT_IN = {
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
+        "deep": "indexers.clusterers.deep:Deep",
+        "hvae": "indexers.clusterers.hvae:Hvae",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
     },

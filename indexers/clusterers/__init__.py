@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
     from indexers.clusterers.base import Clusterer
+    from indexers.clusterers.deep import Deep
+    from indexers.clusterers.hvae import Hvae
     from indexers.clusterers.incremental import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "Clusterer", "GraphAgglomeration", "IncrementalKMeans", "KMeans"]
+__all__ = ["ClusterTree", "Clusterer", "Deep", "GraphAgglomeration", "Hvae", "IncrementalKMeans", "KMeans"]
 
 MODULES = {
     "ClusterTree": "tree",
     "Clusterer": "base",
+    "Deep": "deep",
     "GraphAgglomeration": "agglomeration",
+    "Hvae": "hvae",
     "IncrementalKMeans": "incremental",
     "KMeans": "kmeans",
 }
