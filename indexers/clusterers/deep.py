@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from indexers.clusterers.base import Rows
 from indexers.clusterers.networks import (
     WIDTH,
@@ -72,7 +74,7 @@ class Deep(NeuralClusterer):
         self.random_state = random_state
 
     def _encoded(self, rows: Rows) -> Floats:
-        codes: Floats = run(self.encoder_, self._seen(rows))
+        codes: Floats = run(self.encoder_, self._seen(rows)).astype(np.float32)
         return codes
 
     def _train(self, training: Training, rows: Rows, clusters: int) -> Hierarchy:

@@ -3,6 +3,7 @@ is typical of a cluster."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import e
 from numbers import Integral
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ REWEIGHTED = (0.5, 2.0)
 
 class Hvae(NeuralClusterer):
     """A variational autoencoder of two levels, trained in rounds: encode, cluster the upper codes by Ward's tree,
-    reconstruct, and train again with what was learned, until the clusters stay.
+    reconstruct, and train again with what was learned, until the clusters stay or the error no longer falls.
 
     The levels are those of a ladder (Sønderby et al. 2016): the lower level's posterior joins what the row says with
     what the upper level expects. The upper code comes from a neighbour of the row (as the group's code does in
@@ -108,7 +109,7 @@ class Hvae(NeuralClusterer):
         return typical
 
     def _encoded(self, rows: Rows) -> Floats:
-        codes: Floats = halves(run(self.top_, self._seen(rows)))[0]
+        codes: Floats = halves(run(self.top_, self._seen(rows)))[0].astype(np.float32)
         return codes
 
     def _decoded(self, upper: Floats, lower: Floats) -> Rows:
@@ -128,25 +129,40 @@ class Hvae(NeuralClusterer):
     # ---- training
 
     def _train(self, training: Training, rows: Rows, clusters: int) -> Hierarchy:
-        ladder, errors = Ladder(training, self.dimension), []
-        found = self._round(ladder, rows, clusters)
-        errors.append(self.errors_.mean())
-        settled = False
-        while len(errors) < self.max_iter and not settled:
-            ladder.learn(found.labels, run(self.top_, self._seen(rows)), self.errors_)
-            before, found = found, self._round(ladder, rows, clusters)
-            errors.append(self.errors_.mean())
-            settled = adjusted_rand_score(before.labels, found.labels) >= STABLE
-        self.round_errors_, self.n_iter_ = np.array(errors), len(errors)
-        return found
+        ladder = Ladder(training, self.dimension)
+        rounds, settled = [self._round(ladder, rows, clusters)], False
+        while len(rounds) < self.max_iter and not settled:
+            last = rounds[-1]
+            ladder.learn(last.found.labels, run(self.top_, self._seen(rows)), last.errors)
+            now = self._round(ladder, rows, clusters)
+            if now.errors.mean() >= last.errors.mean():
+                break
+            rounds.append(now)
+            settled = adjusted_rand_score(last.found.labels, now.found.labels) >= STABLE
+        self._take(rounds[-1].networks)
+        self.errors_, self.n_iter_ = rounds[-1].errors, len(rounds)
+        self.round_errors_ = np.array([one.errors.mean() for one in rounds])
+        return rounds[-1].found
 
-    def _round(self, ladder: Ladder, rows: Rows, clusters: int) -> Hierarchy:
+    def _round(self, ladder: Ladder, rows: Rows, clusters: int) -> Round:
         """Train, reconstruct, encode and cluster."""
         training = ladder.training
         training.minimise(ladder.loss, ladder.parameters(), self.epochs, RATE)
-        self.top_, self.bottom_, self.below_, self.decoder_ = map(arrays, ladder.networks)
-        self.errors_ = self._errors(rows)
-        return hierarchy(self._encoded(rows), clusters, training.seed)
+        networks = [arrays(network) for network in ladder.networks]
+        self._take(networks)
+        return Round(networks, self._errors(rows), hierarchy(self._encoded(rows), clusters, training.seed))
+
+    def _take(self, networks: list[list[Floats]]) -> None:
+        self.top_, self.bottom_, self.below_, self.decoder_ = networks
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round ended with: networks, errors of the rows, clusters."""
+
+    networks: list[list[Floats]]
+    errors: Rows
+    found: Hierarchy
 
 
 class Ladder:

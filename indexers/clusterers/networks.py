@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import TransformerMixin
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
@@ -33,7 +34,7 @@ LEAVES = 1000
 """Leaves of a hierarchy beyond which rows are first brought together by k-means."""
 
 
-class NeuralClusterer(Clusterer):
+class NeuralClusterer(TransformerMixin, Clusterer):  # type: ignore[misc]
     """Rows, reduced by PCA, train networks; the networks' codes are clustered by Ward's method, and the clusters of its
     cut by k-means from there on, whose centres predict.
 
@@ -55,7 +56,7 @@ class NeuralClusterer(Clusterer):
 
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
         self.mean_, self.axes_ = principal(rows)
-        seen = self._seen(rows)
+        seen = self._seen(rows).astype(np.float32)
         if neighbours is None:
             neighbours = nearest_rows(seen, self.n_neighbors)
         training = Training(seen, neighbours[:, : self.n_neighbors], self.device, self.random_state, progress)
@@ -72,9 +73,9 @@ class NeuralClusterer(Clusterer):
     def _encoded(self, rows: Rows) -> Floats:
         """The codes of checked rows."""
 
-    def _seen(self, rows: Rows) -> Floats:
-        """What the networks see of rows."""
-        return ((rows - self.mean_) @ self.axes_).astype(np.float32)
+    def _seen(self, rows: Rows) -> Rows:
+        """What the networks see of rows, as exact as they are."""
+        return (rows - self.mean_) @ self.axes_
 
     def _predict(self, rows: Rows) -> Ints:
         return nearest_centre(self._encoded(rows), self.cluster_centers_)
@@ -83,6 +84,11 @@ class NeuralClusterer(Clusterer):
         """The code of each row of X, (n, d): float32 (n, dimension). Rows of a cluster lie close together."""
         check_is_fitted(self)
         return self._encoded(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # codes are float32 whatever came
+        return tags
 
     def state(self) -> dict[str, NDArray[Any]]:
         layers = {f"{name}.{place}": layer for name in self.networks for place, layer in enumerate(getattr(self, name))}
@@ -128,7 +134,7 @@ class Training:
         self.random = self.torch.Generator().manual_seed(self.seed)  # the CPU's: the same numbers on every device
         self.progress = progress
         self.rows = self.torch.from_numpy(seen).to(self.device)
-        self.near = self.torch.from_numpy(np.ascontiguousarray(neighbours))
+        self.near = self.torch.from_numpy(np.pad(neighbours, ((0, 0), (0, 1)), constant_values=-1))
         self.known = (self.near >= 0).sum(1)
         self.weight = self.torch.ones(len(seen))
         """How often each row is drawn, as a proportion."""
@@ -152,14 +158,14 @@ class Training:
         """A batch of rows, and a neighbour of each at random (the row itself if it has none)."""
         chosen = self.torch.multinomial(self.weight, self.batch, generator=self.random)
         known = self.known[chosen]
-        place = (self.torch.rand(len(chosen), generator=self.random) * known).long()
-        other = self.torch.where(known > 0, self.near[chosen, place.clip(max=self.near.shape[1] - 1)], chosen)
+        place = (self.torch.rand(len(chosen), generator=self.random) * known).long().minimum(known - 1)
+        other = self.torch.where(known > 0, self.near[chosen, place], chosen)
         return self.rows[chosen.to(self.device)], self.rows[other.to(self.device)]
 
     def minimise(self, loss: Callable[[Any, Any], Any], parameters: list[Any], epochs: int, rate: float) -> None:
         """Adam (Kingma and Ba 2015) with a rate that rises and falls once (Smith and Topin 2019)."""
         optim = self.torch.optim
-        steps = max(epochs * -(-len(self.rows) // self.batch), 10)
+        steps = max(epochs * -(-len(self.rows) // self.batch), 20)
         adam = optim.Adam(parameters, lr=rate)
         schedule = optim.lr_scheduler.OneCycleLR(adam, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False)
         for step in range(steps):
@@ -171,8 +177,8 @@ class Training:
 
 
 def arrays(layers: list[Any]) -> list[Floats]:
-    """A trained network as numpy's arrays."""
-    return [layer.detach().cpu().numpy() for layer in layers]
+    """A network as it is now, as numpy's arrays."""
+    return [layer.detach().cpu().numpy().copy() for layer in layers]
 
 
 # ---- losses
@@ -210,7 +216,7 @@ def nearest_rows(seen: Floats, count: int) -> Ints:
     """The rows nearest to each but itself, nearest first, int64 (n, k). Euclidean: not all rows are of unit length."""
     count = min(count, len(seen) - 1)
     if not count:
-        return np.full((len(seen), 1), -1)
+        return np.empty((len(seen), 0), np.int64)
     found: Ints = NearestNeighbors(n_neighbors=count).fit(seen).kneighbors(return_distance=False)
     return found
 
