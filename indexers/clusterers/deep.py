@@ -78,49 +78,56 @@ class Deep(NeuralClusterer):
         return codes
 
     def _train(self, training: Training, rows: Rows, clusters: int) -> Hierarchy:
-        wide = training.rows.shape[1]
-        encoder = training.network(wide, WIDTH, WIDTH, self.dimension)
-        decoder = training.network(self.dimension, WIDTH, wide)
-
-        def ordered(rows: Any, near: Any) -> tuple[Any, Any, Any, Any]:
-            codes, others = run(encoder, rows), run(encoder, near)
-            return codes, others, contrast(codes, others), (run(decoder, codes) - rows).square().mean()
-
-        def first(rows: Any, near: Any) -> Any:
-            _, _, order, error = ordered(rows, near)
-            return order + KEPT * error
-
-        training.minimise(first, [*encoder, *decoder], -(-self.epochs // 2), RATE)
-        self.encoder_ = arrays(encoder)
-        start = hierarchy(self._encoded(rows), clusters, training.seed)
-        centres, shared = training.parameter(start.centres), Agreement()
-
-        def second(rows: Any, near: Any) -> Any:
-            codes, others, order, error = ordered(rows, near)
-            return shared.loss(assigned(codes, centres), assigned(others, centres)) + KEPT * (order + error)
-
-        training.minimise(second, [*encoder, *decoder, centres], -(-self.epochs // 2), RATE / 2)
-        self.encoder_ = arrays(encoder)
+        model, half = Model(training, self.dimension), -(-self.epochs // 2)
+        training.minimise(model.ordered, model.parameters, half, RATE)
+        self.encoder_ = arrays(model.encoder)
+        model.begin(hierarchy(self._encoded(rows), clusters, training.seed).centres)
+        training.minimise(model.shared, [*model.parameters, model.centres], half, RATE / 2)
+        self.encoder_ = arrays(model.encoder)
         return hierarchy(self._encoded(rows), clusters, training.seed)
+
+
+class Model:
+    """The networks in training, the centres, and the joint distribution of the clusters of rows and of neighbours."""
+
+    def __init__(self, training: Training, dimension: int) -> None:
+        wide = training.rows.shape[1]
+        self.training = training
+        self.encoder = training.network(wide, WIDTH, WIDTH, dimension)
+        self.decoder = training.network(dimension, WIDTH, wide)
+        self.parameters = [*self.encoder, *self.decoder]
+
+    def begin(self, centres: Floats) -> None:
+        """Where the clusters of the second half start."""
+        self.centres = self.training.parameter(centres)
+        self.joint: Any = None
+
+    def ordered(self, rows: Any, near: Any) -> Any:
+        """The loss of the first half: neighbours among others, and reconstruction."""
+        codes, others = run(self.encoder, rows), run(self.encoder, near)
+        return contrast(codes, others) + KEPT * self._misfit(rows, codes)
+
+    def shared(self, rows: Any, near: Any) -> Any:
+        """The loss of the second half: clusters first."""
+        codes, others = run(self.encoder, rows), run(self.encoder, near)
+        agreement = self._agreement(assigned(codes, self.centres), assigned(others, self.centres))
+        return KEPT * (contrast(codes, others) + self._misfit(rows, codes)) - agreement
+
+    def _misfit(self, rows: Any, codes: Any) -> Any:
+        return (run(self.decoder, codes) - rows).square().mean()
+
+    def _agreement(self, soft: Any, others: Any) -> Any:
+        """The mutual information between the clusters of items and of their neighbours. Their joint distribution is a
+        running mean over batches, and the gradient is exact where that mean is."""
+        joint = soft.T @ others / len(soft)
+        joint = (joint + joint.T) / 2
+        seen = joint.detach()
+        self.joint = seen if self.joint is None else MEMORY * self.joint + (1 - MEMORY) * seen
+        share = self.joint.sum(1)
+        return (joint * (self.joint / (share[:, None] * share)).clip(1e-12).log()).sum()
 
 
 def assigned(codes: Any, centres: Any) -> Any:
     """Soft assignments by Student's t with one degree of freedom (DEC, equation 1): (n, k)."""
     near = 1 / (1 + squared(codes, centres))
     return near / near.sum(1, keepdim=True)
-
-
-class Agreement:
-    """Minus the mutual information between the clusters of items and of their neighbours, whose joint distribution is a
-    running mean over batches; its gradient is exact where that mean is."""
-
-    def __init__(self) -> None:
-        self.joint: Any = None
-
-    def loss(self, soft: Any, others: Any) -> Any:
-        joint = soft.T @ others / len(soft)
-        joint = (joint + joint.T) / 2
-        seen = joint.detach()
-        self.joint = seen if self.joint is None else MEMORY * self.joint + (1 - MEMORY) * seen
-        share = self.joint.sum(1)
-        return -(joint * (self.joint / (share[:, None] * share)).clip(1e-12).log()).sum()
