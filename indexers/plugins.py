@@ -38,10 +38,12 @@ BUILT_IN = {
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
+        "deep": "indexers.clusterers.deep:Deep",
         "density": "indexers.clusterers.density:Density",
         "evoc": "indexers.clusterers.evoc:Evoc",
         "hdbscan": "indexers.clusterers.hdbscan:Hdbscan",
         "hierarchical": "indexers.clusterers.hierarchical:Hierarchical",
+        "hvae": "indexers.clusterers.hvae:Hvae",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
     },

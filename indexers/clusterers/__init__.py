@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
     from indexers.clusterers.base import Clusterer
+    from indexers.clusterers.deep import Deep
     from indexers.clusterers.density import Density
     from indexers.clusterers.evoc import Evoc
     from indexers.clusterers.hdbscan import Hdbscan
     from indexers.clusterers.hierarchical import Hierarchical
+    from indexers.clusterers.hvae import Hvae
     from indexers.clusterers.incremental import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
     from indexers.clusterers.tree import ClusterTree
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterTree",
     "Clusterer",
+    "Deep",
     "Density",
     "Evoc",
     "GraphAgglomeration",
     "Hdbscan",
     "Hierarchical",
+    "Hvae",
     "IncrementalKMeans",
     "KMeans",
 ]
@@ -31,11 +35,13 @@ __all__ = [
 MODULES = {
     "ClusterTree": "tree",
     "Clusterer": "base",
+    "Deep": "deep",
     "Density": "density",
     "Evoc": "evoc",
     "GraphAgglomeration": "agglomeration",
     "Hdbscan": "hdbscan",
     "Hierarchical": "hierarchical",
+    "Hvae": "hvae",
     "IncrementalKMeans": "incremental",
     "KMeans": "kmeans",
 }

@@ -1,0 +1,78 @@
+"""How much more of the classes the neural clusterers find than k-means, and what their training costs.
+
+AMI is adjusted mutual information with the classes, the mean over SEEDS; k is the number of classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_mutual_info_score
+
+from indexers.clusterers import Clusterer, Deep, Hvae
+from tests.bench.harness import Bench, process
+from tests.bench.labelled import Labelled, featured
+
+SEEDS = range(5)
+MORE = {"deep": 0.05, "hvae": 0.03}
+"""What AMI is to be above k-means' on Fashion-MNIST."""
+SECONDS, MEGABYTES = 240, 2000
+"""Of training on 10,000 x 1,280 with two cores. Others may use the cores beside: seconds are the processor's."""
+TRAINING = """
+import json, resource, sys, time
+import numpy as np
+from indexers import plugins
+rows = np.random.default_rng(0).standard_normal((int(sys.argv[2]), 1280), dtype=np.float32)
+rows += 4 * rows[np.arange(len(rows)) % 10]
+rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+kind, start = plugins.load("nearkin.clusterers", sys.argv[1]), time.process_time()
+kind(10, device="cpu", random_state=0).fit(rows)
+seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"seconds": seconds, "megabytes": peak / (1024 if sys.platform == "linux" else 1024**2)}))
+"""
+
+
+def run(bench: Bench) -> None:
+    for one in featured(bench):
+        classes = len(np.unique(one.label))
+        means = over_seeds(one, lambda seed, k=classes: KMeans(k, n_init=3, random_state=seed))  # type: ignore[misc]
+        for name, kind in (("deep", Deep), ("hvae", Hvae)):
+            made: list[Clusterer] = []
+            found = over_seeds(one, lambda seed, k=classes, kind=kind: kind(k, random_state=seed), made)  # type: ignore[misc]
+            beside(bench, f"{one.name}: AMI of {name}, beside k-means", found, means, MORE[name], "fashion" in one.name)
+            if name == "hvae":
+                falling(bench, one.name, [clusterer.round_errors_ for clusterer in made])  # type: ignore[attr-defined]
+    for name in MORE:
+        cost(bench, name)
+
+
+def over_seeds(one: Labelled, make: Callable[[int], Clusterer], made: list[Clusterer] | None = None) -> np.ndarray:
+    """AMI with each seed; the fitted ones are added to `made`."""
+    fitted = [make(seed).fit(one.vectors) for seed in SEEDS]
+    if made is not None:
+        made += fitted
+    return np.array([adjusted_mutual_info_score(one.label, clusterer.labels_) for clusterer in fitted])
+
+
+def beside(bench: Bench, what: str, found: np.ndarray, means: np.ndarray, more: float, bound: bool) -> None:
+    peer = float(means.mean())
+    note = f"{len(found)} seeds, standard deviation {found.std():.3f}, k-means {means.std():.3f}"
+    goal, limit = (f"at least the peer's + {more}", peer + more) if bound else ("none", None)
+    bench.add(what, float(found.mean()), "", goal, peer=peer, limit=limit, more=True, note=note)
+
+
+def falling(bench: Bench, name: str, errors: list[np.ndarray]) -> None:
+    """How much of the error of the first round the last one has, at worst."""
+    left = [float(one[-1] / one[0]) for one in errors]
+    note = f"rounds {', '.join(str(len(one)) for one in errors)}"
+    bench.add(f"{name}: error of hvae's last round over the first's", max(left), "", "below 1", limit=0.999, note=note)
+
+
+def cost(bench: Bench, name: str) -> None:
+    rows = int(10_000 * max(bench.scale, 0.02))
+    found = process(TRAINING, name, str(rows))
+    what = f"{name}, {rows:,} x 1,280"
+    bench.add(f"{what}: training", found["seconds"], "s", f"at most {SECONDS} of the processor", limit=SECONDS)
+    bench.add(f"{what}: peak memory", found["megabytes"], "MB", f"at most {MEGABYTES}", limit=MEGABYTES)
