@@ -32,8 +32,10 @@ BUILT_IN = {
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",
+        "genetic": "indexers.clusterers.genetic:Genetic",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
+        "sampled": "indexers.clusterers.sampled:Sampled",
     },
 }
 

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from indexers.clusterers.agglomeration import GraphAgglomeration
     from indexers.clusterers.base import Clusterer
+    from indexers.clusterers.genetic import Genetic
     from indexers.clusterers.incremental import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
+    from indexers.clusterers.sampled import Sampled
     from indexers.clusterers.tree import ClusterTree
 
-__all__ = ["ClusterTree", "Clusterer", "GraphAgglomeration", "IncrementalKMeans", "KMeans"]
+__all__ = ["ClusterTree", "Clusterer", "Genetic", "GraphAgglomeration", "IncrementalKMeans", "KMeans", "Sampled"]
 
 MODULES = {
     "ClusterTree": "tree",
     "Clusterer": "base",
+    "Genetic": "genetic",
     "GraphAgglomeration": "agglomeration",
     "IncrementalKMeans": "incremental",
     "KMeans": "kmeans",
+    "Sampled": "sampled",
 }
 
 
