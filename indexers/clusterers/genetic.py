@@ -82,7 +82,7 @@ class Genetic(Clusterer):
         return bic(one) if self.n_clusters is None else -one.inertia
 
     def _parent(self, alive: list[Optimum], random: np.random.RandomState) -> Optimum:
-        one, other = (alive[place] for place in random.randint(len(alive), size=2))
+        one, other = (alive[int(place)] for place in random.randint(len(alive), size=2))
         return one if self._fitness(one) >= self._fitness(other) else other
 
     def _child(self, rows: Rows, one: Optimum, other: Optimum, random: np.random.RandomState) -> Rows:

@@ -168,7 +168,7 @@ def allocated(size: Ints, count: int, even: float) -> Ints:
         middle = (low + high) / 2
         low, high = (middle, high) if np.clip(middle * weight, least, size).sum() < count else (low, middle)
     share = np.clip(low * weight, least, size)
-    found = np.floor(share + 1e-9).astype(np.int64)
+    found: Ints = np.floor(share + 1e-9).astype(np.int64)
     found[np.argsort(found - share, kind="stable")[: count - found.sum()]] += 1
     return found
 

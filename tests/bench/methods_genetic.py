@@ -1,5 +1,5 @@
-"""The genetic search beside restarts of k-means that take as long, on labelled sets. Time is the processor's, since what
-runs beside it on the machine should not decide how many restarts there are."""
+"""The genetic search beside restarts of k-means that take as long, on labelled sets. Time is the processor's: what else
+runs on the machine does not decide how many restarts there are."""
 
 from __future__ import annotations
 
@@ -70,11 +70,12 @@ def number(bench: Bench, one: Labelled) -> None:
         counts.append(len(found.cluster_centers_))
         told = sklearn.cluster.KMeans(classes, n_init=1, random_state=seed).fit(one.vectors)
         theirs.append(agreement(one.label, told.labels_))
+    spread = f"+- {np.std(ours, ddof=1):.3f} beside {np.std(theirs, ddof=1):.3f}"
     bench.add(
         f"{one.name}: AMI with a number that evolves, beside k-means that is told {classes}",
         float(np.mean(ours)),
         "",
         "for comparison",
         peer=float(np.mean(theirs)),
-        note=f"+- {np.std(ours, ddof=1):.3f} beside {np.std(theirs, ddof=1):.3f}; {min(counts)} to {max(counts)} clusters",
+        note=f"{spread}; {min(counts)} to {max(counts)} clusters",
     )
