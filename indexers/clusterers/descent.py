@@ -68,8 +68,8 @@ class Descent:
 
     def hartigan(self, rounds: int) -> Self:
         """After `lloyd`: rows move one by one where that pays once both centres have followed (Hartigan, Clustering
-        Algorithms, 1975). It leaves some of Lloyd's optima and ends in no others (Telgarsky and Vattani, AISTATS 2010).
-        """
+        Algorithms, 1975). It leaves some of Lloyd's optima and ends in no others (Telgarsky and Vattani, AISTATS 2010)
+        but for moves that save next to nothing, which `lloyd` makes afterwards."""
         for _ in range(rounds):
             changed, to = self._exchanges()
             if not len(changed):

@@ -68,7 +68,7 @@ class Genetic(Clusterer):
             alive = self._living([*alive, Descent(rows, centres).lloyd(ROUNDS).optimum()])
             progress(done + 1, self.generations, "generations")
         best = max(alive, key=self._fitness)
-        best = Descent(rows, best.centres).lloyd(ROUNDS).hartigan(ROUNDS).optimum()
+        best = Descent(rows, best.centres).lloyd(ROUNDS).hartigan(ROUNDS).lloyd(ROUNDS).optimum()
         used, label = np.unique(best.labels, return_inverse=True)  # fewer where rows are the same
         self.cluster_centers_, self.labels_ = best.centres[used], label.astype(np.int64)
         self.inertia_ = best.inertia

@@ -72,7 +72,7 @@ def chosen(
         the square root of their sizes.
     random_state: as in scikit-learn.
 
-    Raises ValueError (shapes that don't fit, a value out of its range, nothing left).
+    Raises ValueError (shapes that don't fit, a value out of its range).
 
     References
     ----------
@@ -131,7 +131,7 @@ def apart(similarity: Reals, neighbours: Ints, representative: Ints, share: floa
     mean = np.divide(total, number, out=np.full(size, np.inf), where=number > 0)
     own = np.unique(representative)
     far = np.zeros(size, bool)
-    far[own[np.argsort(mean[own], kind="stable")[: int(share * len(own))]]] = True
+    far[own[np.argsort(mean[own], kind="stable")[: int(share * len(own) + 1e-9)]]] = True
     return far[representative]
 
 

@@ -68,7 +68,7 @@ def speed(bench: Bench) -> None:
     start = time.process_time()
     found = chosen(vectors, table, outliers=0.02, count=5000, random_state=0)
     bench.add(
-        f"{len(vectors):,} x {vectors.shape[1]}, neighbours given: copies, outliers and 5,000 by region, processor time",
+        f"{len(vectors):,} x {vectors.shape[1]}, neighbours given: choose 5,000 rows, processor time",
         time.process_time() - start,
         "s",
         f"at most {WITHIN} s",
