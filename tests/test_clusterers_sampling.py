@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexers.clusterers.neighbours import nearest, unit
@@ -131,6 +131,7 @@ def test_more_than_there_are_gives_all(planted: np.ndarray) -> None:
     assert len(chosen(planted, count=10_000).rows) == 210
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=30), st.floats(0, 1), st.data())
 def test_shares_add_up_and_no_stratum_gives_more_than_it_has(size: list[int], even: float, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, sum(size)))
