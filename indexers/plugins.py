@@ -41,11 +41,13 @@ BUILT_IN = {
         "deep": "indexers.clusterers.deep:Deep",
         "density": "indexers.clusterers.density:Density",
         "evoc": "indexers.clusterers.evoc:Evoc",
+        "genetic": "indexers.clusterers.genetic:Genetic",
         "hdbscan": "indexers.clusterers.hdbscan:Hdbscan",
         "hierarchical": "indexers.clusterers.hierarchical:Hierarchical",
         "hvae": "indexers.clusterers.hvae:Hvae",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
+        "sampled": "indexers.clusterers.sampled:Sampled",
     },
 }
 

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from indexers.clusterers.deep import Deep
     from indexers.clusterers.density import Density
     from indexers.clusterers.evoc import Evoc
+    from indexers.clusterers.genetic import Genetic
     from indexers.clusterers.hdbscan import Hdbscan
     from indexers.clusterers.hierarchical import Hierarchical
     from indexers.clusterers.hvae import Hvae
     from indexers.clusterers.incremental import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
+    from indexers.clusterers.sampled import Sampled
     from indexers.clusterers.tree import ClusterTree
 
 __all__ = [
@@ -24,12 +26,14 @@ __all__ = [
     "Deep",
     "Density",
     "Evoc",
+    "Genetic",
     "GraphAgglomeration",
     "Hdbscan",
     "Hierarchical",
     "Hvae",
     "IncrementalKMeans",
     "KMeans",
+    "Sampled",
 ]
 
 MODULES = {
@@ -38,12 +42,14 @@ MODULES = {
     "Deep": "deep",
     "Density": "density",
     "Evoc": "evoc",
+    "Genetic": "genetic",
     "GraphAgglomeration": "agglomeration",
     "Hdbscan": "hdbscan",
     "Hierarchical": "hierarchical",
     "Hvae": "hvae",
     "IncrementalKMeans": "incremental",
     "KMeans": "kmeans",
+    "Sampled": "sampled",
 }
 
 

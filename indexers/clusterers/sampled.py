@@ -1,0 +1,104 @@
+"""Any clusterer on chosen rows; the rest is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
+
+from indexers import plugins
+from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
+from indexers.clusterers.sampling import chosen
+
+
+class Sampled(Clusterer):
+    """Fits a clusterer on rows that `sampling.chosen` chooses, and predicts the others; copies have the label of the
+    row that stands for them.
+
+    Parameters
+    ----------
+    method, parameters: a clusterer by its name, "kmeans", and what it is made with. Of fewer chosen rows than its
+        `n_clusters`, it makes as many clusters as there are rows.
+    copies, outliers, count, even, random_state: see sampling.chosen. random_state goes to the clusterer too, if it
+        takes one and `parameters` gives none.
+    predict_outliers: put them into the nearest cluster too; otherwise they are in none.
+
+    Attributes
+    ----------
+    clusterer_: the fitted clusterer. sample_: the Sample (not after loading).
+    """
+
+    uses_neighbours = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "method": [str],
+        "parameters": [dict, None],
+        "copies": [Interval(Real, 0, 1, closed="right"), None],
+        "outliers": [Interval(Real, 0, 1, closed="left")],
+        "count": [Interval(Integral, 1, None, closed="left"), None],
+        "even": [Interval(Real, 0, 1, closed="both")],
+        "predict_outliers": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        method: str = "kmeans",
+        parameters: dict[str, Any] | None = None,
+        *,
+        copies: float | None = 0.98,
+        outliers: float = 0.0,
+        count: int | None = None,
+        even: float = 0.5,
+        predict_outliers: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        self.method = method
+        self.parameters = parameters
+        self.copies = copies
+        self.outliers = outliers
+        self.count = count
+        self.even = even
+        self.predict_outliers = predict_outliers
+        self.random_state = random_state
+
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+        how = {name: getattr(self, name) for name in ("copies", "outliers", "count", "even", "random_state")}
+        self.sample_ = chosen(rows, neighbours, **how)
+        few = self.sample_.rows
+        self.clusterer_ = self._clusterer()
+        if (getattr(self.clusterer_, "n_clusters", None) or 0) > len(few):
+            self.clusterer_.set_params(n_clusters=len(few))
+        self.clusterer_.fit(rows[few], progress=progress)
+        label = np.empty(len(rows), np.int64)
+        rest = np.setdiff1d(np.arange(len(rows)), few)
+        label[few] = self.clusterer_.labels_
+        if len(rest):
+            label[rest] = self.clusterer_.predict(rows[rest])
+        self.labels_ = self.sample_.spread(label, outliers=self.predict_outliers)
+
+    def _clusterer(self) -> Clusterer:
+        kind = plugins.load("nearkin.clusterers", self.method)
+        if not issubclass(kind, Clusterer):
+            raise ValueError(f"method={self.method!r} can't predict the rows that were not chosen; take another one")
+        made: Clusterer = kind(**(self.parameters or {}))
+        if made.get_params().get("random_state", 0) is None:
+            made.set_params(random_state=self.random_state)
+        return made
+
+    def _predict(self, rows: Rows) -> Ints:
+        return self.clusterer_.predict(rows)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        state = super().state()
+        inner = {f"clusterer_.{name}": value for name, value in self.clusterer_.state().items()}
+        return state | inner
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        prefix = "clusterer_."
+        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        self.clusterer_ = self._clusterer().restore(inner)
+        return super().restore(state)

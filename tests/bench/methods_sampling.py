@@ -1,0 +1,89 @@
+"""What it brings to choose the rows that a clusterer learns from, and how long that takes."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from indexers.clusterers.kmeans import KMeans
+from indexers.clusterers.neighbours import nearest, unit
+from indexers.clusterers.sampled import Sampled
+from indexers.clusterers.sampling import K, chosen
+from tests.bench.harness import Bench
+from tests.bench.labelled import Labelled, featured
+from tests.bench.quality import agreement
+from tests.bench.trees import graph
+
+SEEDS = range(5)
+ROWS = 3000
+COPIED, TIMES = 0.1, 30
+WITHIN = 10
+"""Seconds."""
+
+
+def run(bench: Bench) -> None:
+    for one in featured(bench):
+        copies(bench, one)
+    speed(bench)
+
+
+def copies(bench: Bench, one: Labelled) -> None:
+    """A tenth of the rows comes thirty times more, each time with some noise; AMI counts each picture once."""
+    vectors, label = one.vectors[:ROWS], one.label[:ROWS]
+    classes = len(np.unique(label))
+    ours, theirs, clean = [], [], []
+    for seed in SEEDS:
+        rows = copied(vectors, seed)
+        table = nearest(rows, K)
+        kind = Sampled("kmeans", {"n_clusters": classes}, random_state=seed)
+        ours.append(agreement(label, kind.fit(rows, neighbours=table).labels_[: len(label)]))
+        plain = KMeans(classes, random_state=seed)
+        theirs.append(agreement(label, plain.fit(rows).labels_[: len(label)]))
+        clean.append(agreement(label, plain.fit(vectors).labels_))
+    peer = float(np.mean(theirs))
+    bench.add(
+        f"{one.name}, a tenth of {len(label):,} copied {TIMES} times: AMI of k-means, copies once, beside without",
+        float(np.mean(ours)),
+        "",
+        "at least the peer's",
+        peer=peer,
+        limit=peer,
+        more=True,
+        note=f"+- {np.std(ours, ddof=1):.3f} beside {np.std(theirs, ddof=1):.3f}; no copies: {np.mean(clean):.3f}",
+    )
+
+
+def copied(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """Copies, at a cosine of about .995, behind the others."""
+    random = np.random.default_rng(seed)
+    again = np.repeat(random.permutation(len(vectors))[: int(COPIED * len(vectors))], TIMES)
+    noise = random.standard_normal((len(again), vectors.shape[1])).astype(np.float32)
+    return np.concatenate([vectors, unit(vectors[again] + 0.1 * unit(noise))])
+
+
+def speed(bench: Bench) -> None:
+    vectors = unit(bench.data[0])
+    table = listed(graph(bench, vectors), len(vectors))
+    start = time.process_time()
+    found = chosen(vectors, table, outliers=0.02, count=5000, random_state=0)
+    bench.add(
+        f"{len(vectors):,} x {vectors.shape[1]}, neighbours given: choose 5,000 rows, processor time",
+        time.process_time() - start,
+        "s",
+        f"at most {WITHIN} s",
+        limit=WITHIN,
+        note=f"{len(found.rows):,} chosen",
+    )
+
+
+def listed(edges: np.ndarray, count: int) -> np.ndarray:
+    """Edges as a table of K neighbours of each row."""
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    size = np.bincount(both[:, 0], minlength=count)
+    rank = np.arange(len(both)) - np.repeat(np.cumsum(size) - size, size)
+    table = np.full((count, K), -1)
+    few = rank < K
+    table[both[few, 0], rank[few]] = both[few, 1]
+    return table
