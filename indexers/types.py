@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Json = dict[str, Any]
-Metric = Literal["cosine", "ip", "l2", "l1", "minkowski"]
+Metric = str
+"""A name that `indexers.vectors.metrics.canonical` gives: cosine, ip, l2, l1, minkowski:3 ..."""
 Level = Literal["coarse", "medium", "fine"]
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 What = Literal["added", "changed", "removed", "vector set", "vector removed"]
