@@ -41,10 +41,10 @@ def truth(flat: Exact, query: np.ndarray, k: int, among: np.ndarray | None = Non
 
 
 @pytest.mark.parametrize(
-    ("metric", "name", "p"), [("l2", "euclidean", 2), ("l1", "cityblock", 2), ("minkowski", "minkowski", 3)]
+    ("metric", "name", "p"), [("l2", "euclidean", 2), ("l1", "cityblock", 1), ("minkowski:3", "minkowski", 3)]
 )
 def test_distances_are_scipys_negated(vectors: np.ndarray, metric: str, name: str, p: int) -> None:
-    index = Exact(12, metric, p=p)
+    index = Exact(12, metric)
     index.add(np.arange(600), vectors)
     answer = index.search(vectors[:5] + 1, 600)
     order = {"p": p} if name == "minkowski" else {}
@@ -200,10 +200,10 @@ def test_many_queries_go_in_turns(flat: Exact, vectors: np.ndarray, monkeypatch:
 def test_wrong_settings_and_questions_are_named(flat: Exact) -> None:
     with pytest.raises(BadSetting, match="'ef'"):
         Exact(3, ef=3)
-    with pytest.raises(BadSetting, match=r"p is 0\.5"):
-        Exact(3, "minkowski", p=0.5)
+    with pytest.raises(BadSetting, match=r"'minkowski:0\.5' has no order"):
+        Exact(3, "minkowski:0.5")
     with pytest.raises(BadSetting, match="hamming"):
-        Exact(3, "hamming")  # type: ignore[arg-type]
+        Exact(3, "hamming")
     with pytest.raises(BadQuery, match="one query"):
         flat.within(np.ones((2, 12)), 0.5)
     with pytest.raises(BadQuery, match="group"):

@@ -78,8 +78,8 @@ class Exact(VectorIndex):
     def given(self, ids: Ids, metric: Metric) -> Vectors:
         """The vectors of these ids as a metric compares them, float32 (n, dimension): as they were added, or for the
         cosine their directions. Raises ItemNotFound."""
-        place, _ = self.rows.find(ids)
-        return self._given(self.take(ids), self.rows.lengths[self.rows.at[place]], metric).astype(np.float32)
+        vectors = self.take(ids)
+        return self._given(vectors, self.rows.lengths[self.rows.at[self.rows.find(ids)[0]]], metric)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         ids, vectors = named(ids, checked(vectors, self.dimension, self.metric))
@@ -199,8 +199,10 @@ class Exact(VectorIndex):
         """Rows as a metric compares them: as they were given, or their directions."""
         if (self.metric == "cosine") == (metric == "cosine"):
             return block
-        scale = 1 / np.where(long > 0, long, 1) if metric == "cosine" else long
-        return block * scale.astype(np.float64)[:, None]  # type: ignore[return-value]
+        if metric == "cosine":
+            long = np.reciprocal(long, where=long > 0, out=np.zeros_like(long))
+        scaled: Vectors = block * long[:, None]
+        return scaled
 
     def _tables(
         self, queries: Vectors, kept: Allowed | None, metric: Metric

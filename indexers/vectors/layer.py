@@ -49,7 +49,7 @@ class Searcher:
             return self.flat.search(queries, k, kept, metric=metric)
         if metric != self.native:
             queries = prepared(queries, self.flat.dimension, metric)
-            return Rerank(self.flat, self.search, self.native).search(queries, wanted(k), kept, metric)
+            return Rerank(self.flat, self.search, self.native, kept, metric).search(queries, wanted(k))
         if kept is None:
             return self._anywhere(self.index, queries, k)
         return self._among(self.index, queries, wanted(k), kept)
