@@ -77,12 +77,10 @@ def _distances(query: Vectors, rows: NDArray[Any], p: float) -> Wide:
 
 
 def bounds(score: float, metric: Metric, size: float, lengths: Vectors, other: Metric) -> Vectors:
-    """What rows of these lengths (n,) can score at most in `other`, if they score at most `score` in `metric` for a
-    query of length `size`; both of PRODUCTS."""
+    """What rows of these lengths (n,) can score at most in `other`, one of PRODUCTS, if they score at most `score` in
+    `metric`, "cosine" or "l2", for a query of length `size`."""
     if metric == "cosine":
         products = np.float32(score * size) * lengths
-    elif metric == "ip":
-        products = np.full(len(lengths), score, np.float32)
     else:
         products = (np.float32(size * size - score * score) + lengths * lengths) / np.float32(2)
     return from_products(products, other, size, lengths)
