@@ -162,7 +162,7 @@ class Rows:
         with open(path, "rb") as file:
             head = file.read(HEAD.size)
             if len(head) < HEAD.size or not head.startswith(MAGIC):
-                raise StoredFileDamaged(f"{path} is not a file of vectors")
+                raise StoredFileDamaged(f"{path} is not a file of vectors as this version writes it")
             _, count, dimension, longest = HEAD.unpack(head)
             size = _start(count) + count * dimension * 4
             if count < 0 or dimension != self.dimension or path.stat().st_size != size:
