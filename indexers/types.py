@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Json = dict[str, Any]
-Metric = Literal["cosine", "ip", "l2", "l1", "minkowski"]
+Metric = str
+"""A name that `indexers.vectors.metrics.canonical` gives: cosine, ip, l2, l1, minkowski:3 ..."""
 Level = str
 """One of the tree's levels, or the name of a clustering that somebody asked for beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from indexers import attributes
 from indexers.catalogue import Catalogue
 from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
-from indexers.types import Failure, Ids, Neighbours
+from indexers.types import Failure, Ids, Json, Neighbours
+from indexers.vectors.metrics import canonical
 from retrieval import browse, evaluation
 from retrieval import search as searching
 from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
@@ -63,6 +64,7 @@ class Answers:
         per_cluster: int | None = None,
         group: bool = False,
         level: str | None = None,
+        metric: str | None = None,
         space: str | None = None,
     ) -> Hits:
         """What looks like this?
@@ -77,19 +79,23 @@ class Answers:
         clusters or partitions, by id or as records, one or several. `per_cluster`: at most so many hits of one cluster
         of `level` ("fine"). `group=True`: the answer's `groups` are the k (10) clusters of `level` ("medium") that the
         best hits lie in, best first, each with its best hits (`per_cluster`, 5). Fewer than k exist: fewer come back.
-        `space`: another one than the current.
+        `metric`: another one than the space's own, between the vectors as they were added: "cosine", "ip" (the inner
+        product), "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with any P from 1 on. Scores of distances are
+        negated, so that `radius=-3` is everything at most 3 away. `space`: another one than the current.
 
         Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
         NoTextTower.
         """
 
-        how = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level or "fine")
+        chosen = None if metric is None else canonical(metric, BadQuery)
+        how = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level or "fine", chosen)
         if group:
             how = searching.grouping(how, level)
 
         def ask(view: View) -> Hits:
             alone = query is not None and all(one is None for one in (picture, text, item, vector, mix))
-            question = None if alone else Question(view, picture, text=text, item=item, vector=vector, mix=mix)
+            given: Json = {"text": text, "item": item, "vector": vector, "mix": mix, "metric": chosen}
+            question = None if alone else Question(view, picture, **given)
             return searching.find(view, question, how, follow=space is None)
 
         found = self._ask(space, ask)
@@ -106,11 +112,18 @@ class Answers:
         return found
 
     def search_many(
-        self, vectors: ArrayLike, *, k: int = 10, where: Mapping[str, Any] | None = None, space: str | None = None
+        self,
+        vectors: ArrayLike,
+        *,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        metric: str | None = None,
+        space: str | None = None,
     ) -> Neighbours:
         """The k nearest items of each of n vectors: `ids` int64 (n, k), -1 where fewer exist; `scores` float32 (n, k);
-        `position`, the change number that they belong to."""
-        found = self._ask(space, lambda view: searching.find_many(view, vectors, k, where, follow=space is None))
+        `position`, the change number that they belong to. `metric`: as for `search`."""
+        chosen, follow = None if metric is None else canonical(metric, BadQuery), space is None
+        found = self._ask(space, lambda view: searching.find_many(view, vectors, k, where, chosen, follow))
         if found is None:
             raise BadQuery("the collection is empty; add pictures or vectors first")
         return found

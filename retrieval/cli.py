@@ -193,12 +193,15 @@ def search(
     per_cluster: Annotated[int | None, typer.Option(help="At most so many hits of one cluster.")] = None,
     group: Annotated[bool, typer.Option("--group", help="By clusters, each with its best hits.")] = False,
     level: Annotated[str | None, typer.Option(help="For the two: coarse, medium or fine.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="cosine, ip, l2, l1, minkowski:3 ...; the space's own if none is given.")
+    ] = None,
     space: Annotated[str | None, typer.Option(help="Another space than the current.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what looks like a picture, an item or words."""
     options: Any = {"radius": radius, "where": parsed(where, "--where"), "diversify": diversify, "space": space}
-    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster}
+    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster, "metric": metric}
     with opened(collection) as source:
         name = identified(item)
         hits = source.search(picture, k=k, item=name, text=text, query=query, group=group, level=level, **options)

@@ -28,6 +28,11 @@ def cluster(
     k: Annotated[int | None, typer.Option("--k", "-k", help="How many clusters.")] = None,
     threshold: Annotated[float | None, typer.Option("--threshold", help="The distance at which it stops.")] = None,
     settings: Settings = None,
+    sample: Annotated[int | None, typer.Option("--sample", help="Learn from so many items at most.")] = None,
+    once_per_copy: Annotated[bool, typer.Option("--once-per-copy", help="Copies count once.")] = False,
+    without_outliers: Annotated[
+        float, typer.Option("--without-outliers", help="Leave out this share, what lies farthest from all.")
+    ] = 0.0,
     name: Annotated[str | None, typer.Option("--name", help="A name to keep it under; the method's.")] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Make it anew; ids stay where clusters do.")] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Forget it.")] = False,
@@ -48,6 +53,7 @@ def cluster(
             target.drop_clustering(name or "")
             return say(f"the clustering {name} is gone")
         how: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parsed(settings, "--settings")}
+        how |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
         with stepped() as watch:
             if method is not None:
                 found = target.make_clustering(name or method, method, progress=watch, **how)

@@ -12,7 +12,7 @@ import numpy as np
 from indexers import plugins
 from indexers.attributes import is_text
 from indexers.errors import BadQuery, BadSetting, ClusteringNotFound, MissingPackage, UsageError
-from indexers.followers.named import Made, rows
+from indexers.followers.named import CHOOSING, Made, rows
 from indexers.reads import Snapshot, moment
 from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
 from indexers.vectors.base import unit
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from indexers.clusterers.base import Watch
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,63}")
+COPIES = 0.98
+"""The cosine from which on two vectors count once."""
 LOW = 0.05
 """The share of a clustering's own items that would count as strange."""
 
@@ -51,13 +53,19 @@ class Clusterings(Answers):
         k: int | None = None,
         threshold: float | None = None,
         settings: Mapping[str, Any] | None = None,
+        sample: int | None = None,
+        once_per_copy: bool = False,
+        without_outliers: float = 0.0,
         progress: Watch | None = None,
     ) -> NamedClustering:
         """Cluster the current space by a method of your choice, and keep the result under a name beside the tree.
 
         `method`: kmeans, hierarchical, density, deep ..., any member of `nearkin.clusterers` that can be kept; `k`: how
         many clusters, `threshold`: the distance at which it stops, for methods that take it; `settings`: other
-        parameters of the method's class in `indexers.clusterers`. From then on the name is a level like those of the
+        parameters of the method's class in `indexers.clusterers`. It learns from all items, or from chosen ones:
+        `sample`, at most so many, spread so that small groups are among them; `once_per_copy`, copies (cosine .98)
+        count once; `without_outliers`, a share, those that lie farthest from everything are left out and stay loose.
+        All others are put where the model sees them. From then on the name is a level like those of the
         tree: `clusters(name)`, `search(per_cluster=2, level=name)`; its clusters have ids of their own for `cluster`,
         `within`, `rename`; exports have a column of that name. New items are put where the model sees them. A name that
         is there already is made anew, and its clusters keep their ids where they stay the same.
@@ -66,16 +74,16 @@ class Clusterings(Answers):
         method refuses), WriterBusy.
         """
         check_name(name)
-        model = _model(method, k, threshold, settings or {})
-        return self._make(name, method, {}, model, progress)
+        parameters = _parameters(method, k, threshold, settings or {})
+        choice = _choice(sample, once_per_copy, without_outliers)
+        return self._make(name, method, parameters, choice, progress)
 
     def refresh_clustering(self, name: str, *, progress: Watch | None = None) -> NamedClustering:
         """Make a clustering anew from the items of now, as it was made before; clusters that are still there keep their
         ids and names. Raises ClusteringNotFound."""
         with self._catalogue.snapshot() as snapshot:
             row = _known(snapshot, name)
-        model = _kind(row.method)(**row.parameters)
-        return self._make(name, row.method, row.choice, model, progress)
+        return self._make(name, row.method, row.parameters, row.choice, progress)
 
     def clusterings(self) -> tuple[NamedClustering, ...]:
         """All clusterings by name, with their age and how far the collection has drifted from each."""
@@ -101,7 +109,11 @@ class Clusterings(Answers):
         with self._catalogue.transaction() as writing:
             writing.groupings.drop(_known(writing, name).id)
 
-    def _make(self, name: str, method: str, choice: Json, model: Any, progress: Watch | None) -> NamedClustering:
+    def _make(self, name: str, method: str, parameters: Json, choice: Json, progress: Watch | None) -> NamedClustering:
+        model = _kind(method)(**parameters)
+        parameters = model.get_params()
+        if choice:
+            model = plugins.load("nearkin.clusterers", CHOOSING)(method, parameters, **choice)
         view = self._spaces.view()
         if view is None:
             raise UsageError("the collection is empty; add pictures or vectors first")
@@ -117,7 +129,7 @@ class Clusterings(Answers):
             other = writing.groupings.named(name)
             if other and other.space != view.space.id:
                 raise UsageError(f"the clustering {name!r} is of another space; drop it first, or choose another name")
-            made = Made(name, method, choice, model, given.items, model.labels_, low, given.position)
+            made = Made(name, method, parameters, choice, model, given.items, model.labels_, low, given.position)
             view.named.keep(writing, made)
         view.followers.remember()
         return self.clustering(name)
@@ -159,8 +171,8 @@ def _methods() -> list[str]:
     return found
 
 
-def _model(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Any:
-    """An estimator with these parameters. Raises BadSetting, BadQuery."""
+def _parameters(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Json:
+    """What the method's class is made with. Raises BadSetting, BadQuery."""
     kind = _kind(method)
     known = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
     given = dict(settings)
@@ -180,7 +192,19 @@ def _model(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> 
         raise BadQuery(f"the method {method!r} has to be told how many clusters are wanted: k")
     if "random_state" in known:
         given.setdefault("random_state", 0)
-    return kind(**given)
+    return given
+
+
+def _choice(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
+    """How the items to learn from are chosen, as CHOOSING takes it; empty: all are. Raises BadQuery."""
+    if not is_number(without_outliers) or not 0 <= without_outliers < 1:
+        raise BadQuery(f"without_outliers is the share that is left out, from 0 to below 1; got {without_outliers!r}")
+    count = None if sample is None else whole(sample, "sample is how many items to learn from,")
+    if count is None and not once_per_copy and not without_outliers:
+        return {}
+    copies = COPIES if once_per_copy else None
+    how = {"copies": copies, "outliers": float(without_outliers), "count": count}
+    return {**how, "predict_outliers": False, "random_state": 0}
 
 
 def _known(snapshot: Snapshot, name: str) -> GroupingRow:

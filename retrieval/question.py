@@ -14,7 +14,7 @@ from indexers import images
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.reads import Snapshot
 from indexers.remote import is_remote, read
-from indexers.types import Vectors
+from indexers.types import Metric, Vectors
 from indexers.vectors.base import checked, unit
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ class Question:
         item: int | str | None = None,
         vector: ArrayLike | None = None,
         mix: Sequence[tuple[Any, float]] | None = None,
+        metric: Metric | None = None,
     ) -> None:
         given = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
         names = [name for name, value in given.items() if value is not None]
         if len(names) != 1:
             got = " and ".join(names) or "nothing"
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
-        self._view = view
+        self._view, self._metric = view, metric or view.space.metric
         if mix is not None:
             self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
         else:
@@ -72,7 +73,7 @@ class Question:
         self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None
     ) -> ItemOf | Vectors:
         if vector is not None:
-            return self._vector(vector)
+            return self._vector(vector, self._metric)
         return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
 
     def _part(self, part: Any) -> ItemOf | Vectors:
@@ -83,12 +84,12 @@ class Question:
                 raise BadQuery("the text to search for is empty")
             return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
         if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
-            return self._vector(part)
+            return self._vector(part, "cosine")  # directions are mixed
         embedder = self._view.embedder()
         return cast(Vectors, embedder.embed([looked_at(part, self._view, embedder.input_size)])[0])
 
-    def _vector(self, part: Any) -> Vectors:
-        found = checked(part, self._view.space.dimension, self._view.space.metric)
+    def _vector(self, part: Any, metric: Metric) -> Vectors:
+        found = checked(part, self._view.space.dimension, metric)
         if len(found) != 1:
             raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
         return cast(Vectors, found[0])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from indexers.errors import BadQuery, ClusterNotFound
 from indexers.reads import Snapshot
-from indexers.types import LEVELS, Ids, Level, Vectors
+from indexers.types import LEVELS, Ids, Level, Metric, Vectors
 from indexers.vectors.allowed import Allowed
+from indexers.vectors.layer import Searcher
 from indexers.where import Condition, Member, Placed
 from retrieval.families import Families
 from retrieval.question import is_whole
@@ -68,25 +69,27 @@ def _in_cluster(one: int, space: int, snapshot: Snapshot) -> Condition | None:
     return Placed(grouping.id, (one,), grouping.written) if grouping else None
 
 
-def few_each(
-    there: Families,
-    view: Any,
-    vector: Vectors,
-    count: int,
-    most: int,
-    level: Level,
-    allowed: Allowed | None,
-    asked: Ids,
-) -> tuple[Ids, Vectors]:
+class Asked(NamedTuple):
+    """What is looked for, float32 (1, dimension), in which metric, and where. `items` are asked about: none answers."""
+
+    searcher: Searcher
+    vector: Vectors
+    metric: Metric
+    allowed: Allowed | None
+    items: Ids
+
+
+def few_each(there: Families, asked: Asked, count: int, most: int, level: Level) -> tuple[Ids, Vectors]:
     """The best `count` hits of which no cluster has more than `most`; loose items count as clusters of their own.
 
     First the nearest ones; if they lie in too few clusters, the best of the clusters whose middles are nearest.
     """
-    flat, grouping = view.searcher.flat, there.grouping(level)
-    nearest = view.searcher.search(vector, min(max(POOL * count, 100), max(1, len(flat))), allowed)
-    ids, scores = _without(nearest.ids[0], nearest.scores[0], asked)
+    flat, grouping, vector = asked.searcher.flat, there.grouping(level), asked.vector
+    pool = min(max(POOL * count, 100), max(1, len(flat)))
+    nearest = asked.searcher.search(vector, pool, asked.allowed, asked.metric)
+    ids, scores = _without(nearest.ids[0], nearest.scores[0], asked.items)
     taken = _few(grouping.of(ids), most)
-    complete = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0) or len(ids) + len(asked) >= len(flat)
+    complete = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0) or len(ids) + len(asked.items) >= len(flat)
     if len(taken) >= count or complete:
         return ids[taken[:count]], scores[taken[:count]]
     best = ids[taken], scores[taken]
@@ -100,21 +103,22 @@ def few_each(
             some.append(grouping.members(int(names[order[place]])))
             lacking -= int(names[order[place]]) not in full
             place += 1
-        best = _merged(best, _scanned(flat, vector, np.sort(np.concatenate(some)), allowed, asked), grouping, most)
+        best = _merged(best, _scanned(asked, np.sort(np.concatenate(some))), grouping, most)
         lacking = max(lacking, count - len(best[0]))
     if len(best[0]) < count:  # what is loose, and far
-        best = _merged(best, _scanned(flat, vector, grouping.members(0), allowed, asked), grouping, most)
+        best = _merged(best, _scanned(asked, grouping.members(0)), grouping, most)
     return best[0][:count], best[1][:count]
 
 
-def _scanned(flat: Any, vector: Vectors, items: Ids, allowed: Allowed | None, asked: Ids) -> tuple[Ids, Vectors]:
+def _scanned(asked: Asked, items: Ids) -> tuple[Ids, Vectors]:
+    flat = asked.searcher.flat
     items = items[flat.has(items)]
-    if allowed is not None:
-        items = items[allowed.has(items)]
+    if asked.allowed is not None:
+        items = items[asked.allowed.has(items)]
     if not len(items):
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    found = flat.search(vector, len(items), items)
-    return _without(found.ids[0], found.scores[0], asked)
+    found = flat.search(asked.vector, len(items), items, metric=asked.metric)
+    return _without(found.ids[0], found.scores[0], asked.items)
 
 
 def _without(ids: Ids, scores: Vectors, asked: Ids) -> tuple[Ids, Vectors]:

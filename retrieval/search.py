@@ -23,10 +23,11 @@ from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
 from indexers.reads import Snapshot
-from indexers.types import LEVELS, Ids, Level, Limits, Neighbours, Space, Vectors
+from indexers.types import LEVELS, Ids, Level, Limits, Metric, Neighbours, Space, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import unit
+from indexers.vectors.base import prepared, unit
 from indexers.vectors.layer import Searcher
+from indexers.vectors.metrics import similarities
 from indexers.where import Condition
 from indexers.words import terms
 from retrieval import restrict
@@ -167,6 +168,7 @@ class Options(NamedTuple):
     exclude: Any = None
     per_cluster: int | None = None
     level: str = "fine"
+    metric: Metric | None = None
 
 
 def grouping(how: Options, level: str | None) -> Options:
@@ -199,6 +201,8 @@ def _found(view: View, question: Question | None, snapshot: Snapshot, how: Optio
         assert question is not None
         return _nearest(view, question, snapshot, count, how, view.allowed(how.where, snapshot, within, exclude))
     assert count is not None
+    if question is None and how.metric is not None:
+        raise BadQuery(f"metric= is about vectors, words alone have none; got metric={how.metric!r} beside query=")
     pool = max(count, POOL)
     ranking = snapshot.find_words(how.words, pool, parse(how.where))
     allowed = view.allowed(how.where, snapshot, within, exclude)
@@ -207,7 +211,7 @@ def _found(view: View, question: Question | None, snapshot: Snapshot, how: Optio
     if question is None:
         ids, scores = _ranked(ranking)
     else:
-        beside = _nearest(view, question, snapshot, pool, Options(), allowed)[0]
+        beside = _nearest(view, question, snapshot, pool, Options(metric=how.metric), allowed)[0]
         ids, scores = fused(ranking, beside.tolist())
     return ids[:count], scores[:count]
 
@@ -215,24 +219,25 @@ def _found(view: View, question: Question | None, snapshot: Snapshot, how: Optio
 def _nearest(
     view: View, question: Question, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
 ) -> tuple[Ids, Vectors]:
-    vector = view.searcher.flat.prepare(question.vector(snapshot))
+    metric = how.metric or view.space.metric
+    vector = prepared(question.vector(snapshot), view.space.dimension, metric)
     asked, diversify = question.items(snapshot), how.diversify
     there = families(view, snapshot, how.level) if how.per_cluster is not None else None
     if there is not None:
         assert count is not None
-        most = how.per_cluster or 1
-        return restrict.few_each(there, view, vector, count, most, how.level, allowed, np.array(asked, np.int64))
+        what = restrict.Asked(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
+        return restrict.few_each(there, what, count, how.per_cluster or 1, how.level)
     if how.radius is not None:
-        ids, scores = view.searcher.within(vector, how.radius, allowed)
+        ids, scores = view.searcher.within(vector, how.radius, allowed, metric)
     else:
         assert count is not None
         pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
-        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed)
+        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric)
         ids, scores = nearest.ids[0], nearest.scores[0]
     keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
     ids, scores = ids[keep], scores[keep]
     if diversify is not None:
-        order = mmr(view.searcher.flat.take(ids), vector[0], count or len(ids), diversify)
+        order = mmr(view.searcher.flat.given(ids, metric), vector[0], count or len(ids), diversify, metric)
         ids, scores = ids[order], scores[order]
     return ids[:count], scores[:count]
 
@@ -262,14 +267,19 @@ def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
 
 
 def find_many(
-    view: View, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None, follow: bool = True
+    view: View,
+    vectors: ArrayLike,
+    k: int,
+    where: Mapping[str, Any] | None,
+    metric: Metric | None = None,
+    follow: bool = True,
 ) -> Neighbours:
     """The k nearest of each of many vectors, as arrays."""
-    count = _count(k, 10)
-    queries = view.flat.index.prepare(vectors)
+    count, metric = _count(k, 10), metric or view.space.metric
+    queries = prepared(vectors, view.space.dimension, metric)
     with view.followers.current() as snapshot:
         meant(view, snapshot, follow)
-        return view.searcher.search(queries, count or 10, view.allowed(where, snapshot))
+        return view.searcher.search(queries, count or 10, view.allowed(where, snapshot), metric)
 
 
 def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
@@ -279,14 +289,20 @@ def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
         raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
 
 
-def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[int]:
+def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float, metric: Metric = "cosine") -> list[int]:
     """Places of `count` vectors, chosen one by one for nearness to the query and distance from those chosen before:
-    maximal marginal relevance (Carbonell and Goldstein, 1998). `diversity` 0: nearness alone; 1: distance alone."""
+    maximal marginal relevance (Carbonell and Goldstein, 1998). `diversity` 0: nearness alone; 1: distance alone.
+    With an inner product it is told by direction too."""
     if not len(vectors):
         return []
-    directions = unit(vectors)
-    nearness = directions @ (query / np.linalg.norm(query))
-    closest = np.full(len(vectors), -1.0, np.float32)  # similarity to the nearest one chosen
+    if metric in ("cosine", "ip"):
+        vectors, query = unit(vectors), query / np.linalg.norm(query)
+
+    def similar(one: Vectors) -> Vectors:
+        return vectors @ one if metric in ("cosine", "ip") else similarities(one, vectors, metric).astype(np.float32)
+
+    nearness = similar(query)
+    closest = np.full(len(vectors), -np.inf, np.float32)  # similarity to the nearest one chosen
     chosen: list[int] = []
     left = np.ones(len(vectors), bool)
     for _ in range(min(count, len(vectors))):
@@ -294,7 +310,7 @@ def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float) -> list[
         best = int(np.argmax(np.where(left, worth, -np.inf)))
         chosen.append(best)
         left[best] = False
-        closest = np.maximum(closest, directions @ directions[best])
+        closest = np.maximum(closest, similar(vectors[best]))
     return chosen
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,8 +26,9 @@ from indexers.followers.tree import Tree
 from indexers.isolation import Isolated
 from indexers.pipeline import Run
 from indexers.types import Metric, Space, Vectors
-from indexers.vectors.base import checked
+from indexers.vectors.base import VectorIndex, checked
 from indexers.vectors.exact import Exact
+from indexers.vectors.metrics import PRODUCTS, canonical
 from retrieval.config import Config
 from retrieval.search import View
 
@@ -50,7 +51,7 @@ def name_of(embedder: str | Embedder) -> str:
     return embedder if isinstance(embedder, str) else embedder.name
 
 
-def canonical(name: str) -> str:
+def spelled(name: str) -> str:
     """As the embedder itself spells it: an argument may be written in several ways."""
     return str(plugins.load("nearkin.embedders", name)().name) if ":" in name else name
 
@@ -80,8 +81,8 @@ class Spaces:
         have = [space.embedder for space in there]  # without a space, nothing keeps it from taking another one
         if self._given is None or not have or self._given in have:
             return
-        if canonical(self._given) in have:
-            self._given = canonical(self._given)
+        if spelled(self._given) in have:
+            self._given = spelled(self._given)
             return
         if have == [None]:
             raise BadSetting(
@@ -129,7 +130,7 @@ class Spaces:
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
-                return member(config)(space.dimension, space.metric, **config.index_settings)
+                return made(config, space.dimension, space.metric)
 
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
         names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
@@ -224,15 +225,14 @@ class Spaces:
         return self._take(found)
 
     def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
-        metric = embedder.metric if embedder else cast(Metric, self._config.metric)
-        # the index may not take the metric or its settings: say so before anything is written
-        member(self._config)(dimension, metric, **self._config.index_settings)
+        metric = canonical(embedder.metric if embedder else self._config.metric)
+        made(self._config, dimension, metric)  # if the index does not take its settings, nothing has been written
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
         with self._catalogue.transaction() as writing:
             # another process may have been faster
-            made = next((space for space in writing.spaces() if not second or space.name == name), None)
-            return made or writing.add_space(name, by, settings, fingerprint, dimension, metric)
+            there = next((space for space in writing.spaces() if not second or space.name == name), None)
+            return there or writing.add_space(name, by, settings, fingerprint, dimension, metric)
 
     def use(self, name: str, *, partial: bool = False) -> Space:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
@@ -329,9 +329,12 @@ def hash_of(words: Sequence[str]) -> str:
     return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()
 
 
-def member(config: Config) -> Callable[..., Any]:
-    kind: Callable[..., Any] = plugins.load("nearkin.vectors", config.index)
-    return kind
+def made(config: Config, dimension: int, metric: Metric) -> VectorIndex:
+    """An empty index. One that does not take a distance is made for the Euclidean one, by which it finds candidates;
+    those are scored in the distance itself."""
+    kind: type[VectorIndex] = plugins.load("nearkin.vectors", config.index)
+    distance = metric not in PRODUCTS and not kind.takes(metric)
+    return kind(dimension, "l2" if distance else metric, **config.index_settings)
 
 
 def named(there: list[Space], name: str) -> Space:

@@ -249,3 +249,31 @@ def test_it_is_judged_beside_the_others(themed: Collection) -> None:
     found = {one.name: one for one in themed.evaluate(methods=[], draws=1).clusterings}
     assert (found["themes"].kind, found["themes"].clusters, found["themes"].loose) == ("by name", 6, 0)
     assert found["themes"].stability is not None
+
+
+def test_it_learns_from_chosen_items_and_places_the_others(families: Collection) -> None:
+    made = families.make_clustering("themes", k=6, sample=100, once_per_copy=True, without_outliers=0.02)
+    assert (made.method, made.items, made.loose, made.clusters) == ("kmeans", 228, 4, 6)
+    assert {name: made.choice[name] for name in ("count", "copies", "outliers")} == {
+        "count": 100,
+        "copies": 0.98,
+        "outliers": 0.02,
+    }
+    strangers = {families.get(f"s{number}").id for number in range(4)}
+    assert strangers <= {one.item for one in families.loose("themes")}
+    for number, size in enumerate(SIZES):
+        assert families.cluster(of(families, f"f{number}-3")).size >= size - 1
+    with Collection.open(families.path) as again:
+        again.add_vectors(family(4, 2, seed=5), keys=["a", "b"])
+        assert of(again, "b") == of(again, "f4-3")
+        assert again.refresh_clustering("themes").choice == made.choice
+        judged = next(one for one in again.evaluate(methods=[], draws=1).clusterings if one.name == "themes")
+        assert "no stability: it was made of chosen items" in judged.notes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [({"sample": 0}, "from 1 on; got 0"), ({"without_outliers": 1}, "below 1; got 1")]
+)
+def test_a_choice_that_cannot_be_is_named(families: Collection, arguments: dict[str, int], words: str) -> None:
+    with pytest.raises(BadQuery, match=words):
+        families.make_clustering("themes", k=3, **arguments)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def test_a_value_out_of_range_is_named(tmp_path: Path, key: str, value: Any) -> 
     "settings",
     [
         {"metric": "angle"},
-        {"metric": "l1"},
+        {"metric": "minkowski:0.5"},
         {"index": "flat"},
         {"m": 0},
         {"ef": 0},

@@ -148,3 +148,19 @@ def test_hits_know_their_clusters_coarse_to_fine(families: Collection) -> None:
 def test_bad_restrictions(families: Collection, options: dict[str, Any], error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         families.search(vector=family(0, 1)[0], **options)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "minkowski:3", "euclidean"])
+def test_clusters_restrict_searches_in_any_metric(families: Collection, metric: str) -> None:
+    order = {"manhattan": 1, "euclidean": 2}.get(metric, 3)
+    one, query = of(families, "f1-0"), family(3, 1, seed=4)[0]
+    distances = np.linalg.norm(family(1, 50) - query, order, axis=1)
+    hits = families.search(vector=query, k=5, within=one, metric=metric)
+    assert [hit.key for hit in hits] == [f"f1-{place}" for place in np.argsort(distances)[:5]]
+    assert [hit.score for hit in hits] == pytest.approx((-np.sort(distances)[:5]).tolist(), rel=1e-5)
+    few = families.search(vector=query, k=12, per_cluster=2, level="medium", metric=metric)
+    assert sum(hit.key.startswith("f1-") for hit in few) <= 2
+    assert [hit.score for hit in few] == sorted((hit.score for hit in few), reverse=True)
+    groups = families.search(vector=query, k=3, group=True, metric=metric).groups
+    assert len(groups) == 3
+    assert len(families.search(vector=query, k=999, exclude=one, metric=metric)) == sum(SIZES) + 4 - 50

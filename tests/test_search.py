@@ -270,3 +270,125 @@ def test_other_metrics_score_as_they_say(tmp_path: Path, metric: str) -> None:
         assert [hit.item - 1 for hit in hits] == order.tolist()
         if metric == "ip":
             assert [hit.score for hit in hits] == pytest.approx(expected[order].tolist(), abs=1e-4)
+
+
+# ---- distances
+
+METRICS = ["cosine", "ip", "euclidean", "manhattan", "minkowski:3", "minkowski:1.5", "minkowski:inf"]
+
+
+def near(rows: Any, query: Any, metric: str) -> Any:
+    """Scores by numpy."""
+    if metric in ("cosine", "ip"):
+        products = rows.astype(float) @ query
+        return products / np.linalg.norm(rows, axis=1) / np.linalg.norm(query) if metric == "cosine" else products
+    orders = {"euclidean": 2.0, "l2": 2.0, "manhattan": 1.0, "l1": 1.0}
+    return -np.linalg.norm(rows.astype(float) - query, orders.get(metric) or float(metric.partition(":")[2]), axis=1)
+
+
+def uneven(count: int, seed: int) -> Any:
+    """Clustered vectors of different lengths."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(1).standard_normal((10, 12))
+    rows = centres[np.arange(count) % 10] + 0.4 * random.standard_normal((count, 12))
+    return (rows * np.exp(0.3 * random.standard_normal((count, 1)))).astype(np.float32)
+
+
+def matches(collection: Collection, kept: dict[str, Any], own: str, metrics: list[str | None]) -> None:
+    """In each metric the whole answer, filtered, within a radius, and of many queries is that of brute force."""
+    keys, rows, queries = list(kept), np.stack(list(kept.values())), uneven(2, 77)
+    for query, place, asked in [(query, place, one) for place, query in enumerate(queries) for one in metrics]:
+        scores = collection.search_many(queries, k=9, metric=asked).scores[place]
+        true = near(rows, query, asked or own)
+        order = np.argsort(-true, kind="stable")
+        hits = collection.search(vector=query, k=9, metric=asked)
+        assert len({hit.key for hit in hits} & {keys[place] for place in order[:9]}) >= 8
+        np.testing.assert_allclose([hit.score for hit in hits], true[order[:9]], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(scores, true[order[:9]], rtol=1e-4, atol=1e-5)
+        even = [place for place in order.tolist() if int(keys[place][1:]) % 2 == 0]
+        hits = collection.search(vector=query, k=9, where={"even": True}, metric=asked)
+        np.testing.assert_allclose([hit.score for hit in hits], true[even[:9]], rtol=1e-4, atol=1e-5)
+        radius = float((true[order[40]] + true[order[41]]) / 2)
+        inside = collection.search(vector=query, radius=radius, metric=asked)
+        assert [hit.key for hit in inside] == [keys[place] for place in order[:41]]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked"), [("cosine", METRICS), *((one, [None]) for one in METRICS[1:6]), ("l2", ["cosine", "l1"])]
+)
+def test_every_metric_is_that_of_brute_force_through_a_life(
+    tmp_path: Path, own: str, asked: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexers.vectors.rerank.CANDIDATE", 0.5)  # so few rows would be scanned
+    monkeypatch.setattr("indexers.vectors.layer.CANDIDATE", 0.5)
+    options: dict[str, Any] = {"scan_below": 0, "clusters": 0}
+    data, place = uneven(900, 0), tmp_path / "c"
+    kept = {f"k{n}": row for n, row in enumerate(data)}
+    with Collection.open(place, create=True, metric=own, **options) as made:
+        made.add_vectors(data, keys=list(kept), metadata=[{"even": n % 2 == 0} for n in range(900)])
+        matches(made, kept, own, asked)
+        made.add_vectors(uneven(100, 5), keys=[f"k{n}" for n in range(0, 500, 5)])
+        kept |= {f"k{n}": row for n, row in zip(range(0, 500, 5), uneven(100, 5), strict=True)}
+        made.remove([f"k{n}" for n in range(0, 900, 7)])
+        kept = {key: row for key, row in kept.items() if int(key[1:]) % 7}
+        matches(made, kept, own, asked)
+    with Collection.open(place, **options) as again:
+        matches(again, kept, own, asked)
+        assert again.info().metric == {"euclidean": "l2", "manhattan": "l1"}.get(own, own)
+    (place / "spaces/1/index/header").unlink()
+    (place / "spaces/1/flat/header").unlink()
+    with Collection.open(place, **options) as mended:
+        assert len(mended.info().repairs) == 2
+        matches(mended, kept, own, asked)
+        assert mended.verify().ok
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "minkowski:3", "euclidean", "ip"])
+def test_pictures_are_compared_in_any_metric(filled: Collection, folder: Path, metric: str) -> None:
+    filled.export(folder / "all.npz")
+    with np.load(folder / "all.npz") as kept:
+        rows, keys = kept["vectors"], kept["keys"].tolist()
+    query = rows[keys.index(filled.search(folder / "red.png", k=1)[0].key)]
+    hits = filled.search(folder / "red.png", metric=metric)
+    true = near(rows, query, metric)
+    assert [hit.score for hit in hits] == pytest.approx(np.sort(true)[::-1].tolist(), rel=1e-4, abs=1e-4)
+    alone = filled.search(item=hits[0].item, metric=metric)
+    assert [hit.item for hit in alone] == [hit.item for hit in hits[1:]]
+
+
+def test_variety_is_told_in_the_metric_too(large: Any) -> None:
+    collection, _ = large
+    query = np.random.default_rng(1).standard_normal(16)
+    plain = collection.search(vector=query, k=8, metric="manhattan")
+    nearest = collection.search(vector=query, k=8, metric="manhattan", diversify=0)
+    assert [hit.item for hit in plain] == [hit.item for hit in nearest]
+    assert collection.search(vector=query, k=8, metric="manhattan", diversify=0.6)[0].item == plain[0].item
+
+
+def test_a_zero_vector_has_distances_but_no_direction(ready_made: Collection) -> None:
+    zero = np.zeros(8)
+    true = -np.sort(np.abs(vectors(20)).sum(1))
+    hits = ready_made.search(vector=zero, metric="l1")
+    assert [hit.score for hit in hits] == pytest.approx(true.tolist(), rel=1e-5)
+    with pytest.raises(BadVector, match="no direction"):
+        ready_made.search(vector=zero)
+    with pytest.raises(BadVector, match="no direction"):
+        ready_made.search(mix=[(zero, 1), (vectors(1)[0], 1)], metric="l1")
+
+
+@pytest.mark.parametrize("metric", ["minkowski:0.5", "minkowski:nan", "minkowski", "angle", "", 3])
+def test_an_unknown_metric_is_said_even_where_nothing_is(tmp_path: Path, ready_made: Collection, metric: Any) -> None:
+    with Collection.open(tmp_path / "empty", create=True) as empty:
+        for one in (empty, ready_made):
+            with pytest.raises(BadQuery, match=r"there are: cosine, ip, l2 \(euclidean\)") as caught:
+                one.search(vector=vectors(1)[0], metric=metric)
+            assert repr(metric) in str(caught.value)
+            with pytest.raises(BadQuery, match="there are: cosine"):
+                one.search_many(vectors(1), metric=metric)
+
+
+def test_words_alone_have_no_metric(ready_made: Collection) -> None:
+    ready_made.update("n1", text="a boat")
+    with pytest.raises(BadQuery, match="metric= is about vectors"):
+        ready_made.search(query="boat", metric="l1")
+    assert ready_made.search(query="boat", vector=vectors(1)[0], metric="l1")[0].key == "n1"

@@ -41,10 +41,10 @@ def truth(flat: Exact, query: np.ndarray, k: int, among: np.ndarray | None = Non
 
 
 @pytest.mark.parametrize(
-    ("metric", "name", "p"), [("l2", "euclidean", 2), ("l1", "cityblock", 2), ("minkowski", "minkowski", 3)]
+    ("metric", "name", "p"), [("l2", "euclidean", 2), ("l1", "cityblock", 1), ("minkowski:3", "minkowski", 3)]
 )
 def test_distances_are_scipys_negated(vectors: np.ndarray, metric: str, name: str, p: int) -> None:
-    index = Exact(12, metric, p=p)
+    index = Exact(12, metric)
     index.add(np.arange(600), vectors)
     answer = index.search(vectors[:5] + 1, 600)
     order = {"p": p} if name == "minkowski" else {}
@@ -54,6 +54,47 @@ def test_distances_are_scipys_negated(vectors: np.ndarray, metric: str, name: st
     near = cdist(vectors[:1], vectors, name, **order)[0] <= 3
     assert set(ids.tolist()) == set(np.flatnonzero(near).tolist())
     assert scores[0] == 0
+
+
+@pytest.mark.parametrize("own", ["cosine", "ip", "l2", "l1"])
+@pytest.mark.parametrize("asked", ["cosine", "ip", "l2", "l1", "minkowski:2.5"])
+def test_any_metric_can_be_asked_whichever_is_its_own(
+    own: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    vectors = (random.standard_normal((400, 12)) * np.exp(random.standard_normal((400, 1)))).astype(np.float32)
+    index, ids = Exact(12, own), np.arange(400) * 2
+    index.add(ids[:300], vectors[:300][::-1])  # half of it mapped, half in memory, some replaced, some removed
+    index.save(tmp_path / "file")
+    index.load(tmp_path / "file")
+    index.add(ids[:350], vectors[:350])
+    index.add(ids[350:], vectors[350:])
+    index.remove(ids[::10])
+    rows, kept = np.delete(vectors, np.s_[::10], axis=0).astype(float), np.delete(ids, np.s_[::10])
+    for query in random.standard_normal((3, 12)):
+        if asked in ("cosine", "ip"):
+            true = rows @ query
+            true = true / np.linalg.norm(rows, axis=1) / np.linalg.norm(query) if asked == "cosine" else true
+        else:
+            order = {"l2": 2, "l1": 1}.get(asked, 2.5)
+            true = -np.linalg.norm(rows - query, order, axis=1)
+        best = np.argsort(-true, kind="stable")
+        for allowed in (None, kept[best[::2]], index.restrict(kept[best[::2]])):
+            some = best if allowed is None else best[::2]
+            answer = index.search(query, 20, allowed, metric=asked)
+            assert answer.ids[0].tolist() == kept[some[:20]].tolist()
+            np.testing.assert_allclose(answer.scores[0], true[some[:20]], rtol=1e-5, atol=1e-6)
+            near, _ = index.within(query, float(true[some[30]] + true[some[31]]) / 2, allowed, asked)
+            assert near.tolist() == kept[some[:31]].tolist()
+
+
+def test_vectors_are_given_as_a_metric_compares_them() -> None:
+    vectors = np.array([[3, 4], [0, 2], [5, 12]], np.float32)
+    for own in ("cosine", "l2"):
+        index = Exact(2, own)
+        index.add(np.array([7, 3, 5]), vectors)
+        np.testing.assert_allclose(index.given(np.array([5, 7]), "l1"), vectors[[2, 0]], rtol=1e-6)
+        np.testing.assert_allclose(index.given(np.array([7]), "cosine"), [[0.6, 0.8]], rtol=1e-6)
 
 
 def test_inner_product_does_not_normalise(vectors: np.ndarray) -> None:
@@ -200,10 +241,10 @@ def test_many_queries_go_in_turns(flat: Exact, vectors: np.ndarray, monkeypatch:
 def test_wrong_settings_and_questions_are_named(flat: Exact) -> None:
     with pytest.raises(BadSetting, match="'ef'"):
         Exact(3, ef=3)
-    with pytest.raises(BadSetting, match=r"p is 0\.5"):
-        Exact(3, "minkowski", p=0.5)
+    with pytest.raises(BadSetting, match=r"'minkowski:0\.5' has no order"):
+        Exact(3, "minkowski:0.5")
     with pytest.raises(BadSetting, match="hamming"):
-        Exact(3, "hamming")  # type: ignore[arg-type]
+        Exact(3, "hamming")
     with pytest.raises(BadQuery, match="one query"):
         flat.within(np.ones((2, 12)), 0.5)
     with pytest.raises(BadQuery, match="group"):

@@ -134,7 +134,7 @@ class Duplicates:
             hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
             hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
         )
-        near = self._flat().within(vector, self.near)[0]
+        near = self._flat().within(vector, self.near, metric="cosine")[0]
         chosen: list[int] = np.union1d(near, prints.items[bits <= RADIUS]).tolist()
         return chosen
 

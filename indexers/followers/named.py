@@ -25,6 +25,8 @@ from indexers.writes import Transaction
 
 log = logging.getLogger("nearkin")
 
+CHOOSING = "sampled"
+"""The clusterer that lets another one learn from chosen items."""
 BLOCK = 8192
 """Items that are predicted at once."""
 
@@ -34,6 +36,7 @@ class Made(NamedTuple):
 
     name: str
     method: str
+    parameters: Json
     choice: Json
     model: Any
     items: Ids
@@ -100,7 +103,7 @@ class Named(Follower):
             return items
         model = self._models.get((row.id, row.since))
         if model is None:
-            kind = plugins.load("nearkin.clusterers", row.method)
+            kind = plugins.load("nearkin.clusterers", CHOOSING if row.choice else row.method)
             model = self._models[row.id, row.since] = kind.from_bytes(snapshot.groupings.model(row.id))
         return np.array([*row.labels, 0], np.int64)[predicted(model, items, self._flat)]
 
@@ -174,7 +177,7 @@ def _row(row: GroupingRow | None, made: Made, labels: list[int], space: int, at:
         space=space,
         name=made.name,
         method=made.method,
-        parameters=made.model.get_params(),
+        parameters=made.parameters,
         choice=made.choice,
         labels=labels,
         begun=begun,

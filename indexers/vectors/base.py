@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexers.errors import BadQuery, BadSetting, BadVector
 from indexers.types import Ids, Metric, Neighbours, Vectors
+from indexers.vectors.metrics import canonical
 
 
 class VectorIndex(ABC):
@@ -25,6 +26,7 @@ class VectorIndex(ABC):
     """
 
     metrics: ClassVar[frozenset[Metric]]
+    """Those it takes; "minkowski" stands for that of every order."""
     supports_filter: ClassVar[bool] = False
     """`allowed` is honoured natively. Otherwise the shared layer answers restricted searches."""
     supports_group: ClassVar[bool] = False
@@ -34,7 +36,8 @@ class VectorIndex(ABC):
     """`save` writes a file. A remote member keeps its vectors elsewhere."""
 
     def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
-        if metric not in self.metrics:
+        metric = canonical(metric)
+        if not self.takes(metric):
             able = ", ".join(sorted(self.metrics))
             raise BadSetting(f"{type(self).__name__} does not know the metric {metric!r}; it knows: {able}")
         if dimension < 1:
@@ -42,6 +45,11 @@ class VectorIndex(ABC):
         self.dimension, self.metric = dimension, metric
         self.position = 0
         self.generation = 0
+
+    @classmethod
+    def takes(cls, metric: Metric) -> bool:
+        """Whether it can be made for that metric."""
+        return metric.partition(":")[0] in cls.metrics
 
     @abstractmethod
     def __len__(self) -> int:
@@ -75,8 +83,13 @@ class VectorIndex(ABC):
 
     def prepare(self, vectors: ArrayLike) -> Vectors:
         """float32, C order, (n, dimension); unit length for cosine. Raises BadVector."""
-        array = checked(vectors, self.dimension, self.metric)
-        return unit(array) if self.metric == "cosine" else array
+        return prepared(vectors, self.dimension, self.metric)
+
+
+def prepared(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
+    """What a metric compares: vectors float32 (n, dimension), of unit length for cosine. Raises BadVector."""
+    array = checked(vectors, dimension, metric)
+    return unit(array) if metric == "cosine" else array
 
 
 def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "cosine") -> Vectors:
@@ -111,7 +124,13 @@ def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "
 
 def unit(array: Vectors) -> Vectors:
     """Rows scaled to length 1."""
-    result: Vectors = array / np.sqrt(np.einsum("ij,ij->i", array, array))[:, None]
+    result: Vectors = array / lengths(array)[:, None]
+    return result
+
+
+def lengths(array: Vectors) -> Vectors:
+    """The Euclidean length of each row."""
+    result: Vectors = np.sqrt(np.einsum("ij,ij->i", array, array))
     return result
 
 

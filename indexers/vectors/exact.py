@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from indexers.errors import BadQuery, BadSetting
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed, Gathered, distinct
-from indexers.vectors.base import VectorIndex, named, nothing, wanted
+from indexers.vectors.base import VectorIndex, checked, lengths, named, nothing, prepared, wanted
+from indexers.vectors.metrics import PRODUCTS, from_products, similarities
 from indexers.vectors.rows import Rows
 
 SCORES = 4 * 2**20
@@ -23,6 +24,8 @@ GATHER = 2.5
 """What a row costs that must be gathered first, against one of a contiguous scan (measured: 2.1 to 2.6)."""
 RUN = 24
 """What a further run of neighbouring rows costs, in rows."""
+ERROR = 4e-6
+"""By how much an inner product summed in float32 may be off, in parts of the product of both lengths."""
 
 
 class Exact(VectorIndex):
@@ -30,7 +33,8 @@ class Exact(VectorIndex):
 
     Also the flat vector file: `load` maps what `save` wrote and reads pages when they are needed.
 
-    Settings: `p` at least 1, the order of `minkowski`; `cache_bytes`, what gathered restrictions may hold.
+    Setting: `cache_bytes`, what gathered restrictions may hold. Questions may be in another metric than its own: it is
+    then that of the vectors as they were given, so that for a distance lengths count, in an index for cosine too.
     Scores are computed once more in float64 for what is answered, so that equal vectors get equal scores wherever
     they lie and ties are cut by the smaller id.
     """
@@ -44,16 +48,12 @@ class Exact(VectorIndex):
         dimension: int,
         metric: Metric = "cosine",
         *,
-        p: float = 2.0,
         cache_bytes: int = 128 * 2**20,
         **unknown: Any,
     ) -> None:
         super().__init__(dimension, metric)
         if unknown:
-            raise BadSetting(f"exact has no setting {sorted(unknown)[0]!r}; it has: cache_bytes, p")
-        if not 1 <= p < np.inf:
-            raise BadSetting(f"p is {p}; Minkowski's distance needs a finite order of at least 1")
-        self.p = float(p)
+            raise BadSetting(f"exact has no setting {sorted(unknown)[0]!r}; it has: cache_bytes")
         self.rows = Rows(dimension)
         self._gathered = Gathered(cache_bytes)
 
@@ -75,8 +75,15 @@ class Exact(VectorIndex):
         """The prepared vectors of these ids, float32 (n, dimension). Raises ItemNotFound."""
         return self.rows.take(np.asarray(ids, dtype=np.int64))
 
+    def given(self, ids: Ids, metric: Metric) -> Vectors:
+        """The vectors of these ids as a metric compares them, float32 (n, dimension): as they were added, or for the
+        cosine their directions. Raises ItemNotFound."""
+        vectors = self.take(ids)
+        return self._given(vectors, self.rows.lengths[self.rows.at[self.rows.find(ids)[0]]], metric)
+
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        self.rows.put(*named(ids, self.prepare(vectors)))
+        ids, vectors = named(ids, checked(vectors, self.dimension, self.metric))
+        self.rows.put(ids, self.prepare(vectors), lengths(vectors))
         self._gathered.clear()
 
     def remove(self, ids: Ids) -> None:
@@ -117,90 +124,119 @@ class Exact(VectorIndex):
         k: int,
         allowed: Ids | Allowed | None = None,
         group: NDArray[np.int64] | None = None,
+        metric: Metric | None = None,
     ) -> Neighbours:
         if group is not None:
             raise BadQuery("exact does not group its answers")
-        queries, k = self.prepare(queries), wanted(k)
+        metric = metric or self.metric
+        queries, k = prepared(queries, self.dimension, metric), wanted(k)
         ids, scores = nothing(len(queries), k)
         kept = None if allowed is None else self.current(allowed)
         k = min(k, len(self) if kept is None else len(kept))
         if k:
-            for first, rows, table in self._tables(queries, kept):
+            for first, rows, table in self._tables(queries, kept, metric):
                 for i, line in enumerate(table, first):
                     least = np.partition(line, len(line) - k)[len(line) - k]
-                    best, exact = self._decided(queries[i], rows, line, least)
+                    best, exact = self._decided(queries[i], rows, line, least, metric)
                     ids[i, :k], scores[i, :k] = best[:k], exact[:k]
         return Neighbours(ids, scores, self.position)
 
-    def within(self, query: Vectors, least: float, allowed: Ids | Allowed | None = None) -> tuple[Ids, Vectors]:
+    def within(
+        self, query: Vectors, least: float, allowed: Ids | Allowed | None = None, metric: Metric | None = None
+    ) -> tuple[Ids, Vectors]:
         """Everything at least that similar to one query: ids (m,) and scores (m,), nearest first, complete."""
-        queries = self.prepare(query)
+        metric = metric or self.metric
+        queries = prepared(query, self.dimension, metric)
         if len(queries) != 1:
             raise BadQuery(f"a search within a radius takes one query; got {len(queries)}")
         kept = None if allowed is None else self.current(allowed)
         if not (len(self) if kept is None else len(kept)):
             return nothing(0, 1)[0][:, 0], nothing(0, 1)[1][:, 0]
-        _, rows, table = next(self._tables(queries, kept))
-        ids, scores = self._decided(queries[0], rows, table[0], least)
+        _, rows, table = next(self._tables(queries, kept, metric))
+        ids, scores = self._decided(queries[0], rows, table[0], least, metric)
         enough = scores >= least
         return ids[enough], scores[enough]
 
-    def _decided(self, query: Vectors, rows: Ids | None, line: Vectors, least: float) -> tuple[Ids, Vectors]:
+    def _decided(
+        self, query: Vectors, rows: Ids | None, line: Vectors, least: float, metric: Metric
+    ) -> tuple[Ids, Vectors]:
         """Ids and exact scores, in order, of all whose first score could be `least` or more."""
-        margin = 4e-6 * float(np.linalg.norm(query)) * self.rows.longest if self._is_product else 0.0
-        chosen = np.flatnonzero((line >= np.float32(least - margin)) & (line > -np.inf))
+        chosen = np.flatnonzero(self._hopeful(query, rows, line, least, metric) & (line > -np.inf))
         scores = line[chosen]
         chosen = chosen if rows is None else rows[chosen]
-        if self._is_product:
-            scores = self._products(query, chosen)
+        if metric in PRODUCTS:
+            scores = self._exactly(query, chosen, metric)
         ids = self.rows.names[chosen]
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
 
-    def _products(self, query: Vectors, rows: Ids) -> Vectors:
-        """Inner products summed in float64 in one fixed order, so that they don't depend on a row's neighbours."""
+    def _hopeful(
+        self, query: Vectors, rows: Ids | None, line: Vectors, least: float, metric: Metric
+    ) -> NDArray[np.bool_]:
+        """Whose first score, which may be off by its error, could be `least` or more."""
+        size = float(np.linalg.norm(query))
+        margin: Any = ERROR * size * self.rows.longest if metric in PRODUCTS else 0.0
+        if metric != self.metric or metric == "l2":
+            long = self.rows.lengths if rows is None else self.rows.lengths[rows]
+            if metric == "l2":  # its square is what the products tell
+                reach = -min(least, 0.0)
+                line, least = -line * line, -reach * reach
+                margin = ERROR * (2 * size * size + (size + reach) ** 2 + long * long)
+            elif metric in PRODUCTS:
+                margin = ERROR * size * long if metric == "ip" else ERROR
+        hopeful: NDArray[np.bool_] = line >= np.float32(least - margin)
+        return hopeful
+
+    def _exactly(self, query: Vectors, rows: Ids, metric: Metric) -> Vectors:
         result = np.empty(len(rows), np.float32)
-        wide = query.astype(np.float64)
         for first in range(0, len(rows), BLOCK):
-            block = self.rows.gather(rows[first : first + BLOCK])
-            result[first : first + BLOCK] = (block * wide).sum(axis=1)
-        return np.minimum(result, np.float32(1)) if self.metric == "cosine" else result
+            part = rows[first : first + BLOCK]
+            block = self._given(self.rows.gather(part), self.rows.lengths[part], metric)
+            result[first : first + BLOCK] = similarities(query, block, metric)
+        return np.minimum(result, np.float32(1)) if metric == "cosine" else result
 
-    @property
-    def _is_product(self) -> bool:
-        return self.metric in ("cosine", "ip")
+    def _given(self, block: Vectors, long: Vectors, metric: Metric) -> Vectors:
+        """Rows as a metric compares them: as they were given, or their directions."""
+        if (self.metric == "cosine") == (metric == "cosine"):
+            return block
+        if metric == "cosine":
+            long = np.reciprocal(long, where=long > 0, out=np.zeros_like(long))
+        scaled: Vectors = block * long[:, None]
+        return scaled
 
-    def _tables(self, queries: Vectors, kept: Allowed | None) -> Iterator[tuple[int, Ids | None, Vectors]]:
+    def _tables(
+        self, queries: Vectors, kept: Allowed | None, metric: Metric
+    ) -> Iterator[tuple[int, Ids | None, Vectors]]:
         """First query, row numbers (None: every row), scores (queries, rows); dead rows score -inf."""
         step = max(1, SCORES // max(1, self.rows.count if kept is None else len(kept)))
         for first in range(0, len(queries), step):
             some = queries[first : first + step]
             if kept is None:
-                yield first, None, self._everything(some)
+                yield first, None, self._everything(some, metric)
             else:
-                yield first, kept.rows, self._some(some, kept)
+                yield first, kept.rows, self._some(some, kept, metric)
 
-    def _everything(self, queries: Vectors) -> Vectors:
+    def _everything(self, queries: Vectors, metric: Metric) -> Vectors:
         rows, split = self.rows, len(self.rows.base)
         table = np.empty((len(queries), rows.count), np.float32)
-        self._score(queries, rows.base, table[:, :split])
-        self._score(queries, rows.tail[: rows.used], table[:, split:])
+        self._score(queries, rows.base, rows.lengths[:split], table[:, :split], metric)
+        self._score(queries, rows.tail[: rows.used], rows.lengths[split:], table[:, split:], metric)
         if rows.dead:
             table[:, rows.names[: rows.count] < 0] = -np.inf
         return table
 
-    def _some(self, queries: Vectors, kept: Allowed) -> Vectors:
+    def _some(self, queries: Vectors, kept: Allowed, metric: Metric) -> Vectors:
         """Scores of the kept rows, on the cheapest of four ways."""
         matrix = self._matrix(kept)
         table = np.empty((len(queries), len(kept)), np.float32)
         if matrix is not None:
-            self._score(queries, matrix, table)
+            self._score(queries, matrix, self.rows.lengths[kept.rows], table, metric)
         elif self._cost_in_runs(kept) <= min(GATHER * len(kept), self.rows.count):
-            self._score_runs(queries, kept, table)
+            self._score_runs(queries, kept, table, metric)
         elif GATHER * len(kept) <= self.rows.count:
-            self._score_gathered(queries, kept.rows, table)
+            self._score_gathered(queries, kept.rows, table, metric)
         else:
-            np.take(self._everything(queries), kept.rows, axis=1, out=table, mode="clip")
+            np.take(self._everything(queries, metric), kept.rows, axis=1, out=table, mode="clip")
         return table
 
     def _fits(self, kept: Allowed) -> bool:
@@ -218,37 +254,42 @@ class Exact(VectorIndex):
     def _cost_in_runs(self, kept: Allowed) -> float:
         return len(kept) + float(RUN) * len(kept.starts)
 
-    def _score_runs(self, queries: Vectors, kept: Allowed, table: Vectors) -> None:
-        split = len(self.rows.base)
+    def _score_runs(self, queries: Vectors, kept: Allowed, table: Vectors, metric: Metric) -> None:
+        split, long = len(self.rows.base), self.rows.lengths
         stops = [*kept.starts[1:].tolist(), len(kept)]
         for start, stop in zip(kept.starts.tolist(), stops, strict=True):
             first, last = int(kept.rows[start]), int(kept.rows[stop - 1]) + 1
             middle = min(max(first, split), last)  # a run may cross from the base into the tail
             cut = start + middle - first
-            self._score(queries, self.rows.base[first:middle], table[:, start:cut])
-            self._score(queries, self.rows.tail[max(0, middle - split) : max(0, last - split)], table[:, cut:stop])
+            tail = self.rows.tail[max(0, middle - split) : max(0, last - split)]
+            self._score(queries, self.rows.base[first:middle], long[first:middle], table[:, start:cut], metric)
+            self._score(queries, tail, long[middle:last], table[:, cut:stop], metric)
 
-    def _score_gathered(self, queries: Vectors, rows: Ids, table: Vectors) -> None:
+    def _score_gathered(self, queries: Vectors, rows: Ids, table: Vectors, metric: Metric) -> None:
         buffer = np.empty((min(BLOCK, len(rows)), self.dimension), np.float32)
         for first in range(0, len(rows), BLOCK):
-            block = self.rows.gather(rows[first : first + BLOCK], buffer)
-            self._score(queries, block, table[:, first : first + BLOCK])
+            part = rows[first : first + BLOCK]
+            block = self.rows.gather(part, buffer)
+            self._score(queries, block, self.rows.lengths[part], table[:, first : first + BLOCK], metric)
 
-    def _score(self, queries: Vectors, block: Vectors, out: Vectors) -> None:
-        """Similarities of queries (q, dimension) to a block (r, dimension) into `out` (q, r)."""
+    def _score(self, queries: Vectors, block: Vectors, long: Vectors, out: Vectors, metric: Metric) -> None:
+        """Similarities of queries (q, dimension) to a block (r, dimension) of given lengths into `out` (q, r)."""
         if not len(block):
             return
-        if not self._is_product:
-            self._distances(queries, block, out)
-        elif len(queries) == 1:
+        if metric not in PRODUCTS:
+            self._compare(queries, block, long, out, metric)
+            return
+        if len(queries) == 1:
             np.dot(block, queries[0], out=out[0])
         else:
             np.matmul(queries, block.T, out=out)
+        if metric != self.metric or metric == "l2":
+            products = out * long if self.metric == "cosine" else out
+            out[:] = from_products(products, metric, lengths(queries)[:, None], long)
 
-    def _distances(self, queries: Vectors, block: Vectors, out: Vectors) -> None:
-        from scipy.spatial.distance import cdist  # takes a while to import, and only these metrics need it
-
-        name = {"l2": "euclidean", "l1": "cityblock"}.get(self.metric, "minkowski")
-        more = {"p": self.p} if name == "minkowski" else {}
-        for first in range(0, len(block), BLOCK):  # scipy makes float64 copies of what it is given
-            out[:, first : first + BLOCK] = -cdist(queries, block[first : first + BLOCK], name, **more)
+    def _compare(self, queries: Vectors, block: Vectors, long: Vectors, out: Vectors, metric: Metric) -> None:
+        for first in range(0, len(block), BLOCK):  # in float64, of which no more is held at once
+            part = slice(first, first + BLOCK)
+            rows = self._given(block[part], long[part], metric)
+            for place, query in enumerate(queries):
+                out[place, part] = similarities(query, rows, metric)

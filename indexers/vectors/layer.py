@@ -1,4 +1,5 @@
-"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness."""
+"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness, and
+metrics that it was not built for."""
 
 from __future__ import annotations
 
@@ -7,19 +8,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.types import Ids, Neighbours, Vectors
+from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import VectorIndex, nothing, wanted
+from indexers.vectors.base import VectorIndex, nothing, prepared, wanted
 from indexers.vectors.exact import Exact
+from indexers.vectors.rerank import CANDIDATE, SLACK, Rerank
 
 SMALL = 2000
 """Collections up to this size are scanned: as fast as a graph, and exact."""
-CANDIDATE = 30.0
-"""What one more candidate of a graph search costs, in rows of a contiguous scan (measured: 25 to 40)."""
 USUAL = 128
 """Candidates of a usual search, where the index does not tell."""
-SLACK = 0.5
-"""The farther half of what a graph search returns is not complete enough to be relied on."""
 BEGIN, WIDEST = 0.25, 4096
 EXPLORE = 16
 """A restriction for which over-fetching keeps failing gets another chance every so many searches."""
@@ -34,32 +32,45 @@ class Searcher:
     def __init__(self, flat: Exact, index: VectorIndex | None = None, *, small: int = SMALL) -> None:
         self.flat, self.index, self.small = flat, index, small
 
-    def search(self, queries: Vectors, k: int, allowed: Allowed | Ids | None = None) -> Neighbours:
-        """The k nearest, of those allowed. Fewer than k exist: -1 and -inf at the end."""
+    @property
+    def native(self) -> Metric:
+        """The metric in which a search is quickest."""
+        return self.flat.metric if self.index is None else self.index.metric
+
+    def search(
+        self, queries: Vectors, k: int, allowed: Allowed | Ids | None = None, metric: Metric | None = None
+    ) -> Neighbours:
+        """The k nearest, of those allowed, in any metric. Fewer than k exist: -1 and -inf at the end."""
+        metric = metric or self.flat.metric
         if self.index is None or len(self.flat) <= self.small:
-            return self.flat.search(queries, k, allowed)
-        if allowed is None:
+            return self.flat.search(queries, k, allowed, metric=metric)
+        kept = None if allowed is None else self.flat.current(allowed)
+        if kept is not None and self.flat.cost(kept) <= 2.5 * self._price(self.index, 0):
+            return self.flat.search(queries, k, kept, metric=metric)
+        if metric != self.native:
+            queries = prepared(queries, self.flat.dimension, metric)
+            return Rerank(self.flat, self.search, self.native, kept, metric).search(queries, wanted(k))
+        if kept is None:
             return self._anywhere(self.index, queries, k)
-        kept = self.flat.current(allowed)
-        if self.flat.cost(kept) <= 2.5 * self._price(self.index, 0):
-            return self.flat.search(queries, k, kept)
         return self._among(self.index, queries, wanted(k), kept)
 
-    def within(self, query: Vectors, least: float, allowed: Allowed | Ids | None = None) -> tuple[Ids, Vectors]:
+    def within(
+        self, query: Vectors, least: float, allowed: Allowed | Ids | None = None, metric: Metric | None = None
+    ) -> tuple[Ids, Vectors]:
         """Everything at least that similar to one query, nearest first, complete: a scan."""
-        return self.flat.within(query, least, allowed)
+        return self.flat.within(query, least, allowed, metric)
 
     def _anywhere(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
         answer = index.search(queries, k)
         short = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(short):  # the graph could not reach as many as there are
-            exact = self.flat.search(self.flat.prepare(queries)[short], k)
+            exact = self.flat.search(index.prepare(queries)[short], k, metric=index.metric)
             answer.ids[short], answer.scores[short] = exact.ids, exact.scores
         return answer
 
     def _among(self, index: VectorIndex, queries: Vectors, k: int, kept: Allowed) -> Neighbours:
         """Over-fetch, more where it pays, and scan for the queries that still lack neighbours."""
-        queries = self.flat.prepare(queries)
+        queries = index.prepare(queries)
         ids, scores = nothing(len(queries), k)
         left = np.arange(len(queries))
         for stage, width in self._widths(index, k, kept):
@@ -69,7 +80,7 @@ class Searcher:
             if not len(left):
                 break
         if len(left):
-            exact = self.flat.search(queries[left], k, kept)
+            exact = self.flat.search(queries[left], k, kept, metric=index.metric)
             ids[left], scores[left] = exact.ids, exact.scores
         return Neighbours(ids, scores, min(self.flat.position, index.position))
 

@@ -12,7 +12,7 @@ from indexers.errors import ItemNotFound, StoredFileDamaged
 from indexers.types import Ids, Vectors
 
 HEAD = struct.Struct("<8sqqd")
-MAGIC = b"nearkin1"
+MAGIC = b"nearkin2"
 PAGE = 4096
 BLOCK = 4096
 """Rows that are copied at once while writing: 8 MB at 512 dimensions."""
@@ -22,20 +22,21 @@ class Rows:
     """Row numbers count through the base first, then through the tail; a row that was replaced or removed is dead.
 
     No Python object per item: a sorted array of live ids with the row of each, and the id of each row (-1: dead).
-    `version` changes with every change of content. `longest` bounds the length of every row.
+    `version` changes with every change of content. `longest` bounds the length of every row. `lengths` float32
+    (count,): that of each vector before it was prepared, which for a cosine is no longer to be seen in its row.
     """
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self.version = 0
-        self._adopt(np.empty(0, np.int64), np.empty((0, dimension), np.float32), 0.0)
+        self._adopt(np.empty(0, np.int64), np.empty((0, dimension), np.float32), np.empty(0, np.float32), 0.0)
 
-    def _adopt(self, ids: Ids, base: Vectors, longest: float) -> None:
+    def _adopt(self, ids: Ids, base: Vectors, lengths: Vectors, longest: float) -> None:
         self.base, self.longest = base, longest
         self.tail = np.empty((0, self.dimension), np.float32)
         self.used = 0
         self.ids, self.at = ids, np.arange(len(ids))
-        self.names = ids.copy()
+        self.names, self._lengths = ids.copy(), lengths
         self.version += 1
 
     def __len__(self) -> int:
@@ -50,6 +51,10 @@ class Rows:
     def dead(self) -> int:
         return self.count - len(self.ids)
 
+    @property
+    def lengths(self) -> Vectors:
+        return self._lengths[: self.count]
+
     def find(self, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
         """Where each id stands, or would stand, among the sorted ids; and whether it is there."""
         place = np.searchsorted(self.ids, ids)
@@ -58,7 +63,7 @@ class Rows:
         found: NDArray[np.bool_] = self.ids[np.minimum(place, len(self.ids) - 1)] == ids
         return place, found
 
-    def put(self, ids: Ids, vectors: Vectors) -> None:
+    def put(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> None:
         """Add or replace; ids are distinct."""
         place, known = self.find(ids)
         rows = np.full(len(ids), -1)
@@ -67,6 +72,7 @@ class Rows:
         self.tail[rows[here] - len(self.base)] = vectors[here]
         self.names[rows[known & ~here]] = -1
         rows[~here] = self._append(ids[~here], vectors[~here])
+        self._lengths[rows] = lengths
         self.at[place[known]] = rows[known]
         self._name(ids[~known], rows[~known])
         if len(vectors):
@@ -81,7 +87,7 @@ class Rows:
             self.tail = grown
             names = np.full(len(self.base) + len(grown), -1, np.int64)
             names[: self.count] = self.names[: self.count]
-            self.names = names
+            self.names, self._lengths = names, np.resize(self._lengths, len(names))
         self.tail[start:stop] = vectors
         self.names[len(self.base) + start : len(self.base) + stop] = ids
         self.used = stop
@@ -109,7 +115,8 @@ class Rows:
         kept = np.flatnonzero(self.names[len(self.base) : self.count] >= 0)
         moved = np.full(self.used, -1)
         moved[kept] = np.arange(len(kept)) + len(self.base)
-        self.names = np.concatenate([self.names[: len(self.base)], self.names[kept + len(self.base)]])
+        rows = np.concatenate([np.arange(len(self.base)), kept + len(self.base)])
+        self.names, self._lengths = self.names[rows], self._lengths[rows]
         self.tail, self.used = self.tail[kept], len(kept)
         mine = self.at >= len(self.base)
         self.at[mine] = moved[self.at[mine] - len(self.base)]
@@ -137,10 +144,11 @@ class Rows:
         return result
 
     def save(self, path: Path) -> None:
-        """Live rows by id: head, ids, vectors from the next page on. Never holds more than one block of rows."""
+        """Live rows by id: head, ids, lengths, vectors from the next page on. Holds one block of rows at a time."""
         with open(path, "xb") as file:
             file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.longest))
             file.write(np.ascontiguousarray(self.ids).data)
+            file.write(self._lengths[self.at].data)
             file.write(b"\0" * (_start(len(self.ids)) - file.tell()))
             for first in range(0, len(self.ids), BLOCK):
                 rows = self.at[first : first + BLOCK]
@@ -154,19 +162,19 @@ class Rows:
         with open(path, "rb") as file:
             head = file.read(HEAD.size)
             if len(head) < HEAD.size or not head.startswith(MAGIC):
-                raise StoredFileDamaged(f"{path} is not a file of vectors")
+                raise StoredFileDamaged(f"{path} is not a file of vectors as this version writes it")
             _, count, dimension, longest = HEAD.unpack(head)
             size = _start(count) + count * dimension * 4
             if count < 0 or dimension != self.dimension or path.stat().st_size != size:
                 raise StoredFileDamaged(f"{path} does not hold {count} vectors of {self.dimension} coordinates")
-            ids = np.fromfile(file, np.int64, count)
+            ids, lengths = np.fromfile(file, np.int64, count), np.fromfile(file, np.float32, count)
         if count:  # an empty mapping is refused by the operating system
             base: Vectors = np.asarray(np.memmap(path, np.float32, "r", _start(count), (count, dimension)))
         else:
             base = np.empty((0, dimension), np.float32)
-        self._adopt(ids, base, longest)
+        self._adopt(ids, base, lengths, longest)
 
 
 def _start(count: int) -> int:
     """Where the vectors begin: at a page, so that the mapping is aligned."""
-    return -(-(HEAD.size + 8 * count) // PAGE) * PAGE
+    return -(-(HEAD.size + 12 * count) // PAGE) * PAGE
