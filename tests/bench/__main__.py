@@ -5,6 +5,7 @@
     python -m tests.bench embed              models, spaces, words
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
+    python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -32,9 +33,11 @@ from pathlib import Path  # noqa: E402
 
 from tests.bench.harness import Bench, table  # noqa: E402
 
+METHODS = tuple(f"methods_{name}" for name in ("features", "density", "neural", "genetic", "sampling", "distances"))
 DEFAULT = ("search", "filters", "opening", "adding")
-ON_REQUEST = ("faults", "embed", "clusters", "duplicates")
+ON_REQUEST = ("faults", "embed", "clusters", "duplicates", "methods", *METHODS)
 TOGETHER = {
+    "methods": METHODS,
     "duplicates": ("copies", "rules", "library"),
     "embed": ("embed", "spaces", "hostile"),
     "clusters": ("trees", "quality", "streams", "living"),
