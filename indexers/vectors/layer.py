@@ -1,4 +1,5 @@
-"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness."""
+"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness,
+exact scores."""
 
 from __future__ import annotations
 
@@ -50,12 +51,23 @@ class Searcher:
         return self.flat.within(query, least, allowed)
 
     def _anywhere(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
-        answer = index.search(queries, k)
+        answer = self._candidates(index, queries, k, max(2 * k, self._ef(index)))
         short = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(short):  # the graph could not reach as many as there are
             exact = self.flat.search(self.flat.prepare(queries)[short], k)
             answer.ids[short], answer.scores[short] = exact.ids, exact.scores
         return answer
+
+    def _candidates(self, index: VectorIndex, queries: Vectors, k: int, pool: int) -> Neighbours:
+        """The k nearest that an index finds; where it keeps vectors rounded, the k best of its `pool` nearest."""
+        if index.exact_scores:
+            return index.search(queries, k)
+        found = index.search(queries, min(pool, len(self.flat)))
+        best = [self.flat.search(query, k, ids) for query, ids in zip(self.flat.prepare(queries), found.ids, strict=True)]
+        ids, scores = nothing(len(best), k)
+        for row, one in enumerate(best):
+            ids[row], scores[row] = one.ids[0], one.scores[0]
+        return Neighbours(ids, scores, found.position)
 
     def _among(self, index: VectorIndex, queries: Vectors, k: int, kept: Allowed) -> Neighbours:
         """Over-fetch, more where it pays, and scan for the queries that still lack neighbours."""
@@ -77,7 +89,7 @@ class Searcher:
         self, index: VectorIndex, queries: Vectors, width: int, kept: Allowed, left: Ids, ids: Ids, scores: Vectors
     ) -> NDArray[np.bool_]:
         """Fill the answers of the queries `left` for which enough came back; True for those."""
-        answer = index.search(queries[left], width)
+        answer = self._candidates(index, queries[left], width, width)
         inside = kept.has(answer.ids)
         inside[:, math.ceil(SLACK * width) :] = False
         need = min(ids.shape[1], len(kept))
