@@ -79,7 +79,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     known = "classic, clip, lite0, onnx, resnet101, resnet18, resnet50, timm, tiny, torchvision"
     with pytest.raises(UnknownPlugin, match=f"there is no embedder 'clipp'; there are: {known}"):
         plugins.load("nearkin.embedders", "clipp")
-    with pytest.raises(UnknownPlugin, match="there are: exact, hnsw"):
+    with pytest.raises(UnknownPlugin, match="there are: exact, faiss, hnsw, usearch"):
         plugins.member("nearkin.vectors", "")
 
 

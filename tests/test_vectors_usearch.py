@@ -30,7 +30,7 @@ class TestBehindTheSharedLayer(TestContract):
     score_error, least_recall = 1e-5, 0.99
 
     def index(self) -> VectorIndex:
-        return Behind(Usearch(self.dimension, self.metric, precision=self.precision))
+        return Behind(Usearch(self.dimension, self.metric, precision=self.precision, threads=1))
 
 
 class TestEightBitsBehindTheSharedLayer(TestBehindTheSharedLayer):

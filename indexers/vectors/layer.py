@@ -63,10 +63,10 @@ class Searcher:
         if index.exact_scores:
             return index.search(queries, k)
         found = index.search(queries, min(pool, len(self.flat)))
-        best = [self.flat.search(query, k, ids) for query, ids in zip(self.flat.prepare(queries), found.ids, strict=True)]
-        ids, scores = nothing(len(best), k)
-        for row, one in enumerate(best):
-            ids[row], scores[row] = one.ids[0], one.scores[0]
+        ids, scores = nothing(len(found.ids), k)
+        for row, query in enumerate(self.flat.prepare(queries)):
+            best = self.flat.search(query, k, found.ids[row])
+            ids[row], scores[row] = best.ids[0], best.scores[0]
         return Neighbours(ids, scores, found.position)
 
     def _among(self, index: VectorIndex, queries: Vectors, k: int, kept: Allowed) -> Neighbours:
