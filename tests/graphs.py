@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -203,6 +204,18 @@ class RoundedTests:
                     storage.verify(tmp_path)
             part.write_bytes(whole)
         self.kind(32).load(storage.verify(tmp_path)[1])
+
+    def test_any_folder_will_do(self, tmp_path: Path) -> None:
+        """Also one whose name is not UTF-8; and the file may go once it is loaded."""
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+        folder.mkdir()
+        index, loaded = self.kind(32), self.kind(32)
+        index.add(np.arange(300), clustered(300))
+        index.save(folder / "file")
+        loaded.load(folder / "file")
+        for part in folder.iterdir():
+            part.unlink()
+        assert (loaded.search(clustered(20, seed=1), 5).ids == index.search(clustered(20, seed=1), 5).ids).all()
 
     def test_a_full_disk_is_an_error_of_ours(self, tmp_path: Path) -> None:
         code = f"""

@@ -1,10 +1,11 @@
 """What faiss needs help with."""
 
+import numpy as np
 import pytest
 
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.faiss import Faiss
-from tests.graphs import Behind, RoundedContract, RoundedTests
+from tests.graphs import Behind, RoundedContract, RoundedTests, clustered
 
 pytest.importorskip("faiss", reason="needs the extra faiss")
 
@@ -39,3 +40,11 @@ class TestEightBitsBehindTheSharedLayer(TestBehindTheSharedLayer):
 
 class TestFaiss(RoundedTests):
     kind = Faiss
+
+    def test_removed_nodes_are_at_most_half_as_many_as_live_ones(self) -> None:
+        index, vectors = Faiss(32, threads=1), clustered(1000)
+        index.add(np.arange(1000), vectors)
+        for first in range(0, 900, 50):
+            index.remove(np.arange(first, first + 50))
+            assert len(index) == 950 - first <= index._graph.ntotal <= 1.5 * len(index)
+            assert (index.search(vectors[950:], 1).ids[:, 0] == np.arange(950, 1000)).all()

@@ -3,6 +3,7 @@ changes (Malkov and Yashunin, 2016; unum-cloud/usearch)."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ class Usearch(Rounded):
 
     def _restart(self) -> None:
         super()._restart()
-        self._mapped = False
+        self._pages: Any = None  # the file that the graph lies in, while it does
         self._free = 0  # nodes of the graph that were removed; the next ones take their places
 
     def _empty(self) -> Any:
@@ -42,8 +43,9 @@ class Usearch(Rounded):
         """Have the graph in memory: a write to a mapped one ends the process."""
         if self._graph is None:
             self._graph = self._empty()
-        if self._mapped:
-            self._graph, self._mapped = self._graph.copy(), False
+        if self._pages is not None:
+            self._graph = self._graph.copy()
+            self._pages = None
 
     def _insert(self, ids: Ids, vectors: Vectors) -> None:
         self._own()
@@ -72,13 +74,13 @@ class Usearch(Rounded):
         return keys.view(np.int64), self._similarity(distances)
 
     def _write(self, path: Path) -> int:
-        self._graph.save(path)
+        self._graph.save(os.fsencode(path))
         return int(self._graph.serialized_length)
 
     def _read(self, path: Path) -> None:
-        self._graph, self._mapped = self._empty(), True
-        self._graph.view(path)
-        self._free = int(self._graph.metadata(path)["count_deleted"])
+        self._graph, self._pages = self._empty(), np.memmap(path, np.uint8, "r")
+        self._graph.view(self._pages)
+        self._free = int(self._graph.metadata(self._pages)["count_deleted"])
         shown = self._copies.shown
         if len(self._graph) != len(shown) or not self._graph.contains(shown).all():
             raise StoredFileDamaged(f"{path} and its table of ids do not belong together")
