@@ -141,8 +141,10 @@ def _probe(follower: StoredVectors[Any], ids: np.ndarray, snapshot: Snapshot) ->
         return []
     queries = follower.index.prepare(vectors)
     best = follower.index.search(queries, 1)
-    itself = (queries * queries).sum(axis=1) if follower.space.metric in ("cosine", "ip") else np.zeros(len(there))
-    lost = int((best.scores[:, 0] < itself - 1e-3 * np.maximum(1, np.abs(itself))).sum())
+    size = (queries * queries).sum(axis=1)
+    itself, size = (size, size) if follower.space.metric in ("cosine", "ip") else (np.zeros(len(there)), np.sqrt(size))
+    error = 1e-3 if follower.index.exact_scores else 2e-2
+    lost = int((best.scores[:, 0] < itself - error * np.maximum(1, size)).sum())
     limit = 0 if follower.name == "flat" else max(2, len(there) // 50)  # an approximate index may miss a few
     return [f"{lost} of {len(there)} vectors do not find themselves"] if lost > limit else []
 

@@ -35,6 +35,8 @@ BUILT_IN = {
     "nearkin.vectors": {
         "hnsw": "indexers.vectors.hnsw:Hnsw",
         "exact": "indexers.vectors.exact:Exact",
+        "usearch": "indexers.vectors.usearch:Usearch",
+        "faiss": "indexers.vectors.faiss:Faiss",
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",

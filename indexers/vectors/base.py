@@ -34,6 +34,8 @@ class VectorIndex(ABC):
     """`within` is native."""
     persistent: ClassVar[bool] = True
     """`save` writes a file. A remote member keeps its vectors elsewhere."""
+    exact_scores: ClassVar[bool] = True
+    """Otherwise it keeps vectors rounded, and the shared layer scores what it finds anew."""
 
     def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
         metric = canonical(metric)

@@ -1,5 +1,5 @@
-"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness, and
-metrics that it was not built for."""
+"""The one layer over every index that does what a member can't do itself: restrictions, radius, completeness, exact
+scores, and metrics that it was not built for."""
 
 from __future__ import annotations
 
@@ -61,12 +61,23 @@ class Searcher:
         return self.flat.within(query, least, allowed, metric)
 
     def _anywhere(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
-        answer = index.search(queries, k)
+        answer = self._candidates(index, queries, k, max(2 * k, self._ef(index)))
         short = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(short):  # the graph could not reach as many as there are
             exact = self.flat.search(index.prepare(queries)[short], k, metric=index.metric)
             answer.ids[short], answer.scores[short] = exact.ids, exact.scores
         return answer
+
+    def _candidates(self, index: VectorIndex, queries: Vectors, k: int, pool: int) -> Neighbours:
+        """The k nearest that an index finds; where it keeps vectors rounded, the k best of its `pool` nearest."""
+        if index.exact_scores:
+            return index.search(queries, k)
+        found = index.search(queries, min(pool, len(self.flat)))
+        ids, scores = nothing(len(found.ids), k)
+        for row, query in enumerate(index.prepare(queries)):
+            best = self.flat.search(query, k, found.ids[row], metric=index.metric)
+            ids[row], scores[row] = best.ids[0], best.scores[0]
+        return Neighbours(ids, scores, found.position)
 
     def _among(self, index: VectorIndex, queries: Vectors, k: int, kept: Allowed) -> Neighbours:
         """Over-fetch, more where it pays, and scan for the queries that still lack neighbours."""
@@ -88,7 +99,7 @@ class Searcher:
         self, index: VectorIndex, queries: Vectors, width: int, kept: Allowed, left: Ids, ids: Ids, scores: Vectors
     ) -> NDArray[np.bool_]:
         """Fill the answers of the queries `left` for which enough came back; True for those."""
-        answer = index.search(queries[left], width)
+        answer = self._candidates(index, queries[left], width, width)
         inside = kept.has(answer.ids)
         inside[:, math.ceil(SLACK * width) :] = False
         need = min(ids.shape[1], len(kept))
