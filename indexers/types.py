@@ -134,6 +134,7 @@ class HitRow(NamedTuple):
     uri: str | None
     metadata: Json
     clusters: tuple[int, ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
