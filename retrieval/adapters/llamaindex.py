@@ -152,7 +152,8 @@ class NearkinVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
     def query(self, query: VectorStoreQuery, **how: Any) -> VectorStoreQueryResult:
         """The nodes nearest to the query, with their similarities (larger is nearer). Raises ValueError: BadVector,
         BadFilter, a mode that there is none of here."""
-        where = _restriction(query.node_ids, query.doc_ids, query.filters)
+        # an index over a store that keeps whole nodes names none of them
+        where = _restriction(query.node_ids or None, query.doc_ids or None, query.filters)
         hits = self._search(_asked(query, how), query.similarity_top_k, where, **how)
         return VectorStoreQueryResult(
             nodes=[_node(one) for one in hits], similarities=[one.score for one in hits], ids=[one.key for one in hits]
@@ -224,11 +225,10 @@ def _where(given: MetadataFilters | MetadataFilter) -> Json:
 
 
 def _test(key: str, operator: FilterOperator, value: Any) -> Json:
-    if operator.value in base.COMPARISONS and operator not in (FilterOperator.EQ, FilterOperator.NE):
-        return {key: {base.COMPARISONS[operator.value]: value}}
-    if operator not in TESTS:
-        raise base.unknown(operator, [one.value for one in FilterOperator])
-    return TESTS[operator](key, value)
+    name = str(getattr(operator, "value", operator))
+    if name not in TESTS:
+        raise base.unknown(name, TESTS)
+    return TESTS[name](key, value)
 
 
 def _one(name: str, key: str, value: Any) -> Json:
@@ -246,15 +246,16 @@ def _equal(name: str, key: str, value: Any) -> Json:
     return _among(name, key, [value])
 
 
-TESTS: dict[FilterOperator, Callable[[str, Any], Json]] = {
-    FilterOperator.EQ: partial(_equal, "$in"),
-    FilterOperator.NE: partial(_equal, "$nin"),
-    FilterOperator.IN: partial(_among, "$in"),
-    FilterOperator.NIN: partial(_among, "$nin"),
-    FilterOperator.CONTAINS: partial(_one, "$contains"),
-    FilterOperator.TEXT_MATCH: partial(_one, "$contains"),
-    FilterOperator.TEXT_MATCH_INSENSITIVE: partial(_one, "$icontains"),
-    FilterOperator.ANY: lambda key, values: base.any_of([{key: {"$contains": one}} for one in values]),
-    FilterOperator.ALL: lambda key, values: base.every_of([{key: {"$contains": one}} for one in values]),
-    FilterOperator.IS_EMPTY: lambda key, _: {key: {"$empty": True}},
+TESTS: dict[str, Callable[[str, Any], Json]] = {
+    **{operator: partial(_one, ours) for operator, ours in base.COMPARISONS.items()},
+    "==": partial(_equal, "$in"),
+    "!=": partial(_equal, "$nin"),
+    "in": partial(_among, "$in"),
+    "nin": partial(_among, "$nin"),
+    "contains": partial(_one, "$contains"),
+    "text_match": partial(_one, "$contains"),
+    "text_match_insensitive": partial(_one, "$icontains"),
+    "any": lambda key, values: base.any_of([{key: {"$contains": one}} for one in values]),
+    "all": lambda key, values: base.every_of([{key: {"$contains": one}} for one in values]),
+    "is_empty": lambda key, _: {key: {"$empty": True}},
 }
