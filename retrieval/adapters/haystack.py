@@ -285,8 +285,9 @@ def _place(one: Document) -> str | None:
 
 
 def _document(one: Hit | Item) -> Document:
-    facts = {"id": one.key, "content": one.text, "meta": base.shown(one), **one.metadata.get(APART, {})}
-    return Document.from_dict(facts)
+    apart = one.metadata.get(APART, {})
+    kept = {name: apart[name] for name in APARTS if name in apart}
+    return Document.from_dict({"id": one.key, "content": one.text, "meta": base.shown(one), **kept})
 
 
 def _floats(vector: Any) -> list[float] | None:

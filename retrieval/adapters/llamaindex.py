@@ -24,7 +24,7 @@ from retrieval.results import Hit, Hits, Item
 try:
     from llama_index.core.bridge.pydantic import PrivateAttr
     from llama_index.core.embeddings import MultiModalEmbedding
-    from llama_index.core.schema import BaseNode, ImageNode, ImageType, MetadataMode
+    from llama_index.core.schema import BaseNode, ImageNode, ImageType, MetadataMode, TextNode
     from llama_index.core.vector_stores.types import (
         BasePydanticVectorStore,
         FilterCondition,
@@ -196,11 +196,14 @@ def _place(node: BaseNode) -> str | None:
 
 
 def _node(one: Hit | Item) -> BaseNode:
-    """The node of an item; a picture that came by another way becomes an ImageNode."""
-    metadata = {key: value for key, value in base.shown(one).items() if key != PARENT}
-    if APART not in one.metadata:
-        return ImageNode(id_=one.key, text=one.text or "", image_path=one.uri, metadata=metadata)
-    node = metadata_dict_to_node(one.metadata[APART], text=one.text)
+    """The node of an item; one that came by another way becomes a node of its own kind, with what `base.shown` says."""
+    apart = one.metadata.get(APART, {})
+    if "_node_content" not in apart:
+        metadata, text = base.shown(one), one.text or ""
+        if one.uri is None:
+            return TextNode(id_=one.key, text=text, metadata=metadata)
+        return ImageNode(id_=one.key, text=text, image_path=one.uri, metadata=metadata)
+    node = metadata_dict_to_node(apart, text=one.text)
     node.metadata = {key: value for key, value in base.said(one.metadata).items() if key != PARENT}
     return node
 
