@@ -118,10 +118,9 @@ def vectors(
 
 
 def _any(given: ArrayLike) -> bool:
-    try:
-        return np.size(given) > 0
-    except ValueError:  # rows of different lengths, of which `checked` will complain
-        return True
+    if isinstance(given, list | tuple):  # without making an array of them, which takes long
+        return any(map(_any, given))
+    return np.size(given) > 0
 
 
 def _each(metadata: Metadata, count: int) -> list[Json]:
