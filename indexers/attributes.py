@@ -13,14 +13,17 @@ DEPTH = 32
 LARGEST = 2**63
 BITS = 1023
 """A larger number has no place among floats, and so none in JSON as others read it."""
+APART = "$apart"
+"""What lies under this key (of the metadata itself) is kept and given back, but neither filters nor words look at it:
+what another framework needs to make its own records again."""
 
 
 def check(metadata: Any) -> Json:
     """A plain copy of it. Raises BadMetadata, which names the key whose value JSON (and so SQLite) can't hold."""
     if not isinstance(metadata, Mapping):
         raise BadMetadata(f'metadata is an object such as {{"album": "2024"}}; got {metadata!r}')
-    copy: Json = _copy(metadata, "metadata", 0)
-    return copy
+    copy: Json = _copy({key: value for key, value in metadata.items() if key != APART}, "metadata", 0)
+    return copy | {APART: _copy(metadata[APART], APART, 0)} if APART in metadata else copy
 
 
 def _copy(value: Any, name: str, depth: int) -> Any:
@@ -74,6 +77,8 @@ def _text(text: str, name: str) -> str:
 def flatten(metadata: Json, prefix: str = "") -> Iterator[Json]:
     """Rows of the table `attribute`, without their item."""
     for key, value in metadata.items():
+        if key == APART:
+            continue
         if isinstance(value, dict) and value:
             yield from flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list) and value:

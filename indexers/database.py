@@ -62,6 +62,7 @@ def _configure(connection: Any, path: Path) -> None:
 
 def _pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows the letters of ASCII only
     for pragma in (
         f"page_size={PAGE_SIZE}",
         "journal_mode=WAL",
@@ -71,6 +72,10 @@ def _pragmas(connection: Any) -> None:
         "journal_size_limit=67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _begin(connection: Connection) -> None:

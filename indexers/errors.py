@@ -19,7 +19,7 @@
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
     │   └── PictureTooLarge                 over the limits on pixels or bytes; refused before its pixels are decoded
     ├── Unavailable                         something has to be installed or brought first
-    │   ├── MissingPackage                  an optional package
+    │   ├── MissingPackage (also an ImportError)   an optional package
     │   └── WeightsUnavailable              a model's weights
     ├── CatalogueError                      the database can't be used as it is
     │   ├── CatalogueDamaged                SQLite can't read it, or it contradicts itself
@@ -114,7 +114,7 @@ class Unavailable(NearkinError):
     """Something has to be installed or brought first."""
 
 
-class MissingPackage(Unavailable):
+class MissingPackage(Unavailable, ImportError):
     """An optional package is not installed."""
 
 

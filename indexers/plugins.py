@@ -71,6 +71,8 @@ def load(group: str, name: str) -> Any:
     point, argument = member(group, name), name.partition(":")[2]
     try:
         found = point.load()
+    except MissingPackage:  # which says itself what to do
+        raise
     except ImportError as error:
         raise MissingPackage(f"{name!r} needs the package {error.name!r}, which is not installed: {error}") from error
     if not argument:

@@ -54,10 +54,10 @@ _first_uri = (
     .limit(1)
     .scalar_subquery()
 )
-_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata).where(item.c.id.in_(_wanted))
+_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text).where(item.c.id.in_(_wanted))
 _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
 _HITS_WITH_CLUSTERS = (
-    sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, member.c.coarse, member.c.medium, member.c.fine)
+    sa.select(*_HITS.selected_columns, member.c.coarse, member.c.medium, member.c.fine)
     .select_from(item.outerjoin(member, _IN_SPACE))
     .where(item.c.id.in_(_wanted))
 )
@@ -131,12 +131,12 @@ class Snapshot:
         """What a search shows of these items; with their clusters in a space, if one is given."""
         if in_space is None:
             return {
-                row[0]: HitRow(row[1], row[2], row[3])
+                row[0]: HitRow(row[1], row[2], row[3], (), row[4])
                 for part in chunks(ids)
                 for row in self._connection.execute(_HITS, {"wanted": part})
             }
         return {
-            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[4:])))
+            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[5:])), row[4])
             for part in chunks(ids)
             for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"wanted": part, "space": in_space})
         }

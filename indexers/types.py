@@ -135,6 +135,7 @@ class HitRow(NamedTuple):
     uri: str | None
     metadata: Json
     clusters: tuple[int, ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ TERMS = 100
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One field against one value. `op`: $eq $in $lt $lte $gt $gte $contains $exists; `own`: not metadata."""
+    """One field against one value. `op`: $eq $in $lt $lte $gt $gte $contains $icontains $exists $filled; `own`: not
+    metadata."""
 
     field: str
     op: str
@@ -138,9 +139,12 @@ def _joined(join: Callable[..., CompoundSelect[Any]], parts: list[Select[Any]]) 
 
 
 def _attributes(tests: list[Test]) -> Select[Any]:
-    if tests[0].op == "$exists":  # an object is there if a key in it is
-        inside = sa.and_(attribute.c.key > f"{tests[0].field}.", attribute.c.key < f"{tests[0].field}/")  # / follows .
-        return sa.select(attribute.c.item).where(sa.or_(attribute.c.key == tests[0].field, inside))
+    if tests[0].op in ("$exists", "$filled"):  # an object is there if a key in it is
+        rows, field = attribute.c, tests[0].field
+        inside = sa.and_(rows.key > f"{field}.", rows.key < f"{field}/")  # / follows .
+        here = sa.select(rows.item).where(sa.or_(rows.key == field, inside))
+        says = sa.or_(rows.number.is_not(None), rows.flag.is_not(None), rows.text != "")
+        return here if tests[0].op == "$exists" else here.where(says)
     wanted = [_attribute(test) for test in tests]
     return sa.select(attribute.c.item).where(attribute.c.key == tests[0].field, *wanted)
 
@@ -156,6 +160,8 @@ def _attribute(test: Test) -> ColumnElement[bool]:
             return sa.or_(sa.and_(rows.element.is_(True), rows.text == part), sa.and_(single, _within(rows.text, part)))
         case "$contains", value:
             return sa.and_(rows.element.is_(True), _equals(value))
+        case "$icontains", part:
+            return sa.and_(single, _within(sa.func.lower(rows.text), part.lower()))
         case op, value:
             column = rows.text if isinstance(value, str) else rows.number
             return sa.and_(single, getattr(column, ORDERINGS[op])(value))
@@ -188,6 +194,8 @@ def _own(test: Test) -> Select[Any]:
     match test.op, test.value:
         case "$exists", _:
             return query.where(column.is_not(None))
+        case "$filled", _:
+            return query.where(column.is_not(None), column != sa.literal(""))
         case "$in", values:
             known = column.in_([value for value in values if value is not None])
             return query.where(sa.or_(known, column.is_(None)) if None in values else known)
@@ -195,6 +203,8 @@ def _own(test: Test) -> Select[Any]:
             return query.where(column.is_(None))
         case "$contains", value:
             return query.where(_within(column, value))
+        case "$icontains", value:
+            return query.where(_within(sa.func.lower(column), value.lower()))
         case op, value:
             return query.where(getattr(column, ORDERINGS[op])(value))
 

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from indexers.attributes import APART
 from indexers.errors import BadQuery
 from indexers.types import Json
 
@@ -32,7 +33,9 @@ def body(text: str | None, metadata: Json) -> str:
 
 
 def _values(metadata: Json | list[Any]) -> Iterator[str]:
-    for value in metadata.values() if isinstance(metadata, dict) else metadata:
+    if isinstance(metadata, dict):
+        metadata = [value for key, value in metadata.items() if key != APART]
+    for value in metadata:
         if isinstance(value, dict | list):
             yield from _values(value)
         elif isinstance(value, str | int | float) and not isinstance(value, bool):

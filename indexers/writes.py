@@ -58,10 +58,13 @@ class Transaction(Snapshot):
 
     # ---- items
 
-    def put(self, arrivals: Sequence[Arrival], in_space: int | None = None, *, more: bool = False) -> list[Kept]:
+    def put(
+        self, arrivals: Sequence[Arrival], in_space: int | None = None, *, more: bool = False, replace: bool = False
+    ) -> list[Kept]:
         """Keep these; what is there under the same key is brought up to date: metadata merged (later keys win), the
-        place and the vector replaced. A picture without a key of its own is known by its bytes. `more`: this is one
-        batch of several, after the last of which comes `leave`."""
+        place and the vector replaced; with `replace`, nothing of what was said of it or seen in it before stays. A
+        picture without a key of its own is known by its bytes. `more`: this is one batch of several, after the last of
+        which comes `leave`."""
         keys = [one.key or (one.hash.hex() if one.hash else uuid.uuid4().hex) for one in arrivals]
         existing = self._by_key(keys)
         first = {
@@ -73,7 +76,7 @@ class Transaction(Snapshot):
             new = first.get(key) is arrival
             if not new:  # read again what this batch has already changed
                 row = existing.pop(key, None) or self._by_key([key])[key]
-                self._merge(row, arrival)
+                self._replace(row, arrival) if replace else self._merge(row, arrival)
             kept.append(Kept(made[key] if new else row.id, new))
         if in_space is not None:
             given = [(one.item, arrival.vector) for one, arrival in zip(kept, arrivals, strict=True)]
@@ -121,6 +124,14 @@ class Transaction(Snapshot):
             self._logged(row.id, None, "changed")
         if "metadata" in values or "text" in values:
             self.describe([row.id])
+
+    def _replace(self, row: Any, arrival: Arrival) -> None:
+        values: Json = {"metadata": arrival.metadata, "text": arrival.text, **_facts(arrival)}
+        self._do(sa.update(item).where(item.c.id == row.id).values(**values))
+        self._logged(row.id, None, "changed")
+        self.describe([row.id])
+        if arrival.vector is None or arrival.hash != row.hash:
+            self.drop_vectors(row.id)
 
     def describe(self, ids: Sequence[int]) -> None:
         """Write again what filters and searches for words read of these items."""

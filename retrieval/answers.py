@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from indexers import attributes
 from indexers.catalogue import Catalogue
 from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
-from indexers.types import Failure, Ids, Json, Neighbours
+from indexers.types import Failure, Ids, Json, Neighbours, Vectors
 from indexers.vectors.metrics import canonical
 from retrieval import browse, evaluation
 from retrieval import search as searching
@@ -59,6 +59,7 @@ class Answers:
         radius: float | None = None,
         where: Mapping[str, Any] | None = None,
         diversify: float | None = None,
+        pool: int | None = None,
         within: Within = None,
         exclude: Within = None,
         per_cluster: int | None = None,
@@ -75,10 +76,11 @@ class Answers:
         And/or `query`: words that an item's own text and metadata say (scores are BM25's; with both, of their ranks).
 
         `k` hits (20), best first; with `radius`, everything with at least that score, however much it is (or the best k
-        of it). `where`: see `retrieval.filters`. `diversify`: 0 to 1, trades nearness for variety. `within`, `exclude`:
-        clusters or partitions, by id or as records, one or several. `per_cluster`: at most so many hits of one cluster
-        of `level` ("fine"). `group=True`: the answer's `groups` are the k (10) clusters of `level` ("medium") that the
-        best hits lie in, best first, each with its best hits (`per_cluster`, 5). Fewer than k exist: fewer come back.
+        of it). `where`: see `retrieval.filters`. `diversify`: 0 to 1, trades nearness for variety, choosing from so
+        many of the nearest (`pool`; 4 k, at least 64). `within`, `exclude`: clusters or partitions, by id or as
+        records, one or several. `per_cluster`: at most so many hits of one cluster of `level` ("fine"). `group=True`:
+        the answer's `groups` are the k (10) clusters of `level` ("medium") that the best hits lie in, best first, each
+        with its best hits (`per_cluster`, 5). Fewer than k exist: fewer come back.
         `metric`: another one than the space's own, between the vectors as they were added: "cosine", "ip" (the inner
         product), "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with any P from 1 on. Scores of distances are
         negated, so that `radius=-3` is everything at most 3 away. `space`: another one than the current.
@@ -88,7 +90,7 @@ class Answers:
         """
 
         chosen = None if metric is None else canonical(metric, BadQuery)
-        how = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level or "fine", chosen)
+        how = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level or "fine", chosen, pool)
         if group:
             how = searching.grouping(how, level)
 
@@ -284,6 +286,15 @@ class Answers:
         with self._catalogue.snapshot() as snapshot:
             found = [Item.of(row) for row in snapshot.items(snapshot.resolve(names))]
         return found[0] if isinstance(items, NAMES) else found
+
+    def vectors(self, items: Iterable[Name], *, space: str | None = None) -> dict[int, Vectors]:
+        """The vectors of items given by id, key or path, float32 (dimension,), by id; those that have none are left
+        out. Raises ItemNotFound."""
+        view = self._spaces.view(space)
+        with self._catalogue.snapshot() as snapshot:
+            wanted = snapshot.resolve(items)
+            ids, rows = snapshot.vectors(view.space.id, wanted) if view else ((), ())
+        return dict(zip(map(int, ids), rows, strict=True))
 
     def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
         """A page of items in order of id; give its `cursor` to the next call."""

@@ -129,28 +129,50 @@ class Collection(Copies, Clusterings):
 
     def add_vectors(
         self,
-        vectors: ArrayLike,
+        vectors: ArrayLike | Sequence[ArrayLike | None],
         *,
         keys: Sequence[str] | None = None,
         uris: Sequence[str | None] | None = None,
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        texts: Sequence[str] | None = None,
+        texts: Sequence[str | None] | None = None,
+        replace: bool = False,
         catch_up: bool = True,
     ) -> AddReport:
-        """Add ready-made vectors, float32 (n, dimension), in one transaction; known keys are replaced.
+        """Add ready-made vectors, float32 (n, dimension), in one transaction. A None in their list: an item without a
+        vector as yet, which filters and words find. Known keys get the new vector, and have their metadata merged; with
+        `replace`, nothing of what they held before stays.
 
         Raises BadVector (NaN, infinite, zero, of another dimension) before anything is written.
         """
         started = time.perf_counter()
-        view = self._spaces.for_vectors(vectors)
-        arrivals = sources.vectors(vectors, view.space, keys, uris, metadata, texts)
+        given, there = sources.present(vectors)
+        view = self._spaces.for_vectors(given) if there is None or any(there) else self._spaces.view()
+        space = view.space if view else None
+        arrivals = sources.vectors(vectors, space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
-            kept = [one for part in sources.parts(arrivals) for one in writing.put(part, view.space.id, more=True)]
+            into, kept = space.id if space else None, []
+            for part in sources.parts(arrivals):
+                kept += writing.put(part, into, more=True, replace=replace)
             writing.leave()
         self._spaces.settle(catch_up)
         new = sum(one.new for one in kept)
         items = tuple(one.item for one in kept)
         return AddReport(new, 0, 0, (), replaced=len(kept) - new, items=items, **self._since(started))
+
+    def add_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        replace: bool = False,
+        catch_up: bool = True,
+    ) -> AddReport:
+        """Add texts as items of their own, beside the pictures, by the vectors that the embedder gives their words.
+        Otherwise as `add_vectors`. Raises NoTextTower, and what `add_vectors` raises."""
+        embedder = self._spaces.for_texts()
+        vectors = [row for part in sources.parts(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
+        return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
         """Fill a second space: embed everything that is in the collection with another embedder, from where it was
@@ -212,6 +234,16 @@ class Collection(Copies, Clusterings):
             writing.update(one, checked, replace=replace, text=text)
         self._spaces.settle()
         return self.get(one)
+
+    def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
+        """Merge metadata into that of all items that a filter holds for, in one transaction. How many it were."""
+        checked = attributes.check(metadata)
+        with self._catalogue.transaction() as writing:
+            chosen = writing.ids(parse(where)).tolist()
+            for one in chosen:
+                writing.update(one, checked)
+        self._spaces.settle()
+        return len(chosen)
 
     def remove(self, items: Name | Iterable[Name] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
         """Remove items by id or key, or all that a filter holds for (with both: those of these). How many it were.

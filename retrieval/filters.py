@@ -4,7 +4,9 @@
     {"year": {"$gte": 2020, "$lt": 2024}}              $eq $ne $lt $lte $gt $gte
     {"place": {"$in": ["Oslo", "Bergen"]}}             $in $nin
     {"tags": {"$contains": "cat"}}                     an element of a list, or a part of a text
+    {"title": {"$icontains": "cat"}}                   a part of a text, whatever the case of its letters
     {"rating": {"$exists": false}}
+    {"tags": {"$empty": true}}                         missing, null, "", a list or an object with nothing in it
     {"$or": [{"year": 2020}, {"$not": {"format": "JPEG"}}]}      $and $or $not
 
 Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
@@ -22,7 +24,8 @@ from indexers.attributes import BITS, is_text
 from indexers.errors import BadFilter
 from indexers.where import FIELDS, All, Condition, Either, Not, Test
 
-OPERATORS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$exists", "$not")
+COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
+OPERATORS = (*COMPARISONS, "$exists", "$empty", "$not")
 NUMBERS = {"id", "width", "height", "bytes"}
 LARGEST = 2**63
 DEPTH = 32
@@ -84,10 +87,11 @@ def _test(key: str, op: Any, value: Any) -> Condition:
         raise BadFilter(f"unknown operator {op!r} at {key!r}; there are: {', '.join(OPERATORS)}, and $and, $or")
     if op == "$not":
         return Not(_entry(key, value))
-    if op == "$exists":
+    if op in ("$exists", "$empty"):
         if not isinstance(value, bool):
-            raise BadFilter(f"$exists at {key!r} takes true or false; got {value!r}")
-        return _leaf(key, op, True) if value else Not(_leaf(key, op, True))
+            raise BadFilter(f"{op} at {key!r} takes true or false; got {value!r}")
+        there = _leaf(key, "$exists" if op == "$exists" else "$filled", True)
+        return there if value is (op == "$exists") else Not(there)
     if op in ("$ne", "$nin"):
         return Not(_test(key, "$eq" if op == "$ne" else "$in", value))
     return _leaf(key, op, _operand(key, op, value))
@@ -102,6 +106,8 @@ def _operand(key: str, op: str, value: Any) -> Any:
         return tuple(_scalar(key, part) for part in value)
     if op == "$contains" and (value is None or (isinstance(value, float) and value != value)):
         raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
+    if op == "$icontains" and not isinstance(value, str):
+        raise BadFilter(f"$icontains at {key!r} takes a text; got {value!r}")
     if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
         raise BadFilter(f"{op} at {key!r} compares with a number or a text; got {value!r}")
     return _scalar(key, value)
@@ -126,7 +132,7 @@ def _leaf(key: str, op: str, value: Any) -> Test:
         return Test(key.removeprefix("metadata."), op, value)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
         raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
-    if op in ("$exists",):
+    if op in ("$exists", "$filled"):
         return Test(key, op, value, own=True)
     convert = tuple(_own(key, op, part) for part in value) if op == "$in" else _own(key, op, value)
     return Test(key, op, convert, own=True)
@@ -139,8 +145,8 @@ def _own(key: str, op: str, value: Any) -> Any:
     wants = "number" if key in NUMBERS else "text"
     if isinstance(value, bool) or isinstance(value, str) != (wants == "text"):
         raise BadFilter(f"the field {key!r} is a {wants}; got {value!r}")
-    if op == "$contains" and (wants == "number" or key in ("hash", "added_at")):
-        raise BadFilter(f"$contains does not apply to the field {key!r}")
+    if op in ("$contains", "$icontains") and (wants == "number" or key in ("hash", "added_at")):
+        raise BadFilter(f"{op} does not apply to the field {key!r}")
     if key == "hash":
         return _bytes(value)
     return _microseconds(value) if key == "added_at" else value

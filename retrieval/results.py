@@ -70,6 +70,8 @@ class Hit(Record):
     metadata: Json
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine."""
+    text: str | None = None
+    """What was said of it, or its words where it is a text."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -169,6 +169,7 @@ class Options(NamedTuple):
     per_cluster: int | None = None
     level: str = "fine"
     metric: Metric | None = None
+    pool: int | None = None
 
 
 def grouping(how: Options, level: str | None) -> Options:
@@ -231,7 +232,7 @@ def _nearest(
         ids, scores = view.searcher.within(vector, how.radius, allowed, metric)
     else:
         assert count is not None
-        pool = (count if diversify is None else max(4 * count, 64)) + len(asked)
+        pool = (count if diversify is None else how.pool or max(4 * count, 64)) + len(asked)
         nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric)
         ids, scores = nearest.ids[0], nearest.scores[0]
     keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
@@ -261,7 +262,10 @@ def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
     rows = snapshot.hits(numbers, view.space.id)
     found = zip(numbers, scores.tolist(), strict=True)
     return Hits(
-        tuple(Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, row.clusters) for one, score in found),
+        tuple(
+            Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, row.clusters, row.text)
+            for one, score in found
+        ),
         snapshot.number,
     )
 
@@ -333,6 +337,10 @@ def check(how: Options) -> None:
         raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
     if diversify is not None and not (is_number(diversify) and 0 <= diversify <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
+    if how.pool is not None:
+        whole(how.pool, "pool is how many of the nearest diversify= chooses from,")
+        if diversify is None:
+            raise BadQuery("pool= is how many of the nearest diversify= chooses from; it does not go without it")
     if how.per_cluster is not None:
         whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversify is not None:

@@ -84,16 +84,26 @@ def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Sour
     return Source(file=found[0], key=key, text=text, metadata=metadata)
 
 
+def present(given: ArrayLike | Sequence[ArrayLike | None]) -> tuple[ArrayLike, list[bool] | None]:
+    """The vectors among these, and for each place whether there is one (None: everywhere)."""
+    if not isinstance(given, list | tuple) or not any(one is None for one in given):
+        return cast(ArrayLike, given), None
+    return cast(ArrayLike, [one for one in given if one is not None]), [one is not None for one in given]
+
+
 def vectors(
-    given: ArrayLike,
-    space: Space,
+    given: ArrayLike | Sequence[ArrayLike | None],
+    space: Space | None,
     keys: Sequence[str] | None,
     uris: Sequence[str | None] | None,
     metadata: Metadata,
-    texts: Sequence[str] | None,
+    texts: Sequence[str | None] | None,
 ) -> list[Arrival]:
-    """Ready-made vectors as arrivals. Raises BadVector, BadMetadata, UsageError."""
-    rows = checked(given, space.dimension, space.metric) if _any(given) else np.empty((0, space.dimension), np.float32)
+    """Ready-made vectors as arrivals, in the places where there is one. Raises BadVector, BadMetadata, UsageError."""
+    some, there = present(given)
+    found = checked(some, space.dimension, space.metric) if space and _any(some) else ()
+    ready = iter(found)
+    rows = found if there is None else [next(ready) if one else None for one in there]
     count = len(rows)
     columns = (
         _checked_keys(keys, count),
@@ -108,10 +118,9 @@ def vectors(
 
 
 def _any(given: ArrayLike) -> bool:
-    try:
-        return np.size(given) > 0
-    except ValueError:  # rows of different lengths, of which `checked` will complain
-        return True
+    if isinstance(given, list | tuple):  # without making an array of them, which takes long
+        return any(map(_any, given))
+    return np.size(given) > 0
 
 
 def _each(metadata: Metadata, count: int) -> list[Json]:

@@ -210,6 +210,10 @@ class Spaces:
             return self.for_pictures()
         return self._take(self._add(READY_MADE, None, checked(vectors).shape[1]))
 
+    def for_texts(self) -> Embedder:
+        """The embedder of the space for pictures, for words."""
+        return self.embedder(self.for_pictures().space)
+
     def second(self, embedder: str | Embedder) -> View:
         """The space of that embedder, made beside the others if there is none."""
         name = name_of(embedder)

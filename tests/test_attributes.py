@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from indexers.attributes import check, flatten
 from indexers.errors import BadMetadata
+from indexers.words import body
 
 VALUES = st.recursive(
     st.none()
@@ -60,6 +61,8 @@ def test_what_stands_for_json_becomes_json() -> None:
         ({1: 2}, "metadata has the key 1; keys are texts"),
         ({"": 2}, "metadata has the key ''"),
         ({"a": {"$gt": 2}}, r"metadata.a has the key '\$gt'"),
+        ({"a": {"$apart": 2}}, r"metadata.a has the key '\$apart'"),
+        ({"$apart": {"a": {1}}}, r"\$apart.a is a set"),
         ({"a": "x\0y"}, r"metadata.a holds 'x\\x00y'"),
         ({"a": "\ud800"}, r"metadata.a holds '\\ud800'"),
         ({"\udcff": 1}, r"metadata holds '\\udcff'"),
@@ -68,6 +71,13 @@ def test_what_stands_for_json_becomes_json() -> None:
 def test_what_json_can_not_hold_is_named(metadata: Any, words: str) -> None:
     with pytest.raises(BadMetadata, match=words):
         check(metadata)
+
+
+def test_what_is_kept_apart_comes_back_and_is_not_looked_at() -> None:
+    metadata = {"a": 1, "$apart": {"node": "words", "deep": [1, {"b": None}]}}
+    assert check(metadata) == metadata
+    assert list(flatten(metadata)) == list(flatten({"a": 1}))
+    assert body("text", metadata) == "text\n1"
 
 
 def test_depth_has_an_end() -> None:

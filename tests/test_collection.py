@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexers.embedders.tiny import Tiny
 from indexers.errors import (
     BadFilter,
     BadMetadata,
@@ -28,6 +29,7 @@ from indexers.errors import (
     UsageError,
     WriterBusy,
 )
+from indexers.types import Vectors
 from retrieval import Collection
 from tests import pictures
 from tests.conftest import COLOURS, vectors
@@ -638,3 +640,78 @@ def test_an_array_is_a_query(filled: Collection, folder: Path) -> None:
         pixels = np.asarray(picture.convert("RGB"))
     [hit] = filled.search(pixels, k=1)
     assert hit.metadata == {"colour": "red"}
+
+
+# ---- documents of other systems
+
+
+class Reading(Tiny):
+    """Reads words: a text is as red as it is long."""
+
+    name = "reading"
+    supports_text = True
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.array([[len(text), *[1] * 12] for text in texts], np.float32)
+
+
+def test_texts_are_items_where_the_embedder_reads_words(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, embedder=Reading()) as collection:
+        texts = [f"text {'x' * n}" for n in range(70)]  # more than a batch
+        report = collection.add_texts(texts, keys=[f"k{n}" for n in range(70)], metadata={"by": "me"})
+        assert report.added == 70
+        [best, *_] = collection.search(text=texts[7])
+        assert (best.key, best.text, best.metadata) == ("k7", texts[7], {"by": "me"})
+        assert collection.add_texts([]).added == 0
+
+
+def test_an_embedder_of_pictures_takes_no_texts(collection: Collection) -> None:
+    with pytest.raises(NoTextTower):
+        collection.add_texts(["x"])
+    assert collection.count() == 0
+
+
+def test_items_may_get_their_vectors_later(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors([None, None], keys=["a", "b"], texts=["cats", "dogs"], metadata=[{"n": 1}, {"n": 2}])
+        assert collection.count(where={"n": 2}) == 1
+        assert collection.spaces() == ()
+        collection.add_vectors([None, vectors(1)[0], vectors(2)[1]], keys=["c", "a", "d"], texts=["cat", None, "bird"])
+        assert {hit.key for hit in collection.search(vector=vectors(1)[0])} == {"a", "d"}
+        assert {hit.key for hit in collection.search(query="cats")} == {"a", "c"}
+        assert collection.vectors(["a", "b"]).keys() == {collection.get("a").id}
+        assert collection.vectors(["a"])[collection.get("a").id].tolist() == vectors(1)[0].tolist()
+        assert collection.export(tmp_path / "all.npz") == 4
+        assert collection.verify().ok
+        with pytest.raises(ItemNotFound):
+            collection.vectors(["nobody"])
+
+
+def test_a_replaced_item_keeps_nothing(ready_made: Collection) -> None:
+    item = ready_made.get("n3").id
+    report = ready_made.add_vectors(vectors(1, 9), keys=["n3"], metadata={"new": True}, replace=True)
+    assert (report.replaced, report.items) == (1, (item,))
+    assert ready_made.get("n3").metadata == {"new": True}
+    assert ready_made.search(vector=vectors(1, 9)[0], k=1)[0].key == "n3"
+    ready_made.add_vectors([None], keys=["n3"], replace=True)
+    assert len(ready_made.search(vector=vectors(1, 9)[0], k=20)) == 19
+    assert ready_made.verify().ok
+
+
+def test_many_are_updated_at_once(ready_made: Collection) -> None:
+    assert ready_made.update_all({"seen": True}, where={"even": True}) == 10
+    assert ready_made.count(where={"seen": True, "even": True}) == 10
+    assert ready_made.get("n4").metadata == {"number": 4, "even": True, "seen": True}
+    with pytest.raises(BadMetadata):
+        ready_made.update_all({"seen": {1}}, where={})
+
+
+def test_variety_is_chosen_from_a_pool(ready_made: Collection) -> None:
+    asked = vectors(1, 5)[0]
+    nearest = [hit.key for hit in ready_made.search(vector=asked, k=6)]
+    found = [hit.key for hit in ready_made.search(vector=asked, k=6, diversify=0.9, pool=6)]
+    assert sorted(found) == sorted(nearest)
+    assert found != nearest
+    for bad in ({"pool": 0, "diversify": 0.5}, {"pool": 5}):
+        with pytest.raises(BadQuery, match="pool"):
+            ready_made.search(vector=asked, **bad)

@@ -44,4 +44,5 @@ def test_every_error_says_what_it_is(kind: type[Exception]) -> None:
 def test_they_can_be_caught_as_pythons_own() -> None:
     assert issubclass(errors.UsageError, ValueError)
     assert issubclass(errors.NotFound, KeyError)
+    assert issubclass(errors.MissingPackage, ImportError)
     assert str(errors.NotFound()) == ""

@@ -68,6 +68,7 @@ def test_records_within_records_become_dictionaries(hits: Hits) -> None:
         "uri": "/1.jpg",
         "metadata": {"n": 1},
         "clusters": [],
+        "text": None,
     }
 
 

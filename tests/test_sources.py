@@ -68,6 +68,14 @@ def test_one_vector_may_be_a_row(given_one: Any) -> None:
     assert made.vector.dtype == np.float32
 
 
+def test_some_may_have_no_vector_as_yet() -> None:
+    one, two, three = sources.vectors([None, vectors(1)[0], None], SPACE, ["a", "b", "c"], None, None, None)
+    assert (one.vector, three.vector) == (None, None)
+    assert two.vector is not None
+    assert two.vector.tolist() == vectors(1)[0].tolist()
+    assert [one.key for one in sources.vectors([None, None], None, ["a", "b"], None, None, None)] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("options", "kind"),
     [

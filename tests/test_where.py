@@ -44,7 +44,9 @@ def operands() -> st.SearchStrategy[Any]:
         st.fixed_dictionaries({"$in": st.lists(SCALARS, max_size=4)}),
         st.fixed_dictionaries({"$nin": st.lists(SCALARS, max_size=4)}),
         st.fixed_dictionaries({"$contains": SCALARS.filter(lambda value: value is not None)}),
+        st.fixed_dictionaries({"$icontains": st.sampled_from([*TEXTS, "É", "CAT"])}),
         st.fixed_dictionaries({"$exists": st.booleans()}),
+        st.fixed_dictionaries({"$empty": st.booleans()}),
     ).flatmap(lambda test: st.sampled_from([test, {"$not": test}]))
 
 
@@ -90,6 +92,10 @@ def _test(key: str, op: str, operand: Any, metadata: Json) -> bool:
             return not _test(key, "$in", operand, metadata)
         case "$exists":
             return bool(found) == operand
+        case "$empty":
+            return any(map(_says, found)) != operand
+        case "$icontains":
+            return any(isinstance(value, str) and operand.lower() in value.lower() for value in found)
         case "$eq":
             return any(same(value, operand) for value in found)
         case "$in":
@@ -97,6 +103,14 @@ def _test(key: str, op: str, operand: Any, metadata: Json) -> bool:
         case "$contains":
             return any(_contains(value, operand) for value in found)
     return any(type_of(value) == type_of(operand) and ORDERS[op](value, operand) for value in found)
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_says, value.values()))
+    if isinstance(value, list):
+        return any(_says(one) for one in value if not isinstance(one, dict | list))
+    return value is not None and value != ""
 
 
 def _reach(metadata: Any, key: str) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from indexers.catalogue import Catalogue
 from indexers.images import fingerprint
 from indexers.reads import Snapshot
 from indexers.types import Arrival, Failure, FoundFile, ItemRow, Kept, PictureFacts, Space, Vectors
+from retrieval.filters import parse
 from tests.conftest import vectors
 
 A, B, C = (fingerprint(letter) for letter in (b"A", b"B", b"C"))
@@ -186,6 +187,18 @@ def test_a_vector_for_a_key_keeps_the_rest(catalogue: Catalogue, space: Space) -
     found = row(catalogue, kept.item)
     assert (found.hash, found.uris, found.metadata, found.width) == (A, ("/a",), {"x": 1}, 4)
     assert vector(catalogue, space, kept.item) == vectors(1, 5).tolist()
+
+
+def test_replacing_leaves_nothing_of_what_was_there(catalogue: Catalogue, space: Space) -> None:
+    [kept] = put(catalogue, picture(A, seed=1, key="k", metadata={"x": 1}), space=space)
+    with catalogue.transaction() as writing:
+        assert writing.put([Arrival("k", metadata={"y": 2})], space.id, replace=True) == [Kept(kept.item, False)]
+    found = row(catalogue, kept.item)
+    assert (found.hash, found.metadata, found.text, found.width) == (None, {"y": 2}, None, None)
+    assert vector(catalogue, space, kept.item) == []
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.ids(parse({"x": 1})).tolist() == []
+        assert snapshot.ids(parse({"y": 2})).tolist() == [kept.item]
 
 
 # ---- places
