@@ -87,10 +87,10 @@ def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Sour
 def vectors(
     given: ArrayLike,
     space: Space,
-    keys: Sequence[str] | None,
+    keys: Sequence[str | None] | None,
     uris: Sequence[str | None] | None,
     metadata: Metadata,
-    texts: Sequence[str] | None,
+    texts: Sequence[str | None] | None,
 ) -> list[Arrival]:
     """Ready-made vectors as arrivals. Raises BadVector, BadMetadata, UsageError."""
     rows = checked(given, space.dimension, space.metric) if _any(given) else np.empty((0, space.dimension), np.float32)
@@ -120,7 +120,7 @@ def _each(metadata: Metadata, count: int) -> list[Json]:
     return [attributes.check(one) for one in _many(metadata, count, "metadata")]
 
 
-def _checked_keys(keys: Sequence[str] | None, count: int) -> Sequence[str | None]:
+def _checked_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
     given = _many(keys, count, "keys")
     for place, key in enumerate(given):
         if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
@@ -201,6 +202,25 @@ class Spaces:
             return self.for_pictures()
         return self._take(self._add(READY_MADE, None, checked(vectors).shape[1]))
 
+    def for_import(self, vectors: Vectors, origin: Space | None) -> View:
+        """The current space, for vectors of the space `origin` of another collection (None: nobody knows); the first
+        one is made like that, unless another embedder was chosen. Raises UsageError: they are of other weights."""
+        if origin is None:
+            return self.for_vectors(vectors)
+        chosen = self._given or self._remembered
+        found = self.view()
+        if found is None and chosen in (None, origin.embedder):
+            found = self._take(self._put(replace(origin, name=origin.embedder or READY_MADE)))
+        found = found or self.for_vectors(vectors)
+        theirs, ours = ((one.embedder, one.fingerprint) for one in (origin, found.space))
+        if theirs != ours and None not in (origin.embedder, found.space.embedder):
+            raise UsageError(
+                f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
+                f"the space {found.space.name!r} by {found.space.embedder!r} ({found.space.fingerprint[:12]}), so that "
+                "nothing could be compared; import them into another collection"
+            )
+        return found
+
     def second(self, embedder: str | Embedder) -> View:
         """The space of that embedder, made beside the others if there is none."""
         name = name_of(embedder)
@@ -217,14 +237,18 @@ class Spaces:
 
     def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
         metric = embedder.metric if embedder else cast(Metric, self._config.metric)
-        # the index may not take the metric or its settings: say so before anything is written
-        member(self._config)(dimension, metric, **self._config.index_settings)
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
+        return self._put(Space(0, name, by, settings, fingerprint, dimension, metric, False), second)
+
+    def _put(self, wanted: Space, second: bool = False) -> Space:
+        # the index may not take the metric or its settings: say so before anything is written
+        member(self._config)(wanted.dimension, wanted.metric, **self._config.index_settings)
+        values = {name: value for name, value in asdict(wanted).items() if name not in ("id", "current")}
         with self._catalogue.transaction() as writing:
             # another process may have been faster
-            made = next((space for space in writing.spaces() if not second or space.name == name), None)
-            return made or writing.add_space(name, by, settings, fingerprint, dimension, metric)
+            made = next((space for space in writing.spaces() if not second or space.name == wanted.name), None)
+            return made or writing.add_space(**values)
 
     def use(self, name: str, *, partial: bool = False) -> Space:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
