@@ -102,8 +102,8 @@ class Collection(Copies, Clusterings):
         pictures: Picture | Iterable[Picture],
         *,
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        keys: Sequence[str] | None = None,
-        texts: Sequence[str] | None = None,
+        keys: Sequence[str | None] | None = None,
+        texts: Sequence[str | None] | None = None,
         retry_failed: bool = False,
         catch_up: bool = True,
         progress: Watch | None = None,
@@ -132,10 +132,10 @@ class Collection(Copies, Clusterings):
         self,
         vectors: ArrayLike,
         *,
-        keys: Sequence[str] | None = None,
+        keys: Sequence[str | None] | None = None,
         uris: Sequence[str | None] | None = None,
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        texts: Sequence[str] | None = None,
+        texts: Sequence[str | None] | None = None,
         catch_up: bool = True,
     ) -> AddReport:
         """Add ready-made vectors, float32 (n, dimension), in one transaction; known keys are replaced.

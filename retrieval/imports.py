@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import date
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -236,4 +235,4 @@ def _taken(row: Json, names: tuple[str, ...]) -> str | None:
 def plain(row: Json) -> Json:
     """A table's row as metadata: without what it leaves open (null, NaN), days and times as ISO 8601."""
     filled = {name: value for name, value in row.items() if value is not None and value == value}
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in filled.items()}
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in filled.items()}

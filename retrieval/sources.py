@@ -37,7 +37,9 @@ class Given:
         self.found, self.metadata, self.sources = found, metadata, sources
 
 
-def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: Sequence[str] | None) -> Given:
+def sort(
+    pictures: Any, metadata: Metadata, keys: Sequence[str | None] | None, texts: Sequence[str | None] | None
+) -> Given:
     """Raises UsageError where things are mixed that don't go together, or the lengths differ."""
     single = isinstance(pictures, str | PathLike | bytes | Image) or _is_one_array(pictures)
     given = [pictures] if single else list(pictures)
