@@ -55,8 +55,9 @@ def add(
 
     `image`: the column of pictures, if there are several of type Image or none. `key`: the column of keys; without one,
     a row of a Dataset is known by the dataset's fingerprint (another one after any step, a format too) and its number,
-    one that is streamed by the bytes of its picture. `text`: the column of words. `metadata`: the columns to keep, else all others that metadata can hold;
-    classes by their names, days and times as ISO 8601. `progress` is told the rows done.
+    one that is streamed by the bytes of its picture. `text`: the column of words. `metadata`: the columns to keep, else
+    all others that metadata can hold; classes by their names, days and times as ISO 8601. `progress` is told the rows
+    done.
 
     Rows without a picture, or with one that can't be read, are in the report's failures. Raises what `Collection.add`
     raises, UsageError (no such column, several splits), MissingPackage.
