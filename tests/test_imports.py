@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from indexers.errors import BadMetadata, BadVector, UsageError
 from indexers.pipeline import Progress
 from retrieval import Collection
 from tests.conftest import vectors
-from tests.test_cli import Shell
 
 arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
@@ -219,19 +217,3 @@ def test_metadata_that_is_none_is_refused(fresh: Collection, tmp_path: Path) -> 
     parquet.write_table(arrow.table({"vector": [[1.0, 2.0]], "data": [b"\0"]}), tmp_path / "bytes.parquet")
     with pytest.raises(BadMetadata, match="data"):
         fresh.import_from(tmp_path / "bytes.parquet")
-
-
-# ---- the command
-
-
-def test_the_commands_carry_a_collection_over(
-    full: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell = Shell(tmp_path, monkeypatch)
-    full.close()
-    assert "wrote 6 items" in shell("export", "all.parquet", "--vectors", "-c", "collection").stdout
-    assert shell.json("import", "all.parquet", "-c", "other")["added"] == 6
-    assert "6 replaced" in shell("import", "all.parquet", "-c", "other").stdout
-    assert json.loads(shell("info", "--json", "-c", "other").stdout)["items"] == 6
-    assert "names no format" in shell("import", "collection/catalogue.sqlite", "-c", "other", code=2).stderr
-    assert "takes no vectors" in shell("export", "all.csv", "--vectors", "-c", "collection", code=2).stderr
