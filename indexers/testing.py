@@ -44,6 +44,7 @@ class VectorIndexContract:
         """Compare with brute force over `kept` (id -> vector); the answer to 20 queries."""
         index.flush()
         assert len(index) == len(kept)
+        assert index.ids().tolist() == sorted(kept)
         queries = self.vectors(20, seed=99)
         answer = index.search(queries, k)
         assert answer.ids.shape == answer.scores.shape == (20, k)

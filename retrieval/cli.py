@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval import cli_clusterings, cli_duplicates, cli_evaluate, cli_families
+from retrieval import cli_clusterings, cli_duplicates, cli_evaluate, cli_families, cli_transfer
 from retrieval.arguments import (
     DEFAULT,
     AsJson,
@@ -294,18 +294,6 @@ def upgrade(collection: Folder = DEFAULT) -> None:
 
 
 @app.command()
-def export(
-    file: Annotated[Path, typer.Argument(help=".csv, .jsonl, .parquet, or .npz with vectors.")],
-    collection: Folder = DEFAULT,
-    where: Where = None,
-) -> None:
-    """Write items to a file."""
-    with opened(collection) as source:
-        written = source.export(file, where=parsed(where, "--where"))
-    say(f"wrote {written} items to {file}")
-
-
-@app.command()
 def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """Show what is installed, what is missing, and the command that brings it."""
     from retrieval.doctor import examine
@@ -335,6 +323,7 @@ cli_families.register(app)
 cli_clusterings.register(app)
 cli_duplicates.register(app)
 cli_evaluate.register(app)
+cli_transfer.register(app)
 
 # ---- running
 

@@ -21,7 +21,7 @@ from retrieval.clusters import Drift, NamedClustering
 from retrieval.families import Families
 from retrieval.question import is_number, whole
 from retrieval.search import View, families
-from retrieval.transfer import FIELDS
+from retrieval.transfer import FIELDS, VECTOR
 
 if TYPE_CHECKING:
     from indexers.clusterers.base import Watch
@@ -149,7 +149,7 @@ def check_name(name: Any) -> None:
     """Raises BadQuery."""
     if not isinstance(name, str) or not is_text(name) or not NAME.fullmatch(name):
         raise BadQuery(f"a clustering's name is a letter and up to 63 letters, digits, - and _; got {name!r}")
-    if name in LEVELS or name in FIELDS:
+    if name in (*LEVELS, *FIELDS, VECTOR):
         raise BadQuery(f"the name {name!r} means something else already; choose another one")
 
 

@@ -18,15 +18,16 @@ from indexers.embedders.base import Embedder
 from indexers.errors import CollectionNotFound, UsageError
 from indexers.images import to_path
 from indexers.pipeline import Progress
-from indexers.types import Json
+from indexers.types import Json, Space
 from retrieval import config as settings_of
-from retrieval import sources, transfer
+from retrieval import imports, sources, transfer
 from retrieval.answers import NAMES, Name
 from retrieval.clusterings import Clusterings
 from retrieval.copies import Copies
 from retrieval.filters import parse
 from retrieval.results import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
 from retrieval.spaces import Spaces, check_name, remembered
+from retrieval.transfer import VECTOR
 
 Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]
@@ -101,8 +102,8 @@ class Collection(Copies, Clusterings):
         pictures: Picture | Iterable[Picture],
         *,
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        keys: Sequence[str] | None = None,
-        texts: Sequence[str] | None = None,
+        keys: Sequence[str | None] | None = None,
+        texts: Sequence[str | None] | None = None,
         retry_failed: bool = False,
         catch_up: bool = True,
         progress: Watch | None = None,
@@ -131,7 +132,7 @@ class Collection(Copies, Clusterings):
         self,
         vectors: ArrayLike | Sequence[ArrayLike | None],
         *,
-        keys: Sequence[str] | None = None,
+        keys: Sequence[str | None] | None = None,
         uris: Sequence[str | None] | None = None,
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         texts: Sequence[str | None] | None = None,
@@ -173,6 +174,32 @@ class Collection(Copies, Clusterings):
         embedder = self._spaces.for_texts()
         vectors = [row for part in sources.parts(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
         return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
+
+    def import_from(
+        self,
+        paths: str | PathLike[str] | Iterable[str | PathLike[str]],
+        *,
+        vector: str = VECTOR,
+        catch_up: bool = True,
+        progress: Watch | None = None,
+    ) -> AddReport:
+        """Add items with ready-made vectors from files, a batch a transaction; known keys are replaced.
+
+        Takes what `export` writes with vectors (.parquet, .npz), with all that it holds of the items; other Parquet
+        with a column of vectors called `vector`, of which `key`, `uri` or `image_path`, `text` or `caption` are taken
+        as such and the other columns as metadata; .npz with `vectors` and, if there are, `keys`, `uris`, `texts`; and
+        folders as clip-retrieval leaves them (`img_emb`, `metadata`). A row without a key has its URI for one. Into an
+        empty collection, an export brings its embedder and metric.
+
+        Raises UsageError (not such a file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
+        """
+        started = time.perf_counter()
+        work = imports.Import(self._catalogue, self._spaces.for_import, progress or _unwatched)
+        try:
+            work.run(paths, vector)
+        finally:
+            self._spaces.settle(catch_up)
+        return AddReport(**work.said(), **self._since(started))
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
         """Fill a second space: embed everything that is in the collection with another embedder, from where it was
@@ -302,13 +329,27 @@ class Collection(Copies, Clusterings):
             not found.problems or found.mended, tuple(found.problems), tuple(found.repaired), tuple(found.checked)
         )
 
-    def export(self, path: str | PathLike[str], *, where: Mapping[str, Any] | None = None) -> int:
-        """Write items to a file: .csv, .jsonl, .parquet, or .npz with their vectors. How many it were."""
-        view = self._spaces.current
+    def export(
+        self, path: str | PathLike[str], *, where: Mapping[str, Any] | None = None, vectors: bool = False
+    ) -> int:
+        """Write items with their clusters to a file: .csv, .jsonl, .parquet (with `vectors`, those of the current space
+        as well), or .npz, of the items that have a vector, always with it. How many items. What has the vectors can
+        be read back with `import_from`."""
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export(snapshot, view.space if view else None, Path(path).expanduser(), parse(where))
+            return transfer.export(snapshot, self._space(), Path(path).expanduser(), parse(where), vectors)
+
+    def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
+        """Items as a pandas.DataFrame: a column for each field, for each metadata key (`metadata.width` where a field
+        has that name), for each level of clusters and each clustering by name (public ids; <NA>: loose). Raises
+        MissingPackage."""
+        with self._catalogue.snapshot() as snapshot:
+            return transfer.frame(snapshot, self._space(), parse(where))
 
     # ---- inside
+
+    def _space(self) -> Space | None:
+        view = self._spaces.current
+        return view.space if view else None
 
     def _since(self, started: float) -> Json:
         return {"change": self._change(), "seconds": time.perf_counter() - started}

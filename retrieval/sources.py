@@ -37,7 +37,9 @@ class Given:
         self.found, self.metadata, self.sources = found, metadata, sources
 
 
-def sort(pictures: Any, metadata: Metadata, keys: Sequence[str] | None, texts: Sequence[str] | None) -> Given:
+def sort(
+    pictures: Any, metadata: Metadata, keys: Sequence[str | None] | None, texts: Sequence[str | None] | None
+) -> Given:
     """Raises UsageError where things are mixed that don't go together, or the lengths differ."""
     single = isinstance(pictures, str | PathLike | bytes | Image) or _is_one_array(pictures)
     given = [pictures] if single else list(pictures)
@@ -94,7 +96,7 @@ def present(given: ArrayLike | Sequence[ArrayLike | None]) -> tuple[ArrayLike, l
 def vectors(
     given: ArrayLike | Sequence[ArrayLike | None],
     space: Space | None,
-    keys: Sequence[str] | None,
+    keys: Sequence[str | None] | None,
     uris: Sequence[str | None] | None,
     metadata: Metadata,
     texts: Sequence[str | None] | None,
@@ -129,7 +131,7 @@ def _each(metadata: Metadata, count: int) -> list[Json]:
     return [attributes.check(one) for one in _many(metadata, count, "metadata")]
 
 
-def _checked_keys(keys: Sequence[str] | None, count: int) -> Sequence[str | None]:
+def _checked_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
     given = _many(keys, count, "keys")
     for place, key in enumerate(given):
         if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):

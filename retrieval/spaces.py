@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,25 @@ class Spaces:
         """The embedder of the space for pictures, for words."""
         return self.embedder(self.for_pictures().space)
 
+    def for_import(self, vectors: Vectors, origin: Space | None) -> View:
+        """The current space, for vectors of the space `origin` of another collection (None: nobody knows); the first
+        one is made like that, unless another embedder was chosen. Raises UsageError: they are of other weights."""
+        if origin is None:
+            return self.for_vectors(vectors)
+        chosen = self._given or self._remembered
+        found = self.view()
+        if found is None and chosen in (None, origin.embedder):
+            found = self._take(self._put(replace(origin, name=origin.embedder or READY_MADE)))
+        found = found or self.for_vectors(vectors)
+        theirs, ours = ((one.embedder, one.fingerprint) for one in (origin, found.space))
+        if theirs != ours and None not in (origin.embedder, found.space.embedder):
+            raise UsageError(
+                f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
+                f"the space {found.space.name!r} by {found.space.embedder!r} ({found.space.fingerprint[:12]}), so that "
+                "nothing could be compared; import them into another collection"
+            )
+        return found
+
     def second(self, embedder: str | Embedder) -> View:
         """The space of that embedder, made beside the others if there is none."""
         name = name_of(embedder)
@@ -230,13 +250,17 @@ class Spaces:
 
     def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
         metric = canonical(embedder.metric if embedder else self._config.metric)
-        made(self._config, dimension, metric)  # if the index does not take its settings, nothing has been written
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
+        return self._put(Space(0, name, by, settings, fingerprint, dimension, metric, False), second)
+
+    def _put(self, wanted: Space, second: bool = False) -> Space:
+        made(self._config, wanted.dimension, wanted.metric)  # if the index takes no such thing, nothing is written yet
+        values = {name: value for name, value in asdict(wanted).items() if name not in ("id", "current")}
         with self._catalogue.transaction() as writing:
             # another process may have been faster
-            there = next((space for space in writing.spaces() if not second or space.name == name), None)
-            return there or writing.add_space(name, by, settings, fingerprint, dimension, metric)
+            there = next((space for space in writing.spaces() if not second or space.name == wanted.name), None)
+            return there or writing.add_space(**values)
 
     def use(self, name: str, *, partial: bool = False) -> Space:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""

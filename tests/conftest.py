@@ -19,6 +19,8 @@ COLOURS = ("red", "green", "blue", "yellow", "black")
 DIMENSION = 8
 NOBODY = 65534
 
+collect_ignore = ["plugin_example"]  # a distribution of its own; see test_plugins_example.py
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")

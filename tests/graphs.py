@@ -46,6 +46,9 @@ class Behind(VectorIndex):
         assert len(self.both[0]) == len(self.both[1])
         return len(self.both[1])
 
+    def ids(self) -> Ids:
+        return self.both[1].ids()
+
     def add(self, ids: Ids, vectors: Vectors) -> None:
         for one in self.both:
             one.add(ids, vectors)

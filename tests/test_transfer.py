@@ -75,8 +75,49 @@ def test_numpy(odd: Collection, tmp_path: Path) -> None:
         assert found["keys"].tolist() == [item.key for item in items]
         assert found["uris"].tolist() == [item.uri or "" for item in items]
         assert found["vectors"].shape == (6, 13)
+        assert found["levels"].tolist() == list(CLUSTERS)
+        assert found["clusters"].tolist() == [[one or 0 for one in clusters_of(odd)[item.id]] for item in items]
+        assert [json.loads(line) for line in found["items"].tobytes().splitlines()] == with_clusters(odd)
         again = odd.search_many(found["vectors"], k=1)
     assert again.ids[:, 0].tolist() == [item.id for item in items]
+
+
+def test_parquet_with_vectors(odd: Collection, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    odd.make_clustering("mine", k=2)
+    assert odd.export(tmp_path / "items.parquet", vectors=True) == 5
+    table = parquet.read_table(tmp_path / "items.parquet")
+    assert table.column_names == [*FIELDS, *CLUSTERS, "mine", "vector"]
+    assert str(table.schema.field("vector").type) == "fixed_size_list<element: float>[13]"
+    found = np.array(table["vector"].to_pylist(), np.float32)
+    assert odd.search_many(found, k=1).ids[:, 0].tolist() == table["id"].to_pylist()
+    clusters = {item: one.id for one in odd.clusters("mine") for item in one.members}
+    assert dict(zip(table["id"].to_pylist(), table["mine"].to_pylist(), strict=True)) == clusters
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl"])
+def test_text_takes_no_vectors(odd: Collection, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"takes no vectors; export them to \.parquet or \.npz"):
+        odd.export(tmp_path / name, vectors=True)
+
+
+def test_a_table_in_memory(odd: Collection) -> None:
+    pandas = pytest.importorskip("pandas", reason="tables need pandas")
+    odd.make_clustering("mine", k=2)
+    found = odd.to_pandas()
+    assert found.columns.tolist()[:13] == list(FIELDS[:-1])
+    assert found.columns.tolist()[13:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
+    first = found.iloc[0]
+    assert (first["text"], first["metadata.text"]) == ("words, words", 'a "b", c;\nd\té')
+    assert first["deep"] == {"list": [1, None, True, {"x": 1.5}]}
+    assert found["colour"].tolist() == [item.metadata["colour"] for item in odd.items().items]
+    assert found["id"].tolist() == [item.id for item in odd.items().items]
+    assert {str(found[name].dtype) for name in ("id", "width", "coarse", "mine")} == {"Int64"}
+    for place, level in enumerate(CLUSTERS):
+        expected = [one[place] for one in clusters_of(odd).values()]
+        assert ["" if one is pandas.NA else one for one in found[level]] == expected
+    assert odd.to_pandas(where={"colour": "red"})["colour"].tolist() == ["red"]
+    assert odd.to_pandas(where={"nobody": 1}).columns.tolist() == [*FIELDS[:-1], *CLUSTERS, "mine"]
 
 
 @pytest.mark.parametrize("name", ["items.csv", "items.jsonl", "items.parquet", "items.npz"])
@@ -112,6 +153,9 @@ def test_what_is_there_is_replaced_whole(ready_made: Collection, tmp_path: Path)
 def test_without_vectors_there_is_no_npz(collection: Collection, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no vectors yet"):
         collection.export(tmp_path / "items.npz")
+    with pytest.raises(UsageError, match="no vectors yet"):
+        collection.export(tmp_path / "items.parquet", vectors=True)
+    assert collection.export(tmp_path / "items.parquet") == 0
 
 
 def test_a_path_may_begin_at_home(ready_made: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

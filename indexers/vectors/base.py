@@ -58,6 +58,10 @@ class VectorIndex(ABC):
         """How many vectors can be found."""
 
     @abstractmethod
+    def ids(self) -> Ids:
+        """All ids, sorted; a copy."""
+
+    @abstractmethod
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Add, or replace where the id is known. `vectors` float32 (n, dimension)."""
 

@@ -1,0 +1,85 @@
+"""What the scikit-learn adapter costs beside scikit-learn's own scan, and beside an embedder by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from sklearn.neighbors import KNeighborsTransformer
+
+from indexers import images
+from indexers.embedders.base import Embedder
+from retrieval.adapters.sklearn import ImageEmbedder, NearkinTransformer
+from tests import pictures
+from tests.bench.harness import Bench, nested
+
+K = 15
+SEEDS = 3
+PICTURES = 256
+
+
+LEAN = {"ef_construction": 100, "ef": 64}
+
+
+def run(bench: Bench) -> None:
+    for metric in ("euclidean", "cosine"):
+        neighbours(bench, metric)
+    embedding(bench)
+
+
+def neighbours(bench: Bench, metric: str) -> None:
+    """Fitting and the graph, in turns, on as many cores each as it takes by itself; with the index's own settings, and
+    with quicker ones. A scan takes nine times as long for three times as many rows."""
+    count = min(20_000, bench.count)
+    found = np.array([_turn(nested(count, 128, seed)[0], metric) for seed in range(SEEDS)])
+    scan, *times = np.median(found[:, :3], axis=0).tolist()
+    for name, ours, least in zip(("hnsw's own settings", "quicker ones"), times, found[:, 3:].min(0), strict=True):
+        what = f"graph of {K} neighbours, {count:,} x 128, {metric}, {name}"
+        bench.add(what, ours, "s", "faster than a scan", peer=scan, limit=scan)
+        bench.add(f"{what}: recall, the least of {SEEDS}", float(least), "", ".98", limit=0.98, more=True)
+
+
+def _turn(rows: np.ndarray, metric: str) -> list[float]:
+    """Seconds of a scan, and of two graphs; recall of these."""
+    scan = KNeighborsTransformer(n_neighbors=K, metric=metric, algorithm="brute", n_jobs=-1)
+    made = [NearkinTransformer(K, metric=metric, settings=settings) for settings in (None, LEAN)]
+    (first, true), *others = [timed(lambda one=one: one.fit_transform(rows)) for one in (scan, *made)]
+    return [first, *(seconds for seconds, _ in others), *(recall(graph, true) for _, graph in others)]
+
+
+def recall(graph: object, true: object) -> float:
+    """The share of the true neighbours that are found."""
+    both = [one.indices.reshape(one.shape[0], -1) for one in (graph, true)]  # type: ignore[attr-defined]
+    return float(np.mean([len(np.intersect1d(*row)) / len(row[0]) for row in zip(*both, strict=True)]))
+
+
+def embedding(bench: Bench) -> None:
+    """Files to vectors, beside the same by hand: decoded one after another, embedded in batches."""
+    folder = bench.work / "sklearn"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{place}.jpg" for place in range(PICTURES)]
+    for place, path in enumerate(paths):
+        if not path.exists():
+            pictures.noise(place, (320, 240)).save(path)
+    ours = ImageEmbedder().fit(paths)
+    embedder = ours.embedder if isinstance(ours.embedder, Embedder) else ours._loaded()
+    ours.transform(paths[:32])
+    times = [(timed(lambda: ours.transform(paths))[0], timed(lambda: by_hand(embedder, paths))[0]) for _ in range(3)]
+    rate, peer = (PICTURES / float(np.median(column)) for column in zip(*times, strict=True))
+    what = f"{embedder.name}: files to vectors by ImageEmbedder, beside the embedder by itself"
+    bench.add(what, rate, "/s", "at least .9 of it", peer=peer, limit=0.9 * peer, more=True)
+
+
+def by_hand(embedder: Embedder, paths: list[Path]) -> np.ndarray:
+    size = embedder.batch_size
+    parts = [paths[start : start + size] for start in range(0, len(paths), size)]
+    upright = ([images.as_picture(path, embedder.input_size) for path in part] for part in parts)
+    return np.concatenate([embedder.embed(part) for part in upright])
+
+
+def timed(job: Callable[[], object]) -> tuple[float, object]:
+    start = time.perf_counter()
+    found = job()
+    return time.perf_counter() - start, found

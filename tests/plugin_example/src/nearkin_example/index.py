@@ -1,0 +1,64 @@
+"""An index: ids and vectors in, nearest ids out. This one compares with everything, in one product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.errors import BadQuery, BadSetting
+from indexers.types import Ids, Metric, Neighbours, Vectors
+from indexers.vectors.base import VectorIndex, named, nothing, wanted
+
+
+class Plain(VectorIndex):
+    """Rows in order of id, float64, so that equal vectors score the same to float32."""
+
+    metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip"})
+
+    def __init__(self, dimension: int, metric: Metric = "cosine", **unknown: Any) -> None:
+        super().__init__(dimension, metric)
+        if unknown:
+            raise BadSetting(f"plain has no settings; got {sorted(unknown)[0]!r}")
+        self._ids, self._rows = np.empty(0, np.int64), np.empty((0, dimension))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def ids(self) -> Ids:
+        return self._ids.copy()
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        ids, vectors = named(ids, self.prepare(vectors))
+        self.remove(ids)
+        ids, rows = np.concatenate([self._ids, ids]), np.concatenate([self._rows, vectors])
+        order = np.argsort(ids)
+        self._ids, self._rows = ids[order], rows[order]
+
+    def remove(self, ids: Ids) -> None:
+        kept = ~np.isin(self._ids, ids)
+        self._ids, self._rows = self._ids[kept], self._rows[kept]
+
+    def search(
+        self, queries: Vectors, k: int, allowed: Ids | None = None, group: NDArray[np.int64] | None = None
+    ) -> Neighbours:
+        """Restrictions are answered by nearkin's own layer, which never passes them to a member without
+        `supports_filter`."""
+        if allowed is not None or group is not None:
+            raise BadQuery("plain can't restrict or group its answers")
+        table = (self.prepare(queries) @ self._rows.T).astype(np.float32)
+        ids, scores = nothing(len(table), wanted(k))
+        best = np.argsort(-table, axis=1, kind="stable")[:, :k]  # stable: equal ones by smaller id
+        ids[:, : best.shape[1]] = self._ids[best]
+        scores[:, : best.shape[1]] = np.take_along_axis(table, best, 1)
+        return Neighbours(ids, scores, self.position)
+
+    def save(self, path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez(file, ids=self._ids, rows=self._rows)
+
+    def load(self, path: Path) -> None:
+        with np.load(path, allow_pickle=False) as found:
+            self._ids, self._rows = found["ids"], found["rows"]

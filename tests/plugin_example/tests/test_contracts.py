@@ -1,0 +1,34 @@
+"""The promises of each family, tried on these members: inherit the class, make yours."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from nearkin_example.clusterer import Leader
+from nearkin_example.embedder import Moments
+from nearkin_example.index import Plain
+
+from indexers.testing import ClustererContract, EmbedderContract, VectorIndexContract
+
+
+class TestMoments(EmbedderContract):
+    def embedder(self) -> Moments:
+        return Moments()
+
+
+class TestPlain(VectorIndexContract):
+    least_recall = 1.0
+
+    def index(self) -> Plain:
+        return Plain(self.dimension)
+
+
+class TestLeader(ClustererContract):
+    def clusterer(self, **more: object) -> Leader:
+        return Leader(**more)  # type: ignore[arg-type]
+
+
+def test_the_entry_points_lead_here() -> None:
+    wanted = {"embedders": ("moments", Moments), "vectors": ("plain", Plain), "clusterers": ("leader", Leader)}
+    for family, (name, kind) in wanted.items():
+        assert entry_points(group=f"nearkin.{family}")[name].load() is kind

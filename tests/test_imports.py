@@ -1,0 +1,219 @@
+"""Files of ready-made vectors, read into a collection; exports come back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexers.errors import BadMetadata, BadVector, UsageError
+from indexers.pipeline import Progress
+from retrieval import Collection
+from tests.conftest import vectors
+
+arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+EXPORTS = ("items.parquet", "items.npz")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Collection]:
+    with Collection.open(tmp_path / "fresh", create=True) as made:
+        yield made
+
+
+@pytest.fixture
+def full(filled: Collection, folder: Path) -> Collection:
+    """Pictures with places, texts, odd metadata; a copy at a second place, one that has vanished, one by its vector."""
+    (folder / "again.png").write_bytes((folder / "red.png").read_bytes())
+    filled.add(folder)
+    (folder / "blue.png").unlink()
+    filled.sync(folder)
+    filled.update(1, {"text": 'a "b", c;\nd\té\u2028', "deep": {"list": [1, None, True, {"x": 1.5}]}}, text="words\n")
+    filled.add_vectors(np.ones((1, 13)), keys=["no place"], metadata={"year": 2024})
+    return filled
+
+
+def content(collection: Collection) -> dict[str, Any]:
+    """All that an export carries, by key."""
+    items = collection.items().items
+    held = collection._spaces.current
+    assert held is not None
+    with collection._catalogue.snapshot() as snapshot:
+        ids, rows = snapshot.vectors(held.space.id, [item.id for item in items])
+    vector = dict(zip(ids.tolist(), rows.tolist(), strict=True))
+    return {
+        item.key: {name: value for name, value in item.to_dict().items() if name not in ("id", "added_at")}
+        | {"vector": vector[item.id]}
+        for item in items
+    }
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_comes_back_whole(full: Collection, fresh: Collection, tmp_path: Path, name: str) -> None:
+    assert full.export(tmp_path / name, vectors=True) == 6
+    report = fresh.import_from(tmp_path / name)
+    assert (report.added, report.replaced, report.failed, len(report.items)) == (6, 0, 0, 6)
+    assert content(fresh) == content(full)
+    assert (fresh.info().embedder, fresh.info().metric) == ("tiny", "cosine")
+    again = fresh.import_from([tmp_path / name])
+    assert (again.added, again.replaced) == (0, 6)
+    assert content(fresh) == content(full)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_pictures_go_on_from_there(
+    full: Collection, fresh: Collection, folder: Path, tmp_path: Path, name: str
+) -> None:
+    full.export(tmp_path / name, vectors=True)
+    fresh.import_from(tmp_path / name)
+    report = fresh.add(folder)
+    assert (report.added, report.known) == (0, 5)
+    assert fresh.search(folder / "red.png", k=1)[0].key == full.search(folder / "red.png", k=1)[0].key
+    assert fresh.verify().ok
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_metric_comes_along(tmp_path: Path, name: str) -> None:
+    with (
+        Collection.open(tmp_path / "a", create=True, metric="l2") as one,
+        Collection.open(tmp_path / "b", create=True) as other,
+    ):
+        one.add_vectors(vectors(5))
+        one.export(tmp_path / name, vectors=True)
+        other.import_from(tmp_path / name)
+        assert (other.info().metric, other.info().embedder) == ("l2", None)
+        assert content(other) == content(one)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_vectors_of_another_embedder_are_refused(full: Collection, folder: Path, tmp_path: Path, name: str) -> None:
+    full.export(tmp_path / name, vectors=True)
+    with Collection.open(tmp_path / "other", create=True, embedder="classic") as other:
+        for _ in range(2):
+            with pytest.raises(UsageError, match="made by the embedder 'tiny'"):
+                other.import_from(tmp_path / name)
+            other.add(folder / "red.png")
+
+
+def test_an_item_without_a_vector_is_told(full: Collection, fresh: Collection, tmp_path: Path) -> None:
+    full.fill("classic")
+    full.use("classic", partial=True)
+    full.export(tmp_path / "items.parquet", vectors=True)
+    report = fresh.import_from(tmp_path / "items.parquet")
+    assert (report.added, report.failed) == (4, 2)
+    assert {one.reason for one in report.failures} == {"it has no vector"}
+
+
+# ---- files of others
+
+
+def test_parquet_of_others(fresh: Collection, tmp_path: Path) -> None:
+    given = vectors(4)
+    columns = {
+        "key": [7, 8, 9, 10],
+        "uri": ["/a.jpg", None, "/c.jpg", "/d.jpg"],
+        "caption": ["a boat", None, "snow", ""],
+        "year": [2020.0, float("nan"), None, 2.5],
+        "day": arrow.array([0, 1, 2, None], arrow.date32()),
+        "tags": [["a", "b"], [], None, ["c"]],
+        "emb": arrow.array(given.astype(np.float64).tolist()),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "theirs.parquet")
+    assert fresh.import_from(tmp_path / "theirs.parquet", vector="emb").added == 4
+    first, second, third, _ = fresh.items().items
+    assert (first.key, first.uri, first.text) == ("7", "/a.jpg", "a boat")
+    assert first.metadata == {"year": 2020.0, "day": "1970-01-01", "tags": ["a", "b"]}
+    assert (second.uri, second.text, second.metadata) == (None, None, {"day": "1970-01-02", "tags": []})
+    assert third.metadata == {"day": "1970-01-03"}
+    assert [hit.key for hit in fresh.search(vector=given[2], k=1)] == ["9"]
+
+
+def test_numpy_of_others(fresh: Collection, tmp_path: Path) -> None:
+    given = vectors(3).astype(np.float16)
+    np.savez(tmp_path / "theirs.npz", vectors=given, keys=["a", "b", "c"], texts=["boat", "snow", "cat"])
+    assert fresh.import_from(tmp_path / "theirs.npz").added == 3
+    np.savez(tmp_path / "bare.npz", vectors=given)
+    assert fresh.import_from(tmp_path / "bare.npz").added == 3
+    assert [(item.key, item.text) for item in fresh.items().items[:3]] == [("a", "boat"), ("b", "snow"), ("c", "cat")]
+
+
+@pytest.fixture
+def retrieved(tmp_path: Path) -> Path:
+    """What clip-retrieval leaves of 5 pictures in two parts."""
+    place, given = tmp_path / "retrieved", vectors(5).astype(np.float16)
+    for name in ("img_emb", "text_emb", "metadata"):
+        (place / name).mkdir(parents=True)
+    for part, rows in enumerate((range(3), range(3, 5))):
+        np.save(place / "img_emb" / f"img_emb_{part}.npy", given[rows])
+        np.save(place / "text_emb" / f"text_emb_{part}.npy", given[rows])
+        columns = {
+            "image_path": [f"/pictures/{row}.jpg" for row in rows],
+            "caption": [f"picture {row}" for row in rows],
+            "original_width": [100 * row for row in rows],
+        }
+        parquet.write_table(arrow.table(columns), place / "metadata" / f"metadata_{part}.parquet")
+    return place
+
+
+def test_what_clip_retrieval_leaves(fresh: Collection, retrieved: Path) -> None:
+    seen: list[Progress] = []
+    assert fresh.import_from(retrieved, progress=seen.append).added == 5
+    assert [(one.done, one.total) for one in seen] == [(3, 5), (5, 5)]
+    item = fresh.get("/pictures/4.jpg")
+    assert (item.key, item.text, item.metadata) == ("/pictures/4.jpg", "picture 4", {"original_width": 400})
+    assert fresh.search(vector=vectors(5)[4], k=1)[0].item == item.id
+    assert fresh.import_from(str(retrieved)).replaced == 5
+
+
+def test_parts_that_do_not_fit_are_named(fresh: Collection, retrieved: Path) -> None:
+    np.save(retrieved / "img_emb" / "img_emb_1.npy", vectors(7))
+    with pytest.raises(UsageError, match=r"img_emb_1\.npy has 7 vectors, .*metadata_1\.parquet 2 rows"):
+        fresh.import_from(retrieved)
+    (retrieved / "metadata" / "metadata_1.parquet").unlink()
+    with pytest.raises(UsageError, match=r"img_emb_1\.npy has no metadata_1\.parquet beside it"):
+        fresh.import_from(retrieved)
+    assert fresh.count() == 0
+
+
+# ---- bad files
+
+
+def test_what_can_not_be_read_is_named(fresh: Collection, ready_made: Collection, tmp_path: Path) -> None:
+    (tmp_path / "items.txt").write_text("x")
+    for name in ("no.parquet", "no.npz"):
+        (tmp_path / name).write_bytes(b"x" * 100)
+    np.savez(tmp_path / "other.npz", rows=vectors(2))
+    np.savez(tmp_path / "objects.npz", vectors=np.array([{}, {}]))
+    np.savez(tmp_path / "uneven.npz", vectors=vectors(2), keys=["a"])
+    ready_made.export(tmp_path / "without.parquet")
+    for name, message in {
+        "nowhere.parquet": "is no file",
+        "items.txt": "names no format to import from; use one of: .parquet, .npz",
+        "no.parquet": "can't be read as Parquet",
+        "no.npz": "can't be read as NumPy's archive",
+        "other.npz": "no array 'vectors'; it has: rows",
+        "objects.npz": "can't be read as NumPy's archive",
+        "uneven.npz": "2 vectors and 1 items",
+        "without.parquet": "no column 'vector'; export it with vectors",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            fresh.import_from(tmp_path / name)
+    assert fresh.count() == 0
+
+
+@pytest.mark.parametrize("bad", [[1.0, float("nan")], [0.0, 0.0], [1.0, 2.0, 3.0]])
+def test_bad_vectors_are_refused(fresh: Collection, tmp_path: Path, bad: list[float]) -> None:
+    parquet.write_table(arrow.table({"vector": [[1.0, 2.0], bad]}), tmp_path / "bad.parquet")
+    with pytest.raises(BadVector):
+        fresh.import_from(tmp_path / "bad.parquet")
+    assert fresh.count() == 0
+
+
+def test_metadata_that_is_none_is_refused(fresh: Collection, tmp_path: Path) -> None:
+    parquet.write_table(arrow.table({"vector": [[1.0, 2.0]], "data": [b"\0"]}), tmp_path / "bytes.parquet")
+    with pytest.raises(BadMetadata, match="data"):
+        fresh.import_from(tmp_path / "bytes.parquet")
