@@ -260,7 +260,7 @@ class Collection(Copies, Clusterings):
         """Bring every follower to the newest change, and say which that is."""
         self._spaces.view()
         self._spaces.settle(patient=False)
-        return self._change()
+        return self.change()
 
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived things only)."""
@@ -279,7 +279,7 @@ class Collection(Copies, Clusterings):
     # ---- inside
 
     def _since(self, started: float) -> Json:
-        return {"change": self._change(), "seconds": time.perf_counter() - started}
+        return {"change": self.change(), "seconds": time.perf_counter() - started}
 
 
 def _unwatched(_: Progress) -> None:
