@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval import cli_clusterings, cli_duplicates, cli_families
+from retrieval import cli_clusterings, cli_duplicates, cli_families, cli_serve
 from retrieval.arguments import (
     DEFAULT,
     AsJson,
@@ -331,6 +331,7 @@ def demo(
 cli_families.register(app)
 cli_clusterings.register(app)
 cli_duplicates.register(app)
+cli_serve.register(app)
 
 # ---- running
 

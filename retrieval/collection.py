@@ -83,6 +83,11 @@ class Collection(Copies, Clusterings):
         self._spaces.close()
         self._catalogue.close()
 
+    def isolate(self) -> None:
+        """Decode pictures in processes of their own from now on, as the setting `isolated` does: for who takes pictures
+        that nobody can vouch for, such as a server."""
+        self._spaces.isolate()
+
     def __enter__(self) -> Self:
         return self
 

@@ -20,7 +20,6 @@ from indexers.matching.calibration import NEAR, USUAL, calibrated
 from indexers.matching.features import EDGE
 from indexers.matching.verification import SAME
 from indexers.reads import Snapshot
-from indexers.remote import read
 from indexers.scan import find, to_uri
 from indexers.types import FoundFile, ItemRow
 from retrieval import moving
@@ -29,6 +28,7 @@ from retrieval.duplicates import DuplicateGroup, Match, groups, in_several_place
 from retrieval.moving import Move
 from retrieval.question import is_number, is_whole, looked_at, whole
 from retrieval.search import View
+from retrieval.sources import content_of
 
 MANIFEST = "manifest.jsonl"
 
@@ -242,11 +242,7 @@ class Copies(Answers):
             rows = snapshot.items([item])
         if not rows:
             raise ItemNotFound(f"there is no item with the id {item!r}")
-        if not rows[0].uris or rows[0].missing:
-            raise UnreadablePicture(f"the picture of item {item} is nowhere to be found")
-        uri = rows[0].uris[0]
-        data = read(uri, view.limits, view.web)
-        if rows[0].hash is not None and images.fingerprint(data) != rows[0].hash:
-            raise UnreadablePicture(f"{uri} has changed since it was added; add it again")
-        image = images.decode(data, edge, view.limits).image
+        row, isolated = rows[0], self._spaces.isolated()
+        data = content_of(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
+        image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))

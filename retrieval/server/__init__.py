@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retrieval.server.app import application
+    from retrieval.server.run import serve
     from retrieval.server.settings import Served
 
-__all__ = ["Served", "application"]
+__all__ = ["Served", "application", "serve"]
+
+_PLACE = {"Served": "settings", "application": "app", "serve": "run"}
+NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "watchfiles")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _PLACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
+    from importlib.util import find_spec
 
-    place = {"Served": "settings", "application": "app"}[name]
-    return getattr(import_module(f"{__name__}.{place}"), name)
+    from indexers.errors import MissingPackage
+
+    missing = [one for one in NEEDS if find_spec(one) is None]
+    if missing:
+        raise MissingPackage(f"the server needs {', '.join(missing)}: pip install 'nearkin[server]'")
+    return getattr(import_module(f"{__name__}.{_PLACE[name]}"), name)

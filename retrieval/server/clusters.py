@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
-from retrieval.server.models import Strict, model, several
+from retrieval.server.answers import answer, refusals
+from retrieval.server.models import Id, Number, Strict, model, several
 from retrieval.server.state import Ours, With
 from retrieval.server.work import Job
 
-router = APIRouter(tags=["clusters"])
+router = APIRouter(prefix="/v1", tags=["clusters"])
 
-Id = Annotated[int, Field(ge=0, lt=2**62)]
 Since = Annotated[int | None, Query(ge=0, lt=2**62, description="A change number: what came after it is new.")]
 
 
@@ -31,7 +30,7 @@ class Making(Strict):
 
     name: str
     method: str = "kmeans"
-    k: int | None = None
+    k: Number | None = None
     threshold: float | None = None
     settings: dict[str, Any] | None = None
 
@@ -45,14 +44,14 @@ class Levels(BaseModel):
 @router.get("/levels", response_model=Levels)
 def levels(collection: Ours) -> Response:
     """The tree's levels, coarse to fine, then clusterings by name."""
-    return JSONResponse({"levels": [*LEVELS, *(one.name for one in collection.clusterings())]})
+    return answer({"levels": [*LEVELS, *(one.name for one in collection.clusterings())]})
 
 
-@router.get("/clusters", response_model=model(Clusters))
+@router.get("/clusters", response_model=model(Clusters), responses=refusals(400))
 def clusters(
     collection: Ours,
     level: str | None = None,
-    count: int | None = None,
+    count: Number | None = None,
     threshold: float | None = None,
     since: Since = None,
     loose: str = "apart",
@@ -62,22 +61,22 @@ def clusters(
     found = (
         collection.cut(count, threshold) if cut else collection.clusters(level or "medium", loose=loose, since=since)
     )
-    return JSONResponse(found.to_dict())
+    return answer(found)
 
 
-@router.get("/clusters/loose", response_model=several("loose", Loose))
+@router.get("/clusters/loose", response_model=several("loose", Loose), responses=refusals(400))
 def loose(collection: Ours, level: str = "medium", page: Annotated[int, Query(ge=1, le=2**31)] = 1) -> Response:
     """What is in no cluster of a level, a hundred on a page."""
-    return JSONResponse({"loose": [one.to_dict() for one in collection.loose(level, page=page)]})
+    return answer({"loose": [one.to_dict() for one in collection.loose(level, page=page)]})
 
 
-@router.get("/clusters/{cluster}", response_model=model(Cluster))
+@router.get("/clusters/{cluster}", response_model=model(Cluster), responses=refusals(404))
 def one(cluster: Id, collection: Ours, since: Since = None) -> Response:
     """One cluster."""
-    return JSONResponse(collection.cluster(cluster, since=since).to_dict())
+    return answer(collection.cluster(cluster, since=since))
 
 
-@router.get("/clusters/{cluster}/items", response_model=model(Page))
+@router.get("/clusters/{cluster}/items", response_model=model(Page), responses=refusals(404))
 def inside(
     cluster: Id,
     collection: Ours,
@@ -85,47 +84,47 @@ def inside(
     size: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """What is in a cluster, nearest to its middle first; `cursor` is the next page."""
-    return JSONResponse(collection.cluster(cluster).items(page, size).to_dict())
+    return answer(collection.cluster(cluster).items(page, size))
 
 
-@router.patch("/clusters/{cluster}", response_model=model(Cluster))
+@router.patch("/clusters/{cluster}", response_model=model(Cluster), responses=refusals(400, 404, 503))
 def rename(cluster: Id, asked: Name, collection: Ours) -> Response:
     """Give a cluster a name."""
-    return JSONResponse(collection.rename(cluster, asked.name).to_dict())
+    return answer(collection.rename(cluster, asked.name))
 
 
 @router.get("/events", response_model=several("events", ClusterEvent))
 def events(collection: Ours, since: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
     """What has happened to clusters after a change number."""
-    return JSONResponse({"events": [one.to_dict() for one in collection.cluster_events(since)]})
+    return answer({"events": [one.to_dict() for one in collection.cluster_events(since)]})
 
 
 @router.get("/outliers", response_model=several("outliers", Outlier))
 def outliers(collection: Ours, n: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
     """What fits nowhere."""
-    return JSONResponse({"outliers": [one.to_dict() for one in collection.outliers(n)]})
+    return answer({"outliers": [one.to_dict() for one in collection.outliers(n)]})
 
 
 @router.get("/clusterings", response_model=several("clusterings", NamedClustering))
 def clusterings(collection: Ours) -> Response:
     """The clusterings by name."""
-    return JSONResponse({"clusterings": [one.to_dict() for one in collection.clusterings()]})
+    return answer({"clusterings": [one.to_dict() for one in collection.clusterings()]})
 
 
-@router.post("/clusterings", status_code=202, response_model=model(Job))
+@router.post("/clusterings", status_code=202, response_model=model(Job), responses=refusals(400, 503))
 def make(asked: Making, state: With) -> Response:
     """Make a clustering, as a job."""
-    return JSONResponse(state.jobs.add("cluster", asked.model_dump()).to_dict(), 202)
+    return answer(state.jobs.add("cluster", asked.model_dump()), 202)
 
 
-@router.post("/clusterings/{name}/refresh", status_code=202, response_model=model(Job))
+@router.post("/clusterings/{name}/refresh", status_code=202, response_model=model(Job), responses=refusals(404, 503))
 def refresh(name: str, state: With) -> Response:
     """Make it anew, as a job."""
     state.collection.clustering(name)
-    return JSONResponse(state.jobs.add("refresh", {"name": name}).to_dict(), 202)
+    return answer(state.jobs.add("refresh", {"name": name}), 202)
 
 
-@router.delete("/clusterings/{name}", status_code=204, response_class=Response)
+@router.delete("/clusterings/{name}", status_code=204, response_class=Response, responses=refusals(404, 503))
 def drop(name: str, collection: Ours) -> Response:
     """Forget a clustering."""
     collection.drop_clustering(name)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from indexers.errors import BadQuery
 from retrieval import DuplicateGroup
-from retrieval.server.answers import picture
-from retrieval.server.models import Strict, model, several
+from retrieval.server.answers import answer, picture, refusals
+from retrieval.server.models import Id, Strict, model, several
 from retrieval.server.pictures import as_webp
 from retrieval.server.state import Ours, With
 from retrieval.server.work import Job
 
-router = APIRouter(tags=["duplicates"])
+router = APIRouter(prefix="/v1", tags=["duplicates"])
 
-Id = Annotated[int, Field(ge=0, lt=2**62)]
 WIDE = 1600
 
 
@@ -36,7 +34,11 @@ class Decided(BaseModel):
     decisions: list[int]
 
 
-@router.get("/duplicates", response_model=several("groups", DuplicateGroup, total=int, cursor=int | None))
+@router.get(
+    "/duplicates",
+    response_model=several("groups", DuplicateGroup, total=int, cursor=int | None),
+    responses=refusals(400, 503),
+)
 def duplicates(
     collection: Ours,
     threshold: float = 0.5,
@@ -49,38 +51,38 @@ def duplicates(
     found = collection.duplicates(threshold, rule=rule, prefer=prefer)
     shown = [one.to_dict() for one in found[cursor : cursor + limit]]
     after = cursor + limit if cursor + limit < len(found) else None
-    return JSONResponse({"groups": shown, "total": len(found), "cursor": after})
+    return answer({"groups": shown, "total": len(found), "cursor": after})
 
 
-@router.post("/duplicates/find", status_code=202, response_model=model(Job))
+@router.post("/duplicates/find", status_code=202, response_model=model(Job), responses=refusals(503))
 def find(state: With) -> Response:
     """Compare what is new with everything, as a job."""
-    return JSONResponse(state.jobs.add("duplicates", {}).to_dict(), 202)
+    return answer(state.jobs.add("duplicates", {}), 202)
 
 
-@router.get("/duplicates/overlay", response_class=Response, responses=picture("image/webp"))
-def overlay(
-    a: Annotated[int, Query(ge=0, lt=2**62)], b: Annotated[int, Query(ge=0, lt=2**62)], collection: Ours
-) -> Response:
+@router.get(
+    "/duplicates/overlay", response_class=Response, responses={**picture("image/webp"), **refusals(404, 422, 503)}
+)
+def overlay(a: Id, b: Id, collection: Ours) -> Response:
     """Two pictures side by side, and the second laid over the first, with what differs in colour."""
     return Response(as_webp(collection.overlay(a, b), WIDE), media_type="image/webp")
 
 
-@router.post("/decisions", status_code=201, response_model=Decided)
+@router.post("/decisions", status_code=201, response_model=Decided, responses=refusals(400, 404, 503))
 def decide(asked: Decision, collection: Ours) -> Response:
     """Decide about copies; nothing is deleted."""
     if asked.what == "keep":
         if asked.keep is None:
             raise BadQuery("say which item to keep")
         group = DuplicateGroup(0, "", tuple(asked.items), asked.keep, "", (), 1.0)
-        return JSONResponse({"decisions": list(collection.decide(group, asked.keep))}, 201)
+        return answer({"decisions": list(collection.decide(group, asked.keep))}, 201)
     if len(asked.items) != 2:
         raise BadQuery(f"{asked.what!r} is about two items; got {len(asked.items)}")
     call = collection.keep_both if asked.what == "keep both" else collection.not_duplicates
-    return JSONResponse({"decisions": [call(*asked.items)]}, 201)
+    return answer({"decisions": [call(*asked.items)]}, 201)
 
 
-@router.delete("/decisions/{decision}", status_code=204, response_class=Response)
+@router.delete("/decisions/{decision}", status_code=204, response_class=Response, responses=refusals(400, 503))
 def undo(decision: Id, collection: Ours) -> Response:
     """Take a decision back."""
     collection.undo(decision)

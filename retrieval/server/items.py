@@ -6,20 +6,20 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from indexers.errors import BadFilter, BadMetadata, BadQuery
+from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Item, Page
-from retrieval.server.answers import part, picture, tagged
-from retrieval.server.models import Strict, model
+from retrieval.server.answers import PART, SAME, answer, part, picture, refusals, tagged
+from retrieval.server.models import Id, Strict, described, model
 from retrieval.server.pictures import EDGES, SHOWN
 from retrieval.server.state import Ours, With
 
-router = APIRouter(tags=["items"])
+router = APIRouter(prefix="/v1", tags=["items"])
 
-FOREVER = "private, max-age=31536000, immutable"
-Id = Annotated[int, Field(ge=0, lt=2**62)]
+AGE = "private, max-age=3600"
+"""An item may get another picture: then its ETag is another one."""
+Where = Annotated[str | None, Query(description="A filter, as JSON.")]
 
 
 class Change(Strict):
@@ -28,6 +28,13 @@ class Change(Strict):
     metadata: dict[str, Any] | None = None
     replace: bool = False
     text: str | None = None
+
+
+class Removing(Strict):
+    """Items by id or key, or all that a filter holds for; with both: those of these."""
+
+    items: list[Id | str] | None = Field(None, max_length=10_000)
+    where: dict[str, Any] | None = None
 
 
 def parsed(text: str | None, kind: type[Exception], what: str) -> Any:
@@ -40,25 +47,36 @@ def parsed(text: str | None, kind: type[Exception], what: str) -> Any:
         raise kind(f"{what} is JSON; this is not: {error}") from error
 
 
-@router.get("/items", response_model=model(Page))
+@router.get("/items", response_model=model(Page), responses=refusals(400))
 def items(
     collection: Ours,
-    where: Annotated[str | None, Query(description="A filter, as JSON.")] = None,
+    where: Where = None,
     cursor: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """A page of items in order of id; `cursor` of the answer is the next one."""
-    page = collection.items(where=parsed(where, BadFilter, "where"), cursor=cursor, limit=limit)
-    return JSONResponse(page.to_dict())
+    return answer(collection.items(where=parsed(where, BadFilter, "where"), cursor=cursor, limit=limit))
 
 
-@router.get("/items/{item}", response_model=model(Item))
+@router.get("/count", response_model=described("Count", count=int), responses=refusals(400))
+def count(collection: Ours, where: Where = None) -> Response:
+    """How many items a filter holds for."""
+    return answer({"count": collection.count(where=parsed(where, BadFilter, "where"))})
+
+
+@router.get("/item", response_model=model(Item), responses=refusals(404))
+def named(collection: Ours, key: Annotated[str, Query(description="A key, or a path.")]) -> Response:
+    """One item by its key."""
+    return answer(collection.get(key))
+
+
+@router.get("/items/{item}", response_model=model(Item), responses=refusals(404))
 def one(item: Id, collection: Ours) -> Response:
     """One item."""
-    return JSONResponse(collection.get(item).to_dict())
+    return answer(collection.get(item))
 
 
-@router.post("/items", status_code=201, response_model=model(AddReport))
+@router.post("/items", status_code=201, response_model=model(AddReport), responses=refusals(400, 503))
 def add(
     pictures: Annotated[list[UploadFile], File()],
     state: With,
@@ -66,37 +84,50 @@ def add(
     keys: Annotated[list[str] | None, Form()] = None,
     texts: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    """Add pictures by sending them."""
+    """Add pictures by sending them; they are kept beside the collection."""
     said = parsed(metadata, BadMetadata, "metadata")
-    contents = [one.file.read() for one in pictures]
-    for content in contents:
-        state.isolated.decode(content, 64)  # where it can do no harm, before anything else looks at it
-    report = state.collection.add(contents, metadata=said, keys=keys, texts=texts)
-    return JSONResponse(report.to_dict(), 201)
+    if any(column is not None and len(column) != len(pictures) for column in (keys, texts)):
+        raise UsageError(f"keys and texts are one for each of the {len(pictures)} pictures")
+    places = state.added.put([one.file.read() for one in pictures], keys)
+    each = said if isinstance(said, list) else [said or {}] * len(places)
+    return answer(state.collection.add(places, metadata=each, keys=keys, texts=texts), 201)
 
 
-@router.patch("/items/{item}", response_model=model(Item))
+@router.patch("/items/{item}", response_model=model(Item), responses=refusals(400, 404, 503))
 def change(item: Id, asked: Change, collection: Ours) -> Response:
     """Change an item's metadata or text."""
     if asked.metadata is None and asked.text is None:
         raise BadQuery("give metadata or text to change")
-    found = collection.update(item, asked.metadata, text=asked.text, replace=asked.replace)
-    return JSONResponse(found.to_dict())
+    return answer(collection.update(item, asked.metadata, text=asked.text, replace=asked.replace))
 
 
-@router.delete("/items/{item}", status_code=204, response_class=Response)
-def remove(item: Id, collection: Ours) -> Response:
-    """Remove an item from the collection; its file is never touched."""
-    collection.remove(item)
+@router.delete("/items/{item}", status_code=204, response_class=Response, responses=refusals(404, 503))
+def remove(item: Id, state: With) -> Response:
+    """Remove an item from the collection; a file that was added by its path is never touched."""
+    gone = state.collection.get(item)
+    state.collection.remove(item)
+    state.added.drop(gone)
     return Response(status_code=204)
 
 
-@router.get("/items/{item}/picture", response_class=Response, responses=picture(*SHOWN.values()))
+@router.post("/items/remove", response_model=described("Removed", removed=int), responses=refusals(400, 404, 503))
+def remove_many(asked: Removing, state: With) -> Response:
+    """Remove several items, or all that a filter holds for."""
+    if asked.items is None and asked.where is None:
+        raise BadQuery("give items, where or both; to remove everything: an empty filter")
+    return answer({"removed": state.collection.remove(asked.items, where=asked.where)})
+
+
+@router.get(
+    "/items/{item}/picture",
+    response_class=Response,
+    responses={**picture(*SHOWN.values(), "application/octet-stream"), **SAME, **PART, **refusals(404, 422)},
+)
 def original(item: Id, request: Request, state: With) -> Response:
     """The picture as it lies there."""
     found = state.collection.get(item)
     tag = f'"{found.hash or found.id}"'
-    headers = {"ETag": tag, "Cache-Control": FOREVER}
+    headers = {"ETag": tag, "Cache-Control": AGE}
     if tagged(request, tag):
         return Response(status_code=304, headers=headers)
     shown = state.thumbnails.original(found)
@@ -104,7 +135,11 @@ def original(item: Id, request: Request, state: With) -> Response:
     return part(request, shown.content, shown.kind, headers)
 
 
-@router.get("/items/{item}/thumbnail", response_class=Response, responses=picture("image/webp"))
+@router.get(
+    "/items/{item}/thumbnail",
+    response_class=Response,
+    responses={**picture("image/webp"), **SAME, **PART, **refusals(400, 404, 422, 503)},
+)
 def thumbnail(
     item: Id, request: Request, state: With, edge: Annotated[int, Query(json_schema_extra={"enum": list(EDGES)})] = 320
 ) -> Response:
@@ -112,8 +147,8 @@ def thumbnail(
     if edge not in EDGES:
         raise BadQuery(f"thumbnails have edges of {', '.join(map(str, EDGES))} pixels; got {edge}")
     found = state.collection.get(item)
-    tag = state.thumbnails.tag(found, edge)
-    headers = {"ETag": tag, "Cache-Control": FOREVER}
+    tag = f'"{found.hash or found.id}-{edge}"'
+    headers = {"ETag": tag, "Cache-Control": AGE}
     if tagged(request, tag):
         return Response(status_code=304, headers=headers)
     return part(request, state.thumbnails.get(found, edge), "image/webp", headers)

@@ -6,22 +6,33 @@ import dataclasses
 import types
 import typing
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 import retrieval
 from retrieval import clusters, duplicates, results
 
 _NAMES = {**vars(results), **vars(clusters), **vars(duplicates), **vars(retrieval)}
 
+Id = Annotated[int, Field(ge=0, lt=2**62)]
+"""An item's, a cluster's, a decision's."""
+Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]
+"""A whole number that the database can take."""
+
+
+def record_hints(record: type) -> dict[str, Any]:
+    """The types of what a record's `to_dict()` has."""
+    hints = typing.get_type_hints(record, vars(__import__(record.__module__, fromlist=["_"])), _NAMES)
+    return {one.name: hints[one.name] for one in dataclasses.fields(record) if not one.name.startswith("_")}
+
 
 @cache
-def model(record: type) -> type[BaseModel]:
+def model(record: type, without: str = "") -> type[BaseModel]:
     """The shape of a record's `to_dict()`."""
-    hints = typing.get_type_hints(record, vars(__import__(record.__module__, fromlist=["_"])), _NAMES)
-    shown = [one for one in dataclasses.fields(record) if not one.name.startswith("_")]
-    fields: dict[str, Any] = {one.name: (_shape(hints[one.name]), ...) for one in shown}
+    fields: dict[str, Any] = {
+        name: (_shape(hint), ...) for name, hint in record_hints(record).items() if name != without
+    }
     return create_model(record.__name__, __doc__=record.__doc__, **fields)
 
 
@@ -37,10 +48,15 @@ def _shape(hint: Any) -> Any:
     return hint
 
 
+def described(name: str, base: type[BaseModel] = BaseModel, **fields: Any) -> type[BaseModel]:
+    """An answer of these fields, and those of `base`."""
+    shapes: dict[str, Any] = {field: (kind, ...) for field, kind in fields.items()}
+    return create_model(name, __base__=base, **shapes)
+
+
 def several(name: str, record: type, **more: Any) -> type[BaseModel]:
     """An answer that is a list of records under a name, with further fields."""
-    fields: dict[str, Any] = {name: (list[model(record)], ...), **{key: (kind, ...) for key, kind in more.items()}}  # type: ignore[misc]
-    return create_model(f"{record.__name__}s", **fields)
+    return described(f"{record.__name__}List", **{name: list[model(record)]}, **more)  # type: ignore[misc]
 
 
 class Strict(BaseModel):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nearkin.server")
 
+KIND = "application/problem+json"
+TYPE = "urn:nearkin:"
 STATUS: tuple[tuple[type[errors.NearkinError], int], ...] = (
     (errors.PictureTooLarge, 413),
     (errors.PictureError, 422),
@@ -29,6 +32,10 @@ STATUS: tuple[tuple[type[errors.NearkinError], int], ...] = (
 """The first that fits. Anything else is a fault of ours or of the disk: 500."""
 AGAIN = "2"
 """Seconds after which to ask again while another process writes."""
+BUSY = "another writer is at work; try again when it is done"
+"""The library's message names its process and command line, which are no business of those who ask from outside."""
+FAULT = "something went wrong here; the server's log has it"
+WORDS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much"}
 
 
 class Problem(BaseModel):
@@ -41,27 +48,35 @@ class Problem(BaseModel):
     errors: list[dict[str, Any]] | None = None
 
 
-def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> JSONResponse:
+def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> Response:
     """An answer that says so. `headers` of it may be given."""
     headers = more.pop("headers", None)
-    content = {"type": f"urn:nearkin:{kind}", "title": title, "status": status, "detail": detail, **more}
-    return JSONResponse(content, status, headers, "application/problem+json")
+    content = {"type": TYPE + kind, "title": title, "status": status, "detail": detail, **more}
+    return Response(json.dumps(content), status, headers, KIND)
 
 
-def of_library(error: errors.NearkinError) -> JSONResponse:
-    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
-    title = (type(error).__doc__ or "").strip().splitlines()[0].rstrip(".")
-    headers = {"Retry-After": AGAIN} if isinstance(error, errors.WriterBusy) else None
-    return problem(status, name, title, str(error), headers=headers)
+def name(kind: type[Exception]) -> str:
+    """BadQuery -> bad-query"""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
 
 
-def of_http(error: HTTPException) -> JSONResponse:
-    words = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
-    return problem(error.status_code, words, "This request can't be answered", str(error.detail), headers=error.headers)
+def of_library(error: errors.NearkinError) -> Response:
+    kind = type(error)
+    status = next((status for known, status in STATUS if isinstance(error, known)), 500)
+    title = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    busy = isinstance(error, errors.WriterBusy)
+    if status == 500:
+        log.error("a fault while answering", exc_info=error)
+    detail = FAULT if status == 500 else BUSY if busy else str(error)
+    return problem(status, name(kind), title, detail, headers={"Retry-After": AGAIN} if busy else None)
 
 
-def of_request(error: RequestValidationError) -> JSONResponse:
+def of_http(error: HTTPException) -> Response:
+    kind = WORDS.get(error.status_code, "http")
+    return problem(error.status_code, kind, "This request can't be answered", str(error.detail), headers=error.headers)
+
+
+def of_request(error: RequestValidationError) -> Response:
     found = [{"where": [str(part) for part in one["loc"]], "what": one["msg"]} for one in error.errors()]
     first = "; ".join(f"{'.'.join(one['where'])}: {one['what']}" for one in found[:3])
     return problem(422, "bad-request", "The request is not of the form that is asked for", first, errors=found)
@@ -70,21 +85,20 @@ def of_request(error: RequestValidationError) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Let every error of the app be told like this."""
 
-    async def library(_: Request, error: Exception) -> JSONResponse:
+    async def library(_: Request, error: Exception) -> Response:
         assert isinstance(error, errors.NearkinError)
         return of_library(error)
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return of_http(error)
 
-    async def request(_: Request, error: Exception) -> JSONResponse:
+    async def request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return of_request(error)
 
-    async def fault(_: Request, error: Exception) -> JSONResponse:
-        log.error("a fault while answering", exc_info=error)
-        return problem(500, "fault", "A fault of the server's", "something went wrong here; the server's log has it")
+    async def fault(_: Request, error: Exception) -> Response:
+        return problem(500, "fault", "A fault of the server's", FAULT)  # the framework logs it
 
     app.add_exception_handler(errors.NearkinError, library)
     app.add_exception_handler(HTTPException, http)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexers.errors import BadSetting
@@ -21,18 +21,20 @@ class Served:
     """`host`, `port`: where it listens. `read_token`, `write_token`: who has the first may ask, who has the second may
     change too; without any, everybody on this machine may ask, and the page and programs on it may change. `hosts`:
     further names by which it is asked for (behind a proxy). `allow`: folders whose pictures may be added by their
-    paths. `watch`: folders that are kept indexed. `max_upload`: bytes of a request. `origins`: pages elsewhere that may
-    ask (CORS)."""
+    paths. `watch`: folders that are kept indexed. `max_upload`: bytes of a request, `max_pixels`: of a
+    picture in it, `patience`: seconds that its body may take, beside those that its size explains. `origins`: pages
+    elsewhere that may ask (CORS)."""
 
     host: str = "127.0.0.1"
     port: int = 8601
-    read_token: str | None = None
-    write_token: str | None = None
+    read_token: str | None = field(default=None, repr=False)
+    write_token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
     allow: tuple[Path, ...] = ()
     watch: tuple[Path, ...] = ()
     max_upload: int = 64 * 2**20
     max_pixels: int = 50_000_000
+    patience: float = 30.0
     origins: tuple[str, ...] = ()
 
     @property
@@ -45,9 +47,14 @@ class Served:
         """The hosts that a request may ask for: others are a page elsewhere whose name was bent to this machine."""
         return LOCAL | {self.host, *self.hosts}
 
-    def check(self) -> None:
+    def knows(self, host: str) -> bool:
+        """Whether it may be asked for by that name. Where it can be reached from other machines, by any number too:
+        those can't be bent."""
+        return host in self.names or (not is_loopback(self.host) and is_number(host))
+
+    def check(self, collection: Path) -> None:
         """Raises BadSetting: it would listen beyond this machine without a token; a token is too short; a folder is
-        none."""
+        none, or holds the collection, whose thumbnails would be taken for pictures."""
         if not is_loopback(self.host) and not self.guarded:
             raise BadSetting(
                 f"{self.host} can be reached from other machines, and no token is set; set --write-token (and "
@@ -59,12 +66,18 @@ class Served:
         for folder in (*self.allow, *self.watch):
             if not folder.is_dir():
                 raise BadSetting(f"{folder} is no folder")
+            if collection.resolve().is_relative_to(folder.resolve()):
+                raise BadSetting(f"the collection lies in {folder}, whose pictures it is to hold; keep it elsewhere")
 
 
 def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    return host == "localhost" or (is_number(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
+
+
+def is_number(host: str) -> bool:
+    """An IP address."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
+    return True
