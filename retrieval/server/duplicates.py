@@ -34,11 +34,10 @@ class Decided(BaseModel):
     decisions: list[int]
 
 
-@router.get(
-    "/duplicates",
-    response_model=several("groups", DuplicateGroup, total=int, cursor=int | None),
-    responses=refusals(400, 503),
-)
+Groups = several("groups", DuplicateGroup, total=int, cursor=int | None)
+
+
+@router.get("/duplicates", response_model=Groups, responses=refusals(400, 503))
 def duplicates(
     collection: Ours,
     threshold: float = 0.5,
@@ -60,9 +59,10 @@ def find(state: With) -> Response:
     return answer(state.jobs.add("duplicates", {}), 202)
 
 
-@router.get(
-    "/duplicates/overlay", response_class=Response, responses={**picture("image/webp"), **refusals(404, 422, 503)}
-)
+OVERLAY = {**picture("image/webp"), **refusals(404, 422, 503)}
+
+
+@router.get("/duplicates/overlay", response_class=Response, responses=OVERLAY)
 def overlay(a: Id, b: Id, collection: Ours) -> Response:
     """Two pictures side by side, and the second laid over the first, with what differs in colour."""
     return Response(as_webp(collection.overlay(a, b), WIDE), media_type="image/webp")

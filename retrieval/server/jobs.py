@@ -90,7 +90,9 @@ def changes(state: With) -> StreamingResponse:
     return streamed(lambda: {"change": state.collection.change()}, state)
 
 
-def streamed(look: Callable[[], Json], state: State, over: Callable[[Json], bool] = lambda _: False) -> Any:
+def streamed(
+    look: Callable[[], Json], state: State, over: Callable[[Json], bool] = lambda _: False
+) -> StreamingResponse:
     """What there is to see, whenever it is something else, until it is over or the server ends."""
 
     async def told() -> AsyncIterator[str]:

@@ -56,7 +56,8 @@ def described(name: str, base: type[BaseModel] = BaseModel, **fields: Any) -> ty
 
 def several(name: str, record: type, **more: Any) -> type[BaseModel]:
     """An answer that is a list of records under a name, with further fields."""
-    return described(f"{record.__name__}List", **{name: list[model(record)]}, **more)  # type: ignore[misc]
+    fields: dict[str, Any] = {name: list[model(record)], **more}  # type: ignore[misc]
+    return described(f"{record.__name__}List", **fields)
 
 
 class Strict(BaseModel):
