@@ -66,7 +66,7 @@ class Clusterings(Answers):
         method refuses), WriterBusy.
         """
         check_name(name)
-        model = _model(method, k, threshold, settings or {})
+        model = model_of(method, k, threshold, settings or {})
         return self._make(name, method, {}, model, progress)
 
     def refresh_clustering(self, name: str, *, progress: Watch | None = None) -> NamedClustering:
@@ -159,7 +159,7 @@ def _methods() -> list[str]:
     return found
 
 
-def _model(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Any:
+def model_of(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Any:
     """An estimator with these parameters. Raises BadSetting, BadQuery."""
     kind = _kind(method)
     known = {name: one.default for name, one in inspect.signature(kind).parameters.items()}

@@ -60,13 +60,15 @@ class Copies(Answers):
         *,
         rule: str = "kept",
         prefer: str | None = None,
+        compare: bool = True,
         progress: Callable[[int, int], object] | None = None,
     ) -> tuple[DuplicateGroup, ...]:
         """Which are copies of each other? Groups, the largest first, each with what to keep and why.
 
         Copies are pictures of the same bytes' pixels in another container, or the same picture resized, recompressed,
         cropped, mirrored, rotated a little, framed, written on. Other views of a scene and other pictures of a burst
-        are not. New pictures are compared with all others first; what was compared before is not compared again.
+        are not. New pictures are compared with all others first (not with `compare=False`, which answers at once); what
+        was compared before is not compared again.
 
         `threshold`: how sure it must be, 0 to 1. `rule`: "kept" (each is a verified copy of the one to keep), "every
         pair", or "connected" (chains count). `prefer`: what to keep first: a format ("heic"), a folder or "oldest".
@@ -76,7 +78,8 @@ class Copies(Answers):
         view = self._spaces.view()
         if view is None:
             return ()
-        self._follow(view).run(progress)
+        if compare:
+            self._follow(view).run(progress)
         with self._catalogue.snapshot() as snapshot:
             known = self._looked_up(snapshot)
             pairs = [pair for pair in known.pairs if pair.score >= threshold]

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
+from retrieval.clusterings import check_name, model_of
+from retrieval.results import Job
 from retrieval.server.answers import answer, refusals
 from retrieval.server.models import Id, Number, Strict, model, several
 from retrieval.server.state import Ours, With
-from retrieval.server.work import Job
 
 router = APIRouter(prefix="/v1", tags=["clusters"])
 
@@ -114,6 +115,8 @@ def clusterings(collection: Ours) -> Response:
 @router.post("/clusterings", status_code=202, response_model=model(Job), responses=refusals(400, 503))
 def make(asked: Making, state: With) -> Response:
     """Make a clustering, as a job."""
+    check_name(asked.name)
+    model_of(asked.method, asked.k, asked.threshold, asked.settings or {})
     return answer(state.jobs.add("cluster", asked.model_dump()), 202)
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from indexers.types import Json
-from retrieval.server.answers import refusals
+from retrieval.server.answers import CODES, refusals
 from retrieval.server.guard import MARK, asks
 from retrieval.server.problems import Problem
 
@@ -39,10 +39,19 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     codes = list(BEFORE) if path.startswith("/v1/") else [421]
     codes += [403] if changes else []
     codes += [400, 408, 413] if "requestBody" in operation else []
-    codes += [422] if "422" in answers else []
+    if "requestBody" in operation or any(_may_not_fit(one) for one in operation.get("parameters", ())):
+        codes += [422]
+    elif answers.get("422", {}).get("description") != CODES[422]:
+        answers.pop("422", None)  # FastAPI's, of any route that has a parameter
     answers.update({str(code): said for code, said in refusals(*codes).items()})
     operation["responses"] = dict(sorted(answers.items()))
     if changes:
         header = {"name": MARK, "in": "header", "required": False, "schema": {"type": "string"}}
         header["description"] = "Any value; needed where no token is set."
         operation.setdefault("parameters", []).append(header)
+
+
+def _may_not_fit(parameter: Json) -> bool:
+    """Whether a request may have it wrong: texts in a path, and those that may be left out, are always right."""
+    kinds = {one.get("type") for one in parameter["schema"].get("anyOf", [parameter["schema"]])}
+    return not kinds <= {"string", "null"} or (parameter["in"] == "query" and bool(parameter.get("required")))

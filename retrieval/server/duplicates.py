@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from indexers.errors import BadQuery
+from indexers.matching.verification import SAME
 from retrieval import DuplicateGroup
+from retrieval.results import Job
 from retrieval.server.answers import answer, picture, refusals
 from retrieval.server.models import Id, Strict, model, several
 from retrieval.server.pictures import as_webp
 from retrieval.server.state import Ours, With
-from retrieval.server.work import Job
 
 router = APIRouter(prefix="/v1", tags=["duplicates"])
 
@@ -40,14 +41,15 @@ Groups = several("groups", DuplicateGroup, total=int, cursor=int | None)
 @router.get("/duplicates", response_model=Groups, responses=refusals(400, 503))
 def duplicates(
     collection: Ours,
-    threshold: float = 0.5,
+    threshold: float = SAME,
     rule: str = "kept",
     prefer: str | None = None,
+    compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
     cursor: Annotated[int, Query(ge=0, lt=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Which are copies of each other?"""
-    found = collection.duplicates(threshold, rule=rule, prefer=prefer)
+    found = collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
     shown = [one.to_dict() for one in found[cursor : cursor + limit]]
     after = cursor + limit if cursor + limit < len(found) else None
     return answer({"groups": shown, "total": len(found), "cursor": after})

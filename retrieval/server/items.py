@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from pydantic import Field
 
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
-from retrieval import AddReport, Item, Page
+from retrieval import AddReport, Collection, Item, Page
 from retrieval.server.answers import PART, SAME, answer, part, picture, refusals, tagged
 from retrieval.server.models import Id, Strict, described, model
 from retrieval.server.pictures import EDGES, SHOWN
@@ -115,7 +116,24 @@ def remove_many(asked: Removing, state: With) -> Response:
     """Remove several items, or all that a filter holds for."""
     if asked.items is None and asked.where is None:
         raise BadQuery("give items, where or both; to remove everything: an empty filter")
-    return answer({"removed": state.collection.remove(asked.items, where=asked.where)})
+    ours = [one for one in _meant(asked, state.collection) if state.added.holds(one)]
+    removed = state.collection.remove(asked.items, where=asked.where)
+    for one in ours:
+        if not state.collection.count(where={"id": one.id}):
+            state.added.drop(one)
+    return answer({"removed": removed})
+
+
+def _meant(asked: Removing, collection: Collection) -> Iterator[Item]:
+    """Those that may be removed, and others."""
+    if asked.items is not None:
+        yield from collection.get(asked.items)
+        return
+    cursor: int | None = 0
+    while cursor is not None:
+        page = collection.items(where=asked.where, cursor=cursor, limit=1000)
+        yield from page.items
+        cursor = page.cursor
 
 
 @router.get(

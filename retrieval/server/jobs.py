@@ -16,10 +16,10 @@ from pydantic import Field
 
 from indexers.errors import NearkinError
 from indexers.types import Json
+from retrieval.results import ENDED, Job
 from retrieval.server.answers import Responses, answer, refusals
 from retrieval.server.models import Strict, model, several
 from retrieval.server.state import State, With
-from retrieval.server.work import ENDED, Job
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -90,9 +90,10 @@ def changes(state: With) -> StreamingResponse:
     return streamed(lambda: {"change": state.collection.change()}, state)
 
 
-def streamed(
-    look: Callable[[], Json], state: State, over: Callable[[Json], bool] = lambda _: False
-) -> StreamingResponse:
+Look = Callable[[], Json]
+
+
+def streamed(look: Look, state: State, over: Callable[[Json], bool] = lambda _: False) -> StreamingResponse:
     """What there is to see, whenever it is something else, until it is over or the server ends."""
 
     async def told() -> AsyncIterator[str]:

@@ -10,10 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
 
-import retrieval
-from retrieval import clusters, duplicates, results
-
-_NAMES = {**vars(results), **vars(clusters), **vars(duplicates), **vars(retrieval)}
+from retrieval.shapes import fields as fields_of
 
 Id = Annotated[int, Field(ge=0, lt=2**62)]
 """An item's, a cluster's, a decision's."""
@@ -21,18 +18,10 @@ Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]
 """A whole number that the database can take."""
 
 
-def record_hints(record: type) -> dict[str, Any]:
-    """The types of what a record's `to_dict()` has."""
-    hints = typing.get_type_hints(record, vars(__import__(record.__module__, fromlist=["_"])), _NAMES)
-    return {one.name: hints[one.name] for one in dataclasses.fields(record) if not one.name.startswith("_")}
-
-
 @cache
 def model(record: type, without: str = "") -> type[BaseModel]:
     """The shape of a record's `to_dict()`."""
-    fields: dict[str, Any] = {
-        name: (_shape(hint), ...) for name, hint in record_hints(record).items() if name != without
-    }
+    fields: dict[str, Any] = {name: (_shape(hint), ...) for name, hint in fields_of(record).items() if name != without}
     return create_model(record.__name__, __doc__=record.__doc__, **fields)
 
 
@@ -61,6 +50,6 @@ def several(name: str, record: type, **more: Any) -> type[BaseModel]:
 
 
 class Strict(BaseModel):
-    """A question: fields that nobody knows are errors."""
+    """A question: fields that nobody knows are errors, and nothing is taken for something else (`true` for 1)."""
 
-    model_config = {"extra": "forbid"}
+    model_config = {"extra": "forbid", "strict": True}

@@ -131,11 +131,17 @@ class Added:
             store(place, content, durable=True)
         return places
 
+    def holds(self, item: Item) -> bool:
+        """Whether one of its files is ours."""
+        return bool(self._places(item))
+
     def drop(self, item: Item) -> None:
         """The item is gone: its files of ours too, and no others."""
-        for place in map(Path, map(to_path, item.uris)):
-            if self._folder in place.parents:
-                place.unlink(missing_ok=True)
+        for place in self._places(item):
+            place.unlink(missing_ok=True)
+
+    def _places(self, item: Item) -> list[Path]:
+        return [place for place in map(Path, map(to_path, item.uris)) if self._folder in place.parents]
 
 
 class Thumbnails:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
@@ -13,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from indexers import errors
+from retrieval.shapes import slug
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -55,11 +55,6 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> Res
     return Response(json.dumps(content), status, headers, KIND)
 
 
-def name(kind: type[Exception]) -> str:
-    """BadQuery -> bad-query"""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
-
-
 def of_library(error: errors.NearkinError) -> Response:
     kind = type(error)
     status = next((status for known, status in STATUS if isinstance(error, known)), 500)
@@ -68,7 +63,7 @@ def of_library(error: errors.NearkinError) -> Response:
     if status == 500:
         log.error("a fault while answering", exc_info=error)
     detail = FAULT if status == 500 else BUSY if busy else str(error)
-    return problem(status, name(kind), title, detail, headers={"Retry-After": AGAIN} if busy else None)
+    return problem(status, slug(kind), title, detail, headers={"Retry-After": AGAIN} if busy else None)
 
 
 def of_http(error: HTTPException) -> Response:

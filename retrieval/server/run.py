@@ -35,8 +35,8 @@ def serve(
     log_format: str = "text",
     say: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Serve a collection until a signal (TERM, INT) ends it: requests are finished, derived files saved, the running job
-    goes on at the next start. `say` is told the address. `workers`: processes that answer; one of them does jobs.
+    """Serve a collection until a signal (TERM, INT) ends it: requests are finished, derived files saved, the running
+    job goes on at the next start. `say` is told the address. `workers`: processes that answer; one of them does jobs.
 
     Raises BadSetting, and what `Collection.open` raises.
     """

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from indexers.errors import NearkinError, NotFound, Unavailable
 from indexers.files import whole
 from indexers.types import Json
-from retrieval.results import Record
+from retrieval.results import ENDED, Job
 
 log = logging.getLogger("nearkin.server")
 
@@ -39,7 +39,6 @@ TRIES = 3
 """Times that a job is begun: one that kills its server must not do so for ever."""
 PATIENCE = 30.0
 """Seconds that a job may take to stop where the server stops."""
-ENDED = ("done", "failed", "cancelled")
 NAME = re.compile(r"[0-9a-f]{24}")
 
 Watch = Callable[[int, int | None, str], None]
@@ -62,26 +61,6 @@ class TooManyJobs(Unavailable):
 
 class Cancelled(Exception):
     """Somebody wants it to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Record):
-    """Work in the background. `state`: queued, running, done, failed, cancelled. `done` of `total`: how far it is.
-    `report`: what came out; `error`: why nothing did. `tries`: how often it was begun. Times are seconds since 1970."""
-
-    id: str
-    kind: str
-    asked: Json
-    state: str = "queued"
-    done: int = 0
-    total: int | None = None
-    what: str = ""
-    report: Json | None = None
-    error: str | None = None
-    tries: int = 0
-    created: float = field(default_factory=time.time)
-    started: float | None = None
-    ended: float | None = None
 
 
 class Jobs:
