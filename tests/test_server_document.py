@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
@@ -271,6 +272,6 @@ def test_every_answer_is_as_the_document_says(schema: Any, mode: GenerationMode)
             holds()
         except Unsatisfiable:
             assert mode is GenerationMode.NEGATIVE, operation.label  # there is nothing to have wrong
-        except Exception as failure:  # all of them are told at once
+        except (Exception, FailureGroup) as failure:  # all of them are told at once
             wrong.append(f"{operation.label}: {failure!r} {getattr(failure, 'exceptions', '')}")
     assert not wrong, "\n\n".join(wrong)

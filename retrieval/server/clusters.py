@@ -12,12 +12,12 @@ from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, O
 from retrieval.clusterings import check_name, model_of
 from retrieval.results import Job
 from retrieval.server.answers import answer, refusals
-from retrieval.server.models import Id, Number, Strict, model, several
+from retrieval.server.models import LARGEST, Id, Number, Strict, model, several
 from retrieval.server.state import Ours, With
 
 router = APIRouter(prefix="/v1", tags=["clusters"])
 
-Since = Annotated[int | None, Query(ge=0, lt=2**62, description="A change number: what came after it is new.")]
+Since = Annotated[int | None, Query(ge=0, lt=LARGEST, description="A change number: what came after it is new.")]
 
 
 class Name(Strict):
@@ -52,7 +52,7 @@ def levels(collection: Ours) -> Response:
 def clusters(
     collection: Ours,
     level: str | None = None,
-    count: Number | None = None,
+    count: Annotated[int | None, Query(gt=-LARGEST, lt=LARGEST)] = None,
     threshold: float | None = None,
     since: Since = None,
     loose: str = "apart",
@@ -95,7 +95,7 @@ def rename(cluster: Id, asked: Name, collection: Ours) -> Response:
 
 
 @router.get("/events", response_model=several("events", ClusterEvent))
-def events(collection: Ours, since: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
+def events(collection: Ours, since: Annotated[int, Query(ge=0, lt=LARGEST)] = 0) -> Response:
     """What has happened to clusters after a change number."""
     return answer({"events": [one.to_dict() for one in collection.cluster_events(since)]})
 

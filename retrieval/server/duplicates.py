@@ -12,7 +12,7 @@ from indexers.matching.verification import SAME
 from retrieval import DuplicateGroup
 from retrieval.results import Job
 from retrieval.server.answers import answer, picture, refusals
-from retrieval.server.models import Id, Strict, model, several
+from retrieval.server.models import LARGEST, Id, Named, Strict, model, several
 from retrieval.server.pictures import as_webp
 from retrieval.server.state import Ours, With
 
@@ -25,8 +25,8 @@ class Decision(Strict):
     """`keep` one of a group and no other, `keep both` of two, or they are `not duplicates`."""
 
     what: Literal["keep", "keep both", "not duplicates"]
-    items: list[Id] = Field(min_length=2, max_length=10_000)
-    keep: Id | None = None
+    items: list[Named] = Field(min_length=2, max_length=10_000)
+    keep: Named | None = None
 
 
 class Decided(BaseModel):
@@ -45,7 +45,7 @@ def duplicates(
     rule: str = "kept",
     prefer: str | None = None,
     compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
-    cursor: Annotated[int, Query(ge=0, lt=2**62)] = 0,
+    cursor: Annotated[int, Query(ge=0, lt=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Which are copies of each other?"""

@@ -12,7 +12,7 @@ from pydantic import Field
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Collection, Item, Page
 from retrieval.server.answers import PART, SAME, answer, part, picture, refusals, tagged
-from retrieval.server.models import Id, Strict, described, model
+from retrieval.server.models import LARGEST, Id, Named, Strict, described, model
 from retrieval.server.pictures import EDGES, SHOWN
 from retrieval.server.state import Ours, With
 
@@ -34,7 +34,7 @@ class Change(Strict):
 class Removing(Strict):
     """Items by id or key, or all that a filter holds for; with both: those of these."""
 
-    items: list[Id | str] | None = Field(None, max_length=10_000)
+    items: list[Named | str] | None = Field(None, max_length=10_000)
     where: dict[str, Any] | None = None
 
 
@@ -52,7 +52,7 @@ def parsed(text: str | None, kind: type[Exception], what: str) -> Any:
 def items(
     collection: Ours,
     where: Where = None,
-    cursor: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
+    cursor: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """A page of items in order of id; `cursor` of the answer is the next one."""

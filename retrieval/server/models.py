@@ -8,14 +8,25 @@ import typing
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic import Strict as Lax
 
 from retrieval.shapes import fields as fields_of
 
-Id = Annotated[int, Field(ge=0, lt=2**62)]
-"""An item's, a cluster's, a decision's."""
-Number = Annotated[int, Field(ge=-(2**62), lt=2**62)]
-"""A whole number that the database can take."""
+
+def _number(given: Any) -> Any:
+    if isinstance(given, bool | str):
+        raise ValueError("a whole number is asked for")
+    return given
+
+
+LARGEST = 2**53
+"""JSON carries whole numbers below it everywhere."""
+Id = Annotated[int, Field(ge=0, lt=LARGEST)]
+"""An item's, a cluster's, a decision's, in an address."""
+Named = Annotated[int, Field(ge=0, lt=LARGEST), Lax(False), BeforeValidator(_number)]
+"""The same in JSON, where 1.0 is a whole number; true and "1" are none."""
+Number = Annotated[int, Field(gt=-LARGEST, lt=LARGEST), Lax(False), BeforeValidator(_number)]
 
 
 @cache

@@ -12,14 +12,14 @@ from indexers.errors import BadQuery, NearkinError
 from retrieval import Hit, Info, __version__, item, text
 from retrieval.clusters import Group
 from retrieval.server.answers import answer, picture, refusals
-from retrieval.server.models import Id, Number, Strict, described, model, several
+from retrieval.server.models import Named, Number, Strict, described, model, several
 from retrieval.server.pictures import EDGES, as_webp
 from retrieval.server.state import State, With
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
-Name = Annotated[Id | str, Field(description="An item's id or key.")]
-Clusters = Annotated[list[Id] | None, Field(description="Clusters, by id.", max_length=10_000)]
+Name = Annotated[Named | str, Field(description="An item's id or key.")]
+Clusters = Annotated[list[Named] | None, Field(description="Clusters, by id.", max_length=10_000)]
 Vector = Annotated[list[float] | None, Field(max_length=65_536)]
 Count = Number | None
 
