@@ -11,9 +11,10 @@ from typing import Any, cast, overload
 
 import numpy as np
 
-from indexers.errors import BadQuery, UsageError
+from indexers.errors import UsageError
 from indexers.types import Ids, Json
 from retrieval.answers import NAMES, Name
+from retrieval.browse import check_cut
 from retrieval.calling import Members, NotAllowed, ServerFault, Where, Wire, content, each, filtered, ids, numbers, safe
 from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, NamedClustering, Outlier
 from retrieval.duplicates import DuplicateGroup
@@ -157,8 +158,7 @@ class Client(Wire):
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
         """The tree of clusters cut anywhere: into about `count` clusters, or at a similarity."""
-        if (count is None) == (threshold is None):
-            raise BadQuery(f"a cut is given by count= or by threshold=; got {count!r} and {threshold!r}")
+        check_cut(count, threshold)
         return self._clusters(count=count, threshold=threshold)
 
     def _clusters(self, **asked: Any) -> Clusters:

@@ -52,6 +52,18 @@ def asking(collection: Collection, *, headers: dict[str, str] | None = None, **s
         yield client
 
 
+class Inside(httpx.BaseTransport):
+    """From our own client to an app in this process."""
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        given = {"content": request.read(), "headers": list(request.headers.items())}
+        answer = self._client.request(request.method, str(request.url), **given)
+        return httpx.Response(answer.status_code, headers=list(answer.headers.items()), content=answer.content)
+
+
 def until(met: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What it gives, as soon as that is something."""
     end = time.monotonic() + seconds
