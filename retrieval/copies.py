@@ -247,5 +247,10 @@ class Copies(Answers):
             raise ItemNotFound(f"there is no item with the id {item!r}")
         row, isolated = rows[0], self._spaces.isolated()
         data = content_of(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
-        image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image
+        try:
+            image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image
+        except UnreadablePicture:
+            if row.hash is None:  # the place of a ready-made vector may be anything, and is not to be told of
+                raise UnreadablePicture(f"what lies at the place of item {item} is no picture") from None
+            raise
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))

@@ -6,8 +6,10 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
 from retrieval import Collection
 from retrieval.server import Served, application
+from retrieval.server.protocol import Patient
 
 ROOT = Path(__file__).parents[1]
 RUN = (sys.executable, "-c", "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli import main; main()")
@@ -50,6 +54,20 @@ def asking(collection: Collection, *, headers: dict[str, str] | None = None, **s
     app = application(collection, Served(**served))
     with TestClient(app, "http://localhost", headers=HERE if headers is None else headers) as client:
         yield client
+
+
+@contextmanager
+def listening(collection: Collection, **served: Any) -> Iterator[str]:
+    """The address of a real server in a thread of this process."""
+    config = uvicorn.Config(application(collection, Served(**served)), http=Patient, log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 class Inside(httpx.BaseTransport):

@@ -32,6 +32,8 @@ ASKING = frozenset({"/v1/search", "/v1/uploads"})
 """Posts that change nothing."""
 PLAIN = 4 * 2**20
 """Bytes of a body that holds no picture."""
+LONG = 16 * 2**10
+"""Bytes of headers, and of an address, at most."""
 RATE = 16 * 2**10
 """Bytes a second that a body must come with, after the patience that each has."""
 HEADERS = {
@@ -89,6 +91,8 @@ class Guard:
 
     def _refused(self, method: str, path: str, headers: Headers) -> Response | None:
         """The answer to a request that goes no further; None: it may."""
+        if sum(len(name) + len(value) for name, value in headers.raw) > LONG or len(path) > LONG:
+            return problem(431, "long-headers", "Too long", "the address or the headers are too long")
         if not self._served.knows(hostname(headers.get("host", ""))):
             return problem(421, "wrong-host", "Another name", f"this server is not {headers.get('host', '')!r}")
         if path in OPEN or path.startswith("/static/") or method == "OPTIONS":

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from indexers import images
-from indexers.errors import ItemNotFound, Unavailable, WriteFailed
+from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture, WriteFailed
 from indexers.images import Picture
 from indexers.isolation import Isolated
 from indexers.scan import to_path
@@ -163,13 +163,22 @@ class Thumbnails:
         return content
 
     def _read(self, item: Item, edge: int) -> Image.Image:
-        return self._decoder.decode(self._content(item), edge).image
+        return self._decoded(item, self._content(item), edge).image
+
+    def _decoded(self, item: Item, content: bytes, edge: int) -> Picture:
+        """The place of a ready-made vector may be anything: of what is no picture nothing is told."""
+        try:
+            return self._decoder.decode(content, edge)
+        except PictureError:
+            raise UnreadablePicture(
+                f"what lies at the place of item {item.id} is no picture that can be shown"
+            ) from None
 
     def original(self, item: Item) -> Original:
         """What has changed since it was added is not shown, nor what is no picture. Raises UnreadablePicture."""
         content, kind = self._content(item), SHOWN.get(item.format or "")
-        if item.hash is None:  # a ready-made vector's place may be anything
-            kind = SHOWN.get(str(self._decoder.decode(content, CHECKED).facts.format))
+        if item.hash is None:
+            kind = SHOWN.get(str(self._decoded(item, content, CHECKED).facts.format))
         return Original(content, kind or "application/octet-stream", kind is not None)
 
     def _content(self, item: Item) -> bytes:

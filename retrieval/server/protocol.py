@@ -15,7 +15,7 @@ HEADERS = 15.0
 
 
 class Patient(H11Protocol):
-    """h11 itself refuses headers of more than 16 KB."""
+    """Headers that are too long are refused by h11, or by the guard where they come at once."""
 
     _late: asyncio.TimerHandle | None = None
 
@@ -59,7 +59,7 @@ class Patient(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         answer = problem(400, "not-http", "This is no HTTP", "the request is no HTTP, or its headers are too long")
         headers = [*answer.raw_headers, (b"connection", b"close")]
-        if self.conn.our_state is h11.IDLE:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
                 h11.Data(data=bytes(answer.body)),
