@@ -156,8 +156,8 @@ def wrong_types() -> Iterator[Ask]:
     yield "GET", "/v1/clusters", {"params": {"count": "9" * 4000}}
     yield "GET", "/v1/clusters/loose", {"params": {"page": str(2**63)}}
     yield "GET", "/v1/items/1/thumbnail", {"params": {"edge": "100000"}}
-    yield "PATCH", "/v1/items/1", {"json": {"metadata": {"a": "\ud800"}}}
-    yield "PATCH", "/v1/items/1", {"json": {"text": "\ud800"}}
+    yield "PATCH", "/v1/items/1", {"content": b'{"metadata": {"a": "\\ud800"}}', "headers": IS_JSON}
+    yield "PATCH", "/v1/items/1", {"content": b'{"text": "\\ud800"}', "headers": IS_JSON}
     yield (
         "PATCH",
         "/v1/items/1",

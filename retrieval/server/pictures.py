@@ -170,9 +170,7 @@ class Thumbnails:
         try:
             return self._decoder.decode(content, edge)
         except PictureError:
-            raise UnreadablePicture(
-                f"what lies at the place of item {item.id} is no picture that can be shown"
-            ) from None
+            raise UnreadablePicture(f"what lies at the place of item {item.id} is no picture") from None
 
     def original(self, item: Item) -> Original:
         """What has changed since it was added is not shown, nor what is no picture. Raises UnreadablePicture."""
