@@ -70,7 +70,8 @@ def serve(
 
 def bound(served: Served) -> socket.socket:
     """Raises BadSetting."""
-    listener = socket.socket(socket.AF_INET6 if ":" in served.host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in served.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY if so named
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((served.host.strip("[]"), served.port))

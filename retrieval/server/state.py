@@ -47,13 +47,14 @@ class State:
         self.decoder.close()
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # (what is not async costs a hop to another thread)
     found: State = request.app.state.nearkin
     return found
 
 
-def _collection(request: Request) -> Collection:
-    return _state(request).collection
+async def _collection(request: Request) -> Collection:
+    found: Collection = request.app.state.nearkin.collection
+    return found
 
 
 With = Annotated[State, Depends(_state)]
