@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.server.answers import number
 from retrieval.server.metrics import Metrics
-from retrieval.server.problems import problem
+from retrieval.server.problems import FAULT, problem
 from retrieval.server.settings import Served
 
 log = logging.getLogger("nearkin.server")
@@ -63,7 +63,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -81,6 +81,11 @@ class Guard:
                 await refused(scope, receive, answer)
             else:
                 await self._app(scope, self._measured(receive, self._most(headers)), answer)
+        except Exception:
+            if status:  # too late to say so
+                raise
+            log.exception("a fault while answering")
+            await problem(500, "fault", "A fault of the server's", FAULT)(scope, receive, answer)
         finally:
             self._metrics.noted(scope, status, time.perf_counter() - started)
 

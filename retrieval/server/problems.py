@@ -97,10 +97,6 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return of_request(error)
 
-    async def fault(_: Request, error: Exception) -> Response:
-        return problem(500, "fault", "A fault of the server's", FAULT)  # the framework logs it
-
     app.add_exception_handler(errors.NearkinError, library)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, request)
-    app.add_exception_handler(Exception, fault)
