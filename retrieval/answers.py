@@ -106,7 +106,7 @@ class Answers:
             searching.check_level(how.level)
             if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
                 raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
-            return Hits((), self._change())
+            return Hits((), self.change())
         if group:
             nothing: tuple[Group, ...] = ()
             groups = self._browse(lambda at: browse.grouped(at, found, how.level), nothing, space)
@@ -322,6 +322,7 @@ class Answers:
         with self._catalogue.snapshot() as snapshot:
             return gathered(snapshot, view.space if view else None, self.path, self._config, repairs)
 
-    def _change(self) -> int:
+    def change(self) -> int:
+        """The newest change number."""
         with self._catalogue.snapshot() as snapshot:
             return snapshot.number

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from retrieval import cli_clusterings, cli_duplicates, cli_evaluate, cli_families, cli_transfer
+from retrieval import cli_clusterings, cli_duplicates, cli_evaluate, cli_families, cli_serve, cli_transfer
 from retrieval.arguments import (
     DEFAULT,
     AsJson,
@@ -324,6 +324,7 @@ cli_clusterings.register(app)
 cli_duplicates.register(app)
 cli_evaluate.register(app)
 cli_transfer.register(app)
+cli_serve.register(app)
 
 # ---- running
 

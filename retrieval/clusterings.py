@@ -74,7 +74,7 @@ class Clusterings(Answers):
         method refuses), WriterBusy.
         """
         check_name(name)
-        parameters = _parameters(method, k, threshold, settings or {})
+        parameters = parameters_of(method, k, threshold, settings or {})
         choice = _choice(sample, once_per_copy, without_outliers)
         return self._make(name, method, parameters, choice, progress)
 
@@ -171,7 +171,7 @@ def _methods() -> list[str]:
     return found
 
 
-def _parameters(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Json:
+def parameters_of(method: str, k: Any, threshold: Any, settings: Mapping[str, Any]) -> Json:
     """What the method's class is made with. Raises BadSetting, BadQuery."""
     kind = _kind(method)
     known = {name: one.default for name, one in inspect.signature(kind).parameters.items()}

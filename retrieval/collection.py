@@ -84,6 +84,11 @@ class Collection(Copies, Clusterings):
         self._spaces.close()
         self._catalogue.close()
 
+    def isolate(self) -> None:
+        """Decode pictures in processes of their own from now on, as the setting `isolated` does: for who takes pictures
+        that nobody can vouch for, such as a server."""
+        self._spaces.isolate()
+
     def __enter__(self) -> Self:
         return self
 
@@ -319,7 +324,7 @@ class Collection(Copies, Clusterings):
         """Bring every follower to the newest change, and say which that is."""
         self._spaces.view()
         self._spaces.settle(patient=False)
-        return self._change()
+        return self.change()
 
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived things only)."""
@@ -352,7 +357,7 @@ class Collection(Copies, Clusterings):
         return view.space if view else None
 
     def _since(self, started: float) -> Json:
-        return {"change": self._change(), "seconds": time.perf_counter() - started}
+        return {"change": self.change(), "seconds": time.perf_counter() - started}
 
 
 def _unwatched(_: Progress) -> None:

@@ -16,7 +16,7 @@ from indexers.types import Json, Limits
 FILE = "nearkin.toml"
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
-ELSEWHERE = {"COLLECTION"}  # read by the command line
+ELSEWHERE = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN"}  # read by the command line
 
 
 @dataclass(frozen=True, slots=True)

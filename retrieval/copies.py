@@ -20,7 +20,6 @@ from indexers.matching.calibration import NEAR, USUAL, calibrated
 from indexers.matching.features import EDGE
 from indexers.matching.verification import SAME
 from indexers.reads import Snapshot
-from indexers.remote import read
 from indexers.scan import find, to_uri
 from indexers.types import FoundFile, ItemRow
 from retrieval import moving
@@ -29,6 +28,7 @@ from retrieval.duplicates import DuplicateGroup, Match, groups, in_several_place
 from retrieval.moving import Move
 from retrieval.question import is_number, is_whole, looked_at, whole
 from retrieval.search import View
+from retrieval.sources import content_of
 
 MANIFEST = "manifest.jsonl"
 
@@ -60,13 +60,15 @@ class Copies(Answers):
         *,
         rule: str = "kept",
         prefer: str | None = None,
+        compare: bool = True,
         progress: Callable[[int, int], object] | None = None,
     ) -> tuple[DuplicateGroup, ...]:
         """Which are copies of each other? Groups, the largest first, each with what to keep and why.
 
         Copies are pictures of the same bytes' pixels in another container, or the same picture resized, recompressed,
         cropped, mirrored, rotated a little, framed, written on. Other views of a scene and other pictures of a burst
-        are not. New pictures are compared with all others first; what was compared before is not compared again.
+        are not. New pictures are compared with all others first (not with `compare=False`, which answers at once); what
+        was compared before is not compared again.
 
         `threshold`: how sure it must be, 0 to 1. `rule`: "kept" (each is a verified copy of the one to keep), "every
         pair", or "connected" (chains count). `prefer`: what to keep first: a format ("heic"), a folder or "oldest".
@@ -76,7 +78,8 @@ class Copies(Answers):
         view = self._spaces.view()
         if view is None:
             return ()
-        self._follow(view).run(progress)
+        if compare:
+            self._follow(view).run(progress)
         with self._catalogue.snapshot() as snapshot:
             known = self._looked_up(snapshot)
             pairs = [pair for pair in known.pairs if pair.score >= threshold]
@@ -242,11 +245,12 @@ class Copies(Answers):
             rows = snapshot.items([item])
         if not rows:
             raise ItemNotFound(f"there is no item with the id {item!r}")
-        if not rows[0].uris or rows[0].missing:
-            raise UnreadablePicture(f"the picture of item {item} is nowhere to be found")
-        uri = rows[0].uris[0]
-        data = read(uri, view.limits, view.web)
-        if rows[0].hash is not None and images.fingerprint(data) != rows[0].hash:
-            raise UnreadablePicture(f"{uri} has changed since it was added; add it again")
-        image = images.decode(data, edge, view.limits).image
+        row, isolated = rows[0], self._spaces.isolated()
+        data = content_of(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
+        try:
+            image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image
+        except UnreadablePicture:
+            if row.hash is None:  # the place of a ready-made vector may be anything, and is not to be told of
+                raise UnreadablePicture(f"what lies at the place of item {item} is no picture") from None
+            raise
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))

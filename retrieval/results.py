@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from retrieval.clusters import Group
     from retrieval.config import Config
 
-__all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Page", "Report", "SpaceInfo", "SyncReport"]
+__all__ = ["AddReport", "Failure", "Hit", "Hits", "Info", "Item", "Job", "Page", "Report", "SpaceInfo", "SyncReport"]
+
+ENDED = ("done", "failed", "cancelled")
+"""States of a job that is over."""
 
 
 class Record:
@@ -234,6 +238,26 @@ class Report(Record):
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     checked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Record):
+    """Work in the background. `state`: queued, running, done, failed, cancelled. `done` of `total`: how far it is.
+    `report`: what came out; `error`: why nothing did. `tries`: how often it was begun. Times are seconds since 1970."""
+
+    id: str
+    kind: str
+    asked: Json
+    state: str = "queued"
+    done: int = 0
+    total: int | None = None
+    what: str = ""
+    report: Json | None = None
+    error: str | None = None
+    tries: int = 0
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
 
 
 def tallied(tally: Tally) -> Json:

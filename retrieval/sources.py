@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 from indexers import attributes, images, remote
-from indexers.errors import UsageError
+from indexers.errors import UnreadablePicture, UsageError
 from indexers.images import to_path
 from indexers.pipeline import Source
 from indexers.reads import chunks
-from indexers.types import Arrival, FoundFile, Json, Space, Unscanned
+from indexers.types import Arrival, FoundFile, Json, Limits, Space, Unscanned
 from indexers.vectors.base import checked
 
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -191,3 +191,21 @@ class Scan:
 def exists(uri: str) -> bool:
     """A file is there under that URI (and not under a key that happens to be called like one)."""
     return os.path.isabs(to_path(uri)) and os.path.exists(to_path(uri))
+
+
+def content_of(
+    item: int, uris: Sequence[str], missing: bool, digest: bytes | None, limits: Limits, web: bool = False
+) -> bytes:
+    """The bytes of an item's picture, from the first of its places that still has them. Raises UnreadablePicture."""
+    if not uris or missing:
+        raise UnreadablePicture(f"the picture of item {item} is nowhere to be found")
+    reason = UnreadablePicture(f"the picture of item {item} has changed since it was added; add it again")
+    for uri in uris:
+        try:
+            content = remote.read(uri, limits, web)
+        except UnreadablePicture as error:
+            reason = UnreadablePicture(f"the picture of item {item} can't be read: {error}")
+            continue
+        if digest is None or images.fingerprint(content) == digest:
+            return content
+    raise reason

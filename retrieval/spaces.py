@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ class Spaces:
         self._saved = time.monotonic()
         self._wrote = False
         self._isolated: Isolated | None = None
+        self._starting = Lock()
         with catalogue.snapshot() as snapshot:
             self._remembered: str | None = snapshot.setting("embedder")
             self._agree(snapshot.spaces())
@@ -295,8 +297,6 @@ class Spaces:
         embedder = self.embedder(view.space)
         size = self._config.batch or embedder.batch_size
         limits, workers = self._config.limits, self._config.cores
-        if self._config.isolated and self._isolated is None:
-            self._isolated = Isolated(limits, workers, self._config.seconds)
         return Run(
             self._catalogue,
             view.space,
@@ -306,9 +306,20 @@ class Spaces:
             size,
             recorded=lambda: self.settle(False),
             web=bool(self._config.web),
-            isolated=self._isolated,
+            isolated=self.isolated(),
             **options,
         )
+
+    def isolate(self) -> None:
+        """Decode in processes of their own from now on, whatever the settings say."""
+        self._config = replace(self._config, isolated=1)
+
+    def isolated(self) -> Isolated | None:
+        """The processes that decode; None: pictures are decoded here."""
+        with self._starting:
+            if self._config.isolated and self._isolated is None:
+                self._isolated = Isolated(self._config.limits, self._config.cores, self._config.seconds)
+        return self._isolated
 
     def settle(self, catch_up: bool = True, *, patient: bool = True) -> None:
         """After a write: indices follow at once, the others with `catch_up` (`patient`: but those for which it is not

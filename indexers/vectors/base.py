@@ -104,7 +104,8 @@ def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "
     Raises BadVector and names the first row that is of another length, not finite, or zero where cosine is asked for.
     """
     try:
-        array = np.ascontiguousarray(vectors, dtype=np.float32)
+        with np.errstate(over="ignore"):  # too large for float32: infinite
+            array = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise BadVector(f"vectors must be numbers in rows of one length: {error}") from error
     if array.ndim == 1:
