@@ -93,9 +93,7 @@ class Guard:
         return None
 
     def _without_token(self, headers: Headers, method: str, changes: bool) -> Any:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            token = cookie(headers) if method in ("GET", "HEAD") else ""
+        token = token_of(headers, method)
         writer = same(token, self._served.write_token)
         if writer or (not changes and same(token, self._served.read_token)):
             return None
@@ -129,6 +127,14 @@ def hostname(host: str) -> str:
 
 def same(token: str, wanted: str | None) -> bool:
     return wanted is not None and hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode())
+
+
+def token_of(headers: Headers, method: str) -> str:
+    """The token of a request; a cookie's counts for what changes nothing only."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token
+    return cookie(headers) if method in ("GET", "HEAD") else ""
 
 
 def cookie(headers: Headers) -> str:

@@ -13,7 +13,7 @@ from indexers.errors import BadFilter, BadMetadata, BadQuery
 from retrieval import AddReport, Item, Page
 from retrieval.server.answers import part, picture, tagged
 from retrieval.server.models import Strict, model
-from retrieval.server.pictures import EDGES, SHOWN
+from retrieval.server.pictures import EDGES, SHOWN, kept
 from retrieval.server.state import Ours, With
 
 router = APIRouter(tags=["items"])
@@ -66,12 +66,15 @@ def add(
     keys: Annotated[list[str] | None, Form()] = None,
     texts: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    """Add pictures by sending them."""
-    said = parsed(metadata, BadMetadata, "metadata")
+    """Add pictures by sending them; they are kept in the collection's folder."""
+    said = parsed(metadata, BadMetadata, "metadata") or {}
+    each = said if isinstance(said, list) else [said] * len(pictures)
     contents = [one.file.read() for one in pictures]
     for content in contents:
         state.isolated.decode(content, 64)  # where it can do no harm, before anything else looks at it
-    report = state.collection.add(contents, metadata=said, keys=keys, texts=texts)
+    folder = state.collection.path / "pictures"
+    paths = [kept(folder, content, one.filename or "") for one, content in zip(pictures, contents, strict=True)]
+    report = state.collection.add(paths, metadata=each, keys=keys, texts=texts)
     return JSONResponse(report.to_dict(), 201)
 
 

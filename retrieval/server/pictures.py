@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import secrets
 import threading
 import time
@@ -26,6 +27,8 @@ EDGES = (160, 320, 640)
 """Sizes of thumbnails, in pixels of the longer edge."""
 KEPT, SECONDS = 64, 3600.0
 """Uploads that are kept at once, and for how long."""
+NAME = 60
+"""Letters of a file's name that are kept."""
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp", "AVIF": "image/avif"}
 """What browsers show as it is; anything else is sent as a file."""
 
@@ -114,6 +117,17 @@ class Thumbnails:
             raise UnreadablePicture(f"the picture of item {item.id} has changed since it was added; add it again")
         kind = SHOWN.get(item.format or "")
         return Original(content, kind or "application/octet-stream", kind is not None)
+
+
+def kept(folder: Path, content: bytes, name: str) -> Path:
+    """Where a picture that was sent lies from now on: below its fingerprint, so that one sent again lies there already,
+    under its own name, which says something to people."""
+    plain = re.sub(r"[^\w .()+-]+", "_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")[-NAME:] or "picture"
+    path = folder / images.fingerprint(content).hex() / plain
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
+        partial.write_bytes(content)
+    return path
 
 
 def as_webp(image: Image.Image, edge: int) -> bytes:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from indexers.errors import BadQuery
-from retrieval import Hit, Info, item, text
+from retrieval import Hit, Info, __version__, item, text
 from retrieval.clusters import Group
 from retrieval.server.answers import picture
-from retrieval.server.models import Strict, model, several
-from retrieval.server.state import Ours, State, With
+from retrieval.server.guard import same, token_of
+from retrieval.server.models import Strict, model, several, told
+from retrieval.server.state import State, With
 
 router = APIRouter(tags=["search"])
 
@@ -59,6 +60,14 @@ class Uploaded(BaseModel):
     height: int
 
 
+class Serving(BaseModel):
+    """`writable`: the caller may change things. `guarded`: tokens are asked for."""
+
+    version: str
+    writable: bool
+    guarded: bool
+
+
 Found = several("hits", Hit, groups=list[model(Group)], as_of=int)  # type: ignore[misc]
 
 
@@ -96,7 +105,10 @@ def uploaded(name: str, state: With) -> Response:
     return Response(state.uploads.get(name).thumbnail, media_type="image/webp")
 
 
-@router.get("/info", response_model=model(Info))
-def info(collection: Ours) -> Response:
-    """What the collection holds."""
-    return JSONResponse(collection.info().to_dict())
+@router.get("/info", response_model=told(Info, server=Serving))
+def info(request: Request, state: With) -> Response:
+    """What the collection holds, and what this caller may do."""
+    served = state.served
+    writable = not served.guarded or same(token_of(request.headers, request.method), served.write_token)
+    server = Serving(version=__version__, writable=writable, guarded=served.guarded)
+    return JSONResponse({**state.collection.info().to_dict(), "server": server.model_dump()})
