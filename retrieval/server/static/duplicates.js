@@ -4,25 +4,25 @@ import { ask, follow, info, item, several } from "./api.js";
 import { busy, button, bytes, called, counted, drawn, make, nothing, picture, say, thumbnail, toast, trouble } from "./dom.js";
 
 const PAGE = 60;
-let compared = -1;
 
 // ---- the groups
 
 // What is new is compared first, as a job whose progress is told.
 async function compare(place) {
   const { change, server } = await info(true);
-  if (!server.writable || compared === change) return;
+  if (!server.writable) return;
   const bar = make("progress", { "aria-label": "Progress of comparing", max: 1 });
   const words = make("p", {}, "Comparing what is new with everything…");
   const box = make("section", { class: "progress", role: "status" }, words, bar);
-  const running = (await ask("/jobs")).jobs.find(one => one.kind === "duplicates" && ["queued", "running"].includes(one.state));
+  const jobs = (await ask("/jobs")).jobs.filter(one => one.kind === "duplicates");
+  if (jobs.some(one => one.report?.change === change)) return;
+  const running = jobs.find(one => ["queued", "running"].includes(one.state));
   const job = running ?? await ask("/duplicates/find", { method: "POST" });
   const wait = setTimeout(() => place.replaceChildren(box), 300);
   const ended = await follow(job.id, now => {
     if (now.total) { bar.value = now.done / now.total; words.textContent = `Comparing what is new with everything: ${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}`; }
   }).finally(() => clearTimeout(wait));
   if (ended.state === "failed") throw { title: "Copies could not be found", detail: ended.error };
-  if (ended.state === "done") compared = change;
 }
 
 export async function show(main, params) {

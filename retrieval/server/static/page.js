@@ -196,7 +196,7 @@ function signInByHand() {
       signing = null;
       forget();
       done();
-    } }, make("h2", { id: "signing" }, "A token is needed"), make("label", { for: "token" }, "The token that nearkin serve was started with"), field, wrong, make("button", { type: "submit", class: "plain main" }, "Open"));
+    } }, make("h2", { id: "signing" }, "A token is needed"), make("input", { type: "text", autocomplete: "username", value: "nearkin", hidden: true }), make("label", { for: "token" }, "The token that nearkin serve was started with"), field, wrong, make("button", { type: "submit", class: "plain main" }, "Open"));
     const box = make("dialog", { "aria-labelledby": "signing", oncancel: event => event.preventDefault() }, form);
     document.body.append(box);
     box.showModal();

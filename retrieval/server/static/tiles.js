@@ -2,8 +2,11 @@
 
 import { counted, make, named, picture, thumbnail } from "./dom.js";
 
+// So many pictures fill a tile without a gap.
+const FULL = [9, 6, 3, 2, 1];
+
 function mosaic(cluster) {
-  const shown = cluster.representatives.slice(0, 9);
+  const shown = cluster.representatives.slice(0, FULL.find(one => one <= cluster.representatives.length));
   const images = shown.map((one, place) => picture(thumbnail(one, place ? 160 : 320), ""));
   return make("span", { class: `mosaic n${shown.length}` }, ...images);
 }
