@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +14,13 @@ from retrieval import Collection
 from tests import pictures
 from tests.test_followers_names import COLOURS, Reader
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs the extra server")
+pytest.importorskip("uvicorn", reason="needs the extra server")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")
 pytest.importorskip("cv2", reason="finding points without OpenCV takes half a second a picture")
 
-from retrieval.server import Served, application  # noqa: E402
+from tests.serving import CHROMIUM, Running, serving  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
 SHADES = {**COLOURS, "yellow": (230, 210, 40)}
 EACH = 12
 COPIES = 10
@@ -83,33 +78,9 @@ def filled(place: Path, photographs: Path) -> Path:
     return place
 
 
-@dataclass(frozen=True)
-class Running:
-    address: str
-    collection: Collection
-    folder: Path
-
-
-@contextmanager
-def serving(folder: Path, **how: Any) -> Iterator[Running]:
-    with Collection.open(folder, embedder=Reader()) as collection:
-        app = application(collection, Served(**how))
-        server = uvicorn.Server(
-            uvicorn.Config(app, port=0, ws="none", log_level="warning", timeout_graceful_shutdown=1)
-        )
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Running(f"http://127.0.0.1:{port}", collection, folder)
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[Running]:
-    with serving(filled(tmp_path_factory.mktemp("library") / "c", photographs)) as found:
+    with serving(filled(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as found:
         yield found
 
 
@@ -405,7 +376,7 @@ def test_jobs_tell_how_far_they_are(tab: Any) -> None:
 def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path) -> None:
     with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as made:
         made.add(folder)
-    with serving(tmp_path / "c", **TOKENS) as guarded:
+    with serving(tmp_path / "c", Reader(), **TOKENS) as guarded:
         tab = opened(guarded.address, expected="401 (Unauthorized)")
         expect(tab.get_by_role("dialog")).to_contain_text("A token is needed")
         tab.keyboard.type("a wrong one")
@@ -439,7 +410,7 @@ def test_errors_say_what_the_server_says(opened: Opener, running: Running) -> No
 
 def test_an_empty_collection_says_what_to_do(opened: Opener, tmp_path: Path) -> None:
     Collection.open(tmp_path / "c", create=True, embedder=Reader()).close()
-    with serving(tmp_path / "c") as empty:
+    with serving(tmp_path / "c", Reader()) as empty:
         tab = opened(empty.address)
         expect(tab.locator(".nothing")).to_contain_text("No pictures yet")
         for view in ("#/clusters", "#/duplicates", "#/search"):

@@ -39,7 +39,7 @@ function row(job, writable) {
 
 function told(job) {
   const when = new Date(1000 * (job.ended ?? job.started ?? job.created)).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-  if (job.state === "running") return [counted(job.done, "step"), job.total ? ` of ${job.total.toLocaleString("en")}` : "", job.what ? `: ${job.what}` : ""].join("");
+  if (job.state === "running") return [job.done.toLocaleString("en"), job.total ? ` of ${job.total.toLocaleString("en")}` : "", job.what ? `: ${job.what}` : ""].join("");
   if (job.error) return job.error;
   return [outcome(job), when].filter(Boolean).join(" · ");
 }

@@ -195,7 +195,7 @@ class Review {
     const made = KEYS.map(([, what, words, sign]) => button([words, make("kbd", { "aria-hidden": "true" }, sign)], () => this.decide(what), { class: `plain ${what}`, "aria-keyshortcuts": sign === "←" ? "ArrowLeft" : sign === "→" ? "ArrowRight" : sign }));
     const undo = button([drawn("undo"), "Undo", make("kbd", { "aria-hidden": "true" }, "U")], () => this.undo(), { class: "plain", disabled: !this.done.length, "aria-keyshortcuts": "U" });
     const skip = button(["Skip", make("kbd", { "aria-hidden": "true" }, "S")], () => this.skip(), { class: "plain", "aria-keyshortcuts": "S" });
-    const all = this.rest.length > 1 && button([`Keep left of all ${this.rest.length + 1}`, make("kbd", { "aria-hidden": "true" }, "A")], () => this.decide("all"), { class: "plain", "aria-keyshortcuts": "A" });
+    const all = this.rest.length > 1 && button([`Keep left of all ${this.rest.length + 1}`, make("kbd", { "aria-hidden": "true" }, "A")], () => this.decide("all"), { class: "plain all", "aria-keyshortcuts": "A" });
     return make("div", { class: "decide", role: "group", "aria-label": "Decide" }, ...made, all, make("span", { class: "push" }), undo, skip);
   }
 

@@ -29,7 +29,7 @@ export class Grid {
   }
 
   lay() {
-    this.width = this.element.clientWidth;
+    this.width = Math.floor(this.element.getBoundingClientRect().width);
     if (!this.width) return;
     const focused = Number(document.activeElement?.closest?.("[data-place]")?.dataset.place ?? NaN);
     const had = this.element.contains(document.activeElement);

@@ -209,7 +209,7 @@ function signInByHand() {
 async function settle() {
   const facts = await info();
   $("meaning").hidden = !facts.words;
-  $("words").placeholder = facts.words ? "Describe a picture" : "Words about pictures";
+  $("words").placeholder = facts.words ? "Search" : "Words about pictures";
   $("adding").textContent = facts.server.writable ? "Add" : "Jobs";
 }
 
