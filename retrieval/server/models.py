@@ -45,9 +45,8 @@ def several(name: str, record: type, **more: Any) -> type[BaseModel]:
 
 def told(record: type, **more: Any) -> type[BaseModel]:
     """An answer that is a record, with further fields."""
-    return create_model(
-        f"{record.__name__}Told", __base__=model(record), **{key: (kind, ...) for key, kind in more.items()}
-    )
+    fields: dict[str, Any] = {key: (kind, ...) for key, kind in more.items()}
+    return create_model(f"{record.__name__}Told", __base__=model(record), **fields)
 
 
 class Strict(BaseModel):

@@ -1,4 +1,4 @@
-"""Pictures that are shown: thumbnails, kept beside the collection, and uploads that are asked with, kept for a while."""
+"""Pictures that are shown: thumbnails, kept beside the collection; uploads that are asked with, kept for a while."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ Found = several("hits", Hit, groups=list[model(Group)], as_of=int)  # type: igno
 def search(asked: Question, state: With) -> Response:
     """What looks like this? The hits, best first."""
     how = asked.model_dump(exclude={"item", "text", "vector", "upload", "mix"})
-    one = {"item": asked.item, "text": asked.text, "vector": asked.vector}
+    one: dict[str, Any] = {"item": asked.item, "text": asked.text, "vector": asked.vector}
     image = state.uploads.get(asked.upload).image if asked.upload is not None else None
     mix = None if asked.mix is None else [(_part(part, state), part.weight) for part in asked.mix]
     return JSONResponse(state.collection.search(image, mix=mix, **one, **how).to_dict())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,17 +18,14 @@ PICTURES = 2000
 VISITS = 5
 ENOUGH = 20
 LONGEST = 30
-WATCH = (
-    """
+WATCH = """
+const shown = one => one.complete && one.naturalWidth && one.getBoundingClientRect().top < innerHeight;
 const look = () => {
-  const seen = [...document.images].filter(one => one.complete && one.naturalWidth && one.getBoundingClientRect().top < innerHeight);
-  if (seen.length < %d) requestAnimationFrame(look);
+  if ([...document.images].filter(shown).length < ENOUGH) requestAnimationFrame(look);
   else requestAnimationFrame(() => requestAnimationFrame(() => { window.useful = performance.now(); }));
 };
 requestAnimationFrame(look);
-"""
-    % ENOUGH
-)  # noqa: UP031  # braces are JavaScript's here
+""".replace("ENOUGH", str(ENOUGH))
 
 
 def run(bench: Bench) -> None:
@@ -64,9 +60,10 @@ def visit(browser: Any, address: str) -> float:
         context.close()
 
 
-def filled(place: Path, draw: Callable[..., Any] = np.random.default_rng(0).integers) -> Path:
+def filled(place: Path) -> Path:
     """Photograph-sized pictures of eight by six patches, in families by their colour."""
     (place / "pictures").mkdir()
+    draw = np.random.default_rng(0).integers
     colours = draw(0, 256, (40, 3))
     for number in range(PICTURES):
         patches = np.clip(colours[number % 40] + draw(-40, 41, (6, 8, 3)), 0, 255).astype(np.uint8)
