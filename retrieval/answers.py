@@ -319,8 +319,9 @@ class Answers:
         """What the collection holds."""
         view = self._spaces.view()
         repairs = [what for one in self._spaces.opened for what in one.followers.repairs]
+        words = view is not None and self._spaces.reads_words(view.space)
         with self._catalogue.snapshot() as snapshot:
-            return gathered(snapshot, view.space if view else None, self.path, self._config, repairs)
+            return gathered(snapshot, view.space if view else None, self.path, self._config, repairs, words)
 
     def change(self) -> int:
         """The newest change number."""

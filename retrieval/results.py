@@ -228,6 +228,8 @@ class Info(Record):
     settings: Json
     repairs: tuple[str, ...]
     """What was rebuilt when it was opened, and why."""
+    words: bool = False
+    """Whether the embedder reads words, so that `text=` can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,9 @@ def tallied(tally: Tally) -> Json:
     }
 
 
-def gathered(snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str]) -> Info:
+def gathered(
+    snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
+) -> Info:
     """Everything that `info` tells, as of one moment."""
     counts, vectors = snapshot.counts(), snapshot.vector_counts()
     return Info(
@@ -290,6 +294,7 @@ def gathered(snapshot: Snapshot, space: Space | None, folder: Path, config: Conf
         bytes=size(folder),
         settings=config.index_settings,
         repairs=tuple(repairs),
+        words=words,
     )
 
 

@@ -186,6 +186,12 @@ class Spaces:
             )
         return found
 
+    def reads_words(self, space: Space) -> bool:
+        """Whether its embedder has a text tower; no weights are loaded to find out."""
+        with suppress(NearkinError):
+            return space.embedder is not None and self._made(space.embedder, **space.settings).supports_text
+        return False
+
     def _made(self, name: str, **settings: Any) -> Embedder:
         if name not in self._embedders:
             embedder: Embedder = plugins.load("nearkin.embedders", name)(**settings)

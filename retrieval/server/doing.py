@@ -28,8 +28,9 @@ def doers(collection: Collection) -> dict[str, Doer]:
         return collection.refresh_clustering(asked["name"], progress=watch).to_dict()
 
     def duplicates(asked: Json, watch: Watch) -> Json:
+        change = collection.change()
         found = collection.duplicates(progress=lambda done, total: watch(done, total, "pictures compared"))
-        return {"groups": len(found)}
+        return {"groups": len(found), "change": change}
 
     return {"add": add, "cluster": cluster, "refresh": refresh, "duplicates": duplicates}
 

@@ -115,9 +115,7 @@ class Guard:
         return stranger
 
     def _without_token(self, headers: Headers, method: str, path: str) -> Response | None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            token = cookie(headers) if method in ("GET", "HEAD") else ""
+        token = token_of(headers, method)
         reader = same(token, self._served.read_token)
         if same(token, self._served.write_token) or (reader and asks(method, path)):
             return None
@@ -158,6 +156,14 @@ def hostname(host: str) -> str:
 
 def same(token: str, wanted: str | None) -> bool:
     return wanted is not None and hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode())
+
+
+def token_of(headers: Headers, method: str) -> str:
+    """The token of a request; a cookie's counts for what changes nothing only."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token
+    return cookie(headers) if method in ("GET", "HEAD") else ""
 
 
 def cookie(headers: Headers) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
-from indexers import plugins
-from indexers.errors import BadQuery, NearkinError
+from indexers.errors import BadQuery
 from retrieval import Hit, Info, __version__, item, text
 from retrieval.clusters import Group
 from retrieval.server.answers import answer, picture, refusals
+from retrieval.server.guard import same, token_of
 from retrieval.server.models import Named, Number, Strict, described, model, several
 from retrieval.server.pictures import EDGES, as_webp
 from retrieval.server.state import State, With
@@ -65,12 +65,12 @@ class Uploaded(BaseModel):
 
 
 class Server(BaseModel):
-    """What serves the collection. `writable`: somebody may change it; `words`: it can be searched by text; `watching`:
+    """What serves the collection. `writable`: the caller may change it; `guarded`: tokens are asked for; `watching`:
     the names of the folders that are kept indexed."""
 
     version: str
     writable: bool
-    words: bool
+    guarded: bool
     watching: list[str]
 
 
@@ -112,22 +112,15 @@ def uploaded(name: str, state: With) -> Response:
 
 
 @router.get("/info", response_model=described("Serving", model(Info, "path"), server=Server))
-def info(state: With) -> Response:
-    """What the collection holds, and what serves it."""
+def info(request: Request, state: With) -> Response:
+    """What the collection holds, and what this caller may do."""
     found = state.collection.info().to_dict()
     del found["path"]
     served = state.served
     server = Server(
         version=__version__,
-        writable=served.write_token is not None or not served.guarded,
-        words=_reads_words(found["embedder"]),
+        writable=not served.guarded or same(token_of(request.headers, request.method), served.write_token),
+        guarded=served.guarded,
         watching=[folder.resolve().name for folder in served.watch],
     )
     return answer({**found, "server": server.model_dump()})
-
-
-def _reads_words(embedder: str | None) -> bool:
-    try:
-        return bool(embedder and plugins.load("nearkin.embedders", embedder).supports_text)
-    except NearkinError:
-        return False

@@ -1,0 +1,44 @@
+"""A collection served in this process, for tests and benches that ask as a browser or a client does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retrieval import Collection
+from retrieval.server import Served, application
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@dataclass(frozen=True)
+class Running:
+    address: str
+    collection: Collection
+    folder: Path
+
+
+@contextmanager
+def serving(folder: Path, embedder: Any = None, **how: Any) -> Iterator[Running]:
+    """At a port of its own; `how`: as of Served."""
+    import uvicorn
+
+    with Collection.open(folder, embedder=embedder) as collection:
+        app = application(collection, Served(**how))
+        asked = uvicorn.Config(app, port=0, ws="none", log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(asked)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield Running(f"http://127.0.0.1:{port}", collection, folder)
+        finally:
+            server.should_exit = True
+            thread.join()
