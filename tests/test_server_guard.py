@@ -85,7 +85,8 @@ def test_what_each_token_allows(filled: Collection) -> None:
         assert client.patch("/v1/items/1", json={"text": "x"}, headers=reads).status_code == 403
         assert client.patch("/v1/items/1", json={"text": "x"}, headers=writes).status_code == 200
         assert client.get("/healthz").status_code == client.get("/").status_code == 200
-        assert client.get("/v1/info", headers=reads).json()["server"]["writable"] is True
+        assert client.get("/v1/info", headers=reads).json()["server"]["writable"] is False
+        assert client.get("/v1/info", headers=writes).json()["server"]["writable"] is True
 
 
 def test_a_session_lets_a_browser_fetch_and_change_nothing(filled: Collection) -> None:

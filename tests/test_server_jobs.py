@@ -75,7 +75,8 @@ def test_clusterings_are_made_refreshed_and_fail_as_jobs(filled: Collection) -> 
 def test_copies_are_compared_as_a_job(filled: Collection) -> None:
     with asking(filled) as client:
         job = client.post("/v1/duplicates/find").json()
-        assert finished(client, job["id"])["report"] == {"groups": len(filled.duplicates())}
+        wanted = {"groups": len(filled.duplicates()), "change": filled.change()}
+        assert finished(client, job["id"])["report"] == wanted
 
 
 def test_metrics_tell_routes_and_never_what_was_asked(filled: Collection) -> None:

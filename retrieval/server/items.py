@@ -89,7 +89,8 @@ def add(
     said = parsed(metadata, BadMetadata, "metadata")
     if any(column is not None and len(column) != len(pictures) for column in (keys, texts)):
         raise UsageError(f"keys and texts are one for each of the {len(pictures)} pictures")
-    places = state.added.put([one.file.read() for one in pictures], keys)
+    called = [one.filename or "" for one in pictures]
+    places = state.added.put([one.file.read() for one in pictures], called, keys)
     each = said if isinstance(said, list) else [said or {}] * len(places)
     return answer(state.collection.add(places, metadata=each, keys=keys, texts=texts), 201)
 

@@ -42,6 +42,8 @@ WORKERS, WAITING = 2, 12
 PATIENCE = 10.0
 WAIT = 2.0
 """Seconds for one picture; and to wait for a place."""
+LETTERS = 60
+"""Of the name of a file that was sent."""
 NAME = re.compile(r"[\w-]{22}", re.ASCII)
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp", "AVIF": "image/avif"}
 """What browsers show as it is; anything else is sent as a file."""
@@ -120,13 +122,15 @@ class Added:
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder, self._decoder = folder, decoder
 
-    def put(self, contents: Sequence[bytes], keys: Sequence[str] | None) -> list[Path]:
-        """Where they lie from now on. Raises PictureError, before anything is written."""
+    def put(self, contents: Sequence[bytes], called: Sequence[str], keys: Sequence[str] | None) -> list[Path]:
+        """Where they lie from now on, under their own names, which say something to people. Raises PictureError, before
+        anything is written."""
         kinds = [_suffix(self._decoder.decode(one, CHECKED)) for one in contents]
         names = [images.fingerprint(one).hex() for one in contents]
         if keys:  # two items of one content have a file each
             names = [f"{name}-{_digest(key)}" for name, key in zip(names, keys, strict=False)] + names[len(keys) :]
-        places = [self._folder / name[:2] / f"{name}.{kind}" for name, kind in zip(names, kinds, strict=True)]
+        plain = [f"{_plain(name)}.{kind}" for name, kind in zip(called, kinds, strict=True)]
+        places = [self._folder / name / file for name, file in zip(names, plain, strict=True)]
         for place, content in zip(places, contents, strict=True):
             store(place, content, durable=True)
         return places
@@ -139,9 +143,17 @@ class Added:
         """The item is gone: its files of ours too, and no others."""
         for place in self._places(item):
             place.unlink(missing_ok=True)
+            with suppress(OSError):  # another item's file may lie there
+                place.parent.rmdir()
 
     def _places(self, item: Item) -> list[Path]:
         return [place for place in map(Path, map(to_path, item.uris)) if self._folder in place.parents]
+
+
+def _plain(name: str) -> str:
+    """A file's name without its ending, and with nothing in it that means something to a file system."""
+    stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
+    return re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:LETTERS] or "picture"
 
 
 class Thumbnails:
