@@ -6,6 +6,8 @@
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
+    python -m tests.bench server             the server, and its page in a browser
+    python -m tests.bench adapters           other systems' doors, and the indices side by side
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -34,10 +36,25 @@ from pathlib import Path  # noqa: E402
 from tests.bench.harness import Bench, table  # noqa: E402
 
 METHODS = tuple(f"methods_{name}" for name in ("features", "density", "neural", "genetic", "sampling", "distances"))
+SERVER = ("methods_server", "methods_page")
+ADAPTERS = ("methods_adapters", "methods_indices", "methods_sklearn")
 DEFAULT = ("search", "filters", "opening", "adding")
-ON_REQUEST = ("faults", "embed", "clusters", "duplicates", "methods", *METHODS)
+ON_REQUEST = (
+    "faults",
+    "embed",
+    "clusters",
+    "duplicates",
+    "methods",
+    "server",
+    "adapters",
+    *METHODS,
+    *SERVER,
+    *ADAPTERS,
+)
 TOGETHER = {
     "methods": METHODS,
+    "server": SERVER,
+    "adapters": ADAPTERS,
     "duplicates": ("copies", "rules", "library"),
     "embed": ("embed", "spaces", "hostile"),
     "clusters": ("trees", "quality", "streams", "living"),
