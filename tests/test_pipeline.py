@@ -275,7 +275,8 @@ def test_decoding_runs_beside_the_model(catalogue: Catalogue, space: Space, tmp_
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background may ignore it
 from pathlib import Path
 from indexers.embedders.tiny import Tiny
 from retrieval import Collection
