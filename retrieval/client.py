@@ -213,10 +213,14 @@ class Client(Wire):
         k: int | None = None,
         threshold: float | None = None,
         settings: Where = None,
+        sample: int | None = None,
+        once_per_copy: bool = False,
+        without_outliers: float = 0.0,
         progress: Callable[[Job], object] = lambda _: None,
     ) -> NamedClustering:
         """Make a clustering, and wait for it; see Collection.make_clustering, and `begin_clustering`."""
-        job = self.begin_clustering(name, method, k=k, threshold=threshold, settings=settings)
+        choice: Json = {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
+        job = self.begin_clustering(name, method, k=k, threshold=threshold, settings=settings, **choice)
         return self._made(self.wait(job, progress))
 
     def begin_clustering(
@@ -227,9 +231,13 @@ class Client(Wire):
         k: int | None = None,
         threshold: float | None = None,
         settings: Where = None,
+        sample: int | None = None,
+        once_per_copy: bool = False,
+        without_outliers: float = 0.0,
     ) -> Job:
         """The same as a job, without waiting."""
-        asked = {"name": name, "method": method, "k": k, "threshold": threshold, "settings": settings}
+        asked: Json = {"name": name, "method": method, "k": k, "threshold": threshold, "settings": settings}
+        asked |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
         return cast(Job, revived(Job, self._post("/v1/clusterings", asked)))
 
     def refresh_clustering(self, name: str) -> NamedClustering:

@@ -75,7 +75,7 @@ class Clusterings(Answers):
         """
         check_name(name)
         parameters = parameters_of(method, k, threshold, settings or {})
-        choice = _choice(sample, once_per_copy, without_outliers)
+        choice = choice_of(sample, once_per_copy, without_outliers)
         return self._make(name, method, parameters, choice, progress)
 
     def refresh_clustering(self, name: str, *, progress: Watch | None = None) -> NamedClustering:
@@ -195,7 +195,7 @@ def parameters_of(method: str, k: Any, threshold: Any, settings: Mapping[str, An
     return given
 
 
-def _choice(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
+def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
     """How the items to learn from are chosen, as CHOOSING takes it; empty: all are. Raises BadQuery."""
     if not is_number(without_outliers) or not 0 <= without_outliers < 1:
         raise BadQuery(f"without_outliers is the share that is left out, from 0 to below 1; got {without_outliers!r}")

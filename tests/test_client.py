@@ -145,6 +145,7 @@ FAULTS: dict[str, tuple[type[NearkinError], Any]] = {
     "decision": (UsageError, lambda one: one.undo(10**6)),
     "name": (UsageError, lambda one: one.rename(one.clusters("coarse")[0].id, " ")),
     "making": (BadQuery, lambda one: one.make_clustering("coarse", k=2)),
+    "choosing": (BadQuery, lambda one: one.make_clustering("mine", k=2, without_outliers=1.5)),
 }
 
 
@@ -182,6 +183,8 @@ def test_clusters_are_renamed_and_clusterings_made(client: Client) -> None:
     assert client.rename(one.id, "boats").name == "boats"
     assert not client.rename(one.id, None).given
     seen: list[str] = []
+    chosen = client.make_clustering("mine", k=2, sample=4, once_per_copy=True)
+    assert (chosen.choice["count"], chosen.choice["copies"]) == (4, 0.98)
     made = client.make_clustering("mine", k=3, progress=lambda job: seen.append(job.state))
     assert (made.name, made.clusters) == ("mine", 3)
     assert seen[-1] == "done"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
-from retrieval.clusterings import check_name, parameters_of
+from retrieval.clusterings import check_name, choice_of, parameters_of
 from retrieval.results import Job
 from retrieval.server.answers import answer, refusals
 from retrieval.server.models import LARGEST, Id, Number, Strict, model, several
@@ -120,6 +120,7 @@ def make(asked: Making, state: With) -> Response:
     """Make a clustering, as a job."""
     check_name(asked.name)
     parameters_of(asked.method, asked.k, asked.threshold, asked.settings or {})
+    choice_of(asked.sample, asked.once_per_copy, asked.without_outliers)
     return answer(state.jobs.add("cluster", asked.model_dump()), 202)
 
 
