@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from indexers import attributes, words
-from indexers.catalogue import Catalogue
+from indexers.catalogue import full_text as words
+from indexers.catalogue import metadata as attributes
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.snapshot import Snapshot
 from indexers.followers.base import Followers
 from indexers.followers.stored import StoredVectors
 from indexers.followers.tree import Tree
-from indexers.reads import Snapshot
 from indexers.types import Json
 
 BLOCK = 5000

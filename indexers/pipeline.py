@@ -18,12 +18,13 @@ from typing import Any
 
 from PIL.Image import Image
 
-from indexers import images, remote
-from indexers.catalogue import Catalogue
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.transaction import LEFT, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
-from indexers.isolation import Isolated
-from indexers.reads import Snapshot
+from indexers.pictures import images, remote
+from indexers.pictures.isolation import Isolated
 from indexers.types import (
     Arrival,
     Failure,
@@ -39,7 +40,6 @@ from indexers.types import (
     Vectors,
 )
 from indexers.vectors.base import checked
-from indexers.writes import LEFT, Transaction
 
 SMALLEST = 4
 """Pictures in a batch, at least: fewer make a network slow."""

@@ -48,7 +48,7 @@ BUILT_IN = {
         "hierarchical": "indexers.clusterers.hierarchical:Hierarchical",
         "hvae": "indexers.clusterers.hvae:Hvae",
         "kmeans": "indexers.clusterers.kmeans:KMeans",
-        "partitions": "indexers.clusterers.incremental:IncrementalKMeans",
+        "partitions": "indexers.clusterers.incremental_kmeans.estimator:IncrementalKMeans",
         "sampled": "indexers.clusterers.sampled:Sampled",
     },
 }

@@ -1,12 +1,12 @@
-"""Run by Alembic. The connection is given by `indexers.upgrade`, or made from `-x collection=DIR` on a command line."""
+"""Run by Alembic. The connection is given by `indexers.catalogue.upgrade`, or made from `-x collection=DIR` on a command line."""
 
 from pathlib import Path
 
 from alembic import context
 
-from indexers import schema
-from indexers.database import FILE, connect
-from indexers.words import include_object
+from indexers.catalogue import schema
+from indexers.catalogue.full_text import include_object
+from indexers.catalogue.sqlite import FILE, connect
 
 
 def migrate(connection) -> None:  # type: ignore[no-untyped-def]

@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     )
     from indexers.pipeline import Progress
     from indexers.types import Neighbours
-    from retrieval.clusters import (
+    from retrieval.collection import Collection
+    from retrieval.duplicates.grouping import DuplicateGroup, Match, Pair
+    from retrieval.duplicates.moving import Move
+    from retrieval.evaluation.request import Evaluation, JudgedClustering, JudgedSpace
+    from retrieval.records.clusters import (
         Cluster,
         ClusterEvent,
         Clusters,
@@ -58,12 +62,8 @@ if TYPE_CHECKING:
         Outlier,
         Partition,
     )
-    from retrieval.collection import Collection
-    from retrieval.duplicates import DuplicateGroup, Match, Pair
-    from retrieval.evaluation import Evaluation, JudgedClustering, JudgedSpace
-    from retrieval.moving import Move
-    from retrieval.question import item, text
-    from retrieval.results import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
+    from retrieval.records.items import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
+    from retrieval.search.query import item, text
 
 __version__ = "0.1.0"
 
@@ -76,12 +76,12 @@ _ROOMS = {
     "indexers.pipeline": "Progress",
     "indexers.types": "Neighbours",
     "retrieval.collection": "Collection",
-    "retrieval.clusters": "Cluster ClusterEvent Clusters Drift Group Loose NamedClustering Outlier Partition",
-    "retrieval.duplicates": "DuplicateGroup Match Pair",
-    "retrieval.evaluation": "Evaluation JudgedClustering JudgedSpace",
-    "retrieval.moving": "Move",
-    "retrieval.results": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
-    "retrieval.question": "item text",
+    "retrieval.records.clusters": "Cluster ClusterEvent Clusters Drift Group Loose NamedClustering Outlier Partition",
+    "retrieval.duplicates.grouping": "DuplicateGroup Match Pair",
+    "retrieval.evaluation.request": "Evaluation JudgedClustering JudgedSpace",
+    "retrieval.duplicates.moving": "Move",
+    "retrieval.records.items": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
+    "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

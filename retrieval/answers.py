@@ -10,21 +10,22 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from indexers import attributes
-from indexers.catalogue import Catalogue
+from indexers.catalogue import metadata as attributes
+from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
 from indexers.types import Failure, Ids, Json, Neighbours, Vectors
 from indexers.vectors.metrics import canonical
-from retrieval import browse, evaluation
-from retrieval import search as searching
-from retrieval.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
+from retrieval.clusters import browse
 from retrieval.config import Config
-from retrieval.evaluation import Evaluation
+from retrieval.evaluation import request as evaluation
+from retrieval.evaluation.request import Evaluation
 from retrieval.filters import parse
-from retrieval.question import Question
-from retrieval.results import Hits, Info, Item, Page, gathered
-from retrieval.search import GROUPS, Options, View
-from retrieval.spaces import Spaces
+from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
+from retrieval.records.items import Hits, Info, Item, Page, gathered
+from retrieval.search import search as searching
+from retrieval.search.query import Question
+from retrieval.search.search import GROUPS, Options, View
+from retrieval.spaces.spaces import Spaces
 
 T = TypeVar("T")
 Name = int | str
@@ -230,7 +231,7 @@ class Answers:
         Raises BadQuery (no such key, one label only, k above the items, draws below 0), UnknownPlugin, SpaceNotFound,
         UsageError (nothing to judge).
         """
-        from retrieval import evaluate  # brings scikit-learn with it
+        from retrieval.evaluation import evaluate
 
         how = evaluation.Wanted(labels, evaluation.named(methods), k, spaces, draws, sample, random_state)
         evaluation.check(how)

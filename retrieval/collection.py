@@ -12,22 +12,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
-from indexers import attributes, audit
-from indexers.catalogue import Catalogue
+from indexers import audit
+from indexers.catalogue import metadata as attributes
+from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import CollectionNotFound, UsageError
-from indexers.images import to_path
+from indexers.pictures.images import to_path
 from indexers.pipeline import Progress
 from indexers.types import Json, Space
 from retrieval import config as settings_of
-from retrieval import imports, sources, transfer
 from retrieval.answers import NAMES, Name
-from retrieval.clusterings import Clusterings
-from retrieval.copies import Copies
+from retrieval.clusters.named import Clusterings
+from retrieval.duplicates.finder import Copies
 from retrieval.filters import parse
-from retrieval.results import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
-from retrieval.spaces import Spaces, check_name, remembered
-from retrieval.transfer import VECTOR
+from retrieval.records.items import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
+from retrieval.spaces.spaces import Spaces, check_name, remembered
+from retrieval.transfer import exporting as transfer
+from retrieval.transfer import importing as imports
+from retrieval.transfer import sources
+from retrieval.transfer.exporting import VECTOR
 
 Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from indexers.attributes import BITS, is_text
+from indexers.catalogue.conditions import FIELDS, All, Condition, Either, Not, Test
+from indexers.catalogue.metadata import BITS, is_text
 from indexers.errors import BadFilter
-from indexers.where import FIELDS, All, Condition, Either, Not, Test
 
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
 OPERATORS = (*COMPARISONS, "$exists", "$empty", "$not")

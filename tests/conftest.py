@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexers.catalogue import Catalogue
+from indexers.catalogue.catalogue import Catalogue
 from indexers.types import Vectors
 from retrieval import Collection
-from tests import pictures
+from tests.support import pictures
 
 COLOURS = ("red", "green", "blue", "yellow", "black")
 DIMENSION = 8
 NOBODY = 65534
 
-collect_ignore = ["plugin_example"]  # a distribution of its own; see test_plugins_example.py
+collect_ignore = ["contracts/plugin_example"]  # a distribution of its own; see contracts/test_plugin_example.py
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import Collection
-from tests.test_browse import family
+from tests.clusters.test_browse import family
 
 
 def test_clusters_are_browsed_while_pictures_come(tmp_path: Path) -> None:

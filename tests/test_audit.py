@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexers import database
+from indexers.catalogue import sqlite as database
 from retrieval import Collection
 from tests.conftest import vectors
 

@@ -31,8 +31,8 @@ from indexers.errors import (
 )
 from indexers.types import Vectors
 from retrieval import Collection
-from tests import pictures
 from tests.conftest import COLOURS, vectors
+from tests.support import pictures
 
 # ---- opening
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from indexers.catalogue.conditions import FIELDS, All, Either, Not
+from indexers.catalogue.conditions import Test as Condition
 from indexers.errors import BadFilter
-from indexers.where import FIELDS, All, Either, Not
-from indexers.where import Test as Condition
 from retrieval import filters
 from retrieval.filters import parse
 

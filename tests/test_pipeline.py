@@ -17,14 +17,14 @@ import PIL.Image
 import pytest
 from PIL.Image import Image
 
-from indexers.catalogue import Catalogue
+from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadVector, ItemNotFound
+from indexers.pictures.scan import find
 from indexers.pipeline import Batch, Progress, Run, Source
-from indexers.scan import find
 from indexers.types import Arrival, FoundFile, Space, Vectors
 from retrieval import Collection
-from tests import pictures
+from tests.support import pictures
 
 
 class Counting(Tiny):

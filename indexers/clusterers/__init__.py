@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from indexers.clusterers.hdbscan import Hdbscan
     from indexers.clusterers.hierarchical import Hierarchical
     from indexers.clusterers.hvae import Hvae
-    from indexers.clusterers.incremental import IncrementalKMeans
+    from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
     from indexers.clusterers.kmeans import KMeans
     from indexers.clusterers.sampled import Sampled
-    from indexers.clusterers.tree import ClusterTree
 
 __all__ = [
-    "ClusterTree",
     "Clusterer",
     "Deep",
     "Density",
@@ -37,7 +35,6 @@ __all__ = [
 ]
 
 MODULES = {
-    "ClusterTree": "tree",
     "Clusterer": "base",
     "Deep": "deep",
     "Density": "density",
@@ -47,7 +44,7 @@ MODULES = {
     "Hdbscan": "hdbscan",
     "Hierarchical": "hierarchical",
     "Hvae": "hvae",
-    "IncrementalKMeans": "incremental",
+    "IncrementalKMeans": "incremental_kmeans.estimator",
     "KMeans": "kmeans",
     "Sampled": "sampled",
 }

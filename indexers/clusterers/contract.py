@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from indexers.clusterers.base import Clusterer
-from indexers.clusterers.neighbours import unit
+from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from indexers.clusterers.base import Rows
-from indexers.clusterers.networks import (
+from indexers.clusterers.steps.networks import (
     WIDTH,
     Floats,
     Hierarchy,

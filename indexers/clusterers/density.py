@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 from sklearn.utils._param_validation import Interval
 
 from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, numbered
-from indexers.clusterers.dendrogram import Floats, after, possible, sizes
-from indexers.clusterers.merging import Merging, Nodes
-from indexers.clusterers.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.dendrogram import Floats, after, possible, sizes
+from indexers.clusterers.steps.merging import Merging, Nodes
+from indexers.clusterers.steps.neighbours import nearest, pairs, unit
 
 BLOCK = 4096
 """Rows that are predicted at once."""

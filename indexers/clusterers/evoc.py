@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from indexers.clusterers.base import Ints, Rows, Watch, numbered
-from indexers.clusterers.cores import Cores
-from indexers.clusterers.neighbours import unit
+from indexers.clusterers.steps.core_distance import Cores
+from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import MissingPackage
 
 WIDTH = 16

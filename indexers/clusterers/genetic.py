@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, nearest_centre
-from indexers.clusterers.descent import Descent, Optimum, Reals
+from indexers.clusterers.steps.descent import Descent, Optimum, Reals
 
 ROUNDS = 1000
 """Of k-means, at most: it ends by itself after far fewer."""

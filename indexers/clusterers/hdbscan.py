@@ -9,7 +9,7 @@ import sklearn.cluster
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from indexers.clusterers.base import Ints, Rows, Watch, numbered
-from indexers.clusterers.cores import Cores
+from indexers.clusterers.steps.core_distance import Cores
 
 LIMIT = 20_000
 """Rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""

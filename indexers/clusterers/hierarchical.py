@@ -12,8 +12,8 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
-from indexers.clusterers.dendrogram import Floats, after, possible
-from indexers.clusterers.neighbours import unit
+from indexers.clusterers.steps.dendrogram import Floats, after, possible
+from indexers.clusterers.steps.neighbours import unit
 
 LIMIT = 20_000
 """Rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""

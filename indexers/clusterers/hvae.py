@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers.clusterers.base import Ints, Rows
-from indexers.clusterers.networks import (
+from indexers.clusterers.steps.networks import (
     WIDTH,
     Floats,
     Hierarchy,

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from indexers import plugins
 from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
-from indexers.clusterers.sampling import chosen
+from indexers.clusterers.steps.sampling import chosen
 
 
 class Sampled(Clusterer):

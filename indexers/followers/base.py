@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
-from indexers.catalogue import Catalogue
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.transaction import Transaction
+from indexers.catalogue.writer_lock import SharedLock
 from indexers.errors import WriterBusy
-from indexers.locks import SharedLock
-from indexers.reads import Snapshot
 from indexers.types import Change, Space
-from indexers.writes import Transaction
 
 log = logging.getLogger("nearkin")
 

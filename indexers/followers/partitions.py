@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.transaction import Transaction
 from indexers.followers.base import Follower
 from indexers.followers.stored import Flat
-from indexers.reads import Snapshot
 from indexers.types import Change, Ids, Space, Vectors
-from indexers.writes import Transaction
 
 if TYPE_CHECKING:
-    from indexers.clusterers.incremental import IncrementalKMeans
+    from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 
 BATCH = 1024
 SAMPLE = 10_000
@@ -99,18 +99,18 @@ class Partitions(Follower):
 
 
 def _fresh() -> IncrementalKMeans:
-    from indexers.clusterers.incremental import IncrementalKMeans  # brings scikit-learn with it
+    from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans  # brings scikit-learn with it
 
     return IncrementalKMeans(**SETTINGS)
 
 
 def _kept(means: IncrementalKMeans) -> dict[str, Any]:
-    from indexers.clusterers.kept import kept
+    from indexers.clusterers.incremental_kmeans.persistence import kept
 
     return kept(means)
 
 
 def _restored(arrays: dict[str, Any], sample: Vectors) -> IncrementalKMeans:
-    from indexers.clusterers.kept import restored
+    from indexers.clusterers.incremental_kmeans.persistence import restored
 
     return restored(arrays, sample, **SETTINGS)

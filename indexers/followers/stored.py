@@ -9,11 +9,11 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import StoredFileDamaged
+from indexers.followers import stored_file as storage
 from indexers.followers.base import Follower
-from indexers.reads import Snapshot
 from indexers.types import Change, Json, Space
-from indexers.vectors import storage
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.exact import Exact
 

@@ -13,17 +13,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.clusterers.cuts import MEMBERS
-from indexers.clusterers.fixed import fingerprints, rounded
-from indexers.clusterers.tree import ClusterTree
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.transaction import Transaction
 from indexers.errors import StoredFileDamaged, UsageError
-from indexers.followers.graph import NeighbourGraph
 from indexers.followers.stored import Flat, Index, Stored
-from indexers.identity import carried
-from indexers.reads import Snapshot
+from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.cuts import MEMBERS
+from indexers.tree.fixed_point import fingerprints, rounded
+from indexers.tree.identity import carried
+from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS, Change, ClusterChange, Clustering, ClusterRow, Ids, Membership, Space, Vectors
-from indexers.vectors.layer import Searcher
-from indexers.writes import Transaction
+from indexers.vectors.searcher import Searcher
 
 FORMAT = 1
 BLOCK = 4096

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from indexers.matching.alignment import refined, search
 from indexers.matching.comparing import Comparison, compare
 from indexers.matching.differences import differences
 from indexers.matching.features import Features, features
 from indexers.matching.geometry import Agreement, Similarity, agreement
-from indexers.matching.search import refined, search
 
 Kind = Literal["same picture", "same scene", "different"]
 

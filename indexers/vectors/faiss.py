@@ -12,7 +12,7 @@ import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
-from indexers.vectors.graph import Rounded, beside
+from indexers.vectors.small_world import Rounded, beside
 
 BLOCK = 4096
 """Vectors that a rebuild decodes at once: 8 MB of 512 dimensions."""

@@ -12,7 +12,7 @@ import numpy as np
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
 from indexers.vectors.base import nothing
-from indexers.vectors.graph import Graph, padded
+from indexers.vectors.small_world import Graph, padded
 
 FIRST = 1024
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
-from indexers.vectors.graph import Rounded
+from indexers.vectors.small_world import Rounded
 
 METRICS = {"cosine": "cos", "ip": "ip", "l2": "l2sq"}
 

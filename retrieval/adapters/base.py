@@ -10,15 +10,16 @@ from os import PathLike, fspath
 from typing import Any, NoReturn
 from uuid import uuid4
 
-from indexers import images, plugins
-from indexers.attributes import APART
+from indexers import plugins
+from indexers.catalogue.metadata import APART
+from indexers.catalogue.snapshot import chunks
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
-from indexers.reads import chunks
-from indexers.remote import is_remote, read
+from indexers.pictures import images
+from indexers.pictures.remote import is_remote, read
 from indexers.types import Json, Limits
 from retrieval.collection import Collection
-from retrieval.results import AddReport, Hit, Item
+from retrieval.records.items import AddReport, Hit, Item
 
 Place = str | PathLike[str] | Collection
 """A collection's folder, or one that is open already."""

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from indexers.errors import MissingPackage, UsageError
 from indexers.types import Failure, Json
 from retrieval.collection import Collection
-from retrieval.imports import plain
-from retrieval.results import AddReport
+from retrieval.records.items import AddReport
+from retrieval.transfer.importing import plain
 
 BATCH = 512
 """Rows that are read at once."""

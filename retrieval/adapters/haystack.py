@@ -18,12 +18,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from indexers.attributes import APART
+from indexers.catalogue.metadata import APART
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, NearkinError, UsageError
 from indexers.types import Json
 from retrieval.adapters import base
-from retrieval.results import Hit, Item
+from retrieval.records.items import Hit, Item
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict

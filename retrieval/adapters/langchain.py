@@ -18,7 +18,7 @@ from indexers.errors import UsageError
 from indexers.types import Json
 from retrieval.adapters import base
 from retrieval.collection import Collection
-from retrieval.results import Hit, Hits, Item
+from retrieval.records.items import Hit, Hits, Item
 
 try:
     from langchain_core.documents import Document

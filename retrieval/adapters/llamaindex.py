@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from indexers.attributes import APART
+from indexers.catalogue.metadata import APART
 from indexers.embedders.base import Embedder
 from indexers.errors import UsageError
 from indexers.types import Json
 from retrieval.adapters import base
 from retrieval.collection import Collection
-from retrieval.results import Hit, Hits, Item
+from retrieval.records.items import Hit, Hits, Item
 
 try:
     from llama_index.core.bridge.pydantic import PrivateAttr

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from indexers import images, plugins
+from indexers import plugins
+from indexers.catalogue.snapshot import chunks
 from indexers.embedders.base import Embedder
 from indexers.errors import PictureError, UsageError
-from indexers.reads import chunks
+from indexers.pictures import images
 from indexers.types import Ids, Metric, Vectors
 from indexers.vectors.exact import Exact
-from indexers.vectors.layer import SMALL, Searcher
+from indexers.vectors.searcher import SMALL, Searcher
 
 ROWS = 4096
 """Rows whose neighbours' vectors are held at once."""

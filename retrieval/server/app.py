@@ -12,10 +12,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 from retrieval import Collection, __version__
-from retrieval.server import clusters, duplicates, health, items, jobs, page, problems, search
-from retrieval.server.document import document
+from retrieval.server import problems
 from retrieval.server.guard import MARK, Guard
 from retrieval.server.metrics import Metrics
+from retrieval.server.openapi import document
+from retrieval.server.routes import clusters, duplicates, health, items, jobs, page, search
 from retrieval.server.settings import STATIC, Served
 from retrieval.server.state import State
 

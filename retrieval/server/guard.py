@@ -16,9 +16,9 @@ from fastapi import HTTPException, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retrieval.server.answers import number
 from retrieval.server.metrics import Metrics
 from retrieval.server.problems import FAULT, problem
+from retrieval.server.responses import number
 from retrieval.server.settings import Served
 
 log = logging.getLogger("nearkin.server")

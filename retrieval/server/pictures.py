@@ -20,14 +20,14 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from indexers import images
 from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture, WriteFailed
-from indexers.images import Picture
-from indexers.isolation import Isolated
-from indexers.scan import to_path
+from indexers.pictures import images
+from indexers.pictures.images import Picture
+from indexers.pictures.isolation import Isolated
+from indexers.pictures.scan import to_path
 from indexers.types import Limits
 from retrieval import Collection, Item
-from retrieval.sources import content_of
+from retrieval.transfer.sources import content_of
 
 EDGES = (160, 320, 640)
 """Sizes of thumbnails, in pixels of the longer edge."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from indexers import errors
-from retrieval.shapes import slug
+from retrieval.records.codec import slug
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request

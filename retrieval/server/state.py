@@ -11,12 +11,12 @@ from fastapi import Depends, Request
 
 from indexers.types import Limits
 from retrieval import Collection
-from retrieval.server.doing import doers
+from retrieval.server.job_kinds import doers
+from retrieval.server.job_queue import Jobs
 from retrieval.server.metrics import Metrics
 from retrieval.server.pictures import Added, Decoder, Thumbnails, Uploads
 from retrieval.server.settings import Served
 from retrieval.server.watch import watch
-from retrieval.server.work import Jobs
 
 
 @dataclass(frozen=True, slots=True)

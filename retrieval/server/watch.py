@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrieval.server.work import Jobs
+from retrieval.server.job_queue import Jobs
 
 log = logging.getLogger("nearkin.server")
 

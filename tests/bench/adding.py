@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from indexers import images
 from indexers.embedders.base import Embedder
 from indexers.embedders.lite0 import Lite0
+from indexers.pictures import images
 from retrieval import Collection
 from retrieval.config import Config
 from tests.bench.harness import Bench, in_turns, nested

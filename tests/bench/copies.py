@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from indexers import images, plugins
+from indexers import plugins
 from indexers.matching import features as kept
 from indexers.matching.descriptors import opencv
 from indexers.matching.hashes import distance, pairs_within, perceptual, pixel_hash
 from indexers.matching.verification import SAME, from_pictures, verify
-from retrieval import demo
+from indexers.pictures import images
+from retrieval.cli import demo
 from tests.bench import labelled
 from tests.bench.harness import Bench, in_turns
 from tests.bench.transforms import TRANSFORMS, burst

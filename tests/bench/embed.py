@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from indexers import images
 from indexers.embedders.clip import Clip
 from indexers.embedders.engines import cosine
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.torchvision import ResNet50
+from indexers.pictures import images
 from retrieval.config import Config
 from tests.bench import adding
 from tests.bench.harness import Bench, in_turns

@@ -3,7 +3,7 @@
     python -m tests.bench faults             500 kills, 500 damages: some minutes
     python -m tests.bench faults --scale .1  a tenth of it (each named point is still met once)
 
-The short form is in `tests/test_faults.py` and `tests/test_processes.py`, over the same functions.
+The short form is in `tests/machines/test_faults.py` and `tests/machines/test_processes.py`, over the same functions.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any
 import hnswlib
 import numpy as np
 
+from indexers.catalogue.transaction import LEFT
 from indexers.embedders.tiny import Tiny
 from indexers.errors import NearkinError, WriterBusy
-from indexers.writes import LEFT
 from retrieval import Collection
 from tests.bench.faults_points import Points
 from tests.bench.faults_world import SETTINGS, Log, Op, State, queries, table, vector

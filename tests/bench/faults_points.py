@@ -18,11 +18,18 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
-from indexers import catalogue, database, pipeline, remembered, writes
+from indexers import pipeline
+from indexers.catalogue import catalogue
+from indexers.catalogue import clusters as remembered
+from indexers.catalogue import sqlite as database
+from indexers.catalogue import transaction as writes
+from indexers.catalogue.writer_lock import WriterLock
 from indexers.followers import base, stored, tree
-from indexers.locks import WriterLock
-from indexers.vectors import copies, exact, hnsw, rows, storage
-from retrieval import collection, spaces
+from indexers.followers import stored_file as storage
+from indexers.vectors import exact, hnsw, rows
+from indexers.vectors import identical as copies
+from retrieval import collection
+from retrieval.spaces import spaces
 
 PLACES: tuple[tuple[Any, str], ...] = (
     (os, "replace"),

@@ -155,7 +155,7 @@ class Bench:
     @cached_property
     def folder(self) -> Path:
         """A collection of `count` ready-made vectors with metadata and places."""
-        from indexers.upgrade import upgrade
+        from indexers.catalogue.upgrade import upgrade
         from retrieval import Collection
 
         folder = self.work / f"vectors-{self.count}"

@@ -12,8 +12,8 @@ from functools import cache
 from itertools import pairwise
 
 from retrieval import Collection
-from tests import hostile, pictures
 from tests.bench.harness import Bench, process
+from tests.support import hostile, pictures
 
 SECONDS = 20
 

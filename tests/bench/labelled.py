@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from indexers import images, plugins
-from indexers.clusterers.neighbours import unit
+from indexers import plugins
+from indexers.clusterers.steps.neighbours import unit
+from indexers.pictures import images
 from tests.bench.harness import Bench, nested
 
 SEED = 0

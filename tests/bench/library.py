@@ -9,14 +9,14 @@ from unittest.mock import patch
 
 import numpy as np
 
-from indexers import images
-from indexers.evidence import PairRow
-from indexers.followers.duplicates import Duplicates
+from indexers.catalogue.duplicates import PairRow
+from indexers.followers.evidence import Duplicates
 from indexers.matching import features as seeing
 from indexers.matching.verification import verify
+from indexers.pictures import images
 from indexers.types import Arrival, PictureFacts
 from retrieval import Collection
-from retrieval.duplicates import COPIES, groups
+from retrieval.duplicates.grouping import COPIES, groups
 from tests.bench.adding import samples
 from tests.bench.harness import Bench
 
@@ -112,7 +112,7 @@ def grouped(bench: Bench, collection: Collection) -> None:
 
 def one_more(bench: Bench, collection: Collection) -> None:
     """A picture's hash, its candidates among all, and ten verifications with stored features."""
-    from indexers.followers.duplicates import candidates_of
+    from indexers.followers.evidence import candidates_of
     from indexers.matching import hashes
 
     pictures = samples()[:10]

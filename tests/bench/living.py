@@ -14,14 +14,14 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers import database
-from indexers.clusterers.neighbours import nearest, pairs, unit
-from indexers.clusterers.tree import ClusterTree
-from indexers.followers.graph import NeighbourGraph
+from indexers.catalogue import sqlite as database
+from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS
 from retrieval import Collection
-from retrieval.clusters import Cluster
 from retrieval.config import Config
+from retrieval.records.clusters import Cluster
 from tests.bench.filters import near
 from tests.bench.harness import Bench, in_turns, nested
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from indexers.clusterers.dendrogram import after
 from indexers.clusterers.density import Density
-from indexers.clusterers.neighbours import unit
+from indexers.clusterers.steps.dendrogram import after
+from indexers.clusterers.steps.neighbours import unit
 from tests.bench.harness import Bench, nested, process
 from tests.bench.labelled import Labelled, featured
 from tests.bench.quality import agreement, cut, linked

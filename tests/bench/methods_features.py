@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from indexers import plugins
-from indexers.clusterers.neighbours import nearest, unit
+from indexers.clusterers.steps.neighbours import nearest, unit
 from indexers.embedders.classic import Classic
 from indexers.embedders.features import EDGE, FEATURES, LEVELS, cells
 from tests.bench.adding import samples

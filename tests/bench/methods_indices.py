@@ -12,8 +12,8 @@ import numpy as np
 
 from indexers import plugins
 from indexers.vectors.exact import Exact
-from indexers.vectors.graph import Graph
-from indexers.vectors.layer import Searcher
+from indexers.vectors.searcher import Searcher
+from indexers.vectors.small_world import Graph
 from retrieval.config import Config
 from tests.bench.harness import Bench, in_turns, process
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from retrieval import Collection
 from tests.bench.harness import Bench
-from tests.browsing import CHROMIUM, serving
+from tests.support.browsing import CHROMIUM, serving
 
 PICTURES = 2000
 VISITS = 5

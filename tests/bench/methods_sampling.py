@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from indexers.clusterers.kmeans import KMeans
-from indexers.clusterers.neighbours import nearest, unit
 from indexers.clusterers.sampled import Sampled
-from indexers.clusterers.sampling import K, chosen
+from indexers.clusterers.steps.neighbours import nearest, unit
+from indexers.clusterers.steps.sampling import K, chosen
 from tests.bench.harness import Bench
 from tests.bench.labelled import Labelled, featured
 from tests.bench.quality import agreement

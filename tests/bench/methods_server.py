@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from retrieval import Collection
-from tests import pictures
 from tests.bench.harness import ROOT, Bench, in_turns, process
+from tests.support import pictures
 
 CLIENTS, SECONDS, REQUESTS = 32, 60.0, 100_000
 PICTURES = 100
-RUN = "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli import main; main()"
+RUN = "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()"
 MEASURE = "import json, sys; from tests.bench.methods_server import load"
 LOAD = f"{MEASURE}; print(json.dumps(load(*map(json.loads, sys.argv[1:]))))"
 Asked = tuple[str, str, str]

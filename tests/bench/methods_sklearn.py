@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import KNeighborsTransformer
 
-from indexers import images
 from indexers.embedders.base import Embedder
+from indexers.pictures import images
 from retrieval.adapters.sklearn import ImageEmbedder, NearkinTransformer
-from tests import pictures
 from tests.bench.harness import Bench, nested
+from tests.support import pictures
 
 K = 15
 SEEDS = 3

@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, MiniBatchKMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.cuts import MEMBERS
-from indexers.clusterers.neighbours import nearest, pairs, unit
-from indexers.clusterers.tree import ClusterTree
+from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.cuts import MEMBERS
 from tests.bench.harness import Bench, nested
 from tests.bench.labelled import Labelled, labelled
 from tests.bench.trees import K, graph

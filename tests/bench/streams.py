@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from indexers.clusterers.incremental import IncrementalKMeans
-from indexers.clusterers.neighbours import unit
+from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
+from indexers.clusterers.steps.neighbours import unit
 from tests.bench.harness import Bench, nested
 from tests.bench.labelled import Labelled, labelled
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.neighbours import nearest, pairs, unit
-from indexers.clusterers.tree import ClusterTree
+from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.tree.cluster_tree import ClusterTree
 from tests.bench.harness import Bench, nested
 
 K = 15

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
 
-from indexers.evidence import Decision, PairRow
-from indexers.followers import duplicates as following
+from indexers.catalogue.duplicates import Decision, PairRow
+from indexers.followers import evidence as following
 from indexers.matching.features import Features
 from indexers.matching.verification import Evidence
 from retrieval import Collection
-from retrieval.duplicates import groups
+from retrieval.duplicates.grouping import groups
 
 PATTERNS, EDITS = 5, 6
 SCORES = {0: 1.0, 1: 0.95, 2: 0.8, 3: 0.65, 4: 0.4}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from indexers.clusterers.tree import ClusterTree
+from indexers.tree.cluster_tree import ClusterTree
 
 Pairs = set[tuple[int, int]]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import retrieval
-from retrieval import Collection, results
+from retrieval import Collection
+from retrieval.records import items as results
 
 CLASSES = [getattr(retrieval, name) for name in retrieval.__all__ if inspect.isclass(getattr(retrieval, name))]
 

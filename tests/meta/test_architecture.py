@@ -143,22 +143,27 @@ def test_nothing_is_imported_from_the_root_of_ones_own_package(module: str) -> N
 @pytest.mark.parametrize("module", MODULES)
 def test_sql_lives_in_its_rooms(module: str) -> None:
     uses = any(one.split(".")[0] in ("sqlalchemy", "alembic", "sqlite3") for one in imported(module, typing=True))
-    version = module == "retrieval.doctor"  # which asks SQLite for its version
+    version = module == "retrieval.cli.doctor"  # which asks SQLite for its version
     assert not uses or (module.startswith("indexers.") and room(module) in SQL) or version
 
 
 def test_sqlite_is_known_to_one_room() -> None:
     knowing = {module for module in MODULES if "sqlite3" in imported(module)}
-    assert knowing <= {"indexers.database", "indexers.upgrade", "indexers.rescue", "retrieval.doctor"}
+    assert knowing <= {
+        "indexers.catalogue.sqlite",
+        "indexers.catalogue.upgrade",
+        "indexers.catalogue.rescue",
+        "retrieval.cli.doctor",
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_doors_do_not_know_each_other(module: str) -> None:
-    if module == "retrieval.cli_serve":  # the command `serve`
+    if module == "retrieval.cli.serve":  # the command `serve`
         assert {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")} & DOORS == {"server"}
     elif module.startswith("retrieval.") and room(module) in DOORS:
         others = {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")}
-        allowed = {room(module), "demo"} if module == "retrieval.cli" else {room(module)}  # the command `demo`
+        allowed = {room(module), "demo"} if module == "retrieval.cli.app" else {room(module)}  # the command `demo`
         assert not (others & DOORS) - allowed
     elif module.startswith("retrieval."):
         assert not {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")} & DOORS
@@ -206,7 +211,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_help_loads_no_models_and_no_database() -> None:
     shown = loaded(
         "import sys; sys.argv = ['nearkin', '--help']; show = sys.stdout; sys.stdout = sys.stderr\n"
-        "from retrieval.cli import main\n"
+        "from retrieval.cli.app import main\n"
         "try: main()\nexcept SystemExit: sys.stdout = show"
     )
     assert not shown & {"numpy", "sqlalchemy", "alembic", "PIL", "torch", "hnswlib", "sklearn"}

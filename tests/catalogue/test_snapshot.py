@@ -1,0 +1,223 @@
+"""Reading one moment of the catalogue: items by any name, places, vectors, net changes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.conditions import Test as Condition
+from indexers.catalogue.snapshot import Snapshot, chunks, moment
+from indexers.errors import ItemNotFound
+from indexers.pictures.scan import to_uri
+from indexers.types import Arrival, Failure, FoundFile, Space
+from tests.conftest import vectors
+
+
+def file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
+    return FoundFile(uri, uri, size, mtime, 30)
+
+
+@pytest.fixture
+def space(catalogue: Catalogue) -> Space:
+    with catalogue.transaction() as writing:
+        return writing.add_space("s", None, {}, "", 8, "cosine")
+
+
+def put(catalogue: Catalogue, space: Space, **keyed: int) -> dict[str, int]:
+    """Items with a vector made from a seed."""
+    with catalogue.transaction() as writing:
+        arrivals = [Arrival(key, vector=vectors(1, seed)[0]) for key, seed in keyed.items()]
+        return dict(zip(keyed, [one.item for one in writing.put(arrivals, space.id)], strict=True))
+
+
+def test_items_come_in_the_order_asked_for_without_those_that_are_not_there(catalogue: Catalogue, space: Space) -> None:
+    ids = put(catalogue, space, a=1, b=2, c=3)
+    with catalogue.snapshot() as snapshot:
+        assert [row.key for row in snapshot.items([ids["c"], 999, ids["a"]])] == ["c", "a"]
+
+
+def test_many_items_are_read_in_few_statements(catalogue: Catalogue) -> None:
+    with catalogue.transaction() as writing:
+        writing.put([Arrival(f"k{n}", uri=f"/{n}") for n in range(2500)])
+    with catalogue.snapshot() as snapshot:
+        ids = snapshot.ids().tolist()
+        assert ids == list(range(1, 2501))
+        assert [row.uris[0] for row in snapshot.items(ids[::-1])] == [f"/{n}" for n in range(2499, -1, -1)]
+        assert snapshot.resolve([f"k{n}" for n in range(2500)]) == ids
+        assert len(snapshot.hits(ids)) == 2500
+
+
+def test_pages_go_by_id(catalogue: Catalogue, space: Space) -> None:
+    put(catalogue, space, a=1, b=2, c=3)
+    with catalogue.snapshot() as snapshot:
+        first = snapshot.page(None, 0, 2)
+        assert [row.key for row in first] == ["a", "b"]
+        assert [row.key for row in snapshot.page(None, first[-1].id, 2)] == ["c"]
+        assert [row.key for row in snapshot.page(Condition("key", "$eq", "b", own=True), 0, 9)] == ["b"]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_an_item_is_found_by_id_key_and_path(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with catalogue.transaction() as writing:
+        [made] = writing.put([Arrival("mine", uri=str(tmp_path / "a.jpg"))])
+    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", made.item]
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.resolve([*names, np.int64(made.item)]) == [made.item] * 4
+
+
+def test_a_key_goes_before_a_path(catalogue: Catalogue) -> None:
+    with catalogue.transaction() as writing:
+        by_key, by_place = writing.put([Arrival("/a.jpg"), Arrival("b", uri="/a.jpg")])
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.resolve(["/a.jpg", "b"]) == [by_key.item, by_place.item]
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "\ud800", "\udcff.jpg", "a\0b", 0, -1, 999, 2**63, 10**30])
+def test_what_is_not_there_is_named(catalogue: Catalogue, name: int | str) -> None:
+    with catalogue.snapshot() as snapshot, pytest.raises(ItemNotFound) as raised:
+        snapshot.resolve([name])
+    assert repr(name) in str(raised.value)
+
+
+def test_a_path_that_is_not_utf8_is_found(catalogue: Catalogue) -> None:
+    path = os.fsdecode(b"/pictures/\xff.jpg")
+    with catalogue.transaction() as writing:
+        [made] = writing.put([Arrival("a", uri=to_uri(path))])
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.resolve([path]) == [made.item]
+
+
+def test_uris_leave_out_what_vanished_unless_all_has(catalogue: Catalogue) -> None:
+    with catalogue.transaction() as writing:
+        [made, _] = writing.put([Arrival("a", uri="/1"), Arrival("a", uri="/2")])
+    for gone, uris, missing in (([], ("/1", "/2"), False), (["/1"], ("/2",), False), (["/2"], ("/1", "/2"), True)):
+        with catalogue.transaction() as writing:
+            writing.mark_missing(gone)
+        with catalogue.snapshot() as snapshot:
+            [row] = snapshot.items([made.item])
+            assert (row.uris, row.missing) == (uris, missing)
+            assert snapshot.hits([made.item])[made.item].uri == uris[0]
+
+
+def test_an_item_without_a_place_is_not_missing(catalogue: Catalogue) -> None:
+    with catalogue.transaction() as writing:
+        [made] = writing.put([Arrival("a")])
+    with catalogue.snapshot() as snapshot:
+        assert not snapshot.items([made.item])[0].missing
+        assert snapshot.hits([made.item])[made.item].uri is None
+
+
+def test_places_under_a_folder_are_those_below_it_only(catalogue: Catalogue) -> None:
+    uris = ["/a", "/a/1", "/a/b/2", "/a0", "/a.jpg", "/ab/3", "/a/ÿ", "/A/1", "/a/gone"]
+    with catalogue.transaction() as writing:
+        writing.put([Arrival(f"k{n}", uri=uri) for n, uri in enumerate(uris)])
+        writing.mark_missing(["/a/gone"])
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.places_under(["/a"]) == ["/a", "/a/1", "/a/b/2", "/a/ÿ"]
+        assert snapshot.places_under(["/a/"]) == ["/a/1", "/a/b/2", "/a/ÿ"]
+        assert len(snapshot.places_under(["/"])) == 8
+        assert snapshot.places_under([]) == []
+
+
+def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogue, space: Space) -> None:
+    with catalogue.transaction() as writing:
+        writing.put([Arrival("a", uri="/a", file=file("/a"), vector=vectors(1)[0]), Arrival("b", uri="/b")], space.id)
+        writing.mark_missing(["/b"])
+    with catalogue.snapshot() as snapshot:
+        known = snapshot.known(["/a", "/b", "/c"], space.id)
+        assert known == {"/a": (1, 10, 20, False, True), "/b": (2, None, None, True, False)}
+        assert not snapshot.known(["/a"], None)["/a"].embedded
+        assert not snapshot.known(["/a"], space.id + 1)["/a"].embedded
+
+
+def test_vectors_come_by_id_as_they_were_given(catalogue: Catalogue, space: Space) -> None:
+    ids = put(catalogue, space, a=1, b=2, c=3)
+    with catalogue.snapshot() as snapshot:
+        found, data = snapshot.vectors(space.id, [ids["c"], ids["a"], 999])
+        assert found.tolist() == [ids["a"], ids["c"]]
+        np.testing.assert_array_equal(data, np.concatenate([vectors(1, 1), vectors(1, 3)]))
+        assert data.dtype == np.float32
+        none, empty = snapshot.vectors(space.id, [999])
+        assert (len(none), len(empty)) == (0, 0)
+
+
+def test_changes_are_the_net_result_of_each_item(catalogue: Catalogue, space: Space) -> None:
+    ids = put(catalogue, space, a=1, b=2)
+    since = number(catalogue)
+    put(catalogue, space, a=5)
+    put(catalogue, space, a=6, c=3)
+    with catalogue.transaction() as writing:
+        writing.remove([ids["b"]])
+    with catalogue.snapshot() as snapshot:
+        changes = snapshot.changes(since, space.id)
+        assert [(change.item, change.what) for change in changes] == [
+            (ids["a"], "vector set"),
+            (ids["b"], "vector removed"),
+            (3, "vector set"),
+        ]
+        assert max(change.number for change in changes) <= snapshot.number
+        assert snapshot.changes(snapshot.number, space.id) == []
+        assert snapshot.changes(since, space.id + 1) == []
+
+
+def test_changes_since_the_beginning_are_the_state_itself(catalogue: Catalogue, space: Space) -> None:
+    ids = put(catalogue, space, a=1, b=2)
+    with catalogue.transaction() as writing:
+        writing.remove([ids["a"]])
+    with catalogue.snapshot() as snapshot:
+        assert [change[1:] for change in snapshot.changes(0, space.id)] == [(ids["b"], space.id, "vector set")]
+
+
+def number(catalogue: Catalogue) -> int:
+    with catalogue.snapshot() as snapshot:
+        return snapshot.number
+
+
+def test_failures_come_newest_first(catalogue: Catalogue) -> None:
+    for uri in ("/1", "/2"):
+        with catalogue.transaction() as writing:
+            writing.fail([(Failure(uri, "broken"), file(uri))])
+    with catalogue.snapshot() as snapshot:
+        assert [one.uri for one in snapshot.failures()] == ["/2", "/1"]
+        assert snapshot.failed(["/1", "/3"]) == {"/1": (10, 20, "broken")}
+        assert snapshot.failures()[0].at.endswith("Z")
+
+
+def test_chunks_cover_everything_once() -> None:
+    assert [list(part) for part in chunks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(chunks([])) == []
+
+
+def test_a_moment_is_iso_8601_in_utc() -> None:
+    assert moment(1_700_000_000_123_456) == "2023-11-14T22:13:20Z"
+
+
+def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
+    put(catalogue, space, a=1, b=2)
+    with catalogue.snapshot() as snapshot:
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.spaces() == [space]
+        assert snapshot.vector_counts() == {space.id: 2}
+        assert snapshot.follower("flat", space.id) == (0, 0)
+        assert snapshot.stamp(snapshot.number) > 0
+        assert snapshot.stamp(99) == 0
+
+
+def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None:
+    given = [{"a": "x"}, {"a": 2}, {"a": True}, {"a": [1]}, {"a": None}, {"a": {"b": 1}}, {"c": 1}]
+    with catalogue.transaction() as writing:
+        kept = writing.put([Arrival(key=str(n), metadata=one) for n, one in enumerate(given)], None)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.values("a") == {kept[0].item: "x", kept[1].item: 2, kept[2].item: True}
+        assert snapshot.values("a.b") == {kept[5].item: 1}
+        assert snapshot.values("d") == {}
+        assert snapshot.keys(10) == ["a", "a.b", "c"]
+        assert snapshot.keys(1) == ["a"]

@@ -1,0 +1,186 @@
+"""What is SQLite's own: settings of a connection, its faults in our words, where it must not lie."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from indexers.catalogue import sqlite as database
+from indexers.catalogue.catalogue import Catalogue
+from indexers.errors import CatalogueDamaged, UnsafeFileSystem, WriteFailed, WriterBusy
+from indexers.types import Arrival
+from tests.conftest import vectors
+
+
+def fill(catalogue: Catalogue, count: int = 500) -> None:
+    with catalogue.transaction() as writing:
+        space = writing.spaces()[0] if writing.spaces() else writing.add_space("s", None, {}, "", 8, "cosine")
+        arrivals = [
+            Arrival(f"k{n}", metadata={"n": n}, uri=f"/{n}.jpg", vector=one) for n, one in enumerate(vectors(count))
+        ]
+        writing.put(arrivals, space.id)
+
+
+def test_connections_are_safe_and_roomy(catalogue: Catalogue) -> None:
+    with catalogue.engine.begin() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "page_size")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "page_size": 16384}
+
+
+def test_a_write_that_turns_out_to_be_one_late_does_not_meet_a_stale_snapshot(catalogue: Catalogue) -> None:
+    """Writers begin with BEGIN IMMEDIATE; a deferred one would fail here with SQLITE_BUSY_SNAPSHOT."""
+    with catalogue.transaction() as writing:
+        assert writing.count() == 0
+        writing.put([Arrival("a")])
+
+
+def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
+    other = sqlite3.connect(catalogue.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(WriterBusy, match="locked by another program"), catalogue.transaction():
+        pytest.fail("two at once")
+    other.execute("ROLLBACK")
+    other.close()
+    fill(catalogue, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SQLITE_CORRUPT", CatalogueDamaged),
+        ("SQLITE_CORRUPT_INDEX", CatalogueDamaged),
+        ("SQLITE_NOTADB", CatalogueDamaged),
+        ("SQLITE_FULL", WriteFailed),
+        ("SQLITE_IOERR_WRITE", WriteFailed),
+        ("SQLITE_READONLY", WriteFailed),
+        ("SQLITE_CANTOPEN", WriteFailed),
+        ("SQLITE_BUSY", WriterBusy),
+    ],
+)
+def test_faults_are_translated(name: str, kind: type[Exception]) -> None:
+    fault = sqlite3.OperationalError("the words of SQLite")
+    fault.sqlite_errorname = name
+    found = database.translate(fault, Path("/c/catalogue.sqlite"))
+    assert type(found) is kind
+    assert "/c/catalogue.sqlite" in str(found)
+    assert "the words of SQLite" in str(found)
+
+
+def test_our_own_mistakes_are_not_translated(catalogue: Catalogue) -> None:
+    assert database.translate(ValueError("x"), Path()) is None
+    with pytest.raises(sa.exc.OperationalError, match="no such table"), catalogue.engine.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+    with pytest.raises(sa.exc.IntegrityError), catalogue.transaction() as writing:
+        writing._connection.exec_driver_sql("INSERT INTO location (item, uri) VALUES (99, '/a')")
+
+
+def test_a_full_disk_is_write_failed_and_loses_nothing(catalogue: Catalogue) -> None:
+    fill(catalogue, 10)
+    with catalogue.engine.connect() as connection:  # the pool gives this connection to the writer below
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(WriteFailed, match="Nothing of this batch was kept, everything before it was"):
+        fill(catalogue, 5000)
+    with catalogue.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.count() == 10
+    fill(catalogue, 5000)
+
+
+def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / database.FILE).write_bytes(b"not a database " * 5000)
+    with pytest.raises(CatalogueDamaged, match="not a database"):
+        Catalogue.open(tmp_path)
+
+
+def damage(path: Path) -> None:
+    """Overwrite every fourth page but the first ones, where tables begin."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    data = bytearray(path.read_bytes())
+    for start in range(40 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
+        data[start : start + 200] = b"\xff" * 200
+    path.write_bytes(data)
+
+
+def test_damage_inside_is_found(tmp_path: Path) -> None:
+    made = Catalogue.create(tmp_path)
+    fill(made, 3000)
+    made.close()
+    damage(made.path)
+    again = Catalogue.open(tmp_path)
+    try:
+        with pytest.raises(CatalogueDamaged, match="damaged"), again.snapshot() as snapshot:
+            snapshot.items(snapshot.ids().tolist())
+        assert again.check()
+    finally:
+        again.close()
+
+
+def test_strays_are_found(catalogue: Catalogue) -> None:
+    fill(catalogue, 3)
+    assert catalogue.check() == []
+    with sqlite3.connect(catalogue.path) as connection:  # another program that doesn't know our references
+        connection.execute("DELETE FROM item WHERE id = 2")
+    connection.close()
+    assert "refers to a missing item" in catalogue.check()[0]
+
+
+MOUNTS = """
+/dev/sda1 / ext4 rw 0 0
+server:/x /mnt/nfs nfs4 rw 0 0
+tmpfs /mnt/nfs/local tmpfs rw 0 0
+//server/y /mnt/a\\040b cifs rw 0 0
+host: /mnt/a fuse.sshfs rw 0 0
+broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/", "ext4"),
+        ("/home", "ext4"),
+        ("/mnt/nfs", "nfs4"),
+        ("/mnt/nfs/deep/er", "nfs4"),
+        ("/mnt/nfs2", "ext4"),
+        ("/mnt/nfs/local/x", "tmpfs"),
+        ("/mnt/a b/c", "cifs"),
+        ("/mnt/a/c", "fuse.sshfs"),
+    ],
+)
+def test_the_file_system_of_a_folder_is_told(tmp_path: Path, folder: str, kind: str) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    assert database.file_system(Path(folder), tmp_path / "mounts") == kind
+
+
+def test_where_the_system_does_not_tell_nothing_is_refused(tmp_path: Path) -> None:
+    assert database.file_system(tmp_path, tmp_path / "no such file") == ""
+
+
+def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {os.path.realpath(tmp_path)} nfs4 rw 0 0\n")
+    tell = database.file_system
+    monkeypatch.setattr(database, "file_system", lambda folder: tell(folder, tmp_path / "mounts"))
+    with pytest.raises(UnsafeFileSystem, match=r"network file system \(nfs4\).*keep the collection on a local disk"):
+        Catalogue.create(tmp_path / "c")
+    assert not (tmp_path / "c" / database.FILE).exists()
+
+
+def test_a_copy_holds_what_lies_in_the_log(catalogue: Catalogue, tmp_path: Path) -> None:
+    fill(catalogue, 100)
+    with catalogue.snapshot():  # a reader keeps the log from being merged
+        fill(catalogue, 200)
+        database.copy(catalogue.engine, tmp_path / "copy.sqlite")
+    with sqlite3.connect(tmp_path / "copy.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM item").fetchone() == (200,)
+    connection.close()

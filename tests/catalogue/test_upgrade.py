@@ -1,0 +1,147 @@
+"""Bringing old catalogues to the present schema: never silently, never half, and the kept ones still work."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from indexers.catalogue import schema
+from indexers.catalogue import sqlite as database
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.upgrade import configuration, migrations, upgrade
+from indexers.catalogue.writer_lock import WriterLock
+from indexers.errors import CatalogueDamaged, CatalogueError, CollectionNotFound, SchemaTooNew, SchemaTooOld, WriterBusy
+from indexers.types import Arrival
+from retrieval import Collection
+from tests.upgrades import make
+
+KEPT = sorted(path.parent.name for path in make.HERE.glob(f"*/{database.FILE}"))
+
+
+@pytest.fixture(params=KEPT)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A collection's folder with a database that an earlier version made."""
+    folder = tmp_path / "collection"
+    folder.mkdir()
+    shutil.copy(make.HERE / request.param / database.FILE, folder)
+    return folder
+
+
+def execute(folder: Path, *statements: str) -> None:
+    connection = sqlite3.connect(folder / database.FILE, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_database_of_every_revision_is_kept() -> None:
+    revisions = {one.revision for one in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    assert set(KEPT) == revisions
+    for revision in KEPT:
+        assert (make.HERE / revision / database.FILE).stat().st_size < 200_000
+
+
+def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
+    before, after = upgrade(kept)
+    assert after == schema.REVISION
+    with Collection.open(kept) as collection:
+        with collection._catalogue.snapshot() as snapshot:
+            assert len(snapshot.evidence.decisions()) == (before >= "0004")
+        assert [one.name for one in collection.clusterings()] == ["kinds"] * (before >= "0005")
+        assert collection.count() == 4
+        assert collection.count(where={"album": "kept"}) == 3
+        assert collection.count(where={"number": 2**53 + 1, "camera.make": "x", "tags": {"$contains": "b"}}) == 1
+        assert collection.count(where={"missing": True}) == 1
+        item = collection.get("/pictures/red.png")
+        assert (item.text, item.width, item.height, len(item.uris)) == ("words", 8, 6, 2)
+        assert [failure.uri for failure in collection.failures()] == ["/pictures/broken.png"]
+        assert collection.search(item=item.id, k=1)[0].key != item.key
+        assert collection.search(where={"album": "kept"}, item="my own key", k=9).hits
+        assert collection.verify().ok
+        report = collection.add([make.Image.new("RGB", (4, 4), "black")], keys=["new"])
+        assert report.items[0] > max(one.id for one in collection.items().items[:-1])
+        assert report.items[0] > 5  # also above the id of the item that was removed
+
+
+def test_the_present_revision_is_left_as_it_is(catalogue: Catalogue) -> None:
+    with catalogue.transaction() as writing:
+        writing.put([Arrival("a")])
+    assert upgrade(catalogue.folder) == (schema.REVISION, schema.REVISION)
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.count() == 1
+    assert not list(catalogue.folder.glob("*before-upgrade*"))
+
+
+def test_a_newer_database_is_not_touched(kept: Path) -> None:
+    execute(kept, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="schema 9999"):
+        upgrade(kept)
+    with pytest.raises(SchemaTooNew):
+        Collection.open(kept)
+
+
+def test_tables_from_before_the_first_revision_are_made_by_the_migrations(tmp_path: Path) -> None:
+    """There is one revision so far, so that "older" can only be: none. Any real older one is in `upgrades/`."""
+    folder = tmp_path / "c"
+    folder.mkdir()
+    execute(folder, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    with pytest.raises(SchemaTooOld, match=f"nearkin upgrade -c {folder}"):
+        Catalogue.open(folder)
+    assert upgrade(folder) == ("0000", schema.REVISION)
+    assert not list(folder.glob("*before-upgrade*"))
+    engine = database.connect(folder / database.FILE, 1)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM item").scalar() == 0
+    engine.dispose()
+
+
+def test_an_upgrade_that_fails_leaves_the_database_and_a_copy(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    execute(
+        folder,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+        "CREATE TABLE vector (theirs)",  # the last table of the first revision is in the way
+    )
+    before = definitions(folder / database.FILE)
+    with pytest.raises(CatalogueError, match=r"vector already exists(?s:.*)It is as it was before"):
+        upgrade(folder)
+    assert definitions(folder / database.FILE) == before
+    assert definitions(folder / f"{database.FILE}.before-upgrade") == before
+
+
+def definitions(path: Path) -> list[tuple[str]]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+    connection.close()
+    return rows
+
+
+def test_a_revision_that_nobody_knows_is_a_sentence(catalogue: Catalogue) -> None:
+    execute(catalogue.folder, "UPDATE alembic_version SET version_num = '0000x'")
+    with pytest.raises(CatalogueError, match="0000x"):
+        upgrade(catalogue.folder)
+
+
+def test_it_waits_for_a_writer(catalogue: Catalogue) -> None:
+    with WriterLock(catalogue.folder, 1).held(), pytest.raises(WriterBusy):
+        upgrade(catalogue.folder, wait=0.1)
+
+
+def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(CollectionNotFound):
+        upgrade(tmp_path)
+
+
+def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
+    execute(tmp_path, "CREATE TABLE theirs (x)")
+    with pytest.raises(CatalogueDamaged):
+        upgrade(tmp_path)
+
+
+def test_migrations_are_found() -> None:
+    assert (migrations() / "env.py").is_file()

@@ -1,0 +1,184 @@
+"""The writer's lock between processes, which names its holder, and the shared one between threads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from indexers.catalogue.writer_lock import SharedLock, WriterLock
+from indexers.errors import WriteFailed, WriterBusy
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from indexers.catalogue.writer_lock import WriterLock
+with WriterLock(Path(sys.argv[1]), 5).held():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def held_by_another(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_holder_is_named_after_the_wait(tmp_path: Path) -> None:
+    with held_by_another(tmp_path) as process:
+        started = time.monotonic()
+        with (
+            pytest.raises(WriterBusy, match=rf"process {process.pid} \(-c .*\), since \d{{4}}-"),
+            WriterLock(tmp_path, 0.3).held(),
+        ):
+            pytest.fail("two at once")
+        assert 0.3 <= time.monotonic() - started < 5
+
+
+def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
+    with held_by_another(tmp_path) as process:
+        process.kill()
+        process.wait()
+        with WriterLock(tmp_path, 5).held():
+            pass
+
+
+def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
+    lock, other = WriterLock(tmp_path, 5), WriterLock(tmp_path, 5)
+    begun, order = threading.Event(), []
+
+    def hold() -> None:
+        with lock.held():
+            begun.set()
+            time.sleep(0.2)
+            order.append("first")
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    begun.wait()
+    with other.held():
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
+    lock, inside, most = WriterLock(tmp_path, 10), [0], [0]
+
+    def work() -> None:
+        for _ in range(5):
+            with lock.held():
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.001)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_it_may_be_taken_again_by_its_holder(tmp_path: Path) -> None:
+    lock, other = WriterLock(tmp_path, 0.1), WriterLock(tmp_path, 0)
+    with lock.held():
+        with lock.held():
+            pass
+        with pytest.raises(WriterBusy), other.held():
+            pytest.fail("let go too early")
+    with other.held():
+        pass
+
+
+def test_it_is_free_after_an_error(tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path, 0.1)
+    with pytest.raises(RuntimeError), lock.held():
+        raise RuntimeError
+    with WriterLock(tmp_path, 0).held():
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"pid": 1}), "\xff"])
+def test_a_damaged_signature_is_an_unknown_process(tmp_path: Path, text: str) -> None:
+    (tmp_path / "writer.json").write_text(text, encoding="latin-1")
+    assert WriterLock(tmp_path, 0).holder() == "an unknown process"
+
+
+def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteFailed, match=r"writer\.lock"), WriterLock(tmp_path / "file", 0).held():
+        pytest.fail("no lock there")
+
+
+def test_readers_share_and_a_writer_is_alone() -> None:
+    lock, barrier = SharedLock(), threading.Barrier(3, timeout=5)
+    log: list[str] = []
+
+    def read() -> None:
+        with lock.shared():
+            barrier.wait()  # passes only if all three are inside at once
+            log.append("read")
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with lock.exclusive():
+        late = threading.Thread(target=lambda: _shared(lock, log))
+        late.start()
+        time.sleep(0.05)
+        log.append("wrote")
+    late.join()
+    assert log == ["read"] * 3 + ["wrote", "late"]
+
+
+def _shared(lock: SharedLock, log: list[str]) -> None:
+    with lock.shared():
+        log.append("late")
+
+
+def test_a_waiting_writer_goes_before_new_readers() -> None:
+    lock, log = SharedLock(), list[str]()
+
+    def write() -> None:
+        with lock.exclusive():
+            log.append("wrote")
+
+    with lock.shared():
+        writer = threading.Thread(target=write)
+        writer.start()
+        while not lock._waiting:
+            time.sleep(0.001)
+        reader = threading.Thread(target=lambda: _shared(lock, log))
+        reader.start()
+        time.sleep(0.05)
+    writer.join()
+    reader.join()
+    assert log == ["wrote", "late"]
+
+
+def test_it_is_free_after_errors_inside() -> None:
+    lock = SharedLock()
+    for side in (lock.shared, lock.exclusive):
+        with pytest.raises(RuntimeError), side():
+            raise RuntimeError
+    with lock.exclusive():
+        pass

@@ -1,0 +1,115 @@
+"""The commands about families, as a user meets them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retrieval import Collection
+from tests.cli.test_app import Shell
+from tests.clusters.test_browse import SIZES, families, of
+
+__all__ = ["families"]
+
+
+@pytest.fixture
+def shell(families: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """In a folder with the six families as its collection."""
+    monkeypatch.setenv("NEARKIN_COLLECTION", str(families.path))
+    return Shell(tmp_path, monkeypatch)
+
+
+def test_clusters_prints_a_tree(shell: Shell, families: Collection) -> None:
+    said = shell("clusters").stdout
+    assert f"families: {families.count()} items" in said
+    for one in families.clusters("medium"):
+        assert re.search(rf"[├└] +{one.size} .*#{one.id}\b", said), said
+    assert "loose item" in said.splitlines()[-1]
+
+
+def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:
+    level = shell("clusters", "--level", "medium").stdout.splitlines()
+    assert [int(line.split()[0]) for line in level] == [*SIZES, 6]
+    assert level[-1].startswith("6 clusters, 4 loose items, as of change ")
+    assert len(shell("clusters", "--count", 3).stdout.splitlines()) == 4
+    assert "error: there is no level 'x'" in shell("clusters", "--level", "x", code=2).stderr
+    assert "error: a cut is given by" in shell("clusters", "--count", 3, "--threshold", 0.5, code=2).stderr
+
+
+def test_clusters_as_json(shell: Shell, families: Collection) -> None:
+    found = shell.json("clusters")
+    assert [one["size"] for one in found["levels"]["medium"]["clusters"]] == list(SIZES)
+    assert shell.json("clusters", "--level", "medium")["loose"] == 4
+    assert {one["what"] for one in shell.json("clusters", "--since", 0)["events"]} >= {"born"}
+
+
+def test_since_tells_what_happened(shell: Shell, families: Collection) -> None:
+    before, one = families.info().change, of(families, "f1-0")
+    families.remove(["f1-0", "f1-1"])
+    said = shell("clusters", "--since", before).stdout
+    assert f"#{one} medium shrank (+0 -2, now 48)" in said
+
+
+def test_one_cluster_its_name_and_its_items(shell: Shell, families: Collection) -> None:
+    one = of(families, "f0-0")
+    assert shell("rename", one, "boats").stdout == f"#{one} is called 'boats'\n"
+    said = shell("cluster", one).stdout.splitlines()
+    assert said[0].startswith(f"boats #{one}: 60 pictures, medium, in #")
+    assert len(said) == 61
+    assert shell.json("cluster", one)["cluster"]["name"] == "boats"
+    assert shell("rename", one).stdout == f"#{one} has no name\n"
+    assert "error: there is no cluster 999" in shell("cluster", 999, code=1).stderr
+
+
+def test_outliers_and_recluster(shell: Shell) -> None:
+    said = shell("outliers", "-n", 4).stdout
+    assert said.count("it is in no cluster") == 4
+    assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
+    assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
+    assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
+    assert shell("recluster").stdout == "6 clusters of medium, 4 loose items\n"
+
+
+def test_searching_with_clusters(shell: Shell, families: Collection) -> None:
+    one = of(families, "f0-0")
+    hits = shell.json("search", "--item", "f1-0", "--within", one, "-k", 3)["hits"]
+    assert all(one in hit["clusters"] for hit in hits)
+    hits = shell.json("search", "--item", "f0-0", "--exclude", one, "-k", 3)["hits"]
+    assert not any(one in hit["clusters"] for hit in hits)
+    groups = shell.json("search", "--item", "f0-0", "--group", "-k", 3, "--per-cluster", 2)["groups"]
+    assert [len(group["hits"]) for group in groups] == [2, 2, 2]
+    said = shell("search", "--item", "f0-0", "--group", "-k", 2).stdout
+    assert said.startswith(f"unnamed, 60 pictures  #{one}\n  0.8")
+    assert len(shell.json("search", "--item", "f0-0", "--per-cluster", 1, "--level", "medium", "-k", 5)["hits"]) == 5
+
+
+def test_a_page_with_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(30):
+        colour = (200, 40, 40) if number % 2 else (40, 40, 200)
+        array = np.clip(np.array(colour) + random.integers(-20, 20, (8, 8, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(array).save(place / f"{'red' if number % 2 else 'blue'} {number}.png")
+    shell = Shell(tmp_path, monkeypatch)
+    shell("add", place, "--embedder", "tiny")
+    assert "wrote" in shell("clusters", "--html", "page.html").stdout
+    page = (tmp_path / "page.html").read_text()
+    assert "data:image/webp;base64," in page
+    assert "http://" not in page
+    (place / "red 1.png").unlink()
+    shell("clusters", "--html", "page.html")
+    said = shell("clusters", "--html", "nowhere/page.html", code=1).stderr
+    assert said.startswith("error: nowhere/page.html can't be written: No such file")
+
+
+def test_an_empty_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Collection.open(tmp_path / "c", create=True).close()
+    shell = Shell(tmp_path, monkeypatch)
+    assert "0 items" in shell("clusters", "-c", "c").stdout
+    assert shell("outliers", "-c", "c").stdout == ""
+    assert shell("clusters", "-c", "c", "--html", "page.html").stdout.startswith("wrote 0 clusters")

@@ -1,0 +1,133 @@
+"""The doctor looks at everything that can be in the way, and names a remedy."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from indexers import plugins
+from retrieval.cli import doctor
+from retrieval.cli.doctor import Line
+
+
+def test_everything_needed_is_here(tmp_path: Path) -> None:
+    lines = doctor.examine(tmp_path)
+    assert [line.what for line in lines if line.needed and not line.ok] == []
+    assert {"Python", "SQLite", "hnswlib", "folder", "file system", "index hnsw", "embedder tiny"} <= {
+        line.what.replace("vector ", "index ") for line in lines
+    }
+    assert all(line.to_dict()["what"] for line in lines)
+
+
+def test_every_member_of_a_family_is_looked_at(tmp_path: Path) -> None:
+    looked = " ".join(line.what for line in doctor.examine(tmp_path))
+    for group in plugins.BUILT_IN:
+        for name in plugins.members(group):
+            assert name in looked
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Put distributions on disk as pip leaves them, found before all others: a name, what METADATA and entry points
+    say, and a module."""
+
+    def put(name: str, metadata: str, points: str = "", **modules: str) -> None:
+        facts = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
+        facts.mkdir(exist_ok=True)
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.3\nName: {name}\nVersion: 1.0\n{metadata}")
+        (facts / "entry_points.txt").write_text(points)
+        (facts / "top_level.txt").write_text("\n".join(modules))
+        for module, code in modules.items():
+            (tmp_path / f"{module}.py").write_text(code)
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.members.cache_clear()
+    yield put
+    plugins.members.cache_clear()
+
+
+REQUIRES = """Requires-Dist: numpy>=1.26
+Requires-Dist: pytest>=8 ; extra == 'test'
+Requires-Dist: here; extra == 'one'
+Requires-Dist: no-such-package-at-all>=2 ; extra == 'one'
+Requires-Dist: here (>=1); python_version > "3" and extra == "two"
+"""
+
+
+def line(what: str, folder: Path) -> Line:
+    [found] = [one for one in doctor.examine(folder) if one.what == what]
+    return found
+
+
+def test_an_extra_is_there_or_has_its_remedy(tmp_path: Path, installed: Callable[..., None]) -> None:
+    installed("nearkin", REQUIRES)
+    installed("here", "")
+    extra = line("extra one", tmp_path)
+    assert (extra.ok, extra.found) == (False, "here 1.0, missing: no-such-package-at-all")
+    assert extra.remedy == "pip install 'nearkin[one]'"
+    assert line("extra two", tmp_path) == Line("extra two", True, "here 1.0")
+    assert list(doctor.extras()) == ["one", "two"]
+
+
+def test_another_distribution_may_bring_the_module(tmp_path: Path, installed: Callable[..., None]) -> None:
+    installed("nearkin", "Requires-Dist: no-cv-headless; extra == 'duplicates'")
+    installed("other-cv", "", nearkin_cv="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(doctor.MODULES, "no-cv-headless", "nearkin_cv")
+        assert line("extra duplicates", tmp_path).ok
+
+
+def test_a_checkout_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    found = line("extras", tmp_path)
+    assert (found.ok, found.needed) == (False, False)
+    assert "pip install -e ." in found.remedy
+
+
+def test_plug_ins_are_listed_with_where_they_come_from(tmp_path: Path, installed: Callable[..., None]) -> None:
+    points = "[nearkin.embedders]\ngrey = doctor_whole:Grey\ntiny = doctor_whole:Grey\n"
+    points += "[nearkin.vectors]\nlacking = doctor_lacking:Index\nfaulty = doctor_faulty:Index\n"
+    faulty = {"doctor_lacking": "import no_such_package_at_all", "doctor_faulty": "1 / 0"}
+    installed("their-pictures", "", points, doctor_whole="class Grey: pass", **faulty)
+    assert line("embedder grey", tmp_path) == Line("embedder grey", True, "from their-pictures 1.0")
+    [ours, theirs] = [one for one in doctor.examine(tmp_path) if one.what == "embedder tiny"]
+    assert (ours.ok, theirs.ok) == (True, False)
+    assert theirs.found == "from their-pictures 1.0: hidden by our own of that name"
+    assert "needs the package 'no_such_package_at_all'" in line("index lacking", tmp_path).found
+    assert line("index faulty", tmp_path).found == (
+        "from their-pictures 1.0: can't be loaded: ZeroDivisionError: division by zero"
+    )
+
+
+def test_extras_are_those_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the build backend writes them into what is installed."""
+    core = pytest.importorskip("hatchling.metadata.core", reason="needs hatchling")
+    manager = pytest.importorskip("hatchling.plugin.manager", reason="needs hatchling")
+    spec = pytest.importorskip("hatchling.metadata.spec", reason="needs hatchling")
+    root = Path(__file__).parents[2]
+    facts = tmp_path / "nearkin-0.dist-info"
+    facts.mkdir()
+    project = core.ProjectMetadata(str(root), manager.PluginManager())
+    (facts / "METADATA").write_text(spec.get_core_metadata_constructors()["2.3"](project))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(doctor.extras()) == set(wanted) - set(doctor.DEVELOPERS)
+    assert doctor.extras()["parquet"] == ["pyarrow"]
+    assert {"openvino", "onnx", "onnxruntime"} <= set(doctor.extras()["openvino"])
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_what_is_above_it(tmp_path: Path) -> None:
+    [line] = [line for line in doctor.examine(tmp_path / "a" / "b") if line.what == "folder"]
+    assert line.ok
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_network_file_system_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "file_system", lambda _: "nfs4")
+    [line] = [line for line in doctor.examine(tmp_path) if line.what == "file system"]
+    assert (line.ok, line.found, line.needed) == (False, "nfs4", True)
+    assert "local disk" in line.remedy

@@ -1,0 +1,75 @@
+"""The commands about copies, as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.test_app import Shell
+from tests.duplicates.test_finder import CATS, originals, place
+
+__all__ = ["originals", "place"]
+
+
+@pytest.fixture
+def shell(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """In a folder with a collection of the pictures in `p`."""
+    made = Shell(tmp_path, monkeypatch)
+    monkeypatch.setenv("NEARKIN_COLLECTION", "c")
+    made("add", "p", "--embedder", "classic")
+    return made
+
+
+def test_duplicates_are_listed_with_what_to_keep(shell: Shell) -> None:
+    said = shell("duplicates").stdout
+    assert said.splitlines()[-1] == "2 groups"
+    assert said.count("keep (") == 2
+    assert "mirrored" in said
+    assert all(name in said for name in CATS)
+    assert "error: there is no rule" in shell("duplicates", "--rule", "x", code=2).stderr
+
+
+def test_duplicates_are_exported(shell: Shell, tmp_path: Path) -> None:
+    shell("duplicates", "--export", "d.csv")
+    with (tmp_path / "d.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    assert sum(row["keep"] == "True" for row in rows) == 2
+    shell("duplicates", "--export", "d.json")
+    assert len(json.loads((tmp_path / "d.json").read_text())) == 2
+    assert len(shell.json("duplicates")["groups"]) == 2
+    assert "use .csv or .json" in shell("duplicates", "--export", "d.txt", code=2).stderr
+
+
+def test_copies_are_moved_only_when_told_to_and_come_back(shell: Shell, place: Path, tmp_path: Path) -> None:
+    before = sorted(path.name for path in place.iterdir())
+    said = shell("duplicates", "--move-to", "t").stdout
+    assert said.splitlines()[-1] == "5 to move; nothing was touched, --apply does it"
+    assert sorted(path.name for path in place.iterdir()) == before
+    assert shell("duplicates", "--move-to", "t", "--apply").stdout.splitlines()[-1] == "5 moved"
+    assert len(list(place.iterdir())) == len(before) - 5
+    assert shell("duplicates", "--undo", "t/manifest.jsonl").stdout.splitlines()[-1] == "5 brought back"
+    assert sorted(path.name for path in place.iterdir()) == before
+    assert "can't be read" in shell("duplicates", "--undo", "nothing", code=2).stderr
+
+
+def test_check_tells_whether_a_picture_is_there(shell: Shell, place: Path, tmp_path: Path) -> None:
+    Image.open(place / "astronaut.png").resize((200, 200)).save(tmp_path / "query.jpg")
+    assert "astronaut.png" in shell("check", "query.jpg").stdout
+    Image.new("RGB", (50, 50), "navy").save(tmp_path / "other.png")
+    assert shell("check", "other.png").stdout == "it is not there\n"
+    assert shell.json("check", "query.jpg")["matches"][0]["kind"] == "same picture"
+
+
+def test_decisions(shell: Shell) -> None:
+    group = shell.json("duplicates")["groups"][1]
+    a, b = group["items"][:2]
+    assert shell("decide", "not", a, b).stdout == "noted, as decision 1\n"
+    assert [a, b] != shell.json("duplicates")["groups"][1]["items"][:2]
+    assert shell("decide", "undo", 1).stdout == "decision 1 is taken back\n"
+    assert shell.json("duplicates")["groups"][1]["items"] == group["items"]
+    assert "say: not A B" in shell("decide", "perhaps", a, code=2).stderr

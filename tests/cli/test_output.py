@@ -1,0 +1,79 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import typer
+
+from retrieval.cli.output import Notes, emit, reported, say, show_hits, show_table, stepped, watched
+from retrieval.records.items import AddReport, Failure, Hit, Hits
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def test_names_that_are_not_text_are_printed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    say("caf\udce9.jpg")
+    assert printed(capsys) == "caf\\udce9.jpg\n"
+
+
+def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"name": "blå \udce9"})
+    text = printed(capsys)
+    assert text.isascii()
+    assert json.loads(text) == {"name": "blå \udce9"}
+
+
+def test_a_report_says_what_failed_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    failures = tuple(Failure(f"/{place}.jpg", "cut off") for place in range(12))
+    with pytest.raises(typer.Exit) as raised:
+        reported(AddReport(30, 1, 12, failures, 99, failed_before=2, seconds=2.0), as_json=False)
+    assert raised.value.exit_code == 1
+    text = printed(capsys)
+    assert text.startswith("30 added, 1 known, 12 failed in 2.0 s (15 pictures/s)\n  failed: /0.jpg: cut off\n")
+    assert "... and 2 more; `nearkin failures` lists them" in text
+    assert "2 had failed before and were not tried again; --retry-failed does" in text
+
+
+def test_a_run_without_failures_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as raised:
+        reported(AddReport(1, 0, 0, (), 2), as_json=True)
+    assert raised.value.exit_code == 0
+    assert json.loads(printed(capsys))["added"] == 1
+
+
+def test_hits_and_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+    show_hits(Hits((Hit(7, "k", 0.5, "/a[b].jpg", {"year": 2020}),), 3))
+    lines = printed(capsys).splitlines()
+    assert lines[0].split() == ["score", "item", "picture", "metadata"]
+    assert lines[1].split() == ["0.500", "7", "/a[b].jpg", "year=2020"]
+    show_hits(Hits((), 3))
+    assert printed(capsys) == "nothing found\n"
+    show_table([("a", "1"), ("long", "2")])
+    assert printed(capsys) == "a     1\nlong  2\n"
+
+
+def test_progress_is_for_terminals_only() -> None:
+    with watched() as watch:
+        assert watch is None
+
+
+def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Notes().handle(logging.LogRecord("nearkin", logging.WARNING, "", 0, "%s was rebuilt", ("index",), None))
+    assert capsys.readouterr().err == "note: index was rebuilt\n"
+
+
+def test_steps_show_on_a_terminal_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with stepped() as step:
+        assert step is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with stepped() as step:
+        step(3, 7, "kmeans [a=1]")
+    said = capsys.readouterr().err
+    assert "3/7" in said
+    assert "kmeans [a=1]" in said

@@ -1,0 +1,54 @@
+"""What the client makes of what it is given and told."""
+
+from __future__ import annotations
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from indexers import errors
+from retrieval.client.http import NotAllowed, ServerFault, content, filtered, ids, numbers, problem, safe
+from tests.support.serving import png
+
+
+def told(status: int, kind: str | None = None) -> errors.NearkinError:
+    said = {"type": f"urn:nearkin:{kind}", "detail": "why"}
+    return problem(httpx.Response(status, json=said) if kind else httpx.Response(status, text="<html>"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "wanted"),
+    [
+        (404, "item-not-found", errors.ItemNotFound),
+        (503, "writer-busy", errors.WriterBusy),
+        (404, "job-not-found", errors.NotFound),
+        (413, "too-much", errors.PictureTooLarge),
+        (422, "bad-request", errors.UsageError),
+        (401, "no-token", NotAllowed),
+        (403, "reads-only", NotAllowed),
+        (503, "too-many-jobs", errors.Unavailable),
+        (500, "fault", ServerFault),
+        (502, None, ServerFault),
+        (404, None, errors.NotFound),
+    ],
+)
+def test_problems_become_the_errors_of_the_library(status: int, kind: str | None, wanted: type) -> None:
+    assert type(told(status, kind)) is wanted
+
+
+def test_what_is_sent_of_a_picture() -> None:
+    assert content(png("red")) == png("red")
+    assert content(Image.new("RGB", (4, 3))).startswith(b"\x89PNG")
+    assert content(np.zeros((3, 4, 3), np.uint8)).startswith(b"\x89PNG")
+    with pytest.raises(errors.BadQuery, match="a picture is"):
+        content(7)
+    with pytest.raises(errors.UnreadablePicture):
+        content("no\0where")
+
+
+def test_small_things() -> None:
+    assert numbers(np.ones(2, np.float32)) == [1.0, 1.0]
+    assert (ids(None), ids(3), ids([1, 2])) == (None, [3], [1, 2])
+    assert (filtered(None), filtered({"a": 1})) == (None, '{"a": 1}')
+    assert safe("a/../b?c") == "a%2F..%2Fb%3Fc"

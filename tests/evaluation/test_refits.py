@@ -1,0 +1,41 @@
+"""Stored clusterings made anew: of all items, they are what the collection has."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from indexers.types import LEVELS
+from retrieval import Collection
+from retrieval.evaluation.refits import TreeAgain, partitions_again
+from tests.clusters.test_browse import families
+
+__all__ = ["families"]
+
+
+def test_levels_of_all_items_are_the_collections_own(families: Collection) -> None:
+    view = families._spaces.current
+    assert view is not None
+    families.clusters()
+    with families._catalogue.snapshot() as snapshot:
+        clustering = snapshot.clusters.clustering(view.space.id)
+    assert clustering is not None
+    again, items = TreeAgain(view.space, clustering.levels), view.flat.index.ids()
+    rows = view.flat.index.take(items)
+    for place, level in enumerate(LEVELS):
+        found = again.level(place)(rows)
+        stored = families.clusters(level)
+        wanted = np.full(len(items), -1)
+        for number, one in enumerate(stored):
+            wanted[np.isin(items, one.members)] = number
+        assert np.array_equal(found < 0, wanted < 0)
+        assert adjusted_rand_score(found, wanted) == 1
+    assert len(again._trees) == 1
+
+
+def test_partitions_are_as_many(families: Collection) -> None:
+    view = families._spaces.current
+    assert view is not None
+    rows = view.flat.index.take(view.flat.index.ids())
+    assert len(np.unique(partitions_again(6)(rows))) == 6
+    assert len(partitions_again(500)(rows[:20])) == 20

@@ -1,0 +1,79 @@
+"""What can be asked of an evaluation, and its records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from indexers.errors import BadQuery, UnknownPlugin
+from retrieval.evaluation.request import Evaluation, JudgedClustering, JudgedSpace, Method, Wanted, check, named
+
+GOOD = JudgedClustering("lite0", "medium", "level", clusters=3, loose=0.1, ami=0.5, silhouette=0.2)
+FAILED = JudgedClustering("lite0", "evoc", "method", method="evoc", error="it needs a package")
+
+
+def evaluation(**more: Any) -> Evaluation:
+    """Of one space with one clustering that failed."""
+    about = {"labels": "class", "classes": 3, "items": 20, "judged": 20, "labelled": 18, "draws": 2, "random_state": 0}
+    spaces = (JudgedSpace("lite0", "lite0", 1280, "cosine", 0.5, 0.4, 0.3, 18, 1),)
+    return Evaluation(**({"spaces": spaces, "clusterings": (GOOD, FAILED), "notes": (), "as_of": 7} | about | more))
+
+
+def test_methods_are_named_with_their_parameters() -> None:
+    assert named(["kmeans", ("kmeans", {"n_init": 2})]) == (Method("kmeans", {}), Method("kmeans", {"n_init": 2}))
+    assert Method("kmeans", {"n_init": 2, "init": "random"}).title == 'kmeans n_init=2 init="random"'
+    assert named([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("kmeans", "methods is a list"),
+        (7, "methods is a list"),
+        ([7], "a method is a name, or a name and its parameters; got 7"),
+        ([("kmeans",)], "a method is a name"),
+        ([("kmeans", 3)], "a method is a name"),
+        ([("kmeans", {"a": {1}})], "the parameters of kmeans are JSON values"),
+    ],
+)
+def test_what_is_no_method_is_refused(methods: Any, said: str) -> None:
+    with pytest.raises(BadQuery, match=said):
+        named(methods)
+
+
+def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UnknownPlugin, match=r"there is no clusterer 'foo'; there are: .*kmeans"):
+        named(["foo"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"labels": ""}, "labels is a metadata key"),
+        ({"labels": 3}, "labels is a metadata key"),
+        ({"k": 0}, "k is how many clusters are wanted, a whole number from 1 on; got 0"),
+        ({"draws": -1}, "draws is how often .* a whole number from 0 on; got -1"),
+        ({"draws": 1.5}, "draws is how often"),
+        ({"sample": 1}, "sample is how many"),
+        ({"random_state": -4}, "random_state is a number"),
+    ],
+)
+def test_what_can_not_be_asked(wrong: dict[str, Any], said: str) -> None:
+    good = Wanted(None, (), None, None, 0, 100, 0)
+    check(good)
+    with pytest.raises(BadQuery, match=said):
+        check(good._replace(**wrong))
+
+
+def test_the_record_is_honest_and_json() -> None:
+    found = evaluation()
+    assert found.failed == (FAILED,)
+    assert json.loads(json.dumps(found.to_dict()))["clusterings"][0]["ami"] == 0.5
+    assert repr(found) == (
+        "<2 clusterings of 20 items beside 3 labels of 'class', as of change 7\n"
+        "  lite0 medium: 3 clusters, ami 0.500\n"
+        "  lite0 evoc: failed: it needs a package>"
+    )
+    assert "medium: 3 clusters, silhouette 0.200" in repr(evaluation(labels=None))

@@ -1,0 +1,410 @@
+"""The clusters to look at: the tree in the terminal, and the page, as a reader and as a browser see it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from retrieval.pages.clusters import LEVELS, Album, Tile, html, printable, tree
+
+CHROMIUM = "/usr/bin/chromium"
+EVIL = "<script>alert(1)</script>"
+CAPTIONS = {
+    1: "tabby.jpg",
+    2: "persian.jpg",
+    3: "</script><img src=x onerror=alert(2)>.png",
+    4: 'quote".jpg',
+    5: "caf\udce9.jpg",
+    6: "red.png",
+    7: "blue.png",
+}
+TILES = (
+    Tile(1, "coarse", "animals", 120, None, 0.6, 3, (1, 3, 4)),
+    Tile(2, "medium", "cats", 80, 1, 0.8, 3, (1, 2)),
+    Tile(3, "medium", None, 37, 1, 0.7, 0, (3, 4, 5)),
+    Tile(4, "fine", None, 50, 2, 0.9, 1, (2,)),
+    Tile(5, "coarse", None, 9, None, 0.5, 0, (6, 7)),
+    Tile(6, "medium", "colours", 9, 5, 0.5, 0, (6, 7)),
+    Tile(7, "fine", EVIL, 5, 6, 0.95, 0, (6,)),
+    Tile(8, "fine", "blue", 4, 6, 0.99, 0, (7, 99)),
+)
+ALBUM = Album("Holidays", TILES, 2, 131, CAPTIONS, 1042)
+
+
+def thumbnail(item: int) -> bytes | None:
+    """A disc of its own colour; item 99 is gone."""
+    if item == 99:
+        return None
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 12), (item * 30, 200 - item * 20, 90)).save(stream, "WEBP" if item % 2 else "JPEG")
+    return stream.getvalue()
+
+
+# ---- the terminal
+
+
+def test_the_tree_line_by_line() -> None:
+    assert tree(ALBUM, width=72).splitlines() == [
+        "Holidays: 131 items, 8 clusters, as of change 1,042",
+        "",
+        '├ 120  animals: tabby.jpg, </script><img src=x one…, quote"…  +3 new  #1',
+        "│ ├ 80  cats: tabby.jpg, persian.jpg                  1 part  +3 new  #2",
+        '│ └ 37  </script><img src=x one…, quote".jpg, caf\\udce9.jpg           #3',
+        "└   9  colours: red.png, blue.png                                     #6",
+        "  ├ 5  <script>alert(1)</script>: red.png                             #7",
+        "  └ 4  blue: blue.png                                                 #8",
+        "",
+        "2 loose items",
+    ]
+
+
+def test_the_tree_ends_where_it_is_told_and_says_what_lies_deeper() -> None:
+    lines = tree(ALBUM, width=72, depth=1).splitlines()
+    assert [line.split("#")[-1] for line in lines if "#" in line] == ["1", "6"]
+    assert "2 parts  +3 new  #1" in lines[2]
+    assert "#4" in tree(ALBUM, depth=3)
+
+
+def test_clusters_that_hold_the_same_are_one_line() -> None:
+    lines = tree(ALBUM, depth=3)
+    assert "#5" not in lines
+    assert lines.count("colours") == 1
+
+
+def test_names_are_cut_to_the_width_and_ids_are_not() -> None:
+    wide = Tile(123456, "coarse", "猫の写真" * 40, 1234567, None, 0.5, 1000, (1,))
+    for width in (40, 60, 100):
+        for tile in (wide, replace(wide, name=None), replace(wide, name="x" * 500)):
+            line = tree(Album("t" * 300, (tile,), 1, 1, {1: "y" * 300}, 1), width).splitlines()[2]
+            assert len(line) + sum(ord(letter) > 0x3000 for letter in line) == width
+            assert line.startswith("└ 1,234,567  ")
+            assert line.endswith("  #123456")
+
+
+def test_a_tree_of_nothing_says_so() -> None:
+    assert tree(Album("Empty", (), 1, 1, {}, 0)).splitlines()[-1] == "1 loose item"
+    assert "└ 3  unnamed " in tree(Album("Bare", (Tile(1, "fine", None, 3, None, 1.0, 0, (8,)),), 0, 3, {}, 0))
+
+
+def test_the_note_stands_above_the_loose_items() -> None:
+    assert tree(replace(ALBUM, note="by\nA")).splitlines()[-2:] == ["by\\nA", "2 loose items"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\x1b[31m\nb", "a\\x1b[31m\\nb"),
+        ("photo\u202egpj.exe", "photo\\u202egpj.exe"),
+        ("3.14.15\u202fPM", "3.14.15 PM"),
+        ("\udce9", "\\udce9"),
+        ("👩‍🚀 नमस्ते", "👩‍🚀 नमस्ते"),
+    ],
+)
+def test_names_steer_no_terminal(name: str, shown: str) -> None:
+    assert printable(name) == shown
+
+
+def test_parents_that_are_missing_or_go_in_circles_are_no_parents() -> None:
+    tiles = tuple(Tile(number, "medium", "n", 4, 3 - number, 1.0, 0, ()) for number in (1, 2))
+    orphan = Tile(3, "fine", "n", 2, 77, 1.0, 0, ())
+    lines = tree(Album("t", (*tiles, orphan), 0, 10, {}, 1)).splitlines()
+    assert [line[0] for line in lines[2:5]] == ["├", "├", "└"]
+
+
+# ---- the page, read
+
+
+class Reader(HTMLParser):
+    """What a page holds."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.inside: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        self.inside.setdefault(self._open, []).append(data)
+
+    @property
+    def data(self) -> Any:
+        [text] = [one for one in self.inside["script"] if one.startswith("{")]
+        return json.loads(text)
+
+    def all(self, name: str) -> list[str]:
+        return [str(facts[name]) for _, facts in self.tags if name in facts]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    note = "OpenMoji @@data {} $note & “others”"
+    return html(replace(ALBUM, title=f"Holidays {EVIL}", note=note), thumbnail)
+
+
+def test_the_page_is_whole_in_itself(page: str) -> None:
+    assert page.encode("utf-8")
+    assert "http://" not in page
+    assert "https://" not in page
+    read = Reader(page)
+    assert not read.all("src")
+    assert read.all("href") == ["data:,"]
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_every_id_is_there_once(page: str) -> None:
+    read = Reader(page)
+    assert len(set(read.all("id"))) == len(read.all("id"))
+    assert [tile["id"] for tile in read.data["tiles"]] == [tile.id for tile in TILES]
+
+
+def test_names_from_strangers_become_no_elements(page: str) -> None:
+    read = Reader(page)
+    kinds = [tag for tag, _ in read.tags]
+    assert kinds.count("script") == 2
+    assert "img" not in kinds
+    assert "".join(read.inside["title"]) == f"Holidays {EVIL}"
+    assert read.data["tiles"][6]["name"] == EVIL
+    assert read.data["captions"]["3"] == CAPTIONS[3]
+    assert read.data["captions"]["5"] == "caf\\udce9.jpg"
+    assert read.data["captions"]["99"] == "item 99"
+    assert "OpenMoji @@data {} $note &amp; “others”" in page
+
+
+def test_the_policy_lets_run_our_script_and_style_and_nothing_else(page: str) -> None:
+    [policy] = [str(facts["content"]) for _, facts in Reader(page).tags if "http-equiv" in facts]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "img-src data:;" in policy
+    assert "unsafe" not in policy
+    assert policy.count("'sha256-") == 2
+
+
+def test_each_picture_is_there_once_and_says_its_kind(page: str) -> None:
+    found = Reader(page).data["thumbnails"]
+    assert sorted(map(int, found)) == [1, 2, 3, 4, 5, 6, 7]
+    for uri in found.values():
+        kind, data = re.fullmatch(r"data:image/(webp|jpeg);base64,(\S+)", uri).groups()  # type: ignore[union-attr]
+        assert Image.open(io.BytesIO(base64.b64decode(data))).format == kind.upper()
+        assert page.count(data) == 1
+
+
+def test_thumbnails_are_asked_for_once() -> None:
+    asked: list[int] = []
+    html(ALBUM, lambda item: asked.append(item))  # type: ignore[func-returns-value]
+    assert sorted(asked) == [1, 2, 3, 4, 5, 6, 7, 99]
+
+
+def test_a_cluster_without_a_name_has_that_of_one_that_holds_the_same(page: str) -> None:
+    names = {tile["id"]: tile["name"] for tile in Reader(page).data["tiles"]}
+    assert names[5] == "colours"
+    assert names[3] is None
+
+
+def test_without_scripts_there_is_a_list(page: str) -> None:
+    outline = page.split("<noscript>")[1].split("</noscript>")[0]
+    assert "<li><b>animals</b> (120 pictures, 3 new)" in outline
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in outline
+    assert outline.count("<ul>") == outline.count("</ul>") == 4
+    assert all(outline.count(f"#{tile.id}<") == (tile.id != 5) for tile in TILES)
+
+
+def test_numbers_out_of_arrays_are_taken() -> None:
+    numpy = pytest.importorskip("numpy")
+    tile = Tile(numpy.int64(1), "fine", "a", numpy.int64(2), None, numpy.float32("nan"), 0, tuple(numpy.arange(3)))
+    read = Reader(html(Album("t", (tile,), 0, 2, {}, 1), lambda item: None)).data
+    assert read["tiles"][0]["tightness"] == 0
+    assert read["tiles"][0]["pictures"] == [0, 1, 2]
+
+
+# ---- the page, in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"needs {CHROMIUM}")
+    with playwright.sync_playwright() as running:
+        made = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def tab(browser: Any, page: str, tmp_path: Path) -> Iterator[Any]:
+    """The page, opened from a disk; it must have complained of nothing in the end."""
+    file = tmp_path / "album.html"
+    file.write_text(page, encoding="utf-8")
+    tab, said = browser.new_page(viewport={"width": 1000, "height": 700}), []
+    tab.set_default_timeout(5000)
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    tab.on("request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else 0)
+    tab.goto(file.as_uri())
+    yield tab
+    assert said == []
+    tab.close()
+
+
+def shows(tab: Any, names: list[str]) -> None:
+    """Those tiles, in that order, soon."""
+    from playwright.sync_api import expect
+
+    expect(tab.locator(".tile .name")).to_have_text(names)
+
+
+def focused(tab: Any) -> str:
+    return str(tab.evaluate("document.activeElement.querySelector?.('.name')?.textContent ?? ''"))
+
+
+def test_it_opens_on_the_medium_level_with_pictures(tab: Any) -> None:
+    shows(tab, ["cats", "unnamed", "colours"])
+    tab.wait_for_selector(".mosaic img")
+    assert tab.locator(".mosaic").first.locator("img").count() == 2
+    assert tab.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)")
+
+
+def test_a_click_opens_a_cluster_and_back_returns(tab: Any) -> None:
+    tab.click("label >> text=Coarse")
+    shows(tab, ["animals", "colours"])
+    tab.click(".tile >> text=animals")
+    tab.wait_for_selector("h2 >> text=animals")
+    shows(tab, ["cats", "unnamed"])
+    assert tab.locator("h3").first.inner_text() == "2 parts3 pictures in none of them"
+    assert tab.locator("figcaption").all_inner_texts() == [CAPTIONS[1], CAPTIONS[3], CAPTIONS[4]]
+    tab.click(".tile >> text=cats")
+    tab.wait_for_selector("h2 >> text=cats")
+    assert tab.locator("nav li").all_inner_texts() == ["All clusters", "animals", "cats"]
+    tab.go_back()
+    tab.wait_for_selector("h2 >> text=animals")
+    assert focused(tab) == "cats"
+    tab.go_back()
+    tab.wait_for_selector("h2", state="detached")
+    shows(tab, ["animals", "colours"])
+    tab.go_back()
+    shows(tab, ["cats", "unnamed", "colours"])
+
+
+def test_one_that_holds_the_same_is_passed_over(tab: Any) -> None:
+    tab.evaluate("location.hash = '#cluster=5'")
+    tab.wait_for_selector("h2 >> text=colours")
+    shows(tab, [EVIL, "blue"])
+    tab.click(".tile >> text=blue")
+    tab.wait_for_selector("h2 >> text=blue")
+    assert tab.locator("nav li").all_inner_texts() == ["All clusters", "colours", "blue"]
+    assert tab.locator(".gone").inner_text() == "the picture is gone"
+
+
+def test_the_levels_are_those_that_there_are(tab: Any) -> None:
+    shown = tab.locator("#levels label").all_inner_texts()
+    assert [text.rstrip("0123456789") for text in shown] == [level.capitalize() for level in LEVELS]
+    tab.click("label >> text=Fine")
+    shows(tab, ["unnamed", EVIL, "blue"])
+    assert tab.evaluate("location.hash") == "#level=fine"
+
+
+def test_the_filter_looks_at_names_captions_and_what_lies_inside(tab: Any) -> None:
+    tab.fill("#find", "PERSIAN")
+    shows(tab, ["cats"])
+    assert tab.inner_text("#count") == "1 of 3 clusters"
+    tab.click("label >> text=Coarse")
+    shows(tab, ["animals"])
+    tab.fill("#find", "nowhere")
+    assert "Nothing here is called “nowhere”." in tab.inner_text("main")
+    tab.click("text=Show all")
+    shows(tab, ["animals", "colours"])
+
+
+def test_what_is_looked_for_is_found_step_by_step(tab: Any) -> None:
+    tab.click("label >> text=Coarse")
+    tab.fill("#find", "persian")
+    tab.click(".tile >> text=animals")
+    shows(tab, ["cats"])
+    assert tab.locator("figure").count() == 0
+    tab.click(".tile >> text=cats")
+    tab.wait_for_selector("h2 >> text=cats")
+    assert tab.locator("figcaption").all_inner_texts() == ["persian.jpg"]
+    tab.fill("#find", "")
+    assert tab.locator("figure").count() == 2
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("h2 >> text=animals")
+    tab.fill("#find", "cats")
+    tab.click(".tile >> text=cats")
+    tab.wait_for_selector("h2 >> text=cats")
+    assert tab.input_value("#find") == ""
+
+
+def test_clusters_are_sorted(tab: Any) -> None:
+    tab.click("label >> text=Fine")
+    tab.select_option("#sort", "tightness")
+    shows(tab, ["blue", EVIL, "unnamed"])
+    assert "alike 0.99" in tab.inner_text(".tile >> nth=0")
+    tab.select_option("#sort", "new")
+    shows(tab, ["unnamed", EVIL, "blue"])
+    assert tab.inner_text(".tile .badge") == "+1 new"
+
+
+def test_the_keyboard_is_enough(tab: Any) -> None:
+    tab.keyboard.press("ArrowDown")
+    assert focused(tab) == "cats"
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    assert focused(tab) == "colours"
+    tab.keyboard.press("Home")
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("h2 >> text=cats")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("h2 >> text=animals")
+    assert focused(tab) == "cats"
+    tab.keyboard.press("Backspace")
+    tab.wait_for_selector("h2", state="detached")
+    tab.keyboard.press("/")
+    tab.keyboard.type("blue")
+    shows(tab, ["colours"])
+    tab.keyboard.press("Escape")
+    shows(tab, ["cats", "unnamed", "colours"])
+
+
+def test_an_address_that_means_nothing_shows_the_overview(tab: Any) -> None:
+    tab.evaluate("location.hash = '#cluster=77&level=none&sort=constructor&find='")
+    tab.wait_for_function("location.hash.includes('77')")
+    shows(tab, ["cats", "unnamed", "colours"])
+
+
+def test_without_scripts_the_list_is_read(browser: Any, page: str, tmp_path: Path) -> None:
+    file = tmp_path / "album.html"
+    file.write_text(page, encoding="utf-8")
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(file.as_uri())
+    assert "cats (80 pictures, 3 new)" in plain.inner_text("main")
+    assert not plain.is_visible("#bar")
+
+
+def test_a_phone_needs_no_scrolling_sideways(tab: Any) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    for address in ("#level=fine", "#cluster=1", "#cluster=8"):
+        tab.evaluate(f"location.hash = '{address}'")
+        tab.wait_for_timeout(50)
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

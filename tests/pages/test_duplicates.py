@@ -1,0 +1,35 @@
+"""The page of copies: the proof of each, nothing of another host, strangers' names escaped."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from retrieval import Collection
+from retrieval.pages.duplicates import html
+from tests.duplicates.test_finder import library, originals, place
+
+__all__ = ["library", "originals", "place"]
+
+
+def test_each_copy_is_shown_beside_the_one_to_keep(library: Collection) -> None:
+    page = html(library, library.duplicates(), "<b>copies</b>")
+    assert "<b>" not in page
+    assert page.count("<section>") == 2
+    assert page.count("data:image/webp;base64,") == 5
+    assert page.count('class="keep"') == 2
+    assert "mirrored" in page
+    assert not re.search(r"https?://", page)
+    assert "default-src &#x27;none&#x27;" in page
+
+
+def test_a_picture_that_is_gone_is_told(library: Collection, place: Path) -> None:
+    found = library.duplicates()
+    (place / "cat half.jpg").unlink()
+    page = html(library, found, "copies")
+    assert page.count("data:image/webp;base64,") == 4
+    assert "can&#x27;t be read" in page or "there is no such file" in page
+
+
+def test_no_copies(library: Collection) -> None:
+    assert "No copies were found." in html(library, (), "none")

@@ -1,0 +1,23 @@
+"""A page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import unescape
+
+from retrieval.pages.page import page, text
+
+
+def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
+    made = page("a <title>", "<p>body</p>", "p { color: red; }\n")
+    style = made.split("<style>")[1].split("</style>")[0]
+    assert style.endswith("p { color: red; }\n")
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'" in unescape(made)
+    assert "<script" not in made
+    assert "<h1>a &lt;title&gt;</h1><p>body</p></body></html>" in made
+
+
+def test_text_can_not_steer() -> None:
+    assert text('<img src="x">\x1b[31m\u202e') == "&lt;img src=&quot;x&quot;&gt;\\x1b[31m\\u202e"

@@ -1,0 +1,504 @@
+"""The page in a real browser: what a person would do with it, by mouse, keyboard and screen reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retrieval import Collection
+from tests.naming.test_namer import COLOURS, Reader
+from tests.support import pictures
+
+pytest.importorskip("uvicorn", reason="needs the extra server")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")
+pytest.importorskip("cv2", reason="finding points without OpenCV takes half a second a picture")
+
+from tests.support.browsing import CHROMIUM, Running, serving  # noqa: E402
+
+SHADES = {**COLOURS, "yellow": (230, 210, 40)}
+EACH = 12
+COPIES = 10
+TOKENS = {"read_token": "reading-0123456789", "write_token": "writing-0123456789"}
+VIEWS = {
+    "start": "#/",
+    "results": "#/search?like=item:1&less=item:3~0.5&scores=1",
+    "groups": "#/search?like=item:1&group=1",
+    "filtered": "#/search?where=colour+%3D+red",
+    "nothing": "#/search?said=zebra",
+    "item": "#/items/1",
+    "coarse": "#/clusters?level=coarse",
+    "clusters": "#/clusters",
+    "duplicates": "#/duplicates",
+    "outliers": "#/outliers",
+    "new": "#/new",
+    "add": "#/add",
+}
+
+
+# ---- a collection, a server, a browser
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Plain pictures of four colours, one of which says more than its colour, and ten cuttings of photographs with a
+    copy of each."""
+    place = tmp_path_factory.mktemp("photographs")
+    random = np.random.default_rng(0)
+    for number in range(EACH):
+        for name, colour in SHADES.items():
+            noise = random.integers(-60, 61, (40, 40 + 8 * (number % 4), 1))
+            array = np.clip(np.array(colour) + noise + random.integers(-9, 10, 3), 0, 255).astype(np.uint8)
+            Image.fromarray(array).resize((200 + 40 * (number % 4), 200), 0).save(place / f"{name} {number}.png")
+    cut = [getattr(skimage, name)()[top : top + 160, left : left + 160] for name, top, left in CUTTINGS]
+    for number, array in enumerate(cut):
+        original = Image.fromarray(array)
+        original.save(place / f"scene {number}.png")
+        original.resize((120, 120)).save(place / f"scene {number} again.jpg", quality=70)
+    return place
+
+
+CUTTINGS = (
+    *[("astronaut", top, left) for top, left in ((0, 150), (180, 0), (180, 180), (340, 340))],
+    *[("coffee", top, left) for top, left in ((0, 0), (60, 200), (220, 60), (220, 400))],
+    *[("chelsea", 20, left) for left in (20, 250)],
+)
+
+
+def filled(place: Path, photographs: Path) -> Path:
+    files = sorted(photographs.iterdir())
+    with Collection.open(place, create=True, embedder=Reader()) as made:
+        made.add(files, metadata=[{"colour": one.stem.split()[0]} for one in files])
+        made.update(str(photographs / "red 3.png"), text="a harbour in Oslo")
+    return place
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[Running]:
+    with serving(filled(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"needs {CHROMIUM}")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+Opener = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Opener]:
+    """Opens pages, which must have complained of nothing and asked nobody else in the end; `expected`: parts of
+    complaints that belong to the test."""
+    contexts, said = [], []
+
+    def open_page(address: str, *, expected: str = "\0", width: int = 1280, **how: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 860}, **how)
+        contexts.append(context)
+        tab, home = context.new_page(), address.partition("#")[0].rstrip("/")
+        tab.set_default_timeout(10_000)
+        tab.on("console", lambda one: said.append(one.text) if expected not in one.text else None)
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda one: said.append(one.url) if not one.url.startswith((home, "blob:")) else None)
+        tab.goto(address)
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def tab(opened: Opener, running: Running) -> Any:
+    return opened(running.address)
+
+
+def expect(locator: Any) -> Any:
+    return playwright.expect(locator)
+
+
+def go(tab: Any, view: str) -> None:
+    tab.evaluate("view => { location.hash = view; }", view)
+
+
+def names(tab: Any, count: int = 5) -> list[str]:
+    """What the first results are called."""
+    tab.wait_for_selector(".shot img")
+    return [one.get_attribute("title") for one in tab.locator(".shot").all()[:count]]
+
+
+def until(tab: Any, holds: str) -> None:
+    """Looked at from outside, since the page's policy lets nobody evaluate text in it."""
+    for _ in range(200):
+        if tab.evaluate(holds):
+            return
+        tab.wait_for_timeout(50)
+    raise AssertionError(f"it does not come to hold that {holds}")
+
+
+def painted(tab: Any) -> None:
+    """Every picture that is seen has come, and none is missing."""
+    seen = "[...document.images].filter(one => one.getBoundingClientRect().top < innerHeight)"
+    until(tab, f"{seen}.length && {seen}.every(one => one.complete && one.naturalWidth)")
+
+
+# ---- searching
+
+
+def test_it_begins_with_clusters_and_pictures(tab: Any, running: Running) -> None:
+    expect(tab.get_by_role("heading", level=1)).to_have_text("What are you looking for?")
+    expect(tab.locator("#all")).to_contain_text(str(running.collection.count()))
+    expect(tab.locator(".few .name")).to_have_count(min(6, len(running.collection.clusters())))
+    painted(tab)
+
+
+def test_a_picture_is_sent_and_the_answer_is_refined(tab: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40), SHADES["green"]).save(tmp_path / "asked.png")
+    tab.set_input_files("#file", tmp_path / "asked.png")
+    expect(tab.locator(".part")).to_contain_text("your picture")
+    assert all(one.startswith("green") for one in names(tab))
+    assert "like=upload%3A" in tab.url
+    tab.locator(".shot").first.hover()
+    tab.get_by_role("link", name="More like").first.click()
+    expect(tab.locator(".part")).to_have_count(2)
+    less = tab.get_by_role("link", name="Less like green").nth(2)
+    less.focus()
+    less.press("Enter")
+    expect(tab.locator(".part")).to_have_count(3)
+    expect(tab.locator(".part output").last).to_have_text("−1")
+    tab.get_by_role("button", name="less").last.click()
+    expect(tab.locator(".part output").last).to_have_text("−1.5")
+    tab.go_back()
+    expect(tab.locator(".part output").last).to_have_text("−1")
+    tab.get_by_role("button", name="Remove").last.click()
+    expect(tab.locator(".part")).to_have_count(2)
+
+
+def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
+    content = list(pictures.encoded(Image.new("RGB", (60, 40), SHADES["blue"]), "PNG"))
+    carried = """([bytes, kind]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+      const carry = kind === "paste" ? { clipboardData: data } : { dataTransfer: data };
+      const made = kind === "paste" ? new ClipboardEvent(kind, carry) : new DragEvent(kind, carry);
+      document.body.dispatchEvent(Object.assign(made, {}));
+      window.dispatchEvent(made);
+    }"""
+    for kind in ("paste", "drop"):
+        go(tab, "#/")
+        expect(tab.locator(".hero")).to_be_visible()
+        tab.evaluate(carried, [content, kind])
+        expect(tab.locator(".part")).to_contain_text("your picture")
+        assert all(one.startswith("blue") for one in names(tab))
+
+
+def test_words_are_seen_or_written(tab: Any) -> None:
+    tab.keyboard.press("/")
+    tab.keyboard.type("red")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".part")).to_contain_text("“red”")
+    assert all(one.startswith("red") or "harbour" in one for one in names(tab))
+    tab.select_option("#meaning", "said")
+    tab.fill("#words", "harbours")
+    tab.press("#words", "Enter")
+    expect(tab.locator(".shot")).to_have_count(1)
+    assert names(tab) == ["a harbour in Oslo"]
+    tab.go_back()
+    expect(tab.locator("#words")).to_have_value("red")
+    tab.fill("#words", "zebra")
+    tab.press("#words", "Enter")
+    expect(tab.locator(".nothing")).to_contain_text("No text and no metadata says “zebra”")
+
+
+def test_scores_clusters_and_filters(opened: Opener, running: Running) -> None:
+    tab = opened(f"{running.address}/#/search?like=item:1", expected="400 (Bad Request)")
+    names(tab)
+    expect(tab.locator(".score").first).to_be_hidden()
+    tab.get_by_role("button", name="Scores").click()
+    expect(tab.locator(".score").first).to_be_visible()
+    tab.get_by_role("button", name="Filter", exact=True).first.click()
+    tab.get_by_role("button", name="format: JPEG").or_(tab.get_by_role("button", name="JPEG")).first.click()
+    expect(tab.locator(".chip.on")).to_have_text("format = JPEG")
+    expect(tab.locator(".shot")).to_have_count(COPIES)
+    tab.fill("#where", 'format = JPEG and colour contains "cene" and width < 130')
+    tab.press("#where", "Enter")
+    expect(tab.locator(".chip.on")).to_have_count(3)
+    tab.fill("#where", "width is 5")
+    tab.press("#where", "Enter")
+    expect(tab.locator("#where-wrong")).to_contain_text("“width is 5” is no condition")
+    tab.fill("#where", '{"width": {"$near": 5}}')
+    tab.press("#where", "Enter")
+    expect(tab.locator("#where-wrong")).to_contain_text("unknown operator '$near' at 'width'")
+    assert tab.locator("#where").get_attribute("aria-invalid") == "true"
+    go(tab, "#/search?like=item:1&group=1")
+    expect(tab.locator(".group h2").first).to_be_visible()
+    assert tab.locator(".group").count() > 1
+
+
+def test_one_picture_with_what_is_known_of_it(tab: Any, running: Running, photographs: Path) -> None:
+    item = running.collection.get(str(photographs / "red 3.png"))
+    go(tab, f"#/items/{item.id}")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("a harbour in Oslo")
+    facts = tab.locator(".facts")
+    for part in ("red 3.png", "320 × 200 pixels", "PNG", "colour", "red"):
+        expect(facts).to_contain_text(part)
+    expect(facts.locator("dd li a").first).to_be_visible()
+    near = [one for one in names(tab) if one.startswith("red")]
+    assert len(near) == 5
+    tab.get_by_role("link", name="More like this").first.click()
+    expect(tab.locator(".part")).to_contain_text("a harbour in Oslo")
+    tab.locator(".shot").nth(1).click()
+    expect(tab.locator(".part")).to_contain_text("a harbour in Oslo")
+    tab.locator(".facts dd li a").first.click()
+    expect(tab.locator("#pictures")).to_be_visible()
+
+
+# ---- clusters
+
+
+def test_down_and_up_the_tree(tab: Any, running: Running) -> None:
+    tab.get_by_role("link", name="Clusters", exact=True).click()
+    expect(tab.locator(".tile")).to_have_count(len(running.collection.clusters("medium")))
+    tab.focus("#level")
+    tab.keyboard.press("ArrowLeft")
+    expect(tab.locator(".tile")).to_have_count(len(running.collection.clusters("coarse")))
+    assert "level=coarse" in tab.url
+    outer = next(one for one in running.collection.clusters("coarse") if one.children)
+    tab.locator(f'.tile[href="#/clusters/{outer.id}"]').click()
+    expect(tab.locator(".crumbs li")).to_have_count(2)
+    expect(tab.locator(".cell")).not_to_have_count(0)
+    inner = tab.locator("#parts ~ * .tile, #parts ~ .tiles .tile")
+    if inner.count():
+        inner.first.click()
+        expect(tab.locator(".crumbs li")).to_have_count(3)
+        tab.go_back()
+        expect(tab.locator(".crumbs li")).to_have_count(2)
+    tab.locator(".crumbs a").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Clusters")
+
+
+def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: Running) -> None:
+    cluster = running.collection.clusters("medium")[0]
+    go(tab, "#/clusters")
+    tab.locator(f'.tile[href="#/clusters/{cluster.id}"]').click()
+    tab.get_by_role("button", name="Rename this cluster").click()
+    tab.keyboard.type("my <b>boats</b>")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("my <b>boats</b>")
+    assert running.collection.cluster(cluster.id or 0).name == "my <b>boats</b>"
+    tab.go_back()
+    expect(tab.locator(f'.tile[href="#/clusters/{cluster.id}"] .name')).to_have_text("my <b>boats</b>")
+    tab.go_forward()
+    tab.get_by_role("button", name="Rename this cluster").click()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("my <b>boats</b>")
+    running.collection.rename(cluster.id or 0, None)
+
+
+# ---- copies
+
+
+def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: Running) -> None:
+    tab.get_by_role("link", name="Duplicates").click()
+    expect(tab.locator(".copies li")).to_have_count(COPIES, timeout=30_000)
+    tab.get_by_role("link", name="Review them one by one").click()
+    said: list[str] = []
+    for number, key in enumerate(["ArrowLeft", "ArrowRight", "b", "n", *["ArrowLeft"] * 6], 1):
+        expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {number} of {COPIES}")
+        expect(tab.locator(".side img")).to_have_count(2)
+        said.append(tab.locator(".head .count").inner_text())
+        tab.keyboard.press(key)
+    assert all("sure" in one for one in said)
+    expect(tab.get_by_role("heading", level=1)).to_have_text("All looked through")
+    assert running.collection.duplicates() == ()
+    tab.get_by_role("button", name="Undo the last one").click()
+    expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {COPIES} of {COPIES}")
+    assert len(running.collection.duplicates()) == 1
+    for left in range(COPIES - 1, 0, -1):
+        tab.keyboard.press("u")
+        expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {left} of {COPIES}")
+    assert len(running.collection.duplicates()) == COPIES
+    tab.go_back()
+    expect(tab.locator(".copies li")).to_have_count(COPIES)
+
+
+def test_the_proof_is_shown(tab: Any) -> None:
+    go(tab, "#/duplicates")
+    tab.locator(".copies a").first.click()
+    expect(tab.locator(".overlay")).to_be_visible()
+    until(tab, "document.querySelector('.overlay').naturalWidth > 300")
+
+
+# ---- adding, and what others add
+
+
+def test_pictures_are_added_by_dropping_and_others_show_up(opened: Opener, running: Running, tmp_path: Path) -> None:
+    tab = opened(f"{running.address}/#/add", expected="422 (Unprocessable")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (50, 50), "purple").save(tmp_path / "purple.png")
+    before = running.collection.count()
+    tab.set_input_files("#more", [tmp_path / "purple.png", tmp_path / "broken.png"])
+    expect(tab.locator(".report")).to_contain_text("1 picture added, 1 could not be read")
+    expect(tab.locator(".report .wrong")).to_contain_text("broken.png: ")
+    assert running.collection.count() == before + 1
+    with Collection.open(running.folder, embedder=Reader()) as other:
+        other.add([Image.new("RGB", (50, 50), "orange"), Image.new("RGB", (50, 50), "pink")], keys=["o", "p"])
+        expect(tab.locator("#news")).to_contain_text("new picture", timeout=3000)
+        tab.get_by_role("link", name="Look at them").click()
+        expect(tab.locator('.shot[title="purple.png"]')).to_be_visible()
+        painted_one = "document.querySelector('.shot[title=\"purple.png\"] img').naturalWidth === 50"
+        until(tab, painted_one)
+        other.remove(["o", "p"])
+    running.collection.remove(where={"uri": {"$contains": "purple.png"}})
+
+
+def test_jobs_tell_how_far_they_are(tab: Any) -> None:
+    go(tab, "#/add")
+    expect(tab.locator(".job").first).to_contain_text("groups of copies")
+    expect(tab.locator(".job .state").first).to_have_text("done")
+
+
+# ---- tokens
+
+
+def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as made:
+        made.add(folder)
+    with serving(tmp_path / "c", Reader(), **TOKENS) as guarded:
+        tab = opened(guarded.address, expected="401 (Unauthorized)")
+        expect(tab.get_by_role("dialog")).to_contain_text("A token is needed")
+        tab.keyboard.type("a wrong one")
+        tab.keyboard.press("Enter")
+        expect(tab.get_by_role("alert")).to_contain_text("this token is not known here")
+        tab.keyboard.type(TOKENS["read_token"])
+        tab.keyboard.press("Enter")
+        painted(tab)
+        expect(tab.get_by_role("link", name="Jobs")).to_be_visible()
+        tab.reload()
+        painted(tab)
+        writer = opened(f"{guarded.address}/#token={TOKENS['write_token']}")
+        painted(writer)
+        assert "token" not in writer.url
+        expect(writer.get_by_role("link", name="Add")).to_be_visible()
+        tab.context.close()
+        writer.context.close()
+
+
+# ---- errors, keyboards, screen readers, telephones
+
+
+def test_errors_say_what_the_server_says(opened: Opener, running: Running) -> None:
+    tab = opened(f"{running.address}/#/items/99999", expected="404 (Not Found)")
+    expect(tab.get_by_role("alert")).to_contain_text("There is no item with the id 99999.")
+    go(tab, "#/clusters/99999")
+    expect(tab.get_by_role("alert")).to_contain_text("There is no cluster 99999")
+    go(tab, "#/nowhere")
+    expect(tab.get_by_role("alert")).to_contain_text("There is no such view")
+
+
+def test_an_empty_collection_says_what_to_do(opened: Opener, tmp_path: Path) -> None:
+    Collection.open(tmp_path / "c", create=True, embedder=Reader()).close()
+    with serving(tmp_path / "c", Reader()) as empty:
+        tab = opened(empty.address)
+        expect(tab.locator(".nothing")).to_contain_text("No pictures yet")
+        for view in ("#/clusters", "#/duplicates", "#/search"):
+            go(tab, view)
+            expect(tab.locator(".nothing h2")).to_be_visible()
+        tab.context.close()
+
+
+def test_the_keyboard_goes_through_pictures(tab: Any) -> None:
+    go(tab, "#/search")
+    names(tab)
+    tab.locator(".shot").first.focus()
+    at = "Number(document.activeElement.dataset.place)"
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate(at) == 1
+    tab.keyboard.press("ArrowDown")
+    below = tab.evaluate(at)
+    assert below > 1
+    tab.keyboard.press("ArrowUp")
+    assert tab.evaluate(at) == 1
+    tab.keyboard.press("End")
+    assert tab.evaluate(at) >= 59
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".item")).to_be_visible()
+    tab.go_back()
+    expect(tab.locator(".shot").first).to_be_attached()
+    until(tab, f"{at} >= 59")
+
+
+def test_few_elements_for_many_pictures(tab: Any, running: Running) -> None:
+    go(tab, "#/search")
+    names(tab)
+    for _ in range(6):
+        tab.mouse.wheel(0, 4000)
+        tab.wait_for_timeout(60)
+    until(tab, f"document.querySelectorAll('.cell').length < {running.collection.count()} + 1")
+    assert tab.evaluate("document.querySelectorAll('*').length") < 1500
+
+
+def test_the_chosen_theme_stays(opened: Opener, running: Running) -> None:
+    tab = opened(running.address, color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = tab.evaluate(ground)
+    tab.get_by_role("button", name="Switch to dark").click()
+    dark = tab.evaluate(ground)
+    assert dark != light
+    tab.reload()
+    assert tab.evaluate(ground) == dark
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_accessible(opened: Opener, running: Running, tmp_path: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    tab = opened(running.address, color_scheme=scheme, reduced_motion="reduce")
+    found = []
+    for name, view in VIEWS.items():
+        settled(tab, view)
+        shot(tab, tmp_path / f"{name}-1280-{scheme}.png")
+        found += [(name, *told(one)) for one in axe.run(tab).response["violations"]]
+    tab.locator(".view").wait_for()
+    settled(tab, "#/duplicates")
+    tab.locator(".copies a").first.click()
+    expect(tab.locator(".decide")).to_be_visible()
+    shot(tab, tmp_path / f"review-1280-{scheme}.png")
+    found += [("review", *told(one)) for one in axe.run(tab).response["violations"]]
+    assert found == []
+
+
+def told(violation: Any) -> tuple[str, str, str]:
+    return violation["id"], violation["help"], violation["nodes"][0]["html"][:200]
+
+
+def settled(tab: Any, view: str) -> None:
+    go(tab, view)
+    until(tab, "!document.querySelector('.busy') && document.querySelector('main h1, main h2')")
+    tab.wait_for_timeout(150)
+
+
+def shot(tab: Any, path: Path) -> None:
+    tab.screenshot(path=path)
+    print(path)
+
+
+@pytest.mark.parametrize("width", [390, 1024])
+def test_nothing_is_wider_than_the_screen(opened: Opener, running: Running, tmp_path: Path, width: int) -> None:
+    tab = opened(running.address, width=width, has_touch=width < 500)
+    for name, view in VIEWS.items():
+        settled(tab, view)
+        shot(tab, tmp_path / f"{name}-{width}-light.png")
+        wide = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, name

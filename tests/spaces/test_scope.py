@@ -1,0 +1,166 @@
+"""Searching with clusters: within, exclude, so many of each, grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexers.errors import BadQuery, ClusterNotFound
+from retrieval import Collection
+from tests.clusters.test_browse import SIZES, families, family, of
+
+__all__ = ["families"]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[Collection]:
+    """Sixty families of a hundred, through the graph."""
+    with Collection.open(tmp_path / "many", create=True, scan_below=0) as made:
+        made.add_vectors(
+            np.concatenate([family(number, 100) for number in range(60)]), keys=[f"k{n}" for n in range(6000)]
+        )
+        yield made
+
+
+def best(query: np.ndarray, rows: np.ndarray, count: int) -> list[int]:
+    scores = (rows / np.linalg.norm(rows, axis=1, keepdims=True)) @ query
+    return np.argsort(-scores, kind="stable")[:count].tolist()
+
+
+def test_within_a_cluster_the_answer_is_that_of_brute_force(families: Collection) -> None:
+    one = of(families, "f1-0")
+    for number in (1, 3):  # inside it, and far outside
+        query = family(number, 1, seed=4)[0]
+        hits = families.search(vector=query, k=5, within=one)
+        assert [hit.key for hit in hits] == [f"f1-{place}" for place in best(query, family(1, 50), 5)]
+        assert all(one in hit.clusters for hit in hits)
+    assert len(families.search(vector=query, k=99, within=one)) == 50
+    assert len(families.search(vector=query, k=99, within=families.cluster(one))) == 50
+    assert len(families.search(vector=query, k=99, within=[one, of(families, "f2-0")])) == 90
+    assert len(families.search(vector=query, k=99, within=one, where={"key": {"$in": ["f1-3", "f2-1"]}})) == 1
+    assert len(families.search(vector=query, radius=-1, within=one)) == 50
+    assert len(families.search(vector=query, k=99, within=one, diversify=0.5)) == 50
+
+
+def test_what_is_excluded_does_not_answer(families: Collection) -> None:
+    one, two = of(families, "f0-0"), of(families, "f1-0")
+    hits = families.search(vector=family(0, 1)[0], k=999, exclude=[one, two])
+    assert len(hits) == sum(SIZES) + 4 - 110
+    assert not {"f0", "f1"} & {hit.key.split("-")[0] for hit in hits}
+    coarse = families.cluster(one).parent
+    assert coarse is not None
+    rest = families.search(vector=family(0, 1)[0], k=999, within=coarse, exclude=one)
+    assert len(rest) == families.cluster(coarse).size - 60
+
+
+def test_an_ad_hoc_cluster_is_as_good_as_a_public_one(families: Collection) -> None:
+    loosely = families.cut(threshold=0.99)
+    some = loosely[0] if len(loosely) else families.cut(count=3)[0]
+    hits = families.search(vector=family(4, 1)[0], k=999, within=some)
+    assert sorted(hit.item for hit in hits) == list(some.members)
+
+
+def test_a_restriction_follows_the_clusters(families: Collection) -> None:
+    one, query = of(families, "f1-0"), family(1, 1)[0]
+    assert len(families.search(vector=query, k=99, within=one)) == 50
+    families.add_vectors(family(1, 7, seed=8))
+    assert len(families.search(vector=query, k=99, within=one)) == 57
+    families.remove("f1-0")
+    assert len(families.search(vector=query, k=99, within=one)) == 56
+
+
+def test_words_can_be_restricted_too(families: Collection) -> None:
+    families.update("f1-0", text="a red boat")
+    families.update("f2-0", text="a boat")
+    assert [hit.key for hit in families.search(query="boat", within=of(families, "f2-0"))] == ["f2-0"]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_no_cluster_has_more_than_its_share_and_all_are_filled(families: Collection, most: int) -> None:
+    hits = families.search(vector=family(0, 1)[0], k=60, per_cluster=most, level="medium")
+    counts: dict[str, int] = {}
+    for hit in hits:
+        counts[hit.key.split("-")[0]] = counts.get(hit.key.split("-")[0], 0) + 1
+    assert counts == {f"f{number}": most for number in range(6)} | {f"s{number}": 1 for number in range(4)}
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_through_the_graph_too_however_crowded_the_nearest_family_is(many: Collection) -> None:
+    query = family(7, 1, seed=3)[0]
+    hits = many.search(vector=query, k=20, per_cluster=2, level="medium")
+    assert len(hits) == 20
+    families = [(int(hit.key[1:])) // 100 for hit in hits]
+    assert max(families.count(one) for one in families) == 2
+    rows = np.concatenate([family(number, 100) for number in range(60)])
+    scores = (rows / np.linalg.norm(rows, axis=1, keepdims=True)) @ (query / np.linalg.norm(query))
+    order, wanted, taken = np.argsort(-scores), [], {}
+    for place in order.tolist():
+        if taken.get(place // 100, 0) < 2:
+            taken[place // 100] = taken.get(place // 100, 0) + 1
+            wanted.append(f"k{place}")
+    assert len({hit.key for hit in hits} & set(wanted[:20])) >= 19
+
+
+def test_an_item_that_is_asked_about_does_not_take_a_place(families: Collection) -> None:
+    hits = families.search(item="f0-0", k=4, per_cluster=1, level="medium")
+    assert "f0-0" not in {hit.key for hit in hits}
+    assert len(hits) == 4
+
+
+def test_hits_come_by_clusters(families: Collection) -> None:
+    found = families.search(vector=family(2, 1, seed=5)[0], k=3, group=True, per_cluster=4)
+    assert len(found.groups) == 3
+    first = found.groups[0]
+    assert first.cluster
+    assert first.cluster.id == of(families, "f2-0")
+    assert len(first.hits) == 4
+    assert [group.hits[0].score for group in found.groups] == sorted(
+        (group.hits[0].score for group in found.groups), reverse=True
+    )
+    words = families.search(query="nothing-says-this", group=True)
+    assert words.groups == ()
+
+
+def test_hits_know_their_clusters_coarse_to_fine(families: Collection) -> None:
+    hit = families.search(item="f3-0", k=1)[0]
+    levels = [families.cluster(one).level for one in hit.clusters]
+    assert levels == [level for level in ("coarse", "medium", "fine") if level in levels]
+    assert of(families, "f3-0") in hit.clusters
+    assert families.search(item="s0", k=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"within": 12345}, ClusterNotFound, "there is no cluster 12345"),
+        ({"within": "boats"}, BadQuery, "within takes clusters"),
+        ({"exclude": True}, BadQuery, "exclude takes clusters"),
+        ({"per_cluster": 0}, BadQuery, "per_cluster is how many"),
+        ({"per_cluster": 2, "radius": 0.5}, BadQuery, "does not go with"),
+        ({"per_cluster": 2, "level": "x"}, BadQuery, "no level"),
+        ({"group": True, "diversify": 0.4}, BadQuery, "diversify"),
+    ],
+)
+def test_bad_restrictions(families: Collection, options: dict[str, Any], error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        families.search(vector=family(0, 1)[0], **options)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "minkowski:3", "euclidean"])
+def test_clusters_restrict_searches_in_any_metric(families: Collection, metric: str) -> None:
+    order = {"manhattan": 1, "euclidean": 2}.get(metric, 3)
+    one, query = of(families, "f1-0"), family(3, 1, seed=4)[0]
+    distances = np.linalg.norm(family(1, 50) - query, order, axis=1)
+    hits = families.search(vector=query, k=5, within=one, metric=metric)
+    assert [hit.key for hit in hits] == [f"f1-{place}" for place in np.argsort(distances)[:5]]
+    assert [hit.score for hit in hits] == pytest.approx((-np.sort(distances)[:5]).tolist(), rel=1e-5)
+    few = families.search(vector=query, k=12, per_cluster=2, level="medium", metric=metric)
+    assert sum(hit.key.startswith("f1-") for hit in few) <= 2
+    assert [hit.score for hit in few] == sorted((hit.score for hit in few), reverse=True)
+    groups = families.search(vector=query, k=3, group=True, metric=metric).groups
+    assert len(groups) == 3
+    assert len(families.search(vector=query, k=999, exclude=one, metric=metric)) == sum(SIZES) + 4 - 50

@@ -1,0 +1,171 @@
+"""Exports, read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexers.errors import UsageError, WriteFailed
+from retrieval import Collection
+from retrieval.transfer.exporting import CLUSTERS, FIELDS
+
+
+@pytest.fixture
+def odd(filled: Collection) -> Collection:
+    """With metadata that every format has to quote."""
+    filled.update(1, {"text": 'a "b", c;\nd\té', "deep": {"list": [1, None, True, {"x": 1.5}]}}, text="words, words")
+    return filled
+
+
+def test_csv(odd: Collection, tmp_path: Path) -> None:
+    assert odd.export(tmp_path / "items.csv") == 5
+    with (tmp_path / "items.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*FIELDS, *CLUSTERS]
+    for row, item in zip(rows, odd.items().items, strict=True):
+        assert (int(row["id"]), row["key"], row["uri"], row["text"]) == (item.id, item.key, item.uri, item.text or "")
+        assert json.loads(row["metadata"]) == item.metadata
+        assert tuple(json.loads(row["uris"])) == item.uris
+        assert [row[level] for level in CLUSTERS] == [str(one) for one in clusters_of(odd)[item.id]]
+
+
+def clusters_of(collection: Collection) -> dict[int, list[int | str]]:
+    """By item, coarse to fine; empty where it is loose."""
+    found: dict[int, list[int | str]] = {item.id: ["", "", ""] for item in collection.items().items}
+    for place, level in enumerate(CLUSTERS):
+        for cluster in collection.clusters(level):
+            for item in cluster.members:
+                found[item][place] = cluster.id or ""
+    return found
+
+
+def with_clusters(collection: Collection) -> list[dict[str, Any]]:
+    return [
+        item.to_dict()
+        | {level: one or None for level, one in zip(CLUSTERS, clusters_of(collection)[item.id], strict=True)}
+        for item in collection.items().items
+    ]
+
+
+def test_json_lines(odd: Collection, tmp_path: Path) -> None:
+    assert odd.export(tmp_path / "items.jsonl") == 5
+    lines = (tmp_path / "items.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == with_clusters(odd)
+
+
+def test_parquet(odd: Collection, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    assert odd.export(tmp_path / "items.PARQUET") == 5
+    rows = parquet.read_table(tmp_path / "items.PARQUET").to_pylist()
+    for row, item in zip(rows, with_clusters(odd), strict=True):
+        assert row | {"metadata": json.loads(row["metadata"]), "uris": json.loads(row["uris"])} == item
+
+
+def test_numpy(odd: Collection, tmp_path: Path) -> None:
+    odd.add_vectors(np.ones((1, 13)), keys=["no place"])
+    assert odd.export(tmp_path / "items.npz") == 6
+    with np.load(tmp_path / "items.npz", allow_pickle=False) as found:
+        items = odd.items().items
+        assert found["ids"].tolist() == [item.id for item in items]
+        assert found["keys"].tolist() == [item.key for item in items]
+        assert found["uris"].tolist() == [item.uri or "" for item in items]
+        assert found["vectors"].shape == (6, 13)
+        assert found["levels"].tolist() == list(CLUSTERS)
+        assert found["clusters"].tolist() == [[one or 0 for one in clusters_of(odd)[item.id]] for item in items]
+        assert [json.loads(line) for line in found["items"].tobytes().splitlines()] == with_clusters(odd)
+        again = odd.search_many(found["vectors"], k=1)
+    assert again.ids[:, 0].tolist() == [item.id for item in items]
+
+
+def test_parquet_with_vectors(odd: Collection, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    odd.make_clustering("mine", k=2)
+    assert odd.export(tmp_path / "items.parquet", vectors=True) == 5
+    table = parquet.read_table(tmp_path / "items.parquet")
+    assert table.column_names == [*FIELDS, *CLUSTERS, "mine", "vector"]
+    assert str(table.schema.field("vector").type) == "fixed_size_list<element: float>[13]"
+    found = np.array(table["vector"].to_pylist(), np.float32)
+    assert odd.search_many(found, k=1).ids[:, 0].tolist() == table["id"].to_pylist()
+    clusters = {item: one.id for one in odd.clusters("mine") for item in one.members}
+    assert dict(zip(table["id"].to_pylist(), table["mine"].to_pylist(), strict=True)) == clusters
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl"])
+def test_text_takes_no_vectors(odd: Collection, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"takes no vectors; export them to \.parquet or \.npz"):
+        odd.export(tmp_path / name, vectors=True)
+
+
+def test_a_table_in_memory(odd: Collection) -> None:
+    pandas = pytest.importorskip("pandas", reason="tables need pandas")
+    odd.make_clustering("mine", k=2)
+    found = odd.to_pandas()
+    assert found.columns.tolist()[:13] == list(FIELDS[:-1])
+    assert found.columns.tolist()[13:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
+    first = found.iloc[0]
+    assert (first["text"], first["metadata.text"]) == ("words, words", 'a "b", c;\nd\té')
+    assert first["deep"] == {"list": [1, None, True, {"x": 1.5}]}
+    assert found["colour"].tolist() == [item.metadata["colour"] for item in odd.items().items]
+    assert found["id"].tolist() == [item.id for item in odd.items().items]
+    assert {str(found[name].dtype) for name in ("id", "width", "coarse", "mine")} == {"Int64"}
+    for place, level in enumerate(CLUSTERS):
+        expected = [one[place] for one in clusters_of(odd).values()]
+        assert ["" if one is pandas.NA else one for one in found[level]] == expected
+    assert odd.to_pandas(where={"colour": "red"})["colour"].tolist() == ["red"]
+    assert odd.to_pandas(where={"nobody": 1}).columns.tolist() == [*FIELDS[:-1], *CLUSTERS, "mine"]
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl", "items.parquet", "items.npz"])
+def test_a_filter_chooses(ready_made: Collection, tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    assert ready_made.export(tmp_path / name, where={"number": {"$lt": 3}}) == 3
+    assert ready_made.export(tmp_path / name, where={"nobody": 1}) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [name]
+
+
+@pytest.mark.parametrize("name", ["items.xlsx", "items", ".csv", "items.csv.gz"])
+def test_an_unknown_format_is_named(ready_made: Collection, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"use one of: \.csv, \.jsonl, \.parquet, \.npz"):
+        ready_made.export(tmp_path / name)
+
+
+def test_a_place_that_can_not_be_written_is_named(ready_made: Collection, tmp_path: Path) -> None:
+    with pytest.raises(WriteFailed, match=r"nowhere/items\.csv can't be written: No such file"):
+        ready_made.export(tmp_path / "nowhere" / "items.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(WriteFailed):
+        ready_made.export(tmp_path / "folder.csv")
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_there_is_replaced_whole(ready_made: Collection, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("old" * 10_000)
+    ready_made.export(tmp_path / "items.csv")
+    assert "old" not in (tmp_path / "items.csv").read_text()
+
+
+def test_without_vectors_there_is_no_npz(collection: Collection, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no vectors yet"):
+        collection.export(tmp_path / "items.npz")
+    with pytest.raises(UsageError, match="no vectors yet"):
+        collection.export(tmp_path / "items.parquet", vectors=True)
+    assert collection.export(tmp_path / "items.parquet") == 0
+
+
+def test_a_path_may_begin_at_home(ready_made: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ready_made.export("~/items.csv")
+    assert (tmp_path / "items.csv").is_file()
+
+
+def test_many_items_are_exported_in_their_order(ready_made: Collection, tmp_path: Path) -> None:
+    ready_made.add_vectors(np.random.default_rng(0).random((2500, 8)))
+    ready_made.export(tmp_path / "items.jsonl")
+    ids = [json.loads(line)["id"] for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert ids == list(range(1, 2521))

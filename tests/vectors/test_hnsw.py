@@ -1,0 +1,170 @@
+"""What hnswlib needs help with: capacity, deleted slots, exact copies, silent failures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.errors import BadQuery, BadSetting, StoredFileDamaged, WriteFailed
+from indexers.testing import VectorIndexContract
+from indexers.vectors.exact import Exact
+from indexers.vectors.hnsw import Hnsw
+from tests.support.graphs import clustered, recall
+
+
+class TestContract(VectorIndexContract):
+    def index(self) -> Hnsw:
+        return Hnsw(self.dimension, self.metric)
+
+
+class TestInnerProducts(TestContract):
+    metric = "ip"
+
+
+class TestDistances(TestContract):
+    metric = "l2"
+
+
+def pair(metric: str = "cosine", dimension: int = 32) -> tuple[Hnsw, Exact]:
+    return Hnsw(dimension, metric), Exact(dimension, metric)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_scores_are_those_of_the_referee(metric: str) -> None:
+    index, flat = pair(metric)
+    vectors = clustered(1500)
+    for one in (index, flat):
+        one.add(np.arange(1500), vectors)
+    mine, true = index.search(vectors[:50] + 0.1, 5), flat.search(vectors[:50] + 0.1, 5)
+    same = mine.ids == true.ids
+    assert same.mean() >= 0.98
+    np.testing.assert_allclose(mine.scores[same], true.scores[same], rtol=1e-5, atol=1e-5)
+
+
+def test_removed_places_are_used_again() -> None:
+    index, flat = pair()
+    vectors, ids = clustered(2000), np.arange(2000)
+    for one in (index, flat):
+        one.add(ids, vectors)
+    rng = np.random.default_rng(3)
+    for turn in range(6):
+        gone = rng.choice(flat.ids(), 400, replace=False)
+        back = np.concatenate([gone[:100], np.arange(300) + 10_000 * (turn + 1)])
+        for one in (index, flat):
+            one.remove(gone)
+            one.add(back, clustered(400, seed=turn + 1))
+        assert (index.ids() == flat.ids()).all()
+    assert index._graph.get_current_count() == 2000
+    assert index._free == 0
+    assert recall(index, flat, clustered(100, seed=50)) >= 0.98
+
+
+def test_exact_copies_make_no_islands() -> None:
+    index, flat = pair()
+    vectors, copies = clustered(2000), np.repeat(clustered(4, seed=8), 300, axis=0)
+    rows = np.random.default_rng(1).permutation(3200)
+    for one in (index, flat):
+        one.add(np.arange(3200), np.concatenate([vectors, copies])[rows])
+    assert index._graph.get_current_count() == 2004
+    queries = np.concatenate([clustered(200, seed=9), copies[::300]])
+    assert recall(index, flat, queries) >= 0.99
+    assert (index.search(copies[::300], 200).ids == flat.search(copies[::300], 200).ids).all()
+
+
+def test_copies_survive_the_one_that_stands_for_them(tmp_path: Path) -> None:
+    index, flat = pair()
+    vectors = clustered(60)
+    vectors[10:40] = vectors[10]
+    for one in (index, flat):
+        one.add(np.arange(60), vectors)
+    for gone in ([10], [12, 11, 13], [30, 3], [14, 39], list(range(15, 38))):
+        for one in (index, flat):
+            one.remove(np.array(gone))
+        index.save(tmp_path / f"{gone[0]}")
+        loaded = Hnsw(32)
+        loaded.load(tmp_path / f"{gone[0]}")
+        for one in (index, loaded):
+            assert (one.search(vectors, 60).ids == flat.search(vectors, 60).ids).all()
+    for one in (index, flat):  # the last copy becomes another picture, a stranger becomes a copy
+        one.add(np.array([38, 50]), np.stack([vectors[0], vectors[10]]))
+    assert (index.search(vectors, 60).ids == flat.search(vectors, 60).ids).all()
+
+
+def test_zero_and_minus_zero_are_copies() -> None:
+    index = Hnsw(3)
+    index.add(np.arange(2), np.array([[1, 0, 0], [1, -0.0, 0]]))
+    assert index._graph.get_current_count() == 1
+    assert index.search([[2, 0, 0]], 3).ids.tolist() == [[0, 1, -1]]
+
+
+def test_nodes_that_cannot_be_reached_do_not_break_a_search() -> None:
+    index = Hnsw(8, ef=1, M=2, ef_construction=4)
+    centres = np.eye(8)[:4] * 1000  # far apart, with too few links: the graph falls to pieces
+    index.add(np.arange(2000), np.repeat(centres, 500, axis=0) + np.random.default_rng(0).standard_normal((2000, 8)))
+    answer = index.search(centres, 1900)
+    assert answer.ids.shape == (4, 1900)
+    for ids in answer.ids:
+        found = ids[ids >= 0]
+        assert len(set(found.tolist())) == len(found) > 0
+
+
+def test_a_loaded_file_keeps_its_settings_and_grows(tmp_path: Path) -> None:
+    index, flat = pair()
+    for one in (index, flat):
+        one.add(np.arange(1024), clustered(1024))
+    index.save(tmp_path / "file")
+    loaded = Hnsw(32, ef=77)
+    loaded.load(tmp_path / "file")
+    assert loaded._graph.ef == 77
+    for one in (loaded, flat):
+        one.add(np.arange(1024, 2048), clustered(1024, seed=1))
+    assert recall(loaded, flat, clustered(100, seed=2)) >= 0.99
+
+
+def test_a_table_that_does_not_belong_to_the_graph_is_noticed(tmp_path: Path) -> None:
+    for name, count in (("a", 50), ("b", 60)):
+        index = Hnsw(32)
+        index.add(np.arange(count), clustered(count))
+        index.save(tmp_path / name)
+    (tmp_path / "b.ids").replace(tmp_path / "a.ids")
+    with pytest.raises(StoredFileDamaged, match="belong together"):
+        Hnsw(32).load(tmp_path / "a")
+    (tmp_path / "a.ids").write_bytes(b"12345678" * 3)
+    with pytest.raises(StoredFileDamaged, match=r"a\.ids"):
+        Hnsw(32).load(tmp_path / "a")
+
+
+def test_a_silently_shortened_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Hnsw(32)
+    index.add(np.arange(50), clustered(50))
+
+    class Full:
+        def __init__(self, graph: object) -> None:
+            self.graph = graph
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.graph, name)
+
+        def save_index(self, path: bytes) -> None:
+            Path(path.decode()).write_bytes(b"half")
+
+    monkeypatch.setattr(index, "_graph", Full(index._graph))
+    with pytest.raises(WriteFailed, match="took 4 of"):
+        index.save(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "setting", [{"M": 1}, {"M": 129}, {"ef": 0}, {"ef_construction": 2}, {"threads": -1}, {"M": 4.5}]
+)
+def test_settings_out_of_range_are_named(setting: dict[str, int]) -> None:
+    with pytest.raises(BadSetting, match=next(iter(setting))):
+        Hnsw(3, **setting)
+
+
+def test_unknown_settings_metrics_and_uses_are_refused() -> None:
+    with pytest.raises(BadSetting, match="'m'"):
+        Hnsw(3, m=3)
+    with pytest.raises(BadSetting, match="l1"):
+        Hnsw(3, "l1")
+    with pytest.raises(BadQuery, match="shared layer"):
+        Hnsw(3).search(np.ones((1, 3)), 1, allowed=np.array([1]))

@@ -1,0 +1,137 @@
+"""Whatever a restriction keeps, and wherever the query lies, the answer is that of a scan."""
+
+import numpy as np
+import pytest
+
+from indexers.types import Neighbours
+from indexers.vectors import searcher as layer
+from indexers.vectors.exact import Exact
+from indexers.vectors.hnsw import Hnsw
+from indexers.vectors.searcher import Searcher
+
+COUNT, DIMENSION, GROUPS = 6000, 32, 60
+IDS = np.arange(COUNT) * 2 + 10
+
+
+def made(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors in clusters, and the cluster of each."""
+    centres = np.random.default_rng(7).standard_normal((GROUPS, DIMENSION))
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, GROUPS, count)
+    return (centres[group] + 0.5 * rng.standard_normal((count, DIMENSION))).astype(np.float32), group
+
+
+VECTORS, GROUP = made(COUNT, 0)
+QUERIES, QUERY_GROUP = made(120, 1)
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Exact, Hnsw]:
+    flat, index = Exact(DIMENSION), Hnsw(DIMENSION)
+    for one in (flat, index):
+        one.add(IDS, VECTORS)
+        one.position = 17
+    return flat, index
+
+
+@pytest.fixture
+def searcher(both: tuple[Exact, Hnsw]) -> Searcher:
+    return Searcher(*both, small=0)
+
+
+def restriction(share: float, shape: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ids that are kept, and which of the queries to ask."""
+    rng = np.random.default_rng(3)
+    if shape == "random":
+        return IDS[rng.random(COUNT) < share], np.ones(len(QUERIES), dtype=bool)
+    groups = rng.permutation(GROUPS)[: max(1, round(share * GROUPS))]
+    inside = np.isin(QUERY_GROUP, groups)
+    return IDS[np.isin(GROUP, groups)], inside if shape == "inside" else ~inside
+
+
+def recall(answer: Neighbours, true: Neighbours) -> float:
+    most = int((true.ids[0] >= 0).sum())
+    assert (answer.ids[:, most:] == -1).all()
+    if most == 0:
+        return 1.0
+    return float(np.mean(answer.scores[:, :most] >= true.scores[:, most - 1 : most] - 1e-6))
+
+
+@pytest.mark.parametrize("ways", ["by cost", "over-fetch always"])
+@pytest.mark.parametrize("shape", ["random", "inside", "outside"])
+@pytest.mark.parametrize("share", [0.0001, 0.01, 0.1, 0.5, 0.9, 1.0])
+def test_restrictions_keep_recall(
+    searcher: Searcher, share: float, shape: str, ways: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if ways != "by cost":
+        monkeypatch.setattr(layer, "CANDIDATE", 0.01)
+    allowed, asked = restriction(share, shape)
+    queries = QUERIES[asked]
+    if not len(queries):
+        pytest.skip("no query lies outside of everything")
+    kept = searcher.flat.restrict(allowed)
+    true = searcher.flat.search(queries, 10, kept)
+    many = searcher.search(queries, 10, kept)
+    alone = [searcher.search(query, 10, kept) for query in queries[:30]]
+    assert recall(many, true) >= 0.99
+    each = [Neighbours(true.ids[i : i + 1], true.scores[i : i + 1], 0) for i in range(len(alone))]
+    assert np.mean([recall(one, its) for one, its in zip(alone, each, strict=True)]) >= 0.99
+    assert np.isin(many.ids[many.ids >= 0], allowed).all()
+    assert many.position == 17
+
+
+def test_all_paths_give_the_same_scores_and_order(searcher: Searcher) -> None:
+    true = searcher.flat.search(QUERIES, 10)
+    for allowed in (None, IDS[:-1], IDS):
+        answer = searcher.search(QUERIES, 10, allowed)
+        same = answer.ids == true.ids
+        assert same.mean() >= 0.99
+        np.testing.assert_allclose(answer.scores[same], true.scores[same], atol=1e-6, rtol=0)
+        assert (np.diff(answer.scores, axis=1) <= 0).all()
+
+
+def test_excluded_nearest_half_is_found_out(searcher: Searcher) -> None:
+    """The worst case for a graph: all that is near is excluded."""
+    near = searcher.flat.search(QUERIES[0], COUNT).ids[0]
+    kept = searcher.flat.restrict(near[COUNT // 2 :])
+    for _ in range(20):
+        assert searcher.search(QUERIES[0], 10, kept).ids[0].tolist() == near[COUNT // 2 :][:10].tolist()
+
+
+def test_more_than_there_is_comes_padded(searcher: Searcher) -> None:
+    answer = searcher.search(QUERIES[:2], 30, IDS[:20])
+    assert (answer.ids[:, 20:] == -1).all()
+    assert np.isneginf(answer.scores[:, 20:]).all()
+    assert (np.sort(answer.ids[:, :20]) == IDS[:20]).all()
+    whole = searcher.search(QUERIES[:2], COUNT + 5)
+    assert (np.sort(whole.ids[:, :COUNT]) == IDS).all()
+    assert (whole.ids[:, COUNT:] == -1).all()
+
+
+def test_nobody_allowed_gives_nothing(searcher: Searcher) -> None:
+    assert (searcher.search(QUERIES[:2], 3, np.array([1, 3])).ids == -1).all()
+
+
+def test_a_radius_is_complete(searcher: Searcher) -> None:
+    scores = searcher.flat.prepare(VECTORS) @ searcher.flat.prepare(QUERIES[0])[0]
+    ids, found = searcher.within(QUERIES[0], 0.5)
+    assert set(ids.tolist()) == set(IDS[scores >= 0.5].tolist())
+    assert (np.diff(found) <= 0).all()
+    some, _ = searcher.within(QUERIES[0], 0.5, IDS[::3])
+    assert set(some.tolist()) == set(ids.tolist()) & set(IDS[::3].tolist())
+
+
+def test_small_collections_are_scanned(both: tuple[Exact, Hnsw]) -> None:
+    empty = Hnsw(DIMENSION)
+    assert Searcher(both[0], empty, small=COUNT).search(QUERIES[:1], 3).ids.min() >= 10
+    assert Searcher(both[0]).search(QUERIES[:1], 3).ids.min() >= 10
+
+
+def test_what_the_graph_cannot_reach_is_scanned() -> None:
+    flat, index = Exact(8), Hnsw(8, ef=1, M=2, ef_construction=4)
+    far = np.repeat(np.eye(8)[:4] * 1000, 500, axis=0) + np.random.default_rng(0).standard_normal((2000, 8))
+    for one in (flat, index):
+        one.add(np.arange(2000), far)
+    answer = Searcher(flat, index, small=0).search(far[::500], 1900)
+    assert (answer.ids == flat.search(far[::500], 1900).ids).mean() > 0.9
+    assert (answer.ids >= 0).all()

@@ -1,0 +1,64 @@
+"""What USearch needs help with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.vectors.base import VectorIndex
+from indexers.vectors.usearch import Usearch
+from tests.support.graphs import Behind, RoundedContract, RoundedTests, clustered
+
+pytest.importorskip("usearch", reason="needs the extra usearch")
+
+
+class TestContract(RoundedContract):
+    kind = Usearch
+
+
+class TestInnerProducts(TestContract):
+    metric = "ip"
+
+
+class TestDistances(TestContract):
+    metric = "l2"
+
+
+class TestEightBits(TestContract):
+    precision = "i8"
+    least_recall = 0.9
+
+
+class TestBehindTheSharedLayer(TestContract):
+    score_error, least_recall = 1e-5, 0.99
+
+    def index(self) -> VectorIndex:
+        return Behind(Usearch(self.dimension, self.metric, precision=self.precision, threads=1))
+
+
+class TestEightBitsBehindTheSharedLayer(TestBehindTheSharedLayer):
+    precision = "i8"
+
+
+class TestUsearch(RoundedTests):
+    kind = Usearch
+
+    @pytest.mark.parametrize("change", ["add", "remove", "replace", "rename"])
+    def test_the_graph_lies_in_its_file_until_something_changes(self, change: str, tmp_path: Path) -> None:
+        vectors = clustered(300)
+        vectors[1] = vectors[0]
+        made, index = Usearch(32), Usearch(32)
+        made.add(np.arange(300), vectors)
+        made.save(tmp_path / "file")
+        before = (tmp_path / "file").read_bytes()
+        index.load(tmp_path / "file")
+        index.search(vectors, 5)
+        index.save(tmp_path / "again")
+        assert index._pages is not None
+        if change in ("add", "replace"):
+            index.add(np.array([900 if change == "add" else 7]), clustered(1, seed=1))
+        else:
+            index.remove(np.array([0 if change == "rename" else 7]))
+        assert index._pages is None
+        assert (index.search(vectors[20:], 1).ids[:, 0] == np.arange(20, 300)).all()
+        assert (tmp_path / "file").read_bytes() == (tmp_path / "again").read_bytes() == before
