@@ -1,4 +1,4 @@
-"""Run by Alembic. The connection is given by `indexers.catalogue.upgrade`, or made from `-x collection=DIR` on a command line."""
+"""Run by Alembic. `indexers.catalogue.upgrade` gives the connection; on a command line, `-x collection=DIR` does."""
 
 from pathlib import Path
 

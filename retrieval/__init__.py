@@ -46,23 +46,23 @@ if TYPE_CHECKING:
         WriterBusy,
     )
     from indexers.pipeline import Progress
-    from indexers.types import Neighbours
+    from indexers.types import Failure, Neighbours
     from retrieval.collection import Collection
-    from retrieval.duplicates.grouping import DuplicateGroup, Match, Pair
-    from retrieval.duplicates.moving import Move
-    from retrieval.evaluation.request import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.clusters import (
         Cluster,
         ClusterEvent,
         Clusters,
         Drift,
-        Group,
         Loose,
         NamedClustering,
         Outlier,
         Partition,
     )
-    from retrieval.records.items import AddReport, Failure, Hit, Hits, Info, Item, Page, Report, SyncReport
+    from retrieval.records.duplicates import DuplicateGroup, Match, Move, Pair
+    from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
+    from retrieval.records.items import Item, Page
+    from retrieval.records.reports import AddReport, Info, Report, SyncReport
+    from retrieval.records.search import Group, Hit, Hits
     from retrieval.search.query import item, text
 
 __version__ = "0.1.0"
@@ -74,13 +74,14 @@ _ROOMS = {
         NotFound PictureError PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
         UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.pipeline": "Progress",
-    "indexers.types": "Neighbours",
+    "indexers.types": "Failure Neighbours",
     "retrieval.collection": "Collection",
-    "retrieval.records.clusters": "Cluster ClusterEvent Clusters Drift Group Loose NamedClustering Outlier Partition",
-    "retrieval.duplicates.grouping": "DuplicateGroup Match Pair",
-    "retrieval.evaluation.request": "Evaluation JudgedClustering JudgedSpace",
-    "retrieval.duplicates.moving": "Move",
-    "retrieval.records.items": "AddReport Failure Hit Hits Info Item Page Report SyncReport",
+    "retrieval.records.clusters": "Cluster ClusterEvent Clusters Drift Loose NamedClustering Outlier Partition",
+    "retrieval.records.duplicates": "DuplicateGroup Match Move Pair",
+    "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
+    "retrieval.records.items": "Item Page",
+    "retrieval.records.reports": "AddReport Info Report SyncReport",
+    "retrieval.records.search": "Group Hit Hits",
     "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -18,14 +18,18 @@ from indexers.vectors.metrics import canonical
 from retrieval.clusters import browse
 from retrieval.config import Config
 from retrieval.evaluation import request as evaluation
-from retrieval.evaluation.request import Evaluation
 from retrieval.filters import parse
-from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
-from retrieval.records.items import Hits, Info, Item, Page, gathered
+from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Partition
+from retrieval.records.evaluation import Evaluation
+from retrieval.records.items import Item, Page
+from retrieval.records.reports import Info
+from retrieval.records.search import Group, Hits
 from retrieval.search import search as searching
 from retrieval.search.query import Question
-from retrieval.search.search import GROUPS, Options, View
+from retrieval.search.search import GROUPS, Options
+from retrieval.spaces.info import gathered
 from retrieval.spaces.spaces import Spaces
+from retrieval.spaces.view import View, check_level
 
 T = TypeVar("T")
 Name = int | str
@@ -104,7 +108,7 @@ class Answers:
         found = self._ask(space, ask)
         if found is None:
             searching.check(how)
-            searching.check_level(how.level)
+            check_level(how.level)
             if query is None and sum(one is not None for one in (picture, text, item, vector, mix)) != 1:
                 raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
             return Hits((), self.change())

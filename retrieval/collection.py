@@ -25,12 +25,12 @@ from retrieval.answers import NAMES, Name
 from retrieval.clusters.named import Clusterings
 from retrieval.duplicates.finder import Copies
 from retrieval.filters import parse
-from retrieval.records.items import AddReport, Item, Report, SpaceInfo, SyncReport, tallied
+from retrieval.records.items import VECTOR, Item
+from retrieval.records.reports import AddReport, Report, SpaceInfo, SyncReport, tallied
 from retrieval.spaces.spaces import Spaces, check_name, remembered
 from retrieval.transfer import exporting as transfer
 from retrieval.transfer import importing as imports
 from retrieval.transfer import sources
-from retrieval.transfer.exporting import VECTOR
 
 Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Watch = Callable[[Progress], object]

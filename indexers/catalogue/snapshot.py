@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from indexers.arrays import chunks
 from indexers.catalogue import full_text as words
 from indexers.catalogue.clusterings import Groupings
 from indexers.catalogue.clusters import Remembered
@@ -35,14 +36,7 @@ from indexers.pictures.scan import to_uri
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
 from indexers.vectors.allowed import distinct
 
-T = TypeVar("T")
 NEAR = "near {}"  # the setting of a space
-CHUNK = 1000  # values in one IN list: far below every database's limit, and few statements all the same
-
-
-def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
 
 
 # the statements of the search path are made once: building one costs more than running it

@@ -11,6 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from indexers.arrays import chunks
 from indexers.catalogue import full_text as words
 from indexers.catalogue import metadata as attributes
 from indexers.catalogue.clusterings import Grouped
@@ -28,7 +29,7 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
-from indexers.catalogue.snapshot import NEAR, Snapshot, chunks
+from indexers.catalogue.snapshot import NEAR, Snapshot
 from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
 
 LEFT = "left"

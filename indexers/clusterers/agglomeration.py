@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from indexers.arrays import Ints
 from indexers.clusterers.steps.dendrogram import after
 from indexers.clusterers.steps.neighbours import nearest, pairs, unit
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import merges
-from indexers.tree.storage import Ints
 
 APART = 2.0
 """The distance at which parts that no edge joins are put together: more than any other."""

@@ -1,0 +1,1 @@
+"""The family of embedders: pictures in, vectors out."""

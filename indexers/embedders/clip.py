@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from indexers.devices import pick_device
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.quick import pick_device
 from indexers.embedders.transform import Transform, of_open_clip
 from indexers.errors import BadQuery, BadSetting, MissingPackage, WeightsUnavailable
 from indexers.types import Json, Vectors

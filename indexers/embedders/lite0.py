@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from indexers.devices import check_device, pick_device
 from indexers.embedders.base import Embedder
-from indexers.embedders.quick import check_device, fold, missing_packages, pick_device
+from indexers.embedders.quick import fold, missing_packages
 from indexers.embedders.transform import crop
 from indexers.embedders.weights import weights_missing
 from indexers.errors import MissingPackage, WeightsUnavailable

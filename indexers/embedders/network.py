@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from indexers.devices import check_device, pick_device
 from indexers.embedders import weights
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import LEAST_COSINE, PRECISIONS, Engine, Torch, candidates, cosine, onnx_bytes
-from indexers.embedders.quick import check_device, folded, missing_packages, pick_device
+from indexers.embedders.quick import folded, missing_packages
 from indexers.embedders.transform import Floats, Transform
 from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors

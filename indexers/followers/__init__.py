@@ -1,0 +1,1 @@
+"""What follows the catalogue: files and memory that are brought up to date from its changes."""

@@ -18,8 +18,8 @@ from typing import ClassVar
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
-from indexers.catalogue.writer_lock import SharedLock
 from indexers.errors import WriterBusy
+from indexers.followers.shared_lock import SharedLock
 from indexers.types import Change, Space
 
 log = logging.getLogger("nearkin")

@@ -1,0 +1,1 @@
+"""Pictures: where they lie, how they are read, and how hostile ones are held off."""

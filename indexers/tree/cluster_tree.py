@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from indexers.arrays import NONE, Ints
 from indexers.errors import UsageError
 from indexers.tree import cuts
 from indexers.tree import persistence as saved
-from indexers.tree.crown import Crown
 from indexers.tree.fixed_point import SCALE
-from indexers.tree.groups import Groups
-from indexers.tree.leaves import Change, Items, changed, checked
+from indexers.tree.leaves import Change, changed, checked
 from indexers.tree.levels import Levels, levels
-from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import Rounds
-from indexers.tree.storage import NONE, Ints
+from indexers.tree.state import TreeState
 from indexers.tree.update import Update
 
 
@@ -45,7 +42,7 @@ class Labels:
     node: Ints
 
 
-class ClusterTree:
+class ClusterTree(TreeState):
     """Items become *leaves* (one per distinct rounded vector) and leaves are joined in rounds with falling thresholds:
     every node links to its most similar neighbour if that is at least the threshold, and within each group of linked
     nodes exact average linkage merges whatever is at least that similar (`groups`). The tree is binary and its heights
@@ -58,14 +55,6 @@ class ClusterTree:
 
     dimension: of the vectors. limit: nodes from which on all pairs are compared.
     """
-
-    def __init__(self, dimension: int, limit: int = 1000) -> None:
-        self.dimension, self.limit = dimension, limit
-        self.nodes = Nodes(dimension)
-        self.groups = Groups()
-        self.items = Items()
-        self.crown = Crown()
-        self.rounds = Rounds()
 
     def __len__(self) -> int:
         """Items."""

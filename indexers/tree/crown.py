@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NONE, Ints
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import NONE, Ints
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NONE, Ints
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import NONE, Ints
 
 MEMBERS = 5
 """Items that make a cluster; fewer are loose."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NONE, Ints, distinct, grown
 from indexers.tree.fixed_point import FLOAT64, UNIT
 from indexers.tree.linkage import average_linkage
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import NONE, Ints, Lists, Sums, distinct, grown
+from indexers.tree.storage import Lists, Sums
 
 CELLS = 2_000_000
 """Numbers in one batch of groups that merge at once: 16 MB."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import Ints, contains, distinct, grown
 from indexers.errors import BadVector, UsageError
 from indexers.tree.fixed_point import contents, fingerprints, rounded
 from indexers.tree.nodes import NEVER, Nodes
 from indexers.tree.rounds import THRESHOLDS, Leaves
-from indexers.tree.storage import Ints, contains, distinct, grown
 
 LARGEST = 2**31 - 1
 

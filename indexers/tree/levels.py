@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import Ints, distinct
 from indexers.tree.cuts import MEMBERS, between, kept, merges, tops
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import Ints, distinct
 
 CANDIDATES = 96
 """Cuts among which levels are chosen first, in geometric steps of their counts."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.tree.storage import NONE, Ints, Lists, Sums, distinct, grown
+from indexers.arrays import NONE, Ints, distinct, grown
+from indexers.tree.storage import Lists, Sums
 
 NEVER = 20_000
 """The birth of what does not exist."""

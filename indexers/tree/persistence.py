@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexers.tree.nodes import Lives, Nodes
+from indexers.tree.state import TreeState
 from indexers.tree.storage import Lists, Sums
-
-if TYPE_CHECKING:
-    from indexers.tree.cluster_tree import ClusterTree
 
 FORMAT = 1
 LIVES = ("birth", "death", "above")
 Arrays = dict[str, NDArray[Any]]
 
 
-def state(tree: ClusterTree) -> Arrays:
+def state(tree: TreeState) -> Arrays:
     """Everything that the tree knows. Free slots are kept, so that node numbers stay."""
     nodes, groups = tree.nodes, tree.groups
     used, items = nodes.used, tree.items.ids()
@@ -48,7 +46,7 @@ def state(tree: ClusterTree) -> Arrays:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def restore(tree: ClusterTree, arrays: Mapping[str, NDArray[Any]]) -> None:
+def restore(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Fill an empty tree with what `state` gave."""
     nodes, groups, used = tree.nodes, tree.groups, len(arrays["size"])
     nodes.grow(max(used, nodes.capacity))
@@ -93,7 +91,7 @@ def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:
         sums.free[kind] = np.flatnonzero(free).tolist()
 
 
-def nbytes(tree: ClusterTree) -> dict[str, int]:
+def nbytes(tree: TreeState) -> dict[str, int]:
     """Bytes that the tree takes, by what they are for. Python's own overhead of the dictionary is counted as 150 bytes
     an entry (measured)."""
     nodes, groups = tree.nodes, tree.groups

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from indexers.tree.storage import Ints
+from indexers.arrays import Ints
 
 THRESHOLDS = np.concatenate([1 - np.geomspace(0.002, 2, 72), np.full(16, -np.inf)])
 """Least similarity of each round. The distance 1 - threshold grows by a tenth from .002 to 2, and the last rounds only

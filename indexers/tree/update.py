@@ -20,12 +20,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NONE, Ints, contains, distinct
 from indexers.tree.crown import Crown
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.groups import Groups, Merged, best_links, connected, merged
 from indexers.tree.nodes import NEVER, Nodes
 from indexers.tree.rounds import THRESHOLDS, Leaves, Rounds, cap
-from indexers.tree.storage import NONE, Ints, contains, distinct
 from indexers.tree.watched_pairs import Pairs
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import Ints, contains, distinct
 from indexers.tree.nodes import Nodes
 from indexers.tree.rounds import Leaves
-from indexers.tree.storage import Ints, contains, distinct
 
 
 class Pairs:

@@ -1,0 +1,1 @@
+"""The family of vector indexes, and the exact search that stands beside them."""

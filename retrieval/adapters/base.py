@@ -11,15 +11,17 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from indexers import plugins
+from indexers.arrays import chunks
 from indexers.catalogue.metadata import APART
-from indexers.catalogue.snapshot import chunks
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
 from indexers.pictures import images
 from indexers.pictures.remote import is_remote, read
 from indexers.types import Json, Limits
 from retrieval.collection import Collection
-from retrieval.records.items import AddReport, Hit, Item
+from retrieval.records.items import Item
+from retrieval.records.reports import AddReport
+from retrieval.records.search import Hit
 
 Place = str | PathLike[str] | Collection
 """A collection's folder, or one that is open already."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from indexers.errors import MissingPackage, UsageError
 from indexers.types import Failure, Json
 from retrieval.collection import Collection
-from retrieval.records.items import AddReport
+from retrieval.records.reports import AddReport
 from retrieval.transfer.importing import plain
 
 BATCH = 512

@@ -23,7 +23,8 @@ from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, NearkinError, UsageError
 from indexers.types import Json
 from retrieval.adapters import base
-from retrieval.records.items import Hit, Item
+from retrieval.records.items import Item
+from retrieval.records.search import Hit
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict

@@ -18,7 +18,8 @@ from indexers.errors import UsageError
 from indexers.types import Json
 from retrieval.adapters import base
 from retrieval.collection import Collection
-from retrieval.records.items import Hit, Hits, Item
+from retrieval.records.items import Item
+from retrieval.records.search import Hit, Hits
 
 try:
     from langchain_core.documents import Document

@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers import plugins
-from indexers.catalogue.snapshot import chunks
+from indexers.arrays import chunks
 from indexers.embedders.base import Embedder
 from indexers.errors import PictureError, UsageError
 from indexers.pictures import images

@@ -1,0 +1,1 @@
+"""The command line: one call into the library for each command."""

@@ -38,6 +38,8 @@ def clusters(
 
     With --since, also what has happened to them.
     """
+    from indexers.types import LEVELS
+    from retrieval.cli import cluster_tree
     from retrieval.pages import album as showing
     from retrieval.pages import clusters as album
 
@@ -47,7 +49,7 @@ def clusters(
             found = source.cut(count, threshold) if cut else source.clusters(level or "medium", since=since)
             emit(found.to_dict()) if as_json else show(found)
             return
-        made = showing.album(source, source.path.name, since, names=(level,) if level else album.LEVELS)
+        made = showing.album(source, source.path.name, since, names=(level,) if level else LEVELS)
         happened = source.cluster_events(since) if since is not None else ()
         if html is not None:
             page = album.html(made, showing.thumbnails(source))
@@ -55,10 +57,10 @@ def clusters(
             say(f"wrote {len(made.tiles)} clusters to {html}")
             return
         if as_json:
-            levels = {one: source.clusters(one, since=since).to_dict() for one in album.LEVELS}
+            levels = {one: source.clusters(one, since=since).to_dict() for one in LEVELS}
             emit({"levels": levels, "events": [one.to_dict() for one in happened], "as_of": made.as_of})
             return
-        say(album.tree(made, shutil.get_terminal_size((100, 24)).columns, depth))
+        say(cluster_tree.tree(made, shutil.get_terminal_size((100, 24)).columns, depth))
         for one in happened:
             name = f"{one.name!r} " if one.name else ""
             numbers = f" (+{one.gained} -{one.lost}, now {one.size})" if one.cluster else ""

@@ -15,7 +15,8 @@ from indexers.pictures.images import decode, shrink
 from retrieval.collection import Collection
 from retrieval.pages import album as showing
 from retrieval.pages import clusters as album
-from retrieval.records.items import Hits
+from retrieval.pages.album import Album, Tile
+from retrieval.records.search import Hits
 from retrieval.search.query import item
 
 EDGE = 128
@@ -77,7 +78,7 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
     say(f"                 nearkin clusters -c {folder / 'collection'}")
 
 
-def families(kin: album.Album) -> list[album.Tile]:
+def families(kin: Album) -> list[Tile]:
     """The largest ones of medium that have a name of their own."""
     named = [tile for tile in kin.tiles if tile.level == "medium" and tile.name]
     return sorted({tile.name: tile for tile in reversed(named)}.values(), key=lambda tile: -tile.size)[:10]

@@ -22,7 +22,7 @@ from pathlib import Path
 from indexers import plugins
 from indexers.catalogue.sqlite import NETWORK, file_system
 from indexers.errors import NearkinError
-from retrieval.records.items import Record
+from retrieval.records.base import Record
 
 DEVELOPERS = ("all", "bench", "test")
 """Extras that nobody needs who only uses it."""

@@ -15,8 +15,7 @@ from retrieval.cli.output import emit, say, written
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
-    from retrieval.duplicates.grouping import DuplicateGroup
-    from retrieval.duplicates.moving import Move
+    from retrieval.records.duplicates import DuplicateGroup, Move
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +69,7 @@ def told(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
 
 
 def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
-    from retrieval.duplicates.grouping import differs
+    from retrieval.records.duplicates import differs
 
     for group in found:
         items = {item.id: item for item in source.get(group.items)}

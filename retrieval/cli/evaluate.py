@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from retrieval.evaluation.columns import Figure
-    from retrieval.evaluation.request import Evaluation
+    from retrieval.records.evaluation import Evaluation
 
 
 def register(app: typer.Typer) -> None:

@@ -14,7 +14,8 @@ import typer
 
 if TYPE_CHECKING:
     from indexers.embedders.overview import Entry
-    from retrieval.records.items import AddReport, Hits, SyncReport
+    from retrieval.records.reports import AddReport, SyncReport
+    from retrieval.records.search import Hits
 
 
 def say(line: str) -> None:

@@ -28,10 +28,12 @@ from retrieval.client.http import (
     safe,
 )
 from retrieval.clusters.browse import check_cut
-from retrieval.duplicates.grouping import DuplicateGroup
-from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, NamedClustering, Outlier
+from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier
 from retrieval.records.codec import revived
-from retrieval.records.items import ENDED, AddReport, Hit, Hits, Info, Item, Job, Page
+from retrieval.records.duplicates import DuplicateGroup
+from retrieval.records.items import Item, Page
+from retrieval.records.reports import ENDED, AddReport, Info, Job
+from retrieval.records.search import Group, Hit, Hits
 from retrieval.search.query import ItemOf, Text
 
 __all__ = ["Client", "NotAllowed", "ServerFault"]

@@ -1,0 +1,1 @@
+"""Browsing clusters, and clusterings by name."""

@@ -12,13 +12,21 @@ import numpy as np
 
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
-from indexers.types import LEVELS, ClusterRow, Ids, Level, Vectors
-from indexers.vectors.base import unit
-from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Group, Loose, Outlier, Partition
-from retrieval.records.items import Hit, Hits, Item, Page
-from retrieval.search.query import is_number, is_whole, whole
-from retrieval.search.search import View, families
-from retrieval.spaces.cluster_state import Facts, Families, Grouping, described
+from indexers.types import LEVELS, ClusterRow, Ids, Level
+from retrieval.checks import is_number, is_whole, whole
+from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Partition
+from retrieval.records.items import Item, Page
+from retrieval.records.search import Group, Hit, Hits
+from retrieval.spaces.cluster_state import (
+    Facts,
+    Families,
+    Grouping,
+    described,
+    find_cluster,
+    join_nearest,
+    nearest_clusters,
+)
+from retrieval.spaces.view import View, families
 
 Pages = Callable[[Ids, int, int], Page]
 """Items, page, size -> that page."""
@@ -45,7 +53,7 @@ def clusters(at: At, level: str, loose: str = "apart", since: int | None = None)
         return Clusters((), level, 0, 0)
     grouping = there.grouping(level)
     rows = at.snapshot.clusters.rows([one for one, _ in grouping.clusters])
-    joined = _joined(at.view, there, grouping) if loose == "nearest" else grouping
+    joined = join_nearest(at.view.flat.index, there, grouping) if loose == "nearest" else grouping
     found = [_cluster(at, there, rows[one], level, joined.members(one), since) for one, _ in joined.clusters]
     return Clusters(tuple(found), level, len(joined.members(0)), there.as_of)
 
@@ -95,26 +103,6 @@ def _cluster(at: At, there: Families, row: ClusterRow, level: Level, members: Id
     )
 
 
-def _nearest(view: View, there: Families, grouping: Grouping, items: Ids) -> tuple[Ids, Vectors]:
-    """For each item the cluster whose middle it is most similar to, and how similar; 0 where there is no cluster."""
-    ids = np.array([one for one, _ in grouping.clusters], np.int64)
-    if not len(ids) or not len(items):
-        return np.zeros(len(items), np.int64), np.zeros(len(items), np.float32)
-    middles = np.stack([there.facts(grouping.members(int(one)), view.flat.index).centroid for one in ids])
-    similarity = unit(view.flat.index.take(items)) @ unit(middles).T
-    best = similarity.argmax(1)
-    return ids[best], similarity[np.arange(len(items)), best]
-
-
-def _joined(view: View, there: Families, grouping: Grouping) -> Grouping:
-    """Loose items in the cluster nearest to them."""
-    alone = grouping.members(0)
-    alone = alone[view.flat.index.has(alone)]
-    labels = grouping.labels.copy()
-    labels[np.searchsorted(grouping.items, alone)] = _nearest(view, there, grouping, alone)[0]
-    return Grouping(grouping.items, labels)
-
-
 def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
     """The tree, which is at the snapshot's moment, cut anywhere. Clusters of fewer than five items are loose."""
     if at.view.tree is None:
@@ -127,7 +115,7 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
     found = []
     for node, size in grouping.clusters:
         members = grouping.members(node)
-        row = _known(there, members, at.snapshot)
+        row = find_cluster(there, members, at.snapshot)
         facts = there.facts(members, at.view.flat.index) if there else Facts(0, (), 0.0, np.empty(0, np.float32))
         new = there.new(members, None) if there else 0
         born = (row.given, row.born) if row else (False, None)
@@ -146,16 +134,6 @@ def grouped(at: At, found: Hits, level: str) -> tuple[Group, ...]:
     for hit, label in zip(found, labels, strict=True):
         parts.setdefault(label, []).append(hit)
     return tuple(Group(cluster(at, one) if one else None, tuple(some)) for one, some in parts.items())
-
-
-def _known(there: Families | None, members: Ids, snapshot: Snapshot) -> ClusterRow | None:
-    """The public cluster that has just these members."""
-    for level in reversed(LEVELS) if there else ():
-        assert there is not None
-        label = int(there.grouping(level).of(members[:1])[0])
-        if label and np.array_equal(there.grouping(level).members(label), members):
-            return snapshot.clusters.rows([label])[label]
-    return None
 
 
 def check_cut(count: Any, threshold: Any) -> None:
@@ -189,7 +167,7 @@ def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
         return ()
     alone = grouping.members(0)
     alone = alone[at.view.flat.index.has(alone)][(page - 1) * size : page * size]
-    nearest, similarity = _nearest(at.view, there, grouping, alone)
+    nearest, similarity = nearest_clusters(at.view.flat.index, there, grouping, alone)
     rows = at.snapshot.hits(alone.tolist())
     return tuple(
         Loose(one, rows[one].key, rows[one].uri, cluster or None, near)

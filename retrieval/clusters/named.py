@@ -17,11 +17,11 @@ from indexers.followers.clusterings import CHOOSING, Made, rows
 from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
 from indexers.vectors.base import unit
 from retrieval.answers import Answers
+from retrieval.checks import is_number, whole
 from retrieval.records.clusters import Drift, NamedClustering
-from retrieval.search.query import is_number, whole
-from retrieval.search.search import View, families
+from retrieval.records.items import FIELDS, VECTOR
 from retrieval.spaces.cluster_state import Families
-from retrieval.transfer.exporting import FIELDS, VECTOR
+from retrieval.spaces.view import View, families
 
 if TYPE_CHECKING:
     from indexers.clusterers.base import Watch

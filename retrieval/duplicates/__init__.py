@@ -1,0 +1,1 @@
+"""Finding, grouping, deciding on and moving duplicates."""

@@ -23,11 +23,11 @@ from indexers.pictures import images
 from indexers.pictures.scan import find, to_uri
 from indexers.types import FoundFile, ItemRow
 from retrieval.answers import Answers, Name
+from retrieval.checks import is_number, is_whole, whole
 from retrieval.duplicates import moving
-from retrieval.duplicates.grouping import DuplicateGroup, Match, groups, in_several_places
-from retrieval.duplicates.moving import Move
-from retrieval.search.query import is_number, is_whole, looked_at, whole
-from retrieval.search.search import View
+from retrieval.duplicates.grouping import groups, in_several_places
+from retrieval.records.duplicates import DuplicateGroup, Match, Move
+from retrieval.spaces.view import View, looked_at
 from retrieval.transfer.sources import content_of
 
 MANIFEST = "manifest.jsonl"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
 from indexers.followers.evidence import COPIES
-from indexers.types import ItemRow, Json
-from retrieval.records.items import Record
+from indexers.types import ItemRow
+from retrieval.records.duplicates import DuplicateGroup, Pair
 
 RULES = ("kept", "every pair", "connected")
 LOSSLESS = ("PNG", "TIFF", "BMP", "PSD")
@@ -29,54 +28,6 @@ REASONS = (
     "first hash",
 )
 """What decides, in the order of `worth`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair(Record):
-    """Two items that were compared. `score`: how sure it is that they are the same picture, 0 to 1."""
-
-    a: int
-    b: int
-    kind: str
-    score: float
-    evidence: Json = field(repr=False)
-
-
-def differs(pair: Pair, keep: int) -> list[str]:
-    """What was done to the copy, as seen from the one to keep. (The evidence says it of b, as seen from a.)"""
-    other_way = {"brighter": "darker", "darker": "brighter"} if pair.b == keep else {}
-    return [other_way.get(word, word) for word in pair.evidence.get("differs", ())]
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateGroup(Record):
-    """Copies of one picture. `id` depends on their contents alone. `keep`: which to keep, `reason`: why. `pairs`: what
-    is proven between members. `weakest`: the lowest score among them, which `weakest_pair` has. `diameter`: 1 - the
-    lowest score of any two members, 1 if some two were not found to be copies of each other; then `path` leads, from
-    copy to copy, from the one to keep to the member that is farthest from it."""
-
-    id: int
-    kind: str
-    items: tuple[int, ...]
-    keep: int
-    reason: str
-    pairs: tuple[Pair, ...]
-    weakest: float
-    weakest_pair: tuple[int, int] | None = None
-    diameter: float = 0.0
-    path: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Match(Record):
-    """An item that a picture is a copy of."""
-
-    item: int
-    key: str
-    uri: str | None
-    kind: str
-    score: float
-    evidence: Json = field(repr=False)
 
 
 def worth(row: ItemRow, prefer: str | None = None) -> tuple[Any, ...]:

@@ -10,28 +10,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from indexers.errors import UsageError, WriteFailed
 from indexers.pictures.images import fingerprint, read, to_path
 from indexers.pictures.remote import is_remote
-from retrieval.duplicates.grouping import DuplicateGroup
-from retrieval.records.items import Item, Record
+from retrieval.records.duplicates import DuplicateGroup, Move
+from retrieval.records.items import Item
 
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Move(Record):
-    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it is left alone."""
-
-    source: str
-    target: str
-    kept: str
-    done: bool = False
-    left: str = ""
 
 
 def plan(groups: Iterable[DuplicateGroup], items: Mapping[int, Item], folder: Path) -> list[Move]:

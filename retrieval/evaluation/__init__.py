@@ -1,0 +1,1 @@
+"""How good the spaces and clusterings of a collection are."""

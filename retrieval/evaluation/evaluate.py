@@ -21,9 +21,10 @@ from retrieval.evaluation import metrics as judging
 from retrieval.evaluation import trials
 from retrieval.evaluation.metrics import some
 from retrieval.evaluation.refits import TreeAgain, named_again, partitions_again
-from retrieval.evaluation.request import RANKED, Evaluation, JudgedClustering, JudgedSpace, Method, Wanted
-from retrieval.search.search import families
+from retrieval.evaluation.request import RANKED, Method, Wanted
+from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
 from retrieval.spaces.spaces import named
+from retrieval.spaces.view import families
 
 Again = Callable[[Vectors], Ids]
 """Rows -> the labels that the same way of clustering gives them."""

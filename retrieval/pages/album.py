@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from indexers.errors import NearkinError
 from indexers.types import LEVELS, Level, Limits
-from retrieval.pages.clusters import Album, Tile
+from retrieval.pages.page import printable
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
+
+Below = Mapping[int | None, list["Tile"]]
+"""The clusters inside each cluster, by its id; those in no other under None."""
 
 EDGE = 160
 """Pixels of a thumbnail's longer edge."""
@@ -59,3 +63,69 @@ def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
         return stream.getvalue()
 
     return thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One cluster, as it is shown."""
+
+    id: int
+    level: str
+    """One of the album's levels."""
+    name: str | None
+    """None: nobody has named it."""
+    size: int
+    parent: int | None
+    """Id of the coarser cluster that it lies in; None where there is none, or it is not shown."""
+    tightness: float
+    """Mean similarity among its members, 0 to 1."""
+    new: int
+    """Members that came lately."""
+    pictures: tuple[int, ...]
+    """Ids of the items that stand for it, the medoid first, up to nine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """What a view of the clusters is made of: plain records, so that a view asks no database."""
+
+    title: str
+    tiles: tuple[Tile, ...]
+    """Of all levels, nested by `parent`, the largest first."""
+    loose: int
+    """Items in no cluster."""
+    items: int
+    captions: Mapping[int, str]
+    """A short name (a file's name) by the id of the item."""
+    as_of: int
+    """The change number that all of it belongs to."""
+    note: str = ""
+    """Printed at the foot, such as an attribution."""
+    levels: tuple[str, ...] = LEVELS
+    """Coarse to fine."""
+
+
+def _below(album: Album) -> Below:
+    """Which clusters lie in which. A parent that is not shown, or not coarser, doesn't count: so no circles."""
+    ranks = {tile.id: album.levels.index(tile.level) for tile in album.tiles}
+    found: dict[int | None, list[Tile]] = {}
+    for tile in album.tiles:
+        coarser = tile.parent is not None and ranks.get(tile.parent, len(album.levels)) < ranks[tile.id]
+        found.setdefault(tile.parent if coarser else None, []).append(tile)
+    return found
+
+
+def _same(tile: Tile, below: Below) -> list[Tile]:
+    """The cluster and those of finer levels that hold just what it holds; the views show them as one."""
+    chain = [tile]
+    while len(inner := below.get(chain[-1].id, [])) == 1 and inner[0].size == tile.size:
+        chain += inner
+    return chain
+
+
+def _captions(album: Album, tile: Tile) -> list[str]:
+    return [printable(album.captions[item]) for item in tile.pictures if album.captions.get(item)]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -5,175 +5,17 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Any
-from unicodedata import category
 
-__all__ = ["LEVELS", "Album", "Tile", "html", "tree"]
+from retrieval.pages.album import Album, Below, Tile, _below, _captions, _counted, _same
+from retrieval.pages.page import printable
 
-LEVELS = ("coarse", "medium", "fine")
-_SAMPLES, _SAMPLE = 3, 24  # captions in a line of the tree, and the columns that one may take
-_JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
-
-Below = Mapping[int | None, list["Tile"]]
-"""The clusters inside each cluster, by its id; those in no other under None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One cluster, as it is shown."""
-
-    id: int
-    level: str
-    """One of the album's levels."""
-    name: str | None
-    """None: nobody has named it."""
-    size: int
-    parent: int | None
-    """Id of the coarser cluster that it lies in; None where there is none, or it is not shown."""
-    tightness: float
-    """Mean similarity among its members, 0 to 1."""
-    new: int
-    """Members that came lately."""
-    pictures: tuple[int, ...]
-    """Ids of the items that stand for it, the medoid first, up to nine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Album:
-    """What a view of the clusters is made of: plain records, so that a view asks no database."""
-
-    title: str
-    tiles: tuple[Tile, ...]
-    """Of all levels, nested by `parent`, the largest first."""
-    loose: int
-    """Items in no cluster."""
-    items: int
-    captions: Mapping[int, str]
-    """A short name (a file's name) by the id of the item."""
-    as_of: int
-    """The change number that all of it belongs to."""
-    note: str = ""
-    """Printed at the foot, such as an attribution."""
-    levels: tuple[str, ...] = LEVELS
-    """Coarse to fine."""
-
-
-def printable(text: str) -> str:
-    """The text with nothing in it that steers a terminal or turns the direction of reading, and that UTF-8 can hold.
-
-    File names come from strangers: they may hold escape sequences, line feeds, and bytes that are no text (which Python
-    keeps as surrogates). Those are spelled out; spaces of all kinds become plain ones.
-    """
-    return "".join(one if one.isprintable() or one in _JOINERS else _spelled(one) for one in text)
-
-
-def _spelled(letter: str) -> str:
-    return " " if category(letter) == "Zs" else letter.encode("unicode_escape").decode()
-
-
-def _below(album: Album) -> Below:
-    """Which clusters lie in which. A parent that is not shown, or not coarser, doesn't count: so no circles."""
-    ranks = {tile.id: album.levels.index(tile.level) for tile in album.tiles}
-    found: dict[int | None, list[Tile]] = {}
-    for tile in album.tiles:
-        coarser = tile.parent is not None and ranks.get(tile.parent, len(album.levels)) < ranks[tile.id]
-        found.setdefault(tile.parent if coarser else None, []).append(tile)
-    return found
-
-
-def _same(tile: Tile, below: Below) -> list[Tile]:
-    """The cluster and those of finer levels that hold just what it holds; the views show them as one."""
-    chain = [tile]
-    while len(inner := below.get(chain[-1].id, [])) == 1 and inner[0].size == tile.size:
-        chain += inner
-    return chain
-
-
-def _captions(album: Album, tile: Tile) -> list[str]:
-    return [printable(album.captions[item]) for item in tile.pictures if album.captions.get(item)]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-# ---- the terminal
-
-
-def tree(album: Album, width: int = 100, depth: int = 2) -> str:
-    """The clusters as an indented tree, the finer ones below the coarser ones, `depth` of them deep.
-
-    A line: size, name, some captions, what is new, and the id. A cluster without a name is called by its captions. One
-    that holds a single other of the same size is one line with it, under the name and id of the first that has a name.
-    No line is wider than `width` columns (at least 40), and each ends in `#id`, whatever had to be cut.
-    """
-    below = _below(album)
-    count = f"{_counted(album.items, 'item')}, {_counted(len(album.tiles), 'cluster')}, as of change {album.as_of:,}"
-    lines = [_cut(f"{printable(album.title)}: {count}", max(width, 40)), ""]
-    lines += _branches(album, below, below.get(None, []), max(width, 40), depth, "")
-    lines += [""] if below else []
-    lines += [printable(album.note)] if album.note else []
-    return "\n".join([*lines, _counted(album.loose, "loose item")])
-
-
-def _branches(album: Album, below: Below, tiles: list[Tile], width: int, depth: int, rail: str) -> Iterator[str]:
-    """The lines of these clusters, and of what lies in them."""
-    digits = max((len(f"{tile.size:,}") for tile in tiles), default=0)
-    for tile in tiles:
-        chain, last = _same(tile, below), tile is tiles[-1]
-        inner = below.get(chain[-1].id, [])
-        shown = next((one for one in chain if one.name), tile)
-        start = f"{rail}{'└' if last else '├'} {tile.size:>{digits},}  "
-        end = _facts(shown, len(inner) if depth <= 1 else 0, width - len(start))
-        room = width - len(start) - len(end)
-        text = _told(album, shown, room)
-        yield f"{start}{text}{' ' * (room - _columns(text))}{end}"
-        if depth > 1:
-            yield from _branches(album, below, inner, width, depth - 1, rail + ("  " if last else "│ "))
-
-
-def _facts(tile: Tile, parts: int, room: int) -> str:
-    """How a line ends: what is new, how many clusters lie in it unseen, and the id; only that where room is scarce."""
-    new = f"  +{tile.new:,} new" if tile.new else ""
-    unseen = f"  {_counted(parts, 'part')}" if parts else ""
-    full, bare = f"{unseen}{new}  #{tile.id}", f"  #{tile.id}"
-    return full if len(full) < room - 12 else bare
-
-
-def _told(album: Album, tile: Tile, room: int) -> str:
-    """What a line says of a cluster: its name, then captions in the room that is left."""
-    samples = ", ".join(_cut(one, _SAMPLE) for one in _captions(album, tile)[:_SAMPLES])
-    if not tile.name:
-        return _cut(samples or "unnamed", room)
-    name = _cut(printable(tile.name), room)
-    left = room - _columns(name) - 2
-    return f"{name}: {_cut(samples, left)}" if samples and left >= _SAMPLE // 2 else name
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal it takes: wide letters take two, accents of their own none."""
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _cut(text: str, width: int) -> str:
-    """The text, cut with an ellipsis where it is wider than that."""
-    if _columns(text) <= width:
-        return text
-    text = text[: 4 * width]
-    while text and _columns(text) >= width:
-        text = text[:-1]
-    return text.rstrip(" ,") + "…"
-
-
-# ---- the page
+_SAMPLES = 3  # captions in a row
 
 
 class _Page(Template):

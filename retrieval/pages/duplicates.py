@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from indexers.errors import NearkinError
-from retrieval.duplicates.grouping import DuplicateGroup, Pair, differs
 from retrieval.pages.page import page, text
+from retrieval.records.duplicates import DuplicateGroup, Pair, differs
 from retrieval.records.items import Item
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from retrieval.evaluation.columns import CLUSTERINGS, SPACES, Figure, best, known, shown
-from retrieval.evaluation.request import Evaluation, JudgedClustering
 from retrieval.pages import charts
 from retrieval.pages.page import page, text
+from retrieval.records.evaluation import Evaluation, JudgedClustering
 
 STYLE = """
 .wide { overflow-x: auto; margin-top: 12px; }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
+from unicodedata import category
 
-from retrieval.pages.clusters import printable
+_JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
 
 STYLE = """
 :root { color-scheme: light dark; --page: #f4f4f1; --card: #fff; --line: #dcdcd6; --ink: #1a1b1e; --quiet: #62646c; }
@@ -44,3 +45,16 @@ def text(told: str) -> str:
 
 def _digest(told: str) -> str:
     return b64encode(sha256(told.encode()).digest()).decode()
+
+
+def printable(text: str) -> str:
+    """The text with nothing in it that steers a terminal or turns the direction of reading, and that UTF-8 can hold.
+
+    File names come from strangers: they may hold escape sequences, line feeds, and bytes that are no text (which Python
+    keeps as surrogates). Those are spelled out; spaces of all kinds become plain ones.
+    """
+    return "".join(one if one.isprintable() or one in _JOINERS else _spelled(one) for one in text)
+
+
+def _spelled(letter: str) -> str:
+    return " " if category(letter) == "Zs" else letter.encode("unicode_escape").decode()

@@ -1,0 +1,1 @@
+"""Frozen answers that do no work."""

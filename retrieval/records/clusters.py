@@ -9,7 +9,8 @@ from typing import overload
 import numpy as np
 
 from indexers.types import Ids, Json
-from retrieval.records.items import Hit, Page, Record, Table
+from retrieval.records.base import Record, Table
+from retrieval.records.items import Page
 
 
 def nobody() -> Ids:
@@ -134,14 +135,6 @@ class Partition(Gathering):
     tightness: float
     _members: Ids = field(default_factory=nobody, repr=False, compare=False)
     _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Group(Record):
-    """A cluster that was found, with its best hits. `cluster` None: hits that are loose."""
-
-    cluster: Cluster | None
-    hits: tuple[Hit, ...]
 
 
 @dataclass(frozen=True, slots=True)

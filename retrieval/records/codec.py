@@ -10,11 +10,9 @@ import typing
 from functools import cache
 from typing import Any
 
-from retrieval.duplicates import grouping as duplicates
-from retrieval.records import clusters
-from retrieval.records import items as results
+from retrieval.records import clusters, duplicates, items, reports, search
 
-_NAMES = {**vars(results), **vars(clusters), **vars(duplicates)}
+_NAMES = {**vars(items), **vars(clusters), **vars(duplicates), **vars(search), **vars(reports)}
 
 
 @cache

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL.Image import Image
 
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, ItemNotFound
-from indexers.pictures import images
-from indexers.pictures.remote import is_remote, read
 from indexers.types import Metric, Vectors
 from indexers.vectors.base import checked, unit
+from retrieval.checks import is_number
+from retrieval.spaces.view import looked_at
 
 if TYPE_CHECKING:
-    from retrieval.search.search import View
+    from retrieval.spaces.view import View
 
 
 class Text(NamedTuple):
@@ -133,23 +131,3 @@ def _weight(weight: Any) -> float:
     if not is_number(weight) or weight == 0:
         raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
     return float(weight)
-
-
-def looked_at(given: Any, view: View, edge: int = 0) -> Image:
-    """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
-    return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
-
-
-def is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
-
-
-def is_whole(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | np.integer)
-
-
-def whole(value: Any, what: str, least: int = 1) -> int:
-    """Raises BadQuery, which begins with what it is."""
-    if not is_whole(value) or value < least:
-        raise BadQuery(f"{what} a whole number from {least} on; got {value!r}")
-    return int(value)

@@ -6,150 +6,30 @@ the nearest of them become hits. All of it happens within one moment of the cata
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from indexers.catalogue.conditions import Condition
 from indexers.catalogue.full_text import terms
 from indexers.catalogue.snapshot import Snapshot
-from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, SpaceNotFound
-from indexers.followers.base import Followers
-from indexers.followers.clusterings import Named
-from indexers.followers.partitions import Partitions
-from indexers.followers.stored import Flat, Index
-from indexers.followers.tree import Tree
-from indexers.types import LEVELS, Ids, Level, Limits, Metric, Neighbours, Space, Vectors
+from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import prepared, unit
-from indexers.vectors.metrics import similarities
-from indexers.vectors.searcher import Searcher
+from indexers.vectors.base import prepared
+from retrieval.checks import is_number, whole
 from retrieval.filters import parse
-from retrieval.records.items import Hit, Hits
-from retrieval.search.query import Question, is_number, whole
+from retrieval.records.search import Hit, Hits
+from retrieval.search.query import Question
+from retrieval.search.ranking import Asked, _ranked, few_each, fused, mmr
 from retrieval.spaces import scope as restrict
-from retrieval.spaces.cluster_state import Families
+from retrieval.spaces.view import View, check_level, families
 
-FILTERS = 16
-"""Restrictions remembered, per space."""
 POOL = 100
 """Of each ranking, so many are fused."""
 GROUPS = 10
 """Clusters shown where hits are grouped."""
-SMOOTH = 60
-"""The constant of reciprocal rank fusion, as its authors chose it."""
-
-
-@dataclass(slots=True)
-class View:
-    """What a search of one space needs: the space, its followers, and how to embed for it."""
-
-    space: Space
-    followers: Followers
-    flat: Flat
-    index: Index | None
-    named: Named
-    embedder: Callable[[], Embedder]
-    """Raises what is in the way, where the collection's embedder can't be had."""
-    limits: Limits
-    small: int
-    web: bool = False
-    tree: Tree | None = None
-    partitions: Partitions | None = None
-    _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
-    known: Families | None = None
-    """The tree's clusters as they were last looked at."""
-    by_name: dict[int, tuple[int, Families]] = field(default_factory=dict)
-    """Those of clusterings by name likewise, and how often they had been written by then."""
-
-    @property
-    def searcher(self) -> Searcher:
-        """The search over the indices of the moment (a rebuild puts new ones in their place)."""
-        flat, index = self.flat.index, self.index.index if self.index else None
-        found = self._searcher
-        if found is None or found.flat is not flat or found.index is not index:
-            found = self._searcher = Searcher(flat, index, small=self.small)
-        return found
-
-    def allowed(
-        self,
-        where: Mapping[str, Any] | Condition | None,
-        snapshot: Snapshot,
-        within: Sequence[Any] = (),
-        exclude: Sequence[Any] = (),
-    ) -> Allowed | None:
-        """The vectors that a filter and clusters leave; remembered for as long as nothing changes."""
-        condition = parse(where) if isinstance(where, Mapping) or where is None else where
-        if condition is None and not within and not exclude:
-            return None
-        there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None
-        clusters = restrict.key(within), restrict.key(exclude), there
-        key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
-        with self._lock:
-            known = self._restrictions.get(key)
-        if known is None:
-            allowed = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
-            with self._lock:
-                known = self._restrictions[key] = allowed, (within, exclude)
-                while len(self._restrictions) > FILTERS:
-                    self._restrictions.popitem(last=False)
-        return known[0]
-
-    def _kept(
-        self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
-    ) -> Ids:
-        ids = restrict.members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
-        if within and condition is not None:
-            ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
-        if exclude:
-            ids = np.setdiff1d(ids, restrict.members(exclude, self.space.id, snapshot), assume_unique=True)
-        return ids
-
-
-def families(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> Families | None:
-    """The clusters of that moment, of the tree or of a clustering by name; None: the tree has none yet.
-
-    Raises BadQuery: there is no such level.
-    """
-    if level not in LEVELS:
-        return _by_name(view, snapshot, level)
-    position, known = snapshot.clustered(view.space.id), view.known
-    if position is None:
-        return None
-    if known is None or known.as_of != position:
-        clustering = snapshot.clusters.clustering(view.space.id)
-        assert clustering is not None
-        member = view.tree.membership(clustering) if view.tree else None
-        member = member or snapshot.clusters.membership(view.space.id)
-        known = view.known = Families(member, position, clustering.since, before=known)
-    return known
-
-
-def _by_name(view: View, snapshot: Snapshot, name: str) -> Families:
-    row = snapshot.groupings.named(check_level(name, snapshot))
-    assert row is not None
-    written, known = view.by_name.get(row.id, (-1, None))
-    if known is None or written != row.written:
-        member = snapshot.groupings.membership(row.id)
-        known = Families(member, row.position, row.since, (row.name,), known)
-        view.by_name[row.id] = row.written, known
-    return known
-
-
-def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
-    """Raises BadQuery: it is neither one of the tree's levels nor, at that moment, a clustering's name."""
-    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.groupings.named(level)):
-        return cast(Level, level)
-    names = [one.name for one in snapshot.groupings.rows()] if snapshot else []
-    raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
 
 
 class SpaceSwitched(Exception):
@@ -226,8 +106,8 @@ def _nearest(
     there = families(view, snapshot, how.level) if how.per_cluster is not None else None
     if there is not None:
         assert count is not None
-        what = restrict.Asked(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
-        return restrict.few_each(there, what, count, how.per_cluster or 1, how.level)
+        what = Asked(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
+        return few_each(there, what, count, how.per_cluster or 1, how.level)
     if how.radius is not None:
         ids, scores = view.searcher.within(vector, how.radius, allowed, metric)
     else:
@@ -241,19 +121,6 @@ def _nearest(
         order = mmr(view.searcher.flat.given(ids, metric), vector[0], count or len(ids), diversify, metric)
         ids, scores = ids[order], scores[order]
     return ids[:count], scores[:count]
-
-
-def fused(ranking: Sequence[tuple[int, float]], beside: Sequence[int]) -> tuple[Ids, Vectors]:
-    """Two rankings as one, by the sum of 1 / (60 + rank): reciprocal rank fusion (Cormack, Clarke, Buettcher, 2009)."""
-    worth: dict[int, float] = {}
-    for order in ([one for one, _ in ranking], beside):
-        for rank, one in enumerate(order, 1):
-            worth[one] = worth.get(one, 0.0) + 1 / (SMOOTH + rank)
-    return _ranked(sorted(worth.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _ranked(ranking: Sequence[tuple[int, float]]) -> tuple[Ids, Vectors]:
-    return np.array([one for one, _ in ranking], np.int64), np.array([score for _, score in ranking], np.float32)
 
 
 def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
@@ -291,31 +158,6 @@ def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
         raise SpaceSwitched
     if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
         raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
-
-
-def mmr(vectors: Vectors, query: Vectors, count: int, diversity: float, metric: Metric = "cosine") -> list[int]:
-    """Places of `count` vectors, chosen one by one for nearness to the query and distance from those chosen before:
-    maximal marginal relevance (Carbonell and Goldstein, 1998). `diversity` 0: nearness alone; 1: distance alone.
-    With an inner product it is told by direction too."""
-    if not len(vectors):
-        return []
-    if metric in ("cosine", "ip"):
-        vectors, query = unit(vectors), query / np.linalg.norm(query)
-
-    def similar(one: Vectors) -> Vectors:
-        return vectors @ one if metric in ("cosine", "ip") else similarities(one, vectors, metric).astype(np.float32)
-
-    nearness = similar(query)
-    closest = np.full(len(vectors), -np.inf, np.float32)  # similarity to the nearest one chosen
-    chosen: list[int] = []
-    left = np.ones(len(vectors), bool)
-    for _ in range(min(count, len(vectors))):
-        worth = nearness if not chosen else (1 - diversity) * nearness - diversity * closest
-        best = int(np.argmax(np.where(left, worth, -np.inf)))
-        chosen.append(best)
-        left[best] = False
-        closest = np.maximum(closest, similar(vectors[best]))
-    return chosen
 
 
 def _count(k: Any, default: int | None) -> int | None:

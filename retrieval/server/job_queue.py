@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from indexers.errors import NearkinError, NotFound, Unavailable
 from indexers.files import whole
 from indexers.types import Json
-from retrieval.records.items import ENDED, Job
+from retrieval.records.reports import ENDED, Job
 
 log = logging.getLogger("nearkin.server")
 

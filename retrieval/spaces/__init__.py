@@ -1,0 +1,1 @@
+"""One embedder's vectors at one moment."""

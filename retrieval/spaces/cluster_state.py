@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.types import LEVELS, Ids, Level, Membership, Vectors
+from indexers.catalogue.snapshot import Snapshot
+from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
 from indexers.vectors.base import unit
 from indexers.vectors.exact import Exact
 
@@ -182,3 +183,33 @@ def _covering(vectors: Vectors, first: int) -> list[int]:
         chosen.append(best)
         cover = np.maximum(cover, similarity[best])
     return chosen
+
+
+def nearest_clusters(flat: Exact, there: Families, grouping: Grouping, items: Ids) -> tuple[Ids, Vectors]:
+    """For each item the cluster whose middle it is most similar to, and how similar; 0 where there is no cluster."""
+    ids = np.array([one for one, _ in grouping.clusters], np.int64)
+    if not len(ids) or not len(items):
+        return np.zeros(len(items), np.int64), np.zeros(len(items), np.float32)
+    middles = np.stack([there.facts(grouping.members(int(one)), flat).centroid for one in ids])
+    similarity = unit(flat.take(items)) @ unit(middles).T
+    best = similarity.argmax(1)
+    return ids[best], similarity[np.arange(len(items)), best]
+
+
+def join_nearest(flat: Exact, there: Families, grouping: Grouping) -> Grouping:
+    """Loose items in the cluster nearest to them."""
+    alone = grouping.members(0)
+    alone = alone[flat.has(alone)]
+    labels = grouping.labels.copy()
+    labels[np.searchsorted(grouping.items, alone)] = nearest_clusters(flat, there, grouping, alone)[0]
+    return Grouping(grouping.items, labels)
+
+
+def find_cluster(there: Families | None, members: Ids, snapshot: Snapshot) -> ClusterRow | None:
+    """The public cluster that has just these members."""
+    for level in reversed(LEVELS) if there else ():
+        assert there is not None
+        label = int(there.grouping(level).of(members[:1])[0])
+        if label and np.array_equal(there.grouping(level).members(label), members):
+            return snapshot.clusters.rows([label])[label]
+    return None

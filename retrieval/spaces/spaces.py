@@ -7,12 +7,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from indexers import plugins
@@ -24,8 +22,8 @@ from indexers.followers.clusterings import Named
 from indexers.followers.partitions import Partitions
 from indexers.followers.stored import Flat, Index
 from indexers.followers.tree import Tree
-from indexers.naming import words as naming
 from indexers.naming.namer import Names
+from indexers.naming.vocabulary import vocabulary
 from indexers.pictures.isolation import Isolated
 from indexers.pipeline import Run
 from indexers.types import Metric, Space, Vectors
@@ -33,7 +31,7 @@ from indexers.vectors.base import VectorIndex, checked
 from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import PRODUCTS, canonical
 from retrieval.config import Config
-from retrieval.search.search import View
+from retrieval.spaces.view import View
 
 DEFAULT = "lite0"
 READY_MADE = "vectors"
@@ -351,28 +349,6 @@ class Spaces:
         for view in self.opened:
             if self._wrote or view.followers.repairs:
                 view.followers.save()
-
-
-def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
-    """The words that pictures are named by, and their vectors in the embedder's space."""
-    words = naming.vocabulary()
-    stamp = f"{embedder.fingerprint()} {hash_of(words)}"
-    with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
-        if str(kept["stamp"]) == stamp:
-            return words, kept["vectors"]
-    prompts = naming.prompts(words)
-    vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
-    with suppress(OSError):  # then they are embedded again
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            np.savez(file, stamp=np.array(stamp), vectors=vectors)
-        temporary.replace(path)
-    return words, vectors
-
-
-def hash_of(words: Sequence[str]) -> str:
-    return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()
 
 
 def made(config: Config, dimension: int, metric: Metric) -> VectorIndex:

@@ -11,34 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from indexers.arrays import chunks
 from indexers.catalogue.conditions import Condition
-from indexers.catalogue.snapshot import Snapshot, chunks
+from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import MissingPackage, UsageError
 from indexers.files import whole
 from indexers.types import LEVELS, Json, Space
-from retrieval.records.items import Item, table
+from retrieval.records.base import table
+from retrieval.records.items import FIELDS, VECTOR, Item
 
-FIELDS = (
-    "id",
-    "key",
-    "uri",
-    "uris",
-    "hash",
-    "width",
-    "height",
-    "format",
-    "bytes",
-    "text",
-    "taken_at",
-    "added_at",
-    "missing",
-    "metadata",
-)
 CLUSTERS = LEVELS
 """Columns after these: the cluster of each level that an item lies in; then those of clusterings by name."""
 
-VECTOR = "vector"
-"""The last column of Parquet, where asked for."""
 MARK = "nearkin"
 """In Parquet's metadata and as an array's name: this is an export; and the space that its vectors are of, as JSON."""
 INTEGERS = ("id", "width", "height", "bytes")

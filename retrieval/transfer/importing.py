@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from indexers.arrays import chunks
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.snapshot import chunks
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import UsageError
 from indexers.pipeline import Progress
 from indexers.types import Arrival, Failure, Json, Kept, PictureFacts, Space
-from retrieval.search.search import View
+from retrieval.spaces.view import View
 from retrieval.transfer import sources
 from retrieval.transfer.exporting import MARK, PART, pyarrow
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL.Image import Image
 
+from indexers.arrays import chunks
 from indexers.catalogue import metadata as attributes
-from indexers.catalogue.snapshot import chunks
 from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.images import to_path

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import Collection
-from retrieval.duplicates.grouping import DuplicateGroup
+from retrieval.records.duplicates import DuplicateGroup
 from tests.bench.copies import derived, halves, originals
 from tests.bench.harness import Bench
 from tests.bench.transforms import TRANSFORMS

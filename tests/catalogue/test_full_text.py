@@ -8,7 +8,7 @@ import pytest
 from indexers.catalogue import full_text as words
 from indexers.errors import BadQuery
 from retrieval import Collection
-from retrieval.search.search import fused
+from retrieval.search.ranking import fused
 
 SAID = {
     "oslo": ("a red boat in the harbour", {"place": "Oslo", "year": 2019}),

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexers.arrays import chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import Test as Condition
-from indexers.catalogue.snapshot import Snapshot, chunks, moment
+from indexers.catalogue.snapshot import Snapshot, moment
 from indexers.errors import ItemNotFound
 from indexers.pictures.scan import to_uri
 from indexers.types import Arrival, Failure, FoundFile, Space

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from indexers.catalogue.writer_lock import SharedLock, WriterLock
+from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import WriteFailed, WriterBusy
+from indexers.followers.shared_lock import SharedLock
 
 HOLD = """
 import sys, time

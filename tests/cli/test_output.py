@@ -8,8 +8,10 @@ import logging
 import pytest
 import typer
 
+from indexers.types import Failure
 from retrieval.cli.output import Notes, emit, reported, say, show_hits, show_table, stepped, watched
-from retrieval.records.items import AddReport, Failure, Hit, Hits
+from retrieval.records.reports import AddReport
+from retrieval.records.search import Hit, Hits
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:

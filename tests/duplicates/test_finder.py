@@ -17,7 +17,7 @@ from indexers.catalogue.duplicates import Prints
 from indexers.errors import BadQuery, UsageError
 from indexers.followers.evidence import Duplicates, components
 from retrieval import Collection
-from retrieval.duplicates.grouping import DuplicateGroup
+from retrieval.records.duplicates import DuplicateGroup
 from tests.support import pictures
 
 skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
 from indexers.types import ItemRow
-from retrieval.duplicates.grouping import DuplicateGroup, Pair, differs, groups, in_several_places, reason, worth
+from retrieval.duplicates.grouping import groups, in_several_places, reason, worth
+from retrieval.records.duplicates import DuplicateGroup, Pair, differs
 
 
 def row(number: int, **facts: Any) -> ItemRow:

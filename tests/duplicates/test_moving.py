@@ -9,7 +9,7 @@ import pytest
 
 from indexers.errors import UsageError, WriteFailed
 from retrieval.duplicates import moving
-from retrieval.duplicates.moving import Move
+from retrieval.records.duplicates import Move
 
 
 def test_a_target_that_is_taken_gets_a_number(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from retrieval.evaluation.columns import CLUSTERINGS, SPACES, best, known, mebibytes, percent, seconds, shown
-from retrieval.evaluation.request import JudgedClustering, JudgedSpace
+from retrieval.records.evaluation import JudgedClustering, JudgedSpace
 from tests.evaluation.test_request import FAILED, GOOD
 
 FIGURES = {one.field: one for one in (*CLUSTERINGS, *SPACES)}

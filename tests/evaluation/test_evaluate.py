@@ -15,7 +15,7 @@ from indexers.clusterers import KMeans
 from indexers.errors import BadQuery, SpaceNotFound, UnknownPlugin, UsageError
 from retrieval import Collection
 from retrieval.evaluation import evaluate
-from retrieval.evaluation import request as evaluation
+from retrieval.records.evaluation import Evaluation, JudgedClustering
 from tests.clusters.test_browse import SIZES, families
 from tests.evaluation.test_trials import installed
 from tests.support import pictures
@@ -39,7 +39,7 @@ def planted(collection: Collection, tmp_path: Path) -> Collection:
     return collection
 
 
-def of(found: evaluation.Evaluation, name: str) -> evaluation.JudgedClustering:
+def of(found: Evaluation, name: str) -> JudgedClustering:
     return next(one for one in found.clusterings if one.name == name)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from indexers.errors import BadQuery, UnknownPlugin
-from retrieval.evaluation.request import Evaluation, JudgedClustering, JudgedSpace, Method, Wanted, check, named
+from retrieval.evaluation.request import Method, Wanted, check, named
+from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
 
 GOOD = JudgedClustering("lite0", "medium", "level", clusters=3, loose=0.1, ami=0.5, silhouette=0.2)
 FAILED = JudgedClustering("lite0", "evoc", "method", method="evoc", error="it needs a package")

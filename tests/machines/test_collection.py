@@ -26,7 +26,7 @@ from PIL import Image
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, ItemNotFound
 from retrieval import Collection, item
-from retrieval.records.items import Hits
+from retrieval.records.search import Hits
 
 SOAK = bool(os.environ.get("SOAK"))
 VECTORS = [f"v{number}" for number in range(90)]

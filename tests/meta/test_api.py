@@ -11,7 +11,7 @@ import pytest
 
 import retrieval
 from retrieval import Collection
-from retrieval.records import items as results
+from retrieval.records import base, clusters, duplicates, evaluation, items, reports, search
 
 CLASSES = [getattr(retrieval, name) for name in retrieval.__all__ if inspect.isclass(getattr(retrieval, name))]
 
@@ -77,9 +77,17 @@ def test_every_parameter_of_a_collection_has_a_type() -> None:
         assert signature.return_annotation is not signature.empty, name
 
 
-@pytest.mark.parametrize("name", [name for name in results.__all__ if name != "Failure"])
+RECORDS = {
+    kind.__name__: kind
+    for room in (clusters, duplicates, evaluation, items, reports, search)
+    for kind in vars(room).values()
+    if inspect.isclass(kind) and issubclass(kind, base.Record) and hasattr(kind, "__dataclass_params__")
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_records_are_frozen_and_become_dictionaries(name: str) -> None:
-    kind = getattr(results, name)
+    kind = RECORDS[name]
     assert kind.__dataclass_params__.frozen
     assert callable(kind.to_dict)
 
@@ -96,7 +104,7 @@ FIXED = {
 
 @pytest.mark.parametrize("name", FIXED)
 def test_the_fields_of_the_plan_exist(name: str) -> None:
-    assert set(FIXED[name].split()) <= set(getattr(results, name).__dataclass_fields__)
+    assert set(FIXED[name].split()) <= set(RECORDS[name].__dataclass_fields__)
 
 
 def test_packages_are_typed() -> None:

@@ -15,27 +15,36 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("indexers", "retrieval")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
-LAYERS = [
-    {"errors"},
-    {"types"},
-    {"schema", "plugins", "scan", "attributes", "locks", "words", "files"},
-    {"colours", "database"},
-    {"images", "remote"},
-    {"isolation"},
-    {"embedders", "vectors", "clusterers", "matching"},
-    {"where", "remembered", "groupings", "evidence"},
-    {"reads"},
-    {"writes"},
-    {"catalogue"},
-    {"identity", "naming"},
-    {"rescue", "upgrade", "followers"},
-    {"pipeline", "audit", "testing"},
-]
-"""Rooms of `indexers`, each of which may import those above it, and those beside it without going in circles."""
+LAYERS = {
+    "indexers": [
+        {"errors"},
+        {"types"},
+        {"arrays", "files", "plugins", "devices"},
+        {"pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
+        {"catalogue"},
+        {"naming"},
+        {"followers", "pipeline"},
+        {"audit", "testing"},
+    ],
+    "retrieval": [
+        {"config", "checks", "filters"},
+        {"records"},
+        {"spaces"},
+        {"search", "clusters", "transfer"},
+        {"duplicates", "evaluation"},
+        {"collection"},
+        {"pages", "client", "adapters"},
+        {"server"},
+        {"cli"},
+    ],
+}
+"""Rooms of each package, from the ground up. A room imports the rooms below it and those beside it, never in a
+circle; imports for type checkers count."""
 
-SQL = {"schema", "database", "where", "words", "remembered", "groupings", "evidence", "reads", "writes", "catalogue"}
-SQL |= {"upgrade", "rescue"}
-DOORS = {"cli", "server", "adapters", "demo"}
+SQL = "indexers.catalogue"
+DOORS = {"cli", "server", "adapters", "client"}
+LONG = {"retrieval.collection"}
+"""The one file that may be longer than 400 lines: it shows all that a user can call, each method a few lines."""
 TOP = {"pyproject.toml", "retrieval", "indexers", "migrations", "tests", "README.md"}
 HEAVY = (
     "numpy",
@@ -91,7 +100,8 @@ def room(module: str) -> str:
 
 
 def layer(module: str) -> int:
-    return next((number for number, rooms in enumerate(LAYERS) if room(module) in rooms), -1)
+    layers = LAYERS[module.split(".")[0]]
+    return next((number for number, rooms in enumerate(layers) if room(module) in rooms), -1)
 
 
 def ours(modules: frozenset[str]) -> set[str]:
@@ -99,34 +109,58 @@ def ours(modules: frozenset[str]) -> set[str]:
 
 
 INDEXERS = [module for module in MODULES if module.startswith("indexers.")]
+INSIDE = [module for module in MODULES if "." in module]
+GRAPH = {module: ours(imported(module, typing=True)) & set(MODULES) - {module} for module in MODULES}
+
+
+def rooms() -> dict[str, set[str]]:
+    """Return which rooms each room imports."""
+    graph: dict[str, set[str]] = {}
+    for module, others in GRAPH.items():
+        if "." in module:
+            own = f"{module.split('.')[0]}.{room(module)}"
+            beside = {f"{other.split('.')[0]}.{room(other)}" for other in others if "." in other}
+            graph.setdefault(own, set()).update(beside - {own})
+    return graph
+
+
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the nodes of one circle of a graph in order, the first again at the end; empty if there is none."""
+    done: set[str] = set()
+
+    def visit(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node not in done:
+            for other in sorted(graph.get(node, ())):
+                circle = visit(other, [*path, node])
+                if circle:
+                    return circle
+            done.add(node)
+        return []
+
+    return next((circle for node in sorted(graph) if (circle := visit(node, []))), [])
 
 
 @pytest.mark.parametrize("module", INDEXERS)
 def test_the_machinery_does_not_know_what_a_user_calls(module: str) -> None:
-    assert not {one for one in imported(module, typing=True) if one.split(".")[0] == "retrieval"}
+    assert not {other for other in GRAPH[module] if other.split(".")[0] == "retrieval"}
 
 
-@pytest.mark.parametrize("module", INDEXERS)
-def test_rooms_import_upwards_only(module: str) -> None:
+@pytest.mark.parametrize("module", INSIDE)
+def test_rooms_import_downwards_only(module: str) -> None:
     assert layer(module) >= 0, f"{module} has no layer yet; give it one"
-    for other in ours(imported(module)):
-        if other == "indexers.vectors.allowed" and room(module) == "reads":
-            continue  # mathematics on ids
-        assert layer(other) <= layer(module), f"{module} imports {other}"
+    for other in GRAPH[module]:
+        if "." in other and other.split(".")[0] == module.split(".")[0]:
+            assert layer(other) <= layer(module), f"{module} imports {other}"
 
 
-def test_no_import_goes_in_circles() -> None:
-    done: set[str] = set()
+def test_no_file_is_imported_in_a_circle() -> None:
+    assert not find_circle(GRAPH)
 
-    def visit(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, " -> ".join((*path[path.index(module) :], module))
-        if module not in done:
-            for other in ours(imported(module)) & set(MODULES):
-                visit(other, (*path, module))
-            done.add(module)
 
-    for module in MODULES:
-        visit(module, ())
+def test_no_room_is_imported_in_a_circle() -> None:
+    assert not find_circle(rooms())
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -137,41 +171,34 @@ def test_nothing_is_imported_from_the_root_of_ones_own_package(module: str) -> N
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module == package:
                 names = {alias.name for alias in node.names}
-                assert all(f"{package}.{one}" in MODULES or (MODULES[package].parent / one).is_dir() for one in names)
+                assert all(f"{package}.{name}" in MODULES for name in names)
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_sql_lives_in_its_rooms(module: str) -> None:
-    uses = any(one.split(".")[0] in ("sqlalchemy", "alembic", "sqlite3") for one in imported(module, typing=True))
+def test_sql_lives_in_its_room(module: str) -> None:
+    uses = any(name.split(".")[0] in ("sqlalchemy", "alembic", "sqlite3") for name in imported(module, typing=True))
     version = module == "retrieval.cli.doctor"  # which asks SQLite for its version
-    assert not uses or (module.startswith("indexers.") and room(module) in SQL) or version
+    assert not uses or module.startswith(SQL) or version
 
 
-def test_sqlite_is_known_to_one_room() -> None:
+def test_sqlite_is_known_to_few_files() -> None:
     knowing = {module for module in MODULES if "sqlite3" in imported(module)}
-    assert knowing <= {
-        "indexers.catalogue.sqlite",
-        "indexers.catalogue.upgrade",
-        "indexers.catalogue.rescue",
-        "retrieval.cli.doctor",
-    }
+    inside = {f"{SQL}.{name}" for name in ("sqlite", "upgrade", "rescue")}
+    assert knowing <= {*inside, "retrieval.cli.doctor"}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", INSIDE)
 def test_doors_do_not_know_each_other(module: str) -> None:
+    others = {room(other) for other in GRAPH[module] if other.startswith("retrieval.")} & DOORS
     if module == "retrieval.cli.serve":  # the command `serve`
-        assert {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")} & DOORS == {"server"}
-    elif module.startswith("retrieval.") and room(module) in DOORS:
-        others = {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")}
-        allowed = {room(module), "demo"} if module == "retrieval.cli.app" else {room(module)}  # the command `demo`
-        assert not (others & DOORS) - allowed
+        assert others == {"cli", "server"}
     elif module.startswith("retrieval."):
-        assert not {room(one) for one in ours(imported(module)) if one.startswith("retrieval.")} & DOORS
+        assert others <= {room(module)}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_file_gets_too_long(module: str) -> None:
-    assert len(MODULES[module].read_text().splitlines()) <= 400
+    assert len(MODULES[module].read_text().splitlines()) <= 400 or module in LONG
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -187,14 +214,101 @@ def test_the_top_level_holds_what_the_plan_names() -> None:
     assert {line.split("/")[0] for line in kept.stdout.splitlines() if not line.startswith(".")} == TOP
 
 
-def test_every_source_file_has_its_tests() -> None:
-    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
-    without = {"types", "testing", "demo"}  # records; the contracts themselves; run by its own bench
-    for module in MODULES:
-        own = module.split(".", 1)[-1]
-        names = {own, own.replace(".", "_"), own.split(".")[0]}
-        if "." in module and MODULES[module].stem != "__init__" and not names & without:
-            assert names & tests or any(one.startswith(own.split(".")[0]) for one in tests), module
+UNTESTED = {
+    "indexers.types",  # records without methods
+    "indexers.testing",  # the contracts, which are tests themselves
+    "retrieval.cli.demo",  # run by its own bench
+}
+WAITING = frozenset(
+    """
+    indexers.arrays
+    indexers.clusterers.base
+    indexers.clusterers.contract
+    indexers.clusterers.incremental_kmeans.centres
+    indexers.clusterers.incremental_kmeans.persistence
+    indexers.clusterers.incremental_kmeans.relocation
+    indexers.clusterers.incremental_kmeans.split_merge
+    indexers.clusterers.steps.neighbours
+    indexers.devices
+    indexers.embedders.base
+    indexers.embedders.clip
+    indexers.embedders.engines
+    indexers.embedders.export
+    indexers.embedders.onnx
+    indexers.embedders.overview
+    indexers.embedders.quick
+    indexers.embedders.timm
+    indexers.embedders.torchvision
+    indexers.followers.base
+    indexers.followers.clusterings
+    indexers.followers.evidence
+    indexers.followers.shared_lock
+    indexers.matching.alignment
+    indexers.matching.comparing
+    indexers.matching.descriptors
+    indexers.matching.differences
+    indexers.matching.geometry
+    indexers.matching.overlay
+    indexers.naming.vocabulary
+    indexers.tree.crown
+    indexers.tree.cuts
+    indexers.tree.fixed_point
+    indexers.tree.groups
+    indexers.tree.leaves
+    indexers.tree.linkage
+    indexers.tree.nodes
+    indexers.tree.persistence
+    indexers.tree.rounds
+    indexers.tree.state
+    indexers.tree.storage
+    indexers.tree.update
+    indexers.tree.watched_pairs
+    indexers.vectors.allowed
+    indexers.vectors.base
+    indexers.vectors.identical
+    indexers.vectors.rows
+    indexers.vectors.small_world
+    retrieval.checks
+    retrieval.cli.cluster_tree
+    retrieval.records.base
+    retrieval.records.duplicates
+    retrieval.records.evaluation
+    retrieval.records.reports
+    retrieval.records.search
+    retrieval.search.ranking
+    retrieval.server.app
+    retrieval.server.job_kinds
+    retrieval.server.logs
+    retrieval.server.metrics
+    retrieval.server.pictures
+    retrieval.server.problems
+    retrieval.server.protocol
+    retrieval.server.responses
+    retrieval.server.routes.clusters
+    retrieval.server.routes.duplicates
+    retrieval.server.routes.health
+    retrieval.server.routes.search
+    retrieval.server.schemas
+    retrieval.server.settings
+    retrieval.server.state
+    retrieval.server.watch
+    retrieval.spaces.info
+    retrieval.spaces.view
+    """.split()  # noqa: SIM905
+)
+"""Files whose tests still lie under another name."""
+
+
+@pytest.mark.parametrize("module", [module for module in INSIDE if MODULES[module].stem != "__init__"])
+def test_every_source_file_has_its_tests(module: str) -> None:
+    *rooms, stem = module.split(".")[1:]
+    path = ROOT.joinpath("tests", *rooms, f"test_{stem}.py")
+    assert path.is_file() or module in UNTESTED | WAITING, f"{module} has no {path.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if MODULES[module].stem == "__init__"])
+def test_every_package_opens_with_a_map(module: str) -> None:
+    assert ast.get_docstring(ast.parse(MODULES[module].read_text()))
 
 
 def loaded(code: str) -> set[str]:

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from retrieval.pages.clusters import LEVELS, Album, Tile, html, printable, tree
+from retrieval.cli.cluster_tree import tree
+from retrieval.pages.album import LEVELS, Album, Tile
+from retrieval.pages.clusters import html
+from retrieval.pages.page import printable
 
 CHROMIUM = "/usr/bin/chromium"
 EVIL = "<script>alert(1)</script>"

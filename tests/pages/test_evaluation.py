@@ -7,8 +7,8 @@ from dataclasses import replace
 from html import unescape
 
 from retrieval.evaluation.columns import CLUSTERINGS, SPACES, known, shown
-from retrieval.evaluation.request import JudgedClustering
 from retrieval.pages.evaluation import html, named, remarks, summary
+from retrieval.records.evaluation import JudgedClustering
 from tests.evaluation.test_request import FAILED, GOOD, evaluation
 
 FAST = JudgedClustering(

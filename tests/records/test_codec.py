@@ -6,10 +6,12 @@ import json
 
 import pytest
 
-from retrieval.duplicates.grouping import DuplicateGroup, Pair
 from retrieval.records.clusters import Outlier
 from retrieval.records.codec import fields, revived, slug
-from retrieval.records.items import Hit, Hits, Job, Page
+from retrieval.records.duplicates import DuplicateGroup, Pair
+from retrieval.records.items import Page
+from retrieval.records.reports import Job
+from retrieval.records.search import Hit, Hits
 
 PAIR = Pair(1, 2, "edited", 0.9, {"differs": ["darker"]})
 RECORDS = (

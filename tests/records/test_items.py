@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from indexers.types import Failure
 from retrieval import Collection
-from retrieval.records.items import Failure, Hit, Hits, frame
+from retrieval.records.base import frame
+from retrieval.records.search import Hit, Hits
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from retrieval import Collection, item, text
-from retrieval.search.query import Question, is_number
+from retrieval.checks import is_number
+from retrieval.search.query import Question
 
 
 def asked(collection: Collection, **given: object) -> np.ndarray:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.vectors.base import unit
 from retrieval import Collection, item, text
-from retrieval.search.search import mmr
+from retrieval.search.ranking import mmr
 from tests.conftest import vectors
 from tests.support import pictures
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from indexers.errors import BadQuery
-from retrieval.records.items import ENDED, Job
+from retrieval.records.reports import ENDED, Job
 from retrieval.server import job_queue as work
 from retrieval.server.job_queue import JobNotFound, Jobs, TooManyJobs, Watch
 from tests.support.serving import ROOT, until

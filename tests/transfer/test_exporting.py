@@ -12,7 +12,8 @@ import pytest
 
 from indexers.errors import UsageError, WriteFailed
 from retrieval import Collection
-from retrieval.transfer.exporting import CLUSTERS, FIELDS
+from retrieval.records.items import FIELDS
+from retrieval.transfer.exporting import CLUSTERS
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from indexers.tree.storage import NONE, Ints
+from indexers.arrays import NONE, Ints
 
 Rows = NDArray[np.float32]
 MEMORY = 400

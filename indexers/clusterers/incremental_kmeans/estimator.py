@@ -16,10 +16,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from indexers.arrays import NONE, Ints
 from indexers.clusterers.incremental_kmeans.centres import Centres, Rows, Sample
 from indexers.clusterers.incremental_kmeans.relocation import Relocation
 from indexers.clusterers.steps.neighbours import unit
-from indexers.tree.storage import NONE, Ints
 
 LATE = 0.02
 """Clusters settle when they are asked for and such a share of the rows is new."""

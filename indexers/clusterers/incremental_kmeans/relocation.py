@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NONE, Ints, distinct
 from indexers.clusterers.incremental_kmeans.centres import MEMORY, Centres, Rows, Sample
 from indexers.clusterers.incremental_kmeans.split_merge import (
     FEWEST,
@@ -14,7 +15,6 @@ from indexers.clusterers.incremental_kmeans.split_merge import (
     nearest_of,
     parted,
 )
-from indexers.tree.storage import NONE, Ints, distinct
 
 MOVES = 128
 """Splits that are tried in one batch at most."""

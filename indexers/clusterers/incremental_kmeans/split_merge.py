@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from indexers.tree.storage import NONE, Ints
+from indexers.arrays import NONE, Ints
 
 Rows = NDArray[np.float32]
 FEWEST = 8

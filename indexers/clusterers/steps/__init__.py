@@ -1,0 +1,1 @@
+"""The mathematical steps that several clusterers share."""

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import distinct
 from indexers.clusterers.base import Ints, Watch
 from indexers.clusterers.steps.dendrogram import Floats, ordered
 from indexers.clusterers.steps.neighbours import nearest, pairs, unit
-from indexers.tree.storage import distinct
 
 CROWN = 1000
 """Nodes from which on all pairs are edges."""

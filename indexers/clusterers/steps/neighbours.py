@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.tree.storage import Ints
+from indexers.arrays import Ints
 
 CELLS = 4_000_000
 """Similarities held at once: 16 MB."""

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, nearest_centre
-from indexers.embedders.quick import pick_device
+from indexers.devices import pick_device
 from indexers.errors import BadSetting, MissingPackage
 
 Floats = NDArray[np.float32]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
 from retrieval.clusters.named import check_name, choice_of, parameters_of
-from retrieval.records.items import Job
+from retrieval.records.reports import Job
 from retrieval.server.responses import answer, refusals
 from retrieval.server.schemas import LARGEST, Id, Number, Strict, model, several
 from retrieval.server.state import Ours, With

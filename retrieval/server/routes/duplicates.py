@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from indexers.errors import BadQuery
 from indexers.matching.verification import SAME
 from retrieval import DuplicateGroup
-from retrieval.records.items import Job
+from retrieval.records.reports import Job
 from retrieval.server.pictures import as_webp
 from retrieval.server.responses import answer, picture, refusals
 from retrieval.server.schemas import LARGEST, Id, Named, Strict, model, several

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from indexers.errors import NearkinError
 from indexers.types import Json
-from retrieval.records.items import ENDED, Job
+from retrieval.records.reports import ENDED, Job
 from retrieval.server.responses import Responses, answer, refusals
 from retrieval.server.schemas import Strict, model, several
 from retrieval.server.state import State, With

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from indexers.errors import BadQuery
 from retrieval import Hit, Info, __version__, item, text
-from retrieval.records.clusters import Group
+from retrieval.records.search import Group
 from retrieval.server.guard import same, token_of
 from retrieval.server.pictures import EDGES, as_webp
 from retrieval.server.responses import answer, picture, refusals

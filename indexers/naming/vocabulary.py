@@ -1,0 +1,36 @@
+"""The vectors of the words that clusters are named with, kept in a file"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from indexers.embedders.base import Embedder
+from indexers.naming import words as naming
+from indexers.types import Vectors
+
+
+def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
+    """The words that pictures are named by, and their vectors in the embedder's space."""
+    words = naming.vocabulary()
+    stamp = f"{embedder.fingerprint()} {hash_of(words)}"
+    with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
+        if str(kept["stamp"]) == stamp:
+            return words, kept["vectors"]
+    prompts = naming.prompts(words)
+    vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
+    with suppress(OSError):  # then they are embedded again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            np.savez(file, stamp=np.array(stamp), vectors=vectors)
+        temporary.replace(path)
+    return words, vectors
+
+
+def hash_of(words: Sequence[str]) -> str:
+    return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()

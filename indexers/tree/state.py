@@ -1,0 +1,24 @@
+"""What a cluster tree holds, in one place: the tree works on it, and `persistence` saves and restores it."""
+
+from __future__ import annotations
+
+from indexers.tree.crown import Crown
+from indexers.tree.groups import Groups
+from indexers.tree.leaves import Items
+from indexers.tree.nodes import Nodes
+from indexers.tree.rounds import Rounds
+
+
+class TreeState:
+    """The nodes of a tree, the groups of its rounds, its items, its crown and its thresholds.
+
+    dimension: of the vectors. limit: the number of nodes from which on all pairs are compared.
+    """
+
+    def __init__(self, dimension: int, limit: int = 1000) -> None:
+        self.dimension, self.limit = dimension, limit
+        self.nodes = Nodes(dimension)
+        self.groups = Groups()
+        self.items = Items()
+        self.crown = Crown()
+        self.rounds = Rounds()

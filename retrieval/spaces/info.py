@@ -1,0 +1,52 @@
+"""How large a collection is"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from indexers.types import Space
+from retrieval.records.reports import Info
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from indexers.catalogue.snapshot import Snapshot
+    from retrieval.config import Config
+
+
+def gathered(
+    snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
+) -> Info:
+    """Everything that `info` tells, as of one moment."""
+    counts, vectors = snapshot.counts(), snapshot.vector_counts()
+    return Info(
+        path=str(folder),
+        items=counts["items"],
+        vectors=vectors.get(space.id, 0) if space else 0,
+        dimension=space.dimension if space else None,
+        space=space.name if space else None,
+        embedder=space.embedder if space else None,
+        metric=space.metric if space else None,
+        index=config.index,
+        change=snapshot.number,
+        locations=counts["locations"],
+        missing=counts["missing"],
+        failures=counts["failures"],
+        bytes=size(folder),
+        settings=config.index_settings,
+        repairs=tuple(repairs),
+        words=words,
+    )
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below it; a writer may be replacing some of them meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total

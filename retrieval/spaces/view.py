@@ -1,0 +1,144 @@
+"""One space at one moment, and who in it may answer"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, cast
+
+import numpy as np
+from PIL.Image import Image
+
+from indexers.catalogue.conditions import Condition
+from indexers.catalogue.snapshot import Snapshot
+from indexers.embedders.base import Embedder
+from indexers.errors import BadQuery
+from indexers.followers.base import Followers
+from indexers.followers.clusterings import Named
+from indexers.followers.partitions import Partitions
+from indexers.followers.stored import Flat, Index
+from indexers.followers.tree import Tree
+from indexers.pictures import images
+from indexers.pictures.remote import is_remote, read
+from indexers.types import LEVELS, Ids, Level, Limits, Space
+from indexers.vectors.allowed import Allowed
+from indexers.vectors.searcher import Searcher
+from retrieval.filters import parse
+from retrieval.spaces import scope as restrict
+from retrieval.spaces.cluster_state import Families
+
+FILTERS = 16
+"""Restrictions remembered, per space."""
+
+
+@dataclass(slots=True)
+class View:
+    """What a search of one space needs: the space, its followers, and how to embed for it."""
+
+    space: Space
+    followers: Followers
+    flat: Flat
+    index: Index | None
+    named: Named
+    embedder: Callable[[], Embedder]
+    """Raises what is in the way, where the collection's embedder can't be had."""
+    limits: Limits
+    small: int
+    web: bool = False
+    tree: Tree | None = None
+    partitions: Partitions | None = None
+    _searcher: Searcher | None = None
+    _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+    known: Families | None = None
+    """The tree's clusters as they were last looked at."""
+    by_name: dict[int, tuple[int, Families]] = field(default_factory=dict)
+    """Those of clusterings by name likewise, and how often they had been written by then."""
+
+    @property
+    def searcher(self) -> Searcher:
+        """The search over the indices of the moment (a rebuild puts new ones in their place)."""
+        flat, index = self.flat.index, self.index.index if self.index else None
+        found = self._searcher
+        if found is None or found.flat is not flat or found.index is not index:
+            found = self._searcher = Searcher(flat, index, small=self.small)
+        return found
+
+    def allowed(
+        self,
+        where: Mapping[str, Any] | Condition | None,
+        snapshot: Snapshot,
+        within: Sequence[Any] = (),
+        exclude: Sequence[Any] = (),
+    ) -> Allowed | None:
+        """The vectors that a filter and clusters leave; remembered for as long as nothing changes."""
+        condition = parse(where) if isinstance(where, Mapping) or where is None else where
+        if condition is None and not within and not exclude:
+            return None
+        there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None
+        clusters = restrict.key(within), restrict.key(exclude), there
+        key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
+        with self._lock:
+            known = self._restrictions.get(key)
+        if known is None:
+            allowed = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
+            with self._lock:
+                known = self._restrictions[key] = allowed, (within, exclude)
+                while len(self._restrictions) > FILTERS:
+                    self._restrictions.popitem(last=False)
+        return known[0]
+
+    def _kept(
+        self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
+    ) -> Ids:
+        ids = restrict.members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
+        if within and condition is not None:
+            ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
+        if exclude:
+            ids = np.setdiff1d(ids, restrict.members(exclude, self.space.id, snapshot), assume_unique=True)
+        return ids
+
+
+def families(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> Families | None:
+    """The clusters of that moment, of the tree or of a clustering by name; None: the tree has none yet.
+
+    Raises BadQuery: there is no such level.
+    """
+    if level not in LEVELS:
+        return _by_name(view, snapshot, level)
+    position, known = snapshot.clustered(view.space.id), view.known
+    if position is None:
+        return None
+    if known is None or known.as_of != position:
+        clustering = snapshot.clusters.clustering(view.space.id)
+        assert clustering is not None
+        member = view.tree.membership(clustering) if view.tree else None
+        member = member or snapshot.clusters.membership(view.space.id)
+        known = view.known = Families(member, position, clustering.since, before=known)
+    return known
+
+
+def _by_name(view: View, snapshot: Snapshot, name: str) -> Families:
+    row = snapshot.groupings.named(check_level(name, snapshot))
+    assert row is not None
+    written, known = view.by_name.get(row.id, (-1, None))
+    if known is None or written != row.written:
+        member = snapshot.groupings.membership(row.id)
+        known = Families(member, row.position, row.since, (row.name,), known)
+        view.by_name[row.id] = row.written, known
+    return known
+
+
+def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
+    """Raises BadQuery: it is neither one of the tree's levels nor, at that moment, a clustering's name."""
+    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.groupings.named(level)):
+        return cast(Level, level)
+    names = [one.name for one in snapshot.groupings.rows()] if snapshot else []
+    raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
+
+
+def looked_at(given: Any, view: View, edge: int = 0) -> Image:
+    """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
+    return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
