@@ -1,7 +1,8 @@
-"""The device that a network runs on"""
+"""What networks compute on: the device by its name, and the cores of this process."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from indexers.errors import BadSetting
@@ -9,20 +10,30 @@ from indexers.errors import BadSetting
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use: those it is pinned to where the system tells, else all."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def check_device(device: str) -> None:
-    """Raises BadSetting for what is no device's name; whether it is there shows on use."""
+    """Raise BadSetting for a string that names no device. Whether this machine has the device shows on first use."""
     if device.split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
         raise BadSetting(f"the device {device!r} is not known; give {DEVICES}")
 
 
 def pick_device(device: str) -> Any:
-    """torch's device of that name; "auto": a GPU if torch sees one. Raises BadSetting if it is not there."""
+    """Return torch's device of that name; for "auto" a GPU if torch sees one, else the CPU.
+
+    Raises BadSetting if this machine does not have it.
+    """
     import torch
 
     check_device(device)
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    if not {"cuda": cuda, "mps": mps}.get(device.split(":")[0], True):
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if not {"cuda": has_cuda, "mps": has_mps}.get(device.split(":")[0], True):
         raise BadSetting(f"the device {device!r} is not on this machine; give 'cpu' or 'auto'")
     return torch.device(device)

@@ -11,7 +11,6 @@ Measured on one core of an AVX512-BF16 processor, pictures a second:
 from __future__ import annotations
 
 import io
-import os
 import sys
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from indexers.devices import count_cores
 from indexers.embedders.quick import has_bf16, mostly_convolutions
 from indexers.embedders.transform import Floats
 from indexers.errors import BadSetting, MissingPackage
@@ -119,7 +119,7 @@ class OpenVino(Engine):
         """For calls from as many threads as there are cores for, or for one call that uses all cores."""
         with self._making:
             if threads not in self._compiled:
-                cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+                cores = count_cores()
                 streams = max(1, cores // threads) if threads else 1
                 settings = {"INFERENCE_PRECISION_HINT": self._precision, "NUM_STREAMS": streams}
                 if threads:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from indexers import plugins
+from indexers.devices import count_cores
 from indexers.embedders.base import Embedder
 from indexers.errors import BadSetting, MissingPackage, NearkinError, Unavailable
 from indexers.types import Json
@@ -80,7 +80,7 @@ def measure(embedder: Embedder, seconds: float = 2.0) -> float:
     random = np.random.default_rng(0)
     edge = 2 * embedder.input_size
     batch = [Image.fromarray(random.integers(0, 256, (edge, edge, 3), dtype=np.uint8))] * embedder.batch_size
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores()
 
     def work(end: float) -> int:
         done = 0
