@@ -18,7 +18,7 @@ from indexers.vectors.metrics import canonical
 from retrieval.clusters import browse
 from retrieval.config import Config
 from retrieval.evaluation import request as evaluation
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Partition
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import Item, Page
@@ -306,14 +306,14 @@ class Answers:
         if limit < 1:
             raise UsageError(f"limit is the number of items on a page, from 1 on; got {limit!r}")
         with self._catalogue.snapshot() as snapshot:
-            rows = snapshot.page(parse(where), cursor or 0, limit + 1)
+            rows = snapshot.page(parse_filter(where), cursor or 0, limit + 1)
             more = rows[limit - 1].id if len(rows) > limit else None
             return Page(tuple(Item.of(row) for row in rows[:limit]), more, snapshot.number)
 
     def count(self, *, where: Mapping[str, Any] | None = None) -> int:
         """How many items a filter holds for."""
         with self._catalogue.snapshot() as snapshot:
-            return snapshot.count(parse(where))
+            return snapshot.count(parse_filter(where))
 
     def failures(self) -> list[Failure]:
         """What could not be read, newest first."""

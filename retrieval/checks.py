@@ -1,4 +1,4 @@
-"""Checks of numbers that a user gives"""
+"""Checks of numbers that a user passes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from indexers.errors import BadQuery
 
 
 def is_number(value: Any) -> bool:
+    """Return True for a finite real number that is no bool."""
     return not isinstance(value, bool) and isinstance(value, Real) and bool(np.isfinite(float(value)))
 
 
 def is_whole(value: Any) -> bool:
+    """Return True for an int of Python or NumPy that is no bool."""
     return not isinstance(value, bool) and isinstance(value, int | np.integer)
 
 
-def whole(value: Any, what: str, least: int = 1) -> int:
-    """Raises BadQuery, which begins with what it is."""
+def check_whole(value: Any, description: str, least: int = 1) -> int:
+    """Return a whole number as an int.
+
+    Raises BadQuery if it is something else or below `least`; its message begins with `description`, which goes on in
+    "a whole number", such as "page is" or "k is the number of hits,".
+    """
     if not is_whole(value) or value < least:
-        raise BadQuery(f"{what} a whole number from {least} on; got {value!r}")
+        raise BadQuery(f"{description} a whole number of at least {least}; got {value!r}")
     return int(value)

@@ -24,7 +24,7 @@ from retrieval import config as settings_of
 from retrieval.answers import NAMES, Name
 from retrieval.clusters.named import Clusterings
 from retrieval.duplicates.finder import Copies
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 from retrieval.records.items import VECTOR, Item
 from retrieval.records.reports import AddReport, Report, SpaceInfo, SyncReport, tallied
 from retrieval.spaces.spaces import Spaces, check_name, remembered
@@ -274,7 +274,7 @@ class Collection(Copies, Clusterings):
         """Merge metadata into that of all items that a filter holds for, in one transaction. How many it were."""
         checked = attributes.check(metadata)
         with self._catalogue.transaction() as writing:
-            chosen = writing.ids(parse(where)).tolist()
+            chosen = writing.ids(parse_filter(where)).tolist()
             for one in chosen:
                 writing.update(one, checked)
         self._spaces.settle()
@@ -289,7 +289,7 @@ class Collection(Copies, Clusterings):
             raise UsageError("remove takes items, where= or both; to remove everything: where={}")
         names = None if items is None else [items] if isinstance(items, NAMES) else list(items)
         with self._catalogue.transaction() as writing:
-            chosen = writing.ids(parse(where)).tolist() if where is not None else None
+            chosen = writing.ids(parse_filter(where)).tolist() if where is not None else None
             named = writing.resolve(names) if names is not None else None
             wanted = named if chosen is None else chosen if named is None else sorted(set(named) & set(chosen))
             removed = writing.remove(wanted or [])
@@ -344,14 +344,14 @@ class Collection(Copies, Clusterings):
         as well), or .npz, of the items that have a vector, always with it. How many items. What has the vectors can
         be read back with `import_from`."""
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export(snapshot, self._space(), Path(path).expanduser(), parse(where), vectors)
+            return transfer.export(snapshot, self._space(), Path(path).expanduser(), parse_filter(where), vectors)
 
     def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
         """Items as a pandas.DataFrame: a column for each field, for each metadata key (`metadata.width` where a field
         has that name), for each level of clusters and each clustering by name (public ids; <NA>: loose). Raises
         MissingPackage."""
         with self._catalogue.snapshot() as snapshot:
-            return transfer.frame(snapshot, self._space(), parse(where))
+            return transfer.frame(snapshot, self._space(), parse_filter(where))
 
     # ---- inside
 

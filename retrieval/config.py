@@ -1,4 +1,7 @@
-"""Settings: arguments over environment over the collection's file over defaults. An unknown key is an error."""
+"""Settings: arguments go over the environment, that over the collection's file, that over the defaults.
+
+An unknown key is an error.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,29 @@ from indexers.types import Json, Limits
 FILE = "nearkin.toml"
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
-ELSEWHERE = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN"}  # read by the command line
+READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN"}
+"""Variables with our prefix that the command line reads itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`m`, `ef_construction`, `ef`: HNSW's parameters (Malkov and Yashunin, 2018). `precision`: of the vectors in the
-    indices `usearch` and `faiss`: bf16, or i8 (for the cosine). `metric`: of ready-made vectors; an
-    embedder brings its own. `threads`: 0 is one a core. `batch`: pictures embedded at a time, 0 is the embedder's
-    own choice. `isolated`: 1 decodes pictures in processes of their own, each in at most `seconds`: for pictures
-    that nobody can vouch for. `web`: 1 lets pictures be fetched from web addresses that are not internal.
-    `scan_below`: collections up to that size are scanned: as fast, and exact. `clusters`: 0 keeps none, for who
-    only searches. `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds. `wait`:
-    seconds that a writer waits for another one."""
+    """The settings of a collection.
+
+    `index`: the plug-in that searches vectors.
+    `metric`: the metric of ready-made vectors; an embedder brings its own.
+    `m`, `ef_construction`, `ef`: the parameters of HNSW (Malkov and Yashunin, 2018).
+    `precision`: the precision of vectors in the indices `usearch` and `faiss`: bf16, or i8 (for the cosine).
+    `device`: where embedders compute, such as "cpu" or "cuda".
+    `threads`: 0 is one for each core.
+    `batch`: pictures that are embedded at a time; 0 leaves it to the embedder.
+    `max_pixels`, `max_bytes`: larger pictures are refused before they are decoded.
+    `isolated`: 1 decodes pictures in separate processes, each picture in at most `seconds`; for untrusted pictures.
+    `web`: 1 allows fetching pictures from web addresses that are not internal.
+    `wait`: seconds that a writer waits for another writer.
+    `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds.
+    `scan_below`: collections up to this size are scanned, which is as fast and exact.
+    `clusters`: 0 keeps no clusters, for collections that are only searched.
+    """
 
     index: str = "hnsw"
     metric: str = "cosine"
@@ -52,16 +65,18 @@ class Config:
 
     @property
     def limits(self) -> Limits:
+        """The largest pictures that are decoded."""
         return Limits(self.max_pixels, self.max_bytes)
 
     @property
     def cores(self) -> int:
+        """The number of threads to use: `threads`, or one for each core that this process may use."""
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return self.threads or usable or 1
 
     @property
     def index_build(self) -> Json:
-        """What a stored index must have been built with; with other settings it is built anew."""
+        """The settings that a stored index depends on; it is rebuilt when they differ."""
         if self.index not in GRAPHS:
             return {}
         build = {"M": self.m, "ef_construction": self.ef_construction}
@@ -69,23 +84,23 @@ class Config:
 
     @property
     def index_settings(self) -> Json:
-        """What the index member takes."""
+        """The parameters of the index plug-in."""
         return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index in GRAPHS else {}
 
 
-KEYS = {one.name: one for one in dataclasses.fields(Config)}
+KEYS = {field.name: field for field in dataclasses.fields(Config)}
 
 
-def load(folder: Path, given: Mapping[str, Any]) -> Config:
-    """The settings in force for the collection in that folder. Raises BadSetting."""
-    values = _file(folder / FILE) | _environment(os.environ) | dict(given)
+def load(folder: Path, arguments: Mapping[str, Any]) -> Config:
+    """Return the settings in force for the collection in `folder`. Raises BadSetting."""
+    values = _read_file(folder / FILE) | _read_environment(os.environ) | dict(arguments)
     unknown = sorted(set(values) - set(KEYS))
     if unknown:
-        raise BadSetting(f"there is no setting {unknown[0]!r}; there are: {', '.join(KEYS)}")
-    return Config(**{key: _value(key, value) for key, value in values.items()})
+        raise BadSetting(f"unknown setting {unknown[0]!r}; the settings are: {', '.join(KEYS)}")
+    return Config(**{key: _convert(key, value) for key, value in values.items()})
 
 
-def _file(path: Path) -> Json:
+def _read_file(path: Path) -> Json:
     try:
         values = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -93,35 +108,35 @@ def _file(path: Path) -> Json:
     except (OSError, ValueError) as error:
         raise BadSetting(f"the settings file {path} can't be read: {error}") from error
     for key in sorted(set(values) - set(KEYS)):
-        raise BadSetting(f"the settings file {path} has the unknown key {key!r}; there are: {', '.join(KEYS)}")
+        raise BadSetting(f"the settings file {path} has the unknown key {key!r}; the settings are: {', '.join(KEYS)}")
     return values
 
 
-def _environment(environment: Mapping[str, str]) -> Json:
-    found = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
-    for name in sorted(set(found) - {key.upper() for key in KEYS} - ELSEWHERE):
-        raise BadSetting(f"the environment has {PREFIX}{name}, which is no setting; there are: {_variables()}")
-    return {name.lower(): value for name, value in found.items() if name not in ELSEWHERE}
+def _read_environment(environment: Mapping[str, str]) -> Json:
+    variables = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+    for name in sorted(set(variables) - {key.upper() for key in KEYS} - READ_BY_DOORS):
+        raise BadSetting(f"unknown environment variable {PREFIX}{name}; the variables are: {_list_variables()}")
+    return {name.lower(): value for name, value in variables.items() if name not in READ_BY_DOORS}
 
 
-def _variables() -> str:
-    return ", ".join(PREFIX + name for name in sorted({key.upper() for key in KEYS} | ELSEWHERE))
+def _list_variables() -> str:
+    return ", ".join(PREFIX + name for name in sorted({key.upper() for key in KEYS} | READ_BY_DOORS))
 
 
-def _value(key: str, value: Any) -> Any:
-    wanted: type[Any] = type(KEYS[key].default)
+def _convert(key: str, value: Any) -> Any:
+    kind: type[Any] = type(KEYS[key].default)
     try:
-        if isinstance(value, bool) or (wanted is str and not isinstance(value, str)):
+        if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
             raise ValueError
-        converted = wanted(value)
+        converted = kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise BadSetting(f"the setting {key!r} takes {_described(wanted)}; got {value!r}") from None
-    if wanted is int and isinstance(value, float) and value != converted:
+        raise BadSetting(f"the setting {key!r} takes {_describe(kind)}; got {value!r}") from None
+    if kind is int and isinstance(value, float) and value != converted:
         raise BadSetting(f"the setting {key!r} takes a whole number; got {value!r}")
-    if wanted is not str and not 0 <= converted < float("inf"):
-        raise BadSetting(f"the setting {key!r} can't be negative or endless; got {value!r}")
+    if kind is not str and not 0 <= converted < float("inf"):
+        raise BadSetting(f"the setting {key!r} takes a finite number of at least 0; got {value!r}")
     return converted
 
 
-def _described(kind: type) -> str:
+def _describe(kind: type) -> str:
     return {int: "a whole number", float: "a number", str: "a text"}[kind]

@@ -27,19 +27,23 @@ from indexers.errors import BadFilter
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
 OPERATORS = (*COMPARISONS, "$exists", "$empty", "$not")
 NUMBERS = {"id", "width", "height", "bytes"}
-LARGEST = 2**63
+INT64 = 2**63
+"""Whole numbers from here on do not fit into SQLite's integers, and are compared as floats."""
 DEPTH = 32
-MOST = 30_000
+MAX_VALUES = 30_000
 """Values in one list: SQLite takes 32,766 in a statement."""
 
 
-def parse(where: Mapping[str, Any] | None) -> Condition | None:
-    """The condition, or None where nothing is asked. Raises BadFilter, which names the part that is wrong."""
+def parse_filter(where: Mapping[str, Any] | None) -> Condition | None:
+    """Return the condition that a filter states, or None if it admits everything.
+
+    Raises BadFilter, which names the part that is wrong.
+    """
     if where is None:
         return None
     try:
-        condition = _parse(where)
-        too_deep = _depth(condition) > DEPTH
+        condition = _parse_object(where)
+        too_deep = _measure_depth(condition) > DEPTH
     except RecursionError:
         too_deep = True
     if too_deep:
@@ -47,78 +51,80 @@ def parse(where: Mapping[str, Any] | None) -> Condition | None:
     return None if condition == All(()) else condition
 
 
-def _depth(condition: Condition) -> int:
+def _measure_depth(condition: Condition) -> int:
     if isinstance(condition, Not):
-        return 1 + _depth(condition.condition)
-    return 1 + max(map(_depth, condition.conditions), default=0) if isinstance(condition, All | Either) else 1
+        return 1 + _measure_depth(condition.condition)
+    return 1 + max(map(_measure_depth, condition.conditions), default=0) if isinstance(condition, All | Either) else 1
 
 
-def _parse(where: Any) -> Condition:
+def _parse_object(where: Any) -> Condition:
     if not isinstance(where, Mapping):
         raise BadFilter(f'a filter is an object such as {{"year": 2020}}; got {where!r}')
-    return _all([_entry(key, value) for key, value in where.items()])
+    return _join([_parse_entry(key, value) for key, value in where.items()])
 
 
-def _all(parts: list[Condition]) -> Condition:
+def _join(parts: list[Condition]) -> Condition:
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
-def _entry(key: Any, value: Any) -> Condition:
+def _parse_entry(key: Any, value: Any) -> Condition:
     if key in ("$and", "$or"):
         if not isinstance(value, list | tuple) or not value:
             raise BadFilter(f"{key} takes a list of filters with at least one in it; got {value!r}")
-        parts = tuple(_parse(part) for part in value)
+        parts = tuple(_parse_object(part) for part in value)
         return All(parts) if key == "$and" else Either(parts)
     if key == "$not":
-        return Not(_parse(value))
+        return Not(_parse_object(value))
     if not isinstance(key, str) or key.startswith("$"):
-        raise BadFilter(f"unknown operator {key!r}; at this place there are $and, $or, $not and the names of fields")
+        raise BadFilter(f"unknown operator {key!r}; expected $and, $or, $not or the name of a field")
     if not is_text(key):
         raise BadFilter(f"the field {key!r} is not text that UTF-8 can carry")
     if isinstance(value, Mapping):
         if not value:
-            raise BadFilter(f'{key!r} has an empty condition; use {{"$exists": true}} to ask for its presence')
-        return _all([_test(key, op, operand) for op, operand in value.items()])
-    return _test(key, "$eq", value)
+            raise BadFilter(f'{key!r} has an empty condition; to test for its presence, use {{"$exists": true}}')
+        return _join([_parse_test(key, op, operand) for op, operand in value.items()])
+    return _parse_test(key, "$eq", value)
 
 
-def _test(key: str, op: Any, value: Any) -> Condition:
+def _parse_test(key: str, op: Any, value: Any) -> Condition:
     if op not in OPERATORS:
-        raise BadFilter(f"unknown operator {op!r} at {key!r}; there are: {', '.join(OPERATORS)}, and $and, $or")
+        raise BadFilter(f"unknown operator {op!r} at {key!r}; the operators are: {', '.join(OPERATORS)}, and $and, $or")
     if op == "$not":
-        return Not(_entry(key, value))
+        return Not(_parse_entry(key, value))
     if op in ("$exists", "$empty"):
         if not isinstance(value, bool):
             raise BadFilter(f"{op} at {key!r} takes true or false; got {value!r}")
-        there = _leaf(key, "$exists" if op == "$exists" else "$filled", True)
-        return there if value is (op == "$exists") else Not(there)
+        presence = _build_test(key, "$exists" if op == "$exists" else "$filled", True)
+        return presence if value is (op == "$exists") else Not(presence)
     if op in ("$ne", "$nin"):
-        return Not(_test(key, "$eq" if op == "$ne" else "$in", value))
-    return _leaf(key, op, _operand(key, op, value))
+        return Not(_parse_test(key, "$eq" if op == "$ne" else "$in", value))
+    return _build_test(key, op, _check_operand(key, op, value))
 
 
-def _operand(key: str, op: str, value: Any) -> Any:
+def _check_operand(key: str, op: str, value: Any) -> Any:
     if op == "$in":
         if not isinstance(value, list | tuple | set | frozenset):
             raise BadFilter(f"$in and $nin at {key!r} take a list; got {value!r}")
-        if len(value) > MOST:
-            raise BadFilter(f"$in and $nin at {key!r} take up to {MOST} values; got {len(value)}")
-        return tuple(_scalar(key, part) for part in value)
+        if len(value) > MAX_VALUES:
+            raise BadFilter(f"$in and $nin at {key!r} take up to {MAX_VALUES} values; got {len(value)}")
+        return tuple(_check_scalar(key, part) for part in value)
     if op == "$contains" and (value is None or (isinstance(value, float) and value != value)):
         raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
     if op == "$icontains" and not isinstance(value, str):
         raise BadFilter(f"$icontains at {key!r} takes a text; got {value!r}")
     if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
         raise BadFilter(f"{op} at {key!r} compares with a number or a text; got {value!r}")
-    return _scalar(key, value)
+    return _check_scalar(key, value)
 
 
-def _scalar(key: str, value: Any) -> Any:
+def _check_scalar(key: str, value: Any) -> Any:
     if isinstance(value, float) and value != value:
-        raise BadFilter(f"the filter on {key!r} compares with NaN, which nothing equals")
+        raise BadFilter(f"the filter on {key!r} compares with NaN, which equals nothing")
     if isinstance(value, int) and value.bit_length() > BITS:
-        raise BadFilter(f"the filter on {key!r} compares with a number of {value.bit_length()} bits, which none can be")
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LARGEST:
+        raise BadFilter(
+            f"the filter on {key!r} compares with a number of {value.bit_length()} bits, which is too large"
+        )
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= INT64:
         return float(value)
     if isinstance(value, str) and not is_text(value):
         raise BadFilter(f"the filter on {key!r} compares with {value!r}, which is not text that UTF-8 can carry")
@@ -127,39 +133,44 @@ def _scalar(key: str, value: Any) -> Any:
     raise BadFilter(f"the filter on {key!r} compares with {value!r}; for lists there are $in and $contains")
 
 
-def _leaf(key: str, op: str, value: Any) -> Test:
+def _build_test(key: str, op: str, value: Any) -> Test:
     if key not in FIELDS:
         return Test(key.removeprefix("metadata."), op, value)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
         raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
     if op in ("$exists", "$filled"):
         return Test(key, op, value, own=True)
-    convert = tuple(_own(key, op, part) for part in value) if op == "$in" else _own(key, op, value)
-    return Test(key, op, convert, own=True)
+    converted = (
+        tuple(_check_own_field(key, op, part) for part in value) if op == "$in" else _check_own_field(key, op, value)
+    )
+    return Test(key, op, converted, own=True)
 
 
-def _own(key: str, op: str, value: Any) -> Any:
-    """The item's own fields have a type, so that a wrong one is a mistake and not merely never equal."""
+def _check_own_field(key: str, op: str, value: Any) -> Any:
+    """Return the value as the catalogue stores it for one of the item's own fields.
+
+    These have a type, so that a value of another type is an error rather than merely never equal.
+    """
     if value is None or key == "missing":
         return value
-    wants = "number" if key in NUMBERS else "text"
-    if isinstance(value, bool) or isinstance(value, str) != (wants == "text"):
-        raise BadFilter(f"the field {key!r} is a {wants}; got {value!r}")
-    if op in ("$contains", "$icontains") and (wants == "number" or key in ("hash", "added_at")):
+    kind = "number" if key in NUMBERS else "text"
+    if isinstance(value, bool) or isinstance(value, str) != (kind == "text"):
+        raise BadFilter(f"the field {key!r} is a {kind}; got {value!r}")
+    if op in ("$contains", "$icontains") and (kind == "number" or key in ("hash", "added_at")):
         raise BadFilter(f"{op} does not apply to the field {key!r}")
     if key == "hash":
-        return _bytes(value)
-    return _microseconds(value) if key == "added_at" else value
+        return _parse_hash(value)
+    return _to_microseconds(value) if key == "added_at" else value
 
 
-def _bytes(value: str) -> bytes:
+def _parse_hash(value: str) -> bytes:
     try:
         return bytes.fromhex(value)
     except ValueError:
         raise BadFilter(f"the field 'hash' is compared with hexadecimal digits; got {value!r}") from None
 
 
-def _microseconds(value: str) -> int:
+def _to_microseconds(value: str) -> int:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

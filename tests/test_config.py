@@ -21,8 +21,8 @@ def test_each_source_goes_over_the_next(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / config.FILE).write_text("ef = 1\nm = 11\nwait = 0.5\n")
     monkeypatch.setenv("NEARKIN_EF", "2")
     monkeypatch.setenv("NEARKIN_M", "12")
-    found = config.load(tmp_path, {"ef": 3})
-    assert (found.ef, found.m, found.wait, found.batch) == (3, 12, 0.5, 0)
+    settings = config.load(tmp_path, {"ef": 3})
+    assert (settings.ef, settings.m, settings.wait, settings.batch) == (3, 12, 0.5, 0)
 
 
 def test_the_command_lines_own_variable_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,13 +31,13 @@ def test_the_command_lines_own_variable_is_no_setting(tmp_path: Path, monkeypatc
 
 
 def test_an_unknown_argument_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match=r"there is no setting 'efff'; there are: index, metric, m,"):
+    with pytest.raises(BadSetting, match=r"unknown setting 'efff'; the settings are: index, metric, m,"):
         config.load(tmp_path, {"efff": 1})
 
 
 def test_an_unknown_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARKIN_EFF", "1")
-    with pytest.raises(BadSetting, match="NEARKIN_EFF, which is no setting; there are: NEARKIN_BATCH"):
+    with pytest.raises(BadSetting, match="unknown environment variable NEARKIN_EFF; the variables are: NEARKIN_BATCH"):
         config.load(tmp_path, {})
 
 
@@ -101,8 +101,8 @@ def test_what_the_index_does_not_take_is_said_before_anything_is_written(
 
 def test_whole_numbers_may_come_as_floats_and_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARKIN_WAIT", "2")
-    found = config.load(tmp_path, {"ef": 64.0, "m": "8"})
-    assert (found.ef, found.m, found.wait) == (64, 8, 2.0)
+    settings = config.load(tmp_path, {"ef": 64.0, "m": "8"})
+    assert (settings.ef, settings.m, settings.wait) == (64, 8, 2.0)
 
 
 def test_cores_are_those_that_may_be_used() -> None:

@@ -1,4 +1,4 @@
-"""The filter grammar: what it becomes, and what is refused with which words. Its meaning is tried in test_where."""
+"""The filter grammar: what it becomes, and how errors are worded; catalogue/test_conditions.py shows what it means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from indexers.catalogue.conditions import FIELDS, All, Either, Not
 from indexers.catalogue.conditions import Test as Condition
 from indexers.errors import BadFilter
 from retrieval import filters
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from retrieval.filters import parse
     ],
 )
 def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
-    assert parse(where) == condition
+    assert parse_filter(where) == condition
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
     [
         ([], "a filter is an object such as .* got []"),
         ("x=1", "a filter is an object such as .* got 'x=1'"),
-        ({"$xor": []}, "unknown operator '$xor'; at this place there are $and, $or, $not and the names of fields"),
+        ({"$xor": []}, "unknown operator '$xor'; expected $and, $or, $not or the name of a field"),
         ({1: 2}, "unknown operator 1;"),
-        ({"x": {"$like": "a"}}, "unknown operator '$like' at 'x'; there are: $eq, $ne"),
+        ({"x": {"$like": "a"}}, "unknown operator '$like' at 'x'; the operators are: $eq, $ne"),
         ({"x": {"y": 1}}, "unknown operator 'y' at 'x'"),
-        ({"x": {}}, "'x' has an empty condition; use {\"$exists\": true}"),
+        ({"x": {}}, "'x' has an empty condition; to test for its presence, use {\"$exists\": true}"),
         ({"$and": []}, "$and takes a list of filters with at least one in it; got []"),
         ({"$or": {"x": 1}}, "$or takes a list of filters"),
         ({"$or": [1]}, "a filter is an object such as .* got 1"),
@@ -63,7 +63,7 @@ def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
         ({"x": {"$contains": None}}, "$contains at 'x' takes a text, a number, true or false; got None"),
         ({"x": {"$lt": True}}, "$lt at 'x' compares with a number or a text; got True"),
         ({"x": {"$gte": None}}, "$gte at 'x' compares with a number or a text; got None"),
-        ({"x": float("nan")}, "the filter on 'x' compares with NaN, which nothing equals"),
+        ({"x": float("nan")}, "the filter on 'x' compares with NaN, which equals nothing"),
         ({"x": 10**400}, "the filter on 'x' compares with a number of 1329 bits"),
         ({"x": "\ud800"}, r"the filter on 'x' compares with '\\ud800', which is not text that UTF-8 can carry"),
         ({"\ud800": 1}, r"the field '\\ud800' is not text"),
@@ -81,7 +81,7 @@ def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
 )
 def test_what_is_wrong_is_named(where: Any, words: str) -> None:
     with pytest.raises(BadFilter) as raised:
-        parse(where)
+        parse_filter(where)
     assert re.search(re.escape(words).replace(r"\.\*", ".*").replace(r"\\\\", r"\\"), str(raised.value))
 
 
@@ -89,12 +89,12 @@ def test_depth_has_an_end() -> None:
     where: Any = {"x": 1}
     for _ in range(filters.DEPTH - 1):
         where = {"$not": where}
-    parse(where)
+    parse_filter(where)
     for depth in (1, 5000):
         for _ in range(depth):
             where = {"$not": where}
         with pytest.raises(BadFilter, match="nested more than 32 deep"):
-            parse(where)
+            parse_filter(where)
 
 
 def test_every_field_and_operator_stands_in_the_documentation() -> None:

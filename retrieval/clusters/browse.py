@@ -13,7 +13,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS, ClusterRow, Ids, Level
-from retrieval.checks import is_number, is_whole, whole
+from retrieval.checks import check_whole, is_number, is_whole
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Partition
 from retrieval.records.items import Item, Page
 from retrieval.records.search import Group, Hit, Hits
@@ -140,7 +140,7 @@ def check_cut(count: Any, threshold: Any) -> None:
     if (count is None) == (threshold is None):
         raise BadQuery(f"a cut is given by count= or by threshold=; got count={count!r} and threshold={threshold!r}")
     if count is not None:
-        whole(count, "count is how many clusters are wanted,")
+        check_whole(count, "count is how many clusters are wanted,")
     if threshold is not None and not (is_number(threshold) and -1 <= threshold <= 1):
         raise BadQuery(f"threshold is a similarity from -1 to 1; got {threshold!r}")
 
@@ -177,7 +177,7 @@ def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
 
 def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
     """What has happened to clusters after change `since`."""
-    whole(since, "since is a change number, such as a report's `change`,", 0)
+    check_whole(since, "since is a change number, such as a report's `change`,", 0)
     found = at.snapshot.clusters.events(since, at.view.space.id)
     rows = at.snapshot.clusters.rows({one.cluster for one in found if one.cluster})
     names = {one: row.name for one, row in rows.items()}
@@ -200,7 +200,7 @@ def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
 def outliers(at: At, count: int) -> tuple[Outlier, ...]:
     """The items whose nearest neighbours are least similar to them (Ramaswamy, Rastogi and Shim, 2000), of those that
     have no exact copy; the tree is at the snapshot's moment."""
-    whole(count, "outliers takes how many are wanted,")
+    check_whole(count, "outliers takes how many are wanted,")
     if at.view.tree is None:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     graph = at.view.tree.graph
@@ -239,5 +239,5 @@ def paged(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) -> P
 
 
 def _check_page(page: Any, size: Any) -> None:
-    whole(page, "page is")
-    whole(size, "size is")
+    check_whole(page, "page is")
+    check_whole(size, "size is")

@@ -17,7 +17,7 @@ from indexers.followers.clusterings import CHOOSING, Made, rows
 from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
 from indexers.vectors.base import unit
 from retrieval.answers import Answers
-from retrieval.checks import is_number, whole
+from retrieval.checks import check_whole, is_number
 from retrieval.records.clusters import Drift, NamedClustering
 from retrieval.records.items import FIELDS, VECTOR
 from retrieval.spaces.cluster_state import Families
@@ -177,7 +177,7 @@ def parameters_of(method: str, k: Any, threshold: Any, settings: Mapping[str, An
     known = {name: one.default for name, one in inspect.signature(kind).parameters.items()}
     given = dict(settings)
     if k is not None:
-        given["n_clusters"] = whole(k, "k is how many clusters are wanted,")
+        given["n_clusters"] = check_whole(k, "k is how many clusters are wanted,")
     if threshold is not None:
         if not is_number(threshold) or threshold < 0:
             raise BadQuery(f"threshold is the distance at which clusters stop to join, from 0 on; got {threshold!r}")
@@ -199,7 +199,7 @@ def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
     """How the items to learn from are chosen, as CHOOSING takes it; empty: all are. Raises BadQuery."""
     if not is_number(without_outliers) or not 0 <= without_outliers < 1:
         raise BadQuery(f"without_outliers is the share that is left out, from 0 to below 1; got {without_outliers!r}")
-    count = None if sample is None else whole(sample, "sample is how many items to learn from,")
+    count = None if sample is None else check_whole(sample, "sample is how many items to learn from,")
     if count is None and not once_per_copy and not without_outliers:
         return {}
     copies = COPIES if once_per_copy else None

@@ -23,7 +23,7 @@ from indexers.pictures import images
 from indexers.pictures.scan import find, to_uri
 from indexers.types import FoundFile, ItemRow
 from retrieval.answers import Answers, Name
-from retrieval.checks import is_number, is_whole, whole
+from retrieval.checks import check_whole, is_number, is_whole
 from retrieval.duplicates import moving
 from retrieval.duplicates.grouping import groups, in_several_places
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
@@ -123,7 +123,7 @@ class Copies(Answers):
     def calibrate(self, pictures: int = 100) -> float:
         """Measure on the collection's own pictures from which similarity of vectors on two are worth a proof, and
         remember it for the space. Known embedders come with such a figure. Raises UsageError for too few pictures."""
-        whole(pictures, "pictures is how many are tried,")
+        check_whole(pictures, "pictures is how many are tried,")
         view = self._spaces.view()
         if view is None:
             raise UsageError("the collection is empty; add pictures first")

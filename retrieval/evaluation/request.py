@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from indexers import plugins
 from indexers.errors import BadQuery
 from indexers.types import Json
-from retrieval.checks import whole
+from retrieval.checks import check_whole
 
 SAMPLE = 20_000
 """Items that are clustered, where there are more."""
@@ -69,7 +69,7 @@ def check(how: Wanted) -> None:
     if how.labels is not None and not (isinstance(how.labels, str) and how.labels):
         raise BadQuery(f"labels is a metadata key, such as 'class'; got {how.labels!r}")
     if how.k is not None:
-        whole(how.k, "k is how many clusters are wanted,")
-    whole(how.draws, "draws is how often each clustering is made again,", 0)
-    whole(how.sample, "sample is how many items are clustered at most,", 2)
-    whole(how.random_state, "random_state is a number that chance starts from,", 0)
+        check_whole(how.k, "k is the number of clusters,")
+    check_whole(how.draws, "draws is the number of times that each clustering is repeated,", 0)
+    check_whole(how.sample, "sample is the largest number of items to cluster,", 2)
+    check_whole(how.random_state, "random_state is the random seed,", 0)

@@ -18,8 +18,8 @@ from indexers.errors import BadQuery, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import prepared
-from retrieval.checks import is_number, whole
-from retrieval.filters import parse
+from retrieval.checks import check_whole, is_number
+from retrieval.filters import parse_filter
 from retrieval.records.search import Hit, Hits
 from retrieval.search.query import Question
 from retrieval.search.ranking import Asked, _ranked, few_each, fused, mmr
@@ -85,7 +85,7 @@ def _found(view: View, question: Question | None, snapshot: Snapshot, how: Optio
     if question is None and how.metric is not None:
         raise BadQuery(f"metric= is about vectors, words alone have none; got metric={how.metric!r} beside query=")
     pool = max(count, POOL)
-    ranking = snapshot.find_words(how.words, pool, parse(how.where))
+    ranking = snapshot.find_words(how.words, pool, parse_filter(how.where))
     allowed = view.allowed(how.where, snapshot, within, exclude)
     if allowed is not None and (within or exclude):
         ranking = [pair for pair in ranking if pair[0] in allowed]
@@ -161,7 +161,7 @@ def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
 
 
 def _count(k: Any, default: int | None) -> int | None:
-    return default if k is None else whole(k, "k is the number of hits wanted,")
+    return default if k is None else check_whole(k, "k is the number of hits wanted,")
 
 
 def check(how: Options) -> None:
@@ -174,17 +174,17 @@ def check(how: Options) -> None:
         if radius is not None or diversify is not None or how.per_cluster is not None:
             raise BadQuery("query= does not go with radius=, diversify=, per_cluster=, which are about vectors alone")
     _count(k, None)
-    parse(how.where)
+    parse_filter(how.where)
     if radius is not None and not is_number(radius):
         raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
     if diversify is not None and not (is_number(diversify) and 0 <= diversify <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
     if how.pool is not None:
-        whole(how.pool, "pool is how many of the nearest diversify= chooses from,")
+        check_whole(how.pool, "pool is how many of the nearest diversify= chooses from,")
         if diversify is None:
             raise BadQuery("pool= is how many of the nearest diversify= chooses from; it does not go without it")
     if how.per_cluster is not None:
-        whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
+        check_whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversify is not None:
             raise BadQuery("per_cluster= does not go with radius= and diversify=")
     restrict.chosen(how.within, "within")

@@ -25,7 +25,7 @@ from indexers.pictures.remote import is_remote, read
 from indexers.types import LEVELS, Ids, Level, Limits, Space
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.searcher import Searcher
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 from retrieval.spaces import scope as restrict
 from retrieval.spaces.cluster_state import Families
 
@@ -74,7 +74,7 @@ class View:
         exclude: Sequence[Any] = (),
     ) -> Allowed | None:
         """The vectors that a filter and clusters leave; remembered for as long as nothing changes."""
-        condition = parse(where) if isinstance(where, Mapping) or where is None else where
+        condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
         there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None

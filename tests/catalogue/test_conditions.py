@@ -14,7 +14,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import All, Either, Not, select_ids
 from indexers.catalogue.conditions import Test as Condition
 from indexers.types import Arrival, FoundFile, ItemRow, PictureFacts
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 
 Json = dict[str, Any]
 
@@ -161,7 +161,7 @@ def test_a_filter_means_what_it_means_in_plain_python(
     with shared.snapshot() as snapshot:
         for where in filters:
             expected = [one for one, metadata in zip(ids, everything, strict=True) if holds(where, metadata)]
-            condition = parse(where)
+            condition = parse_filter(where)
             assert snapshot.ids(condition).tolist() == expected, where
             assert snapshot.count(condition) == len(expected), where
             assert [row.id for row in snapshot.page(condition, 0, 100)] == expected, where
@@ -177,7 +177,7 @@ def test_a_filter_follows_what_is_merged(shared: Catalogue, before: list[Json], 
             writing.update(one, metadata)
     with shared.snapshot() as snapshot:
         rows = snapshot.items(ids)
-        assert snapshot.ids(parse(where)).tolist() == [row.id for row in rows if holds(where, row.metadata)]
+        assert snapshot.ids(parse_filter(where)).tolist() == [row.id for row in rows if holds(where, row.metadata)]
 
 
 # ---- by hand
@@ -185,7 +185,7 @@ def test_a_filter_follows_what_is_merged(shared: Catalogue, before: list[Json], 
 
 def ids(catalogue: Catalogue, where: Json) -> list[int]:
     with catalogue.snapshot() as snapshot:
-        return [int(one) for one in snapshot.ids(parse(where))]
+        return [int(one) for one in snapshot.ids(parse_filter(where))]
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_nothing_and_everything(catalogue: Catalogue, three: list[ItemRow]) -> N
 def test_an_ordering_of_a_metadata_key_is_one_range_of_its_index(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.put([Arrival(metadata={"year": year}) for year in range(1900, 2100)])
-    condition = parse({"year": {"$gte": 2000, "$lt": 2010}})
+    condition = parse_filter({"year": {"$gte": 2000, "$lt": 2010}})
     assert condition is not None
     with catalogue.engine.begin() as connection:
         query = select_ids(condition).compile(connection)
@@ -281,8 +281,8 @@ def test_a_deep_filter_means_what_it_means(catalogue: Catalogue) -> None:
     with catalogue.snapshot() as snapshot:
         for depth in range(1, 16):
             expected = [row.id for row in snapshot.page(None, 0, 100) if holds(nested(depth), row.metadata)]
-            assert snapshot.ids(parse(nested(depth))).tolist() == expected
-            assert [row.id for row in snapshot.page(parse(nested(depth)), 0, 100)] == expected
+            assert snapshot.ids(parse_filter(nested(depth))).tolist() == expected
+            assert [row.id for row in snapshot.page(parse_filter(nested(depth)), 0, 100)] == expected
 
 
 def test_a_wide_filter_means_what_it_means(catalogue: Catalogue) -> None:

@@ -12,7 +12,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.pictures.images import fingerprint
 from indexers.types import Arrival, Failure, FoundFile, ItemRow, Kept, PictureFacts, Space, Vectors
-from retrieval.filters import parse
+from retrieval.filters import parse_filter
 from tests.conftest import vectors
 
 A, B, C = (fingerprint(letter) for letter in (b"A", b"B", b"C"))
@@ -197,8 +197,8 @@ def test_replacing_leaves_nothing_of_what_was_there(catalogue: Catalogue, space:
     assert (found.hash, found.metadata, found.text, found.width) == (None, {"y": 2}, None, None)
     assert vector(catalogue, space, kept.item) == []
     with catalogue.snapshot() as snapshot:
-        assert snapshot.ids(parse({"x": 1})).tolist() == []
-        assert snapshot.ids(parse({"y": 2})).tolist() == [kept.item]
+        assert snapshot.ids(parse_filter({"x": 1})).tolist() == []
+        assert snapshot.ids(parse_filter({"y": 2})).tolist() == [kept.item]
 
 
 # ---- places

@@ -105,7 +105,7 @@ def test_items_of_a_cluster_come_page_by_page_from_its_middle_outwards(families:
     assert sorted(item.id for page in (first, *rest) for item in page.items) == list(one.members)
     assert first.items[0].id == one.medoid
     assert one.items(page=9).items == ()
-    with pytest.raises(BadQuery, match="page is a whole number from 1 on; got 0"):
+    with pytest.raises(BadQuery, match="page is a whole number of at least 1; got 0"):
         one.items(page=0)
 
 

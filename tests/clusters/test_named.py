@@ -190,7 +190,7 @@ def test_a_dropped_one_is_gone(themed: Collection) -> None:
         ({"method": "nope"}, UnknownPlugin, "'nope'"),
         ({"method": "partitions"}, BadSetting, "can't be kept by name; methods that can: .*kmeans"),
         ({"k": None}, BadQuery, "has to be told how many"),
-        ({"k": 0}, BadQuery, "from 1 on; got 0"),
+        ({"k": 0}, BadQuery, "of at least 1; got 0"),
         ({"k": 229}, UsageError, "n_clusters=229 clusters can't be made of n_samples=228"),
         ({"threshold": 0.5}, BadSetting, "takes no 'threshold'; it takes: n_clusters"),
         ({"threshold": -1}, BadQuery, "from 0 on; got -1"),
@@ -272,7 +272,7 @@ def test_it_learns_from_chosen_items_and_places_the_others(families: Collection)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [({"sample": 0}, "from 1 on; got 0"), ({"without_outliers": 1}, "below 1; got 1")]
+    ("arguments", "words"), [({"sample": 0}, "of at least 1; got 0"), ({"without_outliers": 1}, "below 1; got 1")]
 )
 def test_a_choice_that_cannot_be_is_named(families: Collection, arguments: dict[str, int], words: str) -> None:
     with pytest.raises(BadQuery, match=words):

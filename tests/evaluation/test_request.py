@@ -54,11 +54,11 @@ def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
     [
         ({"labels": ""}, "labels is a metadata key"),
         ({"labels": 3}, "labels is a metadata key"),
-        ({"k": 0}, "k is how many clusters are wanted, a whole number from 1 on; got 0"),
-        ({"draws": -1}, "draws is how often .* a whole number from 0 on; got -1"),
-        ({"draws": 1.5}, "draws is how often"),
-        ({"sample": 1}, "sample is how many"),
-        ({"random_state": -4}, "random_state is a number"),
+        ({"k": 0}, "k is the number of clusters, a whole number of at least 1; got 0"),
+        ({"draws": -1}, "draws is the number of .* a whole number of at least 0; got -1"),
+        ({"draws": 1.5}, "draws is the number"),
+        ({"sample": 1}, "sample is the largest number"),
+        ({"random_state": -4}, "random_state is the random seed"),
     ],
 )
 def test_what_can_not_be_asked(wrong: dict[str, Any], said: str) -> None:
