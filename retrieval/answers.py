@@ -25,9 +25,9 @@ from retrieval.records.items import Item, Page
 from retrieval.records.reports import Info
 from retrieval.records.search import Group, Hits
 from retrieval.search import search as searching
-from retrieval.search.query import Question
+from retrieval.search.query import Query
 from retrieval.search.search import GROUPS, Options
-from retrieval.spaces.info import gathered
+from retrieval.spaces.info import read_info
 from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import View, check_level
 
@@ -102,7 +102,7 @@ class Answers:
         def ask(view: View) -> Hits:
             alone = query is not None and all(one is None for one in (picture, text, item, vector, mix))
             given: Json = {"text": text, "item": item, "vector": vector, "mix": mix, "metric": chosen}
-            question = None if alone else Question(view, picture, **given)
+            question = None if alone else Query(view, picture, **given)
             return searching.find(view, question, how, follow=space is None)
 
         found = self._ask(space, ask)
@@ -323,10 +323,10 @@ class Answers:
     def info(self) -> Info:
         """What the collection holds."""
         view = self._spaces.view()
-        repairs = [what for one in self._spaces.opened for what in one.followers.repairs]
+        repairs = [what for one in self._spaces.views for what in one.followers.repairs]
         words = view is not None and self._spaces.reads_words(view.space)
         with self._catalogue.snapshot() as snapshot:
-            return gathered(snapshot, view.space if view else None, self.path, self._config, repairs, words)
+            return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, words)
 
     def change(self) -> int:
         """The newest change number."""

@@ -27,7 +27,7 @@ from retrieval.duplicates.finder import Copies
 from retrieval.filters import parse_filter
 from retrieval.records.items import VECTOR, Item
 from retrieval.records.reports import AddReport, Report, SpaceInfo, SyncReport, tallied
-from retrieval.spaces.spaces import Spaces, check_name, remembered
+from retrieval.spaces.spaces import Spaces, check_name, embedder_setting
 from retrieval.transfer import exporting as transfer
 from retrieval.transfer import importing as imports
 from retrieval.transfer import sources
@@ -73,7 +73,7 @@ class Collection(Copies, Clusterings):
         except CollectionNotFound:
             if not create:
                 raise
-            catalogue = Catalogue.create(folder, remembered(embedder), config.wait)
+            catalogue = Catalogue.create(folder, embedder_setting(embedder), config.wait)
         try:
             collection = cls(catalogue, config, embedder)
             collection._spaces.view()
@@ -128,7 +128,9 @@ class Collection(Copies, Clusterings):
         """
         started = time.perf_counter()
         given = sources.sort(pictures, metadata, keys, texts)
-        run = self._spaces.run(self._spaces.for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched)
+        run = self._spaces.start_run(
+            self._spaces.open_for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched
+        )
         try:
             tally = run.add_files(given.found, given.metadata) if given.found is not None else run.add(given.sources)
         finally:
@@ -155,7 +157,7 @@ class Collection(Copies, Clusterings):
         """
         started = time.perf_counter()
         given, there = sources.present(vectors)
-        view = self._spaces.for_vectors(given) if there is None or any(there) else self._spaces.view()
+        view = self._spaces.open_for_vectors(given) if there is None or any(there) else self._spaces.view()
         space = view.space if view else None
         arrivals = sources.vectors(vectors, space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
@@ -179,7 +181,7 @@ class Collection(Copies, Clusterings):
     ) -> AddReport:
         """Add texts as items of their own, beside the pictures, by the vectors that the embedder gives their words.
         Otherwise as `add_vectors`. Raises NoTextTower, and what `add_vectors` raises."""
-        embedder = self._spaces.for_texts()
+        embedder = self._spaces.find_text_embedder()
         vectors = [row for part in sources.parts(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
         return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
 
@@ -202,7 +204,7 @@ class Collection(Copies, Clusterings):
         Raises UsageError (not such a file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
         """
         started = time.perf_counter()
-        work = imports.Import(self._catalogue, self._spaces.for_import, progress or _unwatched)
+        work = imports.Import(self._catalogue, self._spaces.open_for_import, progress or _unwatched)
         try:
             work.run(paths, vector)
         finally:
@@ -217,8 +219,8 @@ class Collection(Copies, Clusterings):
         Raises what `add` raises; what can't be read any more is in the report's failures.
         """
         started = time.perf_counter()
-        view = self._spaces.second(embedder)
-        run = self._spaces.run(view, progress=progress or _unwatched)
+        view = self._spaces.open_second(embedder)
+        run = self._spaces.start_run(view, progress=progress or _unwatched)
         with self._catalogue.snapshot() as snapshot:
             lacking = snapshot.lacking(view.space.id)
         try:
@@ -243,7 +245,9 @@ class Collection(Copies, Clusterings):
         """
         started = time.perf_counter()
         scan = sources.Scan(folders)
-        run = self._spaces.run(self._spaces.for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched)
+        run = self._spaces.start_run(
+            self._spaces.open_for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched
+        )
         try:
             tally = run.add_files(scan, attributes.check(metadata or {}))
             missing = self._mark_missing(scan)

@@ -18,15 +18,15 @@ from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, O
 from retrieval.records.items import Item, Page
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.spaces.cluster_state import (
-    Facts,
-    Families,
-    Grouping,
-    described,
+    Assignment,
+    ClusterFacts,
+    ClusterState,
+    describe_items,
     find_cluster,
+    find_nearest_clusters,
     join_nearest,
-    nearest_clusters,
 )
-from retrieval.spaces.view import View, families
+from retrieval.spaces.view import View, find_cluster_state
 
 Pages = Callable[[Ids, int, int], Page]
 """Items, page, size -> that page."""
@@ -48,10 +48,10 @@ def clusters(at: At, level: str, loose: str = "apart", since: int | None = None)
     """All clusters of a level. `loose="nearest"`: items that are in none join the nearest one."""
     if loose not in ("apart", "nearest"):
         raise BadQuery(f'loose is "apart" or "nearest"; got {loose!r}')
-    there = families(at.view, at.snapshot, level)
+    there = find_cluster_state(at.view, at.snapshot, level)
     if there is None:
         return Clusters((), level, 0, 0)
-    grouping = there.grouping(level)
+    grouping = there.assignment(level)
     rows = at.snapshot.clusters.rows([one for one, _ in grouping.clusters])
     joined = join_nearest(at.view.flat.index, there, grouping) if loose == "nearest" else grouping
     found = [_cluster(at, there, rows[one], level, joined.members(one), since) for one, _ in joined.clusters]
@@ -61,11 +61,11 @@ def clusters(at: At, level: str, loose: str = "apart", since: int | None = None)
 def cluster(at: At, one: Any, since: int | None = None) -> Cluster:
     """One of them, by id. Raises ClusterNotFound, which says what became of it."""
     row = at.snapshot.clusters.rows([one]).get(one) if is_whole(one) else None
-    there = families(at.view, at.snapshot, row.level) if row and _is_level(at, row.level) else None
-    level = there.alive(int(one)) if there else None
+    there = find_cluster_state(at.view, at.snapshot, row.level) if row and _is_level(at, row.level) else None
+    level = there.find_level(int(one)) if there else None
     if row is None or there is None or level is None:
         raise ClusterNotFound(_gone(at, one))
-    return _cluster(at, there, row, level, there.grouping(level).members(one), since)
+    return _cluster(at, there, row, level, there.assignment(level).members(one), since)
 
 
 def _is_level(at: At, level: Level) -> bool:
@@ -83,19 +83,19 @@ def _gone(at: At, one: Any) -> str:
     return f"there is no cluster {one}; `clusters` lists those that there are"
 
 
-def _cluster(at: At, there: Families, row: ClusterRow, level: Level, members: Ids, since: int | None) -> Cluster:
-    facts = there.facts(members, at.view.flat.index)
+def _cluster(at: At, there: ClusterState, row: ClusterRow, level: Level, members: Ids, since: int | None) -> Cluster:
+    facts = there.describe(members, at.view.flat.index)
     return Cluster(
         id=row.id,
         name=row.name,
         size=len(members),
         level=level,
-        parent=there.parent(row.id, level),
-        children=there.children(row.id, level),
+        parent=there.find_parent(row.id, level),
+        children=there.find_children(row.id, level),
         medoid=facts.medoid,
         representatives=facts.representatives,
         tightness=facts.tightness,
-        new=there.new(members, since),
+        new=there.count_new(members, since),
         given=row.given,
         born=row.born,
         _members=members,
@@ -110,14 +110,16 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
     tree = at.view.tree.tree
     if threshold is None:
         threshold = tree.threshold(int(count or 1))
-    grouping = Grouping(tree.items.ids(), at.view.tree.nodes(threshold))
-    there = families(at.view, at.snapshot)
+    grouping = Assignment(tree.items.ids(), at.view.tree.nodes(threshold))
+    there = find_cluster_state(at.view, at.snapshot)
     found = []
     for node, size in grouping.clusters:
         members = grouping.members(node)
         row = find_cluster(there, members, at.snapshot)
-        facts = there.facts(members, at.view.flat.index) if there else Facts(0, (), 0.0, np.empty(0, np.float32))
-        new = there.new(members, None) if there else 0
+        facts = (
+            there.describe(members, at.view.flat.index) if there else ClusterFacts(0, (), 0.0, np.empty(0, np.float32))
+        )
+        new = there.count_new(members, None) if there else 0
         born = (row.given, row.born) if row else (False, None)
         about = (facts.medoid, facts.representatives, facts.tightness, new, *born, members, at.pages)
         found.append(Cluster(row.id if row else None, row.name if row else None, size, None, None, (), *about))
@@ -126,10 +128,10 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
 
 def grouped(at: At, found: Hits, level: str) -> tuple[Group, ...]:
     """Hits by their clusters of a level, in order of their best ones; loose ones together."""
-    there = families(at.view, at.snapshot, level)
+    there = find_cluster_state(at.view, at.snapshot, level)
     if there is None:
         return (Group(None, found.hits),) if len(found) else ()
-    labels = there.grouping(level).of(np.array([hit.item for hit in found], np.int64)).tolist()
+    labels = there.assignment(level).find_labels(np.array([hit.item for hit in found], np.int64)).tolist()
     parts: dict[int, list[Hit]] = {}
     for hit, label in zip(found, labels, strict=True):
         parts.setdefault(label, []).append(hit)
@@ -149,11 +151,11 @@ def partitions(at: At) -> tuple[Partition, ...]:
     """The partitions of mini-batch k-means, the largest first; all followers are at the snapshot's moment."""
     if at.view.partitions is None:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
-    grouping = Grouping(*at.view.partitions.labels(), least=0)
+    grouping = Assignment(*at.view.partitions.labels(), least=0)
     found = []
     for one, size in grouping.clusters:
         members = grouping.members(one)
-        facts = described(members, at.view.flat.index)
+        facts = describe_items(members, at.view.flat.index)
         found.append(Partition(one, size, facts.medoid, facts.representatives, facts.tightness, members, at.pages))
     return tuple(found)
 
@@ -161,13 +163,13 @@ def partitions(at: At) -> tuple[Partition, ...]:
 def loose(at: At, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
     """The items that are in no cluster of a level, page by page in order of id, each with the nearest one."""
     _check_page(page, size)
-    there = families(at.view, at.snapshot, level)
-    grouping = there.grouping(level) if there else None
+    there = find_cluster_state(at.view, at.snapshot, level)
+    grouping = there.assignment(level) if there else None
     if there is None or grouping is None:
         return ()
     alone = grouping.members(0)
     alone = alone[at.view.flat.index.has(alone)][(page - 1) * size : page * size]
-    nearest, similarity = nearest_clusters(at.view.flat.index, there, grouping, alone)
+    nearest, similarity = find_nearest_clusters(at.view.flat.index, there, grouping, alone)
     rows = at.snapshot.hits(alone.tolist())
     return tuple(
         Loose(one, rows[one].key, rows[one].uri, cluster or None, near)
@@ -215,8 +217,8 @@ def outliers(at: At, count: int) -> tuple[Outlier, ...]:
     nearest = graph.item[graph.near[slots[best], 0]].tolist()
     rows = at.snapshot.hits(items + nearest)
     usual = float(np.quantile(near[:, 0], USUAL))
-    there = families(at.view, at.snapshot)
-    inside = there.grouping("medium").of(np.array(items)) if there else [0] * len(items)
+    there = find_cluster_state(at.view, at.snapshot)
+    inside = there.assignment("medium").find_labels(np.array(items)) if there else [0] * len(items)
     found = []
     for place, one, other, cluster_of in zip(best.tolist(), items, nearest, inside, strict=True):
         top = float(near[place, 0])

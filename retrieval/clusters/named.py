@@ -20,8 +20,8 @@ from retrieval.answers import Answers
 from retrieval.checks import check_whole, is_number
 from retrieval.records.clusters import Drift, NamedClustering
 from retrieval.records.items import FIELDS, VECTOR
-from retrieval.spaces.cluster_state import Families
-from retrieval.spaces.view import View, families
+from retrieval.spaces.cluster_state import ClusterState
+from retrieval.spaces.view import View, find_cluster_state
 
 if TYPE_CHECKING:
     from indexers.clusterers.base import Watch
@@ -100,7 +100,7 @@ class Clusterings(Answers):
         assert view is not None
         view.followers.remember(patient=True)
         with view.followers.current() as snapshot:
-            row, there = _known(snapshot, name), families(view, snapshot, name)
+            row, there = _known(snapshot, name), find_cluster_state(view, snapshot, name)
             assert there is not None
             return _described(row, there, view)
 
@@ -215,8 +215,8 @@ def _known(snapshot: Snapshot, name: str) -> GroupingRow:
     return row
 
 
-def _described(row: GroupingRow, there: Families, view: View) -> NamedClustering:
-    grouping = there.grouping(row.name)
+def _described(row: GroupingRow, there: ClusterState, view: View) -> NamedClustering:
+    grouping = there.assignment(row.name)
     return NamedClustering(
         name=row.name,
         method=row.method,
@@ -233,11 +233,11 @@ def _described(row: GroupingRow, there: Families, view: View) -> NamedClustering
     )
 
 
-def _drift(row: GroupingRow, there: Families, view: View) -> Drift:
+def _drift(row: GroupingRow, there: ClusterState, view: View) -> Drift:
     since, count = there.since, max(len(there.items), 1)
     fresh = there.items[since > row.since]
     kept = len(there.items) - len(fresh)
-    sizes = dict(there.grouping(row.name).clusters)
+    sizes = dict(there.assignment(row.name).clusters)
     now = np.array([sizes.get(one, 0) for one in row.labels], np.float64)
     return Drift(
         new=len(fresh) / count,
@@ -256,14 +256,14 @@ def _distance(then: Any, now: Any) -> float:
     return float(np.nan_to_num(jensenshannon(then, now, 2)))
 
 
-def _strange(row: GroupingRow, there: Families, view: View, fresh: Ids) -> float:
-    flat, grouping = view.flat.index, there.grouping(row.name)
+def _strange(row: GroupingRow, there: ClusterState, view: View, fresh: Ids) -> float:
+    flat, grouping = view.flat.index, there.assignment(row.name)
     fresh = fresh[flat.has(fresh)]
-    labels, vectors, found = grouping.of(fresh), unit(flat.take(fresh)), np.ones(len(fresh), bool)
+    labels, vectors, found = grouping.find_labels(fresh), unit(flat.take(fresh)), np.ones(len(fresh), bool)
     for one in np.unique(labels[labels > 0]).tolist():
         own = np.setdiff1d(grouping.members(one), fresh, assume_unique=True)
         if len(own):
-            middle = there.facts(own, flat).centroid
+            middle = there.describe(own, flat).centroid
             inside = labels == one
             found[inside] = vectors[inside] @ middle < row.begun["low"] * float(np.linalg.norm(middle))
     return float(found.mean()) if len(found) else 0.0

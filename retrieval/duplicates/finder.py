@@ -27,7 +27,7 @@ from retrieval.checks import check_whole, is_number, is_whole
 from retrieval.duplicates import moving
 from retrieval.duplicates.grouping import groups, in_several_places
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
-from retrieval.spaces.view import View, looked_at
+from retrieval.spaces.view import View, load_picture
 from retrieval.transfer.sources import content_of
 
 MANIFEST = "manifest.jsonl"
@@ -108,7 +108,7 @@ class Copies(Answers):
         following = self._follow(view)
         following.run()
         asked = int(picture) if is_whole(picture) else None
-        image = looked_at(picture, view) if asked is None else self._picture(view, asked, 0)
+        image = load_picture(picture, view) if asked is None else self._picture(view, asked, 0)
         vector = view.flat.index.prepare(view.embedder().embed([image]))
         with view.followers.current() as snapshot:
             wanted = [one for one in following.candidates(snapshot, image, vector) if one != asked]
@@ -245,7 +245,7 @@ class Copies(Answers):
             rows = snapshot.items([item])
         if not rows:
             raise ItemNotFound(f"there is no item with the id {item!r}")
-        row, isolated = rows[0], self._spaces.isolated()
+        row, isolated = rows[0], self._spaces.find_isolation()
         data = content_of(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
         try:
             image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image

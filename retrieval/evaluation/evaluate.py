@@ -23,8 +23,8 @@ from retrieval.evaluation.metrics import some
 from retrieval.evaluation.refits import TreeAgain, named_again, partitions_again
 from retrieval.evaluation.request import RANKED, Method, Wanted
 from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
-from retrieval.spaces.spaces import named
-from retrieval.spaces.view import families
+from retrieval.spaces.spaces import find_space
+from retrieval.spaces.view import find_cluster_state
 
 Again = Callable[[Vectors], Ids]
 """Rows -> the labels that the same way of clustering gives them."""
@@ -65,11 +65,11 @@ class Gathered(NamedTuple):
 
 def stored(at: At) -> Iterator[Stored]:
     """The clusterings that a space keeps: the one place where another kind is added."""
-    there, clustering = families(at.view, at.snapshot), at.snapshot.clusters.clustering(at.view.space.id)
+    there, clustering = find_cluster_state(at.view, at.snapshot), at.snapshot.clusters.clustering(at.view.space.id)
     if there is not None and clustering is not None:
         tree = TreeAgain(at.view.space, clustering.levels)
         for place, level in enumerate(LEVELS):
-            grouping = there.grouping(level)
+            grouping = there.assignment(level)
             yield Stored(level, "level", grouping.items, _loose(grouping.labels), tree.level(place))
     if at.view.partitions is not None:
         items, labels = at.view.partitions.labels()
@@ -112,7 +112,7 @@ def _spaces(snapshot: Snapshot, how: Wanted) -> tuple[Space, ...]:
     wanted = dict.fromkeys([how.spaces] if isinstance(how.spaces, str) else how.spaces)
     if not wanted:
         raise BadQuery("spaces names none; leave it out for the current one")
-    return tuple(named(there, one) for one in wanted)
+    return tuple(find_space(there, one) for one in wanted)
 
 
 def _names(spaces: Sequence[Space]) -> str:

@@ -13,7 +13,7 @@ from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.types import Metric, Vectors
 from indexers.vectors.base import checked, unit
 from retrieval.checks import is_number
-from retrieval.spaces.view import looked_at
+from retrieval.spaces.view import load_picture
 
 if TYPE_CHECKING:
     from retrieval.spaces.view import View
@@ -41,7 +41,7 @@ def item(name: int | str) -> ItemOf:
     return ItemOf(name)
 
 
-class Question:
+class Query:
     """What is looked for. Pictures and words are embedded when it is made, before anything is locked; items are looked
     up within the search's moment."""
 
@@ -63,18 +63,18 @@ class Question:
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
         self._view, self._metric = view, metric or view.space.metric
         if mix is not None:
-            self._parts = [(self._part(part), _weight(weight)) for part, weight in _pairs(mix)]
+            self._parts = [(self._read_part(part), _check_weight(weight)) for part, weight in _check_pairs(mix)]
         else:
-            self._parts = [(self._one(picture, text, item, vector), 1.0)]
+            self._parts = [(self._read_single(picture, text, item, vector), 1.0)]
 
-    def _one(
+    def _read_single(
         self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None
     ) -> ItemOf | Vectors:
         if vector is not None:
-            return self._vector(vector, self._metric)
-        return self._part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
+            return self._read_vector(vector, self._metric)
+        return self._read_part(Text(text) if text is not None else ItemOf(item) if item is not None else picture)
 
-    def _part(self, part: Any) -> ItemOf | Vectors:
+    def _read_part(self, part: Any) -> ItemOf | Vectors:
         if isinstance(part, ItemOf):
             return part
         if isinstance(part, Text):
@@ -82,21 +82,21 @@ class Question:
                 raise BadQuery("the text to search for is empty")
             return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
         if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
-            return self._vector(part, "cosine")  # directions are mixed
+            return self._read_vector(part, "cosine")  # directions are mixed
         embedder = self._view.embedder()
-        return cast(Vectors, embedder.embed([looked_at(part, self._view, embedder.input_size)])[0])
+        return cast(Vectors, embedder.embed([load_picture(part, self._view, embedder.input_size)])[0])
 
-    def _vector(self, part: Any, metric: Metric) -> Vectors:
+    def _read_vector(self, part: Any, metric: Metric) -> Vectors:
         found = checked(part, self._view.space.dimension, metric)
         if len(found) != 1:
             raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
         return cast(Vectors, found[0])
 
-    def items(self, snapshot: Snapshot) -> list[int]:
+    def find_items(self, snapshot: Snapshot) -> list[int]:
         """The items that are asked about, which don't answer. Raises ItemNotFound."""
         return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
 
-    def vector(self, snapshot: Snapshot) -> Vectors:
+    def to_vector(self, snapshot: Snapshot) -> Vectors:
         """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
         parts = [
             (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
@@ -118,7 +118,7 @@ class Question:
         return cast(Vectors, vectors[0])
 
 
-def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
+def _check_pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
     pairs = list(mix)
     if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
         raise BadQuery(
@@ -127,7 +127,7 @@ def _pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def _weight(weight: Any) -> float:
+def _check_weight(weight: Any) -> float:
     if not is_number(weight) or weight == 0:
         raise BadQuery(f"a weight in a mix is a number other than 0; got {weight!r}")
     return float(weight)

@@ -21,10 +21,10 @@ from indexers.vectors.base import prepared
 from retrieval.checks import check_whole, is_number
 from retrieval.filters import parse_filter
 from retrieval.records.search import Hit, Hits
-from retrieval.search.query import Question
-from retrieval.search.ranking import Asked, _ranked, few_each, fused, mmr
+from retrieval.search.query import Query
+from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
 from retrieval.spaces import scope as restrict
-from retrieval.spaces.view import View, check_level, families
+from retrieval.spaces.view import View, check_level, find_cluster_state
 
 POOL = 100
 """Of each ranking, so many are fused."""
@@ -62,7 +62,7 @@ def grouping(how: Options, level: str | None) -> Options:
     return how._replace(k=count * (few or 10), per_cluster=few, level=level or "medium")
 
 
-def find(view: View, question: Question | None, options: Options, *, follow: bool = True) -> Hits:
+def find(view: View, question: Query | None, options: Options, *, follow: bool = True) -> Hits:
     """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer. `words`:
     items that say these; with a question as well, both rankings are fused.
 
@@ -75,8 +75,8 @@ def find(view: View, question: Question | None, options: Options, *, follow: boo
         return hits(view, snapshot, *_found(view, question, snapshot, options))
 
 
-def _found(view: View, question: Question | None, snapshot: Snapshot, how: Options) -> tuple[Ids, Vectors]:
-    within, exclude = restrict.chosen(how.within, "within"), restrict.chosen(how.exclude, "exclude")
+def _found(view: View, question: Query | None, snapshot: Snapshot, how: Options) -> tuple[Ids, Vectors]:
+    within, exclude = restrict.check_clusters(how.within, "within"), restrict.check_clusters(how.exclude, "exclude")
     count = _count(how.k, 20 if how.radius is None else None)
     if how.words is None:
         assert question is not None
@@ -90,24 +90,24 @@ def _found(view: View, question: Question | None, snapshot: Snapshot, how: Optio
     if allowed is not None and (within or exclude):
         ranking = [pair for pair in ranking if pair[0] in allowed]
     if question is None:
-        ids, scores = _ranked(ranking)
+        ids, scores = to_arrays(ranking)
     else:
         beside = _nearest(view, question, snapshot, pool, Options(metric=how.metric), allowed)[0]
-        ids, scores = fused(ranking, beside.tolist())
+        ids, scores = fuse_rankings(ranking, beside.tolist())
     return ids[:count], scores[:count]
 
 
 def _nearest(
-    view: View, question: Question, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
+    view: View, question: Query, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
 ) -> tuple[Ids, Vectors]:
     metric = how.metric or view.space.metric
-    vector = prepared(question.vector(snapshot), view.space.dimension, metric)
-    asked, diversify = question.items(snapshot), how.diversify
-    there = families(view, snapshot, how.level) if how.per_cluster is not None else None
+    vector = prepared(question.to_vector(snapshot), view.space.dimension, metric)
+    asked, diversify = question.find_items(snapshot), how.diversify
+    there = find_cluster_state(view, snapshot, how.level) if how.per_cluster is not None else None
     if there is not None:
         assert count is not None
-        what = Asked(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
-        return few_each(there, what, count, how.per_cluster or 1, how.level)
+        what = NearestQuery(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
+        return limit_per_cluster(there, what, count, how.per_cluster or 1, how.level)
     if how.radius is not None:
         ids, scores = view.searcher.within(vector, how.radius, allowed, metric)
     else:
@@ -118,7 +118,7 @@ def _nearest(
     keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
     ids, scores = ids[keep], scores[keep]
     if diversify is not None:
-        order = mmr(view.searcher.flat.given(ids, metric), vector[0], count or len(ids), diversify, metric)
+        order = choose_diverse(view.searcher.flat.given(ids, metric), vector[0], count or len(ids), diversify, metric)
         ids, scores = ids[order], scores[order]
     return ids[:count], scores[:count]
 
@@ -187,5 +187,5 @@ def check(how: Options) -> None:
         check_whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversify is not None:
             raise BadQuery("per_cluster= does not go with radius= and diversify=")
-    restrict.chosen(how.within, "within")
-    restrict.chosen(how.exclude, "exclude")
+    restrict.check_clusters(how.within, "within")
+    restrict.check_clusters(how.exclude, "exclude")

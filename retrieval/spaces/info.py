@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retrieval.config import Config
 
 
-def gathered(
+def read_info(
     snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
 ) -> Info:
     """Everything that `info` tells, as of one moment."""
@@ -35,14 +35,14 @@ def gathered(
         locations=counts["locations"],
         missing=counts["missing"],
         failures=counts["failures"],
-        bytes=size(folder),
+        bytes=measure_folder(folder),
         settings=config.index_settings,
         repairs=tuple(repairs),
         words=words,
     )
 
 
-def size(folder: Path) -> int:
+def measure_folder(folder: Path) -> int:
     """Bytes of all files below it; a writer may be replacing some of them meanwhile."""
     total = 0
     for place, _, names in os.walk(folder):

@@ -14,7 +14,7 @@ from indexers.types import LEVELS, Ids
 from retrieval.checks import is_whole
 
 
-def chosen(given: Any, name: str) -> tuple[Any, ...]:
+def check_clusters(given: Any, name: str) -> tuple[Any, ...]:
     """Clusters as a caller names them, by id or as records, one or several. Raises BadQuery."""
     if given is None:
         return ()
@@ -25,29 +25,29 @@ def chosen(given: Any, name: str) -> tuple[Any, ...]:
     return several
 
 
-def key(clusters: Sequence[Any]) -> tuple[Any, ...]:
+def build_key(clusters: Sequence[Any]) -> tuple[Any, ...]:
     """What tells restrictions apart, for as long as somebody holds the records."""
     return tuple(int(one) if not hasattr(one, "_members") else ("set", id(one._members)) for one in clusters)
 
 
-def members(clusters: Sequence[Any], space: int, snapshot: Snapshot) -> Ids:
+def find_members(clusters: Sequence[Any], space: int, snapshot: Snapshot) -> Ids:
     """The items of all of these. Raises ClusterNotFound."""
-    found = [_members(one, space, snapshot) for one in clusters]
+    found = [_find_cluster_members(one, space, snapshot) for one in clusters]
     return np.unique(np.concatenate(found)) if len(found) != 1 else found[0]
 
 
-def _members(one: Any, space: int, snapshot: Snapshot) -> Ids:
+def _find_cluster_members(one: Any, space: int, snapshot: Snapshot) -> Ids:
     if hasattr(one, "_members"):
         ids: Ids = one._members
         return ids
-    condition = _in_cluster(int(one), space, snapshot)
+    condition = _build_condition(int(one), space, snapshot)
     ids = snapshot.ids(condition) if condition else np.empty(0, np.int64)
     if not len(ids):
         raise ClusterNotFound(f"there is no cluster {one} (any more); `clusters` lists those that there are")
     return ids
 
 
-def _in_cluster(one: int, space: int, snapshot: Snapshot) -> Condition | None:
+def _build_condition(one: int, space: int, snapshot: Snapshot) -> Condition | None:
     """Lying in that cluster, of the tree or of a clustering by name; None: nobody knows it."""
     row = snapshot.clusters.rows([one]).get(one)
     if row is None:

@@ -43,7 +43,7 @@ def check_name(embedder: str | Embedder | None) -> None:
         plugins.member("nearkin.embedders", embedder)
 
 
-def remembered(embedder: str | Embedder | None) -> dict[str, str]:
+def embedder_setting(embedder: str | Embedder | None) -> dict[str, str]:
     """What a new collection notes of the embedder it was asked for, until its first picture makes the space."""
     return {} if embedder is None else {"embedder": name_of(embedder)}
 
@@ -52,7 +52,7 @@ def name_of(embedder: str | Embedder) -> str:
     return embedder if isinstance(embedder, str) else embedder.name
 
 
-def spelled(name: str) -> str:
+def normalise_name(name: str) -> str:
     """As the embedder itself spells it: an argument may be written in several ways."""
     return str(plugins.load("nearkin.embedders", name)().name) if ":" in name else name
 
@@ -76,15 +76,15 @@ class Spaces:
         self._starting = Lock()
         with catalogue.snapshot() as snapshot:
             self._remembered: str | None = snapshot.setting("embedder")
-            self._agree(snapshot.spaces())
+            self._check_embedder(snapshot.spaces())
 
-    def _agree(self, there: list[Space]) -> None:
+    def _check_embedder(self, there: list[Space]) -> None:
         """The embedder that was asked for has to be one that the collection has, if it has any."""
         have = [space.embedder for space in there]  # without a space, nothing keeps it from taking another one
         if self._given is None or not have or self._given in have:
             return
-        if spelled(self._given) in have:
-            self._given = spelled(self._given)
+        if normalise_name(self._given) in have:
+            self._given = normalise_name(self._given)
             return
         if have == [None]:
             raise BadSetting(
@@ -101,11 +101,11 @@ class Spaces:
         """The current space, or the one of that name. None: there is no space yet. Raises SpaceNotFound."""
         with self._catalogue.snapshot() as snapshot:
             there = snapshot.spaces()
-        self._agree(there)
+        self._check_embedder(there)
         if name is not None:
-            return self._take(named(there, name))
+            return self._use_view(find_space(there, name))
         self._current = next((space.id for space in there if space.current), None)
-        return next((self._take(space) for space in there if space.current), None)
+        return next((self._use_view(space) for space in there if space.current), None)
 
     @property
     def current(self) -> View | None:
@@ -114,11 +114,11 @@ class Spaces:
         return found or self.view()
 
     @property
-    def opened(self) -> list[View]:
+    def views(self) -> list[View]:
         """The views in use."""
         return list(self._views.values())
 
-    def _take(self, space: Space) -> View:
+    def _use_view(self, space: Space) -> View:
         if space.id not in self._views:
             self._views[space.id] = self._open(space)
         return self._views[space.id]
@@ -132,7 +132,7 @@ class Spaces:
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
-                return made(config, space.dimension, space.metric)
+                return make_index(config, space.dimension, space.metric)
 
             index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
         names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
@@ -176,7 +176,7 @@ class Spaces:
                 "this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
                 "words; search with vector= or item=, add with add_vectors"
             )
-        found = self._made(space.embedder, **space.settings)
+        found = self._load_embedder(space.embedder, **space.settings)
         if (found.fingerprint(), found.dimension) != (space.fingerprint, space.dimension):
             raise BadSetting(
                 f"the embedder {found.name!r} has other weights here than those that made this collection's vectors "
@@ -188,10 +188,10 @@ class Spaces:
     def reads_words(self, space: Space) -> bool:
         """Whether its embedder has a text tower; no weights are loaded to find out."""
         with suppress(NearkinError):
-            return space.embedder is not None and self._made(space.embedder, **space.settings).supports_text
+            return space.embedder is not None and self._load_embedder(space.embedder, **space.settings).supports_text
         return False
 
-    def _made(self, name: str, **settings: Any) -> Embedder:
+    def _load_embedder(self, name: str, **settings: Any) -> Embedder:
         if name not in self._embedders:
             embedder: Embedder = plugins.load("nearkin.embedders", name)(**settings)
             embedder.device = self._config.device
@@ -200,38 +200,38 @@ class Spaces:
 
     # ---- spaces to write into
 
-    def for_pictures(self) -> View:
+    def open_for_pictures(self) -> View:
         """The current space, made if it is the first."""
         found = self.view()
         if found is None:
-            embedder = self._made(self._given or self._remembered or DEFAULT)
-            found = self._take(self._add(embedder.name, embedder, embedder.dimension))
+            embedder = self._load_embedder(self._given or self._remembered or DEFAULT)
+            found = self._use_view(self._create(embedder.name, embedder, embedder.dimension))
         self.embedder(found.space)  # what is in the way is said before anything is read
         return found
 
-    def for_vectors(self, vectors: ArrayLike) -> View:
+    def open_for_vectors(self, vectors: ArrayLike) -> View:
         """The current space; the first one is the chosen embedder's, or one that has none."""
         found = self.view()
         if found is not None:
             return found
         if self._given or self._remembered:
-            return self.for_pictures()
-        return self._take(self._add(READY_MADE, None, checked(vectors).shape[1]))
+            return self.open_for_pictures()
+        return self._use_view(self._create(READY_MADE, None, checked(vectors).shape[1]))
 
-    def for_texts(self) -> Embedder:
+    def find_text_embedder(self) -> Embedder:
         """The embedder of the space for pictures, for words."""
-        return self.embedder(self.for_pictures().space)
+        return self.embedder(self.open_for_pictures().space)
 
-    def for_import(self, vectors: Vectors, origin: Space | None) -> View:
+    def open_for_import(self, vectors: Vectors, origin: Space | None) -> View:
         """The current space, for vectors of the space `origin` of another collection (None: nobody knows); the first
         one is made like that, unless another embedder was chosen. Raises UsageError: they are of other weights."""
         if origin is None:
-            return self.for_vectors(vectors)
+            return self.open_for_vectors(vectors)
         chosen = self._given or self._remembered
         found = self.view()
         if found is None and chosen in (None, origin.embedder):
-            found = self._take(self._put(replace(origin, name=origin.embedder or READY_MADE)))
-        found = found or self.for_vectors(vectors)
+            found = self._use_view(self._insert(replace(origin, name=origin.embedder or READY_MADE)))
+        found = found or self.open_for_vectors(vectors)
         theirs, ours = ((one.embedder, one.fingerprint) for one in (origin, found.space))
         if theirs != ours and None not in (origin.embedder, found.space.embedder):
             raise UsageError(
@@ -241,7 +241,7 @@ class Spaces:
             )
         return found
 
-    def second(self, embedder: str | Embedder) -> View:
+    def open_second(self, embedder: str | Embedder) -> View:
         """The space of that embedder, made beside the others if there is none."""
         name = name_of(embedder)
         check_name(embedder)
@@ -250,19 +250,21 @@ class Spaces:
         with self._catalogue.snapshot() as snapshot:
             found = next((space for space in snapshot.spaces() if space.embedder == name), None)
         if found is None:
-            made = self._made(name)
-            found = self._add(made.name, made, made.dimension, second=True)
+            made = self._load_embedder(name)
+            found = self._create(made.name, made, made.dimension, second=True)
         self.embedder(found)
-        return self._take(found)
+        return self._use_view(found)
 
-    def _add(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
+    def _create(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
         metric = canonical(embedder.metric if embedder else self._config.metric)
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
-        return self._put(Space(0, name, by, settings, fingerprint, dimension, metric, False), second)
+        return self._insert(Space(0, name, by, settings, fingerprint, dimension, metric, False), second)
 
-    def _put(self, wanted: Space, second: bool = False) -> Space:
-        made(self._config, wanted.dimension, wanted.metric)  # if the index takes no such thing, nothing is written yet
+    def _insert(self, wanted: Space, second: bool = False) -> Space:
+        make_index(
+            self._config, wanted.dimension, wanted.metric
+        )  # if the index takes no such thing, nothing is written yet
         values = {name: value for name, value in asdict(wanted).items() if name not in ("id", "current")}
         with self._catalogue.transaction() as writing:
             # another process may have been faster
@@ -272,7 +274,7 @@ class Spaces:
     def use(self, name: str, *, partial: bool = False) -> Space:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
         with self._catalogue.transaction() as writing:
-            space = named(writing.spaces(), name)
+            space = find_space(writing.spaces(), name)
             lacking = writing.count_lacking(space.id)
             if lacking and not partial:
                 raise UsageError(
@@ -286,7 +288,7 @@ class Spaces:
     def drop(self, name: str) -> None:
         """Remove a space with its vectors and files. Raises SpaceNotFound, UsageError (the current one)."""
         with self._catalogue.transaction() as writing:
-            space = named(writing.spaces(), name)
+            space = find_space(writing.spaces(), name)
             if space.current:
                 raise UsageError(f"the space {name!r} is the one that is searched; use another one first")
             writing.drop_space(space.id)
@@ -297,7 +299,7 @@ class Spaces:
 
     # ---- after writing
 
-    def run(self, view: View, **options: Any) -> Run:
+    def start_run(self, view: View, **options: Any) -> Run:
         """A run of the pipeline into that space."""
         embedder = self.embedder(view.space)
         size = self._config.batch or embedder.batch_size
@@ -311,7 +313,7 @@ class Spaces:
             size,
             recorded=lambda: self.settle(False),
             web=bool(self._config.web),
-            isolated=self.isolated(),
+            isolated=self.find_isolation(),
             **options,
         )
 
@@ -319,7 +321,7 @@ class Spaces:
         """Decode in processes of their own from now on, whatever the settings say."""
         self._config = replace(self._config, isolated=1)
 
-    def isolated(self) -> Isolated | None:
+    def find_isolation(self) -> Isolated | None:
         """The processes that decode; None: pictures are decoded here."""
         with self._starting:
             if self._config.isolated and self._isolated is None:
@@ -330,7 +332,7 @@ class Spaces:
         """After a write: indices follow at once, the others with `catch_up` (`patient`: but those for which it is not
         yet worth while); files are saved when they are due."""
         self._wrote = True
-        for view in self.opened:
+        for view in self.views:
             view.followers.bring(every=False)
             if catch_up:
                 view.followers.remember(patient=patient)
@@ -346,12 +348,12 @@ class Spaces:
         """Save what is behind, and end the processes that decode."""
         if self._isolated:
             self._isolated.close()
-        for view in self.opened:
+        for view in self.views:
             if self._wrote or view.followers.repairs:
                 view.followers.save()
 
 
-def made(config: Config, dimension: int, metric: Metric) -> VectorIndex:
+def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     """An empty index. One that does not take a distance is made for the Euclidean one, by which it finds candidates;
     those are scored in the distance itself."""
     kind: type[VectorIndex] = plugins.load("nearkin.vectors", config.index)
@@ -359,7 +361,7 @@ def made(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     return kind(dimension, "l2" if distance else metric, **config.index_settings)
 
 
-def named(there: list[Space], name: str) -> Space:
+def find_space(there: list[Space], name: str) -> Space:
     """Raises SpaceNotFound."""
     for space in there:
         if space.name == name:

@@ -27,7 +27,7 @@ from indexers.vectors.allowed import Allowed
 from indexers.vectors.searcher import Searcher
 from retrieval.filters import parse_filter
 from retrieval.spaces import scope as restrict
-from retrieval.spaces.cluster_state import Families
+from retrieval.spaces.cluster_state import ClusterState
 
 FILTERS = 16
 """Restrictions remembered, per space."""
@@ -52,9 +52,9 @@ class View:
     _searcher: Searcher | None = None
     _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
-    known: Families | None = None
+    tree_state: ClusterState | None = None
     """The tree's clusters as they were last looked at."""
-    by_name: dict[int, tuple[int, Families]] = field(default_factory=dict)
+    named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
     """Those of clusterings by name likewise, and how often they had been written by then."""
 
     @property
@@ -78,37 +78,37 @@ class View:
         if condition is None and not within and not exclude:
             return None
         there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None
-        clusters = restrict.key(within), restrict.key(exclude), there
+        clusters = restrict.build_key(within), restrict.build_key(exclude), there
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
             known = self._restrictions.get(key)
         if known is None:
-            allowed = self.flat.index.restrict(self._kept(condition, snapshot, within, exclude))
+            allowed = self.flat.index.restrict(self._find_allowed_ids(condition, snapshot, within, exclude))
             with self._lock:
                 known = self._restrictions[key] = allowed, (within, exclude)
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
         return known[0]
 
-    def _kept(
+    def _find_allowed_ids(
         self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
     ) -> Ids:
-        ids = restrict.members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
+        ids = restrict.find_members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
         if within and condition is not None:
             ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
         if exclude:
-            ids = np.setdiff1d(ids, restrict.members(exclude, self.space.id, snapshot), assume_unique=True)
+            ids = np.setdiff1d(ids, restrict.find_members(exclude, self.space.id, snapshot), assume_unique=True)
         return ids
 
 
-def families(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> Families | None:
+def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> ClusterState | None:
     """The clusters of that moment, of the tree or of a clustering by name; None: the tree has none yet.
 
     Raises BadQuery: there is no such level.
     """
     if level not in LEVELS:
-        return _by_name(view, snapshot, level)
-    position, known = snapshot.clustered(view.space.id), view.known
+        return _find_named_state(view, snapshot, level)
+    position, known = snapshot.clustered(view.space.id), view.tree_state
     if position is None:
         return None
     if known is None or known.as_of != position:
@@ -116,18 +116,18 @@ def families(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> Famili
         assert clustering is not None
         member = view.tree.membership(clustering) if view.tree else None
         member = member or snapshot.clusters.membership(view.space.id)
-        known = view.known = Families(member, position, clustering.since, before=known)
+        known = view.tree_state = ClusterState(member, position, clustering.since, before=known)
     return known
 
 
-def _by_name(view: View, snapshot: Snapshot, name: str) -> Families:
+def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState:
     row = snapshot.groupings.named(check_level(name, snapshot))
     assert row is not None
-    written, known = view.by_name.get(row.id, (-1, None))
+    written, known = view.named_states.get(row.id, (-1, None))
     if known is None or written != row.written:
         member = snapshot.groupings.membership(row.id)
-        known = Families(member, row.position, row.since, (row.name,), known)
-        view.by_name[row.id] = row.written, known
+        known = ClusterState(member, row.position, row.since, (row.name,), known)
+        view.named_states[row.id] = row.written, known
     return known
 
 
@@ -139,6 +139,6 @@ def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
     raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
 
 
-def looked_at(given: Any, view: View, edge: int = 0) -> Image:
+def load_picture(given: Any, view: View, edge: int = 0) -> Image:
     """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
     return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)

@@ -44,7 +44,7 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
     source = random.choice(np.setdiff1d(np.arange(count), copies), len(copies))
     vectors[copies] = vectors[source] + 0.05 * random.standard_normal(vectors[source].shape).astype(np.float32)
     hashes[copies] = hashes[source] ^ (np.uint64(1) << random.integers(0, 64, len(copies)).astype(np.uint64))
-    view = collection._spaces.for_vectors(vectors[:1])
+    view = collection._spaces.open_for_vectors(vectors[:1])
     facts = PictureFacts(640, 480, "JPEG")
     for start in range(0, count, 5000):
         rows = range(start, min(start + 5000, count))

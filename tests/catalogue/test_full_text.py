@@ -8,7 +8,7 @@ import pytest
 from indexers.catalogue import full_text as words
 from indexers.errors import BadQuery
 from retrieval import Collection
-from retrieval.search.ranking import fused
+from retrieval.search.ranking import fuse_rankings
 
 SAID = {
     "oslo": ("a red boat in the harbour", {"place": "Oslo", "year": 2019}),
@@ -86,7 +86,7 @@ def test_words_and_a_vector_are_fused_by_their_ranks(said: Collection) -> None:
 
 
 def test_fusing_sums_reciprocal_ranks() -> None:
-    ids, scores = fused([(7, 9.0), (8, 1.0)], [8, 9])
+    ids, scores = fuse_rankings([(7, 9.0), (8, 1.0)], [8, 9])
     assert ids.tolist() == [8, 7, 9]
     assert scores.tolist() == pytest.approx([1 / 62 + 1 / 61, 1 / 61, 1 / 62])
 

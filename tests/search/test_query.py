@@ -8,15 +8,15 @@ import pytest
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from retrieval import Collection, item, text
 from retrieval.checks import is_number
-from retrieval.search.query import Question
+from retrieval.search.query import Query
 
 
 def asked(collection: Collection, **given: object) -> np.ndarray:
     view = collection._spaces.view()
     assert view
-    question = Question(view, **given)  # type: ignore[arg-type]
+    question = Query(view, **given)  # type: ignore[arg-type]
     with view.followers.current() as snapshot:
-        return question.vector(snapshot)[0]
+        return question.to_vector(snapshot)[0]
 
 
 def test_a_vector_is_taken_as_it_is(ready_made: Collection) -> None:
@@ -33,9 +33,9 @@ def test_directions_are_mixed_by_their_weights_whatever_their_lengths(ready_made
 def test_items_are_looked_up_and_do_not_answer(ready_made: Collection) -> None:
     view = ready_made._spaces.view()
     assert view
-    question = Question(view, mix=[(item("n3"), 1), (item(5), 2)])
+    question = Query(view, mix=[(item("n3"), 1), (item(5), 2)])
     with view.followers.current() as snapshot:
-        assert question.items(snapshot) == [4, 5]
+        assert question.find_items(snapshot) == [4, 5]
     with pytest.raises(ItemNotFound):
         asked(ready_made, item="nobody")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.vectors.base import unit
 from retrieval import Collection, item, text
-from retrieval.search.ranking import mmr
+from retrieval.search.ranking import choose_diverse
 from tests.conftest import vectors
 from tests.support import pictures
 
@@ -214,7 +214,7 @@ def test_diversify_chooses_as_the_formula_says() -> None:
                 for n in rest
             }
             chosen.append(max(rest, key=lambda n: worth[n]))
-        assert mmr(data, query, 8, diversity) == chosen
+        assert choose_diverse(data, query, 8, diversity) == chosen
 
 
 def test_diversify_gives_other_pictures(large: Any) -> None:
@@ -232,7 +232,7 @@ def test_diversify_gives_other_pictures(large: Any) -> None:
     same = collection.search(vector=query, k=10, diversify=0)
     assert [hit.item for hit in same] == [hit.item for hit in plain]
     assert len(collection.search(vector=query, radius=0.8, diversify=0.5, k=4)) == 4
-    assert list(mmr(np.empty((0, 3), np.float32), np.ones(3, np.float32), 3, 0.5)) == []
+    assert list(choose_diverse(np.empty((0, 3), np.float32), np.ones(3, np.float32), 3, 0.5)) == []
 
 
 # ---- what is remembered
