@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from indexers.errors import BadQuery, BadSetting, BadVector
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -27,11 +27,6 @@ class VectorIndex(ABC):
 
     metrics: ClassVar[frozenset[Metric]]
     """Those it takes; "minkowski" stands for that of every order."""
-    supports_filter: ClassVar[bool] = False
-    """`allowed` is honoured natively. Otherwise the shared layer answers restricted searches."""
-    supports_group: ClassVar[bool] = False
-    supports_range: ClassVar[bool] = False
-    """`within` is native."""
     persistent: ClassVar[bool] = True
     """`save` writes a file. A remote member keeps its vectors elsewhere."""
     exact_scores: ClassVar[bool] = True
@@ -70,10 +65,11 @@ class VectorIndex(ABC):
         """Forget these; ids that are not there are passed over."""
 
     @abstractmethod
-    def search(
-        self, queries: Vectors, k: int, allowed: Ids | None = None, group: NDArray[np.int64] | None = None
-    ) -> Neighbours:
-        """The k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id."""
+    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
+        """The k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id.
+
+        The shared layer (`Searcher`) never passes `allowed`: a member that can't restrict its answers raises BadQuery.
+        """
 
     @abstractmethod
     def save(self, path: Path) -> None:

@@ -40,8 +40,6 @@ class Exact(VectorIndex):
     """
 
     metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip", "l2", "l1", "minkowski"})
-    supports_filter: ClassVar[bool] = True
-    supports_range: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -123,11 +121,8 @@ class Exact(VectorIndex):
         queries: Vectors,
         k: int,
         allowed: Ids | Allowed | None = None,
-        group: NDArray[np.int64] | None = None,
         metric: Metric | None = None,
     ) -> Neighbours:
-        if group is not None:
-            raise BadQuery("exact does not group its answers")
         metric = metric or self.metric
         queries, k = prepared(queries, self.dimension, metric), wanted(k)
         ids, scores = nothing(len(queries), k)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexers.errors import BadQuery, BadSetting, MissingPackage, WriteFailed
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -116,14 +115,10 @@ class Graph(VectorIndex):
         if alone:
             self._drop(alone)
 
-    def search(
-        self, queries: Vectors, k: int, allowed: Ids | None = None, group: NDArray[np.int64] | None = None
-    ) -> Neighbours:
+    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         """The k nearest; -1 also where the graph could not reach as many as exist (the shared layer scans then)."""
-        if allowed is not None or group is not None:
-            raise BadQuery(
-                f"{self.name} can't restrict or group its answers; search through the shared layer (Searcher)"
-            )
+        if allowed is not None:
+            raise BadQuery(f"{self.name} can't restrict its answers; search through the shared layer (Searcher)")
         queries, k = self.prepare(queries), wanted(k)
         most = min(k, len(self._copies.shown))
         if not most or not len(queries):

@@ -57,7 +57,7 @@ class Behind(VectorIndex):
         for one in self.both:
             one.remove(ids)
 
-    def search(self, queries: Vectors, k: int, allowed: Ids | None = None, group: None = None) -> Neighbours:
+    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         for one in self.both:
             one.position = self.position
         return Searcher(*self.both, small=0).search(self.prepare(queries), wanted(k), allowed)

@@ -247,8 +247,6 @@ def test_wrong_settings_and_questions_are_named(flat: Exact) -> None:
         Exact(3, "hamming")
     with pytest.raises(BadQuery, match="one query"):
         flat.within(np.ones((2, 12)), 0.5)
-    with pytest.raises(BadQuery, match="group"):
-        flat.search(np.ones((2, 12)), 5, group=np.ones(3, int))
 
 
 def test_a_restriction_tells_its_size(flat: Exact) -> None:

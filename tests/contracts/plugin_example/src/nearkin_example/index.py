@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexers.errors import BadQuery, BadSetting
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -41,13 +40,10 @@ class Plain(VectorIndex):
         kept = ~np.isin(self._ids, ids)
         self._ids, self._rows = self._ids[kept], self._rows[kept]
 
-    def search(
-        self, queries: Vectors, k: int, allowed: Ids | None = None, group: NDArray[np.int64] | None = None
-    ) -> Neighbours:
-        """Restrictions are answered by nearkin's own layer, which never passes them to a member without
-        `supports_filter`."""
-        if allowed is not None or group is not None:
-            raise BadQuery("plain can't restrict or group its answers")
+    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
+        """Return the k nearest. nearkin's own layer answers restricted searches and never passes `allowed`."""
+        if allowed is not None:
+            raise BadQuery("plain can't restrict its answers; search through a Searcher")
         table = (self.prepare(queries) @ self._rows.T).astype(np.float32)
         ids, scores = nothing(len(table), wanted(k))
         best = np.argsort(-table, axis=1, kind="stable")[:, :k]  # stable: equal ones by smaller id
