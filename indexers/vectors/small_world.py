@@ -3,7 +3,6 @@ the order of what happens when vectors come and go. Members bring the library th
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from indexers.devices import count_cores
 from indexers.errors import BadQuery, BadSetting, MissingPackage, WriteFailed
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex, in_order, named, nothing, wanted
@@ -53,7 +53,7 @@ class Graph(VectorIndex):
             if not isinstance(value, int) or not low <= value <= high:
                 raise BadSetting(f"{self.name}'s {name} is {value!r}; it must be a whole number from {low} to {high}")
         self.ef = ef
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or count_cores()
         self._restart()
 
     def _restart(self) -> None:
