@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 from indexers.arrays import Ints
-from indexers.clusterers.steps.dendrogram import after
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.dendrogram import apply_merges
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import merges
 
@@ -105,7 +105,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         before = len(self._rows)
         self._rows = np.concatenate([self._rows, unit(rows)])
         near = self._neighbours(before)
-        old, new = (_keys(pairs(table), len(self._rows)) for table in (self._near, near))
+        old, new = (_keys(build_edges(table), len(self._rows)) for table in (self._near, near))
         self.tree_.update(
             np.arange(before, len(self._rows)),
             rows,
@@ -122,9 +122,9 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """The nearest rows of all, of which the first `before` were known."""
         rows, count = self._rows, min(self.n_neighbors, len(self._rows) - 1)
         if self._near.shape[1] < count:  # there were too few rows for as many neighbours
-            return nearest(rows, count)
+            return find_neighbours(rows, count)
         fresh = np.arange(before, len(rows))
-        table = np.concatenate([self._near, nearest(rows, count, fresh)])
+        table = np.concatenate([self._near, find_neighbours(rows, count, fresh)])
         # A new row enters the lists of those that it is nearer to than their last neighbour.
         step = max(1, 4_000_000 // max(len(fresh), 1))
         for start in range(0, before, step):
@@ -146,7 +146,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             taken = int(np.count_nonzero(self.distances_ < self.distance_threshold))
         else:
             taken = int(np.count_nonzero(self.distances_ <= 1 - self.tree_.levels().medium))
-        self.labels_ = after(self.children_[:taken], count)
+        self.labels_ = apply_merges(self.children_[:taken], count)
         self.n_clusters_ = count - taken
 
 

@@ -19,7 +19,7 @@ from indexers.files import whole
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.floating]
-Watch = Callable[[int, int, str], object]
+ProgressCallback = Callable[[int, int, str], object]
 """Steps done, steps in all, what is being done."""
 
 
@@ -39,7 +39,14 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     uses_neighbours: ClassVar[bool] = False
     """`fit` takes the neighbours of each row where somebody has them already."""
 
-    def fit(self, X: Any, y: Any = None, *, neighbours: Ints | None = None, progress: Watch | None = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any = None,
+        *,
+        neighbours: Ints | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Self:
         """Group the rows of X, (n, d).
 
         `neighbours`: int64 (n, k), the rows nearest to each, nearest first, -1 where there are fewer; used by those
@@ -54,7 +61,7 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"n_clusters={wanted} clusters can't be made of n_samples={len(rows)} rows")
         if neighbours is not None and len(neighbours) != len(rows):
             raise ValueError(f"neighbours has {len(neighbours)} rows, X has n_samples={len(rows)}")
-        self._fit(rows, neighbours, progress or unwatched)
+        self._fit(rows, neighbours, progress or ignore_progress)
         return self
 
     def predict(self, X: Any) -> Ints:  # noqa: N803
@@ -63,7 +70,7 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return self._predict(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
 
     @abstractmethod
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         """Set `labels_` and whatever is `learned`."""
 
     @abstractmethod
@@ -72,12 +79,12 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- as a file
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def get_state(self) -> dict[str, NDArray[Any]]:
         """What is `learned`, as arrays. Raises NotFittedError."""
         check_is_fitted(self)
         return {name: np.ascontiguousarray(getattr(self, name)) for name in (*self.learned, "n_features_in_")}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Be as fitted as the one was that `state` comes from; `labels_`, which are not saved, are not there."""
         for name in (*self.learned, "n_features_in_"):
             value = state[name]
@@ -89,7 +96,7 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         from safetensors.numpy import save
 
         about = {"clusterer": type(self).__name__, "parameters": json.dumps(self.get_params())}
-        return bytes(save(self.state(), metadata=about))
+        return bytes(save(self.get_state(), metadata=about))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -106,7 +113,7 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             raise StoredFileDamaged(f"this is no saved clusterer: {error}") from error
         if name != cls.__name__:
             raise BadSetting(f"this is a saved {name}, and can't be read as {cls.__name__}")
-        return cls(**parameters).restore(state)
+        return cls(**parameters).set_state(state)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it to a file, from which `load` makes one that predicts the same."""
@@ -119,11 +126,11 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return cls.from_bytes(Path(path).expanduser().read_bytes())
 
 
-def unwatched(done: int, total: int, what: str) -> None:
+def ignore_progress(done: int, total: int, what: str) -> None:
     """Nobody asked for progress."""
 
 
-def numbered(labels: Ints) -> Ints:
+def renumber_labels(labels: Ints) -> Ints:
     """Labels as 0, 1, 2 ... in the order in which clusters first come up; below 0 stays -1."""
     found = np.full(len(labels), -1, np.int64)
     inside = np.flatnonzero(labels >= 0)
@@ -134,7 +141,7 @@ def numbered(labels: Ints) -> Ints:
     return found
 
 
-def nearest_centre(rows: Rows, centres: Rows) -> Ints:
+def find_nearest_centre(rows: Rows, centres: Rows) -> Ints:
     """The centre with the smallest Euclidean distance to each row."""
     found = np.empty(len(rows), np.int64)
     half = 0.5 * np.einsum("ij,ij->i", centres, centres)

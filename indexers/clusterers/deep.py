@@ -13,11 +13,11 @@ from indexers.clusterers.steps.networks import (
     Hierarchy,
     NeuralClusterer,
     Training,
-    arrays,
-    contrast,
-    hierarchy,
-    run,
-    squared,
+    build_hierarchy,
+    compute_contrastive_loss,
+    compute_squared_distances,
+    copy_to_numpy,
+    run_network,
 )
 
 RATE = 1e-3
@@ -73,18 +73,18 @@ class Deep(NeuralClusterer):
         self.device = device
         self.random_state = random_state
 
-    def _encoded(self, rows: Rows) -> Floats:
-        codes: Floats = run(self.encoder_, self._seen(rows)).astype(np.float32)
+    def _encode(self, rows: Rows) -> Floats:
+        codes: Floats = run_network(self.encoder_, self._project(rows)).astype(np.float32)
         return codes
 
     def _train(self, training: Training, rows: Rows, clusters: int) -> Hierarchy:
         model, half = Model(training, self.dimension), -(-self.epochs // 2)
         training.minimise(model.ordered, model.parameters, half, RATE)
-        self.encoder_ = arrays(model.encoder)
-        model.begin(hierarchy(self._encoded(rows), clusters, training.seed).centres)
+        self.encoder_ = copy_to_numpy(model.encoder)
+        model.begin(build_hierarchy(self._encode(rows), clusters, training.seed).centres)
         training.minimise(model.shared, [*model.parameters, model.centres], half, RATE / 2)
-        self.encoder_ = arrays(model.encoder)
-        return hierarchy(self._encoded(rows), clusters, training.seed)
+        self.encoder_ = copy_to_numpy(model.encoder)
+        return build_hierarchy(self._encode(rows), clusters, training.seed)
 
 
 class Model:
@@ -93,28 +93,28 @@ class Model:
     def __init__(self, training: Training, dimension: int) -> None:
         wide = training.rows.shape[1]
         self.training = training
-        self.encoder = training.network(wide, WIDTH, WIDTH, dimension)
-        self.decoder = training.network(dimension, WIDTH, wide)
+        self.encoder = training.create_network(wide, WIDTH, WIDTH, dimension)
+        self.decoder = training.create_network(dimension, WIDTH, wide)
         self.parameters = [*self.encoder, *self.decoder]
 
     def begin(self, centres: Floats) -> None:
         """Where the clusters of the second half start."""
-        self.centres = self.training.parameter(centres)
+        self.centres = self.training.create_parameter(centres)
         self.joint: Any = None
 
     def ordered(self, rows: Any, near: Any) -> Any:
         """The loss of the first half: neighbours among others, and reconstruction."""
-        codes, others = run(self.encoder, rows), run(self.encoder, near)
-        return contrast(codes, others) + KEPT * self._misfit(rows, codes)
+        codes, others = run_network(self.encoder, rows), run_network(self.encoder, near)
+        return compute_contrastive_loss(codes, others) + KEPT * self._misfit(rows, codes)
 
     def shared(self, rows: Any, near: Any) -> Any:
         """The loss of the second half: clusters first."""
-        codes, others = run(self.encoder, rows), run(self.encoder, near)
+        codes, others = run_network(self.encoder, rows), run_network(self.encoder, near)
         agreement = self._agreement(assigned(codes, self.centres), assigned(others, self.centres))
-        return KEPT * (contrast(codes, others) + self._misfit(rows, codes)) - agreement
+        return KEPT * (compute_contrastive_loss(codes, others) + self._misfit(rows, codes)) - agreement
 
     def _misfit(self, rows: Any, codes: Any) -> Any:
-        return (run(self.decoder, codes) - rows).square().mean()
+        return (run_network(self.decoder, codes) - rows).square().mean()
 
     def _agreement(self, soft: Any, others: Any) -> Any:
         """The mutual information between the clusters of items and of their neighbours. Their joint distribution is a
@@ -129,5 +129,5 @@ class Model:
 
 def assigned(codes: Any, centres: Any) -> Any:
     """Soft assignments by Student's t with one degree of freedom (DEC, equation 1): (n, k)."""
-    near = 1 / (1 + squared(codes, centres))
+    near = 1 / (1 + compute_squared_distances(codes, centres))
     return near / near.sum(1, keepdim=True)

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.utils._param_validation import Interval
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, numbered
-from indexers.clusterers.steps.dendrogram import Floats, after, possible, sizes
-from indexers.clusterers.steps.merging import Merging, Nodes
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, renumber_labels
+from indexers.clusterers.steps.dendrogram import Floats, apply_merges, count_leaves, limit_to_distinct_rows
+from indexers.clusterers.steps.merging import Merging, NodeSums
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 
 BLOCK = 4096
 """Rows that are predicted at once."""
@@ -88,16 +88,16 @@ class Density(Clusterer):
         self.shrinkage = shrinkage
         self.n_neighbors = n_neighbors
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         self._check()
         rows = unit(rows)
-        edges = pairs(nearest(rows, self.n_neighbors) if neighbours is None else neighbours)
+        edges = build_edges(find_neighbours(rows, self.n_neighbors) if neighbours is None else neighbours)
         edges = edges[(edges[:, 0] >= 0) & (edges[:, 0] != edges[:, 1])]
-        nodes = Nodes(rows.copy())
+        nodes = NodeSums(rows.copy())
         self.variance_ = self._local(nodes, edges)
         self.children_, self.distances_ = Merging(nodes, edges, self._apart).run(progress)
         del nodes
-        self._describe(rows, after(self.children_[: self._taken(rows)], len(rows)))
+        self._describe(rows, apply_merges(self.children_[: self._taken(rows)], len(rows)))
 
     def _check(self) -> None:
         if self.n_clusters is not None and self.distance_threshold is not None:
@@ -111,9 +111,9 @@ class Density(Clusterer):
 
     # ---- densities
 
-    def _local(self, nodes: Nodes, edges: Ints) -> float:
+    def _local(self, nodes: NodeSums, edges: Ints) -> float:
         """Half the mean squared distance of neighbours: the variance where neighbours are drawn from one density."""
-        product = nodes.products(*edges.T)
+        product = nodes.multiply_sums(*edges.T)
         return max(1 - float(product.mean()), LEAST) if len(edges) else 1.0
 
     def _variances(self, size: Floats, square: Floats) -> Floats:
@@ -121,7 +121,7 @@ class Density(Clusterer):
         shrunk: Floats = (size * own + self.shrinkage * self.variance_) / (size + self.shrinkage)
         return shrunk
 
-    def _apart(self, nodes: Nodes, a: Ints, b: Ints, product: Floats) -> Floats:
+    def _apart(self, nodes: NodeSums, a: Ints, b: Ints, product: Floats) -> Floats:
         size_a, size_b = nodes.size[a], nodes.size[b]
         square_a, square_b = nodes.square[a], nodes.square[b]
         gap = square_a / size_a**2 + square_b / size_b**2 - 2 * product / (size_a * size_b)
@@ -138,16 +138,16 @@ class Density(Clusterer):
         if self.distance_threshold is not None:
             return int(np.searchsorted(self.distances_, self.distance_threshold))
         count = len(rows)
-        large = sizes(self.children_, count) >= self.min_size
+        large = count_leaves(self.children_, count) >= self.min_size
         gained = large[count:].astype(np.int64) - large[self.children_].sum(1)
         there = np.cumsum(np.append(np.count_nonzero(large[:count]), gained))
-        wanted = min(possible(rows, self.n_clusters or count), int(there.max()))
+        wanted = min(limit_to_distinct_rows(rows, self.n_clusters or count), int(there.max()))
         return int(np.flatnonzero(there >= wanted)[-1])
 
     def _describe(self, rows: Rows, label: Ints) -> None:
         """The densities of clusters that are large enough, if any is, and the rows of all others in the likeliest."""
         large = np.bincount(label) >= self.min_size
-        found = numbered(np.where(large[label], label, -1)) if large.any() else label
+        found = renumber_labels(np.where(large[label], label, -1)) if large.any() else label
         inside, loose = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
         self.sizes_ = np.bincount(found[inside])
         one = csr_matrix((np.ones(len(inside), rows.dtype), (found[inside], inside)), (len(self.sizes_), len(rows)))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from indexers.clusterers.base import Ints, Rows, Watch, numbered
-from indexers.clusterers.steps.core_distance import Cores
+from indexers.clusterers.base import Ints, ProgressCallback, Rows, renumber_labels
+from indexers.clusterers.steps.core_distance import CoreDistanceClusterer
 from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import MissingPackage
 
@@ -29,11 +29,11 @@ class Layers:
     cores: NDArray[np.float64]
 
 
-class Evoc(Cores):
+class Evoc(CoreDistanceClusterer):
     """Embedding vector oriented clustering: the graph of nearest neighbours for the cosine, laid out in a few
     dimensions as UMAP does it (McInnes, Healy and Melville, 2018), and HDBSCAN there (Campello et al., 2013). Needs the
     package evoc (Tutte Institute), which compiles for up to a minute when it is first used; MissingPackage without it.
-    A new row joins as `Cores` says, among unit vectors.
+    A new row joins as `CoreDistanceClusterer` says, among unit vectors.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Evoc(Cores):
     Attributes
     ----------
     layers_: int64 (layers, n), labels from fine to coarse, -1 for noise; one of them is `labels_`. rows_: float32
-    (n, d), the unit vectors. core_distances_: as in Cores.
+    (n, d), the unit vectors. core_distances_: as in CoreDistanceClusterer.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -74,14 +74,14 @@ class Evoc(Cores):
         self.min_samples = min_samples
         self.random_state = random_state
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         if self.min_samples > self.n_neighbors:
             raise ValueError(f"min_samples is {self.min_samples}; it can be at most n_neighbors={self.n_neighbors}")
         self.rows_ = unit(rows)
         # Copies would be each other's only neighbours; they are given once.
         distinct, copy_of = np.unique(self.rows_, axis=0, return_inverse=True)
         found = self._found(distinct)
-        self.layers_ = np.stack([numbered(layer[copy_of.ravel()]) for layer in found.layers])
+        self.layers_ = np.stack([renumber_labels(layer[copy_of.ravel()]) for layer in found.layers])
         self.labels_ = self.layers_[found.chosen]
         self.core_distances_ = found.cores[copy_of.ravel()]
 

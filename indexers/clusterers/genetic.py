@@ -12,7 +12,7 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, nearest_centre
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, find_nearest_centre
 from indexers.clusterers.steps.descent import Descent, Optimum, Reals
 
 ROUNDS = 1000
@@ -60,15 +60,15 @@ class Genetic(Clusterer):
         self.generations = generations
         self.random_state = random_state
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         random = check_random_state(self.random_state)
         alive = [self._founder(rows, random) for _ in range(self.population)]
         for done in range(self.generations):
             centres = self._child(rows, self._parent(alive, random), self._parent(alive, random), random)
-            alive = self._living([*alive, Descent(rows, centres).lloyd(ROUNDS).optimum()])
+            alive = self._living([*alive, Descent(rows, centres).run_lloyd(ROUNDS).get_optimum()])
             progress(done + 1, self.generations, "generations")
         best = max(alive, key=self._fitness)
-        best = Descent(rows, best.centres).lloyd(ROUNDS).hartigan(ROUNDS).lloyd(ROUNDS).optimum()
+        best = Descent(rows, best.centres).run_lloyd(ROUNDS).run_hartigan(ROUNDS).run_lloyd(ROUNDS).get_optimum()
         used, label = np.unique(best.labels, return_inverse=True)  # fewer where rows are the same
         self.cluster_centers_, self.labels_ = best.centres[used], label.astype(np.int64)
         self.inertia_ = best.inertia
@@ -76,7 +76,7 @@ class Genetic(Clusterer):
     def _founder(self, rows: Rows, random: np.random.RandomState) -> Optimum:
         count = self.n_clusters or int(len(rows) ** random.uniform(0, 0.5))
         centres, _ = kmeans_plusplus(rows, count, random_state=random)
-        return Descent(rows, centres).lloyd(ROUNDS).optimum()
+        return Descent(rows, centres).run_lloyd(ROUNDS).get_optimum()
 
     def _fitness(self, one: Optimum) -> float:
         return bic(one) if self.n_clusters is None else -one.inertia
@@ -108,7 +108,7 @@ class Genetic(Clusterer):
         return kept[: self.population]
 
     def _predict(self, rows: Rows) -> Ints:
-        return nearest_centre(rows, self.cluster_centers_)
+        return find_nearest_centre(rows, self.cluster_centers_)
 
 
 def crossed(one: Optimum, other: Optimum, random: np.random.RandomState) -> tuple[Rows, Reals]:
@@ -119,7 +119,9 @@ def crossed(one: Optimum, other: Optimum, random: np.random.RandomState) -> tupl
     alone = np.setdiff1d(np.arange(len(more.centres)), place)
     alone = alone[random.random_sample(len(alone)) < 0.5]
     centres = np.concatenate([one.centres[first[mine]], other.centres[second[~mine]], more.centres[alone]])
-    return centres, np.concatenate([one.loss[first[mine]], other.loss[second[~mine]], more.loss[alone]])
+    return centres, np.concatenate(
+        [one.removal_cost[first[mine]], other.removal_cost[second[~mine]], more.removal_cost[alone]]
+    )
 
 
 def bic(found: Optimum) -> float:

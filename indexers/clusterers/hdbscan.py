@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 import sklearn.cluster
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from indexers.clusterers.base import Ints, Rows, Watch, numbered
-from indexers.clusterers.steps.core_distance import Cores
+from indexers.clusterers.base import Ints, ProgressCallback, Rows, renumber_labels
+from indexers.clusterers.steps.core_distance import CoreDistanceClusterer
 
 LIMIT = 20_000
 """Rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""
 
 
-class Hdbscan(Cores):
+class Hdbscan(CoreDistanceClusterer):
     """Clusters that persist over the most densities, and noise (Campello, Moulavi and Sander, Density-based clustering
     based on hierarchical density estimates, PAKDD 2013). scikit-learn's, with the interface of this family; a new row
-    joins as `Cores` says.
+    joins as `CoreDistanceClusterer` says.
 
     "euclidean" and "manhattan" take memory that grows with n, "cosine" with n^2: it refuses more than 20,000 rows. All
     take n^2 d in time where d is large.
@@ -32,7 +32,8 @@ class Hdbscan(Cores):
 
     Attributes
     ----------
-    probabilities_: float64 (n,), how much a row belongs to its cluster, 0 to 1. rows_, core_distances_: as in Cores.
+    probabilities_: float64 (n,), how much a row belongs to its cluster, 0 to 1.
+    rows_, core_distances_: as in CoreDistanceClusterer.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -61,7 +62,7 @@ class Hdbscan(Cores):
         self.allow_single_cluster = allow_single_cluster
         self.metric = metric
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         if self.metric == "cosine" and len(rows) > LIMIT:
             raise ValueError(
                 f"X has {len(rows):,} rows; metric='cosine' holds all pairs, of at most {LIMIT:,}; "
@@ -69,7 +70,7 @@ class Hdbscan(Cores):
             )
         # Their float64 rows are changed in place unless copied, and their parameters are ours.
         found = sklearn.cluster.HDBSCAN(**self.get_params(), copy=True).fit(rows)
-        self.labels_ = numbered(found.labels_)
+        self.labels_ = renumber_labels(found.labels_)
         self.probabilities_ = found.probabilities_
         self.rows_ = rows
         self.core_distances_ = self._near(self.min_samples or self.min_cluster_size, rows)[0][:, -1]

@@ -11,8 +11,8 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
-from indexers.clusterers.steps.dendrogram import Floats, after, possible
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows
+from indexers.clusterers.steps.dendrogram import Floats, apply_merges, limit_to_distinct_rows
 from indexers.clusterers.steps.neighbours import unit
 
 LIMIT = 20_000
@@ -67,10 +67,10 @@ class Hierarchical(Clusterer):
         self.linkage = linkage
         self.metric = metric
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         self._check(len(rows))
         self.children_, self.distances_ = self._single(rows) if self.linkage == "single" else self._all_pairs(rows)
-        self.labels_ = after(self.children_[: self._taken(rows)], len(rows))
+        self.labels_ = apply_merges(self.children_[: self._taken(rows)], len(rows))
         self.sizes_ = np.bincount(self.labels_)
         self.n_clusters_ = len(self.sizes_)
         self.rows_ = rows[np.argsort(self.labels_, kind="stable")]
@@ -109,7 +109,7 @@ class Hierarchical(Clusterer):
     def _taken(self, rows: Rows) -> int:
         if self.distance_threshold is not None:
             return int(np.searchsorted(self.distances_, self.distance_threshold))
-        return len(rows) - possible(rows, self.n_clusters or 1)
+        return len(rows) - limit_to_distinct_rows(rows, self.n_clusters or 1)
 
     def _starts(self) -> Ints:
         return np.cumsum(self.sizes_) - self.sizes_

@@ -20,11 +20,11 @@ from indexers.clusterers.steps.networks import (
     Hierarchy,
     NeuralClusterer,
     Training,
-    arrays,
-    contrast,
-    hierarchy,
-    means,
-    run,
+    build_hierarchy,
+    compute_contrastive_loss,
+    compute_means,
+    copy_to_numpy,
+    run_network,
 )
 
 RATE = 2e-3
@@ -105,24 +105,24 @@ class Hvae(NeuralClusterer):
         if not 0 <= cluster < len(self.cluster_centers_):
             raise ValueError(f"there is no cluster {cluster}; there are 0 to {len(self.cluster_centers_) - 1}")
         upper = self.cluster_centers_[cluster : cluster + 1]
-        typical: Floats = self._decoded(upper, halves(run(self.below_, upper))[0])[0].astype(np.float32)
+        typical: Floats = self._decoded(upper, halves(run_network(self.below_, upper))[0])[0].astype(np.float32)
         return typical
 
-    def _encoded(self, rows: Rows) -> Floats:
-        codes: Floats = halves(run(self.top_, self._seen(rows)))[0].astype(np.float32)
+    def _encode(self, rows: Rows) -> Floats:
+        codes: Floats = halves(run_network(self.top_, self._project(rows)))[0].astype(np.float32)
         return codes
 
     def _decoded(self, upper: Floats, lower: Floats) -> Rows:
         """Rows in their own units. The axes are orthogonal and of one length, so that their transpose inverts them."""
-        seen = run(self.decoder_, np.concatenate([upper, lower], 1))
+        seen = run_network(self.decoder_, np.concatenate([upper, lower], 1))
         length = np.square(self.axes_[:, 0]).sum() or 1.0
         rows: Rows = self.mean_ + seen @ self.axes_.T / length
         return rows
 
     def _errors(self, rows: Rows) -> Rows:
-        seen = self._seen(rows)
-        upper, _ = halves(run(self.top_, seen))
-        lower, _ = merged(run(self.bottom_, seen), run(self.below_, upper))
+        seen = self._project(rows)
+        upper, _ = halves(run_network(self.top_, seen))
+        lower, _ = merged(run_network(self.bottom_, seen), run_network(self.below_, upper))
         errors: Rows = np.square(rows - self._decoded(upper, lower)).mean(1, dtype=np.float64)
         return errors
 
@@ -133,7 +133,7 @@ class Hvae(NeuralClusterer):
         rounds, settled = [self._round(ladder, rows, clusters)], False
         while len(rounds) < self.max_iter and not settled:
             last = rounds[-1]
-            ladder.learn(last.found.labels, run(self.top_, self._seen(rows)), last.errors)
+            ladder.learn(last.found.labels, run_network(self.top_, self._project(rows)), last.errors)
             now = self._round(ladder, rows, clusters)
             if now.errors.mean() >= last.errors.mean():
                 break
@@ -148,9 +148,9 @@ class Hvae(NeuralClusterer):
         """Train, reconstruct, encode and cluster."""
         training = ladder.training
         training.minimise(ladder.loss, ladder.parameters(), self.epochs, RATE)
-        networks = [arrays(network) for network in ladder.networks]
+        networks = [copy_to_numpy(network) for network in ladder.networks]
         self._take(networks)
-        return Round(networks, self._errors(rows), hierarchy(self._encoded(rows), clusters, training.seed))
+        return Round(networks, self._errors(rows), build_hierarchy(self._encode(rows), clusters, training.seed))
 
     def _take(self, networks: list[list[Floats]]) -> None:
         self.top_, self.bottom_, self.below_, self.decoder_ = networks
@@ -172,10 +172,10 @@ class Ladder:
         wide = training.rows.shape[1]
         self.training, self.dimension = training, dimension
         self.networks = (
-            training.network(wide, WIDTH, WIDTH, 2 * dimension),
-            training.network(wide, WIDTH, WIDTH, 2 * LOWER),
-            training.network(dimension, WIDTH, WIDTH, 2 * LOWER),
-            training.network(dimension + LOWER, WIDTH, WIDTH, wide),
+            training.create_network(wide, WIDTH, WIDTH, 2 * dimension),
+            training.create_network(wide, WIDTH, WIDTH, 2 * LOWER),
+            training.create_network(dimension, WIDTH, WIDTH, 2 * LOWER),
+            training.create_network(dimension + LOWER, WIDTH, WIDTH, wide),
         )
         nothing = np.zeros((1, dimension), np.float32)
         self._expect(nothing, nothing, np.zeros(1, np.float32))
@@ -186,19 +186,19 @@ class Ladder:
     def loss(self, rows: Any, near: Any) -> Any:
         """The negative evidence bound per component, with the upper code of `near`."""
         top, bottom, below, decoder = self.networks
-        mean, log = halves(run(top, near))
+        mean, log = halves(run_network(top, near))
         upper = self._drawn(mean, log)
-        expected = run(below, upper)
-        middle, variance = merged(run(bottom, rows), expected)
+        expected = run_network(below, upper)
+        middle, variance = merged(run_network(bottom, rows), expected)
         lower = middle, variance.log()
         both = self.training.torch.cat([upper, self._drawn(*lower)], 1)
-        misfit = (run(decoder, both) - rows).square().mean().clip(1e-9).log() / 2
+        misfit = (run_network(decoder, both) - rows).square().mean().clip(1e-9).log() / 2
         divergence = apart(*lower, *halves(expected)) - (log + 1).sum(1) / 2 - self._likely(upper)
-        own, _ = halves(run(top, rows))
-        return misfit + divergence.mean() / rows.shape[1] + TOLD * contrast(own, mean)
+        own, _ = halves(run_network(top, rows))
+        return misfit + divergence.mean() / rows.shape[1] + TOLD * compute_contrastive_loss(own, mean)
 
     def _drawn(self, mean: Any, log: Any) -> Any:
-        return mean + self.training.normal(*mean.shape) * e ** (log / 2)
+        return mean + self.training.draw_normal(*mean.shape) * e ** (log / 2)
 
     def _likely(self, upper: Any) -> Any:
         """The logarithm of the prior's density, but for a constant."""
@@ -210,14 +210,14 @@ class Ladder:
         """Make clusters the prior: their codes vary by what lies between rows and by what each row leaves open. Rows
         with large errors will be drawn more often."""
         mean, log = halves(coded)
-        centre = means(mean, labels)
-        spread = means(np.square(mean - centre[labels]) + e**log, labels)
+        centre = compute_means(mean, labels)
+        spread = compute_means(np.square(mean - centre[labels]) + e**log, labels)
         self._expect(centre, np.log(spread), np.log(np.bincount(labels) / len(mean)))
         relative = errors / max(errors.mean(), np.finfo(np.float64).tiny)
         self.training.weight = self.training.torch.from_numpy(relative.clip(*REWEIGHTED))
 
     def _expect(self, *prior: Any) -> None:
-        self.prior = [self.training.parameter(part).detach() for part in prior]
+        self.prior = [self.training.create_parameter(part).detach() for part in prior]
 
 
 def halves(both: Any) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import sklearn.cluster
 from sklearn.utils._param_validation import Interval
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, nearest_centre
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, find_nearest_centre
 
 
 class KMeans(Clusterer):
@@ -39,7 +39,7 @@ class KMeans(Clusterer):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         distinct = len(np.unique(rows, axis=0)) if len(rows) <= 50 * self.n_clusters else self.n_clusters
         found = sklearn.cluster.KMeans(
             min(self.n_clusters, distinct),
@@ -52,4 +52,4 @@ class KMeans(Clusterer):
         self.n_iter_ = found.n_iter_
 
     def _predict(self, rows: Rows) -> Ints:
-        return nearest_centre(rows, self.cluster_centers_)
+        return find_nearest_centre(rows, self.cluster_centers_)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from indexers import plugins
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
-from indexers.clusterers.steps.sampling import chosen
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows
+from indexers.clusterers.steps.sampling import choose_rows
 
 
 class Sampled(Clusterer):
@@ -65,9 +65,9 @@ class Sampled(Clusterer):
         self.predict_outliers = predict_outliers
         self.random_state = random_state
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         how = {name: getattr(self, name) for name in ("copies", "outliers", "count", "even", "random_state")}
-        self.sample_ = chosen(rows, neighbours, **how)
+        self.sample_ = choose_rows(rows, neighbours, **how)
         few = self.sample_.rows
         self.clusterer_ = self._clusterer()
         if (getattr(self.clusterer_, "n_clusters", None) or 0) > len(few):
@@ -78,7 +78,7 @@ class Sampled(Clusterer):
         label[few] = self.clusterer_.labels_
         if len(rest):
             label[rest] = self.clusterer_.predict(rows[rest])
-        self.labels_ = self.sample_.spread(label, outliers=self.predict_outliers)
+        self.labels_ = self.sample_.spread_labels(label, outliers=self.predict_outliers)
 
     def _clusterer(self) -> Clusterer:
         kind = plugins.load("nearkin.clusterers", self.method)
@@ -92,13 +92,13 @@ class Sampled(Clusterer):
     def _predict(self, rows: Rows) -> Ints:
         return self.clusterer_.predict(rows)
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        state = super().state()
-        inner = {f"clusterer_.{name}": value for name, value in self.clusterer_.state().items()}
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        state = super().get_state()
+        inner = {f"clusterer_.{name}": value for name, value in self.clusterer_.get_state().items()}
         return state | inner
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         prefix = "clusterer_."
         inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        self.clusterer_ = self._clusterer().restore(inner)
-        return super().restore(state)
+        self.clusterer_ = self._clusterer().set_state(inner)
+        return super().set_state(state)

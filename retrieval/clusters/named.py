@@ -24,7 +24,7 @@ from retrieval.spaces.cluster_state import ClusterState
 from retrieval.spaces.view import View, find_cluster_state
 
 if TYPE_CHECKING:
-    from indexers.clusterers.base import Watch
+    from indexers.clusterers.base import ProgressCallback
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,63}")
 COPIES = 0.98
@@ -56,7 +56,7 @@ class Clusterings(Answers):
         sample: int | None = None,
         once_per_copy: bool = False,
         without_outliers: float = 0.0,
-        progress: Watch | None = None,
+        progress: ProgressCallback | None = None,
     ) -> NamedClustering:
         """Cluster the current space by a method of your choice, and keep the result under a name beside the tree.
 
@@ -78,7 +78,7 @@ class Clusterings(Answers):
         choice = choice_of(sample, once_per_copy, without_outliers)
         return self._make(name, method, parameters, choice, progress)
 
-    def refresh_clustering(self, name: str, *, progress: Watch | None = None) -> NamedClustering:
+    def refresh_clustering(self, name: str, *, progress: ProgressCallback | None = None) -> NamedClustering:
         """Make a clustering anew from the items of now, as it was made before; clusters that are still there keep their
         ids and names. Raises ClusteringNotFound."""
         with self._catalogue.snapshot() as snapshot:
@@ -109,7 +109,9 @@ class Clusterings(Answers):
         with self._catalogue.transaction() as writing:
             writing.groupings.drop(_known(writing, name).id)
 
-    def _make(self, name: str, method: str, parameters: Json, choice: Json, progress: Watch | None) -> NamedClustering:
+    def _make(
+        self, name: str, method: str, parameters: Json, choice: Json, progress: ProgressCallback | None
+    ) -> NamedClustering:
         model = _kind(method)(**parameters)
         parameters = model.get_params()
         if choice:

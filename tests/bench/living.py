@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
 from indexers.catalogue import sqlite as database
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS
@@ -283,14 +283,14 @@ def replaced(bench: Bench, count: int = 20_000, batch: int = 1000) -> None:
 def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, levels: tuple[float, ...]) -> None:
     ids = graph.items()
     rows = flat.take(ids)
-    exact = nearest(rows, graph.k)
+    exact = find_neighbours(rows, graph.k)
     slots = graph.slot[ids]
     ours = np.where(graph.near[slots] >= 0, graph.item[graph.near[slots]], -1)
     recall = np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(ours.tolist(), ids[exact].tolist(), strict=True)])
     title = f"after half of {len(ids):,} items were replaced"
     bench.add(f"the kept graph {title}, recall", float(recall), "", "at least .97", limit=0.97, more=True)
     other = ClusterTree(tree.dimension)
-    other.update(ids, rows, new_pairs=ids[pairs(exact)])
+    other.update(ids, rows, new_pairs=ids[build_edges(exact)])
     for level, threshold in zip(LEVELS, levels, strict=True):
         one, two = tree.labels(threshold=threshold).node, other.labels(threshold=threshold).node
         same = adjusted_mutual_info_score(one, two)

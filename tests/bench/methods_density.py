@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from indexers.clusterers.density import Density
-from indexers.clusterers.steps.dendrogram import after
+from indexers.clusterers.steps.dendrogram import apply_merges
 from indexers.clusterers.steps.neighbours import unit
 from tests.bench.harness import Bench, nested, process
 from tests.bench.labelled import Labelled, featured
@@ -99,7 +99,7 @@ def job(path: str) -> None:
     start = time.perf_counter()
     found = Density(min(CLUSTERS, len(vectors))).fit(vectors, neighbours=near)
     figures = {"seconds": time.perf_counter() - start, "peak": _peak()}
-    above = after(found.children_[: len(vectors) - 40], len(vectors))
+    above = apply_merges(found.children_[: len(vectors) - 40], len(vectors))
     figures |= {"groups": agreement(group, found.labels_), "above": agreement(group // 25, above)}
     print(json.dumps(figures))
 

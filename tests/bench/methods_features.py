@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from indexers import plugins
-from indexers.clusterers.steps.neighbours import nearest, unit
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
 from indexers.embedders.classic import Classic
 from indexers.embedders.features import EDGE, FEATURES, LEVELS, cells
 from tests.bench.adding import samples
@@ -80,7 +80,7 @@ def found(sets: list[Labelled], name: str) -> str:
 
 
 def first(vectors: np.ndarray, label: np.ndarray) -> float:
-    return float((label[nearest(vectors, 1)[:, 0]] == label).mean())
+    return float((label[find_neighbours(vectors, 1)[:, 0]] == label).mean())
 
 
 def seen(every: np.ndarray, name: str) -> np.ndarray:

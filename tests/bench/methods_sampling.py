@@ -8,8 +8,8 @@ import numpy as np
 
 from indexers.clusterers.kmeans import KMeans
 from indexers.clusterers.sampled import Sampled
-from indexers.clusterers.steps.neighbours import nearest, unit
-from indexers.clusterers.steps.sampling import K, chosen
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.sampling import NEIGHBOURS, choose_rows
 from tests.bench.harness import Bench
 from tests.bench.labelled import Labelled, featured
 from tests.bench.quality import agreement
@@ -35,7 +35,7 @@ def copies(bench: Bench, one: Labelled) -> None:
     ours, theirs, clean = [], [], []
     for seed in SEEDS:
         rows = copied(vectors, seed)
-        table = nearest(rows, K)
+        table = find_neighbours(rows, NEIGHBOURS)
         kind = Sampled("kmeans", {"n_clusters": classes}, random_state=seed)
         ours.append(agreement(label, kind.fit(rows, neighbours=table).labels_[: len(label)]))
         plain = KMeans(classes, random_state=seed)
@@ -66,7 +66,7 @@ def speed(bench: Bench) -> None:
     vectors = unit(bench.data[0])
     table = listed(graph(bench, vectors), len(vectors))
     start = time.process_time()
-    found = chosen(vectors, table, outliers=0.02, count=5000, random_state=0)
+    found = choose_rows(vectors, table, outliers=0.02, count=5000, random_state=0)
     bench.add(
         f"{len(vectors):,} x {vectors.shape[1]}, neighbours given: choose 5,000 rows, processor time",
         time.process_time() - start,
@@ -83,7 +83,7 @@ def listed(edges: np.ndarray, count: int) -> np.ndarray:
     both = both[np.argsort(both[:, 0], kind="stable")]
     size = np.bincount(both[:, 0], minlength=count)
     rank = np.arange(len(both)) - np.repeat(np.cumsum(size) - size, size)
-    table = np.full((count, K), -1)
-    few = rank < K
+    table = np.full((count, NEIGHBOURS), -1)
+    few = rank < NEIGHBOURS
     table[both[few, 0], rank[few]] = both[few, 1]
     return table

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, MiniBatchKMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MEMBERS
 from tests.bench.harness import Bench, nested
@@ -43,7 +43,7 @@ class Tree:
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors
         self.tree = ClusterTree(vectors.shape[1])
-        self.tree.update(np.arange(len(vectors)), vectors, new_pairs=pairs(nearest(vectors, K)))
+        self.tree.update(np.arange(len(vectors)), vectors, new_pairs=build_edges(find_neighbours(vectors, K)))
         self.levels = self.tree.levels()
 
     def at(self, level: str) -> np.ndarray:

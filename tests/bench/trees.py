@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
 from tests.bench.harness import Bench, nested
 
@@ -44,7 +44,7 @@ def graph(bench: Bench, vectors: np.ndarray) -> np.ndarray:
     """Exact, and kept beside the other large things: at 100,000 it takes minutes."""
     path = bench.work / f"tree-edges-{len(vectors)}-{vectors.shape[1]}.npy"
     if not path.exists():
-        np.save(path, pairs(nearest(vectors, K)))
+        np.save(path, build_edges(find_neighbours(vectors, K)))
     return np.load(path)
 
 
@@ -129,7 +129,7 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
 
     random = np.random.default_rng(2)
     vectors, _ = nested(2 * count, dimension)
-    near = pairs(nearest(unit(vectors), K))
+    near = build_edges(find_neighbours(unit(vectors), K))
     here = np.zeros(2 * count, bool)
     here[:count] = True
     tree = ClusterTree(dimension)

@@ -6,7 +6,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import Density
-from indexers.clusterers.steps.neighbours import nearest, unit
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
 from indexers.testing import ClustererContract
 
 
@@ -50,7 +50,7 @@ def test_a_new_row_joins_the_likeliest_density_not_the_nearest_mean() -> None:
 
 def test_neighbours_that_are_given_are_used() -> None:
     rows, _ = groups([700, 500, 300])
-    near = nearest(rows, 15)
+    near = find_neighbours(rows, 15)
     found = Density(3).fit(rows)
     given = Density(3, n_neighbors=1).fit(rows, neighbours=near)
     np.testing.assert_array_equal(found.children_, given.children_)

@@ -6,7 +6,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import KMeans, Sampled
-from indexers.clusterers.steps.neighbours import nearest, unit
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
 from indexers.errors import UnknownPlugin
 from indexers.testing import ClustererContract
 
@@ -36,7 +36,9 @@ def test_many_copies_of_one_group_do_not_take_the_clusters_of_the_others() -> No
     noise = np.random.default_rng(0).standard_normal((40 * len(first), rows.shape[1]))
     many = unit((np.repeat(rows[first], 40, axis=0) + 0.01 * noise).astype(np.float32))
     rows, label = np.concatenate([rows, many]), np.concatenate([label, np.zeros(len(many), int)])
-    found = Sampled("kmeans", SIX | {"n_init": 1}, random_state=0).fit(rows, neighbours=nearest(rows, 15)).labels_
+    found = (
+        Sampled("kmeans", SIX | {"n_init": 1}, random_state=0).fit(rows, neighbours=find_neighbours(rows, 15)).labels_
+    )
     assert adjusted_rand_score(label, found) > 0.99
     assert adjusted_rand_score(label, KMeans(6, n_init=1, random_state=0).fit(rows).labels_) < 0.9
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.errors import BadVector, UsageError
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import SCALE, UNIT, contents, fingerprints, rounded
@@ -145,9 +145,9 @@ def test_heights_fall_towards_the_root_beyond_the_limit_too() -> None:
 
 def test_levels_find_the_groups_and_are_nested() -> None:
     rows, label = blobs(800, 20, 16)
-    table = nearest(unit(rows), 8)
+    table = find_neighbours(unit(rows), 8)
     tree = ClusterTree(16, 100)
-    tree.update(np.arange(800), rows, new_pairs=pairs(table))
+    tree.update(np.arange(800), rows, new_pairs=build_edges(table))
     levels = tree.levels()
     assert levels.coarse <= levels.medium <= levels.fine
     found = tree.labels(threshold=levels.medium).node
@@ -260,13 +260,13 @@ def test_linkage_stops_at_the_threshold_and_takes_groups_of_several_sizes() -> N
 
 def test_neighbours_by_brute_force() -> None:
     rows = unit(np.random.default_rng(0).standard_normal((50, 4)))
-    table = nearest(rows, 3)
+    table = find_neighbours(rows, 3)
     similarity = rows @ rows.T
     np.fill_diagonal(similarity, -9)
     np.testing.assert_array_equal(np.sort(table, 1), np.sort(np.argsort(-similarity, 1)[:, :3], 1))
-    edges = pairs(table)
+    edges = build_edges(table)
     assert (edges[:, 0] < edges[:, 1]).all()
     assert {tuple(edge) for edge in edges.tolist()} == {
         (min(a, b), max(a, b)) for a, row in enumerate(table.tolist()) for b in row
     }
-    assert nearest(rows[:1], 3).shape == (1, 0)
+    assert find_neighbours(rows[:1], 3).shape == (1, 0)

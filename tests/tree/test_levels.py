@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.levels import NEAREST, brevity, levels, modularity
 
@@ -18,7 +18,7 @@ def nested(families: int, groups: int, members: int, seed: int = 0) -> tuple[np.
 
 def tree_of(rows: np.ndarray, k: int = 15) -> ClusterTree:
     tree = ClusterTree(rows.shape[1])
-    tree.update(np.arange(len(rows)), rows, new_pairs=pairs(nearest(rows, k)))
+    tree.update(np.arange(len(rows)), rows, new_pairs=build_edges(find_neighbours(rows, k)))
     return tree
 
 
@@ -47,8 +47,8 @@ def test_groups_of_very_different_sizes_are_all_found() -> None:
 
 def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
     rows, _ = nested(10, 10, 15)
-    whole, table = tree_of(rows), nearest(rows, 15)
-    edges = pairs(table)
+    whole, table = tree_of(rows), find_neighbours(rows, 15)
+    edges = build_edges(table)
     grown = ClusterTree(64)
     late = np.arange(0, len(rows), 7)
     here = np.setdiff1d(np.arange(len(rows)), late)

@@ -31,23 +31,23 @@ class Centres:
     def add(self, rows: Rows) -> None:
         self.rows = np.concatenate([self.rows, rows])
         self.weight = np.concatenate([self.weight, np.ones(len(rows))])
-        self.ids = np.concatenate([self.ids, self.named(len(rows))])
+        self.ids = np.concatenate([self.ids, self.create_ids(len(rows))])
 
-    def named(self, count: int) -> Ints:
+    def create_ids(self, count: int) -> Ints:
         """New ids."""
         self.next_id += count
         return np.arange(self.next_id - count, self.next_id)
 
-    def nearest(self, rows: Rows) -> tuple[Ints, Rows]:
+    def find_nearest(self, rows: Rows) -> tuple[Ints, Rows]:
         """The nearest centre of each row and the squared distance to it."""
-        label, distance = self._nearest(rows)
+        label, distance = self._find_nearest(rows)
         distance += np.einsum("ij,ij->i", rows, rows)
         return label, np.maximum(distance, 0)
 
-    def labels(self, rows: Rows) -> Ints:
-        return self._nearest(rows)[0]
+    def assign(self, rows: Rows) -> Ints:
+        return self._find_nearest(rows)[0]
 
-    def _nearest(self, rows: Rows) -> tuple[Ints, Rows]:
+    def _find_nearest(self, rows: Rows) -> tuple[Ints, Rows]:
         """The distance but for the square of the row's own length."""
         length = np.einsum("ij,ij->i", self.rows, self.rows)
         twice = -2 * self.rows.T
@@ -74,7 +74,7 @@ class Centres:
         self.weight[met] = np.minimum(weight, MEMORY)
 
 
-class Sample:
+class Reservoir:
     """Every row that ever came is in it with the same probability (Vitter's reservoir). rows: float32, the first of
     them in use. label: int64 (n,), the cluster of each as of when it was last looked at."""
 

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers.arrays import NONE, Ints
-from indexers.clusterers.incremental_kmeans.centres import Centres, Rows, Sample
+from indexers.clusterers.incremental_kmeans.centres import Centres, Reservoir, Rows
 from indexers.clusterers.incremental_kmeans.relocation import Relocation
 from indexers.clusterers.steps.neighbours import unit
 
@@ -101,7 +101,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         wanted = min(self._wanted(), len(np.unique(drawn, axis=0)))
         start = MiniBatchKMeans(wanted, batch_size=self.batch_size, n_init=3, random_state=self._seed()).fit(rows)
         self._centres.add(np.asarray(start.cluster_centers_, np.float32))
-        self._sample.keep(drawn, self._centres.labels(drawn), 0)
+        self._sample.keep(drawn, self._centres.assign(drawn), 0)
         if len(rows) <= self.sample_size:
             self._settle()
         else:
@@ -129,7 +129,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """The nearest centre of each row, int64 (n,)."""
         check_is_fitted(self, "_centres")
         rows = unit(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        return self.settled.labels(rows)
+        return self.settled.assign(rows)
 
     # ---- what can be read -------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             self._told(self._last)
 
     def _told(self, rows: Rows) -> None:
-        self._labels, distance = self._centres.nearest(rows)
+        self._labels, distance = self._centres.find_nearest(rows)
         self._inertia = float(distance.sum(dtype=np.float64))
         self._last: Rows | None = None
 
@@ -184,7 +184,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _begin(self, dimension: int) -> None:
         self._random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         self._centres = Centres(dimension)
-        self._sample = Sample(dimension, self.sample_size, self._random)
+        self._sample = Reservoir(dimension, self.sample_size, self._random)
         self._relocation = Relocation(self._centres, self._sample)
         self.n_seen_ = self._late = 0
 
@@ -202,7 +202,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         drawn, stored = self._replayed(count)
         parts = [rows, sample.rows[drawn], *stored]
         both = np.concatenate(parts) if len(drawn) or stored else rows
-        label = centres.labels(both)
+        label = centres.assign(both)
         centres.learn(both, label)
         sample.label[drawn] = label[count : count + len(drawn)]
         whole = self.n_seen_ + count <= self.sample_size
@@ -231,7 +231,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         whole = self.n_seen_ <= self.sample_size
         self._relocation.resting[:] = 0
         for _ in range(ROUNDS if whole else LATER):
-            sample.label, distance = centres.nearest(rows)
+            sample.label, distance = centres.find_nearest(rows)
             after = float(distance.sum(dtype=np.float64))
             if whole:
                 centres.weight[:] = 0

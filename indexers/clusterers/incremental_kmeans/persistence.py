@@ -35,5 +35,5 @@ def restored(arrays: Mapping[str, NDArray[Any]], sample: NDArray[np.floating], *
     moves.resting = arrays["resting"].copy()
     centres.next_id, moves.tries, moves.batches, moves.moved, means.n_seen_ = arrays["numbers"].tolist()
     rows = unit(sample[: means.sample_size])
-    means._sample.keep(rows, centres.labels(rows), 0)
+    means._sample.keep(rows, centres.assign(rows), 0)
     return means

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NONE, Ints, distinct
-from indexers.clusterers.incremental_kmeans.centres import MEMORY, Centres, Rows, Sample
+from indexers.clusterers.incremental_kmeans.centres import MEMORY, Centres, Reservoir, Rows
 from indexers.clusterers.incremental_kmeans.split_merge import (
     FEWEST,
     Merges,
@@ -44,7 +44,7 @@ EASE = 1.1
 class Relocation:
     """moved: splits that the last batch brought. resting: int64 (k,), batches for which a cluster is left alone."""
 
-    def __init__(self, centres: Centres, sample: Sample) -> None:
+    def __init__(self, centres: Centres, sample: Reservoir) -> None:
         self.centres, self.sample = centres, sample
         self.resting = NONE
         self.tries, self.batches, self.moved = MOVES, 0, 0
@@ -208,7 +208,7 @@ class Relocation:
         now = np.arange(len(centres))
         now[drop] = keep
         sample.label = now[sample.label]
-        centres.ids[drop] = centres.named(len(drop))
+        centres.ids[drop] = centres.create_ids(len(drop))
 
     def _add(self, count: int) -> Ints:
         self.centres.add(np.zeros((count, self.centres.rows.shape[1]), np.float32))

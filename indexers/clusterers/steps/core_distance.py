@@ -14,7 +14,7 @@ SLACK = 1e-6
 """How much of a row's length the distance of two equal rows may come out as, by rounding."""
 
 
-class Cores(Clusterer):
+class CoreDistanceClusterer(Clusterer):
     """Clusters of dense rows among noise. A core distance is that of a row to its `min_samples`-th neighbour, as Ester
     et al. (DBSCAN, KDD 1996) and Campello et al. (HDBSCAN, PAKDD 2013) measure density.
 

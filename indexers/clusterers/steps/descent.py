@@ -24,16 +24,18 @@ class Optimum:
     centres: Rows
     labels: Ints
     distance: Reals
-    second: Reals
+    second_distance: Reals
 
     @property
     def inertia(self) -> float:
         return float(self.distance.sum(dtype=np.float64))
 
     @property
-    def loss(self) -> Reals:
+    def removal_cost(self) -> Reals:
         """(k,), by how much the inertia would grow if that centre went and its rows had to go to their second."""
-        found: Reals = np.bincount(self.labels, self.second - self.distance, len(self.centres)).astype(np.float64)
+        found: Reals = np.bincount(self.labels, self.second_distance - self.distance, len(self.centres)).astype(
+            np.float64
+        )
         return found
 
 
@@ -54,7 +56,7 @@ class Descent:
         self.labels: Ints = np.full(len(rows), -1)
         self.sums, self.count = np.zeros(centres.shape), np.zeros(len(centres), np.int64)
 
-    def lloyd(self, rounds: int) -> Self:
+    def run_lloyd(self, rounds: int) -> Self:
         """Lloyd's iteration, until no row changes its centre."""
         moved = np.arange(len(self.centres))
         for _ in range(rounds):
@@ -66,7 +68,7 @@ class Descent:
             moved = self._move(changed, best[changed])
         return self
 
-    def hartigan(self, rounds: int) -> Self:
+    def run_hartigan(self, rounds: int) -> Self:
         """After `lloyd`: rows move one by one where that pays once both centres have followed (Hartigan, Clustering
         Algorithms, 1975). It leaves some of Lloyd's optima and ends in no others (Telgarsky and Vattani, AISTATS 2010)
         but for moves that save next to nothing, which `lloyd` makes afterwards."""
@@ -77,7 +79,7 @@ class Descent:
             self._compare(self._move(changed, to))
         return self
 
-    def optimum(self) -> Optimum:
+    def get_optimum(self) -> Optimum:
         second = np.full_like(self.length, np.inf)
         if self.near.shape[1] > 1:
             second = self.length - 2 * np.partition(self.near, -2, axis=1)[:, -2]

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import distinct
-from indexers.clusterers.base import Ints, Watch
-from indexers.clusterers.steps.dendrogram import Floats, ordered
-from indexers.clusterers.steps.neighbours import nearest, pairs, unit
+from indexers.clusterers.base import Ints, ProgressCallback
+from indexers.clusterers.steps.dendrogram import Floats, sort_merges
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 
 CROWN = 1000
 """Nodes from which on all pairs are edges."""
@@ -23,11 +23,11 @@ NEAR = 15
 """Edges per node where a graph has fallen apart into more nodes than that."""
 CHUNK = 1024
 """Pairs of rows that are multiplied at once."""
-Apart = Callable[["Nodes", Ints, Ints, Floats], Floats]
+Dissimilarity = Callable[["NodeSums", Ints, Ints, Floats], Floats]
 """Nodes, the two ends of edges and the product of their sums -> how far the ends are apart."""
 
 
-class Nodes:
+class NodeSums:
     """sums: float32 (n, d), the sum of the rows of a node, changed in place. size: float64 (n,), rows. square: float64
     (n,), the sum's squared length. A merged node stands where its first half stood."""
 
@@ -36,7 +36,7 @@ class Nodes:
         self.size = np.ones(len(sums))
         self.square = np.einsum("ij,ij->i", sums, sums).astype(np.float64)
 
-    def products(self, a: Ints, b: Ints) -> Floats:
+    def multiply_sums(self, a: Ints, b: Ints) -> Floats:
         found = np.empty(len(a))
         for start in range(0, len(a), CHUNK):
             part = slice(start, start + CHUNK)
@@ -52,7 +52,7 @@ class Nodes:
 class Merging:
     """Merges everything. `edges`: int64 (m, 2), pairs of different rows, each once."""
 
-    def __init__(self, nodes: Nodes, edges: Ints, apart: Apart) -> None:
+    def __init__(self, nodes: NodeSums, edges: Ints, apart: Dissimilarity) -> None:
         self.nodes, self.apart = nodes, apart
         self.alive = np.arange(len(nodes.size))
         self.name = self.alive.copy()
@@ -62,7 +62,7 @@ class Merging:
         self.distances: list[Floats] = []
         self._link(edges)
 
-    def run(self, progress: Watch) -> tuple[Ints, Floats]:
+    def run(self, progress: ProgressCallback) -> tuple[Ints, Floats]:
         """children_ and distances_ as scikit-learn has them; a merge is never given as nearer than one inside it."""
         count = len(self.nodes.size)
         while len(self.alive) > 1:
@@ -70,15 +70,15 @@ class Merging:
                 self._complete()
             elif not len(self.a):
                 centres = unit(self.nodes.sums[self.alive])
-                self._link(self.alive[pairs(nearest(centres, NEAR))])
+                self._link(self.alive[build_edges(find_neighbours(centres, NEAR))])
             self._round()
             progress(count - len(self.alive), count - 1, "merging")
         children = np.concatenate([np.empty((0, 2), np.int64), *self.children])
-        return ordered(children, np.concatenate([np.empty(0), *self.distances]), count)
+        return sort_merges(children, np.concatenate([np.empty(0), *self.distances]), count)
 
     def _link(self, edges: Ints) -> None:
         self.a, self.b = edges.T
-        self.product = self.nodes.products(self.a, self.b)
+        self.product = self.nodes.multiply_sums(self.a, self.b)
         self.distance = self.apart(self.nodes, self.a, self.b, self.product)
 
     def _complete(self) -> None:

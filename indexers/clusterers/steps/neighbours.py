@@ -19,7 +19,7 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return found
 
 
-def nearest(vectors: NDArray[np.float32], k: int, queries: Ints | None = None) -> Ints:
+def find_neighbours(vectors: NDArray[np.float32], k: int, queries: Ints | None = None) -> Ints:
     """The k most similar other rows of each (or of the given) unit vectors, int64 (n, k), in no order."""
     rows = np.arange(len(vectors)) if queries is None else queries
     k = min(k, max(len(vectors) - 1, 0))
@@ -33,7 +33,7 @@ def nearest(vectors: NDArray[np.float32], k: int, queries: Ints | None = None) -
     return found
 
 
-def pairs(neighbours: Ints, rows: Ints | None = None) -> Ints:
+def build_edges(neighbours: Ints, rows: Ints | None = None) -> Ints:
     """The symmetric graph of a table of neighbours: each undirected edge once, (m, 2), smaller row first."""
     source = np.repeat(np.arange(len(neighbours)) if rows is None else rows, neighbours.shape[1])
     target = neighbours.ravel()

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch, nearest_centre
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, find_nearest_centre
 from indexers.devices import pick_device
 from indexers.errors import BadSetting, MissingPackage
 
@@ -54,11 +54,11 @@ class NeuralClusterer(TransformerMixin, Clusterer):  # type: ignore[misc]
     """The attributes that hold networks, each a list of layers."""
     uses_neighbours = True
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
-        self.mean_, self.axes_ = principal(rows)
-        seen = self._seen(rows).astype(np.float32)
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
+        self.mean_, self.axes_ = fit_principal_axes(rows)
+        seen = self._project(rows).astype(np.float32)
         if neighbours is None:
-            neighbours = nearest_rows(seen, self.n_neighbors)
+            neighbours = find_nearest_rows(seen, self.n_neighbors)
         training = Training(seen, neighbours[:, : self.n_neighbors], self.device, self.random_state, progress)
         distinct = len(np.unique(rows, axis=0))
         found = self._train(training, rows, min(self.n_clusters, distinct))
@@ -70,41 +70,41 @@ class NeuralClusterer(TransformerMixin, Clusterer):  # type: ignore[misc]
         """Train the networks, set them, and give the clusters of the codes."""
 
     @abstractmethod
-    def _encoded(self, rows: Rows) -> Floats:
+    def _encode(self, rows: Rows) -> Floats:
         """The codes of checked rows."""
 
-    def _seen(self, rows: Rows) -> Rows:
+    def _project(self, rows: Rows) -> Rows:
         """What the networks see of rows, as exact as they are."""
         return (rows - self.mean_) @ self.axes_
 
     def _predict(self, rows: Rows) -> Ints:
-        return nearest_centre(self._encoded(rows), self.cluster_centers_)
+        return find_nearest_centre(self._encode(rows), self.cluster_centers_)
 
     def transform(self, X: Any) -> Floats:  # noqa: N803
         """The code of each row of X, (n, d): float32 (n, dimension). Rows of a cluster lie close together."""
         check_is_fitted(self)
-        return self._encoded(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        return self._encode(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # codes are float32 whatever came
         return tags
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def get_state(self) -> dict[str, NDArray[Any]]:
         layers = {f"{name}.{place}": layer for name in self.networks for place, layer in enumerate(getattr(self, name))}
-        return super().state() | layers
+        return super().get_state() | layers
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         for name in self.networks:
             count = sum(key.startswith(f"{name}.") for key in state)
             setattr(self, name, [state[f"{name}.{place}"] for place in range(count)])
-        return super().restore(state)
+        return super().set_state(state)
 
 
 # ---- networks
 
 
-def needed_torch() -> Any:
+def import_torch() -> Any:
     """torch. Raises MissingPackage."""
     try:
         import torch
@@ -113,7 +113,7 @@ def needed_torch() -> Any:
     return torch
 
 
-def run(layers: list[Any], rows: Any) -> Any:
+def run_network(layers: list[Any], rows: Any) -> Any:
     """Rows (n, first) through fully connected layers with ReLU between them, arrays of numpy's or of torch's. Each
     layer is one matrix, whose last row is the bias."""
     for layer in layers[:-1]:
@@ -124,8 +124,10 @@ def run(layers: list[Any], rows: Any) -> Any:
 class Training:
     """One fit: its rows on their device, its random numbers, which leave those of torch and numpy alone, its steps."""
 
-    def __init__(self, seen: Floats, neighbours: Ints, device: str, random_state: Any, progress: Watch) -> None:
-        self.torch = needed_torch()
+    def __init__(
+        self, seen: Floats, neighbours: Ints, device: str, random_state: Any, progress: ProgressCallback
+    ) -> None:
+        self.torch = import_torch()
         try:
             self.device = pick_device(device)
         except BadSetting as error:
@@ -140,21 +142,21 @@ class Training:
         """How often each row is drawn, as a proportion."""
         self.batch = min(BATCH, max(len(seen) // 8, min(LEAST, len(seen))))
 
-    def network(self, *widths: int) -> list[Any]:
+    def create_network(self, *widths: int) -> list[Any]:
         """Random layers of these widths, with parameters uniform below one over the square root of their inputs."""
         return [self._layer(first, last) for first, last in pairwise(widths)]
 
     def _layer(self, first: int, last: int) -> Any:
         values = (2 * self.torch.rand(first + 1, last, generator=self.random) - 1) / first**0.5
-        return self.parameter(values)
+        return self.create_parameter(values)
 
-    def parameter(self, values: Any) -> Any:
+    def create_parameter(self, values: Any) -> Any:
         return self.torch.as_tensor(values, dtype=self.torch.float32, device=self.device).requires_grad_()
 
-    def normal(self, *shape: int) -> Any:
+    def draw_normal(self, *shape: int) -> Any:
         return self.torch.randn(*shape, generator=self.random).to(self.device)
 
-    def pair(self) -> tuple[Any, Any]:
+    def draw_pairs(self) -> tuple[Any, Any]:
         """A batch of rows, and a neighbour of each at random (the row itself if it has none)."""
         chosen = self.torch.multinomial(self.weight, self.batch, generator=self.random)
         known = self.known[chosen]
@@ -170,13 +172,13 @@ class Training:
         schedule = optim.lr_scheduler.OneCycleLR(adam, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False)
         for step in range(steps):
             adam.zero_grad()
-            loss(*self.pair()).backward()
+            loss(*self.draw_pairs()).backward()
             adam.step()
             schedule.step()
             self.progress(step + 1, steps, "training")
 
 
-def arrays(layers: list[Any]) -> list[Floats]:
+def copy_to_numpy(layers: list[Any]) -> list[Floats]:
     """A network as it is now, as numpy's arrays."""
     return [layer.detach().cpu().numpy().copy() for layer in layers]
 
@@ -184,22 +186,22 @@ def arrays(layers: list[Any]) -> list[Floats]:
 # ---- losses
 
 
-def squared(rows: Any, others: Any) -> Any:
+def compute_squared_distances(rows: Any, others: Any) -> Any:
     """Squared distances of all pairs, torch's (n, m)."""
     lengths = rows.square().sum(1)[:, None] + others.square().sum(1)
     return (lengths - 2 * rows @ others.T).clip(0)
 
 
-def contrast(codes: Any, others: Any) -> Any:
+def compute_contrastive_loss(codes: Any, others: Any) -> Any:
     """How badly each row's neighbour is told from the neighbours of the other rows, by Student's t."""
-    similarity = -squared(codes, others).log1p()
+    similarity = -compute_squared_distances(codes, others).log1p()
     return (similarity.logsumexp(1) - similarity.diagonal()).mean()
 
 
 # ---- rows and codes
 
 
-def principal(rows: Rows) -> tuple[Rows, Rows]:
+def fit_principal_axes(rows: Rows) -> tuple[Rows, Rows]:
     """The mean of the rows, and the axes (d, COMPONENTS or fewer) that bring them to their principal components, with a
     mean square of one."""
     mean = rows.mean(0, dtype=np.float64).astype(rows.dtype)
@@ -212,7 +214,7 @@ def principal(rows: Rows) -> tuple[Rows, Rows]:
     return mean, (axes * scale).astype(rows.dtype)
 
 
-def nearest_rows(seen: Floats, count: int) -> Ints:
+def find_nearest_rows(seen: Floats, count: int) -> Ints:
     """The rows nearest to each but itself, nearest first, int64 (n, k). Euclidean: not all rows are of unit length."""
     count = min(count, len(seen) - 1)
     if not count:
@@ -233,7 +235,7 @@ class Hierarchy:
     labels: Ints
 
 
-def hierarchy(codes: Floats, clusters: int, seed: int) -> Hierarchy:
+def build_hierarchy(codes: Floats, clusters: int, seed: int) -> Hierarchy:
     """Ward's tree (1963), cut into so many clusters, whose means are where k-means begins: the cut of a tree can't
     mend an early merge (Husson, Josse and Pagès 2010)."""
     leaves, centres = _leaves(codes, clusters, seed)
@@ -243,7 +245,7 @@ def hierarchy(codes: Floats, clusters: int, seed: int) -> Hierarchy:
         tree = AgglomerativeClustering(clusters, linkage="ward", compute_full_tree=True, compute_distances=True)
         tree.fit(centres)
         children, distances, label = tree.children_.astype(np.int64), tree.distances_, tree.labels_
-    start = means(codes, label[leaves])
+    start = compute_means(codes, label[leaves])
     found = KMeans(len(start), init=start, n_init=1).fit(codes)
     used, labels = np.unique(found.labels_, return_inverse=True)
     return Hierarchy(children, distances, leaves, found.cluster_centers_[used], labels.astype(np.int64))
@@ -259,6 +261,6 @@ def _leaves(codes: Floats, clusters: int, seed: int) -> tuple[Ints, Floats]:
     return found.labels_.astype(np.int64), found.cluster_centers_
 
 
-def means(codes: Floats, labels: Ints) -> Floats:
+def compute_means(codes: Floats, labels: Ints) -> Floats:
     """The mean of the codes of each label."""
     return np.stack([codes[labels == label].mean(0) for label in range(labels.max() + 1)])

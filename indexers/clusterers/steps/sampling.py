@@ -17,11 +17,11 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from indexers.clusterers.base import Ints, Rows
-from indexers.clusterers.steps.neighbours import nearest, unit
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
 
 Reals = NDArray[np.floating]
 Flags = NDArray[np.bool_]
-K = 15
+NEIGHBOURS = 15
 """Neighbours of each row that are looked for where none are given."""
 REGIONS = 64
 
@@ -36,18 +36,18 @@ class Sample:
 
     rows: Ints
     representative: Ints
-    outlying: Flags
+    is_outlier: Flags
 
-    def spread(self, labels: Ints, *, outliers: bool = True) -> Ints:
+    def spread_labels(self, labels: Ints, *, outliers: bool = True) -> Ints:
         """Labels of all n rows, int64 (n,), in which copies have that of their representative; without `outliers`, they
         are in no cluster."""
         found: Ints = labels[self.representative]
         if not outliers:
-            found[self.outlying] = -1
+            found[self.is_outlier] = -1
         return found
 
 
-def chosen(
+def choose_rows(
     rows: Rows,
     neighbours: Ints | None = None,
     *,
@@ -83,19 +83,19 @@ def chosen(
     random, rows = check_random_state(random_state), unit(rows)
     representative, outlying = np.arange(len(rows)), np.zeros(len(rows), bool)
     if copies is not None or outliers:
-        table = nearest(rows, K) if neighbours is None else neighbours
-        similarity = similarities(rows, table)
+        table = find_neighbours(rows, NEIGHBOURS) if neighbours is None else neighbours
+        similarity = compute_similarities(rows, table)
         if copies is not None:
-            representative = representatives(similarity, table, copies)
-        outlying = apart(similarity, table, representative, outliers)
+            representative = find_representatives(similarity, table, copies)
+        outlying = find_outliers(similarity, table, representative, outliers)
     left = np.flatnonzero((representative == np.arange(len(rows))) & ~outlying)
     if count is not None and count < len(left):
-        group = regions(rows[left], REGIONS, random) if strata is None else strata[left]
-        left = left[stratified(group, count, random, even)]
+        group = assign_regions(rows[left], REGIONS, random) if strata is None else strata[left]
+        left = left[draw_stratified(group, count, random, even)]
     return Sample(left, representative, outlying)
 
 
-def similarities(rows: Rows, neighbours: Ints) -> Reals:
+def compute_similarities(rows: Rows, neighbours: Ints) -> Reals:
     """The cosine of each unit row and each of its neighbours, (n, k); NaN where there is none."""
     found = np.empty(neighbours.shape, np.float32)
     step = max(1, 4_000_000 // max(rows.shape[1] * neighbours.shape[1], 1))
@@ -106,7 +106,7 @@ def similarities(rows: Rows, neighbours: Ints) -> Reals:
     return found
 
 
-def representatives(similarity: Reals, neighbours: Ints, least: float) -> Ints:
+def find_representatives(similarity: Reals, neighbours: Ints, least: float) -> Ints:
     """Who stands for each row, int64 (n,): of rows connected by similarities of at least `least`, the one with the most
     such neighbours, of several the first."""
     count = len(neighbours)
@@ -121,7 +121,7 @@ def representatives(similarity: Reals, neighbours: Ints, least: float) -> Ints:
     return found
 
 
-def apart(similarity: Reals, neighbours: Ints, representative: Ints, share: float) -> Flags:
+def find_outliers(similarity: Reals, neighbours: Ints, representative: Ints, share: float) -> Flags:
     """The share of the pictures, with their copies, that are least similar to their neighbours, bool (n,). A picture
     all of whose neighbours are copies of it is none of them."""
     other = (neighbours >= 0) & (representative[neighbours] != representative[:, None])
@@ -135,7 +135,7 @@ def apart(similarity: Reals, neighbours: Ints, representative: Ints, share: floa
     return far[representative]
 
 
-def regions(rows: Rows, count: int, random: np.random.RandomState) -> Ints:
+def assign_regions(rows: Rows, count: int, random: np.random.RandomState) -> Ints:
     """The nearest of `count` rows that lie far from one another (farthest first: Gonzalez, Clustering to minimize the
     maximum intercluster distance, 1985), int64 (n,), for unit rows: regions of even extent, full where it is dense."""
     label, near = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, rows.dtype)
@@ -148,17 +148,17 @@ def regions(rows: Rows, count: int, random: np.random.RandomState) -> Ints:
     return label
 
 
-def stratified(strata: Ints, count: int, random: np.random.RandomState, even: float = 0.5) -> Ints:
+def draw_stratified(strata: Ints, count: int, random: np.random.RandomState, even: float = 0.5) -> Ints:
     """`count` of the rows, ascending, of each stratum as `allocated` says; random inside."""
     _, stratum, size = np.unique(strata, return_inverse=True, return_counts=True)
     order = random.permutation(len(strata))
     order = order[np.argsort(stratum[order], kind="stable")]
     rank = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
-    found: Ints = np.sort(order[rank < np.repeat(allocated(size, count, even), size)])
+    found: Ints = np.sort(order[rank < np.repeat(allocate_counts(size, count, even), size)])
     return found
 
 
-def allocated(size: Ints, count: int, even: float) -> Ints:
+def allocate_counts(size: Ints, count: int, even: float) -> Ints:
     """How many of strata of these sizes, `count` together: in proportion to size ** (1 - even), none more than it has;
     at least one of each if there are as many to give."""
     least = np.minimum(size, 1) if count >= len(size) else np.zeros_like(size)

@@ -5,7 +5,14 @@ import pytest
 from sklearn.cluster import AgglomerativeClustering
 
 from indexers.clusterers import Deep
-from indexers.clusterers.steps.networks import Training, arrays, hierarchy, nearest_rows, principal, run
+from indexers.clusterers.steps.networks import (
+    Training,
+    build_hierarchy,
+    copy_to_numpy,
+    find_nearest_rows,
+    fit_principal_axes,
+    run_network,
+)
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 RANDOM = np.random.default_rng(0)
@@ -18,9 +25,11 @@ def training(neighbours: np.ndarray, **more: object) -> Training:
 
 
 def test_numpy_runs_what_torch_trains() -> None:
-    one = training(nearest_rows(ROWS, 5))
-    layers = one.network(7, 20, 20, 3)
-    np.testing.assert_allclose(run(arrays(layers), ROWS), arrays([run(layers, one.rows)])[0], atol=1e-5)
+    one = training(find_nearest_rows(ROWS, 5))
+    layers = one.create_network(7, 20, 20, 3)
+    np.testing.assert_allclose(
+        run_network(copy_to_numpy(layers), ROWS), copy_to_numpy([run_network(layers, one.rows)])[0], atol=1e-5
+    )
 
 
 def test_pairs_are_rows_with_their_neighbours() -> None:
@@ -28,7 +37,7 @@ def test_pairs_are_rows_with_their_neighbours() -> None:
     near[0] = -1
     one = training(near)
     for _ in range(20):
-        rows, others = (part.numpy() for part in one.pair())
+        rows, others = (part.numpy() for part in one.draw_pairs())
         own = (rows == ROWS[0]).all(1)
         assert (others[own] == ROWS[0]).all()
         assert all(any((other == ROWS[place]).all() for place in (1, 2)) for other in others[~own])
@@ -48,7 +57,7 @@ def test_progress_is_told() -> None:
 
 
 def test_neighbours_may_be_given() -> None:
-    near = nearest_rows(ROWS, 5)
+    near = find_nearest_rows(ROWS, 5)
     one = Deep(3, n_neighbors=5, epochs=4, device="cpu", random_state=0)
     given, found = one.fit(ROWS, neighbours=near).labels_, one.fit(ROWS).labels_
     np.testing.assert_array_equal(given, found)
@@ -64,7 +73,7 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
 
 
 def test_principal_components_keep_distances() -> None:
-    mean, axes = principal(ROWS)
+    mean, axes = fit_principal_axes(ROWS)
     seen = (ROWS - mean) @ axes
     assert np.mean(seen**2) == pytest.approx(1, rel=1e-5)
     scale = np.linalg.norm(axes, axis=0)
@@ -75,12 +84,12 @@ def test_principal_components_keep_distances() -> None:
 @pytest.mark.parametrize("value", [0.0, 1 / 3, 1e6 / 7])
 def test_equal_rows_have_no_component(value: float) -> None:
     rows = np.full((60, 5), value, np.float32)
-    mean, axes = principal(rows)
+    mean, axes = fit_principal_axes(rows)
     assert ((rows - mean) @ axes == 0).all()
 
 
 def test_the_tree_is_the_one_of_scikit_learn() -> None:
-    found = hierarchy(ROWS, 4, 0)
+    found = build_hierarchy(ROWS, 4, 0)
     theirs = AgglomerativeClustering(4, compute_distances=True).fit(ROWS)
     np.testing.assert_array_equal(found.children, theirs.children_)
     np.testing.assert_allclose(found.distances, theirs.distances_)
@@ -89,7 +98,7 @@ def test_the_tree_is_the_one_of_scikit_learn() -> None:
 
 def test_many_rows_share_leaves() -> None:
     rows = RANDOM.standard_normal((2500, 2)).astype(np.float32)
-    found = hierarchy(rows, 4, 0)
+    found = build_hierarchy(rows, 4, 0)
     assert found.children.shape == (999, 2)
     assert found.leaves.shape == (2500,)
-    assert len(hierarchy(np.repeat(rows[:9], 300, axis=0), 4, 0).children) == 8
+    assert len(build_hierarchy(np.repeat(rows[:9], 300, axis=0), 4, 0).children) == 8

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexers.clusterers.steps.neighbours import nearest, unit
-from indexers.clusterers.steps.sampling import allocated, chosen, regions, similarities, stratified
+from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.sampling import (
+    allocate_counts,
+    assign_regions,
+    choose_rows,
+    compute_similarities,
+    draw_stratified,
+)
 
 
 def normal(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
@@ -28,8 +34,8 @@ def planted() -> np.ndarray:
 
 
 def test_near_copies_count_once(planted: np.ndarray) -> None:
-    found = chosen(planted, nearest(planted, 15))
-    assert not found.outlying.any()
+    found = choose_rows(planted, find_neighbours(planted, 15))
+    assert not found.is_outlier.any()
     assert len(found.rows) == 210
     for row in range(5):
         family = [row, *range(200 + 20 * row, 220 + 20 * row)]
@@ -41,8 +47,8 @@ def test_near_copies_count_once(planted: np.ndarray) -> None:
 
 
 def test_outliers_are_left_out(planted: np.ndarray) -> None:
-    found = chosen(planted, outliers=10 / 210)
-    assert np.flatnonzero(found.outlying).tolist() == list(range(300, 310))
+    found = choose_rows(planted, outliers=10 / 210)
+    assert np.flatnonzero(found.is_outlier).tolist() == list(range(300, 310))
     assert set(found.rows.tolist()).isdisjoint(range(300, 310))
     assert len(found.rows) == 200
 
@@ -50,37 +56,37 @@ def test_outliers_are_left_out(planted: np.ndarray) -> None:
 def test_a_copied_outlier_is_still_one(planted: np.ndarray) -> None:
     """Its copies lie near, but they are the same picture."""
     rows = np.concatenate([planted, near(planted[305], 4, 0.1)])
-    assert np.flatnonzero(chosen(rows, outliers=10 / 210).outlying).tolist() == list(range(300, 314))
+    assert np.flatnonzero(choose_rows(rows, outliers=10 / 210).is_outlier).tolist() == list(range(300, 314))
 
 
 def test_without_copies_all_rows_count(planted: np.ndarray) -> None:
-    found = chosen(planted, copies=None)
+    found = choose_rows(planted, copies=None)
     np.testing.assert_array_equal(found.rows, np.arange(310))
     np.testing.assert_array_equal(found.representative, np.arange(310))
 
 
 def test_labels_spread_over_all_rows(planted: np.ndarray) -> None:
-    found = chosen(planted, outliers=10 / 210)
+    found = choose_rows(planted, outliers=10 / 210)
     label = np.arange(310)
-    spread = found.spread(label)
+    spread = found.spread_labels(label)
     np.testing.assert_array_equal(spread, found.representative)
-    assert np.flatnonzero(found.spread(label, outliers=False) < 0).tolist() == list(range(300, 310))
+    assert np.flatnonzero(found.spread_labels(label, outliers=False) < 0).tolist() == list(range(300, 310))
     np.testing.assert_array_equal(label, np.arange(310))
 
 
 def test_rows_all_of_whose_neighbours_are_copies_are_no_outliers() -> None:
     rows = np.concatenate([np.repeat(normal(1), 30, axis=0), normal(30, seed=3)])
-    assert not chosen(rows, nearest(rows, 5), outliers=0.2).outlying[:30].any()
+    assert not choose_rows(rows, find_neighbours(rows, 5), outliers=0.2).is_outlier[:30].any()
 
 
 def test_missing_neighbours_are_passed_over(planted: np.ndarray) -> None:
-    table = nearest(planted, 15)
-    table = np.take_along_axis(table, np.argsort(-similarities(planted, table), axis=1), 1)
+    table = find_neighbours(planted, 15)
+    table = np.take_along_axis(table, np.argsort(-compute_similarities(planted, table), axis=1), 1)
     wide = np.concatenate([table, np.full((len(table), 3), -1)], 1)
     wide[-1] = -1
-    one, other = chosen(planted, table, outliers=0.04), chosen(planted, wide, outliers=0.04)
+    one, other = choose_rows(planted, table, outliers=0.04), choose_rows(planted, wide, outliers=0.04)
     np.testing.assert_array_equal(one.representative, other.representative)
-    assert set(np.flatnonzero(other.outlying)) < set(range(300, 309))
+    assert set(np.flatnonzero(other.is_outlier)) < set(range(300, 309))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +101,7 @@ def unbalanced() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("even", "most"), [(0.0, 178), (0.5, 78), (1.0, 10)])
 def test_strata_share_by_their_size(unbalanced: tuple[np.ndarray, np.ndarray], even: float, most: int) -> None:
     rows, label = unbalanced
-    found = chosen(rows, copies=None, count=200, strata=label, even=even, random_state=0)
+    found = choose_rows(rows, copies=None, count=200, strata=label, even=even, random_state=0)
     kept = np.bincount(label[found.rows], minlength=21)
     assert kept.sum() == 200
     assert kept.min() >= 1
@@ -105,7 +111,7 @@ def test_strata_share_by_their_size(unbalanced: tuple[np.ndarray, np.ndarray], e
 
 def test_regions_keep_small_groups_that_chance_loses(unbalanced: tuple[np.ndarray, np.ndarray]) -> None:
     rows, label = unbalanced
-    found = chosen(rows, copies=None, count=80, random_state=0)
+    found = choose_rows(rows, copies=None, count=80, random_state=0)
     assert len(np.unique(label[found.rows])) == 21
     by_chance = np.random.default_rng(0).choice(len(rows), 80, replace=False)
     assert len(np.unique(label[by_chance])) < 15
@@ -113,29 +119,29 @@ def test_regions_keep_small_groups_that_chance_loses(unbalanced: tuple[np.ndarra
 
 def test_regions_are_of_even_extent(unbalanced: tuple[np.ndarray, np.ndarray]) -> None:
     rows, label = unbalanced
-    found = regions(rows, 21, np.random.RandomState(0))
+    found = assign_regions(rows, 21, np.random.RandomState(0))
     assert len(np.unique(found * 21 + label)) == 21
 
 
 def test_all_together(planted: np.ndarray) -> None:
-    found = chosen(planted, outliers=10 / 210, count=50, random_state=0)
+    found = choose_rows(planted, outliers=10 / 210, count=50, random_state=0)
     assert len(found.rows) == 50
-    assert not found.outlying[found.rows].any()
+    assert not found.is_outlier[found.rows].any()
     np.testing.assert_array_equal(found.representative[found.rows], found.rows)
-    again = chosen(planted, outliers=10 / 210, count=50, random_state=0)
+    again = choose_rows(planted, outliers=10 / 210, count=50, random_state=0)
     np.testing.assert_array_equal(found.rows, again.rows)
-    assert chosen(planted, count=50, random_state=1).rows.tolist() != found.rows.tolist()
+    assert choose_rows(planted, count=50, random_state=1).rows.tolist() != found.rows.tolist()
 
 
 def test_more_than_there_are_gives_all(planted: np.ndarray) -> None:
-    assert len(chosen(planted, count=10_000).rows) == 210
+    assert len(choose_rows(planted, count=10_000).rows) == 210
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=30), st.floats(0, 1), st.data())
 def test_shares_add_up_and_no_stratum_gives_more_than_it_has(size: list[int], even: float, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, sum(size)))
-    found = allocated(np.array(size), count, even)
+    found = allocate_counts(np.array(size), count, even)
     assert found.sum() == count
     assert (found >= (count >= len(size))).all()
     assert (found <= size).all()
@@ -143,7 +149,7 @@ def test_shares_add_up_and_no_stratum_gives_more_than_it_has(size: list[int], ev
 
 def test_a_stratum_is_drawn_from_at_random() -> None:
     strata = np.array([7, 3] * 50)
-    drawn = [stratified(strata, 10, np.random.RandomState(seed)) for seed in range(20)]
+    drawn = [draw_stratified(strata, 10, np.random.RandomState(seed)) for seed in range(20)]
     assert all(np.bincount(strata[rows])[[3, 7]].tolist() == [5, 5] for rows in drawn)
     assert len(np.unique(np.concatenate(drawn))) > 70
 
@@ -164,4 +170,4 @@ def test_a_stratum_is_drawn_from_at_random() -> None:
 )
 def test_what_does_not_fit_is_refused(planted: np.ndarray, bad: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        chosen(planted, **bad)  # type: ignore[arg-type]
+        choose_rows(planted, **bad)  # type: ignore[arg-type]

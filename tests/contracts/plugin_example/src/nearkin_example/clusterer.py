@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from indexers.clusterers.base import Clusterer, Ints, Rows, Watch
+from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows
 
 
 class Leader(Clusterer):
@@ -26,7 +26,7 @@ class Leader(Clusterer):
     def __init__(self, distance: float = 0.8) -> None:
         self.distance = distance
 
-    def _fit(self, rows: Rows, neighbours: Ints | None, progress: Watch) -> None:
+    def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         leaders = rows[:1]
         for row in rows[1:]:
             if np.linalg.norm(leaders - row, axis=1).min() > self.distance:
