@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from retrieval import Collection
-from tests.cli.test_app import Shell
 from tests.cli.test_clusters import shell
 from tests.clusters.test_browse import families
+from tests.support.shell import Shell
 
 __all__ = ["families", "shell"]
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from retrieval import Collection
-from tests.cli.test_app import Shell
 from tests.clusters.test_browse import SIZES, families, of
+from tests.support.shell import Shell
 
 __all__ = ["families"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.test_app import Shell
 from tests.duplicates.test_finder import CATS, originals, place
+from tests.support.shell import Shell
 
 __all__ = ["originals", "place"]
 

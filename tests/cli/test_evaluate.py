@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from retrieval import Collection
-from tests.cli.test_app import Shell
 from tests.clusters.test_browse import families
 from tests.evaluation.test_evaluate import labelled
 from tests.evaluation.test_trials import installed
 from tests.pages.test_evaluation import rows
+from tests.support.shell import Shell
 
 __all__ = ["families", "installed"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from retrieval import Collection
-from tests.cli.test_app import Shell
 from tests.conftest import vectors
+from tests.support.shell import Shell
 
 
 @pytest.fixture

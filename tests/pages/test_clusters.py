@@ -1,4 +1,4 @@
-"""The clusters to look at: the tree in the terminal, and the page, as a reader and as a browser see it."""
+"""The page of clusters, as a reader and as a browser see it."""
 
 from __future__ import annotations
 
@@ -15,33 +15,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from retrieval.cli.cluster_tree import tree
-from retrieval.pages.album import LEVELS, Album, Tile
+from indexers.types import LEVELS
+from retrieval.pages.album import Album, Tile
 from retrieval.pages.clusters import html
-from retrieval.pages.page import printable
+from tests.support.albums import ALBUM, CAPTIONS, EVIL, TILES
 
 CHROMIUM = "/usr/bin/chromium"
-EVIL = "<script>alert(1)</script>"
-CAPTIONS = {
-    1: "tabby.jpg",
-    2: "persian.jpg",
-    3: "</script><img src=x onerror=alert(2)>.png",
-    4: 'quote".jpg',
-    5: "caf\udce9.jpg",
-    6: "red.png",
-    7: "blue.png",
-}
-TILES = (
-    Tile(1, "coarse", "animals", 120, None, 0.6, 3, (1, 3, 4)),
-    Tile(2, "medium", "cats", 80, 1, 0.8, 3, (1, 2)),
-    Tile(3, "medium", None, 37, 1, 0.7, 0, (3, 4, 5)),
-    Tile(4, "fine", None, 50, 2, 0.9, 1, (2,)),
-    Tile(5, "coarse", None, 9, None, 0.5, 0, (6, 7)),
-    Tile(6, "medium", "colours", 9, 5, 0.5, 0, (6, 7)),
-    Tile(7, "fine", EVIL, 5, 6, 0.95, 0, (6,)),
-    Tile(8, "fine", "blue", 4, 6, 0.99, 0, (7, 99)),
-)
-ALBUM = Album("Holidays", TILES, 2, 131, CAPTIONS, 1042)
 
 
 def thumbnail(item: int) -> bytes | None:
@@ -51,77 +30,6 @@ def thumbnail(item: int) -> bytes | None:
     stream = io.BytesIO()
     Image.new("RGB", (16, 12), (item * 30, 200 - item * 20, 90)).save(stream, "WEBP" if item % 2 else "JPEG")
     return stream.getvalue()
-
-
-# ---- the terminal
-
-
-def test_the_tree_line_by_line() -> None:
-    assert tree(ALBUM, width=72).splitlines() == [
-        "Holidays: 131 items, 8 clusters, as of change 1,042",
-        "",
-        '├ 120  animals: tabby.jpg, </script><img src=x one…, quote"…  +3 new  #1',
-        "│ ├ 80  cats: tabby.jpg, persian.jpg                  1 part  +3 new  #2",
-        '│ └ 37  </script><img src=x one…, quote".jpg, caf\\udce9.jpg           #3',
-        "└   9  colours: red.png, blue.png                                     #6",
-        "  ├ 5  <script>alert(1)</script>: red.png                             #7",
-        "  └ 4  blue: blue.png                                                 #8",
-        "",
-        "2 loose items",
-    ]
-
-
-def test_the_tree_ends_where_it_is_told_and_says_what_lies_deeper() -> None:
-    lines = tree(ALBUM, width=72, depth=1).splitlines()
-    assert [line.split("#")[-1] for line in lines if "#" in line] == ["1", "6"]
-    assert "2 parts  +3 new  #1" in lines[2]
-    assert "#4" in tree(ALBUM, depth=3)
-
-
-def test_clusters_that_hold_the_same_are_one_line() -> None:
-    lines = tree(ALBUM, depth=3)
-    assert "#5" not in lines
-    assert lines.count("colours") == 1
-
-
-def test_names_are_cut_to_the_width_and_ids_are_not() -> None:
-    wide = Tile(123456, "coarse", "猫の写真" * 40, 1234567, None, 0.5, 1000, (1,))
-    for width in (40, 60, 100):
-        for tile in (wide, replace(wide, name=None), replace(wide, name="x" * 500)):
-            line = tree(Album("t" * 300, (tile,), 1, 1, {1: "y" * 300}, 1), width).splitlines()[2]
-            assert len(line) + sum(ord(letter) > 0x3000 for letter in line) == width
-            assert line.startswith("└ 1,234,567  ")
-            assert line.endswith("  #123456")
-
-
-def test_a_tree_of_nothing_says_so() -> None:
-    assert tree(Album("Empty", (), 1, 1, {}, 0)).splitlines()[-1] == "1 loose item"
-    assert "└ 3  unnamed " in tree(Album("Bare", (Tile(1, "fine", None, 3, None, 1.0, 0, (8,)),), 0, 3, {}, 0))
-
-
-def test_the_note_stands_above_the_loose_items() -> None:
-    assert tree(replace(ALBUM, note="by\nA")).splitlines()[-2:] == ["by\\nA", "2 loose items"]
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("a\x1b[31m\nb", "a\\x1b[31m\\nb"),
-        ("photo\u202egpj.exe", "photo\\u202egpj.exe"),
-        ("3.14.15\u202fPM", "3.14.15 PM"),
-        ("\udce9", "\\udce9"),
-        ("👩‍🚀 नमस्ते", "👩‍🚀 नमस्ते"),
-    ],
-)
-def test_names_steer_no_terminal(name: str, shown: str) -> None:
-    assert printable(name) == shown
-
-
-def test_parents_that_are_missing_or_go_in_circles_are_no_parents() -> None:
-    tiles = tuple(Tile(number, "medium", "n", 4, 3 - number, 1.0, 0, ()) for number in (1, 2))
-    orphan = Tile(3, "fine", "n", 2, 77, 1.0, 0, ())
-    lines = tree(Album("t", (*tiles, orphan), 0, 10, {}, 1)).splitlines()
-    assert [line[0] for line in lines[2:5]] == ["├", "├", "└"]
 
 
 # ---- the page, read

@@ -6,7 +6,9 @@ from base64 import b64encode
 from hashlib import sha256
 from html import unescape
 
-from retrieval.pages.page import page, text
+import pytest
+
+from retrieval.pages.page import page, printable, text
 
 
 def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
@@ -21,3 +23,17 @@ def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
 
 def test_text_can_not_steer() -> None:
     assert text('<img src="x">\x1b[31m\u202e') == "&lt;img src=&quot;x&quot;&gt;\\x1b[31m\\u202e"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\x1b[31m\nb", "a\\x1b[31m\\nb"),
+        ("photo\u202egpj.exe", "photo\\u202egpj.exe"),
+        ("3.14.15\u202fPM", "3.14.15 PM"),
+        ("\udce9", "\\udce9"),
+        ("👩‍🚀 नमस्ते", "👩‍🚀 नमस्ते"),
+    ],
+)
+def test_names_steer_no_terminal(name: str, shown: str) -> None:
+    assert printable(name) == shown

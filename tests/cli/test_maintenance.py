@@ -1,0 +1,42 @@
+"""The commands that look after a collection, as a user meets them."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+from tests.support.shell import Shell
+
+
+def test_info_verify_export_upgrade_doctor(full: Shell) -> None:
+    info = full.json("info")
+    assert (info["items"], info["space"], info["dimension"]) == (5, "tiny", 13)
+    assert "items" in full("info").stdout
+    assert full.json("verify")["ok"] is True
+    assert "all is well" in full("verify").stdout
+    assert "wrote 5 items" in full("export", "items.csv").stdout
+    assert (full.place / "items.csv").is_file()
+    assert "is at schema" in full("upgrade").stdout
+    checks = full.json("doctor")["checks"]
+    assert {"what", "ok", "found", "remedy", "needed"} == set(checks[0])
+    assert "ok " in full("doctor").stdout
+
+
+def test_verify_repairs_and_says_so(full: Shell) -> None:
+    spaces = full.place / "nearkin-collection" / "spaces"
+    shutil.rmtree(spaces)
+    done = full("verify")
+    assert "note: flat of 'tiny' has lost its file; rebuilt from the catalogue" in done.stderr
+    connection = sqlite3.connect(full.place / "nearkin-collection" / "catalogue.sqlite", isolation_level=None)
+    connection.execute("DELETE FROM attribute WHERE item = 2")
+    connection.close()
+    assert "verify --repair" in full("verify", code=1).stdout
+    assert full.json("verify", "--repair")["repaired"]
+    assert full.json("verify")["ok"]
+
+
+def test_a_rescue_says_what_it_kept(full: Shell) -> None:
+    shown = full("rescue").stdout
+    assert "kept 5 items with 5 vectors" in shown
+    assert full.json("info")["items"] == 5
+    assert full.json("verify")["ok"]

@@ -1,0 +1,31 @@
+"""The command `search`, as a user meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import Shell
+
+
+def test_search_by_item_radius_and_filter(full: Shell, folder: Path) -> None:
+    for name in (folder / "red.png", 5):
+        hits = full.json("search", "--item", name)["hits"]
+        assert len(hits) == 4
+    assert len(full.json("search", folder / "red.png", "--radius", 0.9999)["hits"]) == 1
+    assert full.json("search", folder / "red.png", "--where", '{"n": 99}')["hits"] == []
+    assert "nothing found" in full("search", folder / "red.png", "--where", '{"n": 99}').stdout
+    assert len(full.json("search", folder / "red.png", "-k", 3, "--diversify", 0.5)["hits"]) == 3
+
+
+def test_search_in_another_metric(full: Shell, folder: Path) -> None:
+    for metric in ("manhattan", "minkowski:3"):
+        scores = [hit["score"] for hit in full.json("search", folder / "red.png", "--metric", metric)["hits"]]
+        assert len(scores) == 5
+        assert scores[0] == pytest.approx(0, abs=1e-3)
+        assert scores == sorted(scores, reverse=True)
+        near = full.json("search", folder / "red.png", "--metric", metric, "--radius", scores[0] - 0.01)["hits"]
+        assert len(near) == 1
+    wrong = full("search", folder / "red.png", "--metric", "minkowski:0.5", code=2)
+    assert "'minkowski:0.5' has no order P that is a number from 1 on" in wrong.stderr
