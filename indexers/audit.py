@@ -13,8 +13,8 @@ from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.followers.base import Followers
-from indexers.followers.stored import StoredVectors
-from indexers.followers.tree import Tree
+from indexers.followers.stored import VectorFollower
+from indexers.followers.tree import TreeFollower
 from indexers.types import Json
 
 BLOCK = 5000
@@ -107,24 +107,26 @@ def _followers(followers: Followers, found: Findings, repair: bool) -> None:
     """Each follower holds just the vectors that the catalogue holds, and finds them."""
     name = followers.members[0].space.name
     found.checked.append(f"derived files of the space {name!r} against the catalogue")
-    followers.wake()
-    wrong = followers.damage()
+    followers.load_stored()
+    wrong = followers.find_damage()
     damaged = {one.split(":")[0] for one in wrong}  # and perhaps mapped into memory: not to be touched
-    with followers.current() as snapshot:
+    with followers.current_snapshot() as snapshot:
         for follower in followers.members:
-            if isinstance(follower, StoredVectors) and follower.name not in damaged:
+            if isinstance(follower, VectorFollower) and follower.name not in damaged:
                 wrong += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
-    trees = [one for one in followers.members if isinstance(one, Tree)] if not damaged else []  # they read the others
+    trees = (
+        [one for one in followers.members if isinstance(one, TreeFollower)] if not damaged else []
+    )  # they read the others
     for tree in trees:
-        with followers.studied() as snapshot:
-            wrong += [f"tree: {one}" for one in tree.contradictions(snapshot)]
+        with followers.complete_snapshot() as snapshot:
+            wrong += [f"tree: {one}" for one in tree.find_contradictions(snapshot)]
     found.problems += wrong
     if wrong and repair:
         followers.rebuild()
         found.repaired.append(f"derived files of the space {name!r}: rebuilt from the catalogue")
 
 
-def _compare(follower: StoredVectors[Any], snapshot: Snapshot) -> list[str]:
+def _compare(follower: VectorFollower[Any], snapshot: Snapshot) -> list[str]:
     want = np.array([one.item for one in snapshot.changes(0, follower.space.id)], np.int64)
     have = follower.index.ids()
     problems = []
@@ -134,7 +136,7 @@ def _compare(follower: StoredVectors[Any], snapshot: Snapshot) -> list[str]:
     return problems or _probe(follower, want, snapshot)
 
 
-def _probe(follower: StoredVectors[Any], ids: np.ndarray, snapshot: Snapshot) -> list[str]:
+def _probe(follower: VectorFollower[Any], ids: np.ndarray, snapshot: Snapshot) -> list[str]:
     """Some vectors have to find themselves, or an equal one."""
     some = np.random.default_rng(0).choice(ids, min(PROBES, len(ids)), replace=False) if len(ids) else ids
     there, vectors = snapshot.vectors(follower.space.id, np.sort(some))

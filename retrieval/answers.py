@@ -204,7 +204,7 @@ class Answers:
         """Make graph and tree anew and choose the levels again; clusters that are still there keep their ids."""
         view = self._spaces.view()
         if view and view.tree:
-            view.followers.renew(view.tree)
+            view.followers.restart(view.tree)
         return self.clusters()
 
     def evaluate(
@@ -257,8 +257,8 @@ class Answers:
             there = snapshot.clusters.clustering(view.space.id)
             behind = there is None or not snapshot.unchanged(there.position, view.space.id)
         if behind:
-            view.followers.remember(patient=True)
-        with view.followers.current() as snapshot:
+            view.followers.record(let_wait=True)
+        with view.followers.current_snapshot() as snapshot:
             return job(browse.At(view, snapshot, self._pages(view)))
 
     def _study(
@@ -268,13 +268,13 @@ class Answers:
         view = self._spaces.view(space)
         if view is None:
             return otherwise
-        view.followers.remember(patient=patient)
-        with view.followers.studied(patient=patient) as snapshot:
+        view.followers.record(let_wait=patient)
+        with view.followers.complete_snapshot(let_wait=patient) as snapshot:
             return job(browse.At(view, snapshot, self._pages(view)))
 
     def _pages(self, view: View) -> browse.Pages:
         def pages(items: Ids, page: int, size: int) -> Page:
-            with view.followers.current() as snapshot:
+            with view.followers.current_snapshot() as snapshot:
                 return browse.paged(snapshot, view, items, page, size)
 
         return pages

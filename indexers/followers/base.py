@@ -24,7 +24,7 @@ from indexers.types import Change, Space
 
 log = logging.getLogger("nearkin")
 
-KEEP = 100_000
+CHANGES_KEPT = 100_000
 """Changes kept beyond what the stored followers need, so that readers that idle for long can still replay."""
 
 
@@ -36,7 +36,7 @@ class Follower(ABC):
     """It is brought to the newest change before a search; the others only by `catch_up`."""
     stored: ClassVar[bool] = False
     """It has a file of its own, which is saved now and then."""
-    worth: ClassVar[int] = 1
+    changes_worth_saving: ClassVar[int] = 1
     """Changes that are worth a new file; to replay fewer costs less."""
     generation = 0
     """Of the file that was taken up or written last."""
@@ -56,7 +56,7 @@ class Follower(ABC):
     def reset(self) -> None:
         """Hold nothing, at position 0."""
 
-    def renew(self) -> None:
+    def restart(self) -> None:
         """Start anew, and decide again whatever was decided once."""
         self.reset()
 
@@ -64,7 +64,7 @@ class Follower(ABC):
         """Take up the stored state. Returns why that was not possible (it is then reset), None if it was."""
         return None
 
-    def damage(self) -> str | None:
+    def find_damage(self) -> str | None:
         """What is wrong with the stored state, if there is one."""
         return None
 
@@ -76,15 +76,15 @@ class Follower(ABC):
         """Whether so little has changed that it is not worth while to bring it forward before somebody asks."""
         return False
 
-    def forgotten(self, snapshot: Snapshot) -> bool:
+    def needs_record(self, snapshot: Snapshot) -> bool:
         """Whether the catalogue does not remember yet what the state says."""
         return False
 
-    def remember(self, writing: Transaction) -> None:
+    def record(self, writing: Transaction) -> None:
         """Write to the catalogue what can't be made again; the state is at `writing`'s moment."""
         return
 
-    def settle(self) -> None:
+    def after_save(self) -> None:
         """Called after `save`, with nobody searching: let go of memory that the file now holds."""
         return
 
@@ -123,7 +123,7 @@ class Followers:
         return [one for one in self.members if not one.on_read]
 
     @contextmanager
-    def current(self) -> Iterator[Snapshot]:
+    def current_snapshot(self) -> Iterator[Snapshot]:
         """A moment of the catalogue with every `on_read` follower at it, for the length of the block."""
         while True:
             with ExitStack() as stack:
@@ -133,35 +133,35 @@ class Followers:
                 if all(one.position == snapshot.number for one in self.members if one.on_read):
                     yield snapshot
                     return
-            self.bring(every=False)
+            self.advance(include_slow=False)
 
-    def bring(self, *, every: bool = True) -> int:
+    def advance(self, *, include_slow: bool = True) -> int:
         """Bring them (or only those needed for a search) to the newest change; its number."""
         with self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
             for follower in self._quick:
                 self._bring(follower, snapshot)
-        if not every or not self._others:
+        if not include_slow or not self._others:
             return snapshot.number
-        with self.studied() as snapshot:
+        with self.complete_snapshot() as snapshot:
             return snapshot.number
 
     @contextmanager
-    def studied(self, *, patient: bool = False) -> Iterator[Snapshot]:
-        """A moment of the catalogue with every follower at it (`patient`: but those that may wait), for the length of
+    def complete_snapshot(self, *, let_wait: bool = False) -> Iterator[Snapshot]:
+        """A moment of the catalogue with every follower at it (`let_wait`: but those that may wait), for the length of
         the block; searches go on."""
-        with self._study(patient) as (snapshot, _):
+        with self._advanced(let_wait) as (snapshot, _):
             yield snapshot
 
     @contextmanager
-    def _study(self, patient: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
-        with self._slow, self.current() as snapshot:
-            wanted = [one for one in self._others if not (patient and one.may_wait(snapshot))]
+    def _advanced(self, let_wait: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
+        with self._slow, self.current_snapshot() as snapshot:
+            wanted = [one for one in self._others if not (let_wait and one.may_wait(snapshot))]
             for follower in wanted:
                 self._wake(follower, snapshot)
                 self._bring(follower, snapshot)
             yield snapshot, wanted
 
-    def wake(self) -> None:
+    def load_stored(self) -> None:
         """Take up the files of those too that nobody has needed yet."""
         with self._slow, self._catalogue.snapshot() as snapshot:
             for follower in self._others:
@@ -173,11 +173,11 @@ class Followers:
             self._load(follower, snapshot)
             self._asleep.discard(follower)
 
-    def remember(self, *, again: bool = False, patient: bool = False) -> bool:
-        """Bring all (`patient`: but those that may wait) to the newest change, and what the catalogue remembers of
+    def record(self, *, force: bool = False, let_wait: bool = False) -> bool:
+        """Bring all (`let_wait`: but those that may wait) to the newest change, and what the catalogue remembers of
         them; False if another writer is at work."""
-        with self._study(patient) as (snapshot, wanted):
-            if not again and not any(one.forgotten(snapshot) for one in wanted):
+        with self._advanced(let_wait) as (snapshot, wanted):
+            if not force and not any(one.needs_record(snapshot) for one in wanted):
                 return True
         try:
             with self._catalogue.transaction() as writing, self._slow:
@@ -187,7 +187,7 @@ class Followers:
                 with self._lock.shared():
                     for follower in wanted:
                         self._bring(follower, writing)
-                        follower.remember(writing)
+                        follower.record(writing)
         except WriterBusy:
             return False
         return True
@@ -222,15 +222,15 @@ class Followers:
             self.repairs.append(what)
             log.warning("%s", what)
 
-    def renew(self, follower: Follower) -> None:
+    def restart(self, follower: Follower) -> None:
         """Make one of them anew, and what is remembered of it."""
         with self._slow:
-            follower.renew()
-        self.remember(again=True)
+            follower.restart()
+        self.record(force=True)
 
-    def damage(self) -> list[str]:
+    def find_damage(self) -> list[str]:
         """What is wrong with the stored states."""
-        found = [(one.name, one.damage()) for one in self.members if one.stored]
+        found = [(one.name, one.find_damage()) for one in self.members if one.stored]
         return [f"{name}: the stored file {reason}" for name, reason in found if reason]
 
     def rebuild(self) -> None:
@@ -240,10 +240,10 @@ class Followers:
             for follower in self.members:
                 follower.reset()
                 self._bring(follower, snapshot)
-        self.remember(again=True)
-        self.save(again=True)
+        self.record(force=True)
+        self.save(force=True)
 
-    def unsaved(self) -> int:
+    def count_unsaved(self) -> int:
         """How many changes the stored files are behind, at most."""
         kept = [one for one in self.members if one.stored and one not in self._asleep]
         stored = [one.position for one in kept]
@@ -251,13 +251,13 @@ class Followers:
             saved = [snapshot.follower(one.name, one.space.id)[0] for one in kept]
         return max((now - then for now, then in zip(stored, saved, strict=True)), default=0)
 
-    def save(self, *, again: bool = False) -> bool:
-        """Store those that have a file, if there is anything new (or `again`); False if another writer is at work."""
+    def save(self, *, force: bool = False) -> bool:
+        """Store those that have a file, if there is anything new (or `force`); False if another writer is at work."""
         try:
             with self._saving, self._catalogue.lock.held(), self._slow:
                 for follower in self.members:
                     if follower.stored and follower not in self._asleep:
-                        self._save(follower, again)
+                        self._save(follower, force)
         except WriterBusy:
             return False
         return True
@@ -267,13 +267,15 @@ class Followers:
         with self._lock.shared(), self._catalogue.snapshot() as snapshot:
             stored = snapshot.follower(follower.name, follower.space.id)[0]
             again = again or follower in self._broken
-            if stored > follower.position or (0 < stored > follower.position - follower.worth and not again):
+            if stored > follower.position or (
+                0 < stored > follower.position - follower.changes_worth_saving and not again
+            ):
                 return  # there already or nearly, or another process has saved a newer state
             generation = follower.save(snapshot)
             position = follower.position
         with self._catalogue.transaction() as writing:
             writing.saved(follower.name, follower.space.id, position, generation)
-            writing.prune(KEEP)
+            writing.prune(CHANGES_KEPT)
         self._broken.discard(follower)
         with self._lock.exclusive():
-            follower.settle()
+            follower.after_save()

@@ -17,7 +17,7 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import NearkinError
 from indexers.followers.base import Follower
-from indexers.followers.stored import Flat
+from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import Names
 from indexers.tree.identity import carried
 from indexers.types import Change, ClusterChange, ClusterRow, GroupingRow, Ids, Json, Membership, Space, Vectors
@@ -25,13 +25,13 @@ from indexers.vectors.base import unit
 
 log = logging.getLogger("nearkin")
 
-CHOOSING = "sampled"
+SAMPLING_CLUSTERER = "sampled"
 """The clusterer that lets another one learn from chosen items."""
 BLOCK = 8192
 """Items that are predicted at once."""
 
 
-class Made(NamedTuple):
+class FittedClustering(NamedTuple):
     """A model, and what it says of `items` (sorted) as of change `position`: `labels`, -1 where one is loose."""
 
     name: str
@@ -46,12 +46,12 @@ class Made(NamedTuple):
     position: int
 
 
-class Named(Follower):
+class ClusteringFollower(Follower):
     """Keeps the members of all clusterings by name of one space."""
 
     name: ClassVar[str] = "named"
 
-    def __init__(self, space: Space, flat: Flat, namer: Names | None = None) -> None:
+    def __init__(self, space: Space, flat: FlatFollower, namer: Names | None = None) -> None:
         super().__init__(space)
         self._flat, self._namer = flat, namer
         self.reset()
@@ -63,11 +63,11 @@ class Named(Follower):
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
         """Nothing is held here: `remember` goes by the positions in the catalogue."""
 
-    def forgotten(self, snapshot: Snapshot) -> bool:
+    def needs_record(self, snapshot: Snapshot) -> bool:
         rows = snapshot.groupings.rows(self.space.id)
         return any(not snapshot.unchanged(row.position, self.space.id) for row in rows)
 
-    def remember(self, writing: Transaction) -> None:
+    def record(self, writing: Transaction) -> None:
         for row in writing.groupings.rows(self.space.id):
             if writing.unchanged(row.position, self.space.id):
                 continue
@@ -93,7 +93,7 @@ class Named(Follower):
         writing.groupings.place(row.id, items[here], after[here], writing.number)
         writing.groupings.displace(row.id, items[moved & (after < 0)])
         sizes = writing.groupings.sizes(row.id)
-        happened = changed(row.name, before[moved], after[moved], sizes, writing.number)
+        happened = describe_changes(row.name, before[moved], after[moved], sizes, writing.number)
         writing.clusters.happened(self.space.id, happened)
         writing.groupings.follow(row.id, writing.number)
 
@@ -103,48 +103,48 @@ class Named(Follower):
             return items
         model = self._models.get((row.id, row.since))
         if model is None:
-            kind = plugins.load("nearkin.clusterers", CHOOSING if row.choice else row.method)
+            kind = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
             model = self._models[row.id, row.since] = kind.from_bytes(snapshot.groupings.model(row.id))
-        return np.array([*row.labels, 0], np.int64)[predicted(model, items, self._flat)]
+        return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
 
-    def keep(self, writing: Transaction, made: Made) -> None:
+    def record_clustering(self, writing: Transaction, fitted: FittedClustering) -> None:
         """Write a clustering; under a name that is there already in its place, with the ids of the clusters that it
         still has."""
-        row = writing.groupings.named(made.name)
+        row = writing.groupings.named(fitted.name)
         old = writing.groupings.membership(row.id) if row else _nobody()
-        items = np.union1d(old.items, made.items)
+        items = np.union1d(old.items, fitted.items)
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
         before[np.searchsorted(items, old.items)] = old.labels[:, 0]
-        after[np.searchsorted(items, made.items)] = made.labels + 1
-        found = carried(before, after, writing.clusters.first_new(), made.name)
+        after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
+        found = carried(before, after, writing.clusters.first_new(), fitted.name)
         labels = _public(after, found.labels)
-        born = [ClusterRow(one, made.name, None, False, made.position) for one in found.born]
+        born = [ClusterRow(one, fitted.name, None, False, fitted.position) for one in found.born]
         writing.clusters.add(born)
-        one = writing.groupings.put(_row(row, made, labels, self.space.id, writing.at), made.model.to_bytes())
+        one = writing.groupings.put(_row(row, fitted, labels, self.space.id, writing.at), fitted.model.to_bytes())
         here = after >= 0
         fresh = here & ~(np.isin(items, old.items) & (before == found.labels))
-        writing.groupings.place(one, items[fresh], found.labels[fresh], made.position)
+        writing.groupings.place(one, items[fresh], found.labels[fresh], fitted.position)
         writing.groupings.displace(one, items[~here])
-        writing.clusters.happened(self.space.id, [one._replace(change=made.position) for one in found.changes])
+        writing.clusters.happened(self.space.id, [one._replace(change=fitted.position) for one in found.changes])
         if self._namer and born:
             member = Membership(items[here], found.labels[here][:, None], items[here])
-            for cluster, name in self._namer(writing, born, member, (made.name,)).items():
+            for cluster, name in self._namer(writing, born, member, (fitted.name,)).items():
                 writing.clusters.name(cluster, name, False)
 
 
-def predicted(model: Any, items: Ids, flat: Flat) -> Ids:
+def predict_labels(model: Any, items: Ids, flat: FlatFollower) -> Ids:
     """The model's label of each item, -1 where it is loose."""
-    parts = [model.predict(rows(flat, items[start : start + BLOCK])) for start in range(0, len(items), BLOCK)]
+    parts = [model.predict(read_vectors(flat, items[start : start + BLOCK])) for start in range(0, len(items), BLOCK)]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
-def rows(flat: Flat, items: Ids) -> Vectors:
+def read_vectors(flat: FlatFollower, items: Ids) -> Vectors:
     """What a clusterer sees of items, float32 (n, dimension): directions, where similarity is the cosine."""
     found = flat.index.take(items)
     return unit(found) if flat.space.metric == "cosine" else found
 
 
-def changed(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterChange]:
+def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterChange]:
     """What happened to the clusters between which items have moved (0: loose, -1: not there)."""
     found = []
     for one in np.unique(np.concatenate([before, after])):
@@ -169,7 +169,7 @@ def _public(after: Ids, ids: Ids) -> list[int]:
     return found.tolist()
 
 
-def _row(row: GroupingRow | None, made: Made, labels: list[int], space: int, at: int) -> GroupingRow:
+def _row(row: GroupingRow | None, made: FittedClustering, labels: list[int], space: int, at: int) -> GroupingRow:
     sizes = np.bincount(made.labels[made.labels >= 0], minlength=len(labels)).tolist()
     begun = {"items": len(made.items), "sizes": sizes, "low": made.low}
     return GroupingRow(

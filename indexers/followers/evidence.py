@@ -53,7 +53,7 @@ Watch = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class Found:
+class EvidenceReport:
     """What a run did: pictures hashed, pictures that could not be read, pairs verified."""
 
     hashed: int
@@ -61,7 +61,7 @@ class Found:
     verified: int
 
 
-class Duplicates:
+class EvidenceCollector:
     """`near`: the similarity from which on two vectors make a candidate."""
 
     def __init__(self, catalogue: Catalogue, flat: Callable[[], Exact], load: Load, workers: int) -> None:
@@ -89,11 +89,11 @@ class Duplicates:
         found = snapshot.touched(since)
         return found if len(found) <= FEW else None
 
-    def run(self, watch: Watch | None = None) -> Found:
+    def run(self, watch: Watch | None = None) -> EvidenceReport:
         """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._done:
-                return Found(0, (), 0)
+                return EvidenceReport(0, (), 0)
             number = snapshot.number
             missing = snapshot.evidence.unprinted(self._touched(snapshot, self._done))
         unread: list[int] = []
@@ -110,7 +110,7 @@ class Duplicates:
             if verified:
                 verified += self._complete(pool)
         self._done = number
-        return Found(len(missing) - len(unread), tuple(unread), verified)
+        return EvidenceReport(len(missing) - len(unread), tuple(unread), verified)
 
     def _put(self, prints: Sequence[tuple[Unprinted, int, int]]) -> None:
         items = [one.item for one, _, _ in prints]

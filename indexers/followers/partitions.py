@@ -15,7 +15,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.followers.base import Follower
-from indexers.followers.stored import Flat
+from indexers.followers.stored import FlatFollower
 from indexers.types import Change, Ids, Space, Vectors
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 BATCH = 1024
 SAMPLE = 10_000
-SETTINGS: dict[str, Any] = {"sample_size": SAMPLE, "random_state": 0}
+KMEANS_SETTINGS: dict[str, Any] = {"sample_size": SAMPLE, "random_state": 0}
 WORTH = 1000
 """Changes that are learnt at once; fewer wait until somebody asks."""
 DUE = 0.02
 """The centroids are written again when so much more was learnt."""
 
 
-class Partitions(Follower):
+class PartitionFollower(Follower):
     """`means`: the estimator; None as long as there is no vector."""
 
     name: ClassVar[str] = "partitions"
 
-    def __init__(self, space: Space, flat: Flat) -> None:
+    def __init__(self, space: Space, flat: FlatFollower) -> None:
         super().__init__(space)
         self._flat = flat
         self.reset()
@@ -73,10 +73,10 @@ class Partitions(Follower):
         there = self.position or snapshot.clusters.partitioned(self.space.id)
         return snapshot.count_changes(there, self.space.id, WORTH) < WORTH
 
-    def forgotten(self, snapshot: Snapshot) -> bool:
+    def needs_record(self, snapshot: Snapshot) -> bool:
         return self.means is not None and self.means.n_seen_ - self._written > DUE * max(self._written, 0)
 
-    def remember(self, writing: Transaction) -> None:
+    def record(self, writing: Transaction) -> None:
         kept = writing.clusters.partitions(self.space.id)
         if self.means is None or (kept and kept[0] > self.position):
             return
@@ -101,7 +101,7 @@ class Partitions(Follower):
 def _fresh() -> IncrementalKMeans:
     from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans  # brings scikit-learn with it
 
-    return IncrementalKMeans(**SETTINGS)
+    return IncrementalKMeans(**KMEANS_SETTINGS)
 
 
 def _kept(means: IncrementalKMeans) -> dict[str, Any]:
@@ -113,4 +113,4 @@ def _kept(means: IncrementalKMeans) -> dict[str, Any]:
 def _restored(arrays: dict[str, Any], sample: Vectors) -> IncrementalKMeans:
     from indexers.clusterers.incremental_kmeans.persistence import restored
 
-    return restored(arrays, sample, **SETTINGS)
+    return restored(arrays, sample, **KMEANS_SETTINGS)

@@ -23,7 +23,7 @@ BLOCK = 4096
 Member = TypeVar("Member", bound=VectorIndex)
 
 
-class Stored(Follower):
+class StoredFollower(Follower):
     """State in a checked file, in a folder of its own. `details`: what the stored file must have been made with."""
 
     stored: ClassVar[bool] = True
@@ -69,7 +69,7 @@ class Stored(Follower):
                 if storage.read_header(self._folder) == header:
                     raise StoredFileDamaged(f"{payload} can't be loaded: {error}") from error
 
-    def damage(self) -> str | None:
+    def find_damage(self) -> str | None:
         try:
             storage.verify(self._folder)
         except FileNotFoundError:
@@ -114,7 +114,7 @@ class Stored(Follower):
             return 0
 
 
-class StoredVectors(Stored, Generic[Member]):
+class VectorFollower(StoredFollower, Generic[Member]):
     """Carries set and removed vectors into a member of the vector family.
 
     `fresh` makes an empty member; `build` are the settings that the stored file must have been built with.
@@ -172,12 +172,12 @@ class StoredVectors(Stored, Generic[Member]):
         self.index = self._fresh()
 
 
-class Flat(StoredVectors[Exact]):
+class FlatFollower(VectorFollower[Exact]):
     """The flat vector file: every vector, contiguous, memory-mapped; exact answers come from it."""
 
     name: ClassVar[str] = "flat"
 
-    def settle(self) -> None:
+    def after_save(self) -> None:
         position, generation = self.index.position, self.index.generation
         header, payload = storage.verify(self._folder)
         if (header.position, header.generation) != (position, generation):
@@ -186,7 +186,7 @@ class Flat(StoredVectors[Exact]):
         self.index.position, self.index.generation = position, generation
 
 
-class Index(StoredVectors[VectorIndex]):
+class IndexFollower(VectorFollower[VectorIndex]):
     """The approximate index over the same vectors."""
 
     name: ClassVar[str] = "index"

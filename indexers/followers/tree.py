@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import StoredFileDamaged, UsageError
-from indexers.followers.stored import Flat, Index, Stored
+from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollower
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MEMBERS
 from indexers.tree.fixed_point import fingerprints, rounded
@@ -33,17 +33,23 @@ SETTLED = 1000
 Namer = Callable[[Snapshot, Sequence[ClusterRow], Membership], dict[int, str]]
 
 
-class Tree(Stored):
+class TreeFollower(StoredFollower):
     """The neighbour graph and the cluster tree over it. It searches in the flat file and the index of its space, which
     come before it in the order of followers."""
 
     name: ClassVar[str] = "tree"
-    worth: ClassVar[int] = 200
+    changes_worth_saving: ClassVar[int] = 200
     limit: ClassVar[int] = 1000
     """Nodes from which on all pairs are compared."""
 
     def __init__(
-        self, space: Space, flat: Flat, index: Index | None, folder: Path, collection: str, namer: Namer | None = None
+        self,
+        space: Space,
+        flat: FlatFollower,
+        index: IndexFollower | None,
+        folder: Path,
+        collection: str,
+        namer: Namer | None = None,
     ) -> None:
         details = {"format": FORMAT, "dimension": space.dimension, "metric": space.metric, "limit": self.limit}
         super().__init__(space, "tree", folder, collection, details)
@@ -56,7 +62,7 @@ class Tree(Stored):
         self._due, self._made, self._renewed = 0, False, False
         self._known: tuple[Clustering, Membership] | None = None
 
-    def renew(self) -> None:
+    def restart(self) -> None:
         """Make graph and tree anew, and choose the levels again."""
         self.reset()
         self._renewed = True
@@ -86,11 +92,11 @@ class Tree(Stored):
 
     # ---- remembering
 
-    def forgotten(self, snapshot: Snapshot) -> bool:
+    def needs_record(self, snapshot: Snapshot) -> bool:
         there = snapshot.clusters.clustering(self.space.id)
         return there is None or there.position < self._due or self._made or self._renewed
 
-    def remember(self, writing: Transaction) -> None:
+    def record(self, writing: Transaction) -> None:
         before = writing.clusters.clustering(self.space.id)
         if before and before.position > self.position:
             return  # what another process has written is newer
@@ -108,7 +114,7 @@ class Tree(Stored):
         self._made = self._renewed = False
         self._known = levels, now
 
-    def membership(self, clustering: Clustering | None) -> Membership | None:
+    def find_assignment(self, clustering: Clustering | None) -> Membership | None:
         """The clusters of each item as of then, if they are in memory."""
         return self._known[1] if self._known and self._known[0] == clustering else None
 
@@ -133,14 +139,14 @@ class Tree(Stored):
     def _remembered(self, writing: Transaction, before: Clustering | None) -> Membership:
         """The clusters of before; of a new space those of another one, by the items that they share."""
         if before:
-            return self.membership(before) or writing.clusters.membership(self.space.id)
+            return self.find_assignment(before) or writing.clusters.membership(self.space.id)
         others = writing.clusters.clustered()
         first = [one for one in others if one == writing.space] or others
         if first:
             return writing.clusters.membership(first[0])
         return Membership(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
 
-    def nodes(self, threshold: float) -> Ids:
+    def cut_clusters(self, threshold: float) -> Ids:
         """The cluster of each item (of `tree.items.ids()`) at a cut, by its node + 1; 0 where it is loose."""
         node = self.tree.labels(threshold=threshold).node
         return np.where(np.bincount(node)[node] >= MEMBERS, node + 1, 0) if len(node) else node
@@ -156,7 +162,7 @@ class Tree(Stored):
         for place, level in enumerate(LEVELS):
             before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
             before[np.searchsorted(items, old.items)] = old.labels[:, place]
-            after[np.searchsorted(items, here)] = self.nodes(levels.levels[place])
+            after[np.searchsorted(items, here)] = self.cut_clusters(levels.levels[place])
             found = carried(before, after, next_id, level)
             labels[:, place] = found.labels
             changes += found.changes
@@ -183,7 +189,7 @@ class Tree(Stored):
         writing.clusters.place(self.space.id, items[moved], labels[moved], since[moved])
         return Membership(items[here], labels[here], since[here])
 
-    def contradictions(self, snapshot: Snapshot) -> list[str]:
+    def find_contradictions(self, snapshot: Snapshot) -> list[str]:
         """Where graph, tree and remembered clusters don't hold the same; all are at the snapshot's moment."""
         want = np.array([one.item for one in snapshot.changes(0, self.space.id)], np.int64)
         found = []
@@ -197,7 +203,7 @@ class Tree(Stored):
         if not np.array_equal(member.items, want):
             return [f"clusters are remembered of {len(member.items)} items, the catalogue holds {len(want)}"]
         for place, level in enumerate(LEVELS):
-            nodes, labels = self.nodes(there.levels[place]), member.labels[:, place]
+            nodes, labels = self.cut_clusters(there.levels[place]), member.labels[:, place]
             pairs = np.unique(np.stack([nodes, labels]), axis=1)
             if len(np.unique(pairs[0])) < pairs.shape[1] or len(np.unique(pairs[1])) < pairs.shape[1]:
                 found.append(f"the remembered clusters of {level} are not those of the tree")

@@ -110,7 +110,7 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
     tree = at.view.tree.tree
     if threshold is None:
         threshold = tree.threshold(int(count or 1))
-    grouping = Assignment(tree.items.ids(), at.view.tree.nodes(threshold))
+    grouping = Assignment(tree.items.ids(), at.view.tree.cut_clusters(threshold))
     there = find_cluster_state(at.view, at.snapshot)
     found = []
     for node, size in grouping.clusters:

@@ -13,7 +13,7 @@ from indexers import plugins
 from indexers.catalogue.metadata import is_text
 from indexers.catalogue.snapshot import Snapshot, moment
 from indexers.errors import BadQuery, BadSetting, ClusteringNotFound, MissingPackage, UsageError
-from indexers.followers.clusterings import CHOOSING, Made, rows
+from indexers.followers.clusterings import SAMPLING_CLUSTERER, FittedClustering, read_vectors
 from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
 from indexers.vectors.base import unit
 from retrieval.answers import Answers
@@ -98,8 +98,8 @@ class Clusterings(Answers):
             space = next(one.name for one in snapshot.spaces() if one.id == row.space)
         view = self._spaces.view(space)
         assert view is not None
-        view.followers.remember(patient=True)
-        with view.followers.current() as snapshot:
+        view.followers.record(let_wait=True)
+        with view.followers.current_snapshot() as snapshot:
             row, there = _known(snapshot, name), find_cluster_state(view, snapshot, name)
             assert there is not None
             return _described(row, there, view)
@@ -115,7 +115,7 @@ class Clusterings(Answers):
         model = _kind(method)(**parameters)
         parameters = model.get_params()
         if choice:
-            model = plugins.load("nearkin.clusterers", CHOOSING)(method, parameters, **choice)
+            model = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER)(method, parameters, **choice)
         view = self._spaces.view()
         if view is None:
             raise UsageError("the collection is empty; add pictures or vectors first")
@@ -131,20 +131,22 @@ class Clusterings(Answers):
             other = writing.groupings.named(name)
             if other and other.space != view.space.id:
                 raise UsageError(f"the clustering {name!r} is of another space; drop it first, or choose another name")
-            made = Made(name, method, parameters, choice, model, given.items, model.labels_, low, given.position)
-            view.named.keep(writing, made)
-        view.followers.remember()
+            made = FittedClustering(
+                name, method, parameters, choice, model, given.items, model.labels_, low, given.position
+            )
+            view.named.record_clustering(writing, made)
+        view.followers.record()
         return self.clustering(name)
 
     def _rows(self, view: View, neighbours: bool) -> Rows:
         """All items of a space, at one moment; the clusterer then works while others read and write."""
-        view.followers.remember(patient=True)
-        with view.followers.studied(patient=True) as snapshot:
+        view.followers.record(let_wait=True)
+        with view.followers.complete_snapshot(let_wait=True) as snapshot:
             items = view.flat.index.ids()
             if not len(items):
                 raise UsageError("there is no vector to cluster yet; add pictures or vectors first")
             near = view.tree.graph.among(items) if neighbours and view.tree else None
-            return Rows(items, rows(view.flat, items), near, snapshot.number)
+            return Rows(items, read_vectors(view.flat, items), near, snapshot.number)
 
 
 def check_name(name: Any) -> None:
@@ -198,7 +200,7 @@ def parameters_of(method: str, k: Any, threshold: Any, settings: Mapping[str, An
 
 
 def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
-    """How the items to learn from are chosen, as CHOOSING takes it; empty: all are. Raises BadQuery."""
+    """How the items to learn from are chosen, as SAMPLING_CLUSTERER takes it; empty: all are. Raises BadQuery."""
     if not is_number(without_outliers) or not 0 <= without_outliers < 1:
         raise BadQuery(f"without_outliers is the share that is left out, from 0 to below 1; got {without_outliers!r}")
     count = None if sample is None else check_whole(sample, "sample is how many items to learn from,")

@@ -15,7 +15,7 @@ from PIL.Image import Image
 from indexers.catalogue.duplicates import PairRow
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
-from indexers.followers.evidence import COPIES, Duplicates
+from indexers.followers.evidence import COPIES, EvidenceCollector
 from indexers.matching.calibration import NEAR, USUAL, calibrated
 from indexers.matching.features import EDGE
 from indexers.matching.verification import SAME
@@ -52,7 +52,7 @@ class Copies(Answers):
     """Duplicates, with proof."""
 
     _stored: Stored | None = None
-    _following: dict[int, Duplicates] | None = None
+    _following: dict[int, EvidenceCollector] | None = None
 
     def duplicates(
         self,
@@ -110,7 +110,7 @@ class Copies(Answers):
         asked = int(picture) if is_whole(picture) else None
         image = load_picture(picture, view) if asked is None else self._picture(view, asked, 0)
         vector = view.flat.index.prepare(view.embedder().embed([image]))
-        with view.followers.current() as snapshot:
+        with view.followers.current_snapshot() as snapshot:
             wanted = [one for one in following.candidates(snapshot, image, vector) if one != asked]
             rows = snapshot.hits(wanted)
         found = [
@@ -225,10 +225,10 @@ class Copies(Answers):
 
     # ---- pictures
 
-    def _follow(self, view: View) -> Duplicates:
+    def _follow(self, view: View) -> EvidenceCollector:
         following = self._following = self._following or {}
         if view.space.id not in following:
-            made = Duplicates(
+            made = EvidenceCollector(
                 self._catalogue, lambda: view.flat.index, partial(self._picture, view), self._config.cores
             )
             following[view.space.id] = made

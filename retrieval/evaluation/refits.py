@@ -9,7 +9,7 @@ import numpy as np
 from indexers import plugins
 from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 from indexers.errors import NearkinError
-from indexers.followers.partitions import SETTINGS
+from indexers.followers.partitions import KMEANS_SETTINGS
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MEMBERS
 from indexers.tree.fixed_point import fingerprints, rounded
@@ -62,7 +62,7 @@ def partitions_again(count: int) -> Callable[[Vectors], Ids]:
     """As many partitions, learnt from all rows at once and not as they came."""
 
     def again(rows: Vectors) -> Ids:
-        found: Ids = IncrementalKMeans(min(count, len(rows)), **SETTINGS).fit(rows).labels_
+        found: Ids = IncrementalKMeans(min(count, len(rows)), **KMEANS_SETTINGS).fit(rows).labels_
         return found
 
     return again

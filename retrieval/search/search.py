@@ -69,7 +69,7 @@ def find(view: View, question: Query | None, options: Options, *, follow: bool =
     `follow`: the current space is meant, whichever it is at that moment (SpaceSwitched if it is no longer this one).
     """
     check(options)
-    with view.followers.current() as snapshot:
+    with view.followers.current_snapshot() as snapshot:
         meant(view, snapshot, follow)
         check_level(options.level, snapshot)
         return hits(view, snapshot, *_found(view, question, snapshot, options))
@@ -148,7 +148,7 @@ def find_many(
     """The k nearest of each of many vectors, as arrays."""
     count, metric = _count(k, 10), metric or view.space.metric
     queries = prepared(vectors, view.space.dimension, metric)
-    with view.followers.current() as snapshot:
+    with view.followers.current_snapshot() as snapshot:
         meant(view, snapshot, follow)
         return view.searcher.search(queries, count or 10, view.allowed(where, snapshot), metric)
 

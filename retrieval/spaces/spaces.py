@@ -18,10 +18,10 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
-from indexers.followers.clusterings import Named
-from indexers.followers.partitions import Partitions
-from indexers.followers.stored import Flat, Index
-from indexers.followers.tree import Tree
+from indexers.followers.clusterings import ClusteringFollower
+from indexers.followers.partitions import PartitionFollower
+from indexers.followers.stored import FlatFollower, IndexFollower
+from indexers.followers.tree import TreeFollower
 from indexers.naming.namer import Names
 from indexers.naming.vocabulary import vocabulary
 from indexers.pictures.isolation import Isolated
@@ -127,18 +127,18 @@ class Spaces:
         """The space with its followers, brought to the newest change."""
         folder = self._catalogue.folder / "spaces" / str(space.id)
         identity, config = self._catalogue.identity, self._config
-        flat = Flat(space, lambda: Exact(space.dimension, space.metric), "exact", folder / "flat", identity)
+        flat = FlatFollower(space, lambda: Exact(space.dimension, space.metric), "exact", folder / "flat", identity)
         index = None
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
                 return make_index(config, space.dimension, space.metric)
 
-            index = Index(space, fresh, config.index, folder / "index", identity, config.index_build)
+            index = IndexFollower(space, fresh, config.index, folder / "index", identity, config.index_build)
         names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
-        tree = Tree(space, flat, index, folder / "tree", identity, names) if config.clusters else None
-        partitions = Partitions(space, flat) if config.clusters else None
-        named = Named(space, flat, names)
+        tree = TreeFollower(space, flat, index, folder / "tree", identity, names) if config.clusters else None
+        partitions = PartitionFollower(space, flat) if config.clusters else None
+        named = ClusteringFollower(space, flat, names)
         followers = Followers(self._catalogue, [one for one in (flat, index, tree, partitions, named) if one])
         followers.open()
         return View(
@@ -333,14 +333,14 @@ class Spaces:
         yet worth while); files are saved when they are due."""
         self._wrote = True
         for view in self.views:
-            view.followers.bring(every=False)
+            view.followers.advance(include_slow=False)
             if catch_up:
-                view.followers.remember(patient=patient)
+                view.followers.record(let_wait=patient)
             self._save_if_due(view)
 
     def _save_if_due(self, view: View) -> None:
         late = time.monotonic() - self._saved > self._config.save_seconds
-        if late or view.followers.unsaved() >= self._config.save_changes:
+        if late or view.followers.count_unsaved() >= self._config.save_changes:
             view.followers.save()
             self._saved = time.monotonic()
 

@@ -16,10 +16,10 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery
 from indexers.followers.base import Followers
-from indexers.followers.clusterings import Named
-from indexers.followers.partitions import Partitions
-from indexers.followers.stored import Flat, Index
-from indexers.followers.tree import Tree
+from indexers.followers.clusterings import ClusteringFollower
+from indexers.followers.partitions import PartitionFollower
+from indexers.followers.stored import FlatFollower, IndexFollower
+from indexers.followers.tree import TreeFollower
 from indexers.pictures import images
 from indexers.pictures.remote import is_remote, read
 from indexers.types import LEVELS, Ids, Level, Limits, Space
@@ -39,16 +39,16 @@ class View:
 
     space: Space
     followers: Followers
-    flat: Flat
-    index: Index | None
-    named: Named
+    flat: FlatFollower
+    index: IndexFollower | None
+    named: ClusteringFollower
     embedder: Callable[[], Embedder]
     """Raises what is in the way, where the collection's embedder can't be had."""
     limits: Limits
     small: int
     web: bool = False
-    tree: Tree | None = None
-    partitions: Partitions | None = None
+    tree: TreeFollower | None = None
+    partitions: PartitionFollower | None = None
     _searcher: Searcher | None = None
     _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
@@ -114,7 +114,7 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
     if known is None or known.as_of != position:
         clustering = snapshot.clusters.clustering(view.space.id)
         assert clustering is not None
-        member = view.tree.membership(clustering) if view.tree else None
+        member = view.tree.find_assignment(clustering) if view.tree else None
         member = member or snapshot.clusters.membership(view.space.id)
         known = view.tree_state = ClusterState(member, position, clustering.since, before=known)
     return known

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import numpy as np
 
 from indexers.catalogue.duplicates import PairRow
-from indexers.followers.evidence import Duplicates
+from indexers.followers.evidence import EvidenceCollector
 from indexers.matching import features as seeing
 from indexers.matching.verification import verify
 from indexers.pictures import images
@@ -64,7 +64,7 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
 def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> None:
     nominated: list[int] = []
 
-    def stored(self: Duplicates, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray) -> int:
+    def stored(self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray) -> int:
         nominated.append(len(a))
         rows = [
             PairRow(one, two, "same picture", 0.9, {"inliers": 99, "differs": []})
@@ -80,7 +80,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     assert view
     follow = collection._follow(view)
     follow.near = 0.97
-    with patch.object(Duplicates, "_verify", stored):
+    with patch.object(EvidenceCollector, "_verify", stored):
         start = time.perf_counter()
         follow.run()
         seconds = time.perf_counter() - start
@@ -159,7 +159,7 @@ def followed(bench: Bench, collection: Collection) -> None:
         )
         with collection._catalogue.transaction() as writing:
             writing.put([arrival], view.space.id)
-        view.followers.bring(every=False)
+        view.followers.advance(include_slow=False)
         start = time.perf_counter()
         follow.run()
         times.append(time.perf_counter() - start)

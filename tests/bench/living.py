@@ -69,7 +69,7 @@ def scratch(bench: Bench, folder: Path) -> None:
     """Graph and tree over an index that stands, beside evoc over the same vectors with as many threads."""
     with Collection.open(folder) as collection:
         start = time.perf_counter()
-        with view(collection).followers.studied():
+        with view(collection).followers.complete_snapshot():
             ours = time.perf_counter() - start
         start = time.perf_counter()
         collection.catch_up()
@@ -98,7 +98,7 @@ def evoc(vectors: np.ndarray) -> tuple[float | None, str]:
 
 def of_size(collection: Collection, count: int) -> Cluster:
     """The node of the tree whose number of items is nearest to that."""
-    with view(collection).followers.studied():
+    with view(collection).followers.complete_snapshot():
         tree = view(collection).tree.tree
         nodes = tree.merges()
         members = tree.members(int(nodes[np.argmin(np.abs(tree.size(nodes) - count))]))
@@ -213,11 +213,11 @@ def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
         with timed(ClusterTree, "update") as tree:
             start = time.perf_counter()
             collection.add_vectors(rows, catch_up=False)
-            with view(collection).followers.studied():
+            with view(collection).followers.complete_snapshot():
                 seconds = time.perf_counter() - start
         whole.append(seconds - sum(tree))
         start = time.perf_counter()
-        view(collection).followers.remember()
+        view(collection).followers.record()
         trees.append(sum(tree) + time.perf_counter() - start)
         start = time.perf_counter()
         bench.raw.add_items(rows, np.arange(count) + bench.count + 1 + place * count)
@@ -273,7 +273,7 @@ def replaced(bench: Bench, count: int = 20_000, batch: int = 1000) -> None:
         for start in range(0, count // 2, batch):
             collection.remove((order[start : start + batch] + 1).tolist())
             collection.add_vectors(vectors[count + start : count + start + batch])
-        with view(collection).followers.studied() as snapshot:
+        with view(collection).followers.complete_snapshot() as snapshot:
             graph, tree = view(collection).tree.graph, view(collection).tree.tree
             levels = snapshot.clusters.clustering(view(collection).space.id).levels
             compare(bench, graph, tree, view(collection).flat.index, levels)

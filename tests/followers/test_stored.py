@@ -21,7 +21,7 @@ from indexers.errors import CatalogueDamaged
 from indexers.followers import base
 from indexers.followers import stored_file as storage
 from indexers.followers.base import Follower, Followers
-from indexers.followers.stored import Flat, Index
+from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.types import Arrival, Change, Space
 from indexers.vectors.base import unit
 from indexers.vectors.exact import Exact
@@ -49,8 +49,8 @@ def remove(catalogue: Catalogue, *names: str) -> None:
 
 def opened(catalogue: Catalogue, space: Space, build: Any = None) -> Followers:
     folder = catalogue.folder / "spaces" / str(space.id)
-    flat = Flat(space, lambda: Exact(8, "cosine"), "exact", folder / "flat", catalogue.identity)
-    index = Index(space, lambda: Hnsw(8, "cosine"), "hnsw", folder / "index", catalogue.identity, build)
+    flat = FlatFollower(space, lambda: Exact(8, "cosine"), "exact", folder / "flat", catalogue.identity)
+    index = IndexFollower(space, lambda: Hnsw(8, "cosine"), "hnsw", folder / "index", catalogue.identity, build)
     made = Followers(catalogue, [flat, index])
     made.open()
     return made
@@ -58,7 +58,7 @@ def opened(catalogue: Catalogue, space: Space, build: Any = None) -> Followers:
 
 def ids(followers: Followers) -> list[list[int]]:
     """What each of them holds at this moment."""
-    with followers.current():
+    with followers.current_snapshot():
         return [sorted(one.index.ids().tolist()) for one in followers.members]  # type: ignore[attr-defined]
 
 
@@ -87,7 +87,7 @@ def test_a_change_of_an_item_alone_moves_them_on(catalogue: Catalogue, space: Sp
     ids(followers)
     with catalogue.transaction() as writing:
         writing.update(1, {"x": 1})
-    with followers.current() as snapshot:
+    with followers.current_snapshot() as snapshot:
         assert positions(followers) == [snapshot.number] * 2 == [3, 3]
 
 
@@ -120,15 +120,15 @@ def test_those_that_searching_does_not_need_are_left_for_later(catalogue: Catalo
     followers = Followers(catalogue, [log])
     followers.open()
     put(catalogue, space, "a")
-    with followers.current():
+    with followers.current_snapshot():
         pass
-    followers.bring(every=False)
+    followers.advance(include_slow=False)
     assert (log.position, log.told) == (0, [])
-    assert followers.bring() == 2
+    assert followers.advance() == 2
     assert (log.position, [change.what for change in log.told]) == (2, ["vector set"])
     put(catalogue, space, "a", seed=1)
     remove(catalogue, "a")
-    followers.bring()
+    followers.advance()
     assert [change.what for change in log.told] == ["vector set", "vector removed"]
 
 
@@ -153,13 +153,13 @@ def test_nothing_is_saved_twice(catalogue: Catalogue, space: Space) -> None:
     put(catalogue, space, "a")
     ids(followers)
     for again, generation in ((False, 1), (False, 1), (True, 2)):
-        followers.save(again=again)
+        followers.save(force=again)
         with catalogue.snapshot() as snapshot:
             assert snapshot.follower("flat", space.id) == (2, generation)
-    assert followers.unsaved() == 0
+    assert followers.count_unsaved() == 0
     put(catalogue, space, "b")
     ids(followers)
-    assert followers.unsaved() == 2
+    assert followers.count_unsaved() == 2
 
 
 def damage_byte(folder: Path) -> None:
@@ -191,14 +191,14 @@ def test_what_is_broken_is_rebuilt_and_told(catalogue: Catalogue, space: Space, 
     first.save()
     act, words = DAMAGES[damage]
     act(catalogue.folder / "spaces" / str(space.id) / name)
-    assert len(first.damage()) == 1
+    assert len(first.find_damage()) == 1
     again = opened(catalogue, space)
     assert ids(again) == [list(range(1, 51))] * 2
     [told] = again.repairs
     assert told.startswith(f"{name} of 's'")
     assert words in told
     assert told.endswith("rebuilt from the catalogue")
-    again.save(again=True)
+    again.save(force=True)
     assert opened(catalogue, space).repairs == []
 
 
@@ -241,7 +241,7 @@ def test_another_collections_files_are_noticed(catalogue: Catalogue, space: Spac
     again = opened(catalogue, space)
     assert all("has collection" in told for told in again.repairs)
     assert len(again.repairs) == 2
-    with again.current() as snapshot:
+    with again.current_snapshot() as snapshot:
         found = again.members[0].index.search(vectors(1, space.id), 1)  # type: ignore[attr-defined]
         assert found.scores[0, 0] == pytest.approx(1)
         assert snapshot.count() == 1
@@ -277,7 +277,7 @@ def test_another_history_of_the_same_collection_is_noticed(tmp_path: Path) -> No
 def test_a_file_from_before_pruned_changes_is_rebuilt(
     catalogue: Catalogue, space: Space, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(base, "KEEP", 0)
+    monkeypatch.setattr(base, "CHANGES_KEPT", 0)
     idle = opened(catalogue, space)
     put(catalogue, space, "a")
     ids(idle)
@@ -322,8 +322,8 @@ def test_changes_are_pruned_when_all_are_saved(
     followers.save()
     with catalogue.snapshot() as snapshot:
         assert snapshot.oldest == 0  # the newest ones stay for readers that idle
-    monkeypatch.setattr(base, "KEEP", 5)
-    followers.save(again=True)
+    monkeypatch.setattr(base, "CHANGES_KEPT", 5)
+    followers.save(force=True)
     with catalogue.snapshot() as snapshot:
         assert snapshot.oldest == 35
     assert opened(catalogue, space).repairs == []
@@ -335,14 +335,14 @@ def test_changes_are_pruned_when_all_are_saved(
 def test_the_flat_file_stays_right_when_a_reader_moves_on_during_a_save(catalogue: Catalogue, space: Space) -> None:
     followers = opened(catalogue, space)
     flat = followers.members[0]
-    assert isinstance(flat, Flat)
+    assert isinstance(flat, FlatFollower)
     put(catalogue, space, "a")
     ids(followers)
     with catalogue.snapshot() as snapshot:
         flat.save(snapshot)
     put(catalogue, space, "b", seed=1)
     ids(followers)
-    flat.settle()
+    flat.after_save()
     assert ids(followers) == [[1, 2]] * 2
 
 
@@ -353,7 +353,7 @@ def test_after_a_save_the_flat_file_is_mapped_not_held(catalogue: Catalogue, spa
     followers.save()
     flat = followers.members[0].index  # type: ignore[attr-defined]
     assert len(flat) == 100
-    with followers.current():
+    with followers.current_snapshot():
         np.testing.assert_allclose(flat.take(np.array([3, 1])), unit(vectors(100)[[2, 0]]), atol=1e-6)
 
 
@@ -388,7 +388,7 @@ def test_searches_go_on_while_one_brings_in_changes(catalogue: Catalogue, space:
     def search() -> None:
         try:
             while not done.is_set():
-                with followers.current() as snapshot:
+                with followers.current_snapshot() as snapshot:
                     count = snapshot.vector_counts()[space.id]
                     for one in followers.members:
                         assert len(one.index) == count  # type: ignore[attr-defined]
@@ -403,7 +403,7 @@ def test_searches_go_on_while_one_brings_in_changes(catalogue: Catalogue, space:
     for turn in range(10):
         put(catalogue, space, *(f"t{turn}.{n}" for n in range(20)), seed=turn)
         remove(catalogue, f"t{turn}.3")
-        followers.bring()
+        followers.advance()
         followers.save()
     done.set()
     for thread in threads:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from indexers.errors import WriterBusy
-from indexers.followers.tree import Tree
+from indexers.followers.tree import TreeFollower
 from indexers.types import LEVELS
 from retrieval import Collection
 from tests.machines.test_tree import at_once, clean, described
@@ -43,7 +43,7 @@ def check(collection: Collection) -> None:
     assert clustering.position == tree.position
     assert member.items.tolist() == ids.tolist()
     for place, level in enumerate(LEVELS):
-        nodes, labels = tree.nodes(clustering.levels[place]), member.labels[:, place]
+        nodes, labels = tree.cut_clusters(clustering.levels[place]), member.labels[:, place]
         pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
         assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
         assert all(np.count_nonzero(labels == one) >= 5 for _, one in pairs)
@@ -59,7 +59,7 @@ class Kept(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32 - 1), limit=st.sampled_from([4, 12, 1000]))
     def begin(self, seed: int, limit: int) -> None:
         Kept.serial += 1
-        Tree.limit = limit
+        TreeFollower.limit = limit
         self.path = self.folder / str(Kept.serial)
         self.random = np.random.default_rng(seed)
         self.centres = self.random.standard_normal((6, 5))
@@ -115,7 +115,7 @@ class Kept(RuleBasedStateMachine):
         view = self.collection._spaces.view()
         assert view
         assert view.tree
-        view.tree.renew()
+        view.tree.restart()
         self.collection.catch_up()
 
     @invariant()
@@ -129,7 +129,7 @@ class Kept(RuleBasedStateMachine):
 
 
 def test_after_any_changes_the_tree_is_that_of_a_full_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Tree, "limit", 1000)
+    monkeypatch.setattr(TreeFollower, "limit", 1000)
     Kept.folder = tmp_path
     Kept.TestCase.settings = settings(
         max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)

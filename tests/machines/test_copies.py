@@ -164,7 +164,7 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
 
     monkeypatch.setattr(following, "verify", proved)
     monkeypatch.setattr(following.seeing, "features", seen)
-    monkeypatch.setattr(following.Duplicates, "_equal", nothing)
+    monkeypatch.setattr(following.EvidenceCollector, "_equal", nothing)
     Library.folder = tmp_path
     Library.TestCase.settings = settings(
         max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)

@@ -15,7 +15,7 @@ def asked(collection: Collection, **given: object) -> np.ndarray:
     view = collection._spaces.view()
     assert view
     question = Query(view, **given)  # type: ignore[arg-type]
-    with view.followers.current() as snapshot:
+    with view.followers.current_snapshot() as snapshot:
         return question.to_vector(snapshot)[0]
 
 
@@ -34,7 +34,7 @@ def test_items_are_looked_up_and_do_not_answer(ready_made: Collection) -> None:
     view = ready_made._spaces.view()
     assert view
     question = Query(view, mix=[(item("n3"), 1), (item(5), 2)])
-    with view.followers.current() as snapshot:
+    with view.followers.current_snapshot() as snapshot:
         assert question.find_items(snapshot) == [4, 5]
     with pytest.raises(ItemNotFound):
         asked(ready_made, item="nobody")
