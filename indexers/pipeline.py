@@ -39,7 +39,7 @@ from indexers.types import (
     Unscanned,
     Vectors,
 )
-from indexers.vectors.base import checked
+from indexers.vectors.base import check_vectors
 
 SMALLEST = 4
 """Pictures in a batch, at least: fewer make a network slow."""
@@ -252,7 +252,7 @@ class Run:
     def _embedded(self, prepared: list[Any]) -> Vectors:
         """A model that gives no usable vector (NaN on a faulty device, say) ends the run before anything is written."""
         try:
-            return checked(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
+            return check_vectors(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
         except BadVector as error:
             raise BadVector(f"the embedder {self.embedder.name!r} gave what can't be kept: {error}") from error
 

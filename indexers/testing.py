@@ -15,7 +15,7 @@ from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.base import VectorIndex, unit
+from indexers.vectors.base import VectorIndex, scale_to_unit
 
 __all__ = ["ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
 
@@ -75,7 +75,7 @@ class VectorIndexContract:
         table = np.stack(vectors)
         if self.metric == "l2":
             return -np.asarray(np.linalg.norm(table - query, axis=1))
-        return unit(table) @ unit(query[None])[0] if self.metric == "cosine" else table @ query
+        return scale_to_unit(table) @ scale_to_unit(query[None])[0] if self.metric == "cosine" else table @ query
 
     def filled(self, count: int = 300) -> tuple[VectorIndex, dict[int, Vectors]]:
         index, vectors = self.index(), self.vectors(count)

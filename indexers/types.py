@@ -12,7 +12,7 @@ Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Json = dict[str, Any]
 Metric = str
-"""A name that `indexers.vectors.metrics.canonical` gives: cosine, ip, l2, l1, minkowski:3 ..."""
+"""A name that `indexers.vectors.metrics.parse_metric` gives: cosine, ip, l2, l1, minkowski:3 ..."""
 Level = str
 """One of the tree's levels, or the name of a clustering that somebody asked for beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")

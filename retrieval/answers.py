@@ -14,7 +14,7 @@ from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import BadQuery, BadVector, ClusterNotFound, UsageError
 from indexers.types import Failure, Ids, Json, Neighbours, Vectors
-from indexers.vectors.metrics import canonical
+from indexers.vectors.metrics import parse_metric
 from retrieval.clusters import browse
 from retrieval.config import Config
 from retrieval.evaluation import request as evaluation
@@ -94,7 +94,7 @@ class Answers:
         NoTextTower.
         """
 
-        chosen = None if metric is None else canonical(metric, BadQuery)
+        chosen = None if metric is None else parse_metric(metric, BadQuery)
         how = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level or "fine", chosen, pool)
         if group:
             how = searching.grouping(how, level)
@@ -129,7 +129,7 @@ class Answers:
     ) -> Neighbours:
         """The k nearest items of each of n vectors: `ids` int64 (n, k), -1 where fewer exist; `scores` float32 (n, k);
         `position`, the change number that they belong to. `metric`: as for `search`."""
-        chosen, follow = None if metric is None else canonical(metric, BadQuery), space is None
+        chosen, follow = None if metric is None else parse_metric(metric, BadQuery), space is None
         found = self._ask(space, lambda view: searching.find_many(view, vectors, k, where, chosen, follow))
         if found is None:
             raise BadQuery("the collection is empty; add pictures or vectors first")

@@ -21,7 +21,7 @@ from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import Names
 from indexers.tree.identity import carried
 from indexers.types import Change, ClusterChange, ClusterRow, GroupingRow, Ids, Json, Membership, Space, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 
 log = logging.getLogger("nearkin")
 
@@ -141,7 +141,7 @@ def predict_labels(model: Any, items: Ids, flat: FlatFollower) -> Ids:
 def read_vectors(flat: FlatFollower, items: Ids) -> Vectors:
     """What a clusterer sees of items, float32 (n, dimension): directions, where similarity is the cosine."""
     found = flat.index.take(items)
-    return unit(found) if flat.space.metric == "cosine" else found
+    return scale_to_unit(found) if flat.space.metric == "cosine" else found
 
 
 def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterChange]:

@@ -26,7 +26,7 @@ from indexers.matching.descriptors import opencv
 from indexers.matching.features import Features
 from indexers.matching.verification import SAME, Evidence, verify
 from indexers.types import Ids, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 RADIUS = 14
@@ -134,7 +134,7 @@ class EvidenceCollector:
             hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
             hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
         )
-        near = self._flat().within(vector, self.near, metric="cosine")[0]
+        near = self._flat().search_radius(vector, self.near, metric="cosine")[0]
         chosen: list[int] = np.union1d(near, prints.items[bits <= RADIUS]).tolist()
         return chosen
 
@@ -193,14 +193,14 @@ class EvidenceCollector:
             return
         if len(mine) <= SINGLY and flat.metric == "cosine":
             for one in mine.tolist():
-                near = flat.within(flat.take(np.array([one])), self.near)[0]
+                near = flat.search_radius(flat.take(np.array([one])), self.near)[0]
                 near = near[np.isin(near, items)]
                 yield np.full(len(near), one), near
             return
-        rows = unit(flat.take(mine))
+        rows = scale_to_unit(flat.take(mine))
         for start in range(0, len(items), ROWS):
             block = items[start : start + ROWS]
-            i, j = np.nonzero(rows @ unit(flat.take(block)).T >= self.near)
+            i, j = np.nonzero(rows @ scale_to_unit(flat.take(block)).T >= self.near)
             yield mine[i], block[j]
 
     def _complete(self, pool: ThreadPoolExecutor) -> int:

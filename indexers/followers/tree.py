@@ -86,7 +86,7 @@ class TreeFollower(StoredFollower):
         ids, scores = np.empty((len(items), count), np.int64), np.empty((len(items), count), np.float32)
         for start in range(0, len(items), BLOCK):
             part = slice(start, start + BLOCK)
-            found = searcher.search(self._flat.index.take(items[part]), count, metric=searcher.native)
+            found = searcher.search(self._flat.index.take(items[part]), count, metric=searcher.native_metric)
             ids[part], scores[part] = found.ids, found.scores
         return ids, scores
 

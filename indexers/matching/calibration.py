@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from indexers.errors import UsageError
 from indexers.types import Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 
 NEAR = {"lite0": 0.8, "classic": 0.68, "tiny": 0.92}
 """What was measured on sample photographs, by embedder."""
@@ -52,6 +52,6 @@ def calibrated(pictures: Sequence[Image.Image], embed: Callable[[Sequence[Image.
         raise UsageError(f"calibration needs at least {FEWEST} pictures, and got {len(pictures)}")
     found = []
     for picture in pictures:
-        rows = unit(embed([picture, *edited(picture)]))
+        rows = scale_to_unit(embed([picture, *edited(picture)]))
         found.append(rows[1:] @ rows[0])
     return round(max(float(np.quantile(np.concatenate(found), 1 - KEPT)), LOWEST), 3)

@@ -10,7 +10,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.naming import words as naming
 from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 MOST, FEWEST, ALL = 200, 20, 30_000
@@ -95,5 +95,5 @@ def _some(items: Ids, count: int) -> Ids:
 
 
 def _middle(items: Ids, flat: Exact) -> Vectors:
-    found: Vectors = unit(flat.take(items[flat.has(items)])).mean(0)
+    found: Vectors = scale_to_unit(flat.take(items[flat.has(items)])).mean(0)
     return found

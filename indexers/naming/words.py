@@ -15,7 +15,7 @@ import numpy as np
 
 from indexers.errors import BadVector
 from indexers.types import Vectors
-from indexers.vectors.base import checked, unit
+from indexers.vectors.base import check_vectors, scale_to_unit
 
 SAID_BY, MARGIN = 5, 0.05
 """A word names a cluster if one member in SAID_BY says it (at least two do), by MARGIN more than elsewhere."""
@@ -216,13 +216,13 @@ def by_vectors(
         raise BadVector(f"got {got}; give one vector for each word, and one mean of siblings for each centre")
     if not len(words) or not len(centres):
         return [""] * len(centres)
-    texts = unit(checked(vectors))
+    texts = scale_to_unit(check_vectors(vectors))
     scores = (_unit(centres, texts) - SHARED * _unit(siblings_mean, texts)) @ (texts - texts.mean(axis=0)).T
     return [_combined(row, words, texts, count) for row in np.round(scores, 6)]  # the rest is rounding
 
 
 def _unit(pictures: Vectors, texts: Vectors) -> Vectors:
-    lengths = np.linalg.norm(checked(pictures, texts.shape[1], "ip"), axis=1, keepdims=True)
+    lengths = np.linalg.norm(check_vectors(pictures, texts.shape[1], "ip"), axis=1, keepdims=True)
     return np.asarray(pictures / np.where(lengths, lengths, 1), np.float32)  # zeros stay
 
 

@@ -18,14 +18,14 @@ class Allowed:
     `share`: the part of all live rows that is kept. `matrix`: the rows gathered into one table, while there is room.
     """
 
-    def __init__(self, ids: Ids, rows: Ids, share: float, version: int, keep: bool) -> None:
-        self.ids, self.rows, self.share, self.version, self.keep = ids, rows, share, version, keep
+    def __init__(self, ids: Ids, rows: Ids, share: float, version: int, cacheable: bool) -> None:
+        self.ids, self.rows, self.share, self.version, self.cacheable = ids, rows, share, version, cacheable
         self.matrix: Vectors | None = None
         breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-        self.starts = np.concatenate([[0], breaks]).astype(np.int64) if len(rows) else breaks
-        self.luck = [1.0, 1.0]
+        self.run_starts = np.concatenate([[0], breaks]).astype(np.int64) if len(rows) else breaks
+        self.success_rates = [1.0, 1.0]
         """How often over-fetching of each width was enough lately, 0 to 1: what the shared layer learns."""
-        self.uses = 0
+        self.use_count = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,41 +42,41 @@ class Allowed:
         return found
 
 
-class Gathered:
+class MatrixCache:
     """The tables of the restrictions used last, bounded in bytes; the one used longest ago goes first."""
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.used = 0
+    def __init__(self, capacity_bytes: int) -> None:
+        self.capacity_bytes = capacity_bytes
+        self.used_bytes = 0
         self._holders: OrderedDict[int, Allowed] = OrderedDict()
         self._lock = Lock()  # searches run beside each other
 
-    def touch(self, allowed: Allowed) -> Vectors | None:
+    def get(self, allowed: Allowed) -> Vectors | None:
         with self._lock:
             if id(allowed) in self._holders:
                 self._holders.move_to_end(id(allowed))
             return allowed.matrix
 
-    def keep(self, allowed: Allowed, matrix: Vectors) -> None:
+    def store(self, allowed: Allowed, matrix: Vectors) -> None:
         with self._lock:
-            if matrix.nbytes > self.capacity or allowed.matrix is not None:
+            if matrix.nbytes > self.capacity_bytes or allowed.matrix is not None:
                 return
-            while self.used + matrix.nbytes > self.capacity:
+            while self.used_bytes + matrix.nbytes > self.capacity_bytes:
                 _, oldest = self._holders.popitem(last=False)
-                self._forget(oldest)
+                self._release(oldest)
             allowed.matrix = matrix
             self._holders[id(allowed)] = allowed
-            self.used += matrix.nbytes
+            self.used_bytes += matrix.nbytes
 
-    def _forget(self, allowed: Allowed) -> None:
+    def _release(self, allowed: Allowed) -> None:
         if allowed.matrix is not None:
-            self.used -= allowed.matrix.nbytes
+            self.used_bytes -= allowed.matrix.nbytes
             allowed.matrix = None
 
     def clear(self) -> None:
         with self._lock:
             for allowed in self._holders.values():
-                self._forget(allowed)
+                self._release(allowed)
             self._holders.clear()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from indexers.errors import BadQuery, BadSetting, BadVector
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.metrics import canonical
+from indexers.vectors.metrics import parse_metric
 
 
 class VectorIndex(ABC):
@@ -33,8 +33,8 @@ class VectorIndex(ABC):
     """Otherwise it keeps vectors rounded, and the shared layer scores what it finds anew."""
 
     def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
-        metric = canonical(metric)
-        if not self.takes(metric):
+        metric = parse_metric(metric)
+        if not self.supports_metric(metric):
             able = ", ".join(sorted(self.metrics))
             raise BadSetting(f"{type(self).__name__} does not know the metric {metric!r}; it knows: {able}")
         if dimension < 1:
@@ -44,7 +44,7 @@ class VectorIndex(ABC):
         self.generation = 0
 
     @classmethod
-    def takes(cls, metric: Metric) -> bool:
+    def supports_metric(cls, metric: Metric) -> bool:
         """Whether it can be made for that metric."""
         return metric.partition(":")[0] in cls.metrics
 
@@ -85,16 +85,16 @@ class VectorIndex(ABC):
 
     def prepare(self, vectors: ArrayLike) -> Vectors:
         """float32, C order, (n, dimension); unit length for cosine. Raises BadVector."""
-        return prepared(vectors, self.dimension, self.metric)
+        return prepare_vectors(vectors, self.dimension, self.metric)
 
 
-def prepared(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
+def prepare_vectors(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
     """What a metric compares: vectors float32 (n, dimension), of unit length for cosine. Raises BadVector."""
-    array = checked(vectors, dimension, metric)
-    return unit(array) if metric == "cosine" else array
+    array = check_vectors(vectors, dimension, metric)
+    return scale_to_unit(array) if metric == "cosine" else array
 
 
-def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "cosine") -> Vectors:
+def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "cosine") -> Vectors:
     """Vectors as float32 (n, dimension); a single one becomes one row.
 
     Raises BadVector and names the first row that is of another length, not finite, or zero where cosine is asked for.
@@ -125,19 +125,19 @@ def checked(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "
     return array
 
 
-def unit(array: Vectors) -> Vectors:
+def scale_to_unit(array: Vectors) -> Vectors:
     """Rows scaled to length 1."""
-    result: Vectors = array / lengths(array)[:, None]
+    result: Vectors = array / compute_lengths(array)[:, None]
     return result
 
 
-def lengths(array: Vectors) -> Vectors:
+def compute_lengths(array: Vectors) -> Vectors:
     """The Euclidean length of each row."""
     result: Vectors = np.sqrt(np.einsum("ij,ij->i", array, array))
     return result
 
 
-def named(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
+def pair_with_ids(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
     """Ids int64 (n,) beside their vectors (n, dimension); where an id comes twice its last vector counts.
 
     Raises BadVector if the counts differ or an id is negative (-1 means "nothing" in answers).
@@ -154,22 +154,22 @@ def named(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
     return array[keep], vectors[keep]
 
 
-def wanted(k: int) -> int:
+def check_k(k: int) -> int:
     """The number of neighbours asked for. Raises BadQuery below 1."""
     if k < 1:
         raise BadQuery(f"k is {k}; ask for at least 1 neighbour")
     return int(k)
 
 
-def nothing(queries: int, k: int) -> tuple[Ids, Vectors]:
+def make_empty_answer(queries: int, k: int) -> tuple[Ids, Vectors]:
     """An answer without neighbours: ids (queries, k) all -1, scores all -inf."""
     return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
 
 
-def in_order(ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
+def break_ties(ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
     """Rows sorted by score descending that may hold equal scores in any order: those by smaller id."""
-    tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
-    for row in tied:
+    tied_rows = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
+    for row in tied_rows:
         order = np.lexsort((ids[row], -scores[row]))
         ids[row], scores[row] = ids[row][order], scores[row][order]
     return ids, scores

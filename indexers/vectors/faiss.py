@@ -12,23 +12,23 @@ import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
-from indexers.vectors.small_world import Rounded, beside
+from indexers.vectors.small_world import RoundedSmallWorld, append_suffix
 
-BLOCK = 4096
+BLOCK_ROWS = 4096
 """Vectors that a rebuild decodes at once: 8 MB of 512 dimensions."""
-DEAD = 0.5
+MAX_REMOVED_SHARE = 0.5
 """Removed nodes, in parts of the live ones, from which on the graph is built anew."""
 
 
-class Faiss(Rounded):
+class Faiss(RoundedSmallWorld):
     """faiss's IndexHNSWSQ. A node can't be taken out of it: the removed ones are passed through and not answered, until
     there are half as many as live ones; then the graph is built anew from its own vectors, which loses nothing, since
     what was rounded once stays as it is."""
 
     name: ClassVar[str] = "faiss"
 
-    def _restart(self) -> None:
-        super()._restart()
+    def _reset(self) -> None:
+        super()._reset()
         self._label(np.empty(0, np.int64))
 
     def _label(self, labels: Ids) -> None:
@@ -59,31 +59,33 @@ class Faiss(Rounded):
         finally:
             faiss.omp_set_num_threads(before)
 
-    def _insert(self, ids: Ids, vectors: Vectors) -> None:
+    def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
         if self._graph is None:
             self._graph = self._empty()
         with self._threads():
             self._graph.add(vectors)
         self._label(np.concatenate([self._labels, ids]))
 
-    def _drop(self, ids: list[int]) -> None:
+    def _remove_nodes(self, ids: list[int]) -> None:
         labels = np.where(np.isin(self._labels, ids), -1, self._labels)
         self._label(labels)
         live = np.flatnonzero(labels >= 0)
-        if len(labels) - len(live) > DEAD * len(live):
+        if len(labels) - len(live) > MAX_REMOVED_SHARE * len(live):
             self._rebuild(live)
 
     def _rebuild(self, nodes: Ids) -> None:
         old, labels = self._graph, self._labels[nodes]
         self._graph = None
         self._label(labels[:0])
-        for first in range(0, len(nodes), BLOCK):
-            self._insert(labels[first : first + BLOCK], old.reconstruct_batch(nodes[first : first + BLOCK]))
+        for first in range(0, len(nodes), BLOCK_ROWS):
+            self._insert_nodes(
+                labels[first : first + BLOCK_ROWS], old.reconstruct_batch(nodes[first : first + BLOCK_ROWS])
+            )
 
-    def _rename(self, old: int, new: int) -> None:
+    def _relabel_node(self, old: int, new: int) -> None:
         self._labels[self._labels == old] = new
 
-    def _nearest(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
+    def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         with self._threads() as faiss:
             parameters = faiss.SearchParametersHNSW(efSearch=self.ef, sel=self._selector(faiss))
             scores, nodes = self._graph.search(queries, k, params=parameters)
@@ -102,21 +104,23 @@ class Faiss(Rounded):
             return self._similarity(found)
         return np.minimum(found, np.float32(1)) if self.metric == "cosine" else found
 
-    def _write(self, path: Path) -> int:
+    def _write_graph(self, path: Path) -> int:
         """The labels lie at `path` + ".labels". A file of ours: faiss's own says nothing if closing it fails."""
         import faiss
 
-        self._labels.tofile(beside(path, ".labels"))
+        self._labels.tofile(append_suffix(path, ".labels"))
         with open(path, "xb") as file:
             faiss.write_index(self._graph, faiss.PyCallbackIOWriter(file.write))
             return file.tell()
 
-    def _read(self, path: Path) -> None:
+    def _read_graph(self, path: Path) -> None:
         import faiss
 
         with open(path, "rb") as file:
             self._graph = faiss.read_index(faiss.PyCallbackIOReader(file.read))
-        self._label(np.fromfile(beside(path, ".labels"), np.int64))
+        self._label(np.fromfile(append_suffix(path, ".labels"), np.int64))
         live = np.sort(self._labels[self._labels >= 0])
-        if len(self._labels) != self._graph.ntotal or not np.array_equal(live, np.sort(self._copies.shown)):
+        if len(self._labels) != self._graph.ntotal or not np.array_equal(
+            live, np.sort(self._identical.representatives)
+        ):
             raise StoredFileDamaged(f"{path} and its tables of ids do not belong together")

@@ -11,13 +11,13 @@ import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
-from indexers.vectors.base import nothing
-from indexers.vectors.small_world import Graph, padded
+from indexers.vectors.base import make_empty_answer
+from indexers.vectors.small_world import SmallWorld, pad_answer
 
-FIRST = 1024
+FIRST_CAPACITY = 1024
 
 
-class Hnsw(Graph):
+class Hnsw(SmallWorld):
     """hnswlib's graph, with vectors as they are.
 
     The defaults reached recall@10 of .998 or more on clustered 100,000 x 512.
@@ -25,23 +25,23 @@ class Hnsw(Graph):
 
     name: ClassVar[str] = "hnsw"
 
-    def _restart(self) -> None:
-        super()._restart()
+    def _reset(self) -> None:
+        super()._reset()
         self._free = 0  # slots of the graph that are marked deleted
         self._ghosts: set[int] = set()  # labels that may still sit on one of them
 
-    def _drop(self, ids: list[int]) -> None:
+    def _remove_nodes(self, ids: list[int]) -> None:
         for label in ids:
             self._graph.mark_deleted(label)
         self._ghosts.update(ids)
         self._free += len(ids)
 
-    def _rename(self, old: int, new: int) -> None:
+    def _relabel_node(self, old: int, new: int) -> None:
         vector = np.asarray(self._graph.get_items([old]), dtype=np.float32)
-        self._drop([old])
-        self._insert(np.array([new]), vector)
+        self._remove_nodes([old])
+        self._insert_nodes(np.array([new]), vector)
 
-    def _insert(self, ids: Ids, vectors: Vectors) -> None:
+    def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
         if self._ghosts:
             revived = np.array([self._revive(item) for item in ids.tolist()], dtype=bool)
             self._enter(ids[revived], vectors[revived], threads=1)
@@ -79,7 +79,7 @@ class Hnsw(Graph):
         if self._graph is None:
             self._graph = self._empty()
             self._graph.init_index(
-                max_elements=max(more, FIRST),
+                max_elements=max(more, FIRST_CAPACITY),
                 M=self.settings["M"],
                 ef_construction=self.settings["ef_construction"],
                 allow_replace_deleted=True,
@@ -98,25 +98,25 @@ class Hnsw(Graph):
         self._graph.set_ef(self.ef)
         self._graph.set_num_threads(self.threads)
 
-    def _nearest(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
+    def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         try:
             labels, distances = self._graph.knn_query(queries, k)
         except RuntimeError:  # for one of the queries fewer than k nodes can be reached: that one gets what there is
             if len(queries) == 1:
-                return padded(*self._nearest(queries, k // 2), k) if k > 1 else nothing(1, k)
-            parts = [self._nearest(query[None], k) for query in queries]
+                return pad_answer(*self._search_graph(queries, k // 2), k) if k > 1 else make_empty_answer(1, k)
+            parts = [self._search_graph(query[None], k) for query in queries]
             return np.concatenate([ids for ids, _ in parts]), np.concatenate([scores for _, scores in parts])
         return labels.view(np.int64), self._similarity(distances)
 
-    def _write(self, path: Path) -> int:
+    def _write_graph(self, path: Path) -> int:
         self._graph.save_index(os.fsencode(path))
         return int(self._graph.index_file_size())
 
-    def _read(self, path: Path) -> None:
+    def _read_graph(self, path: Path) -> None:
         self._graph = self._empty()
         self._graph.load_index(os.fsencode(path), max_elements=0, allow_replace_deleted=True)
         self._tune()
-        shown = self._copies.shown
+        shown = self._identical.representatives
         self._free = self._graph.get_current_count() - len(shown)
         if self._free:
             labels = np.array(self._graph.get_ids_list(), dtype=np.int64)

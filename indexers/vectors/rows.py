@@ -14,7 +14,7 @@ from indexers.types import Ids, Vectors
 HEAD = struct.Struct("<8sqqd")
 MAGIC = b"nearkin2"
 PAGE = 4096
-BLOCK = 4096
+BLOCK_ROWS = 4096
 """Rows that are copied at once while writing: 8 MB at 512 dimensions."""
 
 
@@ -29,14 +29,14 @@ class Rows:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self.version = 0
-        self._adopt(np.empty(0, np.int64), np.empty((0, dimension), np.float32), np.empty(0, np.float32), 0.0)
+        self._set_base(np.empty(0, np.int64), np.empty((0, dimension), np.float32), np.empty(0, np.float32), 0.0)
 
-    def _adopt(self, ids: Ids, base: Vectors, lengths: Vectors, longest: float) -> None:
-        self.base, self.longest = base, longest
+    def _set_base(self, ids: Ids, base: Vectors, lengths: Vectors, max_length: float) -> None:
+        self.base, self.max_length = base, max_length
         self.tail = np.empty((0, self.dimension), np.float32)
-        self.used = 0
-        self.ids, self.at = ids, np.arange(len(ids))
-        self.names, self._lengths = ids.copy(), lengths
+        self.tail_count = 0
+        self.ids, self.row_numbers = ids, np.arange(len(ids))
+        self.row_ids, self._lengths = ids.copy(), lengths
         self.version += 1
 
     def __len__(self) -> int:
@@ -45,17 +45,17 @@ class Rows:
     @property
     def count(self) -> int:
         """Rows, dead ones included."""
-        return len(self.base) + self.used
+        return len(self.base) + self.tail_count
 
     @property
-    def dead(self) -> int:
+    def dead_count(self) -> int:
         return self.count - len(self.ids)
 
     @property
     def lengths(self) -> Vectors:
         return self._lengths[: self.count]
 
-    def find(self, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    def locate(self, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
         """Where each id stands, or would stand, among the sorted ids; and whether it is there."""
         place = np.searchsorted(self.ids, ids)
         if not len(self.ids):
@@ -63,65 +63,65 @@ class Rows:
         found: NDArray[np.bool_] = self.ids[np.minimum(place, len(self.ids) - 1)] == ids
         return place, found
 
-    def put(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> None:
+    def upsert(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> None:
         """Add or replace; ids are distinct."""
-        place, known = self.find(ids)
+        place, known = self.locate(ids)
         rows = np.full(len(ids), -1)
-        rows[known] = self.at[place[known]]
+        rows[known] = self.row_numbers[place[known]]
         here = rows >= len(self.base)  # a row of the tail may be overwritten, one of the base may not
         self.tail[rows[here] - len(self.base)] = vectors[here]
-        self.names[rows[known & ~here]] = -1
-        rows[~here] = self._append(ids[~here], vectors[~here])
+        self.row_ids[rows[known & ~here]] = -1
+        rows[~here] = self._append_tail(ids[~here], vectors[~here])
         self._lengths[rows] = lengths
-        self.at[place[known]] = rows[known]
-        self._name(ids[~known], rows[~known])
+        self.row_numbers[place[known]] = rows[known]
+        self._insert_ids(ids[~known], rows[~known])
         if len(vectors):
-            self.longest = max(self.longest, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
+            self.max_length = max(self.max_length, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
         self.version += 1
 
-    def _append(self, ids: Ids, vectors: Vectors) -> Ids:
-        start, stop = self.used, self.used + len(ids)
+    def _append_tail(self, ids: Ids, vectors: Vectors) -> Ids:
+        start, stop = self.tail_count, self.tail_count + len(ids)
         if stop > len(self.tail):
             grown = np.empty((max(stop, len(self.tail) * 3 // 2, 64), self.dimension), np.float32)
             grown[:start] = self.tail[:start]
             self.tail = grown
             names = np.full(len(self.base) + len(grown), -1, np.int64)
-            names[: self.count] = self.names[: self.count]
-            self.names, self._lengths = names, np.resize(self._lengths, len(names))
+            names[: self.count] = self.row_ids[: self.count]
+            self.row_ids, self._lengths = names, np.resize(self._lengths, len(names))
         self.tail[start:stop] = vectors
-        self.names[len(self.base) + start : len(self.base) + stop] = ids
-        self.used = stop
+        self.row_ids[len(self.base) + start : len(self.base) + stop] = ids
+        self.tail_count = stop
         return np.arange(len(self.base) + start, len(self.base) + stop)
 
-    def _name(self, ids: Ids, rows: Ids) -> None:
+    def _insert_ids(self, ids: Ids, rows: Ids) -> None:
         order = np.argsort(ids, kind="stable")
         ids, rows = ids[order], rows[order]
         place = np.searchsorted(self.ids, ids)
-        self.ids, self.at = np.insert(self.ids, place, ids), np.insert(self.at, place, rows)
+        self.ids, self.row_numbers = np.insert(self.ids, place, ids), np.insert(self.row_numbers, place, rows)
 
-    def drop(self, ids: Ids) -> None:
+    def remove(self, ids: Ids) -> None:
         """Forget; unknown ids are passed over."""
-        place, known = self.find(np.unique(ids))
+        place, known = self.locate(np.unique(ids))
         place = place[known]
-        self.names[self.at[place]] = -1
-        self.ids, self.at = np.delete(self.ids, place), np.delete(self.at, place)
+        self.row_ids[self.row_numbers[place]] = -1
+        self.ids, self.row_numbers = np.delete(self.ids, place), np.delete(self.row_numbers, place)
         self.version += 1
-        live = int(np.count_nonzero(self.names[len(self.base) : self.count] >= 0))
-        if self.used - live > max(1024, live):
-            self._compact()
+        live = int(np.count_nonzero(self.row_ids[len(self.base) : self.count] >= 0))
+        if self.tail_count - live > max(1024, live):
+            self._compact_tail()
 
-    def _compact(self) -> None:
+    def _compact_tail(self) -> None:
         """Give the dead rows of the tail back."""
-        kept = np.flatnonzero(self.names[len(self.base) : self.count] >= 0)
-        moved = np.full(self.used, -1)
+        kept = np.flatnonzero(self.row_ids[len(self.base) : self.count] >= 0)
+        moved = np.full(self.tail_count, -1)
         moved[kept] = np.arange(len(kept)) + len(self.base)
         rows = np.concatenate([np.arange(len(self.base)), kept + len(self.base)])
-        self.names, self._lengths = self.names[rows], self._lengths[rows]
-        self.tail, self.used = self.tail[kept], len(kept)
-        mine = self.at >= len(self.base)
-        self.at[mine] = moved[self.at[mine] - len(self.base)]
+        self.row_ids, self._lengths = self.row_ids[rows], self._lengths[rows]
+        self.tail, self.tail_count = self.tail[kept], len(kept)
+        mine = self.row_numbers >= len(self.base)
+        self.row_numbers[mine] = moved[self.row_numbers[mine] - len(self.base)]
 
-    def gather(self, rows: Ids, out: Vectors | None = None) -> Vectors:
+    def gather_rows(self, rows: Ids, out: Vectors | None = None) -> Vectors:
         """Rows, sorted by number, as one table (n, dimension)."""
         out = np.empty((len(rows), self.dimension), np.float32) if out is None else out[: len(rows)]
         split = int(np.searchsorted(rows, len(self.base)))
@@ -134,27 +134,27 @@ class Rows:
 
     def take(self, ids: Ids) -> Vectors:
         """The vectors of these ids, in their order. Raises ItemNotFound for the first that is not there."""
-        place, known = self.find(ids)
+        place, known = self.locate(ids)
         if not known.all():
             raise ItemNotFound(f"no vector of item {ids[~known][0]} is kept here")
-        rows = self.at[place]
+        rows = self.row_numbers[place]
         order = np.argsort(rows, kind="stable")
         result = np.empty((len(ids), self.dimension), np.float32)
-        result[order] = self.gather(rows[order])
+        result[order] = self.gather_rows(rows[order])
         return result
 
     def save(self, path: Path) -> None:
         """Live rows by id: head, ids, lengths, vectors from the next page on. Holds one block of rows at a time."""
         with open(path, "xb") as file:
-            file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.longest))
+            file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.max_length))
             file.write(np.ascontiguousarray(self.ids).data)
-            file.write(self._lengths[self.at].data)
-            file.write(b"\0" * (_start(len(self.ids)) - file.tell()))
-            for first in range(0, len(self.ids), BLOCK):
-                rows = self.at[first : first + BLOCK]
+            file.write(self._lengths[self.row_numbers].data)
+            file.write(b"\0" * (_compute_vectors_start(len(self.ids)) - file.tell()))
+            for first in range(0, len(self.ids), BLOCK_ROWS):
+                rows = self.row_numbers[first : first + BLOCK_ROWS]
                 order = np.argsort(rows, kind="stable")
                 block = np.empty((len(rows), self.dimension), np.float32)
-                block[order] = self.gather(rows[order])
+                block[order] = self.gather_rows(rows[order])
                 file.write(block.data)
 
     def load(self, path: Path) -> None:
@@ -164,17 +164,19 @@ class Rows:
             if len(head) < HEAD.size or not head.startswith(MAGIC):
                 raise StoredFileDamaged(f"{path} is not a file of vectors as this version writes it")
             _, count, dimension, longest = HEAD.unpack(head)
-            size = _start(count) + count * dimension * 4
+            size = _compute_vectors_start(count) + count * dimension * 4
             if count < 0 or dimension != self.dimension or path.stat().st_size != size:
                 raise StoredFileDamaged(f"{path} does not hold {count} vectors of {self.dimension} coordinates")
             ids, lengths = np.fromfile(file, np.int64, count), np.fromfile(file, np.float32, count)
         if count:  # an empty mapping is refused by the operating system
-            base: Vectors = np.asarray(np.memmap(path, np.float32, "r", _start(count), (count, dimension)))
+            base: Vectors = np.asarray(
+                np.memmap(path, np.float32, "r", _compute_vectors_start(count), (count, dimension))
+            )
         else:
             base = np.empty((0, dimension), np.float32)
-        self._adopt(ids, base, lengths, longest)
+        self._set_base(ids, base, lengths, longest)
 
 
-def _start(count: int) -> int:
+def _compute_vectors_start(count: int) -> int:
     """Where the vectors begin: at a page, so that the mapping is aligned."""
     return -(-(HEAD.size + 12 * count) // PAGE) * PAGE

@@ -13,14 +13,14 @@ import numpy as np
 from indexers.devices import count_cores
 from indexers.errors import BadQuery, BadSetting, MissingPackage, WriteFailed
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.base import VectorIndex, in_order, named, nothing, wanted
-from indexers.vectors.identical import Copies, prints
+from indexers.vectors.base import VectorIndex, break_ties, check_k, make_empty_answer, pair_with_ids
+from indexers.vectors.identical import IdenticalVectors, compute_fingerprints
 
-RANGES = {"M": (2, 128), "ef_construction": (4, 4096), "ef": (1, 65536), "threads": (0, 1024)}
+SETTING_RANGES = {"M": (2, 128), "ef_construction": (4, 4096), "ef": (1, 65536), "threads": (0, 1024)}
 PRECISIONS = ("bf16", "i8")
 
 
-class Graph(VectorIndex):
+class SmallWorld(VectorIndex):
     """A navigable small world over the distinct vectors; exact copies are found through the one that stands for them.
 
     Settings: `M` links of a node (twice as many on the ground layer), `ef_construction` and `ef` candidates while
@@ -29,7 +29,7 @@ class Graph(VectorIndex):
 
     name: ClassVar[str]
     metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip", "l2"})
-    known: ClassVar[frozenset[str]] = frozenset(RANGES)
+    setting_names: ClassVar[frozenset[str]] = frozenset(SETTING_RANGES)
     """The names of the settings."""
 
     def __init__(
@@ -45,87 +45,87 @@ class Graph(VectorIndex):
     ) -> None:
         super().__init__(dimension, metric)
         if unknown:
-            able = ", ".join(sorted(self.known))
+            able = ", ".join(sorted(self.setting_names))
             raise BadSetting(f"{self.name} has no setting {sorted(unknown)[0]!r}; it has: {able}")
         self.settings = {"M": M, "ef_construction": ef_construction, "ef": ef, "threads": threads}
         for name, value in self.settings.items():
-            low, high = RANGES[name]
+            low, high = SETTING_RANGES[name]
             if not isinstance(value, int) or not low <= value <= high:
                 raise BadSetting(f"{self.name}'s {name} is {value!r}; it must be a whole number from {low} to {high}")
         self.ef = ef
         self.threads = threads or count_cores()
-        self._restart()
+        self._reset()
 
-    def _restart(self) -> None:
+    def _reset(self) -> None:
         """Forget everything."""
-        self._copies = Copies()
+        self._identical = IdenticalVectors()
         self._graph: Any = None
 
     @abstractmethod
-    def _insert(self, ids: Ids, vectors: Vectors) -> None:
+    def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
         """Enter distinct vectors under ids that are not in the graph."""
 
     @abstractmethod
-    def _drop(self, ids: list[int]) -> None:
+    def _remove_nodes(self, ids: list[int]) -> None:
         """Take these out of the graph."""
 
     @abstractmethod
-    def _rename(self, old: int, new: int) -> None:
+    def _relabel_node(self, old: int, new: int) -> None:
         """Let a vector of the graph stand under another id, which is not in it."""
 
     @abstractmethod
-    def _nearest(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
+    def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         """ids (n, up to k) and scores, nearest first, -1 and -inf where the graph could not reach as many."""
 
     @abstractmethod
-    def _write(self, path: Path) -> int:
+    def _write_graph(self, path: Path) -> int:
         """Write the graph; the number of bytes that makes."""
 
     @abstractmethod
-    def _read(self, path: Path) -> None:
+    def _read_graph(self, path: Path) -> None:
         """Take up what `_write` wrote. Raises StoredFileDamaged if it does not belong to the table of copies."""
 
     def __len__(self) -> int:
-        return len(self._copies)
+        return len(self._identical)
 
     def ids(self) -> Ids:
         """All ids, sorted; a copy."""
-        return self._copies.ids.copy()
+        return self._identical.ids.copy()
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        ids, vectors = named(ids, self.prepare(vectors))
+        ids, vectors = pair_with_ids(ids, self.prepare(vectors))
         self.remove(ids)
         if len(ids):
-            fresh = self._copies.admit(ids, prints(vectors))
+            fresh = self._identical.add(ids, compute_fingerprints(vectors))
             if fresh.any():
-                self._insert(ids[fresh], vectors[fresh])
+                self._insert_nodes(ids[fresh], vectors[fresh])
 
     def remove(self, ids: Ids) -> None:
-        known = self._copies.known(np.unique(np.asarray(ids, dtype=np.int64)))
+        known = self._identical.select_known(np.unique(np.asarray(ids, dtype=np.int64)))
         if not len(known):
             return
         if len(known) == len(self):
-            self._restart()
+            self._reset()
             return
-        gone = self._copies.discard(known)
+        gone = self._identical.remove(known)
         for shown, heir in gone:
             if heir is not None:
-                self._rename(shown, heir)
+                self._relabel_node(shown, heir)
         alone = [shown for shown, heir in gone if heir is None]
         if alone:
-            self._drop(alone)
+            self._remove_nodes(alone)
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         """The k nearest; -1 also where the graph could not reach as many as exist (the shared layer scans then)."""
         if allowed is not None:
             raise BadQuery(f"{self.name} can't restrict its answers; search through the shared layer (Searcher)")
-        queries, k = self.prepare(queries), wanted(k)
-        most = min(k, len(self._copies.shown))
+        queries, k = self.prepare(queries), check_k(k)
+        most = min(k, len(self._identical.representatives))
         if not most or not len(queries):
-            return Neighbours(*nothing(len(queries), k), self.position)
-        ids, scores = in_order(*self._nearest(queries, most))
-        ids, scores = self._copies.spread(ids, scores, k)
-        return Neighbours(*padded(ids, scores, k), self.position)
+            return Neighbours(*make_empty_answer(len(queries), k), self.position)
+        ids, scores = break_ties(*self._search_graph(queries, most))
+        ids, scores = self._identical.include_hidden(ids, scores, k)
+        return Neighbours(*pad_answer(ids, scores, k), self.position)
 
     def _similarity(self, distances: Vectors) -> Vectors:
         """From squared distances, or one less the inner product."""
@@ -136,24 +136,24 @@ class Graph(VectorIndex):
 
     def save(self, path: Path) -> None:
         """Write the library's own file at `path` and the table of ids and copies at `path` + ".ids"."""
-        self._copies.save(beside(path, ".ids"))
+        self._identical.save(append_suffix(path, ".ids"))
         if self._graph is None:
             path.write_bytes(b"")
             return
-        full = self._write(path)
+        full = self._write_graph(path)
         size = path.stat().st_size if path.exists() else 0
         if size != full:  # not every library looks at the state of its stream
             raise WriteFailed(f"{path} took {size} of {full} bytes; make room on the disk and try again")
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote; verify it first, these libraries crash on damaged files."""
-        self._restart()
-        self._copies.load(beside(path, ".ids"))
-        if len(self._copies):
-            self._read(path)
+        self._reset()
+        self._identical.load(append_suffix(path, ".ids"))
+        if len(self._identical):
+            self._read_graph(path)
 
 
-class Rounded(Graph):
+class RoundedSmallWorld(SmallWorld):
     """A graph that keeps its vectors in fewer bits, so that its scores are nearly right, and exact ones are the shared
     layer's (which takes them from the flat vector file).
 
@@ -162,7 +162,7 @@ class Rounded(Graph):
     """
 
     exact_scores: ClassVar[bool] = False
-    known: ClassVar[frozenset[str]] = Graph.known | {"precision"}
+    setting_names: ClassVar[frozenset[str]] = SmallWorld.setting_names | {"precision"}
 
     def __init__(self, dimension: int, metric: Metric = "cosine", *, precision: str = "bf16", **settings: Any) -> None:
         if find_spec(self.name) is None:
@@ -175,11 +175,11 @@ class Rounded(Graph):
         super().__init__(dimension, metric, **settings)
 
 
-def beside(path: Path, suffix: str) -> Path:
+def append_suffix(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def padded(ids: Ids, scores: Vectors, k: int) -> tuple[Ids, Vectors]:
+def pad_answer(ids: Ids, scores: Vectors, k: int) -> tuple[Ids, Vectors]:
     missing = k - ids.shape[1]
     if missing <= 0:
         return ids, scores

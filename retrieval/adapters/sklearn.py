@@ -18,7 +18,7 @@ from indexers.errors import PictureError, UsageError
 from indexers.pictures import images
 from indexers.types import Ids, Metric, Vectors
 from indexers.vectors.exact import Exact
-from indexers.vectors.searcher import SMALL, Searcher
+from indexers.vectors.searcher import SMALL_COLLECTION, Searcher
 
 ROWS = 4096
 """Rows whose neighbours' vectors are held at once."""
@@ -187,7 +187,7 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         metric = METRICS[self.metric]
         made = plugins.load("nearkin.vectors", self.index)(rows.shape[1], metric, **(self.settings or {}))
         flat = made if isinstance(made, Exact) else Exact(rows.shape[1], metric)
-        scanned = made is flat or len(rows) <= SMALL
+        scanned = made is flat or len(rows) <= SMALL_COLLECTION
         for one in (flat,) if scanned else (flat, made):
             one.add(np.arange(len(rows)), rows)
             one.flush()

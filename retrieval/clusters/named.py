@@ -15,7 +15,7 @@ from indexers.catalogue.snapshot import Snapshot, moment
 from indexers.errors import BadQuery, BadSetting, ClusteringNotFound, MissingPackage, UsageError
 from indexers.followers.clusterings import SAMPLING_CLUSTERER, FittedClustering, read_vectors
 from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from retrieval.answers import Answers
 from retrieval.checks import check_whole, is_number
 from retrieval.records.clusters import Drift, NamedClustering
@@ -263,7 +263,7 @@ def _distance(then: Any, now: Any) -> float:
 def _strange(row: GroupingRow, there: ClusterState, view: View, fresh: Ids) -> float:
     flat, grouping = view.flat.index, there.assignment(row.name)
     fresh = fresh[flat.has(fresh)]
-    labels, vectors, found = grouping.find_labels(fresh), unit(flat.take(fresh)), np.ones(len(fresh), bool)
+    labels, vectors, found = grouping.find_labels(fresh), scale_to_unit(flat.take(fresh)), np.ones(len(fresh), bool)
     for one in np.unique(labels[labels > 0]).tolist():
         own = np.setdiff1d(grouping.members(one), fresh, assume_unique=True)
         if len(own):
@@ -278,7 +278,7 @@ def _low(vectors: Vectors, labels: Ids) -> float:
     inside = np.flatnonzero(labels >= 0)
     if not len(inside):
         return -1.0
-    directions, label = unit(vectors[inside]), labels[inside]
+    directions, label = scale_to_unit(vectors[inside]), labels[inside]
     middles = np.zeros((int(label.max()) + 1, vectors.shape[1]), np.float32)
     np.add.at(middles, label, directions)
-    return float(np.quantile(np.einsum("ij,ij->i", directions, unit(middles)[label]), LOW))
+    return float(np.quantile(np.einsum("ij,ij->i", directions, scale_to_unit(middles)[label]), LOW))

@@ -15,7 +15,7 @@ from indexers.tree.cuts import MEMBERS
 from indexers.tree.fixed_point import fingerprints, rounded
 from indexers.tree.neighbour_graph import NeighbourGraph, Prints
 from indexers.types import GroupingRow, Ids, Space, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 
@@ -78,7 +78,7 @@ def named_again(row: GroupingRow, space: Space) -> Callable[[Vectors], Ids] | st
         return str(error)
 
     def again(rows: Vectors) -> Ids:
-        labels: Ids = kind(**row.parameters).fit(unit(rows) if space.metric == "cosine" else rows).labels_
+        labels: Ids = kind(**row.parameters).fit(scale_to_unit(rows) if space.metric == "cosine" else rows).labels_
         return labels
 
     return again

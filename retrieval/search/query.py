@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.types import Metric, Vectors
-from indexers.vectors.base import checked, unit
+from indexers.vectors.base import check_vectors, scale_to_unit
 from retrieval.checks import is_number
 from retrieval.spaces.view import load_picture
 
@@ -87,7 +87,7 @@ class Query:
         return cast(Vectors, embedder.embed([load_picture(part, self._view, embedder.input_size)])[0])
 
     def _read_vector(self, part: Any, metric: Metric) -> Vectors:
-        found = checked(part, self._view.space.dimension, metric)
+        found = check_vectors(part, self._view.space.dimension, metric)
         if len(found) != 1:
             raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
         return cast(Vectors, found[0])
@@ -105,7 +105,9 @@ class Query:
         if len(parts) == 1 and parts[0][1] == 1.0:
             return np.ascontiguousarray(parts[0][0][None], np.float32)
         # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
-        mixed = np.stack([weight * unit(part[None])[0] for part, weight in parts]).sum(axis=0, dtype=np.float64)
+        mixed = np.stack([weight * scale_to_unit(part[None])[0] for part, weight in parts]).sum(
+            axis=0, dtype=np.float64
+        )
         if np.linalg.norm(mixed) < 1e-6:
             raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
         return np.ascontiguousarray(mixed[None], np.float32)

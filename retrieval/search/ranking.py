@@ -9,8 +9,8 @@ import numpy as np
 
 from indexers.types import Ids, Level, Metric, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import unit
-from indexers.vectors.metrics import similarities
+from indexers.vectors.base import scale_to_unit
+from indexers.vectors.metrics import compute_similarities
 from indexers.vectors.searcher import Searcher
 from retrieval.spaces.cluster_state import ClusterState
 
@@ -47,10 +47,14 @@ def choose_diverse(
     if not len(vectors):
         return []
     if metric in ("cosine", "ip"):
-        vectors, query = unit(vectors), query / np.linalg.norm(query)
+        vectors, query = scale_to_unit(vectors), query / np.linalg.norm(query)
 
     def similar(one: Vectors) -> Vectors:
-        return vectors @ one if metric in ("cosine", "ip") else similarities(one, vectors, metric).astype(np.float32)
+        return (
+            vectors @ one
+            if metric in ("cosine", "ip")
+            else compute_similarities(one, vectors, metric).astype(np.float32)
+        )
 
     nearness = similar(query)
     closest = np.full(len(vectors), -np.inf, np.float32)  # similarity to the nearest one chosen

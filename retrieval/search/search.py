@@ -17,7 +17,7 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import prepared
+from indexers.vectors.base import prepare_vectors
 from retrieval.checks import check_whole, is_number
 from retrieval.filters import parse_filter
 from retrieval.records.search import Hit, Hits
@@ -101,7 +101,7 @@ def _nearest(
     view: View, question: Query, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
 ) -> tuple[Ids, Vectors]:
     metric = how.metric or view.space.metric
-    vector = prepared(question.to_vector(snapshot), view.space.dimension, metric)
+    vector = prepare_vectors(question.to_vector(snapshot), view.space.dimension, metric)
     asked, diversify = question.find_items(snapshot), how.diversify
     there = find_cluster_state(view, snapshot, how.level) if how.per_cluster is not None else None
     if there is not None:
@@ -109,7 +109,7 @@ def _nearest(
         what = NearestQuery(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
         return limit_per_cluster(there, what, count, how.per_cluster or 1, how.level)
     if how.radius is not None:
-        ids, scores = view.searcher.within(vector, how.radius, allowed, metric)
+        ids, scores = view.searcher.search_radius(vector, how.radius, allowed, metric)
     else:
         assert count is not None
         pool = (count if diversify is None else how.pool or max(4 * count, 64)) + len(asked)
@@ -118,7 +118,9 @@ def _nearest(
     keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
     ids, scores = ids[keep], scores[keep]
     if diversify is not None:
-        order = choose_diverse(view.searcher.flat.given(ids, metric), vector[0], count or len(ids), diversify, metric)
+        order = choose_diverse(
+            view.searcher.flat.take_for_metric(ids, metric), vector[0], count or len(ids), diversify, metric
+        )
         ids, scores = ids[order], scores[order]
     return ids[:count], scores[:count]
 
@@ -147,7 +149,7 @@ def find_many(
 ) -> Neighbours:
     """The k nearest of each of many vectors, as arrays."""
     count, metric = _count(k, 10), metric or view.space.metric
-    queries = prepared(vectors, view.space.dimension, metric)
+    queries = prepare_vectors(vectors, view.space.dimension, metric)
     with view.followers.current_snapshot() as snapshot:
         meant(view, snapshot, follow)
         return view.searcher.search(queries, count or 10, view.allowed(where, snapshot), metric)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from indexers.catalogue.snapshot import Snapshot
 from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 SHOWN = 9
@@ -160,7 +160,7 @@ def describe_items(items: Ids, flat: Exact) -> ClusterFacts:
     shown (facility location; Krause and Golovin, 2014), of a sample where there are many."""
     if not len(items):
         return ClusterFacts(0, (), 0.0, np.zeros(flat.dimension, np.float32))
-    vectors = unit(flat.take(items))
+    vectors = scale_to_unit(flat.take(items))
     centroid = vectors.mean(0, dtype=np.float64).astype(np.float32)
     near = vectors @ centroid
     medoid = int(np.argmax(near))
@@ -193,7 +193,7 @@ def find_nearest_clusters(flat: Exact, there: ClusterState, grouping: Assignment
     if not len(ids) or not len(items):
         return np.zeros(len(items), np.int64), np.zeros(len(items), np.float32)
     middles = np.stack([there.describe(grouping.members(int(one)), flat).centroid for one in ids])
-    similarity = unit(flat.take(items)) @ unit(middles).T
+    similarity = scale_to_unit(flat.take(items)) @ scale_to_unit(middles).T
     best = similarity.argmax(1)
     return ids[best], similarity[np.arange(len(items)), best]
 

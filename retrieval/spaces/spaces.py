@@ -27,9 +27,9 @@ from indexers.naming.vocabulary import vocabulary
 from indexers.pictures.isolation import Isolated
 from indexers.pipeline import Run
 from indexers.types import Metric, Space, Vectors
-from indexers.vectors.base import VectorIndex, checked
+from indexers.vectors.base import VectorIndex, check_vectors
 from indexers.vectors.exact import Exact
-from indexers.vectors.metrics import PRODUCTS, canonical
+from indexers.vectors.metrics import PRODUCT_METRICS, parse_metric
 from retrieval.config import Config
 from retrieval.spaces.view import View
 
@@ -216,7 +216,7 @@ class Spaces:
             return found
         if self._given or self._remembered:
             return self.open_for_pictures()
-        return self._use_view(self._create(READY_MADE, None, checked(vectors).shape[1]))
+        return self._use_view(self._create(READY_MADE, None, check_vectors(vectors).shape[1]))
 
     def find_text_embedder(self) -> Embedder:
         """The embedder of the space for pictures, for words."""
@@ -256,7 +256,7 @@ class Spaces:
         return self._use_view(found)
 
     def _create(self, name: str, embedder: Embedder | None, dimension: int, second: bool = False) -> Space:
-        metric = canonical(embedder.metric if embedder else self._config.metric)
+        metric = parse_metric(embedder.metric if embedder else self._config.metric)
         settings, fingerprint = (embedder.settings, embedder.fingerprint()) if embedder else ({}, "")
         by = embedder.name if embedder else None
         return self._insert(Space(0, name, by, settings, fingerprint, dimension, metric, False), second)
@@ -357,7 +357,7 @@ def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     """An empty index. One that does not take a distance is made for the Euclidean one, by which it finds candidates;
     those are scored in the distance itself."""
     kind: type[VectorIndex] = plugins.load("nearkin.vectors", config.index)
-    distance = metric not in PRODUCTS and not kind.takes(metric)
+    distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
     return kind(dimension, "l2" if distance else metric, **config.index_settings)
 
 

@@ -83,7 +83,7 @@ class View:
         with self._lock:
             known = self._restrictions.get(key)
         if known is None:
-            allowed = self.flat.index.restrict(self._find_allowed_ids(condition, snapshot, within, exclude))
+            allowed = self.flat.index.prepare_allowed(self._find_allowed_ids(condition, snapshot, within, exclude))
             with self._lock:
                 known = self._restrictions[key] = allowed, (within, exclude)
                 while len(self._restrictions) > FILTERS:

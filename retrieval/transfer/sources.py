@@ -18,7 +18,7 @@ from indexers.pictures import images, remote
 from indexers.pictures.images import to_path
 from indexers.pipeline import Source
 from indexers.types import Arrival, FoundFile, Json, Limits, Space, Unscanned
-from indexers.vectors.base import checked
+from indexers.vectors.base import check_vectors
 
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -104,7 +104,7 @@ def vectors(
 ) -> list[Arrival]:
     """Ready-made vectors as arrivals, in the places where there is one. Raises BadVector, BadMetadata, UsageError."""
     some, there = present(given)
-    found = checked(some, space.dimension, space.metric) if space and _any(some) else ()
+    found = check_vectors(some, space.dimension, space.metric) if space and _any(some) else ()
     ready = iter(found)
     rows = found if there is None else [next(ready) if one else None for one in there]
     count = len(rows)

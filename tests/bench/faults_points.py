@@ -44,7 +44,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (storage, "_remove"),
     (exact.Exact, "save"),
     (rows.Rows, "save"),
-    (copies.Copies, "save"),
+    (copies.IdenticalVectors, "save"),
     (hnsw.Hnsw, "save"),
     (hnswlib.Index, "save_index"),
     (hnswlib.Index, "add_items"),

@@ -126,7 +126,7 @@ def one_more(bench: Bench, collection: Collection) -> None:
         found = hashes.perceptual(image)
         with collection._catalogue.snapshot() as snapshot:
             candidates_of(follow.prints(snapshot), found)
-        view.searcher.within(vector, 0.97)
+        view.searcher.search_radius(vector, 0.97)
         mine = seeing.features(image)
         for data in kept:
             verify(mine, seeing.unpack(data))

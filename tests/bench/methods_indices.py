@@ -13,7 +13,7 @@ import numpy as np
 from indexers import plugins
 from indexers.vectors.exact import Exact
 from indexers.vectors.searcher import Searcher
-from indexers.vectors.small_world import Graph
+from indexers.vectors.small_world import SmallWorld
 from retrieval.config import Config
 from tests.bench.harness import Bench, in_turns, process
 
@@ -61,9 +61,9 @@ def mapped(bench: Bench, path: Path) -> Exact:
     return flat
 
 
-def empty(bench: Bench, name: str) -> Graph:
+def empty(bench: Bench, name: str) -> SmallWorld:
     kind, settings = MEMBERS[name]
-    found: Graph = plugins.load("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
+    found: SmallWorld = plugins.load("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
     return found
 
 

@@ -23,7 +23,7 @@ from indexers.followers import stored_file as storage
 from indexers.followers.base import Follower, Followers
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.types import Arrival, Change, Space
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
 from retrieval import Collection
@@ -354,7 +354,7 @@ def test_after_a_save_the_flat_file_is_mapped_not_held(catalogue: Catalogue, spa
     flat = followers.members[0].index  # type: ignore[attr-defined]
     assert len(flat) == 100
     with followers.current_snapshot():
-        np.testing.assert_allclose(flat.take(np.array([3, 1])), unit(vectors(100)[[2, 0]]), atol=1e-6)
+        np.testing.assert_allclose(flat.take(np.array([3, 1])), scale_to_unit(vectors(100)[[2, 0]]), atol=1e-6)
 
 
 def test_a_newer_state_of_another_process_is_not_overwritten(catalogue: Catalogue, space: Space) -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from indexers.clusterers.base import Clusterer
 from indexers.clusterers.kmeans import KMeans
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from retrieval import Collection
 
 NAMES = [f"k{number}" for number in range(12)]
@@ -65,7 +65,7 @@ class Living(RuleBasedStateMachine):
         else:
             self.collection.make_clustering("themes", k=k)
         items = {item.id: item.key for item in self.collection.items().items}
-        rows = unit(np.stack([self.vectors[key] for key in items.values()]))
+        rows = scale_to_unit(np.stack([self.vectors[key] for key in items.values()]))
         self.model = KMeans(k, random_state=0).fit(rows)
         self.labels = dict(zip(items.values(), self.model.labels_.tolist(), strict=True))
 
@@ -82,7 +82,7 @@ class Living(RuleBasedStateMachine):
 
     def predicted(self, names: list[str]) -> list[int]:
         assert self.model is not None
-        found: list[int] = self.model.predict(unit(np.stack([self.vectors[one] for one in names]))).tolist()
+        found: list[int] = self.model.predict(scale_to_unit(np.stack([self.vectors[one] for one in names]))).tolist()
         return found
 
     @invariant()

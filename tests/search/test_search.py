@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexers.errors import BadQuery, BadVector, ItemNotFound
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from retrieval import Collection, item, text
 from retrieval.search.ranking import choose_diverse
 from tests.conftest import vectors
@@ -32,13 +32,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
         keys=[f"k{n}" for n in range(COUNT)],
         metadata=[{"cluster": n % 10, "n": n} for n in range(COUNT)],
     )
-    yield made, unit(data)
+    yield made, scale_to_unit(data)
     made.close()
 
 
 def brute(data: Any, query: Any, kept: Any) -> list[int]:
     """Ids of those kept, nearest first."""
-    scores = data @ unit(np.asarray(query, np.float32)[None])[0]
+    scores = data @ scale_to_unit(np.asarray(query, np.float32)[None])[0]
     return [int(one) + 1 for one in np.argsort(-scores, kind="stable") if kept(int(one))]
 
 
@@ -156,9 +156,9 @@ def test_an_item_without_a_vector_is_named(filled: Collection) -> None:
 
 
 def test_a_mix_adds_directions(ready_made: Collection) -> None:
-    data = unit(vectors(20))
+    data = scale_to_unit(vectors(20))
     query = 2 * data[3] + 0.5 * data[7] - data[11]
-    scores = data @ unit(query[None])[0]
+    scores = data @ scale_to_unit(query[None])[0]
     hits = ready_made.search(mix=[(item("n3"), 2), (data[7] * 100, 0.5), (item(12), -1)], k=5)
     order = [n for n in np.argsort(-scores) if n not in (3, 11)][:5]
     assert [hit.key for hit in hits] == [f"n{n}" for n in order]
@@ -201,7 +201,7 @@ def test_parts_of_a_mix_show_what_they_are() -> None:
 
 
 def test_diversify_chooses_as_the_formula_says() -> None:
-    data = unit(vectors(30, dimension=6))
+    data = scale_to_unit(vectors(30, dimension=6))
     query = data[0]
     for diversity in (0.0, 0.3, 0.7, 1.0):
         chosen: list[int] = []
@@ -319,8 +319,8 @@ def matches(collection: Collection, kept: dict[str, Any], own: str, metrics: lis
 def test_every_metric_is_that_of_brute_force_through_a_life(
     tmp_path: Path, own: str, asked: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexers.vectors.rerank.CANDIDATE", 0.5)  # so few rows would be scanned
-    monkeypatch.setattr("indexers.vectors.searcher.CANDIDATE", 0.5)
+    monkeypatch.setattr("indexers.vectors.rerank.CANDIDATE_COST", 0.5)  # so few rows would be scanned
+    monkeypatch.setattr("indexers.vectors.searcher.CANDIDATE_COST", 0.5)
     options: dict[str, Any] = {"scan_below": 0, "clusters": 0}
     data, place = uneven(900, 0), tmp_path / "c"
     kept = {f"k{n}": row for n, row in enumerate(data)}

@@ -16,10 +16,10 @@ from indexers.errors import BadQuery, BadSetting, MissingPackage, StoredFileDama
 from indexers.followers import stored_file as storage
 from indexers.testing import VectorIndexContract
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.base import VectorIndex, wanted
+from indexers.vectors.base import VectorIndex, check_k
 from indexers.vectors.exact import Exact
 from indexers.vectors.searcher import Searcher
-from indexers.vectors.small_world import Rounded
+from indexers.vectors.small_world import RoundedSmallWorld
 
 
 def clustered(count: int, dimension: int = 32, seed: int = 0) -> Vectors:
@@ -36,9 +36,9 @@ def recall(index: VectorIndex | Searcher, flat: Exact, queries: Vectors, k: int 
 class Behind(VectorIndex):
     """A rounded index behind the shared layer, as a collection uses it."""
 
-    metrics = Rounded.metrics
+    metrics = RoundedSmallWorld.metrics
 
-    def __init__(self, index: Rounded) -> None:
+    def __init__(self, index: RoundedSmallWorld) -> None:
         super().__init__(index.dimension, index.metric)
         self.both = (Exact(index.dimension, index.metric), index)
 
@@ -60,7 +60,7 @@ class Behind(VectorIndex):
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         for one in self.both:
             one.position = self.position
-        return Searcher(*self.both, small=0).search(self.prepare(queries), wanted(k), allowed)
+        return Searcher(*self.both, small=0).search(self.prepare(queries), check_k(k), allowed)
 
     def save(self, path: Path) -> None:
         self.both[0].save(path)
@@ -74,7 +74,7 @@ class Behind(VectorIndex):
 class RoundedContract(VectorIndexContract):
     """The contract with what rounding costs; and the tests that every rounded member has to pass."""
 
-    kind: type[Rounded]
+    kind: type[RoundedSmallWorld]
     precision = "bf16"
     score_error = 0.15
     least_recall = 0.97
@@ -86,9 +86,9 @@ class RoundedContract(VectorIndexContract):
 class RoundedTests:
     """Inherit and name your `kind`."""
 
-    kind: type[Rounded]
+    kind: type[RoundedSmallWorld]
 
-    def pair(self, metric: Metric = "cosine", **settings: object) -> tuple[Rounded, Exact]:
+    def pair(self, metric: Metric = "cosine", **settings: object) -> tuple[RoundedSmallWorld, Exact]:
         return self.kind(32, metric, threads=1, **settings), Exact(32, metric)
 
     @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from indexers.tree.fixed_point import fingerprints, rounded
 from indexers.tree.neighbour_graph import Find, NeighbourGraph
-from indexers.vectors.base import unit
+from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 
@@ -64,7 +64,7 @@ class World:
             others = {prints[other]: other for other in self.vectors if prints[other] != prints[one]}
             best = sorted(
                 (
-                    float(unit(self.vectors[one][None])[0] @ unit(self.vectors[other][None])[0])
+                    float(scale_to_unit(self.vectors[one][None])[0] @ scale_to_unit(self.vectors[other][None])[0])
                     for other in others.values()
                 ),
                 reverse=True,

@@ -50,7 +50,7 @@ def test_distances_are_scipys_negated(vectors: np.ndarray, metric: str, name: st
     order = {"p": p} if name == "minkowski" else {}
     true = cdist(vectors[:5] + 1, vectors, name, **order)
     np.testing.assert_allclose(-answer.scores, np.sort(true, axis=1), rtol=1e-6)
-    ids, scores = index.within(vectors[0], -3.0)
+    ids, scores = index.search_radius(vectors[0], -3.0)
     near = cdist(vectors[:1], vectors, name, **order)[0] <= 3
     assert set(ids.tolist()) == set(np.flatnonzero(near).tolist())
     assert scores[0] == 0
@@ -79,12 +79,12 @@ def test_any_metric_can_be_asked_whichever_is_its_own(
             order = {"l2": 2, "l1": 1}.get(asked, 2.5)
             true = -np.linalg.norm(rows - query, order, axis=1)
         best = np.argsort(-true, kind="stable")
-        for allowed in (None, kept[best[::2]], index.restrict(kept[best[::2]])):
+        for allowed in (None, kept[best[::2]], index.prepare_allowed(kept[best[::2]])):
             some = best if allowed is None else best[::2]
             answer = index.search(query, 20, allowed, metric=asked)
             assert answer.ids[0].tolist() == kept[some[:20]].tolist()
             np.testing.assert_allclose(answer.scores[0], true[some[:20]], rtol=1e-5, atol=1e-6)
-            near, _ = index.within(query, float(true[some[30]] + true[some[31]]) / 2, allowed, asked)
+            near, _ = index.search_radius(query, float(true[some[30]] + true[some[31]]) / 2, allowed, asked)
             assert near.tolist() == kept[some[:31]].tolist()
 
 
@@ -93,8 +93,8 @@ def test_vectors_are_given_as_a_metric_compares_them() -> None:
     for own in ("cosine", "l2"):
         index = Exact(2, own)
         index.add(np.array([7, 3, 5]), vectors)
-        np.testing.assert_allclose(index.given(np.array([5, 7]), "l1"), vectors[[2, 0]], rtol=1e-6)
-        np.testing.assert_allclose(index.given(np.array([7]), "cosine"), [[0.6, 0.8]], rtol=1e-6)
+        np.testing.assert_allclose(index.take_for_metric(np.array([5, 7]), "l1"), vectors[[2, 0]], rtol=1e-6)
+        np.testing.assert_allclose(index.take_for_metric(np.array([7]), "cosine"), [[0.6, 0.8]], rtol=1e-6)
 
 
 def test_inner_product_does_not_normalise(vectors: np.ndarray) -> None:
@@ -136,7 +136,7 @@ def test_saving_drops_dead_rows_and_orders_by_id(flat: Exact, tmp_path: Path) ->
     other = Exact(12)
     other.load(tmp_path / "file")
     assert (tmp_path / "file").stat().st_size == 4096 * 2 + 541 * 12 * 4
-    assert other.rows.dead == 0
+    assert other.rows.dead_count == 0
     assert (other.ids() == flat.ids()).all()
     assert (other.take(other.ids()) == flat.take(flat.ids())).all()
     with pytest.raises(ValueError, match="read-only"):
@@ -185,15 +185,15 @@ RESTRICTIONS = {
 def test_restrictions_are_exact(
     flat: Exact, vectors: np.ndarray, allowed: np.ndarray, cache_bytes: int, run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexers.vectors.exact.RUN", run)
-    flat._gathered.capacity = cache_bytes
-    kept = flat.restrict(allowed)
+    monkeypatch.setattr("indexers.vectors.exact.RUN_COST", run)
+    flat._matrix_cache.capacity_bytes = cache_bytes
+    kept = flat.prepare_allowed(allowed)
     for query in (vectors[1], vectors[450]):
         true = truth(flat, query, 20, allowed)
         for some in (allowed, kept, kept):
             assert [i for i in flat.search(query, 20, some).ids[0].tolist() if i >= 0] == true
-        ids, scores = flat.within(query, 0.2, kept)
-        every, all_scores = flat.within(query, 0.2)
+        ids, scores = flat.search_radius(query, 0.2, kept)
+        every, all_scores = flat.search_radius(query, 0.2)
         assert ids.tolist() == [i for i in every.tolist() if i in set(allowed.tolist())]
         assert (scores >= 0.2).all()
         assert (all_scores[:-1] >= all_scores[1:]).all()
@@ -202,7 +202,7 @@ def test_restrictions_are_exact(
 
 
 def test_a_stale_restriction_is_prepared_again(flat: Exact, vectors: np.ndarray) -> None:
-    kept = flat.restrict(np.array([2, 4, 6, 5000]))
+    kept = flat.prepare_allowed(np.array([2, 4, 6, 5000]))
     flat.search(vectors[0], 3, kept)
     flat.remove(np.array([4]))
     flat.add(np.array([5000]), vectors[:1])
@@ -210,29 +210,29 @@ def test_a_stale_restriction_is_prepared_again(flat: Exact, vectors: np.ndarray)
 
 
 def test_gathered_rows_are_bounded(flat: Exact, vectors: np.ndarray) -> None:
-    flat._gathered.capacity = 100 * 12 * 4
-    restrictions = [flat.restrict(np.arange(first, 1200, 30)) for first in range(2, 30, 2)]
+    flat._matrix_cache.capacity_bytes = 100 * 12 * 4
+    restrictions = [flat.prepare_allowed(np.arange(first, 1200, 30)) for first in range(2, 30, 2)]
     for kept in restrictions:
         flat.search(vectors[0], 3, kept)
-        assert flat._gathered.used <= 100 * 12 * 4
+        assert flat._matrix_cache.used_bytes <= 100 * 12 * 4
     held = [kept.matrix is not None for kept in restrictions]
     assert held == [False] * 12 + [True] * 2
     flat.add(np.array([1]), vectors[:1])
-    assert flat._gathered.used == 0
+    assert flat._matrix_cache.used_bytes == 0
 
 
 def test_a_radius_is_complete_and_exact_at_its_edge(flat: Exact, vectors: np.ndarray) -> None:
-    ids, scores = flat.within(vectors[1], -1.0)
+    ids, scores = flat.search_radius(vectors[1], -1.0)
     assert sorted(ids.tolist()) == flat.ids().tolist()
-    edge, _ = flat.within(vectors[1], float(scores[37]))
+    edge, _ = flat.search_radius(vectors[1], float(scores[37]))
     assert edge.tolist() == ids[:38].tolist()
-    assert len(flat.within(vectors[1], 1.1)[0]) == 0
-    assert len(Exact(12).within(vectors[1], 0)[0]) == 0
+    assert len(flat.search_radius(vectors[1], 1.1)[0]) == 0
+    assert len(Exact(12).search_radius(vectors[1], 0)[0]) == 0
 
 
 def test_many_queries_go_in_turns(flat: Exact, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = flat.search(vectors, 7)
-    monkeypatch.setattr("indexers.vectors.exact.SCORES", 2000)
+    monkeypatch.setattr("indexers.vectors.exact.MAX_SCORES", 2000)
     parts = flat.search(vectors, 7)
     assert (whole.ids == parts.ids).all()
     assert (whole.scores == parts.scores).all()
@@ -246,11 +246,11 @@ def test_wrong_settings_and_questions_are_named(flat: Exact) -> None:
     with pytest.raises(BadSetting, match="hamming"):
         Exact(3, "hamming")
     with pytest.raises(BadQuery, match="one query"):
-        flat.within(np.ones((2, 12)), 0.5)
+        flat.search_radius(np.ones((2, 12)), 0.5)
 
 
 def test_a_restriction_tells_its_size(flat: Exact) -> None:
-    kept = flat.restrict([2, 4, 5])
+    kept = flat.prepare_allowed([2, 4, 5])
     assert isinstance(kept, Allowed)
     assert len(kept) == 2
     assert 4 in kept

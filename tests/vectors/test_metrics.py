@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from indexers.errors import BadQuery, BadSetting
-from indexers.vectors.metrics import PRODUCTS, bounds, canonical, from_products, order_of, similarities
+from indexers.vectors.metrics import (
+    PRODUCT_METRICS,
+    bound_scores,
+    compute_similarities,
+    convert_products,
+    parse_metric,
+    parse_order,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,21 +40,21 @@ from indexers.vectors.metrics import PRODUCTS, bounds, canonical, from_products,
     ],
 )
 def test_each_metric_is_stored_under_one_name(given_: str, stored: str) -> None:
-    assert canonical(given_) == stored
-    assert canonical(stored) == stored
+    assert parse_metric(given_) == stored
+    assert parse_metric(stored) == stored
 
 
 @pytest.mark.parametrize("name", ["angle", "", 3, None, "L2", "l3", "minkowski", "minkowski:", "l1:2"])
 def test_an_unknown_metric_is_named_with_those_there_are(name: Any) -> None:
     with pytest.raises(BadSetting, match=r"manhattan.*minkowski:P") as caught:
-        canonical(name)
+        parse_metric(name)
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("order", ["0.5", "nan", "-3", "0", "three", "-inf"])
 def test_an_order_below_one_is_refused(order: str) -> None:
     with pytest.raises(BadQuery, match=f"'minkowski:{order}' has no order P that is a number from 1 on"):
-        canonical(f"minkowski:{order}", BadQuery)
+        parse_metric(f"minkowski:{order}", BadQuery)
 
 
 @pytest.mark.parametrize("p", [1.0, 1.25, 2.0, 2.5, 3.0, 17.0, np.inf])
@@ -55,14 +62,16 @@ def test_distances_are_scipys(p: float) -> None:
     random = np.random.default_rng(0)
     rows, query = random.standard_normal((50, 7)).astype(np.float32), random.standard_normal(7).astype(np.float32)
     rows[3] = query
-    metric = canonical(f"minkowski:{p}")
-    assert order_of(metric) == p
-    np.testing.assert_allclose(-similarities(query, rows, metric), cdist(query[None], rows, "minkowski", p=p)[0])
+    metric = parse_metric(f"minkowski:{p}")
+    assert parse_order(metric) == p
+    np.testing.assert_allclose(
+        -compute_similarities(query, rows, metric), cdist(query[None], rows, "minkowski", p=p)[0]
+    )
 
 
 def test_large_orders_neither_overflow_nor_vanish() -> None:
     rows = np.array([[1e-3, 0], [1e3, 1], [0, 0]], np.float32)
-    near = similarities(np.zeros(2, np.float32), rows, "minkowski:2000")
+    near = compute_similarities(np.zeros(2, np.float32), rows, "minkowski:2000")
     np.testing.assert_allclose(near, [-1e-3, -1e3, 0], rtol=1e-6)
 
 
@@ -71,7 +80,7 @@ def test_large_orders_neither_overflow_nor_vanish() -> None:
     seed=st.integers(0, 10_000),
     spread=st.sampled_from([0.0, 0.1, 2.0]),
     metric=st.sampled_from(["cosine", "l2"]),
-    other=st.sampled_from(sorted(PRODUCTS)),
+    other=st.sampled_from(sorted(PRODUCT_METRICS)),
 )
 def test_no_row_scores_more_than_its_bound(seed: int, spread: float, metric: str, other: str) -> None:
     random = np.random.default_rng(seed)
@@ -79,14 +88,14 @@ def test_no_row_scores_more_than_its_bound(seed: int, spread: float, metric: str
     query = random.standard_normal(5)
     size, lengths = float(np.linalg.norm(query)), np.linalg.norm(rows, axis=1).astype(np.float32)
     products = (rows @ query).astype(np.float32)
-    scores, wanted = (from_products(products, one, size, lengths) for one in (metric, other))
+    scores, wanted = (convert_products(products, one, size, lengths) for one in (metric, other))
     least = float(np.median(scores))
-    bound = bounds(least, metric, size, lengths, other)
+    bound = bound_scores(least, metric, size, lengths, other)
     below = scores <= least
     room = 1e-3 * (1 + lengths[below] * size)
     assert (wanted[below] <= bound[below] + room).all()
 
 
 def test_a_row_without_length_is_at_right_angles_to_all() -> None:
-    found = from_products(np.zeros(2, np.float32), "cosine", 2.0, np.array([0, 1], np.float32))
+    found = convert_products(np.zeros(2, np.float32), "cosine", 2.0, np.array([0, 1], np.float32))
     assert found.tolist() == [0, 0]

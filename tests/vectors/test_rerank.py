@@ -41,8 +41,8 @@ def searchers() -> dict[tuple[str, float], Searcher]:
 @pytest.fixture(autouse=True)
 def candidates_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few rows would be scanned otherwise."""
-    monkeypatch.setattr(rerank, "CANDIDATE", 2.0)
-    monkeypatch.setattr("indexers.vectors.searcher.CANDIDATE", 0.5)
+    monkeypatch.setattr(rerank, "CANDIDATE_COST", 2.0)
+    monkeypatch.setattr("indexers.vectors.searcher.CANDIDATE_COST", 0.5)
 
 
 def recall(answer: Neighbours, true: Neighbours) -> float:
@@ -61,7 +61,7 @@ def test_recall_is_that_of_a_scan(
     flat = searcher.flat
     assert recall(searcher.search(queries, 10, None, metric), flat.search(queries, 10, metric=metric)) >= 0.99
     for allowed in (IDS[::3], IDS[1:]):
-        kept = flat.restrict(allowed)
+        kept = flat.prepare_allowed(allowed)
         answer = searcher.search(queries, 10, kept, metric)
         assert np.isin(answer.ids, allowed).all()
         assert recall(answer, flat.search(queries, 10, kept, metric=metric)) >= 0.99

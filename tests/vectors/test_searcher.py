@@ -64,12 +64,12 @@ def test_restrictions_keep_recall(
     searcher: Searcher, share: float, shape: str, ways: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if ways != "by cost":
-        monkeypatch.setattr(layer, "CANDIDATE", 0.01)
+        monkeypatch.setattr(layer, "CANDIDATE_COST", 0.01)
     allowed, asked = restriction(share, shape)
     queries = QUERIES[asked]
     if not len(queries):
         pytest.skip("no query lies outside of everything")
-    kept = searcher.flat.restrict(allowed)
+    kept = searcher.flat.prepare_allowed(allowed)
     true = searcher.flat.search(queries, 10, kept)
     many = searcher.search(queries, 10, kept)
     alone = [searcher.search(query, 10, kept) for query in queries[:30]]
@@ -93,7 +93,7 @@ def test_all_paths_give_the_same_scores_and_order(searcher: Searcher) -> None:
 def test_excluded_nearest_half_is_found_out(searcher: Searcher) -> None:
     """The worst case for a graph: all that is near is excluded."""
     near = searcher.flat.search(QUERIES[0], COUNT).ids[0]
-    kept = searcher.flat.restrict(near[COUNT // 2 :])
+    kept = searcher.flat.prepare_allowed(near[COUNT // 2 :])
     for _ in range(20):
         assert searcher.search(QUERIES[0], 10, kept).ids[0].tolist() == near[COUNT // 2 :][:10].tolist()
 
@@ -114,10 +114,10 @@ def test_nobody_allowed_gives_nothing(searcher: Searcher) -> None:
 
 def test_a_radius_is_complete(searcher: Searcher) -> None:
     scores = searcher.flat.prepare(VECTORS) @ searcher.flat.prepare(QUERIES[0])[0]
-    ids, found = searcher.within(QUERIES[0], 0.5)
+    ids, found = searcher.search_radius(QUERIES[0], 0.5)
     assert set(ids.tolist()) == set(IDS[scores >= 0.5].tolist())
     assert (np.diff(found) <= 0).all()
-    some, _ = searcher.within(QUERIES[0], 0.5, IDS[::3])
+    some, _ = searcher.search_radius(QUERIES[0], 0.5, IDS[::3])
     assert set(some.tolist()) == set(ids.tolist()) & set(IDS[::3].tolist())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from indexers.errors import BadQuery, BadSetting
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.base import VectorIndex, named, nothing, wanted
+from indexers.vectors.base import VectorIndex, check_k, make_empty_answer, pair_with_ids
 
 
 class Plain(VectorIndex):
@@ -30,7 +30,7 @@ class Plain(VectorIndex):
         return self._ids.copy()
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        ids, vectors = named(ids, self.prepare(vectors))
+        ids, vectors = pair_with_ids(ids, self.prepare(vectors))
         self.remove(ids)
         ids, rows = np.concatenate([self._ids, ids]), np.concatenate([self._rows, vectors])
         order = np.argsort(ids)
@@ -45,7 +45,7 @@ class Plain(VectorIndex):
         if allowed is not None:
             raise BadQuery("plain can't restrict its answers; search through a Searcher")
         table = (self.prepare(queries) @ self._rows.T).astype(np.float32)
-        ids, scores = nothing(len(table), wanted(k))
+        ids, scores = make_empty_answer(len(table), check_k(k))
         best = np.argsort(-table, axis=1, kind="stable")[:, :k]  # stable: equal ones by smaller id
         ids[:, : best.shape[1]] = self._ids[best]
         scores[:, : best.shape[1]] = np.take_along_axis(table, best, 1)
