@@ -237,16 +237,18 @@ class Answers:
         """
         from retrieval.evaluation import evaluate
 
-        how = evaluation.Wanted(labels, evaluation.named(methods), k, spaces, draws, sample, random_state)
-        evaluation.check(how)
+        how = evaluation.EvaluationRequest(
+            labels, evaluation.parse_methods(methods), k, spaces, draws, sample, random_state
+        )
+        evaluation.check_request(how)
         self._spaces.view()
         with self._catalogue.snapshot() as snapshot:
-            plan = evaluate.planned(snapshot, how)
+            plan = evaluate.plan_evaluation(snapshot, how)
 
-        def gathered(space: str) -> evaluate.Gathered | None:
-            return self._study(lambda at: evaluate.gathered(at, plan), None, patient=False, space=space)
+        def gathered(space: str) -> evaluate.SpaceData | None:
+            return self._study(lambda at: evaluate.gather_space_data(at, plan), None, patient=False, space=space)
 
-        return evaluate.evaluated(plan, gathered, progress or (lambda done, total, what: None))
+        return evaluate.run_evaluation(plan, gathered, progress or (lambda done, total, what: None))
 
     def _browse(self, job: Callable[[browse.At], T], otherwise: T, space: str | None = None) -> T:
         """The job done in the current space, whose clusters are brought up to date first if they are behind."""

@@ -69,18 +69,18 @@ def chosen(told: str) -> Any:
 
 def show(found: Evaluation) -> None:
     """Tables, and what has to be known to read them."""
-    from retrieval.evaluation.columns import CLUSTERINGS, SPACES, known
+    from retrieval.evaluation.columns import CLUSTERINGS, SPACES, select_figures
     from retrieval.pages import evaluation as scorecard
 
     say(scorecard.summary(found))
     for note in found.notes:
         say(f"  {note}")
-    if figures := known(found.spaces, SPACES):
+    if figures := select_figures(found.spaces, SPACES):
         printed(table("space", [(one.space, one) for one in found.spaces], figures))
     for space in found.spaces:
         here = [one for one in found.clusterings if one.space == space.space]
         named = [(scorecard.named(one), one) for one in here if not one.error]
-        printed(table(space.space, named, known(here, CLUSTERINGS)))
+        printed(table(space.space, named, select_figures(here, CLUSTERINGS)))
         for one in here:
             for reason in [f"failed: {one.error}"] if one.error else one.notes:
                 say(f"  {scorecard.named(one)}: {reason}")
@@ -94,15 +94,17 @@ def table(title: str, records: Sequence[tuple[str, Any]], figures: Sequence[Figu
     from rich.table import Table
     from rich.text import Text
 
-    from retrieval.evaluation.columns import best, shown
+    from retrieval.evaluation.columns import find_best, format_figure
 
     made = Table(title, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for figure in figures:
         made.add_column(figure.heading, justify="right", no_wrap=True)
-    firsts = {one.field: best([record for _, record in records], one) for one in figures}
+    firsts = {one.field: find_best([record for _, record in records], one) for one in figures}
     for name, record in records:
         first = [firsts[one.field] is not None and getattr(record, one.field) == firsts[one.field] for one in figures]
-        cells = [Text(shown(record, one), "bold" if top else "") for one, top in zip(figures, first, strict=True)]
+        cells = [
+            Text(format_figure(record, one), "bold" if top else "") for one, top in zip(figures, first, strict=True)
+        ]
         made.add_row(Text(name, overflow="fold"), *cells)
     return made
 

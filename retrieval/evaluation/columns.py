@@ -1,4 +1,4 @@
-"""The figures of an evaluation, as people are shown them: on a terminal and on a page."""
+"""The figures of an evaluation as people see them, on a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -7,75 +7,136 @@ from typing import Any, NamedTuple
 
 
 class Figure(NamedTuple):
-    """A figure of JudgedClustering or JudgedSpace. `better`: 1 where larger is better, -1 where smaller is, 0 neither.
-    `most`: the value that it can't exceed, if it is drawn up to there. `title`: its full name; `told`: what it says."""
+    """A figure of JudgedClustering or JudgedSpace.
+
+    `field`: its name in the record. `heading`: its short name, `title`: its full one. `better`: 1 if larger is better,
+    -1 if smaller is, 0 if neither. `show`: formats a value. `maximum`: the end of its axis in charts, if it has a fixed
+    one. `explanation`: what it says, in a few words.
+    """
 
     field: str
     heading: str
     better: int
     show: Callable[[Any], str]
-    most: float | None
+    maximum: float | None
     title: str
-    told: str
+    explanation: str
 
 
-def share(value: float) -> str:
+def format_share(value: float) -> str:
     return f"{value:.3f}"
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     return f"{value:.0%}" if value == 0 or value >= 0.01 else f"{value:.1%}"
 
 
-def seconds(value: float) -> str:
+def format_seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
 
 
-def mebibytes(value: int) -> str:
+def format_mebibytes(value: int) -> str:
     return f"{value / 2**20:,.0f} MiB"
 
 
-def whole(value: int) -> str:
+def format_count(value: int) -> str:
     return f"{value:,}"
 
 
 CLUSTERINGS = (
-    Figure("clusters", "clusters", 0, whole, None, "Clusters", "how many there are"),
-    Figure("loose", "loose", 0, percent, 1, "Loose", "the share of items in no cluster"),
-    Figure("ari", "ARI", 1, share, 1, "Adjusted Rand index", "agreement on pairs of items; 0 by chance"),
-    Figure("ami", "AMI", 1, share, 1, "Adjusted mutual information", "what clusters say of labels; 0 by chance"),
-    Figure("nmi", "NMI", 1, share, 1, "Normalized mutual information", "rises with the number of clusters"),
-    Figure("purity", "purity", 1, share, 1, "Purity", "items with their cluster's most frequent label; rises too"),
-    Figure("silhouette", "silh.", 1, share, None, "Silhouette", "-1 to 1: how much nearer the own cluster is"),
-    Figure("davies_bouldin", "DB", -1, share, None, "Davies-Bouldin", "width of clusters by the gaps between them"),
-    Figure("stability", "stable", 1, share, 1, "Stability", "ARI with a clustering without a fifth of the items"),
-    Figure("seconds", "time", -1, seconds, None, "Time", "of one fit, with loading what the method needs"),
-    Figure("cpu_seconds", "CPU", -1, seconds, None, "Processor time", "of that fit, of all cores together"),
-    Figure("memory", "memory", -1, mebibytes, None, "Memory", "what that fit held at most, beside the vectors"),
+    Figure("clusters", "clusters", 0, format_count, None, "Clusters", "the number of clusters"),
+    Figure("loose", "loose", 0, format_percent, 1, "Loose", "the share of items in no cluster"),
+    Figure("ari", "ARI", 1, format_share, 1, "Adjusted Rand index", "agreement on pairs of items; 0 by chance"),
+    Figure(
+        "ami",
+        "AMI",
+        1,
+        format_share,
+        1,
+        "Adjusted mutual information",
+        "how much clusters tell about labels; 0 by chance",
+    ),
+    Figure("nmi", "NMI", 1, format_share, 1, "Normalized mutual information", "rises with the number of clusters"),
+    Figure(
+        "purity",
+        "purity",
+        1,
+        format_share,
+        1,
+        "Purity",
+        "items with their cluster's most frequent label; rises with it too",
+    ),
+    Figure(
+        "silhouette",
+        "silh.",
+        1,
+        format_share,
+        None,
+        "Silhouette",
+        "-1 to 1: how much nearer items are to their own cluster",
+    ),
+    Figure(
+        "davies_bouldin",
+        "DB",
+        -1,
+        format_share,
+        None,
+        "Davies-Bouldin",
+        "width of clusters relative to the gaps between them",
+    ),
+    Figure("stability", "stable", 1, format_share, 1, "Stability", "ARI with clusterings of four fifths of the items"),
+    Figure(
+        "seconds",
+        "time",
+        -1,
+        format_seconds,
+        None,
+        "Time",
+        "duration of one fit, including loading what the method needs",
+    ),
+    Figure("cpu_seconds", "CPU", -1, format_seconds, None, "Processor time", "the same fit, summed over all cores"),
+    Figure("memory", "memory", -1, format_mebibytes, None, "Memory", "peak memory of that fit, without the vectors"),
 )
 SPACES = (
-    Figure("p_at_1", "P@1", 1, share, 1, "Precision at 1", "queries whose nearest item has their label"),
-    Figure("p_at_10", "P@10", 1, share, 1, "Precision at 10", "of the ten nearest items, those with the query's label"),
     Figure(
-        "mean_average_precision", "mAP", 1, share, 1, "Mean average precision", "how far up the same label is ranked"
+        "p_at_1", "P@1", 1, format_share, 1, "Precision at 1", "the share of queries whose nearest item has their label"
+    ),
+    Figure(
+        "p_at_10",
+        "P@10",
+        1,
+        format_share,
+        1,
+        "Precision at 10",
+        "the share of the ten nearest items that have the query's label",
+    ),
+    Figure(
+        "mean_average_precision",
+        "mAP",
+        1,
+        format_share,
+        1,
+        "Mean average precision",
+        "how high items with the query's label are ranked",
     ),
 )
 
 
-def known(records: Iterable[Any], figures: Sequence[Figure]) -> list[Figure]:
-    """The figures that any of the records has."""
-    some = list(records)
-    return [one for one in figures if any(getattr(record, one.field) is not None for record in some)]
+def select_figures(records: Iterable[Any], figures: Sequence[Figure]) -> list[Figure]:
+    """Return the figures that at least one of the records has a value for."""
+    rows = list(records)
+    return [figure for figure in figures if any(getattr(row, figure.field) is not None for row in rows)]
 
 
-def shown(record: Any, figure: Figure) -> str:
+def format_figure(record: Any, figure: Figure) -> str:
+    """Return the record's value of a figure as text; a dash if it has none."""
     value = getattr(record, figure.field)
     return "–" if value is None else figure.show(value)
 
 
-def best(records: Iterable[Any], figure: Figure) -> float | None:
-    """The best value, as it is shown to be; None where there is no better and worse, or nothing to compare."""
-    values = [value for one in records if (value := getattr(one, figure.field)) is not None]
+def find_best(records: Iterable[Any], figure: Figure) -> float | None:
+    """Return the best value of a figure; None if no value is better than another, or there are fewer than two."""
+    values = [value for record in records if (value := getattr(record, figure.field)) is not None]
     if not figure.better or len(values) < 2:
         return None
     return float(max(values, key=lambda value: figure.better * value))

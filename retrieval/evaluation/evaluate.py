@@ -1,7 +1,7 @@
-"""Judging: clusterings that the collection keeps and methods tried on it, beside labels, by themselves, and when a part
-of the items is missing; and its spaces, by what lies near each other in them.
+"""Judging the clusterings that a collection keeps, methods that are tried on it, and its spaces.
 
-What is to be judged is gathered within one moment of each space; the judging itself holds nobody up.
+Clusterings are compared with labels, by measures that need none, and with themselves on a part of the items; spaces
+are judged by retrieval. The data of each space is read at one moment; the judging itself blocks nobody.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, UsageError
 from indexers.types import LEVELS, Ids, Json, Space, Vectors
 from retrieval.clusters.browse import At
-from retrieval.evaluation import metrics as judging
-from retrieval.evaluation import trials
-from retrieval.evaluation.metrics import some
-from retrieval.evaluation.refits import TreeAgain, named_again, partitions_again
-from retrieval.evaluation.request import RANKED, Method, Wanted
+from retrieval.evaluation import metrics, trials
+from retrieval.evaluation.metrics import sample_positions
+from retrieval.evaluation.refits import TreeRefit, make_named_refit, make_partition_refit
+from retrieval.evaluation.request import MAX_RANKED, EvaluationRequest, Method
 from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
 from retrieval.spaces.spaces import find_space
 from retrieval.spaces.view import find_cluster_state
 
-Again = Callable[[Vectors], Ids]
-"""Rows -> the labels that the same way of clustering gives them."""
+Refit = Callable[[Vectors], Ids]
+"""Rows (n, d) -> the labels (n,) that the same way of clustering gives them."""
 
 
 class Plan(NamedTuple):
-    """items: int64, sorted, those in all the spaces (or a sample). truth: the number of each one's label, -1 without
-    one. total: how many items there were before sampling. k: how many clusters labels stand for, if there are any."""
+    """What is judged.
 
-    how: Wanted
+    items: int64, sorted, the ids that all spaces have, or a sample of them. truth: the number of each item's label, -1
+    without one. total: the number of items before sampling.
+    """
+
+    request: EvaluationRequest
     spaces: tuple[Space, ...]
     items: Ids
     truth: Ids
@@ -42,112 +44,119 @@ class Plan(NamedTuple):
     as_of: int
 
 
-class Stored(NamedTuple):
-    """A clustering that the collection keeps: items, sorted, and the label of each, below 0 where it is loose. again:
-    makes it anew of other rows, to see how stable it is; or the reason why that can't be."""
+class StoredClustering(NamedTuple):
+    """A clustering that the collection keeps.
+
+    items: ids, sorted. labels: one for each item, below 0 where it is loose. refit: repeats the clustering on other
+    rows, to measure its stability; or the reason why that is impossible.
+    """
 
     name: str
     kind: str
     items: Ids
     labels: Ids
-    again: Again | str
+    refit: Refit | str
 
 
-class Gathered(NamedTuple):
-    """What is judged in a space: items, their labels and rows, and what is kept about them."""
+class SpaceData(NamedTuple):
+    """What is judged in a space: items, their labels and vectors, and the stored clusterings of them."""
 
     space: Space
     items: Ids
     truth: Ids
     rows: Vectors
-    stored: tuple[Stored, ...]
+    stored: tuple[StoredClustering, ...]
 
 
-def stored(at: At) -> Iterator[Stored]:
-    """The clusterings that a space keeps: the one place where another kind is added."""
-    there, clustering = find_cluster_state(at.view, at.snapshot), at.snapshot.clusters.clustering(at.view.space.id)
-    if there is not None and clustering is not None:
-        tree = TreeAgain(at.view.space, clustering.levels)
+def read_stored_clusterings(at: At) -> Iterator[StoredClustering]:
+    """Yield the clusterings that a space keeps: the one place where another kind is added."""
+    state, levels = find_cluster_state(at.view, at.snapshot), at.snapshot.clusters.clustering(at.view.space.id)
+    if state is not None and levels is not None:
+        tree = TreeRefit(at.view.space, levels.levels)
         for place, level in enumerate(LEVELS):
-            grouping = there.assignment(level)
-            yield Stored(level, "level", grouping.items, _loose(grouping.labels), tree.level(place))
+            cut = state.assignment(level)
+            yield StoredClustering(level, "level", cut.items, _mark_loose(cut.labels), tree.make_level_refit(place))
     if at.view.partitions is not None:
         items, labels = at.view.partitions.labels()
-        yield Stored("partitions", "partitions", items, labels, partitions_again(len(np.unique(labels))))
+        yield StoredClustering("partitions", "partitions", items, labels, make_partition_refit(len(np.unique(labels))))
     for row in at.snapshot.groupings.rows(at.view.space.id):
-        member = at.snapshot.groupings.membership(row.id)
-        yield Stored(row.name, "by name", member.items, _loose(member.labels[:, 0]), named_again(row, at.view.space))
+        members = at.snapshot.groupings.membership(row.id)
+        labels, refit = _mark_loose(members.labels[:, 0]), make_named_refit(row, at.view.space)
+        yield StoredClustering(row.name, "by name", members.items, labels, refit)
 
 
-def _loose(labels: Ids) -> Ids:
-    """With -1 where one is in no cluster."""
-    return np.where(labels > 0, labels, -1)
+def _mark_loose(cluster_ids: Ids) -> Ids:
+    """Return the cluster ids with -1 for items that are in no cluster."""
+    return np.where(cluster_ids > 0, cluster_ids, -1)
 
 
 # ---- what is judged
 
 
-def planned(snapshot: Snapshot, how: Wanted) -> Plan:
-    """Which spaces, items and labels. Raises BadQuery, SpaceNotFound, UsageError."""
-    spaces = _spaces(snapshot, how)
-    items = np.array([one.item for one in snapshot.changes(0, spaces[0].id)], np.int64)
+def plan_evaluation(snapshot: Snapshot, request: EvaluationRequest) -> Plan:
+    """Choose the spaces, items and labels. Raises BadQuery, SpaceNotFound, UsageError."""
+    spaces = _choose_spaces(snapshot, request)
+    items = _read_item_ids(snapshot, spaces[0])
     for space in spaces[1:]:
-        others = np.array([one.item for one in snapshot.changes(0, space.id)], np.int64)
-        items = np.intersect1d(items, others, assume_unique=True)
+        items = np.intersect1d(items, _read_item_ids(snapshot, space), assume_unique=True)
     if len(items) < 2:
-        raise UsageError(f"items in {_names(spaces)}: {len(items)}; two or more can be judged")
-    chosen = items[some(len(items), RANKED, how.random_state)]
-    truth = _truth(snapshot, how.labels, chosen) if how.labels is not None else np.full(len(chosen), -1)
-    if how.k is not None and how.k > min(len(chosen), how.sample):
-        raise BadQuery(f"k is {how.k}; only {min(len(chosen), how.sample)} items are clustered")
-    return Plan(how, spaces, chosen, truth, len(items), snapshot.number)
+        raise UsageError(f"items in {_list_names(spaces)}: {len(items)}; two or more can be judged")
+    sample = items[sample_positions(len(items), MAX_RANKED, request.random_state)]
+    truth = _read_truth(snapshot, request.labels, sample) if request.labels is not None else np.full(len(sample), -1)
+    if request.k is not None and request.k > min(len(sample), request.sample):
+        raise BadQuery(f"k is {request.k}; only {min(len(sample), request.sample)} items are clustered")
+    return Plan(request, spaces, sample, truth, len(items), snapshot.number)
 
 
-def _spaces(snapshot: Snapshot, how: Wanted) -> tuple[Space, ...]:
-    there = snapshot.spaces()
-    if not there:
+def _choose_spaces(snapshot: Snapshot, request: EvaluationRequest) -> tuple[Space, ...]:
+    spaces = snapshot.spaces()
+    if not spaces:
         raise UsageError("the collection is empty; add pictures or vectors first")
-    if how.spaces is None:
-        return tuple(one for one in there if one.current)
-    wanted = dict.fromkeys([how.spaces] if isinstance(how.spaces, str) else how.spaces)
-    if not wanted:
-        raise BadQuery("spaces names none; leave it out for the current one")
-    return tuple(find_space(there, one) for one in wanted)
+    if request.spaces is None:
+        return tuple(space for space in spaces if space.current)
+    names = dict.fromkeys([request.spaces] if isinstance(request.spaces, str) else request.spaces)
+    if not names:
+        raise BadQuery("spaces is an empty list; leave it out for the current space")
+    return tuple(find_space(spaces, name) for name in names)
 
 
-def _names(spaces: Sequence[Space]) -> str:
-    return " and ".join(f"the space {one.name!r}" for one in spaces)
+def _read_item_ids(snapshot: Snapshot, space: Space) -> Ids:
+    return np.array([change.item for change in snapshot.changes(0, space.id)], np.int64)
 
 
-def _truth(snapshot: Snapshot, key: str, items: Ids) -> Ids:
-    """The number of each item's label. Raises BadQuery."""
+def _list_names(spaces: Sequence[Space]) -> str:
+    return " and ".join(f"the space {space.name!r}" for space in spaces)
+
+
+def _read_truth(snapshot: Snapshot, key: str, items: Ids) -> Ids:
+    """Return the number of each item's label, -1 without one. Raises BadQuery if they can't serve as labels."""
     values = snapshot.values(key)
-    found = [values.get(one) for one in items.tolist()]
-    known = {_typed(one) for one in found if one is not None}
-    number = {one: place for place, one in enumerate(sorted(known, key=repr))}
-    if not number:
-        some_keys = ", ".join(snapshot.keys(10)) or "none"
-        raise BadQuery(f"no item has the metadata key {key!r} with a text or number; the keys are: {some_keys}")
-    if len(number) == 1:
-        only = next(one for one in found if one is not None)
-        raise BadQuery(f"all items that have {key!r} have the same value, {only!r}; labels have two or more")
-    truth = np.array([-1 if one is None else number[_typed(one)] for one in found])
+    labels = [values.get(item_id) for item_id in items.tolist()]
+    distinct = {_tag_type(label) for label in labels if label is not None}
+    numbers = {label: number for number, label in enumerate(sorted(distinct, key=repr))}
+    if not numbers:
+        keys = ", ".join(snapshot.keys(10)) or "none"
+        raise BadQuery(f"no item has the metadata key {key!r} with a text or number; the keys are: {keys}")
+    if len(numbers) == 1:
+        only = next(label for label in labels if label is not None)
+        raise BadQuery(f"all items that have {key!r} have the same value, {only!r}; labels need two or more values")
+    truth = np.array([-1 if label is None else numbers[_tag_type(label)] for label in labels])
     if np.bincount(truth[truth >= 0]).max() == 1:
-        raise BadQuery(f"no two items have the same value of {key!r}; labels say what belongs together")
+        raise BadQuery(f"no two items have the same value of {key!r}; labels say which items belong together")
     return truth
 
 
-def _typed(value: Any) -> tuple[bool, bool, Any]:
-    """Types don't coerce: 1, "1" and true are three labels."""
+def _tag_type(value: Any) -> tuple[bool, bool, Any]:
+    """Return the value with its type, since types don't coerce: 1, "1" and true are three labels."""
     return isinstance(value, str), isinstance(value, bool), value
 
 
-def gathered(at: At, plan: Plan) -> Gathered:
-    """What is judged of the space, all at its moment."""
+def gather_space_data(at: At, plan: Plan) -> SpaceData:
+    """Return what is judged of the space, all at its moment."""
     flat = at.view.flat.index
-    here = flat.has(plan.items)
-    items = plan.items[here]
-    return Gathered(at.view.space, items, plan.truth[here], flat.take(items), tuple(stored(at)))
+    has_vector = flat.has(plan.items)
+    items = plan.items[has_vector]
+    return SpaceData(at.view.space, items, plan.truth[has_vector], flat.take(items), tuple(read_stored_clusterings(at)))
 
 
 # ---- judging
@@ -155,23 +164,29 @@ def gathered(at: At, plan: Plan) -> Gathered:
 
 @dataclass
 class Steps:
-    """How far it is, as is told to who watches."""
+    """The steps of an evaluation, reported to a watcher: steps done, steps in all, the task at hand."""
 
     total: int
-    tell: Callable[[int, int, str], object]
+    report: Callable[[int, int, str], object]
     done: int = 0
 
-    def say(self, what: str) -> None:
-        self.tell(self.done, self.total, what)
+    def start(self, task: str) -> None:
+        """Report the task at hand."""
+        self.report(self.done, self.total, task)
 
-    def step(self, what: str) -> None:
+    def finish(self, task: str) -> None:
+        """Count one step of the task as done, and report it."""
         self.done += 1
-        self.say(what)
+        self.start(task)
 
 
 @dataclass
-class Bench:
-    """The rows of one space that are clustered, and everything that clusterings of them are compared with."""
+class Judge:
+    """The rows of one space that are clustered, and everything that clusterings of them are compared with.
+
+    `draws`: positions of rows, one array for each repetition. `k`: the number of clusters for methods that need one.
+    `labelled`: positions of the rows that have a label.
+    """
 
     space: Space
     rows: Vectors
@@ -179,130 +194,144 @@ class Bench:
     draws: list[Ids]
     random_state: int
     k: int | None = None
-    known: Ids = field(init=False)
+    labelled: Ids = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = np.flatnonzero(self.truth >= 0)
+        self.labelled = np.flatnonzero(self.truth >= 0)
 
-    def figures(self, labels: Ids) -> Json:
-        """What there is to say of the labels of all rows."""
-        metric, known = self.space.metric, self.known
-        found: Json = {"clusters": len(np.unique(labels[labels >= 0])), "loose": float((labels < 0).mean())}
-        if len(known):
-            found |= judging.agreement(self.truth[known], labels[known])._asdict()
-        found["silhouette"] = judging.silhouette(self.rows, labels, metric, random_state=self.random_state)
-        found["davies_bouldin"] = judging.davies_bouldin(self.rows, labels)
-        few = found["silhouette"] is None
-        return found | {"notes": ("silhouette and Davies-Bouldin need two clusters or more",) if few else ()}
+    def measure(self, labels: Ids) -> Json:
+        """Return the figures of the labels of all rows."""
+        metric, labelled = self.space.metric, self.labelled
+        figures: Json = {"clusters": len(np.unique(labels[labels >= 0])), "loose": float((labels < 0).mean())}
+        if len(labelled):
+            figures |= metrics.measure_agreement(self.truth[labelled], labels[labelled])._asdict()
+        silhouette = metrics.measure_silhouette(self.rows, labels, metric, random_state=self.random_state)
+        figures |= {"silhouette": silhouette, "davies_bouldin": metrics.measure_davies_bouldin(self.rows, labels)}
+        notes = ("silhouette and Davies-Bouldin need two clusters or more",) if silhouette is None else ()
+        return figures | {"notes": notes}
 
-    def steady(self, labels: Ids, again: Sequence[Ids]) -> Json:
-        """How much the labels of the draws are those of the same rows among all."""
-        alike = [judging.alike(labels[draw], found) for draw, found in zip(self.draws, again, strict=False)]
-        if not alike:
+    def measure_stability(self, labels: Ids, draw_labels: Sequence[Ids]) -> Json:
+        """Return how much the labels of each draw agree with those of the same rows among all."""
+        pairs = zip(self.draws, draw_labels, strict=False)
+        scores = [metrics.compare_clusterings(labels[draw], repeated) for draw, repeated in pairs]
+        if not scores:
             return {}
-        ari, ami = np.mean(alike, axis=0).tolist()
+        ari, ami = np.mean(scores, axis=0).tolist()
         return {"stability": ari, "stability_ami": ami}
 
 
-def evaluated(
-    plan: Plan, gather: Callable[[str], Gathered | None], tell: Callable[[int, int, str], object]
+def run_evaluation(
+    plan: Plan, gather: Callable[[str], SpaceData | None], report: Callable[[int, int, str], object]
 ) -> Evaluation:
-    """All of it, space by space."""
-    started, how = time.perf_counter(), plan.how
-    steps = Steps(len(plan.spaces) * (2 + len(how.methods) * (1 + how.draws)), tell)
+    """Judge all that was planned, space by space.
+
+    `gather` reads the data of a space by its name; None if the space is gone. `report`: see Steps. Raises UsageError.
+    """
+    started, request = time.perf_counter(), plan.request
+    steps = Steps(len(plan.spaces) * (2 + len(request.methods) * (1 + request.draws)), report)
     spaces: list[JudgedSpace] = []
     clusterings: list[JudgedClustering] = []
     labelled = classes = 0
     for space in plan.spaces:
-        steps.say(f"{space.name}: reading")
-        found = gather(space.name)
-        if found is None or len(found.items) < 2:
-            raise UsageError(f"the space {space.name!r} has lost its items meanwhile; try again")
-        bench = _bench(found, plan)
-        labelled, classes = len(bench.known), len(np.unique(bench.truth[bench.known]))
-        steps.say(f"{space.name}: retrieval")
-        spaces.append(_ranked(found, how.random_state))
-        clusterings += _judged(found, bench, how, steps)
-    judged = min(len(plan.items), how.sample)
-    about = (how.labels, classes, plan.total, judged, labelled, how.draws, how.random_state, tuple(_notes(plan)))
+        steps.start(f"{space.name}: reading")
+        space_data = gather(space.name)
+        if space_data is None or len(space_data.items) < 2:
+            raise UsageError(f"the space {space.name!r} lost its items during the evaluation; try again")
+        judge = _prepare_judge(space_data, plan)
+        labelled, classes = len(judge.labelled), len(np.unique(judge.truth[judge.labelled]))
+        steps.start(f"{space.name}: retrieval")
+        spaces.append(_judge_space(space_data, request.random_state))
+        clusterings += _judge_clusterings(space_data, judge, request, steps)
+    judged, notes = min(len(plan.items), request.sample), tuple(_describe_sampling(plan))
+    about = (request.labels, classes, plan.total, judged, labelled, request.draws, request.random_state, notes)
     return Evaluation(tuple(spaces), tuple(clusterings), *about, plan.as_of, time.perf_counter() - started)
 
 
-def _bench(found: Gathered, plan: Plan) -> Bench:
-    how = plan.how
-    chosen = some(len(found.items), how.sample, how.random_state)
-    draws = judging.draws(len(chosen), how.draws, how.random_state)
-    bench = Bench(found.space, found.rows[chosen], found.truth[chosen], draws, how.random_state)
-    medium = next((one.labels for one in found.stored if one.name == "medium"), np.empty(0, np.int64))
-    bench.k = how.k or len(np.unique(bench.truth[bench.known])) or len(np.unique(medium[medium >= 0])) or None
-    return bench
+def _prepare_judge(space_data: SpaceData, plan: Plan) -> Judge:
+    request = plan.request
+    sample = sample_positions(len(space_data.items), request.sample, request.random_state)
+    draws = metrics.draw_subsets(len(sample), request.draws, request.random_state)
+    judge = Judge(space_data.space, space_data.rows[sample], space_data.truth[sample], draws, request.random_state)
+    medium = next((stored.labels for stored in space_data.stored if stored.name == "medium"), np.empty(0, np.int64))
+    classes = len(np.unique(judge.truth[judge.labelled]))
+    judge.k = request.k or classes or len(np.unique(medium[medium >= 0])) or None
+    return judge
 
 
-def _ranked(found: Gathered, random_state: int) -> JudgedSpace:
-    space, known = found.space, found.truth >= 0
+def _judge_space(space_data: SpaceData, random_state: int) -> JudgedSpace:
+    space, labelled = space_data.space, space_data.truth >= 0
     about = JudgedSpace(space.name, space.embedder, space.dimension, space.metric)
     started = time.perf_counter()
     ranking = None
-    if known.any():
-        ranking = judging.ranking(found.rows[known], found.truth[known], space.metric, random_state=random_state)
+    if labelled.any():
+        rows, truth = space_data.rows[labelled], space_data.truth[labelled]
+        ranking = metrics.measure_ranking(rows, truth, space.metric, random_state=random_state)
     if ranking is None:
         return about
     return JudgedSpace(**asdict(about) | ranking._asdict() | {"seconds": time.perf_counter() - started})
 
 
-def _judged(found: Gathered, bench: Bench, how: Wanted, steps: Steps) -> Iterator[JudgedClustering]:
-    items = found.items[some(len(found.items), how.sample, how.random_state)]
-    steps.step(f"{found.space.name}: what is stored")
-    for one in found.stored:
-        steps.say(f"{found.space.name}: {one.name}")
-        yield _kept(one, items, bench)
-    steps.step(f"{found.space.name}: methods")
-    for method in how.methods:
-        yield _tried(method, bench, steps)
+def _judge_clusterings(
+    space_data: SpaceData, judge: Judge, request: EvaluationRequest, steps: Steps
+) -> Iterator[JudgedClustering]:
+    name = space_data.space.name
+    items = space_data.items[sample_positions(len(space_data.items), request.sample, request.random_state)]
+    steps.finish(f"{name}: stored clusterings")
+    for stored in space_data.stored:
+        steps.start(f"{name}: {stored.name}")
+        yield _judge_stored(stored, items, judge)
+    steps.finish(f"{name}: methods")
+    for method in request.methods:
+        yield _judge_method(method, judge, steps)
 
 
-def _kept(one: Stored, items: Ids, bench: Bench) -> JudgedClustering:
-    """A stored clustering, of the items that are judged."""
-    place = np.minimum(np.searchsorted(one.items, items), len(one.items) - 1)
-    labels = np.where(one.items[place] == items, one.labels[place], -1)
-    found = bench.figures(labels)
-    again = one.again if len(items) == len(one.items) else "only some of its items are judged, and it is made of all"
-    if not isinstance(again, str):
-        found |= bench.steady(labels, [again(bench.rows[draw]) for draw in bench.draws])
-    elif bench.draws:
-        found["notes"] += (f"no stability: {again}",)
-    return JudgedClustering(bench.space.name, one.name, one.kind, **found)
+def _judge_stored(stored: StoredClustering, items: Ids, judge: Judge) -> JudgedClustering:
+    """Judge a stored clustering on the items that are judged."""
+    place = np.minimum(np.searchsorted(stored.items, items), len(stored.items) - 1)
+    labels = np.where(stored.items[place] == items, stored.labels[place], -1)
+    figures, refit = judge.measure(labels), stored.refit
+    if len(items) != len(stored.items):
+        refit = "only some of its items are judged, and it is made of all"
+    if not isinstance(refit, str):
+        figures |= judge.measure_stability(labels, [refit(judge.rows[draw]) for draw in judge.draws])
+    elif judge.draws:
+        figures["notes"] += (f"no stability: {refit}",)
+    return JudgedClustering(judge.space.name, stored.name, stored.kind, **figures)
 
 
-def _tried(method: Method, bench: Bench, steps: Steps) -> JudgedClustering:
-    """A method's clustering; or why there is none."""
-    name, last = f"{bench.space.name}: {method.title}", steps.done + 1 + len(bench.draws)
-    usual = {"random_state": bench.random_state} | ({} if bench.k is None else {"n_clusters": bench.k})
-    about: Json = {"space": bench.space.name, "name": method.title, "kind": "method", "method": method.name}
-    steps.say(name)
+def _judge_method(method: Method, judge: Judge, steps: Steps) -> JudgedClustering:
+    """Judge the clustering of a method; if the method fails, return the reason in its place."""
+    task, last_step = f"{judge.space.name}: {method.title}", steps.done + 1 + len(judge.draws)
+    defaults = {"random_state": judge.random_state} | ({} if judge.k is None else {"n_clusters": judge.k})
+    about: Json = {"space": judge.space.name, "name": method.title, "kind": "method", "method": method.name}
+    steps.start(task)
     try:
-        trial = trials.tried(method.name, method.parameters, usual, bench.rows, bench.draws, lambda: steps.step(name))
-    except trials.TrialFailed as failed:
-        return JudgedClustering(**about, parameters=method.parameters, error=str(failed))
+        trial = trials.run_trial(
+            method.name, method.parameters, defaults, judge.rows, judge.draws, lambda: steps.finish(task)
+        )
+    except trials.TrialFailed as failure:
+        return JudgedClustering(**about, parameters=method.parameters, error=str(failure))
     finally:
-        steps.done = last
-    found = bench.figures(trial.labels) | bench.steady(trial.labels, trial.again)
-    found["notes"] += (f"stability of {len(trial.again)} draws: {trial.unstable}",) if trial.unstable else ()
+        steps.done = last_step
+    figures = judge.measure(trial.labels) | judge.measure_stability(trial.labels, trial.draw_labels)
+    if trial.draw_failure:
+        figures["notes"] += (f"stability of {len(trial.draw_labels)} draws: {trial.draw_failure}",)
     cost = {key: getattr(trial, key) for key in ("parameters", "seconds", "cpu_seconds", "memory")}
-    return JudgedClustering(**about, **cost, **found)
+    return JudgedClustering(**about, **cost, **figures)
 
 
-def _notes(plan: Plan) -> Iterator[str]:
-    """What was sampled and left out."""
-    how, count = plan.how, len(plan.items)
+def _describe_sampling(plan: Plan) -> Iterator[str]:
+    """Yield a note on each thing that was sampled or left out."""
+    request, count = plan.request, len(plan.items)
     if count < plan.total:
         yield f"retrieval ranks {count:,} of the {plan.total:,} items, drawn at random"
-    if how.sample < plan.total:
-        yield f"{min(how.sample, count):,} of the {plan.total:,} items, drawn at random, are clustered and judged"
-    if min(how.sample, count) > judging.JUDGED:
-        yield f"silhouettes are those of {judging.JUDGED:,} items drawn at random, each beside all"
-    without = int(np.count_nonzero(plan.truth < 0))
-    if how.labels is not None and count - without > judging.ASKED:
-        yield f"retrieval asks for {judging.ASKED:,} items, drawn at random"
-    if how.labels is not None and without:
-        yield f"{without:,} items have no text or number under {how.labels!r}, and no part in figures with labels"
+    if request.sample < plan.total:
+        yield f"{min(request.sample, count):,} of the {plan.total:,} items, drawn at random, are clustered and judged"
+    if min(request.sample, count) > metrics.SILHOUETTE_ROWS:
+        yield f"silhouettes are of {metrics.SILHOUETTE_ROWS:,} items, drawn at random, each compared with all"
+    unlabelled = int(np.count_nonzero(plan.truth < 0))
+    if request.labels is not None and count - unlabelled > metrics.RANKING_QUERIES:
+        yield f"retrieval asks for {metrics.RANKING_QUERIES:,} items, drawn at random"
+    if request.labels is not None and unlabelled:
+        key = request.labels
+        yield f"{unlabelled:,} items have no text or number under {key!r} and are left out of figures with labels"

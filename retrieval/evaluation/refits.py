@@ -1,4 +1,4 @@
-"""The clusterings that a collection keeps up to date, made anew of some of its items, to see how stable they are."""
+"""The collection's own clusterings repeated on a part of its items, to measure how stable they are."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 
-class TreeAgain:
-    """Graph and tree of rows as a collection of just these would have them (with the exact index), cut at the
-    similarities that the collection's levels have. Trees are kept: three levels are cut from each."""
+class TreeRefit:
+    """Neighbour graphs and trees of some rows, as a collection of just these would have them, with the exact index.
+
+    They are cut at the similarities of the collection's levels. Trees are kept, since three levels are cut from each.
+    """
 
     def __init__(self, space: Space, levels: tuple[float, ...]) -> None:
         self.space, self.levels = space, levels
         self._trees: dict[bytes, ClusterTree] = {}
 
-    def level(self, place: int) -> Callable[[Vectors], Ids]:
-        """What makes a level, by its place."""
-        return lambda rows: self._cut(self._tree(rows), self.levels[place])
+    def make_level_refit(self, place: int) -> Callable[[Vectors], Ids]:
+        """Return the function that clusters rows as the level at this place of LEVELS does."""
+        return lambda rows: self._cut(self._find_tree(rows), self.levels[place])
 
-    def _tree(self, rows: Vectors) -> ClusterTree:
+    def _find_tree(self, rows: Vectors) -> ClusterTree:
         prints = fingerprints(rounded(rows))
         key = prints.tobytes()
         if key not in self._trees:
-            self._trees[key] = self._made(rows, prints)
+            self._trees[key] = self._build_tree(rows, prints)
         return self._trees[key]
 
-    def _made(self, rows: Vectors, prints: Prints) -> ClusterTree:
+    def _build_tree(self, rows: Vectors, prints: Prints) -> ClusterTree:
         index = Exact(self.space.dimension, self.space.metric)
         items = np.arange(len(rows))
         index.add(items, rows)
 
-        def find(some: Ids, count: int) -> tuple[Ids, Vectors]:
-            found = index.search(index.take(some), min(count, len(rows)))
-            return found.ids, found.scores
+        def find_nearest(item_ids: Ids, count: int) -> tuple[Ids, Vectors]:
+            nearest = index.search(index.take(item_ids), min(count, len(rows)))
+            return nearest.ids, nearest.scores
 
-        nothing = np.empty(0, np.int64)
+        removed = np.empty(0, np.int64)
         tree = ClusterTree(self.space.dimension)
-        tree.update(items, rows, new_pairs=NeighbourGraph().update(nothing, items, prints, find).new)
+        tree.update(items, rows, new_pairs=NeighbourGraph().update(removed, items, prints, find_nearest).new)
         return tree
 
     @staticmethod
@@ -58,18 +60,21 @@ class TreeAgain:
         return np.where(np.bincount(node)[node] >= MEMBERS, node, -1)
 
 
-def partitions_again(count: int) -> Callable[[Vectors], Ids]:
-    """As many partitions, learnt from all rows at once and not as they came."""
+def make_partition_refit(count: int) -> Callable[[Vectors], Ids]:
+    """Return the function that makes `count` partitions, learnt from all rows at once rather than as they came."""
 
-    def again(rows: Vectors) -> Ids:
-        found: Ids = IncrementalKMeans(min(count, len(rows)), **KMEANS_SETTINGS).fit(rows).labels_
-        return found
+    def refit(rows: Vectors) -> Ids:
+        labels: Ids = IncrementalKMeans(min(count, len(rows)), **KMEANS_SETTINGS).fit(rows).labels_
+        return labels
 
-    return again
+    return refit
 
 
-def named_again(row: GroupingRow, space: Space) -> Callable[[Vectors], Ids] | str:
-    """The method of a clustering by name, with its parameters; why not, where it can't be had or chose its items."""
+def make_named_refit(row: GroupingRow, space: Space) -> Callable[[Vectors], Ids] | str:
+    """Return the function that clusters rows by the method and parameters of a clustering by name.
+
+    Return the reason instead if the method is unavailable, or the clustering was learnt from chosen items.
+    """
     if row.choice:
         return "it was made of chosen items"
     try:
@@ -77,8 +82,8 @@ def named_again(row: GroupingRow, space: Space) -> Callable[[Vectors], Ids] | st
     except NearkinError as error:
         return str(error)
 
-    def again(rows: Vectors) -> Ids:
+    def refit(rows: Vectors) -> Ids:
         labels: Ids = kind(**row.parameters).fit(scale_to_unit(rows) if space.metric == "cosine" else rows).labels_
         return labels
 
-    return again
+    return refit

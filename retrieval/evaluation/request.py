@@ -1,4 +1,4 @@
-"""The records of an evaluation, and what can be asked of one."""
+"""What an evaluation may be asked for, and the checks of it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from indexers.types import Json
 from retrieval.checks import check_whole
 
 SAMPLE = 20_000
-"""Items that are clustered, where there are more."""
-RANKED = 100_000
-"""Items that are ranked by retrieval, where there are more."""
+"""The largest number of items that are clustered, by default."""
+MAX_RANKED = 100_000
+"""The largest number of items that retrieval ranks."""
 
 
 class Method(NamedTuple):
-    """A clusterer by the name of its plug-in, and the parameters that were given."""
+    """A clusterer by the name of its plug-in, and the parameters that the caller passed."""
 
     name: str
     parameters: Json
 
     @property
     def title(self) -> str:
-        """`kmeans n_init=10`"""
+        """The name with the parameters, such as `kmeans n_init=10`."""
         return " ".join([self.name, *(f"{key}={json.dumps(value)}" for key, value in self.parameters.items())])
 
 
-class Wanted(NamedTuple):
-    """See Collection.evaluate."""
+class EvaluationRequest(NamedTuple):
+    """The arguments of Collection.evaluate."""
 
     labels: str | None
     methods: tuple[Method, ...]
@@ -41,35 +41,35 @@ class Wanted(NamedTuple):
     random_state: int
 
 
-def named(methods: Any) -> tuple[Method, ...]:
-    """Raises BadQuery, UnknownPlugin."""
+def parse_methods(methods: Any) -> tuple[Method, ...]:
+    """Read a list of names, and of pairs of a name and parameters. Raises BadQuery, UnknownPlugin."""
     if isinstance(methods, str) or not isinstance(methods, Sequence):
         raise BadQuery(f'methods is a list such as ["kmeans", ("partitions", {{"n_clusters": 9}})]; got {methods!r}')
-    return tuple(_method(one) for one in methods)
+    return tuple(map(_parse_method, methods))
 
 
-def _method(given: Any) -> Method:
-    name, parameters = (given, {}) if isinstance(given, str) else _pair(given)
+def _parse_method(method: Any) -> Method:
+    name, parameters = (method, {}) if isinstance(method, str) else _split_pair(method)
     plugins.member("nearkin.clusterers", name)
     try:
         return Method(name, json.loads(json.dumps(dict(parameters))))
     except (TypeError, ValueError) as error:
-        raise BadQuery(f"the parameters of {name} are JSON values; {parameters!r} are not: {error}") from error
+        raise BadQuery(f"the parameters of {name} must be JSON values; {parameters!r} are not: {error}") from error
 
 
-def _pair(given: Any) -> tuple[str, Mapping[str, Any]]:
-    match given:
+def _split_pair(method: Any) -> tuple[str, Mapping[str, Any]]:
+    match method:
         case (str(name), Mapping() as parameters):
             return name, parameters
-    raise BadQuery(f"a method is a name, or a name and its parameters; got {given!r}")
+    raise BadQuery(f"a method is a name, or a name and its parameters; got {method!r}")
 
 
-def check(how: Wanted) -> None:
-    """Raises BadQuery."""
-    if how.labels is not None and not (isinstance(how.labels, str) and how.labels):
-        raise BadQuery(f"labels is a metadata key, such as 'class'; got {how.labels!r}")
-    if how.k is not None:
-        check_whole(how.k, "k is the number of clusters,")
-    check_whole(how.draws, "draws is the number of times that each clustering is repeated,", 0)
-    check_whole(how.sample, "sample is the largest number of items to cluster,", 2)
-    check_whole(how.random_state, "random_state is the random seed,", 0)
+def check_request(request: EvaluationRequest) -> None:
+    """Check the arguments that can be judged without a collection. Raises BadQuery."""
+    if request.labels is not None and not (isinstance(request.labels, str) and request.labels):
+        raise BadQuery(f"labels is a metadata key, such as 'class'; got {request.labels!r}")
+    if request.k is not None:
+        check_whole(request.k, "k is the number of clusters,")
+    check_whole(request.draws, "draws is the number of times that each clustering is repeated,", 0)
+    check_whole(request.sample, "sample is the largest number of items to cluster,", 2)
+    check_whole(request.random_state, "random_state is the random seed,", 0)

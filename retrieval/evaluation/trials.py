@@ -1,7 +1,7 @@
-"""One method tried on rows in a process of its own: what it finds, what without a part of the rows, at what cost.
+"""One method tried on rows in a separate process: its labels, its labels of parts of the rows, and the cost.
 
-A process of its own is the only honest place to measure memory in: native code's counts too, and what other methods
-have left behind does not. And one that crashes or takes all memory costs its row in a table and nothing else.
+A separate process is the only honest place to measure memory in: native code's memory counts too, and memory that other
+methods left behind does not. And a method that crashes or takes all memory costs its row in a table and nothing else.
 """
 
 from __future__ import annotations
@@ -28,67 +28,71 @@ from indexers.errors import NearkinError
 GROUP = "nearkin.clusterers"
 BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from retrieval.evaluation.trials import main; main()"
 STATUS = Path("/proc/self/status")
-ROWS, DRAWS, FOUND, ERRORS = "rows.npy", "draws.npz", "found.npz", "errors"
+ROWS, DRAWS, LABELS, ERRORS = "rows.npy", "draws.npz", "labels.npz", "errors"
+"""Files that the two processes share."""
 
 
 class Trial(NamedTuple):
-    """labels: int64 (n,). again: those of each draw's rows. parameters: those given and those filled in. seconds: of
-    the fit of all rows, with loading what it needs; cpu_seconds: of all its threads. memory: bytes that it took at
-    most, over what the process held with the rows and the class; None where the system doesn't tell (Linux does).
-    unstable: why there are fewer of `again` than draws."""
+    """The labels and the cost of one method.
+
+    labels: int64 (n,). draw_labels: those of the rows of each draw. parameters: the caller's and the defaults.
+    seconds: the fit of all rows, including loading what it needs; cpu_seconds: of all its threads. memory: the peak in
+    bytes above what the process held with the rows and the class; None where the system doesn't tell (Linux does).
+    draw_failure: why there are fewer of `draw_labels` than draws.
+    """
 
     labels: Ints
-    again: tuple[Ints, ...]
+    draw_labels: tuple[Ints, ...]
     parameters: dict[str, Any]
     seconds: float
     cpu_seconds: float
     memory: int | None
-    unstable: str | None
+    draw_failure: str | None
 
 
 class TrialFailed(Exception):
-    """It gave no labels; the message says why."""
+    """The method gave no labels; the message says why."""
 
 
-def tried(
+def run_trial(
     name: str,
-    given: Mapping[str, Any],
-    usual: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    defaults: Mapping[str, Any],
     rows: Rows,
     draws: Sequence[Ints] = (),
     progress: Callable[[], object] | None = None,
 ) -> Trial:
     """Fit the clusterer of that name to rows (n, d), then to those of each draw.
 
-    given: its parameters; usual: values for those that it has and that are not given. `progress` is called after each
-    fit. Raises TrialFailed.
+    `defaults`: values of parameters that it has and that `parameters` leave out. `progress` is called after each fit.
+    Raises TrialFailed.
     """
-    with tempfile.TemporaryDirectory(prefix="nearkin-") as folder:
-        place = Path(folder)
-        np.save(place / ROWS, rows)
-        np.savez(place / DRAWS, *draws)
-        told = _run(place, [name, json.dumps(dict(given)), json.dumps(dict(usual))], progress)
-        if "labels" not in told:
-            raise TrialFailed(told["error"])
-        with np.load(place / FOUND, allow_pickle=False) as found:
-            again = tuple(found[f"again_{one}"] for one in range(told.pop("labels")))
-            return Trial(found["labels"], again, **told)
+    with tempfile.TemporaryDirectory(prefix="nearkin-") as folder_name:
+        folder = Path(folder_name)
+        np.save(folder / ROWS, rows)
+        np.savez(folder / DRAWS, *draws)
+        message = _run_process(folder, [name, json.dumps(dict(parameters)), json.dumps(dict(defaults))], progress)
+        if "labels" not in message:
+            raise TrialFailed(message["error"])
+        with np.load(folder / LABELS, allow_pickle=False) as arrays:
+            draw_labels = tuple(arrays[f"draw_{number}"] for number in range(message.pop("labels")))
+            return Trial(arrays["labels"], draw_labels, **message)
 
 
-def _run(place: Path, words: list[str], progress: Callable[[], object] | None) -> dict[str, Any]:
-    """What the process says last, or what became of it."""
-    path = [one for one in sys.path if os.path.isabs(one)]
-    with open(place / ERRORS, "wb") as errors:
+def _run_process(folder: Path, arguments: list[str], progress: Callable[[], object] | None) -> dict[str, Any]:
+    """Return the last message of the process, or an error that says how it ended."""
+    path = [entry for entry in sys.path if os.path.isabs(entry)]
+    with open(folder / ERRORS, "wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", BOOT, json.dumps(path), str(place), *words],
+            [sys.executable, "-P", "-c", BOOT, json.dumps(path), str(folder), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
         )
     try:
         assert process.stdout is not None
-        told = _heard(process.stdout, progress)
-        if told is None:
+        message = _read_last_message(process.stdout, progress)
+        if message is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
     finally:
@@ -97,104 +101,105 @@ def _run(place: Path, words: list[str], progress: Callable[[], object] | None) -
         for pipe in (process.stdin, process.stdout):
             if pipe:
                 pipe.close()
-    return told or {"error": _fate(code, place / ERRORS)}
+    return message or {"error": _describe_exit(code, folder / ERRORS)}
 
 
-def _heard(pipe: IO[bytes], progress: Callable[[], object] | None) -> dict[str, Any] | None:
-    """A line for each fit, and one at the end. None: it ended before."""
+def _read_last_message(pipe: IO[bytes], progress: Callable[[], object] | None) -> dict[str, Any] | None:
+    """Read an empty message for each fit, and return the one at the end; None if the process ended before."""
     for line in pipe:
-        told: dict[str, Any] = json.loads(line)
-        if told:
-            return told
+        message: dict[str, Any] = json.loads(line)
+        if message:
+            return message
         if progress:
             progress()
     return None
 
 
-def _fate(code: int, errors: Path) -> str:
+def _describe_exit(code: int, errors: Path) -> str:
     if code == -9:
-        return "its process was killed; perhaps it wanted more memory than there is"
-    last = errors.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
-    ended = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with {code}"
-    return f"its process {ended}: {last[0]}"
+        return "its process was killed; perhaps it needed more memory than there is"
+    last = errors.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["no error output"]
+    ending = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
+    return f"its process {ending}: {last[0]}"
 
 
 # ---- in the process
 
 
 def main() -> None:
-    """The arguments: module path (already in force), folder, name, parameters given, and usual ones."""
-    said = os.dup(1)
-    os.dup2(2, 1)  # what a method prints is no answer
-    threading.Thread(target=_watch, daemon=True).start()
-    place, name = Path(sys.argv[2]), sys.argv[3]
-    given, usual = json.loads(sys.argv[4]), json.loads(sys.argv[5])
+    """Run a trial; the arguments are the module path (already in force), folder, name, parameters and defaults."""
+    messages = os.dup(1)
+    os.dup2(2, 1)  # what a method prints is no message
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder, name = Path(sys.argv[2]), sys.argv[3]
+    parameters, defaults = json.loads(sys.argv[4]), json.loads(sys.argv[5])
     try:
-        told = _tried(place, name, given, usual, lambda: os.write(said, b"{}\n"))
+        message = _fit_all(folder, name, parameters, defaults, lambda: os.write(messages, b"{}\n"))
     except MemoryError:
-        told = {"error": "it wanted more memory than there is"}
+        message = {"error": "it needed more memory than there is"}
     except (NearkinError, ValueError, TypeError, ImportError) as error:
-        told = {"error": " ".join(str(error).split())}
+        message = {"error": " ".join(str(error).split())}
     except Exception as error:
-        told = {"error": f"{type(error).__name__}: {error}"}
-    os.write(said, json.dumps(told).encode() + b"\n")
+        message = {"error": f"{type(error).__name__}: {error}"}
+    os.write(messages, json.dumps(message).encode() + b"\n")
     os._exit(0)
 
 
-def _watch() -> None:
-    """End with the parent, also in the middle of a fit."""
+def _end_with_parent() -> None:
+    """End the process when its parent ends, also in the middle of a fit."""
     sys.stdin.buffer.read()
     os._exit(1)
 
 
-def _tried(
-    place: Path, name: str, given: dict[str, Any], usual: dict[str, Any], fitted: Callable[[], object]
+def _fit_all(
+    folder: Path, name: str, parameters: dict[str, Any], defaults: dict[str, Any], progress: Callable[[], object]
 ) -> dict[str, Any]:
-    rows = np.load(place / ROWS)
-    with np.load(place / DRAWS) as file:
-        draws = [file[one] for one in file.files]
-    make = plugins.load(GROUP, name)
-    offered = make(**given).get_params()
-    parameters = {one: value for one, value in usual.items() if one in offered} | given
-    before = _peak(anew=True)
+    """Fit all rows and each draw, write the labels, and return the last message."""
+    rows = np.load(folder / ROWS)
+    with np.load(folder / DRAWS) as file:
+        draws = [file[key] for key in file.files]
+    kind = plugins.load(GROUP, name)
+    accepted = kind(**parameters).get_params()
+    parameters = {key: value for key, value in defaults.items() if key in accepted} | parameters
+    before = _read_peak_memory(reset=True)
     started, busy = time.perf_counter(), sum(os.times()[:4])
-    labels = _labels(make(**parameters), rows)
+    labels = _fit(kind(**parameters), rows)
     seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - busy
-    after = _peak()
-    fitted()
-    again, unstable = _again(lambda: make(**parameters), rows, draws, fitted)
-    arrays: dict[str, Any] = {f"again_{one}": found for one, found in enumerate(again)}
-    np.savez(place / FOUND, labels=labels, **arrays)
+    after = _read_peak_memory()
+    progress()
+    draw_labels, draw_failure = _fit_draws(lambda: kind(**parameters), rows, draws, progress)
+    arrays: dict[str, Any] = {f"draw_{number}": array for number, array in enumerate(draw_labels)}
+    np.savez(folder / LABELS, labels=labels, **arrays)
     memory = None if before is None or after is None else max(after - before, 0)
-    told = {"parameters": parameters, "seconds": seconds, "cpu_seconds": cpu, "memory": memory, "unstable": unstable}
-    return {"labels": len(again), **told}
+    cost = {"parameters": parameters, "seconds": seconds, "cpu_seconds": cpu, "memory": memory}
+    return {"labels": len(draw_labels), **cost, "draw_failure": draw_failure}
 
 
-def _again(
-    make: Callable[[], Any], rows: Rows, draws: Sequence[Ints], fitted: Callable[[], object]
+def _fit_draws(
+    make: Callable[[], Any], rows: Rows, draws: Sequence[Ints], progress: Callable[[], object]
 ) -> tuple[list[Ints], str | None]:
-    """The labels of each draw, as far as it goes, and what was in the way of the rest."""
-    again: list[Ints] = []
+    """Return the labels of the draws up to the first that fails, and the reason of that failure."""
+    draw_labels: list[Ints] = []
     for draw in draws:
         try:
-            again.append(_labels(make(), rows[draw]))
+            draw_labels.append(_fit(make(), rows[draw]))
         except Exception as error:
-            return again, f"a fit of {len(draw)} of the rows failed: {error}"
-        fitted()
-    return again, None
+            return draw_labels, f"a fit of {len(draw)} of the rows failed: {error}"
+        progress()
+    return draw_labels, None
 
 
-def _labels(clusterer: Any, rows: Rows) -> Ints:
+def _fit(clusterer: Any, rows: Rows) -> Ints:
     labels = np.asarray(clusterer.fit(rows).labels_)
     if labels.shape != (len(rows),) or labels.dtype.kind not in "iu":
         raise ValueError(f"its labels_ are {labels.dtype} {labels.shape}, not one whole number for each of {len(rows)}")
     return labels.astype(np.int64)
 
 
-def _peak(*, anew: bool = False) -> int | None:
-    """The most bytes that this process has held, since it was last asked `anew`."""
-    with suppress(OSError):  # not ours to set everywhere; then what was held before counts
-        if anew:
+def _read_peak_memory(*, reset: bool = False) -> int | None:
+    """Return the most bytes that this process has held since the last `reset`; None if the system doesn't tell."""
+    with suppress(OSError):  # not every system lets us reset; then the peak includes what was held before
+        if reset:
             (STATUS.parent / "clear_refs").write_text("5")
     with suppress(OSError):
         for line in STATUS.read_text().splitlines():

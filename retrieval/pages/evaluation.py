@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from retrieval.evaluation.columns import CLUSTERINGS, SPACES, Figure, best, known, shown
+from retrieval.evaluation.columns import CLUSTERINGS, SPACES, Figure, find_best, format_figure, select_figures
 from retrieval.pages import charts
 from retrieval.pages.page import page, text
 from retrieval.records.evaluation import Evaluation, JudgedClustering
@@ -57,7 +57,7 @@ def summary(found: Evaluation) -> str:
 
 def _spaces(found: Evaluation) -> str:
     """The spaces by what lies near each other in them; nothing without labels."""
-    figures = known(found.spaces, SPACES)
+    figures = select_figures(found.spaces, SPACES)
     if not figures:
         return ""
     heads = ["space", "dimension", *(one.heading for one in figures), "queries"]
@@ -76,7 +76,7 @@ def _spaces(found: Evaluation) -> str:
 
 def _clusterings(found: Evaluation, space: str) -> str:
     here = [one for one in found.clusterings if one.space == space]
-    figures = known(here, CLUSTERINGS)
+    figures = select_figures(here, CLUSTERINGS)
     there = [one for one in here if not one.error]
     rows = [_row(one, there, figures) for one in here]
     notes = _list(f"{named(one)}: {note}" for one in here for note in one.notes)
@@ -101,12 +101,13 @@ def _row(one: JudgedClustering, beside: Sequence[JudgedClustering], figures: Seq
 
 def _cells(one: Any, beside: Sequence[Any], figures: Sequence[Figure]) -> str:
     return "".join(
-        f"<td{FIRST if _first(one, beside, figure) else ''}>{text(shown(one, figure))}</td>" for figure in figures
+        f"<td{FIRST if _first(one, beside, figure) else ''}>{text(format_figure(one, figure))}</td>"
+        for figure in figures
     )
 
 
 def _first(one: Any, beside: Sequence[Any], figure: Figure) -> bool:
-    value = best(beside, figure)
+    value = find_best(beside, figure)
     return value is not None and getattr(one, figure.field) == value
 
 
@@ -123,12 +124,12 @@ def _chart(figure: Figure, records: Sequence[tuple[str, Any]]) -> str:
         return ""
     beside = [one for _, one in there]
     some = [
-        charts.Bar(name, float(getattr(one, figure.field)), shown(one, figure), _first(one, beside, figure))
+        charts.Bar(name, float(getattr(one, figure.field)), format_figure(one, figure), _first(one, beside, figure))
         for name, one in there
     ]
     better = {1: "more is better", -1: "less is better"}[figure.better]
     caption = f'<figcaption>{text(figure.title)} <span class="quiet">{better}</span></figcaption>'
-    return f"<figure>{caption}{charts.bars(figure.told, some, figure.most)}</figure>"
+    return f"<figure>{caption}{charts.bars(figure.explanation, some, figure.maximum)}</figure>"
 
 
 def _costs(found: Evaluation, there: Sequence[JudgedClustering]) -> str:
@@ -147,14 +148,14 @@ def _costs(found: Evaluation, there: Sequence[JudgedClustering]) -> str:
 
 
 def _reading(found: Evaluation) -> str:
-    figures = [*known(found.spaces, SPACES), *known(found.clusterings, CLUSTERINGS)]
+    figures = [*select_figures(found.spaces, SPACES), *select_figures(found.clusterings, CLUSTERINGS)]
     told = "".join(f"<dt>{text(one.heading)}</dt><dd>{text(_glossed(one))}</dd>" for one in figures)
     return f"<section><h2>How to read it</h2><dl>{told}</dl>{_list(remarks(found))}</section>"
 
 
 def _glossed(figure: Figure) -> str:
     same = figure.title.lower() == figure.heading
-    return figure.told if same else f"{figure.title}: {figure.told}"
+    return figure.explanation if same else f"{figure.title}: {figure.explanation}"
 
 
 def remarks(found: Evaluation) -> Iterator[str]:

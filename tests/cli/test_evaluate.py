@@ -53,7 +53,7 @@ def test_wrong_use_is_told(shell: Shell) -> None:
     assert "there is no clusterer 'x'" in shell("evaluate", "--method", "x", code=2).stderr
     assert "--method kmeans= takes JSON" in shell("evaluate", "--method", "kmeans={", code=2).stderr
     assert "k is 999; only 228 items" in shell("evaluate", "--k", 999, code=2).stderr
-    assert "draws is how often" in shell("evaluate", "--draws", -1, code=2).stderr
+    assert "draws is the number" in shell("evaluate", "--draws", -1, code=2).stderr
     assert "there is no space 'x'" in shell("evaluate", "--space", "x", code=1).stderr
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from retrieval.evaluation.columns import CLUSTERINGS, SPACES, best, known, mebibytes, percent, seconds, shown
+from retrieval.evaluation.columns import (
+    CLUSTERINGS,
+    SPACES,
+    find_best,
+    format_figure,
+    format_mebibytes,
+    format_percent,
+    format_seconds,
+    select_figures,
+)
 from retrieval.records.evaluation import JudgedClustering, JudgedSpace
 from tests.evaluation.test_request import FAILED, GOOD
 
@@ -17,20 +26,25 @@ def test_every_figure_is_one_of_a_record() -> None:
 
 
 def test_values_are_short() -> None:
-    assert [percent(one) for one in (0, 0.004, 0.01, 0.256, 1)] == ["0%", "0.4%", "1%", "26%", "100%"]
-    assert [seconds(one) for one in (0.04, 3.21, 250.4)] == ["0.0 s", "3.2 s", "250 s"]
-    assert mebibytes(5 * 2**30) == "5,120 MiB"
+    assert [format_percent(one) for one in (0, 0.004, 0.01, 0.256, 1)] == ["0%", "0.4%", "1%", "26%", "100%"]
+    assert [format_seconds(one) for one in (0.04, 3.21, 250.4)] == ["0.0 s", "3.2 s", "250 s"]
+    assert format_mebibytes(5 * 2**30) == "5,120 MiB"
 
 
 def test_only_figures_that_there_are_have_a_column() -> None:
-    assert [one.field for one in known([GOOD, FAILED], CLUSTERINGS)] == ["clusters", "loose", "ami", "silhouette"]
-    assert shown(GOOD, FIGURES["ami"]) == "0.500"
-    assert shown(FAILED, FIGURES["ami"]) == "–"
+    assert [one.field for one in select_figures([GOOD, FAILED], CLUSTERINGS)] == [
+        "clusters",
+        "loose",
+        "ami",
+        "silhouette",
+    ]
+    assert format_figure(GOOD, FIGURES["ami"]) == "0.500"
+    assert format_figure(FAILED, FIGURES["ami"]) == "–"
 
 
 def test_the_best_is_the_largest_or_the_smallest() -> None:
     one, other = (dataclasses.replace(GOOD, ami=ami, davies_bouldin=db) for ami, db in ((0.2, 3.0), (0.7, 1.0)))
-    assert best([one, other], FIGURES["ami"]) == 0.7
-    assert best([one, other], FIGURES["davies_bouldin"]) == 1.0
-    assert best([one, other], FIGURES["clusters"]) is None
-    assert best([one, FAILED], FIGURES["ami"]) is None
+    assert find_best([one, other], FIGURES["ami"]) == 0.7
+    assert find_best([one, other], FIGURES["davies_bouldin"]) == 1.0
+    assert find_best([one, other], FIGURES["clusters"]) is None
+    assert find_best([one, FAILED], FIGURES["ami"]) is None

@@ -57,7 +57,7 @@ def test_planted_groups_are_found(planted: Collection) -> None:
     found = planted.evaluate(labels="group", draws=2, progress=lambda *step: steps.append(step))
     assert [one.name for one in found.clusterings] == ["coarse", "medium", "fine", "partitions", "kmeans"]
     assert (found.items, found.judged, found.labelled, found.classes) == (42, 42, 36, 3)
-    assert found.notes == ("6 items have no text or number under 'group', and no part in figures with labels",)
+    assert found.notes == ("6 items have no text or number under 'group' and are left out of figures with labels",)
     kmeans = of(found, "kmeans")
     assert kmeans.parameters == {"n_clusters": 3, "random_state": 0}
     assert (kmeans.ari, kmeans.ami, kmeans.nmi, kmeans.purity) == tuple([pytest.approx(1)] * 4)
@@ -146,7 +146,7 @@ def test_above_the_sample_some_are_judged(families: Collection) -> None:
 
 
 def test_retrieval_ranks_no_more_than_so_many(planted: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "RANKED", 30)
+    monkeypatch.setattr(evaluate, "MAX_RANKED", 30)
     found = planted.evaluate(labels="group", methods=[], draws=0)
     assert found.spaces[0].queries < 31
     assert (found.items, found.judged) == (42, 30)
@@ -173,10 +173,10 @@ def test_spaces_are_judged_on_the_items_that_all_have(planted: Collection) -> No
         ({"labels": "one"}, BadQuery, "all items that have 'one' have the same value, 'x'"),
         ({"k": 43}, BadQuery, "k is 43; only 42 items are clustered"),
         ({"k": 11, "sample": 10}, BadQuery, "k is 11; only 10 items are clustered"),
-        ({"draws": -1}, BadQuery, "draws is how often"),
+        ({"draws": -1}, BadQuery, "draws is the number"),
         ({"methods": ["foo"]}, UnknownPlugin, "no clusterer 'foo'"),
         ({"spaces": "foo"}, SpaceNotFound, "there is no space 'foo'"),
-        ({"spaces": []}, BadQuery, "spaces names none"),
+        ({"spaces": []}, BadQuery, "spaces is an empty list"),
     ],
 )
 def test_what_can_not_be_judged(planted: Collection, wrong: dict[str, Any], error: type[Exception], said: str) -> None:

@@ -22,82 +22,84 @@ def blobs(count: int = 120, groups: int = 6, dimension: int = 8, seed: int = 0) 
 def test_purity_by_hand() -> None:
     truth = np.array([0, 0, 0, 1, 1, 2, 2, 2])
     labels = np.array([0, 0, 0, 0, 5, 5, 5, -1])  # three 0 of four; two 2 of three; the last has no cluster
-    assert judging.purity(truth, labels) == pytest.approx((3 + 2) / 8)
-    assert judging.purity(truth, np.full(8, -1)) == 0
-    assert judging.purity(truth, truth) == 1
+    assert judging.measure_purity(truth, labels) == pytest.approx((3 + 2) / 8)
+    assert judging.measure_purity(truth, np.full(8, -1)) == 0
+    assert judging.measure_purity(truth, truth) == 1
 
 
 def test_agreement_is_that_of_scikit_learn() -> None:
     _, truth = blobs()
     labels = np.random.default_rng(1).permutation(truth)
     labels[:60] = truth[:60]
-    found = judging.agreement(truth, labels)
+    found = judging.measure_agreement(truth, labels)
     assert found.ari == pytest.approx(metrics.adjusted_rand_score(truth, labels))
     assert found.ami == pytest.approx(metrics.adjusted_mutual_info_score(truth, labels))
     assert found.nmi == pytest.approx(metrics.normalized_mutual_info_score(truth, labels))
 
 
 def test_loose_rows_are_clusters_of_their_own() -> None:
-    assert judging.singled(np.array([3, -1, 0, -1])).tolist() == [3, 4, 0, 5]
-    assert judging.singled(np.array([-1, -1])).tolist() == [0, 1]
+    assert judging.split_loose_rows(np.array([3, -1, 0, -1])).tolist() == [3, 4, 0, 5]
+    assert judging.split_loose_rows(np.array([-1, -1])).tolist() == [0, 1]
     truth = np.repeat([0, 1], 10)
     half = np.where(np.arange(20) % 2, truth, -1)
-    assert judging.agreement(truth, half).ari < 0.5
-    assert judging.agreement(truth, half).purity == 0.5
+    assert judging.measure_agreement(truth, half).ari < 0.5
+    assert judging.measure_agreement(truth, half).purity == 0.5
 
 
 @pytest.mark.parametrize(("metric", "name"), [("cosine", "cosine"), ("l2", "euclidean"), ("l1", "manhattan")])
 def test_silhouette_is_that_of_scikit_learn(metric: Metric, name: str) -> None:
     rows, label = blobs()
     label[0] = 99  # alone in its cluster
-    found = judging.silhouette(rows, label, metric)
+    found = judging.measure_silhouette(rows, label, metric)
     assert found == pytest.approx(metrics.silhouette_score(rows, label, metric=name), abs=1e-5)
 
 
 def test_a_sampled_silhouette_is_near_the_whole_one() -> None:
     rows, label = blobs(2000)
-    whole = judging.silhouette(rows, label)
-    some = judging.silhouette(rows, label, sample=400, random_state=3)
+    whole = judging.measure_silhouette(rows, label)
+    some = judging.measure_silhouette(rows, label, sample=400, random_state=3)
     assert some != whole
     assert some == pytest.approx(whole, abs=0.02)
-    assert some == judging.silhouette(rows, label, sample=400, random_state=3)
+    assert some == judging.measure_silhouette(rows, label, sample=400, random_state=3)
 
 
 def test_figures_of_rows_in_clusters_leave_loose_ones_out() -> None:
     rows, label = blobs()
     loose = np.where(np.arange(len(rows)) % 3, label, -1)
     inside = loose >= 0
-    assert judging.silhouette(rows, loose) == pytest.approx(judging.silhouette(rows[inside], label[inside]))
+    assert judging.measure_silhouette(rows, loose) == pytest.approx(
+        judging.measure_silhouette(rows[inside], label[inside])
+    )
     wanted = metrics.davies_bouldin_score(rows[inside], label[inside])
-    assert judging.davies_bouldin(rows, loose) == pytest.approx(wanted)
+    assert judging.measure_davies_bouldin(rows, loose) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("labels", [np.zeros(9, int), np.full(9, -1), np.arange(9)])
 def test_one_cluster_or_as_many_as_rows_have_no_such_figures(labels: np.ndarray) -> None:
     rows = blobs(9)[0]
-    assert judging.silhouette(rows, labels) is None
-    assert judging.davies_bouldin(rows, labels) is None
+    assert judging.measure_silhouette(rows, labels) is None
+    assert judging.measure_davies_bouldin(rows, labels) is None
 
 
 def test_exact_copies_have_a_silhouette() -> None:
     rows = np.repeat(blobs(2)[0], 5, axis=0)
-    assert judging.silhouette(rows, np.repeat([0, 1], 5)) == pytest.approx(1)
-    assert judging.silhouette(rows[:5].repeat(2, axis=0), np.repeat([0, 1], 5)) == pytest.approx(0, abs=1e-6)
+    assert judging.measure_silhouette(rows, np.repeat([0, 1], 5)) == pytest.approx(1)
+    assert judging.measure_silhouette(rows[:5].repeat(2, axis=0), np.repeat([0, 1], 5)) == pytest.approx(0, abs=1e-6)
 
 
 def test_draws_are_four_fifths_and_the_same_again() -> None:
-    found = judging.draws(50, 3, 7)
+    found = judging.draw_subsets(50, 3, 7)
     assert [len(np.unique(one)) for one in found] == [40, 40, 40]
     assert all((np.diff(one) > 0).all() for one in found)
     assert not np.array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found, judging.draws(50, 3, 7))
-    assert judging.draws(50, 0) == []
+    np.testing.assert_array_equal(found, judging.draw_subsets(50, 3, 7))
+    assert judging.draw_subsets(50, 0) == []
 
 
 def test_clusterings_that_differ_in_numbers_only_are_alike() -> None:
     labels = np.array([0, 0, 1, 1, -1, 2])
-    assert judging.alike(labels, np.array([5, 5, 0, 0, 3, 1])) == (pytest.approx(1), pytest.approx(1))
-    assert judging.alike(labels, np.array([0, 1, 0, 1, 0, 1]))[0] < 0.1
+    assert judging.compare_clusterings(labels, np.array([5, 5, 0, 0, 3, 1])) == (pytest.approx(1), pytest.approx(1))
+    assert judging.compare_clusterings(labels, np.array([0, 1, 0, 1, 0, 1]))[0] < 0.1
 
 
 # ---- ranking
@@ -107,7 +109,7 @@ def test_a_ranking_by_hand() -> None:
     """On a line: 0 and 1 are of a, 2.5 of b, 3 of a, 9 of b. Asked for 0: a b a b; for 2.5: a a a b ..."""
     rows = np.array([[0.0], [1.0], [2.5], [3.0], [9.0]], np.float32)
     labels = np.array([0, 0, 1, 0, 1])
-    found = judging.ranking(rows, labels, "l2")
+    found = judging.measure_ranking(rows, labels, "l2")
     assert found is not None
     # 0: 1 2.5 3 9 -> a b a b; 1: 0 2.5 3 9 -> a b a b; 2.5: 3 1 0 9 -> a a a b; 3: 2.5 1 0 9 -> b a a b
     # 9: 3 2.5 1 0 -> a b a a
@@ -131,7 +133,7 @@ def test_a_ranking_is_that_of_exact_search(metric: Metric) -> None:
         precision.append(metrics.average_precision_score(right, found.scores[one][others]))
         first.append(right[0])
         ten.append(right[:10].mean())
-    ours = judging.ranking(rows, label, metric)
+    ours = judging.measure_ranking(rows, label, metric)
     assert ours is not None
     wanted = (np.mean(first), np.mean(ten), np.mean(precision))
     np.testing.assert_allclose(ours[:3], wanted, atol=1e-6)
@@ -140,18 +142,18 @@ def test_a_ranking_is_that_of_exact_search(metric: Metric) -> None:
 def test_rows_alone_with_their_label_are_no_queries() -> None:
     rows, label = blobs(40, 3)
     label[:4] = [10, 11, 12, 13]
-    found = judging.ranking(rows, label)
+    found = judging.measure_ranking(rows, label)
     assert found is not None
     assert (found.queries, found.alone) == (36, 4)
-    assert judging.ranking(rows, np.arange(40)) is None
+    assert judging.measure_ranking(rows, np.arange(40)) is None
 
 
 def test_queries_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, label = blobs(600)
-    whole, some = judging.ranking(rows, label), judging.ranking(rows, label, sample=200, random_state=1)
+    whole, some = judging.measure_ranking(rows, label), judging.measure_ranking(rows, label, sample=200, random_state=1)
     assert whole is not None
     assert some is not None
     assert some.queries == 200
     assert some.mean_average_precision == pytest.approx(whole.mean_average_precision, abs=0.05)
     monkeypatch.setattr(judging, "CELLS", 1000)  # one query at a time
-    np.testing.assert_allclose(judging.ranking(rows, label), whole)
+    np.testing.assert_allclose(judging.measure_ranking(rows, label), whole)

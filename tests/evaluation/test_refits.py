@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from indexers.types import LEVELS
 from retrieval import Collection
-from retrieval.evaluation.refits import TreeAgain, partitions_again
+from retrieval.evaluation.refits import TreeRefit, make_partition_refit
 from tests.clusters.test_browse import families
 
 __all__ = ["families"]
@@ -20,10 +20,10 @@ def test_levels_of_all_items_are_the_collections_own(families: Collection) -> No
     with families._catalogue.snapshot() as snapshot:
         clustering = snapshot.clusters.clustering(view.space.id)
     assert clustering is not None
-    again, items = TreeAgain(view.space, clustering.levels), view.flat.index.ids()
+    again, items = TreeRefit(view.space, clustering.levels), view.flat.index.ids()
     rows = view.flat.index.take(items)
     for place, level in enumerate(LEVELS):
-        found = again.level(place)(rows)
+        found = again.make_level_refit(place)(rows)
         stored = families.clusters(level)
         wanted = np.full(len(items), -1)
         for number, one in enumerate(stored):
@@ -37,5 +37,5 @@ def test_partitions_are_as_many(families: Collection) -> None:
     view = families._spaces.current
     assert view is not None
     rows = view.flat.index.take(view.flat.index.ids())
-    assert len(np.unique(partitions_again(6)(rows))) == 6
-    assert len(partitions_again(500)(rows[:20])) == 20
+    assert len(np.unique(make_partition_refit(6)(rows))) == 6
+    assert len(make_partition_refit(500)(rows[:20])) == 20

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from indexers.errors import BadQuery, UnknownPlugin
-from retrieval.evaluation.request import Method, Wanted, check, named
+from retrieval.evaluation.request import EvaluationRequest, Method, check_request, parse_methods
 from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
 
 GOOD = JudgedClustering("lite0", "medium", "level", clusters=3, loose=0.1, ami=0.5, silhouette=0.2)
@@ -23,9 +23,12 @@ def evaluation(**more: Any) -> Evaluation:
 
 
 def test_methods_are_named_with_their_parameters() -> None:
-    assert named(["kmeans", ("kmeans", {"n_init": 2})]) == (Method("kmeans", {}), Method("kmeans", {"n_init": 2}))
+    assert parse_methods(["kmeans", ("kmeans", {"n_init": 2})]) == (
+        Method("kmeans", {}),
+        Method("kmeans", {"n_init": 2}),
+    )
     assert Method("kmeans", {"n_init": 2, "init": "random"}).title == 'kmeans n_init=2 init="random"'
-    assert named([]) == ()
+    assert parse_methods([]) == ()
 
 
 @pytest.mark.parametrize(
@@ -36,17 +39,17 @@ def test_methods_are_named_with_their_parameters() -> None:
         ([7], "a method is a name, or a name and its parameters; got 7"),
         ([("kmeans",)], "a method is a name"),
         ([("kmeans", 3)], "a method is a name"),
-        ([("kmeans", {"a": {1}})], "the parameters of kmeans are JSON values"),
+        ([("kmeans", {"a": {1}})], "the parameters of kmeans must be JSON values"),
     ],
 )
 def test_what_is_no_method_is_refused(methods: Any, said: str) -> None:
     with pytest.raises(BadQuery, match=said):
-        named(methods)
+        parse_methods(methods)
 
 
 def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(UnknownPlugin, match=r"there is no clusterer 'foo'; there are: .*kmeans"):
-        named(["foo"])
+        parse_methods(["foo"])
 
 
 @pytest.mark.parametrize(
@@ -62,10 +65,10 @@ def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
     ],
 )
 def test_what_can_not_be_asked(wrong: dict[str, Any], said: str) -> None:
-    good = Wanted(None, (), None, None, 0, 100, 0)
-    check(good)
+    good = EvaluationRequest(None, (), None, None, 0, 100, 0)
+    check_request(good)
     with pytest.raises(BadQuery, match=said):
-        check(good._replace(**wrong))
+        check_request(good._replace(**wrong))
 
 
 def test_the_record_is_honest_and_json() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from indexers import plugins
 from indexers.clusterers import KMeans
-from retrieval.evaluation.metrics import draws
-from retrieval.evaluation.trials import TrialFailed, tried
+from retrieval.evaluation.metrics import draw_subsets
+from retrieval.evaluation.trials import TrialFailed, run_trial
 from tests.evaluation.test_metrics import blobs
 
 CODE = '''
@@ -75,14 +75,16 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def test_a_trial_is_the_fit_itself() -> None:
     rows, _ = blobs()
     steps: list[int] = []
-    parts = draws(len(rows), 2)
-    found = tried("kmeans", {"n_init": 2}, {"n_clusters": 6, "random_state": 3}, rows, parts, lambda: steps.append(1))
+    parts = draw_subsets(len(rows), 2)
+    found = run_trial(
+        "kmeans", {"n_init": 2}, {"n_clusters": 6, "random_state": 3}, rows, parts, lambda: steps.append(1)
+    )
     wanted = KMeans(6, n_init=2, random_state=3)
     np.testing.assert_array_equal(found.labels, wanted.fit(rows).labels_)
-    for part, again in zip(parts, found.again, strict=True):
+    for part, again in zip(parts, found.draw_labels, strict=True):
         np.testing.assert_array_equal(again, wanted.fit(rows[part]).labels_)
     assert found.parameters == {"n_clusters": 6, "random_state": 3, "n_init": 2}
-    assert found.unstable is None
+    assert found.draw_failure is None
     assert found.seconds > 0
     assert len(steps) == 3
 
@@ -90,7 +92,7 @@ def test_a_trial_is_the_fit_itself() -> None:
 @pytest.mark.usefixtures("installed")
 def test_one_of_another_distribution_gets_only_parameters_that_it_has() -> None:
     rows, _ = blobs()
-    found = tried("halves", {"column": 2}, {"n_clusters": 6, "random_state": 0, "least": 0.1}, rows)
+    found = run_trial("halves", {"column": 2}, {"n_clusters": 6, "random_state": 0, "least": 0.1}, rows)
     wanted = np.where(np.abs(rows[:, 2]) >= 0.1, rows[:, 2] > 0, -1)
     np.testing.assert_array_equal(found.labels, wanted)
     assert found.parameters == {"column": 2, "least": 0.1}
@@ -99,9 +101,9 @@ def test_one_of_another_distribution_gets_only_parameters_that_it_has() -> None:
 @pytest.mark.usefixtures("installed")
 def test_memory_is_measured_and_a_draw_may_fail() -> None:
     rows, _ = blobs(100)
-    found = tried("greedy", {}, {}, rows, draws(100, 2))
-    assert found.again == ()
-    assert found.unstable == "a fit of 80 of the rows failed: 80 rows are too few"
+    found = run_trial("greedy", {}, {}, rows, draw_subsets(100, 2))
+    assert found.draw_labels == ()
+    assert found.draw_failure == "a fit of 80 of the rows failed: 80 rows are too few"
     if Path("/proc/self/status").exists():
         assert found.memory is not None
         assert 60 * 2**20 < found.memory < 90 * 2**20
@@ -116,11 +118,11 @@ def test_memory_is_measured_and_a_draw_may_fail() -> None:
         ("kmeans", {"n_clusters": 500}, "n_clusters=500 clusters can't be made of n_samples=120 rows"),
         ("kmeans", {"colour": "red"}, "unexpected keyword argument 'colour'"),
         ("broken", {}, "needs the package 'no_such_package_at_all', which is not installed"),
-        ("killed", {}, "its process was killed; perhaps it wanted more memory than there is"),
+        ("killed", {}, "its process was killed; perhaps it needed more memory than there is"),
         ("crashing", {}, r"its process crashed \(SIGABRT\)"),
         ("short", {}, r"its labels_ are float64 \(3,\), not one whole number for each of 120"),
     ],
 )
 def test_what_goes_wrong_is_told(name: str, given: dict[str, object], reason: str) -> None:
     with pytest.raises(TrialFailed, match=reason):
-        tried(name, given, {}, blobs()[0])
+        run_trial(name, given, {}, blobs()[0])

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
-from retrieval.evaluation.columns import CLUSTERINGS, SPACES, known, shown
+from retrieval.evaluation.columns import CLUSTERINGS, SPACES, format_figure, select_figures
 from retrieval.pages.evaluation import html, named, remarks, summary
 from retrieval.records.evaluation import JudgedClustering
 from tests.evaluation.test_request import FAILED, GOOD, evaluation
@@ -26,11 +26,11 @@ def rows(page: str) -> dict[str, list[str]]:
 
 def test_its_numbers_are_those_of_the_record() -> None:
     found = evaluation(clusterings=(GOOD, FAST, SLOW))
-    there, figures = rows(html(found, "t")), known(found.clusterings, CLUSTERINGS)
+    there, figures = rows(html(found, "t")), select_figures(found.clusterings, CLUSTERINGS)
     assert len(figures) == 12
     for one in found.clusterings:
-        assert there[named(one)] == [shown(one, figure) for figure in figures]
-    assert there["lite0"] == ["1,280", *(shown(found.spaces[0], one) for one in SPACES), "18"]
+        assert there[named(one)] == [format_figure(one, figure) for figure in figures]
+    assert there["lite0"] == ["1,280", *(format_figure(found.spaces[0], one) for one in SPACES), "18"]
     assert there["kmeans *"][2:6] == ["0.600", "0.700", "0.800", "0.900"]
 
 
