@@ -15,7 +15,7 @@ from indexers.arrays import Ints
 from indexers.clusterers.steps.dendrogram import apply_merges
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.cuts import merges
+from indexers.tree.cuts import order_merges
 
 APART = 2.0
 """The distance at which parts that no edge joins are put together: more than any other."""
@@ -145,7 +145,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         elif self.distance_threshold is not None:
             taken = int(np.count_nonzero(self.distances_ < self.distance_threshold))
         else:
-            taken = int(np.count_nonzero(self.distances_ <= 1 - self.tree_.levels().medium))
+            taken = int(np.count_nonzero(self.distances_ <= 1 - self.tree_.choose_levels().medium))
         self.labels_ = apply_merges(self.children_[:taken], count)
         self.n_clusters_ = count - taken
 
@@ -172,7 +172,7 @@ def _dendrogram(tree: ClusterTree, count: int) -> tuple[Ints, NDArray[np.float64
             children.append((int(name[leaf]), row))
             name[leaf] = count + len(children) - 1
     copies = len(children)
-    ordered = merges(nodes)
+    ordered = order_merges(nodes)
     name[ordered] = count + copies + np.arange(len(ordered))
     roots = name[np.sort(tree.roots())]
     last = count + copies + len(ordered)

@@ -19,7 +19,7 @@ from indexers.errors import NearkinError
 from indexers.followers.base import Follower
 from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import Names
-from indexers.tree.identity import carried
+from indexers.tree.identity import carry_ids
 from indexers.types import Change, ClusterChange, ClusterRow, GroupingRow, Ids, Json, Membership, Space, Vectors
 from indexers.vectors.base import scale_to_unit
 
@@ -116,7 +116,7 @@ class ClusteringFollower(Follower):
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
         before[np.searchsorted(items, old.items)] = old.labels[:, 0]
         after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
-        found = carried(before, after, writing.clusters.first_new(), fitted.name)
+        found = carry_ids(before, after, writing.clusters.first_new(), fitted.name)
         labels = _public(after, found.labels)
         born = [ClusterRow(one, fitted.name, None, False, fitted.position) for one in found.born]
         writing.clusters.add(born)

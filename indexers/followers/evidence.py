@@ -41,7 +41,7 @@ SINGLY = 8
 """So few are looked up in the flat file one by one."""
 MEMBERS = 40
 """Of copies that hang together by chains so many are compared with each other, each with each."""
-COPIES = ("same pixels", "same picture")
+DUPLICATE_KINDS = ("same pixels", "same picture")
 """Kinds of pairs that are copies, the stronger one first."""
 ROWS = 8192
 """Vectors compared at a time."""
@@ -71,11 +71,11 @@ class EvidenceCollector:
         self._known: Prints | None = None
         self._number = -1  # the change that they are of
 
-    def prints(self, snapshot: Snapshot) -> Prints:
+    def read_hashes(self, snapshot: Snapshot) -> Prints:
         """The hashes of all items; kept in memory, and only what has changed is read again."""
         touched = self._touched(snapshot, self._number)
         if self._known is not None and touched is not None:
-            self._known = merged(self._known, touched, snapshot.evidence.prints(touched))
+            self._known = merge_hashes(self._known, touched, snapshot.evidence.prints(touched))
         if self._known is None or touched is None or len(self._known.items) != snapshot.evidence.count_prints():
             self._known = snapshot.evidence.prints()
         self._number = snapshot.number
@@ -89,7 +89,7 @@ class EvidenceCollector:
         found = snapshot.touched(since)
         return found if len(found) <= FEW else None
 
-    def run(self, watch: Watch | None = None) -> EvidenceReport:
+    def advance(self, watch: Watch | None = None) -> EvidenceReport:
         """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._done:
@@ -117,7 +117,7 @@ class EvidenceCollector:
         with self._catalogue.transaction() as writing:
             writing.evidence.put_prints(prints)
             if self._known is not None:
-                self._known = merged(self._known, items, writing.evidence.prints(items))
+                self._known = merge_hashes(self._known, items, writing.evidence.prints(items))
 
     def _hashed(self, one: Unprinted) -> tuple[int, int] | None:
         try:
@@ -127,9 +127,9 @@ class EvidenceCollector:
 
     # ---- a picture that is not there
 
-    def candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> Iterable[int]:
+    def find_candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> Iterable[int]:
         """The items that it may be a copy of. `vector`: its own, prepared for the flat file, float32 (1, dimension)."""
-        prints, found = self.prints(snapshot), hashes.perceptual(image)
+        prints, found = self.read_hashes(snapshot), hashes.perceptual(image)
         bits = np.minimum(
             hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
             hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
@@ -138,7 +138,7 @@ class EvidenceCollector:
         chosen: list[int] = np.union1d(near, prints.items[bits <= RADIUS]).tolist()
         return chosen
 
-    def proofs(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
+    def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
         """What is proven about the picture, in full, and each item whose own picture can be had; and the kind."""
         some, mine = list(items), seeing.features(image)
         with self._catalogue.snapshot() as snapshot:
@@ -156,7 +156,7 @@ class EvidenceCollector:
 
     def _compare(self, pool: ThreadPoolExecutor) -> int:
         with self._catalogue.snapshot() as snapshot:
-            prints = self.prints(snapshot)
+            prints = self.read_hashes(snapshot)
         fresh = np.flatnonzero(~prints.compared)
         verified = 0
         for start in range(0, len(fresh), BATCH):
@@ -206,9 +206,9 @@ class EvidenceCollector:
     def _complete(self, pool: ThreadPoolExecutor) -> int:
         """Copies of copies are candidates too, whose vectors and hashes lie too far apart to have told."""
         with self._catalogue.snapshot() as snapshot:
-            prints = self.prints(snapshot)
-            pairs = [(row.a, row.b) for row in snapshot.evidence.pairs(SAME, COPIES)]
-            sets = [one for one in components(pairs) if len(one) <= MEMBERS]
+            prints = self.read_hashes(snapshot)
+            pairs = [(row.a, row.b) for row in snapshot.evidence.pairs(SAME, DUPLICATE_KINDS)]
+            sets = [one for one in find_components(pairs) if len(one) <= MEMBERS]
             both = [pair for one in sets for pair in combinations(sorted(one), 2)]
             a, b = (np.array([pair[side] for pair in both], np.int64) for side in (0, 1))
             new = ~snapshot.evidence.compared(a, b)
@@ -268,7 +268,7 @@ class EvidenceCollector:
             return None
 
 
-def merged(known: Prints, items: Sequence[int], now: Prints) -> Prints:
+def merge_hashes(known: Prints, items: Sequence[int], now: Prints) -> Prints:
     """What is known with what is now known of some items (nothing, of those that are gone)."""
     keep = ~np.isin(known.items, items)
     parts = [np.concatenate([old[keep], new]) for old, new in zip(known, now, strict=True)]
@@ -276,7 +276,7 @@ def merged(known: Prints, items: Sequence[int], now: Prints) -> Prints:
     return Prints(*(part[order] for part in parts))
 
 
-def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
+def find_components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
     """The sets of items that pairs connect."""
     owner: dict[int, set[int]] = {}
     for a, b in pairs:

@@ -18,9 +18,9 @@ from indexers.catalogue.transaction import Transaction
 from indexers.errors import StoredFileDamaged, UsageError
 from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollower
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.cuts import MEMBERS
-from indexers.tree.fixed_point import fingerprints, rounded
-from indexers.tree.identity import carried
+from indexers.tree.cuts import MIN_CLUSTER_SIZE
+from indexers.tree.fixed_point import compute_fingerprints, round_vectors
+from indexers.tree.identity import carry_ids
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS, Change, ClusterChange, Clustering, ClusterRow, Ids, Membership, Space, Vectors
 from indexers.vectors.searcher import Searcher
@@ -73,9 +73,9 @@ class TreeFollower(StoredFollower):
         renewed = self._renewed
         there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
         gone = np.array([one.item for one in changes if one.what == "vector removed"], np.int64)
-        there, gone = there[self._flat.index.has(there)], gone[self.tree.items.there(gone)]
+        there, gone = there[self._flat.index.has(there)], gone[self.tree.items.has(gone)]
         vectors = self._flat.index.take(there)
-        pairs = self.graph.update(gone, there, fingerprints(rounded(vectors)), self._find)
+        pairs = self.graph.update(gone, there, compute_fingerprints(round_vectors(vectors)), self._find)
         self.tree.update(there, vectors, gone, pairs.new, pairs.gone)
         self._made = self._made or self.position == 0
         self._renewed, self._due = renewed, snapshot.number
@@ -133,7 +133,7 @@ class TreeFollower(StoredFollower):
         grown = before is not None and before.items < SETTLED and count >= max(2 * before.items, 1)
         if before and not grown and not self._renewed:
             return before._replace(position=self.position)
-        found = self.tree.levels()
+        found = self.tree.choose_levels()
         return Clustering(self.position, (found.coarse, found.medium, found.fine), count, self.position)
 
     def _remembered(self, writing: Transaction, before: Clustering | None) -> Membership:
@@ -148,8 +148,8 @@ class TreeFollower(StoredFollower):
 
     def cut_clusters(self, threshold: float) -> Ids:
         """The cluster of each item (of `tree.items.ids()`) at a cut, by its node + 1; 0 where it is loose."""
-        node = self.tree.labels(threshold=threshold).node
-        return np.where(np.bincount(node)[node] >= MEMBERS, node + 1, 0) if len(node) else node
+        node = self.tree.cut(threshold=threshold).nodes
+        return np.where(np.bincount(node)[node] >= MIN_CLUSTER_SIZE, node + 1, 0) if len(node) else node
 
     def _carried(
         self, writing: Transaction, old: Membership, items: Ids, levels: Clustering
@@ -163,7 +163,7 @@ class TreeFollower(StoredFollower):
             before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
             before[np.searchsorted(items, old.items)] = old.labels[:, place]
             after[np.searchsorted(items, here)] = self.cut_clusters(levels.levels[place])
-            found = carried(before, after, next_id, level)
+            found = carry_ids(before, after, next_id, level)
             labels[:, place] = found.labels
             changes += found.changes
             born += [ClusterRow(one, level, None, False, self.position) for one in found.born]
@@ -176,7 +176,7 @@ class TreeFollower(StoredFollower):
         self, writing: Transaction, items: Ids, labels: NDArray[np.int64], known: Membership | None
     ) -> Membership:
         """Write who moved; the membership of now."""
-        here = self.tree.items.there(items)
+        here = self.tree.items.has(items)
         since = np.full(len(items), self.position)
         fresh = np.ones(len(items), bool)
         if known is not None:
@@ -212,8 +212,8 @@ class TreeFollower(StoredFollower):
     # ---- keeping
 
     def write(self, path: Path) -> None:
-        arrays = {f"graph_{name}": array for name, array in self.graph.state().items()}
-        arrays |= {f"tree_{name}": array for name, array in self.tree.state().items()}
+        arrays = {f"graph_{name}": array for name, array in self.graph.to_arrays().items()}
+        arrays |= {f"tree_{name}": array for name, array in self.tree.to_arrays().items()}
         with open(path, "xb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -225,7 +225,7 @@ class TreeFollower(StoredFollower):
             for kind in ("graph_", "tree_")
         }
         try:
-            self.graph, self.tree = NeighbourGraph.from_state(parts["graph_"]), ClusterTree.from_state(parts["tree_"])
+            self.graph, self.tree = NeighbourGraph.from_arrays(parts["graph_"]), ClusterTree.from_arrays(parts["tree_"])
         except (KeyError, UsageError) as error:
             raise StoredFileDamaged(f"{path} is not a tree of this version: {error}") from error
 

@@ -14,14 +14,14 @@ from indexers.errors import UsageError
 from indexers.tree import cuts
 from indexers.tree import persistence as saved
 from indexers.tree.fixed_point import SCALE
-from indexers.tree.leaves import Change, changed, checked
-from indexers.tree.levels import Levels, levels
+from indexers.tree.leaves import TreeChange, apply_change, check_change
+from indexers.tree.levels import LevelThresholds, choose_levels
 from indexers.tree.state import TreeState
 from indexers.tree.update import Update
 
 
 @dataclass(frozen=True)
-class Changed:
+class UpdateResult:
     """What came out different in an update.
 
     born: int64, nodes whose set of items existed at no place of the tree before. died: uint64, the content hashes of
@@ -31,15 +31,15 @@ class Changed:
 
     born: Ints
     died: NDArray[np.uint64]
-    looked: int
+    examined: int
 
 
 @dataclass(frozen=True)
-class Labels:
+class Cut:
     """items: int64 ids, sorted. node: int64, the cluster of each, by its topmost node."""
 
     items: Ints
-    node: Ints
+    nodes: Ints
 
 
 class ClusterTree(TreeState):
@@ -61,7 +61,7 @@ class ClusterTree(TreeState):
         return len(self.items.ids())
 
     def __repr__(self) -> str:
-        leaves = int(self.rounds.count[0])
+        leaves = int(self.rounds.counts[0])
         return f"ClusterTree({self.dimension}, limit={self.limit}): {len(self)} items, {leaves} leaves"
 
     def update(
@@ -71,7 +71,7 @@ class ClusterTree(TreeState):
         removed: ArrayLike = (),
         new_pairs: ArrayLike = (),
         gone_pairs: ArrayLike = (),
-    ) -> Changed:
+    ) -> UpdateResult:
         """Items come, go and change, and so do edges of the neighbour graph.
 
         added: ids, (n,), below 2^31; one that is there already gets another vector. vectors: (n, dimension), of any
@@ -82,21 +82,21 @@ class ClusterTree(TreeState):
         Raises UsageError (BadVector for vectors) before anything is changed.
         """
         ids = np.asarray(added, np.int64).ravel()
-        change = Change(
+        change = TreeChange(
             ids,
             np.asarray(np.empty((0, self.dimension)) if vectors is None else vectors),
             np.asarray(removed, np.int64).ravel(),
             np.asarray(new_pairs, np.int64).reshape(-1, 2),
             np.asarray(gone_pairs, np.int64).reshape(-1, 2),
         )
-        checked(self.items, self.dimension, change)
-        leaves = changed(self.nodes, self.items, change)
+        check_change(self.items, self.dimension, change)
+        leaves = apply_change(self.nodes, self.items, change)
         work = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
         work.run(leaves)
         created = np.concatenate([NONE, *work.created])
         died = work.died
         born_content, died_content = self.nodes.content[created], self.nodes.content[died]
-        result = Changed(
+        result = UpdateResult(
             created[~np.isin(born_content, died_content)],
             died_content[~np.isin(died_content, born_content)],
             work.looked,
@@ -107,7 +107,7 @@ class ClusterTree(TreeState):
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
-    def labels(self, threshold: float | None = None, count: int | None = None) -> Labels:
+    def cut(self, threshold: float | None = None, count: int | None = None) -> Cut:
         """Cut at a similarity, or into a number of clusters (as near as leaves and separate parts allow).
 
         A similarity is that of two merged nodes, averaged over all pairs of their items; but never more than the
@@ -118,26 +118,30 @@ class ClusterTree(TreeState):
         if count is not None and count < 1:
             raise UsageError(f"count is {count}; a cut has at least one cluster")
         nodes = self.nodes
-        taken = cuts.taken_at(nodes, threshold) if threshold is not None else cuts.taken_until(nodes, count or 1)
+        taken = (
+            cuts.select_merges_at(nodes, threshold)
+            if threshold is not None
+            else cuts.select_merges_for_count(nodes, count or 1)
+        )
         items = self.items.ids()
-        return Labels(items, cuts.tops(nodes, taken)[self.items.leaf[items]])
+        return Cut(items, cuts.find_tops(nodes, taken)[self.items.leaf[items]])
 
-    def threshold(self, count: int) -> float:
+    def find_threshold(self, count: int) -> float:
         """A similarity at which a cut has the number of clusters of at least five items (what people count) that is
         nearest to `count`; of several the one from which it is farthest to the next merge."""
-        return cuts.threshold(self.nodes, count)
+        return cuts.find_threshold(self.nodes, count)
 
-    def levels(self) -> Levels:
+    def choose_levels(self) -> LevelThresholds:
         """Similarities that suit people, chosen from the tree as it is now; see levels.levels."""
-        return levels(self.nodes)
+        return choose_levels(self.nodes)
 
     def members(self, node: int) -> Ints:
         """The items of a node, sorted."""
-        return self.items.of(cuts.below(self.nodes, node))
+        return self.items.in_leaves(cuts.find_leaves(self.nodes, node))
 
     def merges(self) -> Ints:
         """All merges, most similar first, children before parents: node numbers."""
-        return cuts.merges(self.nodes)
+        return cuts.order_merges(self.nodes)
 
     def children(self, node: int) -> tuple[int, int] | None:
         """The two halves of a merge; none for a leaf."""
@@ -153,15 +157,15 @@ class ClusterTree(TreeState):
         there = self.nodes.size[: self.nodes.used] > 0
         return np.flatnonzero(there & (self.nodes.parent[: self.nodes.used] < 0))
 
-    def size(self, nodes: ArrayLike) -> Ints:
+    def sizes(self, nodes: ArrayLike) -> Ints:
         """Items of each node."""
         return self.nodes.size[np.asarray(nodes, np.int64)]
 
-    def height(self, nodes: ArrayLike) -> NDArray[np.float64]:
+    def heights(self, nodes: ArrayLike) -> NDArray[np.float64]:
         """The similarity at which each node came together, 1 for a leaf."""
         return self.nodes.height[np.asarray(nodes, np.int64)]
 
-    def content(self, nodes: ArrayLike) -> NDArray[np.uint64]:
+    def contents(self, nodes: ArrayLike) -> NDArray[np.uint64]:
         """A hash of the items of each node, the same wherever and whenever the same vectors are together."""
         return self.nodes.content[np.asarray(nodes, np.int64)]
 
@@ -169,27 +173,27 @@ class ClusterTree(TreeState):
         """The sum of the unit vectors of each node's items, exact in units of 1/4000, (n, dimension)."""
         found = np.empty((len(np.atleast_1d(np.asarray(nodes))), self.dimension))
         for place, node in enumerate(np.atleast_1d(np.asarray(nodes, np.int64)).tolist()):
-            kept = cuts.kept(self.nodes, node)
+            kept = cuts.find_summed_nodes(self.nodes, node)
             found[place] = self.nodes.sums.get(self.nodes.row[kept], "f8").sum(0)
         return found / SCALE
 
     # ---- keeping ----------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The tree as plain arrays, vectors included."""
-        return saved.state(self)
+        return saved.collect_arrays(self)
 
     @classmethod
-    def from_state(cls, arrays: Mapping[str, NDArray[Any]]) -> ClusterTree:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> ClusterTree:
         """A tree as `state` gave it. Raises UsageError for another format."""
         about = arrays["about"]
         if int(about[0]) != saved.FORMAT:
             raise UsageError(f"the tree's format is {int(about[0])}, this program reads {saved.FORMAT}; build it anew")
         tree = cls(int(about[1]), int(about[2]))
-        saved.restore(tree, arrays)
+        saved.restore_tree(tree, arrays)
         return tree
 
     @property
     def nbytes(self) -> dict[str, int]:
         """Memory: `vectors` (the leaves', in fixed point), `graph` (leaf lists), and the `tree` itself."""
-        return saved.nbytes(self)
+        return saved.count_bytes(self)

@@ -75,7 +75,7 @@ class Crown:
             dots[:left, :left] = self.dots[:left, :left]
             self.dots = dots
         base, size = self.base, nodes.size
-        across = nodes.sums.crossed(nodes.row[fresh], nodes.row[base], size[fresh], size[base])
+        across = nodes.sums.multiply_all(nodes.row[fresh], nodes.row[base], size[fresh], size[base])
         self.dots[left : len(base), : len(base)] = across
         self.dots[: len(base), left : len(base)] = across.T
 

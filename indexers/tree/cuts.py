@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from indexers.arrays import NONE, Ints
 from indexers.tree.nodes import Nodes
 
-MEMBERS = 5
+MIN_CLUSTER_SIZE = 5
 """Items that make a cluster; fewer are loose."""
 
 
-def merges(nodes: Nodes) -> Ints:
+def order_merges(nodes: Nodes) -> Ints:
     """All merges, the most similar first and children before parents, int64 slots. Equally similar ones are ordered by
     size and then key, so that the order depends on the tree alone."""
     slots = np.flatnonzero(nodes.left[: nodes.used] >= 0)
     return slots[np.lexsort((nodes.key[slots], nodes.size[slots], -nodes.height[slots]))]
 
 
-def tops(nodes: Nodes, taken: Ints) -> Ints:
+def find_tops(nodes: Nodes, taken: Ints) -> Ints:
     """For every slot the topmost node above it when only the merges `taken` are made."""
     top = np.arange(nodes.used)
     for side in (nodes.left, nodes.right):
@@ -31,27 +31,27 @@ def tops(nodes: Nodes, taken: Ints) -> Ints:
         top = further
 
 
-def taken_at(nodes: Nodes, threshold: float) -> Ints:
+def select_merges_at(nodes: Nodes, threshold: float) -> Ints:
     """The merges of at least a similarity."""
     inner = nodes.left[: nodes.used] >= 0
     return np.flatnonzero(inner & (nodes.height[: nodes.used] >= threshold))
 
 
-def taken_until(nodes: Nodes, count: int) -> Ints:
+def select_merges_for_count(nodes: Nodes, count: int) -> Ints:
     """The merges that leave `count` clusters, or as near as the number of leaves and of separate parts allows."""
-    ordered = merges(nodes)
+    ordered = order_merges(nodes)
     leaves = int(np.count_nonzero(nodes.old.birth[: nodes.used] == 0))
     return ordered[: max(leaves - count, 0)]
 
 
-def threshold(nodes: Nodes, count: int) -> float:
+def find_threshold(nodes: Nodes, count: int) -> float:
     """A similarity at which a cut has the number of clusters of at least MEMBERS items that is nearest to `count`; of
     several the one from which it is farthest to the next merge."""
-    ordered = merges(nodes)
+    ordered = order_merges(nodes)
     if not len(ordered):
         return 0.0
     height = nodes.height[ordered]
-    large = nodes.size >= MEMBERS
+    large = nodes.size >= MIN_CLUSTER_SIZE
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
     gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
     there = int(np.count_nonzero(large[leaves])) + np.cumsum(gained)
@@ -59,10 +59,10 @@ def threshold(nodes: Nodes, count: int) -> float:
     off = np.abs(there[possible] - count)
     possible = possible[off == off.min()]
     gap = height[possible] - np.append(height, -1.0)[possible + 1]
-    return between(height, int(possible[np.argmax(gap)]))
+    return choose_threshold(height, int(possible[np.argmax(gap)]))
 
 
-def below(nodes: Nodes, node: int) -> Ints:
+def find_leaves(nodes: Nodes, node: int) -> Ints:
     """The leaves of a node."""
     leaves, front = [NONE], np.array([node], np.int64)
     while len(front):
@@ -72,7 +72,7 @@ def below(nodes: Nodes, node: int) -> Ints:
     return np.sort(np.concatenate(leaves))
 
 
-def kept(nodes: Nodes, node: int) -> Ints:
+def find_summed_nodes(nodes: Nodes, node: int) -> Ints:
     """The topmost nodes within a node whose sums are kept."""
     found, front = [NONE], np.array([node], np.int64)
     while len(front):
@@ -83,6 +83,6 @@ def kept(nodes: Nodes, node: int) -> Ints:
     return np.concatenate(found)
 
 
-def between(height: NDArray[np.float64], place: int) -> float:
+def choose_threshold(height: NDArray[np.float64], place: int) -> float:
     """A similarity that takes the merges up to `place` and no more, as far from the two next ones as can be."""
     return float(height[place] if place + 1 == len(height) else (height[place] + height[place + 1]) / 2)

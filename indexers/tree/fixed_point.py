@@ -18,11 +18,11 @@ UNIT = float(SCALE * SCALE)
 """The product of a rounded unit vector with itself, nearly."""
 BLOCK = 256
 """Vectors handled at once: they fit the processor's cache."""
-FLOAT64 = 2**29
+FLOAT64_LIMIT = 2**29
 """n_A n_B below which float64 products are exact."""
 
 
-def rounded(vectors: NDArray[np.floating]) -> NDArray[np.int16]:
+def round_vectors(vectors: NDArray[np.floating]) -> NDArray[np.int16]:
     """Vectors of any length, (n, d), brought to unit length and to fixed point. A zero vector stays zero."""
     found = np.empty(vectors.shape, np.int16)
     for start in range(0, len(vectors), BLOCK):
@@ -34,7 +34,7 @@ def rounded(vectors: NDArray[np.floating]) -> NDArray[np.int16]:
     return found
 
 
-def fingerprints(vectors: NDArray[np.int16]) -> NDArray[np.uint64]:
+def compute_fingerprints(vectors: NDArray[np.int16]) -> NDArray[np.uint64]:
     """64 bits of each row's bytes: equal for exact copies. Two different vectors among a million share one with a
     probability of 3e-8; they would count as copies."""
     rows = np.ascontiguousarray(vectors, dtype="<i2")
@@ -42,7 +42,7 @@ def fingerprints(vectors: NDArray[np.int16]) -> NDArray[np.uint64]:
     return np.fromiter(found, np.uint64, len(rows))
 
 
-def contents(prints: NDArray[np.uint64], copies: NDArray[np.int64]) -> NDArray[np.uint64]:
+def hash_contents(prints: NDArray[np.uint64], copies: NDArray[np.int64]) -> NDArray[np.uint64]:
     """What a leaf adds to the content hash of all nodes above it, which is the sum modulo 2^64 (splitmix64 of the
     fingerprint, once per copy)."""
     mixed = prints + np.uint64(0x9E3779B97F4A7C15)

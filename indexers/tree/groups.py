@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NONE, Ints, distinct, grown
-from indexers.tree.fixed_point import FLOAT64, UNIT
+from indexers.tree.fixed_point import FLOAT64_LIMIT, UNIT
 from indexers.tree.linkage import average_linkage
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import Lists, Sums
+from indexers.tree.storage import SlotLists, Sums
 
 CELLS = 2_000_000
 """Numbers in one batch of groups that merge at once: 16 MB."""
@@ -31,7 +31,7 @@ class Groups:
         self.round = np.full(capacity, -1, np.int16)
         self.used = 0
         self.free: list[int] = []
-        self.lists = Lists(capacity)
+        self.lists = SlotLists(capacity)
 
     def allocate(self, count: int) -> Ints:
         again = self.free[len(self.free) - min(count, len(self.free)) :]
@@ -67,13 +67,13 @@ class Groups:
         first = place < length[owner] // 2
         return values[first], values[~first]
 
-    def of(self, nodes: Nodes, slots: Ints, at: int) -> Ints:
+    def find_groups(self, nodes: Nodes, slots: Ints, at: int) -> Ints:
         """The groups in which the nodes were in a round of the old tree."""
         groups = nodes.groups.get(slots)[1]
         return distinct(groups[self.round[groups] == at])
 
 
-def best_links(nodes: Nodes, source: Ints, target: Ints, similarity: NDArray[np.float64]) -> tuple[Ints, Ints]:
+def choose_best_links(nodes: Nodes, source: Ints, target: Ints, similarity: NDArray[np.float64]) -> tuple[Ints, Ints]:
     """Of several links from a node the one to the most similar; among equals to the smallest key."""
     order = np.lexsort((nodes.key[target], -similarity, source))
     source, target = source[order], target[order]
@@ -82,7 +82,7 @@ def best_links(nodes: Nodes, source: Ints, target: Ints, similarity: NDArray[np.
     return source[first], target[first]
 
 
-def connected(nodes: Ints, source: Ints, target: Ints) -> Ints:
+def find_components(nodes: Ints, source: Ints, target: Ints) -> Ints:
     """The group of each of the sorted `nodes`, by a number. Every node has at most one link, and the ties' order lets
     no cycle be longer than two, so that pointers jump to one root per group."""
     here = np.arange(len(nodes))
@@ -98,7 +98,7 @@ def connected(nodes: Ints, source: Ints, target: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class Merged:
+class GroupMerges:
     """Merges, children first. A member is named by its place, the i-th merge by the number of members plus i.
 
     left, right: places. size, content, least, height: what nodes.Nodes says of them, int64, uint64, int64 and float64.
@@ -112,7 +112,7 @@ class Merged:
     height: NDArray[np.float64]
 
 
-def merged(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, cap: float) -> Merged:
+def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, cap: float) -> GroupMerges:
     """Average linkage inside each of the groups that `members` holds one after another, each sorted by key.
 
     Heights are similarities of at most `cap`, the threshold of the round before: since a round considers neighbours
@@ -132,7 +132,7 @@ def merged(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, cap: fl
             place = starts[group][:, None] + np.arange(width)
             there = np.arange(width) < lengths[group][:, None]
             parts.append((np.where(there, place, starts[group][:, None]), there))
-    found: list[Merged] = []
+    found: list[GroupMerges] = []
     count = 0
     for place, there in parts:
         slots = members[place]
@@ -141,20 +141,20 @@ def merged(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, cap: fl
         found.append(_linked(nodes, members, place, dots, sizes, threshold, cap, count))
         count += len(found[-1].left)
     if not found:
-        return Merged(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
+        return GroupMerges(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
     columns = ("left", "right", "size", "content", "least", "height")
-    return Merged(*(np.concatenate([getattr(part, name) for part in found]) for name in columns))
+    return GroupMerges(*(np.concatenate([getattr(part, name) for part in found]) for name in columns))
 
 
 def _linked(
     nodes: Nodes, members: Ints, place: Ints, dots: Ints, sizes: Ints, threshold: float, cap: float, before: int
-) -> Merged:
+) -> GroupMerges:
     """Average linkage of one batch; `before` merges of other batches precede."""
     width = place.shape[1]
     result = average_linkage(dots, sizes, threshold)
     count = len(result.left)
     if not count:
-        return Merged(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
+        return GroupMerges(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
     # Each wave knows its children: what they are made of adds up.
     group, at = result.group, 0
     left, right = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -187,7 +187,7 @@ def _linked(
         least[now] = least_l  # the left one stands first in the order of keys
         height[now] = np.minimum(height[now], np.minimum(height_l, height_r))
         at += wave
-    return Merged(left, right, size, content, least, height)
+    return GroupMerges(left, right, size, content, least, height)
 
 
 def _width(lengths: Ints) -> Ints:
@@ -203,7 +203,7 @@ def _products(sums: Sums, rows: Ints, sizes: Ints) -> Ints:
     kind = "f4" if largest == 1 else "f8"
     part = sums.get(rows.ravel(), kind).reshape(*rows.shape, -1)
     dots: Ints = np.rint(part @ part.transpose(0, 2, 1)).astype(np.int64)
-    if largest * largest >= FLOAT64:
-        group, i, j = np.nonzero(sizes[:, :, None] * sizes[:, None, :] >= FLOAT64)
-        dots[group, i, j] = sums.products(rows[group, i], rows[group, j], sizes[group, i] * sizes[group, j])
+    if largest * largest >= FLOAT64_LIMIT:
+        group, i, j = np.nonzero(sizes[:, :, None] * sizes[:, None, :] >= FLOAT64_LIMIT)
+        dots[group, i, j] = sums.multiply_pairs(rows[group, i], rows[group, j], sizes[group, i] * sizes[group, j])
     return dots

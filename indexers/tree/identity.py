@@ -16,7 +16,7 @@ from indexers.types import ClusterChange, Ids, Level
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedIds:
     """labels: int64 (n,), the public id of each item, 0 where it is loose. born: new ids. changes: what happened."""
 
     labels: Ids
@@ -24,7 +24,7 @@ class Carried:
     changes: tuple[ClusterChange, ...]
 
 
-def carried(before: Ids, after: Ids, next_id: int, level: Level) -> Carried:
+def carry_ids(before: Ids, after: Ids, next_id: int, level: Level) -> CarriedIds:
     """before: int64 (n,), the old id of each of n items, 0 where it was loose or not there. after: int64 (n,), its new
     cluster by any positive numbers, 0 where it is loose now, -1 where it is gone. `next_id`: for the first born one.
 
@@ -45,7 +45,7 @@ def carried(before: Ids, after: Ids, next_id: int, level: Level) -> Carried:
     ids[fresh] = next_id + np.arange(len(fresh))
     born = tuple(ids[fresh].tolist())
     labels[open_] = ids[new]
-    return Carried(labels, born, _changes(before, ids[new], born, level))
+    return CarriedIds(labels, born, _changes(before, ids[new], born, level))
 
 
 def _settled(before: Ids, after: Ids, labels: Ids) -> NDArray[np.bool_]:

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from indexers.arrays import Ints, contains, distinct, grown
 from indexers.errors import BadVector, UsageError
-from indexers.tree.fixed_point import contents, fingerprints, rounded
+from indexers.tree.fixed_point import compute_fingerprints, hash_contents, round_vectors
 from indexers.tree.nodes import NEVER, Nodes
-from indexers.tree.rounds import THRESHOLDS, Leaves
+from indexers.tree.rounds import THRESHOLDS, LeafChanges
 
 LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Change:
+class TreeChange:
     """What a caller brings: see ClusterTree.update."""
 
     added: Ints
@@ -39,7 +39,7 @@ class Items:
     def ids(self) -> Ints:
         return np.flatnonzero(self.leaf >= 0)
 
-    def there(self, ids: Ints) -> NDArray[np.bool_]:
+    def has(self, ids: Ints) -> NDArray[np.bool_]:
         inside = (ids >= 0) & (ids < len(self.leaf))
         inside[inside] = self.leaf[ids[inside]] >= 0
         return inside
@@ -53,7 +53,7 @@ class Items:
         distinct_leaves = distinct(leaves)
         self.leaves = dict(zip(nodes.key[distinct_leaves].tolist(), distinct_leaves.tolist(), strict=True))
 
-    def of(self, leaves: Ints) -> Ints:
+    def in_leaves(self, leaves: Ints) -> Ints:
         """The items of the given leaves, sorted."""
         found = [self.first[leaves].astype(np.int64)]
         if self.more:
@@ -98,7 +98,7 @@ class Items:
                 self.more[new] = self.more.pop(old)
 
 
-def checked(items: Items, dimension: int, change: Change) -> None:
+def check_change(items: Items, dimension: int, change: TreeChange) -> None:
     """Refuse what can't be done before anything is done."""
     added, removed = change.added, change.removed
     if change.vectors.shape != (len(added), dimension):
@@ -113,30 +113,30 @@ def checked(items: Items, dimension: int, change: Change) -> None:
     for what, ids in (("added", added), ("removed", removed)):
         if len(distinct(ids)) < len(ids):
             raise UsageError(f"an item is {what} twice in one update; name it once")
-    unknown = removed[~items.there(removed)]
+    unknown = removed[~items.has(removed)]
     if len(unknown):
         raise UsageError(f"item {unknown[0]} is to be removed and is not in the tree")
     for what, pairs, fine in (
         ("new", change.new_pairs, _after(items, change)),
-        ("gone", change.gone_pairs, items.there(change.gone_pairs.ravel())),
+        ("gone", change.gone_pairs, items.has(change.gone_pairs.ravel())),
     ):
         if not fine.all():
             raise UsageError(f"a {what} pair names item {pairs.ravel()[~fine][0]}, which is not in the tree")
 
 
-def _after(items: Items, change: Change) -> NDArray[np.bool_]:
+def _after(items: Items, change: TreeChange) -> NDArray[np.bool_]:
     ids = change.new_pairs.ravel()
-    kept = items.there(ids) & ~contains(np.sort(change.removed), ids)
+    kept = items.has(ids) & ~contains(np.sort(change.removed), ids)
     return kept | contains(np.sort(change.added), ids)
 
 
-def changed(nodes: Nodes, items: Items, change: Change) -> Leaves:
+def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
     """Bring items, leaves and their edges up to date. Raises UsageError before anything is written if an edge is said
     to vanish that is not there, or one of an item that goes is not said to vanish."""
     added = change.added
-    leaving = distinct(np.concatenate([change.removed, added[items.there(added)]]))
-    vectors = rounded(change.vectors)
-    prints = fingerprints(vectors)
+    leaving = distinct(np.concatenate([change.removed, added[items.has(added)]]))
+    vectors = round_vectors(change.vectors)
+    prints = compute_fingerprints(vectors)
     entered = np.array([items.leaves.get(value, -1) for value in prints.tolist()], np.int64)
     # Leaves whose number of items changes are other leaves from now on.
     met, moves = _counted(items.leaf[leaving].astype(np.int64), entered[entered >= 0])
@@ -185,7 +185,7 @@ def changed(nodes: Nodes, items: Items, change: Change) -> Leaves:
         nodes, _mapped(before, after, owners), _mapped(before, after, owner), _mapped(before, after, near), new_pairs
     )
     ends = distinct(np.concatenate([direct[~contains(before, direct)], new_pairs.ravel()]))
-    return Leaves(
+    return LeafChanges(
         dirty,
         before,
         ends[~contains(dirty, ends)],
@@ -232,7 +232,7 @@ def _new_leaves(
 ) -> None:
     """Leaves of the vectors that `order` names, one after another."""
     nodes.size[slots], nodes.key[slots], nodes.least[slots] = copies, prints, slots
-    nodes.content[slots] = contents(prints, copies)
+    nodes.content[slots] = hash_contents(prints, copies)
     one, more = np.flatnonzero(copies == 1), np.flatnonzero(copies > 1)
     nodes.row[slots[one]] = nodes.sums.add(vectors, order[one])
     nodes.row[slots[more]] = nodes.sums.add(vectors[order[more]].astype(np.int64) * copies[more, None])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import Ints, distinct
-from indexers.tree.cuts import MEMBERS, between, kept, merges, tops
+from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_summed_nodes, find_tops, order_merges
 from indexers.tree.nodes import Nodes
 
 CANDIDATES = 96
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Levels:
+class LevelThresholds:
     """Similarities at which to cut, coarse <= medium <= fine."""
 
     coarse: float
@@ -45,7 +45,7 @@ class Edges:
         return cls(np.concatenate([one, other]), np.concatenate([other, one]))
 
 
-def levels(nodes: Nodes) -> Levels:
+def choose_levels(nodes: Nodes) -> LevelThresholds:
     """Three cuts that suit people.
 
     *medium*: that by which a random walk over the graph of nearest neighbours is described most briefly (the map
@@ -54,32 +54,32 @@ def levels(nodes: Nodes) -> Levels:
     modularity (Newman and Girvan 2004) of the graph of the clusters of medium and their nearest ones; the graph of
     items can't say it, since it has next to no edges between clusters.
     """
-    ordered = merges(nodes)
+    ordered = order_merges(nodes)
     if not len(ordered):
-        return Levels(0.0, 0.0, 0.0)
+        return LevelThresholds(0.0, 0.0, 0.0)
     height = nodes.height[ordered]
     possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    medium = _best(nodes, ordered, possible, _leaf_graph(nodes, leaves), brevity)
+    medium = _best(nodes, ordered, possible, _leaf_graph(nodes, leaves), score_brevity)
     coarse = medium
-    clusters = np.unique(tops(nodes, ordered[: medium + 1])[leaves])
+    clusters = np.unique(find_tops(nodes, ordered[: medium + 1])[leaves])
     if len(clusters) > 3:
-        coarse = _best(nodes, ordered, possible[possible > medium], _cluster_graph(nodes, clusters), modularity)
-    large = nodes.size >= MEMBERS
+        coarse = _best(nodes, ordered, possible[possible > medium], _cluster_graph(nodes, clusters), score_modularity)
+    large = nodes.size >= MIN_CLUSTER_SIZE
     gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
     fine = min(int(possible[np.argmax(np.cumsum(gained)[possible])]), medium)
-    return Levels(*(between(height, place) for place in (coarse, medium, fine)))
+    return LevelThresholds(*(choose_threshold(height, place) for place in (coarse, medium, fine)))
 
 
 # ---- what makes a cut good: from the share of all edges' ends that each cluster has, and that lead out of it
 
 
-def brevity(share: Floats, leaving: Floats) -> float:
+def score_brevity(share: Floats, leaving: Floats) -> float:
     """Minus the bits of a step of a random walk, but for what is the same for all cuts."""
     return 2 * _entropy(leaving) - _entropy(leaving.sum(keepdims=True)) - _entropy(leaving + share)
 
 
-def modularity(share: Floats, leaving: Floats) -> float:
+def score_modularity(share: Floats, leaving: Floats) -> float:
     return float(1 - leaving.sum() - np.sum(share**2))
 
 
@@ -113,7 +113,7 @@ def _leaf_graph(nodes: Nodes, leaves: Ints) -> Edges:
 def _cluster_graph(nodes: Nodes, clusters: Ints) -> Edges:
     """The nearest clusters of each, by average similarity."""
     count = min(NEIGHBOURS, round(len(clusters) ** 0.5))
-    sums = np.stack([nodes.sums.get(nodes.row[kept(nodes, node)]).sum(0) for node in clusters.tolist()])
+    sums = np.stack([nodes.sums.get(nodes.row[find_summed_nodes(nodes, node)]).sum(0) for node in clusters.tolist()])
     sums /= nodes.size[clusters][:, None]
     source, target = [], []
     for start in range(0, len(clusters), 1024):
@@ -151,7 +151,7 @@ def _scores(
     share = np.bincount(source, minlength=nodes.used) / total
     found, done = [], 0
     for last in lasts.tolist():
-        top = tops(nodes, ordered[done : last + 1])
+        top = find_tops(nodes, ordered[done : last + 1])
         share = np.bincount(top, share, nodes.used).astype(np.float64)
         source, target = top[source], top[target]
         across = source != target

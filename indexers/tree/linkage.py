@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Merges:
+class BatchMerges:
     """Merges of a batch in an order in which children come first.
 
     group, left, right: int64 (merges,). A member of a group is named by its column (0 .. width - 1); the i-th merge of
@@ -33,7 +33,7 @@ class Merges:
     waves: list[int]
 
 
-def average_linkage(dots: Ints, sizes: Ints, least: float) -> Merges:
+def average_linkage(dots: Ints, sizes: Ints, least: float) -> BatchMerges:
     """Merge within each group until no two nodes are at least `least` similar on average.
 
     dots: int64 (groups, width, width), products of the members' sums, changed in place. sizes: int64 (groups, width),
@@ -83,9 +83,9 @@ def average_linkage(dots: Ints, sizes: Ints, least: float) -> Merges:
             dots, average = dots[:, alive[:, None], alive], average[:, alive[:, None], alive]
     if not found:
         empty = np.empty(0, np.int64)
-        return Merges(empty, empty, empty, np.empty(0), [])
+        return BatchMerges(empty, empty, empty, np.empty(0), [])
     groups_, left, right, similar = (np.concatenate(column) for column in zip(*found, strict=True))
-    return Merges(groups_, left, right, similar, [len(wave[0]) for wave in found])
+    return BatchMerges(groups_, left, right, similar, [len(wave[0]) for wave in found])
 
 
 def _averages(dots: Ints, sizes: Ints) -> Floats:

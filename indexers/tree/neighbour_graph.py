@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from indexers.types import Ids, Vectors
 
-K = 15
+NEIGHBOURS = 15
 """Neighbours kept of each node."""
 WIDE, NARROW = 64, 24
 """Neighbours looked up: of a new node among many, which may enter lists of nodes far down its own; of all at once."""
 AGAIN = 4
 """Where copies fill the answer, so many times as many are asked for."""
 
-Find = Callable[[Ids, int], tuple[Ids, Vectors]]
+FindNeighbours = Callable[[Ids, int], tuple[Ids, Vectors]]
 """Items (n,) and a count -> the items nearest to each, (n, count), -1 where there are no more, and similarities."""
-Prints = NDArray[np.uint64]
+Fingerprints = NDArray[np.uint64]
 
 
-class Pairs(NamedTuple):
+class EdgeChanges(NamedTuple):
     """Undirected edges, (m, 2), by one item of each of the two nodes."""
 
     new: Ids
@@ -41,7 +41,7 @@ class NeighbourGraph:
     there is none. prints: uint64, the fingerprint of each node's vector.
     """
 
-    def __init__(self, k: int = K) -> None:
+    def __init__(self, k: int = NEIGHBOURS) -> None:
         self.k = k
         self.near = np.empty((0, k), np.int32)
         self.similarity = np.empty((0, k), np.float32)
@@ -61,7 +61,7 @@ class NeighbourGraph:
     def items(self) -> Ids:
         return np.flatnonzero(self.slot >= 0)
 
-    def among(self, items: Ids) -> Ids:
+    def list_neighbours(self, items: Ids) -> Ids:
         """The neighbours of each of all its items (sorted), int64 (n, k), as places among them, nearest first, -1 where
         there are fewer. The copies of an item have it as the first of theirs."""
         slot = self.slot[items]
@@ -72,7 +72,9 @@ class NeighbourGraph:
         place[copies] = np.concatenate([first[:, None], place[copies, :-1]], 1)
         return place
 
-    def update(self, removed: Ids, added: Ids, prints: Prints, find: Find) -> Pairs:
+    def update(
+        self, removed: Ids, added: Ids, fingerprints: Fingerprints, find_neighbours: FindNeighbours
+    ) -> EdgeChanges:
         """Items go, and come (with the fingerprints of their vectors; one that is there gets another vector). `find`
         must know the items as they are afterwards. Returns how the edges have changed."""
         self._seen = []
@@ -80,9 +82,9 @@ class NeighbourGraph:
         here = self._here(np.concatenate([removed, added]))
         dying = self._leave(np.unique(here))
         hurt = self._forget(dying)
-        fresh = self._enter(added, prints)
+        fresh = self._enter(added, fingerprints)
         looked = np.concatenate([fresh, hurt])
-        self._look(looked, find, NARROW if 2 * len(looked) > len(self) else WIDE)
+        self._look(looked, find_neighbours, NARROW if 2 * len(looked) > len(self) else WIDE)
         pairs = self._pairs()
         self.item[dying] = -1
         self._free += dying.tolist()
@@ -117,7 +119,7 @@ class NeighbourGraph:
         self._keys, self._owners = np.delete(self._keys, place), np.delete(self._owners, place)
         return gone
 
-    def _enter(self, items: Ids, prints: Prints) -> Ids:
+    def _enter(self, items: Ids, prints: Fingerprints) -> Ids:
         """Items enter the nodes of their vectors; the slots of new nodes."""
         if not len(items):
             return np.empty(0, np.int64)
@@ -175,7 +177,7 @@ class NeighbourGraph:
         self.near[dying], self.similarity[dying] = -1, -np.inf
         return rows[~gone[rows]]
 
-    def _look(self, slots: Ids, find: Find, count: int) -> None:
+    def _look(self, slots: Ids, find: FindNeighbours, count: int) -> None:
         """Fill the lists of these nodes, and offer them to those that they find near."""
         slots = slots.astype(np.int64)
         short = slots
@@ -191,7 +193,7 @@ class NeighbourGraph:
         if offered:
             self._merge(*(np.concatenate(part) for part in zip(*offered, strict=True)))
 
-    def _found(self, slots: Ids, find: Find, count: int) -> tuple[Ids, Ids, Vectors]:
+    def _found(self, slots: Ids, find: FindNeighbours, count: int) -> tuple[Ids, Ids, Vectors]:
         """Other nodes near these: for each its owner's place in `slots`, its slot, and how similar it is."""
         ids, similarity = find(self.item[slots], count + 1)
         owner, place = np.nonzero((ids >= 0) & (ids < len(self.slot)))
@@ -223,11 +225,11 @@ class NeighbourGraph:
 
     # ---- edges
 
-    def _pairs(self) -> Pairs:
+    def _pairs(self) -> EdgeChanges:
         """What the lists that were written say otherwise than before. An edge is there if one of its two nodes names
         the other."""
         if not self._seen:
-            return Pairs(np.empty((0, 2), np.int64), np.empty((0, 2), np.int64))
+            return EdgeChanges(np.empty((0, 2), np.int64), np.empty((0, 2), np.int64))
         slots = np.concatenate([part for part, _ in self._seen])
         width = len(self.item)
         old = _directed(slots, np.concatenate([rows for _, rows in self._seen]), width)
@@ -236,7 +238,7 @@ class NeighbourGraph:
         gone = lost[~self._named(lost % width, lost // width)]
         back = won % width * width + won // width
         there = np.isin(back, old) | (~self._logged[won % width] & self._named(won % width, won // width))
-        return Pairs(self._as_items(won[~there], width), self._as_items(gone, width))
+        return EdgeChanges(self._as_items(won[~there], width), self._as_items(gone, width))
 
     def _named(self, owner: Ids, other: Ids) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = (self.near[owner] == other[:, None]).any(1)
@@ -254,7 +256,7 @@ class NeighbourGraph:
 
     # ---- keeping
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         items = self.items()
         return {
             "near": self.near,
@@ -266,7 +268,7 @@ class NeighbourGraph:
         }
 
     @classmethod
-    def from_state(cls, arrays: Mapping[str, NDArray[Any]]) -> NeighbourGraph:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> NeighbourGraph:
         graph = cls(arrays["near"].shape[1])
         graph.near, graph.similarity = arrays["near"], arrays["similarity"]
         graph.item, graph.prints = arrays["item"], arrays["prints"]

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NONE, Ints, distinct, grown
-from indexers.tree.storage import Lists, Sums
+from indexers.tree.storage import SlotLists, Sums
 
 NEVER = 20_000
 """The birth of what does not exist."""
 
 
-class Lives:
+class Lifetimes:
     """When each node is alive (int16 birth and death, rounds), and what it becomes part of (int32 above, -1: none)."""
 
     def __init__(self, capacity: int) -> None:
@@ -33,14 +33,14 @@ class Lives:
         self.death = grown(self.death, capacity, -1)
         self.above = grown(self.above, capacity, -1)
 
-    def alive(self, slots: Ints, at: int) -> NDArray[np.bool_]:
+    def are_alive(self, slots: Ints, at: int) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = (self.birth[slots] <= at) & (self.death[slots] >= at)
         return found
 
-    def all_alive(self, at: int) -> Ints:
+    def find_alive(self, at: int) -> Ints:
         return np.flatnonzero((self.birth <= at) & (self.death >= at))
 
-    def climbed(self, slots: Ints, at: int) -> Ints:
+    def climb(self, slots: Ints, at: int) -> Ints:
         """The nodes of round `at` that hold the given ones, which must be alive by then."""
         slots = slots.copy()
         low = np.flatnonzero(self.death[slots] < at)
@@ -49,7 +49,7 @@ class Lives:
             low = low[self.death[slots[low]] < at]
         return slots
 
-    def stepped(self, slots: Ints, at: int) -> Ints:
+    def step_up(self, slots: Ints, at: int) -> Ints:
         """The same for nodes of the round before."""
         return np.where(self.death[slots] < at, self.above[slots], slots).astype(np.int64)
 
@@ -81,10 +81,10 @@ class Nodes:
         self.marked = np.zeros(capacity, bool)
         self.scratch = np.zeros(capacity, bool)
         self.place = np.full(capacity, -1, np.int32)
-        self.old = Lives(capacity)
-        self.new = Lives(capacity)
-        self.near = Lists(capacity)
-        self.groups = Lists(capacity)
+        self.old = Lifetimes(capacity)
+        self.new = Lifetimes(capacity)
+        self.near = SlotLists(capacity)
+        self.groups = SlotLists(capacity)
         self.sums = Sums(dimension)
 
     FILL = (
@@ -138,7 +138,7 @@ class Nodes:
     def products(self, a: Ints, b: Ints) -> tuple[Ints, Ints]:
         """Products of the sums of nodes a[i] and b[i], and of their sizes."""
         weight = self.size[a] * self.size[b]
-        return self.sums.products(self.row[a], self.row[b], weight), weight
+        return self.sums.multiply_pairs(self.row[a], self.row[b], weight), weight
 
     def similarity(self, a: Ints, b: Ints) -> NDArray[np.float64]:
         """Average similarity of all pairs of items, times SCALE squared: exact numbers, divided once."""
@@ -146,7 +146,7 @@ class Nodes:
         found: NDArray[np.float64] = dots / weight
         return found
 
-    def seams(self, slots: Ints) -> Ints:
+    def find_seams(self, slots: Ints) -> Ints:
         """The merges inside the groups that the given joints came from."""
         found = [NONE]
         below = slots
@@ -157,7 +157,7 @@ class Nodes:
             found.append(below)
         return np.concatenate(found)
 
-    def members(self, slots: Ints) -> tuple[Ints, Ints]:
+    def find_members(self, slots: Ints) -> tuple[Ints, Ints]:
         """What joints were made of: for each member its joint's place in `slots`, and the member."""
         owner, below = np.arange(len(slots)), slots
         owners, found = [NONE], [NONE]
@@ -170,17 +170,17 @@ class Nodes:
             owner, below = owner[inside], below[inside]
         return np.concatenate(owners), np.concatenate(found)
 
-    def neighbours(self, slots: Ints, at: int) -> tuple[Ints, Ints]:
+    def find_neighbours(self, slots: Ints, at: int) -> tuple[Ints, Ints]:
         """The graph neighbours at a round of the new tree, each once and never the node itself: for each its owner's
         place in `slots`, and the neighbour."""
         owner, near = self.near.get(slots)
-        return self._tidy(slots, owner, self.new.climbed(near, at))
+        return self._tidy(slots, owner, self.new.climb(near, at))
 
     def list_neighbours(self, slots: Ints, at: int) -> None:
         """Write the lists of joints born at a round from those of their members."""
-        owner, member = self.members(slots)
+        owner, member = self.find_members(slots)
         place, near = self.near.get(member)
-        owner, near = self._tidy(slots, owner[place], self.new.climbed(near, at))
+        owner, near = self._tidy(slots, owner[place], self.new.climb(near, at))
         self.near.put(slots, np.bincount(owner, minlength=len(slots)), near)
 
     def _tidy(self, slots: Ints, owner: Ints, near: Ints) -> tuple[Ints, Ints]:
@@ -189,7 +189,7 @@ class Nodes:
         other = near != slots[owner]
         return owner[other], near[other]
 
-    def found(self, least: Ints, size: Ints, content: Ints) -> Ints:
+    def find_joints(self, least: Ints, size: Ints, content: Ints) -> Ints:
         """The old joints with the given content, whatever round they were born in; -1 where there is none."""
         slot = least.copy()
         slot[self.old.birth[slot] != 0] = -1

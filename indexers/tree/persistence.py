@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.tree.nodes import Lives, Nodes
+from indexers.tree.nodes import Lifetimes, Nodes
 from indexers.tree.state import TreeState
-from indexers.tree.storage import Lists, Sums
+from indexers.tree.storage import SlotLists, Sums
 
 FORMAT = 1
 LIVES = ("birth", "death", "above")
 Arrays = dict[str, NDArray[Any]]
 
 
-def state(tree: TreeState) -> Arrays:
+def collect_arrays(tree: TreeState) -> Arrays:
     """Everything that the tree knows. Free slots are kept, so that node numbers stay."""
     nodes, groups = tree.nodes, tree.groups
     used, items = nodes.used, tree.items.ids()
     arrays: Arrays = {
-        "about": np.array([FORMAT, tree.dimension, tree.limit, tree.rounds.top], np.int64),
-        "count": tree.rounds.count,
+        "about": np.array([FORMAT, tree.dimension, tree.limit, tree.rounds.crown_round], np.int64),
+        "count": tree.rounds.counts,
         "crown": tree.crown.base,
         "seams": tree.crown.seams,
         "items": items,
@@ -46,7 +46,7 @@ def state(tree: TreeState) -> Arrays:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def restore(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
+def restore_tree(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Fill an empty tree with what `state` gave."""
     nodes, groups, used = tree.nodes, tree.groups, len(arrays["size"])
     nodes.grow(max(used, nodes.capacity))
@@ -65,17 +65,17 @@ def restore(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
     groups.free = np.flatnonzero(groups.round[: groups.used] < 0).tolist()
     _restore_sums(nodes, arrays)
     tree.crown.restore(nodes, arrays["crown"].astype(np.int64), arrays["seams"].astype(np.int64))
-    tree.rounds.top = int(arrays["about"][3])
-    tree.rounds.count = arrays["count"].astype(np.int64)
+    tree.rounds.crown_round = int(arrays["about"][3])
+    tree.rounds.counts = arrays["count"].astype(np.int64)
     tree.items.restore(nodes, arrays["items"].astype(np.int64), arrays["leaf"].astype(np.int64))
 
 
-def _restore_lives(lives: Lives, arrays: Mapping[str, NDArray[Any]], used: int) -> None:
+def _restore_lives(lives: Lifetimes, arrays: Mapping[str, NDArray[Any]], used: int) -> None:
     for name in LIVES:
         getattr(lives, name)[:used] = arrays[name]
 
 
-def _restore_lists(lists: Lists, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
+def _restore_lists(lists: SlotLists, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
     lengths = arrays[f"{name}_length"]
     lists.put(np.arange(len(lengths)), lengths.astype(np.int64), arrays[name].astype(np.int64))
 
@@ -91,7 +91,7 @@ def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:
         sums.free[kind] = np.flatnonzero(free).tolist()
 
 
-def nbytes(tree: TreeState) -> dict[str, int]:
+def count_bytes(tree: TreeState) -> dict[str, int]:
     """Bytes that the tree takes, by what they are for. Python's own overhead of the dictionary is counted as 150 bytes
     an entry (measured)."""
     nodes, groups = tree.nodes, tree.groups

@@ -18,12 +18,12 @@ class Rounds:
     """Nodes alive at the beginning of each round, and the round of the crown (or the number of rounds, if there is
     none)."""
 
-    count: Ints = field(default_factory=lambda: np.zeros(len(THRESHOLDS) + 1, np.int64))
-    top: int = 0
+    counts: Ints = field(default_factory=lambda: np.zeros(len(THRESHOLDS) + 1, np.int64))
+    crown_round: int = 0
 
 
 @dataclass
-class Leaves:
+class LeafChanges:
     """What an update finds at the beginning of the first round.
 
     dirty, gone: leaves that come and go. edged: leaves that stay and whose edges changed. new: edges, (n, 2), that
@@ -37,6 +37,6 @@ class Leaves:
     cut: Ints
 
 
-def cap(at: int) -> float:
+def height_limit(round_index: int) -> float:
     """What heights of a round are at most: the threshold of the round before."""
-    return max(float(THRESHOLDS[at - 1]), -1.0) if at else 1.0
+    return max(float(THRESHOLDS[round_index - 1]), -1.0) if round_index else 1.0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NONE, Ints, grown
-from indexers.tree.fixed_point import FLOAT64
+from indexers.tree.fixed_point import FLOAT64_LIMIT
 
 CHUNK = 512
 """Pairs of rows that are multiplied at once: both sides fit the processor's cache."""
@@ -16,7 +16,7 @@ BLOCK = 4096
 """Rows that are copied at once: a collection should not be held twice."""
 
 
-class Lists:
+class SlotLists:
     """One list of int32 per slot, all in one pool. A list that outgrows its place moves to the end; the pool is packed
     when more than half of it is waste."""
 
@@ -135,7 +135,7 @@ class Sums:
         self.used[kind] += fresh
         return place
 
-    def products(self, a: Ints, b: Ints, weight: Ints) -> Ints:
+    def multiply_pairs(self, a: Ints, b: Ints, weight: Ints) -> Ints:
         """Products of rows a[i] and b[i], int64 (n,); `weight` is n_A n_B, which says how wide the numbers get."""
         found = np.empty(len(a), np.int64)
         if not len(a):
@@ -150,21 +150,21 @@ class Sums:
     @staticmethod
     def _widths(weight: Ints) -> list[tuple[str, Ints]]:
         """The cheapest exact type for each pair."""
-        if len(weight) <= CHUNK and weight.max() < FLOAT64:
+        if len(weight) <= CHUNK and weight.max() < FLOAT64_LIMIT:
             return [("f8", np.arange(len(weight)))]
         choices = (
             ("f4", np.flatnonzero(weight == 1)),
-            ("f8", np.flatnonzero((weight > 1) & (weight < FLOAT64))),
-            ("i8", np.flatnonzero(weight >= FLOAT64)),
+            ("f8", np.flatnonzero((weight > 1) & (weight < FLOAT64_LIMIT))),
+            ("i8", np.flatnonzero(weight >= FLOAT64_LIMIT)),
         )
         return [(kind, choice) for kind, choice in choices if len(choice)]
 
-    def crossed(self, a: Ints, b: Ints, size_a: Ints, size_b: Ints) -> Ints:
+    def multiply_all(self, a: Ints, b: Ints, size_a: Ints, size_b: Ints) -> Ints:
         """Products of all rows a with all rows b, int64 (len(a), len(b))."""
         found: Ints = np.rint(self.get(a) @ self.get(b).T).astype(np.int64)
-        i, j = np.nonzero(size_a[:, None] * size_b >= FLOAT64)
+        i, j = np.nonzero(size_a[:, None] * size_b >= FLOAT64_LIMIT)
         if len(i):
-            found[i, j] = self.products(a[i], b[j], size_a[i] * size_b[j])
+            found[i, j] = self.multiply_pairs(a[i], b[j], size_a[i] * size_b[j])
         return found
 
     @property

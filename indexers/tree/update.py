@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from indexers.arrays import NONE, Ints, contains, distinct
 from indexers.tree.crown import Crown
 from indexers.tree.fixed_point import UNIT
-from indexers.tree.groups import Groups, Merged, best_links, connected, merged
+from indexers.tree.groups import GroupMerges, Groups, choose_best_links, find_components, merge_groups
 from indexers.tree.nodes import NEVER, Nodes
-from indexers.tree.rounds import THRESHOLDS, Leaves, Rounds, cap
-from indexers.tree.watched_pairs import Pairs
+from indexers.tree.rounds import THRESHOLDS, LeafChanges, Rounds, height_limit
+from indexers.tree.watched_pairs import WatchedPairs
 
 
 class Update:
@@ -36,8 +36,8 @@ class Update:
     def __init__(self, nodes: Nodes, groups: Groups, crown: Crown, rounds: Rounds, limit: int) -> None:
         self.nodes, self.groups, self.crown, self.limit = nodes, groups, crown, limit
         self.before = rounds
-        self.rounds = Rounds(rounds.count.copy(), rounds.top)
-        self.first = rounds.count[0] == 0
+        self.rounds = Rounds(rounds.counts.copy(), rounds.crown_round)
+        self.first = rounds.counts[0] == 0
         self.touched: list[Ints] = []
         self.created: list[Ints] = []
         self.dead_seams: list[Ints] = []
@@ -47,14 +47,14 @@ class Update:
 
     # ---- rounds -----------------------------------------------------------------------------------------------------
 
-    def run(self, leaves: Leaves) -> None:
-        nodes, count = self.nodes, self.rounds.count
+    def run(self, leaves: LeafChanges) -> None:
+        nodes, count = self.nodes, self.rounds.counts
         self.dirty, self.gone = leaves.dirty, leaves.gone
         self.touched += [leaves.dirty, leaves.gone]
         self.created.append(leaves.dirty)
         nodes.dirty[self.dirty] = True
         count[0] += len(self.dirty) - len(self.gone)
-        self.pairs = Pairs(nodes, leaves, self.first)
+        self.pairs = WatchedPairs(nodes, leaves, self.first)
         for at in range(len(THRESHOLDS)):
             if count[at] <= self.limit:
                 return self._crown(at)
@@ -64,14 +64,14 @@ class Update:
         self._no_crown()
 
     def _round(self, at: int) -> None:
-        old, count = self.nodes.old, self.before.count
+        old, count = self.nodes.old, self.before.counts
         if (
-            at < self.before.top
+            at < self.before.crown_round
             and count[at] == count[at + 1]
             and self.pairs.similarity.max(initial=-np.inf) < THRESHOLDS[at] * UNIT
         ):
             # Nothing merged in this round before, and nothing does now.
-            self.rounds.count[at + 1] += len(self.dirty) - len(self.gone)
+            self.rounds.counts[at + 1] += len(self.dirty) - len(self.gone)
             return
         hot = np.flatnonzero(self.pairs.similarity >= THRESHOLDS[at] * UNIT)
         a, b, similarity = self.pairs.a[hot], self.pairs.b[hot], self.pairs.similarity[hot]
@@ -88,12 +88,12 @@ class Update:
 
     def _groups_met(self, at: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
         """The old groups that may come out different; their members, and whom they linked to."""
-        if at == self.before.top:  # all were in the crown, and nothing is known of their links
+        if at == self.before.crown_round:  # all were in the crown, and nothing is known of their links
             return NONE, self.crown.base, np.full(len(self.crown.base), -1)
         if self.first:
             return NONE, NONE, NONE
         met = np.concatenate([ends[~self.nodes.dirty[ends]], self.gone, self.pairs.cut.ravel()])
-        group = self.groups.of(self.nodes, met, at)
+        group = self.groups.find_groups(self.nodes, met, at)
         return group, *self.groups.read(group)
 
     def _links(
@@ -117,7 +117,7 @@ class Update:
         look = member[clean & ~known]
         looked_at = distinct(np.concatenate([ends, member[clean]]))
         if len(look):
-            owner, near = nodes.neighbours(look, at)
+            owner, near = nodes.find_neighbours(look, at)
             value = nodes.similarity(look[owner], near)
             enough = value >= THRESHOLDS[at] * UNIT
             sources.append(look[owner[enough]])
@@ -126,13 +126,13 @@ class Update:
         sources.append(source)
         targets.append(target)
         similarities.append(nodes.similarity(source, target))
-        source, target = best_links(
+        source, target = choose_best_links(
             nodes, np.concatenate(sources), np.concatenate(targets), np.concatenate(similarities)
         )
         # A link into a group that nothing else has touched brings all of it along, with the links that it has.
         missing = distinct(target[~contains(looked_at, target)])
         if len(missing):
-            more = self.groups.of(nodes, missing, at)
+            more = self.groups.find_groups(nodes, missing, at)
             further, link = self.groups.read(more)
             member, group = np.concatenate([member, further]), np.concatenate([group, more])
             source, target = np.concatenate([source, further]), np.concatenate([target, link])
@@ -140,7 +140,7 @@ class Update:
         self.dead_groups.append(group)
         self.looked_at = looked_at
         self.looked += len(looked_at)
-        root = connected(looked_at, source, target)
+        root = find_components(looked_at, source, target)
         linked = np.full(len(looked_at), -1)
         linked[np.searchsorted(looked_at, source)] = target
         length = np.bincount(root, minlength=len(root))
@@ -149,7 +149,7 @@ class Update:
         return member, (looked_at[order], linked[order], length[length > 1])
 
     def _clean(self, slots: Ints, at: int) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (slots >= 0) & self.nodes.new.alive(slots, at) & ~self.nodes.dirty[slots]
+        found: NDArray[np.bool_] = (slots >= 0) & self.nodes.new.are_alive(slots, at) & ~self.nodes.dirty[slots]
         return found
 
     def _joined(self, at: int, was: Ints, member: Ints, link: Ints, lengths: Ints) -> tuple[Ints, Ints]:
@@ -163,10 +163,10 @@ class Update:
         single = looked_at[(old.death[looked_at] == at) & ~nodes.dirty[looked_at]]
         new.death[single] = len(THRESHOLDS)
         new.above[single] = -1
-        result = merged(nodes, member, lengths, float(THRESHOLDS[at] * UNIT), cap(at))
+        result = merge_groups(nodes, member, lengths, float(THRESHOLDS[at] * UNIT), height_limit(at))
         joint, place, owner = self._make(member, result)
         self._sum(joint, place, owner, member)
-        back = old.alive(joint, at + 1)
+        back = old.are_alive(joint, at + 1)
         new.birth[joint] = at + 1
         new.death[joint] = np.where(back, old.death[joint], len(THRESHOLDS))
         new.above[joint] = np.where(back, old.above[joint], -1)
@@ -177,7 +177,7 @@ class Update:
         self.touched += [was, looked_at, joint]
         return joint, single[new.death[single] > at]
 
-    def _make(self, member: Ints, result: Merged) -> tuple[Ints, Ints, Ints]:
+    def _make(self, member: Ints, result: GroupMerges) -> tuple[Ints, Ints, Ints]:
         """Slots for merges. The joints, and for each member that was merged its place and its joint's."""
         nodes, count, total = self.nodes, len(member), len(member) + len(result.left)
         if not len(result.left):
@@ -189,7 +189,7 @@ class Update:
         last = above[count:] == inner
         slot = np.full(len(inner), -1)
         if not self.first:
-            slot[last] = nodes.found(result.least[last], result.size[last], result.content[last])
+            slot[last] = nodes.find_joints(result.least[last], result.size[last], result.content[last])
         self._clear(slot[slot >= 0])
         fresh = np.flatnonzero(slot < 0)
         slot[fresh] = nodes.allocate(len(fresh))
@@ -206,7 +206,7 @@ class Update:
         joint_place, owner = np.unique(above[order], return_inverse=True)
         return slot[joint_place - count], order, owner
 
-    def _write(self, at_place: Ints, slot: Ints, result: Merged) -> None:
+    def _write(self, at_place: Ints, slot: Ints, result: GroupMerges) -> None:
         nodes = self.nodes
         left, right = at_place[result.left], at_place[result.right]
         nodes.left[slot], nodes.right[slot] = left, right
@@ -233,7 +233,7 @@ class Update:
     def _clear(self, joints: Ints) -> None:
         """Take joints apart; they may be made again, of other members."""
         joints = joints[self.nodes.left[joints] >= 0]
-        self.dead_seams.append(self.nodes.seams(joints))
+        self.dead_seams.append(self.nodes.find_seams(joints))
         self.nodes.left[joints] = self.nodes.right[joints] = -1
 
     # ---- from one round to the next ---------------------------------------------------------------------------------
@@ -242,19 +242,19 @@ class Update:
         """Who is dirty and gone at the beginning of round `at`."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         gone = distinct(np.concatenate([self.gone, maybe_gone]))
-        self.gone = gone[old.alive(gone, at) & ~new.alive(gone, at)]
+        self.gone = gone[old.are_alive(gone, at) & ~new.are_alive(gone, at)]
         nodes.dirty[self.dirty] = False
         stay = self.dirty[new.death[self.dirty] >= at]
-        again = old.alive(stay, at)
+        again = old.are_alive(stay, at)
         healed, stay = stay[again], stay[~again]
         new.death[healed], new.above[healed] = old.death[healed], old.above[healed]
-        fresh = np.concatenate([born[~old.alive(born, at)], single])
+        fresh = np.concatenate([born[~old.are_alive(born, at)], single])
         self.dirty = np.concatenate([stay, fresh])
         nodes.dirty[self.dirty] = True
-        self.rounds.count[at] += len(self.dirty) - len(self.gone)
-        if self.rounds.count[at] > self.limit:
+        self.rounds.counts[at] += len(self.dirty) - len(self.gone)
+        if self.rounds.counts[at] > self.limit:
             # The crown needed no lists of its nodes.
-            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.top else NONE)
+            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.crown_round else NONE)
 
     # ---- the crown --------------------------------------------------------------------------------------------------
 
@@ -262,22 +262,22 @@ class Update:
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         base = self.crown.base
         gone, fresh = self.gone, self.dirty
-        if at != self.before.top:
-            alive = old.all_alive(at) if at < self.before.top else NONE
+        if at != self.before.crown_round:
+            alive = old.find_alive(at) if at < self.before.crown_round else NONE
             top = np.concatenate([alive[~contains(np.sort(self.gone), alive)], self.dirty])
             gone, fresh = np.setdiff1d(base, top), np.setdiff1d(top, base)
-            if at < self.before.top:
+            if at < self.before.crown_round:
                 self._drop_rounds(at)
             new.death[top], new.above[top] = at, -1
             self.touched.append(top)
         elif not len(gone) and not len(fresh):
             return
         new.death[fresh], new.above[fresh] = at, -1
-        created, dead = self.crown.update(nodes, gone, fresh, cap(at))
+        created, dead = self.crown.update(nodes, gone, fresh, height_limit(at))
         self.created.append(created)
         self.dead_seams.append(dead)
-        self.rounds.top = at
-        self.rounds.count[at + 1 :] = 0
+        self.rounds.crown_round = at
+        self.rounds.counts[at + 1 :] = 0
 
     def _drop_rounds(self, at: int) -> None:
         """The old tree had rounds from here on: nothing of them remains."""
@@ -296,9 +296,9 @@ class Update:
         """More than `limit` parts that no edge joins: a forest."""
         self.dead_seams.append(self.crown.seams)
         self.crown.clear()
-        self.rounds.top = len(THRESHOLDS)
+        self.rounds.crown_round = len(THRESHOLDS)
         roots = np.concatenate([self.dirty, *self.touched])
-        self.nodes.parent[roots[self.nodes.new.alive(roots, len(THRESHOLDS))]] = -1
+        self.nodes.parent[roots[self.nodes.new.are_alive(roots, len(THRESHOLDS))]] = -1
 
     # ---- afterwards -------------------------------------------------------------------------------------------------
 

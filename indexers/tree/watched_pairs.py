@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 
 from indexers.arrays import Ints, contains, distinct
 from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import Leaves
+from indexers.tree.rounds import LeafChanges
 
 
-class Pairs:
+class WatchedPairs:
     """
     a, b: int64 (n,), all pairs of neighbours of which one is dirty, or that may have got an edge. similarity: theirs,
     times SCALE squared. edged: clean nodes whose edges changed. cut: edges, (m, 2), that vanished between clean nodes.
     """
 
-    def __init__(self, nodes: Nodes, leaves: Leaves, first: bool) -> None:
+    def __init__(self, nodes: Nodes, leaves: LeafChanges, first: bool) -> None:
         self.nodes, self.first = nodes, first
         self.edged, self.cut = leaves.edged, leaves.cut
         nodes.marked[self.edged] = True
-        owner, near = nodes.neighbours(leaves.dirty, 0)
+        owner, near = nodes.find_neighbours(leaves.dirty, 0)
         a, b = leaves.new.T
         self.set(np.concatenate([leaves.dirty[owner], a]), np.concatenate([near, b]))
 
@@ -45,10 +45,10 @@ class Pairs:
         nodes, new = self.nodes, self.nodes.new
         if len(self.edged):
             nodes.marked[self.edged] = False
-            self.edged = distinct(new.stepped(self.edged, at))
+            self.edged = distinct(new.step_up(self.edged, at))
             nodes.marked[self.edged] = True
         if len(self.cut):
-            cut = new.stepped(self.cut, at)
+            cut = new.step_up(self.cut, at)
             self.cut = cut[cut[:, 0] != cut[:, 1]]
         renewed = np.concatenate([self.edged, unlisted])
         renewed = renewed[(new.birth[renewed] == at) & ~nodes.dirty[renewed]]
@@ -73,13 +73,13 @@ class Pairs:
         if not self.first:
             keep &= self._watched(a, b) & ~is_fresh[a] & ~is_fresh[b]
         place = np.flatnonzero(moved)
-        x, y = new.stepped(a[place], at), new.stepped(b[place], at)
+        x, y = new.step_up(a[place], at), new.step_up(b[place], at)
         needed = (x != y) & ~is_fresh[x] & ~is_fresh[y]
         if not self.first:
             needed &= self._watched(x, y)
         x, y = x[needed], y[needed]
         if len(fresh):
-            owner, near = nodes.neighbours(fresh, at)
+            owner, near = nodes.find_neighbours(fresh, at)
             x, y = np.concatenate([x, fresh[owner]]), np.concatenate([y, near])
         is_fresh[fresh] = False
         kept = (a[keep], b[keep], self.similarity[keep])

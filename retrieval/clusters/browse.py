@@ -109,7 +109,7 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     tree = at.view.tree.tree
     if threshold is None:
-        threshold = tree.threshold(int(count or 1))
+        threshold = tree.find_threshold(int(count or 1))
     grouping = Assignment(tree.items.ids(), at.view.tree.cut_clusters(threshold))
     there = find_cluster_state(at.view, at.snapshot)
     found = []

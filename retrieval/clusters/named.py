@@ -145,7 +145,7 @@ class Clusterings(Answers):
             items = view.flat.index.ids()
             if not len(items):
                 raise UsageError("there is no vector to cluster yet; add pictures or vectors first")
-            near = view.tree.graph.among(items) if neighbours and view.tree else None
+            near = view.tree.graph.list_neighbours(items) if neighbours and view.tree else None
             return Rows(items, read_vectors(view.flat, items), near, snapshot.number)
 
 

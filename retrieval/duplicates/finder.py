@@ -15,7 +15,7 @@ from PIL.Image import Image
 from indexers.catalogue.duplicates import PairRow
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
-from indexers.followers.evidence import COPIES, EvidenceCollector
+from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
 from indexers.matching.calibration import NEAR, USUAL, calibrated
 from indexers.matching.features import EDGE
 from indexers.matching.verification import SAME
@@ -79,7 +79,7 @@ class Copies(Answers):
         if view is None:
             return ()
         if compare:
-            self._follow(view).run(progress)
+            self._follow(view).advance(progress)
         with self._catalogue.snapshot() as snapshot:
             known = self._looked_up(snapshot)
             pairs = [pair for pair in known.pairs if pair.score >= threshold]
@@ -91,7 +91,7 @@ class Copies(Answers):
         """Pairs and what is known of their items; remembered for as long as nothing changes."""
         state = snapshot.number, *snapshot.evidence.state()
         if self._stored is None or self._stored.state != state:
-            pairs = snapshot.evidence.pairs(0.0, COPIES)
+            pairs = snapshot.evidence.pairs(0.0, DUPLICATE_KINDS)
             rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
             self._stored = Stored(state, pairs, rows, snapshot.items(snapshot.evidence.repeated()))
         return self._stored
@@ -106,17 +106,17 @@ class Copies(Answers):
         if view is None:
             return ()
         following = self._follow(view)
-        following.run()
+        following.advance()
         asked = int(picture) if is_whole(picture) else None
         image = load_picture(picture, view) if asked is None else self._picture(view, asked, 0)
         vector = view.flat.index.prepare(view.embedder().embed([image]))
         with view.followers.current_snapshot() as snapshot:
-            wanted = [one for one in following.candidates(snapshot, image, vector) if one != asked]
+            wanted = [one for one in following.find_candidates(snapshot, image, vector) if one != asked]
             rows = snapshot.hits(wanted)
         found = [
             Match(one, rows[one].key, rows[one].uri, kind, round(proof.score, 4), proof.to_dict())
-            for one, kind, proof in following.proofs(image, wanted)
-            if kind in COPIES and proof.score >= threshold
+            for one, kind, proof in following.verify_candidates(image, wanted)
+            if kind in DUPLICATE_KINDS and proof.score >= threshold
         ]
         return tuple(sorted(found, key=lambda match: (-match.score, match.item)))
 

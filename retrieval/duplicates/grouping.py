@@ -8,7 +8,7 @@ from typing import Any
 
 from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
-from indexers.followers.evidence import COPIES
+from indexers.followers.evidence import DUPLICATE_KINDS
 from indexers.types import ItemRow
 from retrieval.records.duplicates import DuplicateGroup, Pair
 
@@ -121,7 +121,7 @@ def _group(
     inside = [links[one][two] for place, one in enumerate(members) for two in members[place + 1 :] if two in links[one]]
     contents = sorted(rows[one].hash or str(one).encode() for one in members)
     number = int.from_bytes(blake2b(b"".join(contents), digest_size=6).digest(), "big")
-    kind = COPIES[max(COPIES.index(one.kind) for one in inside)]
+    kind = DUPLICATE_KINDS[max(DUPLICATE_KINDS.index(one.kind) for one in inside)]
     why = reason(rows[members[0]], [rows[one] for one in members[1:]], prefer)
     weakest = min(inside, key=lambda one: (one.score, one.a, one.b))
     complete = len(inside) == len(members) * (len(members) - 1) // 2

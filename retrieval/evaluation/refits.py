@@ -11,9 +11,9 @@ from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 from indexers.errors import NearkinError
 from indexers.followers.partitions import KMEANS_SETTINGS
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.cuts import MEMBERS
-from indexers.tree.fixed_point import fingerprints, rounded
-from indexers.tree.neighbour_graph import NeighbourGraph, Prints
+from indexers.tree.cuts import MIN_CLUSTER_SIZE
+from indexers.tree.fixed_point import compute_fingerprints, round_vectors
+from indexers.tree.neighbour_graph import Fingerprints, NeighbourGraph
 from indexers.types import GroupingRow, Ids, Space, Vectors
 from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
@@ -34,13 +34,13 @@ class TreeRefit:
         return lambda rows: self._cut(self._find_tree(rows), self.levels[place])
 
     def _find_tree(self, rows: Vectors) -> ClusterTree:
-        prints = fingerprints(rounded(rows))
+        prints = compute_fingerprints(round_vectors(rows))
         key = prints.tobytes()
         if key not in self._trees:
             self._trees[key] = self._build_tree(rows, prints)
         return self._trees[key]
 
-    def _build_tree(self, rows: Vectors, prints: Prints) -> ClusterTree:
+    def _build_tree(self, rows: Vectors, prints: Fingerprints) -> ClusterTree:
         index = Exact(self.space.dimension, self.space.metric)
         items = np.arange(len(rows))
         index.add(items, rows)
@@ -56,8 +56,8 @@ class TreeRefit:
 
     @staticmethod
     def _cut(tree: ClusterTree, similarity: float) -> Ids:
-        node = tree.labels(threshold=similarity).node
-        return np.where(np.bincount(node)[node] >= MEMBERS, node, -1)
+        node = tree.cut(threshold=similarity).nodes
+        return np.where(np.bincount(node)[node] >= MIN_CLUSTER_SIZE, node, -1)
 
 
 def make_partition_refit(count: int) -> Callable[[Vectors], Ids]:

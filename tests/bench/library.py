@@ -10,13 +10,13 @@ from unittest.mock import patch
 import numpy as np
 
 from indexers.catalogue.duplicates import PairRow
-from indexers.followers.evidence import EvidenceCollector
+from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
 from indexers.matching import features as seeing
 from indexers.matching.verification import verify
 from indexers.pictures import images
 from indexers.types import Arrival, PictureFacts
 from retrieval import Collection
-from retrieval.duplicates.grouping import COPIES, groups
+from retrieval.duplicates.grouping import groups
 from tests.bench.adding import samples
 from tests.bench.harness import Bench
 
@@ -82,12 +82,12 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     follow.near = 0.97
     with patch.object(EvidenceCollector, "_verify", stored):
         start = time.perf_counter()
-        follow.run()
+        follow.advance()
         seconds = time.perf_counter() - start
     what = f"first run over hashes and vectors, {bench.count:,} items, 5 % copies, verification left out"
     bench.add(what, seconds, "s", "at most 300 s", limit=300, note=f"{sum(nominated):,} candidates")
     with collection._catalogue.snapshot() as snapshot:
-        found = {(pair.a, pair.b) for pair in snapshot.evidence.pairs(0, COPIES)}
+        found = {(pair.a, pair.b) for pair in snapshot.evidence.pairs(0, DUPLICATE_KINDS)}
     wanted = {(min(pair), max(pair)) for pair in truth.items()}
     bench.add(
         "pairs of a copy and its original found", len(found & wanted) / len(wanted), "", "all", limit=1, more=True
@@ -98,7 +98,7 @@ def grouped(bench: Bench, collection: Collection) -> None:
     def answer(threshold: float) -> float:
         start = time.perf_counter()
         with collection._catalogue.snapshot() as snapshot:
-            pairs = snapshot.evidence.pairs(threshold, COPIES)
+            pairs = snapshot.evidence.pairs(threshold, DUPLICATE_KINDS)
             rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
             groups(pairs, rows, snapshot.evidence.decisions())
         return time.perf_counter() - start
@@ -125,7 +125,7 @@ def one_more(bench: Bench, collection: Collection) -> None:
         start = time.perf_counter()
         found = hashes.perceptual(image)
         with collection._catalogue.snapshot() as snapshot:
-            candidates_of(follow.prints(snapshot), found)
+            candidates_of(follow.read_hashes(snapshot), found)
         view.searcher.search_radius(vector, 0.97)
         mine = seeing.features(image)
         for data in kept:
@@ -146,7 +146,7 @@ def followed(bench: Bench, collection: Collection) -> None:
     assert view
     follow = collection._follow(view)
     follow.near = 0.97
-    follow.run()
+    follow.advance()
     for number, picture in enumerate(samples()[:7]):
         path = bench.work / f"library-{number}.png"
         picture.save(path)
@@ -161,7 +161,7 @@ def followed(bench: Bench, collection: Collection) -> None:
             writing.put([arrival], view.space.id)
         view.followers.advance(include_slow=False)
         start = time.perf_counter()
-        follow.run()
+        follow.advance()
         times.append(time.perf_counter() - start)
         path.unlink()
     bench.add(

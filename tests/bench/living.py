@@ -101,7 +101,7 @@ def of_size(collection: Collection, count: int) -> Cluster:
     with view(collection).followers.complete_snapshot():
         tree = view(collection).tree.tree
         nodes = tree.merges()
-        members = tree.members(int(nodes[np.argmin(np.abs(tree.size(nodes) - count))]))
+        members = tree.members(int(nodes[np.argmin(np.abs(tree.sizes(nodes) - count))]))
     return Cluster(None, None, len(members), None, None, (), int(members[0]), (), 0.0, _members=members)
 
 
@@ -292,7 +292,7 @@ def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, l
     other = ClusterTree(tree.dimension)
     other.update(ids, rows, new_pairs=ids[build_edges(exact)])
     for level, threshold in zip(LEVELS, levels, strict=True):
-        one, two = tree.labels(threshold=threshold).node, other.labels(threshold=threshold).node
+        one, two = tree.cut(threshold=threshold).nodes, other.cut(threshold=threshold).nodes
         same = adjusted_mutual_info_score(one, two)
         what = f"{level} {title}, beside that of the exact graph"
         bench.add(what, same, "AMI", "at least .95", limit=0.95, more=True)

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.cuts import MEMBERS
+from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from tests.bench.harness import Bench, nested
 from tests.bench.labelled import Labelled, labelled
 from tests.bench.trees import K, graph
@@ -44,10 +44,10 @@ class Tree:
         self.vectors = vectors
         self.tree = ClusterTree(vectors.shape[1])
         self.tree.update(np.arange(len(vectors)), vectors, new_pairs=build_edges(find_neighbours(vectors, K)))
-        self.levels = self.tree.levels()
+        self.levels = self.tree.choose_levels()
 
     def at(self, level: str) -> np.ndarray:
-        return self.tree.labels(threshold=getattr(self.levels, level)).node
+        return self.tree.cut(threshold=getattr(self.levels, level)).nodes
 
     @cached_property
     def hac(self) -> AgglomerativeClustering:
@@ -87,7 +87,7 @@ def counted(label: np.ndarray, loose: np.ndarray) -> np.ndarray:
 def small(label: np.ndarray) -> np.ndarray:
     """Items of clusters of fewer than MEMBERS."""
     _, place, size = np.unique(label, return_inverse=True, return_counts=True)
-    return size[place] < MEMBERS
+    return size[place] < MIN_CLUSTER_SIZE
 
 
 # ---- labelled sets
@@ -113,7 +113,9 @@ def quality(bench: Bench, one: Labelled) -> None:
 
 def peers(bench: Bench, one: Labelled) -> Iterator[tuple[str, np.ndarray]]:
     """Density clusterings, noise as clusters of their own."""
-    label = HDBSCAN(min_cluster_size=MEMBERS, metric="cosine", algorithm="brute", copy=True).fit_predict(one.vectors)
+    label = HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, metric="cosine", algorithm="brute", copy=True).fit_predict(
+        one.vectors
+    )
     yield "HDBSCAN", counted(label, label < 0)
     layers = evoc_layers(one.vectors)
     if layers:
@@ -134,7 +136,7 @@ def evoc_layers(vectors: np.ndarray) -> list[np.ndarray]:
 
 
 def _clusters(label: np.ndarray) -> int:
-    return int(np.count_nonzero(np.bincount(np.unique(label, return_inverse=True)[1]) >= MEMBERS))
+    return int(np.count_nonzero(np.bincount(np.unique(label, return_inverse=True)[1]) >= MIN_CLUSTER_SIZE))
 
 
 def _row(bench: Bench, what: str, ours: float, peer: float, more: float = 0.0, note: str = "") -> None:
@@ -156,7 +158,7 @@ def synthetic(bench: Bench) -> None:
         ("super-groups", group // 25, (30, 40, 50, 60, 80), 0.95),
         ("groups", group, (900, 1000, 1100, 1300, 1600, 2000), 0.96),
     ):
-        best = max(agreement(truth, joined(tree.labels(count=n).node, vectors)) for n in counts)
+        best = max(agreement(truth, joined(tree.cut(count=n).nodes, vectors)) for n in counts)
         peer = max((agreement(truth, joined(counted(x, x < 0), vectors)) for x in layers), default=None)
         name = f"nested, {bench.count:,} items: AMI of the best cut with {what}, beside evoc's best layer"
         bench.add(name, best, "", f"at least {limit}, and evoc's", peer=peer, limit=max(limit, peer or 0), more=True)
@@ -165,7 +167,7 @@ def synthetic(bench: Bench) -> None:
 def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Items of clusters of fewer than MEMBERS go to the nearest larger one."""
     _, label, size = np.unique(label, return_inverse=True, return_counts=True)
-    large, loose = np.flatnonzero(size >= MEMBERS), np.flatnonzero(size[label] < MEMBERS)
+    large, loose = np.flatnonzero(size >= MIN_CLUSTER_SIZE), np.flatnonzero(size[label] < MIN_CLUSTER_SIZE)
     if not len(large) or not len(loose):
         return label
     order = np.argsort(label, kind="stable")

@@ -101,7 +101,7 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
     tree = ClusterTree(vectors.shape[1])
     here = np.setdiff1d(np.arange(count), come)
     tree.update(here, vectors[here], new_pairs=edges[~np.isin(edges, come).any(1)])
-    levels = tree.levels()
+    levels = tree.choose_levels()
     stay = np.setdiff1d(here, leave)
     before = {level: _of(tree, stay, getattr(levels, level)) for level, _ in LEVELS}
     without, within = np.isin(edges, leave).any(1), np.isin(edges, come).any(1)
@@ -119,8 +119,8 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
 
 
 def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:
-    cut = tree.labels(threshold=threshold)
-    return cut.node[np.searchsorted(cut.items, items)]
+    cut = tree.cut(threshold=threshold)
+    return cut.nodes[np.searchsorted(cut.items, items)]
 
 
 def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: int = 32) -> None:
@@ -165,5 +165,5 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
 def _prints(tree: ClusterTree) -> tuple[list[int], list[tuple[int, float]]]:
     """Nodes in each round, and all merges with their heights."""
     merges = tree.merges()
-    found = zip(tree.content(merges).tolist(), tree.height(merges).tolist(), strict=True)
-    return tree.rounds.count.tolist(), sorted(found)
+    found = zip(tree.contents(merges).tolist(), tree.heights(merges).tolist(), strict=True)
+    return tree.rounds.counts.tolist(), sorted(found)

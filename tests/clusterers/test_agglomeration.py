@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import GraphAgglomeration
-from indexers.tree.fixed_point import UNIT, rounded
+from indexers.tree.fixed_point import UNIT, round_vectors
 
 
 def blobs(count: int, groups: int = 12, dimension: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def test_it_passes_the_checks_of_scikit_learn(estimator: GraphAgglomeration, che
 def test_few_rows_give_the_average_linkage_of_scikit_learn() -> None:
     rows, _ = blobs(300)
     ours = GraphAgglomeration(n_clusters=12).fit(rows)
-    fixed = rounded(rows).astype(np.float64)
+    fixed = round_vectors(rows).astype(np.float64)
     theirs = AgglomerativeClustering(
         n_clusters=12, metric="precomputed", linkage="average", compute_distances=True
     ).fit(1 - fixed @ fixed.T / UNIT)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from indexers.catalogue.duplicates import Prints
 from indexers.errors import BadQuery, UsageError
-from indexers.followers.evidence import EvidenceCollector, components
+from indexers.followers.evidence import EvidenceCollector, find_components
 from retrieval import Collection
 from retrieval.records.duplicates import DuplicateGroup
 from tests.support import pictures
@@ -103,8 +103,8 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
 
 
 def test_what_hangs_together() -> None:
-    assert sorted(map(sorted, components([(1, 2), (5, 6), (2, 3), (6, 1), (8, 9)]))) == [[1, 2, 3, 5, 6], [8, 9]]
-    assert components([]) == []
+    assert sorted(map(sorted, find_components([(1, 2), (5, 6), (2, 3), (6, 1), (8, 9)]))) == [[1, 2, 3, 5, 6], [8, 9]]
+    assert find_components([]) == []
 
 
 def test_a_threshold_is_answered_from_what_is_stored(library: Collection) -> None:

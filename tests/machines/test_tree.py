@@ -24,10 +24,10 @@ def described(tree: ClusterTree) -> dict[Any, Any]:
     def named(slots: Iterable[int]) -> tuple[int | None, ...]:
         return tuple(name[slot] for slot in slots)
 
-    facts: dict[Any, Any] = {"top": tree.rounds.top, "count": tree.rounds.count.tolist()}
+    facts: dict[Any, Any] = {"top": tree.rounds.crown_round, "count": tree.rounds.counts.tolist()}
     for slot in np.flatnonzero(nodes.size[: nodes.used]).tolist():
         one = np.array([slot])
-        listed = not nodes.seam[slot] and (lives.birth[slot] == 0 or lives.birth[slot] < tree.rounds.top)
+        listed = not nodes.seam[slot] and (lives.birth[slot] == 0 or lives.birth[slot] < tree.rounds.crown_round)
         links = [
             (
                 int(groups.round[group]),
@@ -71,7 +71,7 @@ def clean(tree: ClusterTree) -> bool:
     )
     items = tree.items.ids()
     leaves = np.flatnonzero(nodes.old.birth == 0)
-    held = np.concatenate([[], *(tree.items.of(leaves[place : place + 1]) for place in range(len(leaves)))])
+    held = np.concatenate([[], *(tree.items.in_leaves(leaves[place : place + 1]) for place in range(len(leaves)))])
     used = np.count_nonzero(nodes.size) + len(nodes.free) == nodes.used and len(set(nodes.free)) == len(nodes.free)
     return not marks and lives and sorted(held.tolist()) == items.tolist() and used
 
@@ -136,7 +136,7 @@ class Living(RuleBasedStateMachine):
         before = {int(value) for value in self.tree.nodes.content[np.flatnonzero(self.tree.nodes.size)]}
         changed = self.tree.update(ids, vectors, sorted(removed), sorted(new), sorted(gone))
         now = {int(value) for value in self.tree.nodes.content[np.flatnonzero(self.tree.nodes.size)]}
-        assert {int(value) for value in self.tree.content(changed.born)} == now - before
+        assert {int(value) for value in self.tree.contents(changed.born)} == now - before
         assert {int(value) for value in changed.died} == before - now
         self.former |= {item: self.vectors[item] for item in removed}
         self.vectors, self.pairs = after, pairs
@@ -183,7 +183,7 @@ class Living(RuleBasedStateMachine):
 
     @rule()
     def keep_and_take_up(self) -> None:
-        self.tree = ClusterTree.from_state(self.tree.state())
+        self.tree = ClusterTree.from_arrays(self.tree.to_arrays())
         self.change({}, set())
 
     @invariant()

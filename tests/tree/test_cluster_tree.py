@@ -12,9 +12,9 @@ from scipy.spatial.distance import squareform
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.errors import BadVector, UsageError
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.fixed_point import SCALE, UNIT, contents, fingerprints, rounded
+from indexers.tree.fixed_point import SCALE, UNIT, compute_fingerprints, hash_contents, round_vectors
 from indexers.tree.linkage import average_linkage
-from indexers.tree.storage import Lists, Sums
+from indexers.tree.storage import SlotLists, Sums
 from tests.machines.test_tree import at_once, clean, described
 from tests.machines.test_tree import nearest as graph
 
@@ -43,13 +43,13 @@ def test_a_tiny_tree_is_as_computed_by_hand() -> None:
     tree = ClusterTree(2)
     tree.update([7, 8, 9], angles(0, 10, 50))
     near = tree.merges()
-    assert tree.size(near).tolist() == [2, 3]
+    assert tree.sizes(near).tolist() == [2, 3]
     assert tree.members(int(near[0])).tolist() == [7, 8]
     assert tree.parent(int(near[0])) == near[1]
     assert tree.parent(int(near[1])) is None
     assert set(tree.children(int(near[1])) or ()) == {near[0], tree.items.leaf[9]}
     expected = [np.cos(np.radians(10)), np.cos(np.radians([50, 40])).mean()]
-    np.testing.assert_allclose(tree.height(near), expected, atol=1e-3)
+    np.testing.assert_allclose(tree.heights(near), expected, atol=1e-3)
     np.testing.assert_allclose(tree.sums(near[1:])[0], angles(0, 10, 50).sum(0), atol=1e-3)
     assert tree.roots().tolist() == [near[1]]
 
@@ -57,15 +57,15 @@ def test_a_tiny_tree_is_as_computed_by_hand() -> None:
 def test_cuts_by_threshold_and_count() -> None:
     tree = ClusterTree(2)
     tree.update([1, 2, 3, 4, 5], angles(0, 5, 40, 44, 100))
-    for cut in (tree.labels(count=3), tree.labels(threshold=0.9)):
+    for cut in (tree.cut(count=3), tree.cut(threshold=0.9)):
         assert cut.items.tolist() == [1, 2, 3, 4, 5]
-        assert cut.node[0] == cut.node[1] != cut.node[2] == cut.node[3] != cut.node[4]
-    assert len(set(tree.labels(count=99).node.tolist())) == 5
-    assert len(set(tree.labels(threshold=-1).node.tolist())) == 1
+        assert cut.nodes[0] == cut.nodes[1] != cut.nodes[2] == cut.nodes[3] != cut.nodes[4]
+    assert len(set(tree.cut(count=99).nodes.tolist())) == 5
+    assert len(set(tree.cut(threshold=-1).nodes.tolist())) == 1
     with pytest.raises(UsageError, match="one of the two"):
-        tree.labels()
+        tree.cut()
     with pytest.raises(UsageError, match="at least one"):
-        tree.labels(count=0)
+        tree.cut(count=0)
 
 
 def test_links_follow_edges_only_beyond_the_limit() -> None:
@@ -84,24 +84,24 @@ def test_exact_copies_share_a_leaf_and_weigh_as_many() -> None:
     tree.update([0, 1, 2], np.concatenate([angles(0, 30) * 5, angles(0)]))
     assert tree.items.leaf[0] == tree.items.leaf[2]
     root = tree.merges()
-    assert tree.size(root).tolist() == [3]
+    assert tree.sizes(root).tolist() == [3]
     assert tree.members(int(tree.items.leaf[0])).tolist() == [0, 2]
     tree.update(removed=[0])
     assert tree.members(int(tree.items.leaf[2])).tolist() == [2]
-    assert tree.size(tree.merges()).tolist() == [2]
+    assert tree.sizes(tree.merges()).tolist() == [2]
 
 
 def test_what_changed_is_named_and_nothing_else() -> None:
     tree = ClusterTree(2)
     tree.update([0, 1, 2, 3], angles(0, 2, 90, 93))
-    before = {int(content) for content in tree.content(np.flatnonzero(tree.nodes.size))}
+    before = {int(content) for content in tree.contents(np.flatnonzero(tree.nodes.size))}
     changed = tree.update([4], angles(94))
-    assert sorted(tree.size(changed.born).tolist()) == [1, 2, 3, 5]
+    assert sorted(tree.sizes(changed.born).tolist()) == [1, 2, 3, 5]
     assert set(changed.died.tolist()) <= before
     assert len(changed.died) == 2
     back = tree.update(removed=[4])
     assert len(back.born) == 2
-    assert {int(content) for content in tree.content(np.flatnonzero(tree.nodes.size))} == before
+    assert {int(content) for content in tree.contents(np.flatnonzero(tree.nodes.size))} == before
     nothing = tree.update()
     assert len(nothing.born) == len(nothing.died) == 0
 
@@ -123,15 +123,15 @@ def test_any_order_of_the_same_additions_gives_the_same_tree() -> None:
 
 def test_all_pairs_as_edges_give_the_average_linkage_of_scipy_up_to_the_limit() -> None:
     rows, _ = blobs(120, 9, 6)
-    fixed = rounded(rows).astype(np.float64)
+    fixed = round_vectors(rows).astype(np.float64)
     distance = 1 - fixed @ fixed.T / UNIT
     np.fill_diagonal(distance, 0)
     expected = linkage(squareform(distance, checks=False), "average")
     tree = ClusterTree(6)
     tree.update(np.arange(120), rows, new_pairs=list(itertools.combinations(range(120), 2)))
     merges = tree.merges()
-    np.testing.assert_allclose(1 - tree.height(merges), expected[:, 2], rtol=1e-9)
-    assert tree.size(merges).tolist() == expected[:, 3].astype(int).tolist()
+    np.testing.assert_allclose(1 - tree.heights(merges), expected[:, 2], rtol=1e-9)
+    assert tree.sizes(merges).tolist() == expected[:, 3].astype(int).tolist()
 
 
 def test_heights_fall_towards_the_root_beyond_the_limit_too() -> None:
@@ -139,7 +139,7 @@ def test_heights_fall_towards_the_root_beyond_the_limit_too() -> None:
     tree = at_once(dict(enumerate(rows)), graph(dict(enumerate(rows)), 3), 8, 10)
     merges = tree.merges()
     for side in (tree.nodes.left, tree.nodes.right):
-        assert (tree.height(side[merges]) >= tree.height(merges)).all()
+        assert (tree.heights(side[merges]) >= tree.heights(merges)).all()
     assert len(merges) == 599
 
 
@@ -148,14 +148,14 @@ def test_levels_find_the_groups_and_are_nested() -> None:
     table = find_neighbours(unit(rows), 8)
     tree = ClusterTree(16, 100)
     tree.update(np.arange(800), rows, new_pairs=build_edges(table))
-    levels = tree.levels()
+    levels = tree.choose_levels()
     assert levels.coarse <= levels.medium <= levels.fine
-    found = tree.labels(threshold=levels.medium).node
+    found = tree.cut(threshold=levels.medium).nodes
     assert len(np.unique(found * 20 + label)) <= 24
     empty = ClusterTree(2)
-    assert empty.levels() == empty.levels()
+    assert empty.choose_levels() == empty.choose_levels()
     empty.update([3], angles(1))
-    assert empty.labels(threshold=empty.levels().fine).items.tolist() == [3]
+    assert empty.cut(threshold=empty.choose_levels().fine).items.tolist() == [3]
 
 
 @pytest.mark.parametrize(
@@ -190,48 +190,50 @@ def test_a_kept_tree_is_taken_up_and_goes_on() -> None:
     rows, _ = blobs(200, 9, 6)
     vectors = dict(enumerate(rows))
     tree = at_once(vectors, graph(vectors, 3), 6, 20)
-    again = ClusterTree.from_state(tree.state())
+    again = ClusterTree.from_arrays(tree.to_arrays())
     assert {**described(again), "steps": None} == {**described(tree), "steps": None}
     gone = sorted(edge for edge in graph(vectors, 3) if 0 in edge)
     for kept in (tree, again):
         kept.update(removed=[0], gone_pairs=gone)
     assert described(again) == described(tree)
-    state = tree.state()
+    state = tree.to_arrays()
     state["about"][0] = 99
     with pytest.raises(UsageError, match="format is 99"):
-        ClusterTree.from_state(state)
+        ClusterTree.from_arrays(state)
 
 
 def test_large_sums_stay_exact() -> None:
     """Copies by the hundred thousand bring products beyond what float64 holds."""
     random = np.random.default_rng(0)
-    rows = rounded(random.standard_normal((4, 8)))
+    rows = round_vectors(random.standard_normal((4, 8)))
     copies = np.array([1, 3, 200_000, 300_000])
     sums = Sums(8)
     number = sums.add(rows.astype(np.int64) * copies[:, None])
     a, b = np.array([0, 1, 2, 2]), np.array([1, 2, 3, 2])
-    found = sums.products(number[a], number[b], copies[a] * copies[b])
+    found = sums.multiply_pairs(number[a], number[b], copies[a] * copies[b])
     for place, (i, j) in enumerate(zip(a, b, strict=True)):
         expected = sum(int(x) * int(y) for x, y in zip(rows[i], rows[j], strict=True)) * int(copies[i]) * int(copies[j])
         assert found[place] == expected
-    crossed = sums.crossed(number, number, copies, copies)
+    crossed = sums.multiply_all(number, number, copies, copies)
     assert [crossed[i, j] for i, j in zip(a, b, strict=True)] == found.tolist()
 
 
 def test_rounded_vectors_have_the_length_of_the_scale_and_one_fingerprint_per_direction() -> None:
     rows = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
-    fixed = rounded(rows)
+    fixed = round_vectors(rows)
     np.testing.assert_allclose(np.linalg.norm(fixed.astype(float), axis=1), SCALE, rtol=2e-3)
-    np.testing.assert_array_equal(fixed, rounded(rows * 17))
-    prints = fingerprints(fixed)
+    np.testing.assert_array_equal(fixed, round_vectors(rows * 17))
+    prints = compute_fingerprints(fixed)
     assert len(set(prints.tolist())) == 300
     ones = np.ones(300, np.int64)
-    np.testing.assert_array_equal(contents(prints, 2 * ones), contents(prints, ones) + contents(prints, ones))
+    np.testing.assert_array_equal(
+        hash_contents(prints, 2 * ones), hash_contents(prints, ones) + hash_contents(prints, ones)
+    )
 
 
 def test_lists_grow_move_and_are_packed() -> None:
     random = np.random.default_rng(0)
-    lists, expected = Lists(20), {slot: [] for slot in range(20)}  # type: ignore[var-annotated]
+    lists, expected = SlotLists(20), {slot: [] for slot in range(20)}  # type: ignore[var-annotated]
     for _ in range(300):
         slots = random.choice(20, 5, replace=False)
         lengths = random.integers(0, 60, 5)
@@ -246,7 +248,7 @@ def test_lists_grow_move_and_are_packed() -> None:
 
 def test_linkage_stops_at_the_threshold_and_takes_groups_of_several_sizes() -> None:
     rows = angles(0, 3, 60, 62, 150).round(6)
-    fixed = rounded(rows).astype(np.int64)
+    fixed = round_vectors(rows).astype(np.int64)
     dots = np.stack([fixed @ fixed.T, fixed @ fixed.T])
     sizes = np.ones((2, 5), np.int64)
     sizes[1, 2:] = 0

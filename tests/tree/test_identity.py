@@ -6,18 +6,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexers.tree.identity import Carried, carried
+from indexers.tree.identity import CarriedIds, carry_ids
 from indexers.types import ClusterChange
 
 
-def follow(*moves: tuple[int, int, int]) -> Carried:
+def follow(*moves: tuple[int, int, int]) -> CarriedIds:
     """(old, new, how many) ..."""
     before = np.concatenate([np.full(count, old) for old, _, count in moves])
     after = np.concatenate([np.full(count, new) for _, new, count in moves])
-    return carried(before, after, 100, "fine")
+    return carry_ids(before, after, 100, "fine")
 
 
-def happened(found: Carried) -> list[tuple[int | None, str, tuple[int, ...]]]:
+def happened(found: CarriedIds) -> list[tuple[int | None, str, tuple[int, ...]]]:
     return [(one.cluster, one.what, one.others) for one in found.changes]
 
 
@@ -65,7 +65,7 @@ labels = st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 5)), max_size=60)
 @given(labels)
 def test_every_set_has_one_id_and_every_id_one_set(rows: list[tuple[int, int]]) -> None:
     before, after = (np.array([row[side] for row in rows], np.int64) for side in (0, 1))
-    found = carried(before, after, 100, "coarse")
+    found = carry_ids(before, after, 100, "coarse")
     assert (found.labels[after <= 0] == 0).all()
     pairs = {(int(a), int(b)) for a, b in zip(after, found.labels, strict=True) if a > 0}
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
@@ -84,6 +84,6 @@ def test_the_answer_depends_on_the_sets_alone(rows: list[tuple[int, int]], rando
     names = list(range(1, 7))
     random.shuffle(names)  # type: ignore[attr-defined]
     renamed = np.where(after > 0, np.array([0, *names])[np.maximum(after, 0)], after)
-    first, second = carried(before, after, 100, "fine"), carried(before, renamed.astype(np.int64), 100, "fine")
+    first, second = carry_ids(before, after, 100, "fine"), carry_ids(before, renamed.astype(np.int64), 100, "fine")
     np.testing.assert_array_equal(first.labels, second.labels)
     assert first.changes == second.changes

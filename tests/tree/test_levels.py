@@ -4,7 +4,7 @@ import numpy as np
 
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.levels import NEAREST, brevity, levels, modularity
+from indexers.tree.levels import NEAREST, choose_levels, score_brevity, score_modularity
 
 
 def nested(families: int, groups: int, members: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,9 +31,9 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
 def test_medium_finds_groups_smaller_than_a_neighbourhood_and_coarse_their_families() -> None:
     rows, label = nested(8, 12, NEAREST + 2)
     tree = tree_of(rows)
-    found = tree.levels()
-    assert same(tree.labels(threshold=found.medium).node, label)
-    assert same(tree.labels(threshold=found.coarse).node, label // 12)
+    found = tree.choose_levels()
+    assert same(tree.cut(threshold=found.medium).nodes, label)
+    assert same(tree.cut(threshold=found.coarse).nodes, label // 12)
     assert found.coarse < found.medium <= found.fine
 
 
@@ -42,7 +42,7 @@ def test_groups_of_very_different_sizes_are_all_found() -> None:
     sizes = np.tile([200, 60, 20, 12, 9, 8], 5)
     kept = np.concatenate([np.flatnonzero(label == group)[:size] for group, size in enumerate(sizes)])
     tree = tree_of(rows[kept])
-    assert same(tree.labels(threshold=tree.levels().medium).node, label[kept])
+    assert same(tree.cut(threshold=tree.choose_levels().medium).nodes, label[kept])
 
 
 def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
@@ -55,20 +55,20 @@ def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
     without = ~np.isin(edges, late).any(1)
     grown.update(here, rows[here], new_pairs=edges[without])
     grown.update(late, rows[late], new_pairs=edges[~without])
-    assert grown.levels() == whole.levels()
+    assert grown.choose_levels() == whole.choose_levels()
 
 
 def test_a_tree_of_next_to_nothing_has_levels() -> None:
     for count in (1, 2, 3, 6):
         rows = unit(np.random.default_rng(count).standard_normal((count, 4)))
-        found = levels(tree_of(rows).nodes)
+        found = choose_levels(tree_of(rows).nodes)
         assert found.coarse <= found.medium <= found.fine
 
 
 def test_what_makes_a_cut_good_is_what_the_papers_say() -> None:
     share, leaving = np.array([0.5, 0.5]), np.array([0.1, 0.1])
-    assert modularity(share, leaving) == 1 - 0.2 - 0.5
+    assert score_modularity(share, leaving) == 1 - 0.2 - 0.5
     # Rosvall and Bergstrom 2008, equation 4, but for the term of the nodes.
     equation = 0.2 * np.log2(0.2) - 2 * 2 * 0.1 * np.log2(0.1) + 2 * 0.6 * np.log2(0.6)
-    assert np.isclose(brevity(share, leaving), -equation)
-    assert brevity(np.array([1.0]), np.array([0.0])) == 0
+    assert np.isclose(score_brevity(share, leaving), -equation)
+    assert score_brevity(np.array([1.0]), np.array([0.0])) == 0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexers.tree.fixed_point import fingerprints, rounded
-from indexers.tree.neighbour_graph import Find, NeighbourGraph
+from indexers.tree.fixed_point import compute_fingerprints, round_vectors
+from indexers.tree.neighbour_graph import FindNeighbours, NeighbourGraph
 from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
@@ -22,7 +22,7 @@ class World:
         self.edges: set[tuple[bytes, bytes]] = set()
 
     @property
-    def find(self) -> Find:
+    def find(self) -> FindNeighbours:
         def find(items: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
             found = self.index.search(self.index.take(items), count)
             return found.ids, found.scores
@@ -40,7 +40,7 @@ class World:
         self.index.remove(gone)
         if len(ids):
             self.index.add(ids, rows)
-        pairs = self.graph.update(gone, ids, fingerprints(rounded(rows)), self.find)
+        pairs = self.graph.update(gone, ids, compute_fingerprints(round_vectors(rows)), self.find)
         after = self.prints()
         lost = {named(before, pair) for pair in pairs.gone.tolist()}
         won = {named(after, pair) for pair in pairs.new.tolist()}
@@ -50,7 +50,7 @@ class World:
         self.edges |= won
 
     def prints(self) -> dict[int, bytes]:
-        return {one: rounded(row[None])[0].tobytes() for one, row in self.vectors.items()}
+        return {one: round_vectors(row[None])[0].tobytes() for one, row in self.vectors.items()}
 
     def check(self) -> None:
         """Edges followed from differences are those of the lists; lists are those of brute force."""
@@ -105,8 +105,8 @@ def test_it_can_be_kept_and_taken_up() -> None:
     world = World()
     world.change([], {number: vector(number % 17) for number in range(40)})
     world.change([3, 5, 20], {})
-    kept = {name: array.copy() for name, array in world.graph.state().items()}
-    world.graph = NeighbourGraph.from_state(kept)
+    kept = {name: array.copy() for name, array in world.graph.to_arrays().items()}
+    world.graph = NeighbourGraph.from_arrays(kept)
     world.check()
     world.change([0, 17, 34, 7], {50: vector(99), 51: vector(1)})
     world.check()
@@ -130,7 +130,7 @@ def test_most_neighbours_are_right_although_the_index_finds_only_some() -> None:
 
     ids = np.arange(600)
     world.index.add(ids, rows)
-    world.graph.update(np.empty(0, np.int64), ids, fingerprints(rounded(rows)), forgetful)
+    world.graph.update(np.empty(0, np.int64), ids, compute_fingerprints(round_vectors(rows)), forgetful)
     near = world.index.search(rows, 11).ids[:, 1:]
     found = world.graph.item[world.graph.near[world.graph.slot[ids]]]
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(near.tolist(), found.tolist(), strict=True)])
