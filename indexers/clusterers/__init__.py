@@ -1,5 +1,22 @@
-"""Arrays or a graph -> groups: the mathematics of clusters, without a database. Importing this loads nothing; the
-estimators bring scikit-learn with them when they are asked for."""
+"""Clustering algorithms: rows of numbers or a neighbour graph in, cluster labels out. No database and no collection.
+
+    base                  the contract: scikit-learn's interface, and files
+    contract              the same contract as a test class to inherit
+    kmeans                k-means, scikit-learn's
+    incremental_kmeans/   mini-batch k-means that learns from a stream of batches: the partitions of a space
+    genetic               a genetic search for better centres, or for their number
+    hierarchical          single, complete, average and Ward's linkage over all pairs
+    agglomeration         the cluster tree (`indexers.tree`) as an estimator
+    density               agglomeration of densities over the neighbour graph
+    hdbscan               HDBSCAN, scikit-learn's
+    evoc                  EVoC, of the package evoc
+    deep                  an encoder trained so that neighbours share a cluster
+    hvae                  a hierarchical variational autoencoder with a mixture as its prior
+    sampled               any of these fitted on chosen rows; the others are predicted
+    steps/                the mathematical steps that several of them share
+
+Importing this package loads nothing; each estimator, and scikit-learn with it, is imported on first use.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EVoC, by the package evoc where it is installed."""
+"""EVoC, from the package evoc if that is installed."""
 
 from __future__ import annotations
 
@@ -17,35 +17,44 @@ from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import MissingPackage
 
 WIDTH = 16
-"""Columns that it needs; columns of zeros change no cosine."""
+"""The least number of columns that evoc can lay out; added columns of zeros change no cosine."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """layers: int64 (n,) each, from fine to coarse. chosen: the most persistent. cores: float64 (n,)."""
+    """The labels that evoc gives.
+
+    layers: int64 (n,) each, from fine to coarse.
+    most_persistent: the number of the most persistent layer.
+    core_distances: float64 (n,).
+    """
 
     layers: list[Ints]
-    chosen: int
-    cores: NDArray[np.float64]
+    most_persistent: int
+    core_distances: NDArray[np.float64]
 
 
 class Evoc(CoreDistanceClusterer):
-    """Embedding vector oriented clustering: the graph of nearest neighbours for the cosine, laid out in a few
-    dimensions as UMAP does it (McInnes, Healy and Melville, 2018), and HDBSCAN there (Campello et al., 2013). Needs the
-    package evoc (Tutte Institute), which compiles for up to a minute when it is first used; MissingPackage without it.
-    A new row joins as `CoreDistanceClusterer` says, among unit vectors.
+    """Embedding vector oriented clustering: the neighbour graph for the cosine, laid out in a few dimensions as UMAP
+    does it (McInnes, Healy and Melville, 2018), and HDBSCAN of the layout (Campello et al., 2013).
+
+    It needs the package evoc (Tutte Institute), which compiles for up to a minute on its first use, and raises
+    MissingPackage without it. A new row joins as `CoreDistanceClusterer` describes, among unit vectors.
 
     Parameters
     ----------
-    approx_n_clusters: how many, as near as the layout allows it; None: the most persistent layer. noise_level: 0 puts
-        more rows into clusters, 1 makes purer ones. min_cluster_size: rows that make a cluster of the finest layer.
-    n_neighbors: edges per row, counting itself. min_samples: the neighbour whose distance is the core distance,
-        counting the row itself. random_state: a whole number; with None, two runs differ.
+    approx_n_clusters: the number of clusters, reached as nearly as the layout allows; None: the most persistent layer.
+    noise_level: 0 puts more rows into clusters, 1 makes purer clusters.
+    min_cluster_size: the least number of rows of a cluster in the finest layer.
+    n_neighbors: edges per row, counting the row itself.
+    min_samples: the neighbour whose distance is the core distance, counting the row itself.
+    random_state: a whole number; with None, two runs differ.
 
     Attributes
     ----------
-    layers_: int64 (layers, n), labels from fine to coarse, -1 for noise; one of them is `labels_`. rows_: float32
-    (n, d), the unit vectors. core_distances_: as in CoreDistanceClusterer.
+    layers_: int64 (layers, n), labels from fine to coarse, -1 for noise; one of them is `labels_`.
+    rows_: float32 (n, d), the unit vectors.
+    core_distances_: as in CoreDistanceClusterer.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -78,24 +87,24 @@ class Evoc(CoreDistanceClusterer):
         if self.min_samples > self.n_neighbors:
             raise ValueError(f"min_samples is {self.min_samples}; it can be at most n_neighbors={self.n_neighbors}")
         self.rows_ = unit(rows)
-        # Copies would be each other's only neighbours; they are given once.
+        # Equal rows would be each other's only neighbours; evoc sees each once.
         distinct, copy_of = np.unique(self.rows_, axis=0, return_inverse=True)
-        found = self._found(distinct)
-        self.layers_ = np.stack([renumber_labels(layer[copy_of.ravel()]) for layer in found.layers])
-        self.labels_ = self.layers_[found.chosen]
-        self.core_distances_ = found.cores[copy_of.ravel()]
+        clustering = self._cluster(distinct)
+        self.layers_ = np.stack([renumber_labels(layer[copy_of.ravel()]) for layer in clustering.layers])
+        self.labels_ = self.layers_[clustering.most_persistent]
+        self.core_distances_ = clustering.core_distances[copy_of.ravel()]
 
-    def _found(self, rows: NDArray[np.float32]) -> Layers:
-        """The layers of different unit vectors. Fewer than would fill one list of neighbours are noise."""
+    def _cluster(self, rows: NDArray[np.float32]) -> Layers:
+        """Cluster distinct unit vectors. Rows too few to fill one list of neighbours are noise."""
         if len(rows) <= self.n_neighbors:
             return Layers([np.full(len(rows), -1)], 0, np.zeros(len(rows)))
-        wide = np.pad(rows, ((0, 0), (0, max(0, WIDTH - rows.shape[1]))))  # it can't lay out less
-        found = self._engine().fit(wide)
-        near = rows[found.nn_inds_[:, self.min_samples - 1]]
-        cores = np.linalg.norm((rows - near).astype(np.float64), axis=1)
-        return Layers(found.cluster_layers_, int(np.argmax(found.persistence_scores_)), cores)
+        padded = np.pad(rows, ((0, 0), (0, max(0, WIDTH - rows.shape[1]))))
+        fitted = self._create_engine().fit(padded)
+        neighbour = rows[fitted.nn_inds_[:, self.min_samples - 1]]
+        core_distances = np.linalg.norm((rows - neighbour).astype(np.float64), axis=1)
+        return Layers(fitted.cluster_layers_, int(np.argmax(fitted.persistence_scores_)), core_distances)
 
-    def _engine(self) -> Any:
+    def _create_engine(self) -> Any:
         try:
             engine = import_module("evoc").EVoC
         except ImportError as error:

@@ -12,27 +12,29 @@ from indexers.clusterers.base import Ints, ProgressCallback, Rows, renumber_labe
 from indexers.clusterers.steps.core_distance import CoreDistanceClusterer
 
 LIMIT = 20_000
-"""Rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""
+"""The largest number of rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""
 
 
 class Hdbscan(CoreDistanceClusterer):
     """Clusters that persist over the most densities, and noise (Campello, Moulavi and Sander, Density-based clustering
-    based on hierarchical density estimates, PAKDD 2013). scikit-learn's, with the interface of this family; a new row
-    joins as `CoreDistanceClusterer` says.
+    based on hierarchical density estimates, PAKDD 2013). This is scikit-learn's, behind the interface of this family; a
+    new row joins as `CoreDistanceClusterer` describes.
 
-    "euclidean" and "manhattan" take memory that grows with n, "cosine" with n^2: it refuses more than 20,000 rows. All
-    take n^2 d in time where d is large.
+    "euclidean" and "manhattan" need memory that grows with n, "cosine" with n^2, so "cosine" refuses more than 20,000
+    rows. All need n^2 d in time if d is large.
 
     Parameters
     ----------
-    min_cluster_size: rows that make a cluster. min_samples: the neighbour whose distance is the core distance, counting
-        the row itself; None: min_cluster_size. cluster_selection_epsilon: clusters nearer than this are not split.
-    cluster_selection_method: "eom" (excess of mass) or "leaf". allow_single_cluster: all rows may be one cluster.
+    min_cluster_size: the least number of rows of a cluster.
+    min_samples: the neighbour whose distance is the core distance, counting the row itself; None: min_cluster_size.
+    cluster_selection_epsilon: clusters nearer than this are not split.
+    cluster_selection_method: "eom" (excess of mass) or "leaf".
+    allow_single_cluster: all rows may be one cluster.
     metric: "euclidean", "cosine", "manhattan".
 
     Attributes
     ----------
-    probabilities_: float64 (n,), how much a row belongs to its cluster, 0 to 1.
+    probabilities_: float64 (n,), how strongly a row belongs to its cluster, 0 to 1.
     rows_, core_distances_: as in CoreDistanceClusterer.
     """
 
@@ -65,12 +67,12 @@ class Hdbscan(CoreDistanceClusterer):
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         if self.metric == "cosine" and len(rows) > LIMIT:
             raise ValueError(
-                f"X has {len(rows):,} rows; metric='cosine' holds all pairs, of at most {LIMIT:,}; "
+                f"X has {len(rows):,} rows; metric='cosine' holds all pairs in memory, of at most {LIMIT:,} rows; "
                 "use unit vectors with metric='euclidean', or Evoc"
             )
-        # Their float64 rows are changed in place unless copied, and their parameters are ours.
-        found = sklearn.cluster.HDBSCAN(**self.get_params(), copy=True).fit(rows)
-        self.labels_ = renumber_labels(found.labels_)
-        self.probabilities_ = found.probabilities_
+        # The parameters are those of scikit-learn's class; without copy it changes float64 rows in place.
+        fitted = sklearn.cluster.HDBSCAN(**self.get_params(), copy=True).fit(rows)
+        self.labels_ = renumber_labels(fitted.labels_)
+        self.probabilities_ = fitted.probabilities_
         self.rows_ = rows
-        self.core_distances_ = self._near(self.min_samples or self.min_cluster_size, rows)[0][:, -1]
+        self.core_distances_ = self._find_nearest(self.min_samples or self.min_cluster_size, rows)[0][:, -1]

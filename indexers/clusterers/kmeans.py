@@ -14,15 +14,19 @@ from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, fi
 
 class KMeans(Clusterer):
     """k-means: Lloyd's iteration (Least squares quantization in PCM, 1982) from the best of several k-means++ starts
-    (Arthur and Vassilvitskii, SODA 2007). scikit-learn's, with the interface of this family.
+    (Arthur and Vassilvitskii, SODA 2007). This is scikit-learn's, behind the interface of this family.
 
     Parameters
     ----------
-    n_clusters: how many. n_init: starts. max_iter: rounds of one start, at most. random_state: as in scikit-learn.
+    n_clusters: the number of clusters.
+    n_init: starts.
+    max_iter: the largest number of rounds of one start.
+    random_state: as in scikit-learn.
 
     Attributes
     ----------
-    cluster_centers_: (k, d). inertia_: the sum of squared distances to the nearest centre.
+    cluster_centers_: (k, d).
+    inertia_: the sum of squared distances to the nearest centre.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -40,16 +44,16 @@ class KMeans(Clusterer):
         self.random_state = random_state
 
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
-        distinct = len(np.unique(rows, axis=0)) if len(rows) <= 50 * self.n_clusters else self.n_clusters
-        found = sklearn.cluster.KMeans(
-            min(self.n_clusters, distinct),
+        n_distinct = len(np.unique(rows, axis=0)) if len(rows) <= 50 * self.n_clusters else self.n_clusters
+        kmeans = sklearn.cluster.KMeans(
+            min(self.n_clusters, n_distinct),
             n_init=self.n_init,
             max_iter=self.max_iter,
             random_state=self.random_state,
         ).fit(rows)
-        self.cluster_centers_, self.inertia_ = found.cluster_centers_, float(found.inertia_)
-        self.labels_ = found.labels_.astype(np.int64)
-        self.n_iter_ = found.n_iter_
+        self.cluster_centers_, self.inertia_ = kmeans.cluster_centers_, float(kmeans.inertia_)
+        self.labels_ = kmeans.labels_.astype(np.int64)
+        self.n_iter_ = kmeans.n_iter_
 
     def _predict(self, rows: Rows) -> Ints:
         return find_nearest_centre(rows, self.cluster_centers_)

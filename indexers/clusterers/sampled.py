@@ -1,4 +1,4 @@
-"""Any clusterer on chosen rows; the rest is predicted."""
+"""Any clusterer, fitted on chosen rows only; the others are predicted."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from indexers.clusterers.steps.sampling import choose_rows
 
 
 class Sampled(Clusterer):
-    """Fits a clusterer on rows that `sampling.chosen` chooses, and predicts the others; copies have the label of the
-    row that stands for them.
+    """A clusterer fitted on the rows that `sampling.choose_rows` chooses. The other rows are predicted; near copies get
+    the label of the row that represents them.
 
     Parameters
     ----------
-    method, parameters: a clusterer by its name, "kmeans", and what it is made with. Of fewer chosen rows than its
-        `n_clusters`, it makes as many clusters as there are rows.
-    copies, outliers, count, even, random_state: see sampling.chosen. random_state goes to the clusterer too, if it
-        takes one and `parameters` gives none.
-    predict_outliers: put them into the nearest cluster too; otherwise they are in none.
+    method: the plug-in name of a clusterer, such as "kmeans".
+    parameters: its constructor's arguments. If `n_clusters` is larger than the number of chosen rows, it is lowered to
+        that number.
+    copies, outliers, count, even, random_state: see `sampling.choose_rows`. random_state is passed on to the clusterer
+        if that has one and `parameters` sets none.
+    predict_outliers: put outliers into the nearest cluster too; otherwise they are in no cluster.
 
     Attributes
     ----------
-    clusterer_: the fitted clusterer. sample_: the Sample (not after loading).
+    clusterer_: the fitted clusterer.
+    sample_: the Sample (not after loading).
     """
 
     uses_neighbours = True
@@ -66,28 +68,28 @@ class Sampled(Clusterer):
         self.random_state = random_state
 
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
-        how = {name: getattr(self, name) for name in ("copies", "outliers", "count", "even", "random_state")}
-        self.sample_ = choose_rows(rows, neighbours, **how)
-        few = self.sample_.rows
-        self.clusterer_ = self._clusterer()
-        if (getattr(self.clusterer_, "n_clusters", None) or 0) > len(few):
-            self.clusterer_.set_params(n_clusters=len(few))
-        self.clusterer_.fit(rows[few], progress=progress)
-        label = np.empty(len(rows), np.int64)
-        rest = np.setdiff1d(np.arange(len(rows)), few)
-        label[few] = self.clusterer_.labels_
+        choice = {name: getattr(self, name) for name in ("copies", "outliers", "count", "even", "random_state")}
+        self.sample_ = choose_rows(rows, neighbours, **choice)
+        chosen = self.sample_.rows
+        self.clusterer_ = self._create_clusterer()
+        if (getattr(self.clusterer_, "n_clusters", None) or 0) > len(chosen):
+            self.clusterer_.set_params(n_clusters=len(chosen))
+        self.clusterer_.fit(rows[chosen], progress=progress)
+        labels = np.empty(len(rows), np.int64)
+        rest = np.setdiff1d(np.arange(len(rows)), chosen)
+        labels[chosen] = self.clusterer_.labels_
         if len(rest):
-            label[rest] = self.clusterer_.predict(rows[rest])
-        self.labels_ = self.sample_.spread_labels(label, outliers=self.predict_outliers)
+            labels[rest] = self.clusterer_.predict(rows[rest])
+        self.labels_ = self.sample_.spread_labels(labels, outliers=self.predict_outliers)
 
-    def _clusterer(self) -> Clusterer:
-        kind = plugins.load("nearkin.clusterers", self.method)
-        if not issubclass(kind, Clusterer):
-            raise ValueError(f"method={self.method!r} can't predict the rows that were not chosen; take another one")
-        made: Clusterer = kind(**(self.parameters or {}))
-        if made.get_params().get("random_state", 0) is None:
-            made.set_params(random_state=self.random_state)
-        return made
+    def _create_clusterer(self) -> Clusterer:
+        clusterer_class = plugins.load("nearkin.clusterers", self.method)
+        if not issubclass(clusterer_class, Clusterer):
+            raise ValueError(f"method={self.method!r} can't predict rows that it was not fitted on; use another method")
+        clusterer: Clusterer = clusterer_class(**(self.parameters or {}))
+        if clusterer.get_params().get("random_state", 0) is None:
+            clusterer.set_params(random_state=self.random_state)
+        return clusterer
 
     def _predict(self, rows: Rows) -> Ints:
         return self.clusterer_.predict(rows)
@@ -100,5 +102,5 @@ class Sampled(Clusterer):
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> Self:
         prefix = "clusterer_."
         inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        self.clusterer_ = self._clusterer().set_state(inner)
+        self.clusterer_ = self._create_clusterer().set_state(inner)
         return super().set_state(state)

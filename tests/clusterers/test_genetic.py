@@ -6,7 +6,7 @@ import sklearn.cluster
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import Genetic
-from indexers.clusterers.genetic import bic, crossed
+from indexers.clusterers.genetic import compute_bic, cross_parents
 from indexers.clusterers.steps.descent import Optimum
 from indexers.testing import ClustererContract
 
@@ -78,7 +78,7 @@ def test_the_criterion_is_that_of_a_spherical_mixture() -> None:
     variance = distance.sum() / (3 * 56)
     likelihood = np.log(15 / 60) - 1.5 * np.log(2 * np.pi * variance) - distance / (2 * variance)
     expected = likelihood.sum() - 4 * 4 / 2 * np.log(60)
-    assert bic(Optimum(centres, label, distance, distance)) == pytest.approx(expected)
+    assert compute_bic(Optimum(centres, label, distance, distance)) == pytest.approx(expected)
 
 
 def test_a_child_has_one_centre_of_each_matched_pair() -> None:
@@ -88,7 +88,7 @@ def test_a_child_has_one_centre_of_each_matched_pair() -> None:
         Optimum(centres[order] + shift, np.arange(6), np.zeros(6), np.ones(6))
         for order, shift in ((np.arange(6), 0.0), (random.permutation(6), 0.5))
     ]
-    child, loss = crossed(*parents, random)
+    child, loss = cross_parents(*parents, random)
     assert sorted(child.argmax(1).tolist()) == list(range(6))
     assert set(child.min(1).tolist()) == {0.0, 0.5}
     np.testing.assert_array_equal(loss, np.ones(6))
@@ -97,7 +97,7 @@ def test_a_child_has_one_centre_of_each_matched_pair() -> None:
 def test_parents_of_different_numbers_have_children_between() -> None:
     random = np.random.RandomState(0)
     few, many = (Optimum(10.0 * np.eye(9)[:k], np.arange(k), np.zeros(k), np.ones(k)) for k in (3, 9))
-    counts = [len(crossed(few, many, random)[0]) for _ in range(50)]
+    counts = [len(cross_parents(few, many, random)[0]) for _ in range(50)]
     assert min(counts) < 6 < max(counts)
     assert 3 <= min(counts) <= max(counts) <= 9
 

@@ -1,8 +1,8 @@
-"""Which rows to cluster: near copies once, no outliers, no more than so many, and some of every region.
+"""Choosing which rows to cluster: near copies once, no outliers, a limited number, and some of every region.
 
-The rest is predicted (see `sampled`). Clusters follow density by `even`: where rows lie densely, they are thinned, so
-that centres are spent on sparse regions as well, and a cluster in a dense region holds more rows than one in a sparse
-region.
+The other rows are predicted (see `sampled`). The parameter `even` controls how far clusters follow density: the more
+even the choice, the more rows of dense regions are left out, so that centres are spent on sparse regions as well and
+a cluster in a dense region holds more rows than one in a sparse region.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from indexers.clusterers.steps.neighbours import find_neighbours, unit
 Reals = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 NEIGHBOURS = 15
-"""Neighbours of each row that are looked for where none are given."""
+"""Neighbours per row that are searched for if the caller gives no table."""
 REGIONS = 64
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Chosen out of n rows.
+    """A choice out of n rows.
 
-    rows: int64 (m,), the chosen ones, ascending. representative: int64 (n,), the row that stands for each, itself where
-    it is nobody's copy. outlying: bool (n,), left out for lying too far from all others.
+    rows: int64 (m,), the chosen rows, ascending.
+    representative: int64 (n,), the row that stands for each row: itself unless it is a near copy of another.
+    is_outlier: bool (n,), True for rows left out because they lie far from all others.
     """
 
     rows: Ints
@@ -39,12 +40,12 @@ class Sample:
     is_outlier: Flags
 
     def spread_labels(self, labels: Ints, *, outliers: bool = True) -> Ints:
-        """Labels of all n rows, int64 (n,), in which copies have that of their representative; without `outliers`, they
-        are in no cluster."""
-        found: Ints = labels[self.representative]
+        """Return the labels of all n rows, int64 (n,), copies with the label of their representative. With `outliers`
+        False, outliers get -1 (no cluster)."""
+        spread: Ints = labels[self.representative]
         if not outliers:
-            found[self.is_outlier] = -1
-        return found
+            spread[self.is_outlier] = -1
+        return spread
 
 
 def choose_rows(
@@ -58,18 +59,18 @@ def choose_rows(
     even: float = 0.5,
     random_state: Any = None,
 ) -> Sample:
-    """Choose rows of (n, d), in this order: one of those that are copies, none that are outliers, `count` of the rest.
+    """Choose some of the rows, (n, d): drop near copies but one, then drop outliers, then draw `count` of the rest.
 
     Parameters
     ----------
-    neighbours: int64 (n, k), the rows nearest to each, -1 where there are fewer; None: found by brute force.
-    copies: the cosine from which on neighbours are copies of one picture, and copies of copies too; None: no such.
+    neighbours: int64 (n, k), the rows nearest to each row, padded with -1; None: searched by brute force.
+    copies: the cosine from which on neighbours count as copies of one picture, transitively; None: no row is a copy.
     outliers: the share of the pictures, copies counted once, that is left out: those with the lowest mean cosine to
         neighbours that are no copies of them.
-    count: how many rows at most. None: all that are left.
-    strata: int64 (n,), the group of each row, of each of which rows are to be kept; if None, regions of even extent.
-    even: by which rows are shared out among strata: 0 as many per cent of each, 1 as many of each, .5 in between, by
-        the square root of their sizes.
+    count: the largest number of chosen rows; None: no limit.
+    strata: int64 (n,), the group of each row; every group is represented in the choice. None: regions of even extent.
+    even: how the choice is divided among the strata: 0, the same percentage of each; 1, the same number of each; .5, in
+        between, in proportion to the square root of their sizes.
     random_state: as in scikit-learn.
 
     Raises ValueError (shapes that don't fit, a value out of its range).
@@ -79,101 +80,104 @@ def choose_rows(
     Bankier, Power allocations, The American Statistician 1988. Palmer and Faloutsos, Density biased sampling, SIGMOD
     2000: what `even` does over regions.
     """
-    _check(len(rows), neighbours, copies, outliers, count, strata, even)
+    _check_arguments(len(rows), neighbours, copies, outliers, count, strata, even)
     random, rows = check_random_state(random_state), unit(rows)
-    representative, outlying = np.arange(len(rows)), np.zeros(len(rows), bool)
+    representative, is_outlier = np.arange(len(rows)), np.zeros(len(rows), bool)
     if copies is not None or outliers:
         table = find_neighbours(rows, NEIGHBOURS) if neighbours is None else neighbours
         similarity = compute_similarities(rows, table)
         if copies is not None:
             representative = find_representatives(similarity, table, copies)
-        outlying = find_outliers(similarity, table, representative, outliers)
-    left = np.flatnonzero((representative == np.arange(len(rows))) & ~outlying)
-    if count is not None and count < len(left):
-        group = assign_regions(rows[left], REGIONS, random) if strata is None else strata[left]
-        left = left[draw_stratified(group, count, random, even)]
-    return Sample(left, representative, outlying)
+        is_outlier = find_outliers(similarity, table, representative, outliers)
+    candidates = np.flatnonzero((representative == np.arange(len(rows))) & ~is_outlier)
+    if count is not None and count < len(candidates):
+        groups = assign_regions(rows[candidates], REGIONS, random) if strata is None else strata[candidates]
+        candidates = candidates[draw_stratified(groups, count, random, even)]
+    return Sample(candidates, representative, is_outlier)
 
 
 def compute_similarities(rows: Rows, neighbours: Ints) -> Reals:
-    """The cosine of each unit row and each of its neighbours, (n, k); NaN where there is none."""
-    found = np.empty(neighbours.shape, np.float32)
+    """Compute the cosine of each unit row and each of its neighbours, (n, k); NaN where the table has -1."""
+    similarity = np.empty(neighbours.shape, np.float32)
     step = max(1, 4_000_000 // max(rows.shape[1] * neighbours.shape[1], 1))
     for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        found[part] = np.einsum("ij,ikj->ik", rows[part], rows[neighbours[part]])
-    found[neighbours < 0] = np.nan
-    return found
+        block = slice(start, start + step)
+        similarity[block] = np.einsum("ij,ikj->ik", rows[block], rows[neighbours[block]])
+    similarity[neighbours < 0] = np.nan
+    return similarity
 
 
-def find_representatives(similarity: Reals, neighbours: Ints, least: float) -> Ints:
-    """Who stands for each row, int64 (n,): of rows connected by similarities of at least `least`, the one with the most
-    such neighbours, of several the first."""
+def find_representatives(similarity: Reals, neighbours: Ints, threshold: float) -> Ints:
+    """Find the row that stands for each row, int64 (n,): among rows connected by similarities of at least `threshold`,
+    the row with the most such neighbours; ties go to the first."""
     count = len(neighbours)
-    source, place = np.nonzero(similarity >= least)  # NaN is not
+    source, place = np.nonzero(similarity >= threshold)  # False for NaN
     target = neighbours[source, place]
     edges = coo_matrix((np.ones(len(source)), (source, target)), (count, count))
-    _, part = connected_components(edges, directed=False)
+    _, component = connected_components(edges, directed=False)
     degree = np.bincount(np.concatenate([source, target]), minlength=count)
-    order = np.lexsort((np.arange(count), -degree, part))
-    first = order[np.unique(part[order], return_index=True)[1]]
-    found: Ints = first[part]
-    return found
+    order = np.lexsort((np.arange(count), -degree, component))
+    first = order[np.unique(component[order], return_index=True)[1]]
+    representative: Ints = first[component]
+    return representative
 
 
 def find_outliers(similarity: Reals, neighbours: Ints, representative: Ints, share: float) -> Flags:
-    """The share of the pictures, with their copies, that are least similar to their neighbours, bool (n,). A picture
-    all of whose neighbours are copies of it is none of them."""
-    other = (neighbours >= 0) & (representative[neighbours] != representative[:, None])
+    """Find the share of the pictures, with their copies, that are least similar to their neighbours, bool (n,). A
+    picture all of whose neighbours are its copies is no outlier."""
+    is_foreign = (neighbours >= 0) & (representative[neighbours] != representative[:, None])
     size = len(representative)
-    total = np.bincount(representative, np.where(other, similarity, 0).sum(1), size)
-    number = np.bincount(representative, other.sum(1), size)
+    total = np.bincount(representative, np.where(is_foreign, similarity, 0).sum(1), size)
+    number = np.bincount(representative, is_foreign.sum(1), size)
     mean = np.divide(total, number, out=np.full(size, np.inf), where=number > 0)
-    own = np.unique(representative)
-    far = np.zeros(size, bool)
-    far[own[np.argsort(mean[own], kind="stable")[: int(share * len(own) + 1e-9)]]] = True
-    return far[representative]
+    pictures = np.unique(representative)
+    is_far = np.zeros(size, bool)
+    is_far[pictures[np.argsort(mean[pictures], kind="stable")[: int(share * len(pictures) + 1e-9)]]] = True
+    return is_far[representative]
 
 
 def assign_regions(rows: Rows, count: int, random: np.random.RandomState) -> Ints:
-    """The nearest of `count` rows that lie far from one another (farthest first: Gonzalez, Clustering to minimize the
-    maximum intercluster distance, 1985), int64 (n,), for unit rows: regions of even extent, full where it is dense."""
-    label, near = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, rows.dtype)
+    """Assign each unit row to the nearest of `count` rows that lie far from one another, int64 (n,).
+
+    These are chosen farthest first (Gonzalez, Clustering to minimize the maximum intercluster distance, 1985), so that
+    regions have an even extent, and hold many rows where these lie densely.
+    """
+    labels, best = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, rows.dtype)
     centre = random.randint(len(rows))
     for region in range(min(count, len(rows))):
         similarity = rows @ rows[centre]
-        label[similarity > near] = region
-        near = np.maximum(near, similarity)
-        centre = near.argmin()
-    return label
+        labels[similarity > best] = region
+        best = np.maximum(best, similarity)
+        centre = best.argmin()
+    return labels
 
 
 def draw_stratified(strata: Ints, count: int, random: np.random.RandomState, even: float = 0.5) -> Ints:
-    """`count` of the rows, ascending, of each stratum as `allocated` says; random inside."""
+    """Draw `count` rows, returned ascending: from each stratum as many as `allocate_counts` says, at random."""
     _, stratum, size = np.unique(strata, return_inverse=True, return_counts=True)
     order = random.permutation(len(strata))
     order = order[np.argsort(stratum[order], kind="stable")]
     rank = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
-    found: Ints = np.sort(order[rank < np.repeat(allocate_counts(size, count, even), size)])
-    return found
+    drawn: Ints = np.sort(order[rank < np.repeat(allocate_counts(size, count, even), size)])
+    return drawn
 
 
 def allocate_counts(size: Ints, count: int, even: float) -> Ints:
-    """How many of strata of these sizes, `count` together: in proportion to size ** (1 - even), none more than it has;
-    at least one of each if there are as many to give."""
+    """Divide `count` among strata of these sizes, in proportion to size ** (1 - even): no stratum gives more than it
+    has, and each gives at least one if `count` allows it."""
     least = np.minimum(size, 1) if count >= len(size) else np.zeros_like(size)
     weight = size ** (1.0 - even)
     low, high = 0.0, float((size / weight).max())
-    for _ in range(60):  # the scale at which they add up
+    for _ in range(60):  # bisect for the scale at which the shares add up to `count`
         middle = (low + high) / 2
         low, high = (middle, high) if np.clip(middle * weight, least, size).sum() < count else (low, middle)
     share = np.clip(low * weight, least, size)
-    found: Ints = np.floor(share + 1e-9).astype(np.int64)
-    found[np.argsort(found - share, kind="stable")[: count - found.sum()]] += 1
-    return found
+    counts: Ints = np.floor(share + 1e-9).astype(np.int64)
+    counts[np.argsort(counts - share, kind="stable")[: count - counts.sum()]] += 1
+    return counts
 
 
-def _check(
+def _check_arguments(
     size: int,
     neighbours: Ints | None,
     copies: float | None,
@@ -201,4 +205,6 @@ def _check_table(size: int, neighbours: Ints | None) -> None:
     if neighbours.ndim != 2 or len(neighbours) != size:
         raise ValueError(f"neighbours has the shape {neighbours.shape}; give a row for each of the {size} rows")
     if neighbours.size and not -1 <= neighbours.min() <= neighbours.max() < size:
-        raise ValueError(f"neighbours names rows {neighbours.min()} to {neighbours.max()}; there are {size}")
+        raise ValueError(
+            f"neighbours holds row numbers {neighbours.min()} to {neighbours.max()}; give -1 to {size - 1}"
+        )

@@ -165,7 +165,7 @@ def test_a_stratum_is_drawn_from_at_random() -> None:
         ({"even": 2}, "even is 2"),
         ({"strata": np.zeros(3, np.int64)}, r"strata has the shape \(3,\)"),
         ({"neighbours": np.zeros((3, 2), np.int64)}, r"neighbours has the shape \(3, 2\)"),
-        ({"neighbours": np.full((310, 2), 310)}, "names rows 310 to 310; there are 310"),
+        ({"neighbours": np.full((310, 2), 310)}, "row numbers 310 to 310; give -1 to 309"),
     ],
 )
 def test_what_does_not_fit_is_refused(planted: np.ndarray, bad: dict[str, object], message: str) -> None:
