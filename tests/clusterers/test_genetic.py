@@ -88,7 +88,7 @@ def test_a_child_has_one_centre_of_each_matched_pair() -> None:
         Optimum(centres[order] + shift, np.arange(6), np.zeros(6), np.ones(6))
         for order, shift in ((np.arange(6), 0.0), (random.permutation(6), 0.5))
     ]
-    child, loss = cross_parents(*parents, random)
+    child, loss = cross_parents(parents[0], parents[1], random)
     assert sorted(child.argmax(1).tolist()) == list(range(6))
     assert set(child.min(1).tolist()) == {0.0, 0.5}
     np.testing.assert_array_equal(loss, np.ones(6))
