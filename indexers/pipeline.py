@@ -24,7 +24,7 @@ from indexers.catalogue.transaction import LEFT, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
 from indexers.pictures import images, remote
-from indexers.pictures.isolation import Isolated
+from indexers.pictures.isolation import DecoderPool
 from indexers.types import (
     Arrival,
     Failure,
@@ -126,7 +126,7 @@ class Run:
     progress: Callable[[Progress], object] = lambda _: None
     web: bool = False
     """Pictures may be fetched from the web."""
-    isolated: Isolated | None = None
+    isolated: DecoderPool | None = None
     """Pictures are decoded by its processes, instead of in this one."""
     filling: bool = False
     tally: Tally = field(default_factory=Tally)
@@ -223,7 +223,7 @@ class Run:
     # ---- in a worker
 
     def _read(self, place: str) -> bytes:
-        return remote.read(place, self.limits, self.web)
+        return remote.read_uri(place, self.limits, self.web)
 
     def decode(self, content: bytes, size: int) -> images.Picture:
         return self.isolated.decode(content, size) if self.isolated else images.decode(content, size, self.limits)
@@ -259,7 +259,7 @@ class Run:
     def _again(self, lacking: Lacking) -> tuple[Arrival, Image]:
         """The picture of an item, from the place that it was found at."""
         content = self._read(lacking.uri or "")
-        if images.fingerprint(content) != lacking.hash:
+        if images.hash_content(content) != lacking.hash:
             raise UnreadablePicture("the file has changed since it was added; add it again")
         picture = self.decode(content, self.embedder.input_size).image
         return Arrival(item=lacking.item, hash=lacking.hash), picture
@@ -271,10 +271,10 @@ class Run:
         content = source.content
         if isinstance(content, Image):
             upright = images.as_picture(content, limits=self.limits)
-            digest = images.fingerprint(repr(upright.size).encode() + upright.tobytes())
+            digest = images.hash_content(repr(upright.size).encode() + upright.tobytes())
         else:
             content = self._read(source.file.path) if source.file else content or b""
-            digest = images.fingerprint(content)
+            digest = images.hash_content(content)
         arrival = Arrival(
             source.key,
             digest,

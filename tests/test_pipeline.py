@@ -20,7 +20,7 @@ from PIL.Image import Image
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadVector, ItemNotFound
-from indexers.pictures.scan import find
+from indexers.pictures.scan import find_pictures
 from indexers.pipeline import Batch, Progress, Run, Source
 from indexers.types import Arrival, FoundFile, Space, Vectors
 from retrieval import Collection
@@ -53,7 +53,7 @@ def run(catalogue: Catalogue, space: Space, embedder: Tiny | None = None, **opti
 
 
 def add(one: Run, *paths: Path, metadata: Any = None) -> Any:
-    return one.add_files(find([str(path) for path in paths]), metadata or {})
+    return one.add_files(find_pictures([str(path) for path in paths]), metadata or {})
 
 
 def test_a_known_file_is_not_even_read(catalogue: Catalogue, space: Space, folder: Path) -> None:

@@ -1,1 +1,10 @@
-"""Pictures: where they lie, how they are read, and how hostile ones are held off."""
+"""Pictures: where they lie, how they are read, and how hostile ones are held off.
+
+    scan            picture files on disk: files, folders, globs; a path as a string that a database takes, and back
+    remote          picture files elsewhere: archives, buckets, the web if enabled, but no private network
+    images          decode a file as a person sees it; shrink it, hash it, or say why it is no picture
+    colours         bring a picture with a colour profile to sRGB
+    isolation       decode in processes of their own, with limits on memory and time
+
+Nothing here knows of a database or a collection.
+"""

@@ -1,4 +1,5 @@
-"""Colour profiles: what a file's numbers mean as colours, brought to sRGB, which is what models and screens expect."""
+"""Colour profiles say what a file's numbers mean as colours. Here they are brought to sRGB, which models and screens
+expect."""
 
 from __future__ import annotations
 
@@ -8,28 +9,28 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-LARGEST = 4 * 2**20
-"""Bytes of a profile that is looked at; real ones are a few hundred bytes to 2 MB (for printing)."""
-NO_CACHE = 0x0040  # LittleCMS remembers the last colour in the transform; without that, threads can share it
+MAX_PROFILE_BYTES = 4 * 2**20
+"""A larger profile is ignored; real ones have a few hundred bytes to 2 MB (for printing)."""
+NO_CACHE = 0x0040  # LittleCMS caches the last colour in the transform; without the cache, threads can share it
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """The picture in sRGB if it carries another profile; else as it is. A broken profile is passed over.
+    """Return the picture in sRGB if it carries another profile, else the picture itself. A broken profile is ignored.
 
-    Grey, RGB (transparent or not), palettes and CMYK; `image` must be loaded.
+    Handles grey, RGB (transparent or not), palettes and CMYK. `image` must be loaded.
     """
     profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not 128 <= len(profile) <= LARGEST:
+    if not isinstance(profile, bytes) or not 128 <= len(profile) <= MAX_PROFILE_BYTES:
         return image
     mode = {"L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB" if image.mode in ("RGB", "RGBA", "RGBX", "P", "PA") else "")
-    transform = _transform(profile, mode) if mode else None
-    return image if transform is None else _apply(image, mode, transform)
+    transform = _make_transform(profile, mode) if mode else None
+    return image if transform is None else _apply_transform(image, mode, transform)
 
 
-def _apply(image: Image.Image, mode: str, transform: Any) -> Image.Image:
+def _apply_transform(image: Image.Image, mode: str, transform: Any) -> Image.Image:
     if image.mode == mode:
         converted = ImageCms.applyTransform(image, transform)
-        assert converted is not None  # in place is not asked for
+        assert converted is not None  # it is only when converting in place
         return converted
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     converted = ImageCms.applyTransform(image.convert("RGB"), transform)
@@ -40,8 +41,11 @@ def _apply(image: Image.Image, mode: str, transform: Any) -> Image.Image:
 
 
 @lru_cache(maxsize=64)
-def _transform(profile: bytes, mode: str) -> Any:
-    """Made once a profile: a library has few. None: the profile is sRGB itself, not for this mode, or broken."""
+def _make_transform(profile: bytes, mode: str) -> Any:
+    """Return the transform of a profile to sRGB; None if the profile is sRGB itself, not for this mode, or broken.
+
+    Cached, since a library has few profiles.
+    """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():

@@ -1,4 +1,4 @@
-"""Pictures: read them safely, see them as a person does, make them small."""
+"""Decode pictures safely and as a person sees them; shrink and hash them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
 from indexers.pictures.colours import to_srgb
-from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encoded_uri, find, read, to_path, to_uri
+from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -31,26 +31,26 @@ __all__ = [
     "Picture",
     "as_picture",
     "decode",
-    "encoded_uri",
-    "find",
-    "fingerprint",
+    "encode_uri",
+    "find_pictures",
     "flatten",
-    "read",
+    "hash_content",
+    "make_thumbnail",
+    "read_file",
     "shrink",
-    "thumbnail",
     "to_path",
     "to_uri",
 ]
 
 _FORMATS = "JPEG PNG GIF WEBP TIFF BMP AVIF JXL JPEG2000 PPM ICO ICNS PSD QOI PCX"
 FORMATS = _FORMATS.split()
-"""What is tried, by content, beside HEIF; JPEG XL where its plug-in is installed. Left out: what has no signature (TGA)
-or runs other programs (EPS)."""
+"""Formats that are tried, by content, beside HEIF; JPEG XL where its plug-in is installed. Left out are formats without
+a signature (TGA) and those that run other programs (EPS)."""
 
 SECONDS = 60.0
-"""Processor time that a decoder may take before it gets no more bytes. A small file can be made to take hours: a JPEG
-of thousands of scans. A sound one of 180 megapixels takes one to fifteen."""
-_BLOCK = 2**14  # bytes that a decoder gets at a time, and so how often its time is looked at
+"""Processor time that a decoder may take before it gets no more bytes. A small file can be made to take hours (a JPEG
+of thousands of scans); a sound one of 180 megapixels takes 1 to 15 seconds."""
+_BLOCK_BYTES = 2**14  # what a decoder gets at a time, and so how often its time is checked
 
 _ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
 _MAKE, _MODEL = 0x010F, 0x0110
@@ -63,7 +63,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIGNED = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # by more than two bytes
+_LONG_SIGNATURES = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # above two bytes
 _LOG = logging.getLogger("PIL")
 _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _JXL = b"\xff\x0a"
@@ -72,40 +72,40 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 class Picture(NamedTuple):
-    """An upright RGB picture, and what its file says."""
+    """An upright RGB picture, and the facts that its file states."""
 
     image: Image.Image
     facts: PictureFacts
 
 
-def fingerprint(data: bytes) -> bytes:
-    """BLAKE2b of the bytes, 20 bytes: the same bytes are the same picture."""
+def hash_content(data: bytes) -> bytes:
+    """Return the content hash: BLAKE2b of the bytes, 20 bytes long. Equal hashes mean the same file."""
     return blake2b(data, digest_size=20).digest()
 
 
 def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits = Limits()) -> Picture:  # noqa: B008
-    """A picture as a person sees it: upright, RGB, 8 bits, over white, the first frame.
+    """Decode a picture as a person sees it: upright, RGB, 8 bits, over white, the first frame, in sRGB.
 
-    `source` is a file's bytes or its path. `size`: the edge in pixels that it will be shrunk to; a JPEG is then decoded
-    at a half, a quarter or an eighth, with both edges still at least 2 * size. 0: in full. `facts` are always of the
-    full picture. Colour profiles are brought to sRGB.
+    `source` is a file's bytes or its path. `size` is the edge in pixels that the picture will be shrunk to: a JPEG is
+    then decoded at a half, a quarter or an eighth, with both edges still at least 2 * size; 0 decodes it in full. The
+    facts are always those of the full picture.
 
-    Raises PictureTooLarge before a pixel is decoded, UnreadablePicture for all else (also a picture that is cut off, or
-    takes its decoder longer than SECONDS); the message is the reason, without the name. Thread-safe.
+    Raises PictureTooLarge before a pixel is decoded, and UnreadablePicture for everything else (a picture that is cut
+    off, or takes its decoder longer than SECONDS). The message is the reason, without the file's name. Thread-safe.
     """
-    data = source if isinstance(source, bytes) else read(source, limits)
+    data = source if isinstance(source, bytes) else read_file(source, limits)
     check_bytes(len(data), limits)
     if not data:
         raise UnreadablePicture("the file is empty")
-    with _translated():
+    with _translate_errors():
         return _decode(_open(data, limits), size, limits)
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """RGB, 8 bits, over white, of a picture in any of Pillow's modes. Deep greys are scaled, not clipped."""
+    """Convert a picture in any of Pillow's modes to RGB, 8 bits, over white. Deep greys are scaled, not clipped."""
     image.load()
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+        image = Image.fromarray(_scale_to_eight_bits(np.asarray(image)))
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
     if image.mode == "La":
@@ -117,7 +117,7 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
-    """The picture with its longer edge at most `edge` pixels; never enlarged."""
+    """Shrink the picture until its longer edge has at most `edge` pixels; never enlarge it."""
     scale = edge / max(image.size)
     if scale >= 1:
         return image
@@ -125,30 +125,30 @@ def shrink(image: Image.Image, edge: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
 
 
-def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
-    """A small JPEG of an RGB picture."""
+def make_thumbnail(image: Image.Image, edge: int = 256) -> bytes:
+    """Return an RGB picture as the bytes of a small JPEG."""
     stream = io.BytesIO()
     shrink(image, edge).save(stream, "JPEG", quality=85)
     return stream.getvalue()
 
 
-def as_picture(what: Any, size: int = 0, limits: Limits = Limits()) -> Image.Image:  # noqa: B008
-    """An upright RGB picture of what a caller searches with.
+def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.Image:  # noqa: B008
+    """Return an upright RGB picture of anything that a caller may search with.
 
-    Takes a path, a file's bytes, a PIL image of any mode, or a uint8 array (height, width), (height, width, 3) or
-    (height, width, 4). Raises BadQuery for anything else, UnreadablePicture or PictureTooLarge as `decode` does; each
-    names what was given.
+    `source` is a path, a file's bytes, a PIL image of any mode, or a uint8 array (height, width), (height, width, 3) or
+    (height, width, 4). Raises BadQuery for anything else, UnreadablePicture and PictureTooLarge as `decode` does; the
+    message names the source.
     """
-    if isinstance(what, np.ndarray):
-        return flatten(_from_array(what))
-    name = _name(what)
+    if isinstance(source, np.ndarray):
+        return flatten(_convert_array(source))
+    name = _describe_source(source)
     try:
-        if isinstance(what, Image.Image):
-            return _from_pillow(what, limits)
-        if isinstance(what, (bytes, bytearray, memoryview)):
-            return decode(bytes(what), size, limits).image
-        if isinstance(what, (str, os.PathLike)):
-            return decode(to_path(os.path.expanduser(what)), size, limits).image
+        if isinstance(source, Image.Image):
+            return _convert_pillow(source, limits)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return decode(bytes(source), size, limits).image
+        if isinstance(source, (str, os.PathLike)):
+            return decode(to_path(os.path.expanduser(source)), size, limits).image
     except PictureError as error:
         raise type(error)(f"{name} can't be used as a picture: {error}") from error
     raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")
@@ -158,114 +158,118 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
     full, kind = image.size, image.format or "?"
     _check_pixels(full, limits)
     if kind in ("JPEG", "MPO"):
-        kind, image.decodermaxblock = "JPEG", _BLOCK
+        kind, image.decodermaxblock = "JPEG", _BLOCK_BYTES
         if size:
             image.draft(None, (2 * size, 2 * size))
         image.load()
     else:
         image.load()
         full = image.size  # HEIC tells its visible size only now
-    tags = _tags(image)
-    upright = _upright(flatten(to_srgb(image)), tags.orientation)
+    tags = _read_tags(image)
+    upright = _turn_upright(flatten(to_srgb(image)), tags.orientation)
     if upright is image:
         upright = image.copy()  # lets go of the file's bytes
     width, height = full[::-1] if tags.orientation >= 5 else full
     return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera))
 
 
-class _Timed(io.BytesIO):
-    """A file's bytes, for as long as decoding them doesn't take too long."""
+class _TimedBytes(io.BytesIO):
+    """A file's bytes, which refuses to be read once decoding has taken too long."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._end = time.thread_time() + SECONDS
+        self._deadline = time.thread_time() + SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if time.thread_time() > self._end:
+        if time.thread_time() > self._deadline:
             raise UnreadablePicture(f"decoding it took longer than {SECONDS:g} seconds, and was given up")
         return super().read(size)
 
 
 def _open(data: bytes, limits: Limits) -> ImageFile.ImageFile:
-    """What Image.open does, without its limit on pixels (ours is checked next) and without guessing by suffix."""
-    prefix, failed = data[:16], None
+    """Open a picture as Image.open does, without its limit on pixels (ours is checked next), by content alone."""
+    prefix, reason = data[:16], None
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
-        return _heic()(_Timed(data), "")
-    for name, factory, accept in _openers():
+        return _import_heif_opener()(_TimedBytes(data), "")
+    for name, factory, accept in _list_openers():
         try:
-            accepted = accept(prefix)  # a string says that Pillow was built without this format
-            if accepted and not isinstance(accepted, str):
+            is_accepted = accept(prefix)  # a string means that Pillow was built without this format
+            if is_accepted and not isinstance(is_accepted, str):
                 if name == "JXL":
-                    _check_pixels(_jxl_size(data), limits)  # its plug-in decodes as soon as it opens
-                return factory(_Timed(data), "")
+                    _check_pixels(_read_jxl_size(data), limits)  # its plug-in decodes on opening
+                return factory(_TimedBytes(data), "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
-            if name in _SIGNED:
-                failed = failed or f"a {name} file that is damaged or of an unusual kind: {error}"
-    raise UnreadablePicture(failed or _not_a_picture(data))
+            if name in _LONG_SIGNATURES:
+                reason = reason or f"a {name} file that is damaged or of an unusual kind: {error}"
+    raise UnreadablePicture(reason or _describe_unknown_bytes(data))
 
 
-def _jxl_size(data: bytes) -> tuple[int, int]:
-    """Width and height that a JPEG XL file states (ISO/IEC 18181-1, SizeHeader). Raises UnreadablePicture."""
-    start = data if data[:2] == _JXL else next((body for body in _jxl_parts(data) if body[:2] == _JXL), b"")
+def _read_jxl_size(data: bytes) -> tuple[int, int]:
+    """Return the width and height that a JPEG XL file states (ISO/IEC 18181-1, SizeHeader).
+
+    Raises UnreadablePicture if it states none.
+    """
+    codestreams = (data,) if data[:2] == _JXL else _iterate_jxl_codestreams(data)
+    start = next((codestream for codestream in codestreams if codestream[:2] == _JXL), b"")
     bits = int.from_bytes(start[2:16], "little")
 
-    def take(count: int) -> int:
+    def read_bits(count: int) -> int:
         nonlocal bits
         value, bits = bits & ((1 << count) - 1), bits >> count
         return value
 
-    def edge() -> int:
-        return 8 * (1 + take(5)) if eighths else 1 + take((9, 13, 18, 30)[take(2)])
+    def read_edge() -> int:
+        return 8 * (1 + read_bits(5)) if in_eighths else 1 + read_bits((9, 13, 18, 30)[read_bits(2)])
 
     if len(start) < 4:
         raise UnreadablePicture("a damaged JXL file: it states no size")
-    eighths = take(1)
-    height = edge()
-    wide, high = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[take(3)]
-    return height * wide // high if wide else edge(), height
+    in_eighths = read_bits(1)
+    height = read_edge()
+    across, down = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[read_bits(3)]
+    return height * across // down if across else read_edge(), height
 
 
-def _jxl_parts(data: bytes) -> Iterator[bytes]:
-    """How the pictures in the boxes of a file begin."""
-    place = 0
-    while place + 8 <= len(data):
-        length, kind, body = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8], place + 8
+def _iterate_jxl_codestreams(data: bytes) -> Iterator[bytes]:
+    """Yield the first 16 bytes of each codestream in the boxes of a file."""
+    offset = 0
+    while offset + 8 <= len(data):
+        length, kind, body = int.from_bytes(data[offset : offset + 4], "big"), data[offset + 4 : offset + 8], offset + 8
         if length == 1:
             length, body = int.from_bytes(data[body : body + 8], "big"), body + 8
         if kind in (b"jxlc", b"jxlp"):
             yield data[body + 4 * (kind == b"jxlp") :][:16]
-        place += length if length >= 8 else len(data)
+        offset += length if length >= 8 else len(data)
 
 
 @cache
-def _openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
+def _list_openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
     Image.init()
     with suppress(ImportError):
-        import pillow_jxl  # noqa: F401 (enters itself among Pillow's formats)
+        import pillow_jxl  # noqa: F401 (registers itself with Pillow)
     return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
 
 
 @cache
-def _heic() -> Callable[..., ImageFile.ImageFile]:
-    """pi_heif's plug-in, called directly: registering it would change Pillow for the whole process."""
+def _import_heif_opener() -> Callable[..., ImageFile.ImageFile]:
+    """Return pi_heif's plug-in, to be called directly: registering it would change Pillow for the whole process."""
     from pi_heif import HeifImageFile
 
     return HeifImageFile  # type: ignore[no-any-return]
 
 
 def _mute_pillow() -> None:
-    """No warnings about odd pictures from Pillow's modules: what matters becomes an error or is harmless.
+    """Silence the warnings of Pillow's modules about odd pictures: what matters becomes an error, the rest is harmless.
 
     The filter stays, since `warnings.catch_warnings` around each picture would not be safe beside other threads.
     """
     if _MUTE not in warnings.filters:
         warnings.filterwarnings("ignore", module=_MUTE[3].pattern)
     if not _LOG.handlers:
-        _LOG.addHandler(logging.NullHandler())  # else what it logs is printed where nobody has set up logging
+        _LOG.addHandler(logging.NullHandler())  # else Python prints its log where logging is not set up
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     _mute_pillow()
     try:
         yield
@@ -274,7 +278,7 @@ def _translated() -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureTooLarge(f"a part of it has more pixels than are safe to decode: {error}") from error
     except Exception as error:  # Pillow's plug-ins raise nearly anything when bytes are damaged
-        raise UnreadablePicture(_reason(error)) from error
+        raise UnreadablePicture(_describe_error(error)) from error
 
 
 class _Tags(NamedTuple):
@@ -283,69 +287,69 @@ class _Tags(NamedTuple):
     camera: str | None = None
 
 
-def _tags(image: Image.Image) -> _Tags:
-    """From EXIF; a damaged EXIF block does not spoil the picture. Each of them may be nonsense by itself."""
+def _read_tags(image: Image.Image) -> _Tags:
+    """Read the tags of EXIF that are sound. A damaged EXIF block, or one nonsense tag, does not spoil the picture."""
     orientation, taken_at, camera = 1, None, None
     with suppress(Exception):
         exif = image.getexif()
-        found = exif.get(_ORIENTATION, 1)
-        orientation = found if found in _TURNS else 1
-        camera = _camera(exif.get(_MAKE), exif.get(_MODEL))
-        taken_at = _timestamp(exif.get_ifd(_EXIF).get(_TAKEN_AT))
+        number = exif.get(_ORIENTATION, 1)
+        orientation = number if number in _TURNS else 1
+        camera = _join_camera_names(exif.get(_MAKE), exif.get(_MODEL))
+        taken_at = _parse_timestamp(exif.get_ifd(_EXIF).get(_TAKEN_AT))
     return _Tags(orientation, taken_at, camera)
 
 
-def _camera(make: Any, model: Any) -> str | None:
-    """`Canon` and `Canon EOS 5D` are one `Canon EOS 5D`; `Apple` and `iPhone 12` are an `Apple iPhone 12`."""
-    maker, name = (" ".join(one.strip("\0 ").split()) if isinstance(one, str) else "" for one in (make, model))
-    whole = name if name.lower().startswith(maker.lower()) else f"{maker} {name}"
-    return whole.strip()[:100] if whole.strip().isprintable() and whole.strip() else None
+def _join_camera_names(make: Any, model: Any) -> str | None:
+    """Return one name: `Canon` and `Canon EOS 5D` give `Canon EOS 5D`, `Apple` and `iPhone 12` `Apple iPhone 12`."""
+    maker, name = (" ".join(tag.strip("\0 ").split()) if isinstance(tag, str) else "" for tag in (make, model))
+    camera = (name if name.lower().startswith(maker.lower()) else f"{maker} {name}").strip()
+    return camera[:100] if camera and camera.isprintable() else None
 
 
-def _timestamp(text: Any) -> str | None:
-    """ISO 8601 of EXIF's `2024:05:17 10:20:30`; None for anything else, such as a camera's zeros or a year before 1826,
-    when the first photograph was taken."""
+def _parse_timestamp(text: Any) -> str | None:
+    """Return EXIF's `2024:05:17 10:20:30` in ISO 8601; None for anything else, such as a camera's zeros or a year
+    before 1826, when the first photograph was taken."""
     if not isinstance(text, str):
         return None
     try:
-        taken = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        moment = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
     except ValueError:
         return None
-    return taken.isoformat() if taken.year >= 1826 else None
+    return moment.isoformat() if moment.year >= 1826 else None
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Deep grey values scaled to 0..255: 16 bits by 65,535; 32-bit values by the least of 1 (fractions only), 255,
-    65,535 or their own maximum that holds them all."""
+def _scale_to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale deep grey values to 0..255: 16-bit values by 65,535; 32-bit values by the smallest of 1 (fractions only),
+    255, 65,535 and their own maximum that none of them exceeds."""
     if pixels.dtype.itemsize == 2:
         return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     values = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, None)
     top = float(values.max(initial=0))
-    usual = (1, 255, 65535) if pixels.dtype.kind == "f" else (255, 65535)
-    full = next((value for value in usual if top <= value), top)
-    return np.asarray(np.rint(values * (255 / full)), np.uint8)
+    usual_whites = (1, 255, 65535) if pixels.dtype.kind == "f" else (255, 65535)
+    white = next((value for value in usual_whites if top <= value), top)
+    return np.asarray(np.rint(values * (255 / white)), np.uint8)
 
 
-def _from_pillow(image: Image.Image, limits: Limits) -> Image.Image:
+def _convert_pillow(image: Image.Image, limits: Limits) -> Image.Image:
     if 0 in image.size:
         raise UnreadablePicture("it has no pixels")
     _check_pixels(image.size, limits)
-    with _translated():
-        image.load()  # first: Pillow turns a TIFF by itself when it loads
-        return _upright(flatten(to_srgb(image)), _tags(image).orientation)
+    with _translate_errors():
+        image.load()  # before the tags are read: Pillow turns a TIFF by itself when it loads
+        return _turn_upright(flatten(to_srgb(image)), _read_tags(image).orientation)
 
 
-def _from_array(array: NDArray[Any]) -> Image.Image:
-    shape, kind = "x".join(map(str, array.shape)), array.dtype
-    colours = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if kind != np.uint8 or not colours or not array.size:
+def _convert_array(array: NDArray[Any]) -> Image.Image:
+    is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not is_picture or not array.size:
+        shape = "x".join(map(str, array.shape)) or "()"
         raise BadQuery(
-            f"an array of shape {shape or '()'} and dtype {kind} is no picture; give uint8, HxW, HxWx3 or HxWx4 "
-            "(a vector is searched with `vector=`)"
+            f"an array of shape {shape} and dtype {array.dtype} is no picture; give uint8, HxW, HxWx3 or HxWx4 "
+            "(search with a vector by `vector=`)"
         )
     return Image.fromarray(np.ascontiguousarray(array))
 
@@ -358,27 +362,27 @@ def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
         )
 
 
-def _name(what: Any) -> str:
-    if isinstance(what, (bytes, bytearray, memoryview)):
-        return f"what was given ({len(what):,} bytes)"
-    if isinstance(what, Image.Image):
-        return f"the PIL image ({what.mode}, {what.width} x {what.height})"
-    text = repr(os.fspath(what)) if isinstance(what, os.PathLike) else repr(what)
-    return text if len(text) <= 200 else f"{text[:200]}... ({type(what).__name__})"
+def _describe_source(source: Any) -> str:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"a file of {len(source):,} bytes"
+    if isinstance(source, Image.Image):
+        return f"the PIL image ({source.mode}, {source.width} x {source.height})"
+    text = repr(os.fspath(source)) if isinstance(source, os.PathLike) else repr(source)
+    return text if len(text) <= 200 else f"{text[:200]}... ({type(source).__name__})"
 
 
-def _not_a_picture(data: bytes) -> str:
+def _describe_unknown_bytes(data: bytes) -> str:
     start = data[:512]
     if start[:2] == _JXL or start[4:8] == b"JXL ":
         return "a JPEG XL picture; to read those: pip install 'nearkin[jxl]'"
     if start[:4] == _ZIP or start[257:262] == b"ustar":
-        return "an archive; give its pictures' address, such as zip://**::FILE.zip or tar://**::FILE.tar"
+        return "an archive; give the address of its pictures, such as zip://**::FILE.zip or tar://**::FILE.tar"
     if b"\0" not in start and not any(byte < 9 for byte in start):
         return f"not a picture but text, which begins with {start[:40].decode('utf-8', 'replace')!r}"
-    return f"not a picture of a format that is read here; it begins with the bytes {data[:8].hex(' ')}"
+    return f"not a picture, or of a format that is not supported; it begins with the bytes {data[:8].hex(' ')}"
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, MemoryError):
         return "decoding it takes more memory than there is"

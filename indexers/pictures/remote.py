@@ -1,8 +1,8 @@
 """Pictures that lie elsewhere: in archives, in memory, in a bucket (through fsspec), and, when enabled, on the web.
 
-An address is `SCHEME://...`, or fsspec's chain of them: `zip://*.png::/path/holiday.zip`. Web addresses (http, https)
-are refused unless they are enabled, and then lead to no private, loopback or otherwise internal address, whatever the
-name says and wherever it redirects: the connection goes to the very address that was checked.
+A URI is `SCHEME://...`, or fsspec's chain of such: `zip://*.png::/path/holiday.zip`. The web (http, https) is refused
+unless it is enabled. Even then no private, loopback or otherwise internal address is connected to, whatever host name
+or redirect leads there: the connection goes to the very address that was checked.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ from indexers.pictures import scan
 from indexers.pictures.scan import PICTURE_SUFFIXES
 from indexers.types import FoundFile, Limits, Unscanned
 
-REDIRECTS = 5
-SECONDS = 20.0
+MAX_REDIRECTS = 5
+MAX_SECONDS = 20.0
 """For one picture from the web, all redirects included."""
-CHUNK = 2**16
-_PLAIN = "/%:?@!$&'()*+,;=~-._[]"
+MAX_ADDRESSES = 4
+"""Of one host, that are tried in turn."""
+_CHUNK_BYTES = 2**16
+_UNQUOTED = "/%:?@!$&'()*+,;=~-._[]"
 HEADERS = {"User-Agent": "nearkin", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
-Forbidden = Callable[[Address], bool]
+"""Host and port to the addresses of the host."""
+IsForbidden = Callable[[Address], bool]
 
 
 _SCHEMES = """
@@ -44,149 +47,157 @@ _SCHEMES = """
     s3 s3a gs gcs az abfs abfss adl oci oss obs cos tos dropbox gdrive box
 """
 SCHEMES = frozenset(_SCHEMES.split())
-"""What is opened through fsspec: files, archives, caches and buckets. Not those of its schemes that go to whatever host
-an address names (ftp, webhdfs ...) or list such addresses (reference), past the rule for the web."""
+"""Schemes that are opened through fsspec: files, archives, caches and buckets. Not those that connect to whatever host
+a URI names (ftp, webhdfs ...) or that list such URIs (reference): they would get past the rule for the web."""
 ARCHIVES = frozenset({"zip", "tar", "libarchive"})
-_ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]*)(://|::)", re.IGNORECASE)
+_REMOTE = re.compile(r"\s*([a-z][a-z0-9+.-]*)(://|::)", re.IGNORECASE)
 
 
-def is_remote(name: object) -> bool:
-    """An address rather than a path of this machine. A file may be called `a::b.jpg`."""
-    found = _ADDRESS.match(name) if isinstance(name, str) else None
-    if not found or found[0] == "file://":
+def is_remote(source: object) -> bool:
+    """Return True for a URI, False for a path of this machine. A file may be called `a::b.jpg`."""
+    match = _REMOTE.match(source) if isinstance(source, str) else None
+    if not match or match[0] == "file://":
         return False
-    return found[2] == "://" or found[1].lower() in SCHEMES
+    return match[2] == "://" or match[1].lower() in SCHEMES
 
 
-def is_web(name: str) -> bool:
-    return name.strip().lower().startswith(("http://", "https://"))
+def is_web(uri: str) -> bool:
+    return uri.strip().lower().startswith(("http://", "https://"))
 
 
-def find(address: str) -> Iterator[FoundFile | Unscanned]:
-    """The pictures that an address names: itself, those below it if it is a folder, or those that a glob fits.
+def find_pictures(uri: str) -> Iterator[FoundFile | Unscanned]:
+    """Yield the pictures that a URI names: the one there, those below a folder, or those that match a glob.
 
-    Raises MissingPackage; whatever else is in the way is yielded as Unscanned.
+    Raises MissingPackage; any other failure is yielded as Unscanned.
     """
-    if is_web(address):
-        yield FoundFile(address, address, -1, -1, 0)
+    if is_web(uri):
+        yield FoundFile(uri, uri, -1, -1, 0)
         return
     try:
-        system, path, rest = _open(address)
+        system, path, archive = _open_uri(uri)
         if any(letter in path for letter in "*?["):
-            places = system.glob(path, detail=True)
+            matches = system.glob(path, detail=True)
         else:
-            places = {path: system.info(path)}
-        for place in sorted(places):
-            yield from _found(system, place, places[place], rest, picked=place == path)
+            matches = {path: system.info(path)}
+        for match in sorted(matches):
+            yield from _list_pictures(system, match, matches[match], archive, is_named=match == path)
     except MissingPackage:
         raise
     except Exception as error:  # each file system has errors of its own
-        yield Unscanned(_printable(address), _reason(error))
+        yield Unscanned(_make_printable(uri), _describe_error(error))
 
 
-def _found(system: Any, place: str, facts: dict[str, Any], rest: str, picked: bool) -> Iterator[FoundFile | Unscanned]:
+def _list_pictures(
+    system: Any, path: str, facts: dict[str, Any], archive: str, is_named: bool
+) -> Iterator[FoundFile | Unscanned]:
     if facts["type"] == "directory":
-        for name, inside in sorted(system.find(place, detail=True).items()):
+        for name, own_facts in sorted(system.find(path, detail=True).items()):
             if _is_picture(name):
-                yield _record(system, name, inside, rest)
-    elif facts["type"] in ("file", "link") and (picked or _is_picture(place)):
-        yield _record(system, place, facts, rest)
+                yield _make_record(system, name, own_facts, archive)
+    elif facts["type"] in ("file", "link") and (is_named or _is_picture(path)):
+        yield _make_record(system, path, facts, archive)
 
 
-def _record(system: Any, place: str, facts: dict[str, Any], rest: str) -> FoundFile | Unscanned:
-    """Size and time as the file system tells them; an ETag or checksum stands for a time where there is none."""
-    uri = system.unstrip_protocol(place) + (f"::{rest}" if rest else "")
-    if "::" in place or _printable(uri) != uri:
-        return Unscanned(_printable(uri), "no address can have that name: it is not UTF-8, or holds '::'")
+def _make_record(system: Any, path: str, facts: dict[str, Any], archive: str) -> FoundFile | Unscanned:
+    """Return a file's record. Its time is a hash of its ETag or checksum, else of the time that the system states."""
+    uri = system.unstrip_protocol(path) + (f"::{archive}" if archive else "")
+    if "::" in path or _make_printable(uri) != uri:
+        return Unscanned(_make_printable(uri), "no address can have that name: it is not UTF-8, or holds '::'")
     moment = facts.get("mtime") or facts.get("LastModified") or facts.get("created") or facts.get("date_time")
     mark = facts.get("ETag") or facts.get("md5") or facts.get("CRC") or facts.get("checksum")
-    stamp = hash_of(mark) if mark is not None else hash_of(moment)
+    stamp = hash_value(mark) if mark is not None else hash_value(moment)
     return FoundFile(uri, uri, int(facts.get("size") or 0), stamp, 0)
 
 
-def hash_of(value: Any) -> int:
-    """A number of 63 bits that stands for it."""
+def hash_value(value: Any) -> int:
+    """Return a hash of 63 bits of the value's text."""
     return int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def read(address: str, limits: Limits, web: bool = False) -> bytes:
-    """The bytes at an address, or of a file here. Raises UnreadablePicture, PictureTooLarge, MissingPackage."""
-    if not is_remote(address):
-        return scan.read(scan.to_path(address), limits)
-    if is_web(address):
+def read_uri(uri: str, limits: Limits, web: bool = False) -> bytes:
+    """Return the bytes at a URI, which may be a path here. Raises UnreadablePicture, PictureTooLarge, MissingPackage.
+
+    `web`: whether pictures are fetched from the web.
+    """
+    if not is_remote(uri):
+        return scan.read_file(scan.to_path(uri), limits)
+    if is_web(uri):
         if not web:
             raise UnreadablePicture("pictures are not fetched from the web unless that is enabled (web = 1)")
-        return fetch(address, limits)
-    system, path, _ = _open(address)
+        return fetch(uri, limits)
+    system, path, _ = _open_uri(uri)
     try:
         with system.open(path, "rb") as file:
             data: bytes = file.read(limits.max_bytes + 1)
     except Exception as error:
-        raise UnreadablePicture(_reason(error)) from error
-    return _sized(data, limits)
+        raise UnreadablePicture(_describe_error(error)) from error
+    return _check_size(data, limits)
 
 
-def _sized(data: bytes, limits: Limits) -> bytes:
+def _check_size(data: bytes, limits: Limits) -> bytes:
     if len(data) > limits.max_bytes:
-        raise PictureTooLarge(f"it has more than {limits.max_bytes:,} bytes, the limit")
+        raise PictureTooLarge(f"it has more than {limits.max_bytes:,} bytes, the limit max_bytes")
     return data
 
 
-class _Opened(threading.local):
-    """The archive that a thread has read from last: opening one reads its whole list of contents."""
+class _LastArchive(threading.local):
+    """The archive that a thread has read from last, kept open: opening one reads its whole list of contents."""
 
-    which: tuple[str, object] | None = None
+    key: tuple[str, object] | None = None
     system: Any = None
 
 
-_opened = _Opened()
+_last_archive = _LastArchive()
 
 
-def _open(address: str) -> tuple[Any, str, str]:
-    """The file system, the path in it, and where the archive lies that it is, if it is one."""
-    inner, _, rest = address.strip().partition("::")
-    rest = _checked_links(address, inner, rest)
+def _open_uri(uri: str) -> tuple[Any, str, str]:
+    """Return the file system, the path in it, and the location of the archive that the file system is; "" if none."""
+    inner, _, archive = uri.strip().partition("::")
+    archive = _check_links(uri, inner, archive)
     try:
         import fsspec
 
         if inner.partition("://")[0] not in ARCHIVES:
-            return *fsspec.core.url_to_fs(f"{inner}::{rest}" if rest else inner), rest
-        system, path = fsspec.core.url_to_fs(rest)
-        which = f"{inner.partition('://')[0]}::{rest}", str(sorted(system.info(path).items(), key=str))
-        if _opened.which != which:
-            _opened.which = _opened.system = None
-            _opened.system, _opened.which = fsspec.core.url_to_fs(f"{inner}::{rest}")[0], which
-        return _opened.system, _opened.system._strip_protocol(inner), rest
+            return *fsspec.core.url_to_fs(f"{inner}::{archive}" if archive else inner), archive
+        system, path = fsspec.core.url_to_fs(archive)
+        key = f"{inner.partition('://')[0]}::{archive}", str(sorted(system.info(path).items(), key=str))
+        if _last_archive.key != key:
+            _last_archive.key = _last_archive.system = None
+            _last_archive.system, _last_archive.key = fsspec.core.url_to_fs(f"{inner}::{archive}")[0], key
+        return _last_archive.system, _last_archive.system._strip_protocol(inner), archive
     except ImportError as error:
-        needed = "fsspec: pip install 'nearkin[remote]'" if error.name == "fsspec" else f"another package: {error}"
-        raise MissingPackage(f"{address!r} needs {needed}") from error
+        package = "fsspec: pip install 'nearkin[remote]'" if error.name == "fsspec" else f"another package: {error}"
+        raise MissingPackage(f"{uri!r} needs {package}") from error
     except Exception as error:
-        raise UnreadablePicture(f"{_printable(address)!r} can't be opened: {_reason(error)}") from error
+        raise UnreadablePicture(f"{_make_printable(uri)!r} can't be opened: {_describe_error(error)}") from error
 
 
-def _checked_links(address: str, inner: str, rest: str) -> str:
-    """What an archive lies in, as an absolute path if that is a file here. Raises UnreadablePicture."""
-    for link in (inner, *rest.split("::")):
+def _check_links(uri: str, inner: str, archive: str) -> str:
+    """Return the location of the archive, absolute if it is a path here. Raises UnreadablePicture for a forbidden link.
+
+    `inner` and `archive` are the first link of the chain `uri` and all others.
+    """
+    for link in (inner, *archive.split("::")):
         scheme = link.partition("://")[0] if "://" in link else "file"
         if is_web(link):
-            raise UnreadablePicture(f"{address!r} leads to the web through an archive or a cache; download it first")
+            raise UnreadablePicture(f"{uri!r} leads to the web through an archive or a cache; download it first")
         if scheme not in SCHEMES and link not in SCHEMES:
-            raise UnreadablePicture(f"{scheme}:// is not opened here; there are: {', '.join(sorted(SCHEMES))}")
-    scheme, _, place = inner.partition("://")
-    if scheme in ("file", "local") and os.path.exists(place) and not (os.path.isfile(place) or os.path.isdir(place)):
+            raise UnreadablePicture(f"{scheme}:// is not supported; give one of: {', '.join(sorted(SCHEMES))}")
+    scheme, _, path = inner.partition("://")
+    if scheme in ("file", "local") and os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise UnreadablePicture("not a file: a pipe or a device")
-    if scheme in ARCHIVES and not rest:
+    if scheme in ARCHIVES and not archive:
         raise UnreadablePicture(f"the archive is missing: {inner}::/path/of/an/archive")
-    *between, last = rest.split("::")
+    *links, last = archive.split("::")
     if not last or "://" in last or last in SCHEMES:
-        return rest
+        return archive
     last = os.path.abspath(os.path.expanduser(last))
-    if not os.path.isfile(last):  # a pipe would be waited for
+    if not os.path.isfile(last):  # reading a pipe would block
         raise UnreadablePicture(f"there is no archive {last!r}")
-    return "::".join((*between, last))
+    return "::".join((*links, last))
 
 
-def _printable(text: str) -> str:
+def _make_printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
@@ -194,7 +205,7 @@ def _is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is nothing at that address"
     if isinstance(error, UnreadablePicture):
@@ -208,93 +219,94 @@ def _reason(error: Exception) -> str:
 UNICAST, NAT64 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("64:ff9b::/96")
 _SPECIAL = "192.0.0.0/24 192.88.99.0/24 168.63.129.16/32 2001::/23 2002::/16 3fff::/20"
 SPECIAL = [ipaddress.ip_network(network) for network in _SPECIAL.split()]
-"""Internal, whatever Python's version says: protocols' own and relays, Azure's host, Teredo, 6to4, documentation."""
+"""Internal, whatever Python's version says: for protocols and relays, Azure's host, Teredo, 6to4, documentation."""
 
 
-def internal(address: Address) -> bool:
-    """An address that only this machine or its network can mean, in whatever form it is written. In doubt: yes."""
+def is_internal(address: Address) -> bool:
+    """Return True for an address within this machine or its network, in whatever form; in doubt, True."""
     if isinstance(address, ipaddress.IPv6Address):
         low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if address.ipv4_mapped or address in NAT64:
-            return internal(low)
+            return is_internal(low)
         isatap = int(address) >> 32 & 0xFDFFFFFF == 0x5EFE  # RFC 5214
-        if address not in UNICAST or (isatap and internal(low)):
+        if address not in UNICAST or (isatap and is_internal(low)):
             return True
     return not address.is_global or address.is_multicast or any(address in network for network in SPECIAL)
 
 
-def resolve(host: str, port: int) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+def resolve_host(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, as the system gives them."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def fetch(
     url: str,
     limits: Limits,
     *,
-    seconds: float = SECONDS,
-    forbidden: Forbidden = internal,
-    resolver: Resolve = resolve,
+    seconds: float = MAX_SECONDS,
+    is_forbidden: IsForbidden = is_internal,
+    resolver: Resolve = resolve_host,
     context: ssl.SSLContext | None = None,
 ) -> bytes:
-    """The bytes of a web address, through at most five redirects, each checked like the first.
+    """Return the bytes at a web address, through at most MAX_REDIRECTS redirects, each checked like the first.
 
-    `seconds` for all of it. `context`: whose certificates are trusted, by default the system's.
+    `seconds` is the limit for all of it. `context` says which certificates are trusted, by default the system's.
     Raises UnreadablePicture, PictureTooLarge.
     """
     deadline = time.monotonic() + seconds
-    for _ in range(REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         try:
-            answer = _ask(url, deadline, forbidden, resolver, limits, context)
+            answer = _request(url, deadline, is_forbidden, resolver, limits, context)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            late = time.monotonic() >= deadline
-            reason = f"it took longer than {seconds:g} seconds" if late else f"it can't be fetched: {error}"
+            is_late = time.monotonic() >= deadline
+            reason = f"it took longer than {seconds:g} seconds" if is_late else f"it can't be fetched: {error}"
             raise UnreadablePicture(reason) from error
         if isinstance(answer, bytes):
             return answer
         url = answer
-    raise UnreadablePicture(f"it redirects more than {REDIRECTS} times")
+    raise UnreadablePicture(f"it redirects more than {MAX_REDIRECTS} times")
 
 
-def _ask(
+def _request(
     url: str,
     deadline: float,
-    forbidden: Forbidden,
+    is_forbidden: IsForbidden,
     resolver: Resolve,
     limits: Limits,
     context: ssl.SSLContext | None,
 ) -> bytes | str:
-    """The content, or where it is to be looked for instead."""
+    """Return the content, or the URL that the server redirects to."""
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise UnreadablePicture(f"it leads to {url!r}, which is no web address")
-    secure = parts.scheme.lower() == "https"
-    port = parts.port or (443 if secure else 80)
-    addresses = _checked(parts.hostname, port, forbidden, resolver, deadline)
-    connection = http.client.HTTPConnection(parts.hostname, port)
-    with _connected(addresses, port, deadline) as line:
-        if secure:
-            line.secure(parts.hostname, context or ssl.create_default_context())
-        connection.sock = line.socket
-        path = quote(parts.path or "/", safe=_PLAIN) + (f"?{quote(parts.query, safe=_PLAIN)}" if parts.query else "")
-        connection.request("GET", path, headers=HEADERS)
-        answer = _answer(connection, url, limits)
-        _left(deadline)  # what the alarm has cut looks like an end
+    is_secure = parts.scheme.lower() == "https"
+    port = parts.port or (443 if is_secure else 80)
+    addresses = _find_allowed_addresses(parts.hostname, port, is_forbidden, resolver, deadline)
+    client = http.client.HTTPConnection(parts.hostname, port)
+    with _connect(addresses, port, deadline) as connection:
+        if is_secure:
+            connection.secure(parts.hostname, context or ssl.create_default_context())
+        client.sock = connection.socket
+        query = f"?{quote(parts.query, safe=_UNQUOTED)}" if parts.query else ""
+        client.request("GET", quote(parts.path or "/", safe=_UNQUOTED) + query, headers=HEADERS)
+        answer = _read_answer(client, url, limits)
+        _seconds_left(deadline)  # a body that the alarm has cut off looks like one that has ended
         return answer
 
 
-class _Line:
-    """A connection that is cut when time is up: a socket's own timeout begins anew with each byte."""
+class _Connection:
+    """A connection that is cut when time is up: a socket's own timeout starts again with each byte."""
 
     def __init__(self, plain: socket.socket, deadline: float) -> None:
         self.socket = plain
-        self.alarm = threading.Timer(_left(deadline), self._cut)
+        self.alarm = threading.Timer(_seconds_left(deadline), self._cut)
         self.alarm.daemon = True
         self.alarm.start()
 
     def secure(self, host: str, context: ssl.SSLContext) -> None:
-        """Wrapped before it is greeted, so that the alarm has hold of what it must cut."""
-        self.socket = secured = context.wrap_socket(self.socket, server_hostname=host, do_handshake_on_connect=False)
-        secured.do_handshake()
+        """Start TLS. The socket is wrapped before the handshake, so that the alarm can cut that too."""
+        self.socket = wrapped = context.wrap_socket(self.socket, server_hostname=host, do_handshake_on_connect=False)
+        wrapped.do_handshake()
 
     def _cut(self) -> None:
         with suppress(OSError):
@@ -302,74 +314,80 @@ class _Line:
 
 
 @contextmanager
-def _connected(addresses: list[str], port: int, deadline: float) -> Iterator[_Line]:
-    """To the first that takes it, of at most four."""
-    failed = OSError("it has no address")
-    for place, address in enumerate(addresses[:4], 1):
+def _connect(addresses: list[str], port: int, deadline: float) -> Iterator[_Connection]:
+    """Connect to the first address that accepts, of at most MAX_ADDRESSES."""
+    failure = OSError("it has no address")
+    addresses = addresses[:MAX_ADDRESSES]
+    for place, address in enumerate(addresses):
         try:
-            share = _left(deadline) / (len(addresses[:4]) - place + 1)
+            share = _seconds_left(deadline) / (len(addresses) - place)
             plain = socket.create_connection((address, port), timeout=share)
             break
         except OSError as error:
-            failed = error
+            failure = error
     else:
-        raise failed
+        raise failure
     with plain:
-        plain.settimeout(_left(deadline))
-        line = _Line(plain, deadline)
+        plain.settimeout(_seconds_left(deadline))
+        connection = _Connection(plain, deadline)
         try:
-            yield line
+            yield connection
         finally:
-            line.alarm.cancel()
-            line.socket.close()
+            connection.alarm.cancel()
+            connection.socket.close()
 
 
-def _answer(connection: http.client.HTTPConnection, url: str, limits: Limits) -> bytes | str:
-    answer = connection.getresponse()
+def _read_answer(client: http.client.HTTPConnection, url: str, limits: Limits) -> bytes | str:
+    answer = client.getresponse()
     if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
         return urljoin(url, str(answer.headers["Location"]))
     if answer.status != 200:
         raise UnreadablePicture(f"the server answered {answer.status} {answer.reason}")
     if (answer.length or 0) > limits.max_bytes:
-        raise PictureTooLarge(f"it has {answer.length} bytes; the limit is {limits.max_bytes:,}")
+        raise PictureTooLarge(f"it has {answer.length} bytes; the limit max_bytes is {limits.max_bytes:,}")
     data = bytearray()
-    while len(data) <= limits.max_bytes and (part := answer.read1(CHUNK)):
-        data += part
+    while len(data) <= limits.max_bytes and (chunk := answer.read1(_CHUNK_BYTES)):
+        data += chunk
     if answer.length and len(data) <= limits.max_bytes:
         raise OSError("the connection ended in the middle")
-    return _sized(bytes(data), limits)
+    return _check_size(bytes(data), limits)
 
 
-def _checked(host: str, port: int, forbidden: Forbidden, resolver: Resolve, deadline: float) -> list[str]:
-    """The addresses of that name, all of which must be public: connections go there, the name is not asked again."""
-    found = _resolved(host, port, resolver, deadline)
-    for one in found:
-        if forbidden(ipaddress.ip_address(one.partition("%")[0])):
-            raise UnreadablePicture(f"{host} leads to {one}, an internal address, which is never asked for pictures")
-    return found
+def _find_allowed_addresses(
+    host: str, port: int, is_forbidden: IsForbidden, resolver: Resolve, deadline: float
+) -> list[str]:
+    """Return the addresses of a host. Raises UnreadablePicture if one is forbidden.
+
+    The connection goes to one of these: the host is not resolved again, which could give other addresses.
+    """
+    addresses = _resolve_in_time(host, port, resolver, deadline)
+    for address in addresses:
+        if is_forbidden(ipaddress.ip_address(address.partition("%")[0])):
+            raise UnreadablePicture(f"{host} leads to {address}, an internal address, from which nothing is fetched")
+    return addresses
 
 
-def _resolved(host: str, port: int, resolver: Resolve, deadline: float) -> list[str]:
-    """Asked in a thread that may be left behind, since the system's resolver keeps to no time limit."""
-    said: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+def _resolve_in_time(host: str, port: int, resolver: Resolve, deadline: float) -> list[str]:
+    """Resolve a host in a thread that may be left behind, since the system's resolver keeps to no time limit."""
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
-            said.put(resolver(host, port))
+            answers.put(resolver(host, port))
         except Exception as error:
-            said.put(error)
+            answers.put(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=resolve, daemon=True).start()
     try:
-        found = said.get(timeout=_left(deadline))
+        answer = answers.get(timeout=_seconds_left(deadline))
     except queue.Empty:
         raise TimeoutError("time is up") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("time is up")

@@ -1,4 +1,4 @@
-"""Find pictures on disk (files, folders, globs) and read them; write any path as a string that a database takes."""
+"""Find picture files on disk (files, folders, globs), read them, and write any path as a string for a database."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _SUFFIXES = """
     ppm pgm pbm pnm psd qoi pcx jxl
 """
 PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-"""What a folder is searched for, whatever the case. A file that is named itself may be called anything."""
+"""Suffixes that a folder is searched for, in upper or lower case. A file given by its own path may have any name."""
 
 NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
-"""Folders in which systems keep thumbnails and rubbish of their own: passed over, as hidden ones are."""
+"""Folders in which systems keep their thumbnails and rubbish: skipped, as hidden ones are."""
 
 _SCHEME = "file://"
+_MAX_INODE = 2**63 - 1  # a database holds no larger number; Windows and network file systems have some
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -34,21 +35,21 @@ _KINDS = {
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """The absolute path itself, or `file://` and its percent-encoded bytes where it is no valid UTF-8."""
+    """Return the absolute path itself, or a `file://` URL of its bytes if it is not valid UTF-8."""
     absolute = os.path.abspath(path)
     try:
         absolute.encode()
     except UnicodeEncodeError:  # surrogates, which SQLite refuses
-        return encoded_uri(absolute)
+        return encode_uri(absolute)
     return absolute
 
 
-def encoded_uri(absolute: str) -> str:
-    """`file://` and the percent-encoded bytes of a path."""
-    return _SCHEME + quote_from_bytes(_raw(absolute))
+def encode_uri(absolute: str) -> str:
+    """Return the `file://` URL of an absolute path, its bytes percent-encoded."""
+    return _SCHEME + quote_from_bytes(_encode_path(absolute))
 
 
-def _raw(path: str) -> bytes:
+def _encode_path(path: str) -> bytes:
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:  # no file can have that name, but messages have to name it
@@ -56,32 +57,35 @@ def _raw(path: str) -> bytes:
 
 
 def to_path(uri: str) -> str:
-    """The path that `to_uri` was given, made absolute."""
+    """Return the absolute path of a URI: the inverse of `to_uri`. Windows' `file:///C:/a.jpg` is `C:/a.jpg`."""
     if not uri.startswith(_SCHEME):
         return uri
-    return os.fsdecode(unquote_to_bytes(uri.removeprefix(_SCHEME)))
+    path = os.fsdecode(unquote_to_bytes(uri.removeprefix(_SCHEME)))
+    has_drive = os.name == "nt" and path[:1] == "/" and path[2:3] == ":"
+    return path[1:] if has_drive else path
 
 
-def find(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[FoundFile | Unscanned]:
-    """Every picture file that the paths name, each once, sorted by name within a folder.
+def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[FoundFile | Unscanned]:
+    """Yield every picture file that the paths name, each once, sorted by name within a folder.
 
-    A path is a file, a folder (searched with all below it), a glob (`**` crosses folders) or begins with `~`. A name
-    that exists is taken literally, even with `*` or `[` in it. Folders and globs give files with a picture's suffix
-    (a glob that ends in a suffix of its own gives those); a file that is named itself is always given. In folders,
-    hidden names (`.thumbnails`, `._IMG_1.jpg`) and NOT_LIBRARIES are passed over; naming a hidden folder searches it.
+    A path is a file, a folder (searched with everything below it) or a glob (`**` crosses folders), and may begin with
+    `~`. A name that exists is taken literally, even with `*` or `[` in it. Folders and globs yield files with a
+    picture's suffix (a glob that ends in a suffix yields files with that one); a file given by its own path is always
+    yielded. In folders, hidden names (`.thumbnails`, `._IMG_1.jpg`) and NOT_LIBRARIES are skipped; a hidden folder
+    given by its own path is searched.
 
-    Linked folders are followed after the real ones, each folder once. What can't be entered or followed (no
-    permission, a dangling link, a loop, a pipe, nothing there) is yielded as Unscanned; nothing is opened or blocks.
+    Linked folders are followed after the real ones, each folder once. A path that can't be entered or followed (no
+    permission, a dangling link, a loop, a pipe, not there) is yielded as Unscanned. No file is opened, nothing blocks.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    scan = _Scan(_is_picture)
+    scanner = _Scanner(_is_picture)
     for path in paths:
-        yield from scan.named(os.path.expanduser(os.fspath(path)))
+        yield from scanner.scan_path(os.path.expanduser(os.fspath(path)))
 
 
-def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
-    """The bytes of a file. Never waits for a pipe; raises UnreadablePicture, PictureTooLarge (before reading)."""
+def read_file(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
+    """Return the bytes of a file; never wait for a pipe. Raises UnreadablePicture; PictureTooLarge before reading."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         with open(os.open(path, flags), "rb", buffering=0) as file:
@@ -101,117 +105,122 @@ def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # n
 
 
 def check_bytes(count: int, limits: Limits) -> None:
-    """Raises PictureTooLarge."""
+    """Raise PictureTooLarge if a file of so many bytes is over the limit."""
     if count > limits.max_bytes:
         raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
 
 
-class _Scan:
-    """One walk; remembers where it has been. `wanted` says of a path in a folder whether it is asked for."""
+class _Scanner:
+    """One walk through files and folders, each visited once. `is_match` says which files of a folder are yielded."""
 
-    def __init__(self, wanted: Callable[[str], bool]) -> None:
-        self.wanted = wanted
-        self.folders: set[tuple[int, int]] = set()
-        self.given: set[str] = set()
+    def __init__(self, is_match: Callable[[str], bool]) -> None:
+        self.is_match = is_match
+        self.entered: set[tuple[int, int]] = set()
+        self.yielded: set[str] = set()
 
-    def named(self, path: str) -> Iterator[FoundFile | Unscanned]:
-        """What a path from the caller stands for."""
+    def scan_path(self, path: str) -> Iterator[FoundFile | Unscanned]:
+        """Yield what a path from the caller stands for: a file, a folder or a glob."""
         absolute = os.path.abspath(path)
         if os.path.lexists(path) or not glob.has_magic(path):
-            yield from self.place(absolute, picked=True)
+            yield from self.scan_place(absolute, is_named=True)
         elif "**" in absolute.split(os.sep):
-            yield from self.deep_glob(absolute)
+            yield from self.scan_deep_glob(absolute)
         else:
-            matches = [one for one in sorted(glob.glob(absolute)) if os.path.basename(one) not in NOT_LIBRARIES]
+            matches = [match for match in sorted(glob.glob(absolute)) if os.path.basename(match) not in NOT_LIBRARIES]
             for match in matches:
-                yield from self.place(match, picked=_names_suffix(absolute))
+                yield from self.scan_place(match, is_named=_names_suffix(absolute))
             if not matches:
                 yield Unscanned(to_uri(path), "nothing matches this glob")
 
-    def place(self, path: str, picked: bool) -> Iterator[FoundFile | Unscanned]:
-        """A folder, or a file if it is wanted or `picked` by its name."""
+    def scan_place(self, path: str, is_named: bool) -> Iterator[FoundFile | Unscanned]:
+        """Yield the files of a folder, or a file if it matches or the caller named it."""
         try:
             status = os.stat(path)
         except (OSError, ValueError) as error:
-            yield from self.once(path, Unscanned(to_uri(path), _why(error)))
+            yield from self.yield_once(path, Unscanned(to_uri(path), _explain_error(error)))
             return
         if stat.S_ISDIR(status.st_mode):
-            yield from self.folder(path)
-        elif picked or self.wanted(path):
-            yield from self.once(path, _record(path, status))
+            yield from self.scan_folder(path)
+        elif is_named or self.is_match(path):
+            yield from self.yield_once(path, _make_record(path, status))
 
-    def once(self, path: str, found: FoundFile | Unscanned) -> Iterator[FoundFile | Unscanned]:
-        if path not in self.given:
-            self.given.add(path)
-            yield found
+    def yield_once(self, path: str, record: FoundFile | Unscanned) -> Iterator[FoundFile | Unscanned]:
+        """Yield the record unless this path was yielded before."""
+        if path not in self.yielded:
+            self.yielded.add(path)
+            yield record
 
-    def folder(self, path: str) -> Iterator[FoundFile | Unscanned]:
-        """All that is wanted in and below a folder. A stack: folders may be nested deeper than Python may recurse."""
-        stack, links = [path], list[str]()
+    def scan_folder(self, path: str) -> Iterator[FoundFile | Unscanned]:
+        """Yield all matching files in and below a folder."""
+        stack, links = [path], list[str]()  # a stack, since folders may be nested deeper than Python may recurse
         while stack or links:
             below = []
-            for entry in self.enter(stack.pop() if stack else links.pop(0)):
+            for entry in self.list_entries(stack.pop() if stack else links.pop(0)):
                 if isinstance(entry, Unscanned):
                     yield entry
                 elif entry.is_dir(follow_symlinks=False):
                     below.append(entry.path)
                 elif not entry.is_symlink():
-                    if self.wanted(entry.path):
-                        yield from self.place_entry(entry)
+                    if self.is_match(entry.path):
+                        yield from self.scan_entry(entry)
                 elif not os.path.isdir(entry.path):
-                    if self.wanted(entry.path) or not os.path.exists(entry.path):
-                        yield from self.place(entry.path, picked=True)
+                    if self.is_match(entry.path) or not os.path.exists(entry.path):
+                        yield from self.scan_place(entry.path, is_named=True)
                 elif _leads_back(entry.path):
                     yield Unscanned(to_uri(entry.path), "a link to a folder that it lies in; not followed")
                 else:
                     links.append(entry.path)
             stack.extend(reversed(below))
 
-    def enter(self, path: str) -> list[os.DirEntry[str] | Unscanned]:
-        """The visible entries of a folder by name; none if it was entered before."""
+    def list_entries(self, path: str) -> list[os.DirEntry[str] | Unscanned]:
+        """Return the visible entries of a folder by name; none if it was entered before."""
         try:
             status = os.stat(path)
-            if (status.st_dev, status.st_ino) in self.folders:
+            if (status.st_dev, status.st_ino) in self.entered:
                 return []
-            self.folders.add((status.st_dev, status.st_ino))
+            self.entered.add((status.st_dev, status.st_ino))
             with os.scandir(path) as entries:
                 return [*sorted((entry for entry in entries if _is_visible(entry.name)), key=lambda entry: entry.name)]
         except OSError as error:
-            return [Unscanned(to_uri(path), _why(error))]
+            return [Unscanned(to_uri(path), _explain_error(error))]
 
-    def place_entry(self, entry: os.DirEntry[str]) -> Iterator[FoundFile | Unscanned]:
+    def scan_entry(self, entry: os.DirEntry[str]) -> Iterator[FoundFile | Unscanned]:
+        """Yield one file of a folder."""
         try:
-            found = _record(entry.path, entry.stat())
+            record = _make_record(entry.path, entry.stat())
         except OSError as error:
-            found = Unscanned(to_uri(entry.path), _why(error))
-        yield from self.once(entry.path, found)
+            record = Unscanned(to_uri(entry.path), _explain_error(error))
+        yield from self.yield_once(entry.path, record)
 
-    def deep_glob(self, pattern: str) -> Iterator[FoundFile | Unscanned]:
-        """A glob with `**`, on a walk of its own: Python's follows a loop of links until the path is too long, and
-        what this glob leaves out another path may still bring in."""
-        parts = pattern.split(os.sep)
-        start = parts.index("**")
-        root, picked, count = os.sep.join(parts[:start]) or os.sep, _names_suffix(pattern), 0
+    def scan_deep_glob(self, pattern: str) -> Iterator[FoundFile | Unscanned]:
+        """Yield what a glob with `**` matches, on a walk of its own: Python's glob follows a loop of links until the
+        path is too long, and files that this glob leaves out may still be yielded for another path."""
+        steps = pattern.split(os.sep)
+        start = steps.index("**")
+        root, any_suffix, count = os.sep.join(steps[:start]), _names_suffix(pattern), 0
+        if not os.path.splitdrive(root)[1]:  # nothing, or on Windows `C:` alone, which is not its root
+            root += os.sep
         for base in sorted(glob.glob(root)) if glob.has_magic(root) else [root]:
-            walk = _Scan(partial(_is_match, base=base, parts=parts[start:], picked=picked))
-            for found in walk.folder(base):
+            scanner = _Scanner(partial(_matches_glob, base=base, steps=steps[start:], any_suffix=any_suffix))
+            for record in scanner.scan_folder(base):
                 count += 1
-                yield from self.once(found.path if isinstance(found, FoundFile) else to_path(found.uri), found)
+                path = record.path if isinstance(record, FoundFile) else to_path(record.uri)
+                yield from self.yield_once(path, record)
         if not count:
             yield Unscanned(to_uri(pattern), "nothing matches this glob")
 
 
-def _is_match(path: str, base: str, parts: list[str], picked: bool) -> bool:
-    return (picked or _is_picture(path)) and _fits(os.path.relpath(path, base).split(os.sep), parts)
+def _matches_glob(path: str, base: str, steps: list[str], any_suffix: bool) -> bool:
+    return (any_suffix or _is_picture(path)) and _match_steps(os.path.relpath(path, base).split(os.sep), steps)
 
 
-def _fits(names: list[str], parts: list[str]) -> bool:
-    """Whether the parts of a glob fit a relative path; what lies in a folder that fits does too."""
-    if not parts:
+def _match_steps(names: list[str], steps: list[str]) -> bool:
+    """Return True if the steps of a glob match a relative path, or a folder that it lies in."""
+    if not steps:
         return True
-    if parts[0] == "**":
-        return any(_fits(names[skip:], parts[1:]) for skip in range(len(names) + 1))
-    return bool(names) and fnmatch.fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+    if steps[0] == "**":
+        return any(_match_steps(names[skip:], steps[1:]) for skip in range(len(names) + 1))
+    return bool(names) and fnmatch.fnmatchcase(names[0], steps[0]) and _match_steps(names[1:], steps[1:])
 
 
 def _is_visible(name: str) -> bool:
@@ -223,7 +232,7 @@ def _is_picture(path: str) -> bool:
 
 
 def _names_suffix(pattern: str) -> bool:
-    """Whether a glob asks for a suffix (`*.dat`), and so for files that no folder would give."""
+    """Return True if a glob ends in a suffix (`*.dat`): it then yields files that a folder would not."""
     suffix = os.path.splitext(pattern)[1]
     return bool(suffix) and not glob.has_magic(suffix)
 
@@ -233,14 +242,15 @@ def _leads_back(link: str) -> bool:
     return os.path.join(home, "").startswith(os.path.join(target, ""))
 
 
-def _record(path: str, status: os.stat_result) -> FoundFile | Unscanned:
+def _make_record(path: str, status: os.stat_result) -> FoundFile | Unscanned:
     if stat.S_ISREG(status.st_mode):
-        return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        inode = status.st_ino & _MAX_INODE
+        return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode)
     return Unscanned(to_uri(path), f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something special')}, not a file")
 
 
-def _why(error: OSError | ValueError) -> str:
-    """In words that help: the system's own for what is rare."""
+def _explain_error(error: OSError | ValueError) -> str:
+    """Return the reason in words that help; for what is rare, the system's own."""
     if isinstance(error, ValueError):
         return f"no possible name of a file: {error}"
     if error.errno == errno.ELOOP:

@@ -16,7 +16,7 @@ from indexers.catalogue.metadata import APART
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
 from indexers.pictures import images
-from indexers.pictures.remote import is_remote, read
+from indexers.pictures.remote import is_remote, read_uri
 from indexers.types import Json, Limits
 from retrieval.collection import Collection
 from retrieval.records.items import Item
@@ -74,7 +74,7 @@ def of_pictures(embedder: Embedder, pictures: Iterable[Any]) -> list[list[float]
 def _picture(given: Any, edge: int) -> Any:
     if isinstance(given, BytesIO):
         given = given.getvalue()
-    return images.as_picture(read(given, Limits(), False) if is_remote(given) else given, edge)
+    return images.as_picture(read_uri(given, Limits(), False) if is_remote(given) else given, edge)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from indexers.matching.calibration import NEAR, USUAL, calibrated
 from indexers.matching.features import EDGE
 from indexers.matching.verification import SAME
 from indexers.pictures import images
-from indexers.pictures.scan import find, to_uri
+from indexers.pictures.scan import find_pictures, to_uri
 from indexers.types import FoundFile, ItemRow
 from retrieval.answers import Answers, Name
 from retrieval.checks import check_whole, is_number, is_whole
@@ -172,7 +172,7 @@ class Copies(Answers):
     def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
         """Bring back the files that a manifest names. Raises UsageError, WriteFailed."""
         done = moving.undo(Path(manifest).expanduser())
-        found = [one for move in done if move.done for one in find(move.target) if isinstance(one, FoundFile)]
+        found = [one for move in done if move.done for one in find_pictures(move.target) if isinstance(one, FoundFile)]
         with self._catalogue.transaction() as writing:
             writing.touch(found)
         return tuple(done)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from indexers.errors import UsageError, WriteFailed
-from indexers.pictures.images import fingerprint, read, to_path
+from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.remote import is_remote
 from retrieval.records.duplicates import DuplicateGroup, Move
 from retrieval.records.items import Item
@@ -59,7 +59,7 @@ def _move(uri: str, item: Item, kept: str | None, folder: Path, taken: set[Path]
 def _as_added(uri: str, item: Item) -> bool:
     """The file still holds the bytes that the collection knows."""
     try:
-        return item.hash is not None and fingerprint(read(to_path(uri))).hex() == item.hash
+        return item.hash is not None and hash_content(read_file(to_path(uri))).hex() == item.hash
     except Exception:  # whatever is the matter with it: it is not as it was
         return False
 
@@ -147,7 +147,7 @@ def _shift(source: str, target: str) -> None:
         if os.path.lexists(target):
             raise FileExistsError(f"there is a file in the place {target}") from None
         shutil.copy2(source, target)
-        if fingerprint(read(source)) != fingerprint(read(target)):
+        if hash_content(read_file(source)) != hash_content(read_file(target)):
             os.unlink(target)
             raise OSError(f"the copy of {source} is not whole") from None
     os.unlink(source)

@@ -48,14 +48,14 @@ def caption(uri: str) -> str:
 def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
     """Item -> a small WebP; None where its picture can't be had any more."""
     from indexers.pictures.images import decode, shrink
-    from indexers.pictures.remote import read
+    from indexers.pictures.remote import read_uri
 
     def thumbnail(item: int) -> bytes | None:
         try:
             uri = collection.get(item).uri
             if uri is None:
                 return None
-            image = shrink(decode(read(uri, Limits()), EDGE).image, EDGE)
+            image = shrink(decode(read_uri(uri, Limits()), EDGE).image, EDGE)
         except NearkinError:
             return None
         stream = io.BytesIO()

@@ -23,7 +23,7 @@ from PIL import Image
 from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture, WriteFailed
 from indexers.pictures import images
 from indexers.pictures.images import Picture
-from indexers.pictures.isolation import Isolated
+from indexers.pictures.isolation import DecoderPool
 from indexers.pictures.scan import to_path
 from indexers.types import Limits
 from retrieval import Collection, Item
@@ -70,7 +70,7 @@ class Decoder:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._isolated = Isolated(limits, WORKERS, PATIENCE)
+        self._isolated = DecoderPool(limits, WORKERS, PATIENCE)
         self._places = threading.BoundedSemaphore(WAITING)
 
     def decode(self, content: bytes, edge: int) -> Picture:
@@ -126,7 +126,7 @@ class Added:
         """Where they lie from now on, under their own names, which say something to people. Raises PictureError, before
         anything is written."""
         kinds = [_suffix(self._decoder.decode(one, CHECKED)) for one in contents]
-        names = [images.fingerprint(one).hex() for one in contents]
+        names = [images.hash_content(one).hex() for one in contents]
         if keys:  # two items of one content have a file each
             names = [f"{name}-{_digest(key)}" for name, key in zip(names, keys, strict=False)] + names[len(keys) :]
         plain = [f"{_plain(name)}.{kind}" for name, kind in zip(called, kinds, strict=True)]
@@ -222,4 +222,4 @@ def _suffix(picture: Picture) -> str:
 
 
 def _digest(key: str) -> str:
-    return images.fingerprint(key.encode("utf-8", "surrogatepass")).hex()[:16]
+    return images.hash_content(key.encode("utf-8", "surrogatepass")).hex()[:16]

@@ -24,7 +24,7 @@ from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
 from indexers.naming.namer import Names
 from indexers.naming.vocabulary import vocabulary
-from indexers.pictures.isolation import Isolated
+from indexers.pictures.isolation import DecoderPool
 from indexers.pipeline import Run
 from indexers.types import Metric, Space, Vectors
 from indexers.vectors.base import VectorIndex, check_vectors
@@ -72,7 +72,7 @@ class Spaces:
         self._given = None if given is None else name_of(given)
         self._saved = time.monotonic()
         self._wrote = False
-        self._isolated: Isolated | None = None
+        self._isolated: DecoderPool | None = None
         self._starting = Lock()
         with catalogue.snapshot() as snapshot:
             self._remembered: str | None = snapshot.setting("embedder")
@@ -321,11 +321,11 @@ class Spaces:
         """Decode in processes of their own from now on, whatever the settings say."""
         self._config = replace(self._config, isolated=1)
 
-    def find_isolation(self) -> Isolated | None:
+    def find_isolation(self) -> DecoderPool | None:
         """The processes that decode; None: pictures are decoded here."""
         with self._starting:
             if self._config.isolated and self._isolated is None:
-                self._isolated = Isolated(self._config.limits, self._config.cores, self._config.seconds)
+                self._isolated = DecoderPool(self._config.limits, self._config.cores, self._config.seconds)
         return self._isolated
 
     def settle(self, catch_up: bool = True, *, patient: bool = True) -> None:

@@ -21,7 +21,7 @@ from indexers.followers.partitions import PartitionFollower
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
 from indexers.pictures import images
-from indexers.pictures.remote import is_remote, read
+from indexers.pictures.remote import is_remote, read_uri
 from indexers.types import LEVELS, Ids, Level, Limits, Space
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.searcher import Searcher
@@ -141,4 +141,4 @@ def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
 
 def load_picture(given: Any, view: View, edge: int = 0) -> Image:
     """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
-    return images.as_picture(read(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
+    return images.as_picture(read_uri(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)

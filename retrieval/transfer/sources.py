@@ -70,10 +70,10 @@ def _is_one_array(pictures: Any) -> bool:
 def _find(given: list[str]) -> Iterator[FoundFile | Unscanned]:
     """Files of this machine, then what lies elsewhere."""
     here = [to_path(one) if isinstance(one, str) else one for one in given if not remote.is_remote(one)]
-    yield from images.find(here)
+    yield from images.find_pictures(here)
     for one in given:
         if remote.is_remote(one):
-            yield from remote.find(one)
+            yield from remote.find_pictures(one)
 
 
 def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Source:
@@ -173,10 +173,10 @@ class Scan:
     def prefixes(self) -> list[str]:
         """How the URIs of these places and of all below them begin: also those of names that are not UTF-8."""
         places = [os.path.abspath(os.path.expanduser(one)) for one in self._given]
-        return [*map(images.to_uri, places), *map(images.encoded_uri, places)]
+        return [*map(images.to_uri, places), *map(images.encode_uri, places)]
 
     def __iter__(self) -> Iterator[FoundFile | Unscanned]:
-        for one in images.find(self._given):
+        for one in images.find_pictures(self._given):
             if isinstance(one, FoundFile):
                 self._met.add(one.uri)
             else:
@@ -203,10 +203,10 @@ def content_of(
     reason = UnreadablePicture(f"the picture of item {item} has changed since it was added; add it again")
     for uri in uris:
         try:
-            content = remote.read(uri, limits, web)
+            content = remote.read_uri(uri, limits, web)
         except UnreadablePicture as error:
             reason = UnreadablePicture(f"the picture of item {item} can't be read: {error}")
             continue
-        if digest is None or images.fingerprint(content) == digest:
+        if digest is None or images.hash_content(content) == digest:
             return content
     raise reason

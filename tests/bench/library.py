@@ -152,7 +152,7 @@ def followed(bench: Bench, collection: Collection) -> None:
         picture.save(path)
         data = path.read_bytes()
         arrival = Arrival(
-            hash=images.fingerprint(data),
+            hash=images.hash_content(data),
             facts=PictureFacts(*picture.size, "PNG"),
             uri=str(path),
             vector=bench.queries[number],

@@ -10,12 +10,12 @@ import pytest
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
-from indexers.pictures.images import fingerprint
+from indexers.pictures.images import hash_content
 from indexers.types import Arrival, Failure, FoundFile, ItemRow, Kept, PictureFacts, Space, Vectors
 from retrieval.filters import parse_filter
 from tests.conftest import vectors
 
-A, B, C = (fingerprint(letter) for letter in (b"A", b"B", b"C"))
+A, B, C = (hash_content(letter) for letter in (b"A", b"B", b"C"))
 FACTS = PictureFacts(4, 3, "PNG", "2024-05-06T07:08:09")
 
 
@@ -234,7 +234,7 @@ def test_an_item_with_a_key_of_its_own_stays_without_a_place(catalogue: Catalogu
 def test_files_that_change_names_among_themselves_stay_what_they_are(
     catalogue: Catalogue, space: Space, count: int
 ) -> None:
-    digests = [fingerprint(bytes([n])) for n in range(count)]
+    digests = [hash_content(bytes([n])) for n in range(count)]
     first = put(catalogue, *(picture(one, f"/{n}", n, metadata={"n": n}) for n, one in enumerate(digests)), space=space)
     turned = put(catalogue, *(picture(one, f"/{(n + 1) % count}") for n, one in enumerate(digests)), space=space)
     assert [one.item for one in turned] == [one.item for one in first]

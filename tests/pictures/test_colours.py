@@ -19,7 +19,7 @@ KINDS = [("RGB", "PNG"), ("RGB", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"), ("RGB",
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def wide() -> bytes:
+def make_wide_profile() -> bytes:
     """A profile that is not sRGB: its red and green primaries are exchanged."""
     tags = SRGB
     count = struct.unpack(">I", tags[128:132])[0]
@@ -37,43 +37,46 @@ def wide() -> bytes:
     return bytes(swapped).replace(b"sRGB", b"swap")
 
 
-def carrying(profile: bytes, mode: str = "RGB", kind: str = "PNG") -> bytes:
+def encode_with_profile(profile: bytes, mode: str = "RGB", kind: str = "PNG") -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (32, 24), (250, 10, 10)).convert(mode).save(file, kind, icc_profile=profile)
     return file.getvalue()
 
 
-def middle(data: bytes) -> tuple[int, int, int]:
+def decode_middle(data: bytes) -> tuple[int, int, int]:
     return images.decode(data).image.getpixel((16, 12))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("mode", "kind"), KINDS)
 def test_colours_are_what_the_profile_says(mode: str, kind: str) -> None:
-    red, green, blue = middle(carrying(wide(), mode, kind))
+    red, green, blue = decode_middle(encode_with_profile(make_wide_profile(), mode, kind))
     assert green > 200  # what the file calls red is this profile's green
     assert red < 120
     assert blue < 120
 
 
 def test_srgb_itself_costs_nothing_and_changes_nothing() -> None:
-    picture = Image.open(io.BytesIO(carrying(SRGB)))
+    picture = Image.open(io.BytesIO(encode_with_profile(SRGB)))
     picture.load()
     assert to_srgb(picture) is picture
 
 
-@pytest.mark.parametrize("profile", [b"x" * 200, wide()[:300], SRGB[:128], b""])
+@pytest.mark.parametrize("profile", [b"x" * 200, make_wide_profile()[:300], SRGB[:128], b""])
 def test_a_broken_profile_is_passed_over(profile: bytes) -> None:
-    red, green, _ = middle(carrying(profile))
+    red, green, _ = decode_middle(encode_with_profile(profile))
     assert (red, green) == (250, 10)
 
 
 def test_a_profile_for_another_kind_of_picture_is_passed_over() -> None:
-    assert middle(carrying(wide(), "L"))[0] == middle(carrying(SRGB, "L"))[0]
+    assert (
+        decode_middle(encode_with_profile(make_wide_profile(), "L"))[0]
+        == decode_middle(encode_with_profile(SRGB, "L"))[0]
+    )
 
 
 def test_transparent_pictures_stay_so() -> None:
     file = io.BytesIO()
-    Image.new("RGBA", (8, 8), (250, 10, 10, 0)).save(file, "PNG", icc_profile=wide())
+    Image.new("RGBA", (8, 8), (250, 10, 10, 0)).save(file, "PNG", icc_profile=make_wide_profile())
     assert images.decode(file.getvalue()).image.getpixel((4, 4)) == (255, 255, 255)
 
 
@@ -109,7 +112,7 @@ def test_the_camera_becomes_metadata_unless_the_caller_says_otherwise(tmp_path: 
 def test_threads_share_a_profile() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    data = carrying(wide())
+    data = encode_with_profile(make_wide_profile())
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: np.asarray(images.decode(data).image).tobytes(), range(40)))
-    assert len(set(found)) == 1
+        decoded = list(pool.map(lambda _: np.asarray(images.decode(data).image).tobytes(), range(40)))
+    assert len(set(decoded)) == 1

@@ -20,8 +20,8 @@ from tests.support.pictures import corners, looks_like_quarters
 
 
 def test_fingerprint() -> None:
-    assert images.fingerprint(b"") == bytes.fromhex("3345524abf6bbe1809449224b5972c41790b6cf2")
-    assert len({images.fingerprint(pictures.jpeg()), images.fingerprint(pictures.jpeg(quality=50))}) == 2
+    assert images.hash_content(b"") == bytes.fromhex("3345524abf6bbe1809449224b5972c41790b6cf2")
+    assert len({images.hash_content(pictures.jpeg()), images.hash_content(pictures.jpeg(quality=50))}) == 2
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_fingerprint() -> None:
 )
 def test_what_cannot_be_read_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(UnreadablePicture, match=reason):
-        images.read(tmp_path / name)
+        images.read_file(tmp_path / name)
 
 
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "huge.jpg", "wb") as file:
         file.truncate(10**12)  # sparse
     with pytest.raises(PictureTooLarge, match=r"1,000,000,000,000 bytes.*max_bytes"):
-        images.read(tmp_path / "huge.jpg")
+        images.read_file(tmp_path / "huge.jpg")
 
 
 def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UnreadablePicture, match="no permission"):
-        images.read(tmp_path / "a.jpg")
+        images.read_file(tmp_path / "a.jpg")
 
 
 # ---- decoding: as a person sees it
@@ -178,7 +178,7 @@ def test_an_animation_is_its_first_frame(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "expected"),
+    ("exif_time", "expected"),
     [
         ("2024:05:17 10:20:30", "2024-05-17T10:20:30"),
         ("2024:05:17 10:20:30\0", "2024-05-17T10:20:30"),
@@ -190,8 +190,8 @@ def test_an_animation_is_its_first_frame(kind: str) -> None:
         (None, None),
     ],
 )
-def test_when_it_was_taken(taken: str | None, expected: str | None) -> None:
-    data = pictures.jpeg(exif=pictures.exif(taken=taken))
+def test_when_it_was_taken(exif_time: str | None, expected: str | None) -> None:
+    data = pictures.jpeg(exif=pictures.exif(taken=exif_time))
     assert images.decode(data, 16).facts.taken_at == expected
 
 
@@ -231,7 +231,7 @@ def test_shrink_and_thumbnail() -> None:
     assert images.shrink(pictures.gradient((400, 100)), 200).size == (200, 50)
     assert images.shrink(pictures.gradient((40, 10)), 200).size == (40, 10)
     assert images.shrink(pictures.gradient((4000, 2)), 100).size == (100, 1)
-    small, facts = images.decode(images.thumbnail(pictures.quarters((400, 300)), 80))
+    small, facts = images.decode(images.make_thumbnail(pictures.quarters((400, 300)), 80))
     assert (small.size, facts.format) == ((80, 60), "JPEG")
     assert looks_like_quarters(small)
 
@@ -284,23 +284,23 @@ def test_an_array_that_is_no_picture_is_named(array: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "error", "said"),
+    ("query", "error", "message"),
     [
         ("none.jpg", UnreadablePicture, "'none.jpg' can't be used as a picture: there is no such file"),
-        (b"hello", UnreadablePicture, r"what was given \(5 bytes\) can't be used as a picture: not a picture but text"),
+        (b"hello", UnreadablePicture, r"a file of 5 bytes can't be used as a picture: not a picture but text"),
         (pictures.bomb(), PictureTooLarge, "50000 x 50000"),
         (Image.new("RGB", (0, 5)), UnreadablePicture, "RGB, 0 x 5.*no pixels"),
         (Image.open(io.BytesIO(pictures.jpeg()[:2000])), UnreadablePicture, "RGB, 160 x 120.*cut off"),
     ],
 )
-def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         images.as_picture(query)
 
 
 @pytest.mark.parametrize("data", [b"\xff\x0a\0\0\0\0", b"\0\0\0\x0cJXL \r\n\x87\n"])
 def test_jpeg_xl_without_its_plug_in_says_what_to_install(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_openers", lambda: [])
+    monkeypatch.setattr(images, "_list_openers", lambda: [])
     with pytest.raises(UnreadablePicture, match=r"JPEG XL.*nearkin\[jxl\]"):
         images.decode(data)
 
@@ -310,7 +310,7 @@ def test_jpeg_xl_states_its_size_as_its_plug_in_reads_it() -> None:
     for size in [(160, 120), (256, 256), (77, 300), (8, 16), (300, 8), (200, 100), (33, 33), (1080, 600)]:
         for boxed in (False, True):
             data = pictures.encoded(Image.new("RGB", size), "JXL", use_container=boxed)
-            assert images._jxl_size(data) == size
+            assert images._read_jxl_size(data) == size
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

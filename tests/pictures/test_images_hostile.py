@@ -34,9 +34,9 @@ from tests.support.pictures import looks_like_quarters
         (b"Dear Sir,\nplease find attached", "text, which begins with 'Dear Sir"),
         (b"<html>", "text"),
         ("grüße".encode(), "text"),
-        (bytes(100), "not a picture of a format"),
-        (b"PK\x03\x04" + bytes(100), "an archive; give its pictures' address"),
-        (bytes(257) + b"ustar", "an archive; give its pictures' address"),
+        (bytes(100), "not a picture, or of a format"),
+        (b"PK\x03\x04" + bytes(100), "an archive; give the address of its pictures"),
+        (bytes(257) + b"ustar", "an archive; give the address of its pictures"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text"),
         (b"\xff\xd8\xff", "cut off|damaged"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
@@ -53,10 +53,10 @@ def test_what_is_no_picture_is_refused_in_words(data: bytes, reason: str) -> Non
 
 def whole_files() -> dict[str, bytes]:
     kinds = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "PPM"]
-    made = {kind: pictures.encoded(pictures.noise(size=(90, 70)), kind) for kind in kinds}
-    made["progressive"] = pictures.jpeg(pictures.noise(size=(90, 70)), progressive=True)
-    made["TIFF lzw"] = pictures.encoded(pictures.noise(size=(90, 70)), "TIFF", compression="tiff_lzw")
-    return made | {"HEIF": pictures.heic(), "animated GIF": pictures.animation("GIF")}
+    files = {kind: pictures.encoded(pictures.noise(size=(90, 70)), kind) for kind in kinds}
+    files["progressive"] = pictures.jpeg(pictures.noise(size=(90, 70)), progressive=True)
+    files["TIFF lzw"] = pictures.encoded(pictures.noise(size=(90, 70)), "TIFF", compression="tiff_lzw")
+    return files | {"HEIF": pictures.heic(), "animated GIF": pictures.animation("GIF")}
 
 
 @pytest.mark.parametrize("kind", sorted(whole_files().keys() - {"animated GIF"}))  # whose first frame ends early
@@ -159,13 +159,13 @@ def test_memory_that_runs_out_is_a_failure_of_that_picture(monkeypatch: pytest.M
 
 
 def test_threads_decode_beside_each_other() -> None:
-    made = [pictures.oriented(i, "JPEG", pictures.quarters((640, 480))) for i in range(1, 9)]
-    made += [pictures.heic(), pictures.bomb(), b"text", pictures.oriented(5, "TIFF")]
+    files = [pictures.oriented(i, "JPEG", pictures.quarters((640, 480))) for i in range(1, 9)]
+    files += [pictures.heic(), pictures.bomb(), b"text", pictures.oriented(5, "TIFF")]
     start = threading.Barrier(4)
 
     def work(_: int) -> list[str]:
         start.wait()
-        return [outcome(data) for data in made * 5]
+        return [outcome(data) for data in files * 5]
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(work, range(4)))
@@ -240,7 +240,8 @@ def test_taking_apart_and_putting_together_again_changes_nothing(kind: str) -> N
 
 def test_pillow_logs_nothing_to_the_terminal() -> None:
     """A TIFF of too many samples: Pillow logs an error, which Python prints where no logging is set up."""
-    code = "from indexers import images\nfrom tests import pictures\ndata = bytearray(pictures.deep_tiff('RGB', '<'))\n"
+    code = "from indexers.pictures import images\nfrom tests.support import pictures\n"
+    code += "data = bytearray(pictures.deep_tiff('RGB', '<'))\n"
     code += "place = data.index(bytes([21, 1, 4, 0]))\ndata[place + 8] = 99\n"
     code += "try: images.decode(bytes(data))\nexcept Exception as error: print(error)"
     root = Path(__file__).parents[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,26 +16,28 @@ from PIL import Image
 
 from indexers.errors import PictureTooLarge, Unavailable, UnreadablePicture
 from indexers.pictures import images, isolation
-from indexers.pictures.isolation import Isolated
+from indexers.pictures.isolation import DecoderPool
 from indexers.types import Limits
 from retrieval import Collection
 from tests.support import pictures
 
+pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="decoding in other processes needs POSIX")
+
 
 def test_the_same_pictures_and_facts_as_in_this_process() -> None:
-    with Isolated(workers=2) as isolated, ThreadPoolExecutor(4) as pool:
-        given = [pictures.jpeg(pictures.noise(n)) for n in range(12)] + [
+    with DecoderPool(workers=2) as isolated, ThreadPoolExecutor(4) as pool:
+        files = [pictures.jpeg(pictures.noise(n)) for n in range(12)] + [
             pictures.oriented(6),
             pictures.animation("GIF"),
         ]
-        for data, found in zip(given, pool.map(lambda data: isolated.decode(data, 32), given), strict=True):
+        for data, decoded in zip(files, pool.map(lambda data: isolated.decode(data, 32), files), strict=True):
             expected = images.decode(data, 32)
-            assert found.facts == expected.facts
-            assert found.image.tobytes() == expected.image.tobytes()
+            assert decoded.facts == expected.facts
+            assert decoded.image.tobytes() == expected.image.tobytes()
 
 
 def test_reasons_come_through() -> None:
-    with Isolated(Limits(max_pixels=100)) as isolated:
+    with DecoderPool(Limits(max_pixels=100)) as isolated:
         with pytest.raises(PictureTooLarge, match="pixels"):
             isolated.decode(pictures.jpeg())
         with pytest.raises(UnreadablePicture, match="is empty"):
@@ -43,26 +46,26 @@ def test_reasons_come_through() -> None:
             isolated.decode(pictures.bomb())
 
 
-def worker(isolated: Isolated) -> int:
-    (found,) = isolated._all
-    return found._process.pid
+def worker_pid(isolated: DecoderPool) -> int:
+    (worker,) = isolated._workers
+    return worker._process.pid
 
 
 def test_a_worker_that_crashes_is_replaced() -> None:
-    with Isolated() as isolated:
+    with DecoderPool() as isolated:
         isolated.decode(pictures.jpeg())
-        first = worker(isolated)
+        first = worker_pid(isolated)
         os.kill(first, signal.SIGSEGV)
         with pytest.raises(UnreadablePicture, match=r"its decoder crashed \(SIGSEGV\)"):
             isolated.decode(pictures.jpeg())
         assert isolated.decode(pictures.jpeg()).facts.format == "JPEG"
-        assert worker(isolated) != first
+        assert worker_pid(isolated) != first
 
 
 def test_a_worker_that_hangs_is_given_up_in_time() -> None:
-    with Isolated(seconds=1.0) as isolated:
+    with DecoderPool(seconds=1.0) as isolated:
         isolated.decode(pictures.jpeg())
-        os.kill(worker(isolated), signal.SIGSTOP)
+        os.kill(worker_pid(isolated), signal.SIGSTOP)
         started = time.monotonic()
         with pytest.raises(UnreadablePicture, match="longer than 1 seconds"):
             isolated.decode(pictures.jpeg())
@@ -70,10 +73,11 @@ def test_a_worker_that_hangs_is_given_up_in_time() -> None:
         assert isolated.decode(pictures.jpeg()).facts.format == "JPEG"
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS limits no process's memory")
 def test_memory_is_bounded() -> None:
     """A picture of 100 megapixels, small as a file, needs more than the worker may have."""
     large = pictures.encoded(pictures.disc(size=(10_000, 10_000)), "PNG")
-    with Isolated(memory=400 * 2**20) as isolated:
+    with DecoderPool(memory=400 * 2**20) as isolated:
         with pytest.raises(UnreadablePicture):
             isolated.decode(large)
         assert isolated.decode(pictures.jpeg()).facts.format == "JPEG"
@@ -81,11 +85,11 @@ def test_memory_is_bounded() -> None:
 
 ORPHAN = """
 import sys, time
-from indexers.pictures.isolation import Isolated
+from indexers.pictures.isolation import DecoderPool
 from tests.support import pictures
-isolated = Isolated()
+isolated = DecoderPool()
 isolated.decode(pictures.jpeg())
-(worker,) = isolated._all
+(worker,) = isolated._workers
 print(worker._process.pid, flush=True)
 time.sleep(60)
 """
@@ -100,21 +104,27 @@ def test_a_killed_parent_leaves_no_orphans() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    gone(child)
+    wait_until_gone(child)
 
 
-def gone(pid: int) -> None:
+def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 10
-    while runs(pid):
+    while is_running(pid):
         assert time.monotonic() < deadline, "the worker outlived its parent"
         time.sleep(0.01)
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    if Path("/proc").is_dir():
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+        except OSError:
+            return False
     try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    return True
 
 
 def test_a_collection_decodes_so_when_told(tmp_path: Path, folder: Path) -> None:
@@ -133,58 +143,58 @@ def test_modules_beside_the_pictures_are_not_imported(tmp_path: Path) -> None:
     """A folder of pictures may hold a PIL.py; Python started there would run it."""
     for name in ("PIL", "json", "numpy", "indexers"):
         (tmp_path / f"{name}.py").write_text("open('run', 'w').close()")
-    code = "from indexers.pictures.isolation import Isolated\nfrom tests import pictures\nimport os\n"
-    code += f"os.chdir({str(tmp_path)!r})\nwith Isolated() as one: print(one.decode(pictures.jpeg()).facts.format)"
+    code = "from indexers.pictures.isolation import DecoderPool\nfrom tests.support import pictures\nimport os\n"
+    code += f"os.chdir({str(tmp_path)!r})\nwith DecoderPool() as pool: print(pool.decode(pictures.jpeg()).facts.format)"
     root = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout == "JPEG\n", done.stderr
     assert not (tmp_path / "run").exists()
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Workers that say this instead of what they should."""
+def replace_workers(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let workers run this code instead of decoding."""
     monkeypatch.setattr(isolation, "BOOT", f"import os, time\nos.write(1, b'ready')\n{code}\ntime.sleep(60)")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
-        isolation.ANSWER.pack(0, 2, 2**32 - 1, 2**32 - 1) + b"{}",
-        isolation.ANSWER.pack(0, 2**32 - 1, 1, 1),
-        isolation.ANSWER.pack(0, 2, 1, 1) + b"{}",
-        isolation.ANSWER.pack(0, 1, 1, 1) + b"\xff",
-        isolation.ANSWER.pack(0, 7, 1, 1) + b'{"a":1}',
+        isolation.ANSWER_HEADER.pack(0, 2, 2**32 - 1, 2**32 - 1) + b"{}",
+        isolation.ANSWER_HEADER.pack(0, 2**32 - 1, 1, 1),
+        isolation.ANSWER_HEADER.pack(0, 2, 1, 1) + b"{}",
+        isolation.ANSWER_HEADER.pack(0, 1, 1, 1) + b"\xff",
+        isolation.ANSWER_HEADER.pack(0, 7, 1, 1) + b'{"a":1}',
     ],
 )
-def test_nonsense_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    answers(monkeypatch, f"os.write(1, {said!r})")
-    with Isolated() as isolated, pytest.raises(UnreadablePicture, match="answered nonsense"):
+def test_nonsense_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    replace_workers(monkeypatch, f"os.write(1, {answer!r})")
+    with DecoderPool() as isolated, pytest.raises(UnreadablePicture, match="answered nonsense"):
         isolated.decode(pictures.jpeg())
 
 
 def test_a_worker_that_reads_nothing_does_not_hold_up_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, "")
+    replace_workers(monkeypatch, "")
     large = pictures.encoded(pictures.noise(size=(1200, 1000)), "BMP")  # more than a pipe holds
-    with Isolated(seconds=0.3) as isolated, pytest.raises(UnreadablePicture, match=r"longer than 0\.3 seconds"):
+    with DecoderPool(seconds=0.3) as isolated, pytest.raises(UnreadablePicture, match=r"longer than 0\.3 seconds"):
         isolated.decode(large)
 
 
 def test_a_worker_that_cannot_start_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "BOOT", "raise SystemExit(3)")
-    with Isolated() as isolated, pytest.raises(Unavailable, match=r"can be started \(it ended with 3\)"):
+    with DecoderPool() as isolated, pytest.raises(Unavailable, match=r"can be started \(it ended with 3\)"):
         isolated.decode(pictures.jpeg())
 
 
 def test_with_more_than_a_thousand_open_files() -> None:
-    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)] if resource_limit() > 1400 else []
-    if not many:
-        pytest.skip("not that many files may be open here")
+    if resource_limit() <= 1400:
+        pytest.skip("this system does not allow so many open files")
+    descriptors = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
     try:
-        with Isolated() as isolated:
+        with DecoderPool() as isolated:
             assert isolated.decode(pictures.jpeg()).facts.format == "JPEG"
     finally:
-        for one in many:
-            os.close(one)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def resource_limit() -> int:
@@ -195,14 +205,14 @@ def resource_limit() -> int:
 
 def test_closing_ends_workers_that_are_busy() -> None:
     slow = slow_jpeg()
-    with Isolated() as isolated, ThreadPoolExecutor(1) as pool:
+    with DecoderPool() as isolated, ThreadPoolExecutor(1) as pool:
         isolated.decode(pictures.jpeg())
-        pid, waiting = worker(isolated), pool.submit(isolated.decode, slow)
+        pid, waiting = worker_pid(isolated), pool.submit(isolated.decode, slow)
         time.sleep(0.3)
         isolated.close()
         with pytest.raises(UnreadablePicture, match="SIGKILL"):
             waiting.result(timeout=10)
-        assert not Path(f"/proc/{pid}").exists()
+        assert not is_running(pid)
 
 
 def slow_jpeg() -> bytes:
@@ -227,4 +237,4 @@ def test_a_killed_parent_leaves_no_orphans_in_the_middle_of_a_picture(tmp_path: 
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    gone(child)
+    wait_until_gone(child)

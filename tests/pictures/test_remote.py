@@ -27,7 +27,7 @@ LIMITS = Limits()
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
-def allowed(_: object) -> bool:
+def forbid_nothing(_: object) -> bool:
     """Nothing is forbidden: the servers of these tests are on this machine."""
     return False
 
@@ -50,8 +50,8 @@ def memory() -> Iterator[fsspec.AbstractFileSystem]:
     system.store.clear()
 
 
-def uris(address: str) -> list[str]:
-    return [one.uri for one in remote.find(address)]
+def find_uris(address: str) -> list[str]:
+    return [record.uri for record in remote.find_pictures(address)]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
@@ -69,8 +69,8 @@ def test_archives_are_added_known_and_searched(archives: Path, collection: Colle
 def test_folders_elsewhere_give_what_is_below_them(memory: fsspec.AbstractFileSystem, collection: Collection) -> None:
     for name in ("a/1.jpg", "a/b/2.JPG", "a/readme.txt"):
         memory.pipe(f"/{name}", pictures.jpeg(pictures.noise(len(name))))
-    assert uris("memory://a") == ["memory:///a/1.jpg", "memory:///a/b/2.JPG"]
-    assert uris("memory://a/*.txt") == []
+    assert find_uris("memory://a") == ["memory:///a/1.jpg", "memory:///a/b/2.JPG"]
+    assert find_uris("memory://a/*.txt") == []
     assert collection.add("memory://a").added == 2
     memory.pipe("/a/1.jpg", pictures.jpeg(pictures.disc()))
     assert collection.add("memory://a").added == 1
@@ -94,7 +94,7 @@ def test_what_is_not_there_is_reported(address: str, collection: Collection) -> 
 def test_bytes_are_limited(memory: fsspec.AbstractFileSystem) -> None:
     memory.pipe("/x.jpg", b"x" * 101)
     with pytest.raises(PictureTooLarge):
-        remote.read("memory://x.jpg", Limits(max_bytes=100))
+        remote.read_uri("memory://x.jpg", Limits(max_bytes=100))
 
 
 # ---- the web
@@ -136,16 +136,16 @@ def sends(data: bytes, status: int = 200, **headers: str) -> Answer:
 
 
 def test_a_picture_is_fetched(serve: Callable[[Answer], str]) -> None:
-    assert remote.fetch(serve(sends(pictures.jpeg())), LIMITS, forbidden=allowed) == pictures.jpeg()
+    assert remote.fetch(serve(sends(pictures.jpeg())), LIMITS, is_forbidden=forbid_nothing) == pictures.jpeg()
 
 
 def test_redirects_are_followed_but_not_for_ever(serve: Callable[[Answer], str]) -> None:
     end = serve(sends(b"there"))
-    assert remote.fetch(serve(sends(b"", 302, Location=end)), LIMITS, forbidden=allowed) == b"there"
+    assert remote.fetch(serve(sends(b"", 302, Location=end)), LIMITS, is_forbidden=forbid_nothing) == b"there"
     with pytest.raises(UnreadablePicture, match="redirects more than 5 times"):
-        remote.fetch(serve(sends(b"", 302, Location="/again")), LIMITS, forbidden=allowed)
+        remote.fetch(serve(sends(b"", 302, Location="/again")), LIMITS, is_forbidden=forbid_nothing)
     with pytest.raises(UnreadablePicture, match="is no web address"):
-        remote.fetch(serve(sends(b"", 302, Location="file:///etc/passwd")), LIMITS, forbidden=allowed)
+        remote.fetch(serve(sends(b"", 302, Location="file:///etc/passwd")), LIMITS, is_forbidden=forbid_nothing)
 
 
 def test_a_redirect_to_an_internal_address_is_refused(serve: Callable[[Answer], str]) -> None:
@@ -157,20 +157,20 @@ def test_a_redirect_to_an_internal_address_is_refused(serve: Callable[[Answer], 
         return str(address).startswith("10.")
 
     with pytest.raises(UnreadablePicture, match=r"inside.example leads to 10.0.0.7, an internal address"):
-        remote.fetch(outside, LIMITS, forbidden=only_ten, resolver=lambda host, _: names[host])
+        remote.fetch(outside, LIMITS, is_forbidden=only_ten, resolver=lambda host, _: names[host])
 
 
 def test_a_name_that_changes_its_mind_is_asked_once(serve: Callable[[Answer], str]) -> None:
     """Rebinding: public when it is checked, internal when it is connected to. The checked address is connected to."""
     url = serve(sends(b"the checked one")).replace("127.0.0.1", "rebinding.example")
-    asked: list[str] = []
+    resolved: list[str] = []
 
     def changing(host: str, _: int) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.7"]
+        resolved.append(host)
+        return ["127.0.0.1"] if len(resolved) == 1 else ["10.0.0.7"]
 
-    assert remote.fetch(url, LIMITS, forbidden=allowed, resolver=changing) == b"the checked one"
-    assert asked == ["rebinding.example"]
+    assert remote.fetch(url, LIMITS, is_forbidden=forbid_nothing, resolver=changing) == b"the checked one"
+    assert resolved == ["rebinding.example"]
 
 
 @pytest.mark.parametrize(
@@ -211,11 +211,11 @@ def test_endless_and_lying_bodies_are_cut(serve: Callable[[Answer], str]) -> Non
                 handler.wfile.write(b"x" * 65536)
 
     with pytest.raises(PictureTooLarge):
-        remote.fetch(serve(endless), Limits(max_bytes=10**6), forbidden=allowed)
+        remote.fetch(serve(endless), Limits(max_bytes=10**6), is_forbidden=forbid_nothing)
     with pytest.raises(PictureTooLarge, match="has 99999999999 bytes"):
-        remote.fetch(serve(sends(b"x", Content_Length="99999999999")), LIMITS, forbidden=allowed)
+        remote.fetch(serve(sends(b"x", Content_Length="99999999999")), LIMITS, is_forbidden=forbid_nothing)
     with pytest.raises(UnreadablePicture, match="can't be fetched"):
-        remote.fetch(serve(sends(b"x", Content_Length="50")), LIMITS, forbidden=allowed, seconds=2)
+        remote.fetch(serve(sends(b"x", Content_Length="50")), LIMITS, is_forbidden=forbid_nothing, seconds=2)
 
 
 def test_slow_servers_are_given_up_in_time(serve: Callable[[Answer], str]) -> None:
@@ -230,13 +230,13 @@ def test_slow_servers_are_given_up_in_time(serve: Callable[[Answer], str]) -> No
 
     started = time.monotonic()
     with pytest.raises(UnreadablePicture, match=r"longer than 0\.5 seconds"):
-        remote.fetch(serve(slow), LIMITS, forbidden=allowed, seconds=0.5)
+        remote.fetch(serve(slow), LIMITS, is_forbidden=forbid_nothing, seconds=0.5)
     assert time.monotonic() - started < 3
 
 
 def test_other_answers_are_failures(serve: Callable[[Answer], str]) -> None:
     with pytest.raises(UnreadablePicture, match="answered 404"):
-        remote.fetch(serve(sends(b"", 404)), LIMITS, forbidden=allowed)
+        remote.fetch(serve(sends(b"", 404)), LIMITS, is_forbidden=forbid_nothing)
 
 
 def test_the_web_is_off_unless_enabled(tmp_path: Path, serve: Callable[[Answer], str]) -> None:
@@ -254,7 +254,7 @@ def test_the_web_is_off_unless_enabled(tmp_path: Path, serve: Callable[[Answer],
 def test_the_web_when_enabled_gives_pictures(
     tmp_path: Path, serve: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote.fetch, "__kwdefaults__", remote.fetch.__kwdefaults__ | {"forbidden": allowed})
+    monkeypatch.setattr(remote.fetch, "__kwdefaults__", remote.fetch.__kwdefaults__ | {"is_forbidden": forbid_nothing})
     url = serve(sends(pictures.jpeg()))
     with Collection.open(tmp_path / "c", create=True, embedder="tiny", web=1) as collection:
         assert collection.add(url).added == 1
@@ -263,8 +263,8 @@ def test_the_web_when_enabled_gives_pictures(
 
 
 def test_records_tell_files_from_what_can_not_be_entered() -> None:
-    assert isinstance(next(remote.find("memory://nothing")), Unscanned)
-    assert next(remote.find("http://x/y")) == FoundFile("http://x/y", "http://x/y", -1, -1, 0)
+    assert isinstance(next(remote.find_pictures("memory://nothing")), Unscanned)
+    assert next(remote.find_pictures("http://x/y")) == FoundFile("http://x/y", "http://x/y", -1, -1, 0)
 
 
 @pytest.mark.parametrize("scheme", ["file", "local"])
@@ -309,20 +309,20 @@ def test_an_archive_that_changes_is_read_anew(tmp_path: Path) -> None:
     for content in (b"first", b"second one"):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
             zipped.writestr("a.jpg", content)
-        assert remote.read(address, LIMITS) == content
+        assert remote.read_uri(address, LIMITS) == content
 
 
 def test_an_archive_is_not_opened_for_each_picture(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
     real = zipfile.ZipFile.__init__
 
-    def counted(self: zipfile.ZipFile, *args: object, **options: object) -> None:
+    def count_openings(self: zipfile.ZipFile, *args: object, **options: object) -> None:
         opened.append(self)
         real(self, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(zipfile.ZipFile, "__init__", counted)
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", count_openings)
     for name in ("red", "green", "blue") * 5:
-        remote.read(f"zip://inner/{name}.png::{archives}/all.zip", LIMITS)
+        remote.read_uri(f"zip://inner/{name}.png::{archives}/all.zip", LIMITS)
     assert len(opened) == 1
 
 
@@ -330,16 +330,17 @@ def test_threads_read_an_archive_beside_each_other(archives: Path) -> None:
     for kind in ("zip", "tar"):
         names = [f"{kind}://inner/{name}.png::{archives}/all.{kind}" for name in ("red", "green", "blue", "black")] * 25
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda name: remote.read(name, LIMITS), names))
-        assert found == found[:4] * 25
-        assert len(set(found)) == 4
+            contents = list(pool.map(lambda name: remote.read_uri(name, LIMITS), names))
+        assert contents == contents[:4] * 25
+        assert len(set(contents)) == 4
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with a path")
 @pytest.mark.parametrize("address", ["zip://*.png::{}", "local://{}", "tar://a.png::{}"])
 def test_pipes_are_not_waited_for(tmp_path: Path, address: str) -> None:
     os.mkfifo(tmp_path / "pipe")
-    [found] = remote.find(address.format(tmp_path / "pipe"))
-    assert isinstance(found, Unscanned)
+    [record] = remote.find_pictures(address.format(tmp_path / "pipe"))
+    assert isinstance(record, Unscanned)
 
 
 @pytest.mark.parametrize(("address", "package"), [("s3://bucket/key.png", "s3fs"), ("gs://bucket/key.png", "gcsfs")])
@@ -347,4 +348,4 @@ def test_a_bucket_needs_a_package_that_is_named(address: str, package: str) -> N
     if importlib.util.find_spec(package):
         pytest.skip(f"{package} is installed")
     with pytest.raises(MissingPackage, match=package):
-        list(remote.find(address))
+        list(remote.find_pictures(address))

@@ -23,7 +23,7 @@ LIMITS = Limits()
 Talk = Callable[[socket.socket], object]
 
 
-def allowed(_: object) -> bool:
+def forbid_nothing(_: object) -> bool:
     return False
 
 
@@ -54,21 +54,21 @@ def allowed(_: object) -> bool:
     ],
 )
 def test_internal_addresses_in_disguise(address: str) -> None:
-    assert remote.internal(ipaddress.ip_address(address))
+    assert remote.is_internal(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"]
 )
 def test_public_ones_are_not(address: str) -> None:
-    assert not remote.internal(ipaddress.ip_address(address))
+    assert not remote.is_internal(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
     "url", ["http://[", "http://[::1/x", "http://a:99999/", "http://", "http://a\0b/", "http://\xff/"]
 )
 def test_addresses_that_are_none_are_failures(url: str) -> None:
-    assert len(list(remote.find(url))) == 1
+    assert len(list(remote.find_pictures(url))) == 1
     with pytest.raises(UnreadablePicture):
         remote.fetch(url, LIMITS, seconds=5)
 
@@ -88,8 +88,8 @@ def test_addresses_that_are_none_are_failures(url: str) -> None:
 )
 def test_no_other_way_leads_to_the_web(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "create_connection", None)
-    with pytest.raises(UnreadablePicture, match=r"leads to the web|is not opened here"):
-        remote.read(address, LIMITS, web=True)
+    with pytest.raises(UnreadablePicture, match=r"leads to the web|is not supported"):
+        remote.read_uri(address, LIMITS, web=True)
 
 
 def test_a_name_without_end_is_given_up() -> None:
@@ -108,7 +108,7 @@ def test_a_name_without_end_is_given_up() -> None:
 
 @pytest.fixture
 def listen() -> Iterator[Callable[[Talk], int]]:
-    """Starts a server that talks to each caller in that way; its port."""
+    """A function that starts a server, which talks to each caller in one way, and returns its port."""
     servers: list[socket.socket] = []
 
     def start(talk: Talk) -> int:
@@ -139,21 +139,24 @@ def says(line: socket.socket, body: bytes = b"there") -> None:
 
 def test_the_next_address_is_tried(listen: Callable[[Talk], int]) -> None:
     port = listen(says)
-    found = remote.fetch(
-        f"http://two.example:{port}/", LIMITS, forbidden=allowed, resolver=lambda *_: ["127.0.0.2", "127.0.0.1"]
+    content = remote.fetch(
+        f"http://two.example:{port}/",
+        LIMITS,
+        is_forbidden=forbid_nothing,
+        resolver=lambda *_: ["127.0.0.2", "127.0.0.1"],
     )
-    assert found == b"there"
+    assert content == b"there"
 
 
 def test_letters_beyond_ascii_and_spaces_are_escaped(listen: Callable[[Talk], int]) -> None:
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     def talk(line: socket.socket) -> None:
-        asked.append(line.recv(2**16).split(b"\r\n")[0])
+        requests.append(line.recv(2**16).split(b"\r\n")[0])
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    remote.fetch(f"http://127.0.0.1:{listen(talk)}/ü a%20b.jpg?q=é d", LIMITS, forbidden=allowed)
-    assert asked == [b"GET /%C3%BC%20a%20b.jpg?q=%C3%A9%20d HTTP/1.1"]
+    remote.fetch(f"http://127.0.0.1:{listen(talk)}/ü a%20b.jpg?q=é d", LIMITS, is_forbidden=forbid_nothing)
+    assert requests == [b"GET /%C3%BC%20a%20b.jpg?q=%C3%A9%20d HTTP/1.1"]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +174,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "both.pem"
 
 
-def secured(certificate: Path, talk: Talk) -> Talk:
+def talk_over_tls(certificate: Path, talk: Talk) -> Talk:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -191,9 +194,9 @@ def drips(line: socket.socket) -> None:
 
 
 def test_https_is_fetched_and_its_certificate_checked(certificate: Path, listen: Callable[[Talk], int]) -> None:
-    url = f"https://localhost:{listen(secured(certificate, says))}/"
+    url = f"https://localhost:{listen(talk_over_tls(certificate, says))}/"
     trusting = ssl.create_default_context(cafile=str(certificate))
-    options = {"forbidden": allowed, "resolver": lambda *_: ["127.0.0.1"]}
+    options = {"is_forbidden": forbid_nothing, "resolver": lambda *_: ["127.0.0.1"]}
     assert remote.fetch(url, LIMITS, context=trusting, **options) == b"there"
     with pytest.raises(UnreadablePicture, match="certificate verify failed"):
         remote.fetch(url, LIMITS, **options)
@@ -202,15 +205,17 @@ def test_https_is_fetched_and_its_certificate_checked(certificate: Path, listen:
 
 
 def test_https_that_drips_is_given_up_in_time(certificate: Path, listen: Callable[[Talk], int]) -> None:
-    url = f"https://localhost:{listen(secured(certificate, drips))}/"
+    url = f"https://localhost:{listen(talk_over_tls(certificate, drips))}/"
     trusting, started = ssl.create_default_context(cafile=str(certificate)), time.monotonic()
     with pytest.raises(UnreadablePicture, match=r"longer than 0\.6 seconds"):
-        remote.fetch(url, LIMITS, context=trusting, seconds=0.6, forbidden=allowed, resolver=lambda *_: ["127.0.0.1"])
+        remote.fetch(
+            url, LIMITS, context=trusting, seconds=0.6, is_forbidden=forbid_nothing, resolver=lambda *_: ["127.0.0.1"]
+        )
     assert time.monotonic() - started < 3
 
 
 def test_a_greeting_that_never_comes_is_given_up_in_time(listen: Callable[[Talk], int]) -> None:
     port, started = listen(lambda line: (line.recv(1), time.sleep(4))), time.monotonic()
     with pytest.raises(UnreadablePicture, match=r"longer than 0\.5 seconds"):
-        remote.fetch(f"https://127.0.0.1:{port}/", LIMITS, seconds=0.5, forbidden=allowed)
+        remote.fetch(f"https://127.0.0.1:{port}/", LIMITS, seconds=0.5, is_forbidden=forbid_nothing)
     assert time.monotonic() - started < 3

@@ -1,8 +1,10 @@
-"""Pictures found on disk, whatever lies there beside them; what can't be entered is reported."""
+"""Picture files on disk, whatever lies there beside them; what can't be entered is reported."""
 
 from __future__ import annotations
 
 import os
+import stat
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexers.errors import UnreadablePicture
-from indexers.pictures.images import read
-from indexers.pictures.scan import find, to_path, to_uri
+from indexers.pictures.images import read_file
+from indexers.pictures.scan import _make_record, find_pictures, to_path, to_uri
 from indexers.types import FoundFile, Unscanned
 
 
@@ -36,41 +38,50 @@ def library(tmp_path: Path) -> Path:
     return tmp_path / "library"
 
 
-def names(found: Any, root: Path) -> list[str]:
-    return [os.path.relpath(one.path, root) for one in found if isinstance(one, FoundFile)]
+def names(records: Any, root: Path) -> list[str]:
+    return [os.path.relpath(record.path, root) for record in records if isinstance(record, FoundFile)]
 
 
-def reasons(found: Any) -> dict[str, str]:
-    return {os.path.basename(one.uri): one.reason for one in found if isinstance(one, Unscanned)}
+def reasons(records: Any) -> dict[str, str]:
+    return {os.path.basename(record.uri): record.reason for record in records if isinstance(record, Unscanned)}
 
 
 ALL = ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.gif"]
 
 
 def test_a_folder_gives_its_pictures_in_order_without_the_hidden(library: Path) -> None:
-    found = list(find(library))
-    assert names(found, library) == ALL
-    assert not reasons(found)
+    records = list(find_pictures(library))
+    assert names(records, library) == ALL
+    assert not reasons(records)
 
 
 def test_a_hidden_folder_is_searched_when_it_is_named(library: Path) -> None:
-    assert names(find([library / ".hidden"]), library) == [".hidden/e.jpg"]
+    assert names(find_pictures([library / ".hidden"]), library) == [".hidden/e.jpg"]
 
 
 def test_a_record_holds_what_the_system_says(library: Path) -> None:
-    [found] = find(str(library / "a.jpg"))
+    [record] = find_pictures(str(library / "a.jpg"))
     status = os.stat(library / "a.jpg")
     path = str(library / "a.jpg")
-    assert found == FoundFile(path, path, 1, status.st_mtime_ns, status.st_ino)
+    assert record == FoundFile(path, path, 1, status.st_mtime_ns, status.st_ino)
+
+
+def test_an_inode_beyond_what_a_database_holds_is_cut_to_63_bits(library: Path) -> None:
+    """Windows and network file systems have such numbers: 2**63 + 5 becomes 5."""
+    status = list(os.stat(library / "a.jpg"))
+    status[stat.ST_INO] = 2**63 + 5
+    record = _make_record(str(library / "a.jpg"), os.stat_result(status))
+    assert isinstance(record, FoundFile)
+    assert record.inode == 5
 
 
 def test_a_named_file_may_be_called_anything(library: Path) -> None:
-    assert names(find([library / "notes.txt"]), library) == ["notes.txt"]
+    assert names(find_pictures([library / "notes.txt"]), library) == ["notes.txt"]
 
 
 def test_each_file_comes_once(library: Path) -> None:
     paths = [library / "sub", library, library / "a.jpg", f"{library}/*.jpg", f"{library}/**"]
-    assert sorted(names(find(paths), library)) == sorted(ALL)
+    assert sorted(names(find_pictures(paths), library)) == sorted(ALL)
 
 
 @pytest.mark.parametrize(
@@ -90,38 +101,38 @@ def test_each_file_comes_once(library: Path) -> None:
     ],
 )
 def test_globs(library: Path, pattern: str, expected: list[str]) -> None:
-    found = list(find(f"{library}/{pattern}"))
-    assert names(found, library) == expected
-    assert not reasons(found)
+    records = list(find_pictures(f"{library}/{pattern}"))
+    assert names(records, library) == expected
+    assert not reasons(records)
 
 
 @pytest.mark.parametrize("pattern", ["*.bmp", "**/*.bmp"])
 def test_a_glob_without_a_match_is_reported(library: Path, pattern: str) -> None:
-    assert reasons(find(f"{library}/{pattern}")) == {"*.bmp": "nothing matches this glob"}
+    assert reasons(find_pictures(f"{library}/{pattern}")) == {"*.bmp": "nothing matches this glob"}
 
 
 def test_a_name_that_exists_is_no_glob(library: Path) -> None:
     (library / "[a].jpg").write_bytes(b"x")
     (library / "*").mkdir()
     (library / "*" / "g.jpg").write_bytes(b"x")
-    assert names(find([library / "[a].jpg", library / "*"]), library) == ["[a].jpg", "*/g.jpg"]
+    assert names(find_pictures([library / "[a].jpg", library / "*"]), library) == ["[a].jpg", "*/g.jpg"]
 
 
 def test_the_home_folder(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(library))
-    assert names(find(["~/sub", "~/*.jpg"]), library) == ["sub/c.webp", "sub/deep/d.gif", "a.jpg"]
+    assert names(find_pictures(["~/sub", "~/*.jpg"]), library) == ["sub/c.webp", "sub/deep/d.gif", "a.jpg"]
 
 
 def test_relative_paths_become_absolute(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(library)
-    assert names(find([".", "sub/../a.jpg"]), library) == ALL
+    assert names(find_pictures([".", "sub/../a.jpg"]), library) == ALL
 
 
 def test_what_is_not_there_is_reported(library: Path) -> None:
-    found = list(find([library / "none.jpg", library / "no\0name", library / "a.jpg"]))
-    assert names(found, library) == ["a.jpg"]
-    assert reasons(found)["none.jpg"] == "not there"
-    assert "no possible name" in reasons(found)["no\0name"]
+    records = list(find_pictures([library / "none.jpg", library / "no\0name", library / "a.jpg"]))
+    assert names(records, library) == ["a.jpg"]
+    assert reasons(records)["none.jpg"] == "not there"
+    assert "no possible name" in reasons(records)["no\0name"]
 
 
 def test_links(library: Path) -> None:
@@ -135,9 +146,9 @@ def test_links(library: Path) -> None:
     (library / "again1").symlink_to(library.parent / "other")
     (library / "again2").symlink_to(library.parent / "other")
     for paths in (library, f"{library}/**"):
-        found = list(find(paths))
-        assert names(found, library) == ["a.jpg", "b.PNG", "link.jpg", *ALL[2:], "again1/o.jpg"]
-        assert reasons(found) == {
+        records = list(find_pictures(paths))
+        assert names(records, library) == ["a.jpg", "b.PNG", "link.jpg", *ALL[2:], "again1/o.jpg"]
+        assert reasons(records) == {
             "gone.jpg": "a link to something that is not there",
             "knot": "a link that leads to itself",
             "back": "a link to a folder that it lies in; not followed",
@@ -146,7 +157,7 @@ def test_links(library: Path) -> None:
 
 def test_folders_under_their_own_name_come_before_links_to_them(library: Path) -> None:
     (library / "1st").symlink_to("sub")
-    assert names(find(library), library) == ALL
+    assert names(find_pictures(library), library) == ALL
 
 
 def test_a_folder_without_permission_is_reported(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,40 +170,64 @@ def test_a_folder_without_permission_is_reported(library: Path, monkeypatch: pyt
         return enter(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = list(find(library))
-    assert names(found, library) == ["a.jpg", "b.PNG"]
-    assert reasons(found) == {"sub": "no permission to read it"}
+    records = list(find_pictures(library))
+    assert names(records, library) == ["a.jpg", "b.PNG"]
+    assert reasons(records) == {"sub": "no permission to read it"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_permission_for_real(library: Path) -> None:
     (library / "sub").chmod(0)
     try:
-        assert reasons(find(library)) == {"sub": "no permission to read it"}
+        assert reasons(find_pictures(library)) == {"sub": "no permission to read it"}
     finally:
         (library / "sub").chmod(0o700)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with a path")
 def test_pipes_and_devices_are_reported_and_never_block(library: Path) -> None:
     os.mkfifo(library / "pipe.jpg")
     os.mkfifo(library / "pipe")
-    found = list(find([library, "/dev/null"]))
-    assert reasons(found) == {"pipe.jpg": "a named pipe, not a file", "null": "a device, not a file"}
+    records = list(find_pictures([library, "/dev/null"]))
+    assert reasons(records) == {"pipe.jpg": "a named pipe, not a file", "null": "a device, not a file"}
     with pytest.raises(UnreadablePicture, match="not a file"):
-        read(library / "pipe.jpg")
+        read_file(library / "pipe.jpg")
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every name is valid Unicode on this system")
 def test_names_that_are_not_utf8(library: Path) -> None:
     raw = os.fsencode(library) + b"/sub/caf\xe9 %41.jpg"
     with open(raw, "wb") as file:
         file.write(b"x")
-    uris = {one.uri for one in find([library, f"{library}/**/*.jpg"]) if isinstance(one, FoundFile)}
+    uris = {record.uri for record in find_pictures([library, f"{library}/**/*.jpg"]) if isinstance(record, FoundFile)}
     [odd] = [uri for uri in uris if uri.startswith("file://")]
     assert odd.isascii()
     assert odd.endswith("/sub/caf%E9%20%2541.jpg")
-    assert read(to_path(odd)) == b"x"
+    assert read_file(to_path(odd)) == b"x"
 
 
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file:///C:/Users/Eve%20Miller/a.jpg", "C:/Users/Eve Miller/a.jpg"),
+        ("file:///d:/%C3%BC.png", "d:/ü.png"),
+        ("file://C%3A%5Cphotos%5Ca.jpg", "C:\\photos\\a.jpg"),
+        (r"C:\photos\a.jpg", r"C:\photos\a.jpg"),
+    ],
+)
+def test_file_urls_of_windows_name_a_drive(uri: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        converted = to_path(uri)
+    assert converted == path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no name has a colon on Windows")
+def test_elsewhere_a_folder_may_be_called_like_a_drive() -> None:
+    assert to_path("file:///C:/a.jpg") == "/C:/a.jpg"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are no bytes on Windows")
 @given(st.binary(min_size=1, max_size=30).filter(lambda raw: b"\0" not in raw))
 def test_every_name_survives_as_a_uri(raw: bytes) -> None:
     path = os.path.abspath(os.fsdecode(b"/pictures/" + raw))
@@ -206,9 +241,9 @@ def test_folders_nested_deeper_than_python_may_recurse(tmp_path: Path) -> None:
     for folder in chain:
         os.mkdir(folder)
     try:
-        assert list(find(tmp_path)) == []
+        assert list(find_pictures(tmp_path)) == []
         Path(tmp_path, "d/d/a.jpg").write_bytes(b"x")
-        assert names(find(tmp_path), tmp_path) == ["d/d/a.jpg"]
+        assert names(find_pictures(tmp_path), tmp_path) == ["d/d/a.jpg"]
     finally:
         os.unlink(f"{tmp_path}/d/d/a.jpg")
         for folder in reversed(chain):  # shutil.rmtree would recurse
@@ -221,5 +256,5 @@ def test_20000_files_are_found_in_well_under_a_second(tmp_path: Path) -> None:
         for i in range(1000):
             os.close(os.open(f"{tmp_path}/{folder}/{i}.jpg", os.O_CREAT | os.O_WRONLY))
     start = time.process_time()
-    assert sum(1 for _ in find(tmp_path)) == 20_000
+    assert sum(1 for _ in find_pictures(tmp_path)) == 20_000
     assert time.process_time() - start < 1
