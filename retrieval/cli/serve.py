@@ -41,11 +41,11 @@ def serve(
     log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
     """Serve a collection over HTTP, with a page to look at it; until Ctrl+C."""
-    from retrieval.server import Served
+    from retrieval.server import ServerSettings
     from retrieval.server import serve as run
 
     sys.argv[:] = [_hidden(word, read_token, write_token) for word in sys.argv]  # which a writer's lock names
-    served = Served(
+    served = ServerSettings(
         host,
         port,
         read_token,
@@ -55,7 +55,7 @@ def serve(
         watch=tuple(watch or ()),
         origins=tuple(origin or ()),
     )
-    run(collection, served, workers=workers, log_format=log_format, say=say)
+    run(collection, served, workers=workers, log_format=log_format, announce=say)
 
 
 def _hidden(word: str, *tokens: str | None) -> str:

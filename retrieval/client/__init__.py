@@ -1,6 +1,7 @@
-"""The client: a collection that a server holds, with the methods of `Collection`.
+"""The client: a collection on a server, with the methods of `Collection`. Needs `pip install 'nearkin[client]'`.
 
-`client` has the class `Client`, `http` what a request and its errors look like. Needs `pip install 'nearkin[client]'`.
+- `client`: the class `Client`
+- `http`: requests, pictures to send, and errors as the library's own
 """
 
 from __future__ import annotations

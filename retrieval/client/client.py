@@ -1,4 +1,4 @@
-"""A collection that is served elsewhere, with the methods of one that is here."""
+"""A collection on a server, with the methods of a local one."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from indexers.errors import UsageError
 from indexers.types import Ids, Json
 from retrieval.answers import NAMES, Name
 from retrieval.client.http import (
-    Members,
+    Connection,
+    LazyMembers,
     NotAllowed,
     ServerFault,
     Where,
-    Wire,
-    content,
-    each,
-    filtered,
-    ids,
-    numbers,
-    safe,
+    encode_filter,
+    quote_segment,
+    read_picture,
+    to_cluster_ids,
+    to_list,
+    to_records,
 )
 from retrieval.clusters.browse import check_cut
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier
@@ -40,16 +40,23 @@ __all__ = ["Client", "NotAllowed", "ServerFault"]
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
-OFTEN = 0.25
-"""Seconds between two looks at a job."""
+POLL_SECONDS = 0.25
+"""Time between two looks at a job."""
 
 
-class Client(Wire):
-    """`url`: where `nearkin serve` listens; `token`: one of its tokens, if it asks for them; `timeout`: seconds for one
-    answer; further options are those of httpx.Client. Methods raise what those of a Collection raise, and Unavailable
-    (nobody answers), NotAllowed, ServerFault. May be used from several threads at once."""
+class Client(Connection):
+    """A collection on a server.
 
-    # ---- asking
+    - `url`: where `nearkin serve` listens
+    - `token`: one of the server's tokens, if it needs one
+    - `timeout`: seconds for one response
+    - further options: those of httpx.Client
+
+    Methods raise what those of a Collection raise, and Unavailable (the server does not respond), NotAllowed and
+    ServerFault. May be used from several threads at once.
+    """
+
+    # ---- reading
 
     def search(
         self,
@@ -72,62 +79,81 @@ class Client(Wire):
         level: str | None = None,
         space: str | None = None,
     ) -> Hits:
-        """What looks like this? See Collection.search; pictures are sent to the server, which forgets them."""
-        upload = None if picture is None else self._uploaded(picture)
-        parts = None if mix is None else [{**self._part(one), "weight": weight} for one, weight in mix]
-        asked: Json = {"k": k, "text": text, "item": item, "vector": numbers(vector), "mix": parts, "upload": upload}
-        asked |= {"query": query, "radius": radius, "where": where, "diversify": diversify, "per_cluster": per_cluster}
-        asked |= {"within": ids(within), "exclude": ids(exclude), "group": group, "level": level, "space": space}
-        asked |= {"metric": metric}
-        found = self._post("/v1/search", {name: one for name, one in asked.items() if one is not None})
-        groups = tuple(Group(self._cluster(one["cluster"]), each(Hit, one["hits"])) for one in found["groups"])
-        return Hits(each(Hit, found["hits"]), found["as_of"], groups)
+        """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
+        Collection.search. Pictures are sent to the server, which keeps them for an hour."""
+        upload = None if picture is None else self._upload(picture)
+        terms = None if mix is None else [{**self._encode_term(part), "weight": weight} for part, weight in mix]
+        body: Json = {
+            "upload": upload,
+            "text": text,
+            "item": item,
+            "vector": to_list(vector),
+            "mix": terms,
+            "query": query,
+            "k": k,
+            "radius": radius,
+            "where": where,
+            "metric": metric,
+            "diversify": diversify,
+            "within": to_cluster_ids(within),
+            "exclude": to_cluster_ids(exclude),
+            "per_cluster": per_cluster,
+            "group": group,
+            "level": level,
+            "space": space,
+        }
+        answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})
+        groups = tuple(
+            Group(self._build_cluster(entry["cluster"]), to_records(Hit, entry["hits"])) for entry in answer["groups"]
+        )
+        return Hits(to_records(Hit, answer["hits"]), answer["as_of"], groups)
 
-    def _part(self, part: Any) -> Json:
+    def _encode_term(self, part: Any) -> Json:
+        """Return a term of a mix as the server takes it."""
         if isinstance(part, Text):
             return {"text": part.words}
         if isinstance(part, ItemOf):
             return {"item": part.name}
         if isinstance(part, list | tuple) or (isinstance(part, np.ndarray) and part.ndim == 1):
-            return {"vector": numbers(part)}
-        return {"upload": self._uploaded(part)}
+            return {"vector": to_list(part)}
+        return {"upload": self._upload(part)}
 
-    def _uploaded(self, picture: Picture) -> str:
-        sent = self._call("POST", "/v1/uploads", files={"picture": ("picture", content(picture))})
-        return cast(str, sent["upload"])
+    def _upload(self, picture: Picture) -> str:
+        files = {"picture": ("picture", read_picture(picture))}
+        return cast(str, self._request("POST", "/v1/uploads", files=files)["upload"])
 
     @overload
     def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]
     @overload
     def get(self, items: Iterable[Name]) -> list[Item]: ...
     def get(self, items: Name | Iterable[Name]) -> Item | list[Item]:
-        """One item, or several in that order, by id, key or path. Raises ItemNotFound."""
-        return self._one(items) if isinstance(items, NAMES) else [self._one(one) for one in items]
+        """Return one item by id, key or path, or several in that order. Raises ItemNotFound."""
+        return self._get_item(items) if isinstance(items, NAMES) else [self._get_item(item) for item in items]
 
-    def _one(self, name: Any) -> Item:
+    def _get_item(self, name: Any) -> Item:
         if isinstance(name, str):
             return cast(Item, revived(Item, self._get("/v1/item", key=name)))
         return cast(Item, revived(Item, self._get(f"/v1/items/{int(name)}")))
 
     def items(self, *, where: Where = None, cursor: int | None = None, limit: int = 100) -> Page:
-        """A page of items in order of id; give its `cursor` to the next call."""
-        return cast(Page, revived(Page, self._get("/v1/items", where=filtered(where), cursor=cursor, limit=limit)))
+        """Return a page of items in order of id; give its `cursor` to the next call."""
+        return cast(Page, revived(Page, self._get("/v1/items", where=encode_filter(where), cursor=cursor, limit=limit)))
 
     def count(self, *, where: Where = None) -> int:
-        """How many items a filter holds for."""
-        return cast(int, self._get("/v1/count", where=filtered(where))["count"])
+        """Count the items that meet a filter."""
+        return cast(int, self._get("/v1/count", where=encode_filter(where))["count"])
 
     def info(self) -> Info:
-        """What the collection holds; `path` is the server's address."""
-        found = self._get("/v1/info")
-        del found["server"]
-        return cast(Info, revived(Info, {**found, "path": str(self._http.base_url)}))
+        """Return what the collection holds; `path` is the server's address."""
+        answer = self._get("/v1/info")
+        del answer["server"]
+        return cast(Info, revived(Info, {**answer, "path": str(self._http.base_url)}))
 
     def change(self) -> int:
-        """The newest change number."""
+        """Return the newest change number."""
         return cast(int, self._get("/readyz")["change"])
 
-    # ---- changing
+    # ---- writing
 
     def add(
         self,
@@ -137,87 +163,89 @@ class Client(Wire):
         keys: Sequence[str] | None = None,
         texts: Sequence[str] | None = None,
     ) -> AddReport:
-        """Add pictures by sending them: paths of files here, bytes, PIL images, arrays. See Collection.add."""
+        """Add pictures by sending them: paths of local files, bytes, PIL images, arrays. See Collection.add."""
         several = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
-        files = [("pictures", (f"{place}", content(one))) for place, one in enumerate(several)]
-        said: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else json.dumps(metadata)}
-        data = {name: one for name, one in said.items() if one is not None}
-        return cast(AddReport, revived(AddReport, self._call("POST", "/v1/items", files=files, data=data)))
+        files = [("pictures", (str(number), read_picture(picture))) for number, picture in enumerate(several)]
+        fields: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else json.dumps(metadata)}
+        data = {name: value for name, value in fields.items() if value is not None}
+        return cast(AddReport, revived(AddReport, self._request("POST", "/v1/items", files=files, data=data)))
 
     def add_paths(
         self, paths: str | PathLike[str] | Sequence[Any], *, metadata: Where = None, sync: bool = False
     ) -> Job:
         """Add pictures that lie on the server, below a folder that it allows, as a job: see `wait`. `sync`: also mark
-        what has vanished from there."""
+        as missing what has vanished from there."""
         several = [paths] if isinstance(paths, str | PathLike) else list(paths)
-        asked = {"paths": [str(one) for one in several], "metadata": metadata, "sync": sync}
-        return cast(Job, revived(Job, self._post("/v1/jobs/add", asked)))
+        body = {"paths": [str(path) for path in several], "metadata": metadata, "sync": sync}
+        return cast(Job, revived(Job, self._post("/v1/jobs/add", body)))
 
     def update(self, item: Name, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
-        """Merge metadata into an item's (`replace`: put it in its place), and give it a text. Raises ItemNotFound."""
-        asked = {"metadata": metadata, "text": text, "replace": replace}
-        return cast(Item, revived(Item, self._call("PATCH", f"/v1/items/{self._id(item)}", json=asked)))
+        """Merge metadata into an item's (`replace`: replace the item's), and set its text. Raises ItemNotFound."""
+        body = {"metadata": metadata, "text": text, "replace": replace}
+        return cast(Item, revived(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
 
     def remove(self, items: Name | Iterable[Name] | None = None, *, where: Where = None) -> int:
-        """Remove items by id or key, or all that a filter holds for. How many it were. Raises ItemNotFound."""
+        """Remove items by id or key, or all that meet a filter. Return the number removed. Raises ItemNotFound."""
         names = None if items is None else [items] if isinstance(items, NAMES) else list(items)
         return cast(int, self._post("/v1/items/remove", {"items": names, "where": where})["removed"])
 
-    def _id(self, item: Name) -> int:
-        return self._one(item).id if isinstance(item, str) else int(item)
+    def _find_id(self, item: Name) -> int:
+        return self._get_item(item).id if isinstance(item, str) else int(item)
 
-    # ---- families
+    # ---- clusters
 
     def clusters(self, level: str = "medium", *, loose: str = "apart", since: int | None = None) -> Clusters:
-        """Which families of pictures are there? See Collection.clusters."""
-        return self._clusters(level=level, loose=loose, since=since)
+        """Return the clusters of a level, the largest first. See Collection.clusters."""
+        return self._get_clusters(level=level, loose=loose, since=since)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
-        """The tree of clusters cut anywhere: into about `count` clusters, or at a similarity."""
+        """Cut the tree of clusters anywhere: into about `count` clusters, or at a similarity."""
         check_cut(count, threshold)
-        return self._clusters(count=count, threshold=threshold)
+        return self._get_clusters(count=count, threshold=threshold)
 
-    def _clusters(self, **asked: Any) -> Clusters:
-        found = self._get("/v1/clusters", **asked)
-        several = tuple(cast(Cluster, self._cluster(one)) for one in found["clusters"])
-        return Clusters(several, found["level"], found["loose"], found["as_of"])
+    def _get_clusters(self, **params: Any) -> Clusters:
+        answer = self._get("/v1/clusters", **params)
+        clusters = tuple(cast(Cluster, self._build_cluster(cluster)) for cluster in answer["clusters"])
+        return Clusters(clusters, answer["level"], answer["loose"], answer["as_of"])
 
     def cluster(self, cluster: int, *, since: int | None = None) -> Cluster:
-        """One cluster by its id. Raises ClusterNotFound, which says what became of it."""
-        return cast(Cluster, self._cluster(self._get(f"/v1/clusters/{int(cluster)}", since=since)))
+        """Return a cluster by its id. Raises ClusterNotFound, which tells what became of it."""
+        return cast(Cluster, self._build_cluster(self._get(f"/v1/clusters/{int(cluster)}", since=since)))
 
-    def _cluster(self, data: Json | None) -> Cluster | None:
-        """With items that are fetched when they are asked for."""
+    def _build_cluster(self, data: Json | None) -> Cluster | None:
+        """Return a cluster whose items are fetched when they are asked for."""
         if data is None:
             return None
 
-        def page(_: Ids, page: int, size: int) -> Page:
+        def get_page(_: Ids, page: int, size: int) -> Page:
             if data["id"] is None:
-                raise UsageError("a cluster of a cut that is none of the tree's levels has no id to ask for its items")
+                raise UsageError(
+                    "this cluster of a cut is none of the tree's levels: it has no id to fetch its items by"
+                )
             return cast(Page, revived(Page, self._get(f"/v1/clusters/{data['id']}/items", page=page, size=size)))
 
-        return replace(revived(Cluster, data), _members=cast(Ids, Members(page)), _page=page)
+        return replace(revived(Cluster, data), _members=cast(Ids, LazyMembers(get_page)), _page=get_page)
 
     def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
-        """What has happened to clusters after a change number, oldest first."""
-        return each(ClusterEvent, self._get("/v1/events", since=since)["events"])
+        """Return what happened to clusters after a change number, the oldest first."""
+        return to_records(ClusterEvent, self._get("/v1/events", since=since)["events"])
 
     def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
-        """The items that fit nowhere, with the reason, the strangest first."""
-        return each(Outlier, self._get("/v1/outliers", n=n)["outliers"])
+        """Return the items that are least similar to any other, with the reason, the strangest first."""
+        return to_records(Outlier, self._get("/v1/outliers", n=n)["outliers"])
 
     def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
-        """The items that are in no cluster of a level, a hundred on a page."""
-        return each(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
+        """Return the items that are in no cluster of a level, 100 a page."""
+        return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
 
     def rename(self, cluster: int, name: str | None) -> Cluster:
-        """Give a cluster a name; None takes it back."""
-        renamed = self._call("PATCH", f"/v1/clusters/{int(cluster)}", json={"name": name})
-        return cast(Cluster, self._cluster(renamed))
+        """Name a cluster; None restores its automatic name."""
+        renamed = self._request("PATCH", f"/v1/clusters/{int(cluster)}", json={"name": name})
+        return cast(Cluster, self._build_cluster(renamed))
 
     def clusterings(self) -> tuple[NamedClustering, ...]:
-        """All clusterings by name."""
-        return each(NamedClustering, self._get("/v1/clusterings")["clusterings"])
+        """Return all clusterings by name."""
+        return to_records(NamedClustering, self._get("/v1/clusterings")["clusterings"])
 
     def make_clustering(
         self,
@@ -232,10 +260,10 @@ class Client(Wire):
         without_outliers: float = 0.0,
         progress: Callable[[Job], object] = lambda _: None,
     ) -> NamedClustering:
-        """Make a clustering, and wait for it; see Collection.make_clustering, and `begin_clustering`."""
+        """Make a clustering, and wait for it. See Collection.make_clustering, and `begin_clustering`."""
         choice: Json = {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
         job = self.begin_clustering(name, method, k=k, threshold=threshold, settings=settings, **choice)
-        return self._made(self.wait(job, progress))
+        return self._read_clustering(self.wait(job, progress))
 
     def begin_clustering(
         self,
@@ -249,76 +277,77 @@ class Client(Wire):
         once_per_copy: bool = False,
         without_outliers: float = 0.0,
     ) -> Job:
-        """The same as a job, without waiting."""
-        asked: Json = {"name": name, "method": method, "k": k, "threshold": threshold, "settings": settings}
-        asked |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
-        return cast(Job, revived(Job, self._post("/v1/clusterings", asked)))
+        """Begin to make a clustering, as a job, without waiting for it."""
+        body: Json = {"name": name, "method": method, "k": k, "threshold": threshold, "settings": settings}
+        body |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
+        return cast(Job, revived(Job, self._post("/v1/clusterings", body)))
 
     def refresh_clustering(self, name: str) -> NamedClustering:
-        """Make it anew, and wait for it. Raises ClusteringNotFound."""
-        return self._made(self.wait(revived(Job, self._post(f"/v1/clusterings/{safe(name)}/refresh", None))))
+        """Make a clustering again from all present items, and wait for it. Raises ClusteringNotFound."""
+        job = revived(Job, self._post(f"/v1/clusterings/{quote_segment(name)}/refresh", None))
+        return self._read_clustering(self.wait(job))
 
-    def _made(self, job: Job) -> NamedClustering:
+    def _read_clustering(self, job: Job) -> NamedClustering:
         if job.state != "done":
             raise UsageError(job.error or f"the job was {job.state}")
         return cast(NamedClustering, revived(NamedClustering, job.report))
 
     def drop_clustering(self, name: str) -> None:
-        """Forget a clustering; the pictures stay. Raises ClusteringNotFound."""
-        self._call("DELETE", f"/v1/clusterings/{safe(name)}")
+        """Delete a clustering; the pictures stay. Raises ClusteringNotFound."""
+        self._request("DELETE", f"/v1/clusterings/{quote_segment(name)}")
 
-    # ---- copies
+    # ---- duplicates
 
     def duplicates(
         self, threshold: float | None = None, *, rule: str = "kept", prefer: str | None = None, compare: bool = True
     ) -> tuple[DuplicateGroup, ...]:
-        """Which are copies of each other? See Collection.duplicates."""
-        found: list[Json] = []
+        """Return groups of pictures that are duplicates of each other. See Collection.duplicates."""
+        groups: list[Json] = []
         cursor: int | None = 0
         while cursor is not None:
-            asked = {"threshold": threshold, "rule": rule, "prefer": prefer, "compare": compare, "cursor": cursor}
-            page = self._get("/v1/duplicates", limit=1000, **asked)
-            found, cursor = [*found, *page["groups"]], page["cursor"]
-        return each(DuplicateGroup, found)
+            params = {"threshold": threshold, "rule": rule, "prefer": prefer, "compare": compare, "cursor": cursor}
+            page = self._get("/v1/duplicates", limit=1000, **params)
+            groups, cursor = [*groups, *page["groups"]], page["cursor"]
+        return to_records(DuplicateGroup, groups)
 
     def decide(self, group: DuplicateGroup, keep: Name) -> tuple[int, ...]:
-        """Keep this one of a group: the group is settled. The decisions' ids, for `undo`."""
-        return self._decide("keep", group.items, self._id(keep))
+        """Keep one item of a group, which settles it. Return the decisions' ids, for `undo`."""
+        return self._decide("keep", group.items, self._find_id(keep))
 
     def not_duplicates(self, a: Name, b: Name) -> int:
-        """These two are no copies. The decision's id, for `undo`."""
-        return self._decide("not duplicates", (self._id(a), self._id(b)))[0]
+        """Note that two items are no duplicates. Return the decision's id, for `undo`."""
+        return self._decide("not duplicates", (self._find_id(a), self._find_id(b)))[0]
 
     def keep_both(self, a: Name, b: Name) -> int:
-        """These two are copies, and both are wanted. The decision's id, for `undo`."""
-        return self._decide("keep both", (self._id(a), self._id(b)))[0]
+        """Keep two items although they are duplicates. Return the decision's id, for `undo`."""
+        return self._decide("keep both", (self._find_id(a), self._find_id(b)))[0]
 
-    def _decide(self, what: str, items: Sequence[int], keep: int | None = None) -> tuple[int, ...]:
-        decided = self._post("/v1/decisions", {"what": what, "items": list(items), "keep": keep})
-        return tuple(decided["decisions"])
+    def _decide(self, verdict: str, items: Sequence[int], keep: int | None = None) -> tuple[int, ...]:
+        answer = self._post("/v1/decisions", {"what": verdict, "items": list(items), "keep": keep})
+        return tuple(answer["decisions"])
 
     def undo(self, decision: int) -> None:
         """Take a decision back."""
-        self._call("DELETE", f"/v1/decisions/{int(decision)}")
+        self._request("DELETE", f"/v1/decisions/{int(decision)}")
 
     # ---- jobs
 
     def jobs(self) -> tuple[Job, ...]:
-        """All jobs, the newest first."""
-        return each(Job, self._get("/v1/jobs")["jobs"])
+        """Return all jobs, the newest first."""
+        return to_records(Job, self._get("/v1/jobs")["jobs"])
 
     def job(self, job: str) -> Job:
-        """One job by its id."""
-        return cast(Job, revived(Job, self._get(f"/v1/jobs/{safe(job)}")))
+        """Return a job by its id."""
+        return cast(Job, revived(Job, self._get(f"/v1/jobs/{quote_segment(job)}")))
 
     def cancel(self, job: Job) -> Job:
         """Stop a job; what it has done stays."""
-        return cast(Job, revived(Job, self._call("DELETE", f"/v1/jobs/{safe(job.id)}")))
+        return cast(Job, revived(Job, self._request("DELETE", f"/v1/jobs/{quote_segment(job.id)}")))
 
     def wait(self, job: Job, progress: Callable[[Job], object] = lambda _: None) -> Job:
-        """The job, when it has ended; `progress` is told of it meanwhile."""
+        """Wait until a job has ended, and return it; `progress` is called with it meanwhile."""
         while job.state not in ENDED:
-            time.sleep(OFTEN)
+            time.sleep(POLL_SECONDS)
             job = self.job(job.id)
             progress(job)
         return job

@@ -1,4 +1,4 @@
-"""What the client and a server say to each other: requests, pictures, problems."""
+"""What the client and a server exchange: requests, pictures, problems."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ except ImportError as error:
 T = TypeVar("T")
 Where = Mapping[str, Any] | None
 
-MARK = {"X-Nearkin": "client"}
-TYPE = "urn:nearkin:"
-BY_STATUS: dict[int, type[NearkinError]] = {404: NotFound, 413: errors.PictureTooLarge, 503: Unavailable}
+CLIENT_HEADER = {"X-Nearkin": "client"}
+TYPE_PREFIX = "urn:nearkin:"
+ERROR_BY_STATUS: dict[int, type[NearkinError]] = {404: NotFound, 413: errors.PictureTooLarge, 503: Unavailable}
+MEMBERS_PAGE = 1000
 
 
 class NotAllowed(UsageError):
-    """The server asks for a token, or for another one."""
+    """The server needs a token, or another one."""
 
 
 class ServerFault(NearkinError):
-    """The server met a fault of its own; its log says which."""
+    """An error in the server; its log has the details."""
 
 
-class Wire:
+class Connection:
     """Requests to one server. May be used from several threads at once."""
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0, **options: Any) -> None:
-        headers = MARK | ({} if token is None else {"Authorization": f"Bearer {token}"})
+        headers = CLIENT_HEADER | ({} if token is None else {"Authorization": f"Bearer {token}"})
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, **options)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -57,62 +58,65 @@ class Wire:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _get(self, path: str, **asked: Any) -> Json:
-        said = {name: one for name, one in asked.items() if one is not None}
-        return self._call("GET", path, params=said)
+    def _get(self, path: str, **params: Any) -> Json:
+        return self._request("GET", path, params={name: value for name, value in params.items() if value is not None})
 
-    def _post(self, path: str, asked: Any) -> Json:
-        return self._call("POST", path, json=asked)
+    def _post(self, path: str, body: Any) -> Json:
+        return self._request("POST", path, json=body)
 
-    def _call(self, method: str, path: str, **how: Any) -> Json:
+    def _request(self, method: str, path: str, **options: Any) -> Json:
+        """Return the JSON of the response, empty without a body. Raises what the server's problem document says."""
         try:
-            answer = self._http.request(method, path, **how)
+            response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Unavailable(f"{self._http.base_url} does not answer: {error}") from error
-        if answer.is_error:
-            raise problem(answer)
-        return cast(Json, answer.json() if answer.content else {})
+            raise Unavailable(f"{self._http.base_url} does not respond: {error}") from error
+        if response.is_error:
+            raise build_error(response)
+        return cast(Json, response.json() if response.content else {})
 
 
-def problem(answer: Any) -> NearkinError:
-    """The library's own error that a problem document tells of."""
+def build_error(response: Any) -> NearkinError:
+    """Return the library's own error for a problem document, or the nearest for any other response."""
     try:
-        said = answer.json()
-        kind, detail = str(said["type"]).removeprefix(TYPE), str(said["detail"])
+        problem = response.json()
+        kind, detail = str(problem["type"]).removeprefix(TYPE_PREFIX), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        kind, detail = "", f"the server answers {answer.status_code}"
-    known = {slug(one): one for one in vars(errors).values() if isinstance(one, type)}
+        kind, detail = "", f"the server answers with status {response.status_code}"
+    known = {slug(error): error for error in vars(errors).values() if isinstance(error, type)}
     if kind in known:
         return cast(NearkinError, known[kind](detail))
-    if answer.status_code in (401, 403):
+    if response.status_code in (401, 403):
         return NotAllowed(detail)
-    return BY_STATUS.get(answer.status_code, UsageError if answer.status_code < 500 else ServerFault)(detail)
+    otherwise = UsageError if response.status_code < 500 else ServerFault
+    return ERROR_BY_STATUS.get(response.status_code, otherwise)(detail)
 
 
-class Members:
-    """The ids of a cluster's items, fetched when they are looked at."""
+class LazyMembers:
+    """The ids of a cluster's items, fetched when they are read."""
 
-    def __init__(self, page: Callable[[Any, int, int], Page]) -> None:
-        self._page = page
+    def __init__(self, get_page: Callable[[Any, int, int], Page]) -> None:
+        self._get_page = get_page
 
     def tolist(self) -> list[int]:
-        found: list[int] = []
-        page: int | None = 1
-        while page is not None:
-            some = self._page(None, page, 1000)
-            found, page = [*found, *(one.id for one in some.items)], some.cursor
-        return sorted(found)
+        """Return the ids, sorted."""
+        item_ids: list[int] = []
+        number: int | None = 1
+        while number is not None:
+            page = self._get_page(None, number, MEMBERS_PAGE)
+            item_ids, number = [*item_ids, *(item.id for item in page.items)], page.cursor
+        return sorted(item_ids)
 
 
-def content(picture: Any) -> bytes:
-    """The bytes to send of a path, a file's bytes, a PIL image or a uint8 array. Raises BadQuery, UnreadablePicture."""
+def read_picture(picture: Any) -> bytes:
+    """Return the bytes to send of a path, a file's bytes, a PIL image or a uint8 array. Raises BadQuery,
+    UnreadablePicture."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | PathLike):
         try:
             return Path(picture).expanduser().read_bytes()
         except (OSError, ValueError) as error:
-            raise UnreadablePicture(f"{picture!r} can't be read: {getattr(error, 'strerror', None) or error}") from None
+            raise UnreadablePicture(f"cannot read {picture!r}: {getattr(error, 'strerror', None) or error}") from None
     if not isinstance(picture, Image | np.ndarray):
         raise BadQuery(f"a picture is a path, bytes, a PIL image or a uint8 array; got a {type(picture).__name__}")
     stream = io.BytesIO()
@@ -120,26 +124,29 @@ def content(picture: Any) -> bytes:
     return stream.getvalue()
 
 
-def numbers(vector: Any) -> list[float] | None:
+def to_list(vector: Any) -> list[float] | None:
+    """Return a vector as JSON takes it."""
     return None if vector is None else np.asarray(vector, np.float64).ravel().tolist()
 
 
-def ids(clusters: Any) -> list[int] | None:
-    """Of clusters, by id or as records, one or several."""
+def to_cluster_ids(clusters: Any) -> list[int] | None:
+    """Return the ids of clusters, given by id or as records, one or several."""
     if clusters is None:
         return None
     several: Sequence[Any] = clusters if isinstance(clusters, list | tuple) else [clusters]
-    return [getattr(one, "id", one) for one in several]
+    return [getattr(cluster, "id", cluster) for cluster in several]
 
 
-def filtered(where: Where) -> str | None:
+def encode_filter(where: Where) -> str | None:
+    """Return a filter as a query parameter."""
     return None if where is None else json.dumps(where)
 
 
-def each(kind: type[T], data: Sequence[Json]) -> tuple[T, ...]:
-    return tuple(revived(kind, one) for one in data)
+def to_records(record: type[T], rows: Sequence[Json]) -> tuple[T, ...]:
+    """Return the records that became this JSON."""
+    return tuple(revived(record, row) for row in rows)
 
 
-def safe(name: str) -> str:
-    """As a part of a path."""
+def quote_segment(name: str) -> str:
+    """Return a name as a segment of a path."""
     return quote(name, safe="")

@@ -1,30 +1,42 @@
-"""The REST door and the page: a collection over HTTP. `nearkin serve` runs it; `application` is an ASGI app for your
-own server."""
+"""The server: a collection over HTTP, as a REST interface and as a page. `nearkin serve` runs it; `create_app` gives an
+ASGI app for a server of your own.
+
+- `app`: the application, put together from the parts below
+- `settings`: who may ask and how much; `state`: the objects that the routes share
+- `run`: a socket, one process or several, an orderly end; `protocol`: HTTP/1.1 with a time limit for headers
+- `guard`: checks before every request (host name, token, size, speed) and headers of every response
+- `routes/`: the routes, one file a topic; `responses`: JSON, pictures and ranges; `problems`: errors as documents
+- `schemas`: request bodies and responses as JSON schemas; `openapi`: the document that describes all of it
+- `job_queue`: long work in the background; `job_kinds`: what it consists of; `watch`: folders that are kept indexed
+- `pictures`: thumbnails, uploads and pictures that were added by sending them
+- `metrics`, `logs`: what operators read
+- `static/`: the page's files
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from retrieval.server.app import application
+    from retrieval.server.app import create_app
     from retrieval.server.run import serve
-    from retrieval.server.settings import Served
+    from retrieval.server.settings import ServerSettings
 
-__all__ = ["Served", "application", "serve"]
+__all__ = ["ServerSettings", "create_app", "serve"]
 
-_PLACE = {"Served": "settings", "application": "app", "serve": "run"}
+_MODULES = {"ServerSettings": "settings", "create_app": "app", "serve": "run"}
 NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "watchfiles")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACE:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
     from importlib.util import find_spec
 
     from indexers.errors import MissingPackage
 
-    missing = [one for one in NEEDS if find_spec(one) is None]
+    missing = [package for package in NEEDS if find_spec(package) is None]
     if missing:
         raise MissingPackage(f"the server needs {', '.join(missing)}: pip install 'nearkin[server]'")
-    return getattr(import_module(f"{__name__}.{_PLACE[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The application: a collection, what serves it, and its routes."""
+"""The application: a collection, what serves it, and the routes."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from starlette.middleware.cors import CORSMiddleware
 
 from retrieval import Collection, __version__
 from retrieval.server import problems
-from retrieval.server.guard import MARK, Guard
+from retrieval.server.guard import CLIENT_HEADER, Guard
 from retrieval.server.metrics import Metrics
-from retrieval.server.openapi import document
+from retrieval.server.openapi import build_document, name_operation
 from retrieval.server.routes import clusters, duplicates, health, items, jobs, page, search
-from retrieval.server.settings import STATIC, Served
+from retrieval.server.settings import STATIC, ServerSettings
 from retrieval.server.state import State
 
-DESCRIPTION = "Similar pictures, families of pictures, copies. Errors are problem documents (RFC 9457)."
+DESCRIPTION = "Similar pictures, clusters of pictures, duplicates. Errors are problem documents (RFC 9457)."
 
 
-def application(collection: Collection, served: Served | None = None, *, close: bool = False) -> FastAPI:
-    """The app that serves an open collection, which stays yours to close (`close`: it is closed with the app). From
-    then on the collection decodes pictures in processes of their own. Raises BadSetting."""
-    served = served or Served()
-    served.check(collection.path)
+def create_app(collection: Collection, settings: ServerSettings | None = None, *, close: bool = False) -> FastAPI:
+    """Return the app that serves an open collection, which stays yours to close unless `close` is set: then it is
+    closed with the app. The collection decodes pictures in processes of their own from now on. Raises BadSetting."""
+    settings = settings or ServerSettings()
+    settings.check(collection.path)
     metrics = Metrics()
-    state = State.of(collection, served, metrics)
+    state = State.create(collection, settings, metrics)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def run_lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         state.jobs.start()
         try:
-            yield {"leaving": state.leaving}
+            yield {"stopping": state.stopping}
         finally:
-            state.leaving.set()
+            state.stopping.set()
             await run_in_threadpool(state.close)
             if close:
                 await run_in_threadpool(collection.close)
@@ -46,19 +46,20 @@ def application(collection: Collection, served: Served | None = None, *, close: 
         title="nearkin",
         version=__version__,
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=run_lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        generate_unique_id_function=name_operation,
     )
     app.state.nearkin = state
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
-    problems.install(app)
-    for part in (search, items, clusters, duplicates, jobs, health, page):
-        app.include_router(part.router)
+    app.openapi = lambda: build_document(app)  # type: ignore[method-assign]
+    problems.install_handlers(app)
+    for topic in (search, items, clusters, duplicates, jobs, health, page):
+        app.include_router(topic.router)
     app.mount("/static", StaticFiles(directory=STATIC))
-    if served.origins:
-        headers = ["Authorization", "Content-Type", MARK]
-        app.add_middleware(CORSMiddleware, allow_origins=served.origins, allow_methods=["*"], allow_headers=headers)
-    app.add_middleware(Guard, served=served, metrics=metrics)
+    if settings.origins:
+        headers = ["Authorization", "Content-Type", CLIENT_HEADER]
+        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=headers)
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
     return app

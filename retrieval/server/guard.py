@@ -1,7 +1,8 @@
-"""What stands before every request: who asks, by which name, how much it sends, how slowly; and what every answer says.
+"""Checks before every request (who asks, by which host name, how much it sends, how slowly), and headers of every
+response.
 
-State is changed only by who has the write token, or, where none is set, by a request that carries a header of ours: a
-page elsewhere can't send one without being asked for leave (CORS), which it does not get.
+Only two kinds of request change anything: those with the write token or, where no token is set, those with a header of
+ours. A page elsewhere can't send that header without leave (CORS), which it does not get.
 """
 
 from __future__ import annotations
@@ -17,26 +18,25 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.server.metrics import Metrics
-from retrieval.server.problems import FAULT, problem
-from retrieval.server.responses import number
-from retrieval.server.settings import Served
+from retrieval.server.problems import FAULT_DETAIL, make_problem
+from retrieval.server.responses import parse_number
+from retrieval.server.settings import ServerSettings
 
 log = logging.getLogger("nearkin.server")
 
 COOKIE = "nearkin"
-MARK = "X-Nearkin"
-"""The header that our page and our client send with what changes something."""
-OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
-"""Asked for without a token, and under `/static/`: nothing of the collection."""
-ASKING = frozenset({"/v1/search", "/v1/uploads"})
-"""Posts that change nothing."""
-PLAIN = 4 * 2**20
-"""Bytes of a body that holds no picture."""
-LONG = 16 * 2**10
-"""Bytes of headers, and of an address, at most."""
-RATE = 16 * 2**10
-"""Bytes a second that a body must come with, after the patience that each has."""
-HEADERS = {
+CLIENT_HEADER = "X-Nearkin"
+"""The page and the client send this header with every request that changes something."""
+PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
+"""Need no token, like everything under `/static/`: they show nothing of the collection."""
+READ_ONLY_POSTS = frozenset({"/v1/search", "/v1/uploads"})
+MAX_PLAIN_BODY = 4 * 2**20
+"""The most bytes of a body without pictures."""
+MAX_HEADER_BYTES = 16 * 2**10
+"""The most bytes of all headers, and of a path."""
+MIN_BODY_RATE = 16 * 2**10
+"""Bytes a second: each adds to the time that a body may take, beside `ServerSettings.body_seconds`."""
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
@@ -48,16 +48,16 @@ HEADERS = {
 }
 
 
-def asks(method: str, path: str) -> bool:
-    """The request changes nothing."""
-    return method in ("GET", "HEAD") or path in ASKING
+def is_read_only(method: str, path: str) -> bool:
+    """Return True if such a request changes nothing."""
+    return method in ("GET", "HEAD") or path in READ_ONLY_POSTS
 
 
 class Guard:
     """An ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, served: Served, metrics: Metrics) -> None:
-        self._app, self._served, self._metrics = app, served, metrics
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,110 +65,122 @@ class Guard:
             return
         started, status = time.perf_counter(), 0
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         headers = Headers(scope=scope)
-        refused = self._refused(scope["method"], scope["path"], headers)
+        refusal = self._refuse(scope["method"], scope["path"], headers)
         try:
-            if refused is not None:
-                await refused(scope, receive, answer)
+            if refusal is not None:
+                await refusal(scope, receive, send_with_headers)
             else:
-                await self._app(scope, self._measured(receive, self._most(headers)), answer)
+                limited = self._limit_body(receive, self._find_body_limit(headers))
+                await self._app(scope, limited, send_with_headers)
         except Exception:
-            if status:  # too late to say so
+            if status:  # the response has begun: too late for a problem document
                 raise
-            log.exception("a fault while answering")
-            await problem(500, "fault", "A fault of the server's", FAULT)(scope, receive, answer)
+            log.exception("an error in the server")
+            fault = make_problem(500, "fault", "An error in the server", FAULT_DETAIL)
+            await fault(scope, receive, send_with_headers)
         finally:
-            self._metrics.noted(scope, status, time.perf_counter() - started)
+            self._metrics.record_request(scope, status, time.perf_counter() - started)
 
-    def _most(self, headers: Headers) -> int:
-        """Bytes that the body may have."""
-        pictures = headers.get("content-type", "").lower().startswith("multipart/")
-        return self._served.max_upload if pictures else min(PLAIN, self._served.max_upload)
+    def _find_body_limit(self, headers: Headers) -> int:
+        """Return the most bytes that the body may have."""
+        has_pictures = headers.get("content-type", "").lower().startswith("multipart/")
+        return self._settings.max_upload if has_pictures else min(MAX_PLAIN_BODY, self._settings.max_upload)
 
-    def _refused(self, method: str, path: str, headers: Headers) -> Response | None:
-        """The answer to a request that goes no further; None: it may."""
-        if sum(len(name) + len(value) for name, value in headers.raw) > LONG or len(path) > LONG:
-            return problem(431, "long-headers", "Too long", "the address or the headers are too long")
-        if not self._served.knows(hostname(headers.get("host", ""))):
-            return problem(421, "wrong-host", "Another name", f"this server is not {headers.get('host', '')!r}")
-        if path in OPEN or path.startswith("/static/") or method == "OPTIONS":
-            stranger = None
-        elif self._served.guarded:
-            stranger = self._without_token(headers, method, path)
-        elif not asks(method, path) and MARK not in headers:
-            needed = f"what changes something needs the header {MARK}"
-            stranger = problem(403, "not-from-here", "Not from here", needed)
-        else:
-            stranger = None
-        length, most = number(headers.get("content-length", "0")), self._most(headers)
-        if stranger is None and (length is None or length > most):
-            return problem(413, "too-much", "Too much was sent", _too_much(most), headers={"Connection": "close"})
-        return stranger
+    def _refuse(self, method: str, path: str, headers: Headers) -> Response | None:
+        """Return the response to a request that goes no further, None if it may."""
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size > MAX_HEADER_BYTES or len(path) > MAX_HEADER_BYTES:
+            return make_problem(431, "long-headers", "Headers too long", "the path or the headers are too long")
+        host = headers.get("host", "")
+        if not self._settings.allows_host(strip_port(host)):
+            detail = f"this server is not known as {host!r}; start it with --name to allow that"
+            return make_problem(421, "wrong-host", "Unknown host", detail)
+        refusal = self._refuse_caller(method, path, headers)
+        length, limit = parse_number(headers.get("content-length", "0")), self._find_body_limit(headers)
+        if refusal is None and (length is None or length > limit):
+            close = {"Connection": "close"}
+            return make_problem(413, "too-much", "Request too large", _describe_limit(limit), headers=close)
+        return refusal
 
-    def _without_token(self, headers: Headers, method: str, path: str) -> Response | None:
-        token = token_of(headers, method)
-        reader = same(token, self._served.read_token)
-        if same(token, self._served.write_token) or (reader and asks(method, path)):
+    def _refuse_caller(self, method: str, path: str, headers: Headers) -> Response | None:
+        if path in PUBLIC_PATHS or path.startswith("/static/") or method == "OPTIONS":
             return None
-        if reader:
-            return problem(403, "reads-only", "This token reads only", "what changes something needs the write token")
-        needed = {"WWW-Authenticate": "Bearer"}
-        return problem(401, "no-token", "A token is needed", "send Authorization: Bearer TOKEN", headers=needed)
+        if self._settings.has_tokens:
+            return self._check_token(headers, method, path)
+        if is_read_only(method, path) or CLIENT_HEADER in headers:
+            return None
+        detail = f"a request that changes something needs the header {CLIENT_HEADER}, with any value"
+        return make_problem(403, "not-from-here", f"Missing {CLIENT_HEADER} header", detail)
 
-    def _measured(self, receive: Receive, most: int) -> Receive:
-        """The body, which may be neither too long nor too slow. What it raises, the app makes an answer of."""
-        taken, whole, started = 0, False, time.monotonic()
+    def _check_token(self, headers: Headers, method: str, path: str) -> Response | None:
+        token = find_token(headers, method)
+        may_read = matches_token(token, self._settings.read_token)
+        if matches_token(token, self._settings.write_token) or (may_read and is_read_only(method, path)):
+            return None
+        if may_read:
+            detail = "a request that changes something needs the write token"
+            return make_problem(403, "reads-only", "This token only allows reading", detail)
+        challenge = {"WWW-Authenticate": "Bearer"}
+        return make_problem(401, "no-token", "A token is needed", "send Authorization: Bearer TOKEN", headers=challenge)
 
-        async def measured() -> Message:
-            nonlocal taken, whole
-            if whole:  # what comes now is that the caller goes
+    def _limit_body(self, receive: Receive, limit: int) -> Receive:
+        """Return a receiver that raises HTTPException for a body that is too long or too slow; the app answers it."""
+        received, complete, started = 0, False, time.monotonic()
+
+        async def receive_limited() -> Message:
+            nonlocal received, complete
+            if complete:  # the next message says that the caller disconnects
                 return await receive()
-            left = started + self._served.patience + taken / RATE - time.monotonic()
+            left = started + self._settings.body_seconds + received / MIN_BODY_RATE - time.monotonic()
             try:
                 message = await asyncio.wait_for(receive(), max(left, 0))
             except TimeoutError:
                 raise HTTPException(408, "the request came too slowly", {"Connection": "close"}) from None
-            taken, whole = taken + len(message.get("body", b"")), not message.get("more_body", False)
-            if taken > most:
-                raise HTTPException(413, _too_much(most), {"Connection": "close"})
+            received, complete = received + len(message.get("body", b"")), not message.get("more_body", False)
+            if received > limit:
+                raise HTTPException(413, _describe_limit(limit), {"Connection": "close"})
             return message
 
-        return measured
+        return receive_limited
 
 
-def _too_much(most: int) -> str:
-    return f"such a request may have {most:,} bytes"
+def _describe_limit(limit: int) -> str:
+    return f"such a request may have at most {limit:,} bytes"
 
 
-def hostname(host: str) -> str:
-    """Without the port."""
+def strip_port(host: str) -> str:
+    """Return the host name of a Host header, in lower case."""
     return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0].lower()
 
 
-def same(token: str, wanted: str | None) -> bool:
-    return wanted is not None and hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode())
+def matches_token(token: str, expected: str | None) -> bool:
+    """Compare tokens in constant time; nothing matches a token that is not set."""
+    return expected is not None and hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode())
 
 
-def token_of(headers: Headers, method: str) -> str:
-    """The token of a request; a cookie's counts for what changes nothing only."""
+def find_token(headers: Headers, method: str) -> str:
+    """Return the token of a request, empty without one. A cookie's token counts only for requests that change
+    nothing, since a browser sends cookies along with requests of other pages too."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token
-    return cookie(headers) if method in ("GET", "HEAD") else ""
+    return read_cookie(headers) if method in ("GET", "HEAD") else ""
 
 
-def cookie(headers: Headers) -> str:
+def read_cookie(headers: Headers) -> str:
+    """Return the token in the session cookie, empty without one."""
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return cookie.value if cookie else ""

@@ -1,4 +1,4 @@
-"""What jobs do: one call into the library each, with its progress told."""
+"""The kinds of job: one call into the library each, with its progress reported."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ from pathlib import Path
 
 from indexers.types import Json
 from retrieval import Collection, Progress
-from retrieval.server.job_queue import Doer, Watch
+from retrieval.server.job_queue import JobFunction, ReportProgress
 
 
-def doers(collection: Collection) -> dict[str, Doer]:
-    """By kind of job."""
+def build_job_functions(collection: Collection) -> dict[str, JobFunction]:
+    """Return the function of each kind of job: what was asked for and a progress callback -> the report."""
 
-    def add(asked: Json, watch: Watch) -> Json:
-        call = collection.sync if asked["sync"] else collection.add
-        paths = [Path(path) for path in asked["paths"]]
+    def add(request: Json, report_progress: ReportProgress) -> Json:
+        add_paths = collection.sync if request["sync"] else collection.add
+        paths = [Path(path) for path in request["paths"]]
 
-        def progress(state: Progress) -> None:
-            watch(state.done, state.total, f"{state.added} added, {state.known} known, {state.failed} failed")
+        def describe(state: Progress) -> None:
+            counts = f"{state.added} added, {state.known} known, {state.failed} failed"
+            report_progress(state.done, state.total, counts)
 
-        return _short(call(paths, metadata=asked["metadata"], progress=progress).to_dict())
+        return _shorten(add_paths(paths, metadata=request["metadata"], progress=describe).to_dict())
 
-    def cluster(asked: Json, watch: Watch) -> Json:
-        return collection.make_clustering(**asked, progress=watch).to_dict()
+    def cluster(request: Json, report_progress: ReportProgress) -> Json:
+        return collection.make_clustering(**request, progress=report_progress).to_dict()
 
-    def refresh(asked: Json, watch: Watch) -> Json:
-        return collection.refresh_clustering(asked["name"], progress=watch).to_dict()
+    def refresh(request: Json, report_progress: ReportProgress) -> Json:
+        return collection.refresh_clustering(request["name"], progress=report_progress).to_dict()
 
-    def duplicates(asked: Json, watch: Watch) -> Json:
+    def duplicates(request: Json, report_progress: ReportProgress) -> Json:
         change = collection.change()
-        found = collection.duplicates(progress=lambda done, total: watch(done, total, "pictures compared"))
-        return {"groups": len(found), "change": change}
+        groups = collection.duplicates(progress=lambda done, total: report_progress(done, total, "pictures compared"))
+        return {"groups": len(groups), "change": change}
 
     return {"add": add, "cluster": cluster, "refresh": refresh, "duplicates": duplicates}
 
 
-def _short(report: Json) -> Json:
-    """Without the ids of thousands of items."""
+def _shorten(report: Json) -> Json:
+    """Replace the ids of thousands of items by their number."""
     return {**report, "items": len(report["items"]) if "items" in report else None}

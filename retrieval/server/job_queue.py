@@ -1,8 +1,8 @@
-"""Long work in the background: one job at a time, whichever of a server's processes it was asked of.
+"""Long work in the background: one job at a time, whichever of a server's processes received it.
 
-All that is known of a job lies in a file beside the collection. The process that holds a lock does the jobs, and it
-alone writes their files once they are there; every process reads them. So a job that a killed process leaves behind is
-done again by the next one: adding goes on where it was, since what is in the catalogue is known.
+All that is known of a job lies in a file beside the collection. The process that holds a lock runs the jobs, and it
+alone writes to their files once they exist; every process reads them. So the next process runs again a job that a
+killed process leaves behind: adding goes on where it was, since what is in the catalogue is known.
 """
 
 from __future__ import annotations
@@ -29,193 +29,200 @@ from retrieval.records.reports import ENDED, Job
 
 log = logging.getLogger("nearkin.server")
 
-KEPT, WAITING = 100, 100
-"""Finished jobs that are remembered; jobs that may wait."""
-OFTEN = 0.25
-"""Seconds between two notes of a job's progress, and two looks for a new job."""
-TAKEOVER = 1.0
-"""Seconds after which a process asks again whether it is to do the jobs."""
-TRIES = 3
-"""Times that a job is begun: one that kills its server must not do so for ever."""
-PATIENCE = 30.0
-"""Seconds that a job may take to stop where the server stops."""
-NAME = re.compile(r"[0-9a-f]{24}")
+MAX_FINISHED, MAX_WAITING = 100, 100
+"""The number of finished jobs that are remembered, and of jobs that may wait."""
+POLL_SECONDS = 0.25
+"""Time between two notes of a job's progress, and between two looks for a new job."""
+TAKEOVER_SECONDS = 1.0
+"""Time after which a process tries again to become the one that runs the jobs."""
+MAX_TRIES = 3
+"""How often a job is begun: one that kills its server must not do so for ever."""
+STOP_SECONDS = 30.0
+"""Time that a job may take to stop when the server stops."""
+JOB_ID = re.compile(r"[0-9a-f]{24}")
 
-Watch = Callable[[int, int | None, str], None]
-"""Done, of how many (None: not known), what is being done. Raises Cancelled."""
-Doer = Callable[[Json, Watch], Json]
-"""What was asked for, and whom to tell -> the report."""
+ReportProgress = Callable[[int, int | None, str], None]
+"""Called with how much is done, of how much (None: not known), and what is being done. Raises Cancelled."""
+JobFunction = Callable[[Json, ReportProgress], Json]
+"""What was asked for and a progress callback -> the report."""
 
 
-Leading = Callable[["Jobs", threading.Event], object]
-"""Called where this process is the one that does the jobs, with an event that is set at its end."""
+OnLeading = Callable[["JobQueue", threading.Event], object]
+"""Called when this process becomes the one that runs the jobs, with an event that is set at its end."""
 
 
 class JobNotFound(NotFound):
-    """No job of that name."""
+    """No job of that id."""
 
 
 class TooManyJobs(Unavailable):
-    """So many jobs wait that no more are taken."""
+    """So many jobs wait that no more are accepted."""
 
 
 class Cancelled(Exception):
-    """Somebody wants it to stop."""
+    """The job is to stop."""
 
 
-class Jobs:
-    """`doers`: by kind of job. Call `start` once; `close` lets the running job be taken up by the next start."""
+class JobQueue:
+    """Jobs in a folder. `functions`: by kind of job. Call `start` once; after `close`, the running job is taken up
+    again by the next start."""
 
-    def __init__(self, folder: Path, doers: dict[str, Doer], leading: Leading = lambda *_: None) -> None:
-        self._folder, self._doers, self._leading = folder, doers, leading
-        self._closing, self._news = threading.Event(), threading.Event()
-        self._over: set[str] = set()
-        self._thread = threading.Thread(target=self._work, name="nearkin-jobs", daemon=True)
+    def __init__(
+        self, folder: Path, functions: dict[str, JobFunction], on_leading: OnLeading = lambda *_: None
+    ) -> None:
+        self._folder, self._functions, self._on_leading = folder, functions, on_leading
+        self._closing, self._wake = threading.Event(), threading.Event()
+        self._ended: set[str] = set()
+        self._thread = threading.Thread(target=self._run_thread, name="nearkin-jobs", daemon=True)
 
     def start(self) -> None:
-        """Do what is asked for from now on, and what an earlier server has left behind."""
+        """Run jobs from now on, those first that an earlier server has left behind."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._thread.start()
 
-    def add(self, kind: str, asked: Json) -> Job:
-        """Do that, when those before it are done; once, if it waits already. Raises TooManyJobs."""
-        waiting = [one for one in self.all() if one.state == "queued"]
-        for one in waiting:
-            if (one.kind, one.asked) == (kind, asked):
-                return one
-        if len(waiting) >= WAITING:
-            raise TooManyJobs(f"{len(waiting)} jobs wait already; ask again when some are done, or cancel them")
-        job = Job(f"{time.time_ns():016x}{secrets.token_hex(4)}", kind, asked)
-        self._put(job)
-        self._news.set()
+    def add(self, kind: str, request: Json) -> Job:
+        """Queue a job and return it; return the one that waits already with the same request. Raises TooManyJobs."""
+        waiting = [job for job in self.list_jobs() if job.state == "queued"]
+        for job in waiting:
+            if (job.kind, job.asked) == (kind, request):
+                return job
+        if len(waiting) >= MAX_WAITING:
+            raise TooManyJobs(f"{len(waiting)} jobs are waiting; try again when some are done, or cancel some")
+        job = Job(f"{time.time_ns():016x}{secrets.token_hex(4)}", kind, request)
+        self._write(job)
+        self._wake.set()
         return job
 
-    def all(self) -> list[Job]:
-        """The newest first."""
-        return [job for name in reversed(self._names()) if (job := self._read(name))]
+    def list_jobs(self) -> list[Job]:
+        """Return all jobs, the newest first."""
+        return [job for job_id in reversed(self._list_ids()) if (job := self._read(job_id))]
 
-    def get(self, name: str) -> Job:
-        """Raises JobNotFound."""
-        found = self._read(name) if NAME.fullmatch(name) else None
-        if found is None:
-            raise JobNotFound(f"there is no job {name!r}")
-        return found
+    def get(self, job_id: str) -> Job:
+        """Return a job. Raises JobNotFound."""
+        job = self._read(job_id) if JOB_ID.fullmatch(job_id) else None
+        if job is None:
+            raise JobNotFound(f"there is no job {job_id!r}")
+        return job
 
-    def cancel(self, name: str) -> Job:
-        """Stop it; what it has done stays. One that has ended is left as it is."""
-        if self.get(name).state not in ENDED:
-            self._mark(name).touch()
-        return self.get(name)
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; what it has done stays. A job that has ended stays as it is. Raises JobNotFound."""
+        if self.get(job_id).state not in ENDED:
+            self._cancel_path(job_id).touch()
+        return self.get(job_id)
 
     def close(self) -> None:
         """Stop after the present step. The running job waits for the next start."""
         self._closing.set()
-        self._news.set()
+        self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+            self._thread.join(STOP_SECONDS)
 
     # ---- files
 
-    def _names(self) -> list[str]:
-        """From the oldest on: names begin with the time."""
+    def _list_ids(self) -> list[str]:
+        """Return the ids of all jobs, the oldest first: they begin with the time."""
         with suppress(FileNotFoundError):
-            return sorted(one[:-5] for one in os.listdir(self._folder) if one.endswith(".json") and one[0] != ".")
+            return sorted(file[:-5] for file in os.listdir(self._folder) if file.endswith(".json") and file[0] != ".")
         return []
 
-    def _read(self, name: str) -> Job | None:
+    def _read(self, job_id: str) -> Job | None:
         try:
-            job = Job(**json.loads((self._folder / f"{name}.json").read_text()))
+            job = Job(**json.loads((self._folder / f"{job_id}.json").read_text()))
         except (OSError, ValueError, TypeError):
             return None
-        return replace(job, state="cancelled") if job.state == "queued" and self._mark(name).exists() else job
+        cancelled = job.state == "queued" and self._cancel_path(job_id).exists()
+        return replace(job, state="cancelled") if cancelled else job
 
-    def _put(self, job: Job) -> None:
+    def _write(self, job: Job) -> None:
         with whole(self._folder / f"{job.id}.json") as partial:
             partial.write_text(json.dumps(job.to_dict()))
 
-    def _mark(self, name: str) -> Path:
-        """There if somebody wants the job to stop."""
-        return self._folder / f"{name}.cancel"
+    def _cancel_path(self, job_id: str) -> Path:
+        """Return the place of a file that exists if the job is to stop."""
+        return self._folder / f"{job_id}.cancel"
 
-    def _forget(self) -> None:
-        for name in sorted(self._over)[:-KEPT]:
-            self._over.discard(name)
-            for path in (self._folder / f"{name}.json", self._mark(name)):
+    def _delete_old(self) -> None:
+        for job_id in sorted(self._ended)[:-MAX_FINISHED]:
+            self._ended.discard(job_id)
+            for path in (self._folder / f"{job_id}.json", self._cancel_path(job_id)):
                 path.unlink(missing_ok=True)
 
     # ---- in the thread
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         lock = FileLock(self._folder / "lock")
         while not self._closing.is_set():
             try:
                 with lock.acquire(blocking=False):
-                    self._lead()
+                    self._run_jobs()
             except Timeout:
-                self._closing.wait(TAKEOVER)
+                self._closing.wait(TAKEOVER_SECONDS)
             except Exception:  # of the disk, most likely
-                log.exception("the jobs can't be looked after; trying again")
-                self._closing.wait(TAKEOVER)
+                log.exception("cannot run jobs; trying again")
+                self._closing.wait(TAKEOVER_SECONDS)
 
-    def _lead(self) -> None:
-        self._leading(self, self._closing)
+    def _run_jobs(self) -> None:
+        self._on_leading(self, self._closing)
         while not self._closing.is_set():
-            self._news.clear()
-            job = self._next()
+            self._wake.clear()
+            job = self._find_next()
             if job is None:
-                self._news.wait(OFTEN)
+                self._wake.wait(POLL_SECONDS)
             else:
-                self._run(job)
-                self._forget()
+                self._run_job(job)
+                self._delete_old()
 
-    def _next(self) -> Job | None:
-        """The oldest that is not done."""
-        for name in self._names():
-            if name not in self._over and (job := self._read(name)):
+    def _find_next(self) -> Job | None:
+        """Return the oldest job that has not ended."""
+        for job_id in self._list_ids():
+            if job_id not in self._ended and (job := self._read(job_id)):
                 if job.state not in ENDED or job.ended is None:
                     return job
-                self._over.add(name)
+                self._ended.add(job_id)
         return None
 
-    def _run(self, job: Job) -> None:
-        if job.state == "cancelled" or job.tries >= TRIES:
-            given_up = {"state": "failed", "error": f"the server ended {TRIES} times while it was at this"}
-            self._end(job, **({} if job.state == "cancelled" else given_up))
+    def _run_job(self, job: Job) -> None:
+        if job.state == "cancelled":
+            self._finish(job)
+            return
+        if job.tries >= MAX_TRIES:
+            self._finish(job, state="failed", error=f"the server ended {MAX_TRIES} times while running this job")
             return
         running = replace(job, state="running", started=time.time(), tries=job.tries + 1)
-        self._put(running)
+        self._write(running)
         log.info("job %s (%s) begins", job.id, job.kind)
         try:
-            self._end(running, state="done", report=self._doers[job.kind](job.asked, self._watch(running)))
+            report = self._functions[job.kind](job.asked, self._make_callback(running))
+            self._finish(running, state="done", report=report)
         except Cancelled:
             if self._closing.is_set():
-                self._put(job)
+                self._write(job)
             else:
-                self._end(self._read(job.id) or running, state="cancelled")
+                self._finish(self._read(job.id) or running, state="cancelled")
         except NearkinError as error:
-            self._end(running, state="failed", error=str(error))
+            self._finish(running, state="failed", error=str(error))
         except Exception:
-            log.exception("job %s (%s) met a fault", job.id, job.kind)
-            self._end(running, state="failed", error="a fault of the server's; its log has it")
+            log.exception("job %s (%s) failed", job.id, job.kind)
+            self._finish(running, state="failed", error="an error in the server; its log has the details")
 
-    def _end(self, job: Job, **how: Any) -> None:
-        ended = replace(job, ended=time.time(), **how)
+    def _finish(self, job: Job, **fields: Any) -> None:
+        ended = replace(job, ended=time.time(), **fields)
         if ended.state == "done":
             ended = replace(ended, done=max(ended.done, ended.total or 0))
-        self._put(ended)
+        self._write(ended)
         log.info("job %s (%s): %s", ended.id, ended.kind, ended.state)
 
-    def _watch(self, job: Job) -> Watch:
-        last = 0.0
+    def _make_callback(self, job: Job) -> ReportProgress:
+        noted = 0.0
 
-        def watch(done: int, total: int | None, what: str) -> None:
-            nonlocal last
+        def report_progress(done: int, total: int | None, activity: str) -> None:
+            nonlocal noted
             if self._closing.is_set():
                 raise Cancelled
-            if time.monotonic() - last >= OFTEN:
-                last = time.monotonic()
-                if self._mark(job.id).exists():
+            if time.monotonic() - noted >= POLL_SECONDS:
+                noted = time.monotonic()
+                if self._cancel_path(job.id).exists():
                     raise Cancelled
-                self._put(replace(job, done=done, total=total, what=what))
+                self._write(replace(job, done=done, total=total, what=activity))
 
-        return watch
+        return report_progress

@@ -1,4 +1,4 @@
-"""The server's log: lines for people, or JSON for programs. Neither holds a token, nor what was asked for."""
+"""The server's log: lines for people, or JSON for programs. Neither holds a token or what a request asked for."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import logging
 from datetime import UTC, datetime
 
 FORMATS = ("text", "json")
-FIELDS = ("method", "route", "status", "ms", "client")
-"""Of a request."""
+REQUEST_FIELDS = ("method", "route", "status", "ms", "client")
 
 
-class Lines(logging.Formatter):
-    """A line for each record, whatever its message holds."""
+class LineFormatter(logging.Formatter):
+    """Formats each record as one line, whatever its message holds. `log_format`: text or json."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, log_format: str) -> None:
         super().__init__()
-        self._json = kind == "json"
+        self._json = log_format == "json"
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the line; in text, a traceback follows it."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        said = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        said |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        fields = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        fields |= {name: getattr(record, name) for name in REQUEST_FIELDS if hasattr(record, name)}
         if record.exc_info:
-            said["trace"] = self.formatException(record.exc_info)
+            fields["trace"] = self.formatException(record.exc_info)
         if self._json:
-            return json.dumps(said)
-        trace = "\n" + said["trace"] if record.exc_info else ""
-        return f"{at} {said['level']} {said['message'].encode('unicode_escape').decode()}{trace}"
+            return json.dumps(fields)
+        trace = "\n" + fields["trace"] if record.exc_info else ""
+        return f"{at} {fields['level']} {fields['message'].encode('unicode_escape').decode()}{trace}"
 
 
-def configure(kind: str) -> None:
-    """Let what the server says go to standard error."""
+def configure_logging(log_format: str) -> None:
+    """Send the server's log to standard error, in that format."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines(kind))
+    handler.setFormatter(LineFormatter(log_format))
     for name, level in (("nearkin", logging.INFO), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [handler], False

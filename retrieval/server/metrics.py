@@ -1,4 +1,4 @@
-"""What a Prometheus asks for, and a line of the log for each request."""
+"""The figures for Prometheus, and a line of the log for each request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Metrics:
-    """Of one process."""
+    """The figures of one process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -28,20 +28,20 @@ class Metrics:
         self._change = Gauge("nearkin_change", "The newest change number", registry=self._registry)
         self._jobs = Gauge("nearkin_jobs", "Jobs by state", ("state",), registry=self._registry)
 
-    def noted(self, scope: Scope, status: int, seconds: float) -> None:
-        """A request was answered. Of what was asked only the route is told: anybody can ask for anything, and for
-        secrets."""
+    def record_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count and log a request that was answered. Only its route is named: the path and the query may hold
+        anything, secrets too."""
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", None) or "none"
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
         if log.isEnabledFor(logging.INFO):
             client = (scope.get("client") or ("-",))[0]
-            about = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
-            log.info("%s %s %s %.1f ms", method, route, status, seconds * 1000, extra={**about, "client": client})
+            fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+            log.info("%s %s %s %.1f ms", method, route, status, seconds * 1000, extra={**fields, "client": client})
 
-    def text(self, items: int, change: int, jobs: Mapping[str, int]) -> bytes:
-        """All of it, in Prometheus' text format."""
+    def render(self, items: int, change: int, jobs: Mapping[str, int]) -> bytes:
+        """Return all figures in Prometheus' text format. `jobs`: the number of jobs by state."""
         self._items.set(items)
         self._change.set(change)
         self._jobs.clear()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes say of themselves, and what stands before all of them."""
+"""The OpenAPI document: what the routes say of themselves, and the errors and headers that all of them share."""
 
 from __future__ import annotations
 
@@ -6,52 +6,59 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from indexers.types import Json
-from retrieval.server.guard import MARK, asks
+from retrieval.server.guard import CLIENT_HEADER, is_read_only
 from retrieval.server.problems import Problem
-from retrieval.server.responses import CODES, refusals
+from retrieval.server.responses import STATUS_DESCRIPTIONS, document_errors
 
-BEFORE = (401, 421)
-"""What the guard may answer to any request; further below, to those that change something or have a body."""
+ANY_REQUEST_CODES = (401, 421)
+"""What the guard may answer to any request; further codes go with changes and with bodies."""
 
 
-def document(app: FastAPI) -> Json:
-    """OpenAPI 3.1; made once."""
+def build_document(app: FastAPI) -> Json:
+    """Return the document, OpenAPI 3.1. It is built once."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        parts = made.setdefault("components", {})
-        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        schemas = parts["schemas"]
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schemas = components["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        made["security"] = [{}, {"token": []}]
-        for path, methods in made["paths"].items():
+        document["security"] = [{}, {"token": []}]
+        for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                _complete(path, method, operation)
-        app.openapi_schema = made
+                _complete_operation(path, method, operation)
+        app.openapi_schema = document
     return app.openapi_schema
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    answers, changes = operation["responses"], not asks(method.upper(), path)
-    codes = list(BEFORE) if path.startswith("/v1/") else [421]
+def name_operation(route: APIRoute) -> str:
+    """Return the id of a route's operation: the name of its function, a verb and a noun."""
+    return route.name
+
+
+def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
+    operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
+    responses, changes = operation["responses"], not is_read_only(method.upper(), path)
+    codes = list(ANY_REQUEST_CODES) if path.startswith("/v1/") else [421]
     codes += [403] if changes else []
     codes += [400, 408, 413] if "requestBody" in operation else []
-    if "requestBody" in operation or any(_may_not_fit(one) for one in operation.get("parameters", ())):
+    if "requestBody" in operation or any(map(_can_be_invalid, operation.get("parameters", ()))):
         codes += [422]
-    elif answers.get("422", {}).get("description") != CODES[422]:
-        answers.pop("422", None)  # FastAPI's, of any route that has a parameter
-    answers.update({str(code): said for code, said in refusals(*codes).items()})
-    operation["responses"] = dict(sorted(answers.items()))
+    elif responses.get("422", {}).get("description") != STATUS_DESCRIPTIONS[422]:
+        responses.pop("422", None)  # FastAPI adds it to every route that has a parameter
+    responses.update({str(code): response for code, response in document_errors(*codes).items()})
+    operation["responses"] = dict(sorted(responses.items()))
     if changes:
-        header = {"name": MARK, "in": "header", "required": False, "schema": {"type": "string"}}
+        header = {"name": CLIENT_HEADER, "in": "header", "required": False, "schema": {"type": "string"}}
         header["description"] = "Any value; needed where no token is set."
         operation.setdefault("parameters", []).append(header)
 
 
-def _may_not_fit(parameter: Json) -> bool:
-    """Whether a request may have it wrong: texts in a path, and those that may be left out, are always right."""
-    kinds = {one.get("type") for one in parameter["schema"].get("anyOf", [parameter["schema"]])}
-    return not kinds <= {"string", "null"} or (parameter["in"] == "query" and bool(parameter.get("required")))
+def _can_be_invalid(parameter: Json) -> bool:
+    """Return True if a request may have the parameter wrong: text in a path, and text that may be omitted, never is."""
+    types = {schema.get("type") for schema in parameter["schema"].get("anyOf", [parameter["schema"]])}
+    return not types <= {"string", "null"} or (parameter["in"] == "query" and bool(parameter.get("required")))

@@ -1,7 +1,7 @@
-"""Pictures that are shown: thumbnails; uploads that are asked with, kept for a while; uploads that were added.
+"""Pictures that are shown: thumbnails; uploads to search with, kept for a while; uploads that were added.
 
 All lie beside the collection, so that every process of a server has them. Nothing that was sent is decoded here: that
-is done by processes that may take no more than is allowed.
+happens in processes that may take no more time and memory than is allowed.
 """
 
 from __future__ import annotations
@@ -29,175 +29,187 @@ from indexers.types import Limits
 from retrieval import Collection, Item
 from retrieval.transfer.sources import content_of
 
-EDGES = (160, 320, 640)
+THUMBNAIL_EDGES = (160, 320, 640)
 """Sizes of thumbnails, in pixels of the longer edge."""
-ASKED = 512
-"""Pixels of an upload's longer edge, at least, that are kept to ask with."""
-CHECKED = 64
-"""Pixels to which an upload is decoded to see whether it is a picture."""
-KEPT, SECONDS = 64, 3600.0
-"""Uploads that are kept at once, and for how long."""
-WORKERS, WAITING = 2, 12
-"""Processes that decode; requests that wait for them, of the forty that are answered at once."""
-PATIENCE = 10.0
-WAIT = 2.0
-"""Seconds for one picture; and to wait for a place."""
-LETTERS = 60
-"""Of the name of a file that was sent."""
-NAME = re.compile(r"[\w-]{22}", re.ASCII)
-SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp", "AVIF": "image/avif"}
-"""What browsers show as it is; anything else is sent as a file."""
+UPLOAD_EDGE = 512
+"""Pixels, at least, to which the longer edge of an upload is decoded."""
+CHECK_EDGE = 64
+"""Pixels to which a picture is decoded to see whether it is one."""
+MAX_UPLOADS, UPLOAD_SECONDS = 64, 3600.0
+"""How many uploads are kept at once, and for how long."""
+DECODERS, MAX_WAITING = 2, 12
+"""Processes that decode; requests that may wait for them, of the forty that are answered at once."""
+DECODE_SECONDS = 10.0
+"""Time for one picture."""
+WAIT_SECONDS = 2.0
+"""Time to wait for a decoder."""
+MAX_NAME_LENGTH = 60
+"""Characters that are kept of a file's name."""
+UPLOAD_ID = re.compile(r"[\w-]{22}", re.ASCII)
+BROWSER_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+}
+"""Media types of what browsers show as it is; anything else is sent as a file."""
 
 
 class Original(NamedTuple):
-    """An item's picture as it lies there."""
+    """An item's picture as it was added. `inline`: browsers show it."""
 
     content: bytes
-    kind: str
+    media_type: str
     inline: bool
 
 
 class UploadNotFound(ItemNotFound):
-    """No upload of that name (any more)."""
+    """No upload of that id (any more)."""
 
 
 class TooBusy(Unavailable):
-    """So many pictures wait to be decoded that no more are taken."""
+    """So many pictures wait to be decoded that no more are accepted."""
 
 
 class Decoder:
-    """Processes that decode, and no more who wait for them than leaves threads for other requests."""
+    """Decodes pictures in processes of their own. Few requests may wait, so that threads are left for others."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._isolated = DecoderPool(limits, WORKERS, PATIENCE)
-        self._places = threading.BoundedSemaphore(WAITING)
+        self._pool = DecoderPool(limits, DECODERS, DECODE_SECONDS)
+        self._places = threading.BoundedSemaphore(MAX_WAITING)
 
     def decode(self, content: bytes, edge: int) -> Picture:
-        """Raises PictureError, TooBusy."""
-        if not self._places.acquire(timeout=WAIT):
-            raise TooBusy("too many pictures wait to be looked at; try again later")
+        """Return the picture, its longer edge at least `edge` pixels. Raises PictureError, TooBusy."""
+        if not self._places.acquire(timeout=WAIT_SECONDS):
+            raise TooBusy("too many pictures are waiting to be decoded; try again later")
         try:
-            return self._isolated.decode(content, edge)
+            return self._pool.decode(content, edge)
         finally:
             self._places.release()
 
     def close(self) -> None:
-        self._isolated.close()
+        """End the processes."""
+        self._pool.close()
 
 
 class Uploads:
-    """Pictures to ask with."""
+    """Pictures to search with."""
 
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder, self._decoder = folder, decoder
 
-    def put(self, content: bytes) -> tuple[str, Image.Image]:
-        """Its name. Raises PictureError."""
-        image = self._decoder.decode(content, ASKED).image
-        name, stream = secrets.token_urlsafe(16), io.BytesIO()
+    def save(self, content: bytes) -> tuple[str, Image.Image]:
+        """Keep a picture; return its id and the decoded picture. Raises PictureError, TooBusy."""
+        image = self._decoder.decode(content, UPLOAD_EDGE).image
+        upload_id, stream = secrets.token_urlsafe(16), io.BytesIO()
         image.save(stream, "PNG", compress_level=1)
-        store(self._folder / f"{name}.png", stream.getvalue())
-        self._forget()
-        return name, image
+        write_file(self._folder / f"{upload_id}.png", stream.getvalue())
+        self._delete_old()
+        return upload_id, image
 
-    def get(self, name: str) -> Image.Image:
-        """Raises UploadNotFound."""
-        path = self._folder / f"{name}.png"
-        if NAME.fullmatch(name):
+    def get(self, upload_id: str) -> Image.Image:
+        """Return an upload. Raises UploadNotFound."""
+        path = self._folder / f"{upload_id}.png"
+        if UPLOAD_ID.fullmatch(upload_id):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime > time.time() - SECONDS:
-                    return Image.open(io.BytesIO(path.read_bytes()))  # which we have written ourselves
-        raise UploadNotFound(f"there is no upload {name!r} (any more); send the picture again")
+                if path.stat().st_mtime > time.time() - UPLOAD_SECONDS:
+                    return Image.open(io.BytesIO(path.read_bytes()))  # safe here: `save` has encoded it
+        raise UploadNotFound(f"there is no upload {upload_id!r} (any more); send the picture again")
 
-    def _forget(self) -> None:
-        with suppress(FileNotFoundError):  # another process is at it too
-            for path in sorted(self._folder.glob("*.png"), key=os.path.getmtime)[:-KEPT]:
+    def _delete_old(self) -> None:
+        with suppress(FileNotFoundError):  # another process deletes them too
+            for path in sorted(self._folder.glob("*.png"), key=os.path.getmtime)[:-MAX_UPLOADS]:
                 path.unlink(missing_ok=True)
 
 
-class Added:
+class AddedFiles:
     """Pictures that were added by sending them: files beside the collection, one for each item."""
 
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder, self._decoder = folder, decoder
 
-    def put(self, contents: Sequence[bytes], called: Sequence[str], keys: Sequence[str] | None) -> list[Path]:
-        """Where they lie from now on, under their own names, which say something to people. Raises PictureError, before
-        anything is written."""
-        kinds = [_suffix(self._decoder.decode(one, CHECKED)) for one in contents]
-        names = [images.hash_content(one).hex() for one in contents]
+    def save(self, contents: Sequence[bytes], names: Sequence[str], keys: Sequence[str] | None) -> list[Path]:
+        """Write pictures and return their paths. A path ends with the name that the file was sent under, which tells
+        people something. Raises PictureError or TooBusy, before anything is written, and WriteFailed."""
+        suffixes = [_choose_suffix(self._decoder.decode(content, CHECK_EDGE)) for content in contents]
+        folders = [images.hash_content(content).hex() for content in contents]
         if keys:  # two items of one content have a file each
-            names = [f"{name}-{_digest(key)}" for name, key in zip(names, keys, strict=False)] + names[len(keys) :]
-        plain = [f"{_plain(name)}.{kind}" for name, kind in zip(called, kinds, strict=True)]
-        places = [self._folder / name / file for name, file in zip(names, plain, strict=True)]
-        for place, content in zip(places, contents, strict=True):
-            store(place, content, durable=True)
-        return places
+            with_keys = [f"{folder}-{_hash_key(key)}" for folder, key in zip(folders, keys, strict=False)]
+            folders = with_keys + folders[len(keys) :]
+        files = [f"{_clean_name(name)}.{suffix}" for name, suffix in zip(names, suffixes, strict=True)]
+        paths = [self._folder / folder / file for folder, file in zip(folders, files, strict=True)]
+        for path, content in zip(paths, contents, strict=True):
+            write_file(path, content, durable=True)
+        return paths
 
-    def holds(self, item: Item) -> bool:
-        """Whether one of its files is ours."""
-        return bool(self._places(item))
+    def owns_file_of(self, item: Item) -> bool:
+        """Return True if one of the item's files lies here."""
+        return bool(self._find_files(item))
 
-    def drop(self, item: Item) -> None:
-        """The item is gone: its files of ours too, and no others."""
-        for place in self._places(item):
-            place.unlink(missing_ok=True)
-            with suppress(OSError):  # another item's file may lie there
-                place.parent.rmdir()
+    def delete_files(self, item: Item) -> None:
+        """Delete the files of an item that lie here, and no others."""
+        for path in self._find_files(item):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder may hold another item's file
+                path.parent.rmdir()
 
-    def _places(self, item: Item) -> list[Path]:
-        return [place for place in map(Path, map(to_path, item.uris)) if self._folder in place.parents]
+    def _find_files(self, item: Item) -> list[Path]:
+        return [path for path in map(Path, map(to_path, item.uris)) if self._folder in path.parents]
 
 
-def _plain(name: str) -> str:
-    """A file's name without its ending, and with nothing in it that means something to a file system."""
+def _clean_name(name: str) -> str:
+    """Return a file's name without its suffix and without characters that mean something to a file system."""
     stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
-    return re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:LETTERS] or "picture"
+    return re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:MAX_NAME_LENGTH] or "picture"
 
 
 class Thumbnails:
-    """WebP pictures of items, made when they are first asked for, by content: two items of one content share them."""
+    """WebP thumbnails of items, made when they are first asked for, by content: two items of one content share them."""
 
     def __init__(self, collection: Collection, decoder: Decoder) -> None:
         self._decoder = decoder
         self._folder = collection.path / "thumbnails"
 
     def get(self, item: Item, edge: int) -> bytes:
-        """Raises UnreadablePicture."""
+        """Return a thumbnail as WebP. Raises UnreadablePicture."""
         if item.hash is None:
-            return as_webp(self._read(item, edge), edge)
+            return encode_webp(self._load_image(item, edge), edge)
         path = self._folder / item.hash[:2] / f"{item.hash}-{edge}.webp"
         with suppress(OSError):
             return path.read_bytes()
-        content = as_webp(self._read(item, edge), edge)
-        store(path, content)
+        content = encode_webp(self._load_image(item, edge), edge)
+        write_file(path, content)
         return content
 
-    def _read(self, item: Item, edge: int) -> Image.Image:
-        return self._decoded(item, self._content(item), edge).image
+    def get_original(self, item: Item) -> Original:
+        """Return the item's picture as it was added. Raises UnreadablePicture where the file has changed since, or is
+        not a picture."""
+        content, media_type = self._read_content(item), BROWSER_TYPES.get(item.format or "")
+        if item.hash is None:
+            media_type = BROWSER_TYPES.get(str(self._decode(item, content, CHECK_EDGE).facts.format))
+        return Original(content, media_type or "application/octet-stream", media_type is not None)
 
-    def _decoded(self, item: Item, content: bytes, edge: int) -> Picture:
-        """The place of a ready-made vector may be anything: of what is no picture nothing is told."""
+    def _load_image(self, item: Item, edge: int) -> Image.Image:
+        return self._decode(item, self._read_content(item), edge).image
+
+    def _decode(self, item: Item, content: bytes, edge: int) -> Picture:
+        """Decode a picture. The URI of a ready-made vector may name any file: the error tells nothing about one that
+        is not a picture."""
         try:
             return self._decoder.decode(content, edge)
         except PictureError:
-            raise UnreadablePicture(f"what lies at the place of item {item.id} is no picture") from None
+            raise UnreadablePicture(f"the file of item {item.id} is not a picture") from None
 
-    def original(self, item: Item) -> Original:
-        """What has changed since it was added is not shown, nor what is no picture. Raises UnreadablePicture."""
-        content, kind = self._content(item), SHOWN.get(item.format or "")
-        if item.hash is None:
-            kind = SHOWN.get(str(self._decoded(item, content, CHECKED).facts.format))
-        return Original(content, kind or "application/octet-stream", kind is not None)
-
-    def _content(self, item: Item) -> bytes:
+    def _read_content(self, item: Item) -> bytes:
         digest = bytes.fromhex(item.hash) if item.hash else None
         return content_of(item.id, item.uris, item.missing, digest, self._decoder.limits)
 
 
-def store(path: Path, content: bytes, durable: bool = False) -> None:
-    """The file is there whole or not at all, whoever else writes the same. Raises WriteFailed."""
+def write_file(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write a file whole or not at all, whoever else writes the same. `durable`: it is on the disk when this returns.
+    Raises WriteFailed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
@@ -207,19 +219,21 @@ def store(path: Path, content: bytes, durable: bool = False) -> None:
                 os.fsync(file.fileno())
         os.replace(file.name, path)
     except OSError as error:
-        raise WriteFailed(f"{path} can't be written: {error.strerror or error}") from error
+        raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def as_webp(image: Image.Image, edge: int) -> bytes:
+def encode_webp(image: Image.Image, edge: int) -> bytes:
+    """Return a picture as WebP, its longer edge at most `edge` pixels."""
     stream = io.BytesIO()
     images.shrink(image, edge).save(stream, "WEBP", quality=80)
     return stream.getvalue()
 
 
-def _suffix(picture: Picture) -> str:
-    said = str(picture.facts.format).lower()
-    return said if said.isascii() and said.isalnum() else "picture"  # a picture may have taken its decoder over
+def _choose_suffix(picture: Picture) -> str:
+    suffix = str(picture.facts.format).lower()
+    # a hostile picture may have taken over the process that decoded it, and say anything
+    return suffix if suffix.isascii() and suffix.isalnum() else "picture"
 
 
-def _digest(key: str) -> str:
+def _hash_key(key: str) -> str:
     return images.hash_content(key.encode("utf-8", "surrogatepass")).hex()[:16]

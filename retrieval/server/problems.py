@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from indexers import errors
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nearkin.server")
 
-KIND = "application/problem+json"
-TYPE = "urn:nearkin:"
-STATUS: tuple[tuple[type[errors.NearkinError], int], ...] = (
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:nearkin:"
+STATUS_BY_ERROR: tuple[tuple[type[errors.NearkinError], int], ...] = (
     (errors.PictureTooLarge, 413),
     (errors.PictureError, 422),
     (errors.NotFound, 404),
@@ -29,74 +29,85 @@ STATUS: tuple[tuple[type[errors.NearkinError], int], ...] = (
     (errors.WriterBusy, 503),
     (errors.Unavailable, 503),
 )
-"""The first that fits. Anything else is a fault of ours or of the disk: 500."""
-AGAIN = "2"
+"""The first class that fits decides. Any other error is a fault of the server or of its disk: 500."""
+RETRY_AFTER = "2"
 """Seconds after which to ask again while another process writes."""
-BUSY = "another writer is at work; try again when it is done"
-"""The library's message names its process and command line, which are no business of those who ask from outside."""
-FAULT = "something went wrong here; the server's log has it"
-WORDS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much"}
+BUSY_DETAIL = "another process is writing; try again when it is done"
+"""Replaces the library's message, which names that process and its command line: no business of remote callers."""
+FAULT_DETAIL = "something went wrong in the server; its log has the details"
+KIND_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much"}
 
 
 class Problem(BaseModel):
-    """What went wrong. `type`: a name that programs can go by; `detail`: a sentence for people."""
+    """What went wrong."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: str
+    """A name that programs can go by, such as urn:nearkin:item-not-found."""
     title: str
+    """The kind of problem, for people."""
     status: int
+    """The HTTP status code."""
     detail: str
+    """A sentence for people: what, which value, what to do."""
     errors: list[dict[str, Any]] | None = None
+    """What is wrong with a request, by place: `where` and `what`."""
 
 
-def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> Response:
-    """An answer that says so. `headers` of it may be given."""
-    headers = more.pop("headers", None)
-    content = {"type": TYPE + kind, "title": title, "status": status, "detail": detail, **more}
-    return Response(json.dumps(content), status, headers, KIND)
+def make_problem(status: int, kind: str, title: str, detail: str, **fields: Any) -> Response:
+    """Return a problem document with further fields; `headers` are those of the response."""
+    headers = fields.pop("headers", None)
+    content = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": detail, **fields}
+    return Response(json.dumps(content), status, headers, MEDIA_TYPE)
 
 
-def of_library(error: errors.NearkinError) -> Response:
+def answer_library_error(error: errors.NearkinError) -> Response:
+    """Return the problem document of an error of the library. What is no fault of the caller's goes to the log only."""
     kind = type(error)
-    status = next((status for known, status in STATUS if isinstance(error, known)), 500)
+    status = next((status for known, status in STATUS_BY_ERROR if isinstance(error, known)), 500)
     title = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
     busy = isinstance(error, errors.WriterBusy)
     if status == 500:
-        log.error("a fault while answering", exc_info=error)
-    detail = FAULT if status == 500 else BUSY if busy else str(error)
-    return problem(status, slug(kind), title, detail, headers={"Retry-After": AGAIN} if busy else None)
+        log.error("an error in the server", exc_info=error)
+    detail = FAULT_DETAIL if status == 500 else BUSY_DETAIL if busy else str(error)
+    return make_problem(status, slug(kind), title, detail, headers={"Retry-After": RETRY_AFTER} if busy else None)
 
 
-def of_http(error: HTTPException) -> Response:
-    kind = WORDS.get(error.status_code, "http")
-    return problem(error.status_code, kind, "This request can't be answered", str(error.detail), headers=error.headers)
+def answer_http_error(error: HTTPException) -> Response:
+    """Return the problem document of an error that has a status."""
+    kind = KIND_BY_STATUS.get(error.status_code, "http")
+    title = "This request cannot be answered"
+    return make_problem(error.status_code, kind, title, str(error.detail), headers=error.headers)
 
 
-def of_request(error: RequestValidationError) -> Response:
-    found = [{"where": _where(one["loc"]), "what": one["msg"]} for one in error.errors()]
-    first = "; ".join(f"{'.'.join(one['where'])}: {one['what']}" for one in found[:3])
-    return problem(422, "bad-request", "The request is not of the form that is asked for", first, errors=found)
+def answer_request_error(error: RequestValidationError) -> Response:
+    """Return the problem document of a request that does not fit its schema: all that is wrong, three in words."""
+    problems = [{"where": _format_location(detail["loc"]), "what": detail["msg"]} for detail in error.errors()]
+    sentence = "; ".join(f"{'.'.join(problem['where'])}: {problem['what']}" for problem in problems[:3])
+    return make_problem(422, "bad-request", "The request does not have the expected form", sentence, errors=problems)
 
 
-def _where(place: tuple[int | str, ...]) -> list[str]:
-    """Without the checks that were tried there."""
-    return [str(part) for part in place if "[" not in str(part) and part != "constrained-int"]
+def _format_location(location: tuple[int | str, ...]) -> list[str]:
+    """Leave out the names of the validators that pydantic adds to a location."""
+    return [str(step) for step in location if "[" not in str(step) and step != "constrained-int"]
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of the app be told like this."""
+def install_handlers(app: FastAPI) -> None:
+    """Let the app answer every error with a problem document."""
 
-    async def library(_: Request, error: Exception) -> Response:
+    async def handle_library_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, errors.NearkinError)
-        return of_library(error)
+        return answer_library_error(error)
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def handle_http_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return of_http(error)
+        return answer_http_error(error)
 
-    async def request(_: Request, error: Exception) -> Response:
+    async def handle_request_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return of_request(error)
+        return answer_request_error(error)
 
-    app.add_exception_handler(errors.NearkinError, library)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, request)
+    app.add_exception_handler(errors.NearkinError, handle_library_error)
+    app.add_exception_handler(HTTPException, handle_http_error)
+    app.add_exception_handler(RequestValidationError, handle_request_error)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, but for those who are slow with their headers, or speak something else."""
+"""HTTP/1.1 as uvicorn speaks it, with a time limit for headers and a problem document for what is no HTTP."""
 
 from __future__ import annotations
 
@@ -8,61 +8,64 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from retrieval.server.problems import problem
+from retrieval.server.problems import make_problem
 
-HEADERS = 15.0
-"""Seconds in which a request's headers must be there."""
+HEADER_SECONDS = 15.0
+"""Time in which a request's headers must arrive."""
 
 
-class Patient(H11Protocol):
-    """Headers that are too long are refused by h11, or by the guard where they come at once."""
+class TimeoutProtocol(H11Protocol):
+    """A connection. Headers that are too long are refused by h11, or by the guard where they come at once."""
 
-    _late: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
+        """Start the time limit of the first request."""
         super().connection_made(transport)
-        self._expect()
+        self._update_timer()
 
     def data_received(self, data: bytes) -> None:
+        """Parse data, and start or stop the time limit."""
         super().data_received(data)
-        self._expect()
+        self._update_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time limit."""
         super().connection_lost(exc)
-        if self._late is not None:
-            self._late.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def shutdown(self) -> None:
-        """The server ends: streams of events end too."""
-        leaving = self.app_state.get("leaving")
-        if leaving is not None:
-            leaving.set()
+        """End streams of events too, when the server ends."""
+        stopping = self.app_state.get("stopping")
+        if stopping is not None:
+            stopping.set()
         super().shutdown()
 
     @property
-    def _waits(self) -> bool:
-        """For the headers of a request."""
+    def _awaits_headers(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _expect(self) -> None:
-        if not self._waits and self._late is not None:
-            self._late.cancel()
-            self._late = None
-        elif self._waits and self._late is None:
-            self._late = self.loop.call_later(HEADERS, self._give_up)
+    def _update_timer(self) -> None:
+        if not self._awaits_headers and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        elif self._awaits_headers and self._timer is None:
+            self._timer = self.loop.call_later(HEADER_SECONDS, self._close_if_late)
 
-    def _give_up(self) -> None:
-        self._late = None
-        if self._waits:
+    def _close_if_late(self) -> None:
+        self._timer = None
+        if self._awaits_headers:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        answer = problem(400, "not-http", "This is no HTTP", "the request is no HTTP, or its headers are too long")
-        headers = [*answer.raw_headers, (b"connection", b"close")]
+        """Answer what h11 can't parse, and close the connection."""
+        response = make_problem(400, "not-http", "Not HTTP", "the request is not HTTP, or its headers are too long")
+        headers = [*response.raw_headers, (b"connection", b"close")]
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-                h11.Data(data=bytes(answer.body)),
+                h11.Data(data=bytes(response.body)),
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")

@@ -1,4 +1,4 @@
-"""How answers are given and described: JSON, pictures, parts of them, what has not changed, what is refused."""
+"""Responses and their descriptions: JSON, pictures, ranges of bytes, what has not changed, what is refused."""
 
 from __future__ import annotations
 
@@ -7,79 +7,84 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from retrieval.server.problems import KIND, problem
+from retrieval.server.problems import MEDIA_TYPE, make_problem
 
-CODES = {
-    400: "The library refuses what was given.",
+STATUS_DESCRIPTIONS = {
+    400: "The library refuses the request.",
     401: "A token is needed.",
     403: "This is not allowed.",
-    404: "There is no such thing.",
+    404: "Not found.",
     408: "The request came too slowly.",
-    413: "Too much was sent.",
-    416: "The picture has no such part.",
-    421: "This server has another name.",
-    422: "The request is not of the form that is asked for, or the picture can't be read.",
-    503: "Not now: another process writes, or something that is needed can't be had.",
+    413: "The request is too large.",
+    416: "The picture does not have this range of bytes.",
+    421: "Unknown host name.",
+    422: "The request does not have the expected form, or the picture cannot be read.",
+    503: "Try again later: another process is writing, or something that is needed is unavailable.",
 }
 Responses = dict[int | str, dict[str, Any]]
 
 
-def refusals(*codes: int) -> Responses:
-    """The errors that a route can give, for its description."""
+def document_errors(*codes: int) -> Responses:
+    """Describe the errors that a route can give, by status code."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {code: {"description": CODES[code], "content": {KIND: {"schema": schema}}} for code in codes}
+    return {
+        code: {"description": STATUS_DESCRIPTIONS[code], "content": {MEDIA_TYPE: {"schema": schema}}} for code in codes
+    }
 
 
-def picture(*kinds: str) -> Responses:
-    """Of a route that answers with a picture."""
-    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+def document_picture(*media_types: str) -> Responses:
+    """Describe a route that answers with a picture of one of these media types."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
     return {200: {"description": "The picture.", "content": content}}
 
 
-SAME: Responses = {304: {"description": "You have it already."}}
-PART: Responses = {206: {"description": "The part that was asked for."}, **refusals(416)}
+NOT_MODIFIED: Responses = {304: {"description": "The picture has not changed."}}
+PARTIAL: Responses = {206: {"description": "The requested range of bytes."}, **document_errors(416)}
 
 
-def answer(content: Any, status: int = 200) -> Response:
-    """A record, or plain values, as JSON in ASCII: names of files may hold what UTF-8 can't carry."""
+def answer_json(content: Any, status: int = 200) -> Response:
+    """Return a record, or plain values, as JSON in ASCII: file names may hold what UTF-8 can't carry."""
     plain = content.to_dict() if hasattr(content, "to_dict") else content
     text = json.dumps(plain, allow_nan=False, separators=(",", ":"))
     return Response(text, status, media_type="application/json")
 
 
-def tagged(request: Request, tag: str) -> bool:
-    """Whether the caller has that already."""
-    return tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+def matches_etag(request: Request, etag: str) -> bool:
+    """Return True if the caller has that version already (If-None-Match)."""
+    header = request.headers.get("if-none-match", "")
+    return etag in [tag.strip().removeprefix("W/") for tag in header.split(",")]
 
 
-def part(request: Request, content: bytes, kind: str, headers: dict[str, str]) -> Response:
-    """The bytes that are asked for: all, or one range (RFC 9110); several are answered with all."""
+def answer_bytes(request: Request, content: bytes, media_type: str, headers: dict[str, str]) -> Response:
+    """Return the requested bytes: all, or one range (RFC 9110). A request for several ranges gets all."""
     headers = headers | {"Accept-Ranges": "bytes"}
-    wanted = _range(request.headers.get("range", ""), len(content))
-    if wanted is None:
-        return Response(content, 200, headers, kind)
-    start, end = wanted
+    span = parse_range(request.headers.get("range", ""), len(content))
+    if span is None:
+        return Response(content, 200, headers, media_type)
+    start, end = span
     if start >= end:
         detail = f"the picture has {len(content)} bytes"
         size = {"Content-Range": f"bytes */{len(content)}"}
-        return problem(416, "no-such-part", "The picture has no such part", detail, headers=size)
+        return make_problem(416, "no-such-part", "The picture does not have this range", detail, headers=size)
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
-    return Response(content[start:end], 206, headers, kind)
+    return Response(content[start:end], 206, headers, media_type)
 
 
-DIGITS = 18
-"""Of a number in a header: more are nonsense."""
+MAX_DIGITS = 18
+"""The most digits that a number in a header can sensibly have."""
 
 
-def number(text: str) -> int | None:
-    """A number as headers have it."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
+def parse_number(text: str) -> int | None:
+    """Return a whole number of a header, None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
-def _range(said: str, length: int) -> tuple[int, int] | None:
-    unit, _, spec = said.partition("=")
+def parse_range(header: str, length: int) -> tuple[int, int] | None:
+    """Return start and end of a Range header in `length` bytes, empty where it lies beyond them; None for anything
+    but one range of bytes."""
+    unit, _, spec = header.partition("=")
     first, dash, last = spec.strip().partition("-")
-    start, end = number(first), number(last)
+    start, end = parse_number(first), parse_number(last)
     if unit.strip() != "bytes" or not dash or (first and start is None) or (last and end is None):
         return None
     if start is None:

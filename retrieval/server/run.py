@@ -18,38 +18,41 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from indexers.errors import BadSetting
 from retrieval import Collection
-from retrieval.server.app import application
-from retrieval.server.logs import FORMATS, configure
-from retrieval.server.protocol import Patient
-from retrieval.server.settings import Served
+from retrieval.server.app import create_app
+from retrieval.server.logs import FORMATS, configure_logging
+from retrieval.server.protocol import TimeoutProtocol
+from retrieval.server.settings import ServerSettings
 
-LEAVE = 20
-"""Seconds that requests have to be finished when the server ends."""
+SHUTDOWN_SECONDS = 20
+"""How long running requests may take to finish when the server ends."""
 
 
 def serve(
     folder: Path,
-    served: Served,
+    settings: ServerSettings,
     *,
     workers: int = 1,
     log_format: str = "text",
-    say: Callable[[str], object] = lambda _: None,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Serve a collection until a signal (TERM, INT) ends it: requests are finished, derived files saved, the running
-    job goes on at the next start. `say` is told the address. `workers`: processes that answer; one of them does jobs.
+    """Serve a collection until a signal (TERM, INT) ends the server: requests are finished, derived files saved, and
+    the running job goes on at the next start.
+
+    - `workers`: processes that answer; one of them does the jobs
+    - `log_format`: text or json
+    - `announce`: called with a line that names the address
 
     Raises BadSetting, and what `Collection.open` raises.
     """
     if workers < 1 or log_format not in FORMATS:
-        raise BadSetting(f"workers is a number from 1 on, log_format one of {', '.join(FORMATS)}")
-    with Collection.open(folder) as found:  # what is wrong is said before anything listens
-        served.check(found.path)
-    listener = bound(served)
-    app = partial(made, folder, served, log_format)
+        raise BadSetting(f"workers must be 1 or more, log_format one of {', '.join(FORMATS)}")
+    with Collection.open(folder) as collection:  # so that errors are reported before anything listens
+        settings.check(collection.path)
+    listener = bind_socket(settings)
     config = uvicorn.Config(
-        app,
+        partial(create_worker_app, folder, settings, log_format),
         factory=True,
-        http=Patient,
+        http=TimeoutProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -57,47 +60,50 @@ def serve(
         server_header=False,
         proxy_headers=False,
         workers=workers,
-        timeout_graceful_shutdown=LEAVE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    say(f"nearkin serves {folder} at {address(served, listener)} (Ctrl+C ends it)")
+    announce(f"nearkin serves {folder} at {format_address(settings, listener)} (Ctrl+C ends it)")
     if workers > 1:
         Multiprocess(config, [listener]).run()
     else:
-        for one in (signal.SIGTERM, signal.SIGINT):  # which the server handles, and then sends again
-            signal.signal(one, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn handles them, and then sends them again
+            signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run([listener])
 
 
-def bound(served: Served) -> socket.socket:
-    """Raises BadSetting."""
-    family = socket.AF_INET6 if ":" in served.host else socket.AF_INET
+def bind_socket(settings: ServerSettings) -> socket.socket:
+    """Return a socket bound to the host and the port of the settings. Raises BadSetting."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY if so named
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((served.host.strip("[]"), served.port))
+        listener.bind((settings.host.strip("[]"), settings.port))
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or error
-        raise BadSetting(f"{served.host} port {served.port} can't be listened on: {reason}") from error
+        raise BadSetting(
+            f"cannot listen on {settings.host} port {settings.port}: {reason}; choose another --port or --host"
+        ) from error
     listener.set_inheritable(True)
     return listener
 
 
-def address(served: Served, listener: socket.socket) -> str:
-    host = f"[{served.host}]" if ":" in served.host and not served.host.startswith("[") else served.host
+def format_address(settings: ServerSettings, listener: socket.socket) -> str:
+    """Return the URL at which the socket is reached."""
+    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
     return f"http://{host}:{listener.getsockname()[1]}"
 
 
-def made(folder: Path, served: Served, log_format: str) -> FastAPI:
-    """The app of one process, which opens the collection and closes it."""
-    configure(log_format)
+def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -> FastAPI:
+    """Return the app of one process, which opens the collection and closes it."""
+    configure_logging(log_format)
     parent: Any = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_orphaned, args=(parent,), daemon=True).start()
-    return application(Collection.open(folder, isolated=1), served, close=True)
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    return create_app(Collection.open(folder, isolated=1), settings, close=True)
 
 
-def _orphaned(parent: Any) -> None:
-    """End when the process is gone that looks after this one."""
+def _end_with_parent(parent: Any) -> None:
+    """End this process when its supervisor is gone."""
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,66 +1,139 @@
-"""The shapes of answers, made from the records themselves so that they can't drift apart; and of questions."""
+"""Schemas of request bodies and of responses. Those of responses are made from the records themselves, so that the two
+can't drift apart; descriptions of fields come from the docstrings."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import re
+import sys
 import types
 import typing
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model
-from pydantic import Strict as Lax
+from fastapi import Path, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
 
 from retrieval.records.codec import fields as fields_of
 
-
-def _number(given: Any) -> Any:
-    if isinstance(given, bool | str):
-        raise ValueError("a whole number is asked for")
-    return given
-
-
-LARGEST = 2**53
+MAX_JSON_INT = 2**53
 """JSON carries whole numbers below it everywhere."""
-Id = Annotated[int, Field(ge=0, lt=LARGEST)]
-"""An item's, a cluster's, a decision's, in an address."""
-Named = Annotated[int, Field(ge=0, lt=LARGEST), Lax(False), BeforeValidator(_number)]
-"""The same in JSON, where 1.0 is a whole number; true and "1" are none."""
-Number = Annotated[int, Field(gt=-LARGEST, lt=LARGEST), Lax(False), BeforeValidator(_number)]
+
+
+def _refuse_bool_and_text(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("a whole number is needed")
+    return value
+
+
+ItemId = Annotated[int, Path(alias="item", ge=0, lt=MAX_JSON_INT, description="The item's id.")]
+ClusterId = Annotated[int, Path(alias="cluster", ge=0, lt=MAX_JSON_INT, description="The cluster's id.")]
+DecisionId = Annotated[int, Path(alias="decision", ge=0, lt=MAX_JSON_INT, description="The decision's id.")]
+PageNumber = Annotated[int, Query(ge=1, le=2**31, description="Page number.")]
+Level = Annotated[str, Query(description="A level (coarse, medium, fine), or the name of a clustering.")]
+
+JsonId = Annotated[int, Field(ge=0, lt=MAX_JSON_INT), Strict(False), BeforeValidator(_refuse_bool_and_text)]
+"""An id in JSON, where 1.0 is a whole number; true and "1" are none."""
+JsonInt = Annotated[
+    int, Field(gt=-MAX_JSON_INT, lt=MAX_JSON_INT), Strict(False), BeforeValidator(_refuse_bool_and_text)
+]
+
+
+class RequestBody(BaseModel):
+    """A request body: unknown fields are errors, and no value is taken for one of another type (`true` for 1)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class ResponseBody(BaseModel):
+    """A response body that is no record."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 @cache
-def model(record: type, without: str = "") -> type[BaseModel]:
-    """The shape of a record's `to_dict()`."""
-    fields: dict[str, Any] = {name: (_shape(hint), ...) for name, hint in fields_of(record).items() if name != without}
+def build_model(record: type, without: str = "") -> type[BaseModel]:
+    """Return the schema of a record's `to_dict()`, but for the field `without`."""
+    descriptions = describe_fields(record)
+    fields: dict[str, Any] = {
+        name: (Annotated[_convert_type(hint), Field(description=descriptions.get(name))], ...)
+        for name, hint in fields_of(record).items()
+        if name != without
+    }
     return create_model(record.__name__, __doc__=record.__doc__, **fields)
 
 
-def _shape(hint: Any) -> Any:
-    """Records as models, tuples as lists."""
+def _convert_type(hint: Any) -> Any:
+    """Return the type with records as models and tuples as lists."""
     if dataclasses.is_dataclass(hint):
-        return model(hint)  # type: ignore[arg-type]
+        return build_model(hint)  # type: ignore[arg-type]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return list[_shape(arguments[0])]  # type: ignore[misc]
+        return list[_convert_type(arguments[0])]  # type: ignore[misc]
     if origin in (types.UnionType, typing.Union):
-        return typing.Union[tuple(_shape(one) for one in arguments)]  # noqa: UP007
+        return typing.Union[tuple(_convert_type(argument) for argument in arguments)]  # noqa: UP007
     return hint
 
 
-def described(name: str, base: type[BaseModel] = BaseModel, **fields: Any) -> type[BaseModel]:
-    """An answer of these fields, and those of `base`."""
+def build_answer(name: str, base: type[BaseModel] = ResponseBody, **fields: Any) -> type[BaseModel]:
+    """Return the schema of a response with these fields beside those of `base`."""
     shapes: dict[str, Any] = {field: (kind, ...) for field, kind in fields.items()}
     return create_model(name, __base__=base, **shapes)
 
 
-def several(name: str, record: type, **more: Any) -> type[BaseModel]:
-    """An answer that is a list of records under a name, with further fields."""
-    fields: dict[str, Any] = {name: list[model(record)], **more}  # type: ignore[misc]
-    return described(f"{record.__name__}List", **fields)
+def build_list(name: str, record: type, description: str, **fields: Any) -> type[BaseModel]:
+    """Return the schema of a response that is a list of records in the field `name`, with further fields."""
+    records: Any = Annotated[list[build_model(record)], Field(description=description)]  # type: ignore[misc]
+    return build_answer(f"{record.__name__}List", **{name: records}, **fields)
 
 
-class Strict(BaseModel):
-    """A question: fields that nobody knows are errors, and nothing is taken for something else (`true` for 1)."""
+# ---- descriptions of fields
 
-    model_config = {"extra": "forbid", "strict": True}
+_NAMED = re.compile(r"((?:`\w+`(?:, | and )?)+): ")
+
+
+def describe_fields(record: type) -> dict[str, str]:
+    """Return what the docstrings of a class say of its fields: the string below a field, else the words that follow
+    `name`: in the docstring of the class."""
+    descriptions: dict[str, str] = {}
+    for base in reversed(record.__mro__[:-1]):
+        descriptions |= _read_class_docstring(base.__doc__ or "") | _read_attribute_docstrings(base)
+    return descriptions
+
+
+def _read_class_docstring(docstring: str) -> dict[str, str]:
+    """Split "`a`, `b`: text; `c`: text." into its fields."""
+    parts = _NAMED.split(" ".join(docstring.split()))
+    descriptions: dict[str, str] = {}
+    for names, text in zip(parts[1::2], parts[2::2], strict=True):
+        sentence = text.rstrip(" .;-")
+        for name in re.findall(r"\w+", names.replace(" and ", " ")):
+            descriptions[name] = f"{sentence[:1].upper()}{sentence[1:]}."
+    return descriptions
+
+
+@cache
+def _read_attribute_docstrings(cls: type) -> dict[str, str]:
+    """Return the strings below the fields of a class, as its source has them."""
+    try:
+        tree = _parse_module(cls.__module__)
+    except (OSError, KeyError, TypeError):  # no source beside the bytecode, or a class without one
+        return {}
+    body = next((node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__), [])
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    }
+
+
+@cache
+def _parse_module(name: str) -> ast.Module:
+    return ast.parse(inspect.getsource(sys.modules[name]))

@@ -1,4 +1,4 @@
-"""How a collection is served."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -10,72 +10,86 @@ from indexers.errors import BadSetting
 
 STATIC = Path(__file__).parent / "static"
 """The page's files."""
-LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""The names by which a browser on this machine asks."""
-TOKEN = 16
-"""Letters of a token at least."""
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""The host names that a browser on this machine uses."""
+MIN_TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """`host`, `port`: where it listens. `read_token`, `write_token`: who has the first may ask, who has the second may
-    change too; without any, everybody on this machine may ask, and the page and programs on it may change. `hosts`:
-    further names by which it is asked for (behind a proxy). `allow`: folders whose pictures may be added by their
-    paths. `watch`: folders that are kept indexed. `max_upload`: bytes of a request, `max_pixels`: of a
-    picture in it, `patience`: seconds that its body may take, beside those that its size explains. `origins`: pages
-    elsewhere that may ask (CORS)."""
+class ServerSettings:
+    """How a collection is served, and to whom."""
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = 8601
+    """0: any that is free."""
     read_token: str | None = field(default=None, repr=False)
+    """A token for read access. Without any token, everybody on this machine may read, and the page and programs on it
+    may change."""
     write_token: str | None = field(default=None, repr=False)
+    """A token for read and write access."""
     hosts: tuple[str, ...] = ()
+    """Further host names that requests may use (behind a proxy)."""
     allow: tuple[Path, ...] = ()
+    """Folders whose pictures may be added by path."""
     watch: tuple[Path, ...] = ()
+    """Folders that are kept indexed."""
     max_upload: int = 64 * 2**20
+    """The most bytes that a request may have."""
     max_pixels: int = 50_000_000
-    patience: float = 30.0
+    """The most pixels that a picture in a request may have."""
+    body_seconds: float = 30.0
+    """The time that a body may take, beside the time that its size explains."""
     origins: tuple[str, ...] = ()
+    """Origins of other pages that may send requests (CORS)."""
 
     @property
-    def guarded(self) -> bool:
-        """Whether tokens are asked for."""
+    def has_tokens(self) -> bool:
+        """Return True if requests need a token."""
         return self.read_token is not None or self.write_token is not None
 
     @property
-    def names(self) -> frozenset[str]:
-        """The hosts that a request may ask for: others are a page elsewhere whose name was bent to this machine."""
-        return LOCAL | {self.host, *self.hosts}
+    def host_names(self) -> frozenset[str]:
+        """Return the host names that a request may use. Any other belongs to a page elsewhere that resolves its own
+        name to this machine (DNS rebinding)."""
+        return LOOPBACK_HOSTS | {self.host, *self.hosts}
 
-    def knows(self, host: str) -> bool:
-        """Whether it may be asked for by that name. Where it can be reached from other machines, by any number too:
-        those can't be bent."""
-        return host in self.names or (not is_loopback(self.host) and is_number(host))
+    def allows_host(self, host: str) -> bool:
+        """Return True if a request may use that host name. A server that other machines can reach accepts any IP
+        address too, since addresses can't be rebound."""
+        return host in self.host_names or (not is_loopback(self.host) and is_ip_address(host))
 
     def check(self, collection: Path) -> None:
-        """Raises BadSetting: it would listen beyond this machine without a token; a token is too short; a folder is
-        none, or holds the collection, whose thumbnails would be taken for pictures."""
-        if not is_loopback(self.host) and not self.guarded:
+        """Check the settings for the collection that lies in a folder. Raises BadSetting if the server would listen
+        beyond this machine without a token, a token is too short, or an allowed or watched folder does not exist or
+        holds the collection, whose thumbnails would be taken for pictures."""
+        if not is_loopback(self.host) and not self.has_tokens:
             raise BadSetting(
                 f"{self.host} can be reached from other machines, and no token is set; set --write-token (and "
                 "--read-token), or listen on 127.0.0.1"
             )
         for name, token in (("read", self.read_token), ("write", self.write_token)):
-            if token is not None and (len(token) < TOKEN or not token.isascii() or not token.isprintable()):
-                raise BadSetting(f"the {name} token is shorter than {TOKEN} plain letters and digits")
+            if token is not None and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
+                raise BadSetting(
+                    f"the {name} token is shorter than {MIN_TOKEN_LENGTH} characters or has others than plain letters, "
+                    "digits and signs; choose another"
+                )
         for folder in (*self.allow, *self.watch):
             if not folder.is_dir():
-                raise BadSetting(f"{folder} is no folder")
+                raise BadSetting(f"{folder} is not a folder")
             if collection.resolve().is_relative_to(folder.resolve()):
-                raise BadSetting(f"the collection lies in {folder}, whose pictures it is to hold; keep it elsewhere")
+                raise BadSetting(
+                    f"the collection lies in {folder}, so its own files would be indexed; keep it elsewhere"
+                )
 
 
 def is_loopback(host: str) -> bool:
-    return host == "localhost" or (is_number(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
+    """Return True if only this machine can reach that address."""
+    return host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
 
 
-def is_number(host: str) -> bool:
-    """An IP address."""
+def is_ip_address(host: str) -> bool:
+    """Return True for an IP address, with or without brackets."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

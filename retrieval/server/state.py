@@ -1,4 +1,4 @@
-"""What the routes work with."""
+"""The objects that the routes share."""
 
 from __future__ import annotations
 
@@ -11,51 +11,62 @@ from fastapi import Depends, Request
 
 from indexers.types import Limits
 from retrieval import Collection
-from retrieval.server.job_kinds import doers
-from retrieval.server.job_queue import Jobs
+from retrieval.server.job_kinds import build_job_functions
+from retrieval.server.job_queue import JobQueue
 from retrieval.server.metrics import Metrics
-from retrieval.server.pictures import Added, Decoder, Thumbnails, Uploads
-from retrieval.server.settings import Served
-from retrieval.server.watch import watch
+from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads
+from retrieval.server.settings import ServerSettings
+from retrieval.server.watch import watch_folders
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of one application. `leaving`: the server is about to end."""
+    """What one application works with. `stopping` is set when the server is about to end."""
 
     collection: Collection
-    served: Served
+    settings: ServerSettings
     metrics: Metrics
     decoder: Decoder
     uploads: Uploads
-    added: Added
+    added_files: AddedFiles
     thumbnails: Thumbnails
-    jobs: Jobs
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    jobs: JobQueue
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    def of(cls, collection: Collection, served: Served, metrics: Metrics) -> State:
+    def create(cls, collection: Collection, settings: ServerSettings, metrics: Metrics) -> State:
+        """Put the parts together. From here on the collection decodes pictures in processes of their own."""
         collection.isolate()
-        limits = Limits(served.max_pixels, served.max_upload)
-        decoder = Decoder(limits)
-        uploads, added = Uploads(collection.path / "uploads", decoder), Added(collection.path / "pictures", decoder)
-        jobs = Jobs(collection.path / "jobs", doers(collection), partial(watch, served.watch))
-        return cls(collection, served, metrics, decoder, uploads, added, Thumbnails(collection, decoder), jobs)
+        decoder = Decoder(Limits(settings.max_pixels, settings.max_upload))
+        jobs = JobQueue(
+            collection.path / "jobs", build_job_functions(collection), partial(watch_folders, settings.watch)
+        )
+        return cls(
+            collection,
+            settings,
+            metrics,
+            decoder,
+            Uploads(collection.path / "uploads", decoder),
+            AddedFiles(collection.path / "pictures", decoder),
+            Thumbnails(collection, decoder),
+            jobs,
+        )
 
     def close(self) -> None:
+        """End the jobs and the processes that decode. The collection stays open."""
         self.jobs.close()
         self.decoder.close()
 
 
-async def _state(request: Request) -> State:  # (what is not async costs a hop to another thread)
-    found: State = request.app.state.nearkin
-    return found
+async def _get_state(request: Request) -> State:  # (async, since FastAPI runs other dependencies in a thread)
+    state: State = request.app.state.nearkin
+    return state
 
 
-async def _collection(request: Request) -> Collection:
-    found: Collection = request.app.state.nearkin.collection
-    return found
+async def _get_collection(request: Request) -> Collection:
+    collection: Collection = request.app.state.nearkin.collection
+    return collection
 
 
-With = Annotated[State, Depends(_state)]
-Ours = Annotated[Collection, Depends(_collection)]
+StateDep = Annotated[State, Depends(_get_state)]
+CollectionDep = Annotated[Collection, Depends(_get_collection)]

@@ -7,47 +7,47 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrieval.server.job_queue import Jobs
+from retrieval.server.job_queue import JobQueue
 
 log = logging.getLogger("nearkin.server")
 
-QUIET, STEP = 1500, 250
-"""Milliseconds: changes that come together are one, for so long at most; after such a pause they are over."""
-AGAIN = 5.0
-"""Seconds until a folder that can't be watched (a disk that is gone) is tried again."""
+MAX_DELAY_MS, PAUSE_MS = 1500, 250
+"""Changes are collected until nothing changes for the pause, but for no longer than the delay."""
+RETRY_SECONDS = 5.0
+"""Time until a folder that can't be watched (its disk is gone) is tried again."""
 
 
-def watch(folders: Sequence[Path], jobs: Jobs, closing: threading.Event) -> None:
+def watch_folders(folders: Sequence[Path], jobs: JobQueue, closing: threading.Event) -> None:
     """Index the folders, and again those in which something changes, in a thread of its own until `closing` is set."""
     if folders:
-        threading.Thread(target=_follow, args=(folders, jobs, closing), name="nearkin-watch", daemon=True).start()
+        threading.Thread(target=_run_watcher, args=(folders, jobs, closing), name="nearkin-watch", daemon=True).start()
 
 
-def _follow(folders: Sequence[Path], jobs: Jobs, closing: threading.Event) -> None:
+def _run_watcher(folders: Sequence[Path], jobs: JobQueue, closing: threading.Event) -> None:
     while not closing.is_set():
         try:
-            _look(folders, jobs, closing)
-        except Exception as error:  # whatever it is, the folders are looked at again
-            log.warning("the folders can't be watched just now: %s", error)
-            closing.wait(AGAIN)
+            _queue_changes(folders, jobs, closing)
+        except Exception as error:  # whatever it is, watching goes on
+            log.warning("cannot watch the folders, trying again in %g s: %s", RETRY_SECONDS, error)
+            closing.wait(RETRY_SECONDS)
 
 
-def _look(folders: Sequence[Path], jobs: Jobs, closing: threading.Event) -> None:
-    from watchfiles import watch as changes
+def _queue_changes(folders: Sequence[Path], jobs: JobQueue, closing: threading.Event) -> None:
+    from watchfiles import watch
 
-    places = [str(folder.resolve()) for folder in folders]
-    known = False  # first all, once changes are noticed: so none is missed
-    for found in changes(
-        *places,
+    paths = [str(folder.resolve()) for folder in folders]
+    indexed = False  # the first round indexes all folders once changes are noticed, so that none is missed
+    for changes in watch(
+        *paths,
         stop_event=closing,
-        debounce=QUIET,
-        step=STEP,
-        rust_timeout=STEP,
+        debounce=MAX_DELAY_MS,
+        step=PAUSE_MS,
+        rust_timeout=PAUSE_MS,
         yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
-        changed = [Path(path) for _, path in found]
-        for place in places:
-            if not known or any(path.is_relative_to(place) for path in changed):
-                jobs.add("add", {"paths": [place], "metadata": None, "sync": True})
-        known = True
+        changed = [Path(path) for _, path in changes]
+        for path in paths:
+            if not indexed or any(file.is_relative_to(path) for file in changed):
+                jobs.add("add", {"paths": [path], "metadata": None, "sync": True})
+        indexed = True

@@ -239,7 +239,7 @@ def test_tokens(collection: Collection) -> None:
 
 
 def test_nobody_answers() -> None:
-    with pytest.raises(Unavailable, match="does not answer"), Client("http://127.0.0.1:9", timeout=2) as client:
+    with pytest.raises(Unavailable, match="does not respond"), Client("http://127.0.0.1:9", timeout=2) as client:
         client.count()
 
 

@@ -8,13 +8,22 @@ import pytest
 from PIL import Image
 
 from indexers import errors
-from retrieval.client.http import NotAllowed, ServerFault, content, filtered, ids, numbers, problem, safe
+from retrieval.client.http import (
+    NotAllowed,
+    ServerFault,
+    build_error,
+    encode_filter,
+    quote_segment,
+    read_picture,
+    to_cluster_ids,
+    to_list,
+)
 from tests.support.serving import png
 
 
 def told(status: int, kind: str | None = None) -> errors.NearkinError:
     said = {"type": f"urn:nearkin:{kind}", "detail": "why"}
-    return problem(httpx.Response(status, json=said) if kind else httpx.Response(status, text="<html>"))
+    return build_error(httpx.Response(status, json=said) if kind else httpx.Response(status, text="<html>"))
 
 
 @pytest.mark.parametrize(
@@ -38,17 +47,17 @@ def test_problems_become_the_errors_of_the_library(status: int, kind: str | None
 
 
 def test_what_is_sent_of_a_picture() -> None:
-    assert content(png("red")) == png("red")
-    assert content(Image.new("RGB", (4, 3))).startswith(b"\x89PNG")
-    assert content(np.zeros((3, 4, 3), np.uint8)).startswith(b"\x89PNG")
+    assert read_picture(png("red")) == png("red")
+    assert read_picture(Image.new("RGB", (4, 3))).startswith(b"\x89PNG")
+    assert read_picture(np.zeros((3, 4, 3), np.uint8)).startswith(b"\x89PNG")
     with pytest.raises(errors.BadQuery, match="a picture is"):
-        content(7)
+        read_picture(7)
     with pytest.raises(errors.UnreadablePicture):
-        content("no\0where")
+        read_picture("no\0where")
 
 
 def test_small_things() -> None:
-    assert numbers(np.ones(2, np.float32)) == [1.0, 1.0]
-    assert (ids(None), ids(3), ids([1, 2])) == (None, [3], [1, 2])
-    assert (filtered(None), filtered({"a": 1})) == (None, '{"a": 1}')
-    assert safe("a/../b?c") == "a%2F..%2Fb%3Fc"
+    assert to_list(np.ones(2, np.float32)) == [1.0, 1.0]
+    assert (to_cluster_ids(None), to_cluster_ids(3), to_cluster_ids([1, 2])) == (None, [3], [1, 2])
+    assert (encode_filter(None), encode_filter({"a": 1})) == (None, '{"a": 1}')
+    assert quote_segment("a/../b?c") == "a%2F..%2Fb%3Fc"

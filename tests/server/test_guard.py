@@ -8,8 +8,8 @@ import pytest
 
 from indexers.errors import BadSetting
 from retrieval import Collection
-from retrieval.server import Served
-from retrieval.server.guard import hostname
+from retrieval.server import ServerSettings
+from retrieval.server.guard import strip_port
 from retrieval.server.settings import is_loopback
 from tests.support.serving import HERE, READ, WRITE, asking, png
 
@@ -19,7 +19,7 @@ from tests.support.serving import HERE, READ, WRITE, asking, png
     [("localhost:80", "localhost"), ("[::1]:80", "[::1]"), ("LocalHost", "localhost"), ("", ""), ("[::1", "[")],
 )
 def test_names_without_ports(host: str, name: str) -> None:
-    assert hostname(host) == name
+    assert strip_port(host) == name
 
 
 @pytest.mark.parametrize(
@@ -38,30 +38,30 @@ def test_what_is_this_machine(host: str, here: bool) -> None:
 
 
 def test_settings_that_are_refused(tmp_path: Path) -> None:
-    wrong: dict[str, Served] = {
-        "no token is set": Served("0.0.0.0"),
-        "shorter than 16": Served(write_token="short"),
-        "plain letters": Served(read_token="ä" * 20),
-        "is no folder": Served(allow=(tmp_path / "none",)),
-        "the collection lies in": Served(watch=(tmp_path,)),
+    wrong: dict[str, ServerSettings] = {
+        "no token is set": ServerSettings("0.0.0.0"),
+        "shorter than 16": ServerSettings(write_token="short"),
+        "plain letters": ServerSettings(read_token="ä" * 20),
+        "is not a folder": ServerSettings(allow=(tmp_path / "none",)),
+        "the collection lies in": ServerSettings(watch=(tmp_path,)),
     }
     for reason, served in wrong.items():
         with pytest.raises(BadSetting, match=reason):
             served.check(tmp_path / "collection")
-    Served("0.0.0.0", write_token=WRITE).check(tmp_path)
+    ServerSettings("0.0.0.0", write_token=WRITE).check(tmp_path)
 
 
 def test_tokens_are_not_shown() -> None:
-    assert WRITE not in repr(Served(read_token=WRITE, write_token=WRITE))
+    assert WRITE not in repr(ServerSettings(read_token=WRITE, write_token=WRITE))
 
 
 def test_beyond_this_machine_it_may_be_asked_for_by_number_and_by_names_of_ours() -> None:
-    served = Served("0.0.0.0", write_token=WRITE, hosts=("photos.example",))
-    assert served.knows("192.168.1.7")
-    assert served.knows("[fe80::1]")
-    assert served.knows("photos.example")
-    assert not served.knows("evil.example")
-    assert not Served().knows("192.168.1.7")
+    served = ServerSettings("0.0.0.0", write_token=WRITE, hosts=("photos.example",))
+    assert served.allows_host("192.168.1.7")
+    assert served.allows_host("[fe80::1]")
+    assert served.allows_host("photos.example")
+    assert not served.allows_host("evil.example")
+    assert not ServerSettings().allows_host("192.168.1.7")
 
 
 def test_every_answer_says_what_a_browser_must_not_do(filled: Collection) -> None:

@@ -94,7 +94,7 @@ def collection(place: Path) -> Iterator[Collection]:
 
 @pytest.fixture(scope="module")
 def client(collection: Collection, place: Path) -> Iterator[TestClient]:
-    with asking(collection, allow=(place / "allowed",), max_upload=2**20, patience=1.0) as made:
+    with asking(collection, allow=(place / "allowed",), max_upload=2**20, body_seconds=1.0) as made:
         yield made
 
 
@@ -392,8 +392,8 @@ def test_answers_hold_no_headers_of_the_askers(running: Running) -> None:
 
 @pytest.fixture
 def impatient(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(protocol, "HEADERS", 0.5)
-    with listening(collection, patience=0.5) as url:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.5)
+    with listening(collection, body_seconds=0.5) as url:
         yield url
 
 

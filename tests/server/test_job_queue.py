@@ -15,8 +15,8 @@ import pytest
 
 from indexers.errors import BadQuery
 from retrieval.records.reports import ENDED, Job
-from retrieval.server import job_queue as work
-from retrieval.server.job_queue import JobNotFound, Jobs, TooManyJobs, Watch
+from retrieval.server import job_queue
+from retrieval.server.job_queue import JobNotFound, JobQueue, ReportProgress, TooManyJobs
 from tests.support.serving import ROOT, until
 
 
@@ -27,11 +27,11 @@ class Doing:
         self.begun: list[Any] = []
         self.go = threading.Event()
 
-    def quick(self, asked: Any, watch: Watch) -> Any:
+    def quick(self, asked: Any, watch: ReportProgress) -> Any:
         self.begun.append(asked)
         return {"got": asked}
 
-    def patient(self, asked: Any, watch: Watch) -> Any:
+    def patient(self, asked: Any, watch: ReportProgress) -> Any:
         self.begun.append(asked)
         count = 0
         while not self.go.wait(0.02):
@@ -39,7 +39,7 @@ class Doing:
             watch(count, None, "waiting")
         return {}
 
-    def wrong(self, asked: Any, watch: Watch) -> Any:
+    def wrong(self, asked: Any, watch: ReportProgress) -> Any:
         raise BadQuery("no such thing") if asked.get("ours") else RuntimeError("secret")
 
 
@@ -48,36 +48,36 @@ def doing() -> Doing:
     return Doing()
 
 
-def jobs_of(folder: Path, doing: Doing, **more: Any) -> Jobs:
-    return Jobs(folder, {"quick": doing.quick, "patient": doing.patient, "wrong": doing.wrong}, **more)
+def jobs_of(folder: Path, doing: Doing, **more: Any) -> JobQueue:
+    return JobQueue(folder, {"quick": doing.quick, "patient": doing.patient, "wrong": doing.wrong}, **more)
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, doing: Doing) -> Iterator[Jobs]:
+def jobs(tmp_path: Path, doing: Doing) -> Iterator[JobQueue]:
     made = jobs_of(tmp_path / "jobs", doing)
     made.start()
     yield made
     made.close()
 
 
-def ended(jobs: Jobs, job: Job) -> Job:
+def ended(jobs: JobQueue, job: Job) -> Job:
     found: Job = until(lambda: (now := jobs.get(job.id)).state in ENDED and now)
     return found
 
 
-def running(jobs: Jobs, job: Job) -> Job:
+def running(jobs: JobQueue, job: Job) -> Job:
     found: Job = until(lambda: (now := jobs.get(job.id)).state == "running" and now)
     return found
 
 
-def test_jobs_are_done_in_turn(jobs: Jobs, doing: Doing) -> None:
+def test_jobs_are_done_in_turn(jobs: JobQueue, doing: Doing) -> None:
     asked = [jobs.add("quick", {"number": number}) for number in range(5)]
     assert [ended(jobs, one).report for one in asked] == [{"got": {"number": number}} for number in range(5)]
     assert [one["number"] for one in doing.begun] == [0, 1, 2, 3, 4]
-    assert [one.id for one in jobs.all()] == [one.id for one in reversed(asked)]
+    assert [one.id for one in jobs.list_jobs()] == [one.id for one in reversed(asked)]
 
 
-def test_progress_is_told_while_it_runs(jobs: Jobs, doing: Doing) -> None:
+def test_progress_is_told_while_it_runs(jobs: JobQueue, doing: Doing) -> None:
     job = jobs.add("patient", {})
     shown = until(lambda: (now := jobs.get(job.id)).done > 1 and now)
     assert (shown.state, shown.total, shown.what, shown.tries) == ("running", None, "waiting", 1)
@@ -85,7 +85,7 @@ def test_progress_is_told_while_it_runs(jobs: Jobs, doing: Doing) -> None:
     assert ended(jobs, job).state == "done"
 
 
-def test_a_running_job_is_cancelled_and_keeps_what_it_did(jobs: Jobs) -> None:
+def test_a_running_job_is_cancelled_and_keeps_what_it_did(jobs: JobQueue) -> None:
     job = jobs.add("patient", {})
     until(lambda: jobs.get(job.id).done)
     jobs.cancel(job.id)
@@ -93,7 +93,7 @@ def test_a_running_job_is_cancelled_and_keeps_what_it_did(jobs: Jobs) -> None:
     assert ended(jobs, job).done > 0
 
 
-def test_a_waiting_job_is_cancelled_at_once_and_never_begun(jobs: Jobs, doing: Doing) -> None:
+def test_a_waiting_job_is_cancelled_at_once_and_never_begun(jobs: JobQueue, doing: Doing) -> None:
     first, second = jobs.add("patient", {}), jobs.add("quick", {"never": True})
     assert jobs.cancel(second.id).state == "cancelled"
     doing.go.set()
@@ -102,18 +102,18 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_begun(jobs: Jobs, doing: D
     assert {"never": True} not in doing.begun
 
 
-def test_cancelling_what_has_ended_changes_nothing(jobs: Jobs) -> None:
+def test_cancelling_what_has_ended_changes_nothing(jobs: JobQueue) -> None:
     job = ended(jobs, jobs.add("quick", {}))
     assert jobs.cancel(job.id) == job
 
 
-def test_what_waits_already_is_not_asked_for_twice(jobs: Jobs, doing: Doing) -> None:
+def test_what_waits_already_is_not_asked_for_twice(jobs: JobQueue, doing: Doing) -> None:
     jobs.add("patient", {})
     assert jobs.add("quick", {"a": [1]}).id == jobs.add("quick", {"a": [1]}).id != jobs.add("quick", {"a": [2]}).id
     doing.go.set()
 
 
-def test_an_error_of_ours_is_told_and_another_only_to_the_log(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_ours_is_told_and_another_only_to_the_log(jobs: JobQueue, caplog: pytest.LogCaptureFixture) -> None:
     assert ended(jobs, jobs.add("wrong", {"ours": True})).error == "no such thing"
     other = ended(jobs, jobs.add("wrong", {}))
     assert other.state == "failed"
@@ -122,25 +122,25 @@ def test_an_error_of_ours_is_told_and_another_only_to_the_log(jobs: Jobs, caplog
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 24, "0" * 23 + "\n", "\ud800"])
-def test_a_job_that_is_not_there(jobs: Jobs, name: str) -> None:
+def test_a_job_that_is_not_there(jobs: JobQueue, name: str) -> None:
     with pytest.raises(JobNotFound):
         jobs.get(name)
 
 
 def test_only_so_many_wait(tmp_path: Path, doing: Doing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "WAITING", 3)
+    monkeypatch.setattr(job_queue, "MAX_WAITING", 3)
     jobs = jobs_of(tmp_path, doing)
     for number in range(3):
         jobs.add("quick", {"number": number})
-    with pytest.raises(TooManyJobs, match="3 jobs wait already"):
+    with pytest.raises(TooManyJobs, match="3 jobs are waiting"):
         jobs.add("quick", {})
 
 
-def test_only_so_many_are_remembered(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "KEPT", 2)
+def test_only_so_many_are_remembered(jobs: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_queue, "MAX_FINISHED", 2)
     asked = [ended(jobs, jobs.add("quick", {"number": number})) for number in range(6)]
-    until(lambda: len(jobs.all()) <= 3)
-    assert jobs.all()[0].id == asked[-1].id
+    until(lambda: len(jobs.list_jobs()) <= 3)
+    assert jobs.list_jobs()[0].id == asked[-1].id
     assert len(list((tmp_path / "jobs").glob("*.json"))) <= 3
 
 
@@ -157,7 +157,7 @@ def test_a_closed_server_leaves_its_job_to_the_next(tmp_path: Path, doing: Doing
     second.close()
 
 
-def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: Jobs, tmp_path: Path, doing: Doing) -> None:
+def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: JobQueue, tmp_path: Path, doing: Doing) -> None:
     ended(jobs, jobs.add("quick", {}))  # so that it is this one that does them
     other = jobs_of(tmp_path / "jobs", Doing())
     other.start()
@@ -176,11 +176,11 @@ def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: Jobs, tmp_path:
 KILLED = """
 import sys, time
 from pathlib import Path
-from retrieval.server.job_queue import Jobs
+from retrieval.server.job_queue import JobQueue
 def slow(asked, watch):
     print("begun", flush=True)
     time.sleep(60)
-jobs = Jobs(Path(sys.argv[1]), {"slow": slow})
+jobs = JobQueue(Path(sys.argv[1]), {"slow": slow})
 if len(sys.argv) > 2:
     jobs.add("slow", {})
 jobs.start()
@@ -203,26 +203,26 @@ def killed(folder: Path, *more: str) -> None:
 
 def test_a_job_that_kills_its_server_is_given_up(tmp_path: Path, doing: Doing) -> None:
     killed(tmp_path, "add")
-    for _ in range(work.TRIES - 1):
+    for _ in range(job_queue.MAX_TRIES - 1):
         killed(tmp_path)
-    jobs = Jobs(tmp_path, {"slow": doing.quick})
+    jobs = JobQueue(tmp_path, {"slow": doing.quick})
     jobs.start()
-    job = ended(jobs, jobs.all()[0])
-    assert (job.state, job.error) == ("failed", "the server ended 3 times while it was at this")
+    job = ended(jobs, jobs.list_jobs()[0])
+    assert (job.state, job.error) == ("failed", "the server ended 3 times while running this job")
     assert not doing.begun
     jobs.close()
 
 
-def test_files_that_are_no_jobs_are_passed_over(jobs: Jobs, tmp_path: Path) -> None:
+def test_files_that_are_no_jobs_are_passed_over(jobs: JobQueue, tmp_path: Path) -> None:
     (tmp_path / "jobs" / f"{'1' * 24}.json").write_text("{")
     (tmp_path / "jobs" / f"{'2' * 24}.json").write_text(json.dumps({"unknown": 1}))
     assert ended(jobs, jobs.add("quick", {})).state == "done"
-    assert len(jobs.all()) == 1
+    assert len(jobs.list_jobs()) == 1
 
 
 def test_the_leader_is_told_so(tmp_path: Path, doing: Doing) -> None:
     led = threading.Event()
-    jobs = jobs_of(tmp_path, doing, leading=lambda jobs, closing: led.set())
+    jobs = jobs_of(tmp_path, doing, on_leading=lambda jobs, closing: led.set())
     jobs.start()
     assert led.wait(10)
     jobs.close()

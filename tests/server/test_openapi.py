@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from retrieval import Collection
-from retrieval.server import Served, application
+from retrieval.server import ServerSettings, create_app
 from tests.support import pictures
 from tests.support.serving import HERE, READ, WRITE, asking, png
 
@@ -86,8 +86,8 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
 def test_records_are_described_by_their_own_fields(document: Any) -> None:
     schemas = document["components"]["schemas"]
     assert "evidence" in schemas["Pair"]["properties"]
-    assert "path" not in schemas["Serving"]["properties"]
-    assert {"items", "server"} <= set(schemas["Serving"]["required"])
+    assert "path" not in schemas["ServedInfo"]["properties"]
+    assert {"items", "server"} <= set(schemas["ServedInfo"]["required"])
     assert "change number" in str(schemas["HitList"]) or "as_of" in schemas["HitList"]["properties"]
 
 
@@ -240,7 +240,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Of a collection of its own, since what is done to it is anybody's guess."""
     place = tmp_path_factory.mktemp("conforming")
     with filled(place) as made:
-        app = application(made, Served(hosts=("testserver",), allow=(place / "pictures",)))
+        app = create_app(made, ServerSettings(hosts=("testserver",), allow=(place / "pictures",)))
 
         async def requests(scope: Any, receive: Any, send: Any) -> None:
             """Its life is the test client's."""
@@ -252,7 +252,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                 await send({"type": f"lifespan.{what}.complete"})
 
         with TestClient(app):
-            app.state.nearkin.leaving.set()  # else streams of events never end
+            app.state.nearkin.stopping.set()  # else streams of events never end
             yield schemathesis.openapi.from_asgi("/v1/openapi.json", requests, config=CONFIG)
 
 

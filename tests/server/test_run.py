@@ -20,7 +20,7 @@ from PIL import Image
 
 from indexers.errors import BadSetting, CollectionNotFound
 from retrieval import Collection
-from retrieval.server import Served, serve
+from retrieval.server import ServerSettings, serve
 from tests.support.serving import HERE, READ, ROOT, RUN, WRITE, Running, finished, painted, png, until
 
 
@@ -207,15 +207,15 @@ def test_it_does_not_listen_beyond_this_machine_without_a_token(place: Path) -> 
 
 def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) -> None:
     with pytest.raises(CollectionNotFound):
-        serve(tmp_path / "none", Served())
+        serve(tmp_path / "none", ServerSettings())
     with pytest.raises(BadSetting, match="workers"):
-        serve(place, Served(), workers=0)
+        serve(place, ServerSettings(), workers=0)
     with pytest.raises(BadSetting, match="log_format"):
-        serve(place, Served(), log_format="xml")
+        serve(place, ServerSettings(), log_format="xml")
     with pytest.raises(BadSetting, match="the collection lies in"):
-        serve(place, Served(watch=(tmp_path,)))
+        serve(place, ServerSettings(watch=(tmp_path,)))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(BadSetting, match="can't be listened on"):
-            serve(place, Served(port=taken.getsockname()[1]))
+        with pytest.raises(BadSetting, match="cannot listen on"):
+            serve(place, ServerSettings(port=taken.getsockname()[1]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval import Collection
-from retrieval.server import Served, application
+from retrieval.server import ServerSettings, create_app
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -29,7 +29,7 @@ def serving(folder: Path, embedder: Any = None, **how: Any) -> Iterator[Running]
     import uvicorn
 
     with Collection.open(folder, embedder=embedder) as collection:
-        app = application(collection, Served(**how))
+        app = create_app(collection, ServerSettings(**how))
         asked = uvicorn.Config(app, port=0, ws="none", log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(asked)
         thread = threading.Thread(target=server.run)

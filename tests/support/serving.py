@@ -22,8 +22,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from retrieval import Collection
-from retrieval.server import Served, application
-from retrieval.server.protocol import Patient
+from retrieval.server import ServerSettings, create_app
+from retrieval.server.protocol import TimeoutProtocol
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-c", "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()")
@@ -51,7 +51,7 @@ def painted(folder: Path, count: int) -> Path:
 @contextmanager
 def asking(collection: Collection, *, headers: dict[str, str] | None = None, **served: Any) -> Iterator[TestClient]:
     """A client of an app in this process."""
-    app = application(collection, Served(**served))
+    app = create_app(collection, ServerSettings(**served))
     with TestClient(app, "http://localhost", headers=HERE if headers is None else headers) as client:
         yield client
 
@@ -59,7 +59,9 @@ def asking(collection: Collection, *, headers: dict[str, str] | None = None, **s
 @contextmanager
 def listening(collection: Collection, **served: Any) -> Iterator[str]:
     """The address of a real server in a thread of this process."""
-    config = uvicorn.Config(application(collection, Served(**served)), http=Patient, log_config=None, lifespan="on")
+    config = uvicorn.Config(
+        create_app(collection, ServerSettings(**served)), http=TimeoutProtocol, log_config=None, lifespan="on"
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -1,1 +1,10 @@
-"""The routes of the server, one file a topic."""
+"""The routes of the server, one file a topic. The name of a route's function is the id of its operation in OpenAPI.
+
+- `search`: searching, uploads to search with, what the collection holds
+- `items`: pages of items, their pictures and thumbnails; adding, updating, removing
+- `clusters`: levels, clusters and what is in them, events, outliers, clusterings by name
+- `duplicates`: groups with proof, overlays, decisions
+- `jobs`: long work, and streams of what happens (server-sent events)
+- `health`: liveness, readiness, metrics
+- `page`: the page, the page that shows the OpenAPI document, and the browser's session
+"""

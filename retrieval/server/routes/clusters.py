@@ -1,138 +1,184 @@
-"""Families of pictures, and clusterings by name."""
+"""Clusters of pictures, and clusterings by name."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import ConfigDict
 
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
 from retrieval.clusters.named import check_name, choice_of, parameters_of
 from retrieval.records.reports import Job
-from retrieval.server.responses import answer, refusals
-from retrieval.server.schemas import LARGEST, Id, Number, Strict, model, several
-from retrieval.server.state import Ours, With
+from retrieval.server.responses import answer_json, document_errors
+from retrieval.server.schemas import (
+    MAX_JSON_INT,
+    ClusterId,
+    JsonInt,
+    Level,
+    PageNumber,
+    RequestBody,
+    ResponseBody,
+    build_list,
+    build_model,
+)
+from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["clusters"])
 
-Since = Annotated[int | None, Query(ge=0, lt=LARGEST, description="A change number: what came after it is new.")]
+Since = Annotated[
+    int | None, Query(ge=0, lt=MAX_JSON_INT, description="A change number: what was added after it counts as new.")
+]
+ClusteringName = Annotated[str, Path(alias="name", description="The clustering's name.")]
 
 
-class Name(Strict):
-    """A cluster's name; null takes a given one back."""
+class ClusterName(RequestBody):
+    """A name for a cluster."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "boats"}]})
 
     name: str | None
+    """The new name; null restores the automatic one."""
 
 
-class Making(Strict):
-    """A clustering to be made: see Collection.make_clustering."""
+class ClusteringRequest(RequestBody):
+    """A clustering to make."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "rooms", "method": "kmeans", "k": 12}]})
 
     name: str
+    """The clustering's name, by which `level` finds it; a known name is made again."""
     method: str = "kmeans"
-    k: Number | None = None
+    """The clustering algorithm: kmeans, density, or another that `nearkin cluster --help` names."""
+    k: JsonInt | None = None
+    """The number of clusters."""
     threshold: float | None = None
+    """The distance at which clusters are no longer merged."""
     settings: dict[str, Any] | None = None
-    sample: Number | None = None
+    """Further parameters of the method."""
+    sample: JsonInt | None = None
+    """Learn from a sample of that many items."""
     once_per_copy: bool = False
+    """Learn from near-identical items only once."""
     without_outliers: float = 0.0
+    """The share of items, farthest from all others, that is left out of learning."""
 
 
-class Levels(BaseModel):
-    """What `level` may be."""
+class Levels(ResponseBody):
+    """The values that `level` may have."""
 
     levels: list[str]
+    """The tree's levels, coarse to fine, then the names of clusterings."""
 
 
 @router.get("/levels", response_model=Levels)
-def levels(collection: Ours) -> Response:
-    """The tree's levels, coarse to fine, then clusterings by name."""
-    return answer({"levels": [*LEVELS, *(one.name for one in collection.clusterings())]})
+def list_levels(collection: CollectionDep) -> Response:
+    """Return the tree's levels, coarse to fine, then the names of clusterings."""
+    return answer_json({"levels": [*LEVELS, *(clustering.name for clustering in collection.clusterings())]})
 
 
-@router.get("/clusters", response_model=model(Clusters), responses=refusals(400))
-def clusters(
-    collection: Ours,
-    level: str | None = None,
-    count: Annotated[int | None, Query(gt=-LARGEST, lt=LARGEST)] = None,
-    threshold: float | None = None,
+@router.get("/clusters", response_model=build_model(Clusters), responses=document_errors(400))
+def list_clusters(
+    collection: CollectionDep,
+    level: Annotated[
+        str | None, Query(description="A level (coarse, medium, fine), or the name of a clustering.")
+    ] = None,
+    count: Annotated[
+        int | None,
+        Query(gt=-MAX_JSON_INT, lt=MAX_JSON_INT, description="Cut the tree into about that many clusters instead."),
+    ] = None,
+    threshold: Annotated[float | None, Query(description="Cut the tree at that similarity instead.")] = None,
     since: Since = None,
-    loose: str = "apart",
+    loose: Annotated[
+        str, Query(description="apart: leave loose items out; nearest: count each to its nearest cluster.")
+    ] = "apart",
 ) -> Response:
-    """The clusters of a level, or of a cut of the tree."""
-    cut = count is not None or threshold is not None
-    found = (
-        collection.cut(count, threshold) if cut else collection.clusters(level or "medium", loose=loose, since=since)
-    )
-    return answer(found)
+    """Return the clusters of a level, or of a cut of the tree, the largest first."""
+    if count is not None or threshold is not None:
+        return answer_json(collection.cut(count, threshold))
+    return answer_json(collection.clusters(level or "medium", loose=loose, since=since))
 
 
-@router.get("/clusters/loose", response_model=several("loose", Loose), responses=refusals(400))
-def loose(collection: Ours, level: str = "medium", page: Annotated[int, Query(ge=1, le=2**31)] = 1) -> Response:
-    """What is in no cluster of a level, a hundred on a page."""
-    return answer({"loose": [one.to_dict() for one in collection.loose(level, page=page)]})
+@router.get(
+    "/clusters/loose",
+    response_model=build_list("loose", Loose, "The items, in order of id."),
+    responses=document_errors(400),
+)
+def list_loose_items(collection: CollectionDep, level: Level = "medium", page: PageNumber = 1) -> Response:
+    """Return the items that are in no cluster of a level, 100 a page."""
+    return answer_json({"loose": [item.to_dict() for item in collection.loose(level, page=page)]})
 
 
-@router.get("/clusters/{cluster}", response_model=model(Cluster), responses=refusals(404))
-def one(cluster: Id, collection: Ours, since: Since = None) -> Response:
-    """One cluster."""
-    return answer(collection.cluster(cluster, since=since))
+@router.get("/clusters/{cluster}", response_model=build_model(Cluster), responses=document_errors(404))
+def get_cluster(cluster_id: ClusterId, collection: CollectionDep, since: Since = None) -> Response:
+    """Return a cluster."""
+    return answer_json(collection.cluster(cluster_id, since=since))
 
 
-@router.get("/clusters/{cluster}/items", response_model=model(Page), responses=refusals(404))
-def inside(
-    cluster: Id,
-    collection: Ours,
-    page: Annotated[int, Query(ge=1, le=2**31)] = 1,
-    size: Annotated[int, Query(ge=1, le=1000)] = 100,
+@router.get("/clusters/{cluster}/items", response_model=build_model(Page), responses=document_errors(404))
+def list_cluster_items(
+    cluster_id: ClusterId,
+    collection: CollectionDep,
+    page: PageNumber = 1,
+    size: Annotated[int, Query(ge=1, le=1000, description="Items per page.")] = 100,
 ) -> Response:
-    """What is in a cluster, nearest to its middle first; `cursor` is the next page."""
-    return answer(collection.cluster(cluster).items(page, size))
+    """Return a page of a cluster's items, the most typical first; `cursor` is the number of the next page."""
+    return answer_json(collection.cluster(cluster_id).items(page, size))
 
 
-@router.patch("/clusters/{cluster}", response_model=model(Cluster), responses=refusals(400, 404, 503))
-def rename(cluster: Id, asked: Name, collection: Ours) -> Response:
-    """Give a cluster a name."""
-    return answer(collection.rename(cluster, asked.name))
+@router.patch("/clusters/{cluster}", response_model=build_model(Cluster), responses=document_errors(400, 404, 503))
+def rename_cluster(cluster_id: ClusterId, body: ClusterName, collection: CollectionDep) -> Response:
+    """Name a cluster, or restore its automatic name."""
+    return answer_json(collection.rename(cluster_id, body.name))
 
 
-@router.get("/events", response_model=several("events", ClusterEvent))
-def events(collection: Ours, since: Annotated[int, Query(ge=0, lt=LARGEST)] = 0) -> Response:
-    """What has happened to clusters after a change number."""
-    return answer({"events": [one.to_dict() for one in collection.cluster_events(since)]})
+@router.get("/events", response_model=build_list("events", ClusterEvent, "The events, the oldest first."))
+def list_cluster_events(
+    collection: CollectionDep,
+    since: Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="A change number.")] = 0,
+) -> Response:
+    """Return what happened to clusters after a change number."""
+    return answer_json({"events": [event.to_dict() for event in collection.cluster_events(since)]})
 
 
-@router.get("/outliers", response_model=several("outliers", Outlier))
-def outliers(collection: Ours, n: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
-    """What fits nowhere."""
-    return answer({"outliers": [one.to_dict() for one in collection.outliers(n)]})
+@router.get("/outliers", response_model=build_list("outliers", Outlier, "The outliers, the strangest first."))
+def list_outliers(
+    collection: CollectionDep, n: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 20
+) -> Response:
+    """Return the items that are least similar to any other."""
+    return answer_json({"outliers": [outlier.to_dict() for outlier in collection.outliers(n)]})
 
 
-@router.get("/clusterings", response_model=several("clusterings", NamedClustering))
-def clusterings(collection: Ours) -> Response:
-    """The clusterings by name."""
-    return answer({"clusterings": [one.to_dict() for one in collection.clusterings()]})
+@router.get("/clusterings", response_model=build_list("clusterings", NamedClustering, "All clusterings by name."))
+def list_clusterings(collection: CollectionDep) -> Response:
+    """Return all clusterings by name."""
+    return answer_json({"clusterings": [clustering.to_dict() for clustering in collection.clusterings()]})
 
 
-@router.post("/clusterings", status_code=202, response_model=model(Job), responses=refusals(400, 503))
-def make(asked: Making, state: With) -> Response:
+@router.post("/clusterings", status_code=202, response_model=build_model(Job), responses=document_errors(400, 503))
+def make_clustering(body: ClusteringRequest, state: StateDep) -> Response:
     """Make a clustering, as a job."""
-    check_name(asked.name)
-    parameters_of(asked.method, asked.k, asked.threshold, asked.settings or {})
-    choice_of(asked.sample, asked.once_per_copy, asked.without_outliers)
-    return answer(state.jobs.add("cluster", asked.model_dump()), 202)
+    check_name(body.name)
+    parameters_of(body.method, body.k, body.threshold, body.settings or {})
+    choice_of(body.sample, body.once_per_copy, body.without_outliers)
+    return answer_json(state.jobs.add("cluster", body.model_dump()), 202)
 
 
-@router.post("/clusterings/{name}/refresh", status_code=202, response_model=model(Job), responses=refusals(404, 503))
-def refresh(name: str, state: With) -> Response:
-    """Make it anew, as a job."""
+@router.post(
+    "/clusterings/{name}/refresh",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(404, 503),
+)
+def refresh_clustering(name: ClusteringName, state: StateDep) -> Response:
+    """Make a clustering again from all present items, as a job."""
     state.collection.clustering(name)
-    return answer(state.jobs.add("refresh", {"name": name}), 202)
+    return answer_json(state.jobs.add("refresh", {"name": name}), 202)
 
 
-@router.delete("/clusterings/{name}", status_code=204, response_class=Response, responses=refusals(404, 503))
-def drop(name: str, collection: Ours) -> Response:
-    """Forget a clustering."""
+@router.delete("/clusterings/{name}", status_code=204, response_class=Response, responses=document_errors(404, 503))
+def drop_clustering(name: ClusteringName, collection: CollectionDep) -> Response:
+    """Delete a clustering; the pictures stay."""
     collection.drop_clustering(name)
     return Response(status_code=204)

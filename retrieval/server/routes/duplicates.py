@@ -1,91 +1,118 @@
-"""Copies: groups with proof, the proof for people's eyes, and what was decided."""
+"""Duplicates: groups with proof, the proof for people's eyes, and decisions."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery
 from indexers.matching.verification import SAME
 from retrieval import DuplicateGroup
 from retrieval.records.reports import Job
-from retrieval.server.pictures import as_webp
-from retrieval.server.responses import answer, picture, refusals
-from retrieval.server.schemas import LARGEST, Id, Named, Strict, model, several
-from retrieval.server.state import Ours, With
+from retrieval.server.pictures import encode_webp
+from retrieval.server.responses import answer_json, document_errors, document_picture
+from retrieval.server.schemas import (
+    MAX_JSON_INT,
+    DecisionId,
+    JsonId,
+    RequestBody,
+    ResponseBody,
+    build_list,
+    build_model,
+)
+from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["duplicates"])
 
-WIDE = 1600
+OVERLAY_EDGE = 1600
+"""Pixels of an overlay's longer edge, at most."""
+QueriedId = Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="An item's id.")]
 
 
-class Decision(Strict):
-    """`keep` one of a group and no other, `keep both` of two, or they are `not duplicates`."""
+class DecisionRequest(RequestBody):
+    """A decision about items of a group."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"what": "keep", "items": [3, 7, 8], "keep": 7}]})
 
     what: Literal["keep", "keep both", "not duplicates"]
-    items: list[Named] = Field(min_length=2, max_length=10_000)
-    keep: Named | None = None
+    """keep: one of the items and no other; keep both: of two items; not duplicates: the two are different pictures."""
+    items: list[JsonId] = Field(min_length=2, max_length=10_000)
+    """The items, by id."""
+    keep: JsonId | None = None
+    """The item to keep."""
 
 
-class Decided(BaseModel):
-    """What `undo` takes."""
+class DecisionIds(ResponseBody):
+    """The decisions that were made."""
 
     decisions: list[int]
+    """Their ids, for taking them back."""
 
 
-Groups = several("groups", DuplicateGroup, total=int, cursor=int | None)
+DuplicatePage = build_list(
+    "groups",
+    DuplicateGroup,
+    "The groups of this page.",
+    total=Annotated[int, Field(description="The number of all groups.")],
+    cursor=Annotated[int | None, Field(description="Where the next page begins; null on the last.")],
+)
 
 
-@router.get("/duplicates", response_model=Groups, responses=refusals(400, 503))
-def duplicates(
-    collection: Ours,
-    threshold: float = SAME,
-    rule: str = "kept",
-    prefer: str | None = None,
+@router.get("/duplicates", response_model=DuplicatePage, responses=document_errors(400, 503))
+def list_duplicates(
+    collection: CollectionDep,
+    threshold: Annotated[
+        float, Query(description="How sure it must be that two pictures are the same, 0 to 1.")
+    ] = SAME,
+    rule: Annotated[str, Query(description="How pairs become groups: kept, connected or every pair.")] = "kept",
+    prefer: Annotated[str | None, Query(description="Which item to suggest to keep, such as oldest.")] = None,
     compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
-    cursor: Annotated[int, Query(ge=0, lt=LARGEST)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[
+        int, Query(ge=0, lt=MAX_JSON_INT, description="The `cursor` of the page before; omit for the first.")
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Groups per page.")] = 100,
 ) -> Response:
-    """Which are copies of each other?"""
-    found = collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
-    shown = [one.to_dict() for one in found[cursor : cursor + limit]]
-    after = cursor + limit if cursor + limit < len(found) else None
-    return answer({"groups": shown, "total": len(found), "cursor": after})
+    """Return groups of pictures that are duplicates of each other."""
+    groups = collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
+    page = [group.to_dict() for group in groups[cursor : cursor + limit]]
+    following = cursor + limit if cursor + limit < len(groups) else None
+    return answer_json({"groups": page, "total": len(groups), "cursor": following})
 
 
-@router.post("/duplicates/find", status_code=202, response_model=model(Job), responses=refusals(503))
-def find(state: With) -> Response:
+@router.post("/duplicates/find", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+def find_duplicates(state: StateDep) -> Response:
     """Compare what is new with everything, as a job."""
-    return answer(state.jobs.add("duplicates", {}), 202)
+    return answer_json(state.jobs.add("duplicates", {}), 202)
 
 
-OVERLAY = {**picture("image/webp"), **refusals(404, 422, 503)}
+@router.get(
+    "/duplicates/overlay",
+    response_class=Response,
+    responses={**document_picture("image/webp"), **document_errors(404, 422, 503)},
+)
+def get_overlay(a: QueriedId, b: QueriedId, collection: CollectionDep) -> Response:
+    """Return two pictures side by side, and the second laid over the first with what differs in colour."""
+    return Response(encode_webp(collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
 
 
-@router.get("/duplicates/overlay", response_class=Response, responses=OVERLAY)
-def overlay(a: Id, b: Id, collection: Ours) -> Response:
-    """Two pictures side by side, and the second laid over the first, with what differs in colour."""
-    return Response(as_webp(collection.overlay(a, b), WIDE), media_type="image/webp")
-
-
-@router.post("/decisions", status_code=201, response_model=Decided, responses=refusals(400, 404, 503))
-def decide(asked: Decision, collection: Ours) -> Response:
-    """Decide about copies; nothing is deleted."""
-    if asked.what == "keep":
-        if asked.keep is None:
+@router.post("/decisions", status_code=201, response_model=DecisionIds, responses=document_errors(400, 404, 503))
+def make_decision(body: DecisionRequest, collection: CollectionDep) -> Response:
+    """Decide about duplicates; nothing is deleted."""
+    if body.what == "keep":
+        if body.keep is None:
             raise BadQuery("say which item to keep")
-        group = DuplicateGroup(0, "", tuple(asked.items), asked.keep, "", (), 1.0)
-        return answer({"decisions": list(collection.decide(group, asked.keep))}, 201)
-    if len(asked.items) != 2:
-        raise BadQuery(f"{asked.what!r} is about two items; got {len(asked.items)}")
-    call = collection.keep_both if asked.what == "keep both" else collection.not_duplicates
-    return answer({"decisions": [call(*asked.items)]}, 201)
+        group = DuplicateGroup(0, "", tuple(body.items), body.keep, "", (), 1.0)
+        return answer_json({"decisions": list(collection.decide(group, body.keep))}, 201)
+    if len(body.items) != 2:
+        raise BadQuery(f"{body.what!r} is about two items; got {len(body.items)}")
+    decide_pair = collection.keep_both if body.what == "keep both" else collection.not_duplicates
+    return answer_json({"decisions": [decide_pair(*body.items)]}, 201)
 
 
-@router.delete("/decisions/{decision}", status_code=204, response_class=Response, responses=refusals(400, 503))
-def undo(decision: Id, collection: Ours) -> Response:
+@router.delete("/decisions/{decision}", status_code=204, response_class=Response, responses=document_errors(400, 503))
+def undo_decision(decision_id: DecisionId, collection: CollectionDep) -> Response:
     """Take a decision back."""
-    collection.undo(decision)
+    collection.undo(decision_id)
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""For those who look after servers."""
+"""What operators ask: does it live, is it ready, what are its figures."""
 
 from __future__ import annotations
 
@@ -8,33 +8,46 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from retrieval.server.responses import Responses, answer
-from retrieval.server.schemas import described
-from retrieval.server.state import Ours, With
+from retrieval.server.responses import Responses, answer_json
+from retrieval.server.schemas import ResponseBody
+from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(tags=["health"])
 
-Alive = described("Alive", status=Literal["ok"])
-TEXT: Responses = {
+METRICS_RESPONSES: Responses = {
     200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
 
 
-@router.get("/healthz", response_model=Alive)
-def alive() -> Response:
+class Alive(ResponseBody):
     """The process answers."""
-    return answer({"status": "ok"})
+
+    status: Literal["ok"]
+    """Always ok."""
 
 
-@router.get("/readyz", response_model=described("Ready", Alive, change=int))
-def ready(collection: Ours) -> Response:
+class Ready(Alive):
     """The collection can be read."""
-    return answer({"status": "ok", "change": collection.change()})
+
+    change: int
+    """The newest change number."""
 
 
-@router.get("/metrics", response_class=Response, responses=TEXT)
-def metrics(state: With) -> Response:
-    """For Prometheus; of the process that answers."""
-    jobs = Counter(one.state for one in state.jobs.all())
-    text = state.metrics.text(state.collection.count(), state.collection.change(), jobs)
+@router.get("/healthz", response_model=Alive)
+def check_liveness() -> Response:
+    """Answer if the process is alive."""
+    return answer_json({"status": "ok"})
+
+
+@router.get("/readyz", response_model=Ready)
+def check_readiness(collection: CollectionDep) -> Response:
+    """Answer if the collection can be read."""
+    return answer_json({"status": "ok", "change": collection.change()})
+
+
+@router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
+def get_metrics(state: StateDep) -> Response:
+    """Return the figures of the answering process, for Prometheus."""
+    jobs = Counter(job.state for job in state.jobs.list_jobs())
+    text = state.metrics.render(state.collection.count(), state.collection.change(), jobs)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Items: looked at page by page, shown, added, changed, removed."""
+"""Items: pages of them, their pictures; adding, updating, removing."""
 
 from __future__ import annotations
 
@@ -7,132 +7,186 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Collection, Item, Page
-from retrieval.server.pictures import EDGES, SHOWN
-from retrieval.server.responses import PART, SAME, answer, part, picture, refusals, tagged
-from retrieval.server.schemas import LARGEST, Id, Named, Strict, described, model
-from retrieval.server.state import Ours, With
+from retrieval.server.pictures import BROWSER_TYPES, THUMBNAIL_EDGES
+from retrieval.server.responses import (
+    NOT_MODIFIED,
+    PARTIAL,
+    answer_bytes,
+    answer_json,
+    document_errors,
+    document_picture,
+    matches_etag,
+)
+from retrieval.server.schemas import MAX_JSON_INT, ItemId, JsonId, RequestBody, ResponseBody, build_model
+from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["items"])
 
-AGE = "private, max-age=3600"
+CACHE_CONTROL = "private, max-age=3600"
 """An item may get another picture: then its ETag is another one."""
-Where = Annotated[str | None, Query(description="A filter, as JSON.")]
+REMOVAL_PAGE = 1000
+Where = Annotated[str | None, Query(description='A filter, as JSON, such as {"width": {"$gte": 500}}.')]
 
 
-class Change(Strict):
-    """Metadata to be merged into the item's (`replace`: put in its place), and its text."""
+class ItemUpdate(RequestBody):
+    """What to change of an item."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"metadata": {"album": "2024"}, "text": "a harbour"}]})
 
     metadata: dict[str, Any] | None = None
+    """Metadata to merge into the item's."""
     replace: bool = False
+    """Replace the item's metadata instead of merging into it."""
     text: str | None = None
+    """The item's new text."""
 
 
-class Removing(Strict):
-    """Items by id or key, or all that a filter holds for; with both: those of these."""
+class ItemRemoval(RequestBody):
+    """Which items to remove: with both fields, those that meet both."""
 
-    items: list[Named | str] | None = Field(None, max_length=10_000)
+    model_config = ConfigDict(json_schema_extra={"examples": [{"where": {"missing": True}}]})
+
+    items: list[JsonId | str] | None = Field(None, max_length=10_000)
+    """Items by id or key."""
     where: dict[str, Any] | None = None
+    """A filter; an empty one holds for all items."""
 
 
-def parsed(text: str | None, kind: type[Exception], what: str) -> Any:
-    """JSON from a query or a form."""
+class Count(ResponseBody):
+    """A number of items."""
+
+    count: int
+    """How many items meet the filter."""
+
+
+class Removed(ResponseBody):
+    """The outcome of a removal."""
+
+    removed: int
+    """How many items were removed."""
+
+
+def parse_json(text: str | None, error_class: type[Exception], name: str) -> Any:
+    """Parse JSON from a query or a form; None for None. `name` is what a message calls it."""
     if text is None:
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise kind(f"{what} is JSON; this is not: {error}") from error
+        raise error_class(f"{name} must be JSON: {error}") from error
 
 
-@router.get("/items", response_model=model(Page), responses=refusals(400))
-def items(
-    collection: Ours,
+@router.get("/items", response_model=build_model(Page), responses=document_errors(400))
+def list_items(
+    collection: CollectionDep,
     where: Where = None,
-    cursor: Annotated[int | None, Query(ge=0, lt=LARGEST)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[
+        int | None, Query(ge=0, lt=MAX_JSON_INT, description="The `cursor` of the page before; omit for the first.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Items per page.")] = 100,
 ) -> Response:
-    """A page of items in order of id; `cursor` of the answer is the next one."""
-    return answer(collection.items(where=parsed(where, BadFilter, "where"), cursor=cursor, limit=limit))
+    """Return a page of items in order of id; its `cursor` leads to the next."""
+    return answer_json(collection.items(where=parse_json(where, BadFilter, "where"), cursor=cursor, limit=limit))
 
 
-@router.get("/count", response_model=described("Count", count=int), responses=refusals(400))
-def count(collection: Ours, where: Where = None) -> Response:
-    """How many items a filter holds for."""
-    return answer({"count": collection.count(where=parsed(where, BadFilter, "where"))})
+@router.get("/count", response_model=Count, responses=document_errors(400))
+def count_items(collection: CollectionDep, where: Where = None) -> Response:
+    """Count the items that meet a filter."""
+    return answer_json({"count": collection.count(where=parse_json(where, BadFilter, "where"))})
 
 
-@router.get("/item", response_model=model(Item), responses=refusals(404))
-def named(collection: Ours, key: Annotated[str, Query(description="A key, or a path.")]) -> Response:
-    """One item by its key."""
-    return answer(collection.get(key))
+@router.get("/item", response_model=build_model(Item), responses=document_errors(404))
+def get_item_by_key(
+    key: Annotated[str, Query(description="The item's key or path.")], collection: CollectionDep
+) -> Response:
+    """Return an item by its key or path."""
+    return answer_json(collection.get(key))
 
 
-@router.get("/items/{item}", response_model=model(Item), responses=refusals(404))
-def one(item: Id, collection: Ours) -> Response:
-    """One item."""
-    return answer(collection.get(item))
+@router.get("/items/{item}", response_model=build_model(Item), responses=document_errors(404))
+def get_item(item_id: ItemId, collection: CollectionDep) -> Response:
+    """Return an item by its id."""
+    return answer_json(collection.get(item_id))
 
 
-@router.post("/items", status_code=201, response_model=model(AddReport), responses=refusals(400, 503))
-def add(
-    pictures: Annotated[list[UploadFile], File()],
-    state: With,
-    metadata: Annotated[str | None, Form(description="An object for all, or a list of one each, as JSON.")] = None,
-    keys: Annotated[list[str] | None, Form()] = None,
-    texts: Annotated[list[str] | None, Form()] = None,
+@router.post(
+    "/items",
+    status_code=201,
+    response_model=build_model(AddReport),
+    responses=document_errors(400, 503),
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "multipart/form-data": {
+                    "example": {"pictures": ["a.jpg", "b.jpg"], "keys": ["a", "b"], "metadata": '{"album": "2024"}'}
+                }
+            }
+        }
+    },
+)
+def add_items(
+    pictures: Annotated[list[UploadFile], File(description="The pictures' files.")],
+    state: StateDep,
+    metadata: Annotated[
+        str | None, Form(description="As JSON: an object for all pictures, or a list with an object for each.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None, Form(description="A key for each picture; a known key replaces its picture.")
+    ] = None,
+    texts: Annotated[list[str] | None, Form(description="A text for each picture.")] = None,
 ) -> Response:
     """Add pictures by sending them; they are kept beside the collection."""
-    said = parsed(metadata, BadMetadata, "metadata")
+    values = parse_json(metadata, BadMetadata, "metadata")
     if any(column is not None and len(column) != len(pictures) for column in (keys, texts)):
-        raise UsageError(f"keys and texts are one for each of the {len(pictures)} pictures")
-    called = [one.filename or "" for one in pictures]
-    places = state.added.put([one.file.read() for one in pictures], called, keys)
-    each = said if isinstance(said, list) else [said or {}] * len(places)
-    return answer(state.collection.add(places, metadata=each, keys=keys, texts=texts), 201)
+        raise UsageError(f"give one key and one text for each of the {len(pictures)} pictures, or none")
+    names = [picture.filename or "" for picture in pictures]
+    paths = state.added_files.save([picture.file.read() for picture in pictures], names, keys)
+    columns = values if isinstance(values, list) else [values or {}] * len(paths)
+    return answer_json(state.collection.add(paths, metadata=columns, keys=keys, texts=texts), 201)
 
 
-@router.patch("/items/{item}", response_model=model(Item), responses=refusals(400, 404, 503))
-def change(item: Id, asked: Change, collection: Ours) -> Response:
+@router.patch("/items/{item}", response_model=build_model(Item), responses=document_errors(400, 404, 503))
+def update_item(item_id: ItemId, body: ItemUpdate, collection: CollectionDep) -> Response:
     """Change an item's metadata or text."""
-    if asked.metadata is None and asked.text is None:
+    if body.metadata is None and body.text is None:
         raise BadQuery("give metadata or text to change")
-    return answer(collection.update(item, asked.metadata, text=asked.text, replace=asked.replace))
+    return answer_json(collection.update(item_id, body.metadata, text=body.text, replace=body.replace))
 
 
-@router.delete("/items/{item}", status_code=204, response_class=Response, responses=refusals(404, 503))
-def remove(item: Id, state: With) -> Response:
-    """Remove an item from the collection; a file that was added by its path is never touched."""
-    gone = state.collection.get(item)
-    state.collection.remove(item)
-    state.added.drop(gone)
+@router.delete("/items/{item}", status_code=204, response_class=Response, responses=document_errors(404, 503))
+def remove_item(item_id: ItemId, state: StateDep) -> Response:
+    """Remove an item from the collection; a file that was added by path is never touched."""
+    item = state.collection.get(item_id)
+    state.collection.remove(item_id)
+    state.added_files.delete_files(item)
     return Response(status_code=204)
 
 
-@router.post("/items/remove", response_model=described("Removed", removed=int), responses=refusals(400, 404, 503))
-def remove_many(asked: Removing, state: With) -> Response:
-    """Remove several items, or all that a filter holds for."""
-    if asked.items is None and asked.where is None:
+@router.post("/items/remove", response_model=Removed, responses=document_errors(400, 404, 503))
+def remove_items(body: ItemRemoval, state: StateDep) -> Response:
+    """Remove several items, or all that meet a filter."""
+    if body.items is None and body.where is None:
         raise BadQuery("give items, where or both; to remove everything: an empty filter")
-    ours = [one for one in _meant(asked, state.collection) if state.added.holds(one)]
-    removed = state.collection.remove(asked.items, where=asked.where)
-    for one in ours:
-        if not state.collection.count(where={"id": one.id}):
-            state.added.drop(one)
-    return answer({"removed": removed})
+    candidates = [item for item in _find_candidates(body, state.collection) if state.added_files.owns_file_of(item)]
+    removed = state.collection.remove(body.items, where=body.where)
+    for item in candidates:
+        if not state.collection.count(where={"id": item.id}):
+            state.added_files.delete_files(item)
+    return answer_json({"removed": removed})
 
 
-def _meant(asked: Removing, collection: Collection) -> Iterator[Item]:
-    """Those that may be removed, and others."""
-    if asked.items is not None:
-        yield from collection.get(asked.items)
+def _find_candidates(body: ItemRemoval, collection: Collection) -> Iterator[Item]:
+    """Yield all items that will be removed, and maybe others."""
+    if body.items is not None:
+        yield from collection.get(body.items)
         return
     cursor: int | None = 0
     while cursor is not None:
-        page = collection.items(where=asked.where, cursor=cursor, limit=1000)
+        page = collection.items(where=body.where, cursor=cursor, limit=REMOVAL_PAGE)
         yield from page.items
         cursor = page.cursor
 
@@ -140,34 +194,44 @@ def _meant(asked: Removing, collection: Collection) -> Iterator[Item]:
 @router.get(
     "/items/{item}/picture",
     response_class=Response,
-    responses={**picture(*SHOWN.values(), "application/octet-stream"), **SAME, **PART, **refusals(404, 422)},
+    responses={
+        **document_picture(*BROWSER_TYPES.values(), "application/octet-stream"),
+        **NOT_MODIFIED,
+        **PARTIAL,
+        **document_errors(404, 422),
+    },
 )
-def original(item: Id, request: Request, state: With) -> Response:
-    """The picture as it lies there."""
-    found = state.collection.get(item)
-    tag = f'"{found.hash or found.id}"'
-    headers = {"ETag": tag, "Cache-Control": AGE}
-    if tagged(request, tag):
+def get_picture(item_id: ItemId, request: Request, state: StateDep) -> Response:
+    """Return an item's picture as it was added."""
+    item = state.collection.get(item_id)
+    etag = f'"{item.hash or item.id}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    if matches_etag(request, etag):
         return Response(status_code=304, headers=headers)
-    shown = state.thumbnails.original(found)
-    headers["Content-Disposition"] = "inline" if shown.inline else "attachment"
-    return part(request, shown.content, shown.kind, headers)
+    original = state.thumbnails.get_original(item)
+    headers["Content-Disposition"] = "inline" if original.inline else "attachment"
+    return answer_bytes(request, original.content, original.media_type, headers)
 
 
 @router.get(
     "/items/{item}/thumbnail",
     response_class=Response,
-    responses={**picture("image/webp"), **SAME, **PART, **refusals(400, 404, 422, 503)},
+    responses={**document_picture("image/webp"), **NOT_MODIFIED, **PARTIAL, **document_errors(400, 404, 422, 503)},
 )
-def thumbnail(
-    item: Id, request: Request, state: With, edge: Annotated[int, Query(json_schema_extra={"enum": list(EDGES)})] = 320
+def get_thumbnail(
+    item_id: ItemId,
+    request: Request,
+    state: StateDep,
+    edge: Annotated[
+        int, Query(description="Pixels of the longer edge.", json_schema_extra={"enum": list(THUMBNAIL_EDGES)})
+    ] = 320,
 ) -> Response:
-    """The picture, small, as WebP."""
-    if edge not in EDGES:
-        raise BadQuery(f"thumbnails have edges of {', '.join(map(str, EDGES))} pixels; got {edge}")
-    found = state.collection.get(item)
-    tag = f'"{found.hash or found.id}-{edge}"'
-    headers = {"ETag": tag, "Cache-Control": AGE}
-    if tagged(request, tag):
+    """Return an item's picture, small, as WebP."""
+    if edge not in THUMBNAIL_EDGES:
+        raise BadQuery(f"edge must be one of {', '.join(map(str, THUMBNAIL_EDGES))} pixels; got {edge}")
+    item = state.collection.get(item_id)
+    etag = f'"{item.hash or item.id}-{edge}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    if matches_etag(request, etag):
         return Response(status_code=304, headers=headers)
-    return part(request, state.thumbnails.get(found, edge), "image/webp", headers)
+    return answer_bytes(request, state.thumbnails.get(item, edge), "image/webp", headers)

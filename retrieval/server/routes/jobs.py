@@ -7,105 +7,115 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Response
+from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from indexers.errors import NearkinError
 from indexers.types import Json
 from retrieval.records.reports import ENDED, Job
-from retrieval.server.responses import Responses, answer, refusals
-from retrieval.server.schemas import Strict, model, several
-from retrieval.server.state import State, With
+from retrieval.server.responses import Responses, answer_json, document_errors
+from retrieval.server.schemas import RequestBody, build_list, build_model
+from retrieval.server.state import State, StateDep
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
-EVENTS: Responses = {
+EVENT_RESPONSES: Responses = {
     200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
-OFTEN = 0.25
-"""Seconds between two looks at what may have changed."""
-BEAT = 15.0
-"""Seconds after which a line is sent though nothing has changed, so that a lost connection is noticed."""
+POLL_SECONDS = 0.25
+"""Time between two looks at what may have changed."""
+HEARTBEAT_SECONDS = 15.0
+"""Time after which an event is sent though nothing has changed, so that a lost connection is noticed."""
+JobId = Annotated[str, PathParameter(alias="job", description="The job's id.")]
 
 
-class Adding(Strict):
-    """Folders and files below the folders that were allowed when the server was started. `sync`: also mark what has
-    vanished from them."""
+class PathsToAdd(RequestBody):
+    """Folders and files on the server to add."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"paths": ["/photos/2024"], "sync": True}]})
 
     paths: list[str] = Field(min_length=1, max_length=10_000)
+    """Paths below the folders that the server was started with (`--allow`)."""
     metadata: dict[str, Any] | None = None
+    """Metadata for all pictures."""
     sync: bool = False
+    """Also mark as missing what has vanished from there."""
 
 
-@router.get("/jobs", response_model=several("jobs", Job))
-def jobs(state: With) -> Response:
-    """All jobs, the newest first."""
-    return answer({"jobs": [one.to_dict() for one in state.jobs.all()]})
+@router.get("/jobs", response_model=build_list("jobs", Job, "The jobs, the newest first."))
+def list_jobs(state: StateDep) -> Response:
+    """Return all jobs, the newest first."""
+    return answer_json({"jobs": [job.to_dict() for job in state.jobs.list_jobs()]})
 
 
-@router.get("/jobs/{job}", response_model=model(Job), responses=refusals(404))
-def one(job: str, state: With) -> Response:
-    """One job."""
-    return answer(state.jobs.get(job))
+@router.get("/jobs/{job}", response_model=build_model(Job), responses=document_errors(404))
+def get_job(job_id: JobId, state: StateDep) -> Response:
+    """Return a job."""
+    return answer_json(state.jobs.get(job_id))
 
 
-@router.post("/jobs/add", status_code=202, response_model=model(Job), responses=refusals(403, 503))
-def add(asked: Adding, state: With) -> Response:
-    """Add pictures by their paths, as a job."""
-    paths = [str(_allowed(path, state)) for path in asked.paths]
-    return answer(state.jobs.add("add", {**asked.model_dump(), "paths": paths}), 202)
+@router.post("/jobs/add", status_code=202, response_model=build_model(Job), responses=document_errors(403, 503))
+def add_paths(body: PathsToAdd, state: StateDep) -> Response:
+    """Add pictures by their paths on the server, as a job."""
+    paths = [str(_check_path(path, state)) for path in body.paths]
+    return answer_json(state.jobs.add("add", {**body.model_dump(), "paths": paths}), 202)
 
 
-def _allowed(path: str, state: State) -> Path:
-    """The real path. Whether it exists is not told of what lies elsewhere."""
+def _check_path(path: str, state: State) -> Path:
+    """Return the real path. The error for one outside the allowed folders does not tell whether it exists."""
     try:
         real = Path(path).resolve()
     except (OSError, ValueError, RuntimeError):
         real = Path("/")
-    if not any(real.is_relative_to(folder.resolve()) for folder in state.served.allow):
-        raise HTTPException(403, "pictures may be added by path from the folders given with --allow only")
+    if not any(real.is_relative_to(folder.resolve()) for folder in state.settings.allow):
+        raise HTTPException(403, "only folders that the server was started with (--allow) may be added by path")
     return real
 
 
-@router.delete("/jobs/{job}", response_model=model(Job), responses=refusals(404))
-def cancel(job: str, state: With) -> Response:
+@router.delete("/jobs/{job}", response_model=build_model(Job), responses=document_errors(404))
+def cancel_job(job_id: JobId, state: StateDep) -> Response:
     """Stop a job; what it has done stays."""
-    return answer(state.jobs.cancel(job))
+    return answer_json(state.jobs.cancel(job_id))
 
 
-@router.get("/jobs/{job}/events", response_class=StreamingResponse, responses={**EVENTS, **refusals(404)})
-def progress(job: str, state: With) -> StreamingResponse:
-    """The job whenever it changes, until it ends."""
-    state.jobs.get(job)
-    return streamed(lambda: state.jobs.get(job).to_dict(), state, lambda now: now["state"] in ENDED)
+@router.get(
+    "/jobs/{job}/events", response_class=StreamingResponse, responses={**EVENT_RESPONSES, **document_errors(404)}
+)
+def stream_job(job_id: JobId, state: StateDep) -> StreamingResponse:
+    """Stream the job whenever it changes, until it ends."""
+    state.jobs.get(job_id)
+    return stream_values(lambda: state.jobs.get(job_id).to_dict(), state, lambda job: job["state"] in ENDED)
 
 
-@router.get("/changes", response_class=StreamingResponse, responses=EVENTS)
-def changes(state: With) -> StreamingResponse:
-    """The newest change number, whenever there is another, whichever process has made it."""
-    return streamed(lambda: {"change": state.collection.change()}, state)
+@router.get("/changes", response_class=StreamingResponse, responses=EVENT_RESPONSES)
+def stream_changes(state: StateDep) -> StreamingResponse:
+    """Stream the newest change number whenever it grows, whichever process has written."""
+    return stream_values(lambda: {"change": state.collection.change()}, state)
 
 
-Look = Callable[[], Json]
+ReadValue = Callable[[], Json]
 
 
-def streamed(look: Look, state: State, over: Callable[[Json], bool] = lambda _: False) -> StreamingResponse:
-    """What there is to see, whenever it is something else, until it is over or the server ends."""
+def stream_values(
+    read_value: ReadValue, state: State, is_last: Callable[[Json], bool] = lambda _: False
+) -> StreamingResponse:
+    """Stream a value whenever it has changed, until the last or until the server ends."""
 
-    async def told() -> AsyncIterator[str]:
-        last, quiet = None, 0.0
-        with suppress(NearkinError):  # a job may be forgotten meanwhile
-            while not state.leaving.is_set() and not (last and over(last)):
-                now = await run_in_threadpool(look)
-                if now != last or quiet >= BEAT:
-                    yield f"data: {json.dumps(now)}\n\n"
-                    last, quiet = now, 0.0
+    async def generate_events() -> AsyncIterator[str]:
+        sent, quiet = None, 0.0
+        with suppress(NearkinError):  # the job may have been deleted meanwhile
+            while not state.stopping.is_set() and not (sent and is_last(sent)):
+                value = await run_in_threadpool(read_value)
+                if value != sent or quiet >= HEARTBEAT_SECONDS:
+                    yield f"data: {json.dumps(value)}\n\n"
+                    sent, quiet = value, 0.0
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(state.leaving.wait(), OFTEN)
-                quiet += OFTEN
+                    await asyncio.wait_for(state.stopping.wait(), POLL_SECONDS)
+                quiet += POLL_SECONDS
 
-    return StreamingResponse(told(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return StreamingResponse(generate_events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

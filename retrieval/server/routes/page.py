@@ -1,4 +1,4 @@
-"""The page."""
+"""The page, and the browser's session."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from starlette.responses import FileResponse
 
-from retrieval.server.guard import COOKIE, same
-from retrieval.server.problems import problem
+from retrieval.server.guard import COOKIE, matches_token
+from retrieval.server.problems import make_problem
 from retrieval.server.settings import STATIC
-from retrieval.server.state import With
+from retrieval.server.state import StateDep
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-def page() -> FileResponse:
-    """Nothing of the collection is in it: all that is shown is asked for."""
+def get_page() -> FileResponse:
+    """Return the page. It holds nothing of the collection: its scripts fetch all that is shown."""
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 @router.post("/v1/session")
-def session(token: Annotated[str, Body(embed=True)], state: With) -> Response:
-    """Let this browser's pictures be fetched with the token."""
-    served = state.served
-    if not (same(token, served.read_token) or same(token, served.write_token)):
-        return problem(401, "no-token", "A token is needed", "this token is not known here")
-    answer = Response(status_code=204)
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/v1/")
-    return answer
+def open_session(token: Annotated[str, Body(embed=True)], state: StateDep) -> Response:
+    """Set a cookie with the token, so that this browser can fetch pictures."""
+    settings = state.settings
+    if not (matches_token(token, settings.read_token) or matches_token(token, settings.write_token)):
+        return make_problem(401, "no-token", "A token is needed", "this server does not know the token")
+    response = Response(status_code=204)
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/v1/")
+    return response

@@ -1,126 +1,193 @@
-"""Asking: what looks like this?"""
+"""Searching: what looks like this?"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, File, Path, Request, Response, UploadFile
+from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery
 from retrieval import Hit, Info, __version__, item, text
 from retrieval.records.search import Group
-from retrieval.server.guard import same, token_of
-from retrieval.server.pictures import EDGES, as_webp
-from retrieval.server.responses import answer, picture, refusals
-from retrieval.server.schemas import Named, Number, Strict, described, model, several
-from retrieval.server.state import State, With
+from retrieval.server.guard import find_token, matches_token
+from retrieval.server.pictures import THUMBNAIL_EDGES, encode_webp
+from retrieval.server.responses import answer_json, document_errors, document_picture
+from retrieval.server.schemas import (
+    JsonId,
+    JsonInt,
+    RequestBody,
+    ResponseBody,
+    build_answer,
+    build_list,
+    build_model,
+)
+from retrieval.server.state import State, StateDep
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
-Name = Annotated[Named | str, Field(description="An item's id or key.")]
-Clusters = Annotated[list[Named] | None, Field(description="Clusters, by id.", max_length=10_000)]
+ItemName = JsonId | str
+ClusterIds = Annotated[list[JsonId] | None, Field(max_length=10_000)]
 Vector = Annotated[list[float] | None, Field(max_length=65_536)]
-Count = Number | None
 
 
-class Part(Strict):
-    """A part of a mix: one of them."""
+class MixTerm(RequestBody):
+    """A term of a mix: one of `item`, `text`, `vector` and `upload`, and its weight."""
 
-    item: Name | None = None
+    item: ItemName | None = None
+    """An item's id or key."""
     text: str | None = None
+    """What is seen in a picture."""
     vector: Vector = None
+    """A vector of the space's dimension."""
     upload: str | None = None
+    """The id of an upload."""
     weight: float = 1.0
+    """A negative weight pushes away."""
 
 
-class Question(Strict):
-    """One of `item`, `text`, `vector`, `upload` and `mix`, and/or `query`; the rest as of Collection.search."""
+class SearchRequest(RequestBody):
+    """A search: one of `item`, `text`, `vector`, `upload` and `mix`, and/or `query`."""
 
-    item: Name | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"item": 1, "k": 10, "where": {"width": {"$gte": 500}}, "per_cluster": 2}]}
+    )
+
+    item: ItemName | None = None
+    """An item's id or key; the item itself is not among the hits."""
     text: str | None = None
+    """What is seen in a picture, where the embedder reads words."""
     vector: Vector = None
+    """A vector of the space's dimension."""
     upload: str | None = None
-    mix: list[Part] | None = Field(None, max_length=100)
+    """The id of an upload."""
+    mix: list[MixTerm] | None = Field(None, max_length=100)
+    """Weighted terms of any kind."""
     query: str | None = None
-    k: Count = None
+    """Words that an item's own text and metadata say."""
+    k: JsonInt | None = None
+    """The number of hits (20), or of groups (10)."""
     radius: float | None = None
+    """Everything with at least this score."""
     where: dict[str, Any] | None = None
+    """A filter on metadata and on the item's own fields."""
     metric: str | None = None
+    """Another metric than the space's own: cosine, ip, l2, l1, minkowski:P. Scores of distances are negated."""
     diversify: float | None = None
-    within: Clusters = None
-    exclude: Clusters = None
-    per_cluster: Count = None
+    """0 to 1: trades similarity for variety."""
+    within: ClusterIds = None
+    """Only items in these clusters, by id."""
+    exclude: ClusterIds = None
+    """No items in these clusters, by id."""
+    per_cluster: JsonInt | None = None
+    """The most hits from one cluster."""
     group: bool = False
+    """Also return the clusters that the best hits are in."""
     level: str | None = None
+    """Cluster level for `group` and `per_cluster`."""
     space: str | None = None
+    """Another embedding space than the current one."""
 
 
-class Uploaded(BaseModel):
-    """A picture to ask with: name it as `upload` of a question within an hour."""
+class Upload(ResponseBody):
+    """A picture to search with, within an hour."""
 
     upload: str
+    """The upload's id: give it as `upload` of a search."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
 
 
-class Server(BaseModel):
-    """What serves the collection. `writable`: the caller may change it; `guarded`: tokens are asked for; `watching`:
-    the names of the folders that are kept indexed."""
+class ServerInfo(ResponseBody):
+    """What serves the collection."""
 
     version: str
+    """The version of nearkin."""
     writable: bool
+    """The caller may change the collection."""
     guarded: bool
+    """Requests need a token."""
     watching: list[str]
+    """The names of the folders that are kept indexed."""
 
 
-Found = several("hits", Hit, groups=list[model(Group)], as_of=int)  # type: ignore[misc]
+SearchAnswer = build_list(
+    "hits",
+    Hit,
+    "The hits, best first.",
+    groups=Annotated[
+        list[build_model(Group)],  # type: ignore[misc]
+        Field(description="If asked for, the clusters that the best hits are in, best first."),
+    ],
+    as_of=Annotated[int, Field(description="The change number that the answer belongs to.")],
+)
+InfoAnswer = build_answer(
+    "ServedInfo", build_model(Info, "path"), server=Annotated[ServerInfo, Field(description="What serves it.")]
+)
 
 
-@router.post("/search", response_model=Found, responses=refusals(400, 404, 503))
-def search(asked: Question, state: With) -> Response:
-    """What looks like this? The hits, best first."""
-    how = asked.model_dump(exclude={"item", "text", "vector", "upload", "mix"})
-    one: dict[str, Any] = {"item": asked.item, "text": asked.text, "vector": asked.vector}
-    image = state.uploads.get(asked.upload) if asked.upload is not None else None
-    mix = None if asked.mix is None else [(_part(part, state), part.weight) for part in asked.mix]
-    return answer(state.collection.search(image, mix=mix, **one, **how))
+@router.post("/search", response_model=SearchAnswer, responses=document_errors(400, 404, 503))
+def search(body: SearchRequest, state: StateDep) -> Response:
+    """Return what looks like a picture, an item, a text, a vector or a mix of them, best first."""
+    options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix"})
+    query: dict[str, Any] = {"item": body.item, "text": body.text, "vector": body.vector}
+    image = state.uploads.get(body.upload) if body.upload is not None else None
+    mix = None if body.mix is None else [(_resolve_term(term, state), term.weight) for term in body.mix]
+    return answer_json(state.collection.search(image, mix=mix, **query, **options))
 
 
-def _part(part: Part, state: State) -> Any:
-    given = part.model_dump(exclude={"weight"}, exclude_none=True)
-    if len(given) != 1:
-        raise BadQuery(f"a part of a mix is one of item, text, vector and upload; got {' and '.join(given) or 'none'}")
-    if part.upload is not None:
-        return state.uploads.get(part.upload)
-    if part.vector is not None:
-        return part.vector
-    return text(part.text) if part.text is not None else item(part.item)  # type: ignore[arg-type]
+def _resolve_term(term: MixTerm, state: State) -> Any:
+    """Return a term as `Collection.search` takes it."""
+    fields = term.model_dump(exclude={"weight"}, exclude_none=True)
+    if len(fields) != 1:
+        raise BadQuery(f"a term of a mix is one of item, text, vector and upload; got {' and '.join(fields) or 'none'}")
+    if term.upload is not None:
+        return state.uploads.get(term.upload)
+    if term.vector is not None:
+        return term.vector
+    return text(term.text) if term.text is not None else item(term.item)  # type: ignore[arg-type]
 
 
-@router.post("/uploads", status_code=201, response_model=Uploaded, responses=refusals(503))
-def upload(picture: Annotated[UploadFile, File()], state: With) -> Response:
-    """Send a picture to ask with; it is not added to the collection."""
-    name, image = state.uploads.put(picture.file.read())
-    return answer({"upload": name, "width": image.width, "height": image.height}, 201)
+@router.post(
+    "/uploads",
+    status_code=201,
+    response_model=Upload,
+    responses=document_errors(503),
+    openapi_extra={"requestBody": {"content": {"multipart/form-data": {"example": {"picture": "query.jpg"}}}}},
+)
+def upload_picture(
+    picture: Annotated[UploadFile, File(description="The picture's file.")], state: StateDep
+) -> Response:
+    """Send a picture to search with; it is not added to the collection."""
+    upload_id, image = state.uploads.save(picture.file.read())
+    return answer_json({"upload": upload_id, "width": image.width, "height": image.height}, 201)
 
 
-@router.get("/uploads/{name}/thumbnail", response_class=Response, responses={**picture("image/webp"), **refusals(404)})
-def uploaded(name: str, state: With) -> Response:
-    """The picture that was sent, small."""
-    return Response(as_webp(state.uploads.get(name), EDGES[0]), media_type="image/webp")
+@router.get(
+    "/uploads/{name}/thumbnail",
+    response_class=Response,
+    responses={**document_picture("image/webp"), **document_errors(404)},
+)
+def get_upload_thumbnail(
+    upload_id: Annotated[str, Path(alias="name", description="The upload's id.")], state: StateDep
+) -> Response:
+    """Return an upload, small, as WebP."""
+    return Response(encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
 
 
-@router.get("/info", response_model=described("Serving", model(Info, "path"), server=Server))
-def info(request: Request, state: With) -> Response:
-    """What the collection holds, and what this caller may do."""
-    found = state.collection.info().to_dict()
-    del found["path"]
-    served = state.served
-    server = Server(
+@router.get("/info", response_model=InfoAnswer)
+def get_info(request: Request, state: StateDep) -> Response:
+    """Return what the collection holds, and what this caller may do."""
+    info = state.collection.info().to_dict()
+    del info["path"]
+    settings = state.settings
+    token = find_token(request.headers, request.method)
+    server = ServerInfo(
         version=__version__,
-        writable=not served.guarded or same(token_of(request.headers, request.method), served.write_token),
-        guarded=served.guarded,
-        watching=[folder.resolve().name for folder in served.watch],
+        writable=not settings.has_tokens or matches_token(token, settings.write_token),
+        guarded=settings.has_tokens,
+        watching=[folder.resolve().name for folder in settings.watch],
     )
-    return answer({**found, "server": server.model_dump()})
+    return answer_json({**info, "server": server.model_dump()})

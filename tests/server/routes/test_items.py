@@ -12,9 +12,8 @@ from PIL import Image
 from indexers.pictures import images
 from retrieval import Collection
 from retrieval.server import pictures
-from retrieval.server import responses as answers
-from retrieval.server.pictures import store
-from retrieval.server.responses import _range
+from retrieval.server.pictures import write_file
+from retrieval.server.responses import parse_number, parse_range
 from tests.support.serving import asking, png
 
 
@@ -60,12 +59,12 @@ def test_a_picture_is_given_as_it_lies_there(filled: Collection, folder: Path) -
     ],
 )
 def test_ranges(said: str, wanted: tuple[int, int] | None) -> None:
-    assert _range(said, 10) == wanted
+    assert parse_range(said, 10) == wanted
 
 
 @pytest.mark.parametrize(("text", "number"), [("12", 12), ("²", None), ("", None), ("-1", None), ("9" * 19, None)])
 def test_numbers_in_headers(text: str, number: int | None) -> None:
-    assert answers.number(text) == number
+    assert parse_number(text) == number
 
 
 def test_thumbnails_are_made_once_and_kept(filled: Collection, folder: Path) -> None:
@@ -133,26 +132,26 @@ def test_nothing_that_was_sent_is_decoded_here(collection: Collection, monkeypat
 
 
 def test_uploads_are_forgotten(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "KEPT", 2)
+    monkeypatch.setattr(pictures, "MAX_UPLOADS", 2)
     with asking(filled) as client:
         names = [
             client.post("/v1/uploads", files={"picture": png(one)}).json()["upload"] for one in ("red", "blue", "tan")
         ]
         found = [client.get(f"/v1/uploads/{name}/thumbnail").status_code for name in names]
         assert sorted(found) == [200, 200, 404]
-        monkeypatch.setattr(pictures, "SECONDS", -1.0)
+        monkeypatch.setattr(pictures, "UPLOAD_SECONDS", -1.0)
         assert client.get(f"/v1/uploads/{names[-1]}/thumbnail").status_code == 404
 
 
 def test_only_so_many_wait_to_be_decoded(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "WAITING", 0)
-    monkeypatch.setattr(pictures, "WAIT", 0.05)
+    monkeypatch.setattr(pictures, "MAX_WAITING", 0)
+    monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.05)
     with asking(filled) as client:
         answer = client.post("/v1/uploads", files={"picture": png("red")})
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:nearkin:too-busy")
 
 
 def test_files_are_written_whole(tmp_path: Path) -> None:
-    store(tmp_path / "a" / "b", b"one")
-    store(tmp_path / "a" / "b", b"two", durable=True)
+    write_file(tmp_path / "a" / "b", b"one")
+    write_file(tmp_path / "a" / "b", b"two", durable=True)
     assert [(one.name, one.read_bytes()) for one in (tmp_path / "a").iterdir()] == [("b", b"two")]

@@ -13,8 +13,8 @@ import pytest
 
 from indexers.errors import BadSetting, WriterBusy
 from retrieval import Collection
-from retrieval.server import application, logs
-from retrieval.server.problems import of_library
+from retrieval.server import create_app, logs
+from retrieval.server.problems import answer_library_error
 from tests.support.serving import HERE, asking, finished, listening, painted, until
 
 
@@ -101,13 +101,13 @@ def test_log_lines_are_one_line_each() -> None:
     record = logging.makeLogRecord(
         {"msg": "a\nb\x1b[31m", "name": "nearkin.access", "levelname": "INFO", "status": 200}
     )
-    assert "\n" not in logs.Lines("text").format(record)
-    said = json.loads(logs.Lines("json").format(record))
+    assert "\n" not in logs.LineFormatter("text").format(record)
+    said = json.loads(logs.LineFormatter("json").format(record))
     assert (said["message"], said["status"], said["level"]) == ("a\nb\x1b[31m", 200, "info")
 
 
 def test_who_writes_is_not_told_outside() -> None:
-    answer = of_library(WriterBusy("another writer is at work: process 7 (nearkin serve --secret)"))
+    answer = answer_library_error(WriterBusy("another writer is at work: process 7 (nearkin serve --secret)"))
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert b"secret" not in answer.body
@@ -119,7 +119,7 @@ def test_a_fault_tells_nothing(filled: Collection, monkeypatch: pytest.MonkeyPat
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("/secret/path")
 
-    with TestClient(application(filled), "http://localhost", raise_server_exceptions=False) as client:
+    with TestClient(create_app(filled), "http://localhost", raise_server_exceptions=False) as client:
         monkeypatch.setattr(Collection, "count", broken)
         answer = client.get("/v1/count")
     assert answer.status_code == 500
@@ -140,7 +140,7 @@ def test_another_writer_is_waited_for_and_then_told(filled: Collection, tmp_path
 
 
 def test_the_app_refuses_settings_that_make_no_sense(filled: Collection) -> None:
-    from retrieval.server import Served
+    from retrieval.server import ServerSettings
 
     with pytest.raises(BadSetting):
-        application(filled, Served("0.0.0.0"))
+        create_app(filled, ServerSettings("0.0.0.0"))
