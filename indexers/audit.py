@@ -127,7 +127,7 @@ def _followers(followers: Followers, found: Findings, repair: bool) -> None:
 
 
 def _compare(follower: VectorFollower[Any], snapshot: Snapshot) -> list[str]:
-    want = np.array([one.item for one in snapshot.changes(0, follower.space.id)], np.int64)
+    want = np.array([one.item_id for one in snapshot.changes(0, follower.space.id)], np.int64)
     have = follower.index.ids()
     problems = []
     for what, ids in (("lacks", np.setdiff1d(want, have)), ("holds what was removed:", np.setdiff1d(have, want))):

@@ -30,13 +30,13 @@ from indexers.types import (
     Failure,
     FoundFile,
     Json,
-    Kept,
-    Known,
-    Lacking,
+    KnownLocation,
     Limits,
     PictureFacts,
+    ScanFailure,
     Space,
-    Unscanned,
+    StoredArrival,
+    UnembeddedItem,
     Vectors,
 )
 from indexers.vectors.base import check_vectors
@@ -53,7 +53,7 @@ class Source:
 
     file: FoundFile | None = None
     content: bytes | Image | None = None
-    lacking: Lacking | None = None
+    lacking: UnembeddedItem | None = None
     key: str | None = None
     text: str | None = None
     metadata: Json = field(default_factory=dict)
@@ -132,52 +132,52 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     _started: float = field(default_factory=time.perf_counter)
 
-    def fill(self, lacking: Sequence[Lacking]) -> Tally:
+    def fill(self, lacking: Sequence[UnembeddedItem]) -> Tally:
         """Embed items that are there and have no vector in the space yet, from the places they were found at."""
         self.filling = True
         homeless = [one for one in lacking if one.uri is None or one.hash is None]
         self.tally.failures += [Failure(one.key, "it has no place to be read from", "fill") for one in homeless]
         return self.add([Source(lacking=one) for one in lacking if one.uri is not None and one.hash is not None])
 
-    def add_files(self, found: Iterable[FoundFile | Unscanned], metadata: Json) -> Tally:
+    def add_files(self, found: Iterable[FoundFile | ScanFailure], metadata: Json) -> Tally:
         """Add files; `metadata` goes to each, also to those that are known."""
         todo = [
             Source(file, metadata=metadata) for part in _parts(found, SORT) for file in self._unknown(part, metadata)
         ]
         return self.add(todo)
 
-    def _unknown(self, found: Sequence[FoundFile | Unscanned], metadata: Json) -> list[FoundFile]:
+    def _unknown(self, found: Sequence[FoundFile | ScanFailure], metadata: Json) -> list[FoundFile]:
         """Those that have to be read: not there yet, or of another size or time than when they were read."""
         files = [one for one in found if isinstance(one, FoundFile)]
-        self.tally.failures += [Failure(one.uri, one.reason, "scan") for one in found if isinstance(one, Unscanned)]
+        self.tally.failures += [Failure(one.uri, one.reason, "scan") for one in found if isinstance(one, ScanFailure)]
         uris = [file.uri for file in files]
         with self.catalogue.snapshot() as snapshot:
             known, failed = snapshot.known(uris, self.space.id), snapshot.failed(uris)
         unknown: list[FoundFile] = []
-        seen: list[tuple[FoundFile, Known]] = []
+        seen: list[tuple[FoundFile, KnownLocation]] = []
         for file in files:
             stat, before, broken = (file.size, file.mtime_ns), known.get(file.uri), failed.get(file.uri)
-            if before and (before.size, before.mtime_ns) == stat and before.embedded:
+            if before and (before.size, before.mtime_ns) == stat and before.has_vector:
                 self.tally.known += 1
-                self.tally.returned += before.missing
-                if before.missing or metadata:
+                self.tally.returned += before.is_missing
+                if before.is_missing or metadata:
                     seen.append((file, before))
             elif broken and broken[:2] == stat and not self.retry_failed:
                 self.tally.failed_before += 1
                 self.tally.failures.append(Failure(file.uri, broken[2]))
             else:
                 unknown.append(file)
-                self.tally.returned += bool(before and before.missing)
+                self.tally.returned += bool(before and before.is_missing)
         self._note(seen, metadata)
         return unknown
 
-    def _note(self, seen: Sequence[tuple[FoundFile, Known]], metadata: Json) -> None:
+    def _note(self, seen: Sequence[tuple[FoundFile, KnownLocation]], metadata: Json) -> None:
         if not seen:
             return
         with self.catalogue.transaction() as writing:
-            writing.touch([file for file, known in seen if known.missing])
+            writing.touch([file for file, known in seen if known.is_missing])
             if metadata:
-                for item in dict.fromkeys(known.item for _, known in seen):
+                for item in dict.fromkeys(known.item_id for _, known in seen):
                     writing.update(item, metadata)
 
     def add(self, sources: Sequence[Source]) -> Tally:
@@ -256,13 +256,13 @@ class Run:
         except BadVector as error:
             raise BadVector(f"the embedder {self.embedder.name!r} gave what can't be kept: {error}") from error
 
-    def _again(self, lacking: Lacking) -> tuple[Arrival, Image]:
+    def _again(self, lacking: UnembeddedItem) -> tuple[Arrival, Image]:
         """The picture of an item, from the place that it was found at."""
         content = self._read(lacking.uri or "")
         if images.hash_content(content) != lacking.hash:
             raise UnreadablePicture("the file has changed since it was added; add it again")
         picture = self.decode(content, self.embedder.input_size).image
-        return Arrival(item=lacking.item, hash=lacking.hash), picture
+        return Arrival(item_id=lacking.item_id, hash=lacking.hash), picture
 
     def _look(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Image | None]:
         """What is known without decoding; and the picture, unless its item has its vector already."""
@@ -329,13 +329,13 @@ class Run:
                 merged.arrivals.append(arrival)
         return merged
 
-    def _count(self, batch: Batch, kept: Sequence[Kept], writing: Transaction) -> None:
+    def _count(self, batch: Batch, kept: Sequence[StoredArrival], writing: Transaction) -> None:
         tally = self.tally
         tally.failures += [failure for failure, _ in batch.failures]
         for arrival, one in zip(batch.arrivals, kept, strict=True):
-            tally.given.append(one.item)
-            if one.new:
-                tally.added.append(one.item)
+            tally.given.append(one.item_id)
+            if one.is_new:
+                tally.added.append(one.item_id)
             elif arrival.key is not None and arrival.vector is not None:
                 tally.replaced += 1
             else:

@@ -16,7 +16,7 @@ Metric = str
 Level = str
 """One of the tree's levels, or the name of a clustering that somebody asked for beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
-What = Literal["added", "changed", "removed", "vector set", "vector removed"]
+ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
 
 class Neighbours(NamedTuple):
@@ -35,9 +35,9 @@ class Change(NamedTuple):
     """The net result, for one item in one space, of all changes in a range. `space` None: the item itself."""
 
     number: int
-    item: int
-    space: int | None
-    what: What
+    item_id: int
+    space_id: int | None
+    kind: ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Unscanned:
+class ScanFailure:
     """A place that a scan could not enter or follow, and why."""
 
     uri: str
@@ -108,21 +108,21 @@ class Failure:
         return {"uri": self.uri, "reason": self.reason, "stage": self.stage, "attempts": self.attempts, "at": self.at}
 
 
-class Known(NamedTuple):
+class KnownLocation(NamedTuple):
     """What the catalogue holds of a location."""
 
-    item: int
+    item_id: int
     size: int | None
     mtime_ns: int | None
-    missing: bool
-    embedded: bool
+    is_missing: bool
+    has_vector: bool
     """The item has a vector in the space asked for."""
 
 
-class Lacking(NamedTuple):
+class UnembeddedItem(NamedTuple):
     """An item without a vector in some space. `uri`: where its picture is, if anywhere."""
 
-    item: int
+    item_id: int
     key: str
     hash: bytes | None
     uri: str | None
@@ -170,38 +170,38 @@ class Arrival:
     text: str | None = None
     metadata: Json = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
-    item: int | None = None
+    item_id: int | None = None
     """It is there already, and only its vector arrives."""
 
 
-class Kept(NamedTuple):
+class StoredArrival(NamedTuple):
     """What became of an arrival. `new`: the item did not exist before."""
 
-    item: int
-    new: bool
+    item_id: int
+    is_new: bool
 
 
-class Clustering(NamedTuple):
+class TreeLevels(NamedTuple):
     """The clusters of a space: as of change `position`; the similarities at which `levels` cut the tree, chosen among
     so many items at change `since`."""
 
     position: int
     levels: tuple[float, float, float]
-    items: int
+    item_count: int
     since: int
 
 
-class Membership(NamedTuple):
+class ItemClusters(NamedTuple):
     """The clusters of each item: `items` int64 (n,), sorted; `labels` int64 (n, 3), coarse to fine, or (n, 1) in a
     clustering by name, 0 where it is loose; `since` int64 (n,), the change at which it came into its cluster (of
     medium)."""
 
-    items: Ids
-    labels: NDArray[np.int64]
+    item_ids: Ids
+    cluster_ids: NDArray[np.int64]
     since: Ids
 
 
-class GroupingRow(NamedTuple):
+class ClusteringRow(NamedTuple):
     """A clustering by name, in a space. `choice`: how the items to learn from were chosen. `labels`: the public id of
     each of the model's labels. `begun`: what it was like when it was made, at change `since`. `position`: the change
     that its members follow. `written`: how often they were."""
@@ -226,18 +226,18 @@ class ClusterRow(NamedTuple):
     id: int
     level: Level
     name: str | None
-    given: bool
-    born: int
+    named_by_person: bool
+    born_at: int
 
 
-class ClusterChange(NamedTuple):
+class ClusterEventRow(NamedTuple):
     """What happened to a cluster (none: to all). `others`: what it split into, was born from, took in or died into;
     `gained`, `lost`: members; `size`: afterwards."""
 
-    cluster: int | None
+    cluster_id: int | None
     level: Level | None
-    what: str
-    others: tuple[int, ...] = ()
+    kind: str
+    related: tuple[int, ...] = ()
     gained: int = 0
     lost: int = 0
     size: int = 0

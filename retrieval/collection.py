@@ -166,8 +166,8 @@ class Collection(Copies, Clusterings):
                 kept += writing.put(part, into, more=True, replace=replace)
             writing.leave()
         self._spaces.settle(catch_up)
-        new = sum(one.new for one in kept)
-        items = tuple(one.item for one in kept)
+        new = sum(one.is_new for one in kept)
+        items = tuple(one.item_id for one in kept)
         return AddReport(new, 0, 0, (), replaced=len(kept) - new, items=items, **self._since(started))
 
     def add_texts(

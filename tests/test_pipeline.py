@@ -348,6 +348,6 @@ def test_what_a_killed_run_left_undone_is_done_by_the_next(tmp_path: Path, folde
             (kept,) = writing.put([arrival], 1, more=True)
         assert collection.count() == 6
         collection.add(folder / "green.png")
-        assert collection.get(kept.item).metadata == {"album": "discs"}
+        assert collection.get(kept.item_id).metadata == {"album": "discs"}
         with pytest.raises(ItemNotFound):
             collection.get(old)

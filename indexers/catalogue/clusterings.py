@@ -1,6 +1,6 @@
 """What the catalogue keeps of clusterings by name: how each was made, what it has learned, and who is in which cluster.
 
-`Groupings` reads one moment of it, `Grouped` writes.
+`ClusteringReader` reads one moment of it, `ClusteringWriter` writes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.catalogue.schema import grouping, placed
-from indexers.types import GroupingRow, Ids, Membership
+from indexers.types import ClusteringRow, Ids, ItemClusters
 
 CHUNK = 1000
-_COLUMNS = [grouping.c[name] for name in GroupingRow._fields]
+_COLUMNS = [grouping.c[name] for name in ClusteringRow._fields]
 
 
-class Groupings:
+class ClusteringReader:
     """Reads."""
 
     def __init__(self, connection: Connection) -> None:
@@ -29,16 +29,18 @@ class Groupings:
     def _all(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).all())
 
-    def rows(self, space: int | None = None) -> list[GroupingRow]:
+    def rows(self, space: int | None = None) -> list[ClusteringRow]:
         """All of them (of one space), by name."""
         query = sa.select(*_COLUMNS).order_by(grouping.c.name)
         if space is not None:
             query = query.where(grouping.c.space == space)
-        return [GroupingRow(*row) for row in self._all(query)]
+        return [ClusteringRow(*row) for row in self._all(query)]
 
-    def named(self, name: str) -> GroupingRow | None:
+    def named(self, name: str) -> ClusteringRow | None:
         """The one of that name."""
-        return next((GroupingRow(*row) for row in self._all(sa.select(*_COLUMNS).where(grouping.c.name == name))), None)
+        return next(
+            (ClusteringRow(*row) for row in self._all(sa.select(*_COLUMNS).where(grouping.c.name == name))), None
+        )
 
     def stamp(self) -> tuple[tuple[int, int], ...]:
         """Another one whenever anything about them has changed."""
@@ -50,7 +52,7 @@ class Groupings:
         found: bytes = self._all(sa.select(grouping.c.model).where(grouping.c.id == one))[0][0]
         return found
 
-    def membership(self, one: int) -> Membership:
+    def membership(self, one: int) -> ItemClusters:
         """All items that have a place in it."""
         columns = placed.c.item, placed.c.cluster, placed.c.since
         inner = sa.select(*columns).where(placed.c.grouping == one).order_by(placed.c.item).subquery()
@@ -58,7 +60,7 @@ class Groupings:
         row = self._all(sa.select(*texts))[0]
         item, label, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
         order = np.argsort(item, kind="stable")
-        return Membership(item[order], label[order][:, None], since[order])
+        return ItemClusters(item[order], label[order][:, None], since[order])
 
     def labels(self, one: int, items: Ids) -> Ids:
         """The cluster of each of these items; -1 for one that has no place."""
@@ -75,10 +77,10 @@ class Groupings:
         return {row[0]: row[1] for row in self._all(query.group_by(placed.c.cluster))}
 
 
-class Grouped(Groupings):
+class ClusteringWriter(ClusteringReader):
     """Reads and writes; within a transaction."""
 
-    def put(self, found: GroupingRow, model: bytes) -> int:
+    def put(self, found: ClusteringRow, model: bytes) -> int:
         """Keep it; `id` 0 makes a new one. Its id."""
         values = {**found._asdict(), "model": model}
         if found.id:

@@ -1,7 +1,7 @@
 """What the catalogue remembers of clusters and partitions: what can't be made again from vectors.
 
-Public ids with their members, names, events, the similarities at which levels cut, centroids. `Remembered` reads one
-moment of it, `Remembering` writes.
+Public ids with their members, names, events, the similarities at which levels cut, centroids. `ClusterReader` reads one
+moment of it, `ClusterWriter` writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
-from indexers.types import LEVELS, ClusterChange, Clustering, ClusterRow, Ids, Membership
+from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, TreeLevels
 
 CHUNK = 1000
 _LABELS = [member.c[level] for level in LEVELS]
@@ -25,7 +25,7 @@ _PATHS = sa.select(member.c.item, *_LABELS).where(
 _CLUSTERING = sa.select(clustering).where(clustering.c.space == sa.bindparam("space"))
 
 
-class Remembered:
+class ClusterReader:
     """Reads."""
 
     def __init__(self, connection: Connection) -> None:
@@ -34,10 +34,10 @@ class Remembered:
     def _all(self, statement: sa.Executable, values: Any = None) -> list[Any]:
         return list(self._connection.execute(statement, values).all())
 
-    def clustering(self, space: int) -> Clustering | None:
+    def clustering(self, space: int) -> TreeLevels | None:
         """None: the space has no clusters yet."""
         for row in self._all(_CLUSTERING, {"space": space}):
-            return Clustering(row.position, (row.coarse, row.medium, row.fine), row.items, row.since)
+            return TreeLevels(row.position, (row.coarse, row.medium, row.fine), row.items, row.since)
         return None
 
     def clustered(self) -> list[int]:
@@ -45,7 +45,7 @@ class Remembered:
         query = sa.select(clustering.c.space).order_by(clustering.c.position.desc(), clustering.c.space)
         return [row[0] for row in self._all(query)]
 
-    def membership(self, space: int) -> Membership:
+    def membership(self, space: int) -> ItemClusters:
         """All items that have a place, those included that were removed since."""
         columns = (member.c.item, *_LABELS, member.c.since)
         inner = sa.select(*columns).where(member.c.space == space).order_by(member.c.item).subquery()
@@ -54,7 +54,7 @@ class Remembered:
         row = self._all(sa.select(*texts))[0]
         item, *labels, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
         order = np.argsort(item, kind="stable")
-        return Membership(item[order], np.stack(labels, axis=1)[order], since[order])
+        return ItemClusters(item[order], np.stack(labels, axis=1)[order], since[order])
 
     def labels(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """The clusters of these items, coarse to fine, 0 where they are loose."""
@@ -71,11 +71,11 @@ class Remembered:
                 found[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return found
 
-    def events(self, since: int, space: int) -> list[ClusterChange]:
+    def events(self, since: int, space: int) -> list[ClusterEventRow]:
         """What happened after change `since`, in order."""
         query = sa.select(event).where(event.c.change > since, event.c.space == space).order_by(event.c.id)
         return [
-            ClusterChange(
+            ClusterEventRow(
                 row.cluster, row.level, row.what, tuple(row.others), row.gained, row.lost, row.size, row.change
             )
             for row in self._all(query)
@@ -93,17 +93,17 @@ class Remembered:
         return (rows[0][0], rows[0][1]) if rows else None
 
 
-class Remembering(Remembered):
+class ClusterWriter(ClusterReader):
     """Reads and writes; within a transaction."""
 
     def _do(self, statement: sa.Executable, rows: Sequence[dict[str, Any]] | None = None) -> None:
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def set_clustering(self, space: int, found: Clustering) -> None:
+    def set_clustering(self, space: int, found: TreeLevels) -> None:
         self._do(sa.delete(clustering).where(clustering.c.space == space))
         levels: dict[str, float] = dict(zip(LEVELS, found.levels, strict=True))
-        values = {"space": space, "position": found.position, "items": found.items, "since": found.since, **levels}
+        values = {"space": space, "position": found.position, "items": found.item_count, "since": found.since, **levels}
         self._do(sa.insert(clustering).values(**values))
 
     def first_new(self) -> int:
@@ -111,7 +111,13 @@ class Remembering(Remembered):
         return int(self._all(sa.select(sa.func.coalesce(sa.func.max(cluster.c.id), 0)))[0][0]) + 1
 
     def add(self, rows: Sequence[ClusterRow]) -> None:
-        self._do(sa.insert(cluster), [row._asdict() for row in rows])
+        self._do(
+            sa.insert(cluster),
+            [
+                {"id": row.id, "level": row.level, "name": row.name, "given": row.named_by_person, "born": row.born_at}
+                for row in rows
+            ],
+        )
 
     def name(self, one: int, name: str | None, given: bool) -> None:
         self._do(sa.update(cluster).where(cluster.c.id == one).values(name=name, given=given))
@@ -128,8 +134,21 @@ class Remembering(Remembered):
         for part in _parts(items.tolist()):
             self._do(sa.delete(member).where(member.c.space == space, member.c.item.in_(part)))
 
-    def happened(self, space: int, changes: Sequence[ClusterChange]) -> None:
-        rows = [{"space": space, **one._asdict(), "others": list(one.others)} for one in changes]
+    def happened(self, space_id: int, event_rows: Sequence[ClusterEventRow]) -> None:
+        rows = [
+            {
+                "space": space_id,
+                "change": event_row.change,
+                "cluster": event_row.cluster_id,
+                "level": event_row.level,
+                "what": event_row.kind,
+                "others": list(event_row.related),
+                "gained": event_row.gained,
+                "lost": event_row.lost,
+                "size": event_row.size,
+            }
+            for event_row in event_rows
+        ]
         self._do(sa.insert(event), rows)
 
     def set_partitions(self, space: int, position: int, state: bytes) -> None:

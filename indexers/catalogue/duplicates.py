@@ -1,5 +1,5 @@
-"""What the catalogue holds about copies: perceptual hashes, compared pairs, decisions. `Evidence` reads one moment of
-it, `Proving` writes."""
+"""What the catalogue holds about duplicates: perceptual hashes, compared pairs, decisions. `DuplicateReader` reads one
+moment of it, `DuplicateWriter` writes."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from indexers.types import Ids, Json
 CHUNK = 1000
 
 
-class Unprinted(NamedTuple):
+class UnhashedPicture(NamedTuple):
     """An item whose picture is to be looked at: the hash of its content, and where it lies."""
 
-    item: int
-    content: bytes
+    item_id: int
+    content_hash: bytes
     uri: str
 
 
-class Prints(NamedTuple):
+class PictureHashes(NamedTuple):
     """Perceptual hashes of n items: `items` int64, sorted; `hashes`, `mirrored` uint64; `compared` bool."""
 
-    items: Ids
+    item_ids: Ids
     hashes: NDArray[np.uint64]
-    mirrored: NDArray[np.uint64]
-    compared: NDArray[np.bool_]
+    mirrored_hashes: NDArray[np.uint64]
+    are_compared: NDArray[np.bool_]
 
 
 class PairRow(NamedTuple):
@@ -49,13 +49,13 @@ class Decision(NamedTuple):
     """What a person said of two contents: "not duplicates", "keep both", or "keep" the first one."""
 
     id: int
-    what: str
+    kind: str
     first: bytes
     second: bytes
     at: int
 
 
-class Evidence:
+class DuplicateReader:
     """Reads."""
 
     def __init__(self, connection: Connection) -> None:
@@ -64,7 +64,7 @@ class Evidence:
     def _all(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).all())
 
-    def unprinted(self, among: Sequence[int] | None = None) -> list[Unprinted]:
+    def unprinted(self, among: Sequence[int] | None = None) -> list[UnhashedPicture]:
         """Items (all, or of these) with a place that is not missing, whose hashes are not there or of an older
         content."""
         place = (
@@ -77,9 +77,9 @@ class Evidence:
         fresh = sa.exists().where(fingerprint.c.item == item.c.id, fingerprint.c.content == item.c.hash)
         query = sa.select(item.c.id, item.c.hash, place).where(item.c.hash.is_not(None), ~fresh).order_by(item.c.id)
         parts = [query] if among is None else [query.where(item.c.id.in_(part)) for part in _parts(among)]
-        return [Unprinted(*row) for part in parts for row in self._all(part) if row[2] is not None]
+        return [UnhashedPicture(*row) for part in parts for row in self._all(part) if row[2] is not None]
 
-    def prints(self, among: Sequence[int] | None = None) -> Prints:
+    def prints(self, among: Sequence[int] | None = None) -> PictureHashes:
         """Of all items, or of at most a thousand of them."""
         columns = fingerprint.c.item, fingerprint.c.hash, fingerprint.c.mirrored, fingerprint.c.compared
         query = sa.select(*columns).order_by(fingerprint.c.item)
@@ -94,7 +94,7 @@ class Evidence:
         items, hashes, mirrored, compared = (text or "" for text in self._all(sa.select(*texts))[0])
         words = [np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64) for text in (hashes, mirrored)]
         found = np.fromstring(items, dtype=np.int64, sep=",")
-        return Prints(found, words[0], words[1], np.frombuffer(compared.encode(), np.uint8) == ord("1"))
+        return PictureHashes(found, words[0], words[1], np.frombuffer(compared.encode(), np.uint8) == ord("1"))
 
     def count_prints(self) -> int:
         return int(self._all(sa.select(sa.func.count()).select_from(fingerprint))[0][0])
@@ -146,23 +146,29 @@ class Evidence:
         return [Decision(*row) for row in self._all(query)]
 
 
-class Proving(Evidence):
+class DuplicateWriter(DuplicateReader):
     """Reads and writes; within a transaction."""
 
     def _do(self, statement: sa.Executable, rows: Sequence[Json] | None = None) -> None:
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def put_prints(self, prints: Sequence[tuple[Unprinted, int, int]]) -> None:
+    def put_prints(self, prints: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
         """Hashes of these items and of their mirror images; what was known of an older content is forgotten. Items
         that were removed or replaced meanwhile are passed over."""
-        now = self.contents(one.item for one, _, _ in prints)
-        fresh = [(one, a, b) for one, a, b in prints if now.get(one.item) == one.content]
-        for part in _parts([one.item for one, _, _ in fresh]):
+        now = self.contents(one.item_id for one, _, _ in prints)
+        fresh = [(one, a, b) for one, a, b in prints if now.get(one.item_id) == one.content_hash]
+        for part in _parts([one.item_id for one, _, _ in fresh]):
             self._do(sa.delete(fingerprint).where(fingerprint.c.item.in_(part)))
             self._do(sa.delete(pair).where(sa.or_(pair.c.a.in_(part), pair.c.b.in_(part))))
         rows = [
-            {"item": one.item, "content": one.content, "hash": _bytes(a), "mirrored": _bytes(b), "compared": False}
+            {
+                "item": one.item_id,
+                "content": one.content_hash,
+                "hash": _bytes(a),
+                "mirrored": _bytes(b),
+                "compared": False,
+            }
             for one, a, b in fresh
         ]
         self._do(sa.insert(fingerprint), rows)

@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection, Row
 
 from indexers.arrays import chunks
 from indexers.catalogue import full_text as words
-from indexers.catalogue.clusterings import Groupings
-from indexers.catalogue.clusters import Remembered
+from indexers.catalogue.clusterings import ClusteringReader
+from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
-from indexers.catalogue.duplicates import Evidence
+from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.metadata import LARGEST, is_text
 from indexers.catalogue.schema import (
     attribute,
@@ -33,7 +33,7 @@ from indexers.catalogue.schema import (
 )
 from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.pictures.scan import to_uri
-from indexers.types import Change, Failure, HitRow, Ids, ItemRow, Known, Lacking, Space, Vectors
+from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
 from indexers.vectors.allowed import distinct
 
 NEAR = "near {}"  # the setting of a space
@@ -74,8 +74,8 @@ class Snapshot:
         self.oldest: int = row[1]
         self.space: int | None = row[2]
         self._clustered: int | None = row[3]
-        self.clusters, self.groupings = Remembered(connection), Groupings(connection)
-        self.evidence = Evidence(connection)
+        self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
+        self.duplicates = DuplicateReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -186,14 +186,14 @@ class Snapshot:
 
     # ---- places
 
-    def known(self, uris: Sequence[str], in_space: int | None) -> dict[str, Known]:
+    def known(self, uris: Sequence[str], in_space: int | None) -> dict[str, KnownLocation]:
         """What is held of these locations."""
         columns = location.c.uri, location.c.item, location.c.size, location.c.mtime_ns, location.c.missing_since
         embedded = _has_vector(in_space, location.c.item)
-        found: dict[str, Known] = {}
+        found: dict[str, KnownLocation] = {}
         for part in chunks(uris):
             for row in self._all(sa.select(*columns, embedded).where(location.c.uri.in_(part))):
-                found[row[0]] = Known(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
+                found[row[0]] = KnownLocation(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
         return found
 
     def places_under(self, prefixes: Sequence[str]) -> list[str]:
@@ -231,11 +231,11 @@ class Snapshot:
         query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(there))
         return int(self._scalars(query)[0])
 
-    def lacking(self, in_space: int) -> list[Lacking]:
+    def lacking(self, in_space: int) -> list[UnembeddedItem]:
         """The items that have no vector in that space, with the place to read each from, in order of id."""
         without = ~sa.exists().where(vector.c.space == in_space, vector.c.item == item.c.id)
         columns = item.c.id, item.c.key, item.c.hash, _first_uri
-        return [Lacking(*row) for row in self._all(sa.select(*columns).where(without).order_by(item.c.id))]
+        return [UnembeddedItem(*row) for row in self._all(sa.select(*columns).where(without).order_by(item.c.id))]
 
     def vectors(self, space_id: int, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
         """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""

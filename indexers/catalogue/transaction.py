@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 from indexers.arrays import chunks
 from indexers.catalogue import full_text as words
 from indexers.catalogue import metadata as attributes
-from indexers.catalogue.clusterings import Grouped
-from indexers.catalogue.clusters import Remembering
-from indexers.catalogue.duplicates import Proving
+from indexers.catalogue.clusterings import ClusteringWriter
+from indexers.catalogue.clusters import ClusterWriter
+from indexers.catalogue.duplicates import DuplicateWriter
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -30,7 +30,7 @@ from indexers.catalogue.schema import (
     vector,
 )
 from indexers.catalogue.snapshot import NEAR, Snapshot
-from indexers.types import Arrival, Failure, FoundFile, Json, Kept, Metric, Space, What
+from indexers.types import Arrival, ChangeKind, Failure, FoundFile, Json, Metric, Space, StoredArrival
 
 LEFT = "left"
 """The setting that holds (old, new) for each file whose content has changed from one item to another."""
@@ -41,17 +41,17 @@ class Transaction(Snapshot):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self.clusters: Remembering = Remembering(connection)
-        self.groupings: Grouped = Grouped(connection)
-        self.evidence: Proving = Proving(connection)
+        self.clusters: ClusterWriter = ClusterWriter(connection)
+        self.clusterings: ClusteringWriter = ClusteringWriter(connection)
+        self.duplicates: DuplicateWriter = DuplicateWriter(connection)
         self.at = int(time.time() * 1e6)
-        self._log: dict[tuple[int, int | None], What] = {}
+        self._log: dict[tuple[int, int | None], ChangeKind] = {}
 
     def _do(self, statement: sa.Executable, rows: Sequence[Json] | None = None) -> None:
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def _logged(self, one: int, in_space: int | None, what: What) -> None:
+    def _logged(self, one: int, in_space: int | None, what: ChangeKind) -> None:
         before = self._log.pop((one, in_space), None)
         self._log[one, in_space] = "added" if before == "added" and what == "changed" else what
 
@@ -73,7 +73,7 @@ class Transaction(Snapshot):
 
     def put(
         self, arrivals: Sequence[Arrival], in_space: int | None = None, *, more: bool = False, replace: bool = False
-    ) -> list[Kept]:
+    ) -> list[StoredArrival]:
         """Keep these; what is there under the same key is brought up to date: metadata merged (later keys win), the
         place and the vector replaced; with `replace`, nothing of what was said of it or seen in it before stays. A
         picture without a key of its own is known by its bytes. `more`: this is one batch of several, after the last of
@@ -90,13 +90,13 @@ class Transaction(Snapshot):
             if not new:  # read again what this batch has already changed
                 row = existing.pop(key, None) or self._by_key([key])[key]
                 self._replace(row, arrival) if replace else self._merge(row, arrival)
-            kept.append(Kept(made[key] if new else row.id, new))
+            kept.append(StoredArrival(made[key] if new else row.id, new))
         if in_space is not None:
-            given = [(one.item, arrival.vector) for one, arrival in zip(kept, arrivals, strict=True)]
+            given = [(one.item_id, arrival.vector) for one, arrival in zip(kept, arrivals, strict=True)]
             self.set_vectors(
                 in_space, {one: data for one, data in given if data is not None}, {one for one, new in kept if new}
             )
-        self._place([(arrival, one.item) for arrival, one in zip(arrivals, kept, strict=True) if arrival.uri])
+        self._place([(arrival, one.item_id) for arrival, one in zip(arrivals, kept, strict=True) if arrival.uri])
         if not more:
             self.leave()
         return kept
@@ -226,15 +226,15 @@ class Transaction(Snapshot):
         for one in data:
             self._logged(one, in_space, "vector set")
 
-    def embed(self, arrivals: Sequence[Arrival], in_space: int) -> list[Kept]:
+    def embed(self, arrivals: Sequence[Arrival], in_space: int) -> list[StoredArrival]:
         """Set the vectors of items that are there; what was removed or replaced since it was read is passed over."""
-        wanted = {one.item: one for one in arrivals if one.item is not None and one.vector is not None}
+        wanted = {one.item_id: one for one in arrivals if one.item_id is not None and one.vector is not None}
         for part in chunks(list(wanted)):
             query = sa.select(item.c.id, item.c.hash).where(item.c.id.in_(part))
             now = {row.id: row.hash for row in self._all(query)}
             same = [one for one in part if one in now and now[one] == wanted[one].hash]
             self.set_vectors(in_space, {one: wanted[one].vector for one in same})
-        return [Kept(one, True) for one in wanted]
+        return [StoredArrival(one, True) for one in wanted]
 
     def drop_vectors(self, one: int) -> None:
         """Remove an item's vectors from every space."""

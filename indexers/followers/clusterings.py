@@ -20,7 +20,7 @@ from indexers.followers.base import Follower
 from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import Names
 from indexers.tree.identity import carry_ids
-from indexers.types import Change, ClusterChange, ClusterRow, GroupingRow, Ids, Json, Membership, Space, Vectors
+from indexers.types import Change, ClusterEventRow, ClusteringRow, ClusterRow, Ids, ItemClusters, Json, Space, Vectors
 from indexers.vectors.base import scale_to_unit
 
 log = logging.getLogger("nearkin")
@@ -64,11 +64,11 @@ class ClusteringFollower(Follower):
         """Nothing is held here: `remember` goes by the positions in the catalogue."""
 
     def needs_record(self, snapshot: Snapshot) -> bool:
-        rows = snapshot.groupings.rows(self.space.id)
+        rows = snapshot.clusterings.rows(self.space.id)
         return any(not snapshot.unchanged(row.position, self.space.id) for row in rows)
 
     def record(self, writing: Transaction) -> None:
-        for row in writing.groupings.rows(self.space.id):
+        for row in writing.clusterings.rows(self.space.id):
             if writing.unchanged(row.position, self.space.id):
                 continue
             try:
@@ -76,58 +76,58 @@ class ClusteringFollower(Follower):
             except (NearkinError, ImportError) as error:
                 log.warning("the clustering %r stays as of change %d: %s", row.name, row.position, error)
 
-    def _follow(self, row: GroupingRow, writing: Transaction) -> None:
+    def _follow(self, row: ClusteringRow, writing: Transaction) -> None:
         since = row.position if row.position >= writing.oldest else 0
         changes = writing.changes(since, self.space.id)
-        there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
+        there = np.array([one.item_id for one in changes if one.kind == "vector set"], np.int64)
         there = there[self._flat.index.has(there)]
         if since:
-            gone = np.array([one.item for one in changes if one.what == "vector removed"], np.int64)
+            gone = np.array([one.item_id for one in changes if one.kind == "vector removed"], np.int64)
         else:  # which ones have changed is no longer known: all that are there are looked at again
-            gone = np.setdiff1d(writing.groupings.membership(row.id).items, there)
+            gone = np.setdiff1d(writing.clusterings.membership(row.id).item_ids, there)
         items = np.concatenate([there, gone])
-        before = writing.groupings.labels(row.id, items)
+        before = writing.clusterings.labels(row.id, items)
         after = np.concatenate([self._clusters(row, writing, there), np.full(len(gone), -1)])
         moved = before != after
         here = moved & (after >= 0)
-        writing.groupings.place(row.id, items[here], after[here], writing.number)
-        writing.groupings.displace(row.id, items[moved & (after < 0)])
-        sizes = writing.groupings.sizes(row.id)
+        writing.clusterings.place(row.id, items[here], after[here], writing.number)
+        writing.clusterings.displace(row.id, items[moved & (after < 0)])
+        sizes = writing.clusterings.sizes(row.id)
         happened = describe_changes(row.name, before[moved], after[moved], sizes, writing.number)
         writing.clusters.happened(self.space.id, happened)
-        writing.groupings.follow(row.id, writing.number)
+        writing.clusterings.follow(row.id, writing.number)
 
-    def _clusters(self, row: GroupingRow, snapshot: Snapshot, items: Ids) -> Ids:
+    def _clusters(self, row: ClusteringRow, snapshot: Snapshot, items: Ids) -> Ids:
         """The public cluster of each of these items, as the model sees them."""
         if not len(items):
             return items
         model = self._models.get((row.id, row.since))
         if model is None:
             kind = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
-            model = self._models[row.id, row.since] = kind.from_bytes(snapshot.groupings.model(row.id))
+            model = self._models[row.id, row.since] = kind.from_bytes(snapshot.clusterings.model(row.id))
         return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
 
     def record_clustering(self, writing: Transaction, fitted: FittedClustering) -> None:
         """Write a clustering; under a name that is there already in its place, with the ids of the clusters that it
         still has."""
-        row = writing.groupings.named(fitted.name)
-        old = writing.groupings.membership(row.id) if row else _nobody()
-        items = np.union1d(old.items, fitted.items)
+        row = writing.clusterings.named(fitted.name)
+        old = writing.clusterings.membership(row.id) if row else _nobody()
+        items = np.union1d(old.item_ids, fitted.items)
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
-        before[np.searchsorted(items, old.items)] = old.labels[:, 0]
+        before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, 0]
         after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
         found = carry_ids(before, after, writing.clusters.first_new(), fitted.name)
         labels = _public(after, found.labels)
         born = [ClusterRow(one, fitted.name, None, False, fitted.position) for one in found.born]
         writing.clusters.add(born)
-        one = writing.groupings.put(_row(row, fitted, labels, self.space.id, writing.at), fitted.model.to_bytes())
+        one = writing.clusterings.put(_row(row, fitted, labels, self.space.id, writing.at), fitted.model.to_bytes())
         here = after >= 0
-        fresh = here & ~(np.isin(items, old.items) & (before == found.labels))
-        writing.groupings.place(one, items[fresh], found.labels[fresh], fitted.position)
-        writing.groupings.displace(one, items[~here])
+        fresh = here & ~(np.isin(items, old.item_ids) & (before == found.labels))
+        writing.clusterings.place(one, items[fresh], found.labels[fresh], fitted.position)
+        writing.clusterings.displace(one, items[~here])
         writing.clusters.happened(self.space.id, [one._replace(change=fitted.position) for one in found.changes])
         if self._namer and born:
-            member = Membership(items[here], found.labels[here][:, None], items[here])
+            member = ItemClusters(items[here], found.labels[here][:, None], items[here])
             for cluster, name in self._namer(writing, born, member, (fitted.name,)).items():
                 writing.clusters.name(cluster, name, False)
 
@@ -144,7 +144,7 @@ def read_vectors(flat: FlatFollower, items: Ids) -> Vectors:
     return scale_to_unit(found) if flat.space.metric == "cosine" else found
 
 
-def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterChange]:
+def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterEventRow]:
     """What happened to the clusters between which items have moved (0: loose, -1: not there)."""
     found = []
     for one in np.unique(np.concatenate([before, after])):
@@ -152,13 +152,13 @@ def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], 
         if one > 0:
             size = sizes.get(int(one), 0)
             what = "died" if not size else "grew" if gained > lost else "shrank" if lost > gained else "changed"
-            found.append(ClusterChange(int(one), name, what, (), gained, lost, size, position))
+            found.append(ClusterEventRow(int(one), name, what, (), gained, lost, size, position))
     return found
 
 
-def _nobody() -> Membership:
+def _nobody() -> ItemClusters:
     nothing = np.empty(0, np.int64)
-    return Membership(nothing, nothing[:, None], nothing)
+    return ItemClusters(nothing, nothing[:, None], nothing)
 
 
 def _public(after: Ids, ids: Ids) -> list[int]:
@@ -169,10 +169,10 @@ def _public(after: Ids, ids: Ids) -> list[int]:
     return found.tolist()
 
 
-def _row(row: GroupingRow | None, made: FittedClustering, labels: list[int], space: int, at: int) -> GroupingRow:
+def _row(row: ClusteringRow | None, made: FittedClustering, labels: list[int], space: int, at: int) -> ClusteringRow:
     sizes = np.bincount(made.labels[made.labels >= 0], minlength=len(labels)).tolist()
     begun = {"items": len(made.items), "sizes": sizes, "low": made.low}
-    return GroupingRow(
+    return ClusteringRow(
         id=row.id if row else 0,
         space=space,
         name=made.name,

@@ -17,7 +17,7 @@ import numpy as np
 from PIL.Image import Image
 
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.duplicates import PairRow, Prints, Unprinted
+from indexers.catalogue.duplicates import PairRow, PictureHashes, UnhashedPicture
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError
 from indexers.matching import features as seeing
@@ -68,16 +68,16 @@ class EvidenceCollector:
         self._catalogue, self._flat, self._load = catalogue, flat, load
         self._workers, self.near = workers, 1.0
         self._done = -1  # the change up to which everything was compared
-        self._known: Prints | None = None
+        self._known: PictureHashes | None = None
         self._number = -1  # the change that they are of
 
-    def read_hashes(self, snapshot: Snapshot) -> Prints:
+    def read_hashes(self, snapshot: Snapshot) -> PictureHashes:
         """The hashes of all items; kept in memory, and only what has changed is read again."""
         touched = self._touched(snapshot, self._number)
         if self._known is not None and touched is not None:
-            self._known = merge_hashes(self._known, touched, snapshot.evidence.prints(touched))
-        if self._known is None or touched is None or len(self._known.items) != snapshot.evidence.count_prints():
-            self._known = snapshot.evidence.prints()
+            self._known = merge_hashes(self._known, touched, snapshot.duplicates.prints(touched))
+        if self._known is None or touched is None or len(self._known.item_ids) != snapshot.duplicates.count_prints():
+            self._known = snapshot.duplicates.prints()
         self._number = snapshot.number
         return self._known
 
@@ -95,14 +95,14 @@ class EvidenceCollector:
             if snapshot.number == self._done:
                 return EvidenceReport(0, (), 0)
             number = snapshot.number
-            missing = snapshot.evidence.unprinted(self._touched(snapshot, self._done))
+            missing = snapshot.duplicates.unprinted(self._touched(snapshot, self._done))
         unread: list[int] = []
         opencv()  # imported here: several threads at once would meet half of it
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(missing), BATCH):
                 part = missing[start : start + BATCH]
                 made = list(pool.map(self._hashed, part))
-                unread += [one.item for one, two in zip(part, made, strict=True) if two is None]
+                unread += [one.item_id for one, two in zip(part, made, strict=True) if two is None]
                 self._put([(one, *two) for one, two in zip(part, made, strict=True) if two is not None])
                 if watch:
                     watch(start + len(part), len(missing))
@@ -112,16 +112,16 @@ class EvidenceCollector:
         self._done = number
         return EvidenceReport(len(missing) - len(unread), tuple(unread), verified)
 
-    def _put(self, prints: Sequence[tuple[Unprinted, int, int]]) -> None:
-        items = [one.item for one, _, _ in prints]
+    def _put(self, prints: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
+        items = [one.item_id for one, _, _ in prints]
         with self._catalogue.transaction() as writing:
-            writing.evidence.put_prints(prints)
+            writing.duplicates.put_prints(prints)
             if self._known is not None:
-                self._known = merge_hashes(self._known, items, writing.evidence.prints(items))
+                self._known = merge_hashes(self._known, items, writing.duplicates.prints(items))
 
-    def _hashed(self, one: Unprinted) -> tuple[int, int] | None:
+    def _hashed(self, one: UnhashedPicture) -> tuple[int, int] | None:
         try:
-            return hashes.perceptual(self._load(one.item, 64))
+            return hashes.perceptual(self._load(one.item_id, 64))
         except PictureError:
             return None
 
@@ -135,14 +135,14 @@ class EvidenceCollector:
             hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
         )
         near = self._flat().search_radius(vector, self.near, metric="cosine")[0]
-        chosen: list[int] = np.union1d(near, prints.items[bits <= RADIUS]).tolist()
+        chosen: list[int] = np.union1d(near, prints.item_ids[bits <= RADIUS]).tolist()
         return chosen
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
         """What is proven about the picture, in full, and each item whose own picture can be had; and the kind."""
         some, mine = list(items), seeing.features(image)
         with self._catalogue.snapshot() as snapshot:
-            kept = snapshot.evidence.features(some)
+            kept = snapshot.duplicates.features(some)
         for one in some:
             theirs = self._features(one, kept.get(one))
             if theirs is None:
@@ -157,31 +157,31 @@ class EvidenceCollector:
     def _compare(self, pool: ThreadPoolExecutor) -> int:
         with self._catalogue.snapshot() as snapshot:
             prints = self.read_hashes(snapshot)
-        fresh = np.flatnonzero(~prints.compared)
+        fresh = np.flatnonzero(~prints.are_compared)
         verified = 0
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
             a, b = self._candidates(prints, part)
             with self._catalogue.snapshot() as snapshot:
-                new = ~snapshot.evidence.compared(a, b)
-            verified += self._verify(pool, a[new], b[new], prints, prints.items[part])
+                new = ~snapshot.duplicates.compared(a, b)
+            verified += self._verify(pool, a[new], b[new], prints, prints.item_ids[part])
         return verified
 
-    def _candidates(self, prints: Prints, part: Ids) -> tuple[Ids, Ids]:
+    def _candidates(self, prints: PictureHashes, part: Ids) -> tuple[Ids, Ids]:
         """Items a < b, each pair once, of which one is in `part` (places)."""
         one, other = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for place in part.tolist():
             bits = hashes.distance(prints.hashes[place], prints.hashes[:, None])
-            mirrored = hashes.distance(prints.mirrored[place], prints.hashes[:, None])
+            mirrored = hashes.distance(prints.mirrored_hashes[place], prints.hashes[:, None])
             close = np.flatnonzero(np.minimum(bits, mirrored) <= RADIUS)
-            one.append(np.full(len(close), prints.items[place]))
-            other.append(prints.items[close])
-        for mine, theirs in self._alike(prints.items, prints.items[part]):
+            one.append(np.full(len(close), prints.item_ids[place]))
+            other.append(prints.item_ids[close])
+        for mine, theirs in self._alike(prints.item_ids, prints.item_ids[part]):
             one.append(mine)
             other.append(theirs)
         left, right = np.concatenate(one), np.concatenate(other)
         low, high = np.minimum(left, right), np.maximum(left, right)
-        width = int(prints.items.max(initial=0)) + 1
+        width = int(prints.item_ids.max(initial=0)) + 1
         codes = np.unique((low * width + high)[low != high])
         return codes // width, codes % width
 
@@ -207,20 +207,20 @@ class EvidenceCollector:
         """Copies of copies are candidates too, whose vectors and hashes lie too far apart to have told."""
         with self._catalogue.snapshot() as snapshot:
             prints = self.read_hashes(snapshot)
-            pairs = [(row.a, row.b) for row in snapshot.evidence.pairs(SAME, DUPLICATE_KINDS)]
+            pairs = [(row.a, row.b) for row in snapshot.duplicates.pairs(SAME, DUPLICATE_KINDS)]
             sets = [one for one in find_components(pairs) if len(one) <= MEMBERS]
             both = [pair for one in sets for pair in combinations(sorted(one), 2)]
             a, b = (np.array([pair[side] for pair in both], np.int64) for side in (0, 1))
-            new = ~snapshot.evidence.compared(a, b)
+            new = ~snapshot.duplicates.compared(a, b)
         return self._verify(pool, a[new], b[new], prints, np.empty(0, np.int64)) if new.any() else 0
 
     # ---- proof
 
-    def _verify(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: Prints, done: Ids) -> int:
+    def _verify(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: PictureHashes, done: Ids) -> int:
         """Verify the pairs, and note that `done` were compared with all others."""
         wanted = np.unique(np.concatenate([a, b])).tolist()
         with self._catalogue.snapshot() as snapshot:
-            kept = snapshot.evidence.features(wanted)
+            kept = snapshot.duplicates.features(wanted)
             sizes = {row.id: (row.width, row.height) for row in snapshot.items(wanted)}
         made = dict(zip(wanted, pool.map(lambda one: self._features(one, kept.get(one)), wanted), strict=True))
         same = self._equal(pool, a, b, prints, sizes)
@@ -237,10 +237,10 @@ class EvidenceCollector:
         rows = [row for row in pool.map(prove, zip(a.tolist(), b.tolist(), strict=True)) if row]
         fresh = {one: seeing.pack(two) for one, two in made.items() if two is not None and one not in kept}
         with self._catalogue.transaction() as writing:
-            writing.evidence.put_features(fresh)
-            writing.evidence.put_pairs(rows)
-            writing.evidence.set_compared(done.tolist())
-        prints.compared[np.searchsorted(prints.items, done)] = True
+            writing.duplicates.put_features(fresh)
+            writing.duplicates.put_pairs(rows)
+            writing.duplicates.set_compared(done.tolist())
+        prints.are_compared[np.searchsorted(prints.item_ids, done)] = True
         return len(rows)
 
     def _features(self, item: int, kept: bytes | None) -> Features | None:
@@ -250,10 +250,10 @@ class EvidenceCollector:
             return None
 
     def _equal(
-        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: Prints, sizes: dict[int, tuple[Any, Any]]
+        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: PictureHashes, sizes: dict[int, tuple[Any, Any]]
     ) -> set[tuple[int, int]]:
         """Pairs of equal pixels; only pictures of one size with all but equal hashes are decoded in full for that."""
-        where = {one: place for place, one in enumerate(prints.items.tolist())}
+        where = {one: place for place, one in enumerate(prints.item_ids.tolist())}
         pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
         words = [(prints.hashes[where[one]], prints.hashes[where[two]]) for one, two in pairs]
         pairs = [pair for pair, (x, y) in zip(pairs, words, strict=True) if hashes.distance(x, y) <= EXACT]
@@ -268,12 +268,12 @@ class EvidenceCollector:
             return None
 
 
-def merge_hashes(known: Prints, items: Sequence[int], now: Prints) -> Prints:
+def merge_hashes(known: PictureHashes, items: Sequence[int], now: PictureHashes) -> PictureHashes:
     """What is known with what is now known of some items (nothing, of those that are gone)."""
-    keep = ~np.isin(known.items, items)
+    keep = ~np.isin(known.item_ids, items)
     parts = [np.concatenate([old[keep], new]) for old, new in zip(known, now, strict=True)]
     order = np.argsort(parts[0], kind="stable")
-    return Prints(*(part[order] for part in parts))
+    return PictureHashes(*(part[order] for part in parts))
 
 
 def find_components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:

@@ -47,7 +47,7 @@ class PartitionFollower(Follower):
         self._labels: tuple[int, Ids, Ids] | None = None
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        there = np.array([one.item for one in changes if one.what == "vector set"], np.int64)
+        there = np.array([one.item_id for one in changes if one.kind == "vector set"], np.int64)
         there = there[self._flat.index.has(there)]
         if self.means is None and len(there):
             self.means = _fresh()

@@ -159,10 +159,10 @@ class VectorFollower(StoredFollower, Generic[Member]):
         self.index.load(path)
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        gone = [change.item for change in changes if change.what == "vector removed"]
+        gone = [change.item_id for change in changes if change.kind == "vector removed"]
         if gone:
             self.index.remove(np.array(gone, np.int64))
-        there = [change.item for change in changes if change.what == "vector set"]
+        there = [change.item_id for change in changes if change.kind == "vector set"]
         for start in range(0, len(there), BLOCK):
             ids, vectors = snapshot.vectors(self.space.id, there[start : start + BLOCK])
             if len(ids):

@@ -9,7 +9,7 @@ import numpy as np
 
 from indexers.catalogue.snapshot import Snapshot
 from indexers.naming import words as naming
-from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
+from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
 from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
@@ -27,7 +27,7 @@ class Names:
         self._words, self._flat = words, flat
 
     def __call__(
-        self, snapshot: Snapshot, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level] = LEVELS
+        self, snapshot: Snapshot, born: Sequence[ClusterRow], member: ItemClusters, levels: Sequence[Level] = LEVELS
     ) -> dict[int, str]:
         """Names of these clusters; of some there is nothing to say."""
         family = _Family(born, member, levels)
@@ -49,7 +49,7 @@ class Names:
 class _Family:
     """The clusters to be named and their siblings: members and parents."""
 
-    def __init__(self, born: Sequence[ClusterRow], member: Membership, levels: Sequence[Level]) -> None:
+    def __init__(self, born: Sequence[ClusterRow], member: ItemClusters, levels: Sequence[Level]) -> None:
         self.members: dict[int, Ids] = {}
         self.parents: dict[int, int | None] = {}
         for place, level in enumerate(levels):
@@ -57,16 +57,16 @@ class _Family:
             if wanted:
                 self._take(place, level, wanted, member)
 
-    def _take(self, place: int, level: Level, wanted: set[int], member: Membership) -> None:
-        labels = member.labels[:, place]
+    def _take(self, place: int, level: Level, wanted: set[int], member: ItemClusters) -> None:
+        labels = member.cluster_ids[:, place]
         order = np.argsort(labels, kind="stable")
         ids, start, count = np.unique(labels[order], return_index=True, return_counts=True)
-        above = member.labels[:, place - 1] if place else np.zeros(len(labels), np.int64)
+        above = member.cluster_ids[:, place - 1] if place else np.zeros(len(labels), np.int64)
         parents = dict(zip(ids.tolist(), above[order[start]].tolist(), strict=True))
         around = {parents[one] for one in wanted if one in parents}
         for one, first, size in zip(ids.tolist(), start.tolist(), count.tolist(), strict=True):
             if one and parents[one] in around:
-                self.members[one] = member.items[order[first : first + size]]
+                self.members[one] = member.item_ids[order[first : first + size]]
                 self.parents[one] = parents[one] or None
 
     def beside(self, one: int, middles: dict[int, Vectors]) -> Vectors:

@@ -25,7 +25,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from indexers.errors import MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.pictures import scan
 from indexers.pictures.scan import PICTURE_SUFFIXES
-from indexers.types import FoundFile, Limits, Unscanned
+from indexers.types import FoundFile, Limits, ScanFailure
 
 MAX_REDIRECTS = 5
 MAX_SECONDS = 20.0
@@ -65,10 +65,10 @@ def is_web(uri: str) -> bool:
     return uri.strip().lower().startswith(("http://", "https://"))
 
 
-def find_pictures(uri: str) -> Iterator[FoundFile | Unscanned]:
+def find_pictures(uri: str) -> Iterator[FoundFile | ScanFailure]:
     """Yield the pictures that a URI names: the one there, those below a folder, or those that match a glob.
 
-    Raises MissingPackage; any other failure is yielded as Unscanned.
+    Raises MissingPackage; any other failure is yielded as a ScanFailure.
     """
     if is_web(uri):
         yield FoundFile(uri, uri, -1, -1, 0)
@@ -84,12 +84,12 @@ def find_pictures(uri: str) -> Iterator[FoundFile | Unscanned]:
     except MissingPackage:
         raise
     except Exception as error:  # each file system has errors of its own
-        yield Unscanned(_make_printable(uri), _describe_error(error))
+        yield ScanFailure(_make_printable(uri), _describe_error(error))
 
 
 def _list_pictures(
     system: Any, path: str, facts: dict[str, Any], archive: str, is_named: bool
-) -> Iterator[FoundFile | Unscanned]:
+) -> Iterator[FoundFile | ScanFailure]:
     if facts["type"] == "directory":
         for name, own_facts in sorted(system.find(path, detail=True).items()):
             if _is_picture(name):
@@ -98,11 +98,11 @@ def _list_pictures(
         yield _make_record(system, path, facts, archive)
 
 
-def _make_record(system: Any, path: str, facts: dict[str, Any], archive: str) -> FoundFile | Unscanned:
+def _make_record(system: Any, path: str, facts: dict[str, Any], archive: str) -> FoundFile | ScanFailure:
     """Return a file's record. Its time is a hash of its ETag or checksum, else of the time that the system states."""
     uri = system.unstrip_protocol(path) + (f"::{archive}" if archive else "")
     if "::" in path or _make_printable(uri) != uri:
-        return Unscanned(_make_printable(uri), "no address can have that name: it is not UTF-8, or holds '::'")
+        return ScanFailure(_make_printable(uri), "no address can have that name: it is not UTF-8, or holds '::'")
     moment = facts.get("mtime") or facts.get("LastModified") or facts.get("created") or facts.get("date_time")
     mark = facts.get("ETag") or facts.get("md5") or facts.get("CRC") or facts.get("checksum")
     stamp = hash_value(mark) if mark is not None else hash_value(moment)

@@ -12,7 +12,7 @@ from functools import partial
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexers.errors import PictureTooLarge, UnreadablePicture
-from indexers.types import FoundFile, Limits, Unscanned
+from indexers.types import FoundFile, Limits, ScanFailure
 
 _SUFFIXES = """
     jpg jpeg jpe jfif mpo png apng gif webp avif avifs heic heif hif tif tiff bmp dib jp2 j2k jpx ico icns
@@ -65,7 +65,7 @@ def to_path(uri: str) -> str:
     return path[1:] if has_drive else path
 
 
-def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[FoundFile | Unscanned]:
+def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[FoundFile | ScanFailure]:
     """Yield every picture file that the paths name, each once, sorted by name within a folder.
 
     A path is a file, a folder (searched with everything below it) or a glob (`**` crosses folders), and may begin with
@@ -75,7 +75,7 @@ def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str
     given by its own path is searched.
 
     Linked folders are followed after the real ones, each folder once. A path that can't be entered or followed (no
-    permission, a dangling link, a loop, a pipe, not there) is yielded as Unscanned. No file is opened, nothing blocks.
+    permission, a dangling link, a loop, a pipe, not there) is yielded as ScanFailure. No file is opened, nothing blocks.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
@@ -118,7 +118,7 @@ class _Scanner:
         self.entered: set[tuple[int, int]] = set()
         self.yielded: set[str] = set()
 
-    def scan_path(self, path: str) -> Iterator[FoundFile | Unscanned]:
+    def scan_path(self, path: str) -> Iterator[FoundFile | ScanFailure]:
         """Yield what a path from the caller stands for: a file, a folder or a glob."""
         absolute = os.path.abspath(path)
         if os.path.lexists(path) or not glob.has_magic(path):
@@ -130,33 +130,33 @@ class _Scanner:
             for match in matches:
                 yield from self.scan_place(match, is_named=_names_suffix(absolute))
             if not matches:
-                yield Unscanned(to_uri(path), "nothing matches this glob")
+                yield ScanFailure(to_uri(path), "nothing matches this glob")
 
-    def scan_place(self, path: str, is_named: bool) -> Iterator[FoundFile | Unscanned]:
+    def scan_place(self, path: str, is_named: bool) -> Iterator[FoundFile | ScanFailure]:
         """Yield the files of a folder, or a file if it matches or the caller named it."""
         try:
             status = os.stat(path)
         except (OSError, ValueError) as error:
-            yield from self.yield_once(path, Unscanned(to_uri(path), _explain_error(error)))
+            yield from self.yield_once(path, ScanFailure(to_uri(path), _explain_error(error)))
             return
         if stat.S_ISDIR(status.st_mode):
             yield from self.scan_folder(path)
         elif is_named or self.is_match(path):
             yield from self.yield_once(path, _make_record(path, status))
 
-    def yield_once(self, path: str, record: FoundFile | Unscanned) -> Iterator[FoundFile | Unscanned]:
+    def yield_once(self, path: str, record: FoundFile | ScanFailure) -> Iterator[FoundFile | ScanFailure]:
         """Yield the record unless this path was yielded before."""
         if path not in self.yielded:
             self.yielded.add(path)
             yield record
 
-    def scan_folder(self, path: str) -> Iterator[FoundFile | Unscanned]:
+    def scan_folder(self, path: str) -> Iterator[FoundFile | ScanFailure]:
         """Yield all matching files in and below a folder."""
         stack, links = [path], list[str]()  # a stack, since folders may be nested deeper than Python may recurse
         while stack or links:
             below = []
             for entry in self.list_entries(stack.pop() if stack else links.pop(0)):
-                if isinstance(entry, Unscanned):
+                if isinstance(entry, ScanFailure):
                     yield entry
                 elif entry.is_dir(follow_symlinks=False):
                     below.append(entry.path)
@@ -167,12 +167,12 @@ class _Scanner:
                     if self.is_match(entry.path) or not os.path.exists(entry.path):
                         yield from self.scan_place(entry.path, is_named=True)
                 elif _leads_back(entry.path):
-                    yield Unscanned(to_uri(entry.path), "a link to a folder that it lies in; not followed")
+                    yield ScanFailure(to_uri(entry.path), "a link to a folder that it lies in; not followed")
                 else:
                     links.append(entry.path)
             stack.extend(reversed(below))
 
-    def list_entries(self, path: str) -> list[os.DirEntry[str] | Unscanned]:
+    def list_entries(self, path: str) -> list[os.DirEntry[str] | ScanFailure]:
         """Return the visible entries of a folder by name; none if it was entered before."""
         try:
             status = os.stat(path)
@@ -182,17 +182,17 @@ class _Scanner:
             with os.scandir(path) as entries:
                 return [*sorted((entry for entry in entries if _is_visible(entry.name)), key=lambda entry: entry.name)]
         except OSError as error:
-            return [Unscanned(to_uri(path), _explain_error(error))]
+            return [ScanFailure(to_uri(path), _explain_error(error))]
 
-    def scan_entry(self, entry: os.DirEntry[str]) -> Iterator[FoundFile | Unscanned]:
+    def scan_entry(self, entry: os.DirEntry[str]) -> Iterator[FoundFile | ScanFailure]:
         """Yield one file of a folder."""
         try:
             record = _make_record(entry.path, entry.stat())
         except OSError as error:
-            record = Unscanned(to_uri(entry.path), _explain_error(error))
+            record = ScanFailure(to_uri(entry.path), _explain_error(error))
         yield from self.yield_once(entry.path, record)
 
-    def scan_deep_glob(self, pattern: str) -> Iterator[FoundFile | Unscanned]:
+    def scan_deep_glob(self, pattern: str) -> Iterator[FoundFile | ScanFailure]:
         """Yield what a glob with `**` matches, on a walk of its own: Python's glob follows a loop of links until the
         path is too long, and files that this glob leaves out may still be yielded for another path."""
         steps = pattern.split(os.sep)
@@ -207,7 +207,7 @@ class _Scanner:
                 path = record.path if isinstance(record, FoundFile) else to_path(record.uri)
                 yield from self.yield_once(path, record)
         if not count:
-            yield Unscanned(to_uri(pattern), "nothing matches this glob")
+            yield ScanFailure(to_uri(pattern), "nothing matches this glob")
 
 
 def _matches_glob(path: str, base: str, steps: list[str], any_suffix: bool) -> bool:
@@ -242,11 +242,11 @@ def _leads_back(link: str) -> bool:
     return os.path.join(home, "").startswith(os.path.join(target, ""))
 
 
-def _make_record(path: str, status: os.stat_result) -> FoundFile | Unscanned:
+def _make_record(path: str, status: os.stat_result) -> FoundFile | ScanFailure:
     if stat.S_ISREG(status.st_mode):
         inode = status.st_ino & _MAX_INODE
         return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode)
-    return Unscanned(to_uri(path), f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something special')}, not a file")
+    return ScanFailure(to_uri(path), f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something special')}, not a file")
 
 
 def _explain_error(error: OSError | ValueError) -> str:

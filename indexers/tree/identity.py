@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.types import ClusterChange, Ids, Level
+from indexers.types import ClusterEventRow, Ids, Level
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class CarriedIds:
 
     labels: Ids
     born: tuple[int, ...]
-    changes: tuple[ClusterChange, ...]
+    changes: tuple[ClusterEventRow, ...]
 
 
 def carry_ids(before: Ids, after: Ids, next_id: int, level: Level) -> CarriedIds:
@@ -94,7 +94,7 @@ def _best(owner: Ids, other: Ids, shared: Ids) -> dict[int, tuple[int, int]]:
     return dict(zip(owners.tolist(), pairs, strict=True))
 
 
-def _changes(before: Ids, after: Ids, born: tuple[int, ...], level: Level) -> tuple[ClusterChange, ...]:
+def _changes(before: Ids, after: Ids, born: tuple[int, ...], level: Level) -> tuple[ClusterEventRow, ...]:
     moved = np.flatnonzero(before != after)
     sizes_before, sizes = _counts(before), _counts(after)
     lost, gained = _counts(before[moved]), _counts(after[moved])
@@ -121,7 +121,7 @@ def _changes(before: Ids, after: Ids, born: tuple[int, ...], level: Level) -> tu
             what = "split" if one in parts else "merged"
         else:
             what = "grew" if won > gone else "shrank" if gone > won else "changed"
-        changes.append(ClusterChange(one, level, what, tuple(others), won, gone, sizes.get(one, 0)))
+        changes.append(ClusterEventRow(one, level, what, tuple(others), won, gone, sizes.get(one, 0)))
     return tuple(changes)
 
 

@@ -70,15 +70,15 @@ def cluster(at: At, one: Any, since: int | None = None) -> Cluster:
 
 def _is_level(at: At, level: Level) -> bool:
     """Whether it is one still: a clustering by name may have been dropped, its clusters are remembered."""
-    return level in LEVELS or at.snapshot.groupings.named(level) is not None
+    return level in LEVELS or at.snapshot.clusterings.named(level) is not None
 
 
 def _gone(at: At, one: Any) -> str:
     if not is_whole(one):
         return f"a cluster is named by its id, a whole number; got {one!r}"
     for happened in reversed(at.snapshot.clusters.events(0, at.view.space.id)):
-        if happened.cluster == one and happened.what == "died":
-            into = " and ".join(map(str, happened.others))
+        if happened.cluster_id == one and happened.kind == "died":
+            into = " and ".join(map(str, happened.related))
             return f"the cluster {one} is no more since change {happened.change}" + (f"; see {into}" if into else "")
     return f"there is no cluster {one}; `clusters` lists those that there are"
 
@@ -96,8 +96,8 @@ def _cluster(at: At, there: ClusterState, row: ClusterRow, level: Level, members
         representatives=facts.representatives,
         tightness=facts.tightness,
         new=there.count_new(members, since),
-        given=row.given,
-        born=row.born,
+        given=row.named_by_person,
+        born=row.born_at,
         _members=members,
         _page=at.pages,
     )
@@ -120,7 +120,7 @@ def cut(at: At, count: int | None, threshold: float | None) -> Clusters:
             there.describe(members, at.view.flat.index) if there else ClusterFacts(0, (), 0.0, np.empty(0, np.float32))
         )
         new = there.count_new(members, None) if there else 0
-        born = (row.given, row.born) if row else (False, None)
+        born = (row.named_by_person, row.born_at) if row else (False, None)
         about = (facts.medoid, facts.representatives, facts.tightness, new, *born, members, at.pages)
         found.append(Cluster(row.id if row else None, row.name if row else None, size, None, None, (), *about))
     return Clusters(tuple(found), None, len(grouping.members(0)), at.snapshot.number)
@@ -181,19 +181,19 @@ def events(at: At, since: int) -> tuple[ClusterEvent, ...]:
     """What has happened to clusters after change `since`."""
     check_whole(since, "since is a change number, such as a report's `change`,", 0)
     found = at.snapshot.clusters.events(since, at.view.space.id)
-    rows = at.snapshot.clusters.rows({one.cluster for one in found if one.cluster})
+    rows = at.snapshot.clusters.rows({one.cluster_id for one in found if one.cluster_id})
     names = {one: row.name for one, row in rows.items()}
     return tuple(
         ClusterEvent(
             one.change,
-            one.cluster,
-            one.what,
-            one.others,
+            one.cluster_id,
+            one.kind,
+            one.related,
             one.level,
             one.gained,
             one.lost,
             one.size,
-            names.get(one.cluster or 0),
+            names.get(one.cluster_id or 0),
         )
         for one in found
     )

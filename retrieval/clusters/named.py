@@ -14,7 +14,7 @@ from indexers.catalogue.metadata import is_text
 from indexers.catalogue.snapshot import Snapshot, moment
 from indexers.errors import BadQuery, BadSetting, ClusteringNotFound, MissingPackage, UsageError
 from indexers.followers.clusterings import SAMPLING_CLUSTERER, FittedClustering, read_vectors
-from indexers.types import LEVELS, GroupingRow, Ids, Json, Vectors
+from indexers.types import LEVELS, ClusteringRow, Ids, Json, Vectors
 from indexers.vectors.base import scale_to_unit
 from retrieval.answers import Answers
 from retrieval.checks import check_whole, is_number
@@ -88,7 +88,7 @@ class Clusterings(Answers):
     def clusterings(self) -> tuple[NamedClustering, ...]:
         """All clusterings by name, with their age and how far the collection has drifted from each."""
         with self._catalogue.snapshot() as snapshot:
-            names = [row.name for row in snapshot.groupings.rows()]
+            names = [row.name for row in snapshot.clusterings.rows()]
         return tuple(self.clustering(name) for name in names)
 
     def clustering(self, name: str) -> NamedClustering:
@@ -107,7 +107,7 @@ class Clusterings(Answers):
     def drop_clustering(self, name: str) -> None:
         """Forget a clustering; the tree and the pictures stay. Raises ClusteringNotFound."""
         with self._catalogue.transaction() as writing:
-            writing.groupings.drop(_known(writing, name).id)
+            writing.clusterings.drop(_known(writing, name).id)
 
     def _make(
         self, name: str, method: str, parameters: Json, choice: Json, progress: ProgressCallback | None
@@ -128,7 +128,7 @@ class Clusterings(Answers):
             raise UsageError(f"{method} can't cluster these {len(given.items)} items: {error}") from error
         low = _low(given.vectors, model.labels_)
         with self._catalogue.transaction() as writing:
-            other = writing.groupings.named(name)
+            other = writing.clusterings.named(name)
             if other and other.space != view.space.id:
                 raise UsageError(f"the clustering {name!r} is of another space; drop it first, or choose another name")
             made = FittedClustering(
@@ -211,15 +211,15 @@ def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
     return {**how, "predict_outliers": False, "random_state": 0}
 
 
-def _known(snapshot: Snapshot, name: str) -> GroupingRow:
-    row = snapshot.groupings.named(name) if isinstance(name, str) else None
+def _known(snapshot: Snapshot, name: str) -> ClusteringRow:
+    row = snapshot.clusterings.named(name) if isinstance(name, str) else None
     if row is None:
-        names = ", ".join(one.name for one in snapshot.groupings.rows()) or "none"
+        names = ", ".join(one.name for one in snapshot.clusterings.rows()) or "none"
         raise ClusteringNotFound(f"there is no clustering {name!r}; there are: {names}")
     return row
 
 
-def _described(row: GroupingRow, there: ClusterState, view: View) -> NamedClustering:
+def _described(row: ClusteringRow, there: ClusterState, view: View) -> NamedClustering:
     grouping = there.assignment(row.name)
     return NamedClustering(
         name=row.name,
@@ -237,7 +237,7 @@ def _described(row: GroupingRow, there: ClusterState, view: View) -> NamedCluste
     )
 
 
-def _drift(row: GroupingRow, there: ClusterState, view: View) -> Drift:
+def _drift(row: ClusteringRow, there: ClusterState, view: View) -> Drift:
     since, count = there.since, max(len(there.items), 1)
     fresh = there.items[since > row.since]
     kept = len(there.items) - len(fresh)
@@ -260,7 +260,7 @@ def _distance(then: Any, now: Any) -> float:
     return float(np.nan_to_num(jensenshannon(then, now, 2)))
 
 
-def _strange(row: GroupingRow, there: ClusterState, view: View, fresh: Ids) -> float:
+def _strange(row: ClusteringRow, there: ClusterState, view: View, fresh: Ids) -> float:
     flat, grouping = view.flat.index, there.assignment(row.name)
     fresh = fresh[flat.has(fresh)]
     labels, vectors, found = grouping.find_labels(fresh), scale_to_unit(flat.take(fresh)), np.ones(len(fresh), bool)

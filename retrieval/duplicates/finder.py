@@ -83,17 +83,17 @@ class Copies(Answers):
         with self._catalogue.snapshot() as snapshot:
             known = self._looked_up(snapshot)
             pairs = [pair for pair in known.pairs if pair.score >= threshold]
-            proven = groups(pairs, known.rows, snapshot.evidence.decisions(), rule=rule, prefer=prefer)
+            proven = groups(pairs, known.rows, snapshot.duplicates.decisions(), rule=rule, prefer=prefer)
         grouped = {one for group in proven for one in group.items}
         return (*proven, *in_several_places([row for row in known.repeated if row.id not in grouped]))
 
     def _looked_up(self, snapshot: Snapshot) -> Stored:
         """Pairs and what is known of their items; remembered for as long as nothing changes."""
-        state = snapshot.number, *snapshot.evidence.state()
+        state = snapshot.number, *snapshot.duplicates.state()
         if self._stored is None or self._stored.state != state:
-            pairs = snapshot.evidence.pairs(0.0, DUPLICATE_KINDS)
+            pairs = snapshot.duplicates.pairs(0.0, DUPLICATE_KINDS)
             rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
-            self._stored = Stored(state, pairs, rows, snapshot.items(snapshot.evidence.repeated()))
+            self._stored = Stored(state, pairs, rows, snapshot.items(snapshot.duplicates.repeated()))
         return self._stored
 
     def duplicates_of(self, picture: Any, *, threshold: float = SAME) -> tuple[Match, ...]:
@@ -187,7 +187,7 @@ class Copies(Answers):
                 raise UsageError(f"the item {keep!r} is not in the group; its items are {list(group.items)}")
             contents = self._contents(writing, group.items)
             return tuple(
-                writing.evidence.decide("keep", contents[one], contents[other])
+                writing.duplicates.decide("keep", contents[one], contents[other])
                 for other in group.items
                 if other != one and contents[other] != contents[one]
             )
@@ -203,7 +203,7 @@ class Copies(Answers):
     def undo(self, decision: int) -> None:
         """Take a decision back: the question comes up again. Raises UsageError."""
         with self._catalogue.transaction() as writing:
-            if not writing.evidence.undo(decision):
+            if not writing.duplicates.undo(decision):
                 raise UsageError(f"there is no decision {decision!r} to undo")
 
     def _decide(self, what: str, a: Name, b: Name) -> int:
@@ -212,10 +212,10 @@ class Copies(Answers):
             contents = self._contents(writing, (one, other))
             if contents[one] == contents[other]:
                 raise UsageError(f"{a!r} and {b!r} are one and the same picture")
-            return writing.evidence.decide(what, contents[one], contents[other])
+            return writing.duplicates.decide(what, contents[one], contents[other])
 
     def _contents(self, snapshot: Snapshot, items: tuple[int, ...]) -> dict[int, bytes]:
-        found = snapshot.evidence.contents(items)
+        found = snapshot.duplicates.contents(items)
         for one in items:
             if one not in found:
                 raise UsageError(

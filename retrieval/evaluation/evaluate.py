@@ -79,10 +79,10 @@ def read_stored_clusterings(at: At) -> Iterator[StoredClustering]:
     if at.view.partitions is not None:
         items, labels = at.view.partitions.labels()
         yield StoredClustering("partitions", "partitions", items, labels, make_partition_refit(len(np.unique(labels))))
-    for row in at.snapshot.groupings.rows(at.view.space.id):
-        members = at.snapshot.groupings.membership(row.id)
-        labels, refit = _mark_loose(members.labels[:, 0]), make_named_refit(row, at.view.space)
-        yield StoredClustering(row.name, "by name", members.items, labels, refit)
+    for row in at.snapshot.clusterings.rows(at.view.space.id):
+        members = at.snapshot.clusterings.membership(row.id)
+        labels, refit = _mark_loose(members.cluster_ids[:, 0]), make_named_refit(row, at.view.space)
+        yield StoredClustering(row.name, "by name", members.item_ids, labels, refit)
 
 
 def _mark_loose(cluster_ids: Ids) -> Ids:
@@ -121,7 +121,7 @@ def _choose_spaces(snapshot: Snapshot, request: EvaluationRequest) -> tuple[Spac
 
 
 def _read_item_ids(snapshot: Snapshot, space: Space) -> Ids:
-    return np.array([change.item for change in snapshot.changes(0, space.id)], np.int64)
+    return np.array([change.item_id for change in snapshot.changes(0, space.id)], np.int64)
 
 
 def _list_names(spaces: Sequence[Space]) -> str:

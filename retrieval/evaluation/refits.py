@@ -14,7 +14,7 @@ from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
 from indexers.tree.neighbour_graph import Fingerprints, NeighbourGraph
-from indexers.types import GroupingRow, Ids, Space, Vectors
+from indexers.types import ClusteringRow, Ids, Space, Vectors
 from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
@@ -70,7 +70,7 @@ def make_partition_refit(count: int) -> Callable[[Vectors], Ids]:
     return refit
 
 
-def make_named_refit(row: GroupingRow, space: Space) -> Callable[[Vectors], Ids] | str:
+def make_named_refit(row: ClusteringRow, space: Space) -> Callable[[Vectors], Ids] | str:
     """Return the function that clusters rows by the method and parameters of a clustering by name.
 
     Return the reason instead if the method is unavailable, or the clustering was learnt from chosen items.

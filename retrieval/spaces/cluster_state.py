@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.catalogue.snapshot import Snapshot
-from indexers.types import LEVELS, ClusterRow, Ids, Level, Membership, Vectors
+from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
 from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
@@ -69,7 +69,7 @@ class ClusterState:
 
     def __init__(
         self,
-        membership: Membership,
+        membership: ItemClusters,
         as_of: int,
         chosen: int = 0,
         levels: tuple[Level, ...] = LEVELS,
@@ -83,7 +83,7 @@ class ClusterState:
 
     @property
     def items(self) -> Ids:
-        return self._membership.items
+        return self._membership.item_ids
 
     @property
     def since(self) -> Ids:
@@ -92,7 +92,7 @@ class ClusterState:
 
     def assignment(self, level: Level) -> Assignment:
         if level not in self._groupings:
-            labels = np.ascontiguousarray(self._membership.labels[:, self.levels.index(level)])
+            labels = np.ascontiguousarray(self._membership.cluster_ids[:, self.levels.index(level)])
             self._groupings[level] = Assignment(self.items, labels)
         return self._groupings[level]
 

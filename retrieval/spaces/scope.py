@@ -55,5 +55,5 @@ def _build_condition(one: int, space: int, snapshot: Snapshot) -> Condition | No
     if row.level in LEVELS:
         there = snapshot.clusters.clustering(space)
         return Member(space, row.level, (one,), there.position) if there else None
-    grouping = snapshot.groupings.named(row.level)
+    grouping = snapshot.clusterings.named(row.level)
     return Placed(grouping.id, (one,), grouping.written) if grouping else None

@@ -77,7 +77,7 @@ class View:
         condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
-        there = (snapshot.clustered(self.space.id), snapshot.groupings.stamp()) if within or exclude else None
+        there = (snapshot.clustered(self.space.id), snapshot.clusterings.stamp()) if within or exclude else None
         clusters = restrict.build_key(within), restrict.build_key(exclude), there
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
@@ -121,11 +121,11 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
 
 
 def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState:
-    row = snapshot.groupings.named(check_level(name, snapshot))
+    row = snapshot.clusterings.named(check_level(name, snapshot))
     assert row is not None
     written, known = view.named_states.get(row.id, (-1, None))
     if known is None or written != row.written:
-        member = snapshot.groupings.membership(row.id)
+        member = snapshot.clusterings.membership(row.id)
         known = ClusterState(member, row.position, row.since, (row.name,), known)
         view.named_states[row.id] = row.written, known
     return known
@@ -133,9 +133,9 @@ def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState
 
 def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
     """Raises BadQuery: it is neither one of the tree's levels nor, at that moment, a clustering's name."""
-    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.groupings.named(level)):
+    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.clusterings.named(level)):
         return cast(Level, level)
-    names = [one.name for one in snapshot.groupings.rows()] if snapshot else []
+    names = [one.name for one in snapshot.clusterings.rows()] if snapshot else []
     raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
 
 

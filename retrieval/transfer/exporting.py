@@ -62,7 +62,7 @@ def _spread(row: Json) -> Json:
 
 
 def _levels(snapshot: Snapshot) -> list[str]:
-    return [*CLUSTERS, *(row.name for row in snapshot.groupings.rows())]
+    return [*CLUSTERS, *(row.name for row in snapshot.clusterings.rows())]
 
 
 def _rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
@@ -70,7 +70,8 @@ def _rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterat
         labels = snapshot.clusters.labels(space.id, part) if space else {}
         items = snapshot.items(part)
         named = {
-            row.name: snapshot.groupings.labels(row.id, np.array(part, np.int64)) for row in snapshot.groupings.rows()
+            row.name: snapshot.clusterings.labels(row.id, np.array(part, np.int64))
+            for row in snapshot.clusterings.rows()
         }
         for place, row in enumerate(items):
             values = Item.of(row).to_dict()

@@ -18,7 +18,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import UsageError
 from indexers.pipeline import Progress
-from indexers.types import Arrival, Failure, Json, Kept, PictureFacts, Space
+from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredArrival
 from retrieval.spaces.view import View
 from retrieval.transfer import sources
 from retrieval.transfer.exporting import MARK, PART, pyarrow
@@ -76,8 +76,8 @@ class Import:
             space = self._place(batch.vectors, origin).space
             with self._catalogue.transaction() as writing:
                 kept = _kept(writing, batch, space)
-            self.added += sum(one.new for one in kept)
-            self.items += [one.item for one in kept]
+            self.added += sum(one.is_new for one in kept)
+            self.items += [one.item_id for one in kept]
 
     def said(self) -> Json:
         """What the report says of it."""
@@ -90,7 +90,7 @@ class Import:
         return Progress(total, len(self.items) + failed, self.added, 0, failed, seconds)
 
 
-def _kept(writing: Transaction, batch: Batch, space: Space) -> list[Kept]:
+def _kept(writing: Transaction, batch: Batch, space: Space) -> list[StoredArrival]:
     """With every place of an item, also those that have vanished."""
     arrivals = _arrivals(batch, space)
     kept = [one for part in chunks(arrivals) for one in writing.put(part, space.id, more=True)]

@@ -17,7 +17,7 @@ from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.images import to_path
 from indexers.pipeline import Source
-from indexers.types import Arrival, FoundFile, Json, Limits, Space, Unscanned
+from indexers.types import Arrival, FoundFile, Json, Limits, ScanFailure, Space
 from indexers.vectors.base import check_vectors
 
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -34,7 +34,7 @@ def listed(data: bytes) -> list[str]:
 class Given:
     """`found`: files to be scanned, all with `metadata`; or else `sources`: pictures one by one."""
 
-    def __init__(self, found: Iterable[FoundFile | Unscanned] | None, metadata: Json, sources: list[Source]) -> None:
+    def __init__(self, found: Iterable[FoundFile | ScanFailure] | None, metadata: Json, sources: list[Source]) -> None:
         self.found, self.metadata, self.sources = found, metadata, sources
 
 
@@ -67,7 +67,7 @@ def _is_one_array(pictures: Any) -> bool:
     )
 
 
-def _find(given: list[str]) -> Iterator[FoundFile | Unscanned]:
+def _find(given: list[str]) -> Iterator[FoundFile | ScanFailure]:
     """Files of this machine, then what lies elsewhere."""
     here = [to_path(one) if isinstance(one, str) else one for one in given if not remote.is_remote(one)]
     yield from images.find_pictures(here)
@@ -82,7 +82,7 @@ def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Sour
     found = list(_find([one]))
     if len(found) != 1 or os.path.isdir(one):
         raise UsageError(f"with keys, texts or metadata one by one, each picture is one file; {one!r} is {len(found)}")
-    if isinstance(found[0], Unscanned):
+    if isinstance(found[0], ScanFailure):
         raise UsageError(f"{one!r} can't be added: {found[0].reason}")
     return Source(file=found[0], key=key, text=text, metadata=metadata)
 
@@ -175,7 +175,7 @@ class Scan:
         places = [os.path.abspath(os.path.expanduser(one)) for one in self._given]
         return [*map(images.to_uri, places), *map(images.encode_uri, places)]
 
-    def __iter__(self) -> Iterator[FoundFile | Unscanned]:
+    def __iter__(self) -> Iterator[FoundFile | ScanFailure]:
         for one in images.find_pictures(self._given):
             if isinstance(one, FoundFile):
                 self._met.add(one.uri)

@@ -309,6 +309,8 @@ class Reader:
             assert abs(hit.score - score) < 1e-5, f"{hit} has not the vector of its metadata ({score})"
         with self.collection._catalogue.snapshot() as snapshot:
             space = next(iter(snapshot.spaces()), None)
-            bare = set(snapshot.ids().tolist()) - {one.item for one in snapshot.changes(0, space.id)} if space else {}
+            bare = (
+                set(snapshot.ids().tolist()) - {one.item_id for one in snapshot.changes(0, space.id)} if space else {}
+            )
         assert not bare, f"items without a vector: {sorted(bare)}"
         return hits.as_of, {"as_of": hits.as_of, "seed": seed, "names": [hit.key for hit in hits]}

@@ -54,9 +54,9 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
                 for n in rows
             ]
             writing.put(arrivals, view.space.id)
-            missing = writing.evidence.unprinted()
-            words = [(one, int(hashes[int.from_bytes(one.content, "big")])) for one in missing]
-            writing.evidence.put_prints([(one, word, word ^ (2**64 - 1)) for one, word in words])
+            missing = writing.duplicates.unprinted()
+            words = [(one, int(hashes[int.from_bytes(one.content_hash, "big")])) for one in missing]
+            writing.duplicates.put_prints([(one, word, word ^ (2**64 - 1)) for one, word in words])
     collection._spaces.settle()
     return {int(a) + 1: int(b) + 1 for a, b in zip(copies, source, strict=True)}
 
@@ -72,8 +72,8 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
             if truth.get(one) == two or truth.get(two) == one
         ]
         with self._catalogue.transaction() as writing:
-            writing.evidence.put_pairs(rows)
-            writing.evidence.set_compared(done.tolist())
+            writing.duplicates.put_pairs(rows)
+            writing.duplicates.set_compared(done.tolist())
         return len(rows)
 
     view = collection._spaces.view()
@@ -87,7 +87,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     what = f"first run over hashes and vectors, {bench.count:,} items, 5 % copies, verification left out"
     bench.add(what, seconds, "s", "at most 300 s", limit=300, note=f"{sum(nominated):,} candidates")
     with collection._catalogue.snapshot() as snapshot:
-        found = {(pair.a, pair.b) for pair in snapshot.evidence.pairs(0, DUPLICATE_KINDS)}
+        found = {(pair.a, pair.b) for pair in snapshot.duplicates.pairs(0, DUPLICATE_KINDS)}
     wanted = {(min(pair), max(pair)) for pair in truth.items()}
     bench.add(
         "pairs of a copy and its original found", len(found & wanted) / len(wanted), "", "all", limit=1, more=True
@@ -98,9 +98,9 @@ def grouped(bench: Bench, collection: Collection) -> None:
     def answer(threshold: float) -> float:
         start = time.perf_counter()
         with collection._catalogue.snapshot() as snapshot:
-            pairs = snapshot.evidence.pairs(threshold, DUPLICATE_KINDS)
+            pairs = snapshot.duplicates.pairs(threshold, DUPLICATE_KINDS)
             rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
-            groups(pairs, rows, snapshot.evidence.decisions())
+            groups(pairs, rows, snapshot.duplicates.decisions())
         return time.perf_counter() - start
 
     bench.add("groups from stored evidence", answer(0.5), "s", "at most 5 s", limit=5)

@@ -18,7 +18,7 @@ from tests.conftest import vectors
 
 def put(catalogue: Catalogue, *keys: str) -> list[int]:
     with catalogue.transaction() as writing:
-        return [one.item for one in writing.put([Arrival(key) for key in keys])]
+        return [one.item_id for one in writing.put([Arrival(key) for key in keys])]
 
 
 def stamp(folder: Path, revision: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexers.catalogue.catalogue import Catalogue
-from indexers.types import Arrival, GroupingRow
+from indexers.types import Arrival, ClusteringRow
 
 
 @pytest.fixture
@@ -16,68 +16,68 @@ def space(catalogue: Catalogue) -> int:
         return writing.add_space("s", None, {}, "", 8, "cosine").id
 
 
-def row(space: int, name: str = "themes", one: int = 0) -> GroupingRow:
+def row(space: int, name: str = "themes", one: int = 0) -> ClusteringRow:
     about = {"parameters": {"k": 2}, "choice": {}, "labels": [5, 7], "begun": {"items": 3}, "since": 4}
-    return GroupingRow(id=one, space=space, name=name, method="kmeans", made_at=9, position=4, written=1, **about)  # type: ignore[arg-type]
+    return ClusteringRow(id=one, space=space, name=name, method="kmeans", made_at=9, position=4, written=1, **about)  # type: ignore[arg-type]
 
 
 def test_it_comes_back_as_it_was_put(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
-        one = writing.groupings.put(row(space), b"model")
-        writing.groupings.put(row(space, "kinds"), b"other")
+        one = writing.clusterings.put(row(space), b"model")
+        writing.clusterings.put(row(space, "kinds"), b"other")
     with catalogue.snapshot() as snapshot:
-        assert snapshot.groupings.named("themes") == row(space, one=one)
-        assert [found.name for found in snapshot.groupings.rows()] == ["kinds", "themes"]
-        assert snapshot.groupings.rows(space + 1) == []
-        assert snapshot.groupings.named("others") is None
-        assert snapshot.groupings.model(one) == b"model"
-        assert len(snapshot.groupings.membership(one).items) == 0
+        assert snapshot.clusterings.named("themes") == row(space, one=one)
+        assert [found.name for found in snapshot.clusterings.rows()] == ["kinds", "themes"]
+        assert snapshot.clusterings.rows(space + 1) == []
+        assert snapshot.clusterings.named("others") is None
+        assert snapshot.clusterings.model(one) == b"model"
+        assert len(snapshot.clusterings.membership(one).item_ids) == 0
 
 
 def test_members_are_moved_counted_and_taken_out(catalogue: Catalogue, space: int) -> None:
     items = np.random.default_rng(0).permutation(np.arange(1, 3001))
     with catalogue.transaction() as writing:
-        one = writing.groupings.put(row(space), b"")
-        writing.groupings.place(one, items, items % 3, 4)
-        writing.groupings.place(one, items[:10], np.full(10, 7), 6)
-        writing.groupings.displace(one, items[10:20])
+        one = writing.clusterings.put(row(space), b"")
+        writing.clusterings.place(one, items, items % 3, 4)
+        writing.clusterings.place(one, items[:10], np.full(10, 7), 6)
+        writing.clusterings.displace(one, items[10:20])
     with catalogue.snapshot() as snapshot:
-        member = snapshot.groupings.membership(one)
+        member = snapshot.clusterings.membership(one)
         kept = np.sort(np.delete(items, np.arange(10, 20)))
         moved = np.isin(kept, items[:10])
-        np.testing.assert_array_equal(member.items, kept)
-        np.testing.assert_array_equal(member.labels[:, 0], np.where(moved, 7, kept % 3))
+        np.testing.assert_array_equal(member.item_ids, kept)
+        np.testing.assert_array_equal(member.cluster_ids[:, 0], np.where(moved, 7, kept % 3))
         np.testing.assert_array_equal(member.since, np.where(moved, 6, 4))
-        np.testing.assert_array_equal(snapshot.groupings.labels(one, kept), member.labels[:, 0])
-        assert snapshot.groupings.labels(one, items[10:20]).tolist() == [-1] * 10
-        assert snapshot.groupings.sizes(one)[7] == 10
-        assert sum(snapshot.groupings.sizes(one).values()) == 2990
+        np.testing.assert_array_equal(snapshot.clusterings.labels(one, kept), member.cluster_ids[:, 0])
+        assert snapshot.clusterings.labels(one, items[10:20]).tolist() == [-1] * 10
+        assert snapshot.clusterings.sizes(one)[7] == 10
+        assert sum(snapshot.clusterings.sizes(one).values()) == 2990
 
 
 def test_the_stamp_tells_every_change(catalogue: Catalogue, space: int) -> None:
     stamps = []
     with catalogue.transaction() as writing:
-        stamps.append(writing.groupings.stamp())
-        one = writing.groupings.put(row(space), b"")
-        stamps.append(writing.groupings.stamp())
-        writing.groupings.follow(one, 8)
-        stamps.append(writing.groupings.stamp())
-        assert writing.groupings.named("themes") == row(space, one=one)._replace(position=8, written=2)
-        writing.groupings.place(one, np.array([1]), np.array([5]), 8)
-        writing.groupings.drop(one)
-        stamps.append(writing.groupings.stamp())
-        assert len(writing.groupings.membership(one).items) == 0
-        assert writing.groupings.put(row(space), b"") > one
-        stamps.append(writing.groupings.stamp())
+        stamps.append(writing.clusterings.stamp())
+        one = writing.clusterings.put(row(space), b"")
+        stamps.append(writing.clusterings.stamp())
+        writing.clusterings.follow(one, 8)
+        stamps.append(writing.clusterings.stamp())
+        assert writing.clusterings.named("themes") == row(space, one=one)._replace(position=8, written=2)
+        writing.clusterings.place(one, np.array([1]), np.array([5]), 8)
+        writing.clusterings.drop(one)
+        stamps.append(writing.clusterings.stamp())
+        assert len(writing.clusterings.membership(one).item_ids) == 0
+        assert writing.clusterings.put(row(space), b"") > one
+        stamps.append(writing.clusterings.stamp())
     assert len({*stamps}) == 4
     assert stamps[0] == stamps[3] == ()
 
 
 def test_it_goes_with_its_space(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
-        one = writing.groupings.put(row(space), b"")
-        writing.groupings.place(one, np.array([1]), np.array([5]), 8)
+        one = writing.clusterings.put(row(space), b"")
+        writing.clusterings.place(one, np.array([1]), np.array([5]), 8)
         writing.drop_space(space)
     with catalogue.snapshot() as snapshot:
-        assert snapshot.groupings.rows() == []
-        assert len(snapshot.groupings.membership(one).items) == 0
+        assert snapshot.clusterings.rows() == []
+        assert len(snapshot.clusterings.membership(one).item_ids) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexers.catalogue.catalogue import Catalogue
-from indexers.types import ClusterChange, Clustering, ClusterRow
+from indexers.types import ClusterEventRow, ClusterRow, TreeLevels
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_nothing_is_remembered_of_a_new_space(catalogue: Catalogue, space: int) 
         assert snapshot.clusters.clustering(space) is None
         assert snapshot.clusters.clustered() == []
         member = snapshot.clusters.membership(space)
-        assert (len(member.items), member.labels.shape, len(member.since)) == (0, (0, 3), 0)
+        assert (len(member.item_ids), member.cluster_ids.shape, len(member.since)) == (0, (0, 3), 0)
         assert snapshot.clusters.events(0, space) == []
         assert snapshot.clusters.partitions(space) is None
         assert snapshot.clusters.labels(space, [1, 2]) == {}
@@ -37,11 +37,11 @@ def test_members_come_back_sorted_and_can_be_moved_and_taken_out(catalogue: Cata
     with catalogue.snapshot() as snapshot:
         member = snapshot.clusters.membership(space)
         kept = np.sort(np.delete(items, np.arange(10, 20)))
-        np.testing.assert_array_equal(member.items, kept)
+        np.testing.assert_array_equal(member.item_ids, kept)
         moved = np.isin(kept, items[:10])
-        np.testing.assert_array_equal(member.labels[:, 2], kept % 50 + moved)
+        np.testing.assert_array_equal(member.cluster_ids[:, 2], kept % 50 + moved)
         np.testing.assert_array_equal(member.since, 5 + moved)
-        assert snapshot.clusters.labels(space, kept.tolist())[int(kept[5])] == tuple(member.labels[5].tolist())
+        assert snapshot.clusters.labels(space, kept.tolist())[int(kept[5])] == tuple(member.cluster_ids[5].tolist())
 
 
 def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
@@ -49,10 +49,10 @@ def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
         assert writing.clusters.first_new() == 1
         writing.clusters.add([ClusterRow(1, "fine", None, False, 3), ClusterRow(2, "coarse", "boats", False, 3)])
         writing.clusters.name(1, "ships", True)
-        writing.clusters.set_clustering(space, Clustering(3, (0.1, 0.2, 1 / 3), 10, 2))
-        writing.clusters.set_clustering(space, Clustering(4, (0.1, 0.2, 1 / 3), 12, 2))
-        writing.clusters.happened(space, [ClusterChange(1, "fine", "born", (2,), 5, 0, 5, 3)])
-        writing.clusters.happened(space, [ClusterChange(None, None, "levels changed", change=4)])
+        writing.clusters.set_clustering(space, TreeLevels(3, (0.1, 0.2, 1 / 3), 10, 2))
+        writing.clusters.set_clustering(space, TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2))
+        writing.clusters.happened(space, [ClusterEventRow(1, "fine", "born", (2,), 5, 0, 5, 3)])
+        writing.clusters.happened(space, [ClusterEventRow(None, None, "levels changed", change=4)])
         writing.clusters.set_partitions(space, 4, b"state")
         writing.clusters.set_partitions(space, 5, b"later")
     with catalogue.snapshot() as snapshot:
@@ -60,9 +60,9 @@ def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
             1: ClusterRow(1, "fine", "ships", True, 3),
             2: ClusterRow(2, "coarse", "boats", False, 3),
         }
-        assert snapshot.clusters.clustering(space) == Clustering(4, (0.1, 0.2, 1 / 3), 12, 2)
-        assert snapshot.clusters.events(3, space) == [ClusterChange(None, None, "levels changed", change=4)]
-        assert snapshot.clusters.events(0, space)[0] == ClusterChange(1, "fine", "born", (2,), 5, 0, 5, 3)
+        assert snapshot.clusters.clustering(space) == TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2)
+        assert snapshot.clusters.events(3, space) == [ClusterEventRow(None, None, "levels changed", change=4)]
+        assert snapshot.clusters.events(0, space)[0] == ClusterEventRow(1, "fine", "born", (2,), 5, 0, 5, 3)
         assert snapshot.clusters.partitions(space) == (5, b"later")
     with catalogue.transaction() as writing:
         assert writing.clusters.first_new() == 3
@@ -71,9 +71,9 @@ def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
 def test_what_a_dropped_space_had_is_forgotten(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
         writing.clusters.place(space, np.array([1]), np.array([[1, 2, 3]]), np.array([1]))
-        writing.clusters.set_clustering(space, Clustering(3, (0.1, 0.2, 0.3), 10, 2))
-        writing.clusters.happened(space, [ClusterChange(1, "fine", "born")])
+        writing.clusters.set_clustering(space, TreeLevels(3, (0.1, 0.2, 0.3), 10, 2))
+        writing.clusters.happened(space, [ClusterEventRow(1, "fine", "born")])
         writing.drop_space(space)
-        assert len(writing.clusters.membership(space).items) == 0
+        assert len(writing.clusters.membership(space).item_ids) == 0
         assert writing.clusters.clustering(space) is None
         assert writing.clusters.events(0, space) == []

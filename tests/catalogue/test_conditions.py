@@ -157,7 +157,7 @@ def test_a_filter_means_what_it_means_in_plain_python(
 ) -> None:
     with shared.transaction() as writing:
         writing.remove(writing.ids().tolist())
-        ids = [one.item for one in writing.put([Arrival(metadata=one) for one in everything])]
+        ids = [one.item_id for one in writing.put([Arrival(metadata=one) for one in everything])]
     with shared.snapshot() as snapshot:
         for where in filters:
             expected = [one for one, metadata in zip(ids, everything, strict=True) if holds(where, metadata)]
@@ -172,7 +172,7 @@ def test_a_filter_means_what_it_means_in_plain_python(
 def test_a_filter_follows_what_is_merged(shared: Catalogue, before: list[Json], after: list[Json], where: Json) -> None:
     with shared.transaction() as writing:
         writing.remove(writing.ids().tolist())
-        ids = [one.item for one in writing.put([Arrival(metadata=one) for one in before])]
+        ids = [one.item_id for one in writing.put([Arrival(metadata=one) for one in before])]
         for one, metadata in zip(ids, after, strict=False):
             writing.update(one, metadata)
     with shared.snapshot() as snapshot:

@@ -32,7 +32,7 @@ def put(catalogue: Catalogue, space: Space, **keyed: int) -> dict[str, int]:
     """Items with a vector made from a seed."""
     with catalogue.transaction() as writing:
         arrivals = [Arrival(key, vector=vectors(1, seed)[0]) for key, seed in keyed.items()]
-        return dict(zip(keyed, [one.item for one in writing.put(arrivals, space.id)], strict=True))
+        return dict(zip(keyed, [one.item_id for one in writing.put(arrivals, space.id)], strict=True))
 
 
 def test_items_come_in_the_order_asked_for_without_those_that_are_not_there(catalogue: Catalogue, space: Space) -> None:
@@ -69,16 +69,16 @@ def test_an_item_is_found_by_id_key_and_path(
     monkeypatch.setenv("HOME", str(tmp_path))
     with catalogue.transaction() as writing:
         [made] = writing.put([Arrival("mine", uri=str(tmp_path / "a.jpg"))])
-    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", made.item]
+    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", made.item_id]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([*names, np.int64(made.item)]) == [made.item] * 4
+        assert snapshot.resolve([*names, np.int64(made.item_id)]) == [made.item_id] * 4
 
 
 def test_a_key_goes_before_a_path(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         by_key, by_place = writing.put([Arrival("/a.jpg"), Arrival("b", uri="/a.jpg")])
     with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve(["/a.jpg", "b"]) == [by_key.item, by_place.item]
+        assert snapshot.resolve(["/a.jpg", "b"]) == [by_key.item_id, by_place.item_id]
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "\ud800", "\udcff.jpg", "a\0b", 0, -1, 999, 2**63, 10**30])
@@ -93,7 +93,7 @@ def test_a_path_that_is_not_utf8_is_found(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         [made] = writing.put([Arrival("a", uri=to_uri(path))])
     with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([path]) == [made.item]
+        assert snapshot.resolve([path]) == [made.item_id]
 
 
 def test_uris_leave_out_what_vanished_unless_all_has(catalogue: Catalogue) -> None:
@@ -103,17 +103,17 @@ def test_uris_leave_out_what_vanished_unless_all_has(catalogue: Catalogue) -> No
         with catalogue.transaction() as writing:
             writing.mark_missing(gone)
         with catalogue.snapshot() as snapshot:
-            [row] = snapshot.items([made.item])
+            [row] = snapshot.items([made.item_id])
             assert (row.uris, row.missing) == (uris, missing)
-            assert snapshot.hits([made.item])[made.item].uri == uris[0]
+            assert snapshot.hits([made.item_id])[made.item_id].uri == uris[0]
 
 
 def test_an_item_without_a_place_is_not_missing(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         [made] = writing.put([Arrival("a")])
     with catalogue.snapshot() as snapshot:
-        assert not snapshot.items([made.item])[0].missing
-        assert snapshot.hits([made.item])[made.item].uri is None
+        assert not snapshot.items([made.item_id])[0].missing
+        assert snapshot.hits([made.item_id])[made.item_id].uri is None
 
 
 def test_places_under_a_folder_are_those_below_it_only(catalogue: Catalogue) -> None:
@@ -135,8 +135,8 @@ def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogu
     with catalogue.snapshot() as snapshot:
         known = snapshot.known(["/a", "/b", "/c"], space.id)
         assert known == {"/a": (1, 10, 20, False, True), "/b": (2, None, None, True, False)}
-        assert not snapshot.known(["/a"], None)["/a"].embedded
-        assert not snapshot.known(["/a"], space.id + 1)["/a"].embedded
+        assert not snapshot.known(["/a"], None)["/a"].has_vector
+        assert not snapshot.known(["/a"], space.id + 1)["/a"].has_vector
 
 
 def test_vectors_come_by_id_as_they_were_given(catalogue: Catalogue, space: Space) -> None:
@@ -159,7 +159,7 @@ def test_changes_are_the_net_result_of_each_item(catalogue: Catalogue, space: Sp
         writing.remove([ids["b"]])
     with catalogue.snapshot() as snapshot:
         changes = snapshot.changes(since, space.id)
-        assert [(change.item, change.what) for change in changes] == [
+        assert [(change.item_id, change.kind) for change in changes] == [
             (ids["a"], "vector set"),
             (ids["b"], "vector removed"),
             (3, "vector set"),
@@ -217,8 +217,8 @@ def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None
     with catalogue.transaction() as writing:
         kept = writing.put([Arrival(key=str(n), metadata=one) for n, one in enumerate(given)], None)
     with catalogue.snapshot() as snapshot:
-        assert snapshot.values("a") == {kept[0].item: "x", kept[1].item: 2, kept[2].item: True}
-        assert snapshot.values("a.b") == {kept[5].item: 1}
+        assert snapshot.values("a") == {kept[0].item_id: "x", kept[1].item_id: 2, kept[2].item_id: True}
+        assert snapshot.values("a.b") == {kept[5].item_id: 1}
         assert snapshot.values("d") == {}
         assert snapshot.keys(10) == ["a", "a.b", "c"]
         assert snapshot.keys(1) == ["a"]

@@ -11,7 +11,7 @@ import pytest
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.pictures.images import hash_content
-from indexers.types import Arrival, Failure, FoundFile, ItemRow, Kept, PictureFacts, Space, Vectors
+from indexers.types import Arrival, Failure, FoundFile, ItemRow, PictureFacts, Space, StoredArrival, Vectors
 from retrieval.filters import parse_filter
 from tests.conftest import vectors
 
@@ -25,7 +25,7 @@ def space(catalogue: Catalogue) -> Space:
         return writing.add_space("s", None, {}, "", 8, "cosine")
 
 
-def put(catalogue: Catalogue, *arrivals: Arrival, space: Space | None = None) -> list[Kept]:
+def put(catalogue: Catalogue, *arrivals: Arrival, space: Space | None = None) -> list[StoredArrival]:
     with catalogue.transaction() as writing:
         return writing.put(arrivals, space.id if space else None)
 
@@ -65,48 +65,48 @@ def picture(digest: bytes, uri: str | None = None, seed: int | None = None, **mo
 
 def test_a_key_is_made_from_the_hash(catalogue: Catalogue) -> None:
     [kept] = put(catalogue, picture(A))
-    found = row(catalogue, kept.item)
+    found = row(catalogue, kept.item_id)
     assert (found.key, found.hash) == (A.hex(), A)
     assert (found.width, found.height, found.format, found.taken_at) == (4, 3, "PNG", "2024-05-06T07:08:09")
 
 
 def test_without_hash_and_key_each_arrival_is_its_own_item(catalogue: Catalogue) -> None:
     kept = put(catalogue, Arrival(), Arrival())
-    assert [one.new for one in kept] == [True, True]
-    assert len({row(catalogue, one.item).key for one in kept}) == 2
+    assert [one.is_new for one in kept] == [True, True]
+    assert len({row(catalogue, one.item_id).key for one in kept}) == 2
 
 
 def test_the_same_bytes_at_a_second_path_are_a_second_location(catalogue: Catalogue) -> None:
     [first] = put(catalogue, picture(A, "/1"))
     [second] = put(catalogue, picture(A, "/2"))
-    assert second == (first.item, False)
-    assert row(catalogue, first.item).uris == ("/1", "/2")
+    assert second == (first.item_id, False)
+    assert row(catalogue, first.item_id).uris == ("/1", "/2")
 
 
 def test_the_same_bytes_twice_in_one_batch_are_one_item(catalogue: Catalogue, space: Space) -> None:
     kept = put(catalogue, picture(A, "/1", 1), picture(B, "/2", 2), picture(A, "/3", 1), space=space)
-    assert [one.new for one in kept] == [True, True, False]
-    assert kept[0].item == kept[2].item
-    assert row(catalogue, kept[0].item).uris == ("/1", "/3")
+    assert [one.is_new for one in kept] == [True, True, False]
+    assert kept[0].item_id == kept[2].item_id
+    assert row(catalogue, kept[0].item_id).uris == ("/1", "/3")
 
 
 def test_the_same_bytes_under_keys_of_their_own_are_items_of_their_own(catalogue: Catalogue) -> None:
     kept = put(catalogue, picture(A, key="x"), picture(A, key="y"), picture(A))
-    assert len({one.item for one in kept}) == 3
+    assert len({one.item_id for one in kept}) == 3
 
 
 def test_ids_are_never_used_again(catalogue: Catalogue) -> None:
     [first] = put(catalogue, Arrival("a"))
     with catalogue.transaction() as writing:
-        assert writing.remove([first.item]) == 1
+        assert writing.remove([first.item_id]) == 1
     [again] = put(catalogue, Arrival("a"))
-    assert again.new
-    assert again.item > first.item
+    assert again.is_new
+    assert again.item_id > first.item_id
 
 
 def test_ids_are_given_in_order_of_arrival(catalogue: Catalogue) -> None:
     kept = put(catalogue, *(Arrival(f"k{n}") for n in np.random.default_rng(0).permutation(2500)))
-    assert [one.item for one in kept] == list(range(1, 2501))
+    assert [one.item_id for one in kept] == list(range(1, 2501))
 
 
 # ---- bringing up to date
@@ -116,7 +116,7 @@ def test_metadata_is_merged_and_later_keys_win(catalogue: Catalogue) -> None:
     [kept] = put(catalogue, Arrival("a", metadata={"x": 1, "y": 1}))
     put(catalogue, Arrival("a", metadata={"y": 2, "z": 2}))
     put(catalogue, Arrival("a"), Arrival("a", metadata={"z": 3}), Arrival("a", metadata={"z": 4}))
-    assert row(catalogue, kept.item).metadata == {"x": 1, "y": 2, "z": 4}
+    assert row(catalogue, kept.item_id).metadata == {"x": 1, "y": 2, "z": 4}
 
 
 def test_the_same_key_twice_in_one_new_batch(catalogue: Catalogue, space: Space) -> None:
@@ -127,10 +127,10 @@ def test_the_same_key_twice_in_one_new_batch(catalogue: Catalogue, space: Space)
         Arrival("a", metadata={"y": 2}, vector=two, text="second"),
         space=space,
     )
-    assert kept == [(kept[0].item, True), (kept[0].item, False)]
-    found = row(catalogue, kept[0].item)
+    assert kept == [(kept[0].item_id, True), (kept[0].item_id, False)]
+    found = row(catalogue, kept[0].item_id)
     assert (found.metadata, found.text) == ({"x": 1, "y": 2}, "second")
-    assert vector(catalogue, space, kept[0].item) == [two.tolist()]
+    assert vector(catalogue, space, kept[0].item_id) == [two.tolist()]
 
 
 def test_what_changes_nothing_is_no_change(catalogue: Catalogue, space: Space) -> None:
@@ -143,9 +143,9 @@ def test_what_changes_nothing_is_no_change(catalogue: Catalogue, space: Space) -
 def test_filters_follow_the_metadata(catalogue: Catalogue) -> None:
     [kept] = put(catalogue, Arrival("a", metadata={"x": 1, "tags": ["p", "q"]}))
     with catalogue.transaction() as writing:
-        writing.update(kept.item, {"x": 2})
+        writing.update(kept.item_id, {"x": 2})
     with catalogue.snapshot() as snapshot:
-        assert snapshot.attributes([kept.item])[kept.item] == {
+        assert snapshot.attributes([kept.item_id])[kept.item_id] == {
             ("x", False, 2, None, None),
             ("tags", True, None, "p", None),
             ("tags", True, None, "q", None),
@@ -155,15 +155,15 @@ def test_filters_follow_the_metadata(catalogue: Catalogue) -> None:
 def test_update_merges_or_replaces(catalogue: Catalogue) -> None:
     [kept] = put(catalogue, Arrival("a", metadata={"x": 1}, text="old"))
     with catalogue.transaction() as writing:
-        writing.update(kept.item, {"y": 2})
-    assert row(catalogue, kept.item).metadata == {"x": 1, "y": 2}
+        writing.update(kept.item_id, {"y": 2})
+    assert row(catalogue, kept.item_id).metadata == {"x": 1, "y": 2}
     with catalogue.transaction() as writing:
-        writing.update(kept.item, {"z": 3}, replace=True, text="new")
-    assert (row(catalogue, kept.item).metadata, row(catalogue, kept.item).text) == ({"z": 3}, "new")
+        writing.update(kept.item_id, {"z": 3}, replace=True, text="new")
+    assert (row(catalogue, kept.item_id).metadata, row(catalogue, kept.item_id).text) == ({"z": 3}, "new")
     with catalogue.transaction() as writing:
-        writing.update(kept.item, {}, replace=True)
-    assert row(catalogue, kept.item).metadata == {}
-    assert row(catalogue, kept.item).text == "new"
+        writing.update(kept.item_id, {}, replace=True)
+    assert row(catalogue, kept.item_id).metadata == {}
+    assert row(catalogue, kept.item_id).text == "new"
 
 
 def test_another_picture_under_a_key_drops_the_vectors_of_all_spaces(catalogue: Catalogue, space: Space) -> None:
@@ -173,32 +173,34 @@ def test_another_picture_under_a_key_drops_the_vectors_of_all_spaces(catalogue: 
     put(catalogue, picture(A, key="k", seed=2), space=other)
     since = number(catalogue)
     put(catalogue, picture(B, key="k", seed=3), space=space)
-    assert row(catalogue, kept.item).hash == B
-    assert vector(catalogue, other, kept.item) == []
-    assert vector(catalogue, space, kept.item) == vectors(1, 3).tolist()
-    assert (kept.item, other.id, "vector removed") in log(catalogue, since)
-    assert (kept.item, space.id, "vector set") in log(catalogue, since)
-    assert (kept.item, space.id, "vector removed") not in log(catalogue, since)  # the net result
+    assert row(catalogue, kept.item_id).hash == B
+    assert vector(catalogue, other, kept.item_id) == []
+    assert vector(catalogue, space, kept.item_id) == vectors(1, 3).tolist()
+    assert (kept.item_id, other.id, "vector removed") in log(catalogue, since)
+    assert (kept.item_id, space.id, "vector set") in log(catalogue, since)
+    assert (kept.item_id, space.id, "vector removed") not in log(catalogue, since)  # the net result
 
 
 def test_a_vector_for_a_key_keeps_the_rest(catalogue: Catalogue, space: Space) -> None:
     [kept] = put(catalogue, picture(A, "/a", seed=1, key="k", metadata={"x": 1}), space=space)
     put(catalogue, Arrival("k", vector=vectors(1, 5)[0]), space=space)
-    found = row(catalogue, kept.item)
+    found = row(catalogue, kept.item_id)
     assert (found.hash, found.uris, found.metadata, found.width) == (A, ("/a",), {"x": 1}, 4)
-    assert vector(catalogue, space, kept.item) == vectors(1, 5).tolist()
+    assert vector(catalogue, space, kept.item_id) == vectors(1, 5).tolist()
 
 
 def test_replacing_leaves_nothing_of_what_was_there(catalogue: Catalogue, space: Space) -> None:
     [kept] = put(catalogue, picture(A, seed=1, key="k", metadata={"x": 1}), space=space)
     with catalogue.transaction() as writing:
-        assert writing.put([Arrival("k", metadata={"y": 2})], space.id, replace=True) == [Kept(kept.item, False)]
-    found = row(catalogue, kept.item)
+        assert writing.put([Arrival("k", metadata={"y": 2})], space.id, replace=True) == [
+            StoredArrival(kept.item_id, False)
+        ]
+    found = row(catalogue, kept.item_id)
     assert (found.hash, found.metadata, found.text, found.width) == (None, {"y": 2}, None, None)
-    assert vector(catalogue, space, kept.item) == []
+    assert vector(catalogue, space, kept.item_id) == []
     with catalogue.snapshot() as snapshot:
         assert snapshot.ids(parse_filter({"x": 1})).tolist() == []
-        assert snapshot.ids(parse_filter({"y": 2})).tolist() == [kept.item]
+        assert snapshot.ids(parse_filter({"y": 2})).tolist() == [kept.item_id]
 
 
 # ---- places
@@ -207,27 +209,27 @@ def test_replacing_leaves_nothing_of_what_was_there(catalogue: Catalogue, space:
 def test_a_changed_file_moves_to_its_new_item_which_inherits(catalogue: Catalogue, space: Space) -> None:
     [old] = put(catalogue, picture(A, "/a", 1, metadata={"album": "x", "stars": 3}), space=space)
     [new] = put(catalogue, picture(B, "/a", 2, metadata={"stars": 5}), space=space)
-    assert new.new
-    assert row(catalogue, new.item).uris == ("/a",)
-    assert row(catalogue, new.item).metadata == {"album": "x", "stars": 5}
+    assert new.is_new
+    assert row(catalogue, new.item_id).uris == ("/a",)
+    assert row(catalogue, new.item_id).metadata == {"album": "x", "stars": 5}
     with catalogue.snapshot() as snapshot:
-        assert snapshot.items([old.item]) == []
-        assert snapshot.vectors(space.id, [old.item])[0].tolist() == []
+        assert snapshot.items([old.item_id]) == []
+        assert snapshot.vectors(space.id, [old.item_id])[0].tolist() == []
         assert snapshot.counts()["attributes"] == 2
 
 
 def test_the_old_item_of_a_changed_file_stays_where_it_has_another_place(catalogue: Catalogue) -> None:
     [old, _] = put(catalogue, picture(A, "/a", metadata={"x": 1}), picture(A, "/copy"))
     [new] = put(catalogue, picture(B, "/a"))
-    assert row(catalogue, old.item).uris == ("/copy",)
-    assert row(catalogue, new.item).metadata == {}
+    assert row(catalogue, old.item_id).uris == ("/copy",)
+    assert row(catalogue, new.item_id).metadata == {}
 
 
 @pytest.mark.parametrize("old", [picture(A, "/a", key="mine"), Arrival("ready-made", uri="/a")])
 def test_an_item_with_a_key_of_its_own_stays_without_a_place(catalogue: Catalogue, old: Arrival) -> None:
     [kept] = put(catalogue, old)
     put(catalogue, picture(B, "/a"))
-    assert row(catalogue, kept.item).uris == ()
+    assert row(catalogue, kept.item_id).uris == ()
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -237,31 +239,31 @@ def test_files_that_change_names_among_themselves_stay_what_they_are(
     digests = [hash_content(bytes([n])) for n in range(count)]
     first = put(catalogue, *(picture(one, f"/{n}", n, metadata={"n": n}) for n, one in enumerate(digests)), space=space)
     turned = put(catalogue, *(picture(one, f"/{(n + 1) % count}") for n, one in enumerate(digests)), space=space)
-    assert [one.item for one in turned] == [one.item for one in first]
+    assert [one.item_id for one in turned] == [one.item_id for one in first]
     for n, one in enumerate(first):
-        assert row(catalogue, one.item).uris == (f"/{(n + 1) % count}",)
-        assert row(catalogue, one.item).metadata == {"n": n}
-        assert len(vector(catalogue, space, one.item)) == 1
+        assert row(catalogue, one.item_id).uris == (f"/{(n + 1) % count}",)
+        assert row(catalogue, one.item_id).metadata == {"n": n}
+        assert len(vector(catalogue, space, one.item_id)) == 1
 
 
 def test_a_file_that_changes_twice_in_one_batch_ends_with_the_last(catalogue: Catalogue) -> None:
     put(catalogue, picture(A, "/a", metadata={"x": 1}))
     kept = put(catalogue, picture(B, "/a"), picture(C, "/a"))
-    assert row(catalogue, kept[1].item).uris == ("/a",)
+    assert row(catalogue, kept[1].item_id).uris == ("/a",)
 
 
 def test_what_vanished_and_comes_back_is_a_change(catalogue: Catalogue) -> None:
     [kept] = put(catalogue, picture(A, "/a"))
     with catalogue.transaction() as writing:
         writing.mark_missing(["/a"])
-    assert row(catalogue, kept.item).missing
+    assert row(catalogue, kept.item_id).missing
     since = number(catalogue)
     with catalogue.transaction() as writing:
         writing.touch([file("/a", 11, 21)])
-    assert not row(catalogue, kept.item).missing
-    assert log(catalogue, since) == [(kept.item, None, "changed")]
+    assert not row(catalogue, kept.item_id).missing
+    assert log(catalogue, since) == [(kept.item_id, None, "changed")]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.known(["/a"], None)["/a"][:4] == (kept.item, 11, 21, False)
+        assert snapshot.known(["/a"], None)["/a"][:4] == (kept.item_id, 11, 21, False)
 
 
 # ---- removing
@@ -271,11 +273,11 @@ def test_removing_takes_all_that_hangs_on_an_item(catalogue: Catalogue, space: S
     kept = put(catalogue, picture(A, "/a", 1, metadata={"x": 1}), picture(B, "/b", 2), space=space)
     since = number(catalogue)
     with catalogue.transaction() as writing:
-        assert writing.remove([kept[0].item, 999]) == 1
+        assert writing.remove([kept[0].item_id, 999]) == 1
     with catalogue.snapshot() as snapshot:
         assert snapshot.counts() == {"items": 1, "locations": 1, "attributes": 0, "failures": 0, "missing": 0}
         assert snapshot.vector_counts() == {space.id: 1}
-    assert log(catalogue, since) == [(kept[0].item, space.id, "vector removed"), (kept[0].item, None, "removed")]
+    assert log(catalogue, since) == [(kept[0].item_id, space.id, "vector removed"), (kept[0].item_id, None, "removed")]
 
 
 # ---- changes
@@ -284,7 +286,7 @@ def test_removing_takes_all_that_hangs_on_an_item(catalogue: Catalogue, space: S
 def test_each_thing_done_is_logged_once_in_order(catalogue: Catalogue, space: Space) -> None:
     [kept] = put(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), Arrival("a", metadata={"x": 2}),
                  space=space)[:1]  # fmt: skip
-    assert log(catalogue) == [(kept.item, None, "added"), (kept.item, space.id, "vector set")]
+    assert log(catalogue) == [(kept.item_id, None, "added"), (kept.item_id, space.id, "vector set")]
 
 
 def test_numbers_have_no_gaps(catalogue: Catalogue) -> None:
@@ -322,8 +324,8 @@ def test_what_was_pruned_is_still_in_the_state(catalogue: Catalogue, space: Spac
         writing.prune(0)
     put(catalogue, Arrival("b", vector=vectors(1, 1)[0]), space=space)
     with catalogue.snapshot() as snapshot:
-        assert [change.item for change in snapshot.changes(0, space.id)] == [1, 2]
-        assert [change.item for change in snapshot.changes(2, space.id)] == [2]
+        assert [change.item_id for change in snapshot.changes(0, space.id)] == [1, 2]
+        assert [change.item_id for change in snapshot.changes(2, space.id)] == [2]
 
 
 # ---- failures, settings, spaces
@@ -370,9 +372,9 @@ def test_describing_again_writes_what_filters_read(catalogue: Catalogue) -> None
     kept = put(catalogue, Arrival("a", metadata={"x": 1}), Arrival("b", metadata={"x": 2}))
     with catalogue.transaction() as writing:
         writing._connection.exec_driver_sql("DELETE FROM attribute")
-        writing.describe([one.item for one in kept])
+        writing.describe([one.item_id for one in kept])
     with catalogue.snapshot() as snapshot:
-        assert _values(snapshot, [one.item for one in kept]) == [1, 2]
+        assert _values(snapshot, [one.item_id for one in kept]) == [1, 2]
 
 
 def _values(snapshot: Snapshot, ids: Sequence[int]) -> list[Any]:

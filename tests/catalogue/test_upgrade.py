@@ -50,7 +50,7 @@ def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
     assert after == schema.REVISION
     with Collection.open(kept) as collection:
         with collection._catalogue.snapshot() as snapshot:
-            assert len(snapshot.evidence.decisions()) == (before >= "0004")
+            assert len(snapshot.duplicates.decisions()) == (before >= "0004")
         assert [one.name for one in collection.clusterings()] == ["kinds"] * (before >= "0005")
         assert collection.count() == 4
         assert collection.count(where={"album": "kept"}) == 3

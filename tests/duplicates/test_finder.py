@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from indexers.catalogue.duplicates import Prints
+from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import BadQuery, UsageError
 from indexers.followers.evidence import EvidenceCollector, find_components
 from retrieval import Collection
@@ -93,7 +93,7 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     """Half of the candidates are held back: what hangs together by the others is compared all the same."""
     original = EvidenceCollector._candidates
 
-    def some(self: EvidenceCollector, prints: Prints, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def some(self: EvidenceCollector, prints: PictureHashes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a, b = original(self, prints, part)
         return a[b == a + 1], b[b == a + 1]
 

@@ -125,11 +125,11 @@ def test_those_that_searching_does_not_need_are_left_for_later(catalogue: Catalo
     followers.advance(include_slow=False)
     assert (log.position, log.told) == (0, [])
     assert followers.advance() == 2
-    assert (log.position, [change.what for change in log.told]) == (2, ["vector set"])
+    assert (log.position, [change.kind for change in log.told]) == (2, ["vector set"])
     put(catalogue, space, "a", seed=1)
     remove(catalogue, "a")
     followers.advance()
-    assert [change.what for change in log.told] == ["vector set", "vector removed"]
+    assert [change.kind for change in log.told] == ["vector set", "vector removed"]
 
 
 # ---- taking up what is stored

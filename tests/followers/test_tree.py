@@ -38,12 +38,12 @@ def check(collection: Collection) -> None:
     with collection._catalogue.snapshot() as snapshot:
         clustering = snapshot.clusters.clustering(view.space.id)
         member = snapshot.clusters.membership(view.space.id)
-        known = snapshot.clusters.rows(np.unique(member.labels[member.labels > 0]).tolist())
+        known = snapshot.clusters.rows(np.unique(member.cluster_ids[member.cluster_ids > 0]).tolist())
     assert clustering
     assert clustering.position == tree.position
-    assert member.items.tolist() == ids.tolist()
+    assert member.item_ids.tolist() == ids.tolist()
     for place, level in enumerate(LEVELS):
-        nodes, labels = tree.cut_clusters(clustering.levels[place]), member.labels[:, place]
+        nodes, labels = tree.cut_clusters(clustering.levels[place]), member.cluster_ids[:, place]
         pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
         assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
         assert all(np.count_nonzero(labels == one) >= 5 for _, one in pairs)
@@ -105,7 +105,7 @@ class Kept(RuleBasedStateMachine):
         with Collection.open(self.path) as other, other._catalogue.snapshot() as snapshot:
             member = snapshot.clusters.membership(1)
         found: dict[int, set[int]] = {}
-        for item, labels in zip(member.items.tolist(), member.labels.tolist(), strict=True):
+        for item, labels in zip(member.item_ids.tolist(), member.cluster_ids.tolist(), strict=True):
             for one in labels:
                 found.setdefault(one, set()).add(item)
         return found
@@ -147,7 +147,10 @@ def blobs(groups: int, size: int, seed: int = 0, spread: float = 0.15) -> np.nda
 def clusters_of(collection: Collection, place: int = 1) -> dict[int, set[int]]:
     with collection._catalogue.snapshot() as snapshot:
         member = snapshot.clusters.membership(1)
-    return {one: set(member.items[member.labels[:, place] == one].tolist()) for one in set(member.labels[:, place])}
+    return {
+        one: set(member.item_ids[member.cluster_ids[:, place] == one].tolist())
+        for one in set(member.cluster_ids[:, place])
+    }
 
 
 def test_clusters_keep_their_ids_while_members_come_and_go(tmp_path: Path) -> None:

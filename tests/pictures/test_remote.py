@@ -19,7 +19,7 @@ import pytest
 
 from indexers.errors import BadSetting, MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.pictures import remote
-from indexers.types import FoundFile, Limits, Unscanned
+from indexers.types import FoundFile, Limits, ScanFailure
 from retrieval import Collection
 from tests.support import pictures
 
@@ -263,7 +263,7 @@ def test_the_web_when_enabled_gives_pictures(
 
 
 def test_records_tell_files_from_what_can_not_be_entered() -> None:
-    assert isinstance(next(remote.find_pictures("memory://nothing")), Unscanned)
+    assert isinstance(next(remote.find_pictures("memory://nothing")), ScanFailure)
     assert next(remote.find_pictures("http://x/y")) == FoundFile("http://x/y", "http://x/y", -1, -1, 0)
 
 
@@ -340,7 +340,7 @@ def test_threads_read_an_archive_beside_each_other(archives: Path) -> None:
 def test_pipes_are_not_waited_for(tmp_path: Path, address: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     [record] = remote.find_pictures(address.format(tmp_path / "pipe"))
-    assert isinstance(record, Unscanned)
+    assert isinstance(record, ScanFailure)
 
 
 @pytest.mark.parametrize(("address", "package"), [("s3://bucket/key.png", "s3fs"), ("gs://bucket/key.png", "gcsfs")])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from indexers.errors import UnreadablePicture
 from indexers.pictures.images import read_file
 from indexers.pictures.scan import _make_record, find_pictures, to_path, to_uri
-from indexers.types import FoundFile, Unscanned
+from indexers.types import FoundFile, ScanFailure
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def names(records: Any, root: Path) -> list[str]:
 
 
 def reasons(records: Any) -> dict[str, str]:
-    return {os.path.basename(record.uri): record.reason for record in records if isinstance(record, Unscanned)}
+    return {os.path.basename(record.uri): record.reason for record in records if isinstance(record, ScanFailure)}
 
 
 ALL = ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.gif"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.types import Membership
+from indexers.types import ItemClusters
 from indexers.vectors.exact import Exact
 from retrieval.spaces.cluster_state import Assignment, ClusterState, describe_items
 
@@ -23,7 +23,7 @@ def test_members_labels_and_sizes() -> None:
 
 def made() -> ClusterState:
     labels = np.array([[1, 3, 6], [1, 3, 6], [1, 4, 0], [1, 4, 7], [2, 5, 8], [0, 0, 0]])
-    member = Membership(np.arange(10, 16), labels, np.array([1, 1, 1, 9, 8, 9]))
+    member = ItemClusters(np.arange(10, 16), labels, np.array([1, 1, 1, 9, 8, 9]))
     return ClusterState(member, 9, 1)
 
 

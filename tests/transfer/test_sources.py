@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from indexers.errors import BadMetadata, BadVector, UsageError
-from indexers.types import Space, Unscanned
+from indexers.types import ScanFailure, Space
 from retrieval import Collection
 from retrieval.transfer import sources
 from tests.conftest import vectors
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Except
 def test_a_scan_tells_what_has_vanished(folder: Path) -> None:
     scan = sources.Scan([folder, str(folder)])
     known = [str(folder / "red.png"), str(folder / "gone.png"), str(folder / "deep" / "gone.png")]
-    assert all(not isinstance(one, Unscanned) for one in scan)
+    assert all(not isinstance(one, ScanFailure) for one in scan)
     assert scan.vanished(known) == known[1:]
     assert str(folder) in scan.prefixes
 

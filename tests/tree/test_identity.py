@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexers.tree.identity import CarriedIds, carry_ids
-from indexers.types import ClusterChange
+from indexers.types import ClusterEventRow
 
 
 def follow(*moves: tuple[int, int, int]) -> CarriedIds:
@@ -18,14 +18,14 @@ def follow(*moves: tuple[int, int, int]) -> CarriedIds:
 
 
 def happened(found: CarriedIds) -> list[tuple[int | None, str, tuple[int, ...]]]:
-    return [(one.cluster, one.what, one.others) for one in found.changes]
+    return [(one.cluster_id, one.kind, one.related) for one in found.changes]
 
 
 def test_a_cluster_that_gains_five_and_loses_three_of_fifty_is_the_same() -> None:
     found = follow((7, 1, 47), (7, -1, 2), (7, 0, 1), (0, 1, 5), (8, 2, 20))
     assert found.born == ()
     assert found.labels.tolist() == [7] * 47 + [0] * 3 + [7] * 5 + [8] * 20
-    assert found.changes == (ClusterChange(7, "fine", "grew", (), 5, 3, 52),)
+    assert found.changes == (ClusterEventRow(7, "fine", "grew", (), 5, 3, 52),)
 
 
 def test_one_that_splits_keeps_its_id_on_the_larger_part_and_says_so() -> None:
@@ -72,10 +72,10 @@ def test_every_set_has_one_id_and_every_id_one_set(rows: list[tuple[int, int]]) 
     old = set(before.tolist())
     assert all(one in old or one in found.born for _, one in pairs)
     for one in found.changes:
-        size = int((found.labels == one.cluster).sum())
+        size = int((found.labels == one.cluster_id).sum())
         assert one.size == size
-        assert one.size == int((before == one.cluster).sum()) + one.gained - one.lost
-        assert (one.what == "died") == (size == 0)
+        assert one.size == int((before == one.cluster_id).sum()) + one.gained - one.lost
+        assert (one.kind == "died") == (size == 0)
 
 
 @given(labels, st.randoms(use_true_random=False))
