@@ -65,7 +65,9 @@ def to_path(uri: str) -> str:
     return path[1:] if has_drive else path
 
 
-def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[FoundFile | ScanFailure]:
+def find_pictures(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> Iterator[FoundFile | ScanFailure]:
     """Yield every picture file that the paths name, each once, sorted by name within a folder.
 
     A path is a file, a folder (searched with everything below it) or a glob (`**` crosses folders), and may begin with
@@ -75,7 +77,7 @@ def find_pictures(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str
     given by its own path is searched.
 
     Linked folders are followed after the real ones, each folder once. A path that can't be entered or followed (no
-    permission, a dangling link, a loop, a pipe, not there) is yielded as ScanFailure. No file is opened, nothing blocks.
+    permission, a dangling link, a loop, a pipe, missing) is yielded as ScanFailure. No file is opened; nothing blocks.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
