@@ -105,12 +105,12 @@ def _fresh() -> IncrementalKMeans:
 
 
 def _kept(means: IncrementalKMeans) -> dict[str, Any]:
-    from indexers.clusterers.incremental_kmeans.persistence import kept
+    from indexers.clusterers.incremental_kmeans.persistence import export_arrays
 
-    return kept(means)
+    return export_arrays(means)
 
 
 def _restored(arrays: dict[str, Any], sample: Vectors) -> IncrementalKMeans:
-    from indexers.clusterers.incremental_kmeans.persistence import restored
+    from indexers.clusterers.incremental_kmeans.persistence import restore_from_arrays
 
-    return restored(arrays, sample, **KMEANS_SETTINGS)
+    return restore_from_arrays(arrays, sample, **KMEANS_SETTINGS)

@@ -1,4 +1,4 @@
-"""Mini-batch k-means that learns from a stream in whatever order it comes, and keeps the ids of its clusters."""
+"""Mini-batch k-means that learns from a stream in any order, and keeps the ids of its clusters."""
 
 from __future__ import annotations
 
@@ -21,49 +21,52 @@ from indexers.clusterers.incremental_kmeans.centres import Centres, Reservoir, R
 from indexers.clusterers.incremental_kmeans.relocation import Relocation
 from indexers.clusterers.steps.neighbours import unit
 
-LATE = 0.02
-"""Clusters settle when they are asked for and such a share of the rows is new."""
-ROUNDS, LATER = 10, 5
-"""In which they settle, at most: as long as the sample has every row that came, and later."""
+UNSETTLED_SHARE = 0.02
+"""Clusters settle when they are read and more than this share of the rows is new."""
+ROUNDS, LATER_ROUNDS = 10, 5
+"""The largest number of rounds of settling: while the sample holds every row that arrived, and later."""
 ENOUGH = 0.998
-"""They have settled when nothing moves and a round leaves as much of the squared distances."""
+"""Clusters have settled when nothing moves and a round leaves this share of the squared distances."""
 SETTLING = Lock()
-"""Two readers don't settle the same clusters at the same time. It is no estimator's own: those can be copied."""
-REPLAYED = 0.4
-"""Rows replayed for each that is new."""
-REPLAYED_MOVING = 0.5
+"""Keeps two readers from settling the same clusters at once. One for all estimators, since these can be copied."""
+REPLAY_SHARE = 0.4
+"""The number of rows replayed for each new row."""
+REPLAY_SHARE_MOVING = 0.5
 """The same after a batch in which clusters moved: the others have to find their places again."""
 
 
 class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Mini-batch k-means (Sculley 2010) for cosine, learnt batch by batch.
+    """Mini-batch k-means (Sculley 2010) for the cosine, learnt batch by batch.
 
-    Rows are brought to unit length; a centre is the mean of its rows. Clusters move to where they are needed: when the
-    split of one takes away more of the squared distances than the merge of the two nearest adds, both are done. A split
+    Rows are scaled to unit length; a centre is the mean of its rows. Clusters move to where they are needed: if the
+    split of a cluster saves more of the squared distances than the merge of the two nearest adds, both happen. A split
     is judged by rows that it was not made from, so that noise is not split.
 
-    A uniform sample of all rows that came is kept (Vitter's reservoir). As long as it has every one of them, a batch
-    costs no more than to find its nearest centres. Later each batch is learnt together with some rows of the sample, or
-    with what `replay` brings, so that a stream may be sorted, and some clusters move. All others *settle* when somebody
-    asks for them (k-means of the sample, with moves): who reads an attribute, or predicts, after many new rows waits
-    for as long as some passes over the sample take. Several threads may do so, as long as none learns; and when it is
-    done has a part in what comes out.
+    A uniform sample of all rows that arrived is kept (Vitter's reservoir). While it holds all of them, learning a batch
+    costs no more than finding the nearest centres. Later each batch is learnt together with some rows of the sample,
+    and with those that `replay` returns, so that a stream may be sorted, and some clusters move. The others *settle*
+    when they are read (k-means of the sample, with moves): reading an attribute or predicting after many new rows takes
+    as long as a few passes over the sample. Several threads may read at once while none learns. The result depends on
+    when clusters were read.
 
     Parameters
     ----------
-    n_clusters: or None, for the square root of half the rows that came, growing with them.
+    n_clusters: the number of clusters; None: the square root of half the rows that arrived, growing with them.
     batch_size: of the mini-batches of `fit`.
-    sample_size: rows of the uniform sample, kept in memory.
-    replay: a callable that takes a count and returns so many stored rows, (count, d), drawn at random from all that
-        came; half of what is replayed comes from there.
+    sample_size: the number of rows of the uniform sample, kept in memory.
+    replay: a callable that takes a count and returns that many stored rows, (count, d), drawn at random from all that
+        arrived; half of the replayed rows come from it.
     random_state: as everywhere in scikit-learn.
 
     Attributes
     ----------
-    cluster_centers_: float32 (k, d). cluster_ids_: int64 (k,), the id of each; an id stays with a cluster that moves,
-    with the larger half of one that is split and with the larger of two that merge, and is never given again.
-    labels_: int64, of the rows of the last call. counts_: float64 (k,), rows, estimated from the sample.
-    inertia_: sum of squared distances of the rows of the last call. n_seen_: rows that came.
+    cluster_centers_: float32 (k, d).
+    cluster_ids_: int64 (k,), the id of each cluster. An id stays with a cluster that moves, with the larger half of a
+        cluster that is split and with the larger of two that merge; it is never used for another cluster.
+    labels_: int64 (n,), the places in `cluster_ids_` of the rows of the last call.
+    counts_: float64 (k,), rows of each cluster, estimated from the sample.
+    inertia_: the sum of squared distances of the rows of the last call.
+    n_seen_: the number of rows that arrived.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -90,154 +93,161 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> IncrementalKMeans:  # noqa: N803
-        """Forget everything and learn from all rows of X, (n, d): scikit-learn's MiniBatchKMeans, then moves."""
+        """Forget everything and learn from all rows of X, (n, d): scikit-learn's MiniBatchKMeans, then moves.
+
+        Raises ValueError (NaN, more clusters than rows, parameters out of range).
+        """
         self._validate_params()
         rows = unit(validate_data(self, X, dtype=[np.float64, np.float32]))
         if self.n_clusters is not None and self.n_clusters > len(rows):
             raise ValueError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}")
-        self._begin(rows.shape[1])
+        self._start(rows.shape[1])
         self.n_seen_ = len(rows)
         drawn = rows[self._random.permutation(len(rows))[: self.sample_size]]
-        wanted = min(self._wanted(), len(np.unique(drawn, axis=0)))
-        start = MiniBatchKMeans(wanted, batch_size=self.batch_size, n_init=3, random_state=self._seed()).fit(rows)
-        self._centres.add(np.asarray(start.cluster_centers_, np.float32))
-        self._sample.keep(drawn, self._centres.assign(drawn), 0)
+        n_clusters = min(self._get_target(), len(np.unique(drawn, axis=0)))
+        kmeans = MiniBatchKMeans(n_clusters, batch_size=self.batch_size, n_init=3, random_state=self._draw_seed()).fit(
+            rows
+        )
+        self._centres.add(np.asarray(kmeans.cluster_centers_, np.float32))
+        self._reservoir.add(drawn, self._centres.assign(drawn), 0)
         if len(rows) <= self.sample_size:
             self._settle()
         else:
-            self._relocation.thoroughly(self._wanted())
-        self._told(rows)
+            self._relocation.run_thoroughly(self._get_target())
+        self._label_rows(rows)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> IncrementalKMeans:  # noqa: N803
-        """Learn from one more batch."""
+        """Learn from one more batch, X, (n, d)."""
         self._validate_params()
-        first = not hasattr(self, "_centres")
-        given = validate_data(self, X, dtype=[np.float64, np.float32], reset=first)
-        if first:
-            self._begin(given.shape[1])
-        rows = unit(given)
+        is_first = not hasattr(self, "_centres")
+        batch = validate_data(self, X, dtype=[np.float64, np.float32], reset=is_first)
+        if is_first:
+            self._start(batch.shape[1])
+        rows = unit(batch)
         if self.n_seen_ <= self.sample_size < self.n_seen_ + len(rows):
-            self._settle()  # the last time that the sample has everything
+            self._settle()  # for the last time that the sample holds everything
         if not len(self._centres):
-            wanted = min(self._wanted(len(rows)), len(np.unique(rows, axis=0)))
-            self._centres.add(kmeans_plusplus(rows, wanted, random_state=self._seed())[0])
+            n_clusters = min(self._get_target(len(rows)), len(np.unique(rows, axis=0)))
+            self._centres.add(kmeans_plusplus(rows, n_clusters, random_state=self._draw_seed())[0])
         self._learn(rows)
         return self
 
     def predict(self, X: Any) -> Ints:  # noqa: N803
-        """The nearest centre of each row, int64 (n,)."""
+        """Return the nearest centre of each row, int64 (n,)."""
         check_is_fitted(self, "_centres")
         rows = unit(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        return self.settled.assign(rows)
+        return self.settled_centres.assign(rows)
 
-    # ---- what can be read -------------------------------------------------------------------------------------------
+    # ---- reading ----------------------------------------------------------------------------------------------------
 
     @property
     def cluster_centers_(self) -> Rows:
-        return self.settled.rows
+        return self.settled_centres.rows
 
     @property
     def cluster_ids_(self) -> Ints:
-        return self.settled.ids
+        return self.settled_centres.ids
 
     @property
     def labels_(self) -> Ints:
-        self._tell()
+        self._refresh_labels()
         return self._labels
 
     @property
     def inertia_(self) -> float:
-        self._tell()
+        self._refresh_labels()
         return self._inertia
 
     @property
     def counts_(self) -> NDArray[np.float64]:
-        share = self._sample.counts(len(self.settled)) / max(len(self._sample), 1)
-        found: NDArray[np.float64] = share * self.n_seen_
-        return found
+        share = self._reservoir.count_members(len(self.settled_centres)) / max(len(self._reservoir), 1)
+        counts: NDArray[np.float64] = share * self.n_seen_
+        return counts
 
     @property
-    def settled(self) -> Centres:
-        """The centres, up to date."""
-        self._bring_up_to_date()
+    def settled_centres(self) -> Centres:
+        """The centres, after settling if that is due."""
+        self._settle_if_due()
         return self._centres
 
-    def _bring_up_to_date(self) -> None:
+    def _settle_if_due(self) -> None:
         with SETTLING:
-            if self._late > LATE * self.n_seen_:
+            if self._n_unsettled > UNSETTLED_SHARE * self.n_seen_:
                 self._settle()
 
-    def _tell(self) -> None:
-        """Labels and inertia of the rows of the last call, once somebody asks."""
-        self._bring_up_to_date()
-        if self._last is not None:
-            self._told(self._last)
+    def _refresh_labels(self) -> None:
+        """Label the rows of the last call, unless that has been done."""
+        self._settle_if_due()
+        if self._unlabelled is not None:
+            self._label_rows(self._unlabelled)
 
-    def _told(self, rows: Rows) -> None:
+    def _label_rows(self, rows: Rows) -> None:
+        """Set labels and inertia."""
         self._labels, distance = self._centres.find_nearest(rows)
         self._inertia = float(distance.sum(dtype=np.float64))
-        self._last: Rows | None = None
+        self._unlabelled: Rows | None = None
 
     # ---- learning ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, dimension: int) -> None:
+    def _start(self, dimension: int) -> None:
         self._random = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         self._centres = Centres(dimension)
-        self._sample = Reservoir(dimension, self.sample_size, self._random)
-        self._relocation = Relocation(self._centres, self._sample)
-        self.n_seen_ = self._late = 0
+        self._reservoir = Reservoir(dimension, self.sample_size, self._random)
+        self._relocation = Relocation(self._centres, self._reservoir)
+        self.n_seen_ = self._n_unsettled = 0
 
-    def _seed(self) -> int:
+    def _draw_seed(self) -> int:
         return int(self._random.integers(2**31))
 
-    def _wanted(self, more: int = 0) -> int:
+    def _get_target(self, n_new: int = 0) -> int:
+        """Return the number of clusters to have after `n_new` more rows."""
         if self.n_clusters is not None:
             return self.n_clusters
-        return max(round(sqrt((self.n_seen_ + more) / 2)), 1)
+        return max(round(sqrt((self.n_seen_ + n_new) / 2)), 1)
 
     def _learn(self, rows: Rows) -> None:
-        """Rows are learnt; and where the sample no longer has everything, together with some that came before."""
-        count, sample, centres = len(rows), self._sample, self._centres
-        drawn, stored = self._replayed(count)
-        parts = [rows, sample.rows[drawn], *stored]
-        both = np.concatenate(parts) if len(drawn) or stored else rows
-        label = centres.assign(both)
-        centres.learn(both, label)
-        sample.label[drawn] = label[count : count + len(drawn)]
-        whole = self.n_seen_ + count <= self.sample_size
-        if not whole:
-            self._relocation.notice(label[:count])
-        sample.keep(rows, label[:count], self.n_seen_)
-        self.n_seen_, self._late, self._last = self.n_seen_ + count, self._late + count, rows
-        if not whole:
-            self._relocation.run(self._wanted(), count)
+        """Learn rows, together with some of those that arrived before if the sample no longer holds all of them."""
+        count, reservoir, centres = len(rows), self._reservoir, self._centres
+        drawn, stored = self._draw_replay(count)
+        learnt = np.concatenate([rows, reservoir.rows[drawn], *stored]) if len(drawn) or stored else rows
+        labels = centres.assign(learnt)
+        centres.learn(learnt, labels)
+        reservoir.label[drawn] = labels[count : count + len(drawn)]
+        is_complete = self.n_seen_ + count <= self.sample_size
+        if not is_complete:
+            self._relocation.notice_arrivals(labels[:count])
+        reservoir.add(rows, labels[:count], self.n_seen_)
+        self.n_seen_, self._n_unsettled, self._unlabelled = self.n_seen_ + count, self._n_unsettled + count, rows
+        if not is_complete:
+            self._relocation.run(self._get_target(), count)
 
-    def _replayed(self, count: int) -> tuple[Ints, list[Rows]]:
-        """Which rows of the sample to look at again, beside `count` new ones; and stored ones."""
+    def _draw_replay(self, count: int) -> tuple[Ints, list[Rows]]:
+        """Draw rows to replay beside `count` new ones: places in the sample, and a list with stored rows, if any."""
         if self.n_seen_ + count <= self.sample_size:
             return NONE, []
-        wanted = round((REPLAYED_MOVING if self._relocation.moved else REPLAYED) * count) if len(self._sample) else 0
-        # What `replay` brings is learnt from; the sample's own labels have to be looked at as well.
-        stored = wanted // 2 if self.replay is not None else 0
-        drawn = self._random.integers(0, max(len(self._sample), 1), wanted - stored)
-        return drawn, [unit(np.asarray(self.replay(stored)))] if self.replay is not None and stored else []
+        share = REPLAY_SHARE_MOVING if self._relocation.n_moved else REPLAY_SHARE
+        n_replayed = round(share * count) if len(self._reservoir) else 0
+        # Rows from `replay` are learnt too, but the labels of the sample need refreshing as well.
+        n_stored = n_replayed // 2 if self.replay is not None else 0
+        drawn = self._random.integers(0, max(len(self._reservoir), 1), n_replayed - n_stored)
+        return drawn, [unit(np.asarray(self.replay(n_stored)))] if self.replay is not None and n_stored else []
 
     def _settle(self) -> None:
-        """k-means (Lloyd 1982) of the sample, with moves between the rounds. What a centre was the mean of before is
-        forgotten if the sample has every row that came."""
-        centres, sample, before = self._centres, self._sample, np.inf
-        rows = sample.rows[: len(sample)]
-        whole = self.n_seen_ <= self.sample_size
+        """Run k-means (Lloyd 1982) on the sample, with moves between the rounds. If the sample holds every row that
+        arrived, the former means are forgotten."""
+        centres, reservoir, before = self._centres, self._reservoir, np.inf
+        rows = reservoir.rows[: len(reservoir)]
+        is_complete = self.n_seen_ <= self.sample_size
         self._relocation.resting[:] = 0
-        for _ in range(ROUNDS if whole else LATER):
-            sample.label, distance = centres.find_nearest(rows)
+        for _ in range(ROUNDS if is_complete else LATER_ROUNDS):
+            reservoir.label, distance = centres.find_nearest(rows)
             after = float(distance.sum(dtype=np.float64))
-            if whole:
+            if is_complete:
                 centres.weight[:] = 0
-            centres.learn(rows, sample.label)
-            self._relocation.thoroughly(self._wanted())
-            if not self._relocation.moved and after > ENOUGH * before:
+            centres.learn(rows, reservoir.label)
+            self._relocation.run_thoroughly(self._get_target())
+            if not self._relocation.n_moved and after > ENOUGH * before:
                 break
             before = after
-        self._late = 0
+        self._n_unsettled = 0

@@ -1,4 +1,4 @@
-"""What mini-batch k-means has to remember to go on learning, as plain arrays, and back."""
+"""The learned state of mini-batch k-means as plain arrays, and back."""
 
 from __future__ import annotations
 
@@ -12,28 +12,45 @@ from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 from indexers.clusterers.steps.neighbours import unit
 
 
-def kept(means: IncrementalKMeans) -> dict[str, NDArray[Any]]:
-    """All but the sample, which can be drawn again from what is stored. The last of the numbers is n_seen_."""
-    centres, moves = means.settled, means._relocation
-    numbers = [centres.next_id, moves.tries, moves.batches, moves.moved, means.n_seen_]
+def export_arrays(estimator: IncrementalKMeans) -> dict[str, NDArray[Any]]:
+    """Return everything but the sample, which can be drawn again from stored rows. The last of `numbers` is n_seen_."""
+    centres, relocation = estimator.settled_centres, estimator._relocation
+    numbers = [
+        centres.next_id,
+        relocation.max_splits,
+        relocation.n_batches,
+        relocation.n_moved,
+        estimator.n_seen_,
+    ]
     return {
         "centres": centres.rows,
         "ids": centres.ids,
         "weight": centres.weight,
-        "resting": moves.rested(),
+        "resting": relocation.get_resting(),
         "numbers": np.array(numbers, np.int64),
     }
 
 
-def restored(arrays: Mapping[str, NDArray[Any]], sample: NDArray[np.floating], **settings: Any) -> IncrementalKMeans:
-    """An estimator that goes on from there, with a uniform sample of the rows that came, (m, d)."""
-    means = IncrementalKMeans(**settings)
-    means.n_features_in_ = arrays["centres"].shape[1]
-    means._begin(means.n_features_in_)
-    centres, moves = means._centres, means._relocation
+def restore_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], sample: NDArray[np.floating], **settings: Any
+) -> IncrementalKMeans:
+    """Return an estimator that goes on where `export_arrays` left off.
+
+    `sample`: (m, d), a uniform sample of the rows that had arrived. `settings`: the constructor's parameters.
+    """
+    estimator = IncrementalKMeans(**settings)
+    estimator.n_features_in_ = arrays["centres"].shape[1]
+    estimator._start(estimator.n_features_in_)
+    centres, relocation = estimator._centres, estimator._relocation
     centres.rows, centres.ids, centres.weight = (arrays[name].copy() for name in ("centres", "ids", "weight"))
-    moves.resting = arrays["resting"].copy()
-    centres.next_id, moves.tries, moves.batches, moves.moved, means.n_seen_ = arrays["numbers"].tolist()
-    rows = unit(sample[: means.sample_size])
-    means._sample.keep(rows, centres.assign(rows), 0)
-    return means
+    relocation.resting = arrays["resting"].copy()
+    (
+        centres.next_id,
+        relocation.max_splits,
+        relocation.n_batches,
+        relocation.n_moved,
+        estimator.n_seen_,
+    ) = arrays["numbers"].tolist()
+    rows = unit(sample[: estimator.sample_size])
+    estimator._reservoir.add(rows, centres.assign(rows), 0)
+    return estimator

@@ -1,4 +1,4 @@
-"""Clusters move to where they are needed: some are split, and for each of them two others are merged."""
+"""Moves of clusters to where they are needed: some are split, and for each of these splits two others are merged."""
 
 from __future__ import annotations
 
@@ -8,223 +8,237 @@ from numpy.typing import NDArray
 from indexers.arrays import NONE, Ints, distinct
 from indexers.clusterers.incremental_kmeans.centres import MEMORY, Centres, Reservoir, Rows
 from indexers.clusterers.incremental_kmeans.split_merge import (
-    FEWEST,
+    MIN_ROWS,
     Merges,
-    cheapest_merges,
-    halves,
-    nearest_of,
-    parted,
+    find_cheapest_merges,
+    find_nearest,
+    split_in_halves,
+    split_into_parts,
 )
 
-MOVES = 128
-"""Splits that are tried in one batch at most."""
-MORE = 4
-"""One that succeeds allows so many in the next batch."""
+MAX_SPLITS = 128
+"""The largest number of splits that are tried in one batch."""
+MORE_SPLITS = 4
+"""Each split that succeeds allows so many in the next batch."""
 QUIET = 4
-"""Where nothing moved, a split is tried in every fourth batch."""
+"""While nothing moves, one split is tried in every fourth batch."""
 LARGE = 4
-"""A cluster of as many times the usual rows is split in more than two."""
+"""A cluster with so many times the usual number of rows is split into more than two parts."""
 REST = 2
-"""Batches for which a cluster that could not be split is left alone."""
-LOOKED_AT = 256
-"""Clusters for which the cheapest merge is looked for in one batch: those of the fewest rows."""
-TRIED, LEAST = 1 / 400, 128
-"""Rows by which splits are tried in one batch, for each row of the batch and each cluster: a part of what it takes to
-find the nearest cluster of every row. And at least."""
+"""The number of batches for which a cluster that could not be split is left alone."""
+MERGE_CANDIDATES = 256
+"""The number of clusters, those with the fewest rows, whose cheapest merge is computed in one batch."""
+TRIED_SHARE, MIN_TRIED = 1 / 400, 128
+"""The number of rows by which splits are tried in one batch, per row of the batch and per cluster: a fraction of the
+cost of assigning the batch. And the least number."""
 MEMBERS = 64
-"""Of one cluster, at most."""
-AGAIN = 4
-"""Halves are split again as often where it may cost what it costs."""
+"""The largest number of rows of one cluster by which its split is tried."""
+REPEATS = 4
+"""The number of times that halves are split again in a thorough run."""
 AT_ONCE = 2048
-"""Rows that are tried at the same time: they fit the processor's cache."""
-EASE = 1.1
-"""A split must gain as many times what a merge costs."""
+"""The number of rows that are tried at the same time: they fit into the processor's cache."""
+MARGIN = 1.1
+"""A split must gain so many times the cost of the merge."""
 
 
 class Relocation:
-    """moved: splits that the last batch brought. resting: int64 (k,), batches for which a cluster is left alone."""
+    """The search for splits and merges.
 
-    def __init__(self, centres: Centres, sample: Reservoir) -> None:
-        self.centres, self.sample = centres, sample
+    n_moved: the splits that the last batch brought.
+    resting: int64 (k,), the number of batches for which each cluster is still left alone.
+    """
+
+    def __init__(self, centres: Centres, reservoir: Reservoir) -> None:
+        self.centres, self.reservoir = centres, reservoir
         self.resting = NONE
-        self.tries, self.batches, self.moved = MOVES, 0, 0
+        self.max_splits, self.n_batches, self.n_moved = MAX_SPLITS, 0, 0
 
-    def notice(self, label: Ints) -> None:
-        """A cluster that takes far more of a batch than its share of the sample is where something new arrives."""
-        if len(self.sample):
-            came = np.bincount(label, minlength=len(self.centres))
-            share = self.sample.counts(len(self.centres)) * (len(label) / len(self.sample))
-            flooded = np.flatnonzero(came > 3 * share + 8)
-            self.resting = self.rested()
+    def notice_arrivals(self, labels: Ints) -> None:
+        """Wake clusters that take far more of a batch than their share of the sample: something new arrives there."""
+        if len(self.reservoir):
+            arrived = np.bincount(labels, minlength=len(self.centres))
+            share = self._count_members() * (len(labels) / len(self.reservoir))
+            flooded = np.flatnonzero(arrived > 3 * share + 8)
+            self.resting = self.get_resting()
             self.resting[flooded] = 0
-            self.tries = min(max(self.tries, 2 * len(flooded)), MOVES)
+            self.max_splits = min(max(self.max_splits, 2 * len(flooded)), MAX_SPLITS)
 
-    def rested(self) -> Ints:
-        """How long each cluster has still to rest, (k,)."""
+    def get_resting(self) -> Ints:
+        """Return the number of batches that each cluster has still to rest, (k,); 0 for clusters added since."""
         return np.append(self.resting, np.zeros(len(self.centres) - len(self.resting), np.int64))
 
-    def run(self, wanted: int, batch: int) -> None:
-        """After a batch of so many rows: split where that gains most; merge as many, but for the clusters that are
-        missing from `wanted`. Halves are split again as long as there are rows left to try it with."""
-        self.moved = 0
-        self.batches += 1
-        if not self.tries and self.batches % QUIET == 0:
-            self.tries = 1
-        most, tried, rows = self.tries, 0, max(round(TRIED * batch * len(self.centres)), LEAST)
-        self.resting = np.maximum(self.rested() - 1, 0)
+    def run(self, target: int, batch_size: int) -> None:
+        """Split clusters after a batch where that gains most, and merge as many others, except for those that are
+        missing from the `target` number. Halves are split again while there are rows left to try it with."""
+        self.n_moved = 0
+        self.n_batches += 1
+        if not self.max_splits and self.n_batches % QUIET == 0:
+            self.max_splits = 1
+        max_splits, n_tried = self.max_splits, 0
+        rows_left = max(round(TRIED_SHARE * batch_size * len(self.centres)), MIN_TRIED)
+        self.resting = np.maximum(self.get_resting() - 1, 0)
         merges: Merges | None = None
-        while tried < max(most, wanted - len(self.centres)) and rows > 0:
-            loosest, loose = self._loosest(max(most - tried, wanted - len(self.centres)))
-            size = np.cumsum(np.minimum(self.sample.counts(len(self.centres))[loosest], MEMBERS))
-            loosest = loosest[: int(np.searchsorted(size, rows)) + 1]
-            merges = self._merges(loosest, most) if merges is None else merges.without(loosest)
-            done = self._split(loosest, loose[: len(loosest)], wanted - len(self.centres), merges, MEMBERS)
-            if not len(done):
+        while n_tried < max(max_splits, target - len(self.centres)) and rows_left > 0:
+            loosest, looseness = self._find_loosest(max(max_splits - n_tried, target - len(self.centres)))
+            rows_needed = np.cumsum(np.minimum(self._count_members()[loosest], MEMBERS))
+            loosest = loosest[: int(np.searchsorted(rows_needed, rows_left)) + 1]
+            merges = self._find_merges(loosest, max_splits) if merges is None else merges.exclude(loosest)
+            missing = target - len(self.centres)
+            changed = self._split(loosest, looseness[: len(loosest)], missing, merges, MEMBERS)
+            if not len(changed):
                 break
-            merges = merges.without(done)
-            tried, rows = tried + len(loosest), rows - int(size[len(loosest) - 1])
-        self.tries = min(MORE * self.moved, MOVES)
+            merges = merges.exclude(changed)
+            n_tried, rows_left = n_tried + len(loosest), rows_left - int(rows_needed[len(loosest) - 1])
+        self.max_splits = min(MORE_SPLITS * self.n_moved, MAX_SPLITS)
 
-    def thoroughly(self, wanted: int) -> None:
-        """The same, whatever it costs."""
-        self.moved, self.tries = 0, MOVES
-        self.resting = np.maximum(self.rested() - 1, 0)
-        self._burst()
-        for _ in range(AGAIN):
-            before = self.moved
-            loosest, loose = self._loosest(len(self.centres))
-            merges = self._merges(loosest, len(self.centres), len(self.centres))
-            self._split(loosest, loose, wanted - len(self.centres), merges, 4 * MEMBERS)
-            if self.moved == before:
+    def run_thoroughly(self, target: int) -> None:
+        """Split and merge as `run` does, but among all clusters and at any cost."""
+        self.n_moved, self.max_splits = 0, MAX_SPLITS
+        self.resting = np.maximum(self.get_resting() - 1, 0)
+        self._split_large()
+        for _ in range(REPEATS):
+            before = self.n_moved
+            loosest, looseness = self._find_loosest(len(self.centres))
+            merges = self._find_merges(loosest, len(self.centres), len(self.centres))
+            self._split(loosest, looseness, target - len(self.centres), merges, 4 * MEMBERS)
+            if self.n_moved == before:
                 break
 
-    def _burst(self) -> None:
-        """Split clusters that hold far more than others in as many as they should be: where many groups are equally far
-        from each other, halves gain little."""
-        count = self.sample.counts(len(self.centres))
-        usual = max(len(self.sample) / len(count), FEWEST / 2)
+    def _count_members(self) -> Ints:
+        return self.reservoir.count_members(len(self.centres))
+
+    def _split_large(self) -> None:
+        """Split clusters with far more rows than others into as many as they should be: if many groups are equally far
+        from each other, two halves gain little."""
+        count = self._count_members()
+        usual = max(len(self.reservoir) / len(count), MIN_ROWS / 2)
         large = np.flatnonzero(count >= LARGE * usual)
         large = large[np.argsort(-count[large], kind="stable")]
         if not len(large):
             return
-        merges = self._merges(large, len(count), len(count))
-        for cluster, members in zip(large.tolist(), self.sample.members(large, len(count)), strict=True):
+        merges = self._find_merges(large, len(count), len(count))
+        for cluster, members in zip(large.tolist(), self.reservoir.draw_members(large, len(count)), strict=True):
             parts = min(int(len(members) / usual), len(merges.cost) + 1)
             if parts < LARGE:
                 break
-            centres, gain = parted(self.sample.rows[members], parts, self.sample.random)
-            if gain <= EASE * float(merges.cost[: parts - 1].sum()):
+            centres, gain = split_into_parts(self.reservoir.rows[members], parts, self.reservoir.random)
+            if gain <= MARGIN * float(merges.cost[: parts - 1].sum()):
                 continue
             keep, drop = merges.keep[: parts - 1], merges.drop[: parts - 1]
             self._merge(keep, drop)
-            self._part(np.append(cluster, drop), members, centres)
-            self.moved += parts - 1
-            merges = merges.without(np.concatenate([keep, drop]))
+            self._distribute(np.append(cluster, drop), members, centres)
+            self.n_moved += parts - 1
+            merges = merges.exclude(np.concatenate([keep, drop]))
 
-    def _part(self, places: Ints, members: Ints, centres: Rows) -> None:
-        """Members go to the nearest of the new centres, of which the largest comes first."""
-        rows = self.sample.rows[members]
-        label = nearest_of(rows, centres)[0]
-        order = np.argsort(-np.bincount(label, minlength=len(centres)), kind="stable")
-        for place, part in zip(places.tolist(), order.tolist(), strict=True):
-            mine = label == part
-            number = int(np.count_nonzero(mine))
-            self.centres.rows[place] = rows[mine].mean(0) if number else centres[part]
-            self.centres.weight[place] = max(number, 1)
-            self.sample.label[members[mine]] = place
-        self.resting[places] = 0
+    def _distribute(self, clusters: Ints, members: Ints, centres: Rows) -> None:
+        """Assign members to the nearest of the new centres; the largest part goes to the first cluster."""
+        rows = self.reservoir.rows[members]
+        labels = find_nearest(rows, centres)[0]
+        order = np.argsort(-np.bincount(labels, minlength=len(centres)), kind="stable")
+        for cluster, part in zip(clusters.tolist(), order.tolist(), strict=True):
+            is_member = labels == part
+            count = int(np.count_nonzero(is_member))
+            self.centres.rows[cluster] = rows[is_member].mean(0) if count else centres[part]
+            self.centres.weight[cluster] = max(count, 1)
+            self.reservoir.label[members[is_member]] = cluster
+        self.resting[clusters] = 0
 
-    def _loosest(self, most: int) -> tuple[Ints, NDArray[np.float64]]:
-        """Clusters by the squared distances of their rows: unit rows are 1 - |mean|^2 from their mean. What is split is
-        not merged, so that three in four are left to be merged."""
-        rows, count = self.centres.rows, self.sample.counts(len(self.centres))
-        loose = np.maximum(1 - np.einsum("ij,ij->i", rows, rows, dtype=np.float64), 0) * count
-        loose[(self.resting > 0) | (count < FEWEST)] = 0
-        found = np.argsort(-loose, kind="stable")[: min(most, -(-len(count) // 4))]
-        found = found[loose[found] > 0]
-        return found, loose[found]
+    def _find_loosest(self, limit: int) -> tuple[Ints, NDArray[np.float64]]:
+        """Find the clusters with the largest sums of squared distances, and these sums: the mean squared distance of
+        unit rows to their mean is 1 - |mean|^2. A cluster that is split is not merged, so three in four are left to be
+        merged."""
+        rows, count = self.centres.rows, self._count_members()
+        looseness = np.maximum(1 - np.einsum("ij,ij->i", rows, rows, dtype=np.float64), 0) * count
+        looseness[(self.resting > 0) | (count < MIN_ROWS)] = 0
+        loosest = np.argsort(-looseness, kind="stable")[: min(limit, -(-len(count) // 4))]
+        loosest = loosest[looseness[loosest] > 0]
+        return loosest, looseness[loosest]
 
-    def _merges(self, but: Ints, most: int, among: int = LOOKED_AT) -> Merges:
-        """The cheapest merges among clusters other than those that may be split."""
-        count = self.sample.counts(len(self.centres))
-        ones = np.setdiff1d(np.arange(len(count)), but)
-        if len(ones) > among:
-            ones = np.sort(ones[np.argpartition(count[ones], among)[:among]])
-        return cheapest_merges(self.centres.rows, count, ones, but, most)
+    def _find_merges(self, excluded: Ints, limit: int, n_candidates: int = MERGE_CANDIDATES) -> Merges:
+        """Find the cheapest merges of the clusters with the fewest rows, without the clusters that may be split."""
+        count = self._count_members()
+        candidates = np.setdiff1d(np.arange(len(count)), excluded)
+        if len(candidates) > n_candidates:
+            candidates = np.sort(candidates[np.argpartition(count[candidates], n_candidates)[:n_candidates]])
+        return find_cheapest_merges(self.centres.rows, count, candidates, excluded, limit)
 
-    def _split(self, loosest: Ints, loose: NDArray[np.float64], missing: int, merges: Merges, most: int) -> Ints:
-        """Try to split the clusters, and do it where it gains more than the merges cost, the greatest gain first; for
-        as many as are missing nothing has to be merged. The clusters that are no longer what they were."""
+    def _split(
+        self, loosest: Ints, looseness: NDArray[np.float64], missing: int, merges: Merges, max_members: int
+    ) -> Ints:
+        """Split the clusters for which it gains more than a merge costs, the greatest gain first. For as many as are
+        `missing`, nothing has to be merged. Return the clusters that changed."""
         missing = max(missing, 0)
         cost = np.concatenate([np.zeros(missing), merges.cost])[: len(loosest)]
-        loosest = loosest[: len(cost)][loose[: len(cost)] > EASE * cost]
+        loosest = loosest[: len(cost)][looseness[: len(cost)] > MARGIN * cost]
         if not len(loosest):
             return NONE
-        count = self.sample.counts(len(self.centres))[loosest]
-        members = self.sample.members(loosest, len(self.centres))
-        centres, gain = self._tried(members, most)
+        count = self._count_members()[loosest]
+        members = self.reservoir.draw_members(loosest, len(self.centres))
+        centres, gain = self._try_halves(members, max_members)
         gain *= count
         order = np.argsort(-gain, kind="stable")
-        good = gain[order] > EASE * cost[: len(order)]
-        self.resting[loosest[order[~good]]] = REST
-        done = order[good]
-        merged = max(len(done) - missing, 0)
-        self._merge(merges.keep[:merged], merges.drop[:merged])
-        new = np.concatenate([self._add(len(done) - merged), merges.drop[:merged]])
-        for place, other in zip(done.tolist(), new.tolist(), strict=True):
-            self._halve(int(loosest[place]), other, members[place], centres[place])
-        self.moved += len(done)
-        return np.concatenate([loosest[done], new, merges.keep[:merged]])
+        pays = gain[order] > MARGIN * cost[: len(order)]
+        self.resting[loosest[order[~pays]]] = REST
+        chosen = order[pays]
+        n_merges = max(len(chosen) - missing, 0)
+        self._merge(merges.keep[:n_merges], merges.drop[:n_merges])
+        new = np.concatenate([self._add_centres(len(chosen) - n_merges), merges.drop[:n_merges]])
+        for place, second in zip(chosen.tolist(), new.tolist(), strict=True):
+            self._halve(int(loosest[place]), second, members[place], centres[place])
+        self.n_moved += len(chosen)
+        return np.concatenate([loosest[chosen], new, merges.keep[:n_merges]])
 
-    def _tried(self, members: list[Ints], most: int) -> tuple[Rows, NDArray[np.float64]]:
-        """Two centres for each cluster, (m, 2, d), and what a row gains by them; by at most so many rows of each."""
-        length = np.minimum([len(rows) for rows in members], most)
+    def _try_halves(self, members: list[Ints], max_members: int) -> tuple[Rows, NDArray[np.float64]]:
+        """Compute two centres for each cluster, (m, 2, d), and the gain per row, (m,), from at most `max_members` rows
+        of each cluster."""
+        length = np.minimum([len(rows) for rows in members], max_members)
         centres, gain = np.empty((len(members), 2, self.centres.rows.shape[1]), np.float32), np.empty(len(members))
         order, start = np.argsort(-length, kind="stable"), 0
         while start < len(order):
-            wide = int(length[order[start]])
-            part = order[start : start + max(AT_ONCE // wide, 1)]
-            rows = np.stack([members[place][np.arange(wide) % length[place]] for place in part.tolist()])
-            found = halves(self.sample.rows[rows], np.arange(wide) < length[part, None])
-            centres[part], gain[part] = found.centres, found.gain
-            start += len(part)
+            width = int(length[order[start]])
+            block = order[start : start + max(AT_ONCE // width, 1)]
+            rows = np.stack([members[place][np.arange(width) % length[place]] for place in block.tolist()])
+            halves = split_in_halves(self.reservoir.rows[rows], np.arange(width) < length[block, None])
+            centres[block], gain[block] = halves.centres, halves.gain
+            start += len(block)
         return centres, gain
 
     def _merge(self, keep: Ints, drop: Ints) -> None:
-        """Merge. The places of those that are dropped are free then."""
-        centres, sample = self.centres, self.sample
+        """Merge each cluster of `drop` into that of `keep`. The dropped places get new ids and are free for use."""
+        centres, reservoir = self.centres, self.reservoir
         if not len(drop):
             return
-        count = sample.counts(len(centres)).astype(np.float32)
-        into = distinct(keep)
-        sums = centres.rows[into] * count[into, None]
-        np.add.at(sums, np.searchsorted(into, keep), centres.rows[drop] * count[drop, None])
+        count = self._count_members().astype(np.float32)
+        merged = distinct(keep)
+        sums = centres.rows[merged] * count[merged, None]
+        np.add.at(sums, np.searchsorted(merged, keep), centres.rows[drop] * count[drop, None])
         total = count.copy()
         np.add.at(total, keep, count[drop])
-        some = total[into] > 0
-        centres.rows[into[some]] = sums[some] / total[into[some], None]
+        is_filled = total[merged] > 0
+        centres.rows[merged[is_filled]] = sums[is_filled] / total[merged[is_filled], None]
         np.add.at(centres.weight, keep, centres.weight[drop])
-        centres.weight[into] = np.minimum(centres.weight[into], MEMORY)
+        centres.weight[merged] = np.minimum(centres.weight[merged], MEMORY)
         now = np.arange(len(centres))
         now[drop] = keep
-        sample.label = now[sample.label]
+        reservoir.label = now[reservoir.label]
         centres.ids[drop] = centres.create_ids(len(drop))
 
-    def _add(self, count: int) -> Ints:
+    def _add_centres(self, count: int) -> Ints:
+        """Add centres at zero. Return their places."""
         self.centres.add(np.zeros((count, self.centres.rows.shape[1]), np.float32))
         self.resting = np.append(self.resting, np.zeros(count, np.int64))
         return np.arange(len(self.centres) - count, len(self.centres))
 
-    def _halve(self, one: int, other: int, members: Ints, centres: Rows) -> None:
-        """The larger half of the members stays in `one`."""
-        rows = self.sample.rows[members]
-        length = np.einsum("ij,ij->i", centres, centres)
-        second = rows @ (centres[1] - centres[0]) > (length[1] - length[0]) / 2
-        if 2 * np.count_nonzero(second) > len(second):
-            second, centres = ~second, centres[::-1]
-        for cluster, part, centre in ((one, ~second, centres[0]), (other, second, centres[1])):
-            number = int(np.count_nonzero(part))
-            self.centres.rows[cluster] = part.astype(np.float32) @ rows / number if number else centre
-            self.centres.weight[cluster] = max(number, 1)
-        self.sample.label[members[second]] = other
-        self.resting[other] = 0
+    def _halve(self, first: int, second: int, members: Ints, centres: Rows) -> None:
+        """Divide the members of cluster `first` between it and `second`; the larger half stays in `first`."""
+        rows = self.reservoir.rows[members]
+        squared_length = np.einsum("ij,ij->i", centres, centres)
+        in_second = rows @ (centres[1] - centres[0]) > (squared_length[1] - squared_length[0]) / 2
+        if 2 * np.count_nonzero(in_second) > len(in_second):
+            in_second, centres = ~in_second, centres[::-1]
+        for cluster, is_member, centre in ((first, ~in_second, centres[0]), (second, in_second, centres[1])):
+            count = int(np.count_nonzero(is_member))
+            self.centres.rows[cluster] = is_member.astype(np.float32) @ rows / count if count else centre
+            self.centres.weight[cluster] = max(count, 1)
+        self.reservoir.label[members[in_second]] = second
+        self.resting[second] = 0

@@ -8,8 +8,8 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import IncrementalKMeans
-from indexers.clusterers.incremental_kmeans.persistence import kept, restored
-from indexers.clusterers.incremental_kmeans.split_merge import cheapest_merges, halves
+from indexers.clusterers.incremental_kmeans.persistence import export_arrays, restore_from_arrays
+from indexers.clusterers.incremental_kmeans.split_merge import find_cheapest_merges, split_in_halves
 from indexers.clusterers.steps.neighbours import unit
 
 
@@ -135,8 +135,8 @@ def test_what_is_read_in_between_changes_little_and_a_copy_goes_on_alike() -> No
 def test_what_was_kept_goes_on() -> None:
     rows, _ = blobs(3000, 30)
     before = streamed(rows[:2000], n_clusters=20, sample_size=1000)
-    arrays = {name: array.copy() for name, array in kept(before).items()}
-    after = restored(arrays, rows[:1000] * 2, n_clusters=20, sample_size=1000, random_state=0)
+    arrays = {name: array.copy() for name, array in export_arrays(before).items()}
+    after = restore_from_arrays(arrays, rows[:1000] * 2, n_clusters=20, sample_size=1000, random_state=0)
     np.testing.assert_array_equal(after.predict(rows), before.predict(rows))
     np.testing.assert_array_equal(after.cluster_ids_, before.cluster_ids_)
     highest = int(before.cluster_ids_.max())
@@ -148,7 +148,7 @@ def test_what_was_kept_goes_on() -> None:
 def test_the_sample_is_uniform_over_the_stream() -> None:
     rows = np.eye(40, dtype=np.float32)[np.repeat(np.arange(40), 200)]
     found = streamed(rows, 100, n_clusters=4, sample_size=1000)
-    held = np.bincount(found._sample.rows.argmax(1), minlength=40)
+    held = np.bincount(found._reservoir.rows.argmax(1), minlength=40)
     assert held.sum() == 1000
     assert held.min() > 8
     assert held.max() < 50
@@ -178,29 +178,29 @@ def test_noise_is_not_split_and_two_groups_are() -> None:
     )
     order = random.permutation(400)
     rows = np.stack([noise, two[order]])
-    found = halves(rows, np.ones((2, 400), bool))
+    found = split_in_halves(rows, np.ones((2, 400), bool))
     assert found.gain[1] > 0.02
     assert found.gain[0] < 0.1 * found.gain[1]
     near = rows[1] @ found.centres[1].T - (found.centres[1] ** 2).sum(1) / 2
     assert (near.argmax(1) == order % 2).mean() in (0, 1)
     few = np.zeros((2, 400), bool)
     few[:, :7] = True
-    assert halves(rows, few).gain.tolist() == [0, 0]
-    assert halves(np.ones((1, 20, 3), np.float32), np.ones((1, 20), bool)).gain.tolist() == [0]
+    assert split_in_halves(rows, few).gain.tolist() == [0, 0]
+    assert split_in_halves(np.ones((1, 20, 3), np.float32), np.ones((1, 20), bool)).gain.tolist() == [0]
 
 
 def test_the_cheapest_merges_are_those_of_ward_and_apart() -> None:
     centres = np.array([[0, 0], [1, 0], [0, 3], [0, 5]], np.float32)
     none, every = np.empty(0, np.int64), np.arange(4)
-    found = cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 9)
+    found = find_cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 9)
     assert (found.keep.tolist(), found.drop.tolist()) == ([1, 2], [0, 3])
     np.testing.assert_allclose(found.cost, [2 * 6 / 8, 2], rtol=1e-6)
-    assert len(cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 1).cost) == 1
-    assert cheapest_merges(centres, np.array([2, 6, 0, 1]), every, none, 1).cost.tolist() == [0]
+    assert len(find_cheapest_merges(centres, np.array([2, 6, 1, 1]), every, none, 1).cost) == 1
+    assert find_cheapest_merges(centres, np.array([2, 6, 0, 1]), every, none, 1).cost.tolist() == [0]
     # Many small ones may go to the same, what has nothing costs nothing, and none goes to where there is nothing.
     lines = np.array([[0], [1], [2], [9]], np.float32)
-    found = cheapest_merges(lines, np.array([1, 50, 1, 0]), every, none, 9)
+    found = find_cheapest_merges(lines, np.array([1, 50, 1, 0]), every, none, 9)
     assert (found.keep.tolist(), found.drop.tolist()) == ([2, 1], [3, 0])
-    left = cheapest_merges(centres, np.array([2, 6, 1, 1]), np.array([0, 2, 3]), np.array([1]), 9)
+    left = find_cheapest_merges(centres, np.array([2, 6, 1, 1]), np.array([0, 2, 3]), np.array([1]), 9)
     assert 1 not in {*left.keep.tolist(), *left.drop.tolist()}
-    assert len(cheapest_merges(centres[:1], np.array([2]), np.array([0]), none, 1).cost) == 0
+    assert len(find_cheapest_merges(centres[:1], np.array([2]), np.array([0]), none, 1).cost) == 0
