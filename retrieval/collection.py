@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
 from indexers import audit
+from indexers.arrays import chunks
 from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
@@ -127,15 +128,15 @@ class Collection(Copies, Clusterings):
         Raises WriterBusy, WriteFailed, BadMetadata, Unavailable (weights or packages), UsageError.
         """
         started = time.perf_counter()
-        given = sources.sort(pictures, metadata, keys, texts)
+        given = sources.sort_pictures(pictures, metadata, keys, texts)
         run = self._spaces.start_run(
             self._spaces.open_for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched
         )
         try:
-            tally = run.add_files(given.found, given.metadata) if given.found is not None else run.add(given.sources)
+            tally = run.add_files(given.files, given.metadata) if given.files is not None else run.add(given.sources)
         finally:
             self._spaces.settle(catch_up)
-        items = tally.given if given.found is None else tally.added
+        items = tally.given if given.files is None else tally.added
         return AddReport(**tallied(tally), replaced=tally.replaced, items=tuple(items), **self._since(started))
 
     def add_vectors(
@@ -156,13 +157,13 @@ class Collection(Copies, Clusterings):
         Raises BadVector (NaN, infinite, zero, of another dimension) before anything is written.
         """
         started = time.perf_counter()
-        given, there = sources.present(vectors)
+        given, there = sources.drop_missing(vectors)
         view = self._spaces.open_for_vectors(given) if there is None or any(there) else self._spaces.view()
         space = view.space if view else None
-        arrivals = sources.vectors(vectors, space, keys, uris, metadata, texts)
+        arrivals = sources.build_arrivals(vectors, space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
             into, kept = space.id if space else None, []
-            for part in sources.parts(arrivals):
+            for part in chunks(arrivals):
                 kept += writing.put(part, into, more=True, replace=replace)
             writing.leave()
         self._spaces.settle(catch_up)
@@ -182,7 +183,7 @@ class Collection(Copies, Clusterings):
         """Add texts as items of their own, beside the pictures, by the vectors that the embedder gives their words.
         Otherwise as `add_vectors`. Raises NoTextTower, and what `add_vectors` raises."""
         embedder = self._spaces.find_text_embedder()
-        vectors = [row for part in sources.parts(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
+        vectors = [row for part in chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
         return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
 
     def import_from(
@@ -209,7 +210,7 @@ class Collection(Copies, Clusterings):
             work.run(paths, vector)
         finally:
             self._spaces.settle(catch_up)
-        return AddReport(**work.said(), **self._since(started))
+        return AddReport(**work.describe(), **self._since(started))
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
         """Fill a second space: embed everything that is in the collection with another embedder, from where it was
@@ -257,7 +258,7 @@ class Collection(Copies, Clusterings):
 
     def _mark_missing(self, scan: sources.Scan) -> int:
         with self._catalogue.transaction() as writing:
-            gone = scan.vanished(writing.places_under(scan.prefixes))
+            gone = scan.find_vanished(writing.places_under(scan.prefixes))
             writing.mark_missing(gone)
         return len(gone)
 
@@ -303,7 +304,7 @@ class Collection(Copies, Clusterings):
     def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
         """Try all failures once more; what is no longer there is struck off the ledger."""
         failures = self.failures()
-        here = [one.uri for one in failures if sources.exists(one.uri)]
+        here = [one.uri for one in failures if sources.is_existing_file(one.uri)]
         with self._catalogue.transaction() as writing:
             writing.forgive([one.uri for one in failures if one.uri not in set(here)])
         return self.add([to_path(uri) for uri in here], retry_failed=True, progress=progress)
@@ -348,14 +349,14 @@ class Collection(Copies, Clusterings):
         as well), or .npz, of the items that have a vector, always with it. How many items. What has the vectors can
         be read back with `import_from`."""
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export(snapshot, self._space(), Path(path).expanduser(), parse_filter(where), vectors)
+            return transfer.export_items(snapshot, self._space(), Path(path).expanduser(), parse_filter(where), vectors)
 
     def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
         """Items as a pandas.DataFrame: a column for each field, for each metadata key (`metadata.width` where a field
         has that name), for each level of clusters and each clustering by name (public ids; <NA>: loose). Raises
         MissingPackage."""
         with self._catalogue.snapshot() as snapshot:
-            return transfer.frame(snapshot, self._space(), parse_filter(where))
+            return transfer.build_frame(snapshot, self._space(), parse_filter(where))
 
     # ---- inside
 

@@ -387,7 +387,7 @@ def test_sync_leaves_other_folders_alone(collection: Collection, folder: Path, t
     collection.add([folder, other])
     shutil.rmtree(other)
     assert collection.sync(folder).missing == 0
-    with pytest.raises(UsageError, match="does not exist; a folder that is not there"):
+    with pytest.raises(UsageError, match="does not exist; a missing folder"):
         collection.sync(other)
     assert collection.count(where={"missing": True}) == 0
 

@@ -14,7 +14,7 @@ from indexers.errors import MissingPackage, UsageError
 from indexers.types import Failure, Json
 from retrieval.collection import Collection
 from retrieval.records.reports import AddReport
-from retrieval.transfer.importing import plain
+from retrieval.transfer.importing import drop_empty_values
 
 BATCH = 512
 """Rows that are read at once."""
@@ -169,7 +169,7 @@ def _metadata(values: Json, classes: dict[str, list[str]]) -> Json:
         name: classes[name][value] if name in classes and value is not None and value >= 0 else value
         for name, value in values.items()
     }
-    return plain(named)
+    return drop_empty_values(named)
 
 
 def _added(collection: Collection, part: list[Row]) -> AddReport:

@@ -28,7 +28,7 @@ from retrieval.duplicates import moving
 from retrieval.duplicates.grouping import groups, in_several_places
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
 from retrieval.spaces.view import View, load_picture
-from retrieval.transfer.sources import content_of
+from retrieval.transfer.sources import read_content
 
 MANIFEST = "manifest.jsonl"
 
@@ -246,7 +246,7 @@ class Copies(Answers):
         if not rows:
             raise ItemNotFound(f"there is no item with the id {item!r}")
         row, isolated = rows[0], self._spaces.find_isolation()
-        data = content_of(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
+        data = read_content(row.id, row.uris, row.missing, row.hash, view.limits, view.web)
         try:
             image = (isolated.decode(data, edge) if isolated else images.decode(data, edge, view.limits)).image
         except UnreadablePicture:

@@ -27,7 +27,7 @@ from indexers.pictures.isolation import DecoderPool
 from indexers.pictures.scan import to_path
 from indexers.types import Limits
 from retrieval import Collection, Item
-from retrieval.transfer.sources import content_of
+from retrieval.transfer.sources import read_content
 
 THUMBNAIL_EDGES = (160, 320, 640)
 """Sizes of thumbnails, in pixels of the longer edge."""
@@ -204,7 +204,7 @@ class Thumbnails:
 
     def _read_content(self, item: Item) -> bytes:
         digest = bytes.fromhex(item.hash) if item.hash else None
-        return content_of(item.id, item.uris, item.missing, digest, self._decoder.limits)
+        return read_content(item.id, item.uris, item.missing, digest, self._decoder.limits)
 
 
 def write_file(path: Path, content: bytes, durable: bool = False) -> None:

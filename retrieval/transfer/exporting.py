@@ -21,136 +21,152 @@ from retrieval.records.base import table
 from retrieval.records.items import FIELDS, VECTOR, Item
 
 CLUSTERS = LEVELS
-"""Columns after these: the cluster of each level that an item lies in; then those of clusterings by name."""
+"""The columns after those of the item: its cluster in each level; then its cluster in each clustering by name."""
 
 MARK = "nearkin"
-"""In Parquet's metadata and as an array's name: this is an export; and the space that its vectors are of, as JSON."""
+"""The key in Parquet's metadata, and the name of an array, that marks an export; it holds the space as JSON."""
 INTEGERS = ("id", "width", "height", "bytes")
 PART = 10_000
+"""Rows that are written at a time."""
 
 Writer = Callable[[Path, Sequence[int], Snapshot, Space | None], None]
 
 
-def export(snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None, vectors: bool) -> int:
-    """Write the items that a condition holds for; how many it were. Written whole or not at all."""
-    writers: dict[str, Writer] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, ".npz": _npz}
+def export_items(
+    snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None, vectors: bool
+) -> int:
+    """Write the items that a condition holds for, and return their number. The file is written whole or not at all.
+
+    Raises UsageError, MissingPackage, WriteFailed.
+    """
+    writers: dict[str, Writer] = {
+        ".csv": _write_csv,
+        ".jsonl": _write_jsonl,
+        ".parquet": _write_parquet,
+        ".npz": _write_npz,
+    }
     kind = path.suffix.lower()
     if kind not in writers:
-        raise UsageError(f"{path.name!r} names no format to export to; use one of: {', '.join(writers)}")
+        raise UsageError(f"can't export to {path.name!r}; the formats are: {', '.join(writers)}")
     if vectors and kind in (".csv", ".jsonl"):
-        raise UsageError(f"{kind} takes no vectors; export them to .parquet or .npz")
+        raise UsageError(f"{kind} can't hold vectors; export them to .parquet or .npz")
     if vectors and space is None:
         raise UsageError("the collection holds no vectors yet, so there are none to export")
-    writer = _with_vectors if vectors and kind == ".parquet" else writers[kind]
+    writer = _write_parquet_with_vectors if vectors and kind == ".parquet" else writers[kind]
     ids = snapshot.ids(condition).tolist()
     with whole(path) as temporary:
         writer(temporary, ids, snapshot, space)
     return len(ids)
 
 
-def frame(snapshot: Snapshot, space: Space | None, condition: Condition | None) -> Any:
-    """Items as a pandas.DataFrame, with a column for each metadata key, called as filters call it."""
-    columns = [name for name in (*FIELDS, *_levels(snapshot)) if name != "metadata"]
-    rows = map(_spread, _rows(snapshot.ids(condition).tolist(), snapshot, space))
-    found = table(rows, columns)
-    return found.astype(dict.fromkeys((*INTEGERS, *_levels(snapshot)), "Int64"))
+def build_frame(snapshot: Snapshot, space: Space | None, condition: Condition | None) -> Any:
+    """Return items as a pandas.DataFrame, with a column for each metadata key under its name in filters."""
+    columns = [name for name in (*FIELDS, *_list_cluster_columns(snapshot)) if name != "metadata"]
+    rows = map(_spread_metadata, _read_rows(snapshot.ids(condition).tolist(), snapshot, space))
+    items = table(rows, columns)
+    return items.astype(dict.fromkeys((*INTEGERS, *_list_cluster_columns(snapshot)), "Int64"))
 
 
-def _spread(row: Json) -> Json:
+def _spread_metadata(row: Json) -> Json:
     metadata = row.pop("metadata")
     return row | {f"metadata.{key}" if key in row else key: value for key, value in metadata.items()}
 
 
-def _levels(snapshot: Snapshot) -> list[str]:
+def _list_cluster_columns(snapshot: Snapshot) -> list[str]:
     return [*CLUSTERS, *(row.name for row in snapshot.clusterings.rows())]
 
 
-def _rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
+def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in chunks(ids):
         labels = snapshot.clusters.labels(space.id, part) if space else {}
         items = snapshot.items(part)
-        named = {
+        by_name = {
             row.name: snapshot.clusterings.labels(row.id, np.array(part, np.int64))
             for row in snapshot.clusterings.rows()
         }
         for place, row in enumerate(items):
             values = Item.of(row).to_dict()
-            said = {name: values[name] for name in FIELDS}
-            said |= {level: one or None for level, one in zip(CLUSTERS, labels.get(row.id, (0, 0, 0)), strict=True)}
-            yield said | {name: max(int(found[place]), 0) or None for name, found in named.items()}
+            cells = {name: values[name] for name in FIELDS}
+            cluster_ids = labels.get(row.id, (0, 0, 0))
+            cells |= {level: cluster_id or None for level, cluster_id in zip(CLUSTERS, cluster_ids, strict=True)}
+            yield cells | {name: max(int(ids_by_name[place]), 0) or None for name, ids_by_name in by_name.items()}
 
 
-def _csv(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
+def _write_csv(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, (*FIELDS, *_levels(snapshot)))
+        writer = csv.DictWriter(file, (*FIELDS, *_list_cluster_columns(snapshot)))
         writer.writeheader()
-        for row in _rows(ids, snapshot, space):
-            writer.writerow(_flat(row))
+        for row in _read_rows(ids, snapshot, space):
+            writer.writerow(_encode_lists(row))
 
 
-def _jsonl(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
+def _write_jsonl(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for row in _rows(ids, snapshot, space):
-            file.write(_line(row))
+        for row in _read_rows(ids, snapshot, space):
+            file.write(_to_json_line(row))
 
 
-def _parquet(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
-    _tables(path, ids, snapshot, space, None)
+def _write_parquet(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
+    _write_tables(path, ids, snapshot, space, None)
 
 
-def _with_vectors(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
-    _tables(path, ids, snapshot, space, space)
+def _write_parquet_with_vectors(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
+    _write_tables(path, ids, snapshot, space, space)
 
 
-def _tables(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None, of: Space | None) -> None:
-    """Parquet; with a last column of vectors `of` a space."""
-    arrow, parquet = pyarrow()
-    schema = _schema(arrow, _levels(snapshot), of)
+def _write_tables(
+    path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None, vector_space: Space | None
+) -> None:
+    """Write Parquet; if there is a `vector_space`, with its vectors in the last column."""
+    arrow, parquet = import_pyarrow()
+    schema = _build_schema(arrow, _list_cluster_columns(snapshot), vector_space)
     with parquet.ParquetWriter(path, schema) as writer:
         for part in chunks(ids, PART):
-            rows = [_flat(row) for row in _rows(list(part), snapshot, space)]
-            if of:
-                there, vectors = snapshot.vectors(of.id, part)
-                known = dict(zip(there.tolist(), vectors, strict=True))
-                rows = [row | {VECTOR: known.get(row["id"])} for row in rows]
+            rows = [_encode_lists(row) for row in _read_rows(list(part), snapshot, space)]
+            if vector_space:
+                item_ids, vectors = snapshot.vectors(vector_space.id, part)
+                vector_of = dict(zip(item_ids.tolist(), vectors, strict=True))
+                rows = [row | {VECTOR: vector_of.get(row["id"])} for row in rows]
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
 
 
-def _schema(arrow: Any, levels: list[str], of: Space | None) -> Any:
+def _build_schema(arrow: Any, levels: list[str], vector_space: Space | None) -> Any:
     kinds = dict.fromkeys((*INTEGERS, *levels), arrow.int64()) | {"missing": arrow.bool_()}
     columns = [(name, kinds.get(name, arrow.string())) for name in (*FIELDS, *levels)]
-    columns += [(VECTOR, arrow.list_(arrow.float32(), of.dimension))] if of else []
-    return arrow.schema(columns, {MARK: _said(of)})
+    columns += [(VECTOR, arrow.list_(arrow.float32(), vector_space.dimension))] if vector_space else []
+    return arrow.schema(columns, {MARK: _describe_space(vector_space)})
 
 
-def _said(space: Space | None) -> str:
+def _describe_space(space: Space | None) -> str:
     return json.dumps(asdict(space) if space else None)
 
 
-def pyarrow() -> tuple[Any, Any]:
-    """The packages pyarrow and pyarrow.parquet. Raises MissingPackage."""
+def import_pyarrow() -> tuple[Any, Any]:
+    """Return the packages pyarrow and pyarrow.parquet. Raises MissingPackage."""
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise MissingPackage(
-            "Parquet needs pyarrow: pip install 'nearkin[parquet]'; .csv, .jsonl and .npz do without"
+            "Parquet needs pyarrow: pip install 'nearkin[parquet]'; .csv, .jsonl and .npz need no package"
         ) from error
     return pyarrow, parquet
 
 
-def _npz(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
-    """Of the items that have a vector: `ids` int64 (n,), `keys`, `uris` texts, `vectors` float32 (n, dimension),
-    `clusters` int64 (n, levels), 0 where loose, the names of whose columns are in `levels`; and `items`, the bytes of
-    what .jsonl holds."""
+def _write_npz(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
+    """Write NumPy's archive of the items that have a vector.
+
+    Its arrays: `ids` int64 (n,); `keys` and `uris` texts (n,); `vectors` float32 (n, dimension); `clusters` int64
+    (n, levels), 0 where loose; `levels` the names of these columns; `items` the bytes of what .jsonl would hold.
+    """
     if space is None:
         raise UsageError("the collection holds no vectors yet, so there is nothing to export to .npz")
-    there, vectors = snapshot.vectors(space.id, ids)
-    rows, levels = list(_rows(there.tolist(), snapshot, space)), _levels(snapshot)
+    item_ids, vectors = snapshot.vectors(space.id, ids)
+    rows, levels = list(_read_rows(item_ids.tolist(), snapshot, space)), _list_cluster_columns(snapshot)
     with path.open("wb") as file:
         np.savez(
             file,
-            ids=there,
+            ids=item_ids,
             keys=np.array([row["key"] for row in rows], str),
             uris=np.array([row["uri"] or "" for row in rows], str),
             vectors=vectors,
@@ -158,15 +174,15 @@ def _npz(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None
                 -1, len(levels)
             ),
             levels=np.array(levels, str),
-            items=np.frombuffer("".join(map(_line, rows)).encode(), np.uint8),
-            nearkin=np.array(_said(space)),
+            items=np.frombuffer("".join(map(_to_json_line, rows)).encode(), np.uint8),
+            nearkin=np.array(_describe_space(space)),
         )
 
 
-def _line(row: Json) -> str:
+def _to_json_line(row: Json) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def _flat(row: Json) -> dict[str, Any]:
-    """Lists and objects as JSON, for formats made of columns."""
+def _encode_lists(row: Json) -> dict[str, Any]:
+    """Return the row with its lists and objects as JSON, for formats made of columns."""
     return row | {name: json.dumps(row[name], ensure_ascii=False) for name in ("uris", "metadata")}

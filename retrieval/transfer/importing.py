@@ -1,5 +1,8 @@
-"""Items with ready-made vectors from files: exports, Parquet with a column of vectors, NumPy's archives, and folders as
-clip-retrieval leaves them."""
+"""Items with ready-made vectors, read from files.
+
+These are our own exports, Parquet with a column of vectors, NumPy's archives, and the folders that clip-retrieval
+writes.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ from indexers.pipeline import Progress
 from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredArrival
 from retrieval.spaces.view import View
 from retrieval.transfer import sources
-from retrieval.transfer.exporting import MARK, PART, pyarrow
+from retrieval.transfer.exporting import MARK, PART, import_pyarrow
 
 URI, TEXT = ("uri", "image_path"), ("text", "caption")
-"""Columns that are no metadata, by the first name that is there; clip-retrieval's are the second ones."""
+"""The names of columns that are no metadata; the first that exists counts. clip-retrieval uses the second."""
 
 
 class Batch(NamedTuple):
-    """Vectors (n, d), and what is said of each; `lacking`: names of items that came without one."""
+    """Vectors (n, d) with a row of values for each; `lacking`: keys of items without a vector."""
 
     vectors: Any
     rows: list[Json]
@@ -36,7 +39,7 @@ class Batch(NamedTuple):
 
 
 class File(NamedTuple):
-    """So many rows in batches, of vectors that are of the space `origin`, if the file says so."""
+    """A file as batches of `rows` rows in all; `origin`: the space of its vectors, if the file names it."""
 
     rows: int
     batches: Iterator[Batch]
@@ -44,74 +47,80 @@ class File(NamedTuple):
 
 
 class Import:
-    """One run over some files. `place` gives the space that vectors go into."""
+    """One run over some files. `open_view` opens the space that vectors go into, from the vectors and their origin."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        place: Callable[[Any, Space | None], View],
+        open_view: Callable[[Any, Space | None], View],
         progress: Callable[[Progress], object],
     ) -> None:
-        self._catalogue, self._place, self._progress = catalogue, place, progress
+        self._catalogue, self._open_view, self._progress = catalogue, open_view, progress
         self.added = 0
         self.items: list[int] = []
         self.failures: list[Failure] = []
         self._started = time.perf_counter()
 
     def run(self, paths: str | PathLike[str] | Iterable[str | PathLike[str]], vector: str) -> None:
-        """Read and keep. What is kept before an error stays."""
-        given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-        readers = [_reader(Path(path).expanduser()) for path in given]
+        """Read the files and store their items, a batch in a transaction; batches before an error stay.
+
+        `vector`: the column of vectors. Raises UsageError, BadVector, BadMetadata, MissingPackage.
+        """
+        paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
+        readers = [_find_reader(Path(path).expanduser()) for path in paths]
         total = 0
         for read, path in readers:
             file = read(path, vector)
             total += file.rows
             for batch in file.batches:
-                self._keep(batch, file.origin)
-                self._progress(self._state(total))
+                self._store(batch, file.origin)
+                self._progress(self._measure_progress(total))
 
-    def _keep(self, batch: Batch, origin: Space | None) -> None:
+    def _store(self, batch: Batch, origin: Space | None) -> None:
         self.failures += [Failure(name, "it has no vector", "import") for name in batch.lacking]
         if len(batch.vectors):
-            space = self._place(batch.vectors, origin).space
+            space = self._open_view(batch.vectors, origin).space
             with self._catalogue.transaction() as writing:
-                kept = _kept(writing, batch, space)
-            self.added += sum(one.is_new for one in kept)
-            self.items += [one.item_id for one in kept]
+                stored = _store_batch(writing, batch, space)
+            self.added += sum(item.is_new for item in stored)
+            self.items += [item.item_id for item in stored]
 
-    def said(self) -> Json:
-        """What the report says of it."""
-        failed = {"known": 0, "failed": len(self.failures), "failures": tuple(self.failures)}
-        return {"added": self.added, "replaced": len(self.items) - self.added, "items": tuple(self.items), **failed}
+    def describe(self) -> Json:
+        """Return the fields of the AddReport."""
+        failures = {"known": 0, "failed": len(self.failures), "failures": tuple(self.failures)}
+        return {"added": self.added, "replaced": len(self.items) - self.added, "items": tuple(self.items), **failures}
 
-    def _state(self, total: int) -> Progress:
+    def _measure_progress(self, total: int) -> Progress:
         failed = len(self.failures)
         seconds = time.perf_counter() - self._started
         return Progress(total, len(self.items) + failed, self.added, 0, failed, seconds)
 
 
-def _kept(writing: Transaction, batch: Batch, space: Space) -> list[StoredArrival]:
-    """With every place of an item, also those that have vanished."""
-    arrivals = _arrivals(batch, space)
-    kept = [one for part in chunks(arrivals) for one in writing.put(part, space.id, more=True)]
-    more = [Arrival(key=row["key"], uri=uri) for row in batch.rows for uri in row.get("uris", [])[1:]]
-    for part in chunks(more):
+def _store_batch(writing: Transaction, batch: Batch, space: Space) -> list[StoredArrival]:
+    """Store the items of a batch with all their places, also those that have vanished."""
+    arrivals = _build_arrivals(batch, space)
+    stored = [item for part in chunks(arrivals) for item in writing.put(part, space.id, more=True)]
+    other_places = [Arrival(key=row["key"], uri=uri) for row in batch.rows for uri in row.get("uris", [])[1:]]
+    for part in chunks(other_places):
         writing.put(part, more=True)
     writing.mark_missing([uri for row in batch.rows if row.get("missing") for uri in row["uris"]])
     writing.leave()
-    return kept
+    return stored
 
 
-def _arrivals(batch: Batch, space: Space) -> list[Arrival]:
+def _build_arrivals(batch: Batch, space: Space) -> list[Arrival]:
     rows = batch.rows
     uris = [(row.get("uris") or [None])[0] for row in rows]
     keys = [row.get("key") or uri for row, uri in zip(rows, uris, strict=True)]
     metadata, texts = [row.get("metadata") or {} for row in rows], [row.get("text") for row in rows]
-    made = sources.vectors(batch.vectors, space, keys, uris, metadata, texts)
-    return [_pictured(one, row) if row.get("hash") else one for one, row in zip(made, rows, strict=True)]
+    arrivals = sources.build_arrivals(batch.vectors, space, keys, uris, metadata, texts)
+    return [
+        _add_picture_facts(arrival, row) if row.get("hash") else arrival
+        for arrival, row in zip(arrivals, rows, strict=True)
+    ]
 
 
-def _pictured(arrival: Arrival, row: Json) -> Arrival:
+def _add_picture_facts(arrival: Arrival, row: Json) -> Arrival:
     facts = PictureFacts(row["width"], row["height"], row["format"], row["taken_at"])
     return replace(arrival, hash=bytes.fromhex(row["hash"]), facts=facts, bytes=row["bytes"])
 
@@ -119,89 +128,90 @@ def _pictured(arrival: Arrival, row: Json) -> Arrival:
 # ---- files
 
 
-def _reader(path: Path) -> tuple[Callable[[Path, str], File], Path]:
-    kinds = {".parquet": _parquet, ".npz": _npz}
+def _find_reader(path: Path) -> tuple[Callable[[Path, str], File], Path]:
+    readers = {".parquet": _read_parquet, ".npz": _read_npz}
     if (path / "img_emb").is_dir():
-        return _folder, path
+        return _read_clip_retrieval, path
     if not path.is_file():
-        raise UsageError(f"{path} is no file, and no folder with img_emb and metadata as clip-retrieval leaves it")
-    if path.suffix.lower() not in kinds:
-        raise UsageError(f"{path.name!r} names no format to import from; use one of: {', '.join(kinds)}")
-    return kinds[path.suffix.lower()], path
+        raise UsageError(f"{path} is no file, and no folder of clip-retrieval (with img_emb and metadata)")
+    if path.suffix.lower() not in readers:
+        raise UsageError(f"can't import from {path.name!r}; the formats are: {', '.join(readers)}")
+    return readers[path.suffix.lower()], path
 
 
-def _parquet(path: Path, vector: str) -> File:
-    file = _opened(path)
-    about = (file.schema_arrow.metadata or {}).get(MARK.encode())
+def _read_parquet(path: Path, vector: str) -> File:
+    file = _open_parquet(path)
+    mark = (file.schema_arrow.metadata or {}).get(MARK.encode())
     if vector not in file.schema_arrow.names:
-        hint = "export it with vectors" if about else "name the column of vectors"
+        hint = "export it with vectors" if mark else "name the column of vectors"
         raise UsageError(f"{path} has no column {vector!r}; {hint}; it has: {', '.join(file.schema_arrow.names)}")
-    said = _own if about else _foreign
-    batches = (_batch(part, vector, said) for part in file.iter_batches(PART))
-    return File(file.metadata.num_rows, batches, _origin(about, path))
+    convert = _convert_own_row if mark else _convert_foreign_row
+    batches = (_build_batch(part, vector, convert) for part in file.iter_batches(PART))
+    return File(file.metadata.num_rows, batches, _read_origin(mark, path))
 
 
-def _opened(path: Path) -> Any:
-    arrow, parquet = pyarrow()
+def _open_parquet(path: Path) -> Any:
+    arrow, parquet = import_pyarrow()
     try:
         return parquet.ParquetFile(path)
     except (arrow.ArrowException, OSError) as error:
         raise UsageError(f"{path} can't be read as Parquet: {error}") from error
 
 
-def _batch(part: Any, vector: str, said: Callable[[Json], Json]) -> Batch:
-    """Of a part of a Parquet file; null vectors are lacking."""
+def _build_batch(part: Any, vector: str, convert: Callable[[Json], Json]) -> Batch:
+    """Return a part of a Parquet file as a batch; items with a null vector are lacking."""
     column = part.column(vector)
-    there = np.asarray(column.is_valid())
-    rows = [said(row) for row in part.select([name for name in part.schema.names if name != vector]).to_pylist()]
-    lacking = [str(row.get("key")) for row, known in zip(rows, there, strict=True) if not known]
+    has_vector = np.asarray(column.is_valid())
+    rows = [convert(row) for row in part.select([name for name in part.schema.names if name != vector]).to_pylist()]
+    lacking = [str(row.get("key")) for row, has in zip(rows, has_vector, strict=True) if not has]
     vectors = list(column.drop_null().to_numpy(zero_copy_only=False))
-    return Batch(vectors, [row for row, known in zip(rows, there, strict=True) if known], lacking)
+    return Batch(vectors, [row for row, has in zip(rows, has_vector, strict=True) if has], lacking)
 
 
-def _npz(path: Path, vector: str) -> File:
+def _read_npz(path: Path, vector: str) -> File:
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} can't be read as NumPy's archive: {error}") from error
-    if "vectors" not in found:
-        raise UsageError(f"{path} has no array 'vectors'; it has: {', '.join(found)}")
-    rows, vectors = _rows(found), found["vectors"]
+    if "vectors" not in arrays:
+        raise UsageError(f"{path} has no array 'vectors'; it has: {', '.join(arrays)}")
+    rows, vectors = _read_npz_rows(arrays), arrays["vectors"]
     if len(rows) != len(vectors):
         raise UsageError(f"{path} has {len(vectors)} vectors and {len(rows)} items")
-    about = found.get(MARK)
+    mark = arrays.get(MARK)
     parts = range(0, len(rows), PART)
     batches = (Batch(vectors[start : start + PART], rows[start : start + PART]) for start in parts)
-    return File(len(rows), batches, _origin(str(about) if about is not None else None, path))
+    return File(len(rows), batches, _read_origin(str(mark) if mark is not None else None, path))
 
 
-def _rows(found: dict[str, Any]) -> list[Json]:
-    if MARK in found:
-        return [json.loads(line) for line in found["items"].tobytes().splitlines()]
-    columns = {name.removesuffix("s"): found[name].tolist() for name in ("keys", "uris", "texts") if name in found}
-    count = len(next(iter(columns.values()), found["vectors"]))
-    return [_foreign({name: values[place] for name, values in columns.items()}) for place in range(count)]
+def _read_npz_rows(arrays: dict[str, Any]) -> list[Json]:
+    if MARK in arrays:
+        return [json.loads(line) for line in arrays["items"].tobytes().splitlines()]
+    columns = {name.removesuffix("s"): arrays[name].tolist() for name in ("keys", "uris", "texts") if name in arrays}
+    count = len(next(iter(columns.values()), arrays["vectors"]))
+    return [_convert_foreign_row({name: values[place] for name, values in columns.items()}) for place in range(count)]
 
 
-def _folder(path: Path, vector: str) -> File:
-    """clip-retrieval's pairs: img_emb/img_emb_0.npy, float16 or float32 (n, d), metadata/metadata_0.parquet."""
+def _read_clip_retrieval(path: Path, vector: str) -> File:
+    """Read pairs of img_emb/img_emb_0.npy, float16 or float32 (n, d), and metadata/metadata_0.parquet."""
     pairs = []
-    for place in sorted((path / "img_emb").glob("img_emb_*.npy")):
-        facts = path / "metadata" / place.name.replace("img_emb", "metadata").replace(".npy", ".parquet")
-        if not facts.is_file():
-            raise UsageError(f"{place} has no {facts.name} beside it in {facts.parent}")
-        vectors, file = np.load(place, mmap_mode="r", allow_pickle=False), _opened(facts)
+    for array in sorted((path / "img_emb").glob("img_emb_*.npy")):
+        table = path / "metadata" / array.name.replace("img_emb", "metadata").replace(".npy", ".parquet")
+        if not table.is_file():
+            raise UsageError(f"{array} has no {table.name} beside it in {table.parent}")
+        vectors, file = np.load(array, mmap_mode="r", allow_pickle=False), _open_parquet(table)
         if len(vectors) != file.metadata.num_rows:
-            raise UsageError(f"{place} has {len(vectors)} vectors, {facts} {file.metadata.num_rows} rows")
+            raise UsageError(f"{array} has {len(vectors)} vectors, {table} {file.metadata.num_rows} rows")
         pairs.append((vectors, file))
-    return File(sum(len(vectors) for vectors, _ in pairs), (one for pair in pairs for one in _paired(*pair)))
+    batches = (batch for pair in pairs for batch in _join_pair(*pair))
+    return File(sum(len(vectors) for vectors, _ in pairs), batches)
 
 
-def _paired(vectors: Any, file: Any) -> Iterator[Batch]:
+def _join_pair(vectors: Any, file: Any) -> Iterator[Batch]:
     start = 0
     for part in file.iter_batches(PART):
-        rows = [_foreign(row) for row in part.to_pylist()]
+        rows = [_convert_foreign_row(row) for row in part.to_pylist()]
         yield Batch(vectors[start : start + len(rows)], rows)
         start += len(rows)
 
@@ -209,30 +219,31 @@ def _paired(vectors: Any, file: Any) -> Iterator[Batch]:
 # ---- rows
 
 
-def _origin(about: bytes | str | None, path: Path) -> Space | None:
-    said = json.loads(about) if about else None
+def _read_origin(mark: bytes | str | None, path: Path) -> Space | None:
+    """Return the space that an export's vectors belong to. Raises UsageError for one of another version."""
+    values = json.loads(mark) if mark else None
     try:
-        return Space(**said) if said else None
+        return Space(**values) if values else None
     except TypeError as error:
         raise UsageError(f"{path} was exported by another version of nearkin: {error}") from error
 
 
-def _own(row: Json) -> Json:
+def _convert_own_row(row: Json) -> Json:
     return row | {name: json.loads(row[name]) for name in ("uris", "metadata")}
 
 
-def _foreign(row: Json) -> Json:
-    """Of a file of unknown origin."""
-    key, uri, text = (_taken(row, names) for names in (("key",), URI, TEXT))
-    return {"key": key, "uris": [uri] if uri else [], "text": text, "metadata": plain(row)}
+def _convert_foreign_row(row: Json) -> Json:
+    """Return the row of a file of unknown origin in the form of an export."""
+    key, uri, text = (_pop_text(row, names) for names in (("key",), URI, TEXT))
+    return {"key": key, "uris": [uri] if uri else [], "text": text, "metadata": drop_empty_values(row)}
 
 
-def _taken(row: Json, names: tuple[str, ...]) -> str | None:
+def _pop_text(row: Json, names: tuple[str, ...]) -> str | None:
     value = next((row.pop(name) for name in names if name in row), None)
     return None if value is None or value != value else str(value)
 
 
-def plain(row: Json) -> Json:
-    """A table's row as metadata: without what it leaves open (null, NaN), days and times as ISO 8601."""
+def drop_empty_values(row: Json) -> Json:
+    """Return a table's row as metadata: without empty values (null, NaN), and with dates and times as ISO 8601."""
     filled = {name: value for name, value in row.items() if value is not None and value == value}
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in filled.items()}

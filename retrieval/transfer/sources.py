@@ -1,17 +1,16 @@
-"""What a caller may give to `add`, sorted into files to scan and pictures to take as they are."""
+"""What a caller may pass to `add`, sorted into files to scan and pictures to take one by one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL.Image import Image
 
-from indexers.arrays import chunks
 from indexers.catalogue import metadata as attributes
 from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
@@ -22,190 +21,203 @@ from indexers.vectors.base import check_vectors
 
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
-parts = chunks
+
+def split_path_list(data: bytes) -> list[str]:
+    """Return the paths in a list: each ends with a NUL (as `find -print0` writes them), or else with the line."""
+    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(line) for line in lines if line.strip()]
 
 
-def listed(data: bytes) -> list[str]:
-    """Paths in a list: each ends with a NUL (as `find -print0` writes them), or else with the line."""
-    parts = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [os.fsdecode(part) for part in parts if part.strip()]
+class Intake(NamedTuple):
+    """Files to scan, all with the same `metadata`; or, if `files` is None, `sources`: pictures one by one."""
+
+    files: Iterable[FoundFile | ScanFailure] | None
+    metadata: Json
+    sources: list[Source]
 
 
-class Given:
-    """`found`: files to be scanned, all with `metadata`; or else `sources`: pictures one by one."""
-
-    def __init__(self, found: Iterable[FoundFile | ScanFailure] | None, metadata: Json, sources: list[Source]) -> None:
-        self.found, self.metadata, self.sources = found, metadata, sources
-
-
-def sort(
+def sort_pictures(
     pictures: Any, metadata: Metadata, keys: Sequence[str | None] | None, texts: Sequence[str | None] | None
-) -> Given:
-    """Raises UsageError where things are mixed that don't go together, or the lengths differ."""
-    single = isinstance(pictures, str | PathLike | bytes | Image) or _is_one_array(pictures)
-    given = [pictures] if single else list(pictures)
-    for place, one in enumerate(given):
-        if isinstance(one, np.ndarray):
-            given[place] = images.as_picture(one)
-        elif not isinstance(one, str | PathLike | bytes | Image):
+) -> Intake:
+    """Sort pictures into files to scan and pictures to take one by one.
+
+    Raises UsageError if something is no picture, if folders come with values for each picture, or if lengths differ.
+    """
+    single = isinstance(pictures, str | PathLike | bytes | Image) or _is_single_array(pictures)
+    pictures = [pictures] if single else list(pictures)
+    for place, picture in enumerate(pictures):
+        if isinstance(picture, np.ndarray):
+            pictures[place] = images.as_picture(picture)
+        elif not isinstance(picture, str | PathLike | bytes | Image):
+            kind = type(picture).__name__
             raise UsageError(
-                f"pictures are paths, bytes, PIL images or arrays; number {place} is a {type(one).__name__}: {one!r}"
+                f"pictures are paths, bytes, PIL images or arrays; number {place} is a {kind}: {picture!r}"
             )
-    paths = all(isinstance(one, str | PathLike) for one in given)
+    are_paths = all(isinstance(picture, str | PathLike) for picture in pictures)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
-    if paths and not one_by_one:
-        return Given(_find(cast(list[str], given)), attributes.check(metadata or {}), [])
-    columns = _checked_keys(keys, len(given)), _words(texts, len(given), "texts"), _each(metadata, len(given))
-    sources = [_source(one, key, text, said) for one, key, text, said in zip(given, *columns, strict=True)]
-    return Given(None, {}, sources)
+    if are_paths and not one_by_one:
+        return Intake(_find_files(cast(list[str], pictures)), attributes.check(metadata or {}), [])
+    count = len(pictures)
+    columns = _check_keys(keys, count), _check_texts(texts, count, "texts"), _check_metadata(metadata, count)
+    return Intake(None, {}, [_to_source(*row) for row in zip(pictures, *columns, strict=True)])
 
 
-def _is_one_array(pictures: Any) -> bool:
-    """An array of (height, width) or (height, width, 3 or 4), rather than several in one."""
+def _is_single_array(pictures: Any) -> bool:
+    """Return True for an array (height, width) or (height, width, 3 or 4), rather than several in one."""
     return isinstance(pictures, np.ndarray) and (
         pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (3, 4))
     )
 
 
-def _find(given: list[str]) -> Iterator[FoundFile | ScanFailure]:
-    """Files of this machine, then what lies elsewhere."""
-    here = [to_path(one) if isinstance(one, str) else one for one in given if not remote.is_remote(one)]
-    yield from images.find_pictures(here)
-    for one in given:
-        if remote.is_remote(one):
-            yield from remote.find_pictures(one)
+def _find_files(paths: list[str]) -> Iterator[FoundFile | ScanFailure]:
+    """Yield the files of this machine, then those at addresses."""
+    local = [to_path(path) if isinstance(path, str) else path for path in paths if not remote.is_remote(path)]
+    yield from images.find_pictures(local)
+    for path in paths:
+        if remote.is_remote(path):
+            yield from remote.find_pictures(path)
 
 
-def _source(one: Any, key: str | None, text: str | None, metadata: Json) -> Source:
-    if isinstance(one, bytes | Image):
-        return Source(content=one, key=key, text=text, metadata=metadata)
-    found = list(_find([one]))
-    if len(found) != 1 or os.path.isdir(one):
-        raise UsageError(f"with keys, texts or metadata one by one, each picture is one file; {one!r} is {len(found)}")
-    if isinstance(found[0], ScanFailure):
-        raise UsageError(f"{one!r} can't be added: {found[0].reason}")
-    return Source(file=found[0], key=key, text=text, metadata=metadata)
+def _to_source(picture: Any, key: str | None, text: str | None, metadata: Json) -> Source:
+    if isinstance(picture, bytes | Image):
+        return Source(content=picture, key=key, text=text, metadata=metadata)
+    files = list(_find_files([picture]))
+    if len(files) != 1 or os.path.isdir(picture):
+        raise UsageError(
+            f"with keys, texts or metadata for each picture, each path must be one file; {picture!r} is {len(files)}"
+        )
+    if isinstance(files[0], ScanFailure):
+        raise UsageError(f"{picture!r} can't be added: {files[0].reason}")
+    return Source(file=files[0], key=key, text=text, metadata=metadata)
 
 
-def present(given: ArrayLike | Sequence[ArrayLike | None]) -> tuple[ArrayLike, list[bool] | None]:
-    """The vectors among these, and for each place whether there is one (None: everywhere)."""
-    if not isinstance(given, list | tuple) or not any(one is None for one in given):
-        return cast(ArrayLike, given), None
-    return cast(ArrayLike, [one for one in given if one is not None]), [one is not None for one in given]
+def drop_missing(vectors: ArrayLike | Sequence[ArrayLike | None]) -> tuple[ArrayLike, list[bool] | None]:
+    """Return the vectors that are not None, and for each place whether it has one (None: all have)."""
+    if not isinstance(vectors, list | tuple) or not any(vector is None for vector in vectors):
+        return cast(ArrayLike, vectors), None
+    present = [vector is not None for vector in vectors]
+    return cast(ArrayLike, [vector for vector in vectors if vector is not None]), present
 
 
-def vectors(
-    given: ArrayLike | Sequence[ArrayLike | None],
+def build_arrivals(
+    vectors: ArrayLike | Sequence[ArrayLike | None],
     space: Space | None,
     keys: Sequence[str | None] | None,
     uris: Sequence[str | None] | None,
     metadata: Metadata,
     texts: Sequence[str | None] | None,
 ) -> list[Arrival]:
-    """Ready-made vectors as arrivals, in the places where there is one. Raises BadVector, BadMetadata, UsageError."""
-    some, there = present(given)
-    found = check_vectors(some, space.dimension, space.metric) if space and _any(some) else ()
-    ready = iter(found)
-    rows = found if there is None else [next(ready) if one else None for one in there]
+    """Return an arrival for each place of `vectors`, with its vector if it has one.
+
+    Raises BadVector, BadMetadata, UsageError.
+    """
+    existing, has_vector = drop_missing(vectors)
+    checked = check_vectors(existing, space.dimension, space.metric) if space and _has_values(existing) else ()
+    remaining = iter(checked)
+    rows = checked if has_vector is None else [next(remaining) if has else None for has in has_vector]
     count = len(rows)
     columns = (
-        _checked_keys(keys, count),
-        _words(uris, count, "uris"),
-        _each(metadata, count),
-        _words(texts, count, "texts"),
+        _check_keys(keys, count),
+        _check_texts(uris, count, "uris"),
+        _check_metadata(metadata, count),
+        _check_texts(texts, count, "texts"),
     )
     return [
-        Arrival(key=key, uri=uri, metadata=said, text=text, vector=row)
-        for row, key, uri, said, text in zip(rows, *columns, strict=True)
+        Arrival(key=key, uri=uri, metadata=values, text=text, vector=row)
+        for row, key, uri, values, text in zip(rows, *columns, strict=True)
     ]
 
 
-def _any(given: ArrayLike) -> bool:
-    if isinstance(given, list | tuple):  # without making an array of them, which takes long
-        return any(map(_any, given))
-    return np.size(given) > 0
+def _has_values(vectors: ArrayLike) -> bool:
+    if isinstance(vectors, list | tuple):  # without making an array of them, which is slow
+        return any(map(_has_values, vectors))
+    return np.size(vectors) > 0
 
 
-def _each(metadata: Metadata, count: int) -> list[Json]:
+def _check_metadata(metadata: Metadata, count: int) -> list[Json]:
     if metadata is None or isinstance(metadata, Mapping):
         return [attributes.check(metadata or {})] * count
-    return [attributes.check(one) for one in _many(metadata, count, "metadata")]
+    return [attributes.check(values) for values in _check_length(metadata, count, "metadata")]
 
 
-def _checked_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
-    given = _many(keys, count, "keys")
-    for place, key in enumerate(given):
+def _check_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
+    column = _check_length(keys, count, "keys")
+    for place, key in enumerate(column):
         if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):
-            raise UsageError(f"keys are texts that are not empty and can be printed; number {place} is {key!r}")
-    return given
+            raise UsageError(f"keys must be texts that are not empty and can be printed; number {place} is {key!r}")
+    return column
 
 
-def _words(values: Sequence[str | None] | None, count: int, name: str) -> Sequence[str | None]:
-    given = _many(values, count, name)
-    for place, one in enumerate(given):
-        if one is not None and not (isinstance(one, str) and attributes.is_text(one)):
-            raise UsageError(f"{name} takes texts that UTF-8 can carry; number {place} is {one!r}")
-    return given
+def _check_texts(values: Sequence[str | None] | None, count: int, name: str) -> Sequence[str | None]:
+    column = _check_length(values, count, name)
+    for place, value in enumerate(column):
+        if value is not None and not (isinstance(value, str) and attributes.is_text(value)):
+            raise UsageError(f"{name} must be texts that UTF-8 can carry; number {place} is {value!r}")
+    return column
 
 
-def _many(values: Sequence[Any] | None, count: int, name: str) -> Sequence[Any]:
+def _check_length(values: Sequence[Any] | None, count: int, name: str) -> Sequence[Any]:
+    """Return `count` values: those of the caller, or as many None. Raises UsageError for another number."""
     if values is None:
         return [None] * count
     if isinstance(values, str) or len(values) != count:
-        raise UsageError(f"{name} takes one for each of {count}; got {len(values)}")
+        raise UsageError(f"{name} must have one value for each of {count}; got {len(values)}")
     return values
 
 
 class Scan:
-    """Files below some folders, and which of the known ones were not met."""
+    """The files below some folders; afterwards it knows which earlier files are no longer there."""
 
     def __init__(self, folders: Any) -> None:
-        self._given = [folders] if isinstance(folders, str | PathLike) else list(folders)
-        self._met: set[str] = set()
-        self._shut: list[str] = []
-        for one in self._given:
-            if not os.path.exists(os.path.expanduser(one)):
-                raise UsageError(
-                    f"{one!r} does not exist; a folder that is not there (a disk not mounted?) is not synced"
-                )
+        self._folders = [folders] if isinstance(folders, str | PathLike) else list(folders)
+        self._seen: set[str] = set()
+        self._unreadable: list[str] = []
+        for folder in self._folders:
+            if not os.path.exists(os.path.expanduser(folder)):
+                raise UsageError(f"{folder!r} does not exist; a missing folder (a disk not mounted?) is not synced")
 
     @property
     def prefixes(self) -> list[str]:
-        """How the URIs of these places and of all below them begin: also those of names that are not UTF-8."""
-        places = [os.path.abspath(os.path.expanduser(one)) for one in self._given]
+        """The beginnings of the URIs of these folders and of all below them, also of names that are not UTF-8."""
+        places = [os.path.abspath(os.path.expanduser(folder)) for folder in self._folders]
         return [*map(images.to_uri, places), *map(images.encode_uri, places)]
 
     def __iter__(self) -> Iterator[FoundFile | ScanFailure]:
-        for one in images.find_pictures(self._given):
-            if isinstance(one, FoundFile):
-                self._met.add(one.uri)
+        for file in images.find_pictures(self._folders):
+            if isinstance(file, FoundFile):
+                self._seen.add(file.uri)
             else:
-                self._shut.append(to_path(one.uri))
-            yield one
+                self._unreadable.append(to_path(file.uri))
+            yield file
 
-    def vanished(self, known: Sequence[str]) -> list[str]:
-        """Those of these that were not met, but for those in places that could not be entered."""
-        shut = tuple(os.path.join(path, "") for path in self._shut)
-        return [uri for uri in known if uri not in self._met and not os.path.join(to_path(uri), "").startswith(shut)]
+    def find_vanished(self, known: Sequence[str]) -> list[str]:
+        """Return the URIs that the scan did not meet, except in folders that could not be read."""
+        unreadable = tuple(os.path.join(path, "") for path in self._unreadable)
+        return [
+            uri for uri in known if uri not in self._seen and not os.path.join(to_path(uri), "").startswith(unreadable)
+        ]
 
 
-def exists(uri: str) -> bool:
-    """A file is there under that URI (and not under a key that happens to be called like one)."""
+def is_existing_file(uri: str) -> bool:
+    """Return True if there is a file under that URI (and not under a key that happens to have its name)."""
     return os.path.isabs(to_path(uri)) and os.path.exists(to_path(uri))
 
 
-def content_of(
-    item: int, uris: Sequence[str], missing: bool, digest: bytes | None, limits: Limits, web: bool = False
+def read_content(
+    item_id: int, uris: Sequence[str], missing: bool, digest: bytes | None, limits: Limits, web: bool = False
 ) -> bytes:
-    """The bytes of an item's picture, from the first of its places that still has them. Raises UnreadablePicture."""
+    """Return the bytes of an item's picture, from the first of its places that still has them.
+
+    Raises UnreadablePicture.
+    """
     if not uris or missing:
-        raise UnreadablePicture(f"the picture of item {item} is nowhere to be found")
-    reason = UnreadablePicture(f"the picture of item {item} has changed since it was added; add it again")
+        raise UnreadablePicture(f"the picture of item {item_id} has no place that still exists")
+    reason = UnreadablePicture(f"the picture of item {item_id} has changed since it was added; add it again")
     for uri in uris:
         try:
             content = remote.read_uri(uri, limits, web)
         except UnreadablePicture as error:
-            reason = UnreadablePicture(f"the picture of item {item} can't be read: {error}")
+            reason = UnreadablePicture(f"the picture of item {item_id} can't be read: {error}")
             continue
         if digest is None or images.hash_content(content) == digest:
             return content

@@ -63,7 +63,7 @@ def test_the_collection_can_be_named(full: Shell) -> None:
         (("search", "--text", "words"), "reads pictures only"),
         (("remove",), "give items, --where or --missing"),
         (("remove", "--where", "[]"), "a filter is an object"),
-        (("export", "items.doc"), "names no format"),
+        (("export", "items.doc"), "can't export to 'items.doc'"),
         (("nonsense",), "nonsense"),
         (("info", "--nonsense"), "--nonsense"),
         (("sync", "nowhere"), "does not exist"),

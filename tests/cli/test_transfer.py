@@ -34,7 +34,7 @@ def test_several_files_go_into_one_collection(shell: Shell, tmp_path: Path) -> N
 
 
 def test_what_can_not_be_carried_is_wrong_usage(shell: Shell) -> None:
-    assert "names no format" in shell("import", "collection/catalogue.sqlite", "-c", "other", code=2).stderr
+    assert "can't import from" in shell("import", "collection/catalogue.sqlite", "-c", "other", code=2).stderr
     assert "is no file" in shell("import", "nowhere.npz", "-c", "other", code=2).stderr
-    assert "takes no vectors" in shell("export", "all.csv", "--vectors", "-c", "collection", code=2).stderr
+    assert "can't hold vectors" in shell("export", "all.csv", "--vectors", "-c", "collection", code=2).stderr
     assert "Missing argument" in shell("import", code=2).stderr

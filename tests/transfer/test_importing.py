@@ -192,7 +192,7 @@ def test_what_can_not_be_read_is_named(fresh: Collection, ready_made: Collection
     ready_made.export(tmp_path / "without.parquet")
     for name, message in {
         "nowhere.parquet": "is no file",
-        "items.txt": "names no format to import from; use one of: .parquet, .npz",
+        "items.txt": "can't import from 'items.txt'; the formats are: .parquet, .npz",
         "no.parquet": "can't be read as Parquet",
         "no.npz": "can't be read as NumPy's archive",
         "other.npz": "no array 'vectors'; it has: rows",

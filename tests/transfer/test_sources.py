@@ -27,34 +27,36 @@ def test_paths_alone_are_scanned(folder: Path) -> None:
         [str(folder / "*.png")],
         (folder / name for name in os.listdir(folder)),
     ):
-        found = sources.sort(given_one, {"x": 1}, None, None)
-        assert found.found is not None
-        assert len(list(found.found)) == 5
+        found = sources.sort_pictures(given_one, {"x": 1}, None, None)
+        assert found.files is not None
+        assert len(list(found.files)) == 5
         assert (found.metadata, found.sources) == ({"x": 1}, [])
 
 
 def test_what_is_given_one_by_one_keeps_its_order(folder: Path) -> None:
     red, blue = folder / "red.png", str(folder / "blue.png")
-    found = sources.sort([red, blue, b"bytes", pictures.disc()], [{"n": n} for n in range(4)], list("abcd"), None)
-    assert found.found is None
+    found = sources.sort_pictures(
+        [red, blue, b"bytes", pictures.disc()], [{"n": n} for n in range(4)], list("abcd"), None
+    )
+    assert found.files is None
     assert [one.key for one in found.sources] == list("abcd")
     assert [one.metadata["n"] for one in found.sources] == [0, 1, 2, 3]
     assert [one.name for one in found.sources] == [str(red), blue, "c", "d"]
 
 
 def test_one_metadata_goes_to_all() -> None:
-    found = sources.sort([b"a", b"b"], {"x": 1}, None, ["words", None])
+    found = sources.sort_pictures([b"a", b"b"], {"x": 1}, None, ["words", None])
     assert [(one.metadata, one.text) for one in found.sources] == [({"x": 1}, "words"), ({"x": 1}, None)]
 
 
 @pytest.mark.parametrize("name", ["", "*.png", "nowhere.png"])
 def test_with_keys_each_picture_is_one_file(folder: Path, name: str) -> None:
     with pytest.raises(UsageError):
-        sources.sort([folder / name], None, ["k"], None)
+        sources.sort_pictures([folder / name], None, ["k"], None)
 
 
 def test_ready_made_vectors_become_arrivals() -> None:
-    made = sources.vectors(vectors(2), SPACE, ["a", "b"], ["/a", None], [{"n": 1}, {"n": 2}], ["t", None])
+    made = sources.build_arrivals(vectors(2), SPACE, ["a", "b"], ["/a", None], [{"n": 1}, {"n": 2}], ["t", None])
     assert [(one.key, one.uri, one.metadata, one.text) for one in made] == [
         ("a", "/a", {"n": 1}, "t"),
         ("b", None, {"n": 2}, None),
@@ -64,17 +66,17 @@ def test_ready_made_vectors_become_arrivals() -> None:
 
 @pytest.mark.parametrize("given_one", [[1.0] * 8, np.ones(8), np.ones((1, 8), np.float64), [[1] * 8]])
 def test_one_vector_may_be_a_row(given_one: Any) -> None:
-    [made] = sources.vectors(given_one, SPACE, None, None, None, None)
+    [made] = sources.build_arrivals(given_one, SPACE, None, None, None, None)
     assert made.vector is not None
     assert made.vector.dtype == np.float32
 
 
 def test_some_may_have_no_vector_as_yet() -> None:
-    one, two, three = sources.vectors([None, vectors(1)[0], None], SPACE, ["a", "b", "c"], None, None, None)
+    one, two, three = sources.build_arrivals([None, vectors(1)[0], None], SPACE, ["a", "b", "c"], None, None, None)
     assert (one.vector, three.vector) == (None, None)
     assert two.vector is not None
     assert two.vector.tolist() == vectors(1)[0].tolist()
-    assert [one.key for one in sources.vectors([None, None], None, ["a", "b"], None, None, None)] == ["a", "b"]
+    assert [one.key for one in sources.build_arrivals([None, None], None, ["a", "b"], None, None, None)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -89,34 +91,34 @@ def test_some_may_have_no_vector_as_yet() -> None:
         ({"metadata": [{}]}, UsageError),
         ({"metadata": [{}, 5]}, BadMetadata),
         ({"metadata": [{}, {"a": {1}}]}, BadMetadata),
-        ({"given": [[1.0] * 8, [1.0] * 7]}, BadVector),
-        ({"given": object()}, BadVector),
+        ({"vectors": [[1.0] * 8, [1.0] * 7]}, BadVector),
+        ({"vectors": object()}, BadVector),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], kind: type[Exception]) -> None:
-    asked: dict[str, Any] = {"given": vectors(2), "keys": None, "uris": None, "metadata": None, "texts": None}
+    asked: dict[str, Any] = {"vectors": vectors(2), "keys": None, "uris": None, "metadata": None, "texts": None}
     with pytest.raises(kind):
-        sources.vectors(space=SPACE, **(asked | options))
+        sources.build_arrivals(space=SPACE, **(asked | options))
 
 
 def test_a_scan_tells_what_has_vanished(folder: Path) -> None:
     scan = sources.Scan([folder, str(folder)])
     known = [str(folder / "red.png"), str(folder / "gone.png"), str(folder / "deep" / "gone.png")]
     assert all(not isinstance(one, ScanFailure) for one in scan)
-    assert scan.vanished(known) == known[1:]
+    assert scan.find_vanished(known) == known[1:]
     assert str(folder) in scan.prefixes
 
 
 def test_a_folder_that_is_not_there_is_not_synced(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="does not exist; a folder that is not there"):
+    with pytest.raises(UsageError, match="does not exist; a missing folder"):
         sources.Scan(tmp_path / "unmounted")
 
 
 def test_keys_are_not_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert not sources.exists("red.png")
-    assert sources.exists(str(folder / "red.png"))
-    assert not sources.exists(str(folder / "nobody.png"))
+    assert not sources.is_existing_file("red.png")
+    assert sources.is_existing_file(str(folder / "red.png"))
+    assert not sources.is_existing_file(str(folder / "nobody.png"))
 
 
 def test_arrays_are_pictures_too(collection: Collection) -> None:
