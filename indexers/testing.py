@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.contract import ClustererContract
 from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.base import VectorIndex, scale_to_unit
+from indexers.vectors.base import VectorIndex
 
 __all__ = ["ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
 

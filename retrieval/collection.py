@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
 from indexers import audit
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
@@ -163,7 +163,7 @@ class Collection(Copies, Clusterings):
         arrivals = sources.build_arrivals(vectors, space, keys, uris, metadata, texts)
         with self._catalogue.transaction() as writing:
             into, kept = space.id if space else None, []
-            for part in chunks(arrivals):
+            for part in split_chunks(arrivals):
                 kept += writing.put(part, into, more=True, replace=replace)
             writing.leave()
         self._spaces.settle(catch_up)
@@ -183,7 +183,7 @@ class Collection(Copies, Clusterings):
         """Add texts as items of their own, beside the pictures, by the vectors that the embedder gives their words.
         Otherwise as `add_vectors`. Raises NoTextTower, and what `add_vectors` raises."""
         embedder = self._spaces.find_text_embedder()
-        vectors = [row for part in chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
+        vectors = [row for part in split_chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
         return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
 
     def import_from(

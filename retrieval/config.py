@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexers.devices import count_cores
 from indexers.errors import BadSetting
 from indexers.types import Json, Limits
 
@@ -71,8 +72,7 @@ class Config:
     @property
     def cores(self) -> int:
         """The number of threads to use: `threads`, or one for each core that this process may use."""
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return self.threads or usable or 1
+        return self.threads or count_cores()
 
     @property
     def index_build(self) -> Json:

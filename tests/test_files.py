@@ -1,23 +1,64 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from indexers.errors import WriteFailed
-from indexers.files import whole
+from indexers.files import replace_file, write_file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with whole(path) as partial:
-        partial.write_text("first")
-    with pytest.raises(UnicodeEncodeError), whole(path) as partial, open(partial, "w", encoding="ascii") as file:
+    with replace_file(path) as temporary:
+        temporary.write_text("first")
+    with (
+        pytest.raises(UnicodeEncodeError),
+        replace_file(path) as temporary,
+        open(temporary, "w", encoding="ascii") as file,
+    ):
         file.writelines(["half", "é"])
     assert path.read_text() == "first"
-    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WriteFailed, match="can't be written: No such file"), whole(tmp_path / "no" / "a") as partial:
-        partial.write_text("x")
+    path = tmp_path / "no" / "a"
+    with pytest.raises(WriteFailed, match=r"cannot write .*: No such file"), replace_file(path) as temporary:
+        temporary.write_text("x")
+
+
+def test_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path, both_inside = tmp_path / "a", threading.Barrier(2, timeout=10)
+
+    def write(letter: str) -> None:
+        with replace_file(path) as temporary, temporary.open("w") as file:
+            file.write(letter)
+            both_inside.wait()
+            file.write(letter)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in "xy"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() in ("xx", "yy")
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_whole_file_is_written_in_a_folder_made_for_it(tmp_path: Path) -> None:
+    write_file(tmp_path / "a" / "b", b"one")
+    write_file(tmp_path / "a" / "b", b"two", durable=True)
+    assert names(tmp_path / "a") == ["b"]
+    assert (tmp_path / "a" / "b").read_bytes() == b"two"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(WriteFailed, match=r"cannot write .*b: "):
+        write_file(tmp_path / "file" / "b", b"one")

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from indexers.arrays import chunks
+from indexers.arrays import sort_unique, split_chunks
 from indexers.catalogue import full_text as words
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
@@ -34,7 +34,6 @@ from indexers.catalogue.schema import (
 from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.pictures.scan import to_uri
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
-from indexers.vectors.allowed import distinct
 
 NEAR = "near {}"  # the setting of a space
 
@@ -92,7 +91,7 @@ class Snapshot:
         # one long text instead of a row an id: five times faster for 100,000
         text = sa.func.aggregate_strings(sa.cast(matching.c[0], sa.String), ",")
         found = np.fromstring(self._scalars(sa.select(text))[0] or "", dtype=np.int64, sep=",")
-        return distinct(found)
+        return sort_unique(found)
 
     def count(self, condition: Condition | None = None) -> int:
         matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).distinct().subquery()
@@ -108,7 +107,7 @@ class Snapshot:
     def items(self, ids: Sequence[int]) -> list[ItemRow]:
         """In the order asked for; those that don't exist are left out."""
         found: dict[int, ItemRow] = {}
-        for part in chunks([int(one) for one in ids]):
+        for part in split_chunks([int(one) for one in ids]):
             places = self._places(part)
             for row in self._all(sa.select(item).where(item.c.id.in_(part))):
                 found[row.id] = _item(row, places.get(row.id, []))
@@ -126,12 +125,12 @@ class Snapshot:
         if in_space is None:
             return {
                 row[0]: HitRow(row[1], row[2], row[3], (), row[4])
-                for part in chunks(ids)
+                for part in split_chunks(ids)
                 for row in self._connection.execute(_HITS, {"wanted": part})
             }
         return {
             row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[5:])), row[4])
-            for part in chunks(ids)
+            for part in split_chunks(ids)
             for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"wanted": part, "space": in_space})
         }
 
@@ -149,9 +148,9 @@ class Snapshot:
         texts = [name for name in names if isinstance(name, str)]
         numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < LARGEST]
         known: dict[int | str, int] = {}
-        for part in chunks(numbers):
+        for part in split_chunks(numbers):
             known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
-        for some in chunks(texts):
+        for some in split_chunks(texts):
             places = {word: _place(word) for word in some}
             uris = [uri for uri in {*some, *places.values()} if is_text(uri)]
             found = {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, uris))}
@@ -169,7 +168,7 @@ class Snapshot:
     def embedded(self, keys: Sequence[str], in_space: int) -> dict[str, bytes | None]:
         """The content hashes of those of these keys whose items have a vector in the space."""
         found: dict[str, bytes | None] = {}
-        for part in chunks(keys):
+        for part in split_chunks(keys):
             query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
             found |= dict(self._all(query))
         return found
@@ -182,7 +181,7 @@ class Snapshot:
 
     def bodies(self, ids: Sequence[int]) -> dict[int, str]:
         """What searches for words read of these items."""
-        return {one: said for part in chunks(ids) for one, said in words.bodies(self._connection, part).items()}
+        return {one: said for part in split_chunks(ids) for one, said in words.bodies(self._connection, part).items()}
 
     # ---- places
 
@@ -191,7 +190,7 @@ class Snapshot:
         columns = location.c.uri, location.c.item, location.c.size, location.c.mtime_ns, location.c.missing_since
         embedded = _has_vector(in_space, location.c.item)
         found: dict[str, KnownLocation] = {}
-        for part in chunks(uris):
+        for part in split_chunks(uris):
             for row in self._all(sa.select(*columns, embedded).where(location.c.uri.in_(part))):
                 found[row[0]] = KnownLocation(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
         return found
@@ -210,7 +209,7 @@ class Snapshot:
         """Size, time and reason of those of these that could not be read before."""
         columns = failure.c.uri, failure.c.size, failure.c.mtime_ns, failure.c.reason
         found: dict[str, tuple[int | None, int | None, str]] = {}
-        for part in chunks(uris):
+        for part in split_chunks(uris):
             query = sa.select(*columns).where(failure.c.uri.in_(part))
             found |= {uri: (size, mtime, reason) for uri, size, mtime, reason in self._all(query)}
         return found
@@ -240,7 +239,7 @@ class Snapshot:
     def vectors(self, space_id: int, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
         """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
         rows: list[tuple[int, bytes]] = []
-        for part in chunks([int(one) for one in ids]):
+        for part in split_chunks([int(one) for one in ids]):
             rows += [
                 (row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})
             ]
@@ -311,7 +310,7 @@ class Snapshot:
         rows = attribute.c
         query = sa.select(rows.item, rows.key, rows.element, rows.number, rows.text, rows.flag)
         found: dict[int, set[tuple[Any, ...]]] = {}
-        for part in chunks(ids):
+        for part in split_chunks(ids):
             for row in self._all(query.where(rows.item.in_(part))):
                 found.setdefault(row[0], set()).add(tuple(row[1:]))
         return found

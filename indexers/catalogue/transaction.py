@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue import full_text as words
 from indexers.catalogue import metadata as attributes
 from indexers.catalogue.clusterings import ClusteringWriter
@@ -104,7 +104,7 @@ class Transaction(Snapshot):
     def _by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
         found: dict[str, Any] = {}
-        for part in chunks(list(keys)):
+        for part in split_chunks(list(keys)):
             found |= {row.key: row for row in self._all(sa.select(*columns).where(item.c.key.in_(part)))}
         return found
 
@@ -148,7 +148,7 @@ class Transaction(Snapshot):
 
     def describe(self, ids: Sequence[int]) -> None:
         """Write again what filters and searches for words read of these items."""
-        for part in chunks(ids):
+        for part in split_chunks(ids):
             self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
             words.forget(self._connection, part)
             self._describe([(one.id, one.text, one.metadata) for one in self.items(part)])
@@ -171,7 +171,7 @@ class Transaction(Snapshot):
     def remove(self, ids: Sequence[int]) -> int:
         """Forget these items and all that hangs on them; how many there were."""
         removed = 0
-        for part in chunks([int(one) for one in ids]):
+        for part in split_chunks([int(one) for one in ids]):
             for row in self._all(sa.select(vector.c.item, vector.c.space).where(vector.c.item.in_(part))):
                 self._logged(row.item, row.space, "vector removed")
             there = self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))
@@ -212,7 +212,7 @@ class Transaction(Snapshot):
     ) -> None:
         """Set or replace vectors, float32. `fresh`: items that can't have one yet. An equal one counts as no change."""
         data = {one: np.ascontiguousarray(one_vector, "<f4").tobytes() for one, one_vector in vectors.items()}
-        for part in chunks([one for one in data if one not in fresh]):
+        for part in split_chunks([one for one in data if one not in fresh]):
             query = sa.select(vector.c.item, vector.c.data).where(vector.c.space == in_space, vector.c.item.in_(part))
             before = {row.item: row.data for row in self._all(query)}
             for one in [one for one in part if before.get(one) == data[one]]:
@@ -229,7 +229,7 @@ class Transaction(Snapshot):
     def embed(self, arrivals: Sequence[Arrival], in_space: int) -> list[StoredArrival]:
         """Set the vectors of items that are there; what was removed or replaced since it was read is passed over."""
         wanted = {one.item_id: one for one in arrivals if one.item_id is not None and one.vector is not None}
-        for part in chunks(list(wanted)):
+        for part in split_chunks(list(wanted)):
             query = sa.select(item.c.id, item.c.hash).where(item.c.id.in_(part))
             now = {row.id: row.hash for row in self._all(query)}
             same = [one for one in part if one in now and now[one] == wanted[one].hash]
@@ -248,7 +248,7 @@ class Transaction(Snapshot):
         """Give each URI to its item. A file that changed moves to the item of its new content."""
         before = {
             row.uri: row
-            for part in chunks([arrival.uri or "" for arrival, _ in placed])
+            for part in split_chunks([arrival.uri or "" for arrival, _ in placed])
             for row in self._all(sa.select(location).where(location.c.uri.in_(part)))
         }
         fresh: dict[str, Json] = {}
@@ -268,7 +268,7 @@ class Transaction(Snapshot):
         self._do(sa.insert(location), list(fresh.values()))
         if left:
             self.set_setting(LEFT, [*(self.setting(LEFT) or []), *left])
-        for part in chunks([arrival.uri or "" for arrival, _ in placed]):
+        for part in split_chunks([arrival.uri or "" for arrival, _ in placed]):
             self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
 
     def leave(self) -> None:
@@ -299,12 +299,12 @@ class Transaction(Snapshot):
         """Note that these locations are there, with this size and time."""
         for file in files:
             self._do(sa.update(location).where(location.c.uri == file.uri).values(missing_since=None, **_stat(file)))
-        for part in chunks([file.uri for file in files]):
+        for part in split_chunks([file.uri for file in files]):
             for one in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(part))):
                 self._logged(one, None, "changed")
 
     def mark_missing(self, uris: Sequence[str]) -> None:
-        for part in chunks(uris):
+        for part in split_chunks(uris):
             self._do(sa.update(location).where(location.c.uri.in_(part)).values(missing_since=self.at))
             for one in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(part))):
                 self._logged(one, None, "changed")
@@ -321,7 +321,7 @@ class Transaction(Snapshot):
 
     def forgive(self, uris: Sequence[str]) -> None:
         """Strike failures off the ledger."""
-        for part in chunks(uris):
+        for part in split_chunks(uris):
             self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
 
     # ---- followers and settings

@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
-from indexers.arrays import Ints
+from indexers.arrays import Ints, scale_to_unit
 from indexers.clusterers.steps.dendrogram import apply_merges
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import order_merges
 
@@ -105,7 +105,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _extend_tree(self, rows: NDArray[np.floating]) -> GraphAgglomeration:
         before = len(self._rows)
-        self._rows = np.concatenate([self._rows, unit(rows)])
+        self._rows = np.concatenate([self._rows, scale_to_unit(rows)])
         neighbours = self._extend_neighbours(before)
         old, new = (_encode_edges(build_edges(table), len(self._rows)) for table in (self._neighbours, neighbours))
         self.tree_.update(

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers.errors import BadSetting, StoredFileDamaged
-from indexers.files import whole
+from indexers.files import replace_file
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.floating]
@@ -123,7 +123,7 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted clusterer to a file, from which `load` restores one with the same predictions."""
-        with whole(Path(path).expanduser()) as partial:
+        with replace_file(Path(path).expanduser()) as partial:
             partial.write_bytes(self.to_bytes())
 
     @classmethod

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Clusterer
-from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
 
@@ -36,7 +36,7 @@ class ClustererContract:
         groups = np.arange(count) % 6
         centres = np.linalg.qr(random.standard_normal((dimension, dimension)))[0][groups]
         noise = 0.08 * random.standard_normal((count, dimension))
-        return unit((centres + noise).astype(np.float32)), groups
+        return scale_to_unit((centres + noise).astype(np.float32)), groups
 
     def check_labels(self, labels: Ids, count: int) -> None:
         """Assert that there is one label per row: 0, 1, 2 ... without gaps, or -1."""

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.utils._param_validation import Interval
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, renumber_labels
 from indexers.clusterers.steps.dendrogram import Floats, apply_merges, count_leaves, limit_to_distinct_rows
 from indexers.clusterers.steps.merging import Merging, NodeSums
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 
 BLOCK = 4096
 """Rows that are predicted at once."""
@@ -95,7 +96,7 @@ class Density(Clusterer):
 
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         self._check_parameters()
-        rows = unit(rows)
+        rows = scale_to_unit(rows)
         edges = build_edges(find_neighbours(rows, self.n_neighbors) if neighbours is None else neighbours)
         edges = edges[(edges[:, 0] >= 0) & (edges[:, 0] != edges[:, 1])]
         nodes = NodeSums(rows.copy())
@@ -171,7 +172,7 @@ class Density(Clusterer):
         weight, level = 1 / self.variances_, np.log(self.variances_)
         level += np.einsum("ij,ij->i", self.centers_, self.centers_) * weight
         for start in range(0, len(rows), BLOCK):
-            block = unit(rows[start : start + BLOCK])
+            block = scale_to_unit(rows[start : start + BLOCK])
             square = np.einsum("ij,ij->i", block, block)[:, None]  # 0 for a row of zeros, else 1
             labels[start : start + BLOCK] = ((square - 2 * (block @ self.centers_.T)) * weight + level).argmin(1)
         return labels

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Ints, ProgressCallback, Rows, renumber_labels
 from indexers.clusterers.steps.core_distance import CoreDistanceClusterer
-from indexers.clusterers.steps.neighbours import unit
 from indexers.errors import MissingPackage
 
 WIDTH = 16
@@ -86,7 +86,7 @@ class Evoc(CoreDistanceClusterer):
     def _fit(self, rows: Rows, neighbours: Ints | None, progress: ProgressCallback) -> None:
         if self.min_samples > self.n_neighbors:
             raise ValueError(f"min_samples is {self.min_samples}; it can be at most n_neighbors={self.n_neighbors}")
-        self.rows_ = unit(rows)
+        self.rows_ = scale_to_unit(rows)
         # Equal rows would be each other's only neighbours; evoc sees each once.
         distinct, copy_of = np.unique(self.rows_, axis=0, return_inverse=True)
         clustering = self._cluster(distinct)

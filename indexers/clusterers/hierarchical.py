@@ -11,9 +11,9 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows
 from indexers.clusterers.steps.dendrogram import Floats, apply_merges, limit_to_distinct_rows
-from indexers.clusterers.steps.neighbours import unit
 
 LIMIT = 20_000
 """The largest number of rows of which all pairs are held at once, in 8 n^2 bytes: 3.2 GB."""
@@ -104,7 +104,7 @@ class Hierarchical(Clusterer):
         is_cosine = self.metric == "cosine"
         tree = AgglomerativeClustering(
             None, distance_threshold=0, linkage="single", metric="euclidean" if is_cosine else self.metric
-        ).fit(unit(rows) if is_cosine else rows)
+        ).fit(scale_to_unit(rows) if is_cosine else rows)
         return tree.children_.astype(np.int64), tree.distances_**2 / 2 if is_cosine else tree.distances_
 
     def _build_from_all_pairs(self, rows: Rows) -> tuple[Ints, Floats]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import needed, onnx_bytes, quantised
 from indexers.embedders.network import NetworkEmbedder, loaded, samples
-from indexers.errors import BadSetting, WriteFailed
+from indexers.errors import BadSetting
+from indexers.files import replace_file
 from indexers.types import Json
 
 PREFIX = "nearkin."
@@ -39,7 +39,9 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
         "precision": "int8" if int8 else "fp32",
         "fingerprint": embedder.fingerprint(),
     }
-    return write(Path(path), with_metadata(quantised(model) if int8 else model, facts))
+    with replace_file(Path(path)) as temporary:
+        temporary.write_bytes(with_metadata(quantised(model) if int8 else model, facts))
+    return Path(path)
 
 
 def with_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:
@@ -53,14 +55,3 @@ def facts_of(metadata: Mapping[str, str]) -> Json:
     """What `export_onnx` wrote into a file's metadata; nothing, for a file of other origin."""
     found = {key.removeprefix(PREFIX): value for key, value in metadata.items() if key.startswith(PREFIX)}
     return {key: json.loads(value) if key in ("transform", "dimension") else value for key, value in found.items()}
-
-
-def write(path: Path, content: bytes) -> Path:
-    """All or nothing."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise WriteFailed(f"{path} can't be written: {error.strerror or error}") from error
-    return path

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from indexers import plugins
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import NearkinError
@@ -21,7 +22,6 @@ from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import Names
 from indexers.tree.identity import carry_ids
 from indexers.types import Change, ClusterEventRow, ClusteringRow, ClusterRow, Ids, ItemClusters, Json, Space, Vectors
-from indexers.vectors.base import scale_to_unit
 
 log = logging.getLogger("nearkin")
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow, PictureHashes, UnhashedPicture
 from indexers.catalogue.snapshot import Snapshot
@@ -26,7 +27,6 @@ from indexers.matching.descriptors import opencv
 from indexers.matching.features import Features
 from indexers.matching.verification import SAME, Evidence, verify
 from indexers.types import Ids, Vectors
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 RADIUS = 14

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from indexers.arrays import scale_to_unit
 from indexers.errors import UsageError
 from indexers.types import Vectors
-from indexers.vectors.base import scale_to_unit
 
 NEAR = {"lite0": 0.8, "classic": 0.68, "tiny": 0.92}
 """What was measured on sample photographs, by embedder."""

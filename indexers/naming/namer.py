@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.naming import words as naming
 from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 MOST, FEWEST, ALL = 200, 20, 30_000

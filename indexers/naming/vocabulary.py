@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from indexers.embedders.base import Embedder
+from indexers.errors import WriteFailed
+from indexers.files import replace_file
 from indexers.naming import words as naming
 from indexers.types import Vectors
 
@@ -23,12 +25,10 @@ def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
             return words, kept["vectors"]
     prompts = naming.prompts(words)
     vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
-    with suppress(OSError):  # then they are embedded again
+    with suppress(OSError, WriteFailed):  # then they are embedded again
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
+        with replace_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, stamp=np.array(stamp), vectors=vectors)
-        temporary.replace(path)
     return words, vectors
 
 

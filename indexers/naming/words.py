@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.errors import BadVector
 from indexers.types import Vectors
-from indexers.vectors.base import check_vectors, scale_to_unit
+from indexers.vectors.base import check_vectors
 
 SAID_BY, MARGIN = 5, 0.05
 """A word names a cluster if one member in SAID_BY says it (at least two do), by MARGIN more than elsewhere."""

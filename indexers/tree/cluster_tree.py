@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints
 from indexers.errors import UsageError
 from indexers.tree import cuts
 from indexers.tree import persistence as saved
@@ -93,7 +93,7 @@ class ClusterTree(TreeState):
         leaves = apply_change(self.nodes, self.items, change)
         work = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
         work.run(leaves)
-        created = np.concatenate([NONE, *work.created])
+        created = np.concatenate([NO_INTS, *work.created])
         died = work.died
         born_content, died_content = self.nodes.content[created], self.nodes.content[died]
         result = UpdateResult(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.nodes import Nodes
 
@@ -28,7 +28,7 @@ class Step:
     similarity: NDArray[np.float64]
 
 
-NOTHING = Step(NONE, NONE, np.empty(0))
+NOTHING = Step(NO_INTS, NO_INTS, np.empty(0))
 
 
 class Crown:
@@ -38,10 +38,10 @@ class Crown:
     """
 
     def __init__(self) -> None:
-        self.base = NONE
+        self.base = NO_INTS
         self.dots = np.empty((0, 0), np.int64)
         self.steps: list[Step] = []
-        self.seams = NONE
+        self.seams = NO_INTS
         self.cap = 1.0
 
     def update(self, nodes: Nodes, gone: Ints, fresh: Ints, cap: float) -> tuple[Ints, Ints]:
@@ -52,11 +52,11 @@ class Crown:
         return _Pass(self, nodes).run()
 
     def clear(self) -> None:
-        self.base, self.seams, self.steps = NONE, NONE, []
+        self.base, self.seams, self.steps = NO_INTS, NO_INTS, []
 
     def restore(self, nodes: Nodes, base: Ints, seams: Ints) -> None:
         """Take up what was kept; the next update goes through all steps anew, and finds the same merges."""
-        self._rows(nodes, NONE, base)
+        self._rows(nodes, NO_INTS, base)
         self.seams = seams
 
     def _rows(self, nodes: Nodes, gone: Ints, fresh: Ints) -> None:
@@ -88,7 +88,7 @@ class _Pass:
         self.crown, self.nodes = crown, nodes
         self.dots = crown.dots[: len(crown.base), : len(crown.base)]
         self.holder = crown.base.copy()
-        self.dirty, self.rows = NONE, np.empty((0, len(crown.base)), np.int64)
+        self.dirty, self.rows = NO_INTS, np.empty((0, len(crown.base)), np.int64)
         self.created: list[Ints] = []
         self.seams: list[Ints] = []
         order = np.argsort(nodes.content[crown.seams])
@@ -110,8 +110,8 @@ class _Pass:
                 nodes.parent[alive] = -1
                 break
             alive, halves = self._merge(alive, clean, best, similarity, old)
-        before, crown.steps, crown.seams = crown.seams, steps, np.concatenate([NONE, *self.seams])
-        return np.concatenate([NONE, *self.created]), before[~np.isin(before, crown.seams)]
+        before, crown.steps, crown.seams = crown.seams, steps, np.concatenate([NO_INTS, *self.seams])
+        return np.concatenate([NO_INTS, *self.created]), before[~np.isin(before, crown.seams)]
 
     def _places(self, slots: Ints, among: Ints) -> Ints:
         """Where the slots are in `among`, or -1."""

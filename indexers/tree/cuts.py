@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints
 from indexers.tree.nodes import Nodes
 
 MIN_CLUSTER_SIZE = 5
@@ -64,7 +64,7 @@ def find_threshold(nodes: Nodes, count: int) -> float:
 
 def find_leaves(nodes: Nodes, node: int) -> Ints:
     """The leaves of a node."""
-    leaves, front = [NONE], np.array([node], np.int64)
+    leaves, front = [NO_INTS], np.array([node], np.int64)
     while len(front):
         inner = nodes.left[front] >= 0
         leaves.append(front[~inner])
@@ -74,7 +74,7 @@ def find_leaves(nodes: Nodes, node: int) -> Ints:
 
 def find_summed_nodes(nodes: Nodes, node: int) -> Ints:
     """The topmost nodes within a node whose sums are kept."""
-    found, front = [NONE], np.array([node], np.int64)
+    found, front = [NO_INTS], np.array([node], np.int64)
     while len(front):
         has = nodes.row[front] >= 0
         found.append(front[has])

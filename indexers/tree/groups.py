@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints, distinct, grown
+from indexers.arrays import NO_INTS, Ints, grow_array, sort_unique
 from indexers.tree.fixed_point import FLOAT64_LIMIT, UNIT
 from indexers.tree.linkage import average_linkage
 from indexers.tree.nodes import Nodes
@@ -39,7 +39,7 @@ class Groups:
         fresh = count - len(again)
         if self.used + fresh > len(self.round):
             capacity = max(self.used + fresh, len(self.round) * 5 // 4)
-            self.round = grown(self.round, capacity, -1)
+            self.round = grow_array(self.round, capacity, -1)
             self.lists.grow(capacity)
         found = np.concatenate([np.array(again, np.int64), np.arange(self.used, self.used + fresh)])
         self.used += fresh
@@ -70,7 +70,7 @@ class Groups:
     def find_groups(self, nodes: Nodes, slots: Ints, at: int) -> Ints:
         """The groups in which the nodes were in a round of the old tree."""
         groups = nodes.groups.get(slots)[1]
-        return distinct(groups[self.round[groups] == at])
+        return sort_unique(groups[self.round[groups] == at])
 
 
 def choose_best_links(nodes: Nodes, source: Ints, target: Ints, similarity: NDArray[np.float64]) -> tuple[Ints, Ints]:
@@ -124,7 +124,7 @@ def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, c
     longest = int(widths.max(initial=0))
     if len(widths) * longest * (longest + nodes.sums.dimension) <= FEW:
         widths = np.full(len(widths), longest)
-    for width in distinct(widths):
+    for width in sort_unique(widths):
         chosen = np.flatnonzero(widths == width)
         step = max(1, CELLS // int(width * (width + nodes.sums.dimension)))
         for begin in range(0, len(chosen), step):
@@ -141,7 +141,7 @@ def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, c
         found.append(_linked(nodes, members, place, dots, sizes, threshold, cap, count))
         count += len(found[-1].left)
     if not found:
-        return GroupMerges(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
+        return GroupMerges(NO_INTS, NO_INTS, NO_INTS, NO_INTS.astype(np.uint64), NO_INTS, np.empty(0))
     columns = ("left", "right", "size", "content", "least", "height")
     return GroupMerges(*(np.concatenate([getattr(part, name) for part in found]) for name in columns))
 
@@ -154,7 +154,7 @@ def _linked(
     result = average_linkage(dots, sizes, threshold)
     count = len(result.left)
     if not count:
-        return GroupMerges(NONE, NONE, NONE, NONE.astype(np.uint64), NONE, np.empty(0))
+        return GroupMerges(NO_INTS, NO_INTS, NO_INTS, NO_INTS.astype(np.uint64), NO_INTS, np.empty(0))
     # Each wave knows its children: what they are made of adds up.
     group, at = result.group, 0
     left, right = np.empty(count, np.int64), np.empty(count, np.int64)

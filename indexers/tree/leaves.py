@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import Ints, contains, distinct, grown
+from indexers.arrays import Ints, contains, grow_array, sort_unique
 from indexers.errors import BadVector, UsageError
 from indexers.tree.fixed_point import compute_fingerprints, hash_contents, round_vectors
 from indexers.tree.nodes import NEVER, Nodes
@@ -50,7 +50,7 @@ class Items:
         if len(ids):
             self.leaf = np.full(int(ids.max()) + 1, -1, np.int32)
         self._put(ids, leaves)
-        distinct_leaves = distinct(leaves)
+        distinct_leaves = sort_unique(leaves)
         self.leaves = dict(zip(nodes.key[distinct_leaves].tolist(), distinct_leaves.tolist(), strict=True))
 
     def in_leaves(self, leaves: Ints) -> Ints:
@@ -111,7 +111,7 @@ def check_change(items: Items, dimension: int, change: TreeChange) -> None:
     if len(added) and (added.min() < 0 or added.max() > LARGEST):
         raise UsageError(f"the item id {added.min() if added.min() < 0 else added.max()} is not within 0 .. {LARGEST}")
     for what, ids in (("added", added), ("removed", removed)):
-        if len(distinct(ids)) < len(ids):
+        if len(sort_unique(ids)) < len(ids):
             raise UsageError(f"an item is {what} twice in one update; name it once")
     unknown = removed[~items.has(removed)]
     if len(unknown):
@@ -134,7 +134,7 @@ def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
     """Bring items, leaves and their edges up to date. Raises UsageError before anything is written if an edge is said
     to vanish that is not there, or one of an item that goes is not said to vanish."""
     added = change.added
-    leaving = distinct(np.concatenate([change.removed, added[items.has(added)]]))
+    leaving = sort_unique(np.concatenate([change.removed, added[items.has(added)]]))
     vectors = round_vectors(change.vectors)
     prints = compute_fingerprints(vectors)
     entered = np.array([items.leaves.get(value, -1) for value in prints.tolist()], np.int64)
@@ -145,15 +145,15 @@ def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
     gone_pairs = items.leaf[change.gone_pairs].astype(np.int64).reshape(-1, 2)
     gone_pairs = gone_pairs[gone_pairs[:, 0] != gone_pairs[:, 1]]
     beside = nodes.near.get(before)[1]
-    direct = distinct(gone_pairs.ravel())
-    owners = distinct(np.concatenate([direct, before, beside]))
+    direct = sort_unique(gone_pairs.ravel())
+    owners = sort_unique(np.concatenate([direct, before, beside]))
     owner, near = _without(nodes, owners, gone_pairs, before[copies == 0])
 
     # From here on things are written.
     fresh_prints, first, fresh_of = np.unique(prints[entered < 0], return_index=True, return_inverse=True)
     slots = nodes.allocate(int(np.count_nonzero(copies)) + len(fresh_prints))
     if len(items.first) < nodes.capacity:
-        items.first = grown(items.first, nodes.capacity, -1)
+        items.first = grow_array(items.first, nodes.capacity, -1)
     after = np.full(len(before), -1)
     after[copies > 0] = slots[: len(slots) - len(fresh_prints)]
     fresh = slots[len(slots) - len(fresh_prints) :]
@@ -169,7 +169,7 @@ def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
             items.leaves[old_key] = new
     items.leaves.update(zip(fresh_prints.tolist(), fresh.tolist(), strict=True))
     if len(added) and added.max() >= len(items.leaf):
-        items.leaf = grown(items.leaf, int(added.max()) * 9 // 8 + 16, -1)
+        items.leaf = grow_array(items.leaf, int(added.max()) * 9 // 8 + 16, -1)
     items._take(leaving)
     items._move(before, after)
     target = np.empty(len(added), np.int64)
@@ -184,7 +184,7 @@ def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
     _write_edges(
         nodes, _mapped(before, after, owners), _mapped(before, after, owner), _mapped(before, after, near), new_pairs
     )
-    ends = distinct(np.concatenate([direct[~contains(before, direct)], new_pairs.ravel()]))
+    ends = sort_unique(np.concatenate([direct[~contains(before, direct)], new_pairs.ravel()]))
     return LeafChanges(
         dirty,
         before,
@@ -242,12 +242,12 @@ def _new_leaves(
 
 def _write_edges(nodes: Nodes, owners: Ints, owner: Ints, near: Ints, new: Ints) -> None:
     """Write the lists of `owners` and of all that new edges touch: what is left, and the new edges."""
-    untouched = distinct(new.ravel())
+    untouched = sort_unique(new.ravel())
     untouched = untouched[~contains(np.sort(owners), untouched)]
     place, listed = nodes.near.get(untouched)
     owner = np.concatenate([owner, untouched[place], new[:, 0], new[:, 1]])
     near = np.concatenate([near, listed, new[:, 1], new[:, 0]])
-    everyone = distinct(np.concatenate([owners[owners >= 0], untouched]))
+    everyone = sort_unique(np.concatenate([owners[owners >= 0], untouched]))
     order = np.lexsort((near, owner))
     lengths = np.bincount(np.searchsorted(everyone, owner), minlength=len(everyone))
     nodes.near.put(everyone, lengths, near[order])

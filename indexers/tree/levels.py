@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import Ints, distinct
+from indexers.arrays import Ints, sort_unique
 from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_summed_nodes, find_tops, order_merges
 from indexers.tree.nodes import Nodes
 
@@ -95,7 +95,7 @@ def _entropy(share: Floats) -> float:
 def _leaf_graph(nodes: Nodes, leaves: Ints) -> Edges:
     """Each leaf's most similar neighbours."""
     owner, near = nodes.near.get(leaves)
-    pair = distinct(leaves[owner] * nodes.capacity + near)
+    pair = sort_unique(leaves[owner] * nodes.capacity + near)
     source, target = pair // nodes.capacity, pair % nodes.capacity
     one = source < target
     similarity = np.empty(len(pair))
@@ -106,7 +106,7 @@ def _leaf_graph(nodes: Nodes, leaves: Ints) -> Edges:
     rank[order] = np.arange(len(pair)) - np.searchsorted(source, source[order])
     chosen = rank < NEAREST
     low, high = np.minimum(source, target)[chosen], np.maximum(source, target)[chosen]
-    pair = distinct(low * nodes.capacity + high)
+    pair = sort_unique(low * nodes.capacity + high)
     return Edges.both(pair // nodes.capacity, pair % nodes.capacity)
 
 
@@ -133,14 +133,14 @@ def _best(nodes: Nodes, ordered: Ints, possible: Ints, edges: Edges, good: Calla
     if not len(possible):
         return len(ordered) - 1
     left = len(ordered) - possible  # clusters, but for what no edge joins
-    wanted = distinct(np.geomspace(1, max(left.max() / 2, 1), CANDIDATES).astype(np.int64))
-    place = distinct(np.searchsorted(-left, -wanted).clip(0, len(possible) - 1))
+    wanted = sort_unique(np.geomspace(1, max(left.max() / 2, 1), CANDIDATES).astype(np.int64))
+    place = sort_unique(np.searchsorted(-left, -wanted).clip(0, len(possible) - 1))
     while True:
         best = int(np.argmax(_scores(nodes, ordered, possible[place], edges, good)))
         low, high = int(place[max(best - 1, 0)]), int(place[min(best + 1, len(place) - 1)])
         if high - low < len(place[max(best - 1, 0) : best + 2]):  # none is between them that was not looked at
             return int(possible[place[best]])
-        place = distinct(np.linspace(low, high, CLOSER).astype(np.int64))
+        place = sort_unique(np.linspace(low, high, CLOSER).astype(np.int64))
 
 
 def _scores(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import grow_array
 from indexers.types import Ids, Vectors
 
 NEIGHBOURS = 15
@@ -135,7 +136,7 @@ class NeighbourGraph:
         self._keys = np.insert(self._keys, place[~known], unique[~known])
         self._owners = np.insert(self._owners, place[~known], fresh)
         if items.max() >= len(self.slot):
-            self.slot = _grown(self.slot, int(items.max()) * 9 // 8 + 16, -1)
+            self.slot = grow_array(self.slot, int(items.max()) * 9 // 8 + 16, -1)
         self.slot[items] = slots[group]
         for one, slot in zip(items.tolist(), slots[group].tolist(), strict=True):
             if self.item[slot] != one:
@@ -146,11 +147,11 @@ class NeighbourGraph:
         if len(self._free) < count:
             used = len(self.item)
             length = max(used + count - len(self._free), used * 9 // 8 + 16)
-            self.near = _grown(self.near, length, -1)
-            self.similarity = _grown(self.similarity, length, -np.inf)
-            self.item = _grown(self.item, length, -1)
-            self.prints = _grown(self.prints, length, 0)
-            self._logged = _grown(self._logged, length, False)
+            self.near = grow_array(self.near, length, -1)
+            self.similarity = grow_array(self.similarity, length, -np.inf)
+            self.item = grow_array(self.item, length, -1)
+            self.prints = grow_array(self.prints, length, 0)
+            self._logged = grow_array(self._logged, length, False)
             self._free = [*range(length - 1, used - 1, -1), *self._free]
         taken = self._free[len(self._free) - count :]
         del self._free[len(self._free) - count :]
@@ -295,8 +296,3 @@ def _closed(near: Any, similarity: Any, keep: NDArray[np.bool_]) -> tuple[Any, A
     kept = np.take_along_axis(keep, order, 1)
     near, similarity = np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1)
     return np.where(kept, near, -1), np.where(kept, similarity, -np.inf).astype(np.float32)
-
-
-def _grown(array: Any, length: int, fill: Any) -> Any:
-    more = np.full((length - len(array), *array.shape[1:]), fill, array.dtype)
-    return np.concatenate([array, more])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints, distinct, grown
+from indexers.arrays import NO_INTS, Ints, grow_array, sort_unique
 from indexers.tree.storage import SlotLists, Sums
 
 NEVER = 20_000
@@ -29,9 +29,9 @@ class Lifetimes:
         self.above = np.full(capacity, -1, np.int32)
 
     def grow(self, capacity: int) -> None:
-        self.birth = grown(self.birth, capacity, NEVER)
-        self.death = grown(self.death, capacity, -1)
-        self.above = grown(self.above, capacity, -1)
+        self.birth = grow_array(self.birth, capacity, NEVER)
+        self.death = grow_array(self.death, capacity, -1)
+        self.above = grow_array(self.above, capacity, -1)
 
     def are_alive(self, slots: Ints, at: int) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = (self.birth[slots] <= at) & (self.death[slots] >= at)
@@ -116,7 +116,7 @@ class Nodes:
 
     def grow(self, capacity: int) -> None:
         for name, fill in self.FILL:
-            setattr(self, name, grown(getattr(self, name), capacity, fill))
+            setattr(self, name, grow_array(getattr(self, name), capacity, fill))
         for part in (self.old, self.new, self.near, self.groups):
             part.grow(capacity)
         self.capacity = capacity
@@ -148,7 +148,7 @@ class Nodes:
 
     def find_seams(self, slots: Ints) -> Ints:
         """The merges inside the groups that the given joints came from."""
-        found = [NONE]
+        found = [NO_INTS]
         below = slots
         while len(below):
             below = np.concatenate([self.left[below], self.right[below]]).astype(np.int64)
@@ -160,7 +160,7 @@ class Nodes:
     def find_members(self, slots: Ints) -> tuple[Ints, Ints]:
         """What joints were made of: for each member its joint's place in `slots`, and the member."""
         owner, below = np.arange(len(slots)), slots
-        owners, found = [NONE], [NONE]
+        owners, found = [NO_INTS], [NO_INTS]
         while len(below):
             owner = np.concatenate([owner, owner])
             below = np.concatenate([self.left[below], self.right[below]]).astype(np.int64)
@@ -184,7 +184,7 @@ class Nodes:
         self.near.put(slots, np.bincount(owner, minlength=len(slots)), near)
 
     def _tidy(self, slots: Ints, owner: Ints, near: Ints) -> tuple[Ints, Ints]:
-        pair = distinct(owner * self.capacity + near)
+        pair = sort_unique(owner * self.capacity + near)
         owner, near = pair // self.capacity, pair % self.capacity
         other = near != slots[owner]
         return owner[other], near[other]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints, grown
+from indexers.arrays import NO_INTS, Ints, grow_array
 from indexers.tree.fixed_point import FLOAT64_LIMIT
 
 CHUNK = 512
@@ -29,7 +29,9 @@ class SlotLists:
         self.waste = 0
 
     def grow(self, capacity: int) -> None:
-        self.start, self.room, self.length = (grown(part, capacity) for part in (self.start, self.room, self.length))
+        self.start, self.room, self.length = (
+            grow_array(part, capacity) for part in (self.start, self.room, self.length)
+        )
 
     def get(self, slots: Ints) -> tuple[Ints, Ints]:
         """The lists one after another: for each value its owner's place in `slots`, and the value."""
@@ -45,7 +47,7 @@ class SlotLists:
             total = int(need.sum())
             self.waste += int(self.room[moving].sum())
             if self.end + total > len(self.data):
-                self.data = grown(self.data[: self.end], self.end + max(total, self.end // 4, 1024))
+                self.data = grow_array(self.data[: self.end], self.end + max(total, self.end // 4, 1024))
             self.start[moving] = self.end + np.cumsum(need) - need
             self.room[moving] = need
             self.end += total
@@ -97,7 +99,7 @@ class Sums:
                 block = rows[order[start : start + BLOCK]]
                 small[start : start + BLOCK] = (np.abs(block) <= np.iinfo(np.int16).max).all(1)
         for kind, choice in ((0, np.flatnonzero(small)), (1, np.flatnonzero(~small))):
-            place = self._allocate(kind, len(choice)) if len(choice) else NONE
+            place = self._allocate(kind, len(choice)) if len(choice) else NO_INTS
             for start in range(0, len(choice), BLOCK):
                 part = slice(start, start + BLOCK)
                 (self.wide if kind else self.narrow)[place[part]] = rows[order[choice[part]]]
@@ -128,9 +130,9 @@ class Sums:
         if self.used[kind] + fresh > len(pool):
             capacity = max(self.used[kind] + fresh, len(pool) + len(pool) // 8, 16)
             if kind:
-                self.wide = grown(self.wide, capacity)
+                self.wide = grow_array(self.wide, capacity)
             else:
-                self.narrow = grown(self.narrow, capacity)
+                self.narrow = grow_array(self.narrow, capacity)
         place = np.concatenate([np.array(again, np.int64), np.arange(self.used[kind], self.used[kind] + fresh)])
         self.used[kind] += fresh
         return place

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints, contains, distinct
+from indexers.arrays import NO_INTS, Ints, contains, sort_unique
 from indexers.tree.crown import Crown
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.groups import GroupMerges, Groups, choose_best_links, find_components, merge_groups
@@ -75,23 +75,23 @@ class Update:
             return
         hot = np.flatnonzero(self.pairs.similarity >= THRESHOLDS[at] * UNIT)
         a, b, similarity = self.pairs.a[hot], self.pairs.b[hot], self.pairs.similarity[hot]
-        ends = distinct(np.concatenate([a, b]))
+        ends = sort_unique(np.concatenate([a, b]))
         group, member, link = self._groups_met(at, ends)
-        born = single = was = NONE
+        born = single = was = NO_INTS
         changed = len(ends) > 0 or len(member) > 0
         if changed:
             met, links = self._links(at, ends, group, member, link, a, b, similarity)
-            was = distinct(old.above[met[old.death[met] == at]].astype(np.int64))
+            was = sort_unique(old.above[met[old.death[met] == at]].astype(np.int64))
             was = was[was >= 0]
             born, single = self._joined(at, was, *links)
-        self._next(at + 1, born, single, np.concatenate([was, self.looked_at if changed else NONE]))
+        self._next(at + 1, born, single, np.concatenate([was, self.looked_at if changed else NO_INTS]))
 
     def _groups_met(self, at: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
         """The old groups that may come out different; their members, and whom they linked to."""
         if at == self.before.crown_round:  # all were in the crown, and nothing is known of their links
-            return NONE, self.crown.base, np.full(len(self.crown.base), -1)
+            return NO_INTS, self.crown.base, np.full(len(self.crown.base), -1)
         if self.first:
-            return NONE, NONE, NONE
+            return NO_INTS, NO_INTS, NO_INTS
         met = np.concatenate([ends[~self.nodes.dirty[ends]], self.gone, self.pairs.cut.ravel()])
         group = self.groups.find_groups(self.nodes, met, at)
         return group, *self.groups.read(group)
@@ -115,7 +115,7 @@ class Update:
         known = clean & self._clean(link, at) & ~self.pairs.cut_between(member, link)
         source, target = member[known], link[known]
         look = member[clean & ~known]
-        looked_at = distinct(np.concatenate([ends, member[clean]]))
+        looked_at = sort_unique(np.concatenate([ends, member[clean]]))
         if len(look):
             owner, near = nodes.find_neighbours(look, at)
             value = nodes.similarity(look[owner], near)
@@ -130,13 +130,13 @@ class Update:
             nodes, np.concatenate(sources), np.concatenate(targets), np.concatenate(similarities)
         )
         # A link into a group that nothing else has touched brings all of it along, with the links that it has.
-        missing = distinct(target[~contains(looked_at, target)])
+        missing = sort_unique(target[~contains(looked_at, target)])
         if len(missing):
             more = self.groups.find_groups(nodes, missing, at)
             further, link = self.groups.read(more)
             member, group = np.concatenate([member, further]), np.concatenate([group, more])
             source, target = np.concatenate([source, further]), np.concatenate([target, link])
-            looked_at = distinct(np.concatenate([looked_at, further]))
+            looked_at = sort_unique(np.concatenate([looked_at, further]))
         self.dead_groups.append(group)
         self.looked_at = looked_at
         self.looked += len(looked_at)
@@ -181,7 +181,7 @@ class Update:
         """Slots for merges. The joints, and for each member that was merged its place and its joint's."""
         nodes, count, total = self.nodes, len(member), len(member) + len(result.left)
         if not len(result.left):
-            return NONE, NONE, NONE
+            return NO_INTS, NO_INTS, NO_INTS
         above = np.arange(total)
         inner = np.arange(count, total)
         above[result.left] = inner
@@ -241,7 +241,7 @@ class Update:
     def _next(self, at: int, born: Ints, single: Ints, maybe_gone: Ints) -> None:
         """Who is dirty and gone at the beginning of round `at`."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
-        gone = distinct(np.concatenate([self.gone, maybe_gone]))
+        gone = sort_unique(np.concatenate([self.gone, maybe_gone]))
         self.gone = gone[old.are_alive(gone, at) & ~new.are_alive(gone, at)]
         nodes.dirty[self.dirty] = False
         stay = self.dirty[new.death[self.dirty] >= at]
@@ -254,7 +254,7 @@ class Update:
         self.rounds.counts[at] += len(self.dirty) - len(self.gone)
         if self.rounds.counts[at] > self.limit:
             # The crown needed no lists of its nodes.
-            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.crown_round else NONE)
+            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.crown_round else NO_INTS)
 
     # ---- the crown --------------------------------------------------------------------------------------------------
 
@@ -263,7 +263,7 @@ class Update:
         base = self.crown.base
         gone, fresh = self.gone, self.dirty
         if at != self.before.crown_round:
-            alive = old.find_alive(at) if at < self.before.crown_round else NONE
+            alive = old.find_alive(at) if at < self.before.crown_round else NO_INTS
             top = np.concatenate([alive[~contains(np.sort(self.gone), alive)], self.dirty])
             gone, fresh = np.setdiff1d(base, top), np.setdiff1d(top, base)
             if at < self.before.crown_round:
@@ -289,7 +289,7 @@ class Update:
         new.death[later] = -1
         self.touched.append(later)
         group = np.flatnonzero(self.groups.round >= at)
-        own = np.concatenate([NONE, *self.new_groups])
+        own = np.concatenate([NO_INTS, *self.new_groups])
         self.dead_groups.append(group[~np.isin(group, own)])
 
     def _no_crown(self) -> None:
@@ -307,7 +307,7 @@ class Update:
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         nodes.dirty[self.dirty] = False
         self.pairs.release()
-        touched = distinct(np.concatenate([self.dirty, *self.touched]))
+        touched = sort_unique(np.concatenate([self.dirty, *self.touched]))
         old.birth[touched] = new.birth[touched]
         old.death[touched] = new.death[touched]
         old.above[touched] = new.above[touched]
@@ -316,19 +316,19 @@ class Update:
 
     @property
     def died(self) -> Ints:
-        touched = distinct(np.concatenate([NONE, *self.touched]))
+        touched = sort_unique(np.concatenate([NO_INTS, *self.touched]))
         return np.concatenate([touched[self.nodes.new.birth[touched] == NEVER], *self.dead_seams])
 
     def _commit_groups(self) -> None:
         nodes, groups = self.nodes, self.groups
-        dead = distinct(np.concatenate([NONE, *self.dead_groups]))
-        born = np.concatenate([NONE, *self.new_groups])
+        dead = sort_unique(np.concatenate([NO_INTS, *self.dead_groups]))
+        born = np.concatenate([NO_INTS, *self.new_groups])
         was = groups.read(dead)[0]
         owner, entry = groups.lists.get(born)
         length = groups.lists.length[born].astype(np.int64)
         first = np.arange(len(entry)) - (np.cumsum(length) - length)[owner] < length[owner] // 2
         member, group = entry[first], born[owner[first]]
-        changed = distinct(np.concatenate([was, member]))
+        changed = sort_unique(np.concatenate([was, member]))
         owner, old_group = nodes.groups.get(changed)
         stays = ~contains(dead, old_group)
         owner = np.concatenate([owner[stays], np.searchsorted(changed, member)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import Ints, contains, distinct
+from indexers.arrays import Ints, contains, sort_unique
 from indexers.tree.nodes import Nodes
 from indexers.tree.rounds import LeafChanges
 
@@ -28,7 +28,7 @@ class WatchedPairs:
         self.nodes.marked[self.edged] = False
 
     def set(self, a: Ints, b: Ints) -> None:
-        pair = distinct(np.minimum(a, b) * self.nodes.capacity + np.maximum(a, b))
+        pair = sort_unique(np.minimum(a, b) * self.nodes.capacity + np.maximum(a, b))
         self.a, self.b = pair // self.nodes.capacity, pair % self.nodes.capacity
         self.similarity = self.nodes.similarity(self.a, self.b)
 
@@ -45,21 +45,21 @@ class WatchedPairs:
         nodes, new = self.nodes, self.nodes.new
         if len(self.edged):
             nodes.marked[self.edged] = False
-            self.edged = distinct(new.step_up(self.edged, at))
+            self.edged = sort_unique(new.step_up(self.edged, at))
             nodes.marked[self.edged] = True
         if len(self.cut):
             cut = new.step_up(self.cut, at)
             self.cut = cut[cut[:, 0] != cut[:, 1]]
         renewed = np.concatenate([self.edged, unlisted])
         renewed = renewed[(new.birth[renewed] == at) & ~nodes.dirty[renewed]]
-        listed = distinct(np.concatenate([born, renewed])) if len(renewed) else np.sort(born)
+        listed = sort_unique(np.concatenate([born, renewed])) if len(renewed) else np.sort(born)
         if len(listed):
             nodes.list_neighbours(listed, at)
         self._step(at, fresh)
         if not self.first:
             # The list of a clean node born now, beside a dirty one, may name nodes that are no more.
             near = np.concatenate([self.a, self.b])
-            near = distinct(near[(new.birth[near] == at) & ~nodes.dirty[near]])
+            near = sort_unique(near[(new.birth[near] == at) & ~nodes.dirty[near]])
             near = near[~contains(listed, near)]
             if len(near):
                 nodes.list_neighbours(near, at)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from indexers.arrays import scale_to_unit
 from indexers.errors import BadQuery, BadSetting, BadVector
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.metrics import parse_metric
@@ -123,18 +124,6 @@ def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metr
         row = int(np.flatnonzero(squares == 0)[0])
         raise BadVector(f"vector {row} is all zeros; it has no direction, so cosine similarity is undefined")
     return array
-
-
-def scale_to_unit(array: Vectors) -> Vectors:
-    """Rows scaled to length 1."""
-    result: Vectors = array / compute_lengths(array)[:, None]
-    return result
-
-
-def compute_lengths(array: Vectors) -> Vectors:
-    """The Euclidean length of each row."""
-    result: Vectors = np.sqrt(np.einsum("ij,ij->i", array, array))
-    return result
 
 
 def pair_with_ids(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:

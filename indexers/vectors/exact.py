@@ -9,18 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from indexers.arrays import compute_lengths, sort_unique
 from indexers.errors import BadQuery, BadSetting
 from indexers.types import Ids, Metric, Neighbours, Vectors
-from indexers.vectors.allowed import Allowed, MatrixCache, distinct
-from indexers.vectors.base import (
-    VectorIndex,
-    check_k,
-    check_vectors,
-    compute_lengths,
-    make_empty_answer,
-    pair_with_ids,
-    prepare_vectors,
-)
+from indexers.vectors.allowed import Allowed, MatrixCache
+from indexers.vectors.base import VectorIndex, check_k, check_vectors, make_empty_answer, pair_with_ids, prepare_vectors
 from indexers.vectors.metrics import PRODUCT_METRICS, compute_similarities, convert_products
 from indexers.vectors.rows import Rows
 
@@ -106,7 +99,7 @@ class Exact(VectorIndex):
 
     def prepare_allowed(self, ids: ArrayLike, cacheable: bool = True) -> Allowed:
         """Prepare a restriction. With `keep`, its rows are gathered once and held while there is room."""
-        asked = distinct(np.asarray(ids, dtype=np.int64))
+        asked = sort_unique(np.asarray(ids, dtype=np.int64).reshape(-1))
         place, found = self.rows.locate(asked)
         rows = np.sort(self.rows.row_numbers[place[found]])
         share = len(rows) / len(self.rows) if len(self.rows) else 0.0

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import compute_lengths
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import compute_lengths, make_empty_answer
+from indexers.vectors.base import make_empty_answer
 from indexers.vectors.exact import GATHER_COST, Exact
 from indexers.vectors.metrics import PRODUCT_METRICS, bound_scores, compute_similarities
 

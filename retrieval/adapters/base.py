@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from indexers import plugins
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue.metadata import APART
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
@@ -61,14 +61,14 @@ def made(embedder: str | Embedder, settings: Json) -> Embedder:
 
 def of_texts(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
     """A vector for each text. Raises NoTextTower."""
-    return [row.tolist() for part in chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
+    return [row.tolist() for part in split_chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
 
 
 def of_pictures(embedder: Embedder, pictures: Iterable[Any]) -> list[list[float]]:
     """A vector for each picture, given as a path, an address, bytes or a stream of them, or a PIL image."""
     with readable():
         upright = [_picture(one, embedder.input_size) for one in pictures]
-    return [row.tolist() for part in chunks(upright, embedder.batch_size) for row in embedder.embed(part)]
+    return [row.tolist() for part in split_chunks(upright, embedder.batch_size) for row in embedder.embed(part)]
 
 
 def _picture(given: Any, edge: int) -> Any:
@@ -109,7 +109,7 @@ def known(collection: Collection, keys: Iterable[str]) -> list[Item]:
     """The items with these keys, in their order; keys that no item has are passed over."""
     keys = list(keys)
     found: dict[str, Item] = {}
-    for part in chunks(keys, MANY):
+    for part in split_chunks(keys, MANY):
         found |= {one.key: one for one in collection.items(where=keyed(part), limit=len(part)).items}
     return [found[key] for key in keys if key in found]
 
@@ -125,7 +125,7 @@ def every(collection: Collection, where: Json | None) -> Iterator[Item]:
 
 def forget(collection: Collection, keys: Iterable[str]) -> int:
     """Remove the items with these keys; how many there were."""
-    return sum(collection.remove(where=keyed(part)) for part in chunks(list(keys), MANY))
+    return sum(collection.remove(where=keyed(part)) for part in split_chunks(list(keys), MANY))
 
 
 def keyed(keys: Iterable[str]) -> Json:

@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers import plugins
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.embedders.base import Embedder
 from indexers.errors import PictureError, UsageError
 from indexers.pictures import images
@@ -65,7 +65,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         a list, an array, a column of a table, or a table of one column."""
         check_is_fitted(self)
         embedder = self._loaded()
-        parts = list(chunks(_listed(X), embedder.batch_size))
+        parts = list(split_chunks(_listed(X), embedder.batch_size))
         starts = np.cumsum([0, *map(len, parts)]).tolist()
         jobs = (delayed(_embedded)(embedder, part, start) for part, start in zip(parts, starts, strict=False))
         found = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from indexers.errors import MissingPackage
+from indexers.files import write_file
 from indexers.pictures.images import decode, shrink
 from retrieval.collection import Collection
 from retrieval.pages import album as showing
@@ -124,7 +125,7 @@ def emoji(folder: Path) -> Iterator[Path]:
         path = folder / f"{name} {svg.stem}.png"
         if not path.exists():
             drawn = resvg_py.svg_to_bytes(svg_path=str(svg), width=EDGE, height=EDGE, background="white")
-            whole(path, drawn)
+            write_file(path, drawn)
         yield path
 
 
@@ -165,13 +166,6 @@ def photographs(folder: Path) -> Iterator[Path]:
         if not path.exists():
             Image.fromarray(array).save(path)
         yield path
-
-
-def whole(path: Path, data: bytes) -> None:
-    """Written under another name first, so that an interruption leaves no half picture."""
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 # ---- the sheet

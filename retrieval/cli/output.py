@@ -53,9 +53,9 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
 
 
 def written(file: Path, page: str) -> None:
-    from indexers.files import whole
+    from indexers.files import replace_file
 
-    with whole(file) as temporary:
+    with replace_file(file) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

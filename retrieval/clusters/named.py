@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from indexers import plugins
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.metadata import is_text
 from indexers.catalogue.snapshot import Snapshot, moment
 from indexers.errors import BadQuery, BadSetting, ClusteringNotFound, MissingPackage, UsageError
 from indexers.followers.clusterings import SAMPLING_CLUSTERER, FittedClustering, read_vectors
 from indexers.types import LEVELS, ClusteringRow, Ids, Json, Vectors
-from indexers.vectors.base import scale_to_unit
 from retrieval.answers import Answers
 from retrieval.checks import check_whole, is_number
 from retrieval.records.clusters import Drift, NamedClustering

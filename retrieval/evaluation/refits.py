@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from indexers import plugins
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 from indexers.errors import NearkinError
 from indexers.followers.partitions import KMEANS_SETTINGS
@@ -15,7 +16,6 @@ from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
 from indexers.tree.neighbour_graph import Fingerprints, NeighbourGraph
 from indexers.types import ClusteringRow, Ids, Space, Vectors
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 

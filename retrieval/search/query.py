@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, ItemNotFound
 from indexers.types import Metric, Vectors
-from indexers.vectors.base import check_vectors, scale_to_unit
+from indexers.vectors.base import check_vectors
 from retrieval.checks import is_number
 from retrieval.spaces.view import load_picture
 

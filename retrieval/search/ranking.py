@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.types import Ids, Level, Metric, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.metrics import compute_similarities
 from indexers.vectors.searcher import Searcher
 from retrieval.spaces.cluster_state import ClusterState

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from indexers.errors import NearkinError, NotFound, Unavailable
-from indexers.files import whole
+from indexers.files import replace_file
 from indexers.types import Json
 from retrieval.records.reports import ENDED, Job
 
@@ -134,7 +134,7 @@ class JobQueue:
         return replace(job, state="cancelled") if cancelled else job
 
     def _write(self, job: Job) -> None:
-        with whole(self._folder / f"{job.id}.json") as partial:
+        with replace_file(self._folder / f"{job.id}.json") as partial:
             partial.write_text(json.dumps(job.to_dict()))
 
     def _cancel_path(self, job_id: str) -> Path:

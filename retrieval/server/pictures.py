@@ -10,7 +10,6 @@ import io
 import os
 import re
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -20,7 +19,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture, WriteFailed
+from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture
+from indexers.files import write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.isolation import DecoderPool
@@ -205,21 +205,6 @@ class Thumbnails:
     def _read_content(self, item: Item) -> bytes:
         digest = bytes.fromhex(item.hash) if item.hash else None
         return read_content(item.id, item.uris, item.missing, digest, self._decoder.limits)
-
-
-def write_file(path: Path, content: bytes, durable: bool = False) -> None:
-    """Write a file whole or not at all, whoever else writes the same. `durable`: it is on the disk when this returns.
-    Raises WriteFailed."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            file.write(content)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        os.replace(file.name, path)
-    except OSError as error:
-        raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def encode_webp(image: Image.Image, edge: int) -> bytes:

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 SHOWN = 9

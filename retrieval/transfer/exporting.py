@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue.conditions import Condition
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import MissingPackage, UsageError
-from indexers.files import whole
+from indexers.files import replace_file
 from indexers.types import LEVELS, Json, Space
 from retrieval.records.base import table
 from retrieval.records.items import FIELDS, VECTOR, Item
@@ -35,7 +35,7 @@ Writer = Callable[[Path, Sequence[int], Snapshot, Space | None], None]
 def export_items(
     snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None, vectors: bool
 ) -> int:
-    """Write the items that a condition holds for, and return their number. The file is written whole or not at all.
+    """Write the items that a condition holds for, and return their number. The file is written replace_file or not at all.
 
     Raises UsageError, MissingPackage, WriteFailed.
     """
@@ -54,7 +54,7 @@ def export_items(
         raise UsageError("the collection holds no vectors yet, so there are none to export")
     writer = _write_parquet_with_vectors if vectors and kind == ".parquet" else writers[kind]
     ids = snapshot.ids(condition).tolist()
-    with whole(path) as temporary:
+    with replace_file(path) as temporary:
         writer(temporary, ids, snapshot, space)
     return len(ids)
 
@@ -77,7 +77,7 @@ def _list_cluster_columns(snapshot: Snapshot) -> list[str]:
 
 
 def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
-    for part in chunks(ids):
+    for part in split_chunks(ids):
         labels = snapshot.clusters.labels(space.id, part) if space else {}
         items = snapshot.items(part)
         by_name = {
@@ -121,7 +121,7 @@ def _write_tables(
     arrow, parquet = import_pyarrow()
     schema = _build_schema(arrow, _list_cluster_columns(snapshot), vector_space)
     with parquet.ParquetWriter(path, schema) as writer:
-        for part in chunks(ids, PART):
+        for part in split_chunks(ids, PART):
             rows = [_encode_lists(row) for row in _read_rows(list(part), snapshot, space)]
             if vector_space:
                 item_ids, vectors = snapshot.vectors(vector_space.id, part)

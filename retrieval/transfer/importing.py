@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import UsageError
@@ -99,9 +99,9 @@ class Import:
 def _store_batch(writing: Transaction, batch: Batch, space: Space) -> list[StoredArrival]:
     """Store the items of a batch with all their places, also those that have vanished."""
     arrivals = _build_arrivals(batch, space)
-    stored = [item for part in chunks(arrivals) for item in writing.put(part, space.id, more=True)]
+    stored = [item for part in split_chunks(arrivals) for item in writing.put(part, space.id, more=True)]
     other_places = [Arrival(key=row["key"], uri=uri) for row in batch.rows for uri in row.get("uris", [])[1:]]
-    for part in chunks(other_places):
+    for part in split_chunks(other_places):
         writing.put(part, more=True)
     writing.mark_missing([uri for row in batch.rows if row.get("missing") for uri in row["uris"]])
     writing.leave()

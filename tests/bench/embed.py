@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from indexers.devices import count_cores
 from indexers.embedders.clip import Clip
 from indexers.embedders.engines import cosine
 from indexers.embedders.network import NetworkEmbedder
@@ -52,7 +52,7 @@ def compare(
     batch = (([ours.prepare(one) for one in pictures]) * ours.batch_size)[: ours.batch_size]
     pixels = ours.transform.normalised(batch)
     network = plain.make_network().eval()  # as its makers give it: nothing folded, their layout
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores()
     with ThreadPoolExecutor(cores, initializer=ours.limit_threads, initargs=(1,)) as pool:
 
         def all_cores(job: Callable[[], Any]) -> Callable[[int], Any]:

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from indexers import plugins
-from indexers.clusterers.steps.neighbours import unit
+from indexers.arrays import scale_to_unit
 from indexers.pictures import images
 from tests.bench.harness import Bench, nested
 
@@ -78,7 +78,7 @@ def _loaded(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> 
             if not path.exists():
                 vectors, label = load()
                 bench.work.mkdir(parents=True, exist_ok=True)
-                np.savez(path, vectors=unit(vectors), label=label)
+                np.savez(path, vectors=scale_to_unit(vectors), label=label)
         except (FileNotFoundError, ImportError) as error:
             print(f"  {name} is left out: {error}", file=sys.stderr, flush=True)
             continue

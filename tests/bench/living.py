@@ -14,8 +14,9 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue import sqlite as database
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS
@@ -86,8 +87,8 @@ def evoc(vectors: np.ndarray) -> tuple[float | None, str]:
         from evoc import EVoC
     except ImportError as error:
         return None, f"evoc can't be had: {error}"
-    EVoC(random_state=0).fit_predict(unit(vectors[:2000]))  # compiled once
-    rows = unit(vectors)
+    EVoC(random_state=0).fit_predict(scale_to_unit(vectors[:2000]))  # compiled once
+    rows = scale_to_unit(vectors)
     start = time.perf_counter()
     EVoC(random_state=0).fit_predict(rows)
     return time.perf_counter() - start, ""
@@ -107,7 +108,7 @@ def of_size(collection: Collection, count: int) -> Cluster:
 
 def within(bench: Bench, collection: Collection, cluster: Cluster, share: float, side: str) -> None:
     rows = np.array(cluster.members) - 1
-    matrix = unit(bench.data[0][rows])
+    matrix = scale_to_unit(bench.data[0][rows])
     outside = np.setdiff1d(np.arange(bench.count), rows)
     queries = near(bench, rows if side == "inside" else outside)
 

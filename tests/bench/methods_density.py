@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.density import Density
 from indexers.clusterers.steps.dendrogram import apply_merges
-from indexers.clusterers.steps.neighbours import unit
 from tests.bench.harness import Bench, nested, process
 from tests.bench.labelled import Labelled, featured
 from tests.bench.quality import agreement, cut, linked
@@ -65,7 +65,7 @@ def _both(vectors: np.ndarray, label: np.ndarray) -> tuple[float, float, int]:
 def cost(bench: Bench) -> None:
     """In a process of its own, so that its peak is its own; of which the vectors that are given take their part."""
     vectors, group = nested(bench.count, bench.dimension)
-    vectors = unit(vectors)
+    vectors = scale_to_unit(vectors)
     path = bench.work / "density.npz"
     np.savez(path, vectors=vectors, group=group, near=_table(vectors, graph(bench, vectors)))
     code = "import sys; from tests.bench.methods_density import job; job(sys.argv[1])"

@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from indexers import plugins
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.embedders.classic import Classic
 from indexers.embedders.features import EDGE, FEATURES, LEVELS, cells
 from tests.bench.adding import samples
@@ -75,7 +76,7 @@ def scikit_image(pictures: list[Image.Image]) -> Callable[[int], Any]:
 def found(sets: list[Labelled], name: str) -> str:
     """P@1 on each set, as a note."""
     return ", ".join(
-        f"P@1 {first(unit(seen(one.vectors, name)), one.label):.3f} on {one.name.split()[0]}" for one in sets
+        f"P@1 {first(scale_to_unit(seen(one.vectors, name)), one.label):.3f} on {one.name.split()[0]}" for one in sets
     )
 
 
@@ -92,5 +93,5 @@ def seen(every: np.ndarray, name: str) -> np.ndarray:
     for term, weight in Classic.named(name)["features"].items():
         feature, _, levels = term.partition("@")
         block = blocks[feature][:, : FEATURES[feature].size * cells(int(levels or 1))]
-        chosen.append(unit(block) * np.float32(weight**0.5))
+        chosen.append(scale_to_unit(block) * np.float32(weight**0.5))
     return np.concatenate(chosen, axis=1)

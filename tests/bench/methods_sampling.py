@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.kmeans import KMeans
 from indexers.clusterers.sampled import Sampled
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.clusterers.steps.sampling import NEIGHBOURS, choose_rows
 from tests.bench.harness import Bench
 from tests.bench.labelled import Labelled, featured
@@ -59,11 +60,11 @@ def copied(vectors: np.ndarray, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     again = np.repeat(random.permutation(len(vectors))[: int(COPIED * len(vectors))], TIMES)
     noise = random.standard_normal((len(again), vectors.shape[1])).astype(np.float32)
-    return np.concatenate([vectors, unit(vectors[again] + 0.1 * unit(noise))])
+    return np.concatenate([vectors, scale_to_unit(vectors[again] + 0.1 * scale_to_unit(noise))])
 
 
 def speed(bench: Bench) -> None:
-    vectors = unit(bench.data[0])
+    vectors = scale_to_unit(bench.data[0])
     table = listed(graph(bench, vectors), len(vectors))
     start = time.process_time()
     found = choose_rows(vectors, table, outliers=0.02, count=5000, random_state=0)

@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, MiniBatchKMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from tests.bench.harness import Bench, nested
@@ -150,7 +151,7 @@ def _row(bench: Bench, what: str, ours: float, peer: float, more: float = 0.0, n
 def synthetic(bench: Bench) -> None:
     """Best cuts, loose items joined to the nearest cluster."""
     vectors, group = nested(bench.count, bench.dimension)
-    vectors = unit(vectors)
+    vectors = scale_to_unit(vectors)
     tree = ClusterTree(vectors.shape[1])
     tree.update(np.arange(len(vectors)), vectors, new_pairs=graph(bench, vectors))
     layers = evoc_layers(vectors)
@@ -171,7 +172,7 @@ def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     if not len(large) or not len(loose):
         return label
     order = np.argsort(label, kind="stable")
-    centre = unit(np.add.reduceat(vectors[order], np.cumsum(size) - size, axis=0))[large]
+    centre = scale_to_unit(np.add.reduceat(vectors[order], np.cumsum(size) - size, axis=0))[large]
     found = label.copy()
     for start in range(0, len(loose), 4096):
         part = loose[start : start + 4096]

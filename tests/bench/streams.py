@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
-from indexers.clusterers.steps.neighbours import unit
 from tests.bench.harness import Bench, nested
 from tests.bench.labelled import Labelled, labelled
 
@@ -30,7 +30,7 @@ def run(bench: Bench) -> None:
             if k * ROWS <= count:
                 stream(bench, one, k, seeds=3)
     vectors, label = nested(bench.count, bench.dimension)
-    large = Labelled(f"nested {bench.count:,} x {bench.dimension}", unit(vectors), label)
+    large = Labelled(f"nested {bench.count:,} x {bench.dimension}", scale_to_unit(vectors), label)
     for k in (100, 1000):
         if k * ROWS <= bench.count:
             stream(bench, large, k, seeds=1)

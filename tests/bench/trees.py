@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from tests.bench.harness import Bench, nested
 
@@ -23,7 +24,7 @@ LEVELS = (("coarse", 0.90), ("medium", 0.95), ("fine", 0.95))
 def run(bench: Bench) -> None:
     costs = {}
     for count in (max(bench.count // 10, 1000), bench.count):
-        vectors = unit(nested(count, bench.dimension)[0])
+        vectors = scale_to_unit(nested(count, bench.dimension)[0])
         edges = graph(bench, vectors)
         costs[count] = _costs(bench, vectors, edges)
     small, large = sorted(costs)
@@ -129,7 +130,7 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
 
     random = np.random.default_rng(2)
     vectors, _ = nested(2 * count, dimension)
-    near = build_edges(find_neighbours(unit(vectors), K))
+    near = build_edges(find_neighbours(scale_to_unit(vectors), K))
     here = np.zeros(2 * count, bool)
     here[:count] = True
     tree = ClusterTree(dimension)

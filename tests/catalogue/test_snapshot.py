@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexers.arrays import chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import Test as Condition
 from indexers.catalogue.snapshot import Snapshot, moment
@@ -193,8 +193,8 @@ def test_failures_come_newest_first(catalogue: Catalogue) -> None:
 
 
 def test_chunks_cover_everything_once() -> None:
-    assert [list(part) for part in chunks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert list(chunks([])) == []
+    assert [list(part) for part in split_chunks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(split_chunks([])) == []
 
 
 def test_a_moment_is_iso_8601_in_utc() -> None:

@@ -82,7 +82,7 @@ def test_wrong_usage_is_exit_code_2(full: Shell, words: tuple[str, ...], part: s
         (("search", "--item", "nobody"), "there is no item with the key or path 'nobody'"),
         (("search", "--item", "99999999999999999999999"), "there is no item with the id"),
         (("remove", "nobody"), "there is no item"),
-        (("export", "nowhere/items.csv"), "can't be written"),
+        (("export", "nowhere/items.csv"), "cannot write"),
     ],
 )
 def test_what_fails_is_exit_code_1(full: Shell, words: tuple[str, ...], part: str) -> None:

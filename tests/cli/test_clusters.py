@@ -104,7 +104,7 @@ def test_a_page_with_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (place / "red 1.png").unlink()
     shell("clusters", "--html", "page.html")
     said = shell("clusters", "--html", "nowhere/page.html", code=1).stderr
-    assert said.startswith("error: nowhere/page.html can't be written: No such file")
+    assert said.startswith("error: cannot write nowhere/page.html: No such file")
 
 
 def test_an_empty_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers import Density
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.testing import ClustererContract
 
 
@@ -24,7 +25,7 @@ def groups(sizes: list[int], spread: float = 0.05, dimension: int = 20) -> tuple
     """Groups of unit vectors around the axes."""
     label = np.repeat(np.arange(len(sizes)), sizes)
     noise = np.random.default_rng(0).standard_normal((len(label), dimension))
-    return unit((np.eye(dimension)[label] + spread * noise).astype(np.float32)), label
+    return scale_to_unit((np.eye(dimension)[label] + spread * noise).astype(np.float32)), label
 
 
 def test_a_density_is_the_mean_and_the_shrunk_variance_of_its_rows() -> None:

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers import KMeans, Sampled
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.errors import UnknownPlugin
 from indexers.testing import ClustererContract
 
@@ -34,7 +35,7 @@ def test_many_copies_of_one_group_do_not_take_the_clusters_of_the_others() -> No
     rows, label = ClustererContract().rows(300)
     first = np.flatnonzero(label == 0)
     noise = np.random.default_rng(0).standard_normal((40 * len(first), rows.shape[1]))
-    many = unit((np.repeat(rows[first], 40, axis=0) + 0.01 * noise).astype(np.float32))
+    many = scale_to_unit((np.repeat(rows[first], 40, axis=0) + 0.01 * noise).astype(np.float32))
     rows, label = np.concatenate([rows, many]), np.concatenate([label, np.zeros(len(many), int)])
     found = (
         Sampled("kmeans", SIX | {"n_init": 1}, random_state=0).fit(rows, neighbours=find_neighbours(rows, 15)).labels_
@@ -57,7 +58,7 @@ def test_all_that_was_not_chosen_is_predicted_and_copies_follow() -> None:
 @pytest.mark.parametrize("predicted", [True, False])
 def test_outliers_are_predicted_or_in_no_cluster(predicted: bool) -> None:
     rows, _ = ClustererContract().rows(300)
-    stray = unit(np.random.default_rng(0).standard_normal((5, rows.shape[1])).astype(np.float32))
+    stray = scale_to_unit(np.random.default_rng(0).standard_normal((5, rows.shape[1])).astype(np.float32))
     rows = np.concatenate([rows, stray])
     kind = Sampled("kmeans", SIX, copies=None, outliers=5 / 305, predict_outliers=predicted, random_state=0)
     found = kind.fit(rows).labels_

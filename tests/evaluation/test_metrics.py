@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from indexers.clusterers.steps.neighbours import unit
+from indexers.arrays import scale_to_unit
 from indexers.types import Metric
 from indexers.vectors.exact import Exact
 from retrieval.evaluation import metrics as judging
@@ -16,7 +16,7 @@ def blobs(count: int = 120, groups: int = 6, dimension: int = 8, seed: int = 0) 
     random = np.random.default_rng(seed)
     label = random.integers(0, groups, count)
     centre = random.standard_normal((groups, dimension))[label]
-    return unit((centre + 0.8 * random.standard_normal((count, dimension))).astype(np.float32)), label
+    return scale_to_unit((centre + 0.8 * random.standard_normal((count, dimension))).astype(np.float32)), label
 
 
 def test_purity_by_hand() -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from indexers.arrays import scale_to_unit
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
@@ -23,7 +24,6 @@ from indexers.followers import stored_file as storage
 from indexers.followers.base import Follower, Followers
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.types import Arrival, Change, Space
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
 from retrieval import Collection

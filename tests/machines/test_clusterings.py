@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Clusterer
 from indexers.clusterers.kmeans import KMeans
-from indexers.vectors.base import scale_to_unit
 from retrieval import Collection
 
 NAMES = [f"k{number}" for number in range(12)]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from indexers.arrays import scale_to_unit
 from indexers.errors import BadQuery, BadVector, ItemNotFound
-from indexers.vectors.base import scale_to_unit
 from retrieval import Collection, item, text
 from retrieval.search.ranking import choose_diverse
 from tests.conftest import vectors

@@ -137,7 +137,7 @@ def test_an_unknown_format_is_named(ready_made: Collection, tmp_path: Path, name
 
 
 def test_a_place_that_can_not_be_written_is_named(ready_made: Collection, tmp_path: Path) -> None:
-    with pytest.raises(WriteFailed, match=r"nowhere/items\.csv can't be written: No such file"):
+    with pytest.raises(WriteFailed, match=r"cannot write .*nowhere/items\.csv: No such file"):
         ready_made.export(tmp_path / "nowhere" / "items.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(WriteFailed):

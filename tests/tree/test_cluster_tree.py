@@ -9,7 +9,8 @@ import pytest
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.errors import BadVector, UsageError
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import SCALE, UNIT, compute_fingerprints, hash_contents, round_vectors
@@ -145,7 +146,7 @@ def test_heights_fall_towards_the_root_beyond_the_limit_too() -> None:
 
 def test_levels_find_the_groups_and_are_nested() -> None:
     rows, label = blobs(800, 20, 16)
-    table = find_neighbours(unit(rows), 8)
+    table = find_neighbours(scale_to_unit(rows), 8)
     tree = ClusterTree(16, 100)
     tree.update(np.arange(800), rows, new_pairs=build_edges(table))
     levels = tree.choose_levels()
@@ -261,7 +262,7 @@ def test_linkage_stops_at_the_threshold_and_takes_groups_of_several_sizes() -> N
 
 
 def test_neighbours_by_brute_force() -> None:
-    rows = unit(np.random.default_rng(0).standard_normal((50, 4)))
+    rows = scale_to_unit(np.random.default_rng(0).standard_normal((50, 4)))
     table = find_neighbours(rows, 3)
     similarity = rows @ rows.T
     np.fill_diagonal(similarity, -9)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.levels import NEAREST, choose_levels, score_brevity, score_modularity
 
@@ -13,7 +14,7 @@ def nested(families: int, groups: int, members: int, seed: int = 0) -> tuple[np.
     above = np.repeat(random.standard_normal((families, 64)), groups, axis=0)
     centres = above + 0.7 * random.standard_normal(above.shape)
     label = np.repeat(np.arange(families * groups), members)
-    return unit(centres[label] + 0.5 * random.standard_normal((len(label), 64))), label
+    return scale_to_unit(centres[label] + 0.5 * random.standard_normal((len(label), 64))), label
 
 
 def tree_of(rows: np.ndarray, k: int = 15) -> ClusterTree:
@@ -60,7 +61,7 @@ def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
 
 def test_a_tree_of_next_to_nothing_has_levels() -> None:
     for count in (1, 2, 3, 6):
-        rows = unit(np.random.default_rng(count).standard_normal((count, 4)))
+        rows = scale_to_unit(np.random.default_rng(count).standard_normal((count, 4)))
         found = choose_levels(tree_of(rows).nodes)
         assert found.coarse <= found.medium <= found.fine
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexers.arrays import scale_to_unit
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
 from indexers.tree.neighbour_graph import FindNeighbours, NeighbourGraph
-from indexers.vectors.base import scale_to_unit
 from indexers.vectors.exact import Exact
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints
 
 Rows = NDArray[np.float32]
 MEMORY = 400
@@ -25,7 +25,7 @@ class Centres:
 
     def __init__(self, dimension: int) -> None:
         self.rows: Rows = np.empty((0, dimension), np.float32)
-        self.ids = NONE
+        self.ids = NO_INTS
         self.weight = np.empty(0)
         self.next_id = 0
 
@@ -91,7 +91,7 @@ class Reservoir:
 
     def __init__(self, dimension: int, size: int, random: np.random.Generator) -> None:
         self.rows: Rows = np.empty((size, dimension), np.float32)  # rows not in use take no memory
-        self.label: Ints = NONE
+        self.label: Ints = NO_INTS
         self.size, self.random = size, random
 
     def __len__(self) -> int:

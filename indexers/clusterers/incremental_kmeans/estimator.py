@@ -16,10 +16,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints, scale_to_unit
 from indexers.clusterers.incremental_kmeans.centres import Centres, Reservoir, Rows
 from indexers.clusterers.incremental_kmeans.relocation import Relocation
-from indexers.clusterers.steps.neighbours import unit
 
 UNSETTLED_SHARE = 0.02
 """Clusters settle when they are read and more than this share of the rows is new."""
@@ -98,7 +97,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises ValueError (NaN, more clusters than rows, parameters out of range).
         """
         self._validate_params()
-        rows = unit(validate_data(self, X, dtype=[np.float64, np.float32]))
+        rows = scale_to_unit(validate_data(self, X, dtype=[np.float64, np.float32]))
         if self.n_clusters is not None and self.n_clusters > len(rows):
             raise ValueError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}")
         self._start(rows.shape[1])
@@ -124,7 +123,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         batch = validate_data(self, X, dtype=[np.float64, np.float32], reset=is_first)
         if is_first:
             self._start(batch.shape[1])
-        rows = unit(batch)
+        rows = scale_to_unit(batch)
         if self.n_seen_ <= self.sample_size < self.n_seen_ + len(rows):
             self._settle()  # for the last time that the sample holds everything
         if not len(self._centres):
@@ -136,7 +135,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> Ints:  # noqa: N803
         """Return the nearest centre of each row, int64 (n,)."""
         check_is_fitted(self, "_centres")
-        rows = unit(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        rows = scale_to_unit(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
         return self.settled_centres.assign(rows)
 
     # ---- reading ----------------------------------------------------------------------------------------------------
@@ -225,13 +224,13 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _draw_replay(self, count: int) -> tuple[Ints, list[Rows]]:
         """Draw rows to replay beside `count` new ones: places in the sample, and a list with stored rows, if any."""
         if self.n_seen_ + count <= self.sample_size:
-            return NONE, []
+            return NO_INTS, []
         share = REPLAY_SHARE_MOVING if self._relocation.n_moved else REPLAY_SHARE
         n_replayed = round(share * count) if len(self._reservoir) else 0
         # Rows from `replay` are learnt too, but the labels of the sample need refreshing as well.
         n_stored = n_replayed // 2 if self.replay is not None else 0
         drawn = self._random.integers(0, max(len(self._reservoir), 1), n_replayed - n_stored)
-        return drawn, [unit(np.asarray(self.replay(n_stored)))] if self.replay is not None and n_stored else []
+        return drawn, [scale_to_unit(np.asarray(self.replay(n_stored)))] if self.replay is not None and n_stored else []
 
     def _settle(self) -> None:
         """Run k-means (Lloyd 1982) on the sample, with moves between the rounds. If the sample holds every row that

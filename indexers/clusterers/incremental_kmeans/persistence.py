@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
-from indexers.clusterers.steps.neighbours import unit
 
 
 def export_arrays(estimator: IncrementalKMeans) -> dict[str, NDArray[Any]]:
@@ -51,6 +51,6 @@ def restore_from_arrays(
         relocation.n_moved,
         estimator.n_seen_,
     ) = arrays["numbers"].tolist()
-    rows = unit(sample[: estimator.sample_size])
+    rows = scale_to_unit(sample[: estimator.sample_size])
     estimator._reservoir.add(rows, centres.assign(rows), 0)
     return estimator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NONE, Ints, distinct
+from indexers.arrays import NO_INTS, Ints, sort_unique
 from indexers.clusterers.incremental_kmeans.centres import MEMORY, Centres, Reservoir, Rows
 from indexers.clusterers.incremental_kmeans.split_merge import (
     MIN_ROWS,
@@ -50,7 +50,7 @@ class Relocation:
 
     def __init__(self, centres: Centres, reservoir: Reservoir) -> None:
         self.centres, self.reservoir = centres, reservoir
-        self.resting = NONE
+        self.resting = NO_INTS
         self.max_splits, self.n_batches, self.n_moved = MAX_SPLITS, 0, 0
 
     def notice_arrivals(self, labels: Ints) -> None:
@@ -171,7 +171,7 @@ class Relocation:
         cost = np.concatenate([np.zeros(missing), merges.cost])[: len(loosest)]
         loosest = loosest[: len(cost)][looseness[: len(cost)] > MARGIN * cost]
         if not len(loosest):
-            return NONE
+            return NO_INTS
         count = self._count_members()[loosest]
         members = self.reservoir.draw_members(loosest, len(self.centres))
         centres, gain = self._try_halves(members, max_members)
@@ -209,7 +209,7 @@ class Relocation:
         if not len(drop):
             return
         count = self._count_members().astype(np.float32)
-        merged = distinct(keep)
+        merged = sort_unique(keep)
         sums = centres.rows[merged] * count[merged, None]
         np.add.at(sums, np.searchsorted(merged, keep), centres.rows[drop] * count[drop, None])
         total = count.copy()

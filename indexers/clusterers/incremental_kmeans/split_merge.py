@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from indexers.arrays import NONE, Ints
+from indexers.arrays import NO_INTS, Ints
 
 Rows = NDArray[np.float32]
 MIN_ROWS = 8
@@ -58,7 +58,7 @@ def find_cheapest_merges(centres: Rows, count: Ints, candidates: Ints, excluded:
     cluster without rows merges at cost 0.
     """
     if not len(candidates) or not limit:
-        return Merges(NONE, NONE, np.empty(0))
+        return Merges(NO_INTS, NO_INTS, np.empty(0))
     squared_length = np.einsum("ij,ij->i", centres, centres)
     cost = centres[candidates] @ centres.T
     cost *= -2

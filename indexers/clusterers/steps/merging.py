@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import distinct
+from indexers.arrays import scale_to_unit, sort_unique
 from indexers.clusterers.base import Ints, ProgressCallback
 from indexers.clusterers.steps.dendrogram import Floats, sort_merges
-from indexers.clusterers.steps.neighbours import build_edges, find_neighbours, unit
+from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 
 CROWN = 1000
 """With at most so many nodes left, all pairs become edges."""
@@ -78,7 +78,7 @@ class Merging:
             if len(self.alive) <= CROWN and not self.has_all_pairs:
                 self._link_all_pairs()
             elif not len(self.a):
-                centres = unit(self.nodes.sums[self.alive])
+                centres = scale_to_unit(self.nodes.sums[self.alive])
                 self._link(self.alive[build_edges(find_neighbours(centres, NEAR))])
             self._merge_round()
             progress(count - len(self.alive), count - 1, "merging")
@@ -127,7 +127,7 @@ class Merging:
         a, b = now[self.a], now[self.b]
         is_moved = is_merged[a] | is_merged[b]
         a, b = a[is_moved & (a != b)], b[is_moved & (a != b)]
-        key = distinct(np.minimum(a, b) * count + np.maximum(a, b))
+        key = sort_unique(np.minimum(a, b) * count + np.maximum(a, b))
         old = (self.a[~is_moved], self.b[~is_moved], self.product[~is_moved], self.distance[~is_moved])
         self._link(np.stack([key // count, key % count], 1))
         new = (self.a, self.b, self.product, self.distance)

@@ -11,14 +11,6 @@ CELLS = 4_000_000
 """Similarities held in memory at once: 16 MB."""
 
 
-def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Scale vectors to unit length, float32; a zero vector stays zero."""
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None].astype(vectors.dtype)
-    length[length == 0] = 1
-    scaled: NDArray[np.float32] = (vectors / length).astype(np.float32)
-    return scaled
-
-
 def find_neighbours(vectors: NDArray[np.float32], k: int, queries: Ints | None = None) -> Ints:
     """Find the k most similar other rows of each unit vector, int64 (n, k), in no order. With `queries`, row numbers,
     find them for these rows only. With fewer than k other rows, k is their number."""

@@ -16,8 +16,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers.base import Ints, Rows
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 
 Reals = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -81,7 +82,7 @@ def choose_rows(
     2000: what `even` does over regions.
     """
     _check_arguments(len(rows), neighbours, copies, outliers, count, strata, even)
-    random, rows = check_random_state(random_state), unit(rows)
+    random, rows = check_random_state(random_state), scale_to_unit(rows)
     representative, is_outlier = np.arange(len(rows)), np.zeros(len(rows), bool)
     if copies is not None or outliers:
         table = find_neighbours(rows, NEIGHBOURS) if neighbours is None else neighbours

@@ -7,10 +7,10 @@ import pytest
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from indexers.arrays import scale_to_unit
 from indexers.clusterers import IncrementalKMeans
 from indexers.clusterers.incremental_kmeans.persistence import export_arrays, restore_from_arrays
 from indexers.clusterers.incremental_kmeans.split_merge import find_cheapest_merges, split_in_halves
-from indexers.clusterers.steps.neighbours import unit
 
 
 def blobs(count: int, groups: int, dimension: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +18,7 @@ def blobs(count: int, groups: int, dimension: int = 24, seed: int = 0) -> tuple[
     random = np.random.default_rng(seed)
     label = random.integers(0, groups, count)
     rows = random.standard_normal((groups, dimension))[label] + 0.5 * random.standard_normal((count, dimension))
-    return unit(rows), label
+    return scale_to_unit(rows), label
 
 
 def inertia(rows: np.ndarray, centres: np.ndarray) -> float:
@@ -170,8 +170,8 @@ def test_few_rows_copies_and_rows_without_a_direction() -> None:
 
 def test_noise_is_not_split_and_two_groups_are() -> None:
     random = np.random.default_rng(0)
-    noise = unit(np.ones(64) * 3 + random.standard_normal((400, 64)))
-    two = unit(
+    noise = scale_to_unit(np.ones(64) * 3 + random.standard_normal((400, 64)))
+    two = scale_to_unit(
         np.ones(64) * 3
         + random.standard_normal((400, 64))
         + np.sign(np.arange(400) % 2 - 0.5)[:, None] * np.arange(64) / 16

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexers.clusterers.steps.neighbours import find_neighbours, unit
+from indexers.arrays import scale_to_unit
+from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.clusterers.steps.sampling import (
     allocate_counts,
     assign_regions,
@@ -16,13 +17,13 @@ from indexers.clusterers.steps.sampling import (
 
 
 def normal(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
-    return unit(np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32))
+    return scale_to_unit(np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32))
 
 
 def near(row: np.ndarray, count: int, spread: float, seed: int = 1) -> np.ndarray:
     """Rows around one, at cosines of about 1 - spread^2 / 2."""
     noise = np.random.default_rng(seed).standard_normal((count, len(row))) / len(row) ** 0.5
-    return unit((row + spread * noise).astype(np.float32))
+    return scale_to_unit((row + spread * noise).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def unbalanced() -> tuple[np.ndarray, np.ndarray]:
     size = np.array([4000] + [25] * 20)
     label = np.repeat(np.arange(21), size)
     noise = np.random.default_rng(0).standard_normal((len(label), 32))
-    return unit((np.eye(32)[label] + 0.1 * noise).astype(np.float32)), label
+    return scale_to_unit((np.eye(32)[label] + 0.1 * noise).astype(np.float32)), label
 
 
 @pytest.mark.parametrize(("even", "most"), [(0.0, 178), (0.5, 78), (1.0, 10)])

@@ -12,7 +12,6 @@ from PIL import Image
 from indexers.pictures import images
 from retrieval import Collection
 from retrieval.server import pictures
-from retrieval.server.pictures import write_file
 from retrieval.server.responses import parse_number, parse_range
 from tests.support.serving import asking, png
 
@@ -149,9 +148,3 @@ def test_only_so_many_wait_to_be_decoded(filled: Collection, monkeypatch: pytest
     with asking(filled) as client:
         answer = client.post("/v1/uploads", files={"picture": png("red")})
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:nearkin:too-busy")
-
-
-def test_files_are_written_whole(tmp_path: Path) -> None:
-    write_file(tmp_path / "a" / "b", b"one")
-    write_file(tmp_path / "a" / "b", b"two", durable=True)
-    assert [(one.name, one.read_bytes()) for one in (tmp_path / "a").iterdir()] == [("b", b"two")]
