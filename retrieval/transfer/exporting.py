@@ -35,7 +35,7 @@ Writer = Callable[[Path, Sequence[int], Snapshot, Space | None], None]
 def export_items(
     snapshot: Snapshot, space: Space | None, path: Path, condition: Condition | None, vectors: bool
 ) -> int:
-    """Write the items that a condition holds for, and return their number. The file is written replace_file or not at all.
+    """Write the items that a condition holds for, and return their number. The file is written whole or not at all.
 
     Raises UsageError, MissingPackage, WriteFailed.
     """
