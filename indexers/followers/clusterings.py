@@ -1,7 +1,7 @@
-"""Clusterings by name: a model that was fitted once, and where every item belongs by it.
+"""Clusterings by name: a model that was fitted once, and the cluster of every item according to it.
 
-Model and members lie in the catalogue: they can't be made again from items that have changed since. What follows is who
-is in which cluster.
+Model and members lie in the catalogue, since they can't be made again from items that have changed since. What follows
+the changes is which item is in which cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ BLOCK = 8192
 
 
 class FittedClustering(NamedTuple):
-    """A model, and what it says of `items` (sorted) as of change `position`: `labels`, -1 where one is loose."""
+    """A fitted model, and its `labels` of `items` (sorted) as of change `position`; -1 where an item is in no cluster.
+
+    choice: how the items to learn from were chosen; empty: all of them.
+    """
 
     name: str
     method: str
@@ -42,12 +45,12 @@ class FittedClustering(NamedTuple):
     items: Ids
     labels: Ids
     low: float
-    """The similarity to the middle of their cluster that one in twenty does not reach."""
+    """The similarity to the centroid of their cluster that one item in twenty does not reach."""
     position: int
 
 
 class ClusteringFollower(Follower):
-    """Keeps the members of all clusterings by name of one space."""
+    """Keeps the members of all clusterings by name of one space up to date. All its state lies in the catalogue."""
 
     name: ClassVar[str] = "named"
 
@@ -61,128 +64,136 @@ class ClusteringFollower(Follower):
         self._models: dict[tuple[int, int], Any] = {}
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        """Nothing is held here: `remember` goes by the positions in the catalogue."""
+        """Do nothing: `record` goes by the positions in the catalogue."""
 
     def needs_record(self, snapshot: Snapshot) -> bool:
         rows = snapshot.clusterings.rows(self.space.id)
         return any(not snapshot.unchanged(row.position, self.space.id) for row in rows)
 
-    def record(self, writing: Transaction) -> None:
-        for row in writing.clusterings.rows(self.space.id):
-            if writing.unchanged(row.position, self.space.id):
+    def record(self, transaction: Transaction) -> None:
+        for row in transaction.clusterings.rows(self.space.id):
+            if transaction.unchanged(row.position, self.space.id):
                 continue
             try:
-                self._follow(row, writing)
+                self._advance_clustering(row, transaction)
             except (NearkinError, ImportError) as error:
                 log.warning("the clustering %r stays as of change %d: %s", row.name, row.position, error)
 
-    def _follow(self, row: ClusteringRow, writing: Transaction) -> None:
-        since = row.position if row.position >= writing.oldest else 0
-        changes = writing.changes(since, self.space.id)
-        there = np.array([one.item_id for one in changes if one.kind == "vector set"], np.int64)
-        there = there[self._flat.index.has(there)]
+    def _advance_clustering(self, row: ClusteringRow, transaction: Transaction) -> None:
+        since = row.position if row.position >= transaction.oldest else 0
+        changes = transaction.changes(since, self.space.id)
+        changed = np.array([change.item_id for change in changes if change.kind == "vector set"], np.int64)
+        changed = changed[self._flat.index.has(changed)]
         if since:
-            gone = np.array([one.item_id for one in changes if one.kind == "vector removed"], np.int64)
-        else:  # which ones have changed is no longer known: all that are there are looked at again
-            gone = np.setdiff1d(writing.clusterings.membership(row.id).item_ids, there)
-        items = np.concatenate([there, gone])
-        before = writing.clusterings.labels(row.id, items)
-        after = np.concatenate([self._clusters(row, writing, there), np.full(len(gone), -1)])
+            removed = np.array([change.item_id for change in changes if change.kind == "vector removed"], np.int64)
+        else:  # which items have changed is no longer known: all of them are predicted again
+            removed = np.setdiff1d(transaction.clusterings.membership(row.id).item_ids, changed)
+        items = np.concatenate([changed, removed])
+        before = transaction.clusterings.labels(row.id, items)
+        after = np.concatenate([self._predict_clusters(row, transaction, changed), np.full(len(removed), -1)])
         moved = before != after
-        here = moved & (after >= 0)
-        writing.clusterings.place(row.id, items[here], after[here], writing.number)
-        writing.clusterings.displace(row.id, items[moved & (after < 0)])
-        sizes = writing.clusterings.sizes(row.id)
-        happened = describe_changes(row.name, before[moved], after[moved], sizes, writing.number)
-        writing.clusters.happened(self.space.id, happened)
-        writing.clusterings.follow(row.id, writing.number)
+        placed = moved & (after >= 0)
+        transaction.clusterings.place(row.id, items[placed], after[placed], transaction.number)
+        transaction.clusterings.displace(row.id, items[moved & (after < 0)])
+        sizes = transaction.clusterings.sizes(row.id)
+        events = describe_changes(row.name, before[moved], after[moved], sizes, transaction.number)
+        transaction.clusters.happened(self.space.id, events)
+        transaction.clusterings.follow(row.id, transaction.number)
 
-    def _clusters(self, row: ClusteringRow, snapshot: Snapshot, items: Ids) -> Ids:
-        """The public cluster of each of these items, as the model sees them."""
+    def _predict_clusters(self, row: ClusteringRow, snapshot: Snapshot, items: Ids) -> Ids:
+        """Return the public cluster of each item according to the model; 0 where it is in none."""
         if not len(items):
             return items
         model = self._models.get((row.id, row.since))
         if model is None:
-            kind = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
-            model = self._models[row.id, row.since] = kind.from_bytes(snapshot.clusterings.model(row.id))
+            clusterer = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
+            model = self._models[row.id, row.since] = clusterer.from_bytes(snapshot.clusterings.model(row.id))
         return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
 
-    def record_clustering(self, writing: Transaction, fitted: FittedClustering) -> None:
-        """Write a clustering; under a name that is there already in its place, with the ids of the clusters that it
-        still has."""
-        row = writing.clusterings.named(fitted.name)
-        old = writing.clusterings.membership(row.id) if row else _nobody()
+    def record_clustering(self, transaction: Transaction, fitted: FittedClustering) -> None:
+        """Write a clustering. It replaces one of the same name, and clusters that stay the same keep their ids."""
+        row = transaction.clusterings.named(fitted.name)
+        old = transaction.clusterings.membership(row.id) if row else _make_empty_membership()
         items = np.union1d(old.item_ids, fitted.items)
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
         before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, 0]
         after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
-        found = carry_ids(before, after, writing.clusters.first_new(), fitted.name)
-        labels = _public(after, found.labels)
-        born = [ClusterRow(one, fitted.name, None, False, fitted.position) for one in found.born]
-        writing.clusters.add(born)
-        one = writing.clusterings.put(_row(row, fitted, labels, self.space.id, writing.at), fitted.model.to_bytes())
-        here = after >= 0
-        fresh = here & ~(np.isin(items, old.item_ids) & (before == found.labels))
-        writing.clusterings.place(one, items[fresh], found.labels[fresh], fitted.position)
-        writing.clusterings.displace(one, items[~here])
-        writing.clusters.happened(self.space.id, [one._replace(change=fitted.position) for one in found.changes])
+        carried = carry_ids(before, after, transaction.clusters.first_new(), fitted.name)
+        labels = _find_public_ids(after, carried.labels)
+        born = [ClusterRow(cluster_id, fitted.name, None, False, fitted.position) for cluster_id in carried.born]
+        transaction.clusters.add(born)
+        new_row = _make_row(row, fitted, labels, self.space.id, transaction.at)
+        clustering_id = transaction.clusterings.put(new_row, fitted.model.to_bytes())
+        present = after >= 0
+        moved = present & ~(np.isin(items, old.item_ids) & (before == carried.labels))
+        transaction.clusterings.place(clustering_id, items[moved], carried.labels[moved], fitted.position)
+        transaction.clusterings.displace(clustering_id, items[~present])
+        events = [change._replace(change=fitted.position) for change in carried.changes]
+        transaction.clusters.happened(self.space.id, events)
         if self._namer and born:
-            member = ItemClusters(items[here], found.labels[here][:, None], items[here])
-            for cluster, name in self._namer(writing, born, member, (fitted.name,)).items():
-                writing.clusters.name(cluster, name, False)
+            membership = ItemClusters(items[present], carried.labels[present][:, None], items[present])
+            for cluster_id, name in self._namer(transaction, born, membership, (fitted.name,)).items():
+                transaction.clusters.name(cluster_id, name, False)
 
 
 def predict_labels(model: Any, items: Ids, flat: FlatFollower) -> Ids:
-    """The model's label of each item, -1 where it is loose."""
+    """Return the model's label of each item, -1 where it is in no cluster."""
     parts = [model.predict(read_vectors(flat, items[start : start + BLOCK])) for start in range(0, len(items), BLOCK)]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def read_vectors(flat: FlatFollower, items: Ids) -> Vectors:
-    """What a clusterer sees of items, float32 (n, dimension): directions, where similarity is the cosine."""
-    found = flat.index.take(items)
-    return scale_to_unit(found) if flat.space.metric == "cosine" else found
+    """Return the vectors of items as clusterers see them, float32 (n, dimension): of unit length in a cosine space."""
+    vectors = flat.index.take(items)
+    return scale_to_unit(vectors) if flat.space.metric == "cosine" else vectors
 
 
 def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], position: int) -> list[ClusterEventRow]:
-    """What happened to the clusters between which items have moved (0: loose, -1: not there)."""
-    found = []
-    for one in np.unique(np.concatenate([before, after])):
-        gained, lost = int(np.count_nonzero(after == one)), int(np.count_nonzero(before == one))
-        if one > 0:
-            size = sizes.get(int(one), 0)
-            what = "died" if not size else "grew" if gained > lost else "shrank" if lost > gained else "changed"
-            found.append(ClusterEventRow(int(one), name, what, (), gained, lost, size, position))
-    return found
+    """Return what happened to the clusters between which items have moved.
+
+    before, after: int64 (n,), the public clusters of the items that moved; 0 where an item is in none, -1 where it is
+    not in the collection. sizes: items of each cluster afterwards.
+    """
+    changes = []
+    for cluster_id in np.unique(np.concatenate([before, after])):
+        gained, lost = int(np.count_nonzero(after == cluster_id)), int(np.count_nonzero(before == cluster_id))
+        if cluster_id > 0:
+            size = sizes.get(int(cluster_id), 0)
+            event = "died" if not size else "grew" if gained > lost else "shrank" if lost > gained else "changed"
+            changes.append(ClusterEventRow(int(cluster_id), name, event, (), gained, lost, size, position))
+    return changes
 
 
-def _nobody() -> ItemClusters:
+def _make_empty_membership() -> ItemClusters:
     nothing = np.empty(0, np.int64)
     return ItemClusters(nothing, nothing[:, None], nothing)
 
 
-def _public(after: Ids, ids: Ids) -> list[int]:
-    """The public id of each of the model's labels; 0 for one that no item has."""
-    found = np.zeros(int(after.max(initial=0)), np.int64)
+def _find_public_ids(after: Ids, cluster_ids: Ids) -> list[int]:
+    """Return the public id of each of the model's labels; 0 for a label that no item has."""
+    public_ids = np.zeros(int(after.max(initial=0)), np.int64)
     inside = after > 0
-    found[after[inside] - 1] = ids[inside]
-    return found.tolist()
+    public_ids[after[inside] - 1] = cluster_ids[inside]
+    return public_ids.tolist()
 
 
-def _row(row: ClusteringRow | None, made: FittedClustering, labels: list[int], space: int, at: int) -> ClusteringRow:
-    sizes = np.bincount(made.labels[made.labels >= 0], minlength=len(labels)).tolist()
-    begun = {"items": len(made.items), "sizes": sizes, "low": made.low}
+def _make_row(
+    row: ClusteringRow | None, fitted: FittedClustering, labels: list[int], space_id: int, made_at: int
+) -> ClusteringRow:
+    """Return the row of a clustering; `row` is the one that it replaces."""
+    sizes = np.bincount(fitted.labels[fitted.labels >= 0], minlength=len(labels)).tolist()
+    begun = {"items": len(fitted.items), "sizes": sizes, "low": fitted.low}
     return ClusteringRow(
         id=row.id if row else 0,
-        space=space,
-        name=made.name,
-        method=made.method,
-        parameters=made.parameters,
-        choice=made.choice,
+        space=space_id,
+        name=fitted.name,
+        method=fitted.method,
+        parameters=fitted.parameters,
+        choice=fitted.choice,
         labels=labels,
         begun=begun,
-        since=made.position,
-        made_at=at,
-        position=made.position,
+        since=fitted.position,
+        made_at=made_at,
+        position=fitted.position,
         written=row.written + 1 if row else 1,
     )

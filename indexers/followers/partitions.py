@@ -1,7 +1,7 @@
-"""The second clustering: mini-batch k-means over a space, which learns from each batch of vectors that comes.
+"""The second clustering: mini-batch k-means over a space, which learns from each batch of vectors that arrives.
 
-Centroids are remembered in the catalogue, since they can't be made again from vectors in another order. Which partition
-an item lies in follows from them, and is not kept.
+Centroids are recorded in the catalogue, since vectors in another order would give others. Which partition an item lies
+in follows from them and is not recorded.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 
 BATCH = 1024
+"""Vectors that are learnt from at once."""
 SAMPLE = 10_000
+"""Rows of the uniform sample that the estimator keeps in memory."""
 KMEANS_SETTINGS: dict[str, Any] = {"sample_size": SAMPLE, "random_state": 0}
-WORTH = 1000
-"""Changes that are learnt at once; fewer wait until somebody asks."""
-DUE = 0.02
-"""The centroids are written again when so much more was learnt."""
+CHANGES_WORTH_LEARNING = 1000
+"""Changes that are worth advancing for; fewer wait until partitions are asked for."""
+SHARE_WORTH_RECORDING = 0.02
+"""The centroids are recorded again once the vectors learnt since then are more than this share of those before."""
 
 
 class PartitionFollower(Follower):
-    """`means`: the estimator; None as long as there is no vector."""
+    """The k-means partitions of one space. means: the estimator; None as long as there is no vector."""
 
     name: ClassVar[str] = "partitions"
 
@@ -43,74 +45,78 @@ class PartitionFollower(Follower):
     def reset(self) -> None:
         self.position = 0
         self.means: IncrementalKMeans | None = None
-        self._written = -1
+        self._recorded_count = -1
+        """Vectors that the recorded centroids had learnt from; -1: none are recorded."""
         self._labels: tuple[int, Ids, Ids] | None = None
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        there = np.array([one.item_id for one in changes if one.kind == "vector set"], np.int64)
-        there = there[self._flat.index.has(there)]
-        if self.means is None and len(there):
-            self.means = _fresh()
-        for start in range(0, len(there), BATCH):
+        item_ids = np.array([change.item_id for change in changes if change.kind == "vector set"], np.int64)
+        item_ids = item_ids[self._flat.index.has(item_ids)]
+        if self.means is None and len(item_ids):
+            self.means = _make_means()
+        for start in range(0, len(item_ids), BATCH):
             assert self.means is not None
-            self.means.partial_fit(self._flat.index.take(there[start : start + BATCH]))
+            self.means.partial_fit(self._flat.index.take(item_ids[start : start + BATCH]))
 
     def load(self, snapshot: Snapshot) -> str | None:
         self.reset()
-        kept = snapshot.clusters.partitions(self.space.id)
-        if kept is None or kept[0] > snapshot.number:
+        recorded = snapshot.clusters.partitions(self.space.id)
+        if recorded is None or recorded[0] > snapshot.number:
             return None
-        with np.load(io.BytesIO(kept[1]), allow_pickle=False) as file:
+        with np.load(io.BytesIO(recorded[1]), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if len(self._flat.index):
             ids = np.random.default_rng(int(arrays["numbers"][-1])).permutation(self._flat.index.ids())[:SAMPLE]
-            self.means = _restored(arrays, self._flat.index.take(np.sort(ids)))
-            self._written = self.means.n_seen_
-            self.position = kept[0]
+            self.means = _restore_means(arrays, self._flat.index.take(np.sort(ids)))
+            self._recorded_count = self.means.n_seen_
+            self.position = recorded[0]
         return None
 
     def may_wait(self, snapshot: Snapshot) -> bool:
-        there = self.position or snapshot.clusters.partitioned(self.space.id)
-        return snapshot.count_changes(there, self.space.id, WORTH) < WORTH
+        position = self.position or snapshot.clusters.partitioned(self.space.id)
+        return snapshot.count_changes(position, self.space.id, CHANGES_WORTH_LEARNING) < CHANGES_WORTH_LEARNING
 
     def needs_record(self, snapshot: Snapshot) -> bool:
-        return self.means is not None and self.means.n_seen_ - self._written > DUE * max(self._written, 0)
+        if self.means is None:
+            return False
+        learnt_since = self.means.n_seen_ - self._recorded_count
+        return learnt_since > SHARE_WORTH_RECORDING * max(self._recorded_count, 0)
 
-    def record(self, writing: Transaction) -> None:
-        kept = writing.clusters.partitions(self.space.id)
-        if self.means is None or (kept and kept[0] > self.position):
+    def record(self, transaction: Transaction) -> None:
+        recorded = transaction.clusters.partitions(self.space.id)
+        if self.means is None or (recorded and recorded[0] > self.position):
             return
         stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **_kept(self.means))
-        writing.clusters.set_partitions(self.space.id, self.position, stream.getvalue())
-        self._written = self.means.n_seen_
+        np.savez(stream, allow_pickle=False, **_collect_arrays(self.means))
+        transaction.clusters.set_partitions(self.space.id, self.position, stream.getvalue())
+        self._recorded_count = self.means.n_seen_
 
     def labels(self) -> tuple[Ids, Ids]:
-        """All items, sorted, and the id of the partition of each."""
+        """Return the ids of all items, sorted, and the id of the partition of each, int64 (n,) both."""
         if self._labels is None or self._labels[0] != self.position:
-            items = self._flat.index.ids()
-            found = [np.empty(0, np.int64)]
-            for start in range(0, len(items) if self.means else 0, BATCH * 8):
+            item_ids = self._flat.index.ids()
+            parts = [np.empty(0, np.int64)]
+            for start in range(0, len(item_ids) if self.means else 0, BATCH * 8):
                 assert self.means is not None
-                rows = self._flat.index.take(items[start : start + BATCH * 8])
-                found.append(self.means.cluster_ids_[self.means.predict(rows)])
-            self._labels = self.position, items, np.concatenate(found)
+                vectors = self._flat.index.take(item_ids[start : start + BATCH * 8])
+                parts.append(self.means.cluster_ids_[self.means.predict(vectors)])
+            self._labels = self.position, item_ids, np.concatenate(parts)
         return self._labels[1], self._labels[2]
 
 
-def _fresh() -> IncrementalKMeans:
-    from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans  # brings scikit-learn with it
+def _make_means() -> IncrementalKMeans:
+    from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans  # imports scikit-learn
 
     return IncrementalKMeans(**KMEANS_SETTINGS)
 
 
-def _kept(means: IncrementalKMeans) -> dict[str, Any]:
+def _collect_arrays(means: IncrementalKMeans) -> dict[str, Any]:
     from indexers.clusterers.incremental_kmeans.persistence import export_arrays
 
     return export_arrays(means)
 
 
-def _restored(arrays: dict[str, Any], sample: Vectors) -> IncrementalKMeans:
+def _restore_means(arrays: dict[str, Any], sample: Vectors) -> IncrementalKMeans:
     from indexers.clusterers.incremental_kmeans.persistence import restore_from_arrays
 
     return restore_from_arrays(arrays, sample, **KMEANS_SETTINGS)

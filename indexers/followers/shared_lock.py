@@ -1,4 +1,4 @@
-"""A lock that many readers or one writer hold"""
+"""A lock that many readers or one writer hold, between the threads of a process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from contextlib import contextmanager
 
 
 class SharedLock:
-    """Many readers or one writer, between threads; a waiting writer goes before new readers."""
+    """Held by many readers or by one writer. A waiting writer goes before new readers.
+
+    It is not reentrant: a thread that holds one side and asks for the other, or that asks for the shared side again
+    while a writer waits, waits for ever.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -18,6 +22,7 @@ class SharedLock:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
+        """Hold the lock beside other readers for the length of the block."""
         with self._changed:
             while self._writing or self._waiting:
                 self._changed.wait()
@@ -31,6 +36,7 @@ class SharedLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
+        """Hold the lock alone for the length of the block."""
         with self._changed:
             self._waiting += 1
             while self._writing or self._readers:

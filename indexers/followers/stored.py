@@ -1,4 +1,4 @@
-"""Followers that keep their state in a checked file; those of vectors: the flat vector file, and the index."""
+"""Followers that keep their state in a checked file, and the two of vectors: the flat vector file and the index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import StoredFileDamaged
-from indexers.followers import stored_file as storage
+from indexers.followers import stored_file
 from indexers.followers.base import Follower
 from indexers.types import Change, Json, Space
 from indexers.vectors.base import VectorIndex
@@ -24,7 +24,10 @@ Member = TypeVar("Member", bound=VectorIndex)
 
 
 class StoredFollower(Follower):
-    """State in a checked file, in a folder of its own. `details`: what the stored file must have been made with."""
+    """A follower whose state lies in a checked file, in a folder of its own.
+
+    kind: what the file holds. details: the settings that the stored file must have been made with.
+    """
 
     stored: ClassVar[bool] = True
 
@@ -38,13 +41,13 @@ class StoredFollower(Follower):
 
     @abstractmethod
     def read(self, path: Path) -> None:
-        """Take up what `write` wrote; every byte of it has been checked."""
+        """Load what `write` wrote; every byte of it has been checked."""
 
     def load(self, snapshot: Snapshot) -> str | None:
         self.reset()
         _, generation = snapshot.follower(self.name, self.space.id)
         try:
-            header = self._take(generation, snapshot)
+            header = self._read_checked(generation, snapshot)
         except FileNotFoundError:
             self.reset()
             return "has lost its file" if generation else None  # never saved: nothing is missing
@@ -54,32 +57,35 @@ class StoredFollower(Follower):
         self.position, self.generation = header.position, header.generation
         return None
 
-    def _take(self, generation: int, snapshot: Snapshot) -> storage.Header:
-        """Check, then load. Between the two a writer may replace the file: then both again."""
+    def _read_checked(self, generation: int, snapshot: Snapshot) -> stored_file.Header:
+        """Check the file, then load it. If a writer replaces it between the two, do both again."""
         while True:
-            header, payload = storage.verify(self._folder)
-            storage.expect(
+            header, payload = stored_file.verify(self._folder)
+            stored_file.expect(
                 header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details
             )
             self._expect_history(header, generation, snapshot)
             try:
                 self.read(payload)
                 return header
-            except (FileNotFoundError, RuntimeError) as error:  # hnswlib says so of a file that it can't open
-                if storage.read_header(self._folder) == header:
+            except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: hnswlib's, of a file that it can't open
+                if stored_file.read_header(self._folder) == header:
                     raise StoredFileDamaged(f"{payload} can't be loaded: {error}") from error
 
     def find_damage(self) -> str | None:
         try:
-            storage.verify(self._folder)
+            stored_file.verify(self._folder)
         except FileNotFoundError:
             return "is missing" if self.generation else None
         except StoredFileDamaged as error:
             return f"can't be used: {error}"
         return None
 
-    def _expect_history(self, header: storage.Header, generation: int, snapshot: Snapshot) -> None:
-        """The file has to be of this catalogue's own past. (It may be one generation ahead: it is written first.)"""
+    def _expect_history(self, header: stored_file.Header, generation: int, snapshot: Snapshot) -> None:
+        """Raise StoredFileDamaged unless the file belongs to this catalogue's own past.
+
+        It may be one generation ahead, since the file is written first.
+        """
         if 0 < header.position < snapshot.oldest:
             raise StoredFileDamaged(
                 f"it is at change {header.position}, and changes before {snapshot.oldest} are no longer kept"
@@ -92,9 +98,9 @@ class StoredFollower(Follower):
             )
 
     def save(self, snapshot: Snapshot) -> int:
-        # above all there was, also where the file is another history's and newer than the catalogue knows
-        generation = max(self.generation, snapshot.follower(self.name, self.space.id)[1], self._on_disk()) + 1
-        header = storage.Header(
+        # Above every earlier one, also if the file belongs to another history and is newer than the catalogue knows.
+        generation = max(self.generation, snapshot.follower(self.name, self.space.id)[1], self._read_generation()) + 1
+        header = stored_file.Header(
             kind=self._kind,
             collection=self._collection,
             space=self.space.id,
@@ -103,21 +109,22 @@ class StoredFollower(Follower):
             stamp=snapshot.stamp(self.position),
             details=self._details,
         )
-        storage.write(self._folder, header, self.write)
+        stored_file.write(self._folder, header, self.write)
         self.generation = generation
         return generation
 
-    def _on_disk(self) -> int:
+    def _read_generation(self) -> int:
+        """Return the generation of the file on disk; 0 if there is none or it is damaged."""
         try:
-            return storage.read_header(self._folder).generation
+            return stored_file.read_header(self._folder).generation
         except (FileNotFoundError, StoredFileDamaged):
             return 0
 
 
 class VectorFollower(StoredFollower, Generic[Member]):
-    """Carries set and removed vectors into a member of the vector family.
+    """A follower that carries set and removed vectors into a vector index.
 
-    `fresh` makes an empty member; `build` are the settings that the stored file must have been built with.
+    make_index: returns an empty index. build: the settings that the stored file must have been built with.
     """
 
     on_read: ClassVar[bool] = True
@@ -125,7 +132,7 @@ class VectorFollower(StoredFollower, Generic[Member]):
     def __init__(
         self,
         space: Space,
-        fresh: Callable[[], Member],
+        make_index: Callable[[], Member],
         kind: str,
         folder: Path,
         collection: str,
@@ -133,8 +140,8 @@ class VectorFollower(StoredFollower, Generic[Member]):
     ) -> None:
         details = {"dimension": space.dimension, "metric": space.metric, **(build or {})}
         super().__init__(space, kind, folder, collection, details)
-        self._fresh = fresh
-        self.index = fresh()
+        self._make_index = make_index
+        self.index = make_index()
 
     @property
     def position(self) -> int:
@@ -159,29 +166,29 @@ class VectorFollower(StoredFollower, Generic[Member]):
         self.index.load(path)
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
-        gone = [change.item_id for change in changes if change.kind == "vector removed"]
-        if gone:
-            self.index.remove(np.array(gone, np.int64))
-        there = [change.item_id for change in changes if change.kind == "vector set"]
-        for start in range(0, len(there), BLOCK):
-            ids, vectors = snapshot.vectors(self.space.id, there[start : start + BLOCK])
+        removed = [change.item_id for change in changes if change.kind == "vector removed"]
+        if removed:
+            self.index.remove(np.array(removed, np.int64))
+        changed = [change.item_id for change in changes if change.kind == "vector set"]
+        for start in range(0, len(changed), BLOCK):
+            ids, vectors = snapshot.vectors(self.space.id, changed[start : start + BLOCK])
             if len(ids):
                 self.index.add(ids, vectors)
 
     def reset(self) -> None:
-        self.index = self._fresh()
+        self.index = self._make_index()
 
 
 class FlatFollower(VectorFollower[Exact]):
-    """The flat vector file: every vector, contiguous, memory-mapped; exact answers come from it."""
+    """The flat vector file: every vector, contiguous and memory-mapped. Exact answers come from it."""
 
     name: ClassVar[str] = "flat"
 
     def after_save(self) -> None:
         position, generation = self.index.position, self.index.generation
-        header, payload = storage.verify(self._folder)
+        header, payload = stored_file.verify(self._folder)
         if (header.position, header.generation) != (position, generation):
-            return  # a reader has meanwhile brought in what another process wrote: the file holds less
+            return  # a reader has meanwhile carried in what another process wrote: the file holds less
         self.index.load(payload)
         self.index.position, self.index.generation = position, generation
 

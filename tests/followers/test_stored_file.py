@@ -144,15 +144,6 @@ def test_nothing_stored_is_not_damage(tmp_path: Path) -> None:
         verify(tmp_path / "none")
 
 
-def test_clear_removes_leftovers_too(tmp_path: Path) -> None:
-    store(tmp_path)
-    for name in ("header.new", "payload-7", "payload-7.ids"):
-        (tmp_path / name).write_bytes(b"left by a killed writer")
-    storage.clear(tmp_path)
-    assert not files(tmp_path)
-    storage.clear(tmp_path / "none")
-
-
 def test_leftovers_of_a_killed_writer_are_overwritten(tmp_path: Path) -> None:
     store(tmp_path)
     for name in ("header.new", "payload-2", "payload-2.ids", "payload-3.ids"):
