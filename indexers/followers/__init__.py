@@ -1,1 +1,13 @@
-"""What follows the catalogue: files and memory that are brought up to date from its changes."""
+"""What follows the catalogue: files and memory that its changes advance, and that can be made again from it.
+
+    base            the contract of a follower, and the loop that advances all followers of a space in order
+    stored          followers with a file: the flat vector file and the approximate index
+    stored_file     a file with a checksum of every byte, replaced as a whole or not at all
+    shared_lock     many searches beside each other, or one that changes an index
+    tree            the neighbour graph, the cluster tree, and the public clusters of its three levels
+    partitions      mini-batch k-means that learns from each batch
+    clusterings     clusterings by name: every item gets the cluster that the fitted model predicts
+    evidence        which pairs of pictures are duplicates, collected when someone asks
+
+A follower writes to the catalogue only in `record`, and only what can't be made again.
+"""

@@ -1,7 +1,7 @@
-"""Evidence about copies, followed on demand: hashes of what has none, candidates, and a proof of each pair.
+"""Evidence about duplicates, collected on demand: hashes of pictures that have none, candidates, verdicts on pairs.
 
-A pair becomes a candidate if its vectors are near or its perceptual hashes are (of one picture's mirror image, too).
-Candidates are verified by their features, and what comes out is stored whatever it is, so that any threshold can be
+A pair becomes a candidate if its vectors are similar or its perceptual hashes are (those of one picture's mirror image,
+too). Candidates are verified by their features, and the verdict is stored whatever it is, so that any threshold can be
 answered later. Adding a picture compares only that picture with the others.
 """
 
@@ -21,7 +21,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow, PictureHashes, UnhashedPicture
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError
-from indexers.matching import features as seeing
+from indexers.matching import features as picture_features
 from indexers.matching import hashes
 from indexers.matching.descriptors import opencv
 from indexers.matching.features import Features
@@ -29,32 +29,33 @@ from indexers.matching.verification import SAME, Evidence, verify
 from indexers.types import Ids, Vectors
 from indexers.vectors.exact import Exact
 
-RADIUS = 14
+CANDIDATE_BITS = 14
 """Bits of 64 in which the hashes of candidates differ at most."""
-EXACT = 3
-"""Bits in which those of equal pixels may differ, since a decoder may round otherwise."""
+EQUAL_PIXEL_BITS = 3
+"""Bits in which the hashes of equal pixels may differ, since a decoder may round otherwise."""
 BATCH = 256
 """Pictures in one transaction."""
-FEW = 1000
-"""Items that are read again one by one; more: all."""
-SINGLY = 8
-"""So few are looked up in the flat file one by one."""
-MEMBERS = 40
-"""Of copies that hang together by chains so many are compared with each other, each with each."""
+MAX_REREAD = 1000
+"""If at most so many items have changed, their hashes alone are read again; if more have, all hashes are."""
+MAX_SINGLE_SEARCHES = 8
+"""At most so many vectors are searched for in the flat file one by one; more are compared in blocks."""
+MAX_COMPONENT = 40
+"""Duplicates connected by chains are compared each with each if they are at most so many."""
 DUPLICATE_KINDS = ("same pixels", "same picture")
-"""Kinds of pairs that are copies, the stronger one first."""
-ROWS = 8192
-"""Vectors compared at a time."""
+"""Kinds of pairs that are duplicates, the stronger one first."""
+BLOCK = 8192
+"""Vectors compared at once."""
 
-Load = Callable[[int, int], Image]
-"""An item and the least edge wanted (0: in full) -> its picture. Raises PictureError."""
-Watch = Callable[[int, int], object]
-"""How many pictures were looked at, of how many."""
+LoadPicture = Callable[[int, int], Image]
+"""An item id and the length that the longer edge needs at least (0: the full picture) -> the picture.
+Raises PictureError."""
+ReportProgress = Callable[[int, int], object]
+"""Called with the number of pictures looked at, and of all that are looked at."""
 
 
 @dataclass(frozen=True)
 class EvidenceReport:
-    """What a run did: pictures hashed, pictures that could not be read, pairs verified."""
+    """What one run did: pictures hashed, the ids of items whose picture could not be read, pairs verified."""
 
     hashed: int
     unread: tuple[int, ...]
@@ -62,228 +63,256 @@ class EvidenceReport:
 
 
 class EvidenceCollector:
-    """`near`: the similarity from which on two vectors make a candidate."""
+    """Keeps the evidence about duplicates of one space up to date.
 
-    def __init__(self, catalogue: Catalogue, flat: Callable[[], Exact], load: Load, workers: int) -> None:
-        self._catalogue, self._flat, self._load = catalogue, flat, load
+    near: the similarity from which on two vectors make a pair a candidate.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, flat: Callable[[], Exact], load_picture: LoadPicture, workers: int
+    ) -> None:
+        self._catalogue, self._flat, self._load_picture = catalogue, flat, load_picture
         self._workers, self.near = workers, 1.0
-        self._done = -1  # the change up to which everything was compared
-        self._known: PictureHashes | None = None
-        self._number = -1  # the change that they are of
+        self._compared_up_to = -1  # the change up to which everything was compared
+        self._hashes: PictureHashes | None = None
+        self._hashes_position = -1  # the change that `_hashes` are of
 
     def read_hashes(self, snapshot: Snapshot) -> PictureHashes:
-        """The hashes of all items; kept in memory, and only what has changed is read again."""
-        touched = self._touched(snapshot, self._number)
-        if self._known is not None and touched is not None:
-            self._known = merge_hashes(self._known, touched, snapshot.duplicates.prints(touched))
-        if self._known is None or touched is None or len(self._known.item_ids) != snapshot.duplicates.count_prints():
-            self._known = snapshot.duplicates.prints()
-        self._number = snapshot.number
-        return self._known
+        """Return the hashes of all items. They stay in memory, and only those of changed items are read again."""
+        touched = self._find_touched(snapshot, self._hashes_position)
+        if self._hashes is not None and touched is not None:
+            self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.prints(touched))
+        if self._hashes is None or touched is None or len(self._hashes.item_ids) != snapshot.duplicates.count_prints():
+            self._hashes = snapshot.duplicates.prints()
+        self._hashes_position = snapshot.number
+        return self._hashes
 
     @staticmethod
-    def _touched(snapshot: Snapshot, since: int) -> list[int] | None:
-        """Items that have changed since; None: too many, or not known."""
+    def _find_touched(snapshot: Snapshot, since: int) -> list[int] | None:
+        """Return the items that have changed since then; None if they are too many, or no longer known."""
         if since < max(snapshot.oldest, 1):
             return None
-        found = snapshot.touched(since)
-        return found if len(found) <= FEW else None
+        item_ids = snapshot.touched(since)
+        return item_ids if len(item_ids) <= MAX_REREAD else None
 
-    def advance(self, watch: Watch | None = None) -> EvidenceReport:
+    def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
         """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
         with self._catalogue.snapshot() as snapshot:
-            if snapshot.number == self._done:
+            if snapshot.number == self._compared_up_to:
                 return EvidenceReport(0, (), 0)
             number = snapshot.number
-            missing = snapshot.duplicates.unprinted(self._touched(snapshot, self._done))
+            unhashed = snapshot.duplicates.unprinted(self._find_touched(snapshot, self._compared_up_to))
         unread: list[int] = []
-        opencv()  # imported here: several threads at once would meet half of it
+        opencv()  # imported here: several threads at once would meet a half imported module
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(missing), BATCH):
-                part = missing[start : start + BATCH]
-                made = list(pool.map(self._hashed, part))
-                unread += [one.item_id for one, two in zip(part, made, strict=True) if two is None]
-                self._put([(one, *two) for one, two in zip(part, made, strict=True) if two is not None])
-                if watch:
-                    watch(start + len(part), len(missing))
-            verified = self._compare(pool)
+            for start in range(0, len(unhashed), BATCH):
+                part = unhashed[start : start + BATCH]
+                words = list(pool.map(self._hash_picture, part))
+                unread += [picture.item_id for picture, pair in zip(part, words, strict=True) if pair is None]
+                self._write_hashes(
+                    [(picture, *pair) for picture, pair in zip(part, words, strict=True) if pair is not None]
+                )
+                if progress:
+                    progress(start + len(part), len(unhashed))
+            verified = self._compare_new(pool)
             if verified:
-                verified += self._complete(pool)
-        self._done = number
-        return EvidenceReport(len(missing) - len(unread), tuple(unread), verified)
+                verified += self._complete_components(pool)
+        self._compared_up_to = number
+        return EvidenceReport(len(unhashed) - len(unread), tuple(unread), verified)
 
-    def _put(self, prints: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
-        items = [one.item_id for one, _, _ in prints]
-        with self._catalogue.transaction() as writing:
-            writing.duplicates.put_prints(prints)
-            if self._known is not None:
-                self._known = merge_hashes(self._known, items, writing.duplicates.prints(items))
+    def _write_hashes(self, rows: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
+        item_ids = [picture.item_id for picture, _, _ in rows]
+        with self._catalogue.transaction() as transaction:
+            transaction.duplicates.put_prints(rows)
+            if self._hashes is not None:
+                self._hashes = merge_hashes(self._hashes, item_ids, transaction.duplicates.prints(item_ids))
 
-    def _hashed(self, one: UnhashedPicture) -> tuple[int, int] | None:
+    def _hash_picture(self, picture: UnhashedPicture) -> tuple[int, int] | None:
+        """Return the hashes of a picture and of its mirror image; None if the picture can't be read."""
         try:
-            return hashes.perceptual(self._load(one.item_id, 64))
+            return hashes.perceptual(self._load_picture(picture.item_id, 64))
         except PictureError:
             return None
 
-    # ---- a picture that is not there
+    # ---- a picture that is not in the collection
 
     def find_candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> Iterable[int]:
-        """The items that it may be a copy of. `vector`: its own, prepared for the flat file, float32 (1, dimension)."""
-        prints, found = self.read_hashes(snapshot), hashes.perceptual(image)
+        """Return the ids of items that a picture may be a duplicate of.
+
+        vector: the picture's own, prepared for the flat file, float32 (1, dimension).
+        """
+        known, own = self.read_hashes(snapshot), hashes.perceptual(image)
         bits = np.minimum(
-            hashes.distance(np.uint64(found.picture), prints.hashes[:, None]),
-            hashes.distance(np.uint64(found.mirrored), prints.hashes[:, None]),
+            hashes.distance(np.uint64(own.picture), known.hashes[:, None]),
+            hashes.distance(np.uint64(own.mirrored), known.hashes[:, None]),
         )
-        near = self._flat().search_radius(vector, self.near, metric="cosine")[0]
-        chosen: list[int] = np.union1d(near, prints.item_ids[bits <= RADIUS]).tolist()
-        return chosen
+        similar = self._flat().search_radius(vector, self.near, metric="cosine")[0]
+        candidates: list[int] = np.union1d(similar, known.item_ids[bits <= CANDIDATE_BITS]).tolist()
+        return candidates
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
-        """What is proven about the picture, in full, and each item whose own picture can be had; and the kind."""
-        some, mine = list(items), seeing.features(image)
+        """Verify a picture against items; yield the item id, the kind of the pair and the verdict.
+
+        Items whose picture can't be read are left out.
+        """
+        item_ids, own = list(items), picture_features.features(image)
         with self._catalogue.snapshot() as snapshot:
-            kept = snapshot.duplicates.features(some)
-        for one in some:
-            theirs = self._features(one, kept.get(one))
-            if theirs is None:
+            stored = snapshot.duplicates.features(item_ids)
+        for item_id in item_ids:
+            features = self._read_features(item_id, stored.get(item_id))
+            if features is None:
                 continue
-            found = verify(mine, theirs)
-            twins = found.kind == "same picture" and image.size == (theirs.width, theirs.height)
-            equal = twins and self._pixels(one) == hashes.pixel_hash(image)
-            yield one, "same pixels" if equal else found.kind, found
+            verdict = verify(own, features)
+            may_be_equal = verdict.kind == "same picture" and image.size == (features.width, features.height)
+            equal = may_be_equal and self._hash_pixels(item_id) == hashes.pixel_hash(image)
+            yield item_id, "same pixels" if equal else verdict.kind, verdict
 
     # ---- candidates
 
-    def _compare(self, pool: ThreadPoolExecutor) -> int:
+    def _compare_new(self, pool: ThreadPoolExecutor) -> int:
+        """Compare the pictures that were never compared with all others; return the number of pairs verified."""
         with self._catalogue.snapshot() as snapshot:
-            prints = self.read_hashes(snapshot)
-        fresh = np.flatnonzero(~prints.are_compared)
+            known = self.read_hashes(snapshot)
+        fresh = np.flatnonzero(~known.are_compared)
         verified = 0
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
-            a, b = self._candidates(prints, part)
+            a, b = self._find_pairs(known, part)
             with self._catalogue.snapshot() as snapshot:
                 new = ~snapshot.duplicates.compared(a, b)
-            verified += self._verify(pool, a[new], b[new], prints, prints.item_ids[part])
+            verified += self._verify_pairs(pool, a[new], b[new], known, known.item_ids[part])
         return verified
 
-    def _candidates(self, prints: PictureHashes, part: Ids) -> tuple[Ids, Ids]:
-        """Items a < b, each pair once, of which one is in `part` (places)."""
-        one, other = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for place in part.tolist():
-            bits = hashes.distance(prints.hashes[place], prints.hashes[:, None])
-            mirrored = hashes.distance(prints.mirrored_hashes[place], prints.hashes[:, None])
-            close = np.flatnonzero(np.minimum(bits, mirrored) <= RADIUS)
-            one.append(np.full(len(close), prints.item_ids[place]))
-            other.append(prints.item_ids[close])
-        for mine, theirs in self._alike(prints.item_ids, prints.item_ids[part]):
-            one.append(mine)
-            other.append(theirs)
-        left, right = np.concatenate(one), np.concatenate(other)
+    def _find_pairs(self, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
+        """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
+        left_parts, right_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for place in places.tolist():
+            bits = hashes.distance(known.hashes[place], known.hashes[:, None])
+            mirrored_bits = hashes.distance(known.mirrored_hashes[place], known.hashes[:, None])
+            close = np.flatnonzero(np.minimum(bits, mirrored_bits) <= CANDIDATE_BITS)
+            left_parts.append(np.full(len(close), known.item_ids[place]))
+            right_parts.append(known.item_ids[close])
+        for left, right in self._find_similar_pairs(known.item_ids, known.item_ids[places]):
+            left_parts.append(left)
+            right_parts.append(right)
+        left, right = np.concatenate(left_parts), np.concatenate(right_parts)
         low, high = np.minimum(left, right), np.maximum(left, right)
-        width = int(prints.item_ids.max(initial=0)) + 1
+        width = int(known.item_ids.max(initial=0)) + 1
         codes = np.unique((low * width + high)[low != high])
         return codes // width, codes % width
 
-    def _alike(self, items: Ids, mine: Ids) -> Iterator[tuple[Ids, Ids]]:
-        """Pairs of items whose vectors are near: complete, block by block."""
+    def _find_similar_pairs(self, items: Ids, queries: Ids) -> Iterator[tuple[Ids, Ids]]:
+        """Yield all pairs of one of `queries` and one of `items` whose vectors are similar, block by block."""
         flat = self._flat()
-        mine, items = mine[flat.has(mine)], items[flat.has(items)]
-        if not len(mine):
+        queries, items = queries[flat.has(queries)], items[flat.has(items)]
+        if not len(queries):
             return
-        if len(mine) <= SINGLY and flat.metric == "cosine":
-            for one in mine.tolist():
-                near = flat.search_radius(flat.take(np.array([one])), self.near)[0]
-                near = near[np.isin(near, items)]
-                yield np.full(len(near), one), near
+        if len(queries) <= MAX_SINGLE_SEARCHES and flat.metric == "cosine":
+            for item_id in queries.tolist():
+                similar = flat.search_radius(flat.take(np.array([item_id])), self.near)[0]
+                similar = similar[np.isin(similar, items)]
+                yield np.full(len(similar), item_id), similar
             return
-        rows = scale_to_unit(flat.take(mine))
-        for start in range(0, len(items), ROWS):
-            block = items[start : start + ROWS]
-            i, j = np.nonzero(rows @ scale_to_unit(flat.take(block)).T >= self.near)
-            yield mine[i], block[j]
+        directions = scale_to_unit(flat.take(queries))
+        for start in range(0, len(items), BLOCK):
+            block = items[start : start + BLOCK]
+            i, j = np.nonzero(directions @ scale_to_unit(flat.take(block)).T >= self.near)
+            yield queries[i], block[j]
 
-    def _complete(self, pool: ThreadPoolExecutor) -> int:
-        """Copies of copies are candidates too, whose vectors and hashes lie too far apart to have told."""
+    def _complete_components(self, pool: ThreadPoolExecutor) -> int:
+        """Verify duplicates of duplicates too, whose vectors and hashes may be too different to make them candidates.
+
+        Returns the number of pairs verified.
+        """
         with self._catalogue.snapshot() as snapshot:
-            prints = self.read_hashes(snapshot)
-            pairs = [(row.a, row.b) for row in snapshot.duplicates.pairs(SAME, DUPLICATE_KINDS)]
-            sets = [one for one in find_components(pairs) if len(one) <= MEMBERS]
-            both = [pair for one in sets for pair in combinations(sorted(one), 2)]
-            a, b = (np.array([pair[side] for pair in both], np.int64) for side in (0, 1))
+            known = self.read_hashes(snapshot)
+            duplicates = [(row.a, row.b) for row in snapshot.duplicates.pairs(SAME, DUPLICATE_KINDS)]
+            components = [component for component in find_components(duplicates) if len(component) <= MAX_COMPONENT]
+            pairs = [pair for component in components for pair in combinations(sorted(component), 2)]
+            a, b = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
             new = ~snapshot.duplicates.compared(a, b)
-        return self._verify(pool, a[new], b[new], prints, np.empty(0, np.int64)) if new.any() else 0
+        return self._verify_pairs(pool, a[new], b[new], known, np.empty(0, np.int64)) if new.any() else 0
 
-    # ---- proof
+    # ---- verdicts
 
-    def _verify(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: PictureHashes, done: Ids) -> int:
-        """Verify the pairs, and note that `done` were compared with all others."""
-        wanted = np.unique(np.concatenate([a, b])).tolist()
+    def _verify_pairs(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, compared: Ids) -> int:
+        """Verify pairs, and note that the items `compared` were compared with all others; return the number of pairs
+        that could be verified."""
+        item_ids = np.unique(np.concatenate([a, b])).tolist()
         with self._catalogue.snapshot() as snapshot:
-            kept = snapshot.duplicates.features(wanted)
-            sizes = {row.id: (row.width, row.height) for row in snapshot.items(wanted)}
-        made = dict(zip(wanted, pool.map(lambda one: self._features(one, kept.get(one)), wanted), strict=True))
-        same = self._equal(pool, a, b, prints, sizes)
+            stored = snapshot.duplicates.features(item_ids)
+            sizes = {row.id: (row.width, row.height) for row in snapshot.items(item_ids)}
+        read = pool.map(lambda item_id: self._read_features(item_id, stored.get(item_id)), item_ids)
+        features = dict(zip(item_ids, read, strict=True))
+        equal = self._find_equal_pixels(pool, a, b, known, sizes)
 
-        def prove(pair: tuple[int, int]) -> PairRow | None:
-            one, two = made[pair[0]], made[pair[1]]
-            if one is None or two is None:
+        def verify_pair(pair: tuple[int, int]) -> PairRow | None:
+            left, right = features[pair[0]], features[pair[1]]
+            if left is None or right is None:
                 return None
-            found = verify(one, two)
-            kind = "same pixels" if pair in same else found.kind
-            score = 1.0 if pair in same else found.score
-            return PairRow(*pair, kind, round(score, 4), found.to_dict())
+            verdict = verify(left, right)
+            kind = "same pixels" if pair in equal else verdict.kind
+            score = 1.0 if pair in equal else verdict.score
+            return PairRow(*pair, kind, round(score, 4), verdict.to_dict())
 
-        rows = [row for row in pool.map(prove, zip(a.tolist(), b.tolist(), strict=True)) if row]
-        fresh = {one: seeing.pack(two) for one, two in made.items() if two is not None and one not in kept}
-        with self._catalogue.transaction() as writing:
-            writing.duplicates.put_features(fresh)
-            writing.duplicates.put_pairs(rows)
-            writing.duplicates.set_compared(done.tolist())
-        prints.are_compared[np.searchsorted(prints.item_ids, done)] = True
+        rows = [row for row in pool.map(verify_pair, zip(a.tolist(), b.tolist(), strict=True)) if row]
+        packed = {
+            item_id: picture_features.pack(extracted)
+            for item_id, extracted in features.items()
+            if extracted is not None and item_id not in stored
+        }
+        with self._catalogue.transaction() as transaction:
+            transaction.duplicates.put_features(packed)
+            transaction.duplicates.put_pairs(rows)
+            transaction.duplicates.set_compared(compared.tolist())
+        known.are_compared[np.searchsorted(known.item_ids, compared)] = True
         return len(rows)
 
-    def _features(self, item: int, kept: bytes | None) -> Features | None:
+    def _read_features(self, item_id: int, stored: bytes | None) -> Features | None:
+        """Return the features of an item, extracted now if none are stored; None if its picture can't be read."""
         try:
-            return seeing.unpack(kept) if kept else seeing.features(self._load(item, seeing.EDGE))
+            if stored:
+                return picture_features.unpack(stored)
+            return picture_features.features(self._load_picture(item_id, picture_features.EDGE))
         except PictureError:
             return None
 
-    def _equal(
-        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, prints: PictureHashes, sizes: dict[int, tuple[Any, Any]]
+    def _find_equal_pixels(
+        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, sizes: dict[int, tuple[Any, Any]]
     ) -> set[tuple[int, int]]:
-        """Pairs of equal pixels; only pictures of one size with all but equal hashes are decoded in full for that."""
-        where = {one: place for place, one in enumerate(prints.item_ids.tolist())}
+        """Return the pairs of equal pixels. Only pictures of one size and nearly equal hashes are decoded in full."""
+        places = {item_id: place for place, item_id in enumerate(known.item_ids.tolist())}
         pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
-        words = [(prints.hashes[where[one]], prints.hashes[where[two]]) for one, two in pairs]
-        pairs = [pair for pair, (x, y) in zip(pairs, words, strict=True) if hashes.distance(x, y) <= EXACT]
-        wanted = sorted({one for pair in pairs for one in pair})
-        found = dict(zip(wanted, pool.map(self._pixels, wanted), strict=True))
-        return {pair for pair in pairs if found[pair[0]] is not None and found[pair[0]] == found[pair[1]]}
+        words = [(known.hashes[places[left]], known.hashes[places[right]]) for left, right in pairs]
+        pairs = [pair for pair, (x, y) in zip(pairs, words, strict=True) if hashes.distance(x, y) <= EQUAL_PIXEL_BITS]
+        item_ids = sorted({item_id for pair in pairs for item_id in pair})
+        pixels = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
+        return {pair for pair in pairs if pixels[pair[0]] is not None and pixels[pair[0]] == pixels[pair[1]]}
 
-    def _pixels(self, item: int) -> bytes | None:
+    def _hash_pixels(self, item_id: int) -> bytes | None:
+        """Return the hash of all pixels of an item; None if its picture can't be read."""
         try:
-            return hashes.pixel_hash(self._load(item, 0))
+            return hashes.pixel_hash(self._load_picture(item_id, 0))
         except PictureError:
             return None
 
 
-def merge_hashes(known: PictureHashes, items: Sequence[int], now: PictureHashes) -> PictureHashes:
-    """What is known with what is now known of some items (nothing, of those that are gone)."""
+def merge_hashes(known: PictureHashes, items: Sequence[int], current: PictureHashes) -> PictureHashes:
+    """Replace the hashes of `items` in `known` by those in `current`, which lacks items that were removed."""
     keep = ~np.isin(known.item_ids, items)
-    parts = [np.concatenate([old[keep], new]) for old, new in zip(known, now, strict=True)]
-    order = np.argsort(parts[0], kind="stable")
-    return PictureHashes(*(part[order] for part in parts))
+    columns = [np.concatenate([old[keep], new]) for old, new in zip(known, current, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return PictureHashes(*(column[order] for column in columns))
 
 
 def find_components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """The sets of items that pairs connect."""
-    owner: dict[int, set[int]] = {}
+    """Return the sets of items that pairs connect."""
+    component_of: dict[int, set[int]] = {}
     for a, b in pairs:
-        one, other = owner.get(a, {a}), owner.get(b, {b})
-        if one is not other:
-            one, other = (one, other) if len(one) >= len(other) else (other, one)
-            one |= other
-            owner |= dict.fromkeys(other, one)
-        owner[a] = owner[b] = one
-    return list({id(one): one for one in owner.values()}.values())
+        large, small = component_of.get(a, {a}), component_of.get(b, {b})
+        if large is not small:
+            large, small = (large, small) if len(large) >= len(small) else (small, large)
+            large |= small
+            component_of |= dict.fromkeys(small, large)
+        component_of[a] = component_of[b] = large
+    return list({id(component): component for component in component_of.values()}.values())

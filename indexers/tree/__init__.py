@@ -1,1 +1,23 @@
-"""The maintained cluster tree: equal to a full run over the same stored graph, at the cost of the change."""
+"""The maintained cluster tree: equal to a full run over the same stored graph, at the cost of the change.
+
+    cluster_tree      the tree as others use it: update, cut, choose levels, read nodes
+    neighbour_graph   the k nearest neighbours of each vector, from which the tree's edges come
+    identity          which new cluster is which old one, and what happened to the others
+    levels            the three cuts that suit people: coarse, medium, fine
+    cuts              reading a tree: merges in order, cuts by similarity or count, members
+
+How an update works, from the top down:
+
+    update            one update, round by round: what is dirty, what is gone, what stays
+    leaves            items and their leaves: equal vectors share one
+    rounds            the thresholds of the rounds
+    watched_pairs     the pairs of neighbours that an update looks at in each round
+    groups            which nodes link to each other in a round, and how each group merges
+    linkage           exact average linkage inside many small groups at once
+    crown             the top of the tree, where all pairs are compared
+    nodes             the nodes as arrays, before and after the update
+    storage           arrays that grow: lists of nodes, sums of vectors
+    fixed_point       vectors as whole numbers, so that sums are exact in any order
+    state             all that a tree holds
+    persistence       the state as plain arrays, and back
+"""

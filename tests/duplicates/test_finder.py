@@ -77,8 +77,10 @@ def test_copies_are_found_and_others_are_not(library: Collection) -> None:
 def test_nothing_is_compared_twice(library: Collection, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = library.duplicates()
     verified: list[int] = []
-    original = EvidenceCollector._verify
-    monkeypatch.setattr(EvidenceCollector, "_verify", lambda *args: verified.append(original(*args)) or verified[-1])
+    original = EvidenceCollector._verify_pairs
+    monkeypatch.setattr(
+        EvidenceCollector, "_verify_pairs", lambda *args: verified.append(original(*args)) or verified[-1]
+    )
     assert library.duplicates() == first
     assert verified == []
     Image.open(place / "astronaut.png").save(place / "astronaut.jpg", quality=80)
@@ -91,13 +93,13 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     library: Collection, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the candidates are held back: what hangs together by the others is compared all the same."""
-    original = EvidenceCollector._candidates
+    original = EvidenceCollector._find_pairs
 
     def some(self: EvidenceCollector, prints: PictureHashes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a, b = original(self, prints, part)
         return a[b == a + 1], b[b == a + 1]
 
-    monkeypatch.setattr(EvidenceCollector, "_candidates", some)
+    monkeypatch.setattr(EvidenceCollector, "_find_pairs", some)
     found = library.duplicates(rule="every pair")
     assert [names(library, group) for group in found] == [CATS, COFFEES]
 

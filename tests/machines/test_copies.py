@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 from indexers.catalogue.duplicates import Decision, PairRow
-from indexers.followers import evidence as following
+from indexers.followers import evidence
+from indexers.matching import features as picture_features
 from indexers.matching.features import Features
 from indexers.matching.verification import Evidence
 from retrieval import Collection
@@ -162,9 +163,9 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     def nothing(*_: Any) -> set[tuple[int, int]]:
         return set()
 
-    monkeypatch.setattr(following, "verify", proved)
-    monkeypatch.setattr(following.seeing, "features", seen)
-    monkeypatch.setattr(following.EvidenceCollector, "_equal", nothing)
+    monkeypatch.setattr(evidence, "verify", proved)
+    monkeypatch.setattr(picture_features, "features", seen)
+    monkeypatch.setattr(evidence.EvidenceCollector, "_find_equal_pixels", nothing)
     Library.folder = tmp_path
     Library.TestCase.settings = settings(
         max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
