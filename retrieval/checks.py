@@ -1,13 +1,17 @@
-"""Checks of numbers that a user passes."""
+"""Checks of what a user passes: numbers, names of items, lists of clusters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from indexers.errors import BadQuery
+
+ItemName = int | str
+"""An item's id, key or path."""
 
 
 def is_number(value: Any) -> bool:
@@ -29,3 +33,13 @@ def check_whole(value: Any, description: str, least: int = 1) -> int:
     if not is_whole(value) or value < least:
         raise BadQuery(f"{description} a whole number of at least {least}; got {value!r}")
     return int(value)
+
+
+def is_item_name(value: Any) -> bool:
+    """Return True for the name of one item; anything else stands for several."""
+    return isinstance(value, int | str | np.integer)
+
+
+def list_names(names: ItemName | Iterable[ItemName]) -> list[ItemName]:
+    """Return one name, or several, as a list."""
+    return [names] if isinstance(names, int | str | np.integer) else list(names)

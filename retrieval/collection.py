@@ -1,43 +1,51 @@
-"""The collection: what a user holds. It composes the rooms; what happens is written there."""
+"""The collection: all that a user can call. What happens is written in the rooms that it hands each call to."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 from indexers import audit
-from indexers.arrays import split_chunks
-from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import CollectionNotFound, UsageError
-from indexers.pictures.images import to_path
-from indexers.pipeline import Progress
-from indexers.types import Json, Space
-from retrieval import config as settings_of
-from retrieval.answers import NAMES, Name
-from retrieval.clusters.named import Clusterings
-from retrieval.duplicates.finder import Copies
+from indexers.errors import CollectionNotFound
+from indexers.matching.verification import SAME
+from indexers.types import Failure, Neighbours, Space, Vectors
+from retrieval import config as configuration
+from retrieval.checks import ItemName, is_item_name, list_names
+from retrieval.clusters.browser import ClusterBrowser
+from retrieval.clusters.named import NamedClusterings
+from retrieval.duplicates.decisions import DuplicateDecisions
+from retrieval.duplicates.finder import DuplicateFinder
+from retrieval.duplicates.moving import DuplicateMover
+from retrieval.evaluation import request as evaluation
 from retrieval.filters import parse_filter
-from retrieval.records.items import VECTOR, Item
-from retrieval.records.reports import AddReport, Report, SpaceInfo, SyncReport, tallied
+from retrieval.items.adding import Adder, Metadata, Watch, ignore_progress
+from retrieval.items.items import Items
+from retrieval.items.pictures import PictureLoader
+from retrieval.items.sources import Picture
+from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Partition
+from retrieval.records.duplicates import DuplicateGroup, Match, Move
+from retrieval.records.evaluation import Evaluation
+from retrieval.records.items import VECTOR, Item, Page
+from retrieval.records.reports import AddReport, Info, Report, SpaceInfo, SyncReport
+from retrieval.records.search import Hits
+from retrieval.search.search import Options, QueryParts, Search
+from retrieval.spaces.info import read_info
 from retrieval.spaces.spaces import Spaces, check_name, embedder_setting
-from retrieval.transfer import exporting as transfer
-from retrieval.transfer import importing as imports
-from retrieval.transfer import sources
+from retrieval.transfer import exporting, importing
 
-Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
-Watch = Callable[[Progress], object]
+AnyCluster = int | str | Cluster | Partition
+"""A cluster by its id, its name, or as a record."""
 
 
-class Collection(Copies, Clusterings):
+class Collection:
     """Pictures, their vectors and all that follows from them, in one folder.
 
     Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening
@@ -45,29 +53,37 @@ class Collection(Copies, Clusterings):
     processes: any number of them read, one at a time writes.
     """
 
-    def __init__(self, catalogue: Catalogue, config: settings_of.Config, embedder: str | Embedder | None) -> None:
-        """Not for users: see `open`."""
+    def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
+        """Compose the parts. Users call `open`."""
         self._catalogue, self._config = catalogue, config
-        self._spaces = Spaces(catalogue, config, embedder)
+        self._spaces = spaces = Spaces(catalogue, config, embedder)
+        self._pictures = PictureLoader(catalogue, spaces)
+        self._items, self._adder = Items(catalogue, spaces), Adder(catalogue, spaces)
+        self._browser = ClusterBrowser(catalogue, spaces, self._pictures)
+        self._search = Search(catalogue, spaces, self._browser, self._pictures)
+        self._clusterings = NamedClusterings(catalogue, spaces)
+        self._duplicates = DuplicateFinder(catalogue, spaces, config, self._pictures)
+        self._mover, self._decisions = DuplicateMover(catalogue, self._items), DuplicateDecisions(catalogue)
 
     @classmethod
     def open(
         cls, path: str | PathLike[str], *, create: bool = False, embedder: str | Embedder | None = None, **settings: Any
     ) -> Self:
-        """Open the collection in the folder `path`; with `create`, make it if there is none.
+        """Open the collection in the folder `path`.
 
-        `embedder`: what turns pictures into vectors, by name (`lite0` if none is given) or an instance of your own. The
-        collection remembers it; opening with one that it does not have is an error (see `fill`). `settings`: see
-        `retrieval.config.Config`; they go over the environment (`NEARKIN_EF=200`) and the file `nearkin.toml` in the
-        folder.
+        create: create the collection if there is none.
+        embedder: what turns pictures into vectors, by name (default `lite0`) or an instance of your own. The collection
+            remembers it; opening with an embedder that it does not have is an error (see `fill`).
+        settings: see `retrieval.config.Config`; they override the environment (`NEARKIN_EF=200`) and the file
+            `nearkin.toml` in the folder.
 
-        What is missing in derived files is replayed, what is broken is rebuilt; `info().repairs` says so.
+        Missing changes are replayed into derived files, broken files are rebuilt; `info().repairs` says so.
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, BadSetting,
         UnknownPlugin.
         """
         folder = Path(path).expanduser().resolve()
-        config = settings_of.load(folder, settings)
+        config = configuration.load(folder, settings)
         check_name(embedder)
         try:
             catalogue = Catalogue.open(folder, config.wait)
@@ -84,13 +100,15 @@ class Collection(Copies, Clusterings):
         return collection
 
     def close(self) -> None:
-        """Save derived files that are behind, and let go of everything."""
+        """Save derived files that are behind, and release everything."""
         self._spaces.close()
         self._catalogue.close()
 
     def isolate(self) -> None:
-        """Decode pictures in processes of their own from now on, as the setting `isolated` does: for who takes pictures
-        that nobody can vouch for, such as a server."""
+        """Decode pictures in processes of their own from now on, as the setting `isolated` does.
+
+        For pictures that nobody can vouch for, such as those that a server receives.
+        """
         self._spaces.isolate()
 
     def __enter__(self) -> Self:
@@ -100,44 +118,52 @@ class Collection(Copies, Clusterings):
         self.close()
 
     def __repr__(self) -> str:
-        view = self._spaces.current
-        space = view.space.name if view else "empty"
-        return f"<Collection {str(self.path)!r} ({space})>"
+        space = self._current_space()
+        return f"<Collection {str(self.path)!r} ({space.name if space else 'empty'})>"
 
-    # ---- putting in
+    @property
+    def path(self) -> Path:
+        """The collection's folder."""
+        return self._catalogue.folder
+
+    # ---- putting items in
 
     def add(
         self,
         pictures: Picture | Iterable[Picture],
         *,
-        metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        metadata: Metadata = None,
         keys: Sequence[str | None] | None = None,
         texts: Sequence[str | None] | None = None,
         retry_failed: bool = False,
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
-        """Add pictures: files, folders (with all below them), globs, addresses (`zip://*.jpg::holiday.zip`); bytes, PIL
-        images and uint8 arrays (height, width, 3), best with `keys`.
+        """Add pictures.
 
-        `metadata`: one object for all, or one for each picture. `keys`: one for each; a known key replaces its picture.
-        What is there already costs next to nothing and has its metadata merged, later keys win. What can't be read is
-        entered as a failure, and tried again when the file changes or with `retry_failed`. `catch_up=False` leaves
-        followers that searching does not need to a later `catch_up()`.
+        pictures: files, folders (with everything below them), globs, addresses (`zip://*.jpg::holiday.zip`); bytes, PIL
+            images and uint8 arrays (height, width, 3), best with `keys`.
+        metadata: one object for all, or one for each picture.
+        keys: one for each picture; a known key gets the new picture.
+        texts: one for each picture, found by `search(query=...)`.
+        retry_failed: try files again that failed before and have not changed since.
+        catch_up: with False, followers that searching does not need wait for a later `catch_up()`.
+        progress: called with a `Progress` as pictures are recorded.
+
+        Known pictures cost next to nothing and have their metadata merged, later keys win. What can't be read is
+        recorded as a failure, and tried again when the file changes.
 
         Raises WriterBusy, WriteFailed, BadMetadata, Unavailable (weights or packages), UsageError.
         """
-        started = time.perf_counter()
-        given = sources.sort_pictures(pictures, metadata, keys, texts)
-        run = self._spaces.start_run(
-            self._spaces.open_for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched
+        return self._adder.add(
+            pictures,
+            metadata=metadata,
+            keys=keys,
+            texts=texts,
+            retry_failed=retry_failed,
+            catch_up=catch_up,
+            progress=progress,
         )
-        try:
-            tally = run.add_files(given.files, given.metadata) if given.files is not None else run.add(given.sources)
-        finally:
-            self._spaces.settle(catch_up)
-        items = tally.given if given.files is None else tally.added
-        return AddReport(**tallied(tally), replaced=tally.replaced, items=tuple(items), **self._since(started))
 
     def add_vectors(
         self,
@@ -145,46 +171,38 @@ class Collection(Copies, Clusterings):
         *,
         keys: Sequence[str | None] | None = None,
         uris: Sequence[str | None] | None = None,
-        metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        metadata: Metadata = None,
         texts: Sequence[str | None] | None = None,
         replace: bool = False,
         catch_up: bool = True,
     ) -> AddReport:
-        """Add ready-made vectors, float32 (n, dimension), in one transaction. A None in their list: an item without a
-        vector as yet, which filters and words find. Known keys get the new vector, and have their metadata merged; with
-        `replace`, nothing of what they held before stays.
+        """Add ready-made vectors, float32 (n, dimension), in one transaction.
 
-        Raises BadVector (NaN, infinite, zero, of another dimension) before anything is written.
+        vectors: a None in a list stands for an item without a vector as yet, which filters and words find.
+        keys: known keys get the new vector and have their metadata merged.
+        replace: nothing of what known keys held before stays.
+
+        Raises BadVector (NaN, infinite, zero, wrong dimension) before anything is written, BadMetadata, UsageError,
+        WriterBusy, WriteFailed.
         """
-        started = time.perf_counter()
-        given, there = sources.drop_missing(vectors)
-        view = self._spaces.open_for_vectors(given) if there is None or any(there) else self._spaces.view()
-        space = view.space if view else None
-        arrivals = sources.build_arrivals(vectors, space, keys, uris, metadata, texts)
-        with self._catalogue.transaction() as writing:
-            into, kept = space.id if space else None, []
-            for part in split_chunks(arrivals):
-                kept += writing.put(part, into, more=True, replace=replace)
-            writing.leave()
-        self._spaces.settle(catch_up)
-        new = sum(one.is_new for one in kept)
-        items = tuple(one.item_id for one in kept)
-        return AddReport(new, 0, 0, (), replaced=len(kept) - new, items=items, **self._since(started))
+        return self._adder.add_vectors(
+            vectors, keys=keys, uris=uris, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up
+        )
 
     def add_texts(
         self,
         texts: Sequence[str],
         *,
         keys: Sequence[str] | None = None,
-        metadata: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        metadata: Metadata = None,
         replace: bool = False,
         catch_up: bool = True,
     ) -> AddReport:
-        """Add texts as items of their own, beside the pictures, by the vectors that the embedder gives their words.
-        Otherwise as `add_vectors`. Raises NoTextTower, and what `add_vectors` raises."""
-        embedder = self._spaces.find_text_embedder()
-        vectors = [row for part in split_chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
-        return self.add_vectors(vectors, keys=keys, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up)
+        """Add texts as items of their own, by the vectors that the embedder gives their words.
+
+        Raises NoTextTower, and what `add_vectors` raises.
+        """
+        return self._adder.add_texts(texts, keys=keys, metadata=metadata, replace=replace, catch_up=catch_up)
 
     def import_from(
         self,
@@ -194,41 +212,33 @@ class Collection(Copies, Clusterings):
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
-        """Add items with ready-made vectors from files, a batch a transaction; known keys are replaced.
+        """Add items with ready-made vectors from files, one transaction a batch; known keys are replaced.
 
-        Takes what `export` writes with vectors (.parquet, .npz), with all that it holds of the items; other Parquet
-        with a column of vectors called `vector`, of which `key`, `uri` or `image_path`, `text` or `caption` are taken
-        as such and the other columns as metadata; .npz with `vectors` and, if there are, `keys`, `uris`, `texts`; and
-        folders as clip-retrieval leaves them (`img_emb`, `metadata`). A row without a key has its URI for one. Into an
-        empty collection, an export brings its embedder and metric.
+        Reads what `export` writes with vectors (.parquet, .npz), with everything it holds about the items; other
+        Parquet files with a column of vectors named `vector`, of which `key`, `uri` or `image_path`, `text` or
+        `caption` keep their meaning and the other columns become metadata; .npz with `vectors` and optionally `keys`,
+        `uris`, `texts`; and folders of clip-retrieval (`img_emb`, `metadata`). A row without a key takes its URI. An
+        empty collection takes embedder and metric from an export.
 
-        Raises UsageError (not such a file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
+        Raises UsageError (no such file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
         """
         started = time.perf_counter()
-        work = imports.Import(self._catalogue, self._spaces.open_for_import, progress or _unwatched)
+        work = importing.Import(self._catalogue, self._spaces.open_for_import, progress or ignore_progress)
         try:
             work.run(paths, vector)
         finally:
             self._spaces.settle(catch_up)
-        return AddReport(**work.describe(), **self._since(started))
+        return AddReport(**work.describe(), **self._adder.stamp(started))
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
-        """Fill a second space: embed everything that is in the collection with another embedder, from where it was
-        found. Searches go on in the current space; `use` switches to the new one. Interrupt it and call it again: only
-        what is still missing is embedded.
+        """Fill a second space: embed every item with another embedder, from where its picture lies.
 
-        Raises what `add` raises; what can't be read any more is in the report's failures.
+        Searches go on in the current space; `use` switches to the new one. If interrupted, call it again: only what is
+        still missing is embedded.
+
+        Raises what `add` raises; pictures that can't be read any more are in the report's failures.
         """
-        started = time.perf_counter()
-        view = self._spaces.open_second(embedder)
-        run = self._spaces.start_run(view, progress=progress or _unwatched)
-        with self._catalogue.snapshot() as snapshot:
-            lacking = snapshot.lacking(view.space.id)
-        try:
-            tally = run.fill(lacking)
-        finally:
-            self._spaces.settle(True)
-        return AddReport(**tallied(tally), items=tuple(tally.added), **self._since(started))
+        return self._adder.fill(embedder, progress)
 
     def sync(
         self,
@@ -239,83 +249,391 @@ class Collection(Copies, Clusterings):
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> SyncReport:
-        """Add what is new below these folders, and mark the places that have vanished from them.
+        """Add what is new below these folders, and mark the locations that have vanished from them.
 
-        Nothing is removed: an item without a place left stays, with `missing` set, until it comes back or
+        Nothing is removed: an item without a location left stays, with `missing` set, until it comes back or
         `remove(where={"missing": True})`.
         """
-        started = time.perf_counter()
-        scan = sources.Scan(folders)
-        run = self._spaces.start_run(
-            self._spaces.open_for_pictures(), retry_failed=retry_failed, progress=progress or _unwatched
+        return self._adder.sync(
+            folders, metadata=metadata, retry_failed=retry_failed, catch_up=catch_up, progress=progress
         )
-        try:
-            tally = run.add_files(scan, attributes.check(metadata or {}))
-            missing = self._mark_missing(scan)
-        finally:
-            self._spaces.settle(catch_up)
-        return SyncReport(**tallied(tally), missing=missing, returned=tally.returned, **self._since(started))
 
-    def _mark_missing(self, scan: sources.Scan) -> int:
-        with self._catalogue.transaction() as writing:
-            gone = scan.find_vanished(writing.places_under(scan.prefixes))
-            writing.mark_missing(gone)
-        return len(gone)
+    def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
+        """Try every failure again; forget those whose file no longer exists."""
+        return self._adder.retry_failed(progress)
+
+    # ---- items
+
+    @overload
+    def get(self, items: ItemName) -> Item: ...  # type: ignore[overload-overlap]  # a str is iterable, but meant as one
+    @overload
+    def get(self, items: Iterable[ItemName]) -> list[Item]: ...
+    def get(self, items: ItemName | Iterable[ItemName]) -> Item | list[Item]:
+        """Return one item, or several in that order, by id, key or path. Raises ItemNotFound."""
+        rows = self._items.read(list_names(items))
+        return rows[0] if is_item_name(items) else rows
+
+    def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
+        """Return a page of items in order of id; pass its `cursor` to the next call. Raises BadFilter, UsageError."""
+        return self._items.read_page(where, cursor, limit)
+
+    def walk(self, *, where: Mapping[str, Any] | None = None) -> Iterator[Item]:
+        """Yield every item that matches a filter, in order of id, reading a page at a time. Raises BadFilter."""
+        return self._items.walk(where)
+
+    def count(self, *, where: Mapping[str, Any] | None = None) -> int:
+        """Return the number of items that match a filter. Raises BadFilter."""
+        return self._items.count(where)
+
+    def vectors(self, items: Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
+        """Return the vectors of items, float32 (dimension,), by item id; items without a vector are left out.
+
+        Raises ItemNotFound, SpaceNotFound.
+        """
+        return self._items.read_vectors(items, space)
 
     def update(
-        self, item: Name, metadata: Mapping[str, Any] | None = None, *, text: str | None = None, replace: bool = False
+        self,
+        item: ItemName,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        text: str | None = None,
+        replace: bool = False,
     ) -> Item:
-        """Merge metadata into an item's (`replace`: put it in its place), and give it a text. Raises ItemNotFound."""
-        checked = attributes.check(metadata or {})
-        if text is not None and not attributes.is_text(text):
-            raise UsageError(f"{text!r} is not text that UTF-8 can carry")
-        with self._catalogue.transaction() as writing:
-            one = writing.resolve([item])[0]
-            writing.update(one, checked, replace=replace, text=text)
-        self._spaces.settle()
-        return self.get(one)
+        """Merge metadata into an item's, or with `replace` put it in its place, and set the item's text.
+
+        Raises ItemNotFound, BadMetadata, UsageError.
+        """
+        return self._items.update(item, metadata, text, replace)
 
     def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
-        """Merge metadata into that of all items that a filter holds for, in one transaction. How many it were."""
-        checked = attributes.check(metadata)
-        with self._catalogue.transaction() as writing:
-            chosen = writing.ids(parse_filter(where)).tolist()
-            for one in chosen:
-                writing.update(one, checked)
-        self._spaces.settle()
-        return len(chosen)
+        """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
+        return self._items.update_all(metadata, where)
 
-    def remove(self, items: Name | Iterable[Name] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
-        """Remove items by id or key, or all that a filter holds for (with both: those of these). How many it were.
+    def remove(
+        self, items: ItemName | Iterable[ItemName] | None = None, *, where: Mapping[str, Any] | None = None
+    ) -> int:
+        """Remove items by name, by filter, or those of the names that match the filter. Return their number.
 
         The files themselves are never touched. Raises ItemNotFound before anything is removed.
         """
-        if items is None and where is None:
-            raise UsageError("remove takes items, where= or both; to remove everything: where={}")
-        names = None if items is None else [items] if isinstance(items, NAMES) else list(items)
-        with self._catalogue.transaction() as writing:
-            chosen = writing.ids(parse_filter(where)).tolist() if where is not None else None
-            named = writing.resolve(names) if names is not None else None
-            wanted = named if chosen is None else chosen if named is None else sorted(set(named) & set(chosen))
-            removed = writing.remove(wanted or [])
-        self._spaces.settle()
-        return removed
+        return self._items.remove(items, where)
 
-    def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
-        """Try all failures once more; what is no longer there is struck off the ledger."""
-        failures = self.failures()
-        here = [one.uri for one in failures if sources.is_existing_file(one.uri)]
-        with self._catalogue.transaction() as writing:
-            writing.forgive([one.uri for one in failures if one.uri not in set(here)])
-        return self.add([to_path(uri) for uri in here], retry_failed=True, progress=progress)
+    def failures(self) -> list[Failure]:
+        """Return what could not be read, newest first."""
+        return self._items.read_failures()
 
-    # ---- keeping
+    # ---- searching
+
+    def search(
+        self,
+        picture: Picture | None = None,
+        *,
+        k: int | None = None,
+        text: str | None = None,
+        item: ItemName | None = None,
+        vector: ArrayLike | None = None,
+        mix: Sequence[tuple[Any, float]] | None = None,
+        query: str | None = None,
+        radius: float | None = None,
+        where: Mapping[str, Any] | None = None,
+        diversify: float | None = None,
+        pool: int | None = None,
+        within: AnyCluster | Sequence[AnyCluster] | None = None,
+        exclude: AnyCluster | Sequence[AnyCluster] | None = None,
+        per_cluster: int | None = None,
+        group: bool = False,
+        level: str | None = None,
+        metric: str | None = None,
+        space: str | None = None,
+    ) -> Hits:
+        """Find what looks like this.
+
+        Ask with one of:
+        picture: a path, bytes, a PIL image or a uint8 array (height, width, 3).
+        text: words for what is seen in a picture, where the embedder reads words.
+        item: an item by id or key; it is not among its own hits.
+        vector: an array (dimension,).
+        mix: weighted parts of any kind; negative weights push away:
+            `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
+
+        And/or with:
+        query: words that an item's own text and metadata say. Scores are BM25's; together with one of the above both
+            rankings are fused.
+
+        How many:
+        k: the number of hits (20), best first. If fewer exist, fewer come back.
+        radius: everything with at least this score, however much it is (or the best k of it).
+
+        Which:
+        where: a filter, see `retrieval.filters`.
+        within, exclude: clusters or partitions, by id, by name or as records, one or several.
+        per_cluster: at most this many hits from one cluster of `level` ("fine").
+        diversify: 0 to 1, trades similarity for variety, choosing from the `pool` nearest (4 k, at least 64).
+        group: the hits' `groups` are the k (10) clusters of `level` ("medium") that hold the best hits, best first,
+            each with its best hits (`per_cluster`, 5).
+        metric: another metric than the space's, between the vectors as they were added: "cosine", "ip" (inner product),
+            "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with any P of at least 1. Scores of distances are
+            negated, so that `radius=-3` is everything at most 3 away.
+        space: another space than the current one.
+
+        Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
+        NoTextTower.
+        """
+        parts = QueryParts(picture, text, item, vector, mix)
+        options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool)
+        return self._search.find(parts, options, group=group, space=space)
+
+    def search_many(
+        self,
+        vectors: ArrayLike,
+        *,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        metric: str | None = None,
+        space: str | None = None,
+    ) -> Neighbours:
+        """Return the k nearest items of each of n vectors, as arrays.
+
+        `ids` is int64 (n, k), -1 where fewer exist; `scores` float32 (n, k); `position` the change number that they
+        belong to. `metric`: as for `search`. Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
+        """
+        return self._search.find_many(vectors, k, where, metric, space)
+
+    # ---- clusters
+
+    def clusters(self, level: str = "medium", *, loose: str = "apart", since: int | None = None) -> Clusters:
+        """Return the clusters of a level, the largest first.
+
+        level: one of the tree's ("coarse", "medium", "fine"), which are nested, or the name of a clustering of your own
+            (`make_clustering`).
+        loose: in the tree, fewer than five pictures are not a cluster but loose; "nearest" puts each loose item into
+            the cluster nearest to it.
+        since: a change number; what came after it counts as `new` (default: what came last).
+
+        Clusters follow the catalogue when `add` or `catch_up` bring them up to date; `as_of` says how far they are if
+        another process is writing at the moment. Raises BadQuery.
+        """
+        return self._browser.list_clusters(level, loose, since)
+
+    def cluster(self, cluster: int, *, since: int | None = None) -> Cluster:
+        """Return one cluster by its id. Raises ClusterNotFound, which says what became of it."""
+        return self._browser.read_cluster(cluster, since)
+
+    def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
+        """Return the items that are in no cluster of a level, a hundred a page, each with the cluster nearest to it."""
+        return self._browser.list_loose(level, page)
+
+    def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
+        """Cut the cluster tree anywhere: into about `count` clusters, or at a similarity. Raises BadQuery."""
+        return self._browser.cut(count, threshold)
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """Return the partitions of mini-batch k-means, the largest first; every item is in exactly one."""
+        return self._browser.list_partitions()
+
+    def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
+        """Return what happened to clusters after a change number, such as a report's `change`; oldest first."""
+        return self._browser.list_events(since)
+
+    def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
+        """Return the n items that are least similar to any other, with the reason, the strangest first."""
+        return self._browser.list_outliers(n)
+
+    def rename(self, cluster: int, name: str | None) -> Cluster:
+        """Give a cluster a name, which stays with it whatever becomes of it; None restores the automatic name."""
+        return self._browser.rename(cluster, name)
+
+    def recluster(self) -> Clusters:
+        """Build graph and tree again and choose the levels again; clusters that are still there keep their ids."""
+        self._browser.recluster()
+        return self.clusters()
+
+    # ---- clusterings by name
+
+    def make_clustering(
+        self,
+        name: str,
+        method: str = "kmeans",
+        *,
+        k: int | None = None,
+        threshold: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        sample: int | None = None,
+        once_per_copy: bool = False,
+        without_outliers: float = 0.0,
+        progress: Callable[[int, int, str], object] | None = None,
+    ) -> NamedClustering:
+        """Cluster the current space by a method of your choice, and keep the result under a name beside the tree.
+
+        method: kmeans, hierarchical, density, deep ..., any member of `nearkin.clusterers` that can be kept.
+        k: the number of clusters, for methods that take it.
+        threshold: the distance at which merging stops, for methods that take it.
+        settings: other parameters of the method's class in `indexers.clusterers`.
+        sample: learn from at most this many items, spread so that small groups are among them.
+        once_per_copy: copies (cosine .98) count once.
+        without_outliers: the share of items, those farthest from everything, that are not learned from and stay loose.
+
+        All other items are placed by the fitted model, and so are new items as they come. The name is a level like
+        those of the tree: `clusters(name)`, `search(per_cluster=2, level=name)`; its clusters have ids for `cluster`,
+        `within` and `rename`; exports have a column of that name. A name that exists is fitted again, and its clusters
+        keep their ids where they stay the same.
+
+        Raises BadSetting, BadQuery, UnknownPlugin, MissingPackage, UsageError (too few items, and whatever else the
+        method refuses), WriterBusy.
+        """
+        return self._clusterings.make(
+            name,
+            method,
+            k=k,
+            threshold=threshold,
+            settings=settings,
+            sample=sample,
+            once_per_copy=once_per_copy,
+            without_outliers=without_outliers,
+            progress=progress,
+        )
+
+    def refresh_clustering(
+        self, name: str, *, progress: Callable[[int, int, str], object] | None = None
+    ) -> NamedClustering:
+        """Fit a clustering again to the items of now; clusters that are still there keep their ids and names.
+
+        Raises ClusteringNotFound, and what `make_clustering` raises.
+        """
+        return self._clusterings.refresh(name, progress)
+
+    def clusterings(self) -> tuple[NamedClustering, ...]:
+        """Return all clusterings by name, with their age and how far the collection has drifted from each."""
+        return self._clusterings.list_all()
+
+    def clustering(self, name: str) -> NamedClustering:
+        """Return one clustering. Raises ClusteringNotFound."""
+        return self._clusterings.read(name)
+
+    def drop_clustering(self, name: str) -> None:
+        """Forget a clustering; the tree and the pictures stay. Raises ClusteringNotFound."""
+        self._clusterings.drop(name)
+
+    def evaluate(
+        self,
+        *,
+        labels: str | None = None,
+        methods: Sequence[str | tuple[str, Mapping[str, Any]]] = ("kmeans",),
+        k: int | None = None,
+        spaces: str | Sequence[str] | None = None,
+        draws: int = 3,
+        sample: int = evaluation.SAMPLE,
+        random_state: int = 0,
+        progress: Callable[[int, int, str], object] | None = None,
+    ) -> Evaluation:
+        """Compare clusterings and embedders: the three levels, the partitions and `methods` beside each other.
+
+        labels: a metadata key whose values (texts, numbers, true and false) say what belongs together; agreement and
+            retrieval are measured on the items that have one.
+        methods: clusterers by name, or with parameters: `("kmeans", {"n_init": 10})`.
+        k: the number of clusters for methods that need it (default: as many as labels, else as medium has).
+        spaces: one or several by name (default: the current one). All are judged on the items that lie in all of them.
+        draws: each clustering is made again this many times without a random fifth of the items and compared with the
+            whole one's: its stability. 0 leaves that out.
+        sample: at most this many items, drawn at random, are clustered.
+        progress: called with steps done, steps in all, and the current step.
+
+        Methods run in processes of their own; one that fails is listed with its reason.
+
+        Raises BadQuery (no such key, one label only, k above the items, draws below 0), UnknownPlugin, SpaceNotFound,
+        UsageError (nothing to judge).
+        """
+        from retrieval.evaluation.evaluator import Evaluator
+
+        request = evaluation.EvaluationRequest(
+            labels, evaluation.parse_methods(methods), k, spaces, draws, sample, random_state
+        )
+        return Evaluator(self._catalogue, self._spaces, self._browser).evaluate(request, progress)
+
+    # ---- duplicates
+
+    def duplicates(
+        self,
+        threshold: float = SAME,
+        *,
+        rule: str = "kept",
+        prefer: str | None = None,
+        compare: bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[DuplicateGroup, ...]:
+        """Return groups of duplicates, the largest first, each with the item to keep and why.
+
+        Duplicates are pictures of the same bytes or pixels in another container, or the same picture resized,
+        recompressed, cropped, mirrored, rotated a little, framed, written on. Other views of a scene and other pictures
+        of a burst are not.
+
+        threshold: the lowest score of a proof, 0 to 1.
+        rule: "kept" (each is a verified duplicate of the one to keep), "every pair", or "connected" (chains count).
+        prefer: what to keep first: a format ("heic"), a folder or "oldest".
+        compare: compare new pictures with all others first; with False the answer comes at once from what was compared
+            before. Nothing is compared twice.
+
+        What was decided about two pictures stays decided. Raises BadQuery, WriterBusy, MissingPackage.
+        """
+        return self._duplicates.find(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
+
+    def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
+        """Return the items that a picture is a copy of, the surest first; the picture is not added.
+
+        picture: as for `search`, or an item's id. Raises what `search` raises.
+        """
+        return self._duplicates.find_matches(picture, threshold)
+
+    def overlay(self, a: ItemName, b: ItemName) -> Image:
+        """Return two items' pictures side by side, and the second laid over the first with differences in colour.
+
+        Raises ItemNotFound, UnreadablePicture.
+        """
+        return self._duplicates.overlay(a, b)
+
+    def calibrate(self, pictures: int = 100) -> float:
+        """Measure the similarity of vectors from which on two pictures are worth a proof, and store it for the space.
+
+        Known embedders come with such a figure. Raises UsageError for too few pictures.
+        """
+        return self._duplicates.calibrate(pictures)
+
+    def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
+        """Keep one item of a group: the group is settled. Return the decisions' ids, for `undo`. Nothing is deleted."""
+        return self._decisions.keep(group, keep)
+
+    def not_duplicates(self, a: ItemName, b: ItemName) -> int:
+        """Record that two items are not duplicates, whatever they look like. Return the decision's id, for `undo`."""
+        return self._decisions.decide("not duplicates", a, b)
+
+    def keep_both(self, a: ItemName, b: ItemName) -> int:
+        """Record that two items are duplicates and both are wanted. Return the decision's id, for `undo`."""
+        return self._decisions.decide("keep both", a, b)
+
+    def undo(self, decision: int) -> None:
+        """Take a decision back: the question comes up again. Raises UsageError."""
+        self._decisions.undo(decision)
+
+    def move_duplicates(
+        self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True
+    ) -> tuple[Move, ...]:
+        """Move the files of these groups, all but the kept ones, into a folder; by default only say what would move.
+
+        A manifest in the folder (`manifest.jsonl`) can bring them back: `undo_moves`. Nothing is deleted; links and
+        files that have changed since are left alone. Raises UsageError, WriteFailed.
+        """
+        return self._mover.move(groups, folder, dry_run=dry_run)
+
+    def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
+        """Bring back the files that a manifest names. Raises UsageError, WriteFailed."""
+        return self._mover.undo(manifest)
+
+    # ---- spaces
 
     def spaces(self) -> tuple[SpaceInfo, ...]:
-        """The spaces there are, and how full each is."""
-        with self._catalogue.snapshot() as snapshot:
-            counts = snapshot.vector_counts()
-            return tuple(SpaceInfo.of(one, counts.get(one.id, 0)) for one in snapshot.spaces())
+        """Return the spaces, and how full each is."""
+        return self._spaces.describe()
 
     def use(self, space: str, *, partial: bool = False) -> None:
         """Search that space from now on: one step, in every process that has the collection open.
@@ -328,45 +646,56 @@ class Collection(Copies, Clusterings):
         """Remove a space with its vectors and files. Raises SpaceNotFound, UsageError (the current one)."""
         self._spaces.drop(space)
 
-    def catch_up(self) -> int:
-        """Bring every follower to the newest change, and say which that is."""
-        self._spaces.view()
-        self._spaces.settle(patient=False)
-        return self.change()
-
-    def verify(self, *, repair: bool = False) -> Report:
-        """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived things only)."""
-        views = [self._spaces.view(space.name) for space in self.spaces()]
-        found = audit.verify(self._catalogue, [view.followers for view in views if view], repair=repair)
-        return Report(
-            not found.problems or found.mended, tuple(found.problems), tuple(found.repaired), tuple(found.checked)
-        )
+    # ---- data out, and upkeep
 
     def export(
         self, path: str | PathLike[str], *, where: Mapping[str, Any] | None = None, vectors: bool = False
     ) -> int:
-        """Write items with their clusters to a file: .csv, .jsonl, .parquet (with `vectors`, those of the current space
-        as well), or .npz, of the items that have a vector, always with it. How many items. What has the vectors can
-        be read back with `import_from`."""
+        """Write items with their clusters to a file. Return their number.
+
+        path: .csv, .jsonl, .parquet (with `vectors`, those of the current space as well), or .npz, which holds the
+            items that have a vector, always with it. Files with vectors can be read back with `import_from`.
+        """
         with self._catalogue.snapshot() as snapshot:
-            return transfer.export_items(snapshot, self._space(), Path(path).expanduser(), parse_filter(where), vectors)
+            return exporting.export_items(
+                snapshot, self._current_space(), Path(path).expanduser(), parse_filter(where), vectors
+            )
 
     def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
-        """Items as a pandas.DataFrame: a column for each field, for each metadata key (`metadata.width` where a field
-        has that name), for each level of clusters and each clustering by name (public ids; <NA>: loose). Raises
-        MissingPackage."""
+        """Return items as a pandas.DataFrame.
+
+        One column a field, a metadata key (`metadata.width` where a field has that name), a level of clusters and a
+        clustering by name (public ids; <NA>: loose). Raises MissingPackage.
+        """
         with self._catalogue.snapshot() as snapshot:
-            return transfer.build_frame(snapshot, self._space(), parse_filter(where))
+            return exporting.build_frame(snapshot, self._current_space(), parse_filter(where))
 
-    # ---- inside
+    def catch_up(self) -> int:
+        """Bring every follower to the newest change. Return the number of that change."""
+        self._spaces.view()
+        self._spaces.settle(patient=False)
+        return self.change()
 
-    def _space(self) -> Space | None:
+    def change(self) -> int:
+        """Return the newest change number."""
+        with self._catalogue.snapshot() as snapshot:
+            return snapshot.number
+
+    def info(self) -> Info:
+        """Return what the collection holds."""
+        view = self._spaces.view()
+        repairs = [repair for view in self._spaces.views for repair in view.followers.repairs]
+        reads_words = view is not None and self._spaces.reads_words(view.space)
+        with self._catalogue.snapshot() as snapshot:
+            return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, reads_words)
+
+    def verify(self, *, repair: bool = False) -> Report:
+        """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived files only)."""
+        views = [self._spaces.view(space.name) for space in self.spaces()]
+        result = audit.verify(self._catalogue, [view.followers for view in views if view], repair=repair)
+        ok = not result.problems or result.mended
+        return Report(ok, tuple(result.problems), tuple(result.repaired), tuple(result.checked))
+
+    def _current_space(self) -> Space | None:
         view = self._spaces.current
         return view.space if view else None
-
-    def _since(self, started: float) -> Json:
-        return {"change": self.change(), "seconds": time.perf_counter() - started}
-
-
-def _unwatched(_: Progress) -> None:
-    """Nobody asked for progress."""

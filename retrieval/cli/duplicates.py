@@ -69,7 +69,7 @@ def told(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
 
 
 def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
-    from retrieval.records.duplicates import differs
+    from retrieval.records.duplicates import list_differences
 
     for group in found:
         items = {item.id: item for item in source.get(group.items)}
@@ -79,7 +79,7 @@ def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
             kept = f"  keep ({group.reason})" if one == group.keep else ""
             size = f"{item.width} x {item.height} {item.format}, {item.bytes or 0:,} bytes"
             beside = [pair for pair in group.pairs if {pair.a, pair.b} == {one, group.keep}]
-            done = ", ".join(differs(beside[0], group.keep)) if beside else ""
+            done = ", ".join(list_differences(beside[0], group.keep)) if beside else ""
             for uri in item.uris or (item.key,):
                 say(f"  {one:>7}  {uri}  {size}{kept}" + (f"  ({done})" if done else ""))
         if len(group.path) > 2:

@@ -47,7 +47,7 @@ def made(embedder: str, settings: Json) -> Embedder:
 
 def listed(file: Path) -> list[str]:
     """Paths from a file or standard input."""
-    from retrieval.transfer.sources import split_path_list as split
+    from retrieval.items.sources import split_path_list as split
 
     try:
         return split(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())

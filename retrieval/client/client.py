@@ -13,7 +13,7 @@ import numpy as np
 
 from indexers.errors import UsageError
 from indexers.types import Ids, Json
-from retrieval.answers import NAMES, Name
+from retrieval.checks import ItemName, list_names
 from retrieval.client.http import (
     Connection,
     LazyMembers,
@@ -64,7 +64,7 @@ class Client(Connection):
         *,
         k: int | None = None,
         text: str | None = None,
-        item: Name | None = None,
+        item: ItemName | None = None,
         vector: Any = None,
         mix: Sequence[tuple[Any, float]] | None = None,
         query: str | None = None,
@@ -123,12 +123,16 @@ class Client(Connection):
         return cast(str, self._request("POST", "/v1/uploads", files=files)["upload"])
 
     @overload
-    def get(self, items: Name) -> Item: ...  # type: ignore[overload-overlap]
+    def get(self, items: ItemName) -> Item: ...  # type: ignore[overload-overlap]
     @overload
-    def get(self, items: Iterable[Name]) -> list[Item]: ...
-    def get(self, items: Name | Iterable[Name]) -> Item | list[Item]:
+    def get(self, items: Iterable[ItemName]) -> list[Item]: ...
+    def get(self, items: ItemName | Iterable[ItemName]) -> Item | list[Item]:
         """Return one item by id, key or path, or several in that order. Raises ItemNotFound."""
-        return self._get_item(items) if isinstance(items, NAMES) else [self._get_item(item) for item in items]
+        return (
+            self._get_item(items)
+            if isinstance(items, int | str)
+            else [self._get_item(item) for item in list_names(items)]
+        )
 
     def _get_item(self, name: Any) -> Item:
         if isinstance(name, str):
@@ -179,17 +183,17 @@ class Client(Connection):
         body = {"paths": [str(path) for path in several], "metadata": metadata, "sync": sync}
         return cast(Job, revived(Job, self._post("/v1/jobs/add", body)))
 
-    def update(self, item: Name, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
+    def update(self, item: ItemName, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
         """Merge metadata into an item's (`replace`: replace the item's), and set its text. Raises ItemNotFound."""
         body = {"metadata": metadata, "text": text, "replace": replace}
         return cast(Item, revived(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
 
-    def remove(self, items: Name | Iterable[Name] | None = None, *, where: Where = None) -> int:
+    def remove(self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None) -> int:
         """Remove items by id or key, or all that meet a filter. Return the number removed. Raises ItemNotFound."""
-        names = None if items is None else [items] if isinstance(items, NAMES) else list(items)
+        names = None if items is None else list_names(items)
         return cast(int, self._post("/v1/items/remove", {"items": names, "where": where})["removed"])
 
-    def _find_id(self, item: Name) -> int:
+    def _find_id(self, item: ItemName) -> int:
         return self._get_item(item).id if isinstance(item, str) else int(item)
 
     # ---- clusters
@@ -224,7 +228,7 @@ class Client(Connection):
                 )
             return cast(Page, revived(Page, self._get(f"/v1/clusters/{data['id']}/items", page=page, size=size)))
 
-        return replace(revived(Cluster, data), _members=cast(Ids, LazyMembers(get_page)), _page=get_page)
+        return replace(revived(Cluster, data), _members=cast(Ids, LazyMembers(get_page)), _pager=get_page)
 
     def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
         """Return what happened to clusters after a change number, the oldest first."""
@@ -239,7 +243,7 @@ class Client(Connection):
         return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
 
     def rename(self, cluster: int, name: str | None) -> Cluster:
-        """Name a cluster; None restores its automatic name."""
+        """ItemName a cluster; None restores its automatic name."""
         renamed = self._request("PATCH", f"/v1/clusters/{int(cluster)}", json={"name": name})
         return cast(Cluster, self._build_cluster(renamed))
 
@@ -310,15 +314,15 @@ class Client(Connection):
             groups, cursor = [*groups, *page["groups"]], page["cursor"]
         return to_records(DuplicateGroup, groups)
 
-    def decide(self, group: DuplicateGroup, keep: Name) -> tuple[int, ...]:
+    def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
         """Keep one item of a group, which settles it. Return the decisions' ids, for `undo`."""
         return self._decide("keep", group.items, self._find_id(keep))
 
-    def not_duplicates(self, a: Name, b: Name) -> int:
+    def not_duplicates(self, a: ItemName, b: ItemName) -> int:
         """Note that two items are no duplicates. Return the decision's id, for `undo`."""
         return self._decide("not duplicates", (self._find_id(a), self._find_id(b)))[0]
 
-    def keep_both(self, a: Name, b: Name) -> int:
+    def keep_both(self, a: ItemName, b: ItemName) -> int:
         """Keep two items although they are duplicates. Return the decision's id, for `undo`."""
         return self._decide("keep both", (self._find_id(a), self._find_id(b)))[0]
 

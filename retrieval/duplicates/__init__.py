@@ -1,1 +1,7 @@
-"""Finding, grouping, deciding on and moving duplicates."""
+"""Duplicates: found with proof, grouped, decided on, and moved out of the way.
+
+finder      compares pictures, groups those that are the same, and answers "do we have this already?"
+grouping    which pairs form a group, which item to keep and why
+decisions   what people decide about groups and pairs
+moving      moving the files of duplicates, with a manifest that undoes it
+"""

@@ -1,4 +1,4 @@
-"""Copies, from stored evidence: groups, what to keep and why, and what a person has decided."""
+"""Groups of duplicates from stored pairs: which belong together, which to keep and why."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from retrieval.records.duplicates import DuplicateGroup, Pair
 
 RULES = ("kept", "every pair", "connected")
 LOSSLESS = ("PNG", "TIFF", "BMP", "PSD")
-"""Formats whose bytes are all picture; of the others more bytes mean that less was thrown away."""
+"""Formats without loss; in the other formats more bytes mean that less was thrown away."""
 
 REASONS = (
     "preferred",
     "most pixels",
-    "a format that loses nothing",
+    "a format without loss",
     "most bytes",
     "most metadata",
     "earliest date",
@@ -27,39 +27,41 @@ REASONS = (
     "first path",
     "first hash",
 )
-"""What decides, in the order of `worth`."""
+"""Why an item is kept, in the order of the entries of `rank_to_keep`."""
 
 
-def worth(row: ItemRow, prefer: str | None = None) -> tuple[Any, ...]:
-    """The order of what to keep, best first: what is preferred (a format, a folder, or "oldest"), then more pixels, a
-    format that throws nothing away, more bytes, more metadata, the earlier date, the shorter path; the hash decides
-    what is left, so that the order is always the same."""
-    uri = min(row.uris, key=lambda one: (len(one), one), default="")  # whichever of its places came first
+def rank_to_keep(row: ItemRow, prefer: str | None = None) -> tuple[Any, ...]:
+    """Return the sort key of what to keep, best first.
+
+    What is preferred (a format, a folder, or "oldest"), then more pixels, a format without loss, more bytes, more
+    metadata, the earlier date, the shorter path; the hash decides the rest, so that the order is always the same.
+    """
+    uri = min(row.uris, key=lambda uri: (len(uri), uri), default="")  # whichever of its places came first
     date = row.taken_at or "~"
-    first: Any = 0
+    preference: Any = 0
     if prefer == "oldest":
-        first = date
+        preference = date
     elif prefer:
-        first = not (str(row.format or "").lower() == prefer.lower() or uri.startswith(prefer))
+        preference = not (str(row.format or "").lower() == prefer.lower() or uri.startswith(prefer))
     pixels = (row.width or 0) * (row.height or 0)
-    said = len(row.metadata) + (row.text is not None)
+    facts = len(row.metadata) + (row.text is not None)
     lossless = row.format in LOSSLESS
-    best = -pixels, not lossless, 0 if lossless else -(row.bytes or 0), -said, date, len(uri), uri
-    return first, *best, row.hash or b""
+    best = -pixels, not lossless, 0 if lossless else -(row.bytes or 0), -facts, date, len(uri), uri
+    return preference, *best, row.hash or b""
 
 
-def reason(best: ItemRow, others: Iterable[ItemRow], prefer: str | None = None) -> str:
-    """Why that one is to be kept, in words: the first thing in which it beats all the others."""
-    mine = worth(best, prefer)
-    return REASONS[max((_parting(mine, worth(one, prefer)) for one in others), default=8)]
+def explain_choice(kept: ItemRow, rest: Iterable[ItemRow], prefer: str | None = None) -> str:
+    """Return why an item is kept: the first criterion in which it beats all the rest."""
+    key = rank_to_keep(kept, prefer)
+    return REASONS[max((_find_difference(key, rank_to_keep(row, prefer)) for row in rest), default=8)]
 
 
-def _parting(one: tuple[Any, ...], other: tuple[Any, ...]) -> int:
-    """The first place in which they differ."""
-    return next((place for place, (x, y) in enumerate(zip(one, other, strict=True)) if x != y), 8)
+def _find_difference(first: tuple[Any, ...], second: tuple[Any, ...]) -> int:
+    """Return the first place in which two sort keys differ."""
+    return next((place for place, (x, y) in enumerate(zip(first, second, strict=True)) if x != y), 8)
 
 
-def groups(
+def build_groups(
     pairs: Sequence[PairRow],
     rows: Mapping[int, ItemRow],
     decisions: Sequence[Decision],
@@ -67,96 +69,106 @@ def groups(
     rule: str = "kept",
     prefer: str | None = None,
 ) -> list[DuplicateGroup]:
-    """Group verified copies.
+    """Group verified duplicates, the largest group first.
 
-    "kept": every member is a verified copy of the one that is to be kept, so that nobody loses a picture to a chain of
-    likenesses. "every pair": of each other one, too. "connected": chains count. What a person has decided about two
-    pictures is settled: they are in no group together. The answer depends on contents alone, not on the order of ids.
+    "kept": every member is a verified duplicate of the one to keep, so that nobody loses a picture to a chain of
+    likenesses. "every pair": of each other member, too. "connected": chains count. Two pictures about which a person
+    has decided are in no group together. The groups depend on contents alone, not on the order of ids.
     """
     if rule not in RULES:
         raise BadQuery(f"there is no rule {rule!r}; there are: {', '.join(RULES)}")
-    settled = {frozenset((one.first, one.second)) for one in decisions}
+    decided = {frozenset((decision.first, decision.second)) for decision in decisions}
     links: dict[int, dict[int, PairRow]] = {}
     for pair in pairs:
-        if pair.a in rows and pair.b in rows and frozenset((rows[pair.a].hash, rows[pair.b].hash)) not in settled:
+        if pair.a in rows and pair.b in rows and frozenset((rows[pair.a].hash, rows[pair.b].hash)) not in decided:
             links.setdefault(pair.a, {})[pair.b] = pair
             links.setdefault(pair.b, {})[pair.a] = pair
-    order = sorted(links, key=lambda one: worth(rows[one], prefer))
-    rank = {one: place for place, one in enumerate(order)}
-    taken: set[int] = set()
-    found = []
-    for best in order:
-        if best in taken:
+    order = sorted(links, key=lambda item_id: rank_to_keep(rows[item_id], prefer))
+    rank = {item_id: place for place, item_id in enumerate(order)}
+    grouped: set[int] = set()
+    groups = []
+    for kept in order:
+        if kept in grouped:
             continue
-        members = _members(best, rank, links, taken, rule)
+        members = _find_members(kept, rank, links, grouped, rule)
         if len(members) > 1:
-            taken |= set(members)
-            found.append(_group(members, links, rows, prefer))
-    return sorted(found, key=lambda one: (-len(one.items), one.id))
+            grouped |= set(members)
+            groups.append(_build_group(members, links, rows, prefer))
+    return sorted(groups, key=lambda group: (-len(group.items), group.id))
 
 
-def _members(
-    best: int, rank: Mapping[int, int], links: Mapping[int, Mapping[int, PairRow]], taken: set[int], rule: str
+def _find_members(
+    kept: int, rank: Mapping[int, int], links: Mapping[int, Mapping[int, PairRow]], grouped: set[int], rule: str
 ) -> list[int]:
-    """The one to keep and its copies, in order of worth."""
-    near = sorted((one for one in links[best] if one not in taken), key=rank.__getitem__)
+    """Return the item to keep and its duplicates, best first."""
+    near = sorted((item_id for item_id in links[kept] if item_id not in grouped), key=rank.__getitem__)
     if rule == "kept":
-        return [best, *near]
+        return [kept, *near]
     if rule == "every pair":
-        members = [best]
-        for one in near:
-            if all(other in links[one] for other in members):
-                members.append(one)
+        members = [kept]
+        for item_id in near:
+            if all(member in links[item_id] for member in members):
+                members.append(item_id)
         return members
-    reached, front = {best}, [best]
+    reached, front = {kept}, [kept]
     while front:
-        front = [two for one in front for two in links[one] if two not in reached and two not in taken]
+        next_ids = [linked for item_id in front for linked in links[item_id]]
+        front = [item_id for item_id in next_ids if item_id not in reached and item_id not in grouped]
         reached |= set(front)
     return sorted(reached, key=rank.__getitem__)
 
 
-def _group(
+def _build_group(
     members: list[int], links: Mapping[int, Mapping[int, PairRow]], rows: Mapping[int, ItemRow], prefer: str | None
 ) -> DuplicateGroup:
-    inside = [links[one][two] for place, one in enumerate(members) for two in members[place + 1 :] if two in links[one]]
-    contents = sorted(rows[one].hash or str(one).encode() for one in members)
-    number = int.from_bytes(blake2b(b"".join(contents), digest_size=6).digest(), "big")
-    kind = DUPLICATE_KINDS[max(DUPLICATE_KINDS.index(one.kind) for one in inside)]
-    why = reason(rows[members[0]], [rows[one] for one in members[1:]], prefer)
-    weakest = min(inside, key=lambda one: (one.score, one.a, one.b))
+    inside = [
+        links[first][second]
+        for place, first in enumerate(members)
+        for second in members[place + 1 :]
+        if second in links[first]
+    ]
+    contents = sorted(rows[item_id].hash or str(item_id).encode() for item_id in members)
+    weakest = min(inside, key=lambda pair: (pair.score, pair.a, pair.b))
     complete = len(inside) == len(members) * (len(members) - 1) // 2
     return DuplicateGroup(
-        number,
-        kind,
-        tuple(members),
-        members[0],
-        why,
-        tuple(Pair(*one) for one in inside),
-        weakest.score,
-        (weakest.a, weakest.b),
-        round(1 - weakest.score, 4) if complete else 1.0,
-        () if complete else _path(members, links),
+        id=hash_contents(contents),
+        kind=DUPLICATE_KINDS[max(DUPLICATE_KINDS.index(pair.kind) for pair in inside)],
+        items=tuple(members),
+        keep=members[0],
+        reason=explain_choice(rows[members[0]], [rows[item_id] for item_id in members[1:]], prefer),
+        pairs=tuple(Pair(*pair) for pair in inside),
+        weakest=weakest.score,
+        weakest_pair=(weakest.a, weakest.b),
+        diameter=round(1 - weakest.score, 4) if complete else 1.0,
+        path=() if complete else _find_path(members, links),
     )
 
 
-def _path(members: list[int], links: Mapping[int, Mapping[int, PairRow]]) -> tuple[int, ...]:
-    """The shortest way to the member that is farthest from the first one; of several to the last."""
-    came: dict[int, int] = {members[0]: members[0]}
+def _find_path(members: list[int], links: Mapping[int, Mapping[int, PairRow]]) -> tuple[int, ...]:
+    """Return the shortest path from the first member to the one farthest from it; of several to the last."""
+    came_from: dict[int, int] = {members[0]: members[0]}
     front = [members[0]]
     while front:
-        reached = [two for one in front for two in members if two in links[one] and two not in came]
-        came |= {two: next(one for one in front if two in links[one]) for two in reached}
-        front = list(dict.fromkeys(reached)) or front[:0]
-    path = [list(came)[-1]]
+        reached = [member for item_id in front for member in members if member in links[item_id]]
+        reached = [member for member in dict.fromkeys(reached) if member not in came_from]
+        for member in reached:
+            came_from[member] = next(item_id for item_id in front if member in links[item_id])
+        front = reached
+    path = [list(came_from)[-1]]
     while path[-1] != members[0]:
-        path.append(came[path[-1]])
+        path.append(came_from[path[-1]])
     return tuple(reversed(path))
 
 
-def in_several_places(rows: Iterable[ItemRow]) -> list[DuplicateGroup]:
-    """Items that lie in more than one place: the same bytes each time, which need no proof."""
-    found = []
+def group_repeated_files(rows: Iterable[ItemRow]) -> list[DuplicateGroup]:
+    """Return a group for each item that lies in more than one place: the same bytes, which need no proof."""
+    groups = []
     for row in rows:
-        number = int.from_bytes(blake2b(b"bytes" + (row.hash or b""), digest_size=6).digest(), "big")
-        found.append(DuplicateGroup(number, "same bytes", (row.id,), row.id, "one item in several places", (), 1.0))
-    return sorted(found, key=lambda one: one.id)
+        group_id = hash_contents([b"bytes", row.hash or b""])
+        groups.append(DuplicateGroup(group_id, "same bytes", (row.id,), row.id, "one item in several places", (), 1.0))
+    return sorted(groups, key=lambda group: group.id)
+
+
+def hash_contents(contents: Iterable[bytes]) -> int:
+    """Return the id of a group, from the hashes of its contents."""
+    return int.from_bytes(blake2b(b"".join(contents), digest_size=6).digest(), "big")

@@ -16,7 +16,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, UsageError
 from indexers.types import LEVELS, Ids, Json, Space, Vectors
-from retrieval.clusters.browse import At
+from retrieval.clusters.browse import Moment
 from retrieval.evaluation import metrics, trials
 from retrieval.evaluation.metrics import sample_positions
 from retrieval.evaluation.refits import TreeRefit, make_named_refit, make_partition_refit
@@ -68,20 +68,23 @@ class SpaceData(NamedTuple):
     stored: tuple[StoredClustering, ...]
 
 
-def read_stored_clusterings(at: At) -> Iterator[StoredClustering]:
+def read_stored_clusterings(moment: Moment) -> Iterator[StoredClustering]:
     """Yield the clusterings that a space keeps: the one place where another kind is added."""
-    state, levels = find_cluster_state(at.view, at.snapshot), at.snapshot.clusters.clustering(at.view.space.id)
+    state, levels = (
+        find_cluster_state(moment.view, moment.snapshot),
+        moment.snapshot.clusters.clustering(moment.view.space.id),
+    )
     if state is not None and levels is not None:
-        tree = TreeRefit(at.view.space, levels.levels)
+        tree = TreeRefit(moment.view.space, levels.levels)
         for place, level in enumerate(LEVELS):
             cut = state.assignment(level)
             yield StoredClustering(level, "level", cut.items, _mark_loose(cut.labels), tree.make_level_refit(place))
-    if at.view.partitions is not None:
-        items, labels = at.view.partitions.labels()
+    if moment.view.partitions is not None:
+        items, labels = moment.view.partitions.labels()
         yield StoredClustering("partitions", "partitions", items, labels, make_partition_refit(len(np.unique(labels))))
-    for row in at.snapshot.clusterings.rows(at.view.space.id):
-        members = at.snapshot.clusterings.membership(row.id)
-        labels, refit = _mark_loose(members.cluster_ids[:, 0]), make_named_refit(row, at.view.space)
+    for row in moment.snapshot.clusterings.rows(moment.view.space.id):
+        members = moment.snapshot.clusterings.membership(row.id)
+        labels, refit = _mark_loose(members.cluster_ids[:, 0]), make_named_refit(row, moment.view.space)
         yield StoredClustering(row.name, "by name", members.item_ids, labels, refit)
 
 
@@ -151,12 +154,14 @@ def _tag_type(value: Any) -> tuple[bool, bool, Any]:
     return isinstance(value, str), isinstance(value, bool), value
 
 
-def gather_space_data(at: At, plan: Plan) -> SpaceData:
+def gather_space_data(moment: Moment, plan: Plan) -> SpaceData:
     """Return what is judged of the space, all at its moment."""
-    flat = at.view.flat.index
+    flat = moment.view.flat.index
     has_vector = flat.has(plan.items)
     items = plan.items[has_vector]
-    return SpaceData(at.view.space, items, plan.truth[has_vector], flat.take(items), tuple(read_stored_clusterings(at)))
+    return SpaceData(
+        moment.view.space, items, plan.truth[has_vector], flat.take(items), tuple(read_stored_clusterings(moment))
+    )
 
 
 # ---- judging

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from indexers.errors import NearkinError
 from retrieval.pages.page import page, text
-from retrieval.records.duplicates import DuplicateGroup, Pair, differs
+from retrieval.records.duplicates import DuplicateGroup, Pair, list_differences
 from retrieval.records.items import Item
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _proof(pair: Pair, keep: int) -> str:
     said = [pair.kind, f"score {pair.score:.2f}"]
     said += [f"{pair.evidence['inliers']} points agree"] if pair.evidence.get("inliers") else []
     said += [f"{pair.evidence['overlap']:.0%} in common"] if pair.evidence.get("overlap") else []
-    return f'<p class="quiet">{text(", ".join([*said, *differs(pair, keep)]))}</p>'
+    return f'<p class="quiet">{text(", ".join([*said, *list_differences(pair, keep)]))}</p>'
 
 
 def _told(item: Item) -> str:

@@ -1,52 +1,79 @@
-"""What all records share"""
+"""What all records share: plain dictionaries, sequences of rows, tables, and how they show themselves in a notebook."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, overload
 
 from indexers.errors import MissingPackage
 from indexers.types import Json
+from retrieval.records.notebook import render_fields, render_rows
+
+Row = TypeVar("Row", bound="Record", covariant=True)
 
 
 class Record:
-    """Shared by all records: `to_dict` with JSON values only, nested records too."""
+    """Shared by all records: `to_dict` gives JSON values only, of nested records too."""
 
     __slots__ = ()
 
     def to_dict(self) -> Json:
-        fields = [one.name for one in dataclasses.fields(self) if one.name[0] != "_"]  # type: ignore[arg-type]
-        return {name: _plain(getattr(self, name)) for name in fields}
+        return {name: _to_plain(getattr(self, name)) for name in self._list_fields()}
+
+    def _list_fields(self) -> list[str]:
+        return [field.name for field in dataclasses.fields(self) if field.name[0] != "_"]  # type: ignore[arg-type]
+
+    def _repr_html_(self) -> str:
+        return render_fields(self.to_dict())
 
 
-class Table:
-    """Shared by answers that are sequences of records: as a table."""
+class Listing(Record, Sequence[Row]):
+    """Shared by answers that are sequences of records: length, index, iteration, and a table of the rows."""
 
     __slots__ = ()
 
+    def _rows(self) -> tuple[Row, ...]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows())
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self._rows()[index]
+
     def to_pandas(self) -> Any:
-        """A pandas.DataFrame with a row a record. Raises MissingPackage."""
-        return frame(self)  # type: ignore[arg-type]
+        """Return a pandas.DataFrame with one row a record. Raises MissingPackage."""
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        return render_rows([row.to_dict() for row in self._rows()[:50]], len(self))
 
 
 def frame(records: Iterable[Record]) -> Any:
-    """Records, such as `cluster_events` and `outliers` give, as a pandas.DataFrame. Raises MissingPackage."""
-    return table(one.to_dict() for one in records)
+    """Return records, such as those of `cluster_events`, as a pandas.DataFrame. Raises MissingPackage."""
+    return table(record.to_dict() for record in records)
 
 
 def table(rows: Iterable[Json], columns: Sequence[str] = ()) -> Any:
-    """Dictionaries as a pandas.DataFrame, which has these columns first, whatever they hold. Raises MissingPackage."""
+    """Return dictionaries as a pandas.DataFrame that has these columns first, even if empty. Raises MissingPackage."""
     try:
         import pandas
     except ImportError as error:
         raise MissingPackage("tables need pandas: pip install 'nearkin[pandas]'; `to_dict()` does without") from error
-    found = list(rows)
-    names = dict.fromkeys([*columns, *(name for row in found for name in row)])
-    return pandas.DataFrame(found, columns=list(names))
+    rows = list(rows)
+    names = dict.fromkeys([*columns, *(name for row in rows for name in row)])
+    return pandas.DataFrame(rows, columns=list(names))
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if hasattr(value, "to_dict"):
         return value.to_dict()
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+    return [_to_plain(element) for element in value] if isinstance(value, tuple) else value

@@ -1,46 +1,74 @@
-"""The records about families of pictures."""
+"""The records about clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import overload
 
 import numpy as np
 
+from indexers.errors import UsageError
 from indexers.types import Ids, Json
-from retrieval.records.base import Record, Table
-from retrieval.records.items import Page
+from retrieval.records.base import Listing, Record
+from retrieval.records.items import Item, Page
+from retrieval.records.notebook import render_thumbnails
+from retrieval.records.pictures import PictureSource
+
+Pager = Callable[[Ids, int, int], Page]
+"""Takes items, page and size, and returns that page."""
 
 
-def nobody() -> Ids:
+def no_items() -> Ids:
+    """Return an empty array of item ids."""
     return np.empty(0, np.int64)
 
 
-class Gathering(Record):
-    """Shared by what has items that are fetched when they are asked for."""
+class MemberList(Record):
+    """Shared by clusters and partitions: items that are read when they are asked for."""
 
     __slots__ = ()
+    size: int
+    representatives: tuple[int, ...]
     _members: Ids
-    _page: Callable[[Ids, int, int], Page] | None
+    _pager: Pager | None
+    _pictures: PictureSource | None
 
     def items(self, page: int = 1, size: int = 100) -> Page:
-        """Its items, those nearest to its middle first; `cursor` of the answer is the next page, if there is one."""
-        assert self._page is not None
-        return self._page(self._members, page, size)
+        """Return a page of its items, those nearest to its mean first; `cursor` is the number of the next page."""
+        if self._pager is None:
+            raise UsageError("this cluster was not read from an open collection; read it with `cluster(id)` first")
+        return self._pager(self._members, page, size)
+
+    def walk(self, size: int = 500) -> Iterator[Item]:
+        """Yield all its items, those nearest to its mean first, reading `size` of them at a time."""
+        page: int | None = 1
+        while page is not None:
+            rows = self.items(page, size)
+            yield from rows
+            page = rows.cursor
 
     @property
     def members(self) -> tuple[int, ...]:
         """The ids of all its items, sorted."""
         return tuple(self._members.tolist())
 
+    def _repr_html_(self) -> str:
+        captions = [(item_id, f"item {item_id}") for item_id in self.representatives]
+        return render_thumbnails(self._title(), captions, self._pictures)
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
-class Cluster(Gathering):
-    """A family of pictures. `id`: public, and lasting (None for a cluster of an ad hoc cut that is none of the three
-    levels'). `name`: a person's if `given`, else what its members say. `parent`, `children`: clusters of the coarser
-    and the finer level. `medoid`: the item nearest to all others; `representatives`: it and up to eight more that cover
-    the rest. `tightness`: mean similarity of two members. `new`: how many came lately."""
+class Cluster(MemberList):
+    """A cluster of pictures.
+
+    `id`: public and lasting (None for a cluster of an ad hoc cut that is none of the levels'). `name`: a person's if
+    `given`, else made from what its members say. `parent`, `children`: clusters of the coarser and the finer level.
+    `medoid`: the item nearest to all others; `representatives`: it and up to eight more that cover the rest.
+    `tightness`: the mean similarity of two members. `new`: the number of items that came lately.
+    """
 
     id: int | None
     name: str | None
@@ -54,13 +82,18 @@ class Cluster(Gathering):
     new: int = 0
     given: bool = False
     born: int | None = None
-    """The change at which it came up."""
-    _members: Ids = field(default_factory=nobody, repr=False, compare=False)
-    _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
+    """The change at which it was created."""
+    _members: Ids = field(default_factory=no_items, repr=False, compare=False)
+    _pager: Pager | None = field(default=None, repr=False, compare=False)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+
+    def _title(self) -> str:
+        level = f" of {self.level}" if self.level else ""
+        return f"cluster {self.id if self.id is not None else ''}{level}: {self.name or 'unnamed'}, {self.size} items"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Clusters(Record, Table, Sequence[Cluster]):
+class Clusters(Listing[Cluster]):
     """Clusters, the largest first. `loose`: items in none of them. `as_of`: the change that they follow."""
 
     clusters: tuple[Cluster, ...]
@@ -68,33 +101,30 @@ class Clusters(Record, Table, Sequence[Cluster]):
     loose: int
     as_of: int
 
-    def __len__(self) -> int:
-        return len(self.clusters)
-
-    def __iter__(self) -> Iterator[Cluster]:
-        return iter(self.clusters)
-
-    @overload
-    def __getitem__(self, place: int) -> Cluster: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Cluster, ...]: ...
-    def __getitem__(self, place: int | slice) -> Cluster | tuple[Cluster, ...]:
-        return self.clusters[place]
+    def _rows(self) -> tuple[Cluster, ...]:
+        return self.clusters
 
     def __repr__(self) -> str:
-        largest = "".join(f"\n  {one.size:>7}  {one.name or 'unnamed'} (id {one.id})" for one in self.clusters[:5])
+        largest = "".join(
+            f"\n  {cluster.size:>7}  {cluster.name or 'unnamed'} (id {cluster.id})" for cluster in self.clusters[:5]
+        )
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
         return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}>"
+
+    def _repr_html_(self) -> str:
+        captions = [(cluster.medoid, cluster._title()) for cluster in self.clusters[:24]]
+        title = f"{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}"
+        return render_thumbnails(title, captions, self.clusters[0]._pictures if self.clusters else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Drift(Record):
-    """How far a collection has gone from what a clustering was made of.
+    """How far a collection has drifted from what a clustering was fitted to.
 
-    `new`: the share of its items that came or changed since. `gone`: the share of those of then that are not there any
-    more. `shift`: how differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and now).
-    `strange`: the share of the new items that fit their clusters worse than 19 of 20 did then, so about .05 where
-    nothing has changed; None where nothing is new.
+    `new`: the share of its items that came or changed since. `gone`: the share of the items of then that no longer
+    exist. `shift`: how differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and
+    now). `strange`: the share of the new items that fit their cluster worse than 19 of 20 items did then, so about .05
+    where nothing has changed; None if nothing is new.
     """
 
     new: float
@@ -105,14 +135,14 @@ class Drift(Record):
 
 @dataclass(frozen=True, slots=True)
 class NamedClustering(Record):
-    """A clustering that somebody asked for. `clusters(level=name)` gives its clusters. `made_at`, `change`: when it was
-    made, or made anew; `as_of`: the change that its members follow."""
+    """A clustering by name. `clusters(level=name)` returns its clusters. `made_at`, `change`: when it was fitted last;
+    `as_of`: the change that its members follow."""
 
     name: str
     method: str
     parameters: Json
     choice: Json
-    """How the items that it learned from were chosen; empty: all."""
+    """How the items that it was fitted to were chosen; empty: all items."""
     space: str
     clusters: int
     items: int
@@ -124,23 +154,27 @@ class NamedClustering(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Partition(Gathering):
-    """A cluster of the second clustering, mini-batch k-means: every item is in just one. `id` stays with it as it
-    moves. The rest as of Cluster."""
+class Partition(MemberList):
+    """A cluster of mini-batch k-means: every item is in exactly one. `id` stays with it as it moves. The other fields
+    are those of Cluster."""
 
     id: int
     size: int
     medoid: int
     representatives: tuple[int, ...]
     tightness: float
-    _members: Ids = field(default_factory=nobody, repr=False, compare=False)
-    _page: Callable[[Ids, int, int], Page] | None = field(default=None, repr=False, compare=False)
+    _members: Ids = field(default_factory=no_items, repr=False, compare=False)
+    _pager: Pager | None = field(default=None, repr=False, compare=False)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+
+    def _title(self) -> str:
+        return f"partition {self.id}: {self.size} items"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterEvent(Record):
-    """What happened to a cluster: born, grew, shrank, changed (as many came as went), split, merged, died; or, with
-    cluster None, levels changed. `others`: what it split into, was born from, took in or died into."""
+    """What happened to a cluster: born, grew, shrank, changed (as many items came as went), split, merged, died; or,
+    with `cluster` None, levels changed. `others`: the clusters it split into, was born from, absorbed or merged into."""
 
     change: int
     cluster: int | None
@@ -155,7 +189,7 @@ class ClusterEvent(Record):
 
 @dataclass(frozen=True, slots=True)
 class Loose(Record):
-    """An item that is in no cluster of a level. `nearest`: the cluster whose middle it is most similar to, and how."""
+    """An item that is in no cluster of a level. `nearest`: the cluster whose centroid it is most `similarity` like."""
 
     item: int
     key: str

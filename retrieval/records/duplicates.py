@@ -1,4 +1,4 @@
-"""Pairs and groups of duplicates, and moves of their files"""
+"""Pairs and groups of duplicates, and moves of their files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from indexers.types import Json
 from retrieval.records.base import Record
+from retrieval.records.notebook import render_thumbnails
+from retrieval.records.pictures import PictureSource
 
 
 @dataclass(frozen=True, slots=True)
 class Pair(Record):
-    """Two items that were compared. `score`: how sure it is that they are the same picture, 0 to 1."""
+    """Two items that were compared. `score`: how certain it is that they show the same picture, 0 to 1."""
 
     a: int
     b: int
@@ -19,18 +21,21 @@ class Pair(Record):
     evidence: Json = field(repr=False)
 
 
-def differs(pair: Pair, keep: int) -> list[str]:
-    """What was done to the copy, as seen from the one to keep. (The evidence says it of b, as seen from a.)"""
-    other_way = {"brighter": "darker", "darker": "brighter"} if pair.b == keep else {}
-    return [other_way.get(word, word) for word in pair.evidence.get("differs", ())]
+def list_differences(pair: Pair, keep: int) -> list[str]:
+    """Return what was done to the duplicate, as seen from the one to keep. (The evidence tells it of b, seen from a.)"""
+    opposite = {"brighter": "darker", "darker": "brighter"} if pair.b == keep else {}
+    return [opposite.get(word, word) for word in pair.evidence.get("differs", ())]
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup(Record):
-    """Copies of one picture. `id` depends on their contents alone. `keep`: which to keep, `reason`: why. `pairs`: what
-    is proven between members. `weakest`: the lowest score among them, which `weakest_pair` has. `diameter`: 1 - the
-    lowest score of any two members, 1 if some two were not found to be copies of each other; then `path` leads, from
-    copy to copy, from the one to keep to the member that is farthest from it."""
+    """Duplicates of one picture.
+
+    `id` depends on their contents alone. `keep`: the item to keep, `reason`: why. `pairs`: what is proven between
+    members. `weakest`: the lowest score among them, which `weakest_pair` has. `diameter`: 1 - the lowest score of any
+    two members, 1 if two of them were not proven to be duplicates; then `path` leads, from duplicate to duplicate,
+    from the item to keep to the member that is farthest from it.
+    """
 
     id: int
     kind: str
@@ -42,11 +47,19 @@ class DuplicateGroup(Record):
     weakest_pair: tuple[int, int] | None = None
     diameter: float = 0.0
     path: tuple[int, ...] = ()
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        captions = [
+            (item_id, f"item {item_id}" + (f", keep: {self.reason}" if item_id == self.keep else ""))
+            for item_id in self.items
+        ]
+        return render_thumbnails(f"{len(self.items)} duplicates ({self.kind})", captions, self._pictures)
 
 
 @dataclass(frozen=True, slots=True)
 class Match(Record):
-    """An item that a picture is a copy of."""
+    """An item that a picture is a duplicate of."""
 
     item: int
     key: str
@@ -58,7 +71,7 @@ class Match(Record):
 
 @dataclass(frozen=True, slots=True)
 class Move(Record):
-    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it is left alone."""
+    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it was left alone."""
 
     source: str
     target: str

@@ -1,17 +1,13 @@
-"""The records that answers are made of: frozen, with an honest repr, and `to_dict()` for JSON."""
+"""The records of items."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from indexers.catalogue.snapshot import moment
 from indexers.types import ItemRow, Json
-from retrieval.records.base import Record, frame
-
-if TYPE_CHECKING:
-    pass
+from retrieval.records.base import Listing, Record
 
 FIELDS = (
     "id",
@@ -30,7 +26,7 @@ FIELDS = (
     "metadata",
 )
 VECTOR = "vector"
-"""The last column of Parquet, where asked for."""
+"""The last column of Parquet, with `vectors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +51,20 @@ class Item(Record):
 
     @classmethod
     def of(cls, row: ItemRow) -> Item:
-        """The record of a row."""
-        values = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+        """Return the record of a row of the catalogue."""
+        values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         values["hash"] = row.hash.hex() if row.hash else None
         values["added_at"] = moment(row.added_at)
         return cls(uri=row.uris[0] if row.uris else None, **values)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Record):
-    """Some items in order of id. `cursor`: give it to the next call; None: these were the last."""
+class Page(Listing[Item]):
+    """A page of items. `cursor`: pass it to the next call; None: there are no more."""
 
     items: tuple[Item, ...]
     cursor: int | None
     as_of: int
 
-    def to_pandas(self) -> Any:
-        """A pandas.DataFrame with a row an item. Raises MissingPackage."""
-        return frame(self.items)
+    def _rows(self) -> tuple[Item, ...]:
+        return self.items

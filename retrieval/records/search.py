@@ -1,17 +1,19 @@
-"""The answers of a search"""
+"""The answers of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from indexers.errors import UnreadablePicture
 from indexers.types import Json
-from retrieval.records.base import Record, Table
+from retrieval.records.base import Listing, Record
 from retrieval.records.clusters import Cluster
+from retrieval.records.notebook import render_thumbnails
+from retrieval.records.pictures import PictureSource
 
 if TYPE_CHECKING:
-    pass
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +28,50 @@ class Hit(Record):
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine."""
     text: str | None = None
-    """What was said of it, or its words where it is a text."""
+    """The text of the item, or its words where it is a text."""
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+
+    def image(self, edge: int = 0) -> Image:
+        """Return the picture, upright and RGB; with `edge`, at least that many pixels long. Raises UnreadablePicture."""
+        return self._source().load(self.item, edge)
+
+    def thumbnail(self, edge: int = 160) -> bytes:
+        """Return a WebP of the picture, at most `edge` pixels long. Raises UnreadablePicture."""
+        return self._source().make_thumbnail(self.item, edge)
+
+    def _source(self) -> PictureSource:
+        if self._pictures is None:
+            raise UnreadablePicture("this hit was not read from an open collection, so it has no way to its picture")
+        return self._pictures
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Hits(Record, Table, Sequence[Hit]):
+class Hits(Listing[Hit]):
     """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to.
-    `groups`: where asked for, the clusters that they lie in."""
+    `groups`: with `group=True`, the clusters that the hits lie in."""
 
     hits: tuple[Hit, ...]
     as_of: int
     groups: tuple[Group, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.hits)
-
-    def __iter__(self) -> Iterator[Hit]:
-        return iter(self.hits)
-
-    @overload
-    def __getitem__(self, place: int) -> Hit: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
-    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
-        return self.hits[place]
+    def _rows(self) -> tuple[Hit, ...]:
+        return self.hits
 
     def __repr__(self) -> str:
         best = "".join(f"\n  {hit.score:+.4f}  {hit.item:>7}  {hit.uri or hit.key}" for hit in self.hits[:5])
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
         return f"<{len(self)} hits as of change {self.as_of}{best}{more}>"
 
+    def _repr_html_(self) -> str:
+        shown = self.hits[:20]
+        title = f"{len(self)} hits as of change {self.as_of}" + (", the best 20:" if len(self) > 20 else "")
+        captions = [(hit.item, f"{hit.score:.3f} {hit.uri or hit.key}") for hit in shown]
+        return render_thumbnails(title, captions, shown[0]._pictures if shown else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Group(Record):
-    """A cluster that was found, with its best hits. `cluster` None: hits that are loose."""
+    """A cluster with its best hits. `cluster` is None for hits that are loose."""
 
     cluster: Cluster | None
     hits: tuple[Hit, ...]

@@ -1,9 +1,9 @@
-"""How hits are ranked, fused, diversified and limited per cluster"""
+"""How hits are ranked: fused from two rankings, diversified, and limited per cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,132 +12,137 @@ from indexers.types import Ids, Level, Metric, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.metrics import compute_similarities
 from indexers.vectors.searcher import Searcher
-from retrieval.spaces.cluster_state import ClusterState
+from retrieval.spaces.cluster_state import Assignment, ClusterState
 
 POOL = 5
-"""Times as many hits as wanted are looked at before clusters are gone through one by one."""
+"""Times as many hits as asked for are looked at before clusters are gone through one by one."""
 ROWS = 4096
-"""Members of clusters looked at in one go."""
+"""Members of clusters that are scanned in one go."""
 ENOUGH = 2
-"""Of the clusters that are gone through, times as many as are lacking."""
+"""Clusters that are gone through, as a multiple of the hits that are still lacking."""
 
 SMOOTH = 60
 """The constant of reciprocal rank fusion, as its authors chose it."""
 
-
-def fuse_rankings(ranking: Sequence[tuple[int, float]], beside: Sequence[int]) -> tuple[Ids, Vectors]:
-    """Two rankings as one, by the sum of 1 / (60 + rank): reciprocal rank fusion (Cormack, Clarke, Buettcher, 2009)."""
-    worth: dict[int, float] = {}
-    for order in ([one for one, _ in ranking], beside):
-        for rank, one in enumerate(order, 1):
-            worth[one] = worth.get(one, 0.0) + 1 / (SMOOTH + rank)
-    return to_arrays(sorted(worth.items(), key=lambda pair: (-pair[1], pair[0])))
+Ranking = tuple[Ids, Vectors]
+"""Ids int64 (n,) and scores float32 (n,), best first."""
 
 
-def to_arrays(ranking: Sequence[tuple[int, float]]) -> tuple[Ids, Vectors]:
-    return np.array([one for one, _ in ranking], np.int64), np.array([score for _, score in ranking], np.float32)
+def fuse_rankings(first: Sequence[tuple[int, float]], second: Sequence[int]) -> Ranking:
+    """Fuse two rankings by the sum of 1 / (60 + rank): reciprocal rank fusion (Cormack, Clarke, Buettcher, 2009)."""
+    scores: dict[int, float] = {}
+    for order in ([item_id for item_id, _ in first], second):
+        for rank, item_id in enumerate(order, 1):
+            scores[item_id] = scores.get(item_id, 0.0) + 1 / (SMOOTH + rank)
+    return to_arrays(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def to_arrays(ranking: Sequence[tuple[int, float]]) -> Ranking:
+    """Return (id, score) pairs as two arrays."""
+    ids, scores = [item_id for item_id, _ in ranking], [score for _, score in ranking]
+    return np.array(ids, np.int64), np.array(scores, np.float32)
 
 
 def choose_diverse(
     vectors: Vectors, query: Vectors, count: int, diversity: float, metric: Metric = "cosine"
 ) -> list[int]:
-    """Places of `count` vectors, chosen one by one for nearness to the query and distance from those chosen before:
-    maximal marginal relevance (Carbonell and Goldstein, 1998). `diversity` 0: nearness alone; 1: distance alone.
-    With an inner product it is told by direction too."""
+    """Return the places of `count` vectors, chosen by maximal marginal relevance (Carbonell and Goldstein, 1998).
+
+    Each is chosen for its similarity to the query and its distance from those chosen before. `diversity` 0: similarity
+    alone; 1: distance alone. With an inner product, similarity is that of directions.
+    """
     if not len(vectors):
         return []
-    if metric in ("cosine", "ip"):
+    by_direction = metric in ("cosine", "ip")
+    if by_direction:
         vectors, query = scale_to_unit(vectors), query / np.linalg.norm(query)
 
-    def similar(one: Vectors) -> Vectors:
-        return (
-            vectors @ one
-            if metric in ("cosine", "ip")
-            else compute_similarities(one, vectors, metric).astype(np.float32)
-        )
+    def compare(vector: Vectors) -> Vectors:
+        return vectors @ vector if by_direction else compute_similarities(vector, vectors, metric).astype(np.float32)
 
-    nearness = similar(query)
-    closest = np.full(len(vectors), -np.inf, np.float32)  # similarity to the nearest one chosen
+    relevance = compare(query)
+    redundancy = np.full(len(vectors), -np.inf, np.float32)  # similarity to the most similar one chosen
     chosen: list[int] = []
     left = np.ones(len(vectors), bool)
     for _ in range(min(count, len(vectors))):
-        worth = nearness if not chosen else (1 - diversity) * nearness - diversity * closest
-        best = int(np.argmax(np.where(left, worth, -np.inf)))
+        gain = relevance if not chosen else (1 - diversity) * relevance - diversity * redundancy
+        best = int(np.argmax(np.where(left, gain, -np.inf)))
         chosen.append(best)
         left[best] = False
-        closest = np.maximum(closest, similar(vectors[best]))
+        redundancy = np.maximum(redundancy, compare(vectors[best]))
     return chosen
 
 
 class NearestQuery(NamedTuple):
-    """What is looked for, float32 (1, dimension), in which metric, and where. `items` are asked about: none answers."""
+    """A prepared query, float32 (1, dimension). `query_items` are excluded from the hits."""
 
     searcher: Searcher
     vector: Vectors
     metric: Metric
     allowed: Allowed | None
-    items: Ids
+    query_items: Ids
 
 
-def limit_per_cluster(
-    there: ClusterState, asked: NearestQuery, count: int, most: int, level: Level
-) -> tuple[Ids, Vectors]:
-    """The best `count` hits of which no cluster has more than `most`; loose items count as clusters of their own.
+def limit_per_cluster(state: ClusterState, query: NearestQuery, count: int, per_cluster: int, level: Level) -> Ranking:
+    """Return the best `count` hits of which no cluster has more than `per_cluster`; each loose item counts by itself.
 
-    First the nearest ones; if they lie in too few clusters, the best of the clusters whose middles are nearest.
+    The nearest items first; if they lie in too few clusters, the best of the clusters whose centroids are nearest.
     """
-    flat, grouping, vector = asked.searcher.flat, there.assignment(level), asked.vector
+    flat, assignment, vector = query.searcher.flat, state.assignment(level), query.vector
     pool = min(max(POOL * count, 100), max(1, len(flat)))
-    nearest = asked.searcher.search(vector, pool, asked.allowed, asked.metric)
-    ids, scores = _exclude_items(nearest.ids[0], nearest.scores[0], asked.items)
-    taken = _find_first_per_label(grouping.find_labels(ids), most)
-    complete = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0) or len(ids) + len(asked.items) >= len(flat)
-    if len(taken) >= count or complete:
-        return ids[taken[:count]], scores[taken[:count]]
-    best = ids[taken], scores[taken]
-    names, middles = there.find_centroids(level, flat)
-    order = np.argsort(-(middles @ (vector[0] / max(float(np.linalg.norm(vector[0])), 1e-12))), kind="stable")
-    full = {int(one) for one in grouping.find_labels(best[0]) if one}
-    lacking, place = ENOUGH * (count - len(taken)), 0
+    nearest = query.searcher.search(vector, pool, query.allowed, query.metric)
+    ids, scores = _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
+    places = _find_first_per_label(assignment.find_labels(ids), per_cluster)
+    exhausted = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0)
+    exhausted |= len(ids) + len(query.query_items) >= len(flat)
+    if len(places) >= count or exhausted:
+        return ids[places[:count]], scores[places[:count]]
+    best = ids[places], scores[places]
+    cluster_ids, centroids = state.find_centroids(level, flat)
+    order = np.argsort(-(centroids @ (vector[0] / max(float(np.linalg.norm(vector[0])), 1e-12))), kind="stable")
+    full = {int(label) for label in assignment.find_labels(best[0]) if label}
+    lacking, place = ENOUGH * (count - len(places)), 0
     while place < len(order) and (lacking > 0 or len(best[0]) < count):
-        some: list[Ids] = []
-        while place < len(order) and lacking > -ENOUGH and sum(map(len, some)) < ROWS:
-            some.append(grouping.members(int(names[order[place]])))
-            lacking -= int(names[order[place]]) not in full
+        members: list[Ids] = []
+        while place < len(order) and lacking > -ENOUGH and sum(map(len, members)) < ROWS:
+            cluster_id = int(cluster_ids[order[place]])
+            members.append(assignment.members(cluster_id))
+            lacking -= cluster_id not in full
             place += 1
-        best = _merge(best, _scan(asked, np.sort(np.concatenate(some))), grouping, most)
+        best = _merge(best, _scan(query, np.sort(np.concatenate(members))), assignment, per_cluster)
         lacking = max(lacking, count - len(best[0]))
-    if len(best[0]) < count:  # what is loose, and far
-        best = _merge(best, _scan(asked, grouping.members(0)), grouping, most)
+    if len(best[0]) < count:  # loose items that are far
+        best = _merge(best, _scan(query, assignment.members(0)), assignment, per_cluster)
     return best[0][:count], best[1][:count]
 
 
-def _scan(asked: NearestQuery, items: Ids) -> tuple[Ids, Vectors]:
-    flat = asked.searcher.flat
+def _scan(query: NearestQuery, items: Ids) -> Ranking:
+    """Return the allowed ones among these items, ranked exactly."""
+    flat = query.searcher.flat
     items = items[flat.has(items)]
-    if asked.allowed is not None:
-        items = items[asked.allowed.has(items)]
+    if query.allowed is not None:
+        items = items[query.allowed.has(items)]
     if not len(items):
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    found = flat.search(asked.vector, len(items), items, metric=asked.metric)
-    return _exclude_items(found.ids[0], found.scores[0], asked.items)
+    nearest = flat.search(query.vector, len(items), items, metric=query.metric)
+    return _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
 
 
-def _exclude_items(ids: Ids, scores: Vectors, asked: Ids) -> tuple[Ids, Vectors]:
-    keep = (ids >= 0) & ~np.isin(ids, asked)
+def _exclude_items(ids: Ids, scores: Vectors, excluded: Ids) -> Ranking:
+    keep = (ids >= 0) & ~np.isin(ids, excluded)
     return ids[keep], scores[keep]
 
 
-def _merge(best: tuple[Ids, Vectors], more: tuple[Ids, Vectors], grouping: Any, most: int) -> tuple[Ids, Vectors]:
-    ids, first = np.unique(np.concatenate([best[0], more[0]]), return_index=True)
-    scores = np.concatenate([best[1], more[1]])[first]
+def _merge(first: Ranking, second: Ranking, assignment: Assignment, per_cluster: int) -> Ranking:
+    ids, places = np.unique(np.concatenate([first[0], second[0]]), return_index=True)
+    scores = np.concatenate([first[1], second[1]])[places]
     order = np.lexsort((ids, -scores))
-    taken = _find_first_per_label(grouping.of(ids[order]), most)
-    return ids[order][taken], scores[order][taken]
+    kept = _find_first_per_label(assignment.find_labels(ids[order]), per_cluster)
+    return ids[order][kept], scores[order][kept]
 
 
 def _find_first_per_label(labels: Ids, most: int) -> Ids:
-    """Places, in order, of which no label but 0 has more than `most`."""
+    """Return places, in order, such that no label but 0 has more than `most`."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     rank = np.empty(len(labels), np.int64)

@@ -1,43 +1,64 @@
-"""Searching: from a question to hits.
+"""From a query to its hits.
 
-A question becomes one vector (`Question`), a restriction becomes a set of vectors that may answer (`View.allowed`), and
-the nearest of them become hits. All of it happens within one moment of the catalogue.
+A query becomes one vector (`Query`), a restriction becomes the set of vectors that may answer (`View.allowed`), and the
+nearest of them become hits. All of it happens within one moment of the catalogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.full_text import terms
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import BadQuery, SpaceNotFound
+from indexers.errors import BadQuery, BadVector, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import prepare_vectors
-from retrieval.checks import check_whole, is_number
+from indexers.vectors.metrics import parse_metric
+from retrieval.checks import ItemName, check_whole, is_number
+from retrieval.clusters.browser import ClusterBrowser
 from retrieval.filters import parse_filter
+from retrieval.items.pictures import PictureLoader
 from retrieval.records.search import Hit, Hits
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
-from retrieval.spaces import scope as restrict
+from retrieval.spaces import scope
+from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import View, check_level, find_cluster_state
 
+T = TypeVar("T")
 POOL = 100
-"""Of each ranking, so many are fused."""
+"""The number of hits of each ranking that are fused."""
 GROUPS = 10
-"""Clusters shown where hits are grouped."""
+"""Clusters shown where hits are grouped, unless `k` says otherwise."""
 
 
 class SpaceSwitched(Exception):
-    """Another space is searched from now on: the question has to be asked anew there. Callers never see it."""
+    """Another space has become the current one: the query has to be embedded again for it. Callers never see this."""
+
+
+class QueryParts(NamedTuple):
+    """What a caller asks with: one of these, see Collection.search."""
+
+    picture: Any = None
+    text: str | None = None
+    item: ItemName | None = None
+    vector: ArrayLike | None = None
+    mix: Sequence[tuple[Any, float]] | None = None
+
+    def count_given(self) -> int:
+        """Return the number of parts that are given."""
+        return sum(part is not None for part in self)
 
 
 class Options(NamedTuple):
-    """How to search: see Collection.search."""
+    """How to search, see Collection.search."""
 
     k: int | None = None
     radius: float | None = None
@@ -47,96 +68,91 @@ class Options(NamedTuple):
     within: Any = None
     exclude: Any = None
     per_cluster: int | None = None
-    level: str = "fine"
-    metric: Metric | None = None
+    level: str | None = None
+    metric: str | None = None
     pool: int | None = None
 
 
-def grouping(how: Options, level: str | None) -> Options:
-    """So many hits that the wanted number of clusters comes together, with some of each."""
-    _count(how.k, None)
-    few = how.per_cluster or (None if how.words is not None or how.radius is not None else 5)
-    if how.diversify is not None:
-        raise BadQuery("group=True does not go with diversify=; clusters are variety")
-    count = how.k or GROUPS
-    return how._replace(k=count * (few or 10), per_cluster=few, level=level or "medium")
+class Search:
+    """Answers the searches of a collection."""
+
+    def __init__(self, catalogue: Catalogue, spaces: Spaces, browser: ClusterBrowser, pictures: PictureLoader) -> None:
+        self._catalogue, self._spaces, self._browser, self._pictures = catalogue, spaces, browser, pictures
+
+    def find(self, parts: QueryParts, options: Options, *, group: bool, space: str | None) -> Hits:
+        """Return the hits of a query, best first, with `group` in the clusters that they lie in."""
+        if options.metric is not None:
+            options = options._replace(metric=parse_metric(options.metric, BadQuery))
+        count = options.k or GROUPS
+        options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
+
+        def find_in(view: View) -> Hits:
+            words_alone = options.words is not None and not parts.count_given()
+            query = None if words_alone else Query(view, **parts._asdict(), metric=options.metric)
+            return find(view, query, options, follow=space is None, pictures=self._pictures)
+
+        hits = self._run_in_space(space, find_in)
+        if hits is None:
+            return self._find_nothing(parts, options)
+        return replace(hits, groups=self._browser.group(hits, str(options.level), space)[:count]) if group else hits
+
+    def find_many(
+        self, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None, metric: str | None, space: str | None
+    ) -> Neighbours:
+        """Return the k nearest items of each of many vectors, as arrays. Raises BadQuery, BadVector, BadFilter."""
+        chosen = None if metric is None else parse_metric(metric, BadQuery)
+        neighbours = self._run_in_space(space, lambda view: find_many(view, vectors, k, where, chosen, space is None))
+        if neighbours is None:
+            raise BadQuery("the collection is empty; add pictures or vectors first")
+        return neighbours
+
+    def _run_in_space(self, space: str | None, job: Callable[[View], T]) -> T | None:
+        """Return the job's result in the current space, whichever that is by then; None if there is no space yet."""
+        while True:
+            view = self._spaces.view(space) if space is not None else self._spaces.current
+            try:
+                return job(view) if view else None
+            except SpaceSwitched:
+                self._spaces.view()
+            except BadVector:  # of the dimension of a space that another process has switched to?
+                if space is not None or self._spaces.view() is view:
+                    raise
+
+    def _find_nothing(self, parts: QueryParts, options: Options) -> Hits:
+        """Return no hits, of a collection that is empty, once the query has been checked."""
+        check_options(options)
+        check_level(options.level)
+        if options.words is None and parts.count_given() != 1:
+            raise BadQuery("search takes one of a picture, text=, item=, vector=, mix= and query=")
+        with self._catalogue.snapshot() as snapshot:
+            return Hits((), snapshot.number)
 
 
-def find(view: View, question: Query | None, options: Options, *, follow: bool = True) -> Hits:
-    """The k nearest, or everything at least as similar as `radius`. Items that are asked about don't answer. `words`:
-    items that say these; with a question as well, both rankings are fused.
+def widen_for_groups(options: Options) -> Options:
+    """Return options that find enough hits for `k` clusters with some of each. Raises BadQuery."""
+    check_count(options.k)
+    if options.diversify is not None:
+        raise BadQuery("group=True does not go with diversify=; groups are diverse already")
+    by_vector = options.words is None and options.radius is None
+    per_cluster = options.per_cluster or (5 if by_vector else None)
+    count = (options.k or GROUPS) * (per_cluster or 10)
+    return options._replace(k=count, per_cluster=per_cluster, level=options.level or "medium")
 
-    `follow`: the current space is meant, whichever it is at that moment (SpaceSwitched if it is no longer this one).
+
+def find(
+    view: View, query: Query | None, options: Options, *, follow: bool = True, pictures: PictureLoader | None = None
+) -> Hits:
+    """Return the k nearest items, or all that are at least as similar as `radius`. Items of the query are left out.
+
+    `options.words`: items whose text or metadata say them; together with a query, both rankings are fused. `follow`:
+    the current space is meant, whichever that is now; raises SpaceSwitched if it is no longer this one. `pictures`:
+    where the hits load their pictures from.
     """
-    check(options)
+    check_options(options)
     with view.followers.current_snapshot() as snapshot:
-        meant(view, snapshot, follow)
+        check_space(view, snapshot, follow)
         check_level(options.level, snapshot)
-        return hits(view, snapshot, *_found(view, question, snapshot, options))
-
-
-def _found(view: View, question: Query | None, snapshot: Snapshot, how: Options) -> tuple[Ids, Vectors]:
-    within, exclude = restrict.check_clusters(how.within, "within"), restrict.check_clusters(how.exclude, "exclude")
-    count = _count(how.k, 20 if how.radius is None else None)
-    if how.words is None:
-        assert question is not None
-        return _nearest(view, question, snapshot, count, how, view.allowed(how.where, snapshot, within, exclude))
-    assert count is not None
-    if question is None and how.metric is not None:
-        raise BadQuery(f"metric= is about vectors, words alone have none; got metric={how.metric!r} beside query=")
-    pool = max(count, POOL)
-    ranking = snapshot.find_words(how.words, pool, parse_filter(how.where))
-    allowed = view.allowed(how.where, snapshot, within, exclude)
-    if allowed is not None and (within or exclude):
-        ranking = [pair for pair in ranking if pair[0] in allowed]
-    if question is None:
-        ids, scores = to_arrays(ranking)
-    else:
-        beside = _nearest(view, question, snapshot, pool, Options(metric=how.metric), allowed)[0]
-        ids, scores = fuse_rankings(ranking, beside.tolist())
-    return ids[:count], scores[:count]
-
-
-def _nearest(
-    view: View, question: Query, snapshot: Snapshot, count: int | None, how: Options, allowed: Allowed | None
-) -> tuple[Ids, Vectors]:
-    metric = how.metric or view.space.metric
-    vector = prepare_vectors(question.to_vector(snapshot), view.space.dimension, metric)
-    asked, diversify = question.find_items(snapshot), how.diversify
-    there = find_cluster_state(view, snapshot, how.level) if how.per_cluster is not None else None
-    if there is not None:
-        assert count is not None
-        what = NearestQuery(view.searcher, vector, metric, allowed, np.array(asked, np.int64))
-        return limit_per_cluster(there, what, count, how.per_cluster or 1, how.level)
-    if how.radius is not None:
-        ids, scores = view.searcher.search_radius(vector, how.radius, allowed, metric)
-    else:
-        assert count is not None
-        pool = (count if diversify is None else how.pool or max(4 * count, 64)) + len(asked)
-        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric)
-        ids, scores = nearest.ids[0], nearest.scores[0]
-    keep = (ids >= 0) & ~np.isin(ids, asked) if asked else ids >= 0
-    ids, scores = ids[keep], scores[keep]
-    if diversify is not None:
-        order = choose_diverse(
-            view.searcher.flat.take_for_metric(ids, metric), vector[0], count or len(ids), diversify, metric
-        )
-        ids, scores = ids[order], scores[order]
-    return ids[:count], scores[:count]
-
-
-def hits(view: View, snapshot: Snapshot, ids: Ids, scores: Vectors) -> Hits:
-    """Ids and scores with what the catalogue says of them."""
-    numbers = ids.tolist()
-    rows = snapshot.hits(numbers, view.space.id)
-    found = zip(numbers, scores.tolist(), strict=True)
-    return Hits(
-        tuple(
-            Hit(one, (row := rows[one]).key, score, row.uri, row.metadata, row.clusters, row.text)
-            for one, score in found
-        ),
-        snapshot.number,
-    )
+        return build_hits(view, snapshot, *_rank(view, query, snapshot, options), pictures)
 
 
 def find_many(
@@ -147,47 +163,114 @@ def find_many(
     metric: Metric | None = None,
     follow: bool = True,
 ) -> Neighbours:
-    """The k nearest of each of many vectors, as arrays."""
-    count, metric = _count(k, 10), metric or view.space.metric
+    """Return the k nearest items of each of many vectors, as arrays."""
+    count, metric = check_count(k) or 10, metric or view.space.metric
     queries = prepare_vectors(vectors, view.space.dimension, metric)
     with view.followers.current_snapshot() as snapshot:
-        meant(view, snapshot, follow)
-        return view.searcher.search(queries, count or 10, view.allowed(where, snapshot), metric)
+        check_space(view, snapshot, follow)
+        return view.searcher.search(queries, count, view.allowed(where, snapshot), metric)
 
 
-def meant(view: View, snapshot: Snapshot, follow: bool) -> None:
+def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options) -> tuple[Ids, Vectors]:
+    """Return ids and scores of the hits, best first."""
+    within, exclude = scope.check_clusters(options.within, "within"), scope.check_clusters(options.exclude, "exclude")
+    count = check_count(options.k) or (20 if options.radius is None else None)
+    if options.words is None:
+        assert query is not None
+        return _rank_nearest(
+            view, query, snapshot, count, options, view.allowed(options.where, snapshot, within, exclude)
+        )
+    assert count is not None
+    if query is None and options.metric is not None:
+        raise BadQuery(f"metric= is about vectors, and query= alone has none; got metric={options.metric!r}")
+    pool = max(count, POOL)
+    ranking = snapshot.find_words(options.words, pool, parse_filter(options.where))
+    allowed = view.allowed(options.where, snapshot, within, exclude)
+    if allowed is not None and (within or exclude):
+        ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]
+    if query is None:
+        ids, scores = to_arrays(ranking)
+    else:
+        nearest = _rank_nearest(view, query, snapshot, pool, Options(metric=options.metric), allowed)[0]
+        ids, scores = fuse_rankings(ranking, nearest.tolist())
+    return ids[:count], scores[:count]
+
+
+def _rank_nearest(
+    view: View, query: Query, snapshot: Snapshot, count: int | None, options: Options, allowed: Allowed | None
+) -> tuple[Ids, Vectors]:
+    metric = options.metric or view.space.metric
+    vector = prepare_vectors(query.to_vector(snapshot), view.space.dimension, metric)
+    query_items, diversity = query.find_items(snapshot), options.diversify
+    if options.per_cluster is not None:
+        state = find_cluster_state(view, snapshot, options.level or "fine")
+        if state is not None:
+            assert count is not None
+            nearest_query = NearestQuery(view.searcher, vector, metric, allowed, np.array(query_items, np.int64))
+            return limit_per_cluster(state, nearest_query, count, options.per_cluster, options.level or "fine")
+    if options.radius is not None:
+        ids, scores = view.searcher.search_radius(vector, options.radius, allowed, metric)
+    else:
+        assert count is not None
+        pool = (count if diversity is None else options.pool or max(4 * count, 64)) + len(query_items)
+        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric)
+        ids, scores = nearest.ids[0], nearest.scores[0]
+    keep = (ids >= 0) & ~np.isin(ids, query_items) if query_items else ids >= 0
+    ids, scores = ids[keep], scores[keep]
+    if diversity is not None:
+        vectors = view.searcher.flat.take_for_metric(ids, metric)
+        order = choose_diverse(vectors, vector[0], count or len(ids), diversity, metric)
+        ids, scores = ids[order], scores[order]
+    return ids[:count], scores[:count]
+
+
+def build_hits(
+    view: View, snapshot: Snapshot, ids: Ids, scores: Vectors, pictures: PictureLoader | None = None
+) -> Hits:
+    """Return hits with what the catalogue says about their items."""
+    rows = snapshot.hits(ids.tolist(), view.space.id)
+    hits = []
+    for item_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
+        row = rows[item_id]
+        hits.append(Hit(item_id, row.key, score, row.uri, row.metadata, row.clusters, row.text, pictures))
+    return Hits(tuple(hits), snapshot.number)
+
+
+def check_space(view: View, snapshot: Snapshot, follow: bool) -> None:
+    """Raise SpaceSwitched or SpaceNotFound if the view's space is no longer the one that is meant."""
     if follow and snapshot.space != view.space.id:
         raise SpaceSwitched
     if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
         raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
 
 
-def _count(k: Any, default: int | None) -> int | None:
-    return default if k is None else check_whole(k, "k is the number of hits wanted,")
+def check_count(k: Any) -> int | None:
+    """Return k as an int, or None. Raises BadQuery."""
+    return None if k is None else check_whole(k, "k is the number of hits,")
 
 
-def check(how: Options) -> None:
-    """Raises BadQuery, BadFilter."""
-    k, radius, diversify, words = how.k, how.radius, how.diversify, how.words
+def check_options(options: Options) -> None:
+    """Raise BadQuery or BadFilter for options that make no sense."""
+    radius, diversity, words = options.radius, options.diversify, options.words
     if words is not None:
         if not isinstance(words, str):
             raise BadQuery(f"query is words to look for; got {words!r}")
         terms(words)
-        if radius is not None or diversify is not None or how.per_cluster is not None:
+        if radius is not None or diversity is not None or options.per_cluster is not None:
             raise BadQuery("query= does not go with radius=, diversify=, per_cluster=, which are about vectors alone")
-    _count(k, None)
-    parse_filter(how.where)
+    check_count(options.k)
+    parse_filter(options.where)
     if radius is not None and not is_number(radius):
-        raise BadQuery(f"radius is the least score wanted, a number; got {radius!r}")
-    if diversify is not None and not (is_number(diversify) and 0 <= diversify <= 1):
-        raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversify!r}")
-    if how.pool is not None:
-        check_whole(how.pool, "pool is how many of the nearest diversify= chooses from,")
-        if diversify is None:
+        raise BadQuery(f"radius is the lowest score of a hit, a number; got {radius!r}")
+    if diversity is not None and not (is_number(diversity) and 0 <= diversity <= 1):
+        raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversity!r}")
+    if options.pool is not None:
+        check_whole(options.pool, "pool is how many of the nearest diversify= chooses from,")
+        if diversity is None:
             raise BadQuery("pool= is how many of the nearest diversify= chooses from; it does not go without it")
-    if how.per_cluster is not None:
-        check_whole(how.per_cluster, "per_cluster is how many hits one cluster may have,")
-        if radius is not None or diversify is not None:
+    if options.per_cluster is not None:
+        check_whole(options.per_cluster, "per_cluster is how many hits one cluster may have,")
+        if radius is not None or diversity is not None:
             raise BadQuery("per_cluster= does not go with radius= and diversify=")
-    restrict.check_clusters(how.within, "within")
-    restrict.check_clusters(how.exclude, "exclude")
+    scope.check_clusters(options.within, "within")
+    scope.check_clusters(options.exclude, "exclude")

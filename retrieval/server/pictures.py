@@ -27,7 +27,7 @@ from indexers.pictures.isolation import DecoderPool
 from indexers.pictures.scan import to_path
 from indexers.types import Limits
 from retrieval import Collection, Item
-from retrieval.transfer.sources import read_content
+from retrieval.items.sources import read_content
 
 THUMBNAIL_EDGES = (160, 320, 640)
 """Sizes of thumbnails, in pixels of the longer edge."""

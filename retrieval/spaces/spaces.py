@@ -26,11 +26,12 @@ from indexers.naming.namer import Names
 from indexers.naming.vocabulary import vocabulary
 from indexers.pictures.isolation import DecoderPool
 from indexers.pipeline import Run
-from indexers.types import Metric, Space, Vectors
+from indexers.types import Limits, Metric, Space, Vectors
 from indexers.vectors.base import VectorIndex, check_vectors
 from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import PRODUCT_METRICS, parse_metric
 from retrieval.config import Config
+from retrieval.records.reports import SpaceInfo
 from retrieval.spaces.view import View
 
 DEFAULT = "lite0"
@@ -117,6 +118,22 @@ class Spaces:
     def views(self) -> list[View]:
         """The views in use."""
         return list(self._views.values())
+
+    @property
+    def limits(self) -> Limits:
+        """What a picture may measure at most."""
+        return self._config.limits
+
+    @property
+    def web(self) -> bool:
+        """Whether pictures may be fetched from the web."""
+        return bool(self._config.web)
+
+    def describe(self) -> tuple[SpaceInfo, ...]:
+        """Return the spaces, and how full each is."""
+        with self._catalogue.snapshot() as snapshot:
+            counts = snapshot.vector_counts()
+            return tuple(SpaceInfo.of(space, counts.get(space.id, 0)) for space in snapshot.spaces())
 
     def _use_view(self, space: Space) -> View:
         if space.id not in self._views:

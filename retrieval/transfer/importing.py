@@ -22,8 +22,8 @@ from indexers.catalogue.transaction import Transaction
 from indexers.errors import UsageError
 from indexers.pipeline import Progress
 from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredArrival
+from retrieval.items import sources
 from retrieval.spaces.view import View
-from retrieval.transfer import sources
 from retrieval.transfer.exporting import MARK, PART, import_pyarrow
 
 URI, TEXT = ("uri", "image_path"), ("text", "caption")

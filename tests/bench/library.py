@@ -16,7 +16,7 @@ from indexers.matching.verification import verify
 from indexers.pictures import images
 from indexers.types import Arrival, PictureFacts
 from retrieval import Collection
-from retrieval.duplicates.grouping import groups
+from retrieval.duplicates.grouping import build_groups
 from tests.bench.adding import samples
 from tests.bench.harness import Bench
 
@@ -78,7 +78,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
 
     view = collection._spaces.view()
     assert view
-    follow = collection._follow(view)
+    follow = collection._duplicates.follow(view)
     follow.near = 0.97
     with patch.object(EvidenceCollector, "_verify_pairs", stored):
         start = time.perf_counter()
@@ -100,7 +100,7 @@ def grouped(bench: Bench, collection: Collection) -> None:
         with collection._catalogue.snapshot() as snapshot:
             pairs = snapshot.duplicates.pairs(threshold, DUPLICATE_KINDS)
             rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
-            groups(pairs, rows, snapshot.duplicates.decisions())
+            build_groups(pairs, rows, snapshot.duplicates.decisions())
         return time.perf_counter() - start
 
     bench.add("groups from stored evidence", answer(0.5), "s", "at most 5 s", limit=5)
@@ -120,7 +120,7 @@ def one_more(bench: Bench, collection: Collection) -> None:
     image, times = pictures[0], []
     view = collection._spaces.view()
     assert view
-    follow, vector = collection._follow(view), view.flat.index.prepare(bench.queries[:1])
+    follow, vector = collection._duplicates.follow(view), view.flat.index.prepare(bench.queries[:1])
     for _ in range(9):
         start = time.perf_counter()
         found = hashes.perceptual(image)
@@ -144,7 +144,7 @@ def followed(bench: Bench, collection: Collection) -> None:
     """The whole way: an item that has come, with its picture on disk, compared with all others."""
     view, times = collection._spaces.view(), []
     assert view
-    follow = collection._follow(view)
+    follow = collection._duplicates.follow(view)
     follow.near = 0.97
     follow.advance()
     for number, picture in enumerate(samples()[:7]):

@@ -150,7 +150,7 @@ def test_a_new_family_is_born_and_one_that_goes_dies(families: Collection) -> No
     events = {(event.cluster, event.what) for event in families.cluster_events(before) if event.level == "medium"}
     assert (of(families, "new-0"), "born") in events
     assert (gone, "died") in events
-    with pytest.raises(ClusterNotFound, match=rf"the cluster {gone} is no more since change \d+"):
+    with pytest.raises(ClusterNotFound, match=rf"the cluster {gone} was removed at change \d+"):
         families.cluster(gone)
 
 
@@ -181,7 +181,7 @@ def test_outliers_are_the_strangers_and_say_why(families: Collection) -> None:
     assert {one.key for one in found} == {"s0", "s1", "s2", "s3"}
     assert all("it is in no cluster" in one.reason for one in found)
     assert [one.score for one in found] == sorted(one.score for one in found)
-    with pytest.raises(BadQuery, match="outliers takes how many"):
+    with pytest.raises(BadQuery, match="outliers takes the number"):
         families.outliers(0)
 
 

@@ -112,7 +112,7 @@ def test_what_hangs_together() -> None:
 def test_a_threshold_is_answered_from_what_is_stored(library: Collection) -> None:
     assert len(library.duplicates(0.0)) >= len(library.duplicates(0.5)) >= len(library.duplicates(1.0))
     for bad in (-1, 2, "x", True):
-        with pytest.raises(BadQuery, match="threshold is how sure"):
+        with pytest.raises(BadQuery, match="threshold is the lowest score"):
             library.duplicates(bad)  # type: ignore[arg-type]
 
 
@@ -137,7 +137,7 @@ def test_the_same_pixels_in_another_container_are_told_from_a_copy(library: Coll
 @pytest.mark.parametrize("threshold", [float("nan"), 1.01, -0.1, "much", True, None])
 def test_a_threshold_that_is_none_is_refused(library: Collection, place: Path, threshold: object) -> None:
     for ask in (library.duplicates, partial(library.duplicates_of, place / "chelsea.png")):
-        with pytest.raises(BadQuery, match="threshold is how sure it must be, from 0 to 1; got"):
+        with pytest.raises(BadQuery, match="threshold is the lowest score of a proof, from 0 to 1; got"):
             ask(threshold=threshold)  # type: ignore[operator]
 
 
@@ -151,7 +151,7 @@ def test_calibration_is_measured_and_goes_with_its_space(tmp_path: Path) -> None
         near = library.calibrate()
         assert 0.3 <= near <= 1
         for few in (3, 0, -3):
-            with pytest.raises((UsageError, BadQuery), match=r"calibration needs at least 20|pictures is how many"):
+            with pytest.raises((UsageError, BadQuery), match=r"calibration needs at least 20|pictures is the number"):
                 library.calibrate(few)
         library.fill("classic")
         library.use("classic")
@@ -254,7 +254,7 @@ def test_files_that_changed_and_the_last_copy_are_left_alone(library: Collection
     moves = {
         Path(move.source).name: move.left for move in library.move_duplicates(found, tmp_path / "t", dry_run=False)
     }
-    assert moves["cat half.jpg"] == "the picture to keep is not there, or has changed"
+    assert moves["cat half.jpg"] == "the picture to keep is missing, or has changed"
     assert moves["coffee mirrored.jpg"] == "it has changed since it was added"
     assert (place / "cat half.jpg").exists()
     with pytest.raises(UsageError, match="is there already"):
@@ -273,7 +273,7 @@ def test_a_move_that_was_interrupted_can_be_undone(library: Collection, place: P
     assert sum(move.done for move in moves) == len(lines) - 2
     assert {path.name for path in place.iterdir()} >= CATS | COFFEES
     (tmp_path / "other.jsonl").write_text("{}\n")
-    with pytest.raises(UsageError, match="is no manifest"):
+    with pytest.raises(UsageError, match="is not a manifest"):
         library.undo_moves(tmp_path / "other.jsonl")
 
 

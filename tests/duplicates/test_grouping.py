@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
 from indexers.types import ItemRow
-from retrieval.duplicates.grouping import groups, in_several_places, reason, worth
-from retrieval.records.duplicates import DuplicateGroup, Pair, differs
+from retrieval.duplicates.grouping import build_groups, explain_choice, group_repeated_files, rank_to_keep
+from retrieval.records.duplicates import DuplicateGroup, Pair, list_differences
 
 
 def row(number: int, **facts: Any) -> ItemRow:
@@ -45,44 +45,44 @@ ROWS = {number: row(number, bytes=1000 - number) for number in range(1, 12)}
 def test_a_chain_of_likenesses_does_not_glue_strangers() -> None:
     """1 is the one to keep; 3 is like 2, but nobody has found it like 1."""
     chain = [pair(1, 2), pair(2, 3)]
-    assert sets(groups(chain, ROWS, [])) == [{1, 2}]
-    assert sets(groups(chain, ROWS, [], rule="every pair")) == [{1, 2}]
-    assert sets(groups(chain, ROWS, [], rule="connected")) == [{1, 2, 3}]
+    assert sets(build_groups(chain, ROWS, [])) == [{1, 2}]
+    assert sets(build_groups(chain, ROWS, [], rule="every pair")) == [{1, 2}]
+    assert sets(build_groups(chain, ROWS, [], rule="connected")) == [{1, 2, 3}]
 
 
 def test_a_chain_is_named_with_its_weakest_link() -> None:
-    found = groups([pair(1, 2), pair(2, 3, 0.6), pair(3, 4)], ROWS, [], rule="connected")[0]
+    found = build_groups([pair(1, 2), pair(2, 3, 0.6), pair(3, 4)], ROWS, [], rule="connected")[0]
     assert (found.path, found.weakest_pair, found.weakest, found.diameter) == ((1, 2, 3, 4), (2, 3), 0.6, 1.0)
-    whole = groups([pair(1, 2), pair(2, 3, 0.6), pair(1, 3)], ROWS, [])[0]
+    whole = build_groups([pair(1, 2), pair(2, 3, 0.6), pair(1, 3)], ROWS, [])[0]
     assert (whole.path, whole.weakest_pair, whole.diameter) == ((), (2, 3), pytest.approx(0.4))
 
 
 def test_every_member_is_a_copy_of_the_one_to_keep() -> None:
     star = [pair(1, 2), pair(1, 3), pair(1, 4)]
-    found = groups(star, ROWS, [])
+    found = build_groups(star, ROWS, [])
     assert sets(found) == [{1, 2, 3, 4}]
     assert found[0].keep == 1
-    assert sets(groups(star, ROWS, [], rule="every pair")) == [{1, 2}]
+    assert sets(build_groups(star, ROWS, [], rule="every pair")) == [{1, 2}]
 
 
 def test_groups_say_their_weakest_pair_and_kind() -> None:
-    found = groups([pair(1, 2, 0.7), pair(1, 3, 1.0, "same pixels"), pair(2, 3, 0.95)], ROWS, [])[0]
+    found = build_groups([pair(1, 2, 0.7), pair(1, 3, 1.0, "same pixels"), pair(2, 3, 0.95)], ROWS, [])[0]
     assert (found.weakest, found.kind, len(found.pairs)) == (0.7, "same picture", 3)
-    assert groups([pair(1, 3, 1.0, "same pixels")], ROWS, [])[0].kind == "same pixels"
+    assert build_groups([pair(1, 3, 1.0, "same pixels")], ROWS, [])[0].kind == "same pixels"
 
 
 @pytest.mark.parametrize("what", ["not duplicates", "keep both", "keep"])
 def test_what_is_decided_is_settled(what: str) -> None:
     decided = [Decision(1, what, ROWS[2].hash or b"", ROWS[1].hash or b"", 0)]
-    assert groups([pair(1, 2)], ROWS, decided) == []
-    assert sets(groups([pair(1, 2), pair(1, 3)], ROWS, decided)) == [{1, 3}]
+    assert build_groups([pair(1, 2)], ROWS, decided) == []
+    assert sets(build_groups([pair(1, 2), pair(1, 3)], ROWS, decided)) == [{1, 3}]
 
 
 @pytest.mark.parametrize(
     ("better", "worse", "why"),
     [
         ({"width": 200}, {"bytes": 9000}, "most pixels"),
-        ({"format": "PNG"}, {"bytes": 9000}, "a format that loses nothing"),
+        ({"format": "PNG"}, {"bytes": 9000}, "a format without loss"),
         ({"bytes": 2000}, {"metadata": {"a": 1}}, "most bytes"),
         ({"metadata": {"a": 1}}, {"taken_at": "2001-01-01"}, "most metadata"),
         ({"taken_at": "2001-01-01"}, {"taken_at": "2002-01-01"}, "earliest date"),
@@ -91,32 +91,32 @@ def test_what_is_decided_is_settled(what: str) -> None:
 )
 def test_what_to_keep_and_why(better: dict[str, Any], worse: dict[str, Any], why: str) -> None:
     good, bad = row(9, **better), row(3, **worse)
-    found = groups([pair(9, 3)], {9: good, 3: bad}, [])[0]
+    found = build_groups([pair(9, 3)], {9: good, 3: bad}, [])[0]
     assert (found.keep, found.reason) == (9, why)
-    assert reason(good, [bad]) == why
+    assert explain_choice(good, [bad]) == why
 
 
 def test_what_is_preferred_comes_first() -> None:
     small, large = row(1, width=10, format="HEIC"), row(2, width=900, taken_at="2020-01-01")
-    assert groups([pair(1, 2)], {1: small, 2: large}, [], prefer="heic")[0].keep == 1
-    assert groups([pair(1, 2)], {1: small, 2: large}, [], prefer="/p/1")[0].keep == 1
-    assert groups([pair(1, 2)], {1: small, 2: large}, [], prefer="oldest")[0].keep == 2
-    assert groups([pair(1, 2)], {1: small, 2: large}, [])[0].keep == 2
+    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="heic")[0].keep == 1
+    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="/p/1")[0].keep == 1
+    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="oldest")[0].keep == 2
+    assert build_groups([pair(1, 2)], {1: small, 2: large}, [])[0].keep == 2
 
 
 def test_what_was_done_is_said_of_the_copy() -> None:
     found = Pair(1, 2, "same picture", 0.9, {"differs": ["darker", "cropped"]})
-    assert differs(found, keep=1) == ["darker", "cropped"]
-    assert differs(found, keep=2) == ["brighter", "cropped"]
+    assert list_differences(found, keep=1) == ["darker", "cropped"]
+    assert list_differences(found, keep=2) == ["brighter", "cropped"]
 
 
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(BadQuery, match="there is no rule 'x'; there are: kept, every pair, connected"):
-        groups([], {}, [], rule="x")
+        build_groups([], {}, [], rule="x")
 
 
 def test_one_item_in_several_places_is_a_group_of_its_own() -> None:
-    found = in_several_places([ROWS[4], ROWS[2]])
+    found = group_repeated_files([ROWS[4], ROWS[2]])
     assert [(group.kind, group.items, group.keep) for group in found] == [
         ("same bytes", group.items, group.items[0]) for group in found
     ]
@@ -131,13 +131,13 @@ def test_groups_are_what_the_rule_says_whatever_the_ids(
     links: set[tuple[int, int]], rule: str, order: list[int]
 ) -> None:
     pairs = [pair(a, b) for a, b in sorted(links)]
-    found = groups(pairs, ROWS, [], rule=rule)
+    found = build_groups(pairs, ROWS, [], rule=rule)
     seen: set[int] = set()
     for group in found:
         assert len(group.items) > 1
         assert not seen & set(group.items)
         seen |= set(group.items)
-        assert group.keep == min(group.items, key=lambda one: worth(ROWS[one]))
+        assert group.keep == min(group.items, key=lambda one: rank_to_keep(ROWS[one]))
         others = set(group.items) - {group.keep}
         if rule == "kept":
             assert all(tuple(sorted((group.keep, one))) in links for one in others)
@@ -146,7 +146,7 @@ def test_groups_are_what_the_rule_says_whatever_the_ids(
     # the same contents under other ids
     name = dict(zip(range(1, 12), order, strict=True))
     rows = {name[old]: ROWS[old].__class__(**{**_fields(ROWS[old]), "id": name[old]}) for old in ROWS}
-    again = groups([pair(name[a], name[b]) for a, b in links], rows, [], rule=rule)
+    again = build_groups([pair(name[a], name[b]) for a, b in links], rows, [], rule=rule)
     assert sorted(sorted(name[one] for one in group.items) for group in found) == sorted(
         sorted(group.items) for group in again
     )

@@ -14,9 +14,9 @@ from retrieval.records.duplicates import Move
 
 def test_a_target_that_is_taken_gets_a_number(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"1")
-    assert moving._free(tmp_path / "a.jpg", set()).name == "a (2).jpg"
-    assert moving._free(tmp_path / "a.jpg", {tmp_path / "a (2).jpg"}).name == "a (3).jpg"
-    assert moving._free(tmp_path / "b.jpg", set()).name == "b.jpg"
+    assert moving._find_free_path(tmp_path / "a.jpg", set()).name == "a (2).jpg"
+    assert moving._find_free_path(tmp_path / "a.jpg", {tmp_path / "a (2).jpg"}).name == "a (3).jpg"
+    assert moving._find_free_path(tmp_path / "b.jpg", set()).name == "b.jpg"
 
 
 def test_nothing_is_moved_over_another_file(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_undo_leaves_alone_what_is_not_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"new")
     (tmp_path / "t" / "b").write_bytes(b"moved")
     done = {Path(move.target).name: move for move in moving.undo(manifest)}
-    assert done["a"].left == "there is a file in its old place again"
+    assert done["a"].left == "its old place is occupied by another file"
     assert done["b"].done
     assert done["c"].left == "it is no longer there"
     assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"moved")

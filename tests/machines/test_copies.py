@@ -22,7 +22,7 @@ from indexers.matching import features as picture_features
 from indexers.matching.features import Features
 from indexers.matching.verification import Evidence
 from retrieval import Collection
-from retrieval.duplicates.grouping import groups
+from retrieval.duplicates.grouping import build_groups
 
 PATTERNS, EDITS = 5, 6
 SCORES = {0: 1.0, 1: 0.95, 2: 0.8, 3: 0.65, 4: 0.4}
@@ -151,7 +151,7 @@ class Library(RuleBasedStateMachine):
             Decision(number, what, content.get(one, b"?"), content.get(two, b"!"), 0)
             for number, (what, one, two) in self.decided.items()
         ]
-        wanted = groups([pair for pair in pairs if pair.score >= threshold], rows, decisions, rule=how)
+        wanted = build_groups([pair for pair in pairs if pair.score >= threshold], rows, decisions, rule=how)
         return [(group.id, group.items, group.keep) for group in wanted]
 
     def teardown(self) -> None:

@@ -18,7 +18,7 @@ def cluster(number: int, size: int) -> Cluster:
         return Page((), None, int(items.sum()) + page + count)
 
     about = (size, "medium", None, (), 0, (0,), 0.5)
-    return Cluster(number, f"c{number}" if number % 2 else None, *about, _members=members, _page=pages)
+    return Cluster(number, f"c{number}" if number % 2 else None, *about, _members=members, _pager=pages)
 
 
 def test_clusters_are_a_sequence_that_shows_the_largest() -> None:

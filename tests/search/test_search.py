@@ -84,7 +84,7 @@ def test_k_may_be_larger_than_what_exists(ready_made: Collection) -> None:
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "3", True])
 def test_k_is_a_whole_number(ready_made: Collection, k: Any) -> None:
-    with pytest.raises(BadQuery, match="k is the number of hits wanted"):
+    with pytest.raises(BadQuery, match="k is the number of hits"):
         ready_made.search(vector=vectors(1)[0], k=k)
 
 
@@ -98,7 +98,7 @@ def test_numpys_numbers_are_numbers(ready_made: Collection) -> None:
 
 @pytest.mark.parametrize("radius", ["wide", float("nan"), float("inf"), True, [1]])
 def test_radius_is_a_number(ready_made: Collection, radius: Any) -> None:
-    with pytest.raises(BadQuery, match="radius is the least score"):
+    with pytest.raises(BadQuery, match="radius is the lowest score"):
         ready_made.search(vector=vectors(1)[0], radius=radius)
 
 

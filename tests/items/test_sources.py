@@ -12,7 +12,7 @@ import pytest
 from indexers.errors import BadMetadata, BadVector, UsageError
 from indexers.types import ScanFailure, Space
 from retrieval import Collection
-from retrieval.transfer import sources
+from retrieval.items import sources
 from tests.conftest import vectors
 from tests.support import pictures
 

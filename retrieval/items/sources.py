@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
 from indexers.catalogue import metadata as attributes
@@ -19,6 +19,8 @@ from indexers.pipeline import Source
 from indexers.types import Arrival, FoundFile, Json, Limits, ScanFailure, Space
 from indexers.vectors.base import check_vectors
 
+Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
+"""A path or address, encoded bytes, a PIL image, or an array (height, width, 3)."""
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 

@@ -1,0 +1,141 @@
+"""Putting pictures, vectors and texts into the catalogue, and keeping folders in step with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from indexers.arrays import split_chunks
+from indexers.catalogue import metadata as attributes
+from indexers.catalogue.catalogue import Catalogue
+from indexers.embedders.base import Embedder
+from indexers.pictures.images import to_path
+from indexers.pipeline import Progress
+from indexers.types import Json
+from retrieval.items import sources
+from retrieval.items.sources import Picture
+from retrieval.records.reports import AddReport, SyncReport, tallied
+from retrieval.spaces.spaces import Spaces
+
+Watch = Callable[[Progress], object]
+Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class Adder:
+    """What puts items into a collection. The methods are those of `Collection`, which documents them."""
+
+    def __init__(self, catalogue: Catalogue, spaces: Spaces) -> None:
+        self._catalogue, self._spaces = catalogue, spaces
+
+    def add(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        metadata: Metadata = None,
+        keys: Sequence[str | None] | None = None,
+        texts: Sequence[str | None] | None = None,
+        retry_failed: bool = False,
+        catch_up: bool = True,
+        progress: Watch | None = None,
+    ) -> AddReport:
+        """Add files, folders, addresses and pictures in memory."""
+        started = time.perf_counter()
+        given = sources.sort_pictures(pictures, metadata, keys, texts)
+        view = self._spaces.open_for_pictures()
+        run = self._spaces.start_run(view, retry_failed=retry_failed, progress=progress or ignore_progress)
+        try:
+            tally = run.add_files(given.files, given.metadata) if given.files is not None else run.add(given.sources)
+        finally:
+            self._spaces.settle(catch_up)
+        items = tally.given if given.files is None else tally.added
+        return AddReport(**tallied(tally), replaced=tally.replaced, items=tuple(items), **self.stamp(started))
+
+    def add_vectors(
+        self,
+        vectors: ArrayLike | Sequence[ArrayLike | None],
+        *,
+        keys: Sequence[str | None] | None = None,
+        uris: Sequence[str | None] | None = None,
+        metadata: Metadata = None,
+        texts: Sequence[str | None] | None = None,
+        replace: bool = False,
+        catch_up: bool = True,
+    ) -> AddReport:
+        """Add ready-made vectors, in one transaction."""
+        started = time.perf_counter()
+        rows, has_vector = sources.drop_missing(vectors)
+        view = self._spaces.open_for_vectors(rows) if has_vector is None or any(has_vector) else self._spaces.view()
+        space = view.space if view else None
+        arrivals = sources.build_arrivals(vectors, space, keys, uris, metadata, texts)
+        with self._catalogue.transaction() as transaction:
+            space_id, outcomes = space.id if space else None, []
+            for part in split_chunks(arrivals):
+                outcomes += transaction.put(part, space_id, more=True, replace=replace)
+            transaction.leave()
+        self._spaces.settle(catch_up)
+        new = sum(outcome.is_new for outcome in outcomes)
+        items = tuple(outcome.item_id for outcome in outcomes)
+        return AddReport(new, 0, 0, (), replaced=len(outcomes) - new, items=items, **self.stamp(started))
+
+    def add_texts(self, texts: Sequence[str], **options: Any) -> AddReport:
+        """Add texts as items of their own, by the vectors that the embedder gives their words. Raises NoTextTower."""
+        embedder = self._spaces.find_text_embedder()
+        vectors = [row for part in split_chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
+        return self.add_vectors(vectors, texts=texts, **options)
+
+    def fill(self, embedder: str | Embedder, progress: Watch | None) -> AddReport:
+        """Embed every item that lacks a vector in the space of that embedder, from where its picture lies."""
+        started = time.perf_counter()
+        view = self._spaces.open_second(embedder)
+        run = self._spaces.start_run(view, progress=progress or ignore_progress)
+        with self._catalogue.snapshot() as snapshot:
+            lacking = snapshot.lacking(view.space.id)
+        try:
+            tally = run.fill(lacking)
+        finally:
+            self._spaces.settle(True)
+        return AddReport(**tallied(tally), items=tuple(tally.added), **self.stamp(started))
+
+    def sync(
+        self,
+        folders: Picture | Iterable[Picture],
+        *,
+        metadata: Mapping[str, Any] | None,
+        retry_failed: bool,
+        catch_up: bool,
+        progress: Watch | None,
+    ) -> SyncReport:
+        """Add what is new below folders, and mark the locations that have vanished from them."""
+        started = time.perf_counter()
+        scan = sources.Scan(folders)
+        view = self._spaces.open_for_pictures()
+        run = self._spaces.start_run(view, retry_failed=retry_failed, progress=progress or ignore_progress)
+        try:
+            tally = run.add_files(scan, attributes.check(metadata or {}))
+            with self._catalogue.transaction() as transaction:
+                vanished = scan.find_vanished(transaction.places_under(scan.prefixes))
+                transaction.mark_missing(vanished)
+        finally:
+            self._spaces.settle(catch_up)
+        return SyncReport(**tallied(tally), missing=len(vanished), returned=tally.returned, **self.stamp(started))
+
+    def retry_failed(self, progress: Watch | None) -> AddReport:
+        """Try every failure again; forget those whose file no longer exists."""
+        with self._catalogue.snapshot() as snapshot:
+            uris = [failure.uri for failure in snapshot.failures()]
+        existing = [uri for uri in uris if sources.is_existing_file(uri)]
+        with self._catalogue.transaction() as transaction:
+            transaction.forgive(sorted(set(uris) - set(existing)))
+        return self.add([to_path(uri) for uri in existing], retry_failed=True, progress=progress)
+
+    def stamp(self, started: float) -> Json:
+        """Return the change number of now and the seconds since `started`, for a report."""
+        with self._catalogue.snapshot() as snapshot:
+            return {"change": snapshot.number, "seconds": time.perf_counter() - started}
+
+
+def ignore_progress(_: Progress) -> None:
+    """Do nothing with the progress of a run."""

@@ -1,0 +1,99 @@
+"""Reading, updating and removing the items of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from indexers.catalogue import metadata as attributes
+from indexers.catalogue.catalogue import Catalogue
+from indexers.errors import UsageError
+from indexers.types import Failure, Vectors
+from retrieval.checks import ItemName, list_names
+from retrieval.filters import parse_filter
+from retrieval.records.items import Item, Page
+from retrieval.spaces.spaces import Spaces
+
+
+class Items:
+    """The items of a collection. The methods are those of `Collection`, which documents them."""
+
+    def __init__(self, catalogue: Catalogue, spaces: Spaces) -> None:
+        self._catalogue, self._spaces = catalogue, spaces
+
+    def read(self, names: Iterable[ItemName]) -> list[Item]:
+        """Return the items of these ids, keys or paths, in that order. Raises ItemNotFound."""
+        with self._catalogue.snapshot() as snapshot:
+            return [Item.of(row) for row in snapshot.items(snapshot.resolve(list(names)))]
+
+    def read_vectors(self, names: Iterable[ItemName], space: str | None) -> dict[int, Vectors]:
+        """Return the stored vectors by item id; items without a vector are left out. Raises ItemNotFound."""
+        view = self._spaces.view(space)
+        with self._catalogue.snapshot() as snapshot:
+            item_ids = snapshot.resolve(names)
+            ids, rows = snapshot.vectors(view.space.id, item_ids) if view else ((), ())
+        return dict(zip(map(int, ids), rows, strict=True))
+
+    def read_page(self, where: Mapping[str, Any] | None, cursor: int | None, limit: int) -> Page:
+        """Return a page of the items that match a filter, in order of id."""
+        if limit < 1:
+            raise UsageError(f"limit is the number of items on a page, at least 1; got {limit!r}")
+        with self._catalogue.snapshot() as snapshot:
+            rows = snapshot.page(parse_filter(where), cursor or 0, limit + 1)
+            last = rows[limit - 1].id if len(rows) > limit else None
+            return Page(tuple(Item.of(row) for row in rows[:limit]), last, snapshot.number)
+
+    def walk(self, where: Mapping[str, Any] | None, size: int = 500) -> Iterator[Item]:
+        """Yield every item that matches a filter, in order of id, a page at a time."""
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self.read_page(where, cursor, size)
+            yield from page.items
+            cursor = page.cursor
+
+    def count(self, where: Mapping[str, Any] | None) -> int:
+        """Return the number of items that match a filter."""
+        with self._catalogue.snapshot() as snapshot:
+            return snapshot.count(parse_filter(where))
+
+    def read_failures(self) -> list[Failure]:
+        """Return what could not be read, newest first."""
+        with self._catalogue.snapshot() as snapshot:
+            return snapshot.failures()
+
+    def update(self, name: ItemName, metadata: Mapping[str, Any] | None, text: str | None, replace: bool) -> Item:
+        """Merge metadata into an item's, or replace it, and set its text. Raises ItemNotFound."""
+        checked = attributes.check(metadata or {})
+        if text is not None and not attributes.is_text(text):
+            raise UsageError(f"{text!r} is not text that UTF-8 can carry")
+        with self._catalogue.transaction() as transaction:
+            item_id = transaction.resolve([name])[0]
+            transaction.update(item_id, checked, replace=replace, text=text)
+        self._spaces.settle()
+        return self.read([item_id])[0]
+
+    def update_all(self, metadata: Mapping[str, Any], where: Mapping[str, Any]) -> int:
+        """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
+        checked = attributes.check(metadata)
+        with self._catalogue.transaction() as transaction:
+            item_ids = transaction.ids(parse_filter(where)).tolist()
+            for item_id in item_ids:
+                transaction.update(item_id, checked)
+        self._spaces.settle()
+        return len(item_ids)
+
+    def remove(self, names: ItemName | Iterable[ItemName] | None, where: Mapping[str, Any] | None) -> int:
+        """Remove items by name, by filter, or those of the names that match the filter. Return their number."""
+        if names is None and where is None:
+            raise UsageError("remove takes items, where= or both; to remove everything: where={}")
+        chosen = None if names is None else list_names(names)
+        with self._catalogue.transaction() as transaction:
+            matching = transaction.ids(parse_filter(where)).tolist() if where is not None else None
+            named = transaction.resolve(chosen) if chosen is not None else None
+            if matching is None or named is None:
+                item_ids = named if matching is None else matching
+            else:
+                item_ids = sorted(set(named) & set(matching))
+            removed = transaction.remove(item_ids or [])
+        self._spaces.settle()
+        return removed
