@@ -64,7 +64,7 @@ def test_undo_leaves_alone_what_is_not_as_it_was(tmp_path: Path) -> None:
     done = {Path(move.target).name: move for move in moving.undo(manifest)}
     assert done["a"].left == "its old place is occupied by another file"
     assert done["b"].done
-    assert done["c"].left == "it is no longer there"
+    assert done["c"].left == "the moved file no longer exists"
     assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"moved")
     with pytest.raises(UsageError, match="can't be read"):
         moving.undo(tmp_path / "nothing")
