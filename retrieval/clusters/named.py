@@ -190,7 +190,7 @@ def parameters_of(method: str, k: Any, threshold: Any, settings: Mapping[str, An
 
 
 def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
-    """Return how the items to learn from are chosen, as SAMPLING_CLUSTERER takes it; empty for all items. Raises BadQuery."""
+    """Return how to choose the items to learn from, as SAMPLING_CLUSTERER takes it; empty: all. Raises BadQuery."""
     if not is_number(without_outliers) or not 0 <= without_outliers < 1:
         raise BadQuery(f"without_outliers is the share that is left out, from 0 to below 1; got {without_outliers!r}")
     count = None if sample is None else check_whole(sample, "sample is the number of items to learn from,")

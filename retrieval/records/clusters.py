@@ -174,7 +174,7 @@ class Partition(MemberList):
 @dataclass(frozen=True, slots=True)
 class ClusterEvent(Record):
     """What happened to a cluster: born, grew, shrank, changed (as many items came as went), split, merged, died; or,
-    with `cluster` None, levels changed. `others`: the clusters it split into, was born from, absorbed or merged into."""
+    with `cluster` None, levels changed. `others`: the clusters it split into, was born from, took in or merged into."""
 
     change: int
     cluster: int | None

@@ -22,7 +22,7 @@ class Pair(Record):
 
 
 def list_differences(pair: Pair, keep: int) -> list[str]:
-    """Return what was done to the duplicate, as seen from the one to keep. (The evidence tells it of b, seen from a.)"""
+    """Return what was done to the duplicate, seen from the one to keep. (The evidence tells it of b, seen from a.)"""
     opposite = {"brighter": "darker", "darker": "brighter"} if pair.b == keep else {}
     return [opposite.get(word, word) for word in pair.evidence.get("differs", ())]
 
@@ -71,7 +71,7 @@ class Match(Record):
 
 @dataclass(frozen=True, slots=True)
 class Move(Record):
-    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it was left alone."""
+    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it was not."""
 
     source: str
     target: str

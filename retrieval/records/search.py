@@ -32,7 +32,7 @@ class Hit(Record):
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
 
     def image(self, edge: int = 0) -> Image:
-        """Return the picture, upright and RGB; with `edge`, at least that many pixels long. Raises UnreadablePicture."""
+        """Return the upright RGB picture; with `edge`, at least that many pixels long. Raises UnreadablePicture."""
         return self._source().load(self.item, edge)
 
     def thumbnail(self, edge: int = 160) -> bytes:

@@ -257,7 +257,7 @@ def test_files_that_changed_and_the_last_copy_are_left_alone(library: Collection
     assert moves["cat half.jpg"] == "the picture to keep is missing, or has changed"
     assert moves["coffee mirrored.jpg"] == "the file has changed since it was added"
     assert (place / "cat half.jpg").exists()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         library.move_duplicates(found, tmp_path / "t", dry_run=False)
 
 
