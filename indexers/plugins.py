@@ -2,7 +2,7 @@
 an entry point, loaded when it is first asked for.
 
 A name may carry an argument after a colon: `timm:resnet26d` is the member `timm`, and its class says with
-`named("resnet26d")` which settings that stands for. Such a name is used like any other.
+`parse_argument("resnet26d")` which settings that stands for. Such a name is used like any other.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def load(group: str, name: str) -> Any:
         raise MissingPackage(f"{name!r} needs the package {error.name!r}, which is not installed: {error}") from error
     if not argument:
         return found
-    if not hasattr(found, "named"):
+    if not hasattr(found, "parse_argument"):
         raise BadSetting(f"{point.name!r} takes no argument after a colon; got {name!r}")
-    return partial(found, **found.named(argument))
+    return partial(found, **found.parse_argument(argument))
 
 
 def member(group: str, name: str) -> EntryPoint:

@@ -53,7 +53,7 @@ class Embedder(ABC):
         return {}
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         """The settings that a name with an argument stands for: of `family:argument`, `argument`. Raises BadSetting."""
         raise BadSetting(f"the embedder {cls.name!r} takes no argument after a colon; got {argument!r}")
 
@@ -73,9 +73,10 @@ class Embedder(ABC):
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Vectors of words, in the same space as the pictures'. Raises NoTextTower."""
+        names = ", ".join(list_text_embedders())
         raise NoTextTower(
             f"the embedder {self.name!r} reads pictures only, so it can't search for {texts[0]!r}; search with a "
-            f"picture, an item or a vector, or fill a space of an embedder that reads words: {', '.join(readers())}"
+            f"picture, an item or a vector, or fill a space of an embedder that reads words: {names}"
         )
 
     def fingerprint(self) -> str:
@@ -95,7 +96,7 @@ class Embedder(ABC):
         return
 
 
-def readers() -> list[str]:
+def list_text_embedders() -> list[str]:
     """The names of the embedders that read words."""
     found = []
     for name in sorted(plugins.members("nearkin.embedders")):

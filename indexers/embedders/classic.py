@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexers.embedders.base import Embedder
-from indexers.embedders.features import EDGE, FEATURES, GROUND, LEVELS, Pixels, cells, ground, pyramid
+from indexers.embedders.features import (
+    EDGE,
+    FEATURES,
+    GROUND,
+    LEVELS,
+    Pixels,
+    count_cells,
+    describe_ground,
+    describe_pyramid,
+)
 from indexers.errors import BadSetting
 from indexers.types import Json, Vectors
 
@@ -27,7 +36,7 @@ _LEAST, _MOST = 1e-6, 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Block:
     """One feature in a vector, and its weight."""
 
     feature: str
@@ -36,15 +45,15 @@ class Part:
 
     @property
     def size(self) -> int:
-        return FEATURES[self.feature].size * cells(self.levels)
+        return FEATURES[self.feature].size * count_cells(self.levels)
 
     @property
-    def term(self) -> str:
+    def label(self) -> str:
         """`hog`, `colour@3`."""
         return self.feature + (f"@{self.levels}" if self.levels > 1 else "")
 
     def __str__(self) -> str:
-        return self.term + (f"*{self.weight!r}".removesuffix(".0") if self.weight != 1 else "")
+        return self.label + (f"*{self.weight!r}".removesuffix(".0") if self.weight != 1 else "")
 
 
 class Classic(Embedder):
@@ -81,14 +90,14 @@ class Classic(Embedder):
         super().__init__(**settings)
         features = self.settings.pop("features")
         if features is None:
-            self._parts = _plain(self.settings)
+            self._parts = _make_default_blocks(self.settings)
         elif len(settings) > 1:
             raise BadSetting(f"the embedder 'classic' takes `features` or {', '.join(_PLAIN)}; got {settings}")
         else:
-            self._parts = _chosen(features)
-            self.settings = {"features": {part.term: part.weight for part in self._parts}}
+            self._parts = _read_features(features)
+            self.settings = {"features": {part.label: part.weight for part in self._parts}}
             self.name = f"classic:{'+'.join(map(str, self._parts))}"
-            self._ground = _ground(self._parts)
+            self._ground = _weigh_ground(self._parts)
         self.dimension = sum(part.size for part in self._parts) + GROUND * bool(self._ground)
 
     @classmethod
@@ -96,10 +105,10 @@ class Classic(Embedder):
         return {"shape": 1.0, "colour": 1.0, "texture": 0.5, "features": None}
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         """FEATURE, FEATURE@LEVELS, FEATURE*WEIGHT or FEATURE@LEVELS*WEIGHT, joined by +."""
-        parts = [_read(*_split(text, argument)) for text in argument.split("+")]
-        return {"features": {part.term: part.weight for part in _checked(parts)}}
+        parts = [_make_block(*_split_argument(text, argument)) for text in argument.split("+")]
+        return {"features": {part.label: part.weight for part in _sort_blocks(parts)}}
 
     def missing(self) -> str:
         return "" if find_spec("skimage") else "pip install 'nearkin[models]'"
@@ -119,15 +128,15 @@ class Classic(Embedder):
     def _fill(self, row: Vectors, pixels: Pixels) -> None:
         start = 0
         for part in self._parts:
-            block = pyramid(FEATURES[part.feature], pixels, part.levels) * part.weight**0.5
+            block = describe_pyramid(FEATURES[part.feature], pixels, part.levels) * part.weight**0.5
             row[start : start + part.size] = block
             start += part.size
         if self._ground:
-            row[start:] = ground(pixels) * self._ground**0.5
+            row[start:] = describe_ground(pixels) * self._ground**0.5
 
 
-def _plain(weights: Json) -> list[Part]:
-    parts = [Part(*_feature(_PLAIN[name]), _weight(name, weight)) for name, weight in weights.items()]
+def _make_default_blocks(weights: Json) -> list[Block]:
+    parts = [Block(*_parse_feature(_PLAIN[name]), _check_weight(name, weight)) for name, weight in weights.items()]
     if not weights["colour"] + weights["texture"]:
         raise BadSetting(
             "the embedder 'classic' needs a weight above 0 for colour or texture: flat pictures have no shape"
@@ -135,20 +144,20 @@ def _plain(weights: Json) -> list[Part]:
     return parts
 
 
-def _ground(parts: list[Part]) -> float:
+def _weigh_ground(parts: list[Block]) -> float:
     """The weight of the mean colour, for vectors that would have no colour."""
     if any(part.weight and FEATURES[part.feature].coloured for part in parts):
         return 0.0
     return _FAINT * sum(part.weight for part in parts)
 
 
-def _chosen(features: Any) -> list[Part]:
+def _read_features(features: Any) -> list[Block]:
     if not isinstance(features, dict):
         raise BadSetting(f"the setting `features` of 'classic' is {features!r}; give weights by name, as {{'hog': 1}}")
-    return _checked([_read(term, weight) for term, weight in features.items()])
+    return _sort_blocks([_make_block(term, weight) for term, weight in features.items()])
 
 
-def _split(text: str, argument: str) -> tuple[str, Any]:
+def _split_argument(text: str, argument: str) -> tuple[str, Any]:
     """Feature and weight of a part of the name."""
     term, times, weight = text.partition("*")
     if not term:
@@ -159,14 +168,14 @@ def _split(text: str, argument: str) -> tuple[str, Any]:
         return term, weight
 
 
-def _read(term: Any, weight: Any) -> Part:
-    found = _weight(term, weight)
+def _make_block(term: Any, weight: Any) -> Block:
+    found = _check_weight(term, weight)
     if found and not _LEAST <= found <= _MOST:
         raise BadSetting(f"the weight {term!r} of the embedder 'classic' is {found!r}; give 0 or 1e-6 to 1e6")
-    return Part(*_feature(str(term)), found)
+    return Block(*_parse_feature(str(term)), found)
 
 
-def _feature(term: str) -> tuple[str, int]:
+def _parse_feature(term: str) -> tuple[str, int]:
     """The feature and its levels."""
     name, at, levels = term.partition("@")
     name = _ALSO.get(name, name)
@@ -177,13 +186,13 @@ def _feature(term: str) -> tuple[str, int]:
     return name, int(levels or 1)
 
 
-def _weight(name: Any, weight: Any) -> float:
+def _check_weight(name: Any, weight: Any) -> float:
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= float_info.max:
         raise BadSetting(f"the weight {name!r} of the embedder 'classic' is {weight!r}; give a number, at least 0")
     return float(weight)
 
 
-def _checked(parts: list[Part]) -> list[Part]:
+def _sort_blocks(parts: list[Block]) -> list[Block]:
     """In the order of FEATURES."""
     names = [part.feature for part in parts]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -16,7 +16,7 @@ import numpy as np
 from indexers.devices import pick_device
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.transform import Transform, of_open_clip
+from indexers.embedders.transform import Transform, make_open_clip_transform
 from indexers.errors import BadQuery, BadSetting, MissingPackage, WeightsUnavailable
 from indexers.types import Json, Vectors
 
@@ -74,8 +74,8 @@ class Clip(NetworkEmbedder):
         elif self._folder:
             self.settings["model"] = str(self._folder.absolute())
         elif weights.is_file_name(str(pretrained)):
-            self.settings["pretrained"] = weights.absolute(str(pretrained))
-        self.name = self._name()
+            self.settings["pretrained"] = weights.make_absolute(str(pretrained))
+        self.name = self._make_name()
         self._reading = threading.Lock()
         self._reader: Any = None
 
@@ -84,14 +84,14 @@ class Clip(NetworkEmbedder):
         return {"model": MODEL, "pretrained": None} | super().defaults()
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         """MODEL, MODEL/TAG, MODEL/PATH, or the path of a folder in open_clip's format."""
         if Path(argument).expanduser().is_dir():
             return {"model": argument}
         model, _, pretrained = argument.partition("/")
         return {"model": model, "pretrained": pretrained or None}
 
-    def _name(self) -> str:
+    def _make_name(self) -> str:
         model, pretrained = self.settings["model"], self.settings["pretrained"]
         if pretrained in (None, TAGS.get(model)):
             return "clip" if model == MODEL else f"clip:{model}"
@@ -151,54 +151,54 @@ class Clip(NetworkEmbedder):
         return dict(found)
 
     @property
-    def published(self) -> bool:
+    def is_published(self) -> bool:
         """Whether the weights have a tag."""
         return self._folder is None and not weights.is_file_name(self.settings["pretrained"])
 
     @cached_property
     def _preprocess(self) -> Json:
         size = self._config["model_cfg"]["vision_cfg"].get("image_size", 224)
-        trained = self._tag if self.published else self._config.get("preprocess_cfg", {})
+        trained = self._tag if self.is_published else self._config.get("preprocess_cfg", {})
         return _PREPROCESS | {key: trained[key] for key in _PREPROCESS if trained.get(key) is not None} | {"size": size}
 
     def make_transform(self) -> Transform:
-        return of_open_clip(self._preprocess)
+        return make_open_clip_transform(self._preprocess)
 
     # ---- weights
 
-    def weights_path(self, download: bool = True) -> Path:
+    def find_weights(self, download: bool = True) -> Path:
         if self._folder:
-            return _only_weights(self._folder, self.name)
-        if not self.published:
-            return weights.local(self.settings["pretrained"], self.name)
+            return _find_only_weights(self._folder, self.name)
+        if not self.is_published:
+            return weights.find_file(self.settings["pretrained"], self.name)
         _check_installed()
         repository, _, file = self._tag.get("hf_hub", "").rpartition("/")
         url, tried = self._tag.get("url", ""), []
         try:
             if repository:
-                return weights.from_hub(repository, (file,) if file else _HUB_FILES, download)
-            return weights.from_url(
+                return weights.fetch_from_hub(repository, (file,) if file else _HUB_FILES, download)
+            return weights.fetch_from_url(
                 url, Path("~/.cache/clip").expanduser() / Path(urlsplit(url).path).name, "", download
             )
         except OSError as error:
             tried.append(str(error))
         what = f"{self.settings['pretrained']!r} of {self.settings['model']}"
-        raise weights.unavailable(self.name, what, tried, "pretrained= (in a name: clip:MODEL/PATH)")
+        raise weights.make_error(self.name, what, tried, "pretrained= (in a name: clip:MODEL/PATH)")
 
     def published_bytes(self) -> int | None:
         return _BYTES.get(self.settings["model"])
 
     def make_network(self) -> Any:
-        return _PictureTower(self._model().visual)
+        return _make_picture_tower(self._load_model().visual)
 
-    def _model(self) -> Any:
+    def _load_model(self) -> Any:
         """Both towers."""
         _check_installed()
         from open_clip import create_model
 
-        path = self.weights_path()
-        weights.read(path, self.name)  # says clearly what is wrong with it, and runs nothing
-        options: Json = {"force_quick_gelu": bool(self.published and self._tag.get("quick_gelu"))}
+        path = self.find_weights()
+        weights.read_tensors(path, self.name)  # says clearly what is wrong with it, and runs nothing
+        options: Json = {"force_quick_gelu": bool(self.is_published and self._tag.get("quick_gelu"))}
         if self._folder:
             options["model_name"] = f"local-dir:{self._folder}"
         else:
@@ -207,7 +207,7 @@ class Clip(NetworkEmbedder):
         def make() -> Any:
             return create_model(**options, pretrained_text=False, weights_only=True, require_pretrained=True)
 
-        return weights.misfit(make, path, self.name).eval().requires_grad_(False)
+        return weights.load_or_refuse(make, path, self.name).eval().requires_grad_(False)
 
     # ---- words
 
@@ -220,27 +220,27 @@ class Clip(NetworkEmbedder):
             return np.empty((0, self.dimension), np.float32)
         import torch
 
-        tokens, model, device = self._text_tower()
+        tokens, model, device = self._load_text_tower()
         with torch.inference_mode():
             found: Vectors = model.encode_text(tokens(list(texts)).to(device)).float().cpu().numpy()
         return found
 
-    def _text_tower(self) -> tuple[Any, Any, Any]:
+    def _load_text_tower(self) -> tuple[Any, Any, Any]:
         with self._reading:
             if self._reader is None:
-                device, model = pick_device(self.device), self._model()
+                device, model = pick_device(self.device), self._load_model()
                 del model.visual
-                self._reader = self._tokenizer(), model.to(device), device
+                self._reader = self._load_tokenizer(), model.to(device), device
         return cast(tuple[Any, Any, Any], self._reader)
 
-    def _tokenizer(self) -> Any:
+    def _load_tokenizer(self) -> Any:
         from open_clip import get_tokenizer
 
         name = f"local-dir:{self._folder}" if self._folder else self.settings["model"]
         foreign = self._config["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
         try:
             if foreign and not self._folder:
-                weights.from_hub(foreign, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
+                weights.fetch_from_hub(foreign, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
             return get_tokenizer(name)
         except (OSError, ImportError, RuntimeError, ValueError) as error:
             raise WeightsUnavailable(
@@ -249,7 +249,7 @@ class Clip(NetworkEmbedder):
             ) from error
 
 
-def _PictureTower(visual: Any) -> Any:  # noqa: N802 (a class, made once torch is there)
+def _make_picture_tower(visual: Any) -> Any:
     import torch
 
     class PictureTower(torch.nn.Module):  # type: ignore[misc]
@@ -264,7 +264,7 @@ def _PictureTower(visual: Any) -> Any:  # noqa: N802 (a class, made once torch i
     return PictureTower()
 
 
-def _only_weights(folder: Path, embedder: str) -> Path:
+def _find_only_weights(folder: Path, embedder: str) -> Path:
     found = sorted(one for one in folder.iterdir() if one.suffix in weights.SUFFIXES)
     if len(found) != 1:
         raise WeightsUnavailable(

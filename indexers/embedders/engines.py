@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from indexers.devices import count_cores
-from indexers.embedders.quick import has_bf16, mostly_convolutions
+from indexers.embedders.quick import has_bf16, is_mostly_convolutions
 from indexers.embedders.transform import Floats
 from indexers.errors import BadSetting, MissingPackage
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
-LEAST_COSINE = 0.999
+MIN_COSINE = 0.999
 """To full precision, of every sample: what "auto" may cost."""
 
 
@@ -53,7 +53,7 @@ class Torch(Engine):
 
         self.label = f"torch {'bf16' if bf16 else 'fp32'} on {device}"
         self._type, self._device = torch.bfloat16 if bf16 else torch.float32, device
-        self._layout = torch.channels_last if mostly_convolutions(network) else torch.contiguous_format
+        self._layout = torch.channels_last if is_mostly_convolutions(network) else torch.contiguous_format
         self._network = network.to(device=device, dtype=self._type, memory_format=self._layout)
 
     def run(self, pixels: Floats, threads: int | None = None) -> Floats:
@@ -80,7 +80,7 @@ class OnnxRuntime(Engine):
         """A session for so many threads: ONNX Runtime fixes them when it loads a model."""
         with self._making:
             if threads not in self._sessions:
-                runtime = needed("onnxruntime")
+                runtime = import_package("onnxruntime")
                 options = runtime.SessionOptions()
                 options.intra_op_num_threads = threads or 0
                 options.log_severity_level = 3
@@ -102,7 +102,7 @@ class OpenVino(Engine):
 
     def __init__(self, model: bytes | Path, bf16: bool = True) -> None:
         self.label = f"OpenVINO {'bf16' if bf16 else 'fp32'}"
-        self._core = openvino().Core()
+        self._core = import_openvino().Core()
         self._model = self._core.read_model(model if isinstance(model, bytes) else str(model))
         self._precision = "bf16" if bf16 else "f32"
         self._compiled: dict[int | None, Any] = {}
@@ -128,7 +128,7 @@ class OpenVino(Engine):
         return self._compiled[threads]
 
 
-def needed(package: str) -> Any:
+def import_package(package: str) -> Any:
     """The module of an optional package. Raises MissingPackage."""
     try:
         return __import__(package)
@@ -136,13 +136,13 @@ def needed(package: str) -> Any:
         raise MissingPackage(f"this needs the package {package!r}: pip install 'nearkin[onnx]'") from error
 
 
-def openvino() -> Any:
+def import_openvino() -> Any:
     """OpenVINO, without what its import does beside: it sends a message to its makers unless this package is absent."""
     if "openvino" not in sys.modules:
         before = sys.modules.get("openvino_telemetry")
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         try:
-            return needed("openvino")
+            return import_package("openvino")
         finally:
             del sys.modules["openvino_telemetry"]
             if before is not None:
@@ -150,16 +150,16 @@ def openvino() -> Any:
     return sys.modules["openvino"]
 
 
-def has(*packages: str) -> bool:
+def has_packages(*packages: str) -> bool:
     return all(find_spec(package) is not None for package in packages)
 
 
-def onnx_bytes(network: Any, example: Floats) -> bytes:
+def export_network(network: Any, example: Floats) -> bytes:
     """The network as ONNX: "pixels", float32 (n, 3, height, width), to "vectors", float32 (n, dimension).
 
     Through torch's older exporter, since the newer one needs one more package and takes ten times as long.
     """
-    needed("onnx")
+    import_package("onnx")
     import torch
 
     stream, fast = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
@@ -182,16 +182,16 @@ def onnx_bytes(network: Any, example: Floats) -> bytes:
     return stream.getvalue()
 
 
-def quantised(model: bytes | Path) -> bytes:
+def quantise(model: bytes | Path) -> bytes:
     """The ONNX model with 8-bit weights in MatMul and Gemm, activations scaled as they come.
 
     Convolutions stay: 8 bits make them slower. One scale a matrix: one a column costs a tenth of the speed.
     """
-    needed("onnx")
-    needed("onnxruntime")
+    import_package("onnx")
+    import_package("onnxruntime")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with tempfile.TemporaryDirectory(prefix="nearkin-") as work, _quiet():
+    with tempfile.TemporaryDirectory(prefix="nearkin-") as work, _silence_quantiser():
         source, target = Path(work, "fp32.onnx"), Path(work, "int8.onnx")
         if isinstance(model, bytes):
             source.write_bytes(model)
@@ -204,29 +204,29 @@ def quantised(model: bytes | Path) -> bytes:
         return target.read_bytes()
 
 
-def candidates(
+def iterate_engine_makers(
     precision: str, network: Any, device: Any, exported: Callable[[], bytes]
 ) -> Iterator[Callable[[], Engine]]:
     """Makers of engines of that precision, quickest first. Of "auto", those that pay here."""
     cpu = str(device) == "cpu"
-    bf16, other = precision == "bf16" or (precision == "auto" and has_bf16()), cpu and has("onnx")
-    if precision == "int8" or (precision == "auto" and cpu and not bf16 and other and has("onnxruntime")):
+    bf16, other = precision == "bf16" or (precision == "auto" and has_bf16()), cpu and has_packages("onnx")
+    if precision == "int8" or (precision == "auto" and cpu and not bf16 and other and has_packages("onnxruntime")):
         if not cpu:
             raise BadSetting(f"int8 is computed on the CPU only, not on {device}; give device='cpu', or bf16")
-        if precision == "int8" or not mostly_convolutions(network):
-            yield lambda: OnnxRuntime(quantised(exported()), alone=True, label="int8")
+        if precision == "int8" or not is_mostly_convolutions(network):
+            yield lambda: OnnxRuntime(quantise(exported()), alone=True, label="int8")
     if bf16 and (cpu or precision == "bf16"):
         # exporting takes seconds, for which OpenVINO pays with convolutions and hardly with a transformer
-        if other and has("openvino") and mostly_convolutions(network):
+        if other and has_packages("openvino") and is_mostly_convolutions(network):
             yield lambda: OpenVino(exported())
         yield lambda: Torch(deepcopy(network), device, bf16=True)
-    if precision == "auto" and cpu and not bf16 and other and has("onnxruntime"):
+    if precision == "auto" and cpu and not bf16 and other and has_packages("onnxruntime"):
         yield lambda: OnnxRuntime(exported())
     if precision in ("auto", "fp32"):
         yield lambda: Torch(network, device)
 
 
-def cosine(one: Floats, other: Floats) -> float:
+def compute_least_cosine(one: Floats, other: Floats) -> float:
     """The least cosine of corresponding rows; 0 if one is not finite, or has no length though the other has."""
     first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (one, other))
     with np.errstate(all="ignore"):
@@ -236,7 +236,7 @@ def cosine(one: Floats, other: Floats) -> float:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_quantiser() -> Iterator[None]:
     """Without the advice that the quantiser logs."""
     import logging
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from indexers.embedders.base import Embedder
-from indexers.embedders.engines import needed, onnx_bytes, quantised
-from indexers.embedders.network import NetworkEmbedder, loaded, samples
+from indexers.embedders.engines import export_network, import_package, quantise
+from indexers.embedders.network import NetworkEmbedder, make_samples, prepare_network
 from indexers.errors import BadSetting
 from indexers.files import replace_file
 from indexers.types import Json
@@ -29,8 +29,8 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
             f"the embedder {embedder.name!r} can't be written as ONNX; clip, resnet50, torchvision:NAME and "
             "timm:NAME can"
         )
-    looked = embedder.transform.normalised([embedder.transform(one) for one in samples()])
-    model = onnx_bytes(loaded(embedder.make_network, looked), looked)
+    looked = embedder.transform.normalise([embedder.transform(one) for one in make_samples()])
+    model = export_network(prepare_network(embedder.make_network, looked), looked)
     facts = {
         "transform": json.dumps(embedder.transform.to_dict()),
         "dimension": json.dumps(embedder.dimension),
@@ -40,18 +40,18 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
         "fingerprint": embedder.fingerprint(),
     }
     with replace_file(Path(path)) as temporary:
-        temporary.write_bytes(with_metadata(quantised(model) if int8 else model, facts))
+        temporary.write_bytes(add_metadata(quantise(model) if int8 else model, facts))
     return Path(path)
 
 
-def with_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:
-    onnx = needed("onnx")
+def add_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:
+    onnx = import_package("onnx")
     parsed = onnx.load_from_string(model)
     onnx.helper.set_model_props(parsed, {PREFIX + key: value for key, value in facts.items()})
     return bytes(parsed.SerializeToString())
 
 
-def facts_of(metadata: Mapping[str, str]) -> Json:
+def parse_facts(metadata: Mapping[str, str]) -> Json:
     """What `export_onnx` wrote into a file's metadata; nothing, for a file of other origin."""
     found = {key.removeprefix(PREFIX): value for key, value in metadata.items() if key.startswith(PREFIX)}
     return {key: json.loads(value) if key in ("transform", "dimension") else value for key, value in found.items()}

@@ -40,7 +40,7 @@ class Pixels:
     @cached_property
     def edges(self) -> NDArray[np.bool_]:
         """Canny, PAMI 1986."""
-        return _skimage().canny(self.grey, 1.0)  # type: ignore[no-any-return]
+        return _import_skimage().canny(self.grey, 1.0)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +55,27 @@ class Feature:
     coloured: bool
 
 
-def cells(levels: int) -> int:
+def count_cells(levels: int) -> int:
     """In a pyramid of so many levels."""
     return sum(4**level for level in range(levels))
 
 
-def pyramid(feature: Feature, pixels: Pixels, levels: int = 1) -> NDArray[Any]:
+def describe_pyramid(feature: Feature, pixels: Pixels, levels: int = 1) -> NDArray[Any]:
     """The feature of the whole picture, of its quarters, of theirs ..., after each other; of unit length or zero.
 
     The cells of Lazebnik et al., CVPR 2006. All count the same, so that the finest level counts most; with the weights
     of the paper, which halve by level, P@1 on two labelled sets is the same to .01, and less for hu.
     """
     values = feature.look(pixels)
-    return _unit(np.concatenate([feature.describe(region) for region in _regions(values, levels)]))
+    return _normalise(np.concatenate([feature.describe(region) for region in _iterate_regions(values, levels)]))
 
 
-def ground(pixels: Pixels) -> NDArray[Any]:
+def describe_ground(pixels: Pixels) -> NDArray[Any]:
     """The mean red, green and blue from 0 to 1, and a 1; of unit length."""
-    return _unit(np.append(pixels.rgb.mean((0, 1)) / 255, 1.0))
+    return _normalise(np.append(pixels.rgb.mean((0, 1)) / 255, 1.0))
 
 
-def _regions(values: NDArray[Any], levels: int) -> Iterator[NDArray[Any]]:
+def _iterate_regions(values: NDArray[Any], levels: int) -> Iterator[NDArray[Any]]:
     for level in range(levels):
         edge = len(values) >> level
         for top in range(0, len(values), edge):
@@ -83,12 +83,12 @@ def _regions(values: NDArray[Any], levels: int) -> Iterator[NDArray[Any]]:
                 yield values[top : top + edge, left : left + edge]
 
 
-def _unit(block: NDArray[Any]) -> NDArray[Any]:
+def _normalise(block: NDArray[Any]) -> NDArray[Any]:
     length = float(np.linalg.norm(block))
     return block / length if length else block
 
 
-def _skimage() -> Any:
+def _import_skimage() -> Any:
     try:
         from skimage import feature
     except ImportError as error:
@@ -101,32 +101,32 @@ def _skimage() -> Any:
 # ---- looks and descriptions
 
 
-def _hog(grey: NDArray[np.uint8]) -> NDArray[Any]:
+def _describe_hog(grey: NDArray[np.uint8]) -> NDArray[Any]:
     cell = len(grey) // 4
-    return _skimage().hog(grey, orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(2, 2))  # type: ignore[no-any-return]
+    return _import_skimage().hog(grey, orientations=9, pixels_per_cell=(cell, cell), cells_per_block=(2, 2))  # type: ignore[no-any-return]
 
 
-def _colours(pixels: Pixels) -> NDArray[np.intp]:
+def _bin_colours(pixels: Pixels) -> NDArray[np.intp]:
     hue, saturation, value = (pixels.hsv[:, :, i].astype(np.intp) * bins // 256 for i, bins in enumerate(_BINS))
     return (hue * 3 + saturation) * 3 + value
 
 
-def _patterns(pixels: Pixels) -> NDArray[np.intp]:
-    return _skimage().local_binary_pattern(pixels.grey, 8, 1, "uniform").astype(np.intp)  # type: ignore[no-any-return]
+def _find_patterns(pixels: Pixels) -> NDArray[np.intp]:
+    return _import_skimage().local_binary_pattern(pixels.grey, 8, 1, "uniform").astype(np.intp)  # type: ignore[no-any-return]
 
 
-def _histogram(count: int) -> Callable[[NDArray[np.intp]], NDArray[Any]]:
+def _make_histogram(count: int) -> Callable[[NDArray[np.intp]], NDArray[Any]]:
     return lambda codes: np.sqrt(np.bincount(codes.ravel(), minlength=count) / codes.size)
 
 
-def _cone(pixels: Pixels) -> NDArray[np.float32]:
+def _map_to_cone(pixels: Pixels) -> NDArray[np.float32]:
     """Points of the HSV cone: hue is a direction, so that red has no seam, and grey and black have none."""
     hue, saturation, value = np.moveaxis(pixels.hsv.astype(np.float32) / 255, 2, 0)
     angle, chroma = 2 * np.pi * hue, saturation * value
     return np.stack([chroma * np.cos(angle), chroma * np.sin(angle), value], axis=2)
 
 
-def _moments(points: NDArray[np.float32]) -> NDArray[Any]:
+def _describe_moments(points: NDArray[np.float32]) -> NDArray[Any]:
     mean = points.mean((0, 1), dtype=np.float64)
     apart = points - mean
     square = apart * apart
@@ -134,17 +134,17 @@ def _moments(points: NDArray[np.float32]) -> NDArray[Any]:
     return np.concatenate([mean, np.sqrt(square.mean((0, 1))), np.cbrt(third), [1.0]])
 
 
-def _responses(pixels: Pixels) -> NDArray[Any]:
+def _filter_gabor(pixels: Pixels) -> NDArray[Any]:
     """Magnitudes of the filters' responses, as if the picture repeated itself beyond its border."""
     from scipy import fft
 
     signal = (pixels.grey - pixels.grey.mean()).astype(np.float32)
-    responses: NDArray[Any] = np.abs(fft.ifft2(fft.fft2(signal) * _filters()))
+    responses: NDArray[Any] = np.abs(fft.ifft2(fft.fft2(signal) * _make_gabor_filters()))
     return responses.transpose(1, 2, 0)
 
 
 @cache
-def _filters() -> NDArray[np.float32]:
+def _make_gabor_filters() -> NDArray[np.float32]:
     """(24, 128, 128), over frequencies: Gaussians that touch at half their height, around log-spaced centres."""
     ratio = (_HIGHEST / _LOWEST) ** (1 / (_SCALES - 1))
     across, down = np.meshgrid(np.fft.fftfreq(EDGE), np.fft.fftfreq(EDGE))
@@ -158,11 +158,11 @@ def _filters() -> NDArray[np.float32]:
     return np.array(found, np.float32)
 
 
-def _energies(responses: NDArray[np.float32]) -> NDArray[Any]:
+def _describe_energies(responses: NDArray[np.float32]) -> NDArray[Any]:
     return np.concatenate([responses.mean((0, 1)), responses.std((0, 1))]) ** 0.5
 
 
-def _directions(pixels: Pixels) -> NDArray[np.intp]:
+def _bin_directions(pixels: Pixels) -> NDArray[np.intp]:
     """0 where there is no edge, else 1 and the direction in which it gets lighter."""
     from scipy import ndimage
 
@@ -171,23 +171,23 @@ def _directions(pixels: Pixels) -> NDArray[np.intp]:
     return np.where(pixels.edges, np.rint(angle * _DIRECTIONS).astype(np.intp) % _DIRECTIONS + 1, 0)
 
 
-def _edges(codes: NDArray[np.intp]) -> NDArray[Any]:
-    return _histogram(_DIRECTIONS + 1)(codes)[1:]
+def _count_directions(codes: NDArray[np.intp]) -> NDArray[Any]:
+    return _make_histogram(_DIRECTIONS + 1)(codes)[1:]
 
 
-def _hu(edges: NDArray[np.bool_]) -> NDArray[Any]:
+def _describe_hu(edges: NDArray[np.bool_]) -> NDArray[Any]:
     """Each by the root of its degree, which makes them comparable, and a 1."""
     down, across = np.nonzero(edges)
     if not len(down):
         return np.zeros(8)
     x, y = across - across.mean(), down - down.mean()
     powers = ((2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
-    found = _invariants(*((x**p * y**q).sum() / len(x) ** (1 + (p + q) / 2) for p, q in powers))
+    found = _compute_invariants(*((x**p * y**q).sum() / len(x) ** (1 + (p + q) / 2) for p, q in powers))
     roots = np.abs(found) ** (1 / np.array([2, 4, 6, 6, 12, 8, 12]))
     return np.append(np.sign(found) * roots, 1.0)
 
 
-def _invariants(
+def _compute_invariants(
     n20: float, n11: float, n02: float, n30: float, n21: float, n12: float, n03: float
 ) -> NDArray[np.float64]:
     a, b, c, d = n30 + n12, n21 + n03, n30 - 3 * n12, 3 * n21 - n03
@@ -198,13 +198,13 @@ def _invariants(
 
 
 FEATURES = {
-    "hog": Feature(324, lambda pixels: pixels.grey, _hog, coloured=False),
-    "colour": Feature(72, _colours, _histogram(72), coloured=True),
-    "moments": Feature(10, _cone, _moments, coloured=True),
-    "lbp": Feature(10, _patterns, _histogram(10), coloured=False),
-    "gabor": Feature(2 * _SCALES * _ORIENTATIONS, _responses, _energies, coloured=False),
-    "edges": Feature(_DIRECTIONS, _directions, _edges, coloured=False),
-    "hu": Feature(8, lambda pixels: pixels.edges, _hu, coloured=False),
+    "hog": Feature(324, lambda pixels: pixels.grey, _describe_hog, coloured=False),
+    "colour": Feature(72, _bin_colours, _make_histogram(72), coloured=True),
+    "moments": Feature(10, _map_to_cone, _describe_moments, coloured=True),
+    "lbp": Feature(10, _find_patterns, _make_histogram(10), coloured=False),
+    "gabor": Feature(2 * _SCALES * _ORIENTATIONS, _filter_gabor, _describe_energies, coloured=False),
+    "edges": Feature(_DIRECTIONS, _bin_directions, _count_directions, coloured=False),
+    "hu": Feature(8, lambda pixels: pixels.edges, _describe_hu, coloured=False),
 }
 """In the order in which a vector has them.
 

@@ -17,8 +17,16 @@ from PIL import Image
 from indexers.devices import check_device, pick_device
 from indexers.embedders import weights
 from indexers.embedders.base import Embedder
-from indexers.embedders.engines import LEAST_COSINE, PRECISIONS, Engine, Torch, candidates, cosine, onnx_bytes
-from indexers.embedders.quick import folded, missing_packages
+from indexers.embedders.engines import (
+    MIN_COSINE,
+    PRECISIONS,
+    Engine,
+    Torch,
+    compute_least_cosine,
+    export_network,
+    iterate_engine_makers,
+)
+from indexers.embedders.quick import explain_missing_packages, fold_if_equal
 from indexers.embedders.transform import Floats, Transform
 from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors
@@ -60,7 +68,7 @@ class NetworkEmbedder(Embedder):
     # ---- what a member says
 
     @abstractmethod
-    def weights_path(self, download: bool = True) -> Path:
+    def find_weights(self, download: bool = True) -> Path:
         """The file of the weights, downloaded if need be and allowed. Raises WeightsUnavailable."""
 
     @abstractmethod
@@ -75,19 +83,21 @@ class NetworkEmbedder(Embedder):
 
     def fingerprint(self) -> str:
         """The SHA-256 of the weights' file, which has to be on this machine, or is downloaded."""
-        return weights.fingerprint(self._path)
+        return weights.hash_file(self._path)
 
     def missing(self) -> str:
-        packages = missing_packages(*self.packages)
-        if packages or not weights.weights_missing(lambda: self.weights_path(download=False)):
+        packages = explain_missing_packages(*self.packages)
+        if packages or not weights.explain_missing(lambda: self.find_weights(download=False)):
             return packages
         return (
-            "its weights are downloaded when it is first used" if self.published else "its weights' file is not there"
+            "its weights are downloaded when it is first used"
+            if self.is_published
+            else "its weights' file is not there"
         )
 
     def weights_bytes(self) -> int | None:
         try:
-            return self.weights_path(download=False).stat().st_size
+            return self.find_weights(download=False).stat().st_size
         except WeightsUnavailable:
             return self.published_bytes()
 
@@ -96,13 +106,13 @@ class NetworkEmbedder(Embedder):
         return None
 
     @property
-    def published(self) -> bool:
+    def is_published(self) -> bool:
         """Whether the weights are somebody's on the net, and not a local file."""
         return self.settings.get("weights") is None or not weights.is_file_name(self.settings["weights"])
 
     @cached_property
     def _path(self) -> Path:
-        return self.weights_path()
+        return self.find_weights()
 
     @cached_property
     def transform(self) -> Transform:
@@ -114,7 +124,7 @@ class NetworkEmbedder(Embedder):
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
         """float32 (n, dimension) of n prepared pictures. Thread-safe."""
-        return self.engine().run(self.transform.normalised(batch), getattr(self._local, "threads", None))
+        return self.engine().run(self.transform.normalise(batch), getattr(self._local, "threads", None))
 
     def limit_threads(self, count: int) -> None:
         """Cores for one call of `forward` in this thread (and, torch being so, in threads that start later)."""
@@ -127,23 +137,26 @@ class NetworkEmbedder(Embedder):
         """What computes here, chosen and loaded on first use; its `label` says what. Raises Unavailable, BadSetting."""
         with self._loading:
             if self._engine is None:
-                self._engine = self._choose()
+                self._engine = self._choose_engine()
         return self._engine
 
-    def _choose(self) -> Engine:
-        device, looked = pick_device(self.device), self.transform.normalised([self.transform(one) for one in samples()])
-        network = loaded(self.make_network, looked)
+    def _choose_engine(self) -> Engine:
+        device, looked = (
+            pick_device(self.device),
+            self.transform.normalise([self.transform(one) for one in make_samples()]),
+        )
+        network = prepare_network(self.make_network, looked)
         precision = self.settings["precision"]
         if precision == "fp32":
             return Torch(network, device)
-        exported = OnceExported(network, looked)
-        makers = candidates(precision, network, device, exported)
+        exported = LazyExport(network, looked)
+        makers = iterate_engine_makers(precision, network, device, exported)
         if precision != "auto":
             return next(iter(makers))()
-        return best(makers, looked, Torch(network, "cpu").run(looked), self.name)
+        return choose_engine(makers, looked, Torch(network, "cpu").run(looked), self.name)
 
 
-class OnceExported:
+class LazyExport:
     """The network as an ONNX model, made when it is first needed."""
 
     def __init__(self, network: Any, example: Floats) -> None:
@@ -151,11 +164,11 @@ class OnceExported:
         self._bytes = b""
 
     def __call__(self) -> bytes:
-        self._bytes = self._bytes or onnx_bytes(self._network, self._example)
+        self._bytes = self._bytes or export_network(self._network, self._example)
         return self._bytes
 
 
-def best(makers: Iterable[Callable[[], Engine]], looked: Floats, reference: Floats, name: str) -> Engine:
+def choose_engine(makers: Iterable[Callable[[], Engine]], looked: Floats, reference: Floats, name: str) -> Engine:
     """The first engine that can be made and whose vectors agree with the reference to LEAST_COSINE.
 
     The last one is full precision, and is taken as it is.
@@ -164,22 +177,22 @@ def best(makers: Iterable[Callable[[], Engine]], looked: Floats, reference: Floa
     for make in every[:-1]:
         try:
             engine = make()
-            near = cosine(engine.run(looked, 1), reference)
+            near = compute_least_cosine(engine.run(looked, 1), reference)
         except Exception as error:  # a model that one of them can't convert is another's to run
             log.debug("the embedder %s: an engine can't be used: %s", name, error)
             continue
-        if near >= LEAST_COSINE:
+        if near >= MIN_COSINE:
             log.debug("the embedder %s runs with %s (cosine to full precision %.5f)", name, engine.label, near)
             return engine
         log.debug("the embedder %s: %s is too coarse (cosine %.5f)", name, engine.label, near)
     return every[-1]()
 
 
-def loaded(make: Any, example: Floats) -> Any:
+def prepare_network(make: Any, example: Floats) -> Any:
     """The network, ready and folded."""
     import torch
 
-    return folded(make().eval().requires_grad_(False), torch.from_numpy(example))
+    return fold_if_equal(make().eval().requires_grad_(False), torch.from_numpy(example))
 
 
 def check_precision(precision: Any) -> None:
@@ -187,7 +200,7 @@ def check_precision(precision: Any) -> None:
         raise BadSetting(f"the precision {precision!r} is not known; give one of: {', '.join(PRECISIONS)}")
 
 
-def samples() -> list[Image.Image]:
+def make_samples() -> list[Image.Image]:
     """Four pictures to compare engines by: coarse and fine noise, a gradient, stripes."""
     random = np.random.default_rng(3)
     noise = [random.integers(0, 256, (edge, edge, 3), dtype=np.uint8) for edge in (6, 300)]

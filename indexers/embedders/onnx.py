@@ -15,10 +15,10 @@ from PIL import Image
 
 from indexers.embedders import weights
 from indexers.embedders.base import Embedder
-from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, has, needed, quantised
-from indexers.embedders.export import facts_of
-from indexers.embedders.network import best, check_precision, samples
-from indexers.embedders.quick import has_bf16, missing_packages
+from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, has_packages, import_package, quantise
+from indexers.embedders.export import parse_facts
+from indexers.embedders.network import check_precision, choose_engine, make_samples
+from indexers.embedders.quick import explain_missing_packages, has_bf16
 from indexers.embedders.transform import Floats, Transform
 from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors
@@ -47,7 +47,7 @@ class Onnx(Embedder):
         if not isinstance(path, str) or not path:
             raise BadSetting("the embedder 'onnx' needs the path of a file, as in 'onnx:/path/to/model.onnx'")
         check_precision(self.settings["precision"])
-        self.settings["path"] = weights.absolute(path)
+        self.settings["path"] = weights.make_absolute(path)
         self.name = f"onnx:{self.settings['path']}"
         self.device = device
         self._loading, self._local = threading.Lock(), threading.local()
@@ -59,31 +59,31 @@ class Onnx(Embedder):
         return own | {"precision": "auto"}
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         return {"path": argument}
 
     def fingerprint(self) -> str:
         """The SHA-256 of the file, and of the file FILE.data beside it, if its weights lie there."""
         data = self._path.with_name(f"{self._path.name}.data")
-        own = weights.fingerprint(self._path)
-        return sha256((own + weights.fingerprint(data)).encode()).hexdigest() if data.is_file() else own
+        own = weights.hash_file(self._path)
+        return sha256((own + weights.hash_file(data)).encode()).hexdigest() if data.is_file() else own
 
     def missing(self) -> str:
-        return missing_packages("onnxruntime", extra="onnx") or weights.weights_missing(lambda: self._path)
+        return explain_missing_packages("onnxruntime", extra="onnx") or weights.explain_missing(lambda: self._path)
 
     def weights_bytes(self) -> int | None:
         return None if self.missing() else self._path.stat().st_size
 
     @cached_property
     def _path(self) -> Path:
-        return weights.local(self.settings["path"], self.name)
+        return weights.find_file(self.settings["path"], self.name)
 
     # ---- what the file says
 
     @cached_property
     def _plain(self) -> OnnxRuntime:
         """The model as it is. Raises MissingPackage, WeightsUnavailable."""
-        needed("onnxruntime")
+        import_package("onnxruntime")
         path = self._path
         try:
             found = OnnxRuntime(path)
@@ -102,12 +102,12 @@ class Onnx(Embedder):
 
     @cached_property
     def _facts(self) -> Json:
-        needed("onnxruntime")
+        import_package("onnxruntime")
         try:
             session = OnnxRuntime(self._path).session(1)
         except Exception as error:
             raise WeightsUnavailable(f"{self._path} is no ONNX model that can be run: {str(error)[:300]}") from error
-        found = facts_of(session.get_modelmeta().custom_metadata_map)
+        found = parse_facts(session.get_modelmeta().custom_metadata_map)
         return found | {"shape": session.get_inputs()[0].shape}
 
     @cached_property
@@ -151,7 +151,7 @@ class Onnx(Embedder):
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
         """float32 (n, dimension) of n prepared pictures. Thread-safe."""
         threads = getattr(self._local, "threads", None)
-        return self._flat(self.engine().run(self.transform.normalised(batch), threads))
+        return self._flat(self.engine().run(self.transform.normalise(batch), threads))
 
     def limit_threads(self, count: int) -> None:
         self._local.threads = count
@@ -160,27 +160,27 @@ class Onnx(Embedder):
         """What computes here, chosen on first use; its `label` says what."""
         with self._loading:
             if self._engine is None:
-                self._engine = self._choose()
+                self._engine = self._choose_engine()
         return self._engine
 
     @property
     def _looked(self) -> Floats:
-        return self.transform.normalised([self.transform(one) for one in samples()])
+        return self.transform.normalise([self.transform(one) for one in make_samples()])
 
-    def _choose(self) -> Engine:
+    def _choose_engine(self) -> Engine:
         precision, plain = self.settings["precision"], self._plain
         if self._is_quantised and precision in ("auto", "int8"):
             return plain
         makers = self._makers(precision)
         if precision != "auto":
             return next(makers)()  # type: ignore[no-any-return]
-        return best(makers, self._looked, plain.run(self._looked), self.name)
+        return choose_engine(makers, self._looked, plain.run(self._looked), self.name)
 
     def _makers(self, precision: str) -> Iterator[Any]:
         if precision == "int8":
-            yield lambda: OnnxRuntime(quantised(self._path), alone=True, label="int8")
-        if precision == "bf16" or (precision == "auto" and has_bf16() and has("openvino")):
-            needed("openvino")
+            yield lambda: OnnxRuntime(quantise(self._path), alone=True, label="int8")
+        if precision == "bf16" or (precision == "auto" and has_bf16() and has_packages("openvino")):
+            import_package("openvino")
             yield lambda: OpenVino(self._path)
         yield lambda: self._plain
 

@@ -21,7 +21,7 @@ GROUP = "nearkin.embedders"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EmbedderEntry:
     """One embedder. `missing`: what has to be done first, "" if it can be used now. `dimension`, `bytes` (of the
     weights): None if that depends on the argument of its name, or is not known. `rate`: pictures a second on all cores,
     prepared and embedded, if it was measured; `computes`: by what."""
@@ -40,22 +40,25 @@ class Entry:
         return asdict(self)
 
 
-def overview(
-    names: Iterable[str] = (), measured: bool = False, device: str = "auto", seconds: float = 2.0, **settings: Any
-) -> list[Entry]:
+def list_embedders(
+    names: Iterable[str] = (), with_rate: bool = False, device: str = "auto", seconds: float = 2.0, **settings: Any
+) -> list[EmbedderEntry]:
     """These embedders, or all that are installed: first those that can be used now. Downloads nothing.
 
     `measured`: also embed pictures for so many seconds with each that can be used.
     """
-    found = [_entry(name, measured, device, seconds, settings) for name in names or sorted(plugins.members(GROUP))]
+    found = [
+        _describe_embedder(name, with_rate, device, seconds, settings)
+        for name in names or sorted(plugins.members(GROUP))
+    ]
     return sorted(found, key=lambda one: not one.usable)
 
 
-def _entry(name: str, measured: bool, device: str, seconds: float, settings: Json) -> Entry:
+def _describe_embedder(name: str, measured: bool, device: str, seconds: float, settings: Json) -> EmbedderEntry:
     try:
         kind = plugins.load(GROUP, name)
     except MissingPackage as error:
-        return Entry(name, False, str(error), None, None, "unknown", False)
+        return EmbedderEntry(name, False, str(error), None, None, "unknown", False)
     try:
         embedder: Embedder = kind(**settings)
         embedder.device = device
@@ -64,18 +67,20 @@ def _entry(name: str, measured: bool, device: str, seconds: float, settings: Jso
     except BadSetting as error:
         if ":" in name or settings:
             raise
-        return Entry(f"{name}:...", False, str(error), None, None, _text(kind.licence), kind.supports_text)
+        return EmbedderEntry(f"{name}:...", False, str(error), None, None, _text(kind.licence), kind.supports_text)
     except Unavailable as error:
-        return Entry(name, False, str(error), None, None, _text(kind.licence), kind.supports_text)
+        return EmbedderEntry(name, False, str(error), None, None, _text(kind.licence), kind.supports_text)
     if missing or not measured:
-        return Entry(name, not missing, missing, *facts)
+        return EmbedderEntry(name, not missing, missing, *facts)
     try:
-        return Entry(name, True, "", *facts, rate=measure(embedder, seconds), computes=_computes(embedder))
+        return EmbedderEntry(
+            name, True, "", *facts, rate=measure_rate(embedder, seconds), computes=_describe_engine(embedder)
+        )
     except NearkinError as error:
-        return Entry(name, False, str(error), *facts)
+        return EmbedderEntry(name, False, str(error), *facts)
 
 
-def measure(embedder: Embedder, seconds: float = 2.0) -> float:
+def measure_rate(embedder: Embedder, seconds: float = 2.0) -> float:
     """Pictures a second, prepared and embedded, one batch after another in as many threads as there are cores."""
     random = np.random.default_rng(0)
     edge = 2 * embedder.input_size
@@ -95,7 +100,7 @@ def measure(embedder: Embedder, seconds: float = 2.0) -> float:
         return done / (time.perf_counter() - start)
 
 
-def _computes(embedder: Embedder) -> str | None:
+def _describe_engine(embedder: Embedder) -> str | None:
     engine = getattr(embedder, "engine", None)
     return str(engine().label) if engine else None
 

@@ -20,7 +20,7 @@ def has_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
-def fold(network: Any) -> None:
+def fold_batch_norms(network: Any) -> None:
     """Replace each batch normalisation that is defined right after a convolution by its activation, in place.
 
     That order of definition is the order of computation is the rule, but no law: see `folded`.
@@ -37,7 +37,7 @@ def fold(network: Any) -> None:
             previous = name if isinstance(child, torch.nn.Conv2d) else None
 
 
-def folded(network: Any, example: Any) -> Any:
+def fold_if_equal(network: Any, example: Any) -> Any:
     """A folded copy, or the network itself where that is not the same function of `example` to rounding."""
     import torch
 
@@ -45,7 +45,7 @@ def folded(network: Any, example: Any) -> Any:
         return network
     copy = deepcopy(network)
     try:
-        fold(copy)
+        fold_batch_norms(copy)
         with torch.inference_mode():
             before, after = network(example), copy(example)
     except (RuntimeError, AttributeError):  # the convolution has other channels: it was another's
@@ -54,7 +54,7 @@ def folded(network: Any, example: Any) -> Any:
     return copy if same else network
 
 
-def mostly_convolutions(network: Any) -> bool:
+def is_mostly_convolutions(network: Any) -> bool:
     """Whether most of the weights are convolutions'."""
     import torch
 
@@ -62,6 +62,6 @@ def mostly_convolutions(network: Any) -> bool:
     return bool(inside > sum(one.numel() for one in network.parameters()) / 2)
 
 
-def missing_packages(*names: str, extra: str = "models") -> str:
+def explain_missing_packages(*names: str, extra: str = "models") -> str:
     """The command that installs what is not there of these; "" if all are."""
     return "" if all(find_spec(name) for name in names) else f"pip install 'nearkin[{extra}]'"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.transform import Transform, of_timm
+from indexers.embedders.transform import Transform, make_timm_transform
 from indexers.errors import BadSetting, MissingPackage
 from indexers.types import Json
 
@@ -38,7 +38,7 @@ class Timm(NetworkEmbedder):
         if wanted is not None and not isinstance(wanted, str):
             raise BadSetting(f"the weights of the embedder {self.name!r} are the path of a file; got {wanted!r}")
         if wanted is not None:
-            self.settings["weights"] = weights.absolute(wanted)
+            self.settings["weights"] = weights.make_absolute(wanted)
         file = self.settings["weights"]
         self.name = f"timm:{model}/{file}" if file else f"timm:{model}"
 
@@ -47,7 +47,7 @@ class Timm(NetworkEmbedder):
         return {"model": None, "weights": None} | super().defaults()
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         """MODEL, MODEL.TAG or MODEL/PATH."""
         model, _, file = argument.partition("/")
         return {"model": model, "weights": file or None}
@@ -58,7 +58,7 @@ class Timm(NetworkEmbedder):
         import torch
 
         with torch.device("meta"):
-            return _build(self.settings["model"])
+            return _build_network(self.settings["model"])
 
     @property
     def dimension(self) -> int:  # type: ignore[override]
@@ -74,46 +74,48 @@ class Timm(NetworkEmbedder):
         return str(found) if found else "see the model's page"
 
     def make_transform(self) -> Transform:
-        return of_timm(_timm().data.resolve_model_data_config(self._skeleton))
+        return make_timm_transform(_import_timm().data.resolve_model_data_config(self._skeleton))
 
-    def weights_path(self, download: bool = True) -> Path:
+    def find_weights(self, download: bool = True) -> Path:
         if self.settings["weights"]:
-            return weights.local(self.settings["weights"], self.name)
+            return weights.find_file(self.settings["weights"], self.name)
         facts, tried = self._skeleton.pretrained_cfg, []
-        for fetch in _sources(facts, download):
+        for fetch in _list_sources(facts, download):
             try:
                 return fetch()
             except OSError as error:
                 tried.append(str(error))
         what = f"{facts.get('tag') or 'default'} of timm's {self.settings['model']}"
-        raise weights.unavailable(
+        raise weights.make_error(
             self.name, what, tried or ["none are published"], "weights= (in a name: timm:MODEL/PATH)"
         )
 
     def make_network(self) -> Any:
-        path = self.weights_path()
-        tensors = weights.read(path, self.name)
+        path = self.find_weights()
+        tensors = weights.read_tensors(path, self.name)
         headless = not any(_is_head(name, self._skeleton.pretrained_cfg) for name in tensors)
         # through timm's own loader, which knows older names of tensors; strict, as long as the classes agree
         facts: Json = {"state_dict": tensors, "custom_load": False}
         if headless:
             facts |= {"num_classes": 0, "classifier": None}
-        network = weights.misfit(lambda: _build(self.settings["model"], facts, headless), path, self.name)
+        network = weights.load_or_refuse(
+            lambda: _build_network(self.settings["model"], facts, headless), path, self.name
+        )
         network.pretrained_cfg.pop("state_dict", None)
         return network
 
 
-def _sources(facts: Json, download: bool) -> list[Callable[[], Path]]:
+def _list_sources(facts: Json, download: bool) -> list[Callable[[], Path]]:
     """Where timm's own configuration says that the weights are."""
     found: list[Callable[[], Path]] = []
     if hub := facts.get("hf_hub_id"):
         names = (facts["hf_hub_filename"],) if facts.get("hf_hub_filename") else _FILES
-        found.append(lambda: weights.from_hub(hub, names, download))
+        found.append(lambda: weights.fetch_from_hub(hub, names, download))
     if url := facts.get("url"):
         import torch
 
         file = Path(urlsplit(url).path).name
-        found.append(lambda: weights.from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), "", download))
+        found.append(lambda: weights.fetch_from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), "", download))
     return found
 
 
@@ -122,10 +124,10 @@ def _is_head(name: str, facts: Json) -> bool:
     return any(name.startswith(f"{head}.") for head in ([heads] if isinstance(heads, str) else heads))
 
 
-def _build(model: str, facts: Json | None = None, headless: bool = False) -> Any:
+def _build_network(model: str, facts: Json | None = None, headless: bool = False) -> Any:
     """The network without its classifier; with the weights in `facts`, if there are any."""
-    timm = _timm()
-    _check(model)
+    timm = _import_timm()
+    _check_model(model)
     more: Json = {"num_classes": 0} if headless else {}
     network = timm.create_model(model, pretrained=facts is not None, pretrained_cfg_overlay=facts, **more)
     if network.num_classes:
@@ -133,8 +135,8 @@ def _build(model: str, facts: Json | None = None, headless: bool = False) -> Any
     return network
 
 
-def _check(model: str) -> None:
-    timm = _timm()
+def _check_model(model: str) -> None:
+    timm = _import_timm()
     name, _, tag = model.partition(".")
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.partition('_')[0]}*")[:8]
@@ -146,7 +148,7 @@ def _check(model: str) -> None:
         raise BadSetting(f"timm has no weights {model!r}; it has: {', '.join(tags) or 'none of that model'}")
 
 
-def _timm() -> Any:
+def _import_timm() -> Any:
     try:
         import timm
     except ImportError as error:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.transform import Transform, of_torchvision
+from indexers.embedders.transform import Transform, make_torchvision_transform
 from indexers.errors import BadSetting, MissingPackage
 from indexers.types import Json
 
@@ -57,7 +57,7 @@ class TorchVision(NetworkEmbedder):
         if wanted is not None and not isinstance(wanted, str):
             raise BadSetting(f"the weights of the embedder {self.name!r} are a name or a path; got {wanted!r}")
         if wanted is not None and weights.is_file_name(wanted):
-            self.settings["weights"] = weights.absolute(wanted)
+            self.settings["weights"] = weights.make_absolute(wanted)
         if self._model not in (None, model):
             raise BadSetting(f"the embedder {self.name!r} is of the model {self._model!r}; use 'torchvision:{model}'")
         own, weight = self._model or f"torchvision:{model}", self.settings["weights"]
@@ -68,7 +68,7 @@ class TorchVision(NetworkEmbedder):
         return {"model": cls._model, "weights": None} | super().defaults()
 
     @classmethod
-    def named(cls, argument: str) -> Json:
+    def parse_argument(cls, argument: str) -> Json:
         """MODEL or MODEL/WEIGHTS; of a model with a name of its own, its weights."""
         if cls._model:
             return {"weights": argument}
@@ -80,7 +80,7 @@ class TorchVision(NetworkEmbedder):
     @property
     def dimension(self) -> int:  # type: ignore[override]
         model = self.settings["model"]
-        return _KNOWN[model][0] if model in _KNOWN else _dimension(model)
+        return _KNOWN[model][0] if model in _KNOWN else _compute_dimension(model)
 
     @property
     def input_size(self) -> int:  # type: ignore[override]
@@ -88,16 +88,16 @@ class TorchVision(NetworkEmbedder):
         return _KNOWN[model][1] if model in _KNOWN else max(self.transform.resize)
 
     def make_transform(self) -> Transform:
-        preset = self._published().transforms()
+        preset = self._find_published_weights().transforms()
         if not hasattr(preset, "resize_size"):
             raise BadSetting(f"{self.settings['model']!r} is no classifier of pictures, and can't be used as embedder")
-        return of_torchvision(preset)
+        return make_torchvision_transform(preset)
 
-    def _published(self) -> Any:
+    def _find_published_weights(self) -> Any:
         """The published weights: those that were asked for, or the model's default (a local file is used with its
         transform)."""
-        models, wanted = _models(), self.settings["weights"]
-        _check(self.settings["model"])
+        models, wanted = _import_models(), self.settings["weights"]
+        _check_model(self.settings["model"])
         every = models.get_model_weights(self.settings["model"])
         if wanted is None or weights.is_file_name(wanted):
             return every.DEFAULT
@@ -116,29 +116,29 @@ class TorchVision(NetworkEmbedder):
         made = "-signed" if self.settings["model"] in _INCEPTIONS else ""
         return super().fingerprint() + made
 
-    def weights_path(self, download: bool = True) -> Path:
+    def find_weights(self, download: bool = True) -> Path:
         wanted = self.settings["weights"]
         if wanted is not None and weights.is_file_name(wanted):
-            return weights.local(wanted, self.name)
+            return weights.find_file(wanted, self.name)
         import torch
 
-        url = self._published().url
+        url = self._find_published_weights().url
         file = Path(urlsplit(url).path).name
         digest = file.rpartition("-")[2].partition(".")[0]
         try:
-            return weights.from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), digest, download)
+            return weights.fetch_from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), digest, download)
         except OSError as error:
             what = f"{wanted or 'DEFAULT'} of torchvision's {self.settings['model']}"
             name = f"{self._model}:PATH" if self._model else "torchvision:MODEL/PATH"
-            raise weights.unavailable(self.name, what, [str(error)], f"weights= (in a name: {name})") from error
+            raise weights.make_error(self.name, what, [str(error)], f"weights= (in a name: {name})") from error
 
     def published_bytes(self) -> int | None:
-        return int(self._published().meta["_file_size"] * 2**20)
+        return int(self._find_published_weights().meta["_file_size"] * 2**20)
 
     def make_network(self) -> Any:
-        network = _build(self.settings["model"])
-        weights.fill(network, self.weights_path(), self.name)
-        return headless(network)
+        network = _build_network(self.settings["model"])
+        weights.fill_network(network, self.find_weights(), self.name)
+        return remove_head(network)
 
 
 class AlexNet(TorchVision):
@@ -195,11 +195,11 @@ class ResNet152(TorchVision):
     name = _model = "resnet152"
 
 
-def headless(network: Any) -> Any:
+def remove_head(network: Any) -> Any:
     """The network without its last linear layer (SqueezeNet: without the convolution that takes its place)."""
     import torch
 
-    name, layer = _last(network)
+    name, layer = _find_last_layer(network)
     parent = network.get_submodule(name.rpartition(".")[0])
     setattr(parent, name.rpartition(".")[2], torch.nn.Identity())
     if isinstance(layer, torch.nn.Conv2d):  # the pooling after it stays
@@ -209,7 +209,7 @@ def headless(network: Any) -> Any:
     return network
 
 
-def _last(network: Any) -> tuple[str, Any]:
+def _find_last_layer(network: Any) -> tuple[str, Any]:
     import torch
 
     kinds = (torch.nn.Linear, torch.nn.Conv2d)
@@ -221,29 +221,29 @@ def _last(network: Any) -> tuple[str, Any]:
     return tops[-1]
 
 
-def _dimension(model: str) -> int:
+def _compute_dimension(model: str) -> int:
     """What goes into the last layer, of a network without memory."""
     import torch
 
     with torch.device("meta"):
-        _, layer = _last(_build(model))
+        _, layer = _find_last_layer(_build_network(model))
     return int(getattr(layer, "in_features", 0) or layer.in_channels)
 
 
-def _build(model: str) -> Any:
-    _check(model)
-    models = _models()
+def _build_network(model: str) -> Any:
+    _check_model(model)
+    models = _import_models()
     extra = {"init_weights": False, "transform_input": True} if model in _INCEPTIONS else {}
     return models.get_model(model, weights=None, **extra)
 
 
-def _check(model: str) -> None:
-    known = _models().list_models(module=_models())
+def _check_model(model: str) -> None:
+    known = _import_models().list_models(module=_import_models())
     if model not in known:
         raise BadSetting(f"torchvision has no classifier {model!r}; it has: {', '.join(known)}")
 
 
-def _models() -> Any:
+def _import_models() -> Any:
     try:
         from torchvision import models
     except ImportError as error:

@@ -59,22 +59,22 @@ class Transform:
         """uint8 (height, width, 3) of an upright RGB picture."""
         resample = INTERPOLATIONS[self.interpolation]
         if self.mode == "shortest" and max(image.size) > _STRIP * min(image.size) and self.resize[0] == self.resize[1]:
-            return crop(image, self.resize[0], self.crop, resample)
-        size = self._size(image)
+            return crop_middle(image, self.resize[0], self.crop, resample)
+        size = self._compute_size(image)
         resized = image if size == image.size else image.resize(size, resample)
-        return self._middle(resized)
+        return self._crop(resized)
 
-    def _size(self, image: Image.Image) -> tuple[int, int]:
+    def _compute_size(self, image: Image.Image) -> tuple[int, int]:
         (width, height), (down, across) = image.size, self.resize
         if self.mode == "squash":
             return across, down
         if self.mode == "shortest" and down == across:
-            return _scaled(image.size, down)
+            return _scale_size(image.size, down)
         # timm's and open_clip's ResizeKeepRatio
         ratio = (max if self.mode == "longest" else min)(height / down, width / across)
         return max(1, round(width / ratio)), max(1, round(height / ratio))
 
-    def _middle(self, image: Image.Image) -> NDArray[np.uint8]:
+    def _crop(self, image: Image.Image) -> NDArray[np.uint8]:
         height, width = self.crop
         if width > image.width or height > image.height:
             padded = Image.new("RGB", (max(width, image.width), max(height, image.height)), self.fill)
@@ -83,7 +83,7 @@ class Transform:
         left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
         return np.asarray(image.crop((left, top, left + width, top + height)))
 
-    def normalised(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
+    def normalise(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
         """float32 (n, 3, height, width), C-contiguous."""
         scale = (1 / (255 * np.array(self.std))).astype(np.float32)
         shift = (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
@@ -107,7 +107,7 @@ class Transform:
             raise BadSetting(f"{values} describes no transform: {error}") from error
 
 
-def crop(
+def crop_middle(
     image: Image.Image, short_edge: int, edges: tuple[int, int], resample: Image.Resampling = Image.Resampling.BICUBIC
 ) -> NDArray[np.uint8]:
     """uint8 (height, width, 3): the middle of the picture after its short edge was made `short_edge`.
@@ -116,7 +116,7 @@ def crop(
     than a square. Pillow rounds rows otherwise when it resizes from a box that cuts them, so only tall strips are cut.
     """
     (width, height), (edge_down, edge_across) = image.size, edges
-    across, down = _scaled(image.size, short_edge)
+    across, down = _scale_size(image.size, short_edge)
     left, top = round((across - edge_across) / 2.0), round((down - edge_down) / 2.0)
     columns = left * width / across, (left + edge_across) * width / across
     if down > 4 * edge_down:
@@ -129,54 +129,54 @@ def crop(
     return np.asarray(resized)[top : top + edge_down]
 
 
-def _scaled(size: tuple[int, int], short_edge: int) -> tuple[int, int]:
+def _scale_size(size: tuple[int, int], short_edge: int) -> tuple[int, int]:
     """torchvision's size of a picture whose short edge becomes that."""
     short = min(size)
     width, height = (short_edge if side == short else int(short_edge * side / short) for side in size)
     return width, height
 
 
-def of_open_clip(config: Json) -> Transform:
+def make_open_clip_transform(config: Json) -> Transform:
     """Of open_clip's preprocessing configuration (`model.visual.preprocess_cfg`)."""
-    size = _pair(config["size"])
+    size = _as_pair(config["size"])
     square = size[0] == size[1] or config.get("resize_mode") != "shortest"
     return Transform(
         size,
         size,
-        _triple(config["mean"]),
-        _triple(config["std"]),
+        _as_triple(config["mean"]),
+        _as_triple(config["std"]),
         config.get("resize_mode") or "shortest",
         (config.get("interpolation") or "bicubic") if square else "bicubic",  # their ResizeKeepRatio takes no other
         (int(config.get("fill_color") or 0),) * 3,
     )
 
 
-def of_torchvision(preset: Any) -> Transform:
+def make_torchvision_transform(preset: Any) -> Transform:
     """Of torchvision's ImageClassification preset (`weights.transforms()`)."""
     return Transform(
-        _pair(preset.resize_size),
-        _pair(preset.crop_size),
-        _triple(preset.mean),
-        _triple(preset.std),
+        _as_pair(preset.resize_size),
+        _as_pair(preset.crop_size),
+        _as_triple(preset.mean),
+        _as_triple(preset.std),
         interpolation=preset.interpolation.value,
     )
 
 
-def of_timm(config: Json) -> Transform:
+def make_timm_transform(config: Json) -> Transform:
     """Of timm's data configuration (`timm.data.resolve_model_data_config(model)`)."""
-    size = _pair(config["input_size"][-2:])
+    size = _as_pair(config["input_size"][-2:])
     scaled = tuple(math.floor(edge / (config["crop_pct"] or 0.875)) for edge in size)
     mode: Any = {"squash": "squash", "border": "longest"}.get(config.get("crop_mode") or "center", "shortest")
-    mean = _triple(config["mean"])
-    fill = _triple([round(255 * value) for value in mean]) if mode == "longest" else (0, 0, 0)
-    return Transform((scaled[0], scaled[1]), size, mean, _triple(config["std"]), mode, config["interpolation"], fill)
+    mean = _as_triple(config["mean"])
+    fill = _as_triple([round(255 * value) for value in mean]) if mode == "longest" else (0, 0, 0)
+    return Transform((scaled[0], scaled[1]), size, mean, _as_triple(config["std"]), mode, config["interpolation"], fill)
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def _as_pair(size: Any) -> tuple[int, int]:
     values = [size] if isinstance(size, int) else list(size)
     return int(values[0]), int(values[-1])
 
 
-def _triple(values: Any) -> tuple[Any, Any, Any]:
+def _as_triple(values: Any) -> tuple[Any, Any, Any]:
     found = [values] * 3 if isinstance(values, (int, float)) else list(values)
     return found[0], found[1], found[2]

@@ -27,39 +27,39 @@ def is_file_name(text: str) -> bool:
     return text.endswith(SUFFIXES) or "/" in text or os.sep in text
 
 
-def absolute(text: str) -> str:
+def make_absolute(text: str) -> str:
     """A path that means the same from every working folder."""
     return str(Path(text).expanduser().absolute())
 
 
-def local(name: str, embedder: str) -> Path:
+def find_file(name: str, embedder: str) -> Path:
     """The file of that name: where it says, or, once it has been moved, in `folder()`. Raises WeightsUnavailable.
 
     A space remembers the path it was made with; the fingerprint makes sure that it is the same file elsewhere.
     """
     path = Path(name).expanduser()
-    for place in (path, folder() / path.name):
+    for place in (path, get_folder() / path.name):
         if place.is_file():
             return place
     raise WeightsUnavailable(
         f"the embedder {embedder!r} looks for its weights in {str(path)!r}, and there is no such file; "
-        f"put it there or into {folder()}"
+        f"put it there or into {get_folder()}"
     )
 
 
-def folder() -> Path:
+def get_folder() -> Path:
     """Where a weights file may lie that is not where it was."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nearkin" / "weights"
 
 
-def fingerprint(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of the file's bytes, in hexadecimal; not computed again while size and time stay."""
     status = path.stat()
-    return _hash(path.resolve(), status.st_size, status.st_mtime_ns)
+    return _hash_file(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _hash(path: Path, size: int, time: int) -> str:
+def _hash_file(path: Path, size: int, time: int) -> str:
     found = sha256()
     with path.open("rb", buffering=0) as file:
         while block := file.read(1 << 20):
@@ -67,7 +67,7 @@ def _hash(path: Path, size: int, time: int) -> str:
     return found.hexdigest()
 
 
-def read(path: Path, embedder: str) -> dict[str, Any]:
+def read_tensors(path: Path, embedder: str) -> dict[str, Any]:
     """The tensors of a .safetensors, .pt, .pth or .bin file by name, on the CPU.
 
     Nothing in it can run: a pickle that holds more than tensors, and an archive of TorchScript, raise
@@ -95,12 +95,12 @@ def read(path: Path, embedder: str) -> dict[str, Any]:
     return {name.removeprefix("module."): value for name, value in found.items()}
 
 
-def fill(network: Any, path: Path, embedder: str) -> None:
+def fill_network(network: Any, path: Path, embedder: str) -> None:
     """Load the file into the network; every tensor has to fit. Raises WeightsUnavailable."""
-    misfit(lambda: network.load_state_dict(read(path, embedder), strict=True), path, embedder)
+    load_or_refuse(lambda: network.load_state_dict(read_tensors(path, embedder), strict=True), path, embedder)
 
 
-def misfit(loading: Any, path: Path, embedder: str) -> Any:
+def load_or_refuse(loading: Any, path: Path, embedder: str) -> Any:
     """Call `loading`, and say so if the file's tensors are of another network."""
     try:
         return loading()
@@ -112,7 +112,7 @@ def misfit(loading: Any, path: Path, embedder: str) -> Any:
         ) from error
 
 
-def weights_missing(find: Callable[[], Path]) -> str:
+def explain_missing(find: Callable[[], Path]) -> str:
     """Why the file can't be had without a download; "" if it can."""
     try:
         find()
@@ -124,7 +124,7 @@ def weights_missing(find: Callable[[], Path]) -> str:
 # ---- downloads
 
 
-def unavailable(embedder: str, what: str, tried: Sequence[str], setting: str) -> WeightsUnavailable:
+def make_error(embedder: str, what: str, tried: Sequence[str], setting: str) -> WeightsUnavailable:
     """The error: what was tried, the local alternative, and what needs no download."""
     return WeightsUnavailable(
         f"the embedder {embedder!r} needs the weights {what}, which are not on this machine and can't be had: "
@@ -133,13 +133,13 @@ def unavailable(embedder: str, what: str, tried: Sequence[str], setting: str) ->
     )
 
 
-def offline() -> bool:
+def is_offline() -> bool:
     """Whether the environment forbids downloads (Hugging Face's own variables)."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
 
 
-def from_hub(repository: str, names: Sequence[str], download: bool = True) -> Path:
+def fetch_from_hub(repository: str, names: Sequence[str], download: bool = True) -> Path:
     """The first of these files of a Hugging Face repository, from its cache or by download.
 
     Raises OSError with the reason; within seconds where there is no network.
@@ -156,9 +156,9 @@ def from_hub(repository: str, names: Sequence[str], download: bool = True) -> Pa
     address = f"{constants.ENDPOINT}/{repository}"
     if not download:
         raise OSError(f"{address} is not in the cache")
-    if offline() or constants.HF_HUB_OFFLINE:
+    if is_offline() or constants.HF_HUB_OFFLINE:
         raise OSError(f"{address} is not in the cache, and HF_HUB_OFFLINE forbids a download")
-    _reach(address)
+    _check_reachable(address)
     reasons = []
     for name in names:
         try:
@@ -168,27 +168,27 @@ def from_hub(repository: str, names: Sequence[str], download: bool = True) -> Pa
     raise OSError(f"{address}: {reasons[0]}")
 
 
-def from_url(url: str, target: Path, digest: str = "", download: bool = True) -> Path:
+def fetch_from_url(url: str, target: Path, digest: str = "", download: bool = True) -> Path:
     """The file `target`, downloaded if it is not there; `digest`: how its SHA-256 begins. Raises OSError."""
     if not target.is_file():
         if not download:
             raise OSError(f"{target} is not there")
-        if offline():
+        if is_offline():
             raise OSError(f"{target} is not there, and HF_HUB_OFFLINE forbids a download of {url}")
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
             _download(url, partial)
-            _check(partial, url, digest)
+            _check_digest(partial, url, digest)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-    _check(target, str(target), digest)
+    _check_digest(target, str(target), digest)
     return target
 
 
-def _check(path: Path, name: str, digest: str) -> None:
-    if not fingerprint(path).startswith(digest):
+def _check_digest(path: Path, name: str, digest: str) -> None:
+    if not hash_file(path).startswith(digest):
         raise OSError(f"{name} is damaged: its SHA-256 does not begin with {digest}")
 
 
@@ -202,7 +202,7 @@ def _download(url: str, target: Path) -> None:
         raise OSError(f"{url}: {getattr(error, 'reason', error)}") from error
 
 
-def _reach(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raises OSError unless something answers there."""
     try:
         urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=_PATIENCE).close()

@@ -19,7 +19,7 @@ from indexers.catalogue.transaction import Transaction
 from indexers.errors import NearkinError
 from indexers.followers.base import Follower
 from indexers.followers.stored import FlatFollower
-from indexers.naming.namer import Names
+from indexers.naming.namer import ClusterNamer
 from indexers.tree.identity import carry_ids
 from indexers.types import Change, ClusterEventRow, ClusteringRow, ClusterRow, Ids, ItemClusters, Json, Space, Vectors
 
@@ -54,7 +54,7 @@ class ClusteringFollower(Follower):
 
     name: ClassVar[str] = "named"
 
-    def __init__(self, space: Space, flat: FlatFollower, namer: Names | None = None) -> None:
+    def __init__(self, space: Space, flat: FlatFollower, namer: ClusterNamer | None = None) -> None:
         super().__init__(space)
         self._flat, self._namer = flat, namer
         self.reset()

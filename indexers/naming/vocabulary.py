@@ -16,14 +16,14 @@ from indexers.naming import words as naming
 from indexers.types import Vectors
 
 
-def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
+def embed_vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
     """The words that pictures are named by, and their vectors in the embedder's space."""
-    words = naming.vocabulary()
-    stamp = f"{embedder.fingerprint()} {hash_of(words)}"
+    words = naming.load_vocabulary()
+    stamp = f"{embedder.fingerprint()} {hash_words(words)}"
     with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
         if str(kept["stamp"]) == stamp:
             return words, kept["vectors"]
-    prompts = naming.prompts(words)
+    prompts = naming.make_prompts(words)
     vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
     with suppress(OSError, WriteFailed):  # then they are embedded again
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,5 +32,5 @@ def vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
     return words, vectors
 
 
-def hash_of(words: Sequence[str]) -> str:
+def hash_words(words: Sequence[str]) -> str:
     return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()

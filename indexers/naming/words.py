@@ -18,9 +18,9 @@ from indexers.errors import BadVector
 from indexers.types import Vectors
 from indexers.vectors.base import check_vectors
 
-SAID_BY, MARGIN = 5, 0.05
+MEMBERS_PER_MENTION, MARGIN = 5, 0.05
 """A word names a cluster if one member in SAID_BY says it (at least two do), by MARGIN more than elsewhere."""
-SHARED, SECOND, NEAR_COPY = 0.5, 0.85, 0.85
+SIBLING_DISCOUNT, MIN_SHARE_OF_BEST, MAX_WORD_COSINE = 0.5, 0.85, 0.85
 """What siblings take off, what further words must score beside the first, the cosine of near copies: `by_vectors`."""
 
 _LISTS = {
@@ -58,25 +58,25 @@ _HUMP = re.compile(f"(?<=[{_SMALL}])(?=[{_LARGE}])|(?<=[{_LARGE}])(?=[{_LARGE}][
 
 
 @cache
-def vocabulary() -> tuple[str, ...]:
+def load_vocabulary() -> tuple[str, ...]:
     """English words and short phrases for what pictures show, sorted; from `vocabulary.txt` beside this file."""
     lines = files("indexers.naming").joinpath("vocabulary.txt").read_text("utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def file_words(uri: str) -> list[str]:
+def extract_file_words(uri: str) -> list[str]:
     """The words in the names of a file and of its last two folders, from left to right, lower case, each once.
 
     Left out is what says nothing: digits, single letters (not single Chinese characters), suffixes, names that cameras
     give, hexadecimal ids, usual folders (`Pictures`), the owner of `/home/...` or `/Users/...`. Any text will do.
     """
-    *folders, file = _steps(uri) or [""]
+    *folders, file = _split_path(uri) or [""]
     telling = [one for one in folders[-2:] if not _FOLDER.fullmatch(one)]
     bare = [_CODE.sub(" ", _NAMELESS.sub(" ", step)) for step in [*telling, _SUFFIX.sub("", file)]]
-    return [word for word in dict.fromkeys(_split(_HUMP.sub(" ", " ".join(bare)))) if word not in _NOISE]
+    return [word for word in dict.fromkeys(_split_words(_HUMP.sub(" ", " ".join(bare)))) if word not in _NOISE]
 
 
-def _steps(uri: str) -> list[str]:
+def _split_path(uri: str) -> list[str]:
     """Folders and the file; what lies in an archive (`zip://inner.png::/outer.zip`) comes after the archive."""
     web = _WEB.fullmatch(uri)
     links = [web[1]] if web else [link.split("://", 1)[-1] for link in reversed(uri.split("::"))]
@@ -85,29 +85,31 @@ def _steps(uri: str) -> list[str]:
 
 
 @cache
-def _kept(letter: str) -> str:
+def _clean_letter(letter: str) -> str:
     """Letters and marks (such as vowels in Hindi) stay, what can't be seen goes, all else parts words."""
     kind = category(letter)
     return letter if kind[0] in "LM" else "" if kind == "Cf" else " "
 
 
-def _split(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     """Its words in lower case, without single letters: a single Chinese character is a word."""
-    found = "".join(map(_kept, text)).lower().split()
+    found = "".join(map(_clean_letter, text)).lower().split()
     return [one for one in found if len(one) > 1 or name(one, "").startswith(("CJK UNIFIED", "HANGUL SYLLABLE"))]
 
 
-class _Heard(NamedTuple):
+class _Counts(NamedTuple):
     """How many members of how many clusters say a word (`forms`), or its plural too (`roots`; `spoken`: their sum)."""
 
     clusters: int
     members: int
-    spoken: int
+    total: int
     roots: Counter[str]
     forms: Counter[str]
 
 
-def by_words(said: Mapping[int, Sequence[str]], parents: Mapping[int, int | None], words: int = 3) -> dict[int, str]:
+def name_by_words(
+    said: Mapping[int, Sequence[str]], parents: Mapping[int, int | None], words: int = 3
+) -> dict[int, str]:
     """Names from what members say: at most so many words, the most telling first, as in "dog, beach".
 
     `said`: of each cluster one string per member (it may be empty). `parents`: the cluster that each lies in, or None.
@@ -116,23 +118,23 @@ def by_words(said: Mapping[int, Sequence[str]], parents: Mapping[int, int | None
     - elsewhere) * log(1 + words in a mean cluster / members that say it anywhere); see SAID_BY for which are used. If
     none is, there is no name; if all are its parent's, the last one gives way to the next best.
     """
-    heard = {one: _listen(said[one]) for one in sorted(said)}
-    above = {one: _above(one, parents) for one in heard}
-    ranked = _ranked_all(heard, above)
+    heard = {one: _count_words(said[one]) for one in sorted(said)}
+    above = {one: _find_ancestors(one, parents) for one in heard}
+    ranked = _rank_all(heard, above)
     picked: dict[int, dict[str, str]] = {}
     for one in sorted(heard, key=lambda one: (len(above[one]), one)):
-        picked[one] = _picked(ranked[one], words, picked.get(above[one][0], {}) if above[one] else {})
+        picked[one] = _pick_words(ranked[one], words, picked.get(above[one][0], {}) if above[one] else {})
     return {one: ", ".join(picked[one].values()) for one in heard if picked[one]}
 
 
-def _listen(members: Sequence[str]) -> _Heard:
-    said = [set(_split(normalize("NFKC", text))) - _STOP - _NOISE for text in members]
-    roots = Counter(root for one in said for root in {_root(word) for word in one})
-    return _Heard(1, len(members), roots.total(), roots, Counter(word for one in said for word in one))
+def _count_words(members: Sequence[str]) -> _Counts:
+    said = [set(_split_words(normalize("NFKC", text))) - _STOP - _NOISE for text in members]
+    roots = Counter(root for one in said for root in {_find_root(word) for word in one})
+    return _Counts(1, len(members), roots.total(), roots, Counter(word for one in said for word in one))
 
 
 @lru_cache(2**17)
-def _root(word: str) -> str:
+def _find_root(word: str) -> str:
     """What singular and plural share, by simple rules."""
     if word in _SINGULAR or len(word) < 4:
         return _SINGULAR.get(word, word)
@@ -140,7 +142,7 @@ def _root(word: str) -> str:
     return one[:-2] + "y" if len(one) > 4 and one.endswith("ie") else one  # cherries, but movies too
 
 
-def _above(one: int, parents: Mapping[int, int | None]) -> list[int]:
+def _find_ancestors(one: int, parents: Mapping[int, int | None]) -> list[int]:
     """The clusters around it, the nearest first."""
     found: list[int] = []
     while (up := parents.get(found[-1] if found else one)) is not None and up not in found:  # never in circles
@@ -148,47 +150,47 @@ def _above(one: int, parents: Mapping[int, int | None]) -> list[int]:
     return found
 
 
-def _ranked_all(heard: Mapping[int, _Heard], above: Mapping[int, list[int]]) -> dict[int, dict[str, str]]:
+def _rank_all(heard: Mapping[int, _Counts], above: Mapping[int, list[int]]) -> dict[int, dict[str, str]]:
     families: dict[tuple[int, ...], list[int]] = {}
     below: dict[int, list[int]] = {one: [] for one in heard}
     for one in heard:
         families.setdefault(tuple(above[one][:1]), []).append(one)
         for up in heard.keys() & above[one]:
             below[up].append(one)
-    everything = _together(heard.values())
+    everything = _sum_counts(heard.values())
     ranked = {}
     for family in families.values():
-        whole = _together([heard[one] for one in family]) if len(family) > 1 else everything
+        whole = _sum_counts([heard[one] for one in family]) if len(family) > 1 else everything
         for one in family:
             line = [] if len(family) > 1 else below[one] + [up for up in above[one] if up in heard]
-            ranked[one] = _ranked(heard[one], whole, [heard[two] for two in {one, *line}])
+            ranked[one] = _rank_words(heard[one], whole, [heard[two] for two in {one, *line}])
     return ranked
 
 
-def _together(heard: Collection[_Heard]) -> _Heard:
+def _sum_counts(heard: Collection[_Counts]) -> _Counts:
     roots = Counter[str]()
     for one in heard:
         roots.update(one.roots)
-    return _Heard(len(heard), sum(one.members for one in heard), roots.total(), roots, Counter())
+    return _Counts(len(heard), sum(one.members for one in heard), roots.total(), roots, Counter())
 
 
-def _ranked(here: _Heard, whole: _Heard, own: list[_Heard]) -> dict[str, str]:
+def _rank_words(here: _Counts, whole: _Counts, own: list[_Counts]) -> dict[str, str]:
     """Roots of the words that set it apart from the `whole` without its `own`, best first, and their usual forms."""
     members = max(1, whole.members - sum(one.members for one in own))
-    mean = (whole.spoken - sum(one.spoken for one in own) + here.spoken) / (whole.clusters - len(own) + 1)
+    mean = (whole.total - sum(one.total for one in own) + here.total) / (whole.clusters - len(own) + 1)
     scores: dict[str, float] = {}
     for root, count in here.roots.items():
-        if count >= max(2, here.members / SAID_BY):
+        if count >= max(2, here.members / MEMBERS_PER_MENTION):
             elsewhere = whole.roots[root] - sum(one.roots[root] for one in own)
             more = count / here.members - elsewhere / members
             if more >= MARGIN:
                 scores[root] = more * np.log1p(mean / (count + elsewhere))
-    forms = sorted((-count, form) for form, count in here.forms.items() if _root(form) in scores)
-    shown = {_root(form): form for _, form in reversed(forms)}
+    forms = sorted((-count, form) for form, count in here.forms.items() if _find_root(form) in scores)
+    shown = {_find_root(form): form for _, form in reversed(forms)}
     return {root: shown[root] for root in sorted(scores, key=lambda root: (-scores[root], shown[root]))}
 
 
-def _picked(ranked: Mapping[str, str], words: int, around: Mapping[str, str]) -> dict[str, str]:
+def _pick_words(ranked: Mapping[str, str], words: int, around: Mapping[str, str]) -> dict[str, str]:
     """The best that don't repeat each other, by root."""
     apart: list[str] = []
     for root, form in ranked.items():
@@ -200,7 +202,7 @@ def _picked(ranked: Mapping[str, str], words: int, around: Mapping[str, str]) ->
     return {root: ranked[root] for root in apart[:words]}
 
 
-def by_vectors(
+def name_by_vectors(
     centres: Vectors, siblings_mean: Vectors, words: Sequence[str], vectors: Vectors, count: int = 2
 ) -> list[str]:
     """Names from a space of pictures and words: of each of n clusters the words that set it apart, "" if none does.
@@ -218,34 +220,36 @@ def by_vectors(
     if not len(words) or not len(centres):
         return [""] * len(centres)
     texts = scale_to_unit(check_vectors(vectors))
-    scores = (_unit(centres, texts) - SHARED * _unit(siblings_mean, texts)) @ (texts - texts.mean(axis=0)).T
-    return [_combined(row, words, texts, count) for row in np.round(scores, 6)]  # the rest is rounding
+    scores = (_normalise(centres, texts) - SIBLING_DISCOUNT * _normalise(siblings_mean, texts)) @ (
+        texts - texts.mean(axis=0)
+    ).T
+    return [_join_best_words(row, words, texts, count) for row in np.round(scores, 6)]  # the rest is rounding
 
 
-def _unit(pictures: Vectors, texts: Vectors) -> Vectors:
+def _normalise(pictures: Vectors, texts: Vectors) -> Vectors:
     lengths = np.linalg.norm(check_vectors(pictures, texts.shape[1], "ip"), axis=1, keepdims=True)
     return np.asarray(pictures / np.where(lengths, lengths, 1), np.float32)  # zeros stay
 
 
-def _combined(scores: Vectors, words: Sequence[str], texts: Vectors, count: int) -> str:
-    good = np.flatnonzero((scores >= SECOND * scores.max()) & (scores > 0)).tolist()
+def _join_best_words(scores: Vectors, words: Sequence[str], texts: Vectors, count: int) -> str:
+    good = np.flatnonzero((scores >= MIN_SHARE_OF_BEST * scores.max()) & (scores > 0)).tolist()
     picked: list[int] = []
     for one in sorted(good, key=lambda one: (-scores[one], words[one])):
-        if len(picked) < count and (texts[picked] @ texts[one] < NEAR_COPY).all():
+        if len(picked) < count and (texts[picked] @ texts[one] < MAX_WORD_COSINE).all():
             picked.append(one)
     return ", ".join(words[one] for one in picked)
 
 
-def prompts(words: Iterable[str]) -> list[str]:
+def make_prompts(words: Iterable[str]) -> list[str]:
     """One sentence to embed for each word: "a photo of an apple", "a photo of dogs", "a photo of snow"."""
-    return [f"a photo of {_article(word)}{word}" for word in words]
+    return [f"a photo of {_choose_article(word)}{word}" for word in words]
 
 
-def _article(phrase: str) -> str:
+def _choose_article(phrase: str) -> str:
     """An article or nothing, by the noun that a phrase is about: `cup` of "cup of coffee"."""
     first, *_, noun = (_REST.sub("", phrase).split() or [""]) * 2
     doing = noun.endswith("ing") and noun not in _COUNTED and first not in ("person", "dog")
     many = noun[-1:] == "s" or noun in _SINGULAR
-    if doing or noun in _MASS or first in ("a", "an", "the", "two") or (many and _root(noun) != noun):
+    if doing or noun in _MASS or first in ("a", "an", "the", "two") or (many and _find_root(noun) != noun):
         return ""
     return "an " if re.match("(?!uni|ukul|use|euro|one)[aeiou]|hour|x-", phrase) else "a "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from indexers.embedders.overview import Entry
+    from indexers.embedders.overview import EmbedderEntry
     from retrieval.records.reports import AddReport, SyncReport
     from retrieval.records.search import Hits
 
@@ -81,7 +81,7 @@ def show_groups(hits: Hits) -> None:
         say("nothing found")
 
 
-def show_embedders(entries: Sequence[Entry]) -> None:
+def show_embedders(entries: Sequence[EmbedderEntry]) -> None:
     """A line for each, and what is in the way of those that can't be used yet."""
     width = max(len(one.name) for one in entries)
     for one in entries:

@@ -26,9 +26,9 @@ def embedders(
     as_json: AsJson = False,
 ) -> None:
     """Show which embedders can be used now, and what the others need."""
-    from indexers.embedders.overview import overview
+    from indexers.embedders.overview import list_embedders
 
-    found = overview(names or (), measure, device, **(parsed(settings, "--settings") or {}))
+    found = list_embedders(names or (), measure, device, **(parsed(settings, "--settings") or {}))
     emit({"embedders": [one.to_dict() for one in found]}) if as_json else show_embedders(found)
 
 

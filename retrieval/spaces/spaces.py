@@ -22,8 +22,8 @@ from indexers.followers.clusterings import ClusteringFollower
 from indexers.followers.partitions import PartitionFollower
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
-from indexers.naming.namer import Names
-from indexers.naming.vocabulary import vocabulary
+from indexers.naming.namer import ClusterNamer
+from indexers.naming.vocabulary import embed_vocabulary
 from indexers.pictures.isolation import DecoderPool
 from indexers.pipeline import Run
 from indexers.types import Limits, Metric, Space, Vectors
@@ -152,7 +152,7 @@ class Spaces:
                 return make_index(config, space.dimension, space.metric)
 
             index = IndexFollower(space, fresh, config.index, folder / "index", identity, config.index_build)
-        names = Names(lambda: self._vocabulary(space, folder), lambda: flat.index)
+        names = ClusterNamer(lambda: self._vocabulary(space, folder), lambda: flat.index)
         tree = TreeFollower(space, flat, index, folder / "tree", identity, names) if config.clusters else None
         partitions = PartitionFollower(space, flat) if config.clusters else None
         named = ClusteringFollower(space, flat, names)
@@ -180,7 +180,7 @@ class Spaces:
             embedder = self.embedder(space)
             if not embedder.supports_text:
                 return None
-            return vocabulary(embedder, folder / "vocabulary.npz")
+            return embed_vocabulary(embedder, folder / "vocabulary.npz")
         except NearkinError:
             return None
 

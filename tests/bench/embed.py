@@ -16,7 +16,7 @@ from PIL import Image
 
 from indexers.devices import count_cores
 from indexers.embedders.clip import Clip
-from indexers.embedders.engines import cosine
+from indexers.embedders.engines import compute_least_cosine
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.torchvision import ResNet50
 from indexers.pictures import images
@@ -50,7 +50,7 @@ def compare(
     """The forward pass as `add` runs it: a thread a core, one core each. Pictures a second, and the worst cosine."""
     ours, plain = make(), make(precision="fp32")
     batch = (([ours.prepare(one) for one in pictures]) * ours.batch_size)[: ours.batch_size]
-    pixels = ours.transform.normalised(batch)
+    pixels = ours.transform.normalise(batch)
     network = plain.make_network().eval()  # as its makers give it: nothing folded, their layout
     cores = count_cores()
     with ThreadPoolExecutor(cores, initializer=ours.limit_threads, initargs=(1,)) as pool:
@@ -66,7 +66,7 @@ def compare(
             warm=1,
         )
     quick, peer, folded = (cores * len(batch) / seconds for seconds in times)
-    near = cosine(ours.forward(batch), torch_fp32(network, pixels))
+    near = compute_least_cosine(ours.forward(batch), torch_fp32(network, pixels))
     label, start = ours.engine().label, time.perf_counter()
     make().engine()
     bench.add(

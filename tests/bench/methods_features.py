@@ -18,7 +18,7 @@ from indexers import plugins
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.embedders.classic import Classic
-from indexers.embedders.features import EDGE, FEATURES, LEVELS, cells
+from indexers.embedders.features import EDGE, FEATURES, LEVELS, count_cells
 from tests.bench.adding import samples
 from tests.bench.harness import Bench, in_turns
 from tests.bench.labelled import Labelled, featured
@@ -88,10 +88,10 @@ def seen(every: np.ndarray, name: str) -> np.ndarray:
     """What `classic:name` gives, of the vectors with all features."""
     blocks, start = {}, 0
     for feature, one in FEATURES.items():
-        blocks[feature] = every[:, start : (start := start + one.size * cells(LEVELS))]
+        blocks[feature] = every[:, start : (start := start + one.size * count_cells(LEVELS))]
     chosen = []
-    for term, weight in Classic.named(name)["features"].items():
+    for term, weight in Classic.parse_argument(name)["features"].items():
         feature, _, levels = term.partition("@")
-        block = blocks[feature][:, : FEATURES[feature].size * cells(int(levels or 1))]
+        block = blocks[feature][:, : FEATURES[feature].size * count_cells(int(levels or 1))]
         chosen.append(scale_to_unit(block) * np.float32(weight**0.5))
     return np.concatenate(chosen, axis=1)

@@ -9,7 +9,16 @@ import pytest
 from PIL import Image, ImageDraw
 
 from indexers.embedders.classic import Classic
-from indexers.embedders.features import EDGE, FEATURES, GROUND, LEVELS, Pixels, cells, ground, pyramid
+from indexers.embedders.features import (
+    EDGE,
+    FEATURES,
+    GROUND,
+    LEVELS,
+    Pixels,
+    count_cells,
+    describe_ground,
+    describe_pyramid,
+)
 from tests.support import pictures
 
 FLAT = ("black", "white", "grey", "red")
@@ -22,7 +31,7 @@ def pixels(image: Image.Image) -> Pixels:
 def of(name: str, image: Image.Image, levels: int = 1) -> Any:
     """Not yet of unit length."""
     feature, seen = FEATURES[name], pixels(image)
-    return pyramid(feature, seen, levels) if levels > 1 else feature.describe(feature.look(seen))
+    return describe_pyramid(feature, seen, levels) if levels > 1 else feature.describe(feature.look(seen))
 
 
 def shape(turn: float = 0, scale: float = 1, move: tuple[int, int] = (0, 0)) -> Image.Image:
@@ -38,14 +47,16 @@ def shape(turn: float = 0, scale: float = 1, move: tuple[int, int] = (0, 0)) -> 
 @pytest.mark.parametrize("levels", range(1, LEVELS + 1))
 @pytest.mark.parametrize("name", FEATURES)
 def test_has_its_size_and_unit_length_at_every_level(name: str, levels: int) -> None:
-    vector = pyramid(FEATURES[name], pixels(pictures.noise(1)), levels)
-    assert vector.shape == (FEATURES[name].size * cells(levels),)
+    vector = describe_pyramid(FEATURES[name], pixels(pictures.noise(1)), levels)
+    assert vector.shape == (FEATURES[name].size * count_cells(levels),)
     assert np.linalg.norm(vector) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_says_truly_whether_it_tells_flat_pictures_apart(name: str) -> None:
-    found = np.array([pyramid(FEATURES[name], pixels(Image.new("RGB", (50, 40), colour)), 2) for colour in FLAT])
+    found = np.array(
+        [describe_pyramid(FEATURES[name], pixels(Image.new("RGB", (50, 40), colour)), 2) for colour in FLAT]
+    )
     apart = np.abs(found[:, None] - found).max(2)[np.triu_indices(len(FLAT), 1)]
     assert (apart > 0.1).all() if FEATURES[name].coloured else (apart < 0.1).all()
     assert found[0].any() == (name in ("colour", "moments", "lbp"))
@@ -53,9 +64,9 @@ def test_says_truly_whether_it_tells_flat_pictures_apart(name: str) -> None:
 
 def test_a_pyramid_is_the_whole_and_its_parts() -> None:
     seen = pixels(pictures.quarters((EDGE, EDGE)))  # not resized, so that its seams are sharp
-    whole = pyramid(FEATURES["colour"], seen)
-    found = pyramid(FEATURES["colour"], seen, 3).reshape(21, -1)
-    assert [cells(levels) for levels in (1, 2, 3)] == [1, 5, 21]
+    whole = describe_pyramid(FEATURES["colour"], seen)
+    found = describe_pyramid(FEATURES["colour"], seen, 3).reshape(21, -1)
+    assert [count_cells(levels) for levels in (1, 2, 3)] == [1, 5, 21]
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 21**-0.5)  # each counts the same
     np.testing.assert_allclose(found[0] * 21**0.5, whole)
     assert np.count_nonzero(whole) == 4
@@ -134,6 +145,8 @@ def test_hu_moments_know_a_shape_again() -> None:
 
 
 def test_the_ground_is_the_mean_colour_and_a_one() -> None:
-    assert ground(pixels(Image.new("RGB", (3, 3), "black"))).tolist() == [0, 0, 0, 1]
-    np.testing.assert_allclose(ground(pixels(Image.new("RGB", (3, 3), "red"))), np.array([1, 0, 0, 1]) / 2**0.5)
-    assert len(ground(pixels(pictures.noise()))) == GROUND
+    assert describe_ground(pixels(Image.new("RGB", (3, 3), "black"))).tolist() == [0, 0, 0, 1]
+    np.testing.assert_allclose(
+        describe_ground(pixels(Image.new("RGB", (3, 3), "red"))), np.array([1, 0, 0, 1]) / 2**0.5
+    )
+    assert len(describe_ground(pixels(pictures.noise()))) == GROUND

@@ -35,7 +35,7 @@ class TestLite0(EmbedderContract):
 def plain() -> Any:
     """timm's network as it is, with its classifier."""
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    lite0.fill(network, torch.load(lite0.weights_path(), weights_only=True))
+    lite0.fill_network(network, torch.load(lite0.find_weights(), weights_only=True))
     return network
 
 
@@ -108,7 +108,7 @@ def test_constructing_it_is_quick() -> None:
 
 def test_the_fingerprint_is_the_hash_of_the_weights() -> None:
     assert Lite0().fingerprint() == SHA256
-    lite0._check(lite0.weights_path())
+    lite0._check_digest(lite0.find_weights())
 
 
 def test_the_device_does_not_change_the_space() -> None:
@@ -135,7 +135,7 @@ def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_other_weights_are_refused_before_they_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"something else")
-    monkeypatch.setattr(lite0, "weights_path", lambda: tmp_path / "weights")
+    monkeypatch.setattr(lite0, "find_weights", lambda: tmp_path / "weights")
     with pytest.raises(WeightsUnavailable, match=SHA256):
         Lite0().embed([photograph("cat")])
 
@@ -143,7 +143,7 @@ def test_other_weights_are_refused_before_they_are_loaded(monkeypatch: pytest.Mo
 def test_missing_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingPackage, match=r"'timm'.*nearkin\[models\]"):
-        lite0._load("cpu")
+        lite0._load_network("cpu")
 
 
 def test_a_thread_may_be_limited_to_one_core() -> None:

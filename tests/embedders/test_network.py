@@ -18,13 +18,13 @@ from indexers import plugins
 from indexers.embedders import engines, network, weights
 from indexers.embedders.base import Embedder
 from indexers.embedders.clip import Clip
-from indexers.embedders.engines import cosine, onnx_bytes
+from indexers.embedders.engines import compute_least_cosine, export_network
 from indexers.embedders.export import export_onnx
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.onnx import Onnx
-from indexers.embedders.overview import overview
+from indexers.embedders.overview import list_embedders
 from indexers.embedders.timm import Timm
-from indexers.embedders.torchvision import ResNet18, TorchVision, headless
+from indexers.embedders.torchvision import ResNet18, TorchVision, remove_head
 from indexers.errors import BadQuery, BadSetting, MissingPackage, NoTextTower, UnknownPlugin, WeightsUnavailable
 from indexers.testing import EmbedderContract
 from indexers.types import Vectors
@@ -98,7 +98,7 @@ def clip_of(folder: Path) -> Theirs:
 
 def resnet18_of(folder: Path) -> Theirs:
     model = torchvision.models.resnet18().eval()
-    model.load_state_dict(weights.read(folder / RESNET18_FILE, "resnet18"))
+    model.load_state_dict(weights.read_tensors(folder / RESNET18_FILE, "resnet18"))
     model.fc = torch.nn.Identity()
     transform = torchvision.models.ResNet18_Weights.DEFAULT.transforms()
     return Theirs({"weights": str(folder / RESNET18_FILE)}, ResNet18, model, transform)
@@ -106,7 +106,7 @@ def resnet18_of(folder: Path) -> Theirs:
 
 def timm_of(folder: Path) -> Theirs:
     model = timm.create_model(TIMM_MODEL, num_classes=0).eval()
-    model.load_state_dict(weights.read(folder / "timm.pt", "timm"), strict=False)
+    model.load_state_dict(weights.read_tensors(folder / "timm.pt", "timm"), strict=False)
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
     return Theirs({"model": TIMM_MODEL, "weights": str(folder / "timm.pt")}, Timm, model, transform)
 
@@ -192,7 +192,7 @@ def test_less_precision_keeps_the_direction(theirs: Theirs, precision: str, pict
     if precision == "int8":
         pytest.importorskip("onnxruntime")
     embedder = theirs.ours(precision=precision)
-    assert cosine(embedder.embed(pictures), theirs.vectors(pictures)) >= 0.999
+    assert compute_least_cosine(embedder.embed(pictures), theirs.vectors(pictures)) >= 0.999
     assert precision == "auto" or precision in embedder.engine().label
 
 
@@ -212,18 +212,18 @@ def test_auto_finds_a_way_on_every_machine(
     for package in there:
         pytest.importorskip(package)
     monkeypatch.setattr(engines, "has_bf16", lambda: bf16)
-    monkeypatch.setattr(engines, "has", lambda *packages: set(packages) <= set(there))
+    monkeypatch.setattr(engines, "has_packages", lambda *packages: set(packages) <= set(there))
     embedder = theirs.ours()
-    assert cosine(embedder.embed(pictures), theirs.vectors(pictures)) >= 0.999
+    assert compute_least_cosine(embedder.embed(pictures), theirs.vectors(pictures)) >= 0.999
     assert bf16 == ("bf16" in embedder.engine().label)
     assert there or "torch" in embedder.engine().label
 
 
 def test_the_cosine_is_of_the_worst_row() -> None:
     one = np.array([[1, 0], [0, 2], [0, 0]], np.float32)
-    assert cosine(one, one) == 1
-    assert cosine(one, one[::-1] * 3) == 0
-    assert cosine(one, np.full_like(one, np.nan)) == 0
+    assert compute_least_cosine(one, one) == 1
+    assert compute_least_cosine(one, one[::-1] * 3) == 0
+    assert compute_least_cosine(one, np.full_like(one, np.nan)) == 0
 
 
 def test_auto_passes_over_what_is_too_coarse_or_fails(theirs: Theirs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,12 +231,12 @@ def test_auto_passes_over_what_is_too_coarse_or_fails(theirs: Theirs, monkeypatc
         def run(self, pixels: Any, threads: int | None = None) -> Any:
             return np.round(super().run(pixels, threads) * 2)
 
-    def candidates(precision: str, model: Any, device: Any, exported: Any) -> Iterator[Any]:
+    def iterate(precision: str, model: Any, device: Any, exported: Any) -> Iterator[Any]:
         yield lambda: 1 / 0
         yield lambda: Coarse(model, device)
         yield lambda: engines.Torch(model, device)
 
-    monkeypatch.setattr(network, "candidates", candidates)
+    monkeypatch.setattr(network, "iterate_engine_makers", iterate)
     assert type(theirs.ours().engine()) is engines.Torch
 
 
@@ -263,7 +263,7 @@ def test_torchvisions_classifiers_lose_their_last_layer(model: str, tmp_path: Pa
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (260, 270, 3), dtype=np.uint8))
     vector = embedder.embed([picture])
     assert vector.shape == (1, embedder.dimension)
-    plain = weights.fingerprint(tmp_path / "a.safetensors")  # the Inceptions once were given other pixels
+    plain = weights.hash_file(tmp_path / "a.safetensors")  # the Inceptions once were given other pixels
     assert (embedder.fingerprint() == plain) == (model not in ("inception_v3", "googlenet"))
     layers = [one for name, one in whole.named_modules() if isinstance(one, torch.nn.Linear) and "aux" not in name]
     if layers:  # the layer that was left out makes the classes of these features
@@ -283,11 +283,11 @@ def test_the_classics_of_torchvision_have_names_of_their_own(name: str, pictures
     preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
     assert embedder.name == name
     assert preset.crop_size[0] <= embedder.input_size == pytest.approx(preset.resize_size[0], rel=0.15)
-    pixels = embedder.transform.normalised([embedder.prepare(one) for one in pictures])
+    pixels = embedder.transform.normalise([embedder.prepare(one) for one in pictures])
     expected = torch.stack([preset(one) for one in pictures]).numpy()
     np.testing.assert_allclose(pixels, expected, atol=1e-5)
     with torch.device("meta"):  # weightless
-        network = headless(
+        network = remove_head(
             torchvision.models.get_model(name, **({"init_weights": False} if name == "inception_v3" else {}))
         ).eval()
         assert network(torch.from_numpy(pixels).to("meta")).shape == (len(pictures), embedder.dimension)
@@ -494,7 +494,7 @@ def test_an_exported_file_gives_the_models_vectors(theirs: Theirs, tmp_path: Pat
     expected = theirs.vectors(pictures)
     np.testing.assert_allclose(found.embed(pictures), expected, atol=1e-5 * np.abs(expected).max())
     small = Onnx(path=str(export_onnx(embedder, tmp_path / "small.onnx", int8=True)))
-    assert cosine(small.embed(pictures), expected) >= 0.999
+    assert compute_least_cosine(small.embed(pictures), expected) >= 0.999
     assert "int8" in small.name or small._is_quantised
 
 
@@ -505,7 +505,7 @@ def test_an_onnx_file_in_less_precision(
     pytest.importorskip("openvino")
     theirs = clip_of(folder)
     found = Onnx(path=str(export_onnx(theirs.ours(), tmp_path / "model.onnx")), precision=precision)
-    assert cosine(found.embed(pictures), theirs.vectors(pictures)) >= 0.999
+    assert compute_least_cosine(found.embed(pictures), theirs.vectors(pictures)) >= 0.999
 
 
 def test_a_foreign_onnx_file_takes_its_transform_from_the_settings(tmp_path: Path, pictures: list[Image.Image]) -> None:
@@ -524,7 +524,7 @@ def foreign(path: Path, edge: int) -> Path:
     """A model made elsewhere: one picture at a time, of fixed size, giving (1, 4, 1, 1)."""
     torch.manual_seed(2)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5), torch.nn.AdaptiveAvgPool2d(1)).eval()
-    path.write_bytes(onnx_bytes(model, np.zeros((2, 3, edge, edge), np.float32)))
+    path.write_bytes(export_network(model, np.zeros((2, 3, edge, edge), np.float32)))
     import onnx
 
     parsed = onnx.load(path)
@@ -557,7 +557,7 @@ def test_a_missing_runtime_says_what_to_install(folder: Path, monkeypatch: pytes
 def test_openvino_tells_nobody_that_it_is_used() -> None:
     pytest.importorskip("openvino")
     script = (
-        "import sys; from indexers.embedders.engines import openvino; openvino().Core(); "
+        "import sys; from indexers.embedders.engines import import_openvino; import_openvino().Core(); "
         "sys.exit(any('openvino_telemetry' in name for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -567,7 +567,7 @@ def test_openvino_tells_nobody_that_it_is_used() -> None:
 
 
 def test_the_overview_says_what_can_be_used(folder: Path) -> None:
-    entries = {entry.name.partition(":")[0]: entry for entry in overview()}
+    entries = {entry.name.partition(":")[0]: entry for entry in list_embedders()}
     assert {"lite0", "classic", "tiny", "clip", "resnet18", "resnet50", "timm", "torchvision", "onnx"} <= set(entries)
     assert entries["tiny"].usable
     assert entries["tiny"].bytes == 0
@@ -580,7 +580,7 @@ def test_the_overview_says_what_can_be_used(folder: Path) -> None:
 
 
 def test_the_overview_measures_on_request(folder: Path) -> None:
-    [entry] = overview([f"clip:{folder / 'clip'}"], measured=True, device="cpu", seconds=0.1)
+    [entry] = list_embedders([f"clip:{folder / 'clip'}"], with_rate=True, device="cpu", seconds=0.1)
     assert entry.usable
     assert entry.rate
     assert entry.rate > 1

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexers.embedders.transform import Transform, of_open_clip, of_timm, of_torchvision
+from indexers.embedders.transform import (
+    Transform,
+    make_open_clip_transform,
+    make_timm_transform,
+    make_torchvision_transform,
+)
 from indexers.errors import BadSetting
 
 SIZES = [(512, 512), (640, 401), (301, 97), (97, 301), (900, 1000), (700, 100), (100, 700), (13, 13), (2, 3), (1, 1)]
@@ -23,7 +28,7 @@ def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:
 
 def check(ours: Transform, theirs: Any, size: tuple[int, int]) -> None:
     image = picture(size)
-    found, expected = ours.normalised([ours(image)])[0], theirs(image).numpy()
+    found, expected = ours.normalise([ours(image)])[0], theirs(image).numpy()
     assert found.shape == expected.shape
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-6)
@@ -37,14 +42,14 @@ def test_open_clip(size: tuple[int, int], mode: str, interpolation: str) -> None
     config = transform.PreprocessCfg(size=64, resize_mode=mode, interpolation=interpolation, fill_color=7)
     if mode == "longest" and min(size) * 64 < max(size):
         pytest.skip("they can't resize to no pixels")
-    check(of_open_clip(vars(config)), transform.image_transform_v2(config, is_train=False), size)
+    check(make_open_clip_transform(vars(config)), transform.image_transform_v2(config, is_train=False), size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_open_clip_not_square(size: tuple[int, int]) -> None:
     transform = pytest.importorskip("open_clip.transform")
     config = transform.PreprocessCfg(size=(48, 64))
-    check(of_open_clip(vars(config)), transform.image_transform_v2(config, is_train=False), size)
+    check(make_open_clip_transform(vars(config)), transform.image_transform_v2(config, is_train=False), size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -52,7 +57,7 @@ def test_open_clip_not_square(size: tuple[int, int]) -> None:
 def test_torchvision(size: tuple[int, int], model: str) -> None:
     models = pytest.importorskip("torchvision.models")
     preset = models.get_model_weights(model).DEFAULT.transforms()
-    check(of_torchvision(preset), preset, size)
+    check(make_torchvision_transform(preset), preset, size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -68,7 +73,7 @@ def test_timm(size: tuple[int, int], crop_mode: str, edges: tuple[int, int]) -> 
         "crop_pct": 0.9,
         "crop_mode": crop_mode,
     }
-    check(of_timm(config), data.create_transform(**config), size)
+    check(make_timm_transform(config), data.create_transform(**config), size)
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (40, 3000), (3000, 40)])

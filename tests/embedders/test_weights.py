@@ -40,7 +40,7 @@ def test_a_pickle_that_runs_something_is_refused(tmp_path: Path, suffix: str, ho
     else:
         torch.save({"weight": Evil(made)}, path)
     with pytest.raises(WeightsUnavailable, match="Only tensors are read"):
-        weights.read(path, "clip")
+        weights.read_tensors(path, "clip")
     assert not made.exists()
 
 
@@ -49,10 +49,10 @@ def test_damaged_files_and_files_of_something_else_are_refused(tmp_path: Path) -
     for content in (b"", b"\x80", b"PK\x03\x04 not a zip", os.urandom(3000)):
         path.write_bytes(content)
         with pytest.raises(WeightsUnavailable, match="can't be used"):
-            weights.read(path, "clip")
+            weights.read_tensors(path, "clip")
     torch.save([torch.ones(3)], path)
     with pytest.raises(WeightsUnavailable, match="no tensors by name"):
-        weights.read(path, "clip")
+        weights.read_tensors(path, "clip")
 
 
 @pytest.mark.parametrize("wrapped", [None, "state_dict", "model"])
@@ -60,34 +60,34 @@ def test_damaged_files_and_files_of_something_else_are_refused(tmp_path: Path) -
 def test_checkpoints_of_training_are_unwrapped(tmp_path: Path, wrapped: str | None, prefix: str) -> None:
     tensors = {f"{prefix}layer.weight": torch.arange(3.0)}
     torch.save({wrapped: tensors, "epoch": 3} if wrapped else tensors, tmp_path / "a.pt")
-    assert weights.read(tmp_path / "a.pt", "clip")["layer.weight"].tolist() == [0, 1, 2]
+    assert weights.read_tensors(tmp_path / "a.pt", "clip")["layer.weight"].tolist() == [0, 1, 2]
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "a.pt")
     for other in (torch.nn.Linear(4, 4), torch.nn.Conv2d(3, 4, 1), torch.nn.Sequential(torch.nn.Linear(3, 4))):
         with pytest.raises(WeightsUnavailable, match="of another network"):
-            weights.fill(other, tmp_path / "a.pt", "resnet18")
+            weights.fill_network(other, tmp_path / "a.pt", "resnet18")
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     path, other = tmp_path / "a.pt", tmp_path / "b.pt"
     path.write_bytes(BODY)
     other.write_bytes(BODY)
-    assert weights.fingerprint(path) == weights.fingerprint(other) == sha256(BODY).hexdigest()
+    assert weights.hash_file(path) == weights.hash_file(other) == sha256(BODY).hexdigest()
     path.write_bytes(BODY[::-1])
     os.utime(path, ns=(1, 1))
-    assert weights.fingerprint(path) == sha256(BODY[::-1]).hexdigest()
+    assert weights.hash_file(path) == sha256(BODY[::-1]).hexdigest()
 
 
 def test_a_file_that_was_moved_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     gone = str(tmp_path / "gone" / "my.pt")
     with pytest.raises(WeightsUnavailable, match=r"my\.pt'.*no such file; put it there or into .*nearkin/weights"):
-        weights.local(gone, "clip")
-    weights.folder().mkdir(parents=True)
-    (weights.folder() / "my.pt").write_bytes(BODY)
-    assert weights.local(gone, "clip") == weights.folder() / "my.pt"
+        weights.find_file(gone, "clip")
+    weights.get_folder().mkdir(parents=True)
+    (weights.get_folder() / "my.pt").write_bytes(BODY)
+    assert weights.find_file(gone, "clip") == weights.get_folder() / "my.pt"
 
 
 # ---- downloads
@@ -121,17 +121,17 @@ def _online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_downloads_once_and_checks(server: str, tmp_path: Path) -> None:
     target = tmp_path / "cache" / "a.pt"
-    assert weights.from_url(f"{server}/good", target, sha256(BODY).hexdigest()[:8]) == target
+    assert weights.fetch_from_url(f"{server}/good", target, sha256(BODY).hexdigest()[:8]) == target
     assert target.read_bytes() == BODY
-    assert weights.from_url("http://127.0.0.1:9/nobody", target) == target
+    assert weights.fetch_from_url("http://127.0.0.1:9/nobody", target) == target
     assert [one.name for one in target.parent.iterdir()] == ["a.pt"]
 
 
 def test_a_wrong_or_missing_download_leaves_nothing(server: str, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="damaged"):
-        weights.from_url(f"{server}/good", tmp_path / "a.pt", "0123")
+        weights.fetch_from_url(f"{server}/good", tmp_path / "a.pt", "0123")
     with pytest.raises(OSError, match="bad: Not Found"):
-        weights.from_url(f"{server}/bad", tmp_path / "a.pt")
+        weights.fetch_from_url(f"{server}/bad", tmp_path / "a.pt")
     assert not list(tmp_path.iterdir())
 
 
@@ -141,15 +141,15 @@ def test_gives_up_quickly_where_nothing_answers(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     start = time.perf_counter()
     with pytest.raises(OSError, match="can't be reached"):
-        weights.from_hub("nobody/nothing", ["model.safetensors"])
+        weights.fetch_from_hub("nobody/nothing", ["model.safetensors"])
     with pytest.raises(OSError, match="refused"):
-        weights.from_url("http://127.0.0.1:9/a.pt", tmp_path / "a.pt")
+        weights.fetch_from_url("http://127.0.0.1:9/a.pt", tmp_path / "a.pt")
     assert time.perf_counter() - start < 5
 
 
 def test_obeys_the_offline_variable(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(OSError, match="HF_HUB_OFFLINE forbids"):
-        weights.from_url(f"{server}/good", tmp_path / "a.pt")
+        weights.fetch_from_url(f"{server}/good", tmp_path / "a.pt")
     with pytest.raises(OSError, match="HF_HUB_OFFLINE forbids"):
-        weights.from_hub("nobody/nothing", ["model.safetensors"])
+        weights.fetch_from_hub("nobody/nothing", ["model.safetensors"])

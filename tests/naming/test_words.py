@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexers.errors import BadVector
-from indexers.naming.words import by_vectors, by_words, file_words, prompts, vocabulary
+from indexers.naming.words import extract_file_words, load_vocabulary, make_prompts, name_by_vectors, name_by_words
 
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "indexers" / "naming" / "vocabulary.txt"
@@ -24,17 +24,17 @@ def many(count: int, text: str) -> list[str]:
 
 def test_the_vocabulary_is_a_sorted_list_without_duplicates() -> None:
     lines = [line for line in LIST.read_text("utf-8").splitlines() if not line.startswith("#")]
-    assert vocabulary() == tuple(lines)
+    assert load_vocabulary() == tuple(lines)
     assert lines == sorted(set(lines))
     assert len(lines) >= 1500
     assert all(line == line.strip().lower() and line for line in lines)
-    assert vocabulary() is vocabulary()
+    assert load_vocabulary() is load_vocabulary()
 
 
 def test_the_vocabulary_knows_what_pictures_show() -> None:
     wanted = """dog|sunflower|pizza|beach|fog|bride|skiing|birthday party|umbrella|bicycle|lighthouse|screenshot|receipt
         |watercolour|red car|wood grain|close-up portrait|aerial view|night sky|handwritten note|emoji"""
-    assert {word.strip() for word in wanted.split("|")} <= set(vocabulary())
+    assert {word.strip() for word in wanted.split("|")} <= set(load_vocabulary())
 
 
 def test_the_vocabulary_is_in_the_wheel() -> None:
@@ -78,13 +78,13 @@ def test_the_vocabulary_is_in_the_wheel() -> None:
     ],
 )
 def test_a_path_says_words(uri: str, words: str) -> None:
-    assert file_words(uri) == words.split()
+    assert extract_file_words(uri) == words.split()
 
 
 @given(st.text() | st.text("aF0-9/\\:._% ٣²Ⅷà", max_size=60))
 def test_any_text_is_a_path_and_says_no_digits(text: str) -> None:
     for uri in (text, quote(text, errors="replace"), "file://" + text):
-        words = file_words(uri)
+        words = extract_file_words(uri)
         assert len(words) == len(set(words))
         assert all(word and not any(letter.isdigit() or letter.isspace() for letter in word) for word in words)
 
@@ -99,33 +99,33 @@ def test_clusters_are_named_by_what_sets_them_apart_from_their_siblings() -> Non
     # in 2 (.25 elsewhere), cat 10 (.25), sofa 5 (0). The mean cluster has 52 / 3 words. So the scores in 2 are for
     # sofa .5 * log(1 + 17.3 / 5) = .75, for cat .75 * log(1 + 17.3 / 14) = .60, for sand .25 * log(1 + 17.3 / 9) = .27.
     # In 3, boat and harbour have .667 * log(1 + 17.3 / 4) = 1.12, and cat .167 * log(1 + 17.3 / 14) = .13.
-    assert by_words(said, {1: None, 2: None, 3: None}) == {
+    assert name_by_words(said, {1: None, 2: None, 3: None}) == {
         1: "dog, beach, sand",
         2: "sofa, cat, sand",
         3: "boat, harbour, cat",
     }
-    assert by_words(said, {}, words=1) == {1: "dog", 2: "sofa", 3: "boat"}
+    assert name_by_words(said, {}, words=1) == {1: "dog", 2: "sofa", 3: "boat"}
 
 
 def test_a_cluster_of_which_nothing_distinctive_is_said_has_no_name() -> None:
     said = {1: many(9, "sea"), 2: [*many(9, "sea"), "fog"], 3: many(3, "the 2024 IMG a"), 4: ["", ""], 5: []}
-    assert by_words(said, {}) == {1: "sea", 2: "sea"}  # both say it more than 3 and 4
-    assert by_words({one: said[one] for one in (1, 2)}, {}) == {1: "sea"}  # all, and nine in ten
-    assert by_words({1: many(9, "sea"), 2: many(9, "sea")}, {}) == {}
-    assert by_words({}, {}) == {}
+    assert name_by_words(said, {}) == {1: "sea", 2: "sea"}  # both say it more than 3 and 4
+    assert name_by_words({one: said[one] for one in (1, 2)}, {}) == {1: "sea"}  # all, and nine in ten
+    assert name_by_words({1: many(9, "sea"), 2: many(9, "sea")}, {}) == {}
+    assert name_by_words({}, {}) == {}
 
 
 @pytest.mark.parametrize(("members", "name"), [(10, "fox"), (11, None)])
 def test_a_word_must_be_said_by_a_fifth_and_by_two(members: int, name: str | None) -> None:
     said = {1: ["fox", "fox", *many(members - 2, "")], 2: ["owl", ""]}
-    assert by_words(said, {}).get(1) == name
-    assert 2 not in by_words(said, {})
+    assert name_by_words(said, {}).get(1) == name
+    assert 2 not in name_by_words(said, {})
 
 
 def test_chance_is_no_difference() -> None:
     said = {1: [*many(52, "sea"), *many(48, "")], 2: [*many(50, "sea"), *many(50, "")]}
-    assert by_words(said, {}) == {}
-    assert by_words({**said, 1: [*many(60, "sea"), *many(40, "")]}, {}) == {1: "sea"}
+    assert name_by_words(said, {}) == {}
+    assert name_by_words({**said, 1: [*many(60, "sea"), *many(40, "")]}, {}) == {1: "sea"}
 
 
 def test_a_word_counts_once_a_member_and_with_its_plural() -> None:
@@ -136,16 +136,16 @@ def test_a_word_counts_once_a_member_and_with_its_plural() -> None:
         4: [*many(2, "movie"), *many(3, "movies")],
     }
     # Berry: three members of ten, two forms; the more common one is shown.
-    assert by_words(said, {}) == {1: "leaf, berries", 2: "women", 3: "church", 4: "movies"}
+    assert name_by_words(said, {}) == {1: "leaf, berries", 2: "women", 3: "church", 4: "movies"}
 
 
 def test_words_of_a_name_do_not_repeat_each_other() -> None:
     said = {1: many(5, "sunset sun sea") + many(4, "sunset"), 2: many(5, "fog")}
-    assert by_words(said, {}) == {1: "sunset, sea", 2: "fog"}
+    assert name_by_words(said, {}) == {1: "sunset, sea", 2: "fog"}
 
 
 def test_equal_words_come_by_alphabet() -> None:
-    assert by_words({1: many(3, "zebra apple mango kiwi"), 2: many(3, "fog")}, {})[1] == "apple, kiwi, mango"
+    assert name_by_words({1: many(3, "zebra apple mango kiwi"), 2: many(3, "fog")}, {})[1] == "apple, kiwi, mango"
 
 
 def test_children_say_what_their_siblings_do_not() -> None:
@@ -155,7 +155,7 @@ def test_children_say_what_their_siblings_do_not() -> None:
         10: many(6, "dog beach"),
         11: many(6, "dog snow"),
     }
-    assert by_words(said, {1: None, 2: None, 10: 1, 11: 1}) == {
+    assert name_by_words(said, {1: None, 2: None, 10: 1, 11: 1}) == {
         1: "dog, beach, snow",
         2: "cat",
         10: "beach",
@@ -167,23 +167,23 @@ def test_an_only_child_adds_a_word_to_the_name_of_its_parent_if_it_has_one() -> 
     members = many(5, "dog beach sand ball")
     said = {1: members, 2: members, 3: members, 4: many(5, "cat"), 5: many(5, "cat")}
     # An only child is compared with all that are neither inside nor around it.
-    assert by_words(said, {2: 1, 3: 2, 5: 4}, words=2) == {
+    assert name_by_words(said, {2: 1, 3: 2, 5: 4}, words=2) == {
         1: "ball, beach",
         2: "ball, dog",
         3: "ball, beach",
         4: "cat",
         5: "cat",
     }
-    assert by_words({1: members}, {}) == {1: "ball, beach, dog"}
+    assert name_by_words({1: members}, {}) == {1: "ball, beach, dog"}
 
 
 def test_parents_that_are_not_given_or_go_in_circles_do_no_harm() -> None:
     said = {1: many(2, "dog"), 2: many(2, "cat")}
-    assert by_words(said, {1: 7, 2: 7}) == by_words(said, {1: 2, 2: 1}) == by_words(said, {1: 1, 2: 2})
+    assert name_by_words(said, {1: 7, 2: 7}) == name_by_words(said, {1: 2, 2: 1}) == name_by_words(said, {1: 1, 2: 2})
 
 
 def test_words_of_any_script_name() -> None:
-    assert by_words({1: many(2, "猫 北京"), 2: many(2, "नदी の水"), 3: many(2, "Der Große HUND")}, {}) == {
+    assert name_by_words({1: many(2, "猫 北京"), 2: many(2, "नदी の水"), 3: many(2, "Der Große HUND")}, {}) == {
         1: "北京, 猫",
         2: "नदी, の水",
         3: "große, hund",
@@ -200,9 +200,9 @@ def test_words_of_any_script_name() -> None:
 def test_names_depend_on_no_order_and_are_of_given_clusters(
     said: dict[int, list[str]], parents: dict[int, int | None], words: int
 ) -> None:
-    names = by_words(said, parents, words)
+    names = name_by_words(said, parents, words)
     turned = {one: members[::-1] for one, members in reversed(said.items())}
-    assert by_words(turned, dict(reversed(parents.items())), words) == names
+    assert name_by_words(turned, dict(reversed(parents.items())), words) == names
     assert set(names) <= set(said)
     for one, name in names.items():
         parts = name.split(", ")
@@ -213,7 +213,7 @@ def test_names_depend_on_no_order_and_are_of_given_clusters(
 
 @given(st.lists(st.text(), min_size=2, max_size=6))
 def test_members_may_say_anything(texts: list[str]) -> None:
-    by_words({1: texts * 2, 2: texts}, {})
+    name_by_words({1: texts * 2, 2: texts}, {})
 
 
 # Speed, one core of the machine it was written on: 200 clusters of 500 members with 8 words each take .75 s (8 words
@@ -226,7 +226,7 @@ NONE = np.zeros((1, 3), np.float32)
 
 def vectors_named(centre: object, siblings: object = NONE, count: int = 2) -> str:
     words = {"dog": Y, "cat": X, "car": Z, "kitten": 0.9 * X + 0.436 * Z}  # cosine .9 to cat, .436 to car
-    [name] = by_vectors(
+    [name] = name_by_vectors(
         np.atleast_2d(np.asarray(centre, np.float32)),
         np.atleast_2d(np.asarray(siblings, np.float32)),
         list(words),
@@ -254,14 +254,14 @@ def test_what_the_siblings_are_too_counts_half() -> None:
 def test_a_gap_between_pictures_and_words_changes_nothing() -> None:
     words, texts = ["cat", "dog"], np.array([[1, 0, 0, 3], [0, 1, 0, 3]], np.float32)
     centres = np.array([[1, 0, 9, 0], [0, 1, 9, 0]], np.float32)
-    assert by_vectors(centres, centres[::-1], words, texts) == ["cat", "dog"]
+    assert name_by_vectors(centres, centres[::-1], words, texts) == ["cat", "dog"]
 
 
 def test_where_no_word_stands_out_there_is_no_name() -> None:
     assert vectors_named([0, 0, 0]) == ""
-    assert by_vectors(NONE + 1, NONE, [], np.empty((0, 3), np.float32)) == [""]
-    assert by_vectors(NONE + 1, NONE, ["a", "b"], np.stack([X, X])) == [""]
-    assert by_vectors(NONE[:0], NONE[:0], ["a"], X[None]) == []
+    assert name_by_vectors(NONE + 1, NONE, [], np.empty((0, 3), np.float32)) == [""]
+    assert name_by_vectors(NONE + 1, NONE, ["a", "b"], np.stack([X, X])) == [""]
+    assert name_by_vectors(NONE[:0], NONE[:0], ["a"], X[None]) == []
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_vectors_that_do_not_fit_are_refused(
     centres: np.ndarray, siblings: np.ndarray, words: list[str], texts: np.ndarray
 ) -> None:
     with pytest.raises(BadVector):
-        by_vectors(centres, siblings, words, texts)
+        name_by_vectors(centres, siblings, words, texts)
 
 
 PROMPTS = """an apple|a dog|dogs|snow|children|glasses|a bus|a glass of water|a cup of coffee|slices of cake|an x-ray
@@ -289,15 +289,15 @@ PROMPTS = """an apple|a dog|dogs|snow|children|glasses|a bus|a glass of water|a 
 @pytest.mark.parametrize("said", [one.strip() for one in PROMPTS.split("|")])
 def test_prompts_have_sensible_articles(said: str) -> None:
     word = said.removeprefix("a ").removeprefix("an ")
-    assert prompts([word, "dog"]) == [f"a photo of {said}", "a photo of a dog"]
+    assert make_prompts([word, "dog"]) == [f"a photo of {said}", "a photo of a dog"]
 
 
 def test_every_word_of_the_vocabulary_has_a_prompt() -> None:
-    made = prompts(vocabulary())
-    assert len(set(made)) == len(made) == len(vocabulary())
+    made = make_prompts(load_vocabulary())
+    assert len(set(made)) == len(made) == len(load_vocabulary())
     assert all(said.startswith("a photo of ") for said in made)
 
 
 def test_codes_of_unicode_are_no_words() -> None:
-    assert file_words("/x/emoji/deaf-person 1F9CF-200D-2640-FE0F.png") == ["emoji", "deaf", "person"]
-    assert file_words("/x/FACE.png") == ["face"]
+    assert extract_file_words("/x/emoji/deaf-person 1F9CF-200D-2640-FE0F.png") == ["emoji", "deaf", "person"]
+    assert extract_file_words("/x/FACE.png") == ["face"]
