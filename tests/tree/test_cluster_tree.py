@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -30,14 +28,6 @@ def blobs(count: int, groups: int, dimension: int, seed: int = 0) -> tuple[np.nd
     random = np.random.default_rng(seed)
     label = random.integers(0, groups, count)
     return random.standard_normal((groups, dimension))[label] + 0.3 * random.standard_normal((count, dimension)), label
-
-
-def test_importing_the_family_is_cheap() -> None:
-    code = "import sys, indexers.clusterers; print(any(name in sys.modules for name in ('numpy', 'sklearn', 'scipy')))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "False"
-    with pytest.raises(AttributeError, match="nothing_of_that_name"):
-        __import__("indexers.clusterers").clusterers.nothing_of_that_name  # noqa: B018
 
 
 def test_a_tiny_tree_is_as_computed_by_hand() -> None:
