@@ -23,9 +23,9 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
-from indexers.matching.descriptors import opencv
+from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
-from indexers.matching.verification import SAME, Evidence, verify
+from indexers.matching.verification import SAME, Verdict, verify_features
 from indexers.types import Ids, Vectors
 from indexers.vectors.exact import Exact
 
@@ -103,7 +103,7 @@ class EvidenceCollector:
             number = snapshot.number
             unhashed = snapshot.duplicates.unprinted(self._find_touched(snapshot, self._compared_up_to))
         unread: list[int] = []
-        opencv()  # imported here: several threads at once would meet a half imported module
+        load_opencv()  # imported here: several threads at once would meet a half imported module
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(unhashed), BATCH):
                 part = unhashed[start : start + BATCH]
@@ -130,7 +130,7 @@ class EvidenceCollector:
     def _hash_picture(self, picture: UnhashedPicture) -> tuple[int, int] | None:
         """Return the hashes of a picture and of its mirror image; None if the picture can't be read."""
         try:
-            return hashes.perceptual(self._load_picture(picture.item_id, 64))
+            return hashes.hash_picture(self._load_picture(picture.item_id, 64))
         except PictureError:
             return None
 
@@ -141,30 +141,30 @@ class EvidenceCollector:
 
         vector: the picture's own, prepared for the flat file, float32 (1, dimension).
         """
-        known, own = self.read_hashes(snapshot), hashes.perceptual(image)
+        known, own = self.read_hashes(snapshot), hashes.hash_picture(image)
         bits = np.minimum(
-            hashes.distance(np.uint64(own.picture), known.hashes[:, None]),
-            hashes.distance(np.uint64(own.mirrored), known.hashes[:, None]),
+            hashes.count_differing_bits(np.uint64(own.picture), known.hashes[:, None]),
+            hashes.count_differing_bits(np.uint64(own.mirrored), known.hashes[:, None]),
         )
         similar = self._flat().search_radius(vector, self.near, metric="cosine")[0]
         candidates: list[int] = np.union1d(similar, known.item_ids[bits <= CANDIDATE_BITS]).tolist()
         return candidates
 
-    def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Evidence]]:
+    def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:
         """Verify a picture against items; yield the item id, the kind of the pair and the verdict.
 
         Items whose picture can't be read are left out.
         """
-        item_ids, own = list(items), picture_features.features(image)
+        item_ids, own = list(items), picture_features.extract_features(image)
         with self._catalogue.snapshot() as snapshot:
             stored = snapshot.duplicates.features(item_ids)
         for item_id in item_ids:
             features = self._read_features(item_id, stored.get(item_id))
             if features is None:
                 continue
-            verdict = verify(own, features)
+            verdict = verify_features(own, features)
             may_be_equal = verdict.kind == "same picture" and image.size == (features.width, features.height)
-            equal = may_be_equal and self._hash_pixels(item_id) == hashes.pixel_hash(image)
+            equal = may_be_equal and self._hash_pixels(item_id) == hashes.hash_pixels(image)
             yield item_id, "same pixels" if equal else verdict.kind, verdict
 
     # ---- candidates
@@ -187,8 +187,8 @@ class EvidenceCollector:
         """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
         left_parts, right_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for place in places.tolist():
-            bits = hashes.distance(known.hashes[place], known.hashes[:, None])
-            mirrored_bits = hashes.distance(known.mirrored_hashes[place], known.hashes[:, None])
+            bits = hashes.count_differing_bits(known.hashes[place], known.hashes[:, None])
+            mirrored_bits = hashes.count_differing_bits(known.mirrored_hashes[place], known.hashes[:, None])
             close = np.flatnonzero(np.minimum(bits, mirrored_bits) <= CANDIDATE_BITS)
             left_parts.append(np.full(len(close), known.item_ids[place]))
             right_parts.append(known.item_ids[close])
@@ -250,14 +250,14 @@ class EvidenceCollector:
             left, right = features[pair[0]], features[pair[1]]
             if left is None or right is None:
                 return None
-            verdict = verify(left, right)
+            verdict = verify_features(left, right)
             kind = "same pixels" if pair in equal else verdict.kind
             score = 1.0 if pair in equal else verdict.score
             return PairRow(*pair, kind, round(score, 4), verdict.to_dict())
 
         rows = [row for row in pool.map(verify_pair, zip(a.tolist(), b.tolist(), strict=True)) if row]
         packed = {
-            item_id: picture_features.pack(extracted)
+            item_id: picture_features.pack_features(extracted)
             for item_id, extracted in features.items()
             if extracted is not None and item_id not in stored
         }
@@ -272,8 +272,8 @@ class EvidenceCollector:
         """Return the features of an item, extracted now if none are stored; None if its picture can't be read."""
         try:
             if stored:
-                return picture_features.unpack(stored)
-            return picture_features.features(self._load_picture(item_id, picture_features.EDGE))
+                return picture_features.unpack_features(stored)
+            return picture_features.extract_features(self._load_picture(item_id, picture_features.EDGE))
         except PictureError:
             return None
 
@@ -284,7 +284,11 @@ class EvidenceCollector:
         places = {item_id: place for place, item_id in enumerate(known.item_ids.tolist())}
         pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
         words = [(known.hashes[places[left]], known.hashes[places[right]]) for left, right in pairs]
-        pairs = [pair for pair, (x, y) in zip(pairs, words, strict=True) if hashes.distance(x, y) <= EQUAL_PIXEL_BITS]
+        pairs = [
+            pair
+            for pair, (x, y) in zip(pairs, words, strict=True)
+            if hashes.count_differing_bits(x, y) <= EQUAL_PIXEL_BITS
+        ]
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         pixels = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
         return {pair for pair in pairs if pixels[pair[0]] is not None and pixels[pair[0]] == pixels[pair[1]]}
@@ -292,7 +296,7 @@ class EvidenceCollector:
     def _hash_pixels(self, item_id: int) -> bytes | None:
         """Return the hash of all pixels of an item; None if its picture can't be read."""
         try:
-            return hashes.pixel_hash(self._load_picture(item_id, 0))
+            return hashes.hash_pixels(self._load_picture(item_id, 0))
         except PictureError:
             return None
 

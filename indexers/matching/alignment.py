@@ -1,8 +1,8 @@
 """Alignment by pixels, for pictures without points: smooth ones, drawings of a few lines, blank pages.
 
-First all shifts of a small version, for a few scales and rotations, by the correlation of what overlaps (Padfield,
-Masked object registration in the Fourier domain, 2012); then steps of least squares on the thumbnails (Lucas and
-Kanade, 1981).
+First all shifts of a small version are tried, for a few scales and rotations, by the correlation of what overlaps
+(Padfield, Masked object registration in the Fourier domain, 2012); then follow steps of least squares on the thumbnails
+(Lucas and Kanade, 1981).
 """
 
 from __future__ import annotations
@@ -13,127 +13,128 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexers.matching.comparing import laid_over
+from indexers.matching.comparing import warp_into_frame
 from indexers.matching.features import Features
-from indexers.matching.geometry import Similarity
+from indexers.matching.geometry import SimilarityTransform
 
 SCALES = (0.7, 0.78, 0.86, 0.93, 1.0, 1.08, 1.16, 1.28, 1.43)
-TURNS = (-10, -5, 0, 5, 10)
-_EDGE = 32  # of the small versions
-_CANVAS = 80
-_LEAST = 0.4  # of the smaller picture has to overlap
+TURNS = (-10, -5, 0, 5, 10)  # degrees
+_EDGE = 32  # pixels of the small versions' longer edge
+_CANVAS = 80  # pixels of the edge of the square that small versions are laid on
+_MIN_OVERLAP = 0.4  # share of the smaller picture
 _STEPS = 8
 
 Pixels = NDArray[np.float32]
 
 
-def search(a: Features, b: Features) -> Similarity | None:
-    """The similarity from normalised `a` to `b` under which their pixels are most alike; None where nothing is."""
-    best = max(_tried(a, b), key=lambda one: one[0], default=(0.0, None))[1]
-    return None if best is None else refined(a, b, best)
+def search_alignment(a: Features, b: Features) -> SimilarityTransform | None:
+    """Return the transform from normalised `a` to `b` under which their pixels are most alike; None where none is."""
+    best = max(_try_transforms(a, b), key=lambda trial: trial[0], default=(0.0, None))[1]
+    return None if best is None else refine_alignment(a, b, best)
 
 
-def refined(a: Features, b: Features, similarity: Similarity) -> Similarity:
-    """A few steps of least squares further."""
-    one = a.thumbnail.astype(np.float32)
-    step = np.array(b.size) / b.thumbnail.shape[1::-1]
-    slopes = np.gradient(b.thumbnail.astype(np.float32)) if min(b.thumbnail.shape) > 1 else None
-    for _ in range(_STEPS if slopes else 0):
-        found = _step(a, b, similarity, one, (slopes[1] / step[0], slopes[0] / step[1]))  # type: ignore[index]
-        if found is None or not 0.5 < abs(found.turn / similarity.turn) < 2:
+def refine_alignment(a: Features, b: Features, transform: SimilarityTransform) -> SimilarityTransform:
+    """Improve a transform by a few steps of least squares."""
+    target = a.thumbnail.astype(np.float32)
+    pixel = np.array(b.size) / b.thumbnail.shape[1::-1]
+    gradients = np.gradient(b.thumbnail.astype(np.float32)) if min(b.thumbnail.shape) > 1 else None
+    for _ in range(_STEPS if gradients else 0):
+        slopes = gradients[1] / pixel[0], gradients[0] / pixel[1]  # type: ignore[index]
+        step = _take_step(a, b, transform, target, slopes)
+        if step is None or not 0.5 < abs(step.turn / transform.turn) < 2:
             break
-        similarity = found
-    return similarity
+        transform = step
+    return transform
 
 
-def _step(
-    a: Features, b: Features, similarity: Similarity, one: Pixels, slopes: tuple[Pixels, Pixels]
-) -> Similarity | None:
-    other, inside = laid_over(a, b, b.thumbnail.astype(np.float32), one.shape, similarity)
+def _take_step(
+    a: Features, b: Features, transform: SimilarityTransform, target: Pixels, slopes: tuple[Pixels, Pixels]
+) -> SimilarityTransform | None:
+    warped, inside = warp_into_frame(a, b, b.thumbnail.astype(np.float32), target.shape, transform)
     if inside.sum() < 64:
         return None
-    right, down = (laid_over(a, b, slope, one.shape, similarity)[0][inside] for slope in slopes)
-    size = np.array(a.size) / one.shape[1::-1]
-    y, x = (np.argwhere(inside) + 0.5).T * size[::-1, None]
-    y = -y if similarity.mirrored else y
-    columns = [right * x + down * y, down * x - right * y, right, down, one[inside], np.ones(len(x))]
+    right, down = (warp_into_frame(a, b, slope, target.shape, transform)[0][inside] for slope in slopes)
+    pixel = np.array(a.size) / target.shape[1::-1]
+    y, x = (np.argwhere(inside) + 0.5).T * pixel[::-1, None]
+    y = -y if transform.mirrored else y
+    columns = [right * x + down * y, down * x - right * y, right, down, target[inside], np.ones(len(x))]
     design = np.stack(columns).astype(np.float64)
-    residual = other[inside] @ design.T
+    residual = warped[inside] @ design.T
     square = design @ design.T
     scale = np.sqrt(np.maximum(np.diag(square), 1e-9))
-    solved, *_ = np.linalg.lstsq(square / scale / scale[:, None] + 1e-6 * np.eye(6), residual / scale, rcond=None)
-    real, imag, across, along = -(solved / scale)[:4]
-    return Similarity(
-        similarity.turn + complex(real, imag), similarity.shift + complex(across, along), similarity.mirrored
-    )
+    solution, *_ = np.linalg.lstsq(square / scale / scale[:, None] + 1e-6 * np.eye(6), residual / scale, rcond=None)
+    real, imag, across, along = -(solution / scale)[:4]
+    turn, shift = transform.turn + complex(real, imag), transform.shift + complex(across, along)
+    return SimilarityTransform(turn, shift, transform.mirrored)
 
 
-def _tried(a: Features, b: Features) -> Iterator[tuple[float, Similarity]]:
-    target = _spectra(*_small(b, Similarity(1, 0)))
+def _try_transforms(a: Features, b: Features) -> Iterator[tuple[float, SimilarityTransform]]:
+    """Yield, for every scale, rotation and mirroring, the best shift's correlation and transform."""
+    target = _compute_spectra(*_render_small(b, SimilarityTransform(1, 0)))
     for mirror in (False, True):
         for turn in TURNS:
             for scale in SCALES:
-                similarity = _about(a, scale * np.exp(1j * np.radians(turn)), mirror)
-                pixels, mask = _small(a, similarity)
-                value, shift = _best_shift(_spectra(pixels, mask), target, float(mask.sum()))
-                yield value, Similarity(similarity.turn, similarity.shift + shift * _pixel(b), mirror)
+                transform = _make_transform(a, scale * np.exp(1j * np.radians(turn)), mirror)
+                pixels, mask = _render_small(a, transform)
+                correlation, shift = _find_best_shift(_compute_spectra(pixels, mask), target, float(mask.sum()))
+                moved = transform.shift + shift * _measure_small_pixel(b)
+                yield correlation, SimilarityTransform(transform.turn, moved, mirror)
 
 
-def _pixel(picture: Features) -> float:
-    """Pixels of the normalised picture to one of the small versions."""
+def _measure_small_pixel(picture: Features) -> float:
+    """Return how many pixels of the normalised picture make one of the small version."""
     return max(picture.size) / _EDGE
 
 
-def _about(a: Features, turn: complex, mirror: bool) -> Similarity:
-    """Turned and mirrored in a way that all of it stays where it is not negative."""
+def _make_transform(a: Features, turn: complex, mirror: bool) -> SimilarityTransform:
+    """Make a transform that leaves no coordinate of `a` negative."""
     width, height = a.size
-    corners = Similarity(turn, 0, mirror)(np.array([0, width, 1j * height, width + 1j * height]))
-    return Similarity(turn, -complex(corners.real.min(), corners.imag.min()), mirror)
+    corners = SimilarityTransform(turn, 0, mirror)(np.array([0, width, 1j * height, width + 1j * height]))
+    return SimilarityTransform(turn, -complex(corners.real.min(), corners.imag.min()), mirror)
 
 
-def _small(picture: Features, similarity: Similarity) -> tuple[Pixels, Pixels]:
-    """The picture under the similarity, at _EDGE pixels to its normalised edge, on the canvas; and where it is."""
-    step, back = _pixel(picture), similarity.inverse().matrix()
+def _render_small(picture: Features, transform: SimilarityTransform) -> tuple[Pixels, Pixels]:
+    """Render a transformed picture on the canvas, its normalised longer edge as _EDGE pixels; and where it is."""
+    inverse = transform.invert().to_matrix()
     thumbnail = Image.fromarray(picture.thumbnail)
     small = thumbnail.resize([max(1, round(edge / 3)) for edge in thumbnail.size], Image.Resampling.BOX)
-    back[:, :2] *= step
-    back *= (np.array(small.size) / picture.size)[:, None]
-    size, how, data = (_CANVAS, _CANVAS), Image.Transform.AFFINE, tuple(back.ravel().tolist())
-    solid = Image.new("L", small.size, 255)
+    inverse[:, :2] *= _measure_small_pixel(picture)
+    inverse *= (np.array(small.size) / picture.size)[:, None]
+    size, method, coefficients = (_CANVAS, _CANVAS), Image.Transform.AFFINE, tuple(inverse.ravel().tolist())
+    images = small, Image.new("L", small.size, 255)
     pixels, mask = (
-        np.asarray(one.transform(size, how, data, Image.Resampling.BILINEAR), np.float32) for one in (small, solid)
+        np.asarray(image.transform(size, method, coefficients, Image.Resampling.BILINEAR), np.float32)
+        for image in images
     )
     inside = (mask > 250).astype(np.float32)
     return (pixels - 128) * inside, inside
 
 
-Spectra = tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.complex128]]
+Spectra = NDArray[np.complex128]
+"""Fourier transforms of a mask, of the pixels in it and of their squares, complex128 (3, ...)."""
 
 
-def _spectra(pixels: Pixels, mask: Pixels) -> Spectra:
-    one, two, three = np.fft.rfft2(np.stack([mask, pixels, pixels * pixels]), (2 * _CANVAS,) * 2)
-    return one, two, three
+def _compute_spectra(pixels: Pixels, mask: Pixels) -> Spectra:
+    return np.fft.rfft2(np.stack([mask, pixels, pixels * pixels]), (2 * _CANVAS,) * 2)
 
 
-def _best_shift(a: Spectra, b: Spectra, area: float) -> tuple[float, complex]:
-    """The best correlation over all shifts of a, and that shift, in small pixels."""
-    (mask, first, squared), (other_mask, second, squared_too) = (
-        np.conj(np.array(one)) if k == 0 else one for k, one in enumerate((a, b))
-    )
-    stack = [
-        mask * other_mask,
-        first * other_mask,
-        mask * second,
-        first * second,
-        squared * other_mask,
-        mask * squared_too,
+def _find_best_shift(a: Spectra, b: Spectra, area: float) -> tuple[float, complex]:
+    """Return the best correlation over all shifts of `a`, and that shift in small pixels. `area`: pixels of `a`."""
+    (mask_a, pixels_a, squares_a), (mask_b, pixels_b, squares_b) = np.conj(a), b
+    products = [
+        mask_a * mask_b,
+        pixels_a * mask_b,
+        mask_a * pixels_b,
+        pixels_a * pixels_b,
+        squares_a * mask_b,
+        mask_a * squares_b,
     ]
-    count, one, two, both, ones, twos = np.fft.irfft2(np.stack(stack), (2 * _CANVAS,) * 2)
-    least = _LEAST * min(area, float(other_mask[0, 0].real))
-    fine = count >= max(least, 16)
+    count, sum_a, sum_b, product, square_a, square_b = np.fft.irfft2(np.stack(products), (2 * _CANVAS,) * 2)
+    overlaps = count >= max(_MIN_OVERLAP * min(area, float(mask_b[0, 0].real)), 16)
     count = np.maximum(count, 1)
-    below = np.sqrt(np.maximum(ones - one * one / count, 0) * np.maximum(twos - two * two / count, 0))
-    value = np.where(fine & (below > count), (both - one * two / count) / np.maximum(below, 1), -1)
+    variance_a, variance_b = square_a - sum_a * sum_a / count, square_b - sum_b * sum_b / count
+    norm = np.sqrt(np.maximum(variance_a, 0) * np.maximum(variance_b, 0))
+    value = np.where(overlaps & (norm > count), (product - sum_a * sum_b / count) / np.maximum(norm, 1), -1)
     place = int(value.argmax())
     y, x = divmod(place, 2 * _CANVAS)
     return float(value.ravel()[place]), complex(x - 2 * _CANVAS * (x >= _CANVAS), y - 2 * _CANVAS * (y >= _CANVAS))

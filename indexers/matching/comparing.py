@@ -1,4 +1,4 @@
-"""Aligned thumbnails, block by block: what points can't say, whether the pixels between them are the same too."""
+"""Aligned thumbnails compared block by block: whether the pixels between the points are the same too."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from indexers.matching.features import Features
-from indexers.matching.geometry import Similarity
+from indexers.matching.geometry import SimilarityTransform
 
 BLOCK = 8
-"""Pixels of a thumbnail's block, each way."""
-_FEWEST = 64  # pixels that have to overlap
+"""Pixels of the edge of a thumbnail's block."""
+_MIN_PIXELS = 64  # of the overlap
 _NOISE = 6.0  # grey levels that recompression and resampling may change
-_TONES = 12
-_ODD = 20.0  # grey levels that a class may be off the line, and more where brightness has changed
-_UNLIKE = 0.25  # what a block with texture may lack of full correlation, however bright it is
+_TONES = 12  # classes of brightness
+_ODD = 20.0  # grey levels that a class of brightness may be off the line, and more where brightness has changed
+_UNLIKE = 0.25  # what a textured block may lack of full correlation, however bright it is
 GREY = 2.5  # chroma below which a picture counts as grey
 
 Pixels = NDArray[np.float32]
 
 
 class Comparison(NamedTuple):
-    """Two pictures laid over each other.
+    """How two pictures agree when one is laid over the other.
 
-    `overlap`: the share of the smaller area (where they lie over each other) that both show; `correlation` of the grey
-    values there, -1 to 1; `agreeing`: share of the blocks whose pixels are the same; `sharpness`: correlation within
-    the blocks that agree, median over those with texture (1 where there is none); `blocks` float32 (h, w), how far each
-    block is from agreeing (1 is the limit, NaN outside), in the frame of the one that shows it smaller; `gain`,
-    `offset`: of b's brightness over a's; `texture`: grey levels, the standard deviation there; `colour`: mean
-    difference of Cb and Cr where it is largest (a fifth), as far as neither greying nor brightening explains it.
-    `moved`: 0 to .5, how much of what vanished in one place has come up in another.
+    `overlap`: the share of the smaller one's area (in the same frame) that both show. `correlation` of the grey values
+    there, -1 to 1. `agreeing`: the share of blocks whose pixels are the same. `sharpness`: correlation within the
+    blocks that agree, median over those with texture (1 where there is none). `blocks` float32 (h, w): how far each
+    block is from agreeing (1 is the limit, NaN outside), in the frame of the picture that shows the overlap smaller.
+    `gain`, `offset`: of b's brightness over a's. `texture`: the standard deviation of the grey levels there. `colour`:
+    mean difference of Cb and Cr over the fifth where it is largest, as far as neither greying nor brightening explains
+    it. `moved`: 0 to .5, how much of what vanished in one place has appeared in another.
     """
 
     overlap: float
@@ -46,138 +46,143 @@ class Comparison(NamedTuple):
     colour: float
     moved: float
 
-    def inverse(self) -> Comparison:
-        """The same of b and a; `blocks` stay in their frame."""
+    def swap(self) -> Comparison:
+        """Return the comparison of b with a; `blocks` stay in their frame."""
         return self._replace(gain=1 / self.gain, offset=-self.offset / self.gain)
 
 
-def compare(a: Features, b: Features, similarity: Similarity) -> Comparison | None:
-    """What the thumbnails say about `similarity`, from normalised `a` to `b`; None where they hardly overlap."""
-    if abs(similarity.turn) < 1:  # the coarser picture of what both show is the frame
-        back = compare(b, a, similarity.inverse())
-        return back and back.inverse()
-    other, inside = laid_over(a, b, b.thumbnail, a.thumbnail.shape, similarity)
-    if inside.sum() < _FEWEST:
+def compare_thumbnails(a: Features, b: Features, transform: SimilarityTransform) -> Comparison | None:
+    """Compare the thumbnails under `transform`, from normalised `a` to `b`; None where they hardly overlap."""
+    if abs(transform.turn) < 1:  # the coarser picture of what both show is the frame
+        swapped = compare_thumbnails(b, a, transform.invert())
+        return swapped and swapped.swap()
+    warped, inside = warp_into_frame(a, b, b.thumbnail, a.thumbnail.shape, transform)
+    if inside.sum() < _MIN_PIXELS:
         return None
-    one, other = (_blurred(pixels).astype(np.float32) for pixels in (a.thumbnail, other))
-    gain, offset, knots, values = light(one[inside][::2], other[inside][::2])
-    expected: Pixels = np.interp(one, knots, values).astype(np.float32)
+    left, right = (_blur(pixels).astype(np.float32) for pixels in (a.thumbnail, warped))
+    gain, offset, knots, values = fit_brightness(left[inside][::2], right[inside][::2])
+    expected: Pixels = np.interp(left, knots, values).astype(np.float32)
     contrast = float(expected[inside].std())
-    blocks, likeness = _blocks(expected, other, inside, contrast, _NOISE + min(40 * abs(gain - 1), 25))
-    seen = np.isfinite(blocks)
-    good = likeness[(blocks <= 1) & np.isfinite(likeness)]
+    blocks, likeness = _compare_blocks(expected, right, inside, contrast, _NOISE + min(40 * abs(gain - 1), 25))
+    compared = np.isfinite(blocks)
+    agreeing = likeness[(blocks <= 1) & np.isfinite(likeness)]
     return Comparison(
-        _overlap(a, b, similarity),
-        _correlation(expected[inside], other[inside]),
-        float((blocks[seen] <= 1).mean()) if seen.any() else 0.0,
-        float(np.median(good)) if len(good) else 1.0,
+        _measure_overlap(a, b, transform),
+        _correlate(expected[inside], right[inside]),
+        float((blocks[compared] <= 1).mean()) if compared.any() else 0.0,
+        float(np.median(agreeing)) if len(agreeing) else 1.0,
         blocks,
         gain,
         offset,
-        min(contrast, float(other[inside].std())),
-        _colour(a, b, similarity, (gain, offset)),
-        _moved(np.where(inside, expected - other, 0), blocks),
+        min(contrast, float(right[inside].std())),
+        _measure_colour(a, b, transform, (gain, offset)),
+        _measure_moved(np.where(inside, expected - right, 0), blocks),
     )
 
 
-def laid_over(
-    a: Features, b: Features, pixels: NDArray[Any], shape: tuple[int, ...], similarity: Similarity
+def warp_into_frame(
+    a: Features, b: Features, pixels: NDArray[Any], shape: tuple[int, ...], transform: SimilarityTransform
 ) -> tuple[Pixels, NDArray[np.bool_]]:
-    """A small version of `b`, `pixels` uint8 or float32 (h, w), in the frame of a small version of `a` of that `shape`:
-    float32, and where they are well inside `b`."""
-    matrix = _between(a, b, pixels.shape, shape, similarity)
-    image = _smoothed(Image.fromarray(pixels), abs(similarity.turn))
-    size = (shape[1], shape[0])
-    laid = image.transform(size, Image.Transform.AFFINE, tuple(matrix.ravel().tolist()), Image.Resampling.BILINEAR)
-    return np.asarray(laid, np.float32), _inside(matrix, pixels.shape, shape, 0.5 + max(1.0, abs(similarity.turn)))
+    """Warp a small version of `b`, `pixels` uint8 or float32 (h, w), into the frame of one of `a` of that `shape`.
+
+    Returns its grey levels, float32 `shape`, and where they are well inside `b`, bool.
+    """
+    matrix = _compute_warp(a, b, pixels.shape, shape, transform)
+    image = _smooth(Image.fromarray(pixels), abs(transform.turn))
+    size, coefficients = (shape[1], shape[0]), tuple(matrix.ravel().tolist())
+    warped = image.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
+    return np.asarray(warped, np.float32), _mask_inside(
+        matrix, pixels.shape, shape, 0.5 + max(1.0, abs(transform.turn))
+    )
 
 
-def _between(
-    a: Features, b: Features, pixels: tuple[int, ...], shape: tuple[int, ...], similarity: Similarity
+def _compute_warp(
+    a: Features, b: Features, source: tuple[int, ...], shape: tuple[int, ...], transform: SimilarityTransform
 ) -> NDArray[np.float64]:
-    """The similarity, float64 (2, 3), from a small version of `a` of that shape to one of `b` of the shape `pixels`."""
-    matrix = similarity.matrix()
+    """Return the matrix, float64 (2, 3), from a small version of `a` of that shape to one of `b` of shape `source`."""
+    matrix = transform.to_matrix()
     matrix[:, :2] *= np.array(a.size) / shape[1::-1]
-    return matrix * (np.array(pixels[1::-1]) / b.size)[:, None]
+    return matrix * (np.array(source[1::-1]) / b.size)[:, None]
 
 
-def _inside(
-    matrix: NDArray[np.float64], pixels: tuple[int, ...], shape: tuple[int, ...], margin: float
+def _mask_inside(
+    matrix: NDArray[np.float64], source: tuple[int, ...], shape: tuple[int, ...], margin: float
 ) -> NDArray[np.bool_]:
     x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
     u, v = (row[0] * x + row[1] * y + row[2] for row in matrix)
-    inside: NDArray[np.bool_] = (u >= margin) & (v >= margin) & (u <= pixels[1] - margin) & (v <= pixels[0] - margin)
+    inside: NDArray[np.bool_] = (u >= margin) & (v >= margin) & (u <= source[1] - margin) & (v <= source[0] - margin)
     return inside
 
 
-def _smoothed(image: Image.Image, shrinking: float) -> Image.Image:
+def _smooth(image: Image.Image, shrinking: float) -> Image.Image:
     if shrinking < 2:
         return image
     size = (max(1, round(image.width / shrinking)), max(1, round(image.height / shrinking)))
     return image.resize(size, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
 
 
-def _blurred(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Without what resampling leaves of the finest detail."""
+def _blur(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Remove the finest detail, which resampling changes."""
     return np.asarray(Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.BoxBlur(1)))
 
 
-def light(one: Pixels, other: Pixels) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
-    """How brightness was changed: gain, offset, and a rising curve as its knots over `one` and in `other`.
+def fit_brightness(a: Pixels, b: Pixels) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
+    """Fit how the brightness of `a` became that of `b`, float32 (n,) both.
 
-    Medians of a dozen equally filled classes of `one`; a line through them (Theil-Sen: the median of all slopes), which
-    those that show something else hardly move; and the medians again where they are near the line.
+    Returns gain, offset, and the knots and values of a rising curve. Medians of a dozen equally filled classes of `a`;
+    a line through them (Theil-Sen: the median of all slopes), which classes that show something else hardly move; and
+    the medians again where they are near the line.
     """
-    edges = np.unique(np.quantile(one, np.linspace(0, 1, _TONES + 1)))
-    place = np.clip(np.searchsorted(edges, one, side="right") - 1, 0, max(0, len(edges) - 2))
+    edges = np.unique(np.quantile(a, np.linspace(0, 1, _TONES + 1)))
+    place = np.clip(np.searchsorted(edges, a, side="right") - 1, 0, max(0, len(edges) - 2))
     classes = [np.flatnonzero(place == number) for number in np.unique(place)]
-    low = np.array([_middle(one[members]) for members in classes])
-    high = np.array([_middle(other[members]) for members in classes])
-    gain, offset = _line(low, high, np.array([len(members) for members in classes]))
-    line = np.clip(gain * low + offset, 0, 255)
-    high = np.where(np.abs(high - line) <= _ODD + 80 * abs(gain - 1), high, line)
-    rising = (np.maximum.accumulate(high) + np.minimum.accumulate(high[::-1])[::-1]) / 2
-    knots = np.concatenate([[0], low, [255]])
-    ends = rising[0] - gain * low[0], rising[-1] + gain * (255 - low[-1])
+    tones = np.array([_find_median(a[members]) for members in classes])
+    medians = np.array([_find_median(b[members]) for members in classes])
+    gain, offset = _fit_line(tones, medians, np.array([len(members) for members in classes]))
+    line = np.clip(gain * tones + offset, 0, 255)
+    medians = np.where(np.abs(medians - line) <= _ODD + 80 * abs(gain - 1), medians, line)
+    rising = (np.maximum.accumulate(medians) + np.minimum.accumulate(medians[::-1])[::-1]) / 2
+    knots = np.concatenate([[0], tones, [255]])
+    ends = rising[0] - gain * tones[0], rising[-1] + gain * (255 - tones[-1])
     return gain, offset, knots, np.clip(np.concatenate([ends[:1], rising, ends[1:]]), 0, 255)
 
 
-def _middle(values: Pixels) -> float:
+def _find_median(values: Pixels) -> float:
     return float(np.partition(values, len(values) // 2)[len(values) // 2])
 
 
-def _line(x: NDArray[np.float64], y: NDArray[np.float64], count: NDArray[np.int64]) -> tuple[float, float]:
+def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64], count: NDArray[np.int64]) -> tuple[float, float]:
     use = (y > 2) & (y < 250) if ((y > 2) & (y < 250)).sum() >= 3 else np.ones(len(y), bool)
     x, y, count = x[use], y[use], count[use]
     i, j = np.triu_indices(len(x), 1)
     wide = x[j] - x[i] >= _NOISE
     i, j = i[wide], j[wide]
-    gain = _median((y[j] - y[i]) / (x[j] - x[i]), count[i] * count[j]) if len(i) else 1.0
+    gain = _find_weighted_median((y[j] - y[i]) / (x[j] - x[i]), count[i] * count[j]) if len(i) else 1.0
     gain = min(max(gain, 0.25), 4.0)
-    return gain, _median(y - gain * x, count)
+    return gain, _find_weighted_median(y - gain * x, count)
 
 
-def _median(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
+def _find_weighted_median(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
     order = np.argsort(values, kind="stable")
     sums = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(sums, sums[-1] / 2)])
 
 
-def _correlation(one: Pixels, other: Pixels) -> float:
-    x, y = one - one.mean(), other - other.mean()
-    below = float(np.sqrt((x * x).sum() * (y * y).sum()))
-    if below < len(x):  # hardly any contrast
-        return 1.0 if float(np.abs(one - other).mean()) < _NOISE else 0.0
-    return float((x * y).sum()) / below
+def _correlate(a: Pixels, b: Pixels) -> float:
+    x, y = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((x * x).sum() * (y * y).sum()))
+    if norm < len(x):  # hardly any contrast
+        return 1.0 if float(np.abs(a - b).mean()) < _NOISE else 0.0
+    return float((x * y).sum()) / norm
 
 
-def _blocks(
-    one: Pixels, other: Pixels, inside: NDArray[np.bool_], contrast: float, noise: float
+def _compare_blocks(
+    a: Pixels, b: Pixels, inside: NDArray[np.bool_], contrast: float, noise: float
 ) -> tuple[Pixels, Pixels]:
-    """How far each block is from agreeing, and the correlation within it (NaN where a block is flat or outside)."""
-    count = np.maximum(_sums(inside.astype(np.float32)), 1e-6)
-    means = [_sums(np.where(inside, values, 0)) / count for values in (one, other)]
-    squares = [_sums(np.where(inside, x * y, 0)) / count for x, y in ((one, one), (other, other), (one, other))]
+    """Return how far each block is from agreeing, and the correlation within it (NaN where it is flat or outside)."""
+    count = np.maximum(_sum_blocks(inside.astype(np.float32)), 1e-6)
+    means = [_sum_blocks(np.where(inside, values, 0)) / count for values in (a, b)]
+    squares = [_sum_blocks(np.where(inside, x * y, 0)) / count for x, y in ((a, a), (b, b), (a, b))]
     errors = squares[0] + squares[1] - 2 * squares[2]
     variances = [np.maximum(square - mean * mean, 0) for square, mean in zip(squares, means, strict=False)]
     covariance = squares[2] - means[0] * means[1]
@@ -185,28 +190,32 @@ def _blocks(
     outside = count < BLOCK * BLOCK / 2
     textured = (variances[0] > 4 * _NOISE**2) & (variances[1] > 4 * _NOISE**2) & ~outside
     likeness = np.where(textured, covariance / np.sqrt(np.maximum(variances[0] * variances[1], 1e-6)), np.nan)
-    apart = np.fmin(np.maximum(errors, 0) / limit, (1 - likeness) / _UNLIKE)
-    apart[outside] = np.nan
-    return apart.astype(np.float32), likeness.astype(np.float32)
+    blocks = np.fmin(np.maximum(errors, 0) / limit, (1 - likeness) / _UNLIKE)
+    blocks[outside] = np.nan
+    return blocks.astype(np.float32), likeness.astype(np.float32)
 
 
-def _moved(apart: Pixels, blocks: Pixels) -> float:
-    """What moves from here to there is bright in the difference here and dark there, or the other way round: the most
-    negative value of the autocorrelation of the blocks that don't agree, beyond a block's width."""
-    odd = np.kron(np.nan_to_num(blocks) > 1, np.ones((BLOCK, BLOCK)))[: apart.shape[0], : apart.shape[1]]
-    left = (apart * odd).astype(np.float32)
-    energy = float((left * left).sum())
+def _measure_moved(difference: Pixels, blocks: Pixels) -> float:
+    """Measure how much of what vanished in one place appeared in another.
+
+    What moves is bright in the difference in one place and dark in the other, or the other way round: the most negative
+    value of the autocorrelation of the blocks that don't agree, beyond a block's width.
+    """
+    disagreeing = np.kron(np.nan_to_num(blocks) > 1, np.ones((BLOCK, BLOCK)))
+    changes = (difference * disagreeing[: difference.shape[0], : difference.shape[1]]).astype(np.float32)
+    energy = float((changes * changes).sum())
     if energy < BLOCK * BLOCK * _NOISE**2:
         return 0.0
-    shape = tuple(2 * edge for edge in left.shape)
-    spectrum = np.fft.rfft2(left, shape)
-    found = np.fft.irfft2(spectrum * np.conj(spectrum), shape)
-    found[:BLOCK, :BLOCK] = found[-BLOCK:, :BLOCK] = found[:BLOCK, -BLOCK:] = found[-BLOCK:, -BLOCK:] = 0
-    return float(-found.min()) / energy
+    shape = tuple(2 * edge for edge in changes.shape)
+    spectrum = np.fft.rfft2(changes, shape)
+    autocorrelation = np.fft.irfft2(spectrum * np.conj(spectrum), shape)
+    for rows in (slice(BLOCK), slice(-BLOCK, None)):
+        autocorrelation[rows, :BLOCK] = autocorrelation[rows, -BLOCK:] = 0
+    return float(-autocorrelation.min()) / energy
 
 
-def _sums(values: Pixels) -> Pixels:
-    """Over blocks; the last ones reach past the edge."""
+def _sum_blocks(values: Pixels) -> Pixels:
+    """Sum over each block; the last ones reach past the edge."""
     height, width = (-(-edge // BLOCK) * BLOCK for edge in values.shape)
     padded = np.zeros((height, width), np.float32)
     padded[: values.shape[0], : values.shape[1]] = values
@@ -214,31 +223,32 @@ def _sums(values: Pixels) -> Pixels:
     return sums
 
 
-def covered(a: Features, b: Features, similarity: Similarity, margin: float = 0) -> NDArray[np.bool_]:
-    """Which pixels of a's thumbnail `b` shows too, at least `margin` of its thumbnail's pixels from its edge."""
+def mask_covered(a: Features, b: Features, transform: SimilarityTransform, margin: float = 0) -> NDArray[np.bool_]:
+    """Return which pixels of a's thumbnail `b` shows too, at least `margin` of its thumbnail's pixels from its edge."""
     shapes = b.thumbnail.shape, a.thumbnail.shape
-    return _inside(_between(a, b, *shapes, similarity), *shapes, margin)
+    return _mask_inside(_compute_warp(a, b, *shapes, transform), *shapes, margin)
 
 
-def _overlap(a: Features, b: Features, similarity: Similarity) -> float:
-    """Of the smaller of both areas, as the first sees them."""
-    inside = covered(a, b, similarity)
+def _measure_overlap(a: Features, b: Features, transform: SimilarityTransform) -> float:
+    """Return the share of the smaller area, as `a` sees both, that both show."""
+    inside = mask_covered(a, b, transform)
     area_a = float(a.size[0] * a.size[1])
-    area_b = float(b.size[0] * b.size[1]) / float(abs(similarity.turn)) ** 2
+    area_b = float(b.size[0] * b.size[1]) / float(abs(transform.turn)) ** 2
     return min(1.0, float(inside.mean()) * area_a / min(area_a, area_b))
 
 
-def _colour(a: Features, b: Features, similarity: Similarity, brightness: tuple[float, float]) -> float:
-    """Mean over the fifth where colours, which may have grown with the brightness, differ most. Where only one picture
-    is grey: how much the other's brightness and contrast would have been changed beside, in grey levels."""
+def _measure_colour(a: Features, b: Features, transform: SimilarityTransform, brightness: tuple[float, float]) -> float:
+    """Return the mean over the fifth where colours, which may have grown with the brightness, differ most.
+
+    Where only one picture is grey: how far the other's brightness and contrast were changed besides, in grey levels.
+    """
     if min(a.chroma, b.chroma) < GREY:
-        grey = max(a.chroma, b.chroma) < 2 * GREY
-        return 0.0 if grey else 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
-    apart: list[Pixels] = []
+        both_grey = max(a.chroma, b.chroma) < 2 * GREY
+        return 0.0 if both_grey else 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
+    differences: list[Pixels] = []
     for channel in range(2):
-        one = a.colours[:, :, channel].astype(np.float32) - 128
-        colours = np.ascontiguousarray(b.colours[:, :, channel])
-        other, inside = laid_over(a, b, colours, one.shape, similarity)
-        apart.append(np.minimum(*(np.abs(gain * one - other + 128)[inside] for gain in (1.0, brightness[0]))))
-    worst = np.sort(np.hypot(*apart))[-max(1, len(apart[0]) // 5) :]
-    return float(worst.mean()) if len(apart[0]) else 0.0
+        left = a.colours[:, :, channel].astype(np.float32) - 128
+        right, inside = warp_into_frame(a, b, np.ascontiguousarray(b.colours[:, :, channel]), left.shape, transform)
+        differences.append(np.minimum(*(np.abs(gain * left - right + 128)[inside] for gain in (1.0, brightness[0]))))
+    worst = np.sort(np.hypot(*differences))[-max(1, len(differences[0]) // 5) :]
+    return float(worst.mean()) if len(differences[0]) else 0.0

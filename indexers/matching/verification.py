@@ -1,4 +1,4 @@
-"""Are two pictures the same? The verdict, and what it rests on."""
+"""The verdict on two pictures: the same, the same scene, or different; and what it rests on."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexers.matching.alignment import refined, search
-from indexers.matching.comparing import Comparison, compare
-from indexers.matching.differences import differences
-from indexers.matching.features import Features, features
-from indexers.matching.geometry import Agreement, Similarity, agreement
+from indexers.matching.alignment import refine_alignment, search_alignment
+from indexers.matching.comparing import Comparison, compare_thumbnails
+from indexers.matching.differences import describe_differences
+from indexers.matching.features import Features, extract_features
+from indexers.matching.geometry import Agreement, SimilarityTransform, find_agreement
 
 Kind = Literal["same picture", "same scene", "different"]
 
 SAME = 0.5
-"""Scores from here on are the same picture."""
-FEWEST = 8
-"""Points that have to agree, below which they prove nothing."""
-_SCENE = 15  # points that make a scene
-_ENOUGH = 25  # points that convince, so that the mirror image need not be tried
-_FLAT = 4.0  # grey levels, the standard deviation of a picture with nothing to align
-_SMOOTH = 40  # points below which a picture is compared by its pixels too
+"""The score from which two pictures count as the same."""
+MIN_INLIERS = 8
+"""Points that have to agree; fewer prove nothing."""
+_SCENE_INLIERS = 15  # points that make a scene
+_CONVINCING_INLIERS = 25  # from here on the mirror image need not be tried
+_FLAT_DEVIATION = 4.0  # grey levels: the standard deviation of a picture with nothing to align
+_FEW_POINTS = 40  # below this a picture is compared by its pixels too
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found about pictures a and b.
+class Verdict:
+    """The record of a proof about pictures a and b.
 
     `score`: how sure it is that they are the same picture, 0 to 1, `SAME` being the limit. `inliers`: points that agree
-    on `transform` (0 where pixels alone were compared). `overlap`: the share of the smaller picture, as they lie over
-    each other, that both show. `transform` float64 (2, 3): x and y in pixels of a, as given, to those of b; None where
-    none was found. `mirrored`, `scale` (of b's pixels over a's, as given), `rotation` in degrees, clockwise, -180 to
-    180. `agreement`: share of blocks of pixels that are the same. `differs`: in words, what
-    makes b another picture than a, or a than b; none if nothing does.
+    on `transform` (0 where only pixels were compared). `overlap`: the share of the smaller picture, as one lies over
+    the other, that both show. `agreement`: the share of blocks of pixels that are the same. `transform` float64 (2, 3):
+    takes x and y in pixels of the original a to those of b; None where none was found. `mirrored`, `scale` (of b's
+    original pixels over a's), `rotation` in degrees, clockwise, -180 to 180. `differs`: in words, what was changed
+    between a and b; empty if nothing was.
     """
 
     kind: Kind
@@ -51,7 +51,7 @@ class Evidence:
     differs: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the record for JSON, its numbers rounded."""
         return {
             "kind": self.kind,
             "score": round(self.score, 4),
@@ -66,92 +66,100 @@ class Evidence:
         }
 
 
-def verify(a: Features, b: Features) -> Evidence:
-    """Whether `a` and `b` are the same picture, perhaps edited; another view of the same scene; or different.
+def verify_features(a: Features, b: Features) -> Verdict:
+    """Judge whether `a` and `b` are the same picture, perhaps edited; two views of the same scene; or different.
 
-    Points that look alike and agree on a similarity transform say that both show the same; how they deviate from it,
-    and whether the aligned pixels agree, says whether it is the same picture. Pictures with few points are aligned by
-    their pixels. Deterministic; `verify(b, a)` says the same with the inverse transform.
+    Points that look alike and agree on a similarity transform show that the scene is the same; how they deviate from
+    the transform, and whether the aligned pixels agree, shows whether the picture is. Pictures with few points are
+    aligned by their pixels. Deterministic; `verify_features(b, a)` gives the same verdict with the inverse transform.
     """
-    swapped = _rank(b) < _rank(a)
-    one, two = (b, a) if swapped else (a, b)
-    found = by_points(one, two)
-    if (found is None or found.score < SAME) and min(len(a.points), len(b.points)) < _SMOOTH:
-        found = max(filter(None, (found, by_pixels(one, two))), key=lambda each: each.score, default=None)
-    if found is None:
-        return Evidence("different", 0.0)
-    return _evidence(a, b, found.inverse() if swapped else found)
+    swapped = _order_key(b) < _order_key(a)
+    first, second = (b, a) if swapped else (a, b)
+    proof = prove_by_points(first, second)
+    if (proof is None or proof.score < SAME) and min(len(a.points), len(b.points)) < _FEW_POINTS:
+        proofs = filter(None, (proof, prove_by_pixels(first, second)))
+        proof = max(proofs, key=lambda candidate: candidate.score, default=None)
+    if proof is None:
+        return Verdict("different", 0.0)
+    return _make_verdict(a, b, proof.swap() if swapped else proof)
 
 
-def from_pictures(a: Image.Image, b: Image.Image, engine: str = "auto") -> Evidence:
-    """`verify` for two upright RGB pictures."""
-    return verify(features(a, engine), features(b, engine))
+def verify_pictures(a: Image.Image, b: Image.Image, engine: str = "auto") -> Verdict:
+    """Judge two upright RGB pictures as `verify_features` judges their features."""
+    return verify_features(extract_features(a, engine), extract_features(b, engine))
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A transform between the normalised pictures, and how far it convinces."""
+    """A transform between two normalised pictures, and how far it convinces."""
 
-    similarity: Similarity
+    transform: SimilarityTransform
     comparison: Comparison
     score: float
     inliers: int
 
-    def inverse(self) -> Proof:
-        return Proof(self.similarity.inverse(), self.comparison.inverse(), self.score, self.inliers)
+    def swap(self) -> Proof:
+        """Return the proof of b and a."""
+        return Proof(self.transform.invert(), self.comparison.swap(), self.score, self.inliers)
 
 
-def by_points(a: Features, b: Features) -> Proof | None:
-    """By the points that agree, upright or mirrored; None where too few do. The mirror image is tried last, unless the
-    picture itself convinces: a symmetrical one may be the same both ways."""
+def prove_by_points(a: Features, b: Features) -> Proof | None:
+    """Prove by the points that agree, upright or mirrored; None where too few do.
+
+    The mirror image is tried last, unless the picture itself convinces: a symmetrical one may be the same both ways.
+    """
     best: Proof | None = None
     for mirror in (False, True):
-        points = agreement(a, b, mirror)
-        if points is None or points.inliers < FEWEST:
+        points = find_agreement(a, b, mirror)
+        if points is None or points.inliers < MIN_INLIERS:
             continue
-        pixels = compare(a, b, points.similarity)
+        pixels = compare_thumbnails(a, b, points.transform)
         if pixels is not None:
-            found = Proof(points.similarity, pixels, _score(points, pixels), points.inliers)
-            best = max(filter(None, (best, found)), key=lambda each: (each.score >= SAME, each.inliers))
-        if best is not None and best.score >= SAME and best.inliers >= _ENOUGH:
+            proof = Proof(points.transform, pixels, _score_points(points, pixels), points.inliers)
+            proofs = filter(None, (best, proof))
+            best = max(proofs, key=lambda candidate: (candidate.score >= SAME, candidate.inliers))
+        if best is not None and best.score >= SAME and best.inliers >= _CONVINCING_INLIERS:
             break
     return best
 
 
-def by_pixels(a: Features, b: Features) -> Proof | None:
-    """By the thumbnails alone: as they lie, mirrored, and under the transforms of `search`."""
+def prove_by_pixels(a: Features, b: Features) -> Proof | None:
+    """Prove by the thumbnails alone: edge on edge, mirrored, and under the transform of `search_alignment`."""
     best: Proof | None = None
-    for similarity in _plain(a, b):
-        best = _better(best, a, b, similarity)
+    for transform in _list_plain_transforms(a, b):
+        best = _pick_better(best, a, b, transform)
         if best is not None and best.score >= 0.9:
             return best
-    if min(a.thumbnail.std(), b.thumbnail.std()) < _FLAT:
+    if min(a.thumbnail.std(), b.thumbnail.std()) < _FLAT_DEVIATION:
         return best
-    found = search(a, b)
-    return best if found is None else _better(best, a, b, found)
+    alignment = search_alignment(a, b)
+    return best if alignment is None else _pick_better(best, a, b, alignment)
 
 
-def _plain(a: Features, b: Features) -> list[Similarity]:
-    """Edge on edge, upright and mirrored, where the shapes are alike."""
+def _list_plain_transforms(a: Features, b: Features) -> list[SimilarityTransform]:
+    """Return the transforms that lay edge on edge, upright and mirrored; none where the shapes differ."""
     scale = b.size[0] / a.size[0]
     if abs(np.log(scale * a.size[1] / b.size[1])) > 0.03:
         return []
-    return [Similarity(scale, 0), Similarity(-scale, complex(b.size[0], 0), True)]
+    return [SimilarityTransform(scale, 0), SimilarityTransform(-scale, complex(b.size[0], 0), True)]
 
 
-def _better(best: Proof | None, a: Features, b: Features, similarity: Similarity) -> Proof | None:
-    for one in (similarity, refined(a, b, similarity)):
-        comparison = compare(a, b, one)
+def _pick_better(best: Proof | None, a: Features, b: Features, transform: SimilarityTransform) -> Proof | None:
+    for candidate in (transform, refine_alignment(a, b, transform)):
+        comparison = compare_thumbnails(a, b, candidate)
         if comparison is not None:
-            score = _pixel_score(comparison)
+            score = _score_pixels(comparison)
             if best is None or score > best.score:
-                best = Proof(one, comparison, score, 0)
+                best = Proof(candidate, comparison, score, 0)
     return best
 
 
-def _score(points: Agreement, pixels: Comparison) -> float:
-    """A logistic regression over copies and simulated bursts (the bench's half for tuning), and what other pictures
-    with a few points in common need."""
+def _score_points(points: Agreement, pixels: Comparison) -> float:
+    """Score a proof by points, 0 to 1.
+
+    A logistic regression over duplicates and simulated bursts (the bench's half for tuning), less what different
+    pictures with a few points in common need.
+    """
     odds = (
         5.8
         - 1.05 * np.log(1 + 20 * points.displaced / points.inliers)
@@ -161,39 +169,51 @@ def _score(points: Agreement, pixels: Comparison) -> float:
         - 1.5 * (1 - pixels.sharpness)
         - 13.5 * pixels.moved
     )
-    strange = 0.25 * max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7)) + 0.5 * max(
-        0, _SCENE - points.inliers
-    )
-    return _logistic(odds - strange)
+    recoloured = max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7))
+    return _apply_logistic(odds - (0.25 * recoloured + 0.5 * max(0, _SCENE_INLIERS - points.inliers)))
 
 
-def _pixel_score(pixels: Comparison) -> float:
-    """Without points all has to agree: nearly every block, the colours, and how bright it is where nothing is to be
-    seen
-    (in a flat picture another brightness is another picture)."""
+def _score_pixels(pixels: Comparison) -> float:
+    """Score a proof by pixels alone, 0 to 1: then everything has to agree.
+
+    Nearly every block, the colours, and in a flat picture the brightness too: there another brightness is another
+    picture.
+    """
     odds = 4 - 60 * (1 - pixels.correlation) - 25 * (1 - pixels.agreeing) - 0.3 * max(0.0, pixels.colour - 4)
-    lacking = 10 * max(0.0, 0.6 - pixels.overlap)
-    flat = abs(pixels.offset + 128 * (pixels.gain - 1)) if pixels.texture < _FLAT else 0.0
-    return _logistic(odds - lacking - flat)
+    small_overlap = 10 * max(0.0, 0.6 - pixels.overlap)
+    flat = abs(pixels.offset + 128 * (pixels.gain - 1)) if pixels.texture < _FLAT_DEVIATION else 0.0
+    return _apply_logistic(odds - small_overlap - flat)
 
 
-def _rank(one: Features) -> tuple[int, int, bytes, bytes]:
-    """Some order of pictures, so that both ways round are one computation."""
-    return one.width, one.height, one.descriptors.tobytes(), one.thumbnail.tobytes() + one.colours.tobytes()
+def _order_key(picture: Features) -> tuple[int, int, bytes, bytes]:
+    """Return a key that orders any two pictures, so that both ways round are one computation."""
+    pixels = picture.thumbnail.tobytes() + picture.colours.tobytes()
+    return picture.width, picture.height, picture.descriptors.tobytes(), pixels
 
 
-def _logistic(odds: float) -> float:
+def _apply_logistic(odds: float) -> float:
     return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 
-def _evidence(a: Features, b: Features, found: Proof) -> Evidence:
-    kind: Kind = "same picture" if found.score >= SAME else "same scene" if found.inliers >= _SCENE else "different"
-    similarity, pixels = found.similarity, found.comparison
-    matrix = similarity.matrix()
+def _make_verdict(a: Features, b: Features, proof: Proof) -> Verdict:
+    is_scene = proof.inliers >= _SCENE_INLIERS
+    kind: Kind = "same picture" if proof.score >= SAME else "same scene" if is_scene else "different"
+    transform, pixels = proof.transform, proof.comparison
+    matrix = transform.to_matrix()
     matrix[:, :2] *= np.array(a.size) / (a.width, a.height)
     matrix *= (np.array((b.width, b.height)) / b.size)[:, None]
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    rotation = float(np.degrees(np.angle(-similarity.turn if similarity.mirrored else similarity.turn)))
-    words = differences(a, b, similarity, pixels, scale, rotation) if kind == "same picture" else ()
-    parts = (found.inliers, pixels.overlap, pixels.agreeing, matrix, similarity.mirrored, scale, rotation, words)
-    return Evidence(kind, found.score, *parts)
+    rotation = float(np.degrees(np.angle(-transform.turn if transform.mirrored else transform.turn)))
+    differs = describe_differences(a, b, transform, pixels, scale, rotation) if kind == "same picture" else ()
+    return Verdict(
+        kind,
+        proof.score,
+        proof.inliers,
+        pixels.overlap,
+        pixels.agreeing,
+        matrix,
+        transform.mirrored,
+        scale,
+        rotation,
+        differs,
+    )

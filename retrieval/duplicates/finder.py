@@ -15,7 +15,7 @@ from indexers.catalogue.duplicates import PairRow
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
 from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
-from indexers.matching.calibration import NEAR, USUAL, calibrated
+from indexers.matching.calibration import DEFAULT_THRESHOLD, THRESHOLDS, calibrate_threshold
 from indexers.matching.features import EDGE
 from indexers.types import ItemRow
 from retrieval.checks import ItemName, check_whole, is_number, is_whole
@@ -118,15 +118,15 @@ class DuplicateFinder:
         for item_id in np.random.default_rng(0).permutation(item_ids)[: 2 * pictures].tolist():
             with suppress(UnreadablePicture):
                 images.append(self._pictures.load(item_id, embedder.input_size))
-        near = calibrated(images[:pictures], embedder.embed)
+        near = calibrate_threshold(images[:pictures], embedder.embed)
         with self._catalogue.transaction() as transaction:
             transaction.set_near(view.space.id, near)
         return near
 
     def overlay(self, a: ItemName, b: ItemName) -> Image:
         """Return two items' pictures side by side, and the second laid over the first."""
-        from indexers.matching.overlay import overlay
-        from indexers.matching.verification import from_pictures
+        from indexers.matching.overlay import draw_overlay
+        from indexers.matching.verification import verify_pictures
 
         view = self._spaces.view()
         with self._catalogue.snapshot() as snapshot:
@@ -134,7 +134,7 @@ class DuplicateFinder:
         if view is None:
             raise ItemNotFound("the collection is empty")
         first, second = (self._pictures.load(item_id, EDGE) for item_id in item_ids)
-        return overlay(first, second, from_pictures(first, second))
+        return draw_overlay(first, second, verify_pictures(first, second))
 
     def follow(self, view: View) -> EvidenceCollector:
         """Return the follower that compares the pictures of a space."""
@@ -147,4 +147,4 @@ class DuplicateFinder:
 
     def _find_near(self, view: View) -> float:
         with self._catalogue.snapshot() as snapshot:
-            return snapshot.near(view.space.id) or NEAR.get(view.space.embedder or "", USUAL)
+            return snapshot.near(view.space.id) or THRESHOLDS.get(view.space.embedder or "", DEFAULT_THRESHOLD)

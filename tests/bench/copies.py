@@ -19,9 +19,9 @@ from PIL import Image
 
 from indexers import plugins
 from indexers.matching import features as kept
-from indexers.matching.descriptors import opencv
-from indexers.matching.hashes import distance, pairs_within, perceptual, pixel_hash
-from indexers.matching.verification import SAME, from_pictures, verify
+from indexers.matching.descriptors import load_opencv
+from indexers.matching.hashes import count_differing_bits, find_pairs_within, hash_picture, hash_pixels
+from indexers.matching.verification import SAME, verify_features, verify_pictures
 from indexers.pictures import images
 from retrieval.cli import demo
 from tests.bench import labelled
@@ -68,7 +68,7 @@ class Pair:
 
 
 def run(bench: Bench) -> None:
-    if (cv2 := opencv()) is not None:
+    if (cv2 := load_opencv()) is not None:
         cv2.setNumThreads(1)
     pictures = halves(originals(bench))[1]
     if bench.scale < 1:
@@ -105,7 +105,7 @@ def originals(bench: Bench) -> list[Original]:
     found: dict[bytes, Original] = {}
     for name, group, image in (*gcompris(), *samples(bench)):
         small = images.shrink(image, EDGE)
-        digest = pixel_hash(small)
+        digest = hash_pixels(small)
         if max(image.size) >= SMALLEST and digest not in found:
             found[digest] = Original(name, group, small, int.from_bytes(digest[:4], "big"))
     return list(found.values())
@@ -145,8 +145,8 @@ def copies(pictures: list[Original]) -> Iterator[Pair]:
 def others(pictures: list[Original]) -> Iterator[Pair]:
     """Another picture of the same folder, the nearest by a hash, the nearest by lite0, and bursts."""
     different = np.array([[one is not two and not derived(one, two) for two in pictures] for one in pictures])
-    hashes = np.array([perceptual(one.image) for one in pictures], np.uint64)
-    apart = distance(hashes[:, None, :1], hashes[None, :, :1])
+    hashes = np.array([hash_picture(one.image) for one in pictures], np.uint64)
+    apart = count_differing_bits(hashes[:, None, :1], hashes[None, :, :1])
     vectors = embedded([one.image for one in pictures])
     for place, one in enumerate(pictures):
         random = np.random.default_rng(one.seed)
@@ -174,7 +174,7 @@ def embedded(pictures: list[Image.Image]) -> np.ndarray:
 
 
 def ours(pair: Pair) -> float:
-    return from_pictures(pair.a, pair.b).score
+    return verify_pictures(pair.a, pair.b).score
 
 
 def beside(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None:
@@ -237,14 +237,14 @@ def best_f1(similarity: np.ndarray, copy: np.ndarray) -> float:
 def timed(bench: Bench, pairs: list[Pair]) -> None:
     """Over copies and others alike."""
     chosen = [pairs[i] for i in np.random.default_rng(0).permutation(len(pairs))[:200]]
-    stored = [tuple(kept.pack(kept.features(one)) for one in (pair.a, pair.b)) for pair in chosen]
+    stored = [tuple(kept.pack_features(kept.extract_features(one)) for one in (pair.a, pair.b)) for pair in chosen]
 
     def proof(place: int) -> None:
         a, b = stored[place % len(stored)]
-        verify(kept.unpack(a), kept.unpack(b))
+        verify_features(kept.unpack_features(a), kept.unpack_features(b))
 
     both, one = in_turns(
-        len(chosen), lambda place: from_pictures(chosen[place % len(chosen)].a, chosen[place % len(chosen)].b), proof
+        len(chosen), lambda place: verify_pictures(chosen[place % len(chosen)].a, chosen[place % len(chosen)].b), proof
     )
     bench.add("copies: one verification, features stored", one * 1000, "ms", "at most 4 ms", limit=4)
     bench.add("copies: one verification from two pictures", both * 1000, "ms", "at most 30 ms", limit=30)
@@ -261,7 +261,7 @@ def nominated(bench: Bench) -> None:
         flipped = hashes[place, 0] ^ np.uint64(sum(1 << int(bit) for bit in changed))
         (mirrored if place % 2 else hashes)[-1 - place, 0] = flipped
     start = time.perf_counter()
-    pairs = pairs_within(hashes, mirrored, RADIUS)
+    pairs = find_pairs_within(hashes, mirrored, RADIUS)
     seconds = time.perf_counter() - start
     first = pairs[pairs[:, 0] + pairs[:, 1] == count - 1]
     bench.add(f"copies: hashes of {count:,} within {RADIUS} bits, mirrored too", seconds, "s", "seconds")

@@ -12,7 +12,7 @@ import numpy as np
 from indexers.catalogue.duplicates import PairRow
 from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
 from indexers.matching import features as seeing
-from indexers.matching.verification import verify
+from indexers.matching.verification import verify_features
 from indexers.pictures import images
 from indexers.types import Arrival, PictureFacts
 from retrieval import Collection
@@ -116,20 +116,20 @@ def one_more(bench: Bench, collection: Collection) -> None:
     from indexers.matching import hashes
 
     pictures = samples()[:10]
-    kept = [seeing.pack(seeing.features(one)) for one in pictures]
+    kept = [seeing.pack_features(seeing.extract_features(one)) for one in pictures]
     image, times = pictures[0], []
     view = collection._spaces.view()
     assert view
     follow, vector = collection._duplicates.follow(view), view.flat.index.prepare(bench.queries[:1])
     for _ in range(9):
         start = time.perf_counter()
-        found = hashes.perceptual(image)
+        found = hashes.hash_picture(image)
         with collection._catalogue.snapshot() as snapshot:
             candidates_of(follow.read_hashes(snapshot), found)
         view.searcher.search_radius(vector, 0.97)
-        mine = seeing.features(image)
+        mine = seeing.extract_features(image)
         for data in kept:
-            verify(mine, seeing.unpack(data))
+            verify_features(mine, seeing.unpack_features(data))
         times.append(time.perf_counter() - start)
     bench.add(
         "one picture more: hash, candidates, features, 10 verifications",

@@ -20,7 +20,7 @@ from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.followers import evidence
 from indexers.matching import features as picture_features
 from indexers.matching.features import Features
-from indexers.matching.verification import Evidence
+from indexers.matching.verification import Verdict
 from retrieval import Collection
 from retrieval.duplicates.grouping import build_groups
 
@@ -50,8 +50,8 @@ def seen(image: Image.Image, engine: str = "auto") -> Features:
     return Features(*nothing, 1 + pattern, 1 + edit, np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8))
 
 
-def proved(a: Features, b: Features) -> Evidence:
-    return Evidence("same picture", score((a.width, a.height), (b.width, b.height)))
+def proved(a: Features, b: Features) -> Verdict:
+    return Verdict("same picture", score((a.width, a.height), (b.width, b.height)))
 
 
 def score(one: tuple[int, int], other: tuple[int, int]) -> float:
@@ -163,8 +163,8 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     def nothing(*_: Any) -> set[tuple[int, int]]:
         return set()
 
-    monkeypatch.setattr(evidence, "verify", proved)
-    monkeypatch.setattr(picture_features, "features", seen)
+    monkeypatch.setattr(evidence, "verify_features", proved)
+    monkeypatch.setattr(picture_features, "extract_features", seen)
     monkeypatch.setattr(evidence.EvidenceCollector, "_find_equal_pixels", nothing)
     Library.folder = tmp_path
     Library.TestCase.settings = settings(

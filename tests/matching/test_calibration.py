@@ -10,27 +10,27 @@ from PIL import Image
 
 from indexers.embedders.tiny import Tiny
 from indexers.errors import UsageError
-from indexers.matching.calibration import FEWEST, LOWEST, calibrated, edited
+from indexers.matching.calibration import MIN_PICTURES, MIN_THRESHOLD, calibrate_threshold, make_edits
 from tests.support import pictures
 
 
 def test_ten_copies_are_made_of_any_picture() -> None:
     for size in ((200, 120), (1, 1), (3, 700)):
-        made = list(edited(pictures.noise(1, size)))
+        made = list(make_edits(pictures.noise(1, size)))
         assert len(made) == 10
         assert all(one.mode == "RGB" and min(one.size) >= 1 for one in made)
 
 
 def test_nearly_all_copies_are_at_least_that_similar() -> None:
-    some = [pictures.noise(number, (80, 60)) for number in range(FEWEST)]
-    near = calibrated(some, Tiny().embed)
+    some = [pictures.noise(number, (80, 60)) for number in range(MIN_PICTURES)]
+    near = calibrate_threshold(some, Tiny().embed)
     rows = np.concatenate([_similarities(picture) for picture in some])
     assert (rows >= near - 1e-3).mean() >= 0.97
     assert rows.min() < near + 1e-3
 
 
 def _similarities(picture: Image.Image) -> np.ndarray:
-    rows = Tiny().embed([picture, *edited(picture)])
+    rows = Tiny().embed([picture, *make_edits(picture)])
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return rows[1:] @ rows[0]
 
@@ -39,6 +39,6 @@ def test_it_never_takes_everything_and_needs_some_pictures() -> None:
     def random(images: Sequence[Image.Image]) -> np.ndarray:
         return np.random.default_rng(0).standard_normal((len(images), 64)).astype(np.float32)
 
-    assert calibrated([pictures.noise(1, (9, 9))] * FEWEST, random) == LOWEST
+    assert calibrate_threshold([pictures.noise(1, (9, 9))] * MIN_PICTURES, random) == MIN_THRESHOLD
     with pytest.raises(UsageError, match="at least 20 pictures, and got 3"):
-        calibrated([pictures.noise(1, (9, 9))] * 3, random)
+        calibrate_threshold([pictures.noise(1, (9, 9))] * 3, random)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from indexers.errors import UsageError
-from indexers.matching.hashes import distance, pairs_within, perceptual, pixel_hash
+from indexers.matching.hashes import count_differing_bits, find_pairs_within, hash_picture, hash_pixels
 from indexers.pictures.images import decode
 from tests.support import pictures
 
@@ -29,26 +29,26 @@ def one(value: int) -> np.ndarray:
 
 def test_a_recompressed_or_smaller_copy_is_near_and_another_picture_is_far() -> None:
     original = photograph()
-    hashed = perceptual(original).picture
+    hashed = hash_picture(original).picture
     for copy in (original.resize((200, 200)), decode(pictures.jpeg(original, quality=30)).image):
-        assert distance(one(hashed), one(perceptual(copy).picture)) <= 4
-    assert distance(one(hashed), one(perceptual(photograph("coffee")).picture)) > 16
+        assert count_differing_bits(one(hashed), one(hash_picture(copy).picture)) <= 4
+    assert count_differing_bits(one(hashed), one(hash_picture(photograph("coffee")).picture)) > 16
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "camera"])
 def test_the_mirrored_hash_is_that_of_the_mirror_image(name: str) -> None:
     picture = photograph(name)
-    hashed, mirrored = perceptual(picture), perceptual(ImageOps.mirror(picture))
-    assert distance(one(hashed.mirrored), one(mirrored.picture)) <= 2
-    assert distance(one(hashed.picture), one(mirrored.mirrored)) <= 2
-    assert distance(one(hashed.picture), one(mirrored.picture)) > 8
+    hashed, mirrored = hash_picture(picture), hash_picture(ImageOps.mirror(picture))
+    assert count_differing_bits(one(hashed.mirrored), one(mirrored.picture)) <= 2
+    assert count_differing_bits(one(hashed.picture), one(mirrored.mirrored)) <= 2
+    assert count_differing_bits(one(hashed.picture), one(mirrored.picture)) > 8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (31, 33)])
 def test_tiny_and_flat_pictures_have_hashes(size: tuple[int, int]) -> None:
-    hashed = perceptual(Image.new("RGB", size, "red"))
+    hashed = hash_picture(Image.new("RGB", size, "red"))
     assert all(0 <= value < 2**64 for value in hashed)
-    assert hashed == perceptual(Image.new("RGB", size, "red"))
+    assert hashed == hash_picture(Image.new("RGB", size, "red"))
 
 
 def test_the_pixel_hash_is_of_pixels_and_not_of_the_container() -> None:
@@ -56,27 +56,27 @@ def test_the_pixel_hash_is_of_pixels_and_not_of_the_container() -> None:
     png = decode(pictures.encoded(picture, "PNG")).image
     bmp = decode(pictures.encoded(picture, "BMP")).image
     turned = decode(pictures.oriented(6, "PNG")).image
-    assert pixel_hash(picture) == pixel_hash(png) == pixel_hash(bmp)
-    assert pixel_hash(turned) == pixel_hash(pictures.quarters())
-    assert len(pixel_hash(picture)) == 20
+    assert hash_pixels(picture) == hash_pixels(png) == hash_pixels(bmp)
+    assert hash_pixels(turned) == hash_pixels(pictures.quarters())
+    assert len(hash_pixels(picture)) == 20
 
 
 def test_the_pixel_hash_sees_one_changed_pixel_and_another_shape() -> None:
     picture = Image.new("RGB", (6, 4), "red")
     other = picture.copy()
     other.putpixel((3, 2), (254, 0, 0))
-    assert len({pixel_hash(each) for each in (picture, other, Image.new("RGB", (4, 6), "red"))}) == 3
+    assert len({hash_pixels(each) for each in (picture, other, Image.new("RGB", (4, 6), "red"))}) == 3
 
 
 @given(st.lists(WORD, min_size=1, max_size=8), WORD)
 def test_distance_counts_the_bits_that_differ(many: list[int], value: int) -> None:
-    found = distance(np.array(many, np.uint64)[:, None], np.array([value], np.uint64))
+    found = count_differing_bits(np.array(many, np.uint64)[:, None], np.array([value], np.uint64))
     assert found.tolist() == [(each ^ value).bit_count() for each in many]
 
 
 def test_distance_adds_up_over_words() -> None:
     a, b = np.array([[1, 0, 7]], np.uint64), np.array([[0, 2**63, 7]], np.uint64)
-    assert distance(a, b).tolist() == [2]
+    assert count_differing_bits(a, b).tolist() == [2]
 
 
 @st.composite
@@ -93,9 +93,9 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_hand(hashes: np.ndarray, mirrored: np.ndarray | None, radius: int) -> np.ndarray:
-    near = distance(hashes[:, None], hashes[None]) <= radius
+    near = count_differing_bits(hashes[:, None], hashes[None]) <= radius
     if mirrored is not None:
-        across = distance(hashes[:, None], mirrored[None]) <= radius
+        across = count_differing_bits(hashes[:, None], mirrored[None]) <= radius
         near = near | across | across.T
     return np.argwhere(np.triu(near, 1))
 
@@ -105,7 +105,7 @@ def by_hand(hashes: np.ndarray, mirrored: np.ndarray | None, radius: int) -> np.
 def test_all_pairs_within_the_radius_are_found(both: tuple[np.ndarray, np.ndarray], radius: int) -> None:
     hashes, mirrored = both
     for other in (None, mirrored):
-        found = pairs_within(hashes, other, radius)
+        found = find_pairs_within(hashes, other, radius)
         assert found.dtype == np.int64
         np.testing.assert_array_equal(found, by_hand(hashes, other, radius))
 
@@ -118,23 +118,23 @@ def test_every_way_of_looking_finds_the_same_pairs(radius: int) -> None:
         bits = random.choice(64, place % 13, replace=False)
         (hashes if place % 2 else mirrored)[60 + place] = hashes[place] ^ np.uint64(sum(1 << int(bit) for bit in bits))
     np.testing.assert_array_equal(
-        pairs_within(hashes, mirrored, radius), by_hand(hashes[:, None], mirrored[:, None], radius)
+        find_pairs_within(hashes, mirrored, radius), by_hand(hashes[:, None], mirrored[:, None], radius)
     )
 
 
 def test_equal_hashes_are_all_paired() -> None:
-    found = pairs_within(np.full((40, 1), 7, np.uint64), None, 0)
+    found = find_pairs_within(np.full((40, 1), 7, np.uint64), None, 0)
     assert len(found) == 40 * 39 // 2
 
 
 def test_twenty_thousand_take_a_moment() -> None:
     hashes, mirrored = np.random.default_rng(0).integers(0, 2**64, (2, 20_000, 1), dtype=np.uint64)
     start = time.perf_counter()
-    pairs_within(hashes, mirrored, 8)
+    find_pairs_within(hashes, mirrored, 8)
     assert time.perf_counter() - start < 10
 
 
 @pytest.mark.parametrize(("radius", "more"), [(-1, 0), (3, 1)])
 def test_what_makes_no_sense_is_refused(radius: int, more: int) -> None:
     with pytest.raises(UsageError, match=r"radius of.*shapes"):
-        pairs_within(np.zeros((4, 1), np.uint64), np.zeros((4 + more, 1), np.uint64), radius)
+        find_pairs_within(np.zeros((4, 1), np.uint64), np.zeros((4 + more, 1), np.uint64), radius)
