@@ -284,11 +284,8 @@ class EvidenceCollector:
         places = {item_id: place for place, item_id in enumerate(known.item_ids.tolist())}
         pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
         words = [(known.hashes[places[left]], known.hashes[places[right]]) for left, right in pairs]
-        pairs = [
-            pair
-            for pair, (x, y) in zip(pairs, words, strict=True)
-            if hashes.count_differing_bits(x, y) <= EQUAL_PIXEL_BITS
-        ]
+        bits = [int(hashes.count_differing_bits(x, y)) for x, y in words]
+        pairs = [pair for pair, count in zip(pairs, bits, strict=True) if count <= EQUAL_PIXEL_BITS]
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         pixels = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
         return {pair for pair in pairs if pixels[pair[0]] is not None and pixels[pair[0]] == pixels[pair[1]]}
