@@ -119,19 +119,19 @@ class ClusteringFollower(Follower):
         before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, 0]
         after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
         carried = carry_ids(before, after, transaction.clusters.first_new(), fitted.name)
-        labels = _find_public_ids(after, carried.labels)
+        labels = _find_public_ids(after, carried.cluster_ids)
         born = [ClusterRow(cluster_id, fitted.name, None, False, fitted.position) for cluster_id in carried.born]
         transaction.clusters.add(born)
         new_row = _make_row(row, fitted, labels, self.space.id, transaction.at)
         clustering_id = transaction.clusterings.put(new_row, fitted.model.to_bytes())
         present = after >= 0
-        moved = present & ~(np.isin(items, old.item_ids) & (before == carried.labels))
-        transaction.clusterings.place(clustering_id, items[moved], carried.labels[moved], fitted.position)
+        moved = present & ~(np.isin(items, old.item_ids) & (before == carried.cluster_ids))
+        transaction.clusterings.place(clustering_id, items[moved], carried.cluster_ids[moved], fitted.position)
         transaction.clusterings.displace(clustering_id, items[~present])
-        events = [change._replace(change=fitted.position) for change in carried.changes]
+        events = [change._replace(change=fitted.position) for change in carried.events]
         transaction.clusters.happened(self.space.id, events)
         if self._namer and born:
-            membership = ItemClusters(items[present], carried.labels[present][:, None], items[present])
+            membership = ItemClusters(items[present], carried.cluster_ids[present][:, None], items[present])
             for cluster_id, name in self._namer(transaction, born, membership, (fitted.name,)).items():
                 transaction.clusters.name(cluster_id, name, False)
 

@@ -177,8 +177,8 @@ class TreeFollower(StoredFollower):
             before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
             after[np.searchsorted(items, present)] = self.cut_clusters(levels.levels[column])
             carried = carry_ids(before, after, next_id, level)
-            labels[:, column] = carried.labels
-            changes += carried.changes
+            labels[:, column] = carried.cluster_ids
+            changes += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]
             next_id += len(carried.born)
         if not transaction.clusters.clustering(self.space.id):  # compared with clusters of another space: no news

@@ -12,16 +12,19 @@ from indexers.arrays import Ints, sort_unique
 from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_summed_nodes, find_tops, order_merges
 from indexers.tree.nodes import Nodes
 
-CANDIDATES = 96
-"""Cuts among which levels are chosen first, in geometric steps of their counts."""
-CLOSER = 24
-"""Cuts between the neighbours of the best one that are looked at next, as often as there are any between."""
+FIRST_CUTS = 96
+"""Cuts that are scored first, in geometric steps of their counts."""
+CLOSER_CUTS = 24
+"""Cuts between the neighbours of the best one that are scored next, as often as there are any between."""
 NEAREST = 8
-"""Of a leaf's neighbours the most similar by which medium is chosen. A cluster of fewer members than a leaf has
-neighbours would be lost in those around it: half of the usual 15 show clusters half that small."""
-NEIGHBOURS = 15
-"""At most as many neighbours has a cluster of medium in the graph by which coarse is chosen."""
+"""Medium is chosen by the links from each leaf to so many of its most similar neighbours. A cluster of fewer members
+than a leaf has neighbours would be lost in those around it: half of the usual 15 show clusters half that small."""
+CLUSTER_NEIGHBOURS = 15
+"""Coarse is chosen by the links from each cluster of medium to at most so many of its nearest ones."""
 Floats = NDArray[np.float64]
+Score = Callable[[Floats, Floats], float]
+"""Scores a cut, larger is better. It gets two arrays of one value a cluster: the share of all ends of edges that lie in
+the cluster, and the share whose edges lead out of it."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,19 @@ class Edges:
     target: Ints
 
     @classmethod
-    def both(cls, one: Ints, other: Ints) -> Edges:
-        return cls(np.concatenate([one, other]), np.concatenate([other, one]))
+    def from_pairs(cls, a: Ints, b: Ints) -> Edges:
+        """Return the edges of undirected pairs."""
+        return cls(np.concatenate([a, b]), np.concatenate([b, a]))
 
 
 def choose_levels(nodes: Nodes) -> LevelThresholds:
-    """Three cuts that suit people.
+    """Choose three cuts that suit people.
 
-    *medium*: that by which a random walk over the graph of nearest neighbours is described most briefly (the map
-    equation: Rosvall and Bergstrom 2008). It finds clusters of very different sizes, where modularity puts the small
-    ones of a large collection together. *fine*: the most clusters of at least five items. *coarse*: the greatest
-    modularity (Newman and Girvan 2004) of the graph of the clusters of medium and their nearest ones; the graph of
-    items can't say it, since it has next to no edges between clusters.
+    *medium*: the cut by which a random walk over the graph of nearest neighbours is described most briefly (the map
+    equation: Rosvall and Bergstrom 2008). It finds clusters of very different sizes, where modularity joins the small
+    ones of a large collection. *fine*: the most clusters of at least five items. *coarse*: the greatest modularity
+    (Newman and Girvan 2004) of the graph of the medium clusters and their nearest ones; the graph of items can't show
+    it, since it has next to no edges between clusters.
     """
     ordered = order_merges(nodes)
     if not len(ordered):
@@ -60,59 +64,61 @@ def choose_levels(nodes: Nodes) -> LevelThresholds:
     height = nodes.height[ordered]
     possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    medium = _best(nodes, ordered, possible, _leaf_graph(nodes, leaves), score_brevity)
+    medium = _find_best_cut(nodes, ordered, possible, _link_leaves(nodes, leaves), score_brevity)
     coarse = medium
     clusters = np.unique(find_tops(nodes, ordered[: medium + 1])[leaves])
     if len(clusters) > 3:
-        coarse = _best(nodes, ordered, possible[possible > medium], _cluster_graph(nodes, clusters), score_modularity)
-    large = nodes.size >= MIN_CLUSTER_SIZE
-    gained = large[ordered].astype(np.int64) - large[nodes.left[ordered]] - large[nodes.right[ordered]]
+        edges = _link_clusters(nodes, clusters)
+        coarse = _find_best_cut(nodes, ordered, possible[possible > medium], edges, score_modularity)
+    is_large = nodes.size >= MIN_CLUSTER_SIZE
+    gained = is_large[ordered].astype(np.int64) - is_large[nodes.left[ordered]] - is_large[nodes.right[ordered]]
     fine = min(int(possible[np.argmax(np.cumsum(gained)[possible])]), medium)
-    return LevelThresholds(*(choose_threshold(height, place) for place in (coarse, medium, fine)))
+    return LevelThresholds(*(choose_threshold(height, last) for last in (coarse, medium, fine)))
 
 
-# ---- what makes a cut good: from the share of all edges' ends that each cluster has, and that lead out of it
+# ---- scores
 
 
 def score_brevity(share: Floats, leaving: Floats) -> float:
-    """Minus the bits of a step of a random walk, but for what is the same for all cuts."""
+    """Return minus the bits that describe a step of a random walk, without the terms that all cuts share."""
     return 2 * _entropy(leaving) - _entropy(leaving.sum(keepdims=True)) - _entropy(leaving + share)
 
 
 def score_modularity(share: Floats, leaving: Floats) -> float:
+    """Return the modularity: the share of edges inside clusters, minus that expected by chance."""
     return float(1 - leaving.sum() - np.sum(share**2))
 
 
 def _entropy(share: Floats) -> float:
-    """Of shares p the sum of p log p."""
-    there = share[share > 0]
-    return float(np.sum(there * np.log2(there)))
+    """Return the sum of p log2 p over shares p (a negative number)."""
+    positive = share[share > 0]
+    return float(np.sum(positive * np.log2(positive)))
 
 
 # ---- graphs
 
 
-def _leaf_graph(nodes: Nodes, leaves: Ints) -> Edges:
-    """Each leaf's most similar neighbours."""
+def _link_leaves(nodes: Nodes, leaves: Ints) -> Edges:
+    """Link each leaf to its most similar neighbours."""
     owner, near = nodes.near.get(leaves)
     pair = sort_unique(leaves[owner] * nodes.capacity + near)
     source, target = pair // nodes.capacity, pair % nodes.capacity
-    one = source < target
+    forward = source < target
     similarity = np.empty(len(pair))
-    similarity[one] = nodes.similarity(source[one], target[one])
-    similarity[~one] = similarity[np.searchsorted(pair, (target * nodes.capacity + source)[~one])]
+    similarity[forward] = nodes.similarity(source[forward], target[forward])
+    similarity[~forward] = similarity[np.searchsorted(pair, (target * nodes.capacity + source)[~forward])]
     order = np.lexsort((nodes.key[target], -similarity, source))
     rank = np.empty(len(pair), np.int64)
     rank[order] = np.arange(len(pair)) - np.searchsorted(source, source[order])
-    chosen = rank < NEAREST
-    low, high = np.minimum(source, target)[chosen], np.maximum(source, target)[chosen]
+    is_near = rank < NEAREST
+    low, high = np.minimum(source, target)[is_near], np.maximum(source, target)[is_near]
     pair = sort_unique(low * nodes.capacity + high)
-    return Edges.both(pair // nodes.capacity, pair % nodes.capacity)
+    return Edges.from_pairs(pair // nodes.capacity, pair % nodes.capacity)
 
 
-def _cluster_graph(nodes: Nodes, clusters: Ints) -> Edges:
-    """The nearest clusters of each, by average similarity."""
-    count = min(NEIGHBOURS, round(len(clusters) ** 0.5))
+def _link_clusters(nodes: Nodes, clusters: Ints) -> Edges:
+    """Link each cluster to the nearest ones by average similarity."""
+    count = min(CLUSTER_NEIGHBOURS, round(len(clusters) ** 0.5))
     sums = np.stack([nodes.sums.get(nodes.row[find_summed_nodes(nodes, node)]).sum(0) for node in clusters.tolist()])
     sums /= nodes.size[clusters][:, None]
     source, target = [], []
@@ -122,40 +128,41 @@ def _cluster_graph(nodes: Nodes, clusters: Ints) -> Edges:
         distance[np.arange(len(part)), part] = np.inf
         source.append(np.repeat(clusters[part], count))
         target.append(clusters[np.argpartition(distance, count - 1, axis=1)[:, :count].ravel()])
-    return Edges.both(np.concatenate(source), np.concatenate(target))
+    return Edges.from_pairs(np.concatenate(source), np.concatenate(target))
 
 
 # ---- the search
 
 
-def _best(nodes: Nodes, ordered: Ints, possible: Ints, edges: Edges, good: Callable[[Floats, Floats], float]) -> int:
-    """The last merge of the best of the cuts after the merges `possible`."""
+def _find_best_cut(nodes: Nodes, ordered: Ints, possible: Ints, edges: Edges, score: Score) -> int:
+    """Return the place in `ordered` of the last merge of the best cut; cuts lie after the merges `possible`."""
     if not len(possible):
         return len(ordered) - 1
-    left = len(ordered) - possible  # clusters, but for what no edge joins
-    wanted = sort_unique(np.geomspace(1, max(left.max() / 2, 1), CANDIDATES).astype(np.int64))
-    place = sort_unique(np.searchsorted(-left, -wanted).clip(0, len(possible) - 1))
+    remaining = len(ordered) - possible  # clusters of each cut, up to the parts that no edge joins
+    counts = sort_unique(np.geomspace(1, max(remaining.max() / 2, 1), FIRST_CUTS).astype(np.int64))
+    tried = sort_unique(np.searchsorted(-remaining, -counts).clip(0, len(possible) - 1))
     while True:
-        best = int(np.argmax(_scores(nodes, ordered, possible[place], edges, good)))
-        low, high = int(place[max(best - 1, 0)]), int(place[min(best + 1, len(place) - 1)])
-        if high - low < len(place[max(best - 1, 0) : best + 2]):  # none is between them that was not looked at
-            return int(possible[place[best]])
-        place = sort_unique(np.linspace(low, high, CLOSER).astype(np.int64))
+        best = int(np.argmax(_score_cuts(nodes, ordered, possible[tried], edges, score)))
+        low, high = int(tried[max(best - 1, 0)]), int(tried[min(best + 1, len(tried) - 1)])
+        if high - low < len(tried[max(best - 1, 0) : best + 2]):  # every cut between them was scored
+            return int(possible[tried[best]])
+        tried = sort_unique(np.linspace(low, high, CLOSER_CUTS).astype(np.int64))
 
 
-def _scores(
-    nodes: Nodes, ordered: Ints, lasts: Ints, edges: Edges, good: Callable[[Floats, Floats], float]
-) -> list[float]:
-    """How good the cuts are. Edges inside a cluster stay inside, so that each cut starts from the one before."""
+def _score_cuts(nodes: Nodes, ordered: Ints, lasts: Ints, edges: Edges, score: Score) -> list[float]:
+    """Return the score of the cut after each of the merges `lasts`, which ascend.
+
+    Edges inside a cluster stay inside, so that each cut starts from the one before.
+    """
     source, target, total = edges.source, edges.target, max(len(edges.source), 1)
     share = np.bincount(source, minlength=nodes.used) / total
-    found, done = [], 0
+    scores, done = [], 0
     for last in lasts.tolist():
         top = find_tops(nodes, ordered[done : last + 1])
         share = np.bincount(top, share, nodes.used).astype(np.float64)
         source, target = top[source], top[target]
         across = source != target
         source, target = source[across], target[across]
-        found.append(good(share, np.bincount(source, minlength=nodes.used) / total))
+        scores.append(score(share, np.bincount(source, minlength=nodes.used) / total))
         done = last + 1
-    return found
+    return scores

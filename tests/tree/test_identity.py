@@ -10,80 +10,80 @@ from indexers.tree.identity import CarriedIds, carry_ids
 from indexers.types import ClusterEventRow
 
 
-def follow(*moves: tuple[int, int, int]) -> CarriedIds:
-    """(old, new, how many) ..."""
+def carry(*moves: tuple[int, int, int]) -> CarriedIds:
+    """Carry ids over moves of items, each (old cluster, new cluster, number of items)."""
     before = np.concatenate([np.full(count, old) for old, _, count in moves])
     after = np.concatenate([np.full(count, new) for _, new, count in moves])
     return carry_ids(before, after, 100, "fine")
 
 
-def happened(found: CarriedIds) -> list[tuple[int | None, str, tuple[int, ...]]]:
-    return [(one.cluster_id, one.kind, one.related) for one in found.changes]
+def describe_events(carried: CarriedIds) -> list[tuple[int | None, str, tuple[int, ...]]]:
+    return [(event.cluster_id, event.kind, event.related) for event in carried.events]
 
 
 def test_a_cluster_that_gains_five_and_loses_three_of_fifty_is_the_same() -> None:
-    found = follow((7, 1, 47), (7, -1, 2), (7, 0, 1), (0, 1, 5), (8, 2, 20))
-    assert found.born == ()
-    assert found.labels.tolist() == [7] * 47 + [0] * 3 + [7] * 5 + [8] * 20
-    assert found.changes == (ClusterEventRow(7, "fine", "grew", (), 5, 3, 52),)
+    carried = carry((7, 1, 47), (7, -1, 2), (7, 0, 1), (0, 1, 5), (8, 2, 20))
+    assert carried.born == ()
+    assert carried.cluster_ids.tolist() == [7] * 47 + [0] * 3 + [7] * 5 + [8] * 20
+    assert carried.events == (ClusterEventRow(7, "fine", "grew", (), 5, 3, 52),)
 
 
 def test_one_that_splits_keeps_its_id_on_the_larger_part_and_says_so() -> None:
-    found = follow((7, 3, 20), (7, 9, 30))
-    assert found.labels.tolist() == [100] * 20 + [7] * 30
-    assert happened(found) == [(7, "split", (100,)), (100, "born", (7,))]
+    carried = carry((7, 3, 20), (7, 9, 30))
+    assert carried.cluster_ids.tolist() == [100] * 20 + [7] * 30
+    assert describe_events(carried) == [(7, "split", (100,)), (100, "born", (7,))]
 
 
 def test_of_two_that_merge_the_larger_one_lives_on() -> None:
-    found = follow((7, 3, 20), (9, 3, 30))
-    assert set(found.labels.tolist()) == {9}
-    assert happened(found) == [(7, "died", (9,)), (9, "merged", (7,))]
+    carried = carry((7, 3, 20), (9, 3, 30))
+    assert set(carried.cluster_ids.tolist()) == {9}
+    assert describe_events(carried) == [(7, "died", (9,)), (9, "merged", (7,))]
 
 
 def test_one_that_dissolves_dies_into_nothing_and_one_from_nothing_is_born() -> None:
-    found = follow((7, 0, 9), (0, 4, 9))
-    assert happened(found) == [(7, "died", ()), (100, "born", ())]
+    carried = carry((7, 0, 9), (0, 4, 9))
+    assert describe_events(carried) == [(7, "died", ()), (100, "born", ())]
 
 
 def test_shards_of_less_than_half_are_not_what_the_cluster_was() -> None:
-    found = follow((7, 1, 10), (7, 2, 9), (7, 3, 8), (0, 1, 30))
-    assert 7 not in found.labels
-    assert (7, "died", ()) in happened(found)
+    carried = carry((7, 1, 10), (7, 2, 9), (7, 3, 8), (0, 1, 30))
+    assert 7 not in carried.cluster_ids
+    assert (7, "died", ()) in describe_events(carried)
 
 
 def test_nothing_happened_where_nothing_moved() -> None:
-    assert follow((7, 5, 9), (8, 4, 9), (0, 0, 3)).changes == ()
+    assert carry((7, 5, 9), (8, 4, 9), (0, 0, 3)).events == ()
 
 
 def test_new_ids_follow_the_items_and_not_the_numbers_of_nodes() -> None:
-    assert follow((0, 9, 5), (0, 2, 5)).labels.tolist() == follow((0, 2, 5), (0, 9, 5)).labels.tolist()
+    assert carry((0, 9, 5), (0, 2, 5)).cluster_ids.tolist() == carry((0, 2, 5), (0, 9, 5)).cluster_ids.tolist()
 
 
-labels = st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 5)), max_size=60)
+moves = st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 5)), max_size=60)
 
 
-@given(labels)
+@given(moves)
 def test_every_set_has_one_id_and_every_id_one_set(rows: list[tuple[int, int]]) -> None:
     before, after = (np.array([row[side] for row in rows], np.int64) for side in (0, 1))
-    found = carry_ids(before, after, 100, "coarse")
-    assert (found.labels[after <= 0] == 0).all()
-    pairs = {(int(a), int(b)) for a, b in zip(after, found.labels, strict=True) if a > 0}
+    carried = carry_ids(before, after, 100, "coarse")
+    assert (carried.cluster_ids[after <= 0] == 0).all()
+    pairs = {(int(a), int(b)) for a, b in zip(after, carried.cluster_ids, strict=True) if a > 0}
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
     old = set(before.tolist())
-    assert all(one in old or one in found.born for _, one in pairs)
-    for one in found.changes:
-        size = int((found.labels == one.cluster_id).sum())
-        assert one.size == size
-        assert one.size == int((before == one.cluster_id).sum()) + one.gained - one.lost
-        assert (one.kind == "died") == (size == 0)
+    assert all(cluster_id in old or cluster_id in carried.born for _, cluster_id in pairs)
+    for event in carried.events:
+        size = int((carried.cluster_ids == event.cluster_id).sum())
+        assert event.size == size
+        assert event.size == int((before == event.cluster_id).sum()) + event.gained - event.lost
+        assert (event.kind == "died") == (size == 0)
 
 
-@given(labels, st.randoms(use_true_random=False))
+@given(moves, st.randoms(use_true_random=False))
 def test_the_answer_depends_on_the_sets_alone(rows: list[tuple[int, int]], random: object) -> None:
     before, after = (np.array([row[side] for row in rows], np.int64) for side in (0, 1))
     names = list(range(1, 7))
     random.shuffle(names)  # type: ignore[attr-defined]
     renamed = np.where(after > 0, np.array([0, *names])[np.maximum(after, 0)], after)
     first, second = carry_ids(before, after, 100, "fine"), carry_ids(before, renamed.astype(np.int64), 100, "fine")
-    np.testing.assert_array_equal(first.labels, second.labels)
-    assert first.changes == second.changes
+    np.testing.assert_array_equal(first.cluster_ids, second.cluster_ids)
+    assert first.events == second.events
