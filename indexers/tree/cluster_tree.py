@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexers.arrays import NO_INTS, Ints
 from indexers.errors import UsageError
-from indexers.tree import cuts
-from indexers.tree import persistence as saved
+from indexers.tree import cuts, persistence
 from indexers.tree.fixed_point import SCALE
 from indexers.tree.leaves import TreeChange, apply_change, check_change
 from indexers.tree.levels import LevelThresholds, choose_levels
@@ -22,11 +21,11 @@ from indexers.tree.update import Update
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """What came out different in an update.
+    """What is different after an update.
 
-    born: int64, nodes whose set of items existed at no place of the tree before. died: uint64, the content hashes of
-    the sets that no longer exist (their node numbers may be in use again). looked: nodes whose links were looked at,
-    rounds counted separately.
+    born: int64, nodes whose set of items was nowhere in the tree before. died: uint64, the content hashes of the sets
+    that no longer exist (their node numbers may be in use again). examined: nodes whose links were examined, counted
+    once per round.
     """
 
     born: Ints
@@ -36,28 +35,30 @@ class UpdateResult:
 
 @dataclass(frozen=True)
 class Cut:
-    """items: int64 ids, sorted. node: int64, the cluster of each, by its topmost node."""
+    """The clusters at one height of the tree. items: int64 ids, sorted. nodes: int64, the topmost node of the cluster
+    of each."""
 
     items: Ints
     nodes: Ints
 
 
 class ClusterTree(TreeState):
-    """Items become *leaves* (one per distinct rounded vector) and leaves are joined in rounds with falling thresholds:
+    """Average-linkage clusters over a neighbour graph, as a binary tree that can be cut at any similarity or count.
+
+    Items become *leaves* (one per distinct rounded vector), and leaves are joined in rounds with falling thresholds:
     every node links to its most similar neighbour if that is at least the threshold, and within each group of linked
-    nodes exact average linkage merges whatever is at least that similar (`groups`). The tree is binary and its heights
-    fall towards the root, so that it can be cut at any similarity or count. From the first round of at most `limit`
-    nodes on it is exact average linkage among all of them.
+    nodes exact average linkage merges whatever is at least that similar (`groups`). Heights fall towards the root. From
+    the first round of at most `limit` nodes on it is exact average linkage among all of them.
 
     `update` keeps the tree equal, node for node and round for round, to one built at once over the same vectors and
-    edges (`update` says how). Nodes are numbered; a number stays with a set of items while that set is a node that
-    takes part in rounds, and is used again later. `content` names a set of items for good.
+    edges (the module `update` says how). Nodes are numbered; a number stays with a set of items for as long as that set
+    is a node that takes part in rounds, and is used again later. `contents` identifies a set of items for good.
 
-    dimension: of the vectors. limit: nodes from which on all pairs are compared.
+    dimension: of the vectors. limit: the number of nodes from which on all pairs are compared.
     """
 
     def __len__(self) -> int:
-        """Items."""
+        """Return the number of items."""
         return len(self.items.ids())
 
     def __repr__(self) -> str:
@@ -72,12 +73,13 @@ class ClusterTree(TreeState):
         new_pairs: ArrayLike = (),
         gone_pairs: ArrayLike = (),
     ) -> UpdateResult:
-        """Items come, go and change, and so do edges of the neighbour graph.
+        """Add, remove and change items, and edges of the neighbour graph; return what is different.
 
-        added: ids, (n,), below 2^31; one that is there already gets another vector. vectors: (n, dimension), of any
-        length; a zero vector has similarity 0 to everything. removed: ids. new_pairs, gone_pairs: (m, 2), undirected
-        edges between items, each named once. The edges of an item that is removed must all be named as gone. So must
-        those of an item whose vector is replaced; those that it has afterwards are new.
+        added: ids, (n,), below 2^31; an item that is in the tree gets another vector.
+        vectors: (n, dimension), of any length; a zero vector has similarity 0 to everything.
+        removed: ids.
+        new_pairs, gone_pairs: (m, 2), undirected edges between items, each named once. The edges of a removed item must
+            all be named as gone. So must those of an item whose vector is replaced; its edges afterwards are new.
 
         Raises UsageError (BadVector for vectors) before anything is changed.
         """
@@ -91,109 +93,115 @@ class ClusterTree(TreeState):
         )
         check_change(self.items, self.dimension, change)
         leaves = apply_change(self.nodes, self.items, change)
-        work = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
-        work.run(leaves)
-        created = np.concatenate([NO_INTS, *work.created])
-        died = work.died
+        update = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
+        update.run(leaves)
+        created = np.concatenate([NO_INTS, *update.created])
+        died = update.died
         born_content, died_content = self.nodes.content[created], self.nodes.content[died]
         result = UpdateResult(
             created[~np.isin(born_content, died_content)],
             died_content[~np.isin(died_content, born_content)],
-            work.looked,
+            update.examined,
         )
-        work.commit()
-        self.rounds = work.rounds
+        update.commit()
+        self.rounds = update.rounds
         return result
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def cut(self, threshold: float | None = None, count: int | None = None) -> Cut:
-        """Cut at a similarity, or into a number of clusters (as near as leaves and separate parts allow).
+        """Cut the tree at a similarity, or into a number of clusters (as near as leaves and separate parts allow).
 
-        A similarity is that of two merged nodes, averaged over all pairs of their items; but never more than the
-        threshold of the round before, so that heights fall towards the root.
+        The similarity of a merge is averaged over all pairs of items of the two nodes, but is never more than the
+        threshold of the round before, so that heights fall towards the root. Raises UsageError.
         """
         if (threshold is None) == (count is None):
             raise UsageError(f"threshold is {threshold} and count {count}; give one of the two")
         if count is not None and count < 1:
             raise UsageError(f"count is {count}; a cut has at least one cluster")
         nodes = self.nodes
-        taken = (
+        merges = (
             cuts.select_merges_at(nodes, threshold)
             if threshold is not None
             else cuts.select_merges_for_count(nodes, count or 1)
         )
         items = self.items.ids()
-        return Cut(items, cuts.find_tops(nodes, taken)[self.items.leaf[items]])
+        return Cut(items, cuts.find_tops(nodes, merges)[self.items.leaf[items]])
 
     def find_threshold(self, count: int) -> float:
-        """A similarity at which a cut has the number of clusters of at least five items (what people count) that is
-        nearest to `count`; of several the one from which it is farthest to the next merge."""
+        """Return a similarity at which a cut has the number of clusters nearest to `count`.
+
+        Only clusters of at least five items count, as people count them. Of several such similarities it is the one
+        from which it is farthest to the next merge.
+        """
         return cuts.find_threshold(self.nodes, count)
 
     def choose_levels(self) -> LevelThresholds:
-        """Similarities that suit people, chosen from the tree as it is now; see levels.levels."""
+        """Return cuts that suit people, chosen from the tree as it is now; see `levels.choose_levels`."""
         return choose_levels(self.nodes)
 
     def members(self, node: int) -> Ints:
-        """The items of a node, sorted."""
+        """Return the ids of the items of a node, sorted."""
         return self.items.in_leaves(cuts.find_leaves(self.nodes, node))
 
     def merges(self) -> Ints:
-        """All merges, most similar first, children before parents: node numbers."""
+        """Return the nodes that are merges, the most similar first and children before parents."""
         return cuts.order_merges(self.nodes)
 
     def children(self, node: int) -> tuple[int, int] | None:
-        """The two halves of a merge; none for a leaf."""
+        """Return the two nodes that a merge joined; None for a leaf."""
         left, right = int(self.nodes.left[node]), int(self.nodes.right[node])
         return (left, right) if left >= 0 else None
 
     def parent(self, node: int) -> int | None:
-        above = int(self.nodes.parent[node])
-        return above if above >= 0 else None
+        """Return the merge that a node is part of; None for a root."""
+        parent = int(self.nodes.parent[node])
+        return parent if parent >= 0 else None
 
     def roots(self) -> Ints:
-        """The topmost nodes: one, unless more than `limit` parts have no edge between them."""
-        there = self.nodes.size[: self.nodes.used] > 0
-        return np.flatnonzero(there & (self.nodes.parent[: self.nodes.used] < 0))
+        """Return the topmost nodes: one, unless more than `limit` parts have no edge between them."""
+        is_node = self.nodes.size[: self.nodes.used] > 0
+        return np.flatnonzero(is_node & (self.nodes.parent[: self.nodes.used] < 0))
 
     def sizes(self, nodes: ArrayLike) -> Ints:
-        """Items of each node."""
+        """Return the number of items of each node."""
         return self.nodes.size[np.asarray(nodes, np.int64)]
 
     def heights(self, nodes: ArrayLike) -> NDArray[np.float64]:
-        """The similarity at which each node came together, 1 for a leaf."""
+        """Return the similarity at which each node was merged, 1 for a leaf."""
         return self.nodes.height[np.asarray(nodes, np.int64)]
 
     def contents(self, nodes: ArrayLike) -> NDArray[np.uint64]:
-        """A hash of the items of each node, the same wherever and whenever the same vectors are together."""
+        """Return a hash of the vectors of each node's items, which depends on nothing else."""
         return self.nodes.content[np.asarray(nodes, np.int64)]
 
     def sums(self, nodes: ArrayLike) -> NDArray[np.float64]:
-        """The sum of the unit vectors of each node's items, exact in units of 1/4000, (n, dimension)."""
-        found = np.empty((len(np.atleast_1d(np.asarray(nodes))), self.dimension))
+        """Return the sum of the unit vectors of each node's items, exact in units of 1/4000, (n, dimension)."""
+        sums = np.empty((len(np.atleast_1d(np.asarray(nodes))), self.dimension))
         for place, node in enumerate(np.atleast_1d(np.asarray(nodes, np.int64)).tolist()):
-            kept = cuts.find_summed_nodes(self.nodes, node)
-            found[place] = self.nodes.sums.get(self.nodes.row[kept], "f8").sum(0)
-        return found / SCALE
+            summed = cuts.find_summed_nodes(self.nodes, node)
+            sums[place] = self.nodes.sums.get(self.nodes.row[summed], "f8").sum(0)
+        return sums / SCALE
 
-    # ---- keeping ----------------------------------------------------------------------------------------------------
+    # ---- the state as arrays ----------------------------------------------------------------------------------------
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The tree as plain arrays, vectors included."""
-        return saved.collect_arrays(self)
+        """Return the tree as plain arrays, vectors included."""
+        return persistence.collect_arrays(self)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> ClusterTree:
-        """A tree as `state` gave it. Raises UsageError for another format."""
+        """Return the tree that `to_arrays` described. Raises UsageError for another format."""
         about = arrays["about"]
-        if int(about[0]) != saved.FORMAT:
-            raise UsageError(f"the tree's format is {int(about[0])}, this program reads {saved.FORMAT}; build it anew")
+        if int(about[0]) != persistence.FORMAT:
+            raise UsageError(
+                f"the tree's format is {int(about[0])}, this version reads {persistence.FORMAT}; build the tree again"
+            )
         tree = cls(int(about[1]), int(about[2]))
-        saved.restore_tree(tree, arrays)
+        persistence.restore_tree(tree, arrays)
         return tree
 
     @property
     def nbytes(self) -> dict[str, int]:
-        """Memory: `vectors` (the leaves', in fixed point), `graph` (leaf lists), and the `tree` itself."""
-        return saved.count_bytes(self)
+        """The bytes in memory: `vectors` (those of the leaves), `graph` (their neighbours), and the `tree` itself."""
+        return persistence.count_bytes(self)

@@ -1,9 +1,9 @@
-"""The graph of nearest neighbours of a living collection, kept right as items come and go.
+"""The graph of nearest neighbours of a living collection, maintained as items come and go.
 
-A node is a distinct vector (in the tree's fixed point), so that exact copies are one node with several items. Each node
-keeps a list of its k nearest other ones. A new node looks for its neighbours, and enters the lists of those that it is
-nearer to than their last; one that goes leaves all lists, and lists that got short are filled again. Where the index
-only finds most neighbours, whoever is looked at later finds the rest: what A finds near, A is offered to.
+A node is a distinct vector (in the tree's fixed point), so that items of identical vectors share one node. Each node
+keeps a list of its k nearest other nodes. A new node searches for its neighbours, and enters the lists of those to
+which it is nearer than their last one; a node that goes leaves all lists, and lists that became short are filled again.
+The index may miss neighbours; each result is also inserted into the found node's own list, which repairs most misses.
 """
 
 from __future__ import annotations
@@ -18,28 +18,33 @@ from indexers.arrays import grow_array
 from indexers.types import Ids, Vectors
 
 NEIGHBOURS = 15
-"""Neighbours kept of each node."""
-WIDE, NARROW = 64, 24
-"""Neighbours looked up: of a new node among many, which may enter lists of nodes far down its own; of all at once."""
-AGAIN = 4
-"""Where copies fill the answer, so many times as many are asked for."""
+"""Neighbours that each node keeps."""
+WIDE_SEARCH, NARROW_SEARCH = 64, 24
+"""Neighbours searched for: wide for a few new nodes among many, which may enter lists of nodes far down their own list;
+narrow if most nodes are searched for."""
+GROWTH = 4
+"""By this factor more is searched for if items of identical vectors fill the result."""
 
 FindNeighbours = Callable[[Ids, int], tuple[Ids, Vectors]]
-"""Items (n,) and a count -> the items nearest to each, (n, count), -1 where there are no more, and similarities."""
+"""Item ids (n,) and a count -> the nearest items of each, int64 (n, count), -1 where there are no more, and their
+similarities, float32."""
 Fingerprints = NDArray[np.uint64]
 
 
 class EdgeChanges(NamedTuple):
-    """Undirected edges, (m, 2), by one item of each of the two nodes."""
+    """Undirected edges that appeared and vanished, int64 (m, 2), each by an item id of either node."""
 
     new: Ids
     gone: Ids
 
 
 class NeighbourGraph:
-    """near: int32 (slots, k), the neighbours of each node, nearest first, -1 where there are fewer; similarity:
-    float32, likewise. item: int64 (slots,), an item of each node, -1 in an unused slot. slot: int32 by item, -1 where
-    there is none. prints: uint64, the fingerprint of each node's vector.
+    """The lists of neighbours, by slot (a number for each node).
+
+    near: int32 (slots, k), the neighbours of each node, nearest first, -1 where there are fewer; similarity: float32,
+    likewise. item: int64 (slots,), an item of each node, -1 in an unused slot. fingerprints: uint64 (slots,), of each
+    node's vector. other_items: the further items of a node, by slot. slot: int32, the slot of each item id, -1 where
+    there is no such item.
     """
 
     def __init__(self, k: int = NEIGHBOURS) -> None:
@@ -47,24 +52,28 @@ class NeighbourGraph:
         self.near = np.empty((0, k), np.int32)
         self.similarity = np.empty((0, k), np.float32)
         self.item = np.empty(0, np.int64)
-        self.prints = np.empty(0, np.uint64)
+        self.fingerprints = np.empty(0, np.uint64)
         self.slot = np.empty(0, np.int32)
-        self.copies: dict[int, list[int]] = {}  # by slot: its other items
-        self._keys = np.empty(0, np.uint64)  # sorted prints, and the slots that have them
-        self._owners = np.empty(0, np.int64)
+        self.other_items: dict[int, list[int]] = {}
+        self._keys = np.empty(0, np.uint64)  # the fingerprints of all nodes, sorted, and their slots
+        self._key_slots = np.empty(0, np.int64)
         self._free: list[int] = []
-        self._seen: list[tuple[Ids, NDArray[np.int32]]] = []  # in an update: rows as they were before
+        self._log: list[tuple[Ids, NDArray[np.int32]]] = []  # in an update: lists as they were before
 
     def __len__(self) -> int:
-        """Nodes."""
+        """Return the number of nodes."""
         return len(self._keys)
 
     def items(self) -> Ids:
+        """Return the ids of all items, sorted."""
         return np.flatnonzero(self.slot >= 0)
 
     def list_neighbours(self, items: Ids) -> Ids:
-        """The neighbours of each of all its items (sorted), int64 (n, k), as places among them, nearest first, -1 where
-        there are fewer. The copies of an item have it as the first of theirs."""
+        """Return the neighbours of each of all items (sorted), int64 (n, k), as places in `items`.
+
+        The nearest come first; -1 where there are fewer. Items of identical vectors name the first of them as their
+        nearest.
+        """
         slot = self.slot[items]
         near = self.near[slot]
         place = np.where(near >= 0, np.searchsorted(items, self.item[near]), -1)
@@ -76,223 +85,241 @@ class NeighbourGraph:
     def update(
         self, removed: Ids, added: Ids, fingerprints: Fingerprints, find_neighbours: FindNeighbours
     ) -> EdgeChanges:
-        """Items go, and come (with the fingerprints of their vectors; one that is there gets another vector). `find`
-        must know the items as they are afterwards. Returns how the edges have changed."""
-        self._seen = []
-        self._logged = np.zeros(len(self.item), bool)
-        here = self._here(np.concatenate([removed, added]))
-        dying = self._leave(np.unique(here))
-        hurt = self._forget(dying)
-        fresh = self._enter(added, fingerprints)
-        looked = np.concatenate([fresh, hurt])
-        self._look(looked, find_neighbours, NARROW if 2 * len(looked) > len(self) else WIDE)
-        pairs = self._pairs()
+        """Remove and add items; return how the edges have changed.
+
+        An added item that is in the graph gets another vector. fingerprints: of the vectors of `added`.
+        find_neighbours: must search the items as they are afterwards.
+        """
+        self._log = []
+        self._is_logged = np.zeros(len(self.item), bool)
+        leaving = self._select_known(np.concatenate([removed, added]))
+        dying = self._remove_items(np.unique(leaving))
+        shortened = self._remove_from_lists(dying)
+        fresh = self._add_items(added, fingerprints)
+        searching = np.concatenate([fresh, shortened])
+        count = NARROW_SEARCH if 2 * len(searching) > len(self) else WIDE_SEARCH
+        self._fill_lists(searching, find_neighbours, count)
+        changes = self._compare_edges()
         self.item[dying] = -1
         self._free += dying.tolist()
-        self._seen = []
-        return pairs
+        self._log = []
+        return changes
 
     # ---- items
 
-    def _here(self, items: Ids) -> Ids:
+    def _select_known(self, items: Ids) -> Ids:
+        """Return those of the items that are in the graph."""
         inside = items[(items >= 0) & (items < len(self.slot))]
         return inside[self.slot[inside] >= 0]
 
-    def _leave(self, items: Ids) -> Ids:
-        """Items leave their nodes; the slots of those that have none left (which keep the name of the last one for as
-        long as the update lasts)."""
+    def _remove_items(self, items: Ids) -> Ids:
+        """Take items out of their nodes; return the slots of the nodes that have none left.
+
+        Such a slot keeps its last item until the end of the update, since edges are named by items.
+        """
         slots = self.slot[items].astype(np.int64)
         self.slot[items] = -1
         dying = []
-        for one, slot in zip(items.tolist(), slots.tolist(), strict=True):
-            others = self.copies.get(slot)
-            if others is None:
+        for item_id, slot in zip(items.tolist(), slots.tolist(), strict=True):
+            remaining = self.other_items.get(slot)
+            if remaining is None:
                 dying.append(slot)
                 continue
-            if self.item[slot] == one:
-                self.item[slot] = others.pop(0)
+            if self.item[slot] == item_id:
+                self.item[slot] = remaining.pop(0)
             else:
-                others.remove(one)
-            if not others:
-                del self.copies[slot]
-        gone = np.array(dying, np.int64)
-        place = np.searchsorted(self._keys, self.prints[gone])
-        self._keys, self._owners = np.delete(self._keys, place), np.delete(self._owners, place)
-        return gone
+                remaining.remove(item_id)
+            if not remaining:
+                del self.other_items[slot]
+        dying_slots = np.array(dying, np.int64)
+        place = np.searchsorted(self._keys, self.fingerprints[dying_slots])
+        self._keys, self._key_slots = np.delete(self._keys, place), np.delete(self._key_slots, place)
+        return dying_slots
 
-    def _enter(self, items: Ids, prints: Fingerprints) -> Ids:
-        """Items enter the nodes of their vectors; the slots of new nodes."""
+    def _add_items(self, items: Ids, fingerprints: Fingerprints) -> Ids:
+        """Put items into the nodes of their vectors; return the slots of new nodes."""
         if not len(items):
             return np.empty(0, np.int64)
-        unique, first, group = np.unique(prints, return_index=True, return_inverse=True)
+        unique, first, group = np.unique(fingerprints, return_index=True, return_inverse=True)
         place = np.searchsorted(self._keys, unique)
-        known = np.zeros(len(unique), bool)
+        is_known = np.zeros(len(unique), bool)
         if len(self._keys):
-            known = self._keys[np.minimum(place, len(self._keys) - 1)] == unique
+            is_known = self._keys[np.minimum(place, len(self._keys) - 1)] == unique
         slots = np.empty(len(unique), np.int64)
-        slots[known] = self._owners[place[known]]
-        fresh = slots[~known] = self._allocate(int(np.count_nonzero(~known)))
-        self.item[fresh], self.prints[fresh] = items[first[~known]], unique[~known]
-        self._keys = np.insert(self._keys, place[~known], unique[~known])
-        self._owners = np.insert(self._owners, place[~known], fresh)
+        slots[is_known] = self._key_slots[place[is_known]]
+        fresh = slots[~is_known] = self._allocate(int(np.count_nonzero(~is_known)))
+        self.item[fresh], self.fingerprints[fresh] = items[first[~is_known]], unique[~is_known]
+        self._keys = np.insert(self._keys, place[~is_known], unique[~is_known])
+        self._key_slots = np.insert(self._key_slots, place[~is_known], fresh)
         if items.max() >= len(self.slot):
             self.slot = grow_array(self.slot, int(items.max()) * 9 // 8 + 16, -1)
         self.slot[items] = slots[group]
-        for one, slot in zip(items.tolist(), slots[group].tolist(), strict=True):
-            if self.item[slot] != one:
-                self.copies.setdefault(slot, []).append(one)
+        for item_id, slot in zip(items.tolist(), slots[group].tolist(), strict=True):
+            if self.item[slot] != item_id:
+                self.other_items.setdefault(slot, []).append(item_id)
         return fresh
 
     def _allocate(self, count: int) -> Ids:
+        """Return `count` unused slots."""
         if len(self._free) < count:
             used = len(self.item)
             length = max(used + count - len(self._free), used * 9 // 8 + 16)
             self.near = grow_array(self.near, length, -1)
             self.similarity = grow_array(self.similarity, length, -np.inf)
             self.item = grow_array(self.item, length, -1)
-            self.prints = grow_array(self.prints, length, 0)
-            self._logged = grow_array(self._logged, length, False)
+            self.fingerprints = grow_array(self.fingerprints, length, 0)
+            self._is_logged = grow_array(self._is_logged, length, False)
             self._free = [*range(length - 1, used - 1, -1), *self._free]
-        taken = self._free[len(self._free) - count :]
+        slots = self._free[len(self._free) - count :]
         del self._free[len(self._free) - count :]
-        return np.array(taken[::-1], np.int64)
+        return np.array(slots[::-1], np.int64)
 
     # ---- lists
 
-    def _log(self, slots: Ids) -> None:
-        """Before lists are changed: remember how they were."""
-        first = slots[~self._logged[slots]]
-        self._logged[first] = True
-        self._seen.append((first, self.near[first]))
+    def _log_lists(self, slots: Ids) -> None:
+        """Note how lists are before they are changed for the first time in an update."""
+        first = slots[~self._is_logged[slots]]
+        self._is_logged[first] = True
+        self._log.append((first, self.near[first]))
 
-    def _forget(self, dying: Ids) -> Ids:
-        """Dying nodes leave all lists; the nodes whose lists got short."""
+    def _remove_from_lists(self, dying: Ids) -> Ids:
+        """Remove dying nodes from all lists; return the nodes whose lists became shorter."""
         if not len(dying):
             return dying
-        gone = np.zeros(len(self.item), bool)
-        gone[dying] = True
-        named = gone[self.near] & (self.near >= 0)
-        rows = np.flatnonzero(named.any(1))
-        self._log(np.union1d(rows, dying))
-        self.near[rows], self.similarity[rows] = _closed(self.near[rows], self.similarity[rows], ~named[rows])
+        is_dying = np.zeros(len(self.item), bool)
+        is_dying[dying] = True
+        names_dying = is_dying[self.near] & (self.near >= 0)
+        rows = np.flatnonzero(names_dying.any(1))
+        self._log_lists(np.union1d(rows, dying))
+        self.near[rows], self.similarity[rows] = _close_gaps(self.near[rows], self.similarity[rows], ~names_dying[rows])
         self.near[dying], self.similarity[dying] = -1, -np.inf
-        return rows[~gone[rows]]
+        return rows[~is_dying[rows]]
 
-    def _look(self, slots: Ids, find: FindNeighbours, count: int) -> None:
-        """Fill the lists of these nodes, and offer them to those that they find near."""
+    def _fill_lists(self, slots: Ids, find_neighbours: FindNeighbours, count: int) -> None:
+        """Fill the lists of nodes by searches, and insert each of these nodes into the lists of those it finds."""
         slots = slots.astype(np.int64)
         short = slots
-        offered: list[tuple[Ids, Ids, Vectors]] = []
+        offers: list[tuple[Ids, Ids, Vectors]] = []
         while len(short):
-            owner, near, similarity = self._found(short, find, count)
-            self._merge(short[owner], near, similarity)
-            offered.append((near, short[owner], similarity))
+            owner, near, similarity = self._search_nodes(short, find_neighbours, count)
+            self._merge_into_lists(short[owner], near, similarity)
+            offers.append((near, short[owner], similarity))
             if count >= len(self.slot):
                 break
-            lacking = (self.near[short] >= 0).sum(1) < min(self.k, len(self) - 1)
-            short, count = short[lacking], count * AGAIN
-        if offered:
-            self._merge(*(np.concatenate(part) for part in zip(*offered, strict=True)))
+            is_lacking = (self.near[short] >= 0).sum(1) < min(self.k, len(self) - 1)
+            short, count = short[is_lacking], count * GROWTH
+        if offers:
+            self._merge_into_lists(*(np.concatenate(column) for column in zip(*offers, strict=True)))
 
-    def _found(self, slots: Ids, find: FindNeighbours, count: int) -> tuple[Ids, Ids, Vectors]:
-        """Other nodes near these: for each its owner's place in `slots`, its slot, and how similar it is."""
-        ids, similarity = find(self.item[slots], count + 1)
+    def _search_nodes(self, slots: Ids, find_neighbours: FindNeighbours, count: int) -> tuple[Ids, Ids, Vectors]:
+        """Search for other nodes near these; return of each result its owner's place in `slots`, its slot and its
+        similarity."""
+        ids, similarity = find_neighbours(self.item[slots], count + 1)
         owner, place = np.nonzero((ids >= 0) & (ids < len(self.slot)))
         near = self.slot[ids[owner, place]].astype(np.int64)
-        other = (near >= 0) & (near != slots[owner])
-        return owner[other], near[other], similarity[owner, place][other]
+        is_other = (near >= 0) & (near != slots[owner])
+        return owner[is_other], near[is_other], similarity[owner, place][is_other]
 
-    def _merge(self, owner: Ids, other: Ids, similarity: Vectors) -> None:
-        """Give nodes the nearest of what they have and what they are offered."""
-        better = similarity > self.similarity[owner, self.k - 1]
-        owner, other, similarity = owner[better], other[better], similarity[better]
+    def _merge_into_lists(self, owner: Ids, offered: Ids, similarity: Vectors) -> None:
+        """Let each list keep the nearest of what it holds and what is offered to its owner (one offer a row)."""
+        is_better = similarity > self.similarity[owner, self.k - 1]
+        owner, offered, similarity = owner[is_better], offered[is_better], similarity[is_better]
         if not len(owner):
             return
         rows, place = np.unique(owner, return_inverse=True)
-        have, filled = np.nonzero(self.near[rows] >= 0)
-        place = np.concatenate([have, place])
-        other = np.concatenate([self.near[rows][have, filled].astype(np.int64), other])
-        similarity = np.concatenate([self.similarity[rows][have, filled], similarity])
-        _, once = np.unique(place * len(self.item) + other, return_index=True)
-        place, other, similarity = place[once], other[once], similarity[once]
-        order = np.lexsort((self.prints[other], -similarity, place))
-        place, other, similarity = place[order], other[order], similarity[order]
+        listed, column = np.nonzero(self.near[rows] >= 0)
+        place = np.concatenate([listed, place])
+        offered = np.concatenate([self.near[rows][listed, column].astype(np.int64), offered])
+        similarity = np.concatenate([self.similarity[rows][listed, column], similarity])
+        _, once = np.unique(place * len(self.item) + offered, return_index=True)
+        place, offered, similarity = place[once], offered[once], similarity[once]
+        order = np.lexsort((self.fingerprints[offered], -similarity, place))
+        place, offered, similarity = place[order], offered[order], similarity[order]
         rank = np.arange(len(place)) - np.searchsorted(place, place)
-        kept = rank < self.k
-        self._log(rows)
+        keep = rank < self.k
+        self._log_lists(rows)
         self.near[rows], self.similarity[rows] = -1, -np.inf
-        self.near[rows[place[kept]], rank[kept]] = other[kept]
-        self.similarity[rows[place[kept]], rank[kept]] = similarity[kept]
+        self.near[rows[place[keep]], rank[keep]] = offered[keep]
+        self.similarity[rows[place[keep]], rank[keep]] = similarity[keep]
 
     # ---- edges
 
-    def _pairs(self) -> EdgeChanges:
-        """What the lists that were written say otherwise than before. An edge is there if one of its two nodes names
-        the other."""
-        if not self._seen:
+    def _compare_edges(self) -> EdgeChanges:
+        """Return what the written lists say otherwise than before.
+
+        There is an edge if at least one of its two nodes lists the other.
+        """
+        if not self._log:
             return EdgeChanges(np.empty((0, 2), np.int64), np.empty((0, 2), np.int64))
-        slots = np.concatenate([part for part, _ in self._seen])
+        slots = np.concatenate([part for part, _ in self._log])
         width = len(self.item)
-        old = _directed(slots, np.concatenate([rows for _, rows in self._seen]), width)
-        new = _directed(slots, self.near[slots], width)
+        old = _encode_links(slots, np.concatenate([rows for _, rows in self._log]), width)
+        new = _encode_links(slots, self.near[slots], width)
         lost, won = np.setdiff1d(old, new, assume_unique=True), np.setdiff1d(new, old, assume_unique=True)
-        gone = lost[~self._named(lost % width, lost // width)]
-        back = won % width * width + won // width
-        there = np.isin(back, old) | (~self._logged[won % width] & self._named(won % width, won // width))
-        return EdgeChanges(self._as_items(won[~there], width), self._as_items(gone, width))
+        gone = lost[~self._is_listed(lost % width, lost // width)]
+        reverse = won % width * width + won // width
+        was_edge = np.isin(reverse, old) | (~self._is_logged[won % width] & self._is_listed(won % width, won // width))
+        return EdgeChanges(self._name_edges(won[~was_edge], width), self._name_edges(gone, width))
 
-    def _named(self, owner: Ids, other: Ids) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (self.near[owner] == other[:, None]).any(1)
-        return found
+    def _is_listed(self, owners: Ids, neighbours: Ids) -> NDArray[np.bool_]:
+        """Return for each pair whether the owner lists the neighbour."""
+        is_listed: NDArray[np.bool_] = (self.near[owners] == neighbours[:, None]).any(1)
+        return is_listed
 
-    def _as_items(self, keys: Ids, width: int) -> Ids:
-        a, b = keys // width, keys % width
+    def _name_edges(self, links: Ids, width: int) -> Ids:
+        """Return encoded links as undirected edges between items, each once, int64 (m, 2)."""
+        a, b = links // width, links % width
         once = np.unique(np.minimum(a, b) * width + np.maximum(a, b))
         return np.stack([self.item[once // width], self.item[once % width]], axis=1)
 
     def edges(self) -> Ids:
-        """All undirected edges, (m, 2), by an item of each node."""
-        keys = _directed(np.arange(len(self.item)), self.near, max(len(self.item), 1))
-        return self._as_items(keys, max(len(self.item), 1))
+        """Return all undirected edges, int64 (m, 2), each by an item of either node."""
+        width = max(len(self.item), 1)
+        return self._name_edges(_encode_links(np.arange(len(self.item)), self.near, width), width)
 
-    # ---- keeping
+    # ---- the state as arrays
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the graph as plain arrays."""
         items = self.items()
         return {
             "near": self.near,
             "similarity": self.similarity,
             "item": self.item,
-            "prints": self.prints,
+            "prints": self.fingerprints,
             "items": items,
             "slots": self.slot[items],
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> NeighbourGraph:
+        """Return the graph that `to_arrays` described. It keeps the arrays."""
         graph = cls(arrays["near"].shape[1])
         graph.near, graph.similarity = arrays["near"], arrays["similarity"]
-        graph.item, graph.prints = arrays["item"], arrays["prints"]
+        graph.item, graph.fingerprints = arrays["item"], arrays["prints"]
         items, slots = arrays["items"], arrays["slots"].astype(np.int64)
         graph.slot = np.full(int(items.max(initial=-1)) + 1, -1, np.int32)
         graph.slot[items] = slots
         for place in np.flatnonzero(graph.item[slots] != items).tolist():
-            graph.copies.setdefault(int(slots[place]), []).append(int(items[place]))
+            graph.other_items.setdefault(int(slots[place]), []).append(int(items[place]))
         used = np.flatnonzero(graph.item >= 0)
-        order = np.argsort(graph.prints[used], kind="stable")
-        graph._keys, graph._owners = graph.prints[used][order], used[order]
+        order = np.argsort(graph.fingerprints[used], kind="stable")
+        graph._keys, graph._key_slots = graph.fingerprints[used][order], used[order]
         graph._free = np.flatnonzero(graph.item < 0).tolist()
         return graph
 
 
-def _directed(slots: Ids, rows: NDArray[np.int32], width: int) -> Ids:
-    owner, place = np.nonzero(rows >= 0)
-    return np.sort(slots[owner] * width + rows[owner, place])
+def _encode_links(slots: Ids, rows: NDArray[np.int32], width: int) -> Ids:
+    """Return each link from a slot to one in its row as one number, owner * width + neighbour; sorted."""
+    owner, column = np.nonzero(rows >= 0)
+    return np.sort(slots[owner] * width + rows[owner, column])
 
 
-def _closed(near: Any, similarity: Any, keep: NDArray[np.bool_]) -> tuple[Any, Any]:
-    """Rows without what is not kept, the gaps at their ends."""
+def _close_gaps(
+    near: NDArray[np.int32], similarity: Vectors, keep: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], Vectors]:
+    """Return rows without the entries that are not kept; what is kept moves up, and -1 and -inf fill the ends."""
     order = np.argsort(~keep, axis=1, kind="stable")
-    kept = np.take_along_axis(keep, order, 1)
+    is_kept = np.take_along_axis(keep, order, 1)
     near, similarity = np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1)
-    return np.where(kept, near, -1), np.where(kept, similarity, -np.inf).astype(np.float32)
+    return np.where(is_kept, near, -1), np.where(is_kept, similarity, -np.inf).astype(np.float32)

@@ -43,7 +43,7 @@ class Update:
         self.dead_seams: list[Ints] = []
         self.dead_groups: list[Ints] = []
         self.new_groups: list[Ints] = []
-        self.looked = 0
+        self.examined = 0
 
     # ---- rounds -----------------------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class Update:
             looked_at = sort_unique(np.concatenate([looked_at, further]))
         self.dead_groups.append(group)
         self.looked_at = looked_at
-        self.looked += len(looked_at)
+        self.examined += len(looked_at)
         root = find_components(looked_at, source, target)
         linked = np.full(len(looked_at), -1)
         linked[np.searchsorted(looked_at, source)] = target

@@ -246,7 +246,7 @@ def list_outliers(moment: Moment, count: int) -> tuple[Outlier, ...]:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     graph = moment.view.tree.graph
     slots = np.flatnonzero((graph.item >= 0) & (graph.near[:, 0] >= 0))
-    slots = slots[~np.isin(slots, list(graph.copies))]
+    slots = slots[~np.isin(slots, list(graph.other_items))]
     if not len(slots):
         return ()
     similarity = graph.similarity[slots]
