@@ -37,7 +37,7 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     n_clusters: the number of clusters in `labels_`; while partial_fit has seen fewer rows, each row is a cluster.
     distance_threshold: the distance from which on clusters are not merged. Give at most one of these two; with neither,
         the tree is cut at its medium level.
-    limit: with at most so many nodes left, all pairs are compared.
+    limit: with at most this many nodes left, all pairs are compared.
 
     Attributes
     ----------

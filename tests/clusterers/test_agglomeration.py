@@ -57,38 +57,38 @@ def test_groups_are_found_by_count_by_threshold_and_by_itself() -> None:
 
 def test_distances_never_fall_and_every_row_is_merged_once() -> None:
     rows, _ = blobs(500, groups=3)
-    found = GraphAgglomeration(n_neighbors=4, limit=10).fit(rows)
-    assert (np.diff(found.distances_) >= 0).all()
-    assert np.array_equal(np.sort(found.children_.ravel()), np.arange(2 * 500 - 2))
-    assert (found.children_ < 500 + np.arange(499)[:, None]).all()
+    fitted = GraphAgglomeration(n_neighbors=4, limit=10).fit(rows)
+    assert (np.diff(fitted.distances_) >= 0).all()
+    assert np.array_equal(np.sort(fitted.children_.ravel()), np.arange(2 * 500 - 2))
+    assert (fitted.children_ < 500 + np.arange(499)[:, None]).all()
 
 
 def test_exact_copies_are_merged_first_at_distance_zero() -> None:
     rows, _ = blobs(20, groups=4)
-    found = GraphAgglomeration(n_clusters=4).fit(np.concatenate([rows, rows[:5] * 3, rows[:2]]))
-    assert (found.distances_[:7] == 0).all()
-    assert (found.distances_[7:] > 0).all()
-    np.testing.assert_array_equal(found.labels_[:5], found.labels_[20:25])
+    fitted = GraphAgglomeration(n_clusters=4).fit(np.concatenate([rows, rows[:5] * 3, rows[:2]]))
+    assert (fitted.distances_[:7] == 0).all()
+    assert (fitted.distances_[7:] > 0).all()
+    np.testing.assert_array_equal(fitted.labels_[:5], fitted.labels_[20:25])
     assert GraphAgglomeration(n_clusters=27).fit(np.concatenate([rows, rows[:5], rows[:2]])).n_clusters_ == 27
 
 
 def test_parts_that_no_edge_joins_are_put_together_last() -> None:
     random = np.random.default_rng(0)
     axes = np.repeat(np.eye(8), 6, axis=0)
-    found = GraphAgglomeration(n_neighbors=3, n_clusters=8, limit=1).fit(
+    fitted = GraphAgglomeration(n_neighbors=3, n_clusters=8, limit=1).fit(
         axes + 0.01 * random.standard_normal(axes.shape)
     )
-    assert (found.distances_[-7:] == 2).all()
-    np.testing.assert_array_equal(found.labels_, np.repeat(np.arange(8), 6))
+    assert (fitted.distances_[-7:] == 2).all()
+    np.testing.assert_array_equal(fitted.labels_, np.repeat(np.arange(8), 6))
 
 
 def test_rows_without_a_direction_are_at_distance_one_of_all() -> None:
     rows, _ = blobs(40, groups=4)
-    found = GraphAgglomeration(n_clusters=5).fit(np.concatenate([rows, np.zeros((2, 16))]))
-    assert found.distances_[0] == 0
-    assert 1 in found.distances_
-    assert found.labels_[40] == found.labels_[41]
-    assert np.count_nonzero(found.labels_ == found.labels_[40]) == 2
+    fitted = GraphAgglomeration(n_clusters=5).fit(np.concatenate([rows, np.zeros((2, 16))]))
+    assert fitted.distances_[0] == 0
+    assert 1 in fitted.distances_
+    assert fitted.labels_[40] == fitted.labels_[41]
+    assert np.count_nonzero(fitted.labels_ == fitted.labels_[40]) == 2
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -43,18 +43,18 @@ def test_it_finds_what_restarts_do_not(seed: int) -> None:
 
 def test_its_labels_are_those_of_the_nearest_centres_and_its_inertia_their_distance() -> None:
     rows = np.random.default_rng(0).standard_normal((400, 9))
-    found = Genetic(12, generations=10, random_state=1).fit(rows)
-    np.testing.assert_array_equal(found.predict(rows), found.labels_)
-    apart = rows - found.cluster_centers_[found.labels_]
-    assert found.inertia_ == pytest.approx((apart**2).sum())
-    mean = [rows[found.labels_ == one].mean(0) for one in range(12)]
-    np.testing.assert_allclose(found.cluster_centers_, mean)
+    fitted = Genetic(12, generations=10, random_state=1).fit(rows)
+    np.testing.assert_array_equal(fitted.predict(rows), fitted.labels_)
+    apart = rows - fitted.cluster_centers_[fitted.labels_]
+    assert fitted.inertia_ == pytest.approx((apart**2).sum())
+    mean = [rows[fitted.labels_ == one].mean(0) for one in range(12)]
+    np.testing.assert_allclose(fitted.cluster_centers_, mean)
 
 
 def test_more_generations_are_never_worse() -> None:
     rows = grid(5)
-    found = [Genetic(25, generations=count, random_state=3).fit(rows).inertia_ for count in (0, 10, 40)]
-    assert sorted(found, reverse=True) == found
+    inertias = [Genetic(25, generations=count, random_state=3).fit(rows).inertia_ for count in (0, 10, 40)]
+    assert sorted(inertias, reverse=True) == inertias
 
 
 def test_it_tells_how_far_it_is() -> None:
@@ -65,8 +65,8 @@ def test_it_tells_how_far_it_is() -> None:
 
 @pytest.mark.parametrize("side", [2, 3, 4])
 def test_the_number_evolves_to_that_of_the_groups(side: int) -> None:
-    found = Genetic(None, random_state=0).fit(grid(side, each=30))
-    assert len(found.cluster_centers_) == side**2
+    fitted = Genetic(None, random_state=0).fit(grid(side, each=30))
+    assert len(fitted.cluster_centers_) == side**2
 
 
 def test_the_criterion_is_that_of_a_spherical_mixture() -> None:

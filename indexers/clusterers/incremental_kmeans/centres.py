@@ -12,7 +12,7 @@ from indexers.arrays import NO_INTS, Ints
 
 Rows = NDArray[np.float32]
 MEMORY = 400
-"""A centre is the running mean of at most so many rows: it errs by a 400th of the spread, and can still move."""
+"""A centre is the running mean of at most this many rows: it errs by a 400th of the spread, and can still move."""
 
 
 class Centres:

@@ -19,11 +19,11 @@ from indexers.clusterers.incremental_kmeans.split_merge import (
 MAX_SPLITS = 128
 """The largest number of splits that are tried in one batch."""
 MORE_SPLITS = 4
-"""Each split that succeeds allows so many in the next batch."""
+"""Each split that succeeds allows this many in the next batch."""
 QUIET = 4
 """While nothing moves, one split is tried in every fourth batch."""
 LARGE = 4
-"""A cluster with so many times the usual number of rows is split into more than two parts."""
+"""A cluster with this many times the usual number of rows is split into more than two parts."""
 REST = 2
 """The number of batches for which a cluster that could not be split is left alone."""
 MERGE_CANDIDATES = 256
@@ -38,7 +38,7 @@ REPEATS = 4
 AT_ONCE = 2048
 """The number of rows that are tried at the same time: they fit into the processor's cache."""
 MARGIN = 1.1
-"""A split must gain so many times the cost of the merge."""
+"""A split must gain this many times the cost of the merge."""
 
 
 class Relocation:
@@ -68,7 +68,7 @@ class Relocation:
         return np.append(self.resting, np.zeros(len(self.centres) - len(self.resting), np.int64))
 
     def run(self, target: int, batch_size: int) -> None:
-        """Split clusters after a batch where that gains most, and merge as many others, except for those that are
+        """Split clusters after a batch where that gains most, and merge equally many others, except for those that are
         missing from the `target` number. Halves are split again while there are rows left to try it with."""
         self.n_moved = 0
         self.n_batches += 1

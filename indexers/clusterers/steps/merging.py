@@ -19,7 +19,7 @@ from indexers.clusterers.steps.dendrogram import Floats, sort_merges
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 
 CROWN = 1000
-"""With at most so many nodes left, all pairs become edges."""
+"""With at most this many nodes left, all pairs become edges."""
 NEAR = 15
 """New edges per node if the graph has fallen apart while more than CROWN nodes are left."""
 CHUNK = 1024

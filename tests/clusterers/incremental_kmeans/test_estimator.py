@@ -32,8 +32,8 @@ def test_a_stream_is_close_to_a_fit_from_scratch(count: int, order: str, limit: 
     if order == "sorted":
         rows = rows[np.argsort(label, kind="stable")]
     scratch = [MiniBatchKMeans(count, n_init=3, random_state=seed).fit(rows).inertia_ for seed in range(3)]
-    found = fit_stream(rows, n_clusters=count)
-    assert inertia(rows, found.cluster_centers_) <= limit * float(np.median(scratch))
+    estimator = fit_stream(rows, n_clusters=count)
+    assert inertia(rows, estimator.cluster_centers_) <= limit * float(np.median(scratch))
 
 
 def test_a_fit_is_at_least_as_close_as_that_of_scikit_learn() -> None:
@@ -48,29 +48,29 @@ def test_a_fit_is_at_least_as_close_as_that_of_scikit_learn() -> None:
 def test_ids_are_distinct_never_given_again_and_stay_where_nothing_moves() -> None:
     rows, label = blobs(8000, 20)
     rows = rows[np.argsort(label, kind="stable")]
-    found, highest = IncrementalKMeans(20, random_state=0), -1
+    estimator, highest = IncrementalKMeans(20, random_state=0), -1
     for start in range(0, len(rows), 400):
-        before = set(getattr(found, "cluster_ids_", np.empty(0)).tolist())
-        found.partial_fit(rows[start : start + 400])
-        ids = set(found.cluster_ids_.tolist())
-        assert len(ids) == len(found.cluster_centers_) == 20
+        before = set(getattr(estimator, "cluster_ids_", np.empty(0)).tolist())
+        estimator.partial_fit(rows[start : start + 400])
+        ids = set(estimator.cluster_ids_.tolist())
+        assert len(ids) == len(estimator.cluster_centers_) == 20
         assert all(item > highest for item in ids - before)
         highest = max(highest, *ids)
-    settled = found.cluster_ids_.copy(), found.predict(rows)
+    settled = estimator.cluster_ids_.copy(), estimator.predict(rows)
     for start in range(0, 2000, 400):
-        found.partial_fit(rows[np.random.default_rng(start).choice(len(rows), 400)])
-    stays = np.isin(settled[0], found.cluster_ids_)
+        estimator.partial_fit(rows[np.random.default_rng(start).choice(len(rows), 400)])
+    stays = np.isin(settled[0], estimator.cluster_ids_)
     assert stays.mean() >= 0.9
     kept = stays[settled[1]]
-    same = settled[0][settled[1]] == found.cluster_ids_[found.predict(rows)]
+    same = settled[0][settled[1]] == estimator.cluster_ids_[estimator.predict(rows)]
     assert same[kept].mean() > 0.9
 
 
 def test_the_number_of_clusters_is_chosen_and_grows_with_the_rows() -> None:
     rows, _ = blobs(4000, 60)
-    found, counts = IncrementalKMeans(random_state=0), []
+    estimator, counts = IncrementalKMeans(random_state=0), []
     for start in range(0, 4000, 200):
-        counts.append(len(found.partial_fit(rows[start : start + 200]).cluster_centers_))
+        counts.append(len(estimator.partial_fit(rows[start : start + 200]).cluster_centers_))
     assert counts == sorted(counts)
     assert counts[0] == 10
     assert 30 <= counts[-1] <= round(2000**0.5)
@@ -79,20 +79,21 @@ def test_the_number_of_clusters_is_chosen_and_grows_with_the_rows() -> None:
 def test_stored_rows_are_replayed_through_a_callable() -> None:
     rows, label = blobs(6000, 12)
     rows = rows[np.argsort(label, kind="stable")]
-    asked: list[int] = []
+    requests: list[int] = []
     seen = 0
 
     def stored(count: int) -> np.ndarray:
-        asked.append(count)
-        return rows[np.random.default_rng(len(asked)).integers(0, seen, count)] * 3
+        requests.append(count)
+        return rows[np.random.default_rng(len(requests)).integers(0, seen, count)] * 3
 
-    found = IncrementalKMeans(12, replay=stored, random_state=0, sample_size=2000)
+    estimator = IncrementalKMeans(12, replay=stored, random_state=0, sample_size=2000)
     for seen in range(0, 6000, 500):
-        found.partial_fit(rows[seen : seen + 500])
-    assert len(asked) == 8  # as long as the sample has everything, nothing is asked for
-    assert min(asked) > 0
+        estimator.partial_fit(rows[seen : seen + 500])
+    assert len(requests) == 8  # as long as the sample has everything, nothing is asked for
+    assert min(requests) > 0
     assert (
-        inertia(rows, found.cluster_centers_) <= 1.03 * MiniBatchKMeans(12, n_init=3, random_state=0).fit(rows).inertia_
+        inertia(rows, estimator.cluster_centers_)
+        <= 1.03 * MiniBatchKMeans(12, n_init=3, random_state=0).fit(rows).inertia_
     )
 
 
@@ -106,28 +107,28 @@ def test_what_is_read_in_between_changes_little_and_a_copy_goes_on_alike() -> No
         np.testing.assert_array_equal(read.labels_, read.predict(rows[start : start + 500]))
         if start == 2000:
             quiet = pickle.loads(pickle.dumps(quiet))
-    for found in (quiet, read):
-        assert inertia(rows, found.cluster_centers_) <= 1.03 * found.fit(rows).inertia_
+    for estimator in (quiet, read):
+        assert inertia(rows, estimator.cluster_centers_) <= 1.03 * estimator.fit(rows).inertia_
 
 
 def test_the_sample_is_uniform_over_the_stream() -> None:
     rows = np.eye(40, dtype=np.float32)[np.repeat(np.arange(40), 200)]
-    found = fit_stream(rows, 100, n_clusters=4, sample_size=1000)
-    held = np.bincount(found._reservoir.rows.argmax(1), minlength=40)
+    estimator = fit_stream(rows, 100, n_clusters=4, sample_size=1000)
+    held = np.bincount(estimator._reservoir.rows.argmax(1), minlength=40)
     assert held.sum() == 1000
     assert held.min() > 8
     assert held.max() < 50
-    assert found.counts_.sum() == pytest.approx(8000)
+    assert estimator.counts_.sum() == pytest.approx(8000)
 
 
 def test_few_rows_copies_and_rows_without_a_direction() -> None:
-    found = IncrementalKMeans(5, random_state=0)
-    found.partial_fit(np.ones((1, 3)))
-    found.partial_fit(np.ones((4, 3)))
-    assert len(found.cluster_centers_) == 1
+    estimator = IncrementalKMeans(5, random_state=0)
+    estimator.partial_fit(np.ones((1, 3)))
+    estimator.partial_fit(np.ones((4, 3)))
+    assert len(estimator.cluster_centers_) == 1
     rows, _ = blobs(400, 8, 3)
-    found.partial_fit(np.concatenate([rows, np.zeros((2, 3))]))
-    assert 1 <= len(found.cluster_centers_) <= 5
-    assert np.isfinite(found.cluster_centers_).all()
+    estimator.partial_fit(np.concatenate([rows, np.zeros((2, 3))]))
+    assert 1 <= len(estimator.cluster_centers_) <= 5
+    assert np.isfinite(estimator.cluster_centers_).all()
     with pytest.raises(ValueError, match="n_samples=2"):
         IncrementalKMeans(3).fit(rows[:2])

@@ -31,9 +31,9 @@ def test_merges_that_came_in_rounds_are_put_in_order() -> None:
 
 def test_sizes_are_those_of_scipy() -> None:
     merges = tree()
-    found = count_leaves(merges[:, :2].astype(np.int64), 50)
-    np.testing.assert_array_equal(found[50:], merges[:, 3])
-    assert found[:50].tolist() == [1] * 50
+    counts = count_leaves(merges[:, :2].astype(np.int64), 50)
+    np.testing.assert_array_equal(counts[50:], merges[:, 3])
+    assert counts[:50].tolist() == [1] * 50
 
 
 def test_copies_do_not_count_as_clusters() -> None:

@@ -20,8 +20,8 @@ ROWS = RANDOM.standard_normal((90, 7)).astype(np.float32)
 
 
 def training(neighbours: np.ndarray, **more: object) -> Training:
-    given = {"device": "cpu", "random_state": 3, "progress": lambda *_: None} | more
-    return Training(ROWS, neighbours, **given)  # type: ignore[arg-type]
+    settings = {"device": "cpu", "random_state": 3, "progress": lambda *_: None} | more
+    return Training(ROWS, neighbours, **settings)  # type: ignore[arg-type]
 
 
 def test_numpy_runs_what_torch_trains() -> None:
