@@ -1,5 +1,7 @@
-"""What the adapters share: a collection to hang on, filters in our grammar, documents as items, embedders for words and
-pictures. It knows no framework."""
+"""What the adapters share: opening a collection, embedding, documents as items, and filters in our grammar.
+
+It knows no framework.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,20 @@ from retrieval.records.items import Item
 from retrieval.records.reports import AddReport
 from retrieval.records.search import Hit
 
-Place = str | PathLike[str] | Collection
-"""A collection's folder, or one that is open already."""
-MANY = 10_000
-"""Keys in one filter."""
+CollectionOrPath = str | PathLike[str] | Collection
+"""A collection's folder, or an open collection."""
+KEYS_AT_ONCE = 10_000
+"""The largest number of keys in one filter."""
 COMPARISONS = {"==": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
-"""The operators that frameworks have in common."""
-NOTHING: Json = {"id": {"$in": []}}
-EVERYTHING: Json = {}
+"""The operators that the frameworks have in common, and ours."""
+MATCH_NONE: Json = {"id": {"$in": []}}
+"""The filter that no item passes."""
+MATCH_ALL: Json = {}
+"""The filter that all items pass."""
 
 
-def missing(package: str, extra: str, error: ImportError) -> NoReturn:
-    """Raises MissingPackage with what to do."""
+def raise_missing_package(package: str, extra: str, error: ImportError) -> NoReturn:
+    """Raise MissingPackage, which says how to install the package."""
     command = f"pip install 'nearkin[{extra}]'"
     raise MissingPackage(f"this adapter needs the package {package!r}: {command}", name=package) from error
 
@@ -42,54 +46,60 @@ def missing(package: str, extra: str, error: ImportError) -> NoReturn:
 # ---- collections and embedders
 
 
-def opened(path: Place, embedder: str | Embedder | None = None, **settings: Any) -> Collection:
-    """The collection in that folder, made if there is none; one that is open already is taken as it is."""
+def open_collection(path: CollectionOrPath, embedder: str | Embedder | None = None, **settings: Any) -> Collection:
+    """Open the collection in a folder, and create it if there is none; return an open one as it is.
+
+    Raises UsageError if an open one comes with settings.
+    """
     if isinstance(path, Collection):
         if embedder is not None or settings:
-            raise UsageError("a collection that is open already has its embedder and settings; leave them out")
+            raise UsageError("an open collection already has its embedder and settings; leave them out")
         return path
     return Collection.open(path, create=True, embedder=embedder, **settings)
 
 
-def made(embedder: str | Embedder, settings: Json) -> Embedder:
-    """An embedder by name, with settings of one's own, or the one given. Raises UnknownPlugin, MissingPackage."""
+def load_embedder(embedder: str | Embedder, settings: Json) -> Embedder:
+    """Return an embedder by name, with these settings, or the instance itself. Raises UnknownPlugin, MissingPackage."""
     if isinstance(embedder, Embedder):
         return embedder
-    found: Embedder = plugins.load("nearkin.embedders", embedder)(**settings)
-    return found
+    instance: Embedder = plugins.load("nearkin.embedders", embedder)(**settings)
+    return instance
 
 
-def of_texts(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
-    """A vector for each text. Raises NoTextTower."""
+def embed_texts(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
+    """Return a vector for each text. Raises NoTextTower."""
     return [row.tolist() for part in split_chunks(texts, embedder.batch_size) for row in embedder.embed_texts(part)]
 
 
-def of_pictures(embedder: Embedder, pictures: Iterable[Any]) -> list[list[float]]:
-    """A vector for each picture, given as a path, an address, bytes or a stream of them, or a PIL image."""
-    with readable():
-        upright = [_picture(one, embedder.input_size) for one in pictures]
+def embed_pictures(embedder: Embedder, pictures: Iterable[Any]) -> list[list[float]]:
+    """Return a vector for each picture: a path, an address, bytes or a stream of them, or a PIL image.
+
+    Raises UsageError for a picture that can't be read.
+    """
+    with report_as_usage_error():
+        upright = [_load_picture(picture, embedder.input_size) for picture in pictures]
     return [row.tolist() for part in split_chunks(upright, embedder.batch_size) for row in embedder.embed(part)]
 
 
-def _picture(given: Any, edge: int) -> Any:
-    if isinstance(given, BytesIO):
-        given = given.getvalue()
-    return images.as_picture(read_uri(given, Limits(), False) if is_remote(given) else given, edge)
+def _load_picture(picture: Any, edge: int) -> Any:
+    if isinstance(picture, BytesIO):
+        picture = picture.getvalue()
+    return images.as_picture(read_uri(picture, Limits(), False) if is_remote(picture) else picture, edge)
 
 
 @contextmanager
-def readable() -> Iterator[None]:
-    """A picture that can't be read is the caller's fault: to the frameworks, a ValueError."""
+def report_as_usage_error() -> Iterator[None]:
+    """Turn a PictureError into a UsageError, which is a ValueError to the frameworks."""
     try:
         yield
     except PictureError as error:
         raise UsageError(str(error)) from error
 
 
-def added(report: AddReport) -> AddReport:
-    """Raises UsageError where a picture could not be read; the others are there."""
+def check_report(report: AddReport) -> AddReport:
+    """Return the report, or raise UsageError if a picture could not be read; the others have been added."""
     if report.failures:
-        reasons = "; ".join(f"{one.uri}: {one.reason}" for one in report.failures)
+        reasons = "; ".join(f"{failure.uri}: {failure.reason}" for failure in report.failures)
         raise UsageError(f"{report.failed} pictures can't be read, the others were added: {reasons}")
     return report
 
@@ -97,58 +107,62 @@ def added(report: AddReport) -> AddReport:
 # ---- documents and items
 
 
-def keys_of(ids: Iterable[str | None] | None, count: int) -> list[str]:
-    """The ids that documents come with, new ones for those that have none. Raises UsageError: not so many."""
-    given = [None] * count if ids is None else list(ids)
-    if len(given) != count:
-        raise UsageError(f"ids takes one for each of {count}; got {len(given)}")
-    return [one or str(uuid4()) for one in given]
+def complete_keys(ids: Iterable[str | None] | None, count: int) -> list[str]:
+    """Return the documents' ids, with new ones for those that have none. Raises UsageError for another number."""
+    keys = [None] * count if ids is None else list(ids)
+    if len(keys) != count:
+        raise UsageError(f"ids must have one value for each of {count}; got {len(keys)}")
+    return [key or str(uuid4()) for key in keys]
 
 
-def known(collection: Collection, keys: Iterable[str]) -> list[Item]:
-    """The items with these keys, in their order; keys that no item has are passed over."""
+def find_items(collection: Collection, keys: Iterable[str]) -> list[Item]:
+    """Return the items with these keys, in the order of the keys; unknown keys are skipped."""
     keys = list(keys)
-    found: dict[str, Item] = {}
-    for part in split_chunks(keys, MANY):
-        found |= {one.key: one for one in collection.items(where=keyed(part), limit=len(part)).items}
-    return [found[key] for key in keys if key in found]
+    items: dict[str, Item] = {}
+    for part in split_chunks(keys, KEYS_AT_ONCE):
+        items |= {item.key: item for item in collection.items(where=match_keys(part), limit=len(part)).items}
+    return [items[key] for key in keys if key in items]
 
 
-def every(collection: Collection, where: Json | None) -> Iterator[Item]:
-    """All items that a filter holds for, in order of id."""
+def iterate_items(collection: Collection, where: Json | None) -> Iterator[Item]:
+    """Yield all items that pass a filter, in the order of their ids."""
     cursor: int | None = 0
     while cursor is not None:
-        page = collection.items(where=where, cursor=cursor, limit=MANY)
+        page = collection.items(where=where, cursor=cursor, limit=KEYS_AT_ONCE)
         yield from page.items
         cursor = page.cursor
 
 
-def forget(collection: Collection, keys: Iterable[str]) -> int:
-    """Remove the items with these keys; how many there were."""
-    return sum(collection.remove(where=keyed(part)) for part in split_chunks(list(keys), MANY))
+def remove_items(collection: Collection, keys: Iterable[str]) -> int:
+    """Remove the items with these keys, and return their number."""
+    return sum(collection.remove(where=match_keys(part)) for part in split_chunks(list(keys), KEYS_AT_ONCE))
 
 
-def keyed(keys: Iterable[str]) -> Json:
+def match_keys(keys: Iterable[str]) -> Json:
+    """Return the filter that the items with these keys pass."""
     return {"key": {"$in": list(keys)}}
 
 
-def said(metadata: Mapping[str, Any]) -> Json:
-    """What a caller gave as metadata."""
+def drop_reserved(metadata: Mapping[str, Any]) -> Json:
+    """Return the caller's metadata, without what an adapter stores beside it."""
     return {key: value for key, value in metadata.items() if key != APART}
 
 
-def shown(one: Hit | Item) -> Json:
-    """The metadata of a document: for a picture, with its `uri`; found by a search, with its `score` as well; and the
-    `clusters` it lies in, coarse to fine. Keys of its own are not covered."""
-    facts: Json = {"uri": one.uri} if one.uri else {}
-    if isinstance(one, Hit):
-        facts |= {"score": one.score} if one.uri else {}
-        facts |= {"clusters": list(one.clusters)} if one.clusters else {}
-    return facts | said(one.metadata)
+def build_metadata(record: Hit | Item) -> Json:
+    """Return the metadata of a document: the caller's and what is known of the item.
+
+    A picture has its `uri`, and as a hit its `score`; every hit has its `clusters`, coarse to fine. The caller's own
+    keys take precedence.
+    """
+    facts: Json = {"uri": record.uri} if record.uri else {}
+    if isinstance(record, Hit):
+        facts |= {"score": record.score} if record.uri else {}
+        facts |= {"clusters": list(record.clusters)} if record.clusters else {}
+    return facts | drop_reserved(record.metadata)
 
 
-def place(path: str | PathLike[str] | None) -> str | None:
-    """The URI of a picture's path; an address as it is."""
+def to_uri(path: str | PathLike[str] | None) -> str | None:
+    """Return the URI of a picture's path, and an address as it is."""
     if path is None or is_remote(path):
         return None if path is None else str(path)
     return images.to_uri(images.to_path(fspath(path)))
@@ -157,24 +171,26 @@ def place(path: str | PathLike[str] | None) -> str | None:
 # ---- filters
 
 
-def field(name: str) -> str:
-    """A metadata key, whatever the item's own fields are called."""
+def metadata_field(name: str) -> str:
+    """Return the filter's name for a metadata key, also if one of the item's own fields has the same name."""
     return f"metadata.{name}"
 
 
-def every_of(parts: Sequence[Json]) -> Json:
-    """All of these hold; of none: always."""
-    return {"$and": list(parts)} if parts else EVERYTHING
+def join_all(parts: Sequence[Json]) -> Json:
+    """Return the filter that holds if all of these do; without any, always."""
+    return {"$and": list(parts)} if parts else MATCH_ALL
 
 
-def any_of(parts: Sequence[Json]) -> Json:
-    """At least one of these holds; of none: never."""
-    return {"$or": list(parts)} if parts else NOTHING
+def join_any(parts: Sequence[Json]) -> Json:
+    """Return the filter that holds if at least one of these does; without any, never."""
+    return {"$or": list(parts)} if parts else MATCH_NONE
 
 
-def none_of(part: Json) -> Json:
+def negate(part: Json) -> Json:
+    """Return the filter that holds if this one does not."""
     return {"$not": part}
 
 
-def unknown(operator: Any, there: Iterable[str]) -> BadFilter:
-    return BadFilter(f"unknown operator {operator!r}; there are: {', '.join(there)}")
+def make_operator_error(operator: Any, operators: Iterable[str]) -> BadFilter:
+    """Return the error for an unknown operator, which lists those that exist."""
+    return BadFilter(f"unknown operator {operator!r}; the operators are: {', '.join(operators)}")

@@ -1,5 +1,7 @@
-"""Hugging Face datasets: pictures of a column into a collection, the other columns as metadata. Local data; nothing is
-asked of the hub."""
+"""Hugging Face datasets: the pictures of a column go into a collection, the other columns become metadata.
+
+Only local data is read; no request goes to the hub.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ from retrieval.records.reports import AddReport
 from retrieval.transfer.importing import drop_empty_values
 
 BATCH = 512
-"""Rows that are read at once."""
+"""Rows that are read at a time."""
 
 
 class Columns(NamedTuple):
-    """Which column is what."""
+    """The names of the columns."""
 
     image: str
     key: str | None
@@ -30,7 +32,7 @@ class Columns(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What is known of one picture: a file's bytes or its path; or else why there is none."""
+    """A picture, as a file's bytes or path, and its values; `reason` says why there is no picture, if so."""
 
     picture: bytes | str
     key: str | None
@@ -50,49 +52,52 @@ def add(
     catch_up: bool = True,
     progress: Callable[[int], object] | None = None,
 ) -> AddReport:
-    """Add the pictures of a `datasets.Dataset`, an `IterableDataset`, a Parquet file or a folder of them (which are
-    streamed), a batch of rows at a time.
+    """Add the pictures of a dataset, a batch of rows at a time.
 
-    `image`: the column of pictures, if there are several of type Image or none. `key`: the column of keys; without one,
-    a row of a Dataset is known by the dataset's fingerprint (another one after any step, a format too) and its number,
-    one that is streamed by the bytes of its picture. `text`: the column of words. `metadata`: the columns to keep, else
-    all others that metadata can hold; classes by their names, days and times as ISO 8601. `progress` is told the rows
-    done.
+    `dataset`: a `datasets.Dataset`, an `IterableDataset`, or a Parquet file or a folder of them, which are streamed.
+    `image`: the column of pictures; needed unless exactly one column has the type Image.
+    `key`: the column of keys. Without one, a row of a Dataset has the dataset's fingerprint (which changes with any
+        step, also with the format) and its number for a key; a streamed row is known by the bytes of its picture.
+    `text`: the column of words.
+    `metadata`: the columns to keep; by default all others that metadata can hold. Classes are kept by their names,
+        dates and times as ISO 8601.
+    `progress`: called with the number of rows done.
 
     Rows without a picture, or with one that can't be read, are in the report's failures. Raises what `Collection.add`
     raises, UsageError (no such column, several splits), MissingPackage.
     """
-    given = _opened(dataset)
-    columns = _columns(given.features, image, key, text, metadata)
-    reports, done = [_added(collection, [])], 0
-    for part in _parts(given, columns):
-        reports.append(_added(collection, part))
+    rows = _open_dataset(dataset)
+    columns = _choose_columns(rows.features, image, key, text, metadata)
+    reports, done = [_add_rows(collection, [])], 0
+    for part in _read_parts(rows, columns):
+        reports.append(_add_rows(collection, part))
         done += len(part)
         if progress:
             progress(done)
     if catch_up:
         collection.catch_up()
-    return _sum(reports)
+    return _sum_reports(reports)
 
 
-def _opened(dataset: Any) -> Any:
-    datasets = _package()
+def _open_dataset(dataset: Any) -> Any:
+    """Return a dataset with known features. Raises UsageError, MissingPackage."""
+    datasets = _import_datasets()
     if isinstance(dataset, str | PathLike):
-        place = Path(dataset).expanduser()
-        files = sorted(map(str, place.rglob("*.parquet"))) if place.is_dir() else [str(place)] * place.is_file()
+        path = Path(dataset).expanduser()
+        files = sorted(map(str, path.rglob("*.parquet"))) if path.is_dir() else [str(path)] * path.is_file()
         if not files:
-            raise UsageError(f"{place} is no Parquet file and no folder with one")
+            raise UsageError(f"{path} is no Parquet file and no folder with one")
         return datasets.Dataset.from_parquet(files, streaming=True)
     if isinstance(dataset, datasets.DatasetDict | datasets.IterableDatasetDict):
-        raise UsageError(f"this dataset has several splits; give one of them: {', '.join(dataset)}")
+        raise UsageError(f"this dataset has several splits; pass one of them: {', '.join(dataset)}")
     if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
-        raise UsageError(f"a datasets.Dataset, an IterableDataset or a path is wanted; got {dataset!r}")
+        raise UsageError(f"dataset is a datasets.Dataset, an IterableDataset or a path; got {dataset!r}")
     if dataset.features is None:
-        raise UsageError("the dataset does not tell its features; give them, e.g. with dataset.cast(features)")
+        raise UsageError("the dataset has no known features; set them, e.g. with dataset.cast(features)")
     return dataset
 
 
-def _package() -> Any:
+def _import_datasets() -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -103,27 +108,27 @@ def _package() -> Any:
 # ---- columns
 
 
-def _columns(
+def _choose_columns(
     features: Any, image: str | None, key: str | None, text: str | None, metadata: Sequence[str] | None
 ) -> Columns:
-    """Raises UsageError."""
-    pictures = [name for name, feature in features.items() if isinstance(feature, _package().Image)]
-    if image is None and len(pictures) != 1:
-        found = ", ".join(pictures) or "none"
-        raise UsageError(f"name the column of pictures with image=; of type Image: {found}; all: {', '.join(features)}")
-    chosen = image or pictures[0]
-    taken = {chosen, key, text}
-    kept = [name for name, one in features.items() if name not in taken and _is_plain(one)]
-    columns = Columns(chosen, key, text, kept if metadata is None else list(metadata))
-    for name in (chosen, key, text, *columns.metadata):
+    """Find the column of each kind. Raises UsageError if one is missing or can't be told."""
+    image_columns = [name for name, feature in features.items() if isinstance(feature, _import_datasets().Image)]
+    if image is None and len(image_columns) != 1:
+        names = ", ".join(image_columns) or "none"
+        raise UsageError(f"name the column of pictures with image=; of type Image: {names}; all: {', '.join(features)}")
+    image = image or image_columns[0]
+    used = {image, key, text}
+    plain = [name for name, feature in features.items() if name not in used and _is_plain(feature)]
+    columns = Columns(image, key, text, plain if metadata is None else list(metadata))
+    for name in (image, key, text, *columns.metadata):
         if name is not None and name not in features:
             raise UsageError(f"the dataset has no column {name!r}; it has: {', '.join(features)}")
     return columns
 
 
 def _is_plain(feature: Any) -> bool:
-    """Metadata can hold it."""
-    datasets = _package()
+    """Return True if metadata can hold the values of a feature."""
+    datasets = _import_datasets()
     if isinstance(feature, dict):
         return all(map(_is_plain, feature.values()))
     if isinstance(feature, list) or hasattr(feature, "feature"):
@@ -136,35 +141,38 @@ def _is_plain(feature: Any) -> bool:
 # ---- rows
 
 
-def _parts(dataset: Any, columns: Columns) -> Iterator[list[Row]]:
-    """Rows with the files' own bytes: the pictures are decoded where all are."""
+def _read_parts(dataset: Any, columns: Columns) -> Iterator[list[Row]]:
+    """Yield rows with the undecoded bytes of the files, which the collection decodes as it does all others."""
     classes = {
         name: dataset.features[name].names
         for name in columns.metadata
-        if isinstance(dataset.features[name], _package().ClassLabel)
+        if isinstance(dataset.features[name], _import_datasets().ClassLabel)
     }
     stem = getattr(dataset, "_fingerprint", None)
-    raw = dataset.with_format(None).cast_column(columns.image, _package().Image(decode=False))
+    raw = dataset.with_format(None).cast_column(columns.image, _import_datasets().Image(decode=False))
     number = 0
     for part in raw.iter(batch_size=BATCH):
-        places = range(number, number := number + len(part[columns.image]))
-        keys = part[columns.key] if columns.key else [f"{stem}-{place}" if stem else None for place in places]
-        texts = part[columns.text] if columns.text else [None] * len(places)
-        said = [_metadata({name: part[name][i] for name in columns.metadata}, classes) for i in range(len(places))]
-        pictures = zip(part[columns.image], keys, texts, said, places, strict=True)
-        yield [_row(picture or {}, *rest) for picture, *rest in pictures]
+        numbers = range(number, number := number + len(part[columns.image]))
+        keys = part[columns.key] if columns.key else [f"{stem}-{row}" if stem else None for row in numbers]
+        texts = part[columns.text] if columns.text else [None] * len(numbers)
+        metadata = [
+            _build_metadata({name: part[name][place] for name in columns.metadata}, classes)
+            for place in range(len(numbers))
+        ]
+        rows = zip(part[columns.image], keys, texts, metadata, numbers, strict=True)
+        yield [_build_row(picture or {}, *values) for picture, *values in rows]
 
 
-def _row(picture: Json, key: Any, text: Any, metadata: Json, place: int) -> Row:
+def _build_row(picture: Json, key: Any, text: Any, metadata: Json, number: int) -> Row:
     content, path = picture.get("bytes"), picture.get("path")
     reason = "" if content or path else "it has no picture"
     if not content and path and "://" not in path and not os.path.isfile(path):
-        reason = "there is no such file"
+        reason = "its file does not exist"
     name = None if key is None else str(key)
-    return Row(content or path or name or f"row {place}", name, None if text is None else str(text), metadata, reason)
+    return Row(content or path or name or f"row {number}", name, None if text is None else str(text), metadata, reason)
 
 
-def _metadata(values: Json, classes: dict[str, list[str]]) -> Json:
+def _build_metadata(values: Json, classes: dict[str, list[str]]) -> Json:
     named = {
         name: classes[name][value] if name in classes and value is not None and value >= 0 else value
         for name, value in values.items()
@@ -172,22 +180,22 @@ def _metadata(values: Json, classes: dict[str, list[str]]) -> Json:
     return drop_empty_values(named)
 
 
-def _added(collection: Collection, part: list[Row]) -> AddReport:
-    there = [row for row in part if not row.reason]
-    failures = tuple(Failure(str(row.picture), row.reason) for row in part if row.reason)
+def _add_rows(collection: Collection, rows: list[Row]) -> AddReport:
+    good = [row for row in rows if not row.reason]
+    failures = tuple(Failure(str(row.picture), row.reason) for row in rows if row.reason)
     report = collection.add(
-        [row.picture for row in there],
-        keys=[row.key for row in there],
-        texts=[row.text for row in there],
-        metadata=[row.metadata for row in there],
+        [row.picture for row in good],
+        keys=[row.key for row in good],
+        texts=[row.text for row in good],
+        metadata=[row.metadata for row in good],
         catch_up=False,
     )
     return replace(report, failed=report.failed + len(failures), failures=report.failures + failures)
 
 
-def _sum(reports: list[AddReport]) -> AddReport:
+def _sum_reports(reports: list[AddReport]) -> AddReport:
     counts = ("added", "known", "failed", "replaced", "failed_before", "seconds")
     total: Json = {name: sum(getattr(report, name) for report in reports) for name in counts}
     for name in ("failures", "items"):
-        total[name] = tuple(one for report in reports for one in getattr(report, name))
+        total[name] = tuple(entry for report in reports for entry in getattr(report, name))
     return AddReport(**total, change=reports[-1].change)

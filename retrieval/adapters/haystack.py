@@ -33,16 +33,16 @@ try:
     from haystack.document_stores.types import DuplicatePolicy, FilterPolicy, apply_filter_policy
     from haystack.errors import FilterError
 except ImportError as error:
-    base.missing("haystack-ai", "haystack", error)
+    base.raise_missing_package("haystack-ai", "haystack", error)
 
 Filters = dict[str, Any] | None
 APARTS = ("blob", "sparse_embedding")
-"""Fields of a document that are kept, and that nothing looks at."""
+"""Fields of a document that are stored as they are and never searched."""
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Our errors as Haystack's own."""
+def _raise_haystack_errors() -> Iterator[None]:
+    """Turn our errors into Haystack's."""
     try:
         yield
     except BadFilter as error:
@@ -54,23 +54,25 @@ def _told() -> Iterator[None]:
 class NearkinDocumentStore:
     """A collection as a Haystack document store: documents are items, their ids keys, their content an item's text.
 
-    `path`: the collection's folder, made if there is none, or an open Collection. `embedder` (a name), `settings`: see
-    Collection.open. A document without content whose `meta` has a `file_path` is a picture, and lies there. Dates
-    compare as texts: write them all in one form of ISO 8601.
+    `path`: the collection's folder, created if there is none, or an open Collection. `embedder` (a name), `settings`:
+    see Collection.open.
+
+    A document without content whose `meta` has a `file_path` is the picture at that path. Dates compare as texts: write
+    all of them in one form of ISO 8601.
     """
 
-    def __init__(self, path: base.Place, embedder: str | None = None, **settings: Any) -> None:
-        self._made = {"path": path, "embedder": embedder, **settings}
-        self.collection = base.opened(path, embedder, **settings)
+    def __init__(self, path: base.CollectionOrPath, embedder: str | None = None, **settings: Any) -> None:
+        self._arguments = {"path": path, "embedder": embedder, **settings}
+        self.collection = base.open_collection(path, embedder, **settings)
 
     def to_dict(self) -> Json:
-        """For Haystack's serialisation."""
-        made: Json = default_to_dict(self, **{**self._made, "path": str(self.collection.path)})
-        return made
+        """Return the store as a dictionary, for Haystack's serialisation."""
+        values: Json = default_to_dict(self, **{**self._arguments, "path": str(self.collection.path)})
+        return values
 
     @classmethod
     def from_dict(cls, data: Json) -> Self:
-        """For Haystack's serialisation."""
+        """Return the store of such a dictionary."""
         store: Self = default_from_dict(cls, data)
         return store
 
@@ -78,92 +80,99 @@ class NearkinDocumentStore:
         """Close the collection."""
         self.collection.close()
 
-    # ---- putting in
+    # ---- writing
 
     def write_documents(self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE) -> int:
-        """Write documents, with or without embeddings, in one transaction; how many were written. By default a known
-        id is an error, as with FAIL.
+        """Write documents, with or without embeddings, in one transaction, and return their number.
+
+        By default a known id is an error, as with FAIL.
 
         Raises DuplicateDocumentError, ValueError (no documents), DocumentStoreError (a wrong dimension, ...).
         """
-        if not isinstance(documents, list) or any(not isinstance(one, Document) for one in documents):
+        if not isinstance(documents, list) or any(not isinstance(document, Document) for document in documents):
             raise ValueError(f"documents is a list of Documents; got {documents!r}")
-        with _told():
-            chosen = documents if policy == DuplicatePolicy.OVERWRITE else self._fresh(documents, policy)
-            if chosen:
-                self._put(chosen)
-        return len(chosen)
+        with _raise_haystack_errors():
+            if policy != DuplicatePolicy.OVERWRITE:
+                documents = self._select_new(documents, policy)
+            if documents:
+                self._store(documents)
+        return len(documents)
 
-    def _fresh(self, documents: list[Document], policy: DuplicatePolicy) -> list[Document]:
-        """Those whose id is not there yet, the first of each."""
-        there = {one.key for one in base.known(self.collection, {one.id for one in documents})}
-        fresh: dict[str, Document] = {}
-        for one in documents:
-            if one.id not in there:
-                fresh.setdefault(one.id, one)
-        if len(fresh) < len(documents) and policy != DuplicatePolicy.SKIP:
-            twice = next(one.id for one in documents if fresh.get(one.id) is not one)
-            raise DuplicateDocumentError(f"the id {twice!r} is there already; nothing was written")
-        return list(fresh.values())
+    def _select_new(self, documents: list[Document], policy: DuplicatePolicy) -> list[Document]:
+        """Return the documents whose id the collection lacks, the first of each id. Raises DuplicateDocumentError."""
+        known = {item.key for item in base.find_items(self.collection, {document.id for document in documents})}
+        new: dict[str, Document] = {}
+        for document in documents:
+            if document.id not in known:
+                new.setdefault(document.id, document)
+        if len(new) < len(documents) and policy != DuplicatePolicy.SKIP:
+            duplicate = next(document.id for document in documents if new.get(document.id) is not document)
+            raise DuplicateDocumentError(f"the id {duplicate!r} exists already; nothing was written")
+        return list(new.values())
 
-    def _put(self, documents: list[Document]) -> None:
+    def _store(self, documents: list[Document]) -> None:
         self.collection.add_vectors(
-            [one.embedding for one in documents],
-            keys=[one.id for one in documents],
-            uris=[_place(one) for one in documents],
-            metadata=[_metadata(one) for one in documents],
-            texts=[one.content for one in documents],
+            [document.embedding for document in documents],
+            keys=[document.id for document in documents],
+            uris=[_to_uri(document) for document in documents],
+            metadata=[_build_metadata(document) for document in documents],
+            texts=[document.content for document in documents],
             replace=True,
         )
 
     def delete_documents(self, document_ids: list[str]) -> None:
-        """Delete documents by id; unknown ids are passed over."""
-        with _told():
-            base.forget(self.collection, document_ids)
+        """Delete documents by id; unknown ids are skipped."""
+        with _raise_haystack_errors():
+            base.remove_items(self.collection, document_ids)
 
     def delete_all_documents(self) -> None:
         """Delete all documents."""
-        self.collection.remove(where=base.EVERYTHING)
+        self.collection.remove(where=base.MATCH_ALL)
 
     def delete_by_filter(self, filters: Filters) -> int:
-        """Delete all documents that the filters hold for; how many it were. Raises FilterError."""
-        with _told():
-            return self.collection.remove(where=_where(filters))
+        """Delete all documents that pass the filters, and return their number. Raises FilterError."""
+        with _raise_haystack_errors():
+            return self.collection.remove(where=_to_where(filters))
 
     def update_by_filter(self, filters: Filters, meta: Json) -> int:
-        """Merge `meta` into that of all documents that the filters hold for; how many it were. Raises FilterError."""
-        with _told():
-            return self.collection.update_all(meta, where=_where(filters))
+        """Merge `meta` into that of all documents that pass the filters; return their number. Raises FilterError."""
+        with _raise_haystack_errors():
+            return self.collection.update_all(meta, where=_to_where(filters))
 
-    # ---- asking
+    # ---- reading
 
     def count_documents(self) -> int:
-        """How many documents there are."""
+        """Return the number of documents."""
         return self.collection.count()
 
     def filter_documents(self, filters: Filters = None) -> list[Document]:
-        """The documents that the filters hold for, with their embeddings. Raises FilterError."""
-        with _told():
-            found = list(base.every(self.collection, _where(filters)))
-            vectors = self.collection.vectors([one.id for one in found])
-        return [replace(_document(one), embedding=_floats(vectors.get(one.id))) for one in found]
+        """Return the documents that pass the filters, with their embeddings. Raises FilterError."""
+        with _raise_haystack_errors():
+            items = list(base.iterate_items(self.collection, _to_where(filters)))
+            vectors = self.collection.vectors([item.id for item in items])
+        return [replace(_to_document(item), embedding=_to_floats(vectors.get(item.id))) for item in items]
 
     def search(
-        self, query_embedding: Sequence[float], top_k: int = 10, filters: Filters = None, **how: Any
+        self, query_embedding: Sequence[float], top_k: int = 10, filters: Filters = None, **options: Any
     ) -> list[Document]:
-        """The documents nearest to a vector, with their scores (larger is nearer). `how`: `within_cluster`,
-        `per_cluster`, `level` and what else Collection.search takes. Raises DocumentStoreError, FilterError."""
-        within = how.pop("within_cluster", None)
-        with _told():
-            hits = self.collection.search(vector=query_embedding, k=top_k, where=_where(filters), within=within, **how)
-        return [replace(_document(one), score=one.score) for one in hits]
+        """Return the documents nearest to a vector, with their scores (larger is nearer).
+
+        `options`: `within_cluster`, `per_cluster`, `level` and all else that Collection.search takes. Raises
+        DocumentStoreError, FilterError.
+        """
+        within = options.pop("within_cluster", None)
+        with _raise_haystack_errors():
+            hits = self.collection.search(
+                vector=query_embedding, k=top_k, where=_to_where(filters), within=within, **options
+            )
+        return [replace(_to_document(hit), score=hit.score) for hit in hits]
 
 
 @component
 class NearkinEmbeddingRetriever:
-    """Retrieves the documents of a NearkinDocumentStore that are nearest to an embedding.
+    """A component that retrieves the documents of a NearkinDocumentStore nearest to an embedding.
 
-    `within_cluster`, `per_cluster`: only from these clusters, at most so many from one.
+    `within_cluster`: only from these clusters. `per_cluster`: at most so many from one cluster.
     """
 
     def __init__(
@@ -180,22 +189,22 @@ class NearkinEmbeddingRetriever:
         self.within_cluster, self.per_cluster = within_cluster, per_cluster
 
     def to_dict(self) -> Json:
-        """For Haystack's serialisation."""
+        """Return the component as a dictionary, for Haystack's serialisation."""
         names = ("filters", "top_k", "within_cluster", "per_cluster")
         policy, store = str(self.filter_policy), self.document_store.to_dict()
-        made: Json = default_to_dict(
+        values: Json = default_to_dict(
             self, document_store=store, filter_policy=policy, **{name: getattr(self, name) for name in names}
         )
-        return made
+        return values
 
     @classmethod
     def from_dict(cls, data: Json) -> Self:
-        """For Haystack's serialisation."""
+        """Return the component of such a dictionary."""
         store = NearkinDocumentStore.from_dict(data["init_parameters"]["document_store"])
-        made: Self = default_from_dict(
+        retriever: Self = default_from_dict(
             cls, {**data, "init_parameters": {**data["init_parameters"], "document_store": store}}
         )
-        return made
+        return retriever
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
     def run(
@@ -206,7 +215,7 @@ class NearkinEmbeddingRetriever:
         within_cluster: int | list[int] | None = None,
         per_cluster: int | None = None,
     ) -> dict[str, list[Document]]:
-        """The nearest documents, best first. Raises DocumentStoreError, FilterError."""
+        """Return the nearest documents, best first. Raises DocumentStoreError, FilterError."""
         documents = self.document_store.search(
             query_embedding,
             self.top_k if top_k is None else top_k,
@@ -220,137 +229,143 @@ class NearkinEmbeddingRetriever:
 # ---- embedders
 
 
-class _Embeds:
+class _EmbedderComponent:
+    """The common part of components that embed: an embedder by name (`settings`: see its class) or an instance."""
+
     def __init__(self, embedder: str | Embedder = "clip", settings: Json | None = None) -> None:
-        self.embedder = base.made(embedder, settings or {})
+        self.embedder = base.load_embedder(embedder, settings or {})
 
     def to_dict(self) -> Json:
-        """For Haystack's serialisation."""
-        made: Json = default_to_dict(self, embedder=self.embedder.name, settings=self.embedder.settings)
-        return made
+        """Return the component as a dictionary, for Haystack's serialisation."""
+        values: Json = default_to_dict(self, embedder=self.embedder.name, settings=self.embedder.settings)
+        return values
 
 
 @component
-class NearkinTextEmbedder(_Embeds):
-    """Embeds a text by one of nearkin's embedders that reads words, by name (`settings`: see its class)."""
+class NearkinTextEmbedder(_EmbedderComponent):
+    """A component that embeds a text by one of nearkin's embedders that read words."""
 
     @component.output_types(embedding=list[float])  # type: ignore[untyped-decorator]
     def run(self, text: str) -> dict[str, list[float]]:
-        """The text's vector. Raises NoTextTower (a ValueError)."""
-        return {"embedding": base.of_texts(self.embedder, [text])[0]}
+        """Return the text's vector. Raises NoTextTower (a ValueError)."""
+        return {"embedding": base.embed_texts(self.embedder, [text])[0]}
 
 
 @component
-class NearkinImageEmbedder(_Embeds):
-    """Embeds a picture to search with, by one of nearkin's embedders."""
+class NearkinImageEmbedder(_EmbedderComponent):
+    """A component that embeds the picture of a query."""
 
     @component.output_types(embedding=list[float])  # type: ignore[untyped-decorator]
     def run(self, image: str | Path | ByteStream) -> dict[str, list[float]]:
-        """The picture's vector. Raises ValueError: it can't be read."""
-        return {"embedding": base.of_pictures(self.embedder, [_seen(image)])[0]}
+        """Return the picture's vector. Raises ValueError if it can't be read."""
+        return {"embedding": base.embed_pictures(self.embedder, [_unwrap(image)])[0]}
 
 
 @component
-class NearkinDocumentImageEmbedder(_Embeds):
-    """Embeds documents by the pictures at their `meta["file_path"]`, or in their blobs."""
+class NearkinDocumentImageEmbedder(_EmbedderComponent):
+    """A component that embeds documents by the pictures at their `meta["file_path"]`, or in their blobs."""
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
-        """Copies of the documents with embeddings. Raises ValueError: a document has no picture, or it can't be
-        read."""
-        vectors = base.of_pictures(self.embedder, [_seen(_picture(one)) for one in documents])
-        return {"documents": [replace(one, embedding=row) for one, row in zip(documents, vectors, strict=True)]}
+        """Return copies of the documents with embeddings.
+
+        Raises ValueError if a document has no picture, or one that can't be read.
+        """
+        vectors = base.embed_pictures(self.embedder, [_unwrap(_find_picture(document)) for document in documents])
+        pairs = zip(documents, vectors, strict=True)
+        return {"documents": [replace(document, embedding=vector) for document, vector in pairs]}
 
 
-def _picture(one: Document) -> str | Path | ByteStream:
-    found: str | Path | ByteStream | None = one.blob or one.meta.get("file_path")
-    if found is None:
-        raise UsageError(f"the document {one.id!r} has neither a blob nor a meta 'file_path', so no picture to embed")
-    return found
+def _find_picture(document: Document) -> str | Path | ByteStream:
+    picture: str | Path | ByteStream | None = document.blob or document.meta.get("file_path")
+    if picture is None:
+        raise UsageError(f"the document {document.id!r} has no picture: neither a blob nor a meta 'file_path'")
+    return picture
 
 
-def _seen(picture: str | PathLike[str] | ByteStream) -> Any:
+def _unwrap(picture: str | PathLike[str] | ByteStream) -> Any:
     return picture.data if isinstance(picture, ByteStream) else picture
 
 
 # ---- documents
 
 
-def _metadata(one: Document) -> Json:
-    apart = {name: value.to_dict() for name in APARTS if (value := getattr(one, name)) is not None}
-    return {**one.meta, **({APART: apart} if apart else {})}
+def _build_metadata(document: Document) -> Json:
+    apart = {name: value.to_dict() for name in APARTS if (value := getattr(document, name)) is not None}
+    return {**document.meta, **({APART: apart} if apart else {})}
 
 
-def _place(one: Document) -> str | None:
-    return base.place(one.meta.get("file_path")) if one.content is None else None
+def _to_uri(document: Document) -> str | None:
+    return base.to_uri(document.meta.get("file_path")) if document.content is None else None
 
 
-def _document(one: Hit | Item) -> Document:
-    apart = one.metadata.get(APART, {})
-    kept = {name: apart[name] for name in APARTS if name in apart}
-    return Document.from_dict({"id": one.key, "content": one.text, "meta": base.shown(one), **kept})
+def _to_document(record: Hit | Item) -> Document:
+    apart = record.metadata.get(APART, {})
+    fields = {name: apart[name] for name in APARTS if name in apart}
+    values = {"id": record.key, "content": record.text, "meta": base.build_metadata(record)}
+    return Document.from_dict({**values, **fields})
 
 
-def _floats(vector: Any) -> list[float] | None:
-    return None if vector is None else [float(one) for one in vector]
+def _to_floats(vector: Any) -> list[float] | None:
+    return None if vector is None else [float(value) for value in vector]
 
 
 # ---- filters
 
 
-def _where(filters: Filters) -> Json:
-    """Raises FilterError."""
+def _to_where(filters: Filters) -> Json:
+    """Return Haystack's filters in our grammar. Raises FilterError."""
     if not filters:
-        return base.EVERYTHING
+        return base.MATCH_ALL
     if "field" not in filters:
-        return _joined(_part(filters, "operator"), [_where(one) for one in _part(filters, "conditions")])
-    return _test(_named(filters["field"]), _part(filters, "operator"), _part(filters, "value"))
+        return _join(_read_part(filters, "operator"), [_to_where(part) for part in _read_part(filters, "conditions")])
+    return _to_test(_to_field(filters["field"]), _read_part(filters, "operator"), _read_part(filters, "value"))
 
 
-def _part(filters: Json, name: str) -> Any:
+def _read_part(filters: Json, name: str) -> Any:
     if name not in filters:
         raise FilterError(f"{name!r} is missing in the filter {filters!r}")
     return filters[name]
 
 
-def _joined(operator: str, parts: list[Json]) -> Json:
+def _join(operator: str, parts: list[Json]) -> Json:
     match operator:
         case "AND":
-            return base.every_of(parts)
+            return base.join_all(parts)
         case "OR":
-            return base.any_of(parts)
+            return base.join_any(parts)
         case "NOT":
-            return base.none_of(base.every_of(parts))
-    raise base.unknown(operator, ("AND", "OR", "NOT"))
+            return base.negate(base.join_all(parts))
+    raise base.make_operator_error(operator, ("AND", "OR", "NOT"))
 
 
-def _named(name: str) -> str:
-    """The item's field: its own, or one of its metadata."""
+def _to_field(name: str) -> str:
+    """Return the name of an item's own field, or of a metadata key, in our filters."""
     own = {"id": "key", "content": "text"}
-    return own[name] if name in own else base.field(name.removeprefix("meta."))
+    return own[name] if name in own else base.metadata_field(name.removeprefix("meta."))
 
 
-def _test(key: str, operator: str, value: Any) -> Json:
+def _to_test(key: str, operator: str, value: Any) -> Json:
     if operator in ("==", "!="):
-        return _equal(key, value) if operator == "==" else base.none_of(_equal(key, value))
+        return _compare_equal(key, value) if operator == "==" else base.negate(_compare_equal(key, value))
     if operator in ("in", "not in"):
         if not isinstance(value, list):
             raise FilterError(f"{operator!r} at {key!r} takes a list; got {value!r}")
-        among = base.any_of([_equal(key, one) for one in value])
-        return among if operator == "in" else base.none_of(among)
+        any_equal = base.join_any([_compare_equal(key, option) for option in value])
+        return any_equal if operator == "in" else base.negate(any_equal)
     if operator not in base.COMPARISONS:
-        raise base.unknown(operator, (*base.COMPARISONS, "in", "not in"))
-    return _ordered(key, operator, value)
+        raise base.make_operator_error(operator, (*base.COMPARISONS, "in", "not in"))
+    return _compare_order(key, operator, value)
 
 
-def _equal(key: str, value: Any) -> Json:
-    """A field that is missing equals None."""
-    return {key: value} if value is not None else base.any_of([{key: {"$exists": False}}, {key: None}])
+def _compare_equal(key: str, value: Any) -> Json:
+    """Return the test for a value; a missing field equals None."""
+    return {key: value} if value is not None else base.join_any([{key: {"$exists": False}}, {key: None}])
 
 
-def _ordered(key: str, operator: str, value: Any) -> Json:
+def _compare_order(key: str, operator: str, value: Any) -> Json:
     if value is None:
-        return base.NOTHING
+        return base.MATCH_NONE
     if isinstance(value, datetime):
         value = value.isoformat()
     if isinstance(value, str) and not _is_date(value):

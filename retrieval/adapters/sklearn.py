@@ -21,15 +21,15 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.searcher import SMALL_COLLECTION, Searcher
 
 ROWS = 4096
-"""Rows whose neighbours' vectors are held at once."""
+"""Queries whose neighbours' vectors are held at once."""
 METRICS: dict[str, Metric] = {"cosine": "cosine", "euclidean": "l2"}
 
 
 class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Pictures -> vectors, float32 (n, d), by any embedder.
+    """A transformer from pictures to vectors, float32 (n, d), by any embedder.
 
-    Learns nothing from the pictures; `fit` makes the embedder. It is not saved with a pickle, but made again where that
-    is loaded; other weights there are an error.
+    It learns nothing from the pictures; `fit` creates the embedder. A pickle does not hold the embedder; it is created
+    again where the pickle is loaded, and other weights there are an error.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     Attributes
     ----------
-    fingerprint_: names the embedder's weights.
+    fingerprint_: identifies the embedder's weights.
 
-    Raises ValueError (what is no picture, or can't be read, by its place), MissingPackage, WeightsUnavailable.
+    Raises ValueError (naming what is no picture or can't be read), MissingPackage, WeightsUnavailable.
     """
 
     def __init__(
@@ -54,38 +54,41 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.embedder, self.settings, self.n_jobs = embedder, settings, n_jobs
 
     def fit(self, X: Any = None, y: Any = None) -> Self:  # noqa: N803
-        """Make the embedder. X and y are not looked at."""
-        self._embedder = self._made()
+        """Create the embedder. X and y are ignored."""
+        self._embedder = self._create_embedder()
         self.fingerprint_ = self._embedder.fingerprint()
         self._n_features_out = self._embedder.dimension
         return self
 
     def transform(self, X: Any) -> Vectors:  # noqa: N803
-        """Vectors, float32 (n, d), of n pictures: paths, bytes, PIL images, uint8 arrays (height, width[, 3 or 4]), in
-        a list, an array, a column of a table, or a table of one column."""
-        check_is_fitted(self)
-        embedder = self._loaded()
-        parts = list(split_chunks(_listed(X), embedder.batch_size))
-        starts = np.cumsum([0, *map(len, parts)]).tolist()
-        jobs = (delayed(_embedded)(embedder, part, start) for part, start in zip(parts, starts, strict=False))
-        found = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
-        return np.concatenate([np.empty((0, embedder.dimension), np.float32), *found])
+        """Return vectors, float32 (n, d), of n pictures.
 
-    def _made(self) -> Embedder:
+        A picture is a path, bytes, a PIL image or a uint8 array (height, width[, 3 or 4]); X is a list, an array, a
+        column of a table, or a table of one column.
+        """
+        check_is_fitted(self)
+        embedder = self._find_embedder()
+        parts = list(split_chunks(_to_list(X), embedder.batch_size))
+        starts = np.cumsum([0, *map(len, parts)]).tolist()
+        jobs = (delayed(_embed_part)(embedder, part, start) for part, start in zip(parts, starts, strict=False))
+        vectors = Parallel(n_jobs=self.n_jobs, prefer="threads")(jobs)
+        return np.concatenate([np.empty((0, embedder.dimension), np.float32), *vectors])
+
+    def _create_embedder(self) -> Embedder:
         if isinstance(self.embedder, Embedder):
             return self.embedder
-        made: Embedder = plugins.load("nearkin.embedders", self.embedder)(**(self.settings or {}))
-        return made
+        embedder: Embedder = plugins.load("nearkin.embedders", self.embedder)(**(self.settings or {}))
+        return embedder
 
-    def _loaded(self) -> Embedder:
-        """The embedder, made again after unpickling."""
+    def _find_embedder(self) -> Embedder:
+        """Return the embedder, and create it again after unpickling. Raises UsageError if its weights differ."""
         if not hasattr(self, "_embedder"):
-            self._embedder = self._made()
+            self._embedder = self._create_embedder()
             if self._embedder.fingerprint() != self.fingerprint_:
                 raise UsageError(
                     f"the embedder {self._embedder.name!r} has other weights here "
                     f"({self._embedder.fingerprint()[:12]}) than those it was fitted with ({self.fingerprint_[:12]}); "
-                    "install the weights of then, or fit again"
+                    "install the same weights, or fit again"
                 )
         return self._embedder
 
@@ -98,36 +101,37 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
-def _listed(pictures: Any) -> list[Any]:
-    """Raises ValueError for one picture where many are expected."""
+def _to_list(pictures: Any) -> list[Any]:
+    """Return the pictures as a list. Raises ValueError for a single picture where several are expected."""
     if isinstance(pictures, str | bytes) or not isinstance(pictures, Iterable):
-        raise UsageError(f"X is a list of pictures; got one {type(pictures).__name__}")
+        raise UsageError(f"X must be a list of pictures; got a single {type(pictures).__name__}")
     if getattr(pictures, "shape", ())[1:] == (1,):  # a table's only column
         return list(np.asarray(pictures, object)[:, 0])
     return list(pictures)
 
 
-def _embedded(embedder: Embedder, pictures: list[Any], start: int) -> Vectors:
+def _embed_part(embedder: Embedder, pictures: list[Any], start: int) -> Vectors:
     upright = []
-    for place, one in enumerate(pictures, start):
+    for place, picture in enumerate(pictures, start):
         try:
-            upright.append(images.as_picture(one, embedder.input_size))
+            upright.append(images.as_picture(picture, embedder.input_size))
         except (PictureError, UsageError) as error:
             raise UsageError(f"picture {place} can't be used: {error}") from error
     return embedder.embed(upright)
 
 
 class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Rows -> the sparse graph of their nearest neighbours, as KNeighborsTransformer makes it, from an approximate
-    index. Up to 2,000 rows are scanned, which is exact.
+    """A transformer from rows to the sparse graph of their nearest neighbours, from an approximate index.
 
-    The graph fits wherever scikit-learn takes a precomputed one: Isomap, TSNE, SpectralClustering
+    The graph is that of KNeighborsTransformer. Up to 2,000 rows are scanned, which is exact.
+
+    It fits wherever scikit-learn takes a precomputed graph: Isomap, TSNE, SpectralClustering
     (`affinity="precomputed_nearest_neighbors"`), DBSCAN, KNeighborsClassifier.
 
     Parameters
     ----------
-    n_neighbors: neighbours of each row. In mode "distance" there is one more in the graph, since a row that was fitted
-        is its own nearest neighbour.
+    n_neighbors: neighbours of each row. In mode "distance" the graph has one more, since a fitted row is its own
+        nearest neighbour.
     mode: "distance" or "connectivity" (ones).
     metric: "euclidean" or "cosine".
     index: any member of the family `nearkin.vectors`: "hnsw", "exact" ...
@@ -135,7 +139,7 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     Attributes
     ----------
-    n_samples_fit_: rows that were fitted.
+    n_samples_fit_: the number of fitted rows.
 
     Raises ValueError (NaN, another number of columns, zero rows with cosine, more neighbours than rows),
     UnknownPlugin, BadSetting.
@@ -155,14 +159,14 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
         """Index the rows of X, (n, d)."""
-        self._check()
+        self._check_parameters()
         rows = validate_data(self, X, dtype=np.float32, order="C")
-        self._searcher = self._indexed(rows)
+        self._searcher = self._build_searcher(rows)
         self.n_samples_fit_ = self._n_features_out = len(rows)
         return self
 
     def transform(self, X: Any) -> csr_matrix:  # noqa: N803
-        """The graph, (n, n_samples_fit_), of which each row holds its neighbours, nearest first; distances float64."""
+        """Return the graph, (n, n_samples_fit_), float64; each row holds its neighbours, nearest first."""
         check_is_fitted(self)
         queries = validate_data(self, X, dtype=np.float32, order="C", reset=False)
         k = self.n_neighbors + (self.mode == "distance")
@@ -171,46 +175,47 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}, "
                 f"n_samples = {len(queries)}"
             )
-        ids, data = self._nearest(queries, k)
+        ids, values = self._find_nearest(queries, k)
         return csr_matrix(
-            (data.ravel(), ids.ravel(), np.arange(0, ids.size + 1, k)), shape=(len(queries), self.n_samples_fit_)
+            (values.ravel(), ids.ravel(), np.arange(0, ids.size + 1, k)), shape=(len(queries), self.n_samples_fit_)
         )
 
-    def _check(self) -> None:
+    def _check_parameters(self) -> None:
         if not isinstance(self.n_neighbors, int | np.integer) or self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors is {self.n_neighbors!r}; it must be a whole number from 1 on")
-        for name, known in (("mode", ("distance", "connectivity")), ("metric", tuple(METRICS))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be: {', '.join(known)}")
+            raise ValueError(f"n_neighbors is {self.n_neighbors!r}; it must be a whole number of at least 1")
+        for name, options in (("mode", ("distance", "connectivity")), ("metric", tuple(METRICS))):
+            if getattr(self, name) not in options:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it can be: {', '.join(options)}")
 
-    def _indexed(self, rows: Vectors) -> Searcher:
+    def _build_searcher(self, rows: Vectors) -> Searcher:
         metric = METRICS[self.metric]
-        made = plugins.load("nearkin.vectors", self.index)(rows.shape[1], metric, **(self.settings or {}))
-        flat = made if isinstance(made, Exact) else Exact(rows.shape[1], metric)
-        scanned = made is flat or len(rows) <= SMALL_COLLECTION
-        for one in (flat,) if scanned else (flat, made):
-            one.add(np.arange(len(rows)), rows)
-            one.flush()
-        return Searcher(flat, None if scanned else made)
+        index = plugins.load("nearkin.vectors", self.index)(rows.shape[1], metric, **(self.settings or {}))
+        flat = index if isinstance(index, Exact) else Exact(rows.shape[1], metric)
+        scanned = index is flat or len(rows) <= SMALL_COLLECTION
+        for member in (flat,) if scanned else (flat, index):
+            member.add(np.arange(len(rows)), rows)
+            member.flush()
+        return Searcher(flat, None if scanned else index)
 
-    def _nearest(self, queries: Vectors, k: int) -> tuple[Ids, Any]:
+    def _find_nearest(self, queries: Vectors, k: int) -> tuple[Ids, Any]:
         ids = self._searcher.search(queries, k).ids
         if self.mode == "connectivity":
             return ids, np.ones(ids.shape)
         queries = self._searcher.flat.prepare(queries)
-        data = np.concatenate([self._distances(queries[i : i + ROWS], ids[i : i + ROWS]) for i in _starts(queries)])
-        order = np.argsort(data, axis=1, kind="stable")
-        return np.take_along_axis(ids, order, 1), np.take_along_axis(data, order, 1)
+        starts = range(0, len(queries), ROWS)
+        values = np.concatenate([self._measure_distances(queries[i : i + ROWS], ids[i : i + ROWS]) for i in starts])
+        order = np.argsort(values, axis=1, kind="stable")
+        return np.take_along_axis(ids, order, 1), np.take_along_axis(values, order, 1)
 
-    def _distances(self, queries: Vectors, ids: Ids) -> Any:
-        """From the differences of vectors, so that small ones are right and copies lie at exactly 0."""
-        found = self._searcher.flat.take(ids.ravel()).reshape(*ids.shape, -1)
-        apart = found - queries[:, None]
+    def _measure_distances(self, queries: Vectors, ids: Ids) -> Any:
+        """Return distances (queries, k) from differences, so that small ones are right and equal vectors have 0."""
+        neighbours = self._searcher.flat.take(ids.ravel()).reshape(*ids.shape, -1)
+        apart = neighbours - queries[:, None]
         squares = np.einsum("ijk,ijk->ij", apart, apart).astype(np.float64)
         return squares / 2 if self.metric == "cosine" else np.sqrt(squares)
 
     def __getstate__(self) -> dict[str, Any]:
-        """With the rows in place of the index, which is not every member's to be pickled."""
+        """Return the state with the rows in place of the index, since not every index can be pickled."""
         state = dict(super().__getstate__())
         if "_searcher" in state:
             state["_searcher"] = self._searcher.flat.take(np.arange(self.n_samples_fit_))
@@ -219,8 +224,4 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if hasattr(self, "_searcher"):
-            self._searcher = self._indexed(state["_searcher"])
-
-
-def _starts(rows: Vectors) -> range:
-    return range(0, len(rows), ROWS)
+            self._searcher = self._build_searcher(state["_searcher"])

@@ -138,7 +138,7 @@ def test_what_can_not_be_read_is_reported(collection: Collection, tmp_path: Path
     assert (report.added, report.failed) == (1, 4)
     reasons = {one.uri: one.reason for one in report.failures}
     assert reasons["b"] == "it has no picture"
-    assert reasons[str(tmp_path / "nowhere.png")] == "there is no such file"
+    assert reasons[str(tmp_path / "nowhere.png")] == "its file does not exist"
     assert set(reasons) == {"b", "c", str(tmp_path / "nowhere.png"), "https://example.org/a.png"}
 
 
@@ -155,11 +155,11 @@ def test_what_does_not_fit_is_refused(collection: Collection, discs: Any, tmp_pa
         (discs.remove_columns("image"), {}, "of type Image: none; all: name, kind"),
         (discs, {"key": "id"}, "no column 'id'; it has: image, name"),
         (discs, {"metadata": ["name", "place"]}, "no column 'place'"),
-        (datasets.DatasetDict({"train": discs, "test": discs}), {}, "several splits; give one of them: train, test"),
-        (unknown, {}, "does not tell its features"),
+        (datasets.DatasetDict({"train": discs, "test": discs}), {}, "several splits; pass one of them: train, test"),
+        (unknown, {}, "has no known features"),
         (tmp_path / "nowhere", {}, "no Parquet file and no folder with one"),
         (tmp_path, {}, "no Parquet file and no folder with one"),
-        ([1, 2], {}, r"a path is wanted; got \[1, 2\]"),
+        ([1, 2], {}, r"or a path; got \[1, 2\]"),
     ]:
         with pytest.raises(UsageError, match=message):
             add(collection, given, **options)

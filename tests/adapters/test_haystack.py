@@ -104,7 +104,7 @@ def test_a_whole_document_comes_back(store: NearkinDocumentStore) -> None:
 
 def test_duplicates_within_one_batch(store: NearkinDocumentStore) -> None:
     twice = [Document(id="a", content="first"), Document(id="a", content="second")]
-    with pytest.raises(DuplicateDocumentError, match="'a' is there already"):
+    with pytest.raises(DuplicateDocumentError, match="'a' exists already"):
         store.write_documents(twice)
     assert store.count_documents() == 0
     assert store.write_documents(twice, policy=DuplicatePolicy.SKIP) == 1
@@ -241,9 +241,9 @@ def test_a_wrong_dimension_is_a_document_store_error(pictures: NearkinDocumentSt
 
 
 def test_an_unknown_operator_is_a_filter_error(store: NearkinDocumentStore) -> None:
-    with pytest.raises(FilterError, match="unknown operator 'near'; there are: =="):
+    with pytest.raises(FilterError, match="unknown operator 'near'; the operators are: =="):
         store.filter_documents({"field": "meta.n", "operator": "near", "value": 1})
-    with pytest.raises(FilterError, match="unknown operator 'XOR'; there are: AND, OR, NOT"):
+    with pytest.raises(FilterError, match="unknown operator 'XOR'; the operators are: AND, OR, NOT"):
         store.delete_by_filter({"operator": "XOR", "conditions": []})
     with pytest.raises(FilterError, match=r"for lists there are \$in and \$contains"):
         store.filter_documents({"field": "meta.n", "operator": "==", "value": [1]})

@@ -286,7 +286,7 @@ def test_an_embedder_of_pictures_takes_no_words(collection: Collection, folder: 
 
 
 def test_not_as_many_ids_as_documents(numbers: tuple[NearkinVectorStore, InMemoryVectorStore]) -> None:
-    with pytest.raises(ValueError, match="ids takes one for each of 2; got 1"):
+    with pytest.raises(ValueError, match="ids must have one value for each of 2; got 1"):
         numbers[0].add_texts(["a", "b"], ids=["x"])
 
 
@@ -298,7 +298,7 @@ def test_what_is_not_there(numbers: tuple[NearkinVectorStore, InMemoryVectorStor
 
 
 def test_an_open_collection_has_its_settings(collection: Collection) -> None:
-    with pytest.raises(ValueError, match="open already"):
+    with pytest.raises(ValueError, match="an open collection already has"):
         NearkinVectorStore(collection, embedder="tiny")
 
 

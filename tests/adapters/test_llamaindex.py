@@ -378,7 +378,7 @@ def test_a_filter_that_cannot_be_is_a_value_error(ours: NearkinVectorStore) -> N
         ours.query(query(filters=where(("n", OP.IN, 3))))
     assert isinstance(caught.value, BadFilter)
     unheard = MetadataFilter.model_construct(key="n", value=3, operator="near")
-    with pytest.raises(ValueError, match="unknown operator 'near'; there are: =="):
+    with pytest.raises(ValueError, match="unknown operator 'near'; the operators are: =="):
         ours.query(query(filters=MetadataFilters.model_construct(filters=[unheard], condition=None)))
 
 

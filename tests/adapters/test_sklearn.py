@@ -134,9 +134,9 @@ def test_other_weights_after_unpickling_are_refused() -> None:
         ([pictures.disc("red"), b"not a picture"], "picture 1 can't be used"),
         ([pictures.disc("red"), None], "picture 1 can't be used"),
         ([1.5, 2.5], "picture 0 can't be used"),
-        ("one.png", "a list of pictures; got one str"),
-        (b"one", "a list of pictures; got one bytes"),
-        (7, "a list of pictures; got one int"),
+        ("one.png", "a list of pictures; got a single str"),
+        (b"one", "a list of pictures; got a single bytes"),
+        (7, "a list of pictures; got a single int"),
     ],
 )
 def test_what_is_no_picture_is_named(given: Any, message: str) -> None:
