@@ -71,6 +71,12 @@ class ClusterReader:
                 found[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return found
 
+    def find_named(self, name: str) -> list[int]:
+        """Return the ids of all clusters of that name, living or not."""
+        return [
+            row.id for row in self._all(sa.select(cluster.c.id).where(cluster.c.name == name).order_by(cluster.c.id))
+        ]
+
     def events(self, since: int, space: int) -> list[ClusterEventRow]:
         """What happened after change `since`, in order."""
         query = sa.select(event).where(event.c.change > since, event.c.space == space).order_by(event.c.id)

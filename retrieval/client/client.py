@@ -29,7 +29,7 @@ from retrieval.client.http import (
 )
 from retrieval.clusters.browse import check_cut
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier
-from retrieval.records.codec import revived
+from retrieval.records.codec import from_json
 from retrieval.records.duplicates import DuplicateGroup
 from retrieval.records.items import Item, Page
 from retrieval.records.reports import ENDED, AddReport, Info, Job
@@ -136,12 +136,14 @@ class Client(Connection):
 
     def _get_item(self, name: Any) -> Item:
         if isinstance(name, str):
-            return cast(Item, revived(Item, self._get("/v1/item", key=name)))
-        return cast(Item, revived(Item, self._get(f"/v1/items/{int(name)}")))
+            return cast(Item, from_json(Item, self._get("/v1/item", key=name)))
+        return cast(Item, from_json(Item, self._get(f"/v1/items/{int(name)}")))
 
     def items(self, *, where: Where = None, cursor: int | None = None, limit: int = 100) -> Page:
         """Return a page of items in order of id; give its `cursor` to the next call."""
-        return cast(Page, revived(Page, self._get("/v1/items", where=encode_filter(where), cursor=cursor, limit=limit)))
+        return cast(
+            Page, from_json(Page, self._get("/v1/items", where=encode_filter(where), cursor=cursor, limit=limit))
+        )
 
     def count(self, *, where: Where = None) -> int:
         """Count the items that meet a filter."""
@@ -151,7 +153,7 @@ class Client(Connection):
         """Return what the collection holds; `path` is the server's address."""
         answer = self._get("/v1/info")
         del answer["server"]
-        return cast(Info, revived(Info, {**answer, "path": str(self._http.base_url)}))
+        return cast(Info, from_json(Info, {**answer, "path": str(self._http.base_url)}))
 
     def change(self) -> int:
         """Return the newest change number."""
@@ -172,7 +174,7 @@ class Client(Connection):
         files = [("pictures", (str(number), read_picture(picture))) for number, picture in enumerate(several)]
         fields: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else json.dumps(metadata)}
         data = {name: value for name, value in fields.items() if value is not None}
-        return cast(AddReport, revived(AddReport, self._request("POST", "/v1/items", files=files, data=data)))
+        return cast(AddReport, from_json(AddReport, self._request("POST", "/v1/items", files=files, data=data)))
 
     def add_paths(
         self, paths: str | PathLike[str] | Sequence[Any], *, metadata: Where = None, sync: bool = False
@@ -181,12 +183,12 @@ class Client(Connection):
         as missing what has vanished from there."""
         several = [paths] if isinstance(paths, str | PathLike) else list(paths)
         body = {"paths": [str(path) for path in several], "metadata": metadata, "sync": sync}
-        return cast(Job, revived(Job, self._post("/v1/jobs/add", body)))
+        return cast(Job, from_json(Job, self._post("/v1/jobs/add", body)))
 
     def update(self, item: ItemName, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
         """Merge metadata into an item's (`replace`: replace the item's), and set its text. Raises ItemNotFound."""
         body = {"metadata": metadata, "text": text, "replace": replace}
-        return cast(Item, revived(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
+        return cast(Item, from_json(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
 
     def remove(self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None) -> int:
         """Remove items by id or key, or all that meet a filter. Return the number removed. Raises ItemNotFound."""
@@ -226,9 +228,9 @@ class Client(Connection):
                 raise UsageError(
                     "this cluster of a cut is none of the tree's levels: it has no id to fetch its items by"
                 )
-            return cast(Page, revived(Page, self._get(f"/v1/clusters/{data['id']}/items", page=page, size=size)))
+            return cast(Page, from_json(Page, self._get(f"/v1/clusters/{data['id']}/items", page=page, size=size)))
 
-        return replace(revived(Cluster, data), _members=cast(Ids, LazyMembers(get_page)), _pager=get_page)
+        return replace(from_json(Cluster, data), _members=cast(Ids, LazyMembers(get_page)), _pager=get_page)
 
     def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
         """Return what happened to clusters after a change number, the oldest first."""
@@ -284,17 +286,17 @@ class Client(Connection):
         """Begin to make a clustering, as a job, without waiting for it."""
         body: Json = {"name": name, "method": method, "k": k, "threshold": threshold, "settings": settings}
         body |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
-        return cast(Job, revived(Job, self._post("/v1/clusterings", body)))
+        return cast(Job, from_json(Job, self._post("/v1/clusterings", body)))
 
     def refresh_clustering(self, name: str) -> NamedClustering:
         """Make a clustering again from all present items, and wait for it. Raises ClusteringNotFound."""
-        job = revived(Job, self._post(f"/v1/clusterings/{quote_segment(name)}/refresh", None))
+        job = from_json(Job, self._post(f"/v1/clusterings/{quote_segment(name)}/refresh", None))
         return self._read_clustering(self.wait(job))
 
     def _read_clustering(self, job: Job) -> NamedClustering:
         if job.state != "done":
             raise UsageError(job.error or f"the job was {job.state}")
-        return cast(NamedClustering, revived(NamedClustering, job.report))
+        return cast(NamedClustering, from_json(NamedClustering, job.report))
 
     def drop_clustering(self, name: str) -> None:
         """Delete a clustering; the pictures stay. Raises ClusteringNotFound."""
@@ -342,11 +344,11 @@ class Client(Connection):
 
     def job(self, job: str) -> Job:
         """Return a job by its id."""
-        return cast(Job, revived(Job, self._get(f"/v1/jobs/{quote_segment(job)}")))
+        return cast(Job, from_json(Job, self._get(f"/v1/jobs/{quote_segment(job)}")))
 
     def cancel(self, job: Job) -> Job:
         """Stop a job; what it has done stays."""
-        return cast(Job, revived(Job, self._request("DELETE", f"/v1/jobs/{quote_segment(job.id)}")))
+        return cast(Job, from_json(Job, self._request("DELETE", f"/v1/jobs/{quote_segment(job.id)}")))
 
     def wait(self, job: Job, progress: Callable[[Job], object] = lambda _: None) -> Job:
         """Wait until a job has ended, and return it; `progress` is called with it meanwhile."""

@@ -16,7 +16,7 @@ from PIL.Image import Image, fromarray
 from indexers import errors
 from indexers.errors import BadQuery, MissingPackage, NearkinError, NotFound, Unavailable, UnreadablePicture, UsageError
 from indexers.types import Json
-from retrieval.records.codec import revived, slug
+from retrieval.records.codec import from_json, slug
 from retrieval.records.items import Page
 
 try:
@@ -144,7 +144,7 @@ def encode_filter(where: Where) -> str | None:
 
 def to_records(record: type[T], rows: Sequence[Json]) -> tuple[T, ...]:
     """Return the records that became this JSON."""
-    return tuple(revived(record, row) for row in rows)
+    return tuple(from_json(record, row) for row in rows)
 
 
 def quote_segment(name: str) -> str:

@@ -139,7 +139,7 @@ class NamedClusterings:
 
 
 def check_name(name: Any) -> None:
-    """Raises BadQuery."""
+    """Raise BadQuery unless a clustering can have that name."""
     if not isinstance(name, str) or not is_text(name) or not NAME.fullmatch(name):
         raise BadQuery(f"a clustering's name is a letter and up to 63 letters, digits, - and _; got {name!r}")
     if name in (*LEVELS, *FIELDS, VECTOR):

@@ -17,7 +17,7 @@ from indexers.pipeline import Progress
 from indexers.types import Json
 from retrieval.items import sources
 from retrieval.items.sources import Picture
-from retrieval.records.reports import AddReport, SyncReport, tallied
+from retrieval.records.reports import AddReport, SyncReport, count_outcomes
 from retrieval.spaces.spaces import Spaces
 
 Watch = Callable[[Progress], object]
@@ -51,7 +51,7 @@ class Adder:
         finally:
             self._spaces.settle(catch_up)
         items = tally.given if given.files is None else tally.added
-        return AddReport(**tallied(tally), replaced=tally.replaced, items=tuple(items), **self.stamp(started))
+        return AddReport(**count_outcomes(tally), replaced=tally.replaced, items=tuple(items), **self.stamp(started))
 
     def add_vectors(
         self,
@@ -97,7 +97,7 @@ class Adder:
             tally = run.fill(lacking)
         finally:
             self._spaces.settle(True)
-        return AddReport(**tallied(tally), items=tuple(tally.added), **self.stamp(started))
+        return AddReport(**count_outcomes(tally), items=tuple(tally.added), **self.stamp(started))
 
     def sync(
         self,
@@ -120,7 +120,9 @@ class Adder:
                 transaction.mark_missing(vanished)
         finally:
             self._spaces.settle(catch_up)
-        return SyncReport(**tallied(tally), missing=len(vanished), returned=tally.returned, **self.stamp(started))
+        return SyncReport(
+            **count_outcomes(tally), missing=len(vanished), returned=tally.returned, **self.stamp(started)
+        )
 
     def retry_failed(self, progress: Watch | None) -> AddReport:
         """Try every failure again; forget those whose file no longer exists."""

@@ -1,4 +1,4 @@
-"""What records look like from outside: their fields' types, and how they are made again from JSON."""
+"""A record as JSON and back: the types of its fields, and how it is made again."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _NAMES = {**vars(items), **vars(clusters), **vars(duplicates), **vars(search), *
 
 
 @cache
-def fields(record: type) -> dict[str, Any]:
-    """The types of what a record's `to_dict()` has."""
+def list_fields(record: type) -> dict[str, Any]:
+    """Return the types of the entries of a record's `to_dict()`."""
     hints = typing.get_type_hints(record, vars(sys.modules[record.__module__]), _NAMES)
-    return {one.name: hints[one.name] for one in dataclasses.fields(record) if not one.name.startswith("_")}
+    return {field.name: hints[field.name] for field in dataclasses.fields(record) if not field.name.startswith("_")}
 
 
-def revived(hint: Any, data: Any) -> Any:
-    """What became this JSON: records, tuples of them, plain values."""
+def from_json(hint: Any, data: Any) -> Any:
+    """Return what became this JSON: records, tuples of them, plain values."""
     if data is None:
         return None
     if dataclasses.is_dataclass(hint):
-        return hint(**{name: revived(kind, data[name]) for name, kind in fields(hint).items()})  # type: ignore[arg-type, operator]
+        return hint(**{name: from_json(kind, data[name]) for name, kind in list_fields(hint).items()})  # type: ignore[arg-type, operator]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         kinds = arguments[:1] * len(data) if Ellipsis in arguments else arguments
-        return tuple(revived(kind, one) for kind, one in zip(kinds, data, strict=True))
+        return tuple(from_json(kind, element) for kind, element in zip(kinds, data, strict=True))
     if origin in (types.UnionType, typing.Union):
-        return revived(next(one for one in arguments if one is not type(None)), data)
+        return from_json(next(kind for kind in arguments if kind is not type(None)), data)
     return data
 
 
 def slug(kind: type) -> str:
-    """BadQuery -> bad-query"""
+    """Return the name of a class in words: BadQuery -> bad-query."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()

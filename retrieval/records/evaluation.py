@@ -1,4 +1,4 @@
-"""The results of an evaluation"""
+"""The results of an evaluation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from retrieval.records.base import Record
 
 @dataclass(frozen=True, slots=True)
 class JudgedSpace(Record):
-    """An embedder, by how well near items have the same label. `p_at_1`, `p_at_10`: the share of the nearest item, and
-    of the ten nearest, with the query's label; `mean_average_precision`: over all items. None without labels.
-    `queries`: items that were asked for, out of the collection themselves; `alone`: items that share their label with
-    no other, and so were no queries."""
+    """An embedder, judged by how often near items share a label.
+
+    `p_at_1`, `p_at_10`: the share of the nearest item, and of the ten nearest, with the query's label;
+    `mean_average_precision`: over all items. None without labels. `queries`: items that were searched for; `alone`:
+    items that share their label with no other item, and so were no queries.
+    """
 
     space: str
     embedder: str | None
@@ -25,16 +27,16 @@ class JudgedSpace(Record):
     queries: int = 0
     alone: int = 0
     seconds: float = field(default=0.0, compare=False)
-    """Of the ranking."""
+    """Time of the ranking."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedClustering(Record):
-    """A clustering and its figures; None where a figure is not to be had, `notes` say why.
+    """A clustering and its figures; None where a figure is not available, `notes` say why.
 
     `kind`: level, partitions, stored or method. `loose`: the share of items in no cluster. Beside labels: `ari` and
     `ami` (0 by chance, 1 at best), `nmi`, `purity` (the last two rise with the number of clusters); loose items count
-    as clusters of their own, and for purity as wrong. `silhouette` (-1 to 1) and `davies_bouldin` (0 at best), of items
+    as clusters of their own, and for purity as wrong. `silhouette` (-1 to 1) and `davies_bouldin` (0 at best) of items
     in clusters. `stability`: the mean ARI, `stability_ami`: AMI, with what is made again without a fifth of the items.
     Of methods: `seconds` and `cpu_seconds` of one fit, `memory` in bytes that it took at most. `error`: why there is
     none."""
@@ -82,18 +84,18 @@ class Evaluation(Record):
 
     @property
     def failed(self) -> tuple[JudgedClustering, ...]:
-        """The clusterings that came to nothing."""
-        return tuple(one for one in self.clusterings if one.error)
+        """The clusterings that failed."""
+        return tuple(clustering for clustering in self.clusterings if clustering.error)
 
     def __repr__(self) -> str:
         beside = f" beside {self.classes} labels of {self.labels!r}" if self.labels else ""
         key = "ami" if self.labels else "silhouette"
-        lines = "".join(f"\n  {one.space} {one.name}: {_shown(one, key)}" for one in self.clusterings)
+        lines = "".join(f"\n  {judged.space} {judged.name}: {_describe(judged, key)}" for judged in self.clusterings)
         return f"<{len(self.clusterings)} clusterings of {self.judged} items{beside}, as of change {self.as_of}{lines}>"
 
 
-def _shown(one: JudgedClustering, key: str) -> str:
-    if one.error:
-        return f"failed: {one.error}"
-    value = getattr(one, key)
-    return f"{one.clusters} clusters" + ("" if value is None else f", {key} {value:.3f}")
+def _describe(judged: JudgedClustering, key: str) -> str:
+    if judged.error:
+        return f"failed: {judged.error}"
+    value = getattr(judged, key)
+    return f"{judged.clusters} clusters" + ("" if value is None else f", {key} {value:.3f}")

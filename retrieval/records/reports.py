@@ -1,4 +1,4 @@
-"""Reports of what was done, and of what the collection holds"""
+"""Reports of what was done, and of what a collection holds."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from indexers.pipeline import Tally
 
 ENDED = ("done", "failed", "cancelled")
-"""States of a job that is over."""
+"""States of a job that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddReport(Record):
-    """What became of what was to be added.
+    """Counts and failures of one `add`.
 
-    `added`: new items. `known`: already there (another path to the same bytes counts here). `replaced`: items that got
-    another picture or vector under their key. `failed`: could not be read, `failures` say why; those among them that
-    had failed before, unchanged since, were not tried again (`failed_before`). `change`: the newest change number.
+    `added`: new items. `known`: pictures that the collection had already (another path to the same bytes counts here).
+    `replaced`: items that got another picture or vector under their key. `failed`: could not be read, `failures` say
+    why; `failed_before` of them had failed before, have not changed since, and were not tried again. `change`: the
+    newest change number.
     """
 
     added: int
@@ -33,13 +34,13 @@ class AddReport(Record):
     replaced: int = 0
     failed_before: int = 0
     items: tuple[int, ...] = field(default=(), repr=False)
-    """Ids of what was given, in its order, where pictures or vectors were given one by one; else of the new items."""
+    """Ids in the order of the input where pictures or vectors were passed one by one; else those of the new items."""
     seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport(Record):
-    """An AddReport, and how many places of items have vanished or come back."""
+    """Counts of one `sync`: those of an AddReport, and how many locations have vanished (`missing`) or `returned`."""
 
     added: int
     known: int
@@ -54,7 +55,7 @@ class SyncReport(Record):
 
 @dataclass(frozen=True, slots=True)
 class SpaceInfo(Record):
-    """One embedder's vectors over the collection. `current`: the one that is searched unless another is named."""
+    """One embedder's vectors over the collection. `current`: it is searched unless another space is named."""
 
     name: str
     embedder: str | None
@@ -85,17 +86,17 @@ class Info(Record):
     missing: int
     failures: int
     bytes: int
-    """On disk: the catalogue and all derived files."""
+    """Size on disk: the catalogue and all derived files."""
     settings: Json
     repairs: tuple[str, ...]
     """What was rebuilt when it was opened, and why."""
     words: bool = False
-    """Whether the embedder reads words, so that `text=` can be asked."""
+    """True if the embedder reads words, so that `search(text=...)` works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report(Record):
-    """What `verify` found. `ok`: nothing is wrong (any more)."""
+    """The result of `verify`. `ok`: nothing is wrong, or no longer."""
 
     ok: bool
     problems: tuple[str, ...]
@@ -105,8 +106,11 @@ class Report(Record):
 
 @dataclass(frozen=True, slots=True)
 class Job(Record):
-    """Work in the background. `state`: queued, running, done, failed, cancelled. `done` of `total`: how far it is.
-    `report`: what came out; `error`: why nothing did. `tries`: how often it was begun. Times are seconds since 1970."""
+    """Work in the background.
+
+    `state`: queued, running, done, failed, cancelled. `done` of `total`: its progress; `what`: the current step.
+    `report`: its result; `error`: why there is none. `tries`: how often it was started. Times are seconds since 1970.
+    """
 
     id: str
     kind: str
@@ -123,8 +127,8 @@ class Job(Record):
     ended: float | None = None
 
 
-def tallied(tally: Tally) -> Json:
-    """What every report says of a run."""
+def count_outcomes(tally: Tally) -> Json:
+    """Return the counts that every report takes from a run."""
     return {
         "added": len(tally.added),
         "known": tally.known,

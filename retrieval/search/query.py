@@ -1,4 +1,4 @@
-"""What is looked for: pictures, words, items, vectors, and mixes of them, as one vector."""
+"""A query: pictures, words, items, vectors, and mixes of them, as one vector."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class ItemOf(NamedTuple):
 
 
 def text(words: str) -> Text:
-    """Words as a part of a mix: `mix=[("a.jpg", 1), (text("snow"), .5)]`."""
+    """Return words as a part of a mix: `mix=[("a.jpg", 1), (text("snow"), .5)]`."""
     return Text(words)
 
 
 def item(name: int | str) -> ItemOf:
-    """An item, by id or key, as a part of a mix: `mix=[(item(7), 1), ("b.jpg", -1)]`."""
+    """Return an item, by id or key, as a part of a mix: `mix=[(item(7), 1), ("b.jpg", -1)]`."""
     return ItemOf(name)
 
 
 class Query:
-    """What is looked for. Pictures and words are embedded when it is made, before anything is locked; items are looked
-    up within the search's moment."""
+    """A query. Pictures and words are embedded when it is made, before anything is locked; items are looked up within
+    the search's moment."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class Query:
         mix: Sequence[tuple[Any, float]] | None = None,
         metric: Metric | None = None,
     ) -> None:
-        given = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
-        names = [name for name, value in given.items() if value is not None]
+        parts = {"picture": picture, "text": text, "item": item, "vector": vector, "mix": mix}
+        names = [name for name, value in parts.items() if value is not None]
         if len(names) != 1:
             got = " and ".join(names) or "nothing"
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
@@ -88,24 +88,24 @@ class Query:
         return cast(Vectors, embedder.embed([load_picture(part, self._view, embedder.input_size)])[0])
 
     def _read_vector(self, part: Any, metric: Metric) -> Vectors:
-        found = check_vectors(part, self._view.space.dimension, metric)
-        if len(found) != 1:
-            raise BadVector(f"search takes one vector, got {len(found)}; for many there is search_many")
-        return cast(Vectors, found[0])
+        vectors = check_vectors(part, self._view.space.dimension, metric)
+        if len(vectors) != 1:
+            raise BadVector(f"search takes one vector, got {len(vectors)}; use search_many for several")
+        return cast(Vectors, vectors[0])
 
     def find_items(self, snapshot: Snapshot) -> list[int]:
-        """The items that are asked about, which don't answer. Raises ItemNotFound."""
+        """Return the items of the query, which are excluded from its hits. Raises ItemNotFound."""
         return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
 
     def to_vector(self, snapshot: Snapshot) -> Vectors:
-        """The vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel each other out."""
+        """Return the vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel out."""
         parts = [
             (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
             for part, weight in self._parts
         ]
         if len(parts) == 1 and parts[0][1] == 1.0:
             return np.ascontiguousarray(parts[0][0][None], np.float32)
-        # directions are mixed, so that a part weighs what it was given and not what its vector's length makes of it
+        # directions are mixed, so that a part weighs as much as its weight says, whatever the length of its vector
         mixed = np.stack([weight * scale_to_unit(part[None])[0] for part, weight in parts]).sum(
             axis=0, dtype=np.float64
         )
@@ -114,8 +114,8 @@ class Query:
         return np.ascontiguousarray(mixed[None], np.float32)
 
     def _look_up(self, part: ItemOf, snapshot: Snapshot) -> Vectors:
-        one = snapshot.resolve([part.name])[0]
-        ids, vectors = snapshot.vectors(self._view.space.id, [one])
+        item_id = snapshot.resolve([part.name])[0]
+        ids, vectors = snapshot.vectors(self._view.space.id, [item_id])
         if not len(ids):
             raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
         return cast(Vectors, vectors[0])
@@ -125,7 +125,7 @@ def _check_pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
     pairs = list(mix)
     if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
         raise BadQuery(
-            f'a mix is a list of (what, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'
+            f'a mix is a list of (part, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'
         )
     return pairs
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
 
-from retrieval.records.codec import fields as fields_of
+from retrieval.records.codec import list_fields as fields_of
 
 MAX_JSON_INT = 2**53
 """JSON carries whole numbers below it everywhere."""

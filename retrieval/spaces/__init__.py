@@ -1,1 +1,8 @@
-"""One embedder's vectors at one moment."""
+"""Spaces: one embedder's vectors, with their followers, at one moment.
+
+spaces          which space is searched, which embedder fills it, which followers stand behind it
+view            what a search of one space needs, and which of its vectors may answer
+scope           the items of clusters that a caller names
+cluster_state   the clusters of a space in memory
+info            what a collection holds
+"""

@@ -1,4 +1,4 @@
-"""The clusters of a space at one moment, in memory: who is in which, and what a person wants to see of each."""
+"""The clusters of a space at one moment, in memory: which items are in which, and what a person sees of each."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
 from indexers.vectors.exact import Exact
 
 SHOWN = 9
-"""Representatives at most."""
+"""Most representatives of a cluster."""
 SAMPLE = 300
-"""Members among which they are chosen, where there are more."""
+"""Members among which representatives are chosen, if there are more."""
 COVERED = 0.02
-"""What a further one must show: some member that is at least so much nearer to it than to those chosen before."""
+"""A further representative must be nearer to some member by at least this much than those chosen before."""
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """medoid: the member nearest to all others. representatives: it and up to eight more that cover the rest.
-    tightness: mean similarity of two members. centroid: float32 (dimension,), the mean of unit vectors."""
+    """What a set of items looks like.
+
+    medoid: the member nearest to all others. representatives: it and up to eight more that cover the rest. tightness:
+    the mean similarity of two members. centroid: float32 (dimension,), the mean of unit vectors.
+    """
 
     medoid: int
     representatives: tuple[int, ...]
@@ -33,7 +36,7 @@ class ClusterFacts:
 
 
 class Assignment:
-    """A partition of items into clusters: members by label, label by item. Labels below `least`: loose."""
+    """Which item is in which cluster: members by label, labels by item. Items with a label below `least` are loose."""
 
     def __init__(self, items: Ids, labels: Ids, least: int = 1) -> None:
         self.items, self.labels, self._least = items, labels, least
@@ -42,7 +45,7 @@ class Assignment:
         self.ids, self._start, self.sizes = np.unique(labels[order], return_index=True, return_counts=True)
 
     def members(self, label: int) -> Ids:
-        """Sorted; none if there is no such label."""
+        """Return the items of a label, sorted; none if there is no such label."""
         place = int(np.searchsorted(self.ids, label))
         if place == len(self.ids) or self.ids[place] != label:
             return self.items[:0]
@@ -50,7 +53,7 @@ class Assignment:
         return self._sorted[start : start + int(self.sizes[place])]
 
     def find_labels(self, items: Ids) -> Ids:
-        """The label of each; 0 for one that is not known."""
+        """Return the label of each item, 0 for unknown items."""
         if not len(self.items):
             return np.zeros(len(items), np.int64)
         place = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
@@ -59,45 +62,48 @@ class Assignment:
     @property
     def clusters(self) -> list[tuple[int, int]]:
         """(label, size) of each cluster, the largest first."""
-        found = [(int(one), int(size)) for one, size in zip(self.ids, self.sizes, strict=True) if one >= self._least]
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+        pairs = zip(self.ids.tolist(), self.sizes.tolist(), strict=True)
+        return sorted((pair for pair in pairs if pair[0] >= self._least), key=lambda pair: (-pair[1], pair[0]))
 
 
 class ClusterState:
-    """The clusters of some levels, each nested in those of the level before: the tree's three, or the single one of a
-    clustering by name. `as_of`: the change that they follow. `chosen`: the one at which it was decided how."""
+    """The clusters of nested levels: the tree's three, or the single level of a clustering by name.
+
+    as_of: the change that they follow. chosen_at: the change at which the levels were chosen. previous: the state
+    before this one, whose facts about clusters that stay the same are used again.
+    """
 
     def __init__(
         self,
-        membership: ItemClusters,
+        item_clusters: ItemClusters,
         as_of: int,
-        chosen: int = 0,
+        chosen_at: int = 0,
         levels: tuple[Level, ...] = LEVELS,
-        before: ClusterState | None = None,
+        previous: ClusterState | None = None,
     ) -> None:
-        self._membership, self.as_of, self._chosen, self.levels = membership, as_of, chosen, levels
+        self._item_clusters, self.as_of, self._chosen_at, self.levels = item_clusters, as_of, chosen_at, levels
         self._facts: dict[bytes, ClusterFacts] = {}
-        self._older = before._facts if before else {}
-        self._groupings: dict[str, Assignment] = {}
-        self._middles: dict[str, tuple[Ids, Vectors]] = {}
+        self._older_facts = previous._facts if previous else {}
+        self._assignments: dict[str, Assignment] = {}
+        self._centroids: dict[str, tuple[Ids, Vectors]] = {}
 
     @property
     def items(self) -> Ids:
-        return self._membership.item_ids
+        return self._item_clusters.item_ids
 
     @property
     def since(self) -> Ids:
         """The change at which each item came into its cluster (of medium)."""
-        return self._membership.since
+        return self._item_clusters.since
 
     def assignment(self, level: Level) -> Assignment:
-        if level not in self._groupings:
-            labels = np.ascontiguousarray(self._membership.cluster_ids[:, self.levels.index(level)])
-            self._groupings[level] = Assignment(self.items, labels)
-        return self._groupings[level]
+        if level not in self._assignments:
+            labels = np.ascontiguousarray(self._item_clusters.cluster_ids[:, self.levels.index(level)])
+            self._assignments[level] = Assignment(self.items, labels)
+        return self._assignments[level]
 
     def find_level(self, cluster: int) -> Level | None:
-        """The level at which there is such a cluster."""
+        """Return the level of a living cluster, or None."""
         return next(
             (level for level in self.levels if cluster > 0 and len(self.assignment(level).members(cluster))), None
         )
@@ -109,20 +115,22 @@ class ClusterState:
         return int(above.find_labels(self.assignment(level).members(cluster)[:1])[0]) or None
 
     def find_children(self, cluster: int, level: Level) -> tuple[int, ...]:
-        """The largest first."""
+        """Return the clusters of the next finer level inside this one, the largest first."""
         if level == self.levels[-1]:
             return ()
         labels = self.assignment(self.levels[self.levels.index(level) + 1]).find_labels(
             self.assignment(level).members(cluster)
         )
-        found, sizes = np.unique(labels[labels > 0], return_counts=True)
-        return tuple(found[np.lexsort((found, -sizes))].tolist())
+        children, sizes = np.unique(labels[labels > 0], return_counts=True)
+        return tuple(children[np.lexsort((children, -sizes))].tolist())
 
     def count_new(self, items: Ids, since: int | None) -> int:
-        """How many of these came into their cluster (of medium) after change `since`; by default with the newest
-        pictures that came after the levels were chosen."""
+        """Return the number of items that came into their cluster (of medium) after change `since`.
+
+        By default: with the newest pictures, if these came after the levels were chosen.
+        """
         place = np.searchsorted(self.items, items)
-        after = max(self._chosen, self._newest - 1) if since is None else since
+        after = max(self._chosen_at, self._newest - 1) if since is None else since
         return int(np.count_nonzero(self.since[place] > after))
 
     @cached_property
@@ -130,34 +138,38 @@ class ClusterState:
         return int(self.since.max(initial=0))
 
     def find_centroids(self, level: Level, flat: Exact) -> tuple[Ids, Vectors]:
-        """The clusters of a level, and the directions of their middles, float32 (clusters, dimension)."""
-        known = self._middles.get(level)
-        if known is None:
-            grouping = self.assignment(level)
-            ids = np.array(sorted(one for one, _ in grouping.clusters), np.int64)
-            rows = [_find_centroid(grouping.members(int(one)), flat) for one in ids]
-            known = self._middles[level] = ids, np.stack(rows) if rows else np.empty((0, flat.dimension), np.float32)
-        return known
+        """Return the clusters of a level and the directions of their centroids, float32 (clusters, dimension)."""
+        centroids = self._centroids.get(level)
+        if centroids is None:
+            assignment = self.assignment(level)
+            ids = np.array(sorted(cluster_id for cluster_id, _ in assignment.clusters), np.int64)
+            rows = [_find_centroid(assignment.members(cluster_id), flat) for cluster_id in ids.tolist()]
+            directions = np.stack(rows) if rows else np.empty((0, flat.dimension), np.float32)
+            centroids = self._centroids[level] = ids, directions
+        return centroids
 
     def describe(self, items: Ids, flat: Exact) -> ClusterFacts:
-        """Of a set of items; remembered for as long as it stays the same."""
+        """Return what a set of items looks like; kept for as long as the set stays the same."""
         key = items.tobytes()
-        known = self._facts.get(key) or self._older.get(key)
-        if known is None:
-            known = describe_items(items[flat.has(items)], flat)
-        self._facts[key] = known
-        return known
+        facts = self._facts.get(key) or self._older_facts.get(key)
+        if facts is None:
+            facts = describe_items(items[flat.has(items)], flat)
+        self._facts[key] = facts
+        return facts
 
 
 def _find_centroid(items: Ids, flat: Exact) -> Vectors:
-    middle = flat.take(items[flat.has(items)]).sum(0)
-    found: Vectors = middle / max(float(np.linalg.norm(middle)), 1e-12)
-    return found
+    total = flat.take(items[flat.has(items)]).sum(0)
+    centroid: Vectors = total / max(float(np.linalg.norm(total)), 1e-12)
+    return centroid
 
 
 def describe_items(items: Ids, flat: Exact) -> ClusterFacts:
-    """What a set of items looks like. Representatives: greedily, each the one that takes most members nearer to what is
-    shown (facility location; Krause and Golovin, 2014), of a sample where there are many."""
+    """Return what a set of items looks like.
+
+    Representatives are chosen greedily, each the one that brings most members nearer to a representative (facility
+    location; Krause and Golovin, 2014), from a sample if there are many.
+    """
     if not len(items):
         return ClusterFacts(0, (), 0.0, np.zeros(flat.dimension, np.float32))
     vectors = scale_to_unit(flat.take(items))
@@ -167,11 +179,11 @@ def describe_items(items: Ids, flat: Exact) -> ClusterFacts:
     count = len(items)
     length = float(centroid.astype(np.float64) @ centroid)
     tightness = (count * count * length - count) / (count * (count - 1)) if count > 1 else 1.0
-    some = np.arange(count)
+    sample = np.arange(count)
     if count > SAMPLE:
-        some = np.union1d(np.linspace(0, count - 1, SAMPLE).astype(np.int64), [medoid])
-    chosen = _choose_representatives(vectors[some], int(np.searchsorted(some, medoid)))
-    return ClusterFacts(int(items[medoid]), tuple(items[some[chosen]].tolist()), min(tightness, 1.0), centroid)
+        sample = np.union1d(np.linspace(0, count - 1, SAMPLE).astype(np.int64), [medoid])
+    chosen = _choose_representatives(vectors[sample], int(np.searchsorted(sample, medoid)))
+    return ClusterFacts(int(items[medoid]), tuple(items[sample[chosen]].tolist()), min(tightness, 1.0), centroid)
 
 
 def _choose_representatives(vectors: Vectors, first: int) -> list[int]:
@@ -187,31 +199,31 @@ def _choose_representatives(vectors: Vectors, first: int) -> list[int]:
     return chosen
 
 
-def find_nearest_clusters(flat: Exact, there: ClusterState, grouping: Assignment, items: Ids) -> tuple[Ids, Vectors]:
-    """For each item the cluster whose middle it is most similar to, and how similar; 0 where there is no cluster."""
-    ids = np.array([one for one, _ in grouping.clusters], np.int64)
+def find_nearest_clusters(flat: Exact, state: ClusterState, assignment: Assignment, items: Ids) -> tuple[Ids, Vectors]:
+    """Return for each item the cluster with the most similar centroid, and that similarity; 0 if there are none."""
+    ids = np.array([cluster_id for cluster_id, _ in assignment.clusters], np.int64)
     if not len(ids) or not len(items):
         return np.zeros(len(items), np.int64), np.zeros(len(items), np.float32)
-    middles = np.stack([there.describe(grouping.members(int(one)), flat).centroid for one in ids])
-    similarity = scale_to_unit(flat.take(items)) @ scale_to_unit(middles).T
+    centroids = np.stack([state.describe(assignment.members(cluster_id), flat).centroid for cluster_id in ids.tolist()])
+    similarity = scale_to_unit(flat.take(items)) @ scale_to_unit(centroids).T
     best = similarity.argmax(1)
     return ids[best], similarity[np.arange(len(items)), best]
 
 
-def join_nearest(flat: Exact, there: ClusterState, grouping: Assignment) -> Assignment:
-    """Loose items in the cluster nearest to them."""
-    alone = grouping.members(0)
-    alone = alone[flat.has(alone)]
-    labels = grouping.labels.copy()
-    labels[np.searchsorted(grouping.items, alone)] = find_nearest_clusters(flat, there, grouping, alone)[0]
-    return Assignment(grouping.items, labels)
+def join_nearest(flat: Exact, state: ClusterState, assignment: Assignment) -> Assignment:
+    """Return the assignment with each loose item in the cluster nearest to it."""
+    loose = assignment.members(0)
+    loose = loose[flat.has(loose)]
+    labels = assignment.labels.copy()
+    labels[np.searchsorted(assignment.items, loose)] = find_nearest_clusters(flat, state, assignment, loose)[0]
+    return Assignment(assignment.items, labels)
 
 
-def find_cluster(there: ClusterState | None, members: Ids, snapshot: Snapshot) -> ClusterRow | None:
-    """The public cluster that has just these members."""
-    for level in reversed(LEVELS) if there else ():
-        assert there is not None
-        label = int(there.assignment(level).find_labels(members[:1])[0])
-        if label and np.array_equal(there.assignment(level).members(label), members):
+def find_cluster(state: ClusterState | None, members: Ids, snapshot: Snapshot) -> ClusterRow | None:
+    """Return the public cluster of the tree that has exactly these members, or None."""
+    for level in reversed(LEVELS) if state else ():
+        assert state is not None
+        label = int(state.assignment(level).find_labels(members[:1])[0])
+        if label and np.array_equal(state.assignment(level).members(label), members):
             return snapshot.clusters.rows([label])[label]
     return None

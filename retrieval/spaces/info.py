@@ -1,4 +1,4 @@
-"""How large a collection is"""
+"""What a collection holds, and how much room it takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def read_info(
     snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
 ) -> Info:
-    """Everything that `info` tells, as of one moment."""
+    """Return everything that `info` tells, as of one moment."""
     counts, vectors = snapshot.counts(), snapshot.vector_counts()
     return Info(
         path=str(folder),
@@ -43,10 +43,10 @@ def read_info(
 
 
 def measure_folder(folder: Path) -> int:
-    """Bytes of all files below it; a writer may be replacing some of them meanwhile."""
+    """Return the bytes of all files below a folder; a writer may be replacing some of them meanwhile."""
     total = 0
-    for place, _, names in os.walk(folder):
+    for directory, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                total += os.stat(os.path.join(place, name)).st_size
+                total += os.stat(os.path.join(directory, name)).st_size
     return total

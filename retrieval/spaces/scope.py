@@ -1,4 +1,4 @@
-"""What clusters mean for a search: only within some, not in others, at most so many hits of one, or grouped."""
+"""The scope of a search: the items of clusters that a caller names by id, by name or as records."""
 
 from __future__ import annotations
 
@@ -14,46 +14,61 @@ from indexers.types import LEVELS, Ids
 from retrieval.checks import is_whole
 
 
-def check_clusters(given: Any, name: str) -> tuple[Any, ...]:
-    """Clusters as a caller names them, by id or as records, one or several. Raises BadQuery."""
-    if given is None:
+def check_clusters(clusters: Any, option: str) -> tuple[Any, ...]:
+    """Return one or several clusters as a tuple. Raises BadQuery for what is no id, name or record."""
+    if clusters is None:
         return ()
-    several = tuple(given) if isinstance(given, list | tuple | set | frozenset) else (given,)
-    for one in several:
-        if not is_whole(one) and not hasattr(one, "_members"):
-            raise BadQuery(f"{name} takes clusters, by id or as `clusters` gives them; got {one!r}")
+    several = tuple(clusters) if isinstance(clusters, list | tuple | set | frozenset) else (clusters,)
+    for cluster in several:
+        if not is_whole(cluster) and not isinstance(cluster, str) and not hasattr(cluster, "_members"):
+            raise BadQuery(f"{option} takes clusters by id, by name, or as `clusters` returns them; got {cluster!r}")
     return several
 
 
 def build_key(clusters: Sequence[Any]) -> tuple[Any, ...]:
-    """What tells restrictions apart, for as long as somebody holds the records."""
-    return tuple(int(one) if not hasattr(one, "_members") else ("set", id(one._members)) for one in clusters)
+    """Return a key that tells scopes apart, for as long as somebody holds the records."""
+    return tuple(_build_cluster_key(cluster) for cluster in clusters)
 
 
-def find_members(clusters: Sequence[Any], space: int, snapshot: Snapshot) -> Ids:
-    """The items of all of these. Raises ClusterNotFound."""
-    found = [_find_cluster_members(one, space, snapshot) for one in clusters]
-    return np.unique(np.concatenate(found)) if len(found) != 1 else found[0]
+def _build_cluster_key(cluster: Any) -> Any:
+    if hasattr(cluster, "_members"):
+        return "record", id(cluster._members)
+    return cluster if isinstance(cluster, str) else int(cluster)
 
 
-def _find_cluster_members(one: Any, space: int, snapshot: Snapshot) -> Ids:
-    if hasattr(one, "_members"):
-        ids: Ids = one._members
+def find_members(clusters: Sequence[Any], space_id: int, snapshot: Snapshot) -> Ids:
+    """Return the items that are in any of these clusters, sorted. Raises ClusterNotFound."""
+    members = [_find_cluster_members(cluster, space_id, snapshot) for cluster in clusters]
+    return np.unique(np.concatenate(members)) if len(members) != 1 else members[0]
+
+
+def _find_cluster_members(cluster: Any, space_id: int, snapshot: Snapshot) -> Ids:
+    if hasattr(cluster, "_members"):
+        ids: Ids = cluster._members
         return ids
-    condition = _build_condition(int(one), space, snapshot)
-    ids = snapshot.ids(condition) if condition else np.empty(0, np.int64)
+    by_name = isinstance(cluster, str)
+    cluster_ids = snapshot.clusters.find_named(cluster) if by_name else [int(cluster)]
+    ids = _select_members(cluster_ids, space_id, snapshot)
     if not len(ids):
-        raise ClusterNotFound(f"there is no cluster {one} (any more); `clusters` lists those that there are")
+        called = f"named {cluster!r}" if by_name else str(cluster)
+        raise ClusterNotFound(f"there is no cluster {called}; `clusters` lists them")
     return ids
 
 
-def _build_condition(one: int, space: int, snapshot: Snapshot) -> Condition | None:
-    """Lying in that cluster, of the tree or of a clustering by name; None: nobody knows it."""
-    row = snapshot.clusters.rows([one]).get(one)
+def _select_members(cluster_ids: Sequence[int], space_id: int, snapshot: Snapshot) -> Ids:
+    """Return the items of these clusters; of several that share a name, those of all."""
+    conditions = [_build_condition(cluster_id, space_id, snapshot) for cluster_id in cluster_ids]
+    members = [snapshot.ids(condition) for condition in conditions if condition]
+    return np.unique(np.concatenate(members)) if members else np.empty(0, np.int64)
+
+
+def _build_condition(cluster_id: int, space_id: int, snapshot: Snapshot) -> Condition | None:
+    """Return the condition of being in that cluster, of the tree or of a clustering by name; None if unknown."""
+    row = snapshot.clusters.rows([cluster_id]).get(cluster_id)
     if row is None:
         return None
     if row.level in LEVELS:
-        there = snapshot.clusters.clustering(space)
-        return Member(space, row.level, (one,), there.position) if there else None
-    grouping = snapshot.clusterings.named(row.level)
-    return Placed(grouping.id, (one,), grouping.written) if grouping else None
+        levels = snapshot.clusters.clustering(space_id)
+        return Member(space_id, row.level, (cluster_id,), levels.position) if levels else None
+    clustering = snapshot.clusterings.named(row.level)
+    return Placed(clustering.id, (cluster_id,), clustering.written) if clustering else None

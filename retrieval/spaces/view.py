@@ -1,4 +1,4 @@
-"""One space at one moment, and who in it may answer"""
+"""What a search of one space needs, and which of its vectors may answer."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from indexers.types import LEVELS, Ids, Level, Limits, Space
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.searcher import Searcher
 from retrieval.filters import parse_filter
-from retrieval.spaces import scope as restrict
+from retrieval.spaces import scope
 from retrieval.spaces.cluster_state import ClusterState
 
 FILTERS = 16
-"""Restrictions remembered, per space."""
+"""Restrictions that are kept, per space."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class View:
     index: IndexFollower | None
     named: ClusteringFollower
     embedder: Callable[[], Embedder]
-    """Raises what is in the way, where the collection's embedder can't be had."""
+    """Returns the embedder, or raises the reason why there is none."""
     limits: Limits
     small: int
     web: bool = False
@@ -53,18 +53,18 @@ class View:
     _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
     tree_state: ClusterState | None = None
-    """The tree's clusters as they were last looked at."""
+    """The tree's clusters as they were last read."""
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
-    """Those of clusterings by name likewise, and how often they had been written by then."""
+    """The clusters of clusterings by name, with the number of times they had been written by then."""
 
     @property
     def searcher(self) -> Searcher:
-        """The search over the indices of the moment (a rebuild puts new ones in their place)."""
+        """The search over the current indexes (a rebuild replaces them)."""
         flat, index = self.flat.index, self.index.index if self.index else None
-        found = self._searcher
-        if found is None or found.flat is not flat or found.index is not index:
-            found = self._searcher = Searcher(flat, index, small=self.small)
-        return found
+        searcher = self._searcher
+        if searcher is None or searcher.flat is not flat or searcher.index is not index:
+            searcher = self._searcher = Searcher(flat, index, small=self.small)
+        return searcher
 
     def allowed(
         self,
@@ -73,72 +73,70 @@ class View:
         within: Sequence[Any] = (),
         exclude: Sequence[Any] = (),
     ) -> Allowed | None:
-        """The vectors that a filter and clusters leave; remembered for as long as nothing changes."""
+        """Return the vectors that a filter and clusters leave, or None for all; kept for as long as nothing changes."""
         condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
-        there = (snapshot.clustered(self.space.id), snapshot.clusterings.stamp()) if within or exclude else None
-        clusters = restrict.build_key(within), restrict.build_key(exclude), there
+        position = (snapshot.clustered(self.space.id), snapshot.clusterings.stamp()) if within or exclude else None
+        clusters = scope.build_key(within), scope.build_key(exclude), position
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
-            known = self._restrictions.get(key)
-        if known is None:
+            restriction = self._restrictions.get(key)
+        if restriction is None:
             allowed = self.flat.index.prepare_allowed(self._find_allowed_ids(condition, snapshot, within, exclude))
             with self._lock:
-                known = self._restrictions[key] = allowed, (within, exclude)
+                restriction = self._restrictions[key] = allowed, (within, exclude)
                 while len(self._restrictions) > FILTERS:
                     self._restrictions.popitem(last=False)
-        return known[0]
+        return restriction[0]
 
     def _find_allowed_ids(
         self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
     ) -> Ids:
-        ids = restrict.find_members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
+        ids = scope.find_members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
         if within and condition is not None:
             ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
         if exclude:
-            ids = np.setdiff1d(ids, restrict.find_members(exclude, self.space.id, snapshot), assume_unique=True)
+            ids = np.setdiff1d(ids, scope.find_members(exclude, self.space.id, snapshot), assume_unique=True)
         return ids
 
 
 def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> ClusterState | None:
-    """The clusters of that moment, of the tree or of a clustering by name; None: the tree has none yet.
-
-    Raises BadQuery: there is no such level.
-    """
+    """Return the clusters of the tree, or of a clustering by name; None if the tree has none yet. Raises BadQuery."""
     if level not in LEVELS:
         return _find_named_state(view, snapshot, level)
-    position, known = snapshot.clustered(view.space.id), view.tree_state
+    position, state = snapshot.clustered(view.space.id), view.tree_state
     if position is None:
         return None
-    if known is None or known.as_of != position:
-        clustering = snapshot.clusters.clustering(view.space.id)
-        assert clustering is not None
-        member = view.tree.find_assignment(clustering) if view.tree else None
-        member = member or snapshot.clusters.membership(view.space.id)
-        known = view.tree_state = ClusterState(member, position, clustering.since, before=known)
-    return known
+    if state is None or state.as_of != position:
+        levels = snapshot.clusters.clustering(view.space.id)
+        assert levels is not None
+        item_clusters = view.tree.find_assignment(levels) if view.tree else None
+        item_clusters = item_clusters or snapshot.clusters.membership(view.space.id)
+        state = view.tree_state = ClusterState(item_clusters, position, levels.since, previous=state)
+    return state
 
 
 def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState:
     row = snapshot.clusterings.named(check_level(name, snapshot))
     assert row is not None
-    written, known = view.named_states.get(row.id, (-1, None))
-    if known is None or written != row.written:
-        member = snapshot.clusterings.membership(row.id)
-        known = ClusterState(member, row.position, row.since, (row.name,), known)
-        view.named_states[row.id] = row.written, known
-    return known
+    written, state = view.named_states.get(row.id, (-1, None))
+    if state is None or written != row.written:
+        item_clusters = snapshot.clusterings.membership(row.id)
+        state = ClusterState(item_clusters, row.position, row.since, (row.name,), state)
+        view.named_states[row.id] = row.written, state
+    return state
 
 
 def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
-    """Raises BadQuery: it is neither one of the tree's levels nor, at that moment, a clustering's name."""
+    """Return the level, one of the tree's or the name of a clustering. Raises BadQuery if there is no such level."""
     if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.clusterings.named(level)):
         return cast(Level, level)
-    names = [one.name for one in snapshot.clusterings.rows()] if snapshot else []
+    names = [row.name for row in snapshot.clusterings.rows()] if snapshot else []
     raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")
 
 
-def load_picture(given: Any, view: View, edge: int = 0) -> Image:
-    """The upright RGB picture that a caller gives, by an address too; see `images.as_picture`."""
-    return images.as_picture(read_uri(given, view.limits, view.web) if is_remote(given) else given, edge, view.limits)
+def load_picture(picture: Any, view: View, edge: int = 0) -> Image:
+    """Return the upright RGB picture that a caller passes, also by address; see `images.as_picture`."""
+    content = read_uri(picture, view.limits, view.web) if is_remote(picture) else picture
+    return images.as_picture(content, edge, view.limits)

@@ -66,5 +66,5 @@ def test_undo_leaves_alone_what_is_not_as_it_was(tmp_path: Path) -> None:
     assert done["b"].done
     assert done["c"].left == "the moved file no longer exists"
     assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"moved")
-    with pytest.raises(UsageError, match="can't be read"):
+    with pytest.raises(UsageError, match="cannot read"):
         moving.undo(tmp_path / "nothing")

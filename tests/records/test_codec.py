@@ -7,7 +7,7 @@ import json
 import pytest
 
 from retrieval.records.clusters import Outlier
-from retrieval.records.codec import fields, revived, slug
+from retrieval.records.codec import from_json, list_fields, slug
 from retrieval.records.duplicates import DuplicateGroup, Pair
 from retrieval.records.items import Page
 from retrieval.records.reports import Job
@@ -26,14 +26,14 @@ RECORDS = (
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda one: type(one).__name__)
 def test_they_come_back(record: object) -> None:
-    assert revived(type(record), json.loads(json.dumps(record.to_dict()))) == record  # type: ignore[attr-defined]
+    assert from_json(type(record), json.loads(json.dumps(record.to_dict()))) == record  # type: ignore[attr-defined]
 
 
 def test_what_is_inside_is_no_field() -> None:
     from retrieval.records.clusters import Cluster
 
-    assert "_members" not in fields(Cluster)
-    assert "tightness" in fields(Cluster)
+    assert "_members" not in list_fields(Cluster)
+    assert "tightness" in list_fields(Cluster)
 
 
 def test_names_of_errors() -> None:

@@ -182,7 +182,7 @@ def test_a_mix_that_cancels_itself_out_is_refused(ready_made: Collection) -> Non
 
 @pytest.mark.parametrize("mix", [[], ["a.jpg"], [("a.jpg",)], [("a.jpg", 1, 2)], "ab"])
 def test_a_mix_is_made_of_pairs(ready_made: Collection, mix: Any) -> None:
-    with pytest.raises(BadQuery, match=r"a mix is a list of \(what, weight\) pairs"):
+    with pytest.raises(BadQuery, match=r"a mix is a list of \(part, weight\) pairs"):
         ready_made.search(mix=mix)
 
 

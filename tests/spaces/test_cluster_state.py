@@ -65,4 +65,4 @@ def test_what_stays_the_same_is_not_described_again() -> None:
     flat.add(np.arange(10, 16), np.eye(2, dtype=np.float32)[[0, 0, 1, 1, 0, 1]])
     first = made()
     facts = first.describe(np.array([10, 11]), flat)
-    assert ClusterState(first._membership, 9, before=first).describe(np.array([10, 11]), flat) is facts
+    assert ClusterState(first._item_clusters, 9, previous=first).describe(np.array([10, 11]), flat) is facts

@@ -137,7 +137,8 @@ def test_hits_know_their_clusters_coarse_to_fine(families: Collection) -> None:
     ("options", "error", "match"),
     [
         ({"within": 12345}, ClusterNotFound, "there is no cluster 12345"),
-        ({"within": "boats"}, BadQuery, "within takes clusters"),
+        ({"within": "boats"}, ClusterNotFound, "there is no cluster named 'boats'"),
+        ({"within": 1.5}, BadQuery, "within takes clusters"),
         ({"exclude": True}, BadQuery, "exclude takes clusters"),
         ({"per_cluster": 0}, BadQuery, "per_cluster is how many"),
         ({"per_cluster": 2, "radius": 0.5}, BadQuery, "does not go with"),
@@ -148,6 +149,19 @@ def test_hits_know_their_clusters_coarse_to_fine(families: Collection) -> None:
 def test_bad_restrictions(families: Collection, options: dict[str, Any], error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         families.search(vector=family(0, 1)[0], **options)
+
+
+def test_clusters_are_found_by_name_too(families: Collection) -> None:
+    cluster = families.clusters()[0]
+    families.rename(cluster.id or 0, "boats")
+    try:
+        hits = families.search(vector=family(0, 1)[0], within="boats", k=100)
+        assert {hit.item for hit in hits} == set(cluster.members)
+        assert not {hit.item for hit in families.search(vector=family(0, 1)[0], exclude="boats", k=100)} & set(
+            cluster.members
+        )
+    finally:
+        families.rename(cluster.id or 0, None)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "minkowski:3", "euclidean"])
