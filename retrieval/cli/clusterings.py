@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Settings, opened, parsed
-from retrieval.cli.output import emit, say, stepped
+from retrieval.cli.options import DEFAULT, AsJson, Folder, Settings, open_collection, parse_json
+from retrieval.cli.output import print_json, say, show_steps
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
@@ -46,39 +46,39 @@ def cluster(
         raise typer.BadParameter("give the id of a cluster, or --method and --name for a clustering")
     if (refresh or drop) and (method is not None or refresh == drop or name is None):
         raise typer.BadParameter("--refresh and --drop go with --name alone, one at a time")
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         if cluster is not None:
-            return _show(target, cluster, page, as_json)
+            return _show_cluster(target, cluster, page, as_json)
         if drop:
             target.drop_clustering(name or "")
             return say(f"the clustering {name} is gone")
-        how: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parsed(settings, "--settings")}
+        how: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parse_json(settings, "--settings")}
         how |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
-        with stepped() as watch:
+        with show_steps() as watch:
             if method is not None:
                 found = target.make_clustering(name or method, method, progress=watch, **how)
             else:
                 call = target.refresh_clustering if refresh else target.clustering
                 found = call(name or "", **({"progress": watch} if refresh else {}))
-    emit(found.to_dict()) if as_json else _tell(found)
+    print_json(found.to_dict()) if as_json else _show_clustering(found)
 
 
 def clusterings(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """List the clusterings by name, how old each is, and how far the collection has drifted since."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.clusterings()
     if as_json:
-        emit({"clusterings": [one.to_dict() for one in found]})
+        print_json({"clusterings": [one.to_dict() for one in found]})
     for one in () if as_json else found:
-        _tell(one)
+        _show_clustering(one)
 
 
-def _show(source: Collection, cluster: int, page: int, as_json: bool) -> None:
+def _show_cluster(source: Collection, cluster: int, page: int, as_json: bool) -> None:
     """One cluster and what is in it, those nearest to its middle first."""
     found = source.cluster(cluster)
     items = found.items(page)
     if as_json:
-        emit({"cluster": found.to_dict(), "items": items.to_dict()})
+        print_json({"cluster": found.to_dict(), "items": items.to_dict()})
         return
     lies = f", in #{found.parent}" if found.parent else ""
     parts = f", parts: {', '.join(f'#{one}' for one in found.children)}" if found.children else ""
@@ -89,7 +89,7 @@ def _show(source: Collection, cluster: int, page: int, as_json: bool) -> None:
         say(f"... more: --page {items.cursor}")
 
 
-def _tell(one: NamedClustering) -> None:
+def _show_clustering(one: NamedClustering) -> None:
     loose = f", {one.loose} loose" if one.loose else ""
     say(f"{one.name}: {one.clusters} clusters of {one.items} items{loose}, by {one.method}, made {one.made_at}")
     drift = one.drift

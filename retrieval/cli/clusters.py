@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, opened
-from retrieval.cli.output import emit, say, written
+from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.output import print_json, say, write_text
 
 if TYPE_CHECKING:
     from retrieval.records.clusters import Clusters
@@ -43,24 +43,24 @@ def clusters(
     from retrieval.pages import album as showing
     from retrieval.pages import clusters as album
 
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         if html is None and (level or count is not None or threshold is not None):
             cut = count is not None or threshold is not None
             found = source.cut(count, threshold) if cut else source.clusters(level or "medium", since=since)
-            emit(found.to_dict()) if as_json else show(found)
+            print_json(found.to_dict()) if as_json else show_clusters(found)
             return
-        made = showing.album(source, source.path.name, since, names=(level,) if level else LEVELS)
+        made = showing.build_album(source, source.path.name, since, names=(level,) if level else LEVELS)
         happened = source.cluster_events(since) if since is not None else ()
         if html is not None:
-            page = album.html(made, showing.thumbnails(source))
-            written(html, page)
+            page = album.render_clusters(made, showing.make_thumbnailer(source))
+            write_text(html, page)
             say(f"wrote {len(made.tiles)} clusters to {html}")
             return
         if as_json:
             levels = {one: source.clusters(one, since=since).to_dict() for one in LEVELS}
-            emit({"levels": levels, "events": [one.to_dict() for one in happened], "as_of": made.as_of})
+            print_json({"levels": levels, "events": [one.to_dict() for one in happened], "as_of": made.as_of})
             return
-        say(cluster_tree.tree(made, shutil.get_terminal_size((100, 24)).columns, depth))
+        say(cluster_tree.render_tree(made, shutil.get_terminal_size((100, 24)).columns, depth))
         for one in happened:
             name = f"{one.name!r} " if one.name else ""
             numbers = f" (+{one.gained} -{one.lost}, now {one.size})" if one.cluster else ""
@@ -68,7 +68,7 @@ def clusters(
             say(f"change {one.change}: {name}#{one.cluster} {one.level} {one.what}{others}{numbers}")
 
 
-def show(found: Clusters) -> None:
+def show_clusters(found: Clusters) -> None:
     """A line for each."""
     for one in found:
         new = f"  +{one.new} new" if one.new else ""
@@ -85,7 +85,7 @@ def rename(
     collection: Folder = DEFAULT,
 ) -> None:
     """Give a cluster a name that stays with it."""
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         found = target.rename(cluster, name)
     say(f"#{found.id} is called {found.name!r}" if found.name else f"#{found.id} has no name")
 
@@ -97,10 +97,10 @@ def loose(
     as_json: AsJson = False,
 ) -> None:
     """Show the pictures that are in no cluster, each with the cluster nearest to it."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.loose(level or "medium", page=page)
     if as_json:
-        emit({"loose": [one.to_dict() for one in found]})
+        print_json({"loose": [one.to_dict() for one in found]})
     for one in () if as_json else found:
         near = f"  nearest #{one.nearest} ({one.similarity:.2f})" if one.nearest else ""
         say(f"{one.item:>7}  {one.uri or one.key}{near}")
@@ -112,16 +112,16 @@ def outliers(
     as_json: AsJson = False,
 ) -> None:
     """Show the pictures that fit nowhere, and why."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.outliers(n)
     if as_json:
-        emit({"outliers": [one.to_dict() for one in found]})
+        print_json({"outliers": [one.to_dict() for one in found]})
     for one in () if as_json else found:
         say(f"{one.score:.3f}  {one.uri or one.key}\n       {one.reason}")
 
 
 def recluster(collection: Folder = DEFAULT) -> None:
     """Make the clusters anew and choose their levels again; those that are still there keep their ids and names."""
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         found = target.recluster()
     say(f"{len(found)} clusters of medium, {found.loose} loose items")

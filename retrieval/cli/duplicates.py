@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, opened
-from retrieval.cli.output import emit, say, written
+from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.output import print_json, say, write_text
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
@@ -37,30 +37,32 @@ def duplicates(
     as_json: AsJson = False,
 ) -> None:
     """Show which pictures are copies of each other, and move copies out of the way."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         if undo is not None:
-            told(source.undo_moves(undo), as_json, "brought back")
+            show_moves(source.undo_moves(undo), as_json, "brought back")
             return
         found = source.duplicates(threshold, rule=rule, prefer=prefer)
         if move_to is not None:
-            told(source.move_duplicates(found, move_to, dry_run=not apply), as_json, "moved" if apply else "to move")
+            show_moves(
+                source.move_duplicates(found, move_to, dry_run=not apply), as_json, "moved" if apply else "to move"
+            )
         elif html is not None:
             from retrieval.pages import duplicates as review
 
-            written(html, review.html(source, found, f"Copies in {source.path.name}"))
+            write_text(html, review.render_duplicates(source, found, f"Copies in {source.path.name}"))
             say(f"wrote {len(found)} groups to {html}")
         elif export is not None:
-            exported(found, source, export)
+            export_groups(found, source, export)
             say(f"wrote {len(found)} groups to {export}")
         elif as_json:
-            emit({"groups": [group.to_dict() for group in found]})
+            print_json({"groups": [group.to_dict() for group in found]})
         else:
-            show(found, source)
+            show_groups(found, source)
 
 
-def told(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
+def show_moves(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
     if as_json:
-        emit({"moves": [move.to_dict() for move in moves]})
+        print_json({"moves": [move.to_dict() for move in moves]})
         return
     for move in moves:
         say(f"{what}: {move.source} -> {move.target}" if not move.left else f"left alone: {move.source} ({move.left})")
@@ -68,7 +70,7 @@ def told(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
     say(f"{count} {what}" + ("; nothing was touched, --apply does it" if what == "to move" else ""))
 
 
-def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
+def show_groups(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
     from retrieval.records.duplicates import list_differences
 
     for group in found:
@@ -87,20 +89,20 @@ def show(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
     say(f"{len(found)} groups" + ("" if found else ": no copies were found"))
 
 
-def exported(found: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
+def export_groups(found: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
     from indexers.errors import UsageError
 
     if file.suffix.lower() == ".json":
-        written(file, json.dumps([group.to_dict() for group in found], indent=1))
+        write_text(file, json.dumps([group.to_dict() for group in found], indent=1))
     elif file.suffix.lower() == ".csv":
         text = io.StringIO()
-        rows(csv.writer(text, lineterminator="\n"), found, source)
-        written(file, text.getvalue())
+        write_rows(csv.writer(text, lineterminator="\n"), found, source)
+        write_text(file, text.getvalue())
     else:
         raise UsageError(f"{file.name!r} names no format to export to; use .csv or .json")
 
 
-def rows(writer: Any, found: tuple[DuplicateGroup, ...], source: Collection) -> None:
+def write_rows(writer: Any, found: tuple[DuplicateGroup, ...], source: Collection) -> None:
     writer.writerow(["group", "kind", "weakest", "item", "uri", "width", "height", "format", "bytes", "keep", "reason"])
     for group in found:
         for item in source.get(group.items):
@@ -117,10 +119,10 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Tell whether a picture is there already, as it is or edited. It is not added."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.duplicates_of(picture, threshold=threshold)
     if as_json:
-        emit({"matches": [match.to_dict() for match in found]})
+        print_json({"matches": [match.to_dict() for match in found]})
         return
     for match in found:
         differs = ", ".join(match.evidence["differs"]) or match.kind
@@ -135,10 +137,10 @@ def decide(
     collection: Folder = DEFAULT,
 ) -> None:
     """Say that two pictures are no copies, or that both are wanted; or take that back."""
-    from retrieval.cli.options import identified
+    from retrieval.cli.options import parse_item_name
 
-    names = [identified(one) for one in items]
-    with opened(collection) as target:
+    names = [parse_item_name(one) for one in items]
+    with open_collection(collection) as target:
         if what == "undo" and len(names) == 1:
             target.undo(names[0])
             say(f"decision {names[0]} is taken back")
@@ -154,6 +156,6 @@ def calibrate(
     pictures: Annotated[int, typer.Option("--pictures", help="How many are tried.")] = 100,
 ) -> None:
     """Measure for another embedder from which similarity on two pictures are worth a proof."""
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         near = target.calibrate(pictures)
     say(f"pictures whose vectors are at least {near:.3f} similar are compared")

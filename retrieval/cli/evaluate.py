@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, opened, parsed
-from retrieval.cli.output import emit, say, stepped, written
+from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection, parse_json
+from retrieval.cli.output import print_json, say, show_steps, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,51 +45,51 @@ def evaluate(
 
     Stability takes as many more fits as there are --draws; 0 leaves it out. A method that fails: exit code 1.
     """
-    options: dict[str, Any] = {} if method is None else {"methods": [chosen(one) for one in method]}
+    options: dict[str, Any] = {} if method is None else {"methods": [parse_method(one) for one in method]}
     options |= {} if sample is None else {"sample": sample}
-    with opened(collection) as source, stepped() as step:
+    with open_collection(collection) as source, show_steps() as step:
         spaces = [one.name for one in source.spaces()] if all_spaces else space or None
         options |= {"labels": labels, "k": k, "spaces": spaces, "draws": draws, "random_state": random_state}
         found = source.evaluate(progress=step, **options)
     if html is not None:
         from retrieval.pages import evaluation as scorecard
 
-        written(html, scorecard.html(found, f"Clusterings of {source.path.name}"))
-    emit(found.to_dict()) if as_json else show(found)
+        write_text(html, scorecard.render_evaluation(found, f"Clusterings of {source.path.name}"))
+    print_json(found.to_dict()) if as_json else show_evaluation(found)
     if html is not None and not as_json:
         say(f"wrote {html}")
     raise typer.Exit(1 if found.failed else 0)
 
 
-def chosen(told: str) -> Any:
+def parse_method(told: str) -> Any:
     """`kmeans` or `kmeans={"n_init": 10}`."""
     name, equals, parameters = told.partition("=")
-    return (name, parsed(parameters, f"--method {name}=")) if equals else name
+    return (name, parse_json(parameters, f"--method {name}=")) if equals else name
 
 
-def show(found: Evaluation) -> None:
+def show_evaluation(found: Evaluation) -> None:
     """Tables, and what has to be known to read them."""
     from retrieval.evaluation.columns import CLUSTERINGS, SPACES, select_figures
     from retrieval.pages import evaluation as scorecard
 
-    say(scorecard.summary(found))
+    say(scorecard.summarize(found))
     for note in found.notes:
         say(f"  {note}")
     if figures := select_figures(found.spaces, SPACES):
-        printed(table("space", [(one.space, one) for one in found.spaces], figures))
+        print_table(build_table("space", [(one.space, one) for one in found.spaces], figures))
     for space in found.spaces:
         here = [one for one in found.clusterings if one.space == space.space]
-        named = [(scorecard.named(one), one) for one in here if not one.error]
-        printed(table(space.space, named, select_figures(here, CLUSTERINGS)))
+        named = [(scorecard.display_name(one), one) for one in here if not one.error]
+        print_table(build_table(space.space, named, select_figures(here, CLUSTERINGS)))
         for one in here:
             for reason in [f"failed: {one.error}"] if one.error else one.notes:
-                say(f"  {scorecard.named(one)}: {reason}")
+                say(f"  {scorecard.display_name(one)}: {reason}")
     say("")
-    for remark in scorecard.remarks(found):
+    for remark in scorecard.list_remarks(found):
         say(remark)
 
 
-def table(title: str, records: Sequence[tuple[str, Any]], figures: Sequence[Figure]) -> Table:
+def build_table(title: str, records: Sequence[tuple[str, Any]], figures: Sequence[Figure]) -> Table:
     """A row for each, the best of a column in bold."""
     from rich.table import Table
     from rich.text import Text
@@ -109,7 +109,7 @@ def table(title: str, records: Sequence[tuple[str, Any]], figures: Sequence[Figu
     return made
 
 
-def printed(made: Table) -> None:
+def print_table(made: Table) -> None:
     from rich.console import Console
 
     say("")

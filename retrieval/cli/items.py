@@ -15,14 +15,14 @@ from retrieval.cli.options import (
     Precision,
     Settings,
     Where,
-    identified,
-    listed,
-    made,
-    opened,
-    parsed,
-    second_space,
+    build_embedder,
+    needs_second_space,
+    open_collection,
+    parse_item_name,
+    parse_json,
+    read_paths,
 )
-from retrieval.cli.output import emit, reported, say, watched
+from retrieval.cli.output import exit_with_report, print_json, say, show_progress
 
 if TYPE_CHECKING:
     from indexers.types import Json
@@ -53,23 +53,23 @@ def add(
     With --embedder NAME on a collection that was made with another one: fill a second space beside the first, from the
     pictures that are there. `nearkin use NAME` then switches to it.
     """
-    wanted: list[Any] = [*(paths or []), *(listed(listing) if listing else [])]
+    wanted: list[Any] = [*(paths or []), *(read_paths(listing) if listing else [])]
     if not wanted and not retry_failed and embedder is None:
         raise typer.BadParameter("give files, folders or globs to add (or --list, or --retry-failed)")
-    how: Json = parsed(settings, "--settings") or {}
+    how: Json = parse_json(settings, "--settings") or {}
     how |= {} if precision is None else {"precision": precision}
-    second = second_space(collection, embedder)
-    chosen = made(embedder, how) if embedder and how else embedder
+    second = needs_second_space(collection, embedder)
+    chosen = build_embedder(embedder, how) if embedder and how else embedder
     first = None if second else chosen
-    with opened(collection, create=True, embedder=first, device=device) as target, watched() as watch:
-        said = parsed(metadata, "--metadata")
+    with open_collection(collection, create=True, embedder=first, device=device) as target, show_progress() as watch:
+        said = parse_json(metadata, "--metadata")
         if retry_failed and not wanted:
             report = target.retry_failed(progress=watch)
         elif wanted or not second:
             report = target.add(wanted, metadata=said, retry_failed=retry_failed, progress=watch)
         if second and chosen:
             report = target.fill(chosen, progress=watch)
-    reported(report, as_json)
+    exit_with_report(report, as_json)
 
 
 def sync(
@@ -80,10 +80,10 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Add what is new in folders, and mark what has vanished from them."""
-    with opened(collection, create=True) as target, watched() as watch:
-        said = parsed(metadata, "--metadata")
+    with open_collection(collection, create=True) as target, show_progress() as watch:
+        said = parse_json(metadata, "--metadata")
         report = target.sync(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
-    reported(report, as_json)
+    exit_with_report(report, as_json)
 
 
 def remove(
@@ -96,19 +96,19 @@ def remove(
     """Remove items from the collection (never the files themselves)."""
     if not items and where is None and not missing:
         raise typer.BadParameter("give items, --where or --missing")
-    wanted = {"missing": True} if missing else parsed(where, "--where")
-    names = [identified(one) for one in items] if items else None
-    with opened(collection) as target:
+    wanted = {"missing": True} if missing else parse_json(where, "--where")
+    names = [parse_item_name(one) for one in items] if items else None
+    with open_collection(collection) as target:
         removed = target.remove(names, where=wanted)
-    emit({"removed": removed}) if as_json else say(f"removed {removed} items")
+    print_json({"removed": removed}) if as_json else say(f"removed {removed} items")
 
 
 def failures(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """List what could not be read, and why."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.failures()
     if as_json:
-        emit({"failures": [one.to_dict() for one in found]})
+        print_json({"failures": [one.to_dict() for one in found]})
     else:
         for one in found:
             say(f"{one.uri}: {one.reason} (tried {one.attempts} times, last {one.at})")

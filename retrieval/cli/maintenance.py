@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, opened
-from retrieval.cli.output import emit, say, show_table, watched
+from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.output import print_json, say, show_progress, show_table
 
 
 def register(app: typer.Typer) -> None:
@@ -19,10 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """Show what the collection holds."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         record = source.info().to_dict()
     if as_json:
-        emit(record)
+        print_json(record)
     else:
         show_table([(name, str(value)) for name, value in record.items() if value not in (None, [])])
 
@@ -33,10 +33,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare catalogue, derived files and disk."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         report = source.verify(repair=repair)
     if as_json:
-        emit(report.to_dict())
+        print_json(report.to_dict())
     else:
         for title, lines in (("checked", report.checked), ("problem", report.problems), ("repaired", report.repaired)):
             for line in lines:
@@ -68,7 +68,7 @@ def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
 
     lines = examine(collection)
     if as_json:
-        emit({"checks": [line.to_dict() for line in lines]})
+        print_json({"checks": [line.to_dict() for line in lines]})
     else:
         for line in lines:
             mark = "ok     " if line.ok else "MISSING" if line.needed else "-      "
@@ -82,5 +82,5 @@ def demo(
     """Index some thousand drawings and photographs, search, and draw what was found."""
     from retrieval.cli.demo import run
 
-    with watched() as watch:
+    with show_progress() as watch:
         run(folder, say, watch)

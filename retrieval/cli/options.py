@@ -30,14 +30,14 @@ DEFAULT = Path("nearkin-collection")
 
 
 @contextmanager
-def opened(folder: Path, **options: Any) -> Iterator[Collection]:
+def open_collection(folder: Path, **options: Any) -> Iterator[Collection]:
     from retrieval.collection import Collection
 
     with Collection.open(folder, **options) as collection:
         yield collection
 
 
-def made(embedder: str, settings: Json) -> Embedder:
+def build_embedder(embedder: str, settings: Json) -> Embedder:
     """An embedder with settings of one's own."""
     from indexers import plugins
 
@@ -45,7 +45,7 @@ def made(embedder: str, settings: Json) -> Embedder:
     return found
 
 
-def listed(file: Path) -> list[str]:
+def read_paths(file: Path) -> list[str]:
     """Paths from a file or standard input."""
     from retrieval.items.sources import split_path_list as split
 
@@ -55,7 +55,7 @@ def listed(file: Path) -> list[str]:
         raise typer.BadParameter(f"--list {file} can't be read: {error.strerror or error}") from error
 
 
-def second_space(collection: Path, embedder: str | None) -> bool:
+def needs_second_space(collection: Path, embedder: str | None) -> bool:
     """The collection is there, and its pictures are embedded with another one."""
     from indexers.errors import CollectionNotFound
     from retrieval.collection import Collection
@@ -70,7 +70,7 @@ def second_space(collection: Path, embedder: str | None) -> bool:
     return current is not None and current.embedder not in (embedder, None)
 
 
-def parsed(text: str | None, option: str) -> Any:
+def parse_json(text: str | None, option: str) -> Any:
     if text is None:
         return None
     try:
@@ -82,6 +82,6 @@ def parsed(text: str | None, option: str) -> Any:
         ) from error
 
 
-def identified(item: str | None) -> Any:
+def parse_item_name(item: str | None) -> Any:
     """An id if it is a number, else a key or a path."""
     return int(item) if item and item.isdigit() else item

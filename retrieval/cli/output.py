@@ -22,14 +22,14 @@ def say(line: str) -> None:
     print(line.encode("utf-8", "backslashreplace").decode())
 
 
-def emit(record: Any) -> None:
+def print_json(record: Any) -> None:
     print(json.dumps(record, ensure_ascii=True, indent=2))
 
 
-def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
+def exit_with_report(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
     """What a run has come to; exit code 1 if something could not be read."""
     if as_json:
-        emit(report.to_dict())
+        print_json(report.to_dict())
     else:
         rate = report.added / report.seconds if report.seconds else 0
         parts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
@@ -52,7 +52,7 @@ def reported(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
     raise typer.Exit(1 if report.failed else 0)
 
 
-def written(file: Path, page: str) -> None:
+def write_text(file: Path, page: str) -> None:
     from indexers.files import replace_file
 
     with replace_file(file) as temporary:
@@ -87,7 +87,7 @@ def show_embedders(entries: Sequence[EmbedderEntry]) -> None:
     for one in entries:
         facts = [
             f"{one.dimension} dimensions" if one.dimension else "",
-            weights(one.bytes),
+            describe_weights(one.bytes),
             one.licence if one.bytes != 0 else "",
         ]
         facts += ["reads words" if one.reads_words else "", f"{one.rate:.0f} pictures/s" if one.rate else ""]
@@ -97,7 +97,7 @@ def show_embedders(entries: Sequence[EmbedderEntry]) -> None:
             say(f"    {'':<{width}}  {one.missing}")
 
 
-def weights(count: int | None) -> str:
+def describe_weights(count: int | None) -> str:
     return "" if count is None else f"weights of {count / 2**20:.0f} MiB" if count else "no weights"
 
 
@@ -108,7 +108,7 @@ def show_table(rows: list[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def watched() -> Iterator[Any]:
+def show_progress() -> Iterator[Any]:
     """A progress bar with rate and estimate, on a terminal only."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None
@@ -133,7 +133,7 @@ def watched() -> Iterator[Any]:
 
 
 @contextmanager
-def stepped() -> Iterator[Any]:
+def show_steps() -> Iterator[Any]:
     """A progress bar that says what is being done, on a terminal only."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None

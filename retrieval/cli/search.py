@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, identified, opened, parsed
-from retrieval.cli.output import emit, show_groups, show_hits
+from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_item_name, parse_json
+from retrieval.cli.output import print_json, show_groups, show_hits
 
 
 def register(app: typer.Typer) -> None:
@@ -37,14 +37,14 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find what looks like a picture, an item or words."""
-    options: Any = {"radius": radius, "where": parsed(where, "--where"), "diversify": diversify, "space": space}
+    options: Any = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify, "space": space}
     options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster, "metric": metric}
-    with opened(collection) as source:
-        name = identified(item)
+    with open_collection(collection) as source:
+        name = parse_item_name(item)
         hits = source.search(picture, k=k, item=name, text=text, query=query, group=group, level=level, **options)
     if as_json:
         groups = {"groups": [one.to_dict() for one in hits.groups]} if group else {}
-        emit({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})
+        print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})
     elif group:
         show_groups(hits)
     else:

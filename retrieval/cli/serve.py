@@ -44,7 +44,7 @@ def serve(
     from retrieval.server import ServerSettings
     from retrieval.server import serve as run
 
-    sys.argv[:] = [_hidden(word, read_token, write_token) for word in sys.argv]  # which a writer's lock names
+    sys.argv[:] = [_hide_tokens(word, read_token, write_token) for word in sys.argv]  # which a writer's lock names
     served = ServerSettings(
         host,
         port,
@@ -58,7 +58,7 @@ def serve(
     run(collection, served, workers=workers, log_format=log_format, announce=say)
 
 
-def _hidden(word: str, *tokens: str | None) -> str:
+def _hide_tokens(word: str, *tokens: str | None) -> str:
     for token in filter(None, tokens):
         word = word.replace(token, "***")
     return word

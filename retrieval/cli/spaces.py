@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Device, Folder, Settings, made, opened, parsed
-from retrieval.cli.output import emit, say, show_embedders
+from retrieval.cli.options import DEFAULT, AsJson, Device, Folder, Settings, build_embedder, open_collection, parse_json
+from retrieval.cli.output import print_json, say, show_embedders
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +28,8 @@ def embedders(
     """Show which embedders can be used now, and what the others need."""
     from indexers.embedders.overview import list_embedders
 
-    found = list_embedders(names or (), measure, device, **(parsed(settings, "--settings") or {}))
-    emit({"embedders": [one.to_dict() for one in found]}) if as_json else show_embedders(found)
+    found = list_embedders(names or (), measure, device, **(parse_json(settings, "--settings") or {}))
+    print_json({"embedders": [one.to_dict() for one in found]}) if as_json else show_embedders(found)
 
 
 def export_onnx(
@@ -41,15 +41,15 @@ def export_onnx(
     """Write a model as an ONNX file, which the embedder `onnx:FILE` reads."""
     from indexers.embedders.export import export_onnx as write
 
-    say(f"wrote {write(made(embedder, parsed(settings, '--settings') or {}), file, int8)}")
+    say(f"wrote {write(build_embedder(embedder, parse_json(settings, '--settings') or {}), file, int8)}")
 
 
 def spaces(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """List the spaces (one for each embedder), and how full they are."""
-    with opened(collection) as source:
+    with open_collection(collection) as source:
         found = source.spaces()
     if as_json:
-        emit({"spaces": [one.to_dict() for one in found]})
+        print_json({"spaces": [one.to_dict() for one in found]})
     for one in () if as_json else found:
         say(f"{'*' if one.current else ' '} {one.name}  {one.vectors} vectors of {one.dimension}, {one.metric}")
 
@@ -60,7 +60,7 @@ def use(
     partial: Annotated[bool, typer.Option("--partial", help="Even if it lacks items.")] = False,
 ) -> None:
     """Search another space from now on."""
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         target.use(space, partial=partial)
     say(f"{collection} now searches {space}")
 
@@ -70,6 +70,6 @@ def drop(
     collection: Folder = DEFAULT,
 ) -> None:
     """Remove a space with its vectors (the pictures stay)."""
-    with opened(collection) as target:
+    with open_collection(collection) as target:
         target.drop_space(space)
     say(f"{space} is gone from {collection}")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, opened, parsed
-from retrieval.cli.output import reported, say, watched
+from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_json
+from retrieval.cli.output import exit_with_report, say, show_progress
 
 
 def register(app: typer.Typer) -> None:
@@ -24,8 +24,8 @@ def export(
     vectors: Annotated[bool, typer.Option("--vectors", help="Vectors in .parquet, too.")] = False,
 ) -> None:
     """Write items with their clusters to a file."""
-    with opened(collection) as source:
-        written = source.export(file, where=parsed(where, "--where"), vectors=vectors)
+    with open_collection(collection) as source:
+        written = source.export(file, where=parse_json(where, "--where"), vectors=vectors)
     say(f"wrote {written} items to {file}")
 
 
@@ -36,6 +36,6 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Add items with ready-made vectors from files; makes the collection if there is none."""
-    with opened(collection, create=True) as target, watched() as watch:
+    with open_collection(collection, create=True) as target, show_progress() as watch:
         report = target.import_from(files, vector=vector, progress=watch)
-    reported(report, as_json)
+    exit_with_report(report, as_json)

@@ -1,4 +1,4 @@
-"""A collection's clusters as an album: plain records, captions, thumbnails."""
+"""A collection's clusters as an album: plain records, captions and thumbnails, which all views of clusters share."""
 
 from __future__ import annotations
 
@@ -11,48 +11,98 @@ from urllib.parse import unquote
 
 from indexers.errors import NearkinError
 from indexers.types import LEVELS, Level, Limits
-from retrieval.pages.page import printable
+from retrieval.pages.page import make_printable
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
 
-Below = Mapping[int | None, list["Tile"]]
-"""The clusters inside each cluster, by its id; those in no other under None."""
+Children = Mapping[int | None, list["Tile"]]
+"""The clusters inside each cluster, by its id; clusters that lie in no other are under None."""
 
 EDGE = 160
 """Pixels of a thumbnail's longer edge."""
 
 
-def album(
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One cluster, as a view shows it."""
+
+    id: int
+    level: str
+    """One of the album's levels."""
+    name: str | None
+    """None if nobody has named it."""
+    size: int
+    parent: int | None
+    """Id of the coarser cluster that contains it; None if there is none, or the album does not show it."""
+    tightness: float
+    """Mean similarity of its members, 0 to 1."""
+    new: int
+    """Members that were added lately."""
+    pictures: tuple[int, ...]
+    """Ids of the items that represent it, the medoid first, up to nine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Everything that a view of the clusters shows, as plain records: a view reads no database."""
+
+    title: str
+    tiles: tuple[Tile, ...]
+    """Clusters of all levels, nested by `parent`, the largest first."""
+    loose: int
+    """Number of items in no cluster."""
+    items: int
+    """Number of items in the collection."""
+    captions: Mapping[int, str]
+    """A short name (that of the file) by item id."""
+    as_of: int
+    """The change number at which all of this was read."""
+    note: str = ""
+    """A line for the foot of the page, such as an attribution."""
+    levels: tuple[str, ...] = LEVELS
+    """Coarse to fine."""
+
+
+def build_album(
     collection: Collection, title: str, since: int | None = None, note: str = "", names: Sequence[Level] = LEVELS
 ) -> Album:
-    """The clusters of some levels, and a caption for each picture that stands for one."""
+    """Return the clusters of the levels in `names`, with a caption for each picture that represents a cluster."""
     levels = [collection.clusters(level, since=since) for level in names]
     tiles = tuple(
-        Tile(one.id or 0, one.level or "", one.name, one.size, one.parent, one.tightness, one.new, one.representatives)
-        for found in levels
-        for one in found
+        Tile(
+            cluster.id or 0,
+            cluster.level or "",
+            cluster.name,
+            cluster.size,
+            cluster.parent,
+            cluster.tightness,
+            cluster.new,
+            cluster.representatives,
+        )
+        for clusters in levels
+        for cluster in clusters
     )
-    shown = sorted({item for tile in tiles for item in tile.pictures})
-    captions = {item.id: caption(item.uri or item.key) for item in collection.get(shown)} if shown else {}
-    loose = min((found.loose for found in levels), default=0)
+    item_ids = sorted({item_id for tile in tiles for item_id in tile.pictures})
+    captions = {item.id: make_caption(item.uri or item.key) for item in collection.get(item_ids)} if item_ids else {}
+    loose = min((clusters.loose for clusters in levels), default=0)
     return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note, tuple(names))
 
 
-def caption(uri: str) -> str:
-    """`file:///a/night%20sky.jpg` -> `night sky`."""
+def make_caption(uri: str) -> str:
+    """Return the file's name without its ending: `file:///a/night%20sky.jpg` -> `night sky`."""
     name = unquote(uri.rstrip("/").rpartition("/")[2])
     return Path(name).stem or name
 
 
-def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
-    """Item -> a small WebP; None where its picture can't be had any more."""
+def make_thumbnailer(collection: Collection) -> Callable[[int], bytes | None]:
+    """Return a function from item id to a small WebP image, or to None if the picture can no longer be read."""
     from indexers.pictures.images import decode, shrink
     from indexers.pictures.remote import read_uri
 
-    def thumbnail(item: int) -> bytes | None:
+    def make_thumbnail(item_id: int) -> bytes | None:
         try:
-            uri = collection.get(item).uri
+            uri = collection.get(item_id).uri
             if uri is None:
                 return None
             image = shrink(decode(read_uri(uri, Limits()), EDGE).image, EDGE)
@@ -62,70 +112,35 @@ def thumbnails(collection: Collection) -> Callable[[int], bytes | None]:
         image.save(stream, "WEBP", quality=80)
         return stream.getvalue()
 
-    return thumbnail
+    return make_thumbnail
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One cluster, as it is shown."""
+def group_by_parent(album: Album) -> Children:
+    """Return which clusters lie in which.
 
-    id: int
-    level: str
-    """One of the album's levels."""
-    name: str | None
-    """None: nobody has named it."""
-    size: int
-    parent: int | None
-    """Id of the coarser cluster that it lies in; None where there is none, or it is not shown."""
-    tightness: float
-    """Mean similarity among its members, 0 to 1."""
-    new: int
-    """Members that came lately."""
-    pictures: tuple[int, ...]
-    """Ids of the items that stand for it, the medoid first, up to nine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Album:
-    """What a view of the clusters is made of: plain records, so that a view asks no database."""
-
-    title: str
-    tiles: tuple[Tile, ...]
-    """Of all levels, nested by `parent`, the largest first."""
-    loose: int
-    """Items in no cluster."""
-    items: int
-    captions: Mapping[int, str]
-    """A short name (a file's name) by the id of the item."""
-    as_of: int
-    """The change number that all of it belongs to."""
-    note: str = ""
-    """Printed at the foot, such as an attribution."""
-    levels: tuple[str, ...] = LEVELS
-    """Coarse to fine."""
-
-
-def _below(album: Album) -> Below:
-    """Which clusters lie in which. A parent that is not shown, or not coarser, doesn't count: so no circles."""
+    A parent that is not in the album, or not coarser than its child, is ignored; so there are no circles.
+    """
     ranks = {tile.id: album.levels.index(tile.level) for tile in album.tiles}
-    found: dict[int | None, list[Tile]] = {}
+    children: dict[int | None, list[Tile]] = {}
     for tile in album.tiles:
-        coarser = tile.parent is not None and ranks.get(tile.parent, len(album.levels)) < ranks[tile.id]
-        found.setdefault(tile.parent if coarser else None, []).append(tile)
-    return found
+        is_nested = tile.parent is not None and ranks.get(tile.parent, len(album.levels)) < ranks[tile.id]
+        children.setdefault(tile.parent if is_nested else None, []).append(tile)
+    return children
 
 
-def _same(tile: Tile, below: Below) -> list[Tile]:
-    """The cluster and those of finer levels that hold just what it holds; the views show them as one."""
+def follow_identical(tile: Tile, children: Children) -> list[Tile]:
+    """Return the cluster and the finer clusters that hold exactly the same items; views show them as one."""
     chain = [tile]
-    while len(inner := below.get(chain[-1].id, [])) == 1 and inner[0].size == tile.size:
+    while len(inner := children.get(chain[-1].id, [])) == 1 and inner[0].size == tile.size:
         chain += inner
     return chain
 
 
-def _captions(album: Album, tile: Tile) -> list[str]:
-    return [printable(album.captions[item]) for item in tile.pictures if album.captions.get(item)]
+def list_captions(album: Album, tile: Tile) -> list[str]:
+    """Return the captions of the pictures that represent a cluster; pictures without a caption are left out."""
+    return [make_printable(album.captions[item_id]) for item_id in tile.pictures if album.captions.get(item_id)]
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def format_count(count: int, noun: str) -> str:
+    """Return `1 item` or `1,200 items`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

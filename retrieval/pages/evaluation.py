@@ -1,14 +1,15 @@
-"""An evaluation to look at: one page with its tables and charts."""
+"""The page of an evaluation: its tables and charts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from retrieval.evaluation.columns import CLUSTERINGS, SPACES, Figure, find_best, format_figure, select_figures
 from retrieval.pages import charts
-from retrieval.pages.page import page, text
-from retrieval.records.evaluation import Evaluation, JudgedClustering
+from retrieval.pages.page import escape, render_page
+from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
+
+Judged = JudgedClustering | JudgedSpace
 
 STYLE = """
 .wide { overflow-x: auto; margin-top: 12px; }
@@ -25,145 +26,156 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margi
 dt { font-weight: 600; } dd { margin: 0; color: var(--quiet); }
 ol, ul { margin: 6px 0 0; padding-left: 1.4em; color: var(--quiet); font-size: .9375rem; }
 """
-DRAWN = ("ami", "ari", "purity", "silhouette", "davies_bouldin", "stability", "seconds", "memory")
-"""The figures that have a chart."""
-FIRST = ' class="first"'
+CHARTED = ("ami", "ari", "purity", "silhouette", "davies_bouldin", "stability", "seconds", "memory")
+"""Fields of the figures that have a chart."""
+BEST = ' class="first"'
 
 
-def html(found: Evaluation, title: str) -> str:
-    """The page: what was judged, the spaces, the clusterings of each, and how to read it."""
-    spaces = "".join(_clusterings(found, one.space) for one in found.spaces)
-    return page(title, f"{_about(found)}{_spaces(found)}{spaces}{_reading(found)}", charts.STYLE + STYLE)
+def render_evaluation(evaluation: Evaluation, title: str) -> str:
+    """Return the page: a summary, the spaces, the clusterings of each space, and how to read the figures."""
+    clusterings = "".join(_render_clusterings(evaluation, space.space) for space in evaluation.spaces)
+    body = f"{_render_summary(evaluation)}{_render_spaces(evaluation)}{clusterings}{_render_glossary(evaluation)}"
+    return render_page(title, body, charts.STYLE + STYLE)
 
 
-def _about(found: Evaluation) -> str:
-    return f'<p class="quiet">{text(summary(found))}</p>{_list(found.notes)}'
+def _render_summary(evaluation: Evaluation) -> str:
+    return f'<p class="quiet">{escape(summarize(evaluation))}</p>{_render_list(evaluation.notes)}'
 
 
-def _list(lines: Iterable[str], tag: str = "ul") -> str:
-    inside = "".join(f"<li>{text(one)}</li>" for one in lines)
-    return f"<{tag}>{inside}</{tag}>" if inside else ""
+def _render_list(lines: Iterable[str], tag: str = "ul") -> str:
+    entries = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<{tag}>{entries}</{tag}>" if entries else ""
 
 
-def summary(found: Evaluation) -> str:
-    """What was judged, in a sentence or two."""
-    beside = f", {found.labelled:,} of them with one of {found.classes:,} values of {found.labels!r}"
-    draws = f"Stability is the mean of {found.draws} draw{'' if found.draws == 1 else 's'}. " if found.draws else ""
+def summarize(evaluation: Evaluation) -> str:
+    """Return what was evaluated and how, in a few sentences."""
+    labels = (
+        f", {evaluation.labelled:,} of them labelled by {evaluation.labels!r} ({evaluation.classes:,} different labels)"
+    )
+    repeats = "repeat" if evaluation.draws == 1 else "repeats"
+    stability = f"Stability is the mean of {evaluation.draws} {repeats}. " if evaluation.draws else ""
     return (
-        f"{found.judged:,} items{beside if found.labels else ''}. {draws}random_state={found.random_state}, "
-        f"as of change {found.as_of:,}, in {found.seconds:,.0f} s."
+        f"{evaluation.judged:,} items{labels if evaluation.labels else ''}. {stability}"
+        f"Random seed {evaluation.random_state}. Last change: {evaluation.as_of}. Took {evaluation.seconds:,.0f} s."
     )
 
 
-def _spaces(found: Evaluation) -> str:
-    """The spaces by what lies near each other in them; nothing without labels."""
-    figures = select_figures(found.spaces, SPACES)
+def _render_spaces(evaluation: Evaluation) -> str:
+    """Return the section that compares spaces by how close equal labels lie; empty without labels."""
+    figures = select_figures(evaluation.spaces, SPACES)
     if not figures:
         return ""
-    heads = ["space", "dimension", *(one.heading for one in figures), "queries"]
+    heads = ["space", "dimension", *(figure.heading for figure in figures), "queries"]
     rows = [
-        f"<th>{text(one.space)}</th><td>{one.dimension:,}</td>"
-        f"{_cells(one, found.spaces, figures)}<td>{one.queries:,}</td>"
-        for one in found.spaces
+        f"<th>{escape(space.space)}</th><td>{space.dimension:,}</td>"
+        f"{_render_cells(space, evaluation.spaces, figures)}<td>{space.queries:,}</td>"
+        for space in evaluation.spaces
     ]
-    drawn = "".join(_chart(figure, [(one.space, one) for one in found.spaces]) for figure in figures)
+    named = [(space.space, space) for space in evaluation.spaces]
+    drawn = "".join(_draw_chart(figure, named) for figure in figures)
     return (
-        "<section><h2>Which embedder puts the same labels near each other?</h2>"
-        '<p class="quiet">Every query is an item of the collection, and does not answer itself.</p>'
-        f'{_table(heads, rows)}<div class="charts">{drawn}</div></section>'
+        "<section><h2>Which embedder places equal labels closest together?</h2>"
+        '<p class="quiet">Each query is an item of the collection; the item itself is not counted as an answer.</p>'
+        f'{_render_table(heads, rows)}<div class="charts">{drawn}</div></section>'
     )
 
 
-def _clusterings(found: Evaluation, space: str) -> str:
-    here = [one for one in found.clusterings if one.space == space]
-    figures = select_figures(here, CLUSTERINGS)
-    there = [one for one in here if not one.error]
-    rows = [_row(one, there, figures) for one in here]
-    notes = _list(f"{named(one)}: {note}" for one in here for note in one.notes)
-    drawn = [one for field in DRAWN for one in figures if one.field == field]
-    charted = "".join(_chart(one, [(named(record), record) for record in there]) for one in drawn)
+def _render_clusterings(evaluation: Evaluation, space: str) -> str:
+    clusterings = [clustering for clustering in evaluation.clusterings if clustering.space == space]
+    figures = select_figures(clusterings, CLUSTERINGS)
+    finished = [clustering for clustering in clusterings if not clustering.error]
+    rows = [_render_row(clustering, finished, figures) for clustering in clusterings]
+    notes = _render_list(f"{display_name(row)}: {note}" for row in clusterings for note in row.notes)
+    named = [(display_name(clustering), clustering) for clustering in finished]
+    drawn = "".join(_draw_chart(figure, named) for field in CHARTED for figure in figures if figure.field == field)
+    table = _render_table(["", *(figure.heading for figure in figures)], rows)
     return (
-        f"<section><h2>Clusterings of {text(space)}</h2>{_table(['', *(one.heading for one in figures)], rows)}"
-        f'{notes}<div class="charts">{charted}{_costs(found, there)}</div></section>'
+        f"<section><h2>Clusterings of {escape(space)}</h2>{table}{notes}"
+        f'<div class="charts">{drawn}{_draw_costs(evaluation, finished)}</div></section>'
     )
 
 
-def named(one: JudgedClustering) -> str:
-    """A method may be called what a stored clustering is called."""
-    return one.name if one.kind != "method" else f"{one.name} *"
+def display_name(clustering: JudgedClustering) -> str:
+    """Return its name, with a star for a method, which may be called the same as a stored clustering."""
+    return clustering.name if clustering.kind != "method" else f"{clustering.name} *"
 
 
-def _row(one: JudgedClustering, beside: Sequence[JudgedClustering], figures: Sequence[Figure]) -> str:
-    if one.error:
-        return f'<th>{text(named(one))}</th><td class="reason" colspan="{len(figures)}">failed: {text(one.error)}</td>'
-    return f"<th>{text(named(one))}</th>{_cells(one, beside, figures)}"
+def _render_row(clustering: JudgedClustering, finished: Sequence[JudgedClustering], figures: Sequence[Figure]) -> str:
+    name = f"<th>{escape(display_name(clustering))}</th>"
+    if clustering.error:
+        return f'{name}<td class="reason" colspan="{len(figures)}">failed: {escape(clustering.error)}</td>'
+    return f"{name}{_render_cells(clustering, finished, figures)}"
 
 
-def _cells(one: Any, beside: Sequence[Any], figures: Sequence[Figure]) -> str:
+def _render_cells(record: Judged, records: Sequence[Judged], figures: Sequence[Figure]) -> str:
     return "".join(
-        f"<td{FIRST if _first(one, beside, figure) else ''}>{text(format_figure(one, figure))}</td>"
+        f"<td{BEST if _is_best(record, records, figure) else ''}>{escape(format_figure(record, figure))}</td>"
         for figure in figures
     )
 
 
-def _first(one: Any, beside: Sequence[Any], figure: Figure) -> bool:
-    value = find_best(beside, figure)
-    return value is not None and getattr(one, figure.field) == value
+def _is_best(record: Judged, records: Sequence[Judged], figure: Figure) -> bool:
+    value = find_best(records, figure)
+    return value is not None and getattr(record, figure.field) == value
 
 
-def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{text(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{one}</tr>" for one in rows)
+def _render_table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _chart(figure: Figure, records: Sequence[tuple[str, Any]]) -> str:
-    """Bars of a figure; nothing where there is nothing to compare."""
-    there = [(name, one) for name, one in records if getattr(one, figure.field) is not None]
-    if len(there) < 2:
+def _draw_chart(figure: Figure, named: Sequence[tuple[str, Judged]]) -> str:
+    """Return the bars of a figure; empty if fewer than two records have it."""
+    measured = [(name, record) for name, record in named if getattr(record, figure.field) is not None]
+    if len(measured) < 2:
         return ""
-    beside = [one for _, one in there]
-    some = [
-        charts.Bar(name, float(getattr(one, figure.field)), format_figure(one, figure), _first(one, beside, figure))
-        for name, one in there
+    records = [record for _, record in measured]
+    bars = [
+        charts.Bar(
+            name, float(getattr(record, figure.field)), format_figure(record, figure), _is_best(record, records, figure)
+        )
+        for name, record in measured
     ]
-    better = {1: "more is better", -1: "less is better"}[figure.better]
-    caption = f'<figcaption>{text(figure.title)} <span class="quiet">{better}</span></figcaption>'
-    return f"<figure>{caption}{charts.bars(figure.explanation, some, figure.maximum)}</figure>"
+    better = {1: "higher is better", -1: "lower is better"}[figure.better]
+    caption = f'<figcaption>{escape(figure.title)} <span class="quiet">{better}</span></figcaption>'
+    return f"<figure>{caption}{charts.draw_bars(figure.explanation, bars, figure.maximum)}</figure>"
 
 
-def _costs(found: Evaluation, there: Sequence[JudgedClustering]) -> str:
-    """What methods find beside what they take."""
-    field, name = ("ami", "AMI") if found.labels else ("silhouette", "silhouette")
-    some = [
-        charts.Point(one.name, one.seconds, value)
-        for one in there
-        if one.seconds is not None and (value := getattr(one, field)) is not None
+def _draw_costs(evaluation: Evaluation, clusterings: Sequence[JudgedClustering]) -> str:
+    """Return the quality of each method against its time; empty if fewer than two methods have both."""
+    field, name = ("ami", "AMI") if evaluation.labels else ("silhouette", "silhouette")
+    points = [
+        charts.Point(clustering.name, clustering.seconds, value)
+        for clustering in clusterings
+        if clustering.seconds is not None and (value := getattr(clustering, field)) is not None
     ]
-    if len(some) < 2:
+    if len(points) < 2:
         return ""
-    drawn = charts.points(f"{name} of each method beside the seconds of a fit", some, "seconds of a fit", name)
-    caption = f'<figcaption>{name} and time <span class="quiet">up and to the left is better</span></figcaption>'
-    return f"<figure>{caption}{drawn}{_list((one.name for one in some), 'ol')}</figure>"
+    chart = charts.draw_points(f"{name} of each method against the time of a fit", points, "seconds per fit", name)
+    caption = f'<figcaption>{name} and time <span class="quiet">top left is best</span></figcaption>'
+    return f"<figure>{caption}{chart}{_render_list((point.name for point in points), 'ol')}</figure>"
 
 
-def _reading(found: Evaluation) -> str:
-    figures = [*select_figures(found.spaces, SPACES), *select_figures(found.clusterings, CLUSTERINGS)]
-    told = "".join(f"<dt>{text(one.heading)}</dt><dd>{text(_glossed(one))}</dd>" for one in figures)
-    return f"<section><h2>How to read it</h2><dl>{told}</dl>{_list(remarks(found))}</section>"
+def _render_glossary(evaluation: Evaluation) -> str:
+    figures = [*select_figures(evaluation.spaces, SPACES), *select_figures(evaluation.clusterings, CLUSTERINGS)]
+    terms = "".join(
+        f"<dt>{escape(figure.heading)}</dt><dd>{escape(_explain_figure(figure))}</dd>" for figure in figures
+    )
+    remarks = _render_list(list_remarks(evaluation))
+    return f"<section><h2>How to read the figures</h2><dl>{terms}</dl>{remarks}</section>"
 
 
-def _glossed(figure: Figure) -> str:
-    same = figure.title.lower() == figure.heading
-    return figure.explanation if same else f"{figure.title}: {figure.explanation}"
+def _explain_figure(figure: Figure) -> str:
+    return figure.explanation if figure.title.lower() == figure.heading else f"{figure.title}: {figure.explanation}"
 
 
-def remarks(found: Evaluation) -> Iterator[str]:
-    """What has to be known to read the figures rightly."""
-    yield "coarse, medium, fine and partitions are what the collection keeps; * marks methods tried beside them"
-    if found.labels:
-        yield "beside labels, an item in no cluster counts as a cluster of its own; for purity, as wrong"
-    if any(one.loose for one in found.clusterings):
-        yield "silhouette and Davies-Bouldin are of items in clusters; look at them beside the loose share"
-    if found.draws:
-        yield "levels are made anew at the similarities that they have now, partitions all at once"
+def list_remarks(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what a reader must know to interpret the figures."""
+    yield "coarse, medium, fine and partitions belong to the collection; * marks methods tried for comparison"
+    if evaluation.labels:
+        yield "compared with labels, an item in no cluster counts as a cluster of its own; for purity, as wrong"
+    if any(clustering.loose for clustering in evaluation.clusterings):
+        yield "silhouette and Davies-Bouldin cover only items in clusters; compare them together with the loose share"
+    if evaluation.draws:
+        yield "for stability, levels are cut again at their present similarities, and partitions are fitted in one run"

@@ -1,10 +1,10 @@
-"""A page that needs nothing but itself: it asks no other host, runs no script, and holds names as text only."""
+"""The frame of a self-contained page: it loads nothing from elsewhere, runs no script, and shows names as text only."""
 
 from __future__ import annotations
 
+import html
 from base64 import b64encode
 from hashlib import sha256
-from html import escape
 from unicodedata import category
 
 _JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
@@ -25,36 +25,46 @@ figure { margin: 14px 0 0; } figcaption { margin-top: 6px; }
 """
 
 
-def page(title: str, body: str, style: str = "") -> str:
-    """The page, to be written as UTF-8. Its content security policy lets in the style that it came with, and pictures
-    inside it; nothing else, so that no element may have a style of its own."""
-    whole = STYLE + style
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(whole)}'"
+def render_page(title: str, body: str, style: str = "") -> str:
+    """Return the page, to be written as UTF-8.
+
+    Its content security policy allows the page's own style and images inside the page, and nothing else. Elements can
+    therefore have no `style` attributes.
+    """
+    styles = STYLE + style
+    policy = f"default-src 'none'; img-src data:; style-src '{hash_source(styles)}'"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{text(title)}</title><style>{whole}</style></head><body><h1>{text(title)}</h1>{body}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{styles}</style></head>"
+        f"<body><h1>{escape(title)}</h1>{body}</body></html>\n"
     )
 
 
-def text(told: str) -> str:
-    """What may stand in a page."""
-    return escape(printable(told))
+def hash_source(source: str) -> str:
+    """Return the name by which a content security policy knows a script or a style."""
+    return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"
 
 
-def _digest(told: str) -> str:
-    return b64encode(sha256(told.encode()).digest()).decode()
+def make_data_uri(data: bytes, kind: str) -> str:
+    """Return an image as a URI that holds all of it. `kind`: webp or jpeg."""
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
 
 
-def printable(text: str) -> str:
-    """The text with nothing in it that steers a terminal or turns the direction of reading, and that UTF-8 can hold.
+def escape(text: str) -> str:
+    """Return the text as HTML that shows it and does nothing else."""
+    return html.escape(make_printable(text))
 
-    File names come from strangers: they may hold escape sequences, line feeds, and bytes that are no text (which Python
-    keeps as surrogates). Those are spelled out; spaces of all kinds become plain ones.
+
+def make_printable(text: str) -> str:
+    """Return the text without anything that controls a terminal, changes the reading direction or is not UTF-8.
+
+    File names come from strangers: they may hold escape sequences, line feeds, and bytes that are not text (which
+    Python keeps as surrogates). These are spelled out; spaces of all kinds become plain spaces.
     """
-    return "".join(one if one.isprintable() or one in _JOINERS else _spelled(one) for one in text)
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else _spell_out(letter) for letter in text)
 
 
-def _spelled(letter: str) -> str:
+def _spell_out(letter: str) -> str:
     return " " if category(letter) == "Zs" else letter.encode("unicode_escape").decode()

@@ -132,7 +132,7 @@ def gcompris() -> Iterator[tuple[str, str, Image.Image]]:
 def samples(bench: Bench) -> Iterator[tuple[str, str, Image.Image]]:
     folder = bench.work / "samples"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in demo.photographs(folder):
+    for path in demo.save_photographs(folder):
         yield path.stem, "samples", images.decode(path).image
 
 

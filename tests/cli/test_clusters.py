@@ -28,7 +28,7 @@ def test_clusters_prints_a_tree(shell: Shell, families: Collection) -> None:
     assert f"families: {families.count()} items" in said
     for one in families.clusters("medium"):
         assert re.search(rf"[├└] +{one.size} .*#{one.id}\b", said), said
-    assert "loose item" in said.splitlines()[-1]
+    assert "unclustered item" in said.splitlines()[-1]
 
 
 def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:

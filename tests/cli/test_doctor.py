@@ -11,7 +11,7 @@ import pytest
 
 from indexers import plugins
 from retrieval.cli import doctor
-from retrieval.cli.doctor import Line
+from retrieval.cli.doctor import Check
 
 
 def test_everything_needed_is_here(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ Requires-Dist: here (>=1); python_version > "3" and extra == "two"
 """
 
 
-def line(what: str, folder: Path) -> Line:
+def line(what: str, folder: Path) -> Check:
     [found] = [one for one in doctor.examine(folder) if one.what == what]
     return found
 
@@ -69,8 +69,8 @@ def test_an_extra_is_there_or_has_its_remedy(tmp_path: Path, installed: Callable
     extra = line("extra one", tmp_path)
     assert (extra.ok, extra.found) == (False, "here 1.0, missing: no-such-package-at-all")
     assert extra.remedy == "pip install 'nearkin[one]'"
-    assert line("extra two", tmp_path) == Line("extra two", True, "here 1.0")
-    assert list(doctor.extras()) == ["one", "two"]
+    assert line("extra two", tmp_path) == Check("extra two", True, "here 1.0")
+    assert list(doctor.list_extras()) == ["one", "two"]
 
 
 def test_another_distribution_may_bring_the_module(tmp_path: Path, installed: Callable[..., None]) -> None:
@@ -93,7 +93,7 @@ def test_plug_ins_are_listed_with_where_they_come_from(tmp_path: Path, installed
     points += "[nearkin.vectors]\nlacking = doctor_lacking:Index\nfaulty = doctor_faulty:Index\n"
     faulty = {"doctor_lacking": "import no_such_package_at_all", "doctor_faulty": "1 / 0"}
     installed("their-pictures", "", points, doctor_whole="class Grey: pass", **faulty)
-    assert line("embedder grey", tmp_path) == Line("embedder grey", True, "from their-pictures 1.0")
+    assert line("embedder grey", tmp_path) == Check("embedder grey", True, "from their-pictures 1.0")
     [ours, theirs] = [one for one in doctor.examine(tmp_path) if one.what == "embedder tiny"]
     assert (ours.ok, theirs.ok) == (True, False)
     assert theirs.found == "from their-pictures 1.0: hidden by our own of that name"
@@ -115,9 +115,9 @@ def test_extras_are_those_of_the_project(tmp_path: Path, monkeypatch: pytest.Mon
     (facts / "METADATA").write_text(spec.get_core_metadata_constructors()["2.3"](project))
     monkeypatch.syspath_prepend(str(tmp_path))
     wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(doctor.extras()) == set(wanted) - set(doctor.DEVELOPERS)
-    assert doctor.extras()["parquet"] == ["pyarrow"]
-    assert {"openvino", "onnx", "onnxruntime"} <= set(doctor.extras()["openvino"])
+    assert set(doctor.list_extras()) == set(wanted) - set(doctor.DEVELOPERS)
+    assert doctor.list_extras()["parquet"] == ["pyarrow"]
+    assert {"openvino", "onnx", "onnxruntime"} <= set(doctor.list_extras()["openvino"])
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_what_is_above_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_table_a_page_and_json_say_the_same(shell: Shell) -> None:
     done = shell("evaluate", *asked, "--html", "page.html", code=1)
     lines = done.stdout.splitlines()
     assert lines[0].startswith(
-        "228 items, 228 of them with one of 10 values of 'family'. Stability is the mean of 1 draw."
+        "228 items, 228 of them labelled by 'family' (10 different labels). Stability is the mean of 1 repeat."
     )
     [medium] = [line.split() for line in lines if line.startswith("medium")]
     assert medium[:3] == ["medium", "6", "2%"]
@@ -53,7 +53,7 @@ def test_wrong_use_is_told(shell: Shell) -> None:
     assert "there is no clusterer 'x'" in shell("evaluate", "--method", "x", code=2).stderr
     assert "--method kmeans= takes JSON" in shell("evaluate", "--method", "kmeans={", code=2).stderr
     assert "k is 999; only 228 items" in shell("evaluate", "--k", 999, code=2).stderr
-    assert "draws is the number" in shell("evaluate", "--draws", -1, code=2).stderr
+    assert "draws is the number of times" in shell("evaluate", "--draws", -1, code=2).stderr
     assert "there is no space 'x'" in shell("evaluate", "--space", "x", code=1).stderr
 
 

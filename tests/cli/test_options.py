@@ -11,7 +11,7 @@ import typer
 
 from indexers.errors import BadSetting, UnknownPlugin
 from retrieval import Collection
-from retrieval.cli.options import listed, made, parsed, second_space
+from retrieval.cli.options import build_embedder, needs_second_space, parse_json, read_paths
 from tests.support.shell import run
 
 
@@ -25,32 +25,32 @@ def test_a_list_of_paths_is_added(target: Path, folder: Path, monkeypatch: pytes
 
 def test_a_list_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.png\0caf\xe9.png\0")))
-    assert listed(Path("-")) == ["a.png", "caf\udce9.png"]
+    assert read_paths(Path("-")) == ["a.png", "caf\udce9.png"]
 
 
 def test_a_list_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="can't be read: No such file"):
-        listed(tmp_path / "none")
+        read_paths(tmp_path / "none")
 
 
 def test_json_that_is_none_is_wrong_usage() -> None:
-    assert parsed(None, "--where") is None
+    assert parse_json(None, "--where") is None
     with pytest.raises(typer.BadParameter, match="--where takes JSON"):
-        parsed("{bad", "--where")
+        parse_json("{bad", "--where")
 
 
 def test_an_embedder_is_made_with_settings() -> None:
-    assert made("classic", {"shape": 2}).settings["shape"] == 2
+    assert build_embedder("classic", {"shape": 2}).settings["shape"] == 2
     with pytest.raises(BadSetting, match="has no setting 'shapes'"):
-        made("classic", {"shapes": 2})
+        build_embedder("classic", {"shapes": 2})
     with pytest.raises(UnknownPlugin):
-        made("nope", {})
+        build_embedder("nope", {})
 
 
 def test_another_embedder_means_a_second_space(target: Path, folder: Path) -> None:
-    assert not second_space(target, "tiny")
+    assert not needs_second_space(target, "tiny")
     with Collection.open(target, create=True, embedder="tiny") as collection:
         collection.add(folder)
-    assert not second_space(target, None)
-    assert not second_space(target, "tiny")
-    assert second_space(target, "classic")
+    assert not needs_second_space(target, None)
+    assert not needs_second_space(target, "tiny")
+    assert needs_second_space(target, "classic")

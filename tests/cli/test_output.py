@@ -9,7 +9,16 @@ import pytest
 import typer
 
 from indexers.types import Failure
-from retrieval.cli.output import Notes, emit, reported, say, show_hits, show_table, stepped, watched
+from retrieval.cli.output import (
+    Notes,
+    exit_with_report,
+    print_json,
+    say,
+    show_hits,
+    show_progress,
+    show_steps,
+    show_table,
+)
 from retrieval.records.reports import AddReport
 from retrieval.records.search import Hit, Hits
 
@@ -24,7 +33,7 @@ def test_names_that_are_not_text_are_printed_all_the_same(capsys: pytest.Capture
 
 
 def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
-    emit({"name": "blå \udce9"})
+    print_json({"name": "blå \udce9"})
     text = printed(capsys)
     assert text.isascii()
     assert json.loads(text) == {"name": "blå \udce9"}
@@ -33,7 +42,7 @@ def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_report_says_what_failed_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     failures = tuple(Failure(f"/{place}.jpg", "cut off") for place in range(12))
     with pytest.raises(typer.Exit) as raised:
-        reported(AddReport(30, 1, 12, failures, 99, failed_before=2, seconds=2.0), as_json=False)
+        exit_with_report(AddReport(30, 1, 12, failures, 99, failed_before=2, seconds=2.0), as_json=False)
     assert raised.value.exit_code == 1
     text = printed(capsys)
     assert text.startswith("30 added, 1 known, 12 failed in 2.0 s (15 pictures/s)\n  failed: /0.jpg: cut off\n")
@@ -43,7 +52,7 @@ def test_a_report_says_what_failed_and_what_to_do(capsys: pytest.CaptureFixture[
 
 def test_a_run_without_failures_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as raised:
-        reported(AddReport(1, 0, 0, (), 2), as_json=True)
+        exit_with_report(AddReport(1, 0, 0, (), 2), as_json=True)
     assert raised.value.exit_code == 0
     assert json.loads(printed(capsys))["added"] == 1
 
@@ -60,7 +69,7 @@ def test_hits_and_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_progress_is_for_terminals_only() -> None:
-    with watched() as watch:
+    with show_progress() as watch:
         assert watch is None
 
 
@@ -70,11 +79,11 @@ def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_steps_show_on_a_terminal_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with stepped() as step:
+    with show_steps() as step:
         assert step is None
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    with stepped() as step:
+    with show_steps() as step:
         step(3, 7, "kmeans [a=1]")
     said = capsys.readouterr().err
     assert "3/7" in said

@@ -8,12 +8,12 @@ import pytest
 
 from indexers.errors import MissingPackage
 from retrieval import server
-from retrieval.cli.serve import _hidden
+from retrieval.cli.serve import _hide_tokens
 
 
 def test_tokens_are_hidden_in_what_others_may_see() -> None:
-    assert _hidden("--write-token=abcdef", "abcdef", None) == "--write-token=***"
-    assert _hidden("serve", None, None) == "serve"
+    assert _hide_tokens("--write-token=abcdef", "abcdef", None) == "--write-token=***"
+    assert _hide_tokens("serve", None, None) == "serve"
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from retrieval import Collection
-from retrieval.pages.album import EDGE, album, caption, thumbnails
+from retrieval.pages.album import EDGE, build_album, make_caption, make_thumbnailer
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from retrieval.pages.album import EDGE, album, caption, thumbnails
     ],
 )
 def test_captions_are_the_names_of_files(uri: str, name: str) -> None:
-    assert caption(uri) == name
+    assert make_caption(uri) == name
 
 
 def test_an_album_of_a_collection(filled: Collection) -> None:
     filled.add_vectors([[0.5] * 13], keys=["ready-made"])
-    found = album(filled, "discs", note="made here")
+    found = build_album(filled, "discs", note="made here")
     assert (found.title, found.note, found.items) == ("discs", "made here", 6)
     assert found.as_of == filled.info().change
     assert found.loose + sum(tile.size for tile in found.tiles if tile.level == "coarse") == 6
@@ -37,7 +37,7 @@ def test_an_album_of_a_collection(filled: Collection) -> None:
 
 
 def test_thumbnails_are_small_and_none_where_the_picture_is_gone(filled: Collection, folder: Path) -> None:
-    thumbnail = thumbnails(filled)
+    thumbnail = make_thumbnailer(filled)
     item = filled.get(str(folder / "red.png")).id
     data = thumbnail(item)
     assert data

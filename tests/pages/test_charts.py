@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from retrieval.pages.charts import BAR, NAMES, VALUES, WIDE, Bar, Point, bars, points
+from retrieval.pages.charts import BAR, NAMES, VALUES, WIDE, Bar, Point, draw_bars, draw_points
 
 ROOM = WIDE - NAMES - VALUES
 
@@ -18,29 +18,31 @@ def lengths(svg: str) -> list[float]:
 
 def test_bars_are_as_long_as_their_values() -> None:
     some = [Bar("a", 0.5, "0.500", False), Bar("b", 1.0, "1.000", True), Bar("c", 0.0, "0.000", False)]
-    assert lengths(bars("ami", some)) == [ROOM / 2, ROOM, 1]
-    assert lengths(bars("time", [Bar("a", 2, "2 s", False)], 8)) == [ROOM / 4]
-    assert bars("ami", some).count("first") == 3
-    assert f'height="{BAR}"' in bars("ami", some)
+    assert lengths(draw_bars("ami", some)) == [ROOM / 2, ROOM, 1]
+    assert lengths(draw_bars("time", [Bar("a", 2, "2 s", False)], 8)) == [ROOM / 4]
+    assert draw_bars("ami", some).count("first") == 3
+    assert f'height="{BAR}"' in draw_bars("ami", some)
 
 
 def test_values_below_zero_go_to_the_left() -> None:
-    drawn = ElementTree.fromstring(bars("s", [Bar("a", -0.1, "-0.100", False), Bar("b", 0.3, "0.300", True)]))
+    drawn = ElementTree.fromstring(draw_bars("s", [Bar("a", -0.1, "-0.100", False), Bar("b", 0.3, "0.300", True)]))
     [left, right] = [(float(one.get("x", 0)), float(one.get("width", 0))) for one in drawn.iter("rect")]
     assert left == (NAMES, pytest.approx(ROOM / 4))
     assert right[0] == pytest.approx(NAMES + ROOM / 4)
-    assert lengths(bars("s", [Bar("a", 0.0, "0", False)] * 2)) == [1, 1]
+    assert lengths(draw_bars("s", [Bar("a", 0.0, "0", False)] * 2)) == [1, 1]
 
 
 def test_names_are_text_and_cut() -> None:
-    drawn = bars("ami", [Bar("<b>&" + "x" * 40, 1, "1", False)])
+    drawn = draw_bars("ami", [Bar("<b>&" + "x" * 40, 1, "1", False)])
     assert "<b>" not in drawn
     assert "&lt;b&gt;&amp;xxxxxxxxxxx…</text>" in drawn
     assert "x" * 40 in drawn  # in its title
 
 
 def test_points_lie_in_powers_of_ten() -> None:
-    drawn = points("ami and time", [Point("a", 1, 0.5), Point("b", 10, 1.0), Point("c", 100, 0.0)], "seconds", "AMI")
+    drawn = draw_points(
+        "ami and time", [Point("a", 1, 0.5), Point("b", 10, 1.0), Point("c", 100, 0.0)], "seconds", "AMI"
+    )
     circles = [
         (float(one.get("cx", 0)), float(one.get("cy", 0))) for one in ElementTree.fromstring(drawn).iter("circle")
     ]
@@ -49,4 +51,4 @@ def test_points_lie_in_powers_of_ten() -> None:
     assert y3 > y1 > y2
     assert y3 - y1 == pytest.approx(y1 - y2, abs=0.2)
     assert re.findall(r'class="number"[^>]*>(\d)<', drawn) == ["1", "2", "3"]
-    assert points("none", [Point("a", 0, 0)] * 2, "seconds", "AMI").count("<circle") == 2
+    assert draw_points("none", [Point("a", 0, 0)] * 2, "seconds", "AMI").count("<circle") == 2

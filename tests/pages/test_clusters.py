@@ -17,7 +17,7 @@ from PIL import Image
 
 from indexers.types import LEVELS
 from retrieval.pages.album import Album, Tile
-from retrieval.pages.clusters import html
+from retrieval.pages.clusters import render_clusters
 from tests.support.albums import ALBUM, CAPTIONS, EVIL, TILES
 
 CHROMIUM = "/usr/bin/chromium"
@@ -68,7 +68,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def page() -> str:
     note = "OpenMoji @@data {} $note & “others”"
-    return html(replace(ALBUM, title=f"Holidays {EVIL}", note=note), thumbnail)
+    return render_clusters(replace(ALBUM, title=f"Holidays {EVIL}", note=note), thumbnail)
 
 
 def test_the_page_is_whole_in_itself(page: str) -> None:
@@ -120,7 +120,7 @@ def test_each_picture_is_there_once_and_says_its_kind(page: str) -> None:
 
 def test_thumbnails_are_asked_for_once() -> None:
     asked: list[int] = []
-    html(ALBUM, lambda item: asked.append(item))  # type: ignore[func-returns-value]
+    render_clusters(ALBUM, lambda item: asked.append(item))  # type: ignore[func-returns-value]
     assert sorted(asked) == [1, 2, 3, 4, 5, 6, 7, 99]
 
 
@@ -141,7 +141,7 @@ def test_without_scripts_there_is_a_list(page: str) -> None:
 def test_numbers_out_of_arrays_are_taken() -> None:
     numpy = pytest.importorskip("numpy")
     tile = Tile(numpy.int64(1), "fine", "a", numpy.int64(2), None, numpy.float32("nan"), 0, tuple(numpy.arange(3)))
-    read = Reader(html(Album("t", (tile,), 0, 2, {}, 1), lambda item: None)).data
+    read = Reader(render_clusters(Album("t", (tile,), 0, 2, {}, 1), lambda item: None)).data
     assert read["tiles"][0]["tightness"] == 0
     assert read["tiles"][0]["pictures"] == [0, 1, 2]
 
@@ -201,7 +201,7 @@ def test_a_click_opens_a_cluster_and_back_returns(tab: Any) -> None:
     tab.click(".tile >> text=animals")
     tab.wait_for_selector("h2 >> text=animals")
     shows(tab, ["cats", "unnamed"])
-    assert tab.locator("h3").first.inner_text() == "2 parts3 pictures in none of them"
+    assert tab.locator("h3").first.inner_text() == "2 subclusters3 pictures in no subcluster"
     assert tab.locator("figcaption").all_inner_texts() == [CAPTIONS[1], CAPTIONS[3], CAPTIONS[4]]
     tab.click(".tile >> text=cats")
     tab.wait_for_selector("h2 >> text=cats")
@@ -223,7 +223,7 @@ def test_one_that_holds_the_same_is_passed_over(tab: Any) -> None:
     tab.click(".tile >> text=blue")
     tab.wait_for_selector("h2 >> text=blue")
     assert tab.locator("nav li").all_inner_texts() == ["All clusters", "colours", "blue"]
-    assert tab.locator(".gone").inner_text() == "the picture is gone"
+    assert tab.locator(".gone").inner_text() == "picture not available"
 
 
 def test_the_levels_are_those_that_there_are(tab: Any) -> None:
@@ -241,7 +241,7 @@ def test_the_filter_looks_at_names_captions_and_what_lies_inside(tab: Any) -> No
     tab.click("label >> text=Coarse")
     shows(tab, ["animals"])
     tab.fill("#find", "nowhere")
-    assert "Nothing here is called “nowhere”." in tab.inner_text("main")
+    assert "No matches for “nowhere”." in tab.inner_text("main")
     tab.click("text=Show all")
     shows(tab, ["animals", "colours"])
 
@@ -270,7 +270,7 @@ def test_clusters_are_sorted(tab: Any) -> None:
     tab.click("label >> text=Fine")
     tab.select_option("#sort", "tightness")
     shows(tab, ["blue", EVIL, "unnamed"])
-    assert "alike 0.99" in tab.inner_text(".tile >> nth=0")
+    assert "mean similarity 0.99" in tab.inner_text(".tile >> nth=0")
     tab.select_option("#sort", "new")
     shows(tab, ["unnamed", EVIL, "blue"])
     assert tab.inner_text(".tile .badge") == "+1 new"

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 from retrieval import Collection
-from retrieval.pages.duplicates import html
+from retrieval.pages.duplicates import render_duplicates
 from tests.duplicates.test_finder import library, originals, place
 
 __all__ = ["library", "originals", "place"]
 
 
 def test_each_copy_is_shown_beside_the_one_to_keep(library: Collection) -> None:
-    page = html(library, library.duplicates(), "<b>copies</b>")
+    page = render_duplicates(library, library.duplicates(), "<b>copies</b>")
     assert "<b>" not in page
     assert page.count("<section>") == 2
     assert page.count("data:image/webp;base64,") == 5
@@ -26,10 +26,10 @@ def test_each_copy_is_shown_beside_the_one_to_keep(library: Collection) -> None:
 def test_a_picture_that_is_gone_is_told(library: Collection, place: Path) -> None:
     found = library.duplicates()
     (place / "cat half.jpg").unlink()
-    page = html(library, found, "copies")
+    page = render_duplicates(library, found, "copies")
     assert page.count("data:image/webp;base64,") == 4
     assert "can&#x27;t be read" in page or "there is no such file" in page
 
 
 def test_no_copies(library: Collection) -> None:
-    assert "No copies were found." in html(library, (), "none")
+    assert "No duplicates found." in render_duplicates(library, (), "none")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import unescape
 
 from retrieval.evaluation.columns import CLUSTERINGS, SPACES, format_figure, select_figures
-from retrieval.pages.evaluation import html, named, remarks, summary
+from retrieval.pages.evaluation import display_name, list_remarks, render_evaluation, summarize
 from retrieval.records.evaluation import JudgedClustering
 from tests.evaluation.test_request import FAILED, GOOD, evaluation
 
@@ -26,16 +26,16 @@ def rows(page: str) -> dict[str, list[str]]:
 
 def test_its_numbers_are_those_of_the_record() -> None:
     found = evaluation(clusterings=(GOOD, FAST, SLOW))
-    there, figures = rows(html(found, "t")), select_figures(found.clusterings, CLUSTERINGS)
+    there, figures = rows(render_evaluation(found, "t")), select_figures(found.clusterings, CLUSTERINGS)
     assert len(figures) == 12
     for one in found.clusterings:
-        assert there[named(one)] == [format_figure(one, figure) for figure in figures]
+        assert there[display_name(one)] == [format_figure(one, figure) for figure in figures]
     assert there["lite0"] == ["1,280", *(format_figure(found.spaces[0], one) for one in SPACES), "18"]
     assert there["kmeans *"][2:6] == ["0.600", "0.700", "0.800", "0.900"]
 
 
 def test_charts_draw_the_same_numbers() -> None:
-    page = html(evaluation(clusterings=(GOOD, FAST, SLOW)), "t")
+    page = render_evaluation(evaluation(clusterings=(GOOD, FAST, SLOW)), "t")
     assert "<title>kmeans *: 0.700</title>" in page
     assert "<title>medium: 0.500</title>" in page
     assert "AMI and time" in page
@@ -44,7 +44,7 @@ def test_charts_draw_the_same_numbers() -> None:
 
 
 def test_it_asks_no_other_host_and_names_are_text() -> None:
-    page = html(evaluation(clusterings=(SLOW, FAST), notes=("a <note>",)), "<b>title</b>")
+    page = render_evaluation(evaluation(clusterings=(SLOW, FAST), notes=("a <note>",)), "<b>title</b>")
     assert not re.search(r"https?:|//|<script|url\(|@import| style=", page.replace("sha256-", "").split("<body>")[1])
     assert "<b>" not in page
     assert "slow &lt;one&gt; *" in page
@@ -53,7 +53,7 @@ def test_it_asks_no_other_host_and_names_are_text() -> None:
 
 
 def test_what_failed_has_its_reason_in_its_row() -> None:
-    page = html(evaluation(clusterings=(GOOD, FAILED)), "t")
+    page = render_evaluation(evaluation(clusterings=(GOOD, FAILED)), "t")
     assert '<th>evoc *</th><td class="reason" colspan="4">failed: it needs a package</td>' in page
     assert "<title>" in page.split("<body>")[0]
     assert "<svg" not in page  # nothing to compare
@@ -63,9 +63,9 @@ def test_without_labels_there_is_nothing_of_them() -> None:
     bare = replace(FAST, ari=None, ami=None, nmi=None, purity=None)
     space = replace(evaluation().spaces[0], p_at_1=None, p_at_10=None, mean_average_precision=None)
     found = evaluation(labels=None, spaces=(space,), clusterings=(bare, replace(bare, name="b", seconds=3.0)))
-    page = html(found, "t")
+    page = render_evaluation(found, "t")
     assert "Which embedder" not in page
     assert "Adjusted" not in page
     assert "silhouette and time" in page
-    assert summary(found).startswith("20 items. Stability is the mean of 2 draws. random_state=0")
-    assert not any("labels" in one for one in remarks(found))
+    assert summarize(found).startswith("20 items. Stability is the mean of 2 repeats. Random seed 0.")
+    assert not any("labels" in one for one in list_remarks(found))

@@ -8,11 +8,11 @@ from html import unescape
 
 import pytest
 
-from retrieval.pages.page import page, printable, text
+from retrieval.pages.page import escape, make_printable, render_page
 
 
 def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
-    made = page("a <title>", "<p>body</p>", "p { color: red; }\n")
+    made = render_page("a <title>", "<p>body</p>", "p { color: red; }\n")
     style = made.split("<style>")[1].split("</style>")[0]
     assert style.endswith("p { color: red; }\n")
     digest = b64encode(sha256(style.encode()).digest()).decode()
@@ -22,7 +22,7 @@ def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
 
 
 def test_text_can_not_steer() -> None:
-    assert text('<img src="x">\x1b[31m\u202e') == "&lt;img src=&quot;x&quot;&gt;\\x1b[31m\\u202e"
+    assert escape('<img src="x">\x1b[31m\u202e') == "&lt;img src=&quot;x&quot;&gt;\\x1b[31m\\u202e"
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_text_can_not_steer() -> None:
     ],
 )
 def test_names_steer_no_terminal(name: str, shown: str) -> None:
-    assert printable(name) == shown
+    assert make_printable(name) == shown
