@@ -132,10 +132,9 @@ def _draw_chart(figure: Figure, named: Sequence[tuple[str, Judged]]) -> str:
         return ""
     records = [record for _, record in measured]
     bars = [
-        charts.Bar(
-            name, float(getattr(record, figure.field)), format_figure(record, figure), _is_best(record, records, figure)
-        )
+        charts.Bar(name, float(value), format_figure(record, figure), _is_best(record, records, figure))
         for name, record in measured
+        if (value := getattr(record, figure.field)) is not None
     ]
     better = {1: "higher is better", -1: "lower is better"}[figure.better]
     caption = f'<figcaption>{escape(figure.title)} <span class="quiet">{better}</span></figcaption>'

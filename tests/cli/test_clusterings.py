@@ -39,5 +39,8 @@ def test_wrong_usage_is_a_sentence(shell: Shell) -> None:
     assert "give the id of a cluster, or --method" in shell("cluster", 3, "--name", "x", code=2).stderr
     assert "--refresh and --drop go with --name" in shell("cluster", "--method", "kmeans", "--drop", code=2).stderr
     assert "error: there is no clustering 'x'; there are: none" in shell("cluster", "--name", "x", code=1).stderr
-    assert "error: the method 'kmeans' has to be told" in shell("cluster", "--method", "kmeans", code=2).stderr
+    assert (
+        "error: the method 'kmeans' needs the number of clusters"
+        in shell("cluster", "--method", "kmeans", code=2).stderr
+    )
     assert "error: there is no clusterer 'x'" in shell("cluster", "--method", "x", code=2).stderr

@@ -37,7 +37,7 @@ def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:
     assert level[-1].startswith("6 clusters, 4 loose items, as of change ")
     assert len(shell("clusters", "--count", 3).stdout.splitlines()) == 4
     assert "error: there is no level 'x'" in shell("clusters", "--level", "x", code=2).stderr
-    assert "error: a cut is given by" in shell("clusters", "--count", 3, "--threshold", 0.5, code=2).stderr
+    assert "error: a cut takes" in shell("clusters", "--count", 3, "--threshold", 0.5, code=2).stderr
 
 
 def test_clusters_as_json(shell: Shell, families: Collection) -> None:

@@ -54,7 +54,7 @@ def test_copies_are_moved_only_when_told_to_and_come_back(shell: Shell, place: P
     assert len(list(place.iterdir())) == len(before) - 5
     assert shell("duplicates", "--undo", "t/manifest.jsonl").stdout.splitlines()[-1] == "5 brought back"
     assert sorted(path.name for path in place.iterdir()) == before
-    assert "can't be read" in shell("duplicates", "--undo", "nothing", code=2).stderr
+    assert "cannot read the manifest" in shell("duplicates", "--undo", "nothing", code=2).stderr
 
 
 def test_check_tells_whether_a_picture_is_there(shell: Shell, place: Path, tmp_path: Path) -> None:
