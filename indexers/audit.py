@@ -68,23 +68,24 @@ def _metadata(catalogue: Catalogue, found: Findings, repair: bool) -> None:
     )
     if repair:
         with catalogue.transaction() as writing:
-            writing.describe(wrong)
+            writing.reindex(wrong)
         found.repaired.append(f"filters: wrote the rows of {len(wrong)} items again")
 
 
 def _undescribed(snapshot: Snapshot, ids: list[int]) -> list[int]:
-    stored, said = snapshot.attributes(ids), snapshot.bodies(ids)
+    stored, said = snapshot.attributes(ids), snapshot.indexed_texts(ids)
     return [
         row.id
         for row in snapshot.items(ids)
         if stored.get(row.id, set()) != _described(row.metadata)
-        or said.get(row.id, "") != words.body(row.text, row.metadata)
+        or said.get(row.id, "") != words.build_text(row.text, row.metadata)
     ]
 
 
 def _described(metadata: Json) -> set[tuple[object, ...]]:
     return {
-        (row["key"], row["element"], row["number"], row["text"], row["flag"]) for row in attributes.flatten(metadata)
+        (row["key"], row["element"], row["number"], row["text"], row["flag"])
+        for row in attributes.flatten_metadata(metadata)
     }
 
 
@@ -93,7 +94,7 @@ def _vectors(catalogue: Catalogue, found: Findings) -> None:
     found.checked.append("every vector")
     with catalogue.snapshot() as snapshot:
         for space in snapshot.spaces():
-            broken = snapshot.misshapen(space.id, space.dimension)
+            broken = snapshot.misshapen_vectors(space.id, space.dimension)
             for ids in () if broken else _blocks(snapshot):
                 there, vectors = snapshot.vectors(space.id, ids)
                 broken += there[~np.isfinite(vectors).all(axis=1)].tolist() if len(there) else []

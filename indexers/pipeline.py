@@ -20,7 +20,7 @@ from PIL.Image import Image
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
-from indexers.catalogue.transaction import LEFT, Transaction
+from indexers.catalogue.transaction import REPLACED, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
 from indexers.pictures import images, remote
@@ -152,7 +152,7 @@ class Run:
         self.tally.failures += [Failure(one.uri, one.reason, "scan") for one in found if isinstance(one, ScanFailure)]
         uris = [file.uri for file in files]
         with self.catalogue.snapshot() as snapshot:
-            known, failed = snapshot.known(uris, self.space.id), snapshot.failed(uris)
+            known, failed = snapshot.known_locations(uris, self.space.id), snapshot.earlier_failures(uris)
         unknown: list[FoundFile] = []
         seen: list[tuple[FoundFile, KnownLocation]] = []
         for file in files:
@@ -175,7 +175,7 @@ class Run:
         if not seen:
             return
         with self.catalogue.transaction() as writing:
-            writing.touch([file for file, known in seen if known.is_missing])
+            writing.mark_present([file for file, known in seen if known.is_missing])
             if metadata:
                 for item in dict.fromkeys(known.item_id for _, known in seen):
                     writing.update(item, metadata)
@@ -209,10 +209,10 @@ class Run:
     def _leave(self) -> None:
         """All files are in their new places: those items can go that nothing shows any more."""
         with self.catalogue.snapshot() as snapshot:
-            pending = snapshot.setting(LEFT)
+            pending = snapshot.setting(REPLACED)
         if pending:
             with self.catalogue.transaction() as writing:
-                writing.leave()
+                writing.drop_replaced_items()
             self.recorded()
 
     def _state(self, total: int, done: int) -> Progress:
@@ -284,7 +284,7 @@ class Run:
             metadata=source.metadata,
         )
         key = source.key or digest.hex()
-        if snapshot and snapshot.embedded([key], self.space.id).get(key) == digest:
+        if snapshot and snapshot.embedded_hashes([key], self.space.id).get(key) == digest:
             return arrival, None
         if isinstance(content, Image):
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
@@ -299,10 +299,10 @@ class Run:
         with self.catalogue.transaction() as writing:
             batch = self._renewed(batch, writing)
             if self.filling:  # (the ledger of failures is about what is not in the collection)
-                kept = writing.embed(batch.arrivals, self.space.id)
+                kept = writing.fill_vectors(batch.arrivals, self.space.id)
             else:
-                kept = writing.put(batch.arrivals, self.space.id, more=True)
-                writing.fail(batch.failures)
+                kept = writing.put(batch.arrivals, self.space.id, more_follow=True)
+                writing.record_failures(batch.failures)
             self._count(batch, kept, writing)
         self.recorded()
         return len(batch.arrivals) + len(batch.failures)
@@ -312,7 +312,7 @@ class Run:
         it would be kept without its vector. It is read and embedded after all."""
         keyed = [(one.key or (one.hash or b"").hex(), one.hash) for one in batch.arrivals]
         known = [place for place, one in enumerate(batch.arrivals) if one.vector is None]
-        now = writing.embedded([keyed[place][0] for place in known], self.space.id)
+        now = writing.embedded_hashes([keyed[place][0] for place in known], self.space.id)
         brought = {key: one.hash for (key, _), one in zip(keyed, batch.arrivals, strict=True) if one.vector is not None}
         late = {
             place for place in known if not now.get(keyed[place][0]) == brought.get(*keyed[place]) == keyed[place][1]

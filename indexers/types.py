@@ -1,4 +1,4 @@
-"""The small frozen records that pass between rooms."""
+"""Small frozen records that pass between rooms. The fields of a catalogue row are called as its columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Metric = str
 """A name that `indexers.vectors.metrics.parse_metric` gives: cosine, ip, l2, l1, minkowski:3 ..."""
 Level = str
-"""One of the tree's levels, or the name of a clustering that somebody asked for beside it."""
+"""A level of the cluster tree, or the name of a clustering that a user made beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
@@ -22,8 +22,9 @@ ChangeKind = Literal["added", "changed", "removed", "vector set", "vector remove
 class Neighbours(NamedTuple):
     """The answer of a vector search over n queries.
 
-    `ids` int64 (n, k), -1 where fewer than k exist; `scores` float32 (n, k), larger is nearer, -inf beside -1;
-    `position`: the change number that the answer belongs to.
+    ids: int64 (n, k), -1 where fewer than k exist.
+    scores: float32 (n, k), larger is nearer, -inf beside -1.
+    position: the change number that the answer belongs to.
     """
 
     ids: Ids
@@ -32,7 +33,7 @@ class Neighbours(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The net result, for one item in one space, of all changes in a range. `space` None: the item itself."""
+    """The net result of all changes in a range for one item in one space; `space_id` is None for the item itself."""
 
     number: int
     item_id: int
@@ -56,7 +57,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file met by a scan, not yet read."""
+    """A file that a scan came across, not yet read."""
 
     path: str
     uri: str
@@ -67,7 +68,7 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class ScanFailure:
-    """A place that a scan could not enter or follow, and why."""
+    """A path that a scan could not enter or follow, and the reason."""
 
     uri: str
     reason: str
@@ -75,20 +76,20 @@ class ScanFailure:
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What a decoded picture says of itself. `width` and `height` as a person sees it (after EXIF rotation)."""
+    """Facts that a decoded picture holds. `width` and `height` are those a person sees, after EXIF rotation."""
 
     width: int
     height: int
     format: str
     taken_at: str | None = None
-    """ISO 8601 without a zone, from EXIF."""
+    """ISO 8601 without a time zone, from EXIF."""
     camera: str | None = None
     """Make and model, from EXIF."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a picture may cost before it is refused."""
+    """The largest picture that is decoded."""
 
     max_pixels: int = 180_000_000
     max_bytes: int = 512 * 2**20
@@ -109,18 +110,18 @@ class Failure:
 
 
 class KnownLocation(NamedTuple):
-    """What the catalogue holds of a location."""
+    """A location that the catalogue holds, with its file as last seen."""
 
     item_id: int
     size: int | None
     mtime_ns: int | None
     is_missing: bool
     has_vector: bool
-    """The item has a vector in the space asked for."""
+    """The item has a vector in the space of the query."""
 
 
 class UnembeddedItem(NamedTuple):
-    """An item without a vector in some space. `uri`: where its picture is, if anywhere."""
+    """An item without a vector in a space. `uri` leads to its picture, if the item has any location."""
 
     item_id: int
     key: str
@@ -129,7 +130,7 @@ class UnembeddedItem(NamedTuple):
 
 
 class HitRow(NamedTuple):
-    """What a hit shows of its item; `clusters`: coarse to fine, where asked for."""
+    """The fields of an item that a hit shows. `clusters`: cluster ids, coarse to fine, if a space was named."""
 
     key: str
     uri: str | None
@@ -140,7 +141,7 @@ class HitRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """An item as the catalogue holds it; `uris` without those that have vanished, unless all have."""
+    """An item as the catalogue holds it. `uris` leaves out files that have vanished, unless all have (`missing`)."""
 
     id: int
     key: str
@@ -159,7 +160,7 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Something to be kept: a picture or a ready-made vector, with all that is known of it. No key: it is made."""
+    """A picture or a ready-made vector to be stored, with all that is known of it. Without a key it is given one."""
 
     key: str | None = None
     hash: bytes | None = None
@@ -171,19 +172,23 @@ class Arrival:
     metadata: Json = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
     item_id: int | None = None
-    """It is there already, and only its vector arrives."""
+    """The item exists already; only its vector arrives."""
 
 
 class StoredArrival(NamedTuple):
-    """What became of an arrival. `new`: the item did not exist before."""
+    """The item that an arrival is stored as. `is_new`: it did not exist before."""
 
     item_id: int
     is_new: bool
 
 
 class TreeLevels(NamedTuple):
-    """The clusters of a space: as of change `position`; the similarities at which `levels` cut the tree, chosen among
-    so many items at change `since`."""
+    """The cuts through the cluster tree of a space.
+
+    position: the change that the clusters follow.
+    levels: the similarities at which the tree is cut, coarse to fine.
+    item_count, since: the number of items and the change at which these similarities were chosen.
+    """
 
     position: int
     levels: tuple[float, float, float]
@@ -192,9 +197,12 @@ class TreeLevels(NamedTuple):
 
 
 class ItemClusters(NamedTuple):
-    """The clusters of each item: `items` int64 (n,), sorted; `labels` int64 (n, 3), coarse to fine, or (n, 1) in a
-    clustering by name, 0 where it is loose; `since` int64 (n,), the change at which it came into its cluster (of
-    medium)."""
+    """The clusters of each item.
+
+    item_ids: int64 (n,), sorted.
+    cluster_ids: int64 (n, 3), coarse to fine, or (n, 1) in a clustering by name; 0 where the item is in no cluster.
+    since: int64 (n,), the change at which the item came into its cluster (of the medium level).
+    """
 
     item_ids: Ids
     cluster_ids: NDArray[np.int64]
@@ -202,9 +210,14 @@ class ItemClusters(NamedTuple):
 
 
 class ClusteringRow(NamedTuple):
-    """A clustering by name, in a space. `choice`: how the items to learn from were chosen. `labels`: the public id of
-    each of the model's labels. `begun`: what it was like when it was made, at change `since`. `position`: the change
-    that its members follow. `written`: how often they were."""
+    """A clustering by name, in a space.
+
+    choice: how the items to learn from were chosen.
+    labels: the public cluster id of each of the model's labels.
+    begun: statistics of the clustering when it was made, at change `since`.
+    position: the change that its members follow.
+    written: how often the members were written.
+    """
 
     id: int
     space: int
@@ -221,7 +234,7 @@ class ClusteringRow(NamedTuple):
 
 
 class ClusterRow(NamedTuple):
-    """What is remembered of a cluster. `given`: a person chose the name. `born`: the change at which it came up."""
+    """A cluster, alive or not. `born_at`: the change at which it was first found."""
 
     id: int
     level: Level
@@ -231,8 +244,12 @@ class ClusterRow(NamedTuple):
 
 
 class ClusterEventRow(NamedTuple):
-    """What happened to a cluster (none: to all). `others`: what it split into, was born from, took in or died into;
-    `gained`, `lost`: members; `size`: afterwards."""
+    """An event of one cluster, or of all if `cluster_id` is None.
+
+    related: ids of the clusters that it split into, was born from, absorbed or died into.
+    gained, lost: numbers of members.
+    size: the number of members afterwards.
+    """
 
     cluster_id: int | None
     level: Level | None

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from indexers.catalogue.conditions import FIELDS, All, Condition, Either, Not, Test
+from indexers.catalogue.conditions import ITEM_FIELDS, All, Condition, Either, FieldTest, Not
 from indexers.catalogue.metadata import BITS, is_text
 from indexers.errors import BadFilter
 
@@ -133,17 +133,17 @@ def _check_scalar(key: str, value: Any) -> Any:
     raise BadFilter(f"the filter on {key!r} compares with {value!r}; for lists there are $in and $contains")
 
 
-def _build_test(key: str, op: str, value: Any) -> Test:
-    if key not in FIELDS:
-        return Test(key.removeprefix("metadata."), op, value)
+def _build_test(key: str, op: str, value: Any) -> FieldTest:
+    if key not in ITEM_FIELDS:
+        return FieldTest(key.removeprefix("metadata."), op, value)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
         raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
     if op in ("$exists", "$filled"):
-        return Test(key, op, value, own=True)
+        return FieldTest(key, op, value, of_item=True)
     converted = (
         tuple(_check_own_field(key, op, part) for part in value) if op == "$in" else _check_own_field(key, op, value)
     )
-    return Test(key, op, converted, own=True)
+    return FieldTest(key, op, converted, of_item=True)
 
 
 def _check_own_field(key: str, op: str, value: Any) -> Any:

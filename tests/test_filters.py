@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from indexers.catalogue.conditions import FIELDS, All, Either, Not
-from indexers.catalogue.conditions import Test as Condition
+from indexers.catalogue.conditions import ITEM_FIELDS, All, Either, Not
+from indexers.catalogue.conditions import FieldTest as Condition
 from indexers.errors import BadFilter
 from retrieval import filters
 from retrieval.filters import parse_filter
@@ -22,7 +22,7 @@ from retrieval.filters import parse_filter
         ({"x": 1}, Condition("x", "$eq", 1)),
         ({"metadata.x": 1}, Condition("x", "$eq", 1)),
         ({"metadata.width": 1}, Condition("width", "$eq", 1)),
-        ({"width": 1}, Condition("width", "$eq", 1, own=True)),
+        ({"width": 1}, Condition("width", "$eq", 1, of_item=True)),
         ({"x": {"$ne": 1}}, Not(Condition("x", "$eq", 1))),
         ({"x": {"$nin": [1]}}, Not(Condition("x", "$in", (1,)))),
         ({"x": {"$exists": False}}, Not(Condition("x", "$exists", True))),
@@ -31,8 +31,8 @@ from retrieval.filters import parse_filter
         ({"x": 1, "y": 2}, All((Condition("x", "$eq", 1), Condition("y", "$eq", 2)))),
         ({"$or": [{"x": 1}, {}]}, Either((Condition("x", "$eq", 1), All(())))),
         ({"x": 2**70}, Condition("x", "$eq", float(2**70))),
-        ({"hash": "ff"}, Condition("hash", "$eq", b"\xff", own=True)),
-        ({"added_at": "1970-01-02"}, Condition("added_at", "$eq", 86_400_000_000, own=True)),
+        ({"hash": "ff"}, Condition("hash", "$eq", b"\xff", of_item=True)),
+        ({"added_at": "1970-01-02"}, Condition("added_at", "$eq", 86_400_000_000, of_item=True)),
     ],
 )
 def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
@@ -99,5 +99,5 @@ def test_depth_has_an_end() -> None:
 
 def test_every_field_and_operator_stands_in_the_documentation() -> None:
     documented = str(filters.__doc__)
-    for name in (*FIELDS, *filters.OPERATORS, "$and", "$or"):
+    for name in (*ITEM_FIELDS, *filters.OPERATORS, "$and", "$or"):
         assert re.search(rf"(?<!\w){re.escape(name)}(?!\w)", documented), name

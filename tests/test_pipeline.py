@@ -117,7 +117,7 @@ def test_failures_do_not_stop_the_rest(catalogue: Catalogue, space: Space, folde
     assert all(one.reason for one in tally.failures)
     with catalogue.snapshot() as snapshot:
         assert {os.path.basename(one.uri) for one in snapshot.failures()} == {"a.png", "m.jpg", "z.png", "cut.png"}
-        assert snapshot.counts()["items"] == 5
+        assert snapshot.table_counts()["items"] == 5
 
 
 def test_a_failure_is_tried_again_only_when_it_changed_or_when_told(
@@ -345,7 +345,7 @@ def test_what_a_killed_run_left_undone_is_done_by_the_next(tmp_path: Path, folde
         with collection._catalogue.transaction() as writing:  # the first batch of a run that is killed then
             file = FoundFile(str(folder / "red.png"), str(folder / "red.png"), 1, 1, 1)
             arrival = Arrival(hash=b"x" * 20, uri=file.uri, file=file, vector=np.ones(13, np.float32))
-            (kept,) = writing.put([arrival], 1, more=True)
+            (kept,) = writing.put([arrival], 1, more_follow=True)
         assert collection.count() == 6
         collection.add(folder / "green.png")
         assert collection.get(kept.item_id).metadata == {"album": "discs"}

@@ -131,7 +131,7 @@ class Catalogue:
 def _lay(connection: Connection, settings: Mapping[str, object]) -> None:
     """The tables as they are today, marked with the migration they correspond to."""
     schema.metadata.create_all(connection)
-    connection.exec_driver_sql(words.LAY)
+    connection.exec_driver_sql(words.CREATE_TABLE)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(sa.insert(version).values(version_num=schema.REVISION))
     connection.execute(sa.insert(schema.counter).values(id=1, number=0, oldest=0))

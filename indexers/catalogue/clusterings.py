@@ -1,11 +1,11 @@
-"""What the catalogue keeps of clusterings by name: how each was made, what it has learned, and who is in which cluster.
+"""The clusterings by name that the catalogue keeps: how each was made, its model, and the cluster of each item.
 
-`ClusteringReader` reads one moment of it, `ClusteringWriter` writes.
+`ClusteringReader` reads one moment of them, `ClusteringWriter` writes. In both, methods that read are named by what
+they return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,15 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from indexers.arrays import split_chunks
 from indexers.catalogue.schema import grouping, placed
 from indexers.types import ClusteringRow, Ids, ItemClusters
 
-CHUNK = 1000
 _COLUMNS = [grouping.c[name] for name in ClusteringRow._fields]
 
 
 class ClusteringReader:
-    """Reads."""
+    """Reads clusterings."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -29,88 +29,88 @@ class ClusteringReader:
     def _all(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).all())
 
-    def rows(self, space: int | None = None) -> list[ClusteringRow]:
-        """All of them (of one space), by name."""
+    def rows(self, space_id: int | None = None) -> list[ClusteringRow]:
+        """Return all clusterings, or those of one space, by name."""
         query = sa.select(*_COLUMNS).order_by(grouping.c.name)
-        if space is not None:
-            query = query.where(grouping.c.space == space)
+        if space_id is not None:
+            query = query.where(grouping.c.space == space_id)
         return [ClusteringRow(*row) for row in self._all(query)]
 
-    def named(self, name: str) -> ClusteringRow | None:
-        """The one of that name."""
-        return next(
-            (ClusteringRow(*row) for row in self._all(sa.select(*_COLUMNS).where(grouping.c.name == name))), None
-        )
+    def find(self, name: str) -> ClusteringRow | None:
+        """Return the clustering of that name, if there is one."""
+        rows = self._all(sa.select(*_COLUMNS).where(grouping.c.name == name))
+        return ClusteringRow(*rows[0]) if rows else None
 
-    def stamp(self) -> tuple[tuple[int, int], ...]:
-        """Another one whenever anything about them has changed."""
+    def versions(self) -> tuple[tuple[int, int], ...]:
+        """Return the id of each clustering and how often it was written: different whenever anything has changed."""
         query = sa.select(grouping.c.id, grouping.c.written).order_by(grouping.c.id)
         return tuple((row[0], row[1]) for row in self._all(query))
 
-    def model(self, one: int) -> bytes:
-        """What it has learned, as `Clusterer.to_bytes` gave it."""
-        found: bytes = self._all(sa.select(grouping.c.model).where(grouping.c.id == one))[0][0]
-        return found
+    def model(self, clustering_id: int) -> bytes:
+        """Return the model as `Clusterer.to_bytes` gave it."""
+        content: bytes = self._all(sa.select(grouping.c.model).where(grouping.c.id == clustering_id))[0][0]
+        return content
 
-    def membership(self, one: int) -> ItemClusters:
-        """All items that have a place in it."""
+    def item_clusters(self, clustering_id: int) -> ItemClusters:
+        """Return the cluster of each item that the clustering has assigned, 0 for items in none."""
         columns = placed.c.item, placed.c.cluster, placed.c.since
-        inner = sa.select(*columns).where(placed.c.grouping == one).order_by(placed.c.item).subquery()
-        texts = [sa.func.aggregate_strings(sa.cast(column, sa.String), ",") for column in inner.c]
+        rows = sa.select(*columns).where(placed.c.grouping == clustering_id).order_by(placed.c.item).subquery()
+        texts = [sa.func.aggregate_strings(sa.cast(column, sa.String), ",") for column in rows.c]
         row = self._all(sa.select(*texts))[0]
-        item, label, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
-        order = np.argsort(item, kind="stable")
-        return ItemClusters(item[order], label[order][:, None], since[order])
+        item_ids, cluster_ids, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
+        order = np.argsort(item_ids, kind="stable")
+        return ItemClusters(item_ids[order], cluster_ids[order][:, None], since[order])
 
-    def labels(self, one: int, items: Ids) -> Ids:
-        """The cluster of each of these items; -1 for one that has no place."""
-        known: dict[int, int] = {}
-        for start in range(0, len(items), CHUNK):
-            wanted = placed.c.item.in_(items[start : start + CHUNK].tolist())
-            query = sa.select(placed.c.item, placed.c.cluster).where(placed.c.grouping == one, wanted)
-            known |= {row[0]: row[1] for row in self._all(query)}
-        return np.array([known.get(item, -1) for item in items.tolist()], np.int64)
+    def cluster_ids(self, clustering_id: int, item_ids: Ids) -> Ids:
+        """Return the cluster id of each of these items: 0 for an item in no cluster, -1 for one never assigned."""
+        by_item: dict[int, int] = {}
+        for chunk in split_chunks(item_ids.tolist()):
+            query = sa.select(placed.c.item, placed.c.cluster)
+            query = query.where(placed.c.grouping == clustering_id, placed.c.item.in_(chunk))
+            by_item |= {row[0]: row[1] for row in self._all(query)}
+        return np.array([by_item.get(item_id, -1) for item_id in item_ids.tolist()], np.int64)
 
-    def sizes(self, one: int) -> dict[int, int]:
-        """Items by cluster, 0: loose."""
-        query = sa.select(placed.c.cluster, sa.func.count()).where(placed.c.grouping == one)
+    def cluster_sizes(self, clustering_id: int) -> dict[int, int]:
+        """Return the number of items by cluster id; those in no cluster under 0."""
+        query = sa.select(placed.c.cluster, sa.func.count()).where(placed.c.grouping == clustering_id)
         return {row[0]: row[1] for row in self._all(query.group_by(placed.c.cluster))}
 
 
 class ClusteringWriter(ClusteringReader):
-    """Reads and writes; within a transaction."""
+    """Reads and writes clusterings, within a transaction."""
 
-    def put(self, found: ClusteringRow, model: bytes) -> int:
-        """Keep it; `id` 0 makes a new one. Its id."""
-        values = {**found._asdict(), "model": model}
-        if found.id:
-            self._connection.execute(sa.update(grouping).where(grouping.c.id == found.id).values(**values))
-            return found.id
+    def put(self, row: ClusteringRow, model: bytes) -> int:
+        """Write a clustering, a new one if its `id` is 0, and return its id."""
+        values = {**row._asdict(), "model": model}
+        if row.id:
+            self._connection.execute(sa.update(grouping).where(grouping.c.id == row.id).values(**values))
+            return row.id
         del values["id"]
-        made = self._connection.execute(sa.insert(grouping).values(**values).returning(grouping.c.id))
-        return int(made.scalar_one())
+        inserted = self._connection.execute(sa.insert(grouping).values(**values).returning(grouping.c.id))
+        return int(inserted.scalar_one())
 
-    def follow(self, one: int, position: int) -> None:
-        """Its members are as of that change."""
+    def set_position(self, clustering_id: int, position: int) -> None:
+        """Note that the members follow that change."""
         values = {"position": position, "written": grouping.c.written + 1}
-        self._connection.execute(sa.update(grouping).where(grouping.c.id == one).values(**values))
+        self._connection.execute(sa.update(grouping).where(grouping.c.id == clustering_id).values(**values))
 
-    def drop(self, one: int) -> None:
-        self._connection.execute(sa.delete(placed).where(placed.c.grouping == one))
-        self._connection.execute(sa.delete(grouping).where(grouping.c.id == one))
+    def drop(self, clustering_id: int) -> None:
+        """Delete a clustering."""
+        self._connection.execute(sa.delete(placed).where(placed.c.grouping == clustering_id))
+        self._connection.execute(sa.delete(grouping).where(grouping.c.id == clustering_id))
 
-    def place(self, one: int, items: Ids, clusters: NDArray[np.int64], since: int) -> None:
-        """Write the cluster of each of these items, into which it came at change `since`."""
-        self.displace(one, items)
+    def assign(self, clustering_id: int, item_ids: Ids, cluster_ids: NDArray[np.int64], since: int) -> None:
+        """Replace the cluster of each of these items, which came into it at change `since`."""
+        self.unassign(clustering_id, item_ids)
         rows = [
-            {"grouping": one, "item": item, "cluster": cluster, "since": since}
-            for item, cluster in zip(items.tolist(), clusters.tolist(), strict=True)
+            {"grouping": clustering_id, "item": item_id, "cluster": cluster_id, "since": since}
+            for item_id, cluster_id in zip(item_ids.tolist(), cluster_ids.tolist(), strict=True)
         ]
         if rows:
             self._connection.execute(sa.insert(placed), rows)
 
-    def displace(self, one: int, items: Ids) -> None:
-        """These items have no place in it any more."""
-        for start in range(0, len(items), CHUNK):
-            part: Sequence[int] = items[start : start + CHUNK].tolist()
-            self._connection.execute(sa.delete(placed).where(placed.c.grouping == one, placed.c.item.in_(part)))
+    def unassign(self, clustering_id: int, item_ids: Ids) -> None:
+        """Forget which clusters these items were in."""
+        for chunk in split_chunks(item_ids.tolist()):
+            is_chunk = placed.c.item.in_(chunk)
+            self._connection.execute(sa.delete(placed).where(placed.c.grouping == clustering_id, is_chunk))

@@ -1,12 +1,13 @@
-"""What the catalogue remembers of clusters and partitions: what can't be made again from vectors.
+"""The clusters and partitions that the catalogue keeps, because they can't be computed again from the vectors.
 
-Public ids with their members, names, events, the similarities at which levels cut, centroids. `ClusterReader` reads one
-moment of it, `ClusterWriter` writes.
+Public cluster ids with their members, names and events, the similarities at which the tree is cut, k-means centroids.
+`ClusterReader` reads one moment of them, `ClusterWriter` writes. In both, methods that read are named by what they
+return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,19 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from indexers.arrays import split_chunks
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
 from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, TreeLevels
 
-CHUNK = 1000
-_LABELS = [member.c[level] for level in LEVELS]
-_PATHS = sa.select(member.c.item, *_LABELS).where(
-    member.c.space == sa.bindparam("space"), member.c.item.in_(sa.bindparam("wanted", expanding=True))
+_LEVEL_COLUMNS = [member.c[level] for level in LEVELS]
+_CLUSTER_IDS = sa.select(member.c.item, *_LEVEL_COLUMNS).where(
+    member.c.space == sa.bindparam("space"), member.c.item.in_(sa.bindparam("item_ids", expanding=True))
 )
-_CLUSTERING = sa.select(clustering).where(clustering.c.space == sa.bindparam("space"))
+_TREE_LEVELS = sa.select(clustering).where(clustering.c.space == sa.bindparam("space"))
 
 
 class ClusterReader:
-    """Reads."""
+    """Reads clusters and partitions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -34,42 +35,43 @@ class ClusterReader:
     def _all(self, statement: sa.Executable, values: Any = None) -> list[Any]:
         return list(self._connection.execute(statement, values).all())
 
-    def clustering(self, space: int) -> TreeLevels | None:
-        """None: the space has no clusters yet."""
-        for row in self._all(_CLUSTERING, {"space": space}):
+    def tree_levels(self, space_id: int) -> TreeLevels | None:
+        """Return the cuts of a space's tree; None if the space has no clusters yet."""
+        for row in self._all(_TREE_LEVELS, {"space": space_id}):
             return TreeLevels(row.position, (row.coarse, row.medium, row.fine), row.items, row.since)
         return None
 
-    def clustered(self) -> list[int]:
-        """The spaces that have clusters, the one whose clusters are newest first."""
+    def clustered_space_ids(self) -> list[int]:
+        """Return the ids of the spaces that have clusters, the space with the newest clusters first."""
         query = sa.select(clustering.c.space).order_by(clustering.c.position.desc(), clustering.c.space)
         return [row[0] for row in self._all(query)]
 
-    def membership(self, space: int) -> ItemClusters:
-        """All items that have a place, those included that were removed since."""
-        columns = (member.c.item, *_LABELS, member.c.since)
-        inner = sa.select(*columns).where(member.c.space == space).order_by(member.c.item).subquery()
-        # long texts instead of a row an item: several times faster for 100,000
-        texts = [sa.func.aggregate_strings(sa.cast(column, sa.String), ",") for column in inner.c]
+    def item_clusters(self, space_id: int) -> ItemClusters:
+        """Return the clusters of all items, removed items included that the clusters have not followed yet."""
+        columns = (member.c.item, *_LEVEL_COLUMNS, member.c.since)
+        rows = sa.select(*columns).where(member.c.space == space_id).order_by(member.c.item).subquery()
+        # one long text a column instead of a row an item: several times faster for 100,000
+        texts = [sa.func.aggregate_strings(sa.cast(column, sa.String), ",") for column in rows.c]
         row = self._all(sa.select(*texts))[0]
-        item, *labels, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
-        order = np.argsort(item, kind="stable")
-        return ItemClusters(item[order], np.stack(labels, axis=1)[order], since[order])
+        item_ids, *levels, since = (np.fromstring(text or "", dtype=np.int64, sep=",") for text in row)
+        order = np.argsort(item_ids, kind="stable")
+        return ItemClusters(item_ids[order], np.stack(levels, axis=1)[order], since[order])
 
-    def labels(self, space: int, items: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        """The clusters of these items, coarse to fine, 0 where they are loose."""
-        found: dict[int, tuple[int, ...]] = {}
-        for part in _parts(items):
-            found |= {row[0]: tuple(row[1:]) for row in self._all(_PATHS, {"space": space, "wanted": part})}
-        return found
+    def cluster_ids(self, space_id: int, item_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Return the cluster ids of these items, coarse to fine, 0 where an item is in no cluster."""
+        by_item: dict[int, tuple[int, ...]] = {}
+        for chunk in split_chunks(item_ids):
+            rows = self._all(_CLUSTER_IDS, {"space": space_id, "item_ids": chunk})
+            by_item |= {row[0]: tuple(row[1:]) for row in rows}
+        return by_item
 
-    def rows(self, ids: Iterable[int]) -> dict[int, ClusterRow]:
-        """What is known of clusters, living or not."""
-        found: dict[int, ClusterRow] = {}
-        for part in _parts(list(ids)):
-            for row in self._all(sa.select(cluster).where(cluster.c.id.in_(part))):
-                found[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
-        return found
+    def rows(self, cluster_ids: Iterable[int]) -> dict[int, ClusterRow]:
+        """Return the rows of these clusters, alive or not, by id."""
+        by_id: dict[int, ClusterRow] = {}
+        for chunk in split_chunks(list(cluster_ids)):
+            for row in self._all(sa.select(cluster).where(cluster.c.id.in_(chunk))):
+                by_id[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
+        return by_id
 
     def find_named(self, name: str) -> list[int]:
         """Return the ids of all clusters of that name, living or not."""
@@ -77,9 +79,9 @@ class ClusterReader:
             row.id for row in self._all(sa.select(cluster.c.id).where(cluster.c.name == name).order_by(cluster.c.id))
         ]
 
-    def events(self, since: int, space: int) -> list[ClusterEventRow]:
-        """What happened after change `since`, in order."""
-        query = sa.select(event).where(event.c.change > since, event.c.space == space).order_by(event.c.id)
+    def events(self, since: int, space_id: int) -> list[ClusterEventRow]:
+        """Return the events after change `since`, in order."""
+        query = sa.select(event).where(event.c.change > since, event.c.space == space_id).order_by(event.c.id)
         return [
             ClusterEventRow(
                 row.cluster, row.level, row.what, tuple(row.others), row.gained, row.lost, row.size, row.change
@@ -87,36 +89,38 @@ class ClusterReader:
             for row in self._all(query)
         ]
 
-    def partitioned(self, space: int) -> int:
-        """How far the partitions of a space are; 0: there are none."""
-        rows = self._all(sa.select(partitioning.c.position).where(partitioning.c.space == space))
+    def partitions_position(self, space_id: int) -> int:
+        """Return the change that the partitions of a space follow; 0 if there are none."""
+        rows = self._all(sa.select(partitioning.c.position).where(partitioning.c.space == space_id))
         return rows[0][0] if rows else 0
 
-    def partitions(self, space: int) -> tuple[int, bytes] | None:
-        """How far the partitions of a space are, and their state."""
-        query = sa.select(partitioning.c.position, partitioning.c.state).where(partitioning.c.space == space)
+    def partitions(self, space_id: int) -> tuple[int, bytes] | None:
+        """Return the change that the partitions of a space follow, and their state; None if there are none."""
+        query = sa.select(partitioning.c.position, partitioning.c.state).where(partitioning.c.space == space_id)
         rows = self._all(query)
         return (rows[0][0], rows[0][1]) if rows else None
 
 
 class ClusterWriter(ClusterReader):
-    """Reads and writes; within a transaction."""
+    """Reads and writes clusters and partitions, within a transaction."""
 
     def _do(self, statement: sa.Executable, rows: Sequence[dict[str, Any]] | None = None) -> None:
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def set_clustering(self, space: int, found: TreeLevels) -> None:
-        self._do(sa.delete(clustering).where(clustering.c.space == space))
-        levels: dict[str, float] = dict(zip(LEVELS, found.levels, strict=True))
-        values = {"space": space, "position": found.position, "items": found.item_count, "since": found.since, **levels}
-        self._do(sa.insert(clustering).values(**values))
+    def set_tree_levels(self, space_id: int, tree_levels: TreeLevels) -> None:
+        """Replace the cuts of a space's tree."""
+        self._do(sa.delete(clustering).where(clustering.c.space == space_id))
+        values: dict[str, float] = dict(zip(LEVELS, tree_levels.levels, strict=True))
+        values |= {"position": tree_levels.position, "items": tree_levels.item_count, "since": tree_levels.since}
+        self._do(sa.insert(clustering).values(space=space_id, **values))
 
-    def first_new(self) -> int:
-        """The id that the next new cluster gets; they are never used again."""
+    def next_id(self) -> int:
+        """Return the id of the next new cluster. Ids are never used again."""
         return int(self._all(sa.select(sa.func.coalesce(sa.func.max(cluster.c.id), 0)))[0][0]) + 1
 
     def add(self, rows: Sequence[ClusterRow]) -> None:
+        """Add clusters."""
         self._do(
             sa.insert(cluster),
             [
@@ -125,43 +129,41 @@ class ClusterWriter(ClusterReader):
             ],
         )
 
-    def name(self, one: int, name: str | None, given: bool) -> None:
-        self._do(sa.update(cluster).where(cluster.c.id == one).values(name=name, given=given))
+    def set_name(self, cluster_id: int, name: str | None, by_person: bool) -> None:
+        """Replace the name of a cluster."""
+        self._do(sa.update(cluster).where(cluster.c.id == cluster_id).values(name=name, given=by_person))
 
-    def place(self, space: int, items: Ids, labels: NDArray[np.int64], since: Ids) -> None:
-        """Write the clusters of these items."""
-        self.displace(space, items)
-        table = np.column_stack([items, labels, since]).tolist()
+    def assign(self, space_id: int, item_ids: Ids, cluster_ids: NDArray[np.int64], since: Ids) -> None:
+        """Replace the clusters of these items; `cluster_ids` int64 (n, 3) and `since` as in ItemClusters."""
+        self.unassign(space_id, item_ids)
         names: tuple[str, ...] = ("item", *LEVELS, "since")
-        self._do(sa.insert(member), [{"space": space, **dict(zip(names, row, strict=True))} for row in table])
+        rows = np.column_stack([item_ids, cluster_ids, since]).tolist()
+        self._do(sa.insert(member), [{"space": space_id, **dict(zip(names, row, strict=True))} for row in rows])
 
-    def displace(self, space: int, items: Ids) -> None:
-        """These items have no place any more."""
-        for part in _parts(items.tolist()):
-            self._do(sa.delete(member).where(member.c.space == space, member.c.item.in_(part)))
+    def unassign(self, space_id: int, item_ids: Ids) -> None:
+        """Forget which clusters these items were in."""
+        for chunk in split_chunks(item_ids.tolist()):
+            self._do(sa.delete(member).where(member.c.space == space_id, member.c.item.in_(chunk)))
 
-    def happened(self, space_id: int, event_rows: Sequence[ClusterEventRow]) -> None:
+    def add_events(self, space_id: int, event_rows: Sequence[ClusterEventRow]) -> None:
+        """Add events in their order."""
         rows = [
             {
                 "space": space_id,
-                "change": event_row.change,
-                "cluster": event_row.cluster_id,
-                "level": event_row.level,
-                "what": event_row.kind,
-                "others": list(event_row.related),
-                "gained": event_row.gained,
-                "lost": event_row.lost,
-                "size": event_row.size,
+                "change": row.change,
+                "cluster": row.cluster_id,
+                "level": row.level,
+                "what": row.kind,
+                "others": list(row.related),
+                "gained": row.gained,
+                "lost": row.lost,
+                "size": row.size,
             }
-            for event_row in event_rows
+            for row in event_rows
         ]
         self._do(sa.insert(event), rows)
 
-    def set_partitions(self, space: int, position: int, state: bytes) -> None:
-        self._do(sa.delete(partitioning).where(partitioning.c.space == space))
-        self._do(sa.insert(partitioning).values(space=space, position=position, state=state))
-
-
-def _parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
+    def set_partitions(self, space_id: int, position: int, state: bytes) -> None:
+        """Replace the partitions of a space."""
+        self._do(sa.delete(partitioning).where(partitioning.c.space == space_id))
+        self._do(sa.insert(partitioning).values(space=space_id, position=position, state=state))

@@ -74,7 +74,7 @@ def _copy(path: Path, place: Path) -> dict[str, int]:
             if not kept["item"] and not kept["setting"]:
                 raise CatalogueDamaged(f"nothing can be read of {path}; put back a copy, or add the pictures again")
             _number(source, connection)
-            writing.describe(writing.ids().tolist())
+            writing.reindex(writing.ids().tolist())
     finally:
         fresh.close()
     return kept

@@ -1,4 +1,4 @@
-"""What can be read of one moment of the catalogue."""
+"""All that can be read of one moment of the catalogue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from indexers.arrays import sort_unique, split_chunks
-from indexers.catalogue import full_text as words
+from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
@@ -35,11 +35,10 @@ from indexers.errors import CatalogueDamaged, ItemNotFound
 from indexers.pictures.scan import to_uri
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
 
-NEAR = "near {}"  # the setting of a space
+CANDIDATE_THRESHOLD = "near {}"  # the key of a setting, with the id of a space
 
-
-# the statements of the search path are made once: building one costs more than running it
-_wanted: sa.BindParameter[Any] = sa.bindparam("wanted", expanding=True)
+# the statements of the search path are built once: building one costs more than running it
+_item_ids: sa.BindParameter[Any] = sa.bindparam("item_ids", expanding=True)
 _first_uri = (
     sa.select(location.c.uri)
     .where(location.c.item == item.c.id)
@@ -47,37 +46,42 @@ _first_uri = (
     .limit(1)
     .scalar_subquery()
 )
-_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text).where(item.c.id.in_(_wanted))
+_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text).where(item.c.id.in_(_item_ids))
 _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
 _HITS_WITH_CLUSTERS = (
     sa.select(*_HITS.selected_columns, member.c.coarse, member.c.medium, member.c.fine)
     .select_from(item.outerjoin(member, _IN_SPACE))
-    .where(item.c.id.in_(_wanted))
+    .where(item.c.id.in_(_item_ids))
 )
 _CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
-_CLUSTERED = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
-_NUMBER = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERED)
+_CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
+_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
-    vector.c.space == sa.bindparam("space"), vector.c.item.in_(_wanted)
+    vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
 )
 
 
 class Snapshot:
-    """Everything as it was when it was opened. `number`: the newest change it holds; `oldest`: followers at an older
-    position have to start anew, since the changes after it are no longer all kept; `space`: the current one, if any."""
+    """The catalogue as it was when the snapshot was opened. Methods that read are named by what they return.
+
+    number: the newest change it holds.
+    oldest: a follower at a position below it has to start again, since changes after that position were pruned.
+    current_space_id: the space that is searched by default, if there is any.
+    clusters, clusterings, duplicates: readers of these tables.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        row = connection.execute(_NUMBER).one()
+        row = connection.execute(_STATE).one()
         self.number: int = row[0]
         self.oldest: int = row[1]
-        self.space: int | None = row[2]
-        self._clustered: int | None = row[3]
+        self.current_space_id: int | None = row[2]
+        self._clusters_position: int | None = row[3]
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates = DuplicateReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
-        """Rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
+        """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
         return list(self._connection.execute(statement).all())
 
     def _scalars(self, statement: sa.Executable) -> list[Any]:
@@ -86,292 +90,311 @@ class Snapshot:
     # ---- items
 
     def ids(self, condition: Condition | None = None) -> Ids:
-        """The ids that it holds for, sorted."""
+        """Return the ids of the items that the condition holds for, sorted."""
         matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).subquery()
         # one long text instead of a row an id: five times faster for 100,000
         text = sa.func.aggregate_strings(sa.cast(matching.c[0], sa.String), ",")
-        found = np.fromstring(self._scalars(sa.select(text))[0] or "", dtype=np.int64, sep=",")
-        return sort_unique(found)
+        return sort_unique(np.fromstring(self._scalars(sa.select(text))[0] or "", dtype=np.int64, sep=","))
 
     def count(self, condition: Condition | None = None) -> int:
+        """Return the number of items that the condition holds for."""
         matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).distinct().subquery()
         return int(self._scalars(sa.select(sa.func.count()).select_from(matching))[0])
 
     def page(self, condition: Condition | None, after: int, limit: int) -> list[ItemRow]:
-        """Up to `limit` items with ids above `after`, in order of id."""
+        """Return up to `limit` items with ids above `after`, by id."""
         query = sa.select(item.c.id).where(item.c.id > after).order_by(item.c.id).limit(limit)
         if condition is not None:
             query = query.where(item.c.id.in_(select_ids(condition)))
         return self.items(self._scalars(query))
 
-    def items(self, ids: Sequence[int]) -> list[ItemRow]:
-        """In the order asked for; those that don't exist are left out."""
-        found: dict[int, ItemRow] = {}
-        for part in split_chunks([int(one) for one in ids]):
-            places = self._places(part)
-            for row in self._all(sa.select(item).where(item.c.id.in_(part))):
-                found[row.id] = _item(row, places.get(row.id, []))
-        return [found[one] for one in map(int, ids) if one in found]
+    def items(self, item_ids: Sequence[int]) -> list[ItemRow]:
+        """Return these items in the order of `item_ids`, without those that don't exist."""
+        by_id: dict[int, ItemRow] = {}
+        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
+            uris = self._uris(chunk)
+            for row in self._all(sa.select(item).where(item.c.id.in_(chunk))):
+                by_id[row.id] = _to_item(row, uris.get(row.id, []))
+        return [by_id[item_id] for item_id in map(int, item_ids) if item_id in by_id]
 
-    def _places(self, ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
+    def _uris(self, item_ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
+        """Return the URIs of each item, and whether each has vanished."""
         columns = location.c.item, location.c.uri, location.c.missing_since
-        places: dict[int, list[tuple[str, bool]]] = {}
-        for one, uri, missing in self._all(sa.select(*columns).where(location.c.item.in_(ids)).order_by(location.c.id)):
-            places.setdefault(one, []).append((uri, missing is not None))
-        return places
+        query = sa.select(*columns).where(location.c.item.in_(item_ids)).order_by(location.c.id)
+        by_item: dict[int, list[tuple[str, bool]]] = {}
+        for item_id, uri, missing_since in self._all(query):
+            by_item.setdefault(item_id, []).append((uri, missing_since is not None))
+        return by_item
 
-    def hits(self, ids: Sequence[int], in_space: int | None = None) -> dict[int, HitRow]:
-        """What a search shows of these items; with their clusters in a space, if one is given."""
-        if in_space is None:
+    def hits(self, item_ids: Sequence[int], space_id: int | None = None) -> dict[int, HitRow]:
+        """Return by id what a search shows of these items; with a space, their clusters in it too."""
+        if space_id is None:
             return {
                 row[0]: HitRow(row[1], row[2], row[3], (), row[4])
-                for part in split_chunks(ids)
-                for row in self._connection.execute(_HITS, {"wanted": part})
+                for chunk in split_chunks(item_ids)
+                for row in self._connection.execute(_HITS, {"item_ids": chunk})
             }
         return {
             row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[5:])), row[4])
-            for part in split_chunks(ids)
-            for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"wanted": part, "space": in_space})
+            for chunk in split_chunks(item_ids)
+            for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"item_ids": chunk, "space": space_id})
         }
 
-    def clustered(self, in_space: int) -> int | None:
-        """The change that the clusters of a space follow; None: it has none."""
-        if in_space == self.space:
-            return self._clustered
-        found = self.clusters.clustering(in_space)
-        return found.position if found else None
+    def clusters_position(self, space_id: int) -> int | None:
+        """Return the change that the clusters of a space follow; None if it has no clusters."""
+        if space_id == self.current_space_id:
+            return self._clusters_position
+        tree_levels = self.clusters.tree_levels(space_id)
+        return tree_levels.position if tree_levels else None
 
     def resolve(self, names: Iterable[int | str]) -> list[int]:
-        """Ids of items given by id, key, URI or path, in that order. Raises ItemNotFound for the first that isn't
-        there."""
+        """Return the ids of items that are named by id, key, URI or path, in that order.
+
+        Raises ItemNotFound for the first that does not exist.
+        """
         names = list(names)
         texts = [name for name in names if isinstance(name, str)]
         numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < LARGEST]
         known: dict[int | str, int] = {}
-        for part in split_chunks(numbers):
-            known |= {one: one for one in self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))}
-        for some in split_chunks(texts):
-            places = {word: _place(word) for word in some}
-            uris = [uri for uri in {*some, *places.values()} if is_text(uri)]
-            found = {uri: one for one, uri in self._all(_pairs(location.c.item, location.c.uri, uris))}
-            known |= {word: found[uri] for word, uri in places.items() if uri in found}
-            known |= {word: found[word] for word in some if word in found}
-            keys = [word for word in some if is_text(word)]
-            known |= {key: one for one, key in self._all(_pairs(item.c.id, item.c.key, keys))}
+        for ids in split_chunks(numbers):
+            known |= {item_id: item_id for item_id in self._scalars(sa.select(item.c.id).where(item.c.id.in_(ids)))}
+        for chunk in split_chunks(texts):
+            known.update(self._resolve_texts(chunk))
         for name in names:
             if name not in known:
-                raise ItemNotFound(
-                    f"there is no item with the {'key or path' if isinstance(name, str) else 'id'} {name!r}"
-                )
+                kind = "key or path" if isinstance(name, str) else "id"
+                raise ItemNotFound(f"there is no item with the {kind} {name!r}")
         return [known[name] for name in names]
 
-    def embedded(self, keys: Sequence[str], in_space: int) -> dict[str, bytes | None]:
-        """The content hashes of those of these keys whose items have a vector in the space."""
-        found: dict[str, bytes | None] = {}
-        for part in split_chunks(keys):
-            query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(part), _has_vector(in_space))
-            found |= dict(self._all(query))
-        return found
+    def _resolve_texts(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the id for each name that is known; a key counts before a URI, a URI before a path."""
+        uri_of = {name: _path_to_uri(name) for name in names}
+        uris = [uri for uri in {*names, *uri_of.values()} if is_text(uri)]
+        by_uri = {uri: item_id for item_id, uri in self._all(_select_pairs(location.c.item, location.c.uri, uris))}
+        known = {name: by_uri[uri] for name, uri in uri_of.items() if uri in by_uri}
+        known |= {name: by_uri[name] for name in names if name in by_uri}
+        keys = [name for name in names if is_text(name)]
+        return known | {key: item_id for item_id, key in self._all(_select_pairs(item.c.id, item.c.key, keys))}
 
-    def find_words(self, asked: str, limit: int, condition: Condition | None = None) -> list[tuple[int, float]]:
-        """Items (of those that the condition holds for) that say these words, best first, with scores. Raises
-        BadQuery."""
-        among = None if condition is None else select_ids(condition)
-        return words.find(self._connection, asked, limit, among)
+    def embedded_hashes(self, keys: Sequence[str], space_id: int) -> dict[str, bytes | None]:
+        """Return by key the content hashes of those items with these keys that have a vector in the space."""
+        by_key: dict[str, bytes | None] = {}
+        for chunk in split_chunks(keys):
+            query = sa.select(item.c.key, item.c.hash).where(item.c.key.in_(chunk), _has_vector(space_id))
+            by_key |= dict(self._all(query))
+        return by_key
 
-    def bodies(self, ids: Sequence[int]) -> dict[int, str]:
-        """What searches for words read of these items."""
-        return {one: said for part in split_chunks(ids) for one, said in words.bodies(self._connection, part).items()}
+    def search_text(self, words: str, limit: int, condition: Condition | None = None) -> list[tuple[int, float]]:
+        """Return items (of those that the condition holds for) whose text or metadata holds these words.
 
-    # ---- places
+        Pairs of id and score, best first. Raises BadQuery.
+        """
+        allowed = None if condition is None else select_ids(condition)
+        return full_text.search(self._connection, words, limit, allowed)
 
-    def known(self, uris: Sequence[str], in_space: int | None) -> dict[str, KnownLocation]:
-        """What is held of these locations."""
+    def indexed_texts(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """Return by id what `search_text` reads of these items."""
+        return {
+            item_id: text
+            for chunk in split_chunks(item_ids)
+            for item_id, text in full_text.read_texts(self._connection, chunk).items()
+        }
+
+    # ---- locations
+
+    def known_locations(self, uris: Sequence[str], space_id: int | None) -> dict[str, KnownLocation]:
+        """Return by URI those of these locations that the catalogue holds."""
         columns = location.c.uri, location.c.item, location.c.size, location.c.mtime_ns, location.c.missing_since
-        embedded = _has_vector(in_space, location.c.item)
-        found: dict[str, KnownLocation] = {}
-        for part in split_chunks(uris):
-            for row in self._all(sa.select(*columns, embedded).where(location.c.uri.in_(part))):
-                found[row[0]] = KnownLocation(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
-        return found
+        has_vector = _has_vector(space_id, location.c.item)
+        by_uri: dict[str, KnownLocation] = {}
+        for chunk in split_chunks(uris):
+            for row in self._all(sa.select(*columns, has_vector).where(location.c.uri.in_(chunk))):
+                by_uri[row[0]] = KnownLocation(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
+        return by_uri
 
-    def places_under(self, prefixes: Sequence[str]) -> list[str]:
-        """URIs, not marked missing, that are one of these or begin with one and a slash."""
-        found: set[str] = set()
+    def uris_under(self, prefixes: Sequence[str]) -> list[str]:
+        """Return the URIs, not marked missing, that equal one of these or begin with one and a slash, sorted."""
+        uris: set[str] = set()
         for prefix in prefixes:
             low, high = prefix.rstrip("/") + "/", prefix.rstrip("/") + "0"  # 0 follows / in every encoding
-            inside = sa.and_(location.c.uri >= low, location.c.uri < high)
-            query = sa.select(location.c.uri).where(sa.or_(location.c.uri == prefix, inside))
-            found |= set(self._scalars(query.where(location.c.missing_since.is_(None))))
-        return sorted(found)
+            is_below = sa.and_(location.c.uri >= low, location.c.uri < high)
+            query = sa.select(location.c.uri).where(sa.or_(location.c.uri == prefix, is_below))
+            uris |= set(self._scalars(query.where(location.c.missing_since.is_(None))))
+        return sorted(uris)
 
-    def failed(self, uris: Sequence[str]) -> dict[str, tuple[int | None, int | None, str]]:
-        """Size, time and reason of those of these that could not be read before."""
+    def earlier_failures(self, uris: Sequence[str]) -> dict[str, tuple[int | None, int | None, str]]:
+        """Return by URI the size, time and reason of those of these files that could not be read before."""
         columns = failure.c.uri, failure.c.size, failure.c.mtime_ns, failure.c.reason
-        found: dict[str, tuple[int | None, int | None, str]] = {}
-        for part in split_chunks(uris):
-            query = sa.select(*columns).where(failure.c.uri.in_(part))
-            found |= {uri: (size, mtime, reason) for uri, size, mtime, reason in self._all(query)}
-        return found
+        by_uri: dict[str, tuple[int | None, int | None, str]] = {}
+        for chunk in split_chunks(uris):
+            query = sa.select(*columns).where(failure.c.uri.in_(chunk))
+            by_uri |= {uri: (size, mtime_ns, reason) for uri, size, mtime_ns, reason in self._all(query)}
+        return by_uri
 
     def failures(self) -> list[Failure]:
-        """All that could not be read, newest first."""
+        """Return all that could not be read, newest first."""
         rows = self._all(sa.select(failure).order_by(failure.c.at.desc(), failure.c.uri))
-        return [Failure(row.uri, row.reason, row.stage, row.attempts, moment(row.at)) for row in rows]
+        return [Failure(row.uri, row.reason, row.stage, row.attempts, format_time(row.at)) for row in rows]
 
     # ---- vectors, changes, followers
 
     def spaces(self) -> list[Space]:
+        """Return all spaces, by id."""
         return [Space(**row._mapping) for row in self._all(sa.select(space).order_by(space.c.id))]
 
-    def count_lacking(self, in_space: int) -> int:
-        """How many items with a vector in another space have none in this one."""
-        there = sa.select(vector.c.item).where(vector.c.space == in_space)
-        query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(there))
+    def count_unembedded(self, space_id: int) -> int:
+        """Return the number of items with a vector in another space and none in this one."""
+        embedded = sa.select(vector.c.item).where(vector.c.space == space_id)
+        query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(embedded))
         return int(self._scalars(query)[0])
 
-    def lacking(self, in_space: int) -> list[UnembeddedItem]:
-        """The items that have no vector in that space, with the place to read each from, in order of id."""
-        without = ~sa.exists().where(vector.c.space == in_space, vector.c.item == item.c.id)
+    def unembedded_items(self, space_id: int) -> list[UnembeddedItem]:
+        """Return the items without a vector in that space, by id."""
+        has_none = ~sa.exists().where(vector.c.space == space_id, vector.c.item == item.c.id)
         columns = item.c.id, item.c.key, item.c.hash, _first_uri
-        return [UnembeddedItem(*row) for row in self._all(sa.select(*columns).where(without).order_by(item.c.id))]
+        return [UnembeddedItem(*row) for row in self._all(sa.select(*columns).where(has_none).order_by(item.c.id))]
 
-    def vectors(self, space_id: int, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
-        """Ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
+    def vectors(self, space_id: int, item_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
+        """Return the ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
         rows: list[tuple[int, bytes]] = []
-        for part in split_chunks([int(one) for one in ids]):
-            rows += [
-                (row[0], row[1]) for row in self._connection.execute(_VECTORS, {"space": space_id, "wanted": part})
-            ]
+        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
+            parameters = {"space": space_id, "item_ids": chunk}
+            rows += [(row[0], row[1]) for row in self._connection.execute(_VECTORS, parameters)]
         rows.sort()
         joined, width = b"".join(row[1] for row in rows), len(rows[0][1]) // 4 if rows else 0
         if len(joined) != 4 * width * len(rows):
-            uneven = next((one for one, data in rows if len(data) != 4 * width), rows[0][0])
+            uneven = next((item_id for item_id, data in rows if len(data) != 4 * width), rows[0][0])
             raise CatalogueDamaged(
-                f"the catalogue is damaged: the vector of item {uneven} or {rows[0][0]} in space {space_id} was cut; "
-                "put back a copy of the database"
+                f"the catalogue is damaged: the vector of item {uneven} or {rows[0][0]} in space {space_id} is cut "
+                "short; restore a backup of the database"
             )
-        data = np.frombuffer(joined, "<f4").reshape(len(rows), width).astype(np.float32, copy=False)
-        return np.array([row[0] for row in rows], np.int64), data
+        matrix = np.frombuffer(joined, "<f4").reshape(len(rows), width).astype(np.float32, copy=False)
+        return np.array([row[0] for row in rows], np.int64), matrix
 
-    def changes(self, since: int, in_space: int) -> list[Change]:
-        """The net result for each item after change `since`, in order of item. `since` 0: the state itself.
+    def changes(self, since: int, space_id: int) -> list[Change]:
+        """Return the net result for each item after change `since`, by item. `since` 0 gives the present state.
 
         `since` must not lie below `oldest` unless it is 0.
         """
         if since == 0:
-            items = self._scalars(sa.select(vector.c.item).where(vector.c.space == in_space).order_by(vector.c.item))
-            return [Change(self.number, one, in_space, "vector set") for one in items]
+            ids = self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id).order_by(vector.c.item))
+            return [Change(self.number, item_id, space_id, "vector set") for item_id in ids]
         query = sa.select(change.c.number, change.c.item, change.c.space, change.c.what)
-        query = query.where(change.c.number > since, change.c.space == in_space).order_by(change.c.number)
-        net = {row[1]: Change(*row) for row in self._all(query)}
-        return [net[one] for one in sorted(net)]
+        query = query.where(change.c.number > since, change.c.space == space_id).order_by(change.c.number)
+        newest = {row[1]: Change(*row) for row in self._all(query)}
+        return [newest[item_id] for item_id in sorted(newest)]
 
-    def count_changes(self, since: int, in_space: int, most: int) -> int:
-        """How many vectors of that space have changed after change `since`, counted up to `most`."""
+    def count_changes(self, since: int, space_id: int, limit: int) -> int:
+        """Return the number of vectors of that space that have changed after change `since`, up to `limit`."""
         if since == 0:
-            query = sa.select(vector.c.item).where(vector.c.space == in_space).limit(most)
+            query = sa.select(vector.c.item).where(vector.c.space == space_id).limit(limit)
         else:
-            query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(most)
+            query = sa.select(change.c.number).where(change.c.number > since, change.c.space == space_id).limit(limit)
         return len(self._scalars(query))
 
-    def touched(self, since: int) -> list[int]:
-        """Items of which anything has changed after change `since`, which must not lie below `oldest`."""
+    def changed_item_ids(self, since: int) -> list[int]:
+        """Return the items of which anything has changed after change `since`, not below `oldest`."""
         return self._scalars(sa.select(change.c.item).where(change.c.number > since).distinct().order_by(change.c.item))
 
-    def unchanged(self, since: int, in_space: int) -> bool:
-        """Whether no vector of that space has changed after change `since`."""
-        query = sa.select(change.c.number).where(change.c.number > since, change.c.space == in_space).limit(1)
+    def is_unchanged(self, since: int, space_id: int) -> bool:
+        """Return True if no vector of that space has changed after change `since`."""
+        query = sa.select(change.c.number).where(change.c.number > since, change.c.space == space_id).limit(1)
         return since >= self.oldest and not self._scalars(query)
 
-    def stamp(self, number: int) -> int:
-        """When that change was made; 0 where it is not kept or never was."""
+    def change_time(self, number: int) -> int:
+        """Return when that change was made, in microseconds since 1970; 0 if it was pruned or never made."""
         return next(iter(self._scalars(sa.select(change.c.at).where(change.c.number == number))), 0)
 
     def follower(self, name: str, space_id: int) -> tuple[int, int]:
-        """Position and generation of a follower when it was last saved; zeros if it never was."""
+        """Return the position and generation of a follower when it was last saved; zeros if it never was."""
         query = sa.select(follower.c.position, follower.c.generation)
         rows = self._all(query.where(follower.c.name == name, follower.c.space == space_id))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
-    def values(self, key: str) -> dict[int, str | float | bool]:
-        """The text, number or truth value of a metadata key, of the items that have one."""
-        rows = attribute.c
-        query = sa.select(rows.item, rows.text, rows.number, rows.flag).where(rows.key == key, rows.element.is_(False))
-        found = {row[0]: next((one for one in row[1:] if one is not None), None) for row in self._all(query)}
-        return {one: value for one, value in found.items() if value is not None}
+    # ---- metadata and settings
 
-    def keys(self, most: int) -> list[str]:
-        """Metadata keys, in order of the alphabet."""
-        return self._scalars(sa.select(attribute.c.key).distinct().order_by(attribute.c.key).limit(most))
+    def metadata_values(self, key: str) -> dict[int, str | float | bool]:
+        """Return the text, number or truth value under a metadata key, of the items that have one."""
+        query = sa.select(attribute.c.item, attribute.c.text, attribute.c.number, attribute.c.flag)
+        rows = self._all(query.where(attribute.c.key == key, attribute.c.element.is_(False)))
+        by_item = {row[0]: next((value for value in row[1:] if value is not None), None) for row in rows}
+        return {item_id: value for item_id, value in by_item.items() if value is not None}
 
-    def attributes(self, ids: Sequence[int]) -> dict[int, set[tuple[Any, ...]]]:
-        """What filters read of these items: (key, element, number, text, flag)."""
-        rows = attribute.c
-        query = sa.select(rows.item, rows.key, rows.element, rows.number, rows.text, rows.flag)
-        found: dict[int, set[tuple[Any, ...]]] = {}
-        for part in split_chunks(ids):
-            for row in self._all(query.where(rows.item.in_(part))):
-                found.setdefault(row[0], set()).add(tuple(row[1:]))
-        return found
+    def metadata_keys(self, limit: int) -> list[str]:
+        """Return up to `limit` metadata keys, sorted."""
+        return self._scalars(sa.select(attribute.c.key).distinct().order_by(attribute.c.key).limit(limit))
 
-    def misshapen(self, space_id: int, dimension: int) -> list[int]:
-        """Items whose vector in that space has not the space's dimension."""
-        wrong = sa.func.length(vector.c.data) != 4 * dimension
-        return self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id, wrong))
+    def attributes(self, item_ids: Sequence[int]) -> dict[int, set[tuple[Any, ...]]]:
+        """Return by id what filters read of these items: (key, element, number, text, flag)."""
+        columns = attribute.c
+        query = sa.select(columns.item, columns.key, columns.element, columns.number, columns.text, columns.flag)
+        by_item: dict[int, set[tuple[Any, ...]]] = {}
+        for chunk in split_chunks(item_ids):
+            for row in self._all(query.where(columns.item.in_(chunk))):
+                by_item.setdefault(row[0], set()).add(tuple(row[1:]))
+        return by_item
+
+    def misshapen_vectors(self, space_id: int, dimension: int) -> list[int]:
+        """Return the items whose vector in that space is not of the space's dimension."""
+        is_wrong = sa.func.length(vector.c.data) != 4 * dimension
+        return self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id, is_wrong))
 
     def setting(self, key: str) -> Any:
+        """Return the value of a setting; None if it was never set."""
         return next(iter(self._scalars(sa.select(setting.c.value).where(setting.c.key == key))), None)
 
-    def near(self, space_id: int) -> float | None:
-        """From which similarity on two vectors of a space are worth a proof, where it was measured."""
-        found: float | None = self.setting(NEAR.format(space_id))
-        return found
+    def candidate_threshold(self, space_id: int) -> float | None:
+        """Return the similarity from which two vectors of a space are compared as pictures, if it was calibrated."""
+        threshold: float | None = self.setting(CANDIDATE_THRESHOLD.format(space_id))
+        return threshold
 
-    def counts(self) -> dict[str, int]:
-        """Rows of each table that a user has a notion of."""
+    def table_counts(self) -> dict[str, int]:
+        """Return the number of rows of each table that a user has a notion of."""
         tables = {"items": item, "locations": location, "attributes": attribute, "failures": failure}
-        found = {name: int(self._scalars(sa.select(sa.func.count()).select_from(t))[0]) for name, t in tables.items()}
-        gone = sa.select(sa.func.count()).where(location.c.missing_since.is_not(None))
-        return found | {"missing": int(self._scalars(gone)[0])}
+        counts = {
+            name: int(self._scalars(sa.select(sa.func.count()).select_from(table))[0]) for name, table in tables.items()
+        }
+        missing = sa.select(sa.func.count()).where(location.c.missing_since.is_not(None))
+        return counts | {"missing": int(self._scalars(missing)[0])}
 
     def vector_counts(self) -> dict[int, int]:
+        """Return the number of vectors by space id."""
         query = sa.select(vector.c.space, sa.func.count()).group_by(vector.c.space)
         return {row[0]: row[1] for row in self._all(query)}
 
 
-def moment(microseconds: int) -> str:
-    """ISO 8601 in UTC, to the second."""
+def format_time(microseconds: int) -> str:
+    """Return microseconds since 1970 as ISO 8601 in UTC, to the second."""
     return str(np.datetime64(microseconds, "us").astype("datetime64[s]")) + "Z"
 
 
-def _place(word: str) -> str:
-    """The URI of a path; the word itself where the folder that a relative path begins in is gone."""
+def _path_to_uri(path: str) -> str:
+    """Return the URI of a path; the path itself if it is relative and the working directory is gone."""
     try:
-        return to_uri(os.path.expanduser(word))
+        return to_uri(os.path.expanduser(path))
     except FileNotFoundError:
-        return word
+        return path
 
 
-def _has_vector(in_space: int | None, owner: Any = item.c.id) -> sa.ColumnElement[bool]:
-    if in_space is None:
+def _has_vector(space_id: int | None, item_column: Any = item.c.id) -> sa.ColumnElement[bool]:
+    if space_id is None:
         return sa.false()
-    return sa.exists().where(vector.c.space == in_space, vector.c.item == owner)
+    return sa.exists().where(vector.c.space == space_id, vector.c.item == item_column)
 
 
-def _pairs(first: Any, second: Any, wanted: Sequence[str]) -> sa.Select[Any]:
-    return sa.select(first, second).where(second.in_(wanted))
+def _select_pairs(first: Any, second: Any, values: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(first, second).where(second.in_(values))
 
 
-def _item(row: Row[Any], places: list[tuple[str, bool]]) -> ItemRow:
-    here = tuple(uri for uri, missing in places if not missing)
-    missing = bool(places) and not here
+def _to_item(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
+    present = tuple(uri for uri, is_missing in uris if not is_missing)
+    missing = bool(uris) and not present
     fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
     return ItemRow(
         **fields,
         taken_at=row.taken_at,
         added_at=row.added_at,
         metadata=row.metadata,
-        uris=tuple(uri for uri, _ in places) if missing else here,
+        uris=tuple(uri for uri, _ in uris) if missing else present,
         missing=missing,
     )

@@ -1,4 +1,4 @@
-"""What can be written to the catalogue, within one transaction."""
+"""All that can be written to the catalogue, within one transaction."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import full_text as words
-from indexers.catalogue import metadata as attributes
+from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.clusters import ClusterWriter
 from indexers.catalogue.duplicates import DuplicateWriter
+from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -29,15 +29,15 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
-from indexers.catalogue.snapshot import NEAR, Snapshot
+from indexers.catalogue.snapshot import CANDIDATE_THRESHOLD, Snapshot
 from indexers.types import Arrival, ChangeKind, Failure, FoundFile, Json, Metric, Space, StoredArrival
 
-LEFT = "left"
-"""The setting that holds (old, new) for each file whose content has changed from one item to another."""
+REPLACED = "left"
+"""The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
 
 
 class Transaction(Snapshot):
-    """A snapshot that may write. Each thing done is logged as a change; `finish` numbers them, before the commit."""
+    """A snapshot that may write. Each write logs a change; `finish` numbers the changes before the commit."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -51,18 +51,18 @@ class Transaction(Snapshot):
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def _logged(self, one: int, in_space: int | None, what: ChangeKind) -> None:
-        before = self._log.pop((one, in_space), None)
-        self._log[one, in_space] = "added" if before == "added" and what == "changed" else what
+    def _log_change(self, item_id: int, space_id: int | None, kind: ChangeKind) -> None:
+        before = self._log.pop((item_id, space_id), None)
+        self._log[item_id, space_id] = "added" if before == "added" and kind == "changed" else kind
 
     def finish(self) -> None:
-        """Number the changes. The counter's row is written by every transaction that changes something, so that it
-        orders them on any database."""
+        """Number the changes. Every transaction that changes something writes the counter's row, which orders them on
+        any database."""
         if not self._log:
             return
         rows = [
-            {"number": self.number + place, "item": one, "space": in_space, "what": what, "at": self.at}
-            for place, ((one, in_space), what) in enumerate(self._log.items(), 1)
+            {"number": number, "item": item_id, "space": space_id, "what": kind, "at": self.at}
+            for number, ((item_id, space_id), kind) in enumerate(self._log.items(), self.number + 1)
         ]
         self._do(sa.insert(change), rows)
         self.number += len(rows)
@@ -72,56 +72,63 @@ class Transaction(Snapshot):
     # ---- items
 
     def put(
-        self, arrivals: Sequence[Arrival], in_space: int | None = None, *, more: bool = False, replace: bool = False
+        self,
+        arrivals: Sequence[Arrival],
+        space_id: int | None = None,
+        *,
+        more_follow: bool = False,
+        replace: bool = False,
     ) -> list[StoredArrival]:
-        """Keep these; what is there under the same key is brought up to date: metadata merged (later keys win), the
-        place and the vector replaced; with `replace`, nothing of what was said of it or seen in it before stays. A
-        picture without a key of its own is known by its bytes. `more`: this is one batch of several, after the last of
-        which comes `leave`."""
-        keys = [one.key or (one.hash.hex() if one.hash else uuid.uuid4().hex) for one in arrivals]
-        existing = self._by_key(keys)
-        first = {
-            key: arrival for key, arrival in reversed(list(zip(keys, arrivals, strict=True))) if key not in existing
-        }
-        made = self._insert([(key, first[key]) for key in dict.fromkeys(keys) if key in first])
-        kept = []
-        for key, arrival in zip(keys, arrivals, strict=True):
-            new = first.get(key) is arrival
-            if not new:  # read again what this batch has already changed
-                row = existing.pop(key, None) or self._by_key([key])[key]
-                self._replace(row, arrival) if replace else self._merge(row, arrival)
-            kept.append(StoredArrival(made[key] if new else row.id, new))
-        if in_space is not None:
-            given = [(one.item_id, arrival.vector) for one, arrival in zip(kept, arrivals, strict=True)]
-            self.set_vectors(
-                in_space, {one: data for one, data in given if data is not None}, {one for one, new in kept if new}
-            )
-        self._place([(arrival, one.item_id) for arrival, one in zip(arrivals, kept, strict=True) if arrival.uri])
-        if not more:
-            self.leave()
-        return kept
+        """Store arrivals. An item with the same key is updated: metadata merged (later keys win), the location and the
+        vector replaced. A picture without a key of its own is known by its content.
 
-    def _by_key(self, keys: Iterable[str]) -> dict[str, Any]:
+        space_id: the space of the vectors.
+        more_follow: this is one batch of several; call `drop_replaced_items` after the last.
+        replace: nothing stays of an item's earlier metadata, text and vectors.
+        """
+        keys = [arrival.key or (arrival.hash.hex() if arrival.hash else uuid.uuid4().hex) for arrival in arrivals]
+        existing = self._find_by_key(keys)
+        reverse = reversed(list(zip(keys, arrivals, strict=True)))
+        first = {key: arrival for key, arrival in reverse if key not in existing}
+        new_ids = self._insert([(key, first[key]) for key in dict.fromkeys(keys) if key in first])
+        stored = []
+        for key, arrival in zip(keys, arrivals, strict=True):
+            is_new = first.get(key) is arrival
+            if not is_new:  # read again what this batch has already changed
+                row = existing.pop(key, None) or self._find_by_key([key])[key]
+                self._replace(row, arrival) if replace else self._merge(row, arrival)
+            stored.append(StoredArrival(new_ids[key] if is_new else row.id, is_new))
+        ids = [row.item_id for row in stored]
+        if space_id is not None:
+            pairs = zip(ids, arrivals, strict=True)
+            vectors = {item_id: arrival.vector for item_id, arrival in pairs if arrival.vector is not None}
+            self.set_vectors(space_id, vectors, new={row.item_id for row in stored if row.is_new})
+        self._put_locations([pair for pair in zip(arrivals, ids, strict=True) if pair[0].uri])
+        if not more_follow:
+            self.drop_replaced_items()
+        return stored
+
+    def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
-        found: dict[str, Any] = {}
-        for part in split_chunks(list(keys)):
-            found |= {row.key: row for row in self._all(sa.select(*columns).where(item.c.key.in_(part)))}
-        return found
+        by_key: dict[str, Any] = {}
+        for chunk in split_chunks(list(keys)):
+            by_key |= {row.key: row for row in self._all(sa.select(*columns).where(item.c.key.in_(chunk)))}
+        return by_key
 
     def _insert(self, arrivals: Sequence[tuple[str, Arrival]]) -> dict[str, int]:
+        """Insert items and return their ids by key."""
         if not arrivals:
             return {}
         rows = [
-            {"key": key, "text": one.text, "added_at": self.at, "metadata": one.metadata, **_facts(one)}
-            for key, one in arrivals
+            {"key": key, "text": arrival.text, "added_at": self.at, "metadata": arrival.metadata, **_facts(arrival)}
+            for key, arrival in arrivals
         ]
-        made = {
-            row.key: row.id for row in self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)
-        }
+        inserted = self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)
+        ids = {row.key: row.id for row in inserted}
         for key, _ in arrivals:
-            self._logged(made[key], None, "added")
-        self._describe([(made[key], one.text, one.metadata) for key, one in arrivals])
-        return made
+            self._log_change(ids[key], None, "added")
+        self._index([(ids[key], arrival.text, arrival.metadata) for key, arrival in arrivals])
+        return ids
 
     def _merge(self, row: Any, arrival: Arrival) -> None:
         values: Json = {}
@@ -134,52 +141,55 @@ class Transaction(Snapshot):
             self.drop_vectors(row.id)  # of whatever model: they show the picture that was replaced
         if values:
             self._do(sa.update(item).where(item.c.id == row.id).values(**values))
-            self._logged(row.id, None, "changed")
+            self._log_change(row.id, None, "changed")
         if "metadata" in values or "text" in values:
-            self.describe([row.id])
+            self.reindex([row.id])
 
     def _replace(self, row: Any, arrival: Arrival) -> None:
         values: Json = {"metadata": arrival.metadata, "text": arrival.text, **_facts(arrival)}
         self._do(sa.update(item).where(item.c.id == row.id).values(**values))
-        self._logged(row.id, None, "changed")
-        self.describe([row.id])
+        self._log_change(row.id, None, "changed")
+        self.reindex([row.id])
         if arrival.vector is None or arrival.hash != row.hash:
             self.drop_vectors(row.id)
 
-    def describe(self, ids: Sequence[int]) -> None:
-        """Write again what filters and searches for words read of these items."""
-        for part in split_chunks(ids):
-            self._do(sa.delete(attribute).where(attribute.c.item.in_(part)))
-            words.forget(self._connection, part)
-            self._describe([(one.id, one.text, one.metadata) for one in self.items(part)])
+    def reindex(self, item_ids: Sequence[int]) -> None:
+        """Write again what filters and text search read of these items."""
+        for chunk in split_chunks(item_ids):
+            self._do(sa.delete(attribute).where(attribute.c.item.in_(chunk)))
+            full_text.remove_texts(self._connection, chunk)
+            self._index([(row.id, row.text, row.metadata) for row in self.items(chunk)])
 
-    def _describe(self, described: Sequence[tuple[int, str | None, Json]]) -> None:
-        rows = [{"item": one, **row} for one, _, metadata in described for row in attributes.flatten(metadata)]
-        self._do(sa.insert(attribute), rows)
-        words.put(self._connection, [(one, words.body(text, metadata)) for one, text, metadata in described])
+    def _index(self, rows: Sequence[tuple[int, str | None, Json]]) -> None:
+        attributes = [
+            {"item": item_id, **values} for item_id, _, metadata in rows for values in flatten_metadata(metadata)
+        ]
+        self._do(sa.insert(attribute), attributes)
+        texts = [(item_id, full_text.build_text(text, metadata)) for item_id, text, metadata in rows]
+        full_text.add_texts(self._connection, texts)
 
-    def update(self, one: int, metadata: Json, *, replace: bool = False, text: str | None = None) -> None:
-        """Merge into an item's metadata (or put in its place)."""
-        row = self._all(sa.select(item.c.id, item.c.hash, item.c.metadata).where(item.c.id == one))[0]
+    def update(self, item_id: int, metadata: Json, *, replace: bool = False, text: str | None = None) -> None:
+        """Merge into an item's metadata, or replace it."""
+        row = self._all(sa.select(item.c.id, item.c.hash, item.c.metadata).where(item.c.id == item_id))[0]
         if replace and metadata != row.metadata:
-            self._do(sa.update(item).where(item.c.id == one).values(metadata=metadata))
-            self._logged(one, None, "changed")
-            self.describe([one])
+            self._do(sa.update(item).where(item.c.id == item_id).values(metadata=metadata))
+            self._log_change(item_id, None, "changed")
+            self.reindex([item_id])
             metadata = {}
         self._merge(row, Arrival(metadata=metadata, text=text))
 
-    def remove(self, ids: Sequence[int]) -> int:
-        """Forget these items and all that hangs on them; how many there were."""
+    def remove(self, item_ids: Sequence[int]) -> int:
+        """Delete these items and all that belongs to them, and return how many existed."""
         removed = 0
-        for part in split_chunks([int(one) for one in ids]):
-            for row in self._all(sa.select(vector.c.item, vector.c.space).where(vector.c.item.in_(part))):
-                self._logged(row.item, row.space, "vector removed")
-            there = self._scalars(sa.select(item.c.id).where(item.c.id.in_(part)))
-            for one in there:
-                self._logged(one, None, "removed")
-            words.forget(self._connection, there)
-            self._do(sa.delete(item).where(item.c.id.in_(there)))
-            removed += len(there)
+        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
+            for row in self._all(sa.select(vector.c.item, vector.c.space).where(vector.c.item.in_(chunk))):
+                self._log_change(row.item, row.space, "vector removed")
+            existing = self._scalars(sa.select(item.c.id).where(item.c.id.in_(chunk)))
+            for item_id in existing:
+                self._log_change(item_id, None, "removed")
+            full_text.remove_texts(self._connection, existing)
+            self._do(sa.delete(item).where(item.c.id.in_(existing)))
+            removed += len(existing)
         return removed
 
     # ---- vectors
@@ -187,153 +197,165 @@ class Transaction(Snapshot):
     def add_space(
         self, name: str, embedder: str | None, settings: Json, fingerprint: str, dimension: int, metric: Metric
     ) -> Space:
-        """A new space; the first one is the current one."""
+        """Add a space. The first one becomes the current one."""
         row: Json = {"name": name, "embedder": embedder, "settings": settings, "fingerprint": fingerprint}
         row |= {"dimension": dimension, "metric": metric, "current": not self.spaces()}
-        made = self._connection.execute(sa.insert(space).values(**row).returning(space.c.id)).scalar_one()
-        return Space(id=made, **row)
+        space_id = self._connection.execute(sa.insert(space).values(**row).returning(space.c.id)).scalar_one()
+        return Space(id=space_id, **row)
 
     def set_current(self, space_id: int) -> None:
-        """Search that space from now on."""
+        """Make a space the one that is searched by default."""
         self._do(sa.update(space).values(current=space.c.id == space_id))
 
     def drop_space(self, space_id: int) -> None:
-        """Forget a space, its vectors and its followers."""
+        """Delete a space with its vectors and the state of its followers."""
         self._do(sa.delete(vector).where(vector.c.space == space_id))
         self._do(sa.delete(space).where(space.c.id == space_id))
-        self._do(sa.delete(setting).where(setting.c.key == NEAR.format(space_id)))
+        self._do(sa.delete(setting).where(setting.c.key == CANDIDATE_THRESHOLD.format(space_id)))
 
-    def set_near(self, space_id: int, near: float) -> None:
-        """From which similarity on two vectors of a space are worth a proof, as measured."""
-        self.set_setting(NEAR.format(space_id), near)
+    def set_candidate_threshold(self, space_id: int, threshold: float) -> None:
+        """Set the similarity from which two vectors of a space are compared as pictures."""
+        self.set_setting(CANDIDATE_THRESHOLD.format(space_id), threshold)
 
-    def set_vectors(
-        self, in_space: int, vectors: dict[int, Any], fresh: set[int] | frozenset[int] = frozenset()
-    ) -> None:
-        """Set or replace vectors, float32. `fresh`: items that can't have one yet. An equal one counts as no change."""
-        data = {one: np.ascontiguousarray(one_vector, "<f4").tobytes() for one, one_vector in vectors.items()}
-        for part in split_chunks([one for one in data if one not in fresh]):
-            query = sa.select(vector.c.item, vector.c.data).where(vector.c.space == in_space, vector.c.item.in_(part))
+    def set_vectors(self, space_id: int, vectors: dict[int, Any], new: set[int] | frozenset[int] = frozenset()) -> None:
+        """Set or replace vectors, float32, by item id. An equal one counts as no change.
+
+        new: items that can't have a vector yet, which saves looking for it.
+        """
+        data = {item_id: np.ascontiguousarray(values, "<f4").tobytes() for item_id, values in vectors.items()}
+        for chunk in split_chunks([item_id for item_id in data if item_id not in new]):
+            in_space = vector.c.space == space_id
+            query = sa.select(vector.c.item, vector.c.data).where(in_space, vector.c.item.in_(chunk))
             before = {row.item: row.data for row in self._all(query)}
-            for one in [one for one in part if before.get(one) == data[one]]:
-                del data[one]
-            self._do(
-                sa.delete(vector).where(
-                    vector.c.space == in_space, vector.c.item.in_([one for one in part if one in data])
-                )
-            )
-        self._do(sa.insert(vector), [{"space": in_space, "item": one, "data": bytes_} for one, bytes_ in data.items()])
-        for one in data:
-            self._logged(one, in_space, "vector set")
+            for item_id in [item_id for item_id in chunk if before.get(item_id) == data[item_id]]:
+                del data[item_id]
+            changed = [item_id for item_id in chunk if item_id in data]
+            self._do(sa.delete(vector).where(in_space, vector.c.item.in_(changed)))
+        self._do(
+            sa.insert(vector),
+            [{"space": space_id, "item": item_id, "data": content} for item_id, content in data.items()],
+        )
+        for item_id in data:
+            self._log_change(item_id, space_id, "vector set")
 
-    def embed(self, arrivals: Sequence[Arrival], in_space: int) -> list[StoredArrival]:
-        """Set the vectors of items that are there; what was removed or replaced since it was read is passed over."""
-        wanted = {one.item_id: one for one in arrivals if one.item_id is not None and one.vector is not None}
-        for part in split_chunks(list(wanted)):
-            query = sa.select(item.c.id, item.c.hash).where(item.c.id.in_(part))
-            now = {row.id: row.hash for row in self._all(query)}
-            same = [one for one in part if one in now and now[one] == wanted[one].hash]
-            self.set_vectors(in_space, {one: wanted[one].vector for one in same})
-        return [StoredArrival(one, True) for one in wanted]
+    def fill_vectors(self, arrivals: Sequence[Arrival], space_id: int) -> list[StoredArrival]:
+        """Set the vectors of existing items. An item that was removed or replaced since it was read is passed over."""
+        by_item = {
+            arrival.item_id: arrival
+            for arrival in arrivals
+            if arrival.item_id is not None and arrival.vector is not None
+        }
+        for chunk in split_chunks(list(by_item)):
+            query = sa.select(item.c.id, item.c.hash).where(item.c.id.in_(chunk))
+            hashes = {row.id: row.hash for row in self._all(query)}
+            same = [item_id for item_id in chunk if item_id in hashes and hashes[item_id] == by_item[item_id].hash]
+            self.set_vectors(space_id, {item_id: by_item[item_id].vector for item_id in same})
+        return [StoredArrival(item_id, True) for item_id in by_item]
 
-    def drop_vectors(self, one: int) -> None:
-        """Remove an item's vectors from every space."""
-        for in_space in self._scalars(sa.select(vector.c.space).where(vector.c.item == one)):
-            self._logged(one, in_space, "vector removed")
-        self._do(sa.delete(vector).where(vector.c.item == one))
+    def drop_vectors(self, item_id: int) -> None:
+        """Delete an item's vectors in every space."""
+        for space_id in self._scalars(sa.select(vector.c.space).where(vector.c.item == item_id)):
+            self._log_change(item_id, space_id, "vector removed")
+        self._do(sa.delete(vector).where(vector.c.item == item_id))
 
-    # ---- places
+    # ---- locations
 
-    def _place(self, placed: Sequence[tuple[Arrival, int]]) -> None:
-        """Give each URI to its item. A file that changed moves to the item of its new content."""
+    def _put_locations(self, pairs: Sequence[tuple[Arrival, int]]) -> None:
+        """Give the URI of each arrival to its item. A file that changed moves to the item of its new content."""
+        uris = [arrival.uri or "" for arrival, _ in pairs]
         before = {
             row.uri: row
-            for part in split_chunks([arrival.uri or "" for arrival, _ in placed])
-            for row in self._all(sa.select(location).where(location.c.uri.in_(part)))
+            for chunk in split_chunks(uris)
+            for row in self._all(sa.select(location).where(location.c.uri.in_(chunk)))
         }
-        fresh: dict[str, Json] = {}
-        left: list[tuple[int, int]] = []
-        for arrival, one in placed:
-            uri = arrival.uri or ""
-            row = {"item": one, "missing_since": None, **_stat(arrival.file)}
+        new: dict[str, Json] = {}
+        replaced: list[tuple[int, int]] = []
+        for (arrival, item_id), uri in zip(pairs, uris, strict=True):
+            row = {"item": item_id, "missing_since": None, **_stat(arrival.file)}
             if uri not in before:
-                fresh[uri] = {"uri": uri, **row}
+                new[uri] = {"uri": uri, **row}
                 continue
             self._do(sa.update(location).where(location.c.uri == uri).values(**row))
-            if before[uri].item != one:
-                self._logged(one, None, "changed")
-                left.append((before[uri].item, one))
+            if before[uri].item != item_id:
+                self._log_change(item_id, None, "changed")
+                replaced.append((before[uri].item, item_id))
             elif before[uri].missing_since is not None:
-                self._logged(one, None, "changed")
-        self._do(sa.insert(location), list(fresh.values()))
-        if left:
-            self.set_setting(LEFT, [*(self.setting(LEFT) or []), *left])
-        for part in split_chunks([arrival.uri or "" for arrival, _ in placed]):
-            self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
+                self._log_change(item_id, None, "changed")
+        self._do(sa.insert(location), list(new.values()))
+        if replaced:
+            self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *replaced])
+        self.clear_failures(uris)
 
-    def leave(self) -> None:
-        """Let the items go whose files have changed. Only when all are in their new places: files may have changed
-        names among themselves. (What a killed run leaves undone is in the settings, and done by the next one.)"""
-        left = self.setting(LEFT)
-        for old, new in left or []:
-            self._left(old, new)
-        if left:
-            self.set_setting(LEFT, [])
+    def drop_replaced_items(self) -> None:
+        """Delete items whose last file now has other content.
 
-    def _left(self, old: int, new: int) -> None:
-        """The item that a changed file showed before goes, if nothing else shows it; what was said of it stays."""
-        rows = self._all(
-            sa.select(item.c.id, item.c.key, item.c.hash, item.c.text, item.c.metadata).where(item.c.id.in_([old, new]))
-        )
-        by_id = {row.id: row for row in rows}
-        elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old).limit(1))
-        if by_id.keys() != {old, new} or elsewhere:
+        Call it once after all batches: files may have swapped names among themselves. What a killed run leaves undone
+        is kept in the settings, and done by the next run.
+        """
+        replaced = self.setting(REPLACED)
+        for old_id, new_id in replaced or []:
+            self._drop_replaced(old_id, new_id)
+        if replaced:
+            self.set_setting(REPLACED, [])
+
+    def _drop_replaced(self, old_id: int, new_id: int) -> None:
+        """Delete the item that a changed file showed before, if no other file shows it; the new item inherits its
+        metadata and text."""
+        columns = item.c.id, item.c.key, item.c.hash, item.c.text, item.c.metadata
+        by_id = {row.id: row for row in self._all(sa.select(*columns).where(item.c.id.in_([old_id, new_id])))}
+        elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old_id).limit(1))
+        if by_id.keys() != {old_id, new_id} or elsewhere:
             return
-        if by_id[old].hash is None or by_id[old].key != by_id[old].hash.hex():  # with a key of its own it stays
+        old, new = by_id[old_id], by_id[new_id]
+        if old.hash is None or old.key != old.hash.hex():  # with a key of its own it stays
             return
-        inherited = {key: value for key, value in by_id[old].metadata.items() if key not in by_id[new].metadata}
-        self._merge(by_id[new], Arrival(metadata=inherited, text=by_id[old].text if by_id[new].text is None else None))
-        self.remove([old])
+        inherited = {key: value for key, value in old.metadata.items() if key not in new.metadata}
+        self._merge(new, Arrival(metadata=inherited, text=old.text if new.text is None else None))
+        self.remove([old_id])
 
-    def touch(self, files: Sequence[FoundFile]) -> None:
-        """Note that these locations are there, with this size and time."""
+    def mark_present(self, files: Sequence[FoundFile]) -> None:
+        """Note that these files exist, with their size and time."""
         for file in files:
             self._do(sa.update(location).where(location.c.uri == file.uri).values(missing_since=None, **_stat(file)))
-        for part in split_chunks([file.uri for file in files]):
-            for one in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(part))):
-                self._logged(one, None, "changed")
+        self._log_locations([file.uri for file in files])
 
     def mark_missing(self, uris: Sequence[str]) -> None:
-        for part in split_chunks(uris):
-            self._do(sa.update(location).where(location.c.uri.in_(part)).values(missing_since=self.at))
-            for one in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(part))):
-                self._logged(one, None, "changed")
+        """Note that the files at these locations have vanished."""
+        for chunk in split_chunks(uris):
+            self._do(sa.update(location).where(location.c.uri.in_(chunk)).values(missing_since=self.at))
+        self._log_locations(uris)
 
-    def fail(self, failures: Sequence[tuple[Failure, FoundFile | None]]) -> None:
-        """Enter what could not be read; again, if it is there already."""
+    def _log_locations(self, uris: Sequence[str]) -> None:
+        for chunk in split_chunks(uris):
+            for item_id in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(chunk))):
+                self._log_change(item_id, None, "changed")
+
+    def record_failures(self, failures: Sequence[tuple[Failure, FoundFile | None]]) -> None:
+        """Enter what could not be read, and count further attempts."""
         for failed, file in failures:
-            where = failure.c.uri == failed.uri
-            before = self._scalars(sa.select(failure.c.attempts).where(where))
+            is_same = failure.c.uri == failed.uri
+            attempts = self._scalars(sa.select(failure.c.attempts).where(is_same))
             stat = {"size": file.size, "mtime_ns": file.mtime_ns} if file else {"size": None, "mtime_ns": None}
-            row = {"stage": failed.stage, "reason": failed.reason, "at": self.at, "attempts": sum(before) + 1, **stat}
-            statement = sa.update(failure).where(where) if before else sa.insert(failure)
-            self._do(statement.values(**row) if before else statement.values(uri=failed.uri, **row))
+            row = {"stage": failed.stage, "reason": failed.reason, "at": self.at, "attempts": sum(attempts) + 1, **stat}
+            if attempts:
+                self._do(sa.update(failure).where(is_same).values(**row))
+            else:
+                self._do(sa.insert(failure).values(uri=failed.uri, **row))
 
-    def forgive(self, uris: Sequence[str]) -> None:
-        """Strike failures off the ledger."""
-        for part in split_chunks(uris):
-            self._do(sa.delete(failure).where(failure.c.uri.in_(part)))
+    def clear_failures(self, uris: Sequence[str]) -> None:
+        """Forget that these files could not be read."""
+        for chunk in split_chunks(uris):
+            self._do(sa.delete(failure).where(failure.c.uri.in_(chunk)))
 
     # ---- followers and settings
 
-    def saved(self, name: str, space_id: int, position: int, generation: int) -> None:
-        """Remember that a follower's file reaches this position."""
-        where = follower.c.name == name, follower.c.space == space_id
-        self._do(sa.delete(follower).where(*where))
+    def record_follower(self, name: str, space_id: int, position: int, generation: int) -> None:
+        """Note the position that a follower's file has reached."""
+        self._do(sa.delete(follower).where(follower.c.name == name, follower.c.space == space_id))
         self._do(sa.insert(follower).values(name=name, space=space_id, position=position, generation=generation))
 
     def prune(self, keep: int) -> None:
-        """Forget changes that every stored follower has carried out, but for the newest `keep`."""
+        """Delete changes that every stored follower has carried out, except for the newest `keep`."""
         lowest = next(iter(self._scalars(sa.select(sa.func.min(follower.c.position)))), None)
         oldest = min(lowest or 0, self.number - keep)
         if oldest > self.oldest:
@@ -341,6 +363,7 @@ class Transaction(Snapshot):
             self._do(sa.update(counter).values(oldest=oldest))
 
     def set_setting(self, key: str, value: Any) -> None:
+        """Set or replace a setting."""
         self._do(sa.delete(setting).where(setting.c.key == key))
         self._do(sa.insert(setting).values(key=key, value=value))
 

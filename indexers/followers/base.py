@@ -282,7 +282,7 @@ class Followers:
             generation = follower.save(snapshot)
             position = follower.position
         with self._catalogue.transaction() as transaction:
-            transaction.saved(follower.name, follower.space.id, position, generation)
+            transaction.record_follower(follower.name, follower.space.id, position, generation)
             transaction.prune(CHANGES_KEPT)
         self._broken.discard(follower)
         with self._lock.exclusive():

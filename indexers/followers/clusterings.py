@@ -68,11 +68,11 @@ class ClusteringFollower(Follower):
 
     def needs_record(self, snapshot: Snapshot) -> bool:
         rows = snapshot.clusterings.rows(self.space.id)
-        return any(not snapshot.unchanged(row.position, self.space.id) for row in rows)
+        return any(not snapshot.is_unchanged(row.position, self.space.id) for row in rows)
 
     def record(self, transaction: Transaction) -> None:
         for row in transaction.clusterings.rows(self.space.id):
-            if transaction.unchanged(row.position, self.space.id):
+            if transaction.is_unchanged(row.position, self.space.id):
                 continue
             try:
                 self._advance_clustering(row, transaction)
@@ -87,18 +87,18 @@ class ClusteringFollower(Follower):
         if since:
             removed = np.array([change.item_id for change in changes if change.kind == "vector removed"], np.int64)
         else:  # which items have changed is no longer known: all of them are predicted again
-            removed = np.setdiff1d(transaction.clusterings.membership(row.id).item_ids, changed)
+            removed = np.setdiff1d(transaction.clusterings.item_clusters(row.id).item_ids, changed)
         items = np.concatenate([changed, removed])
-        before = transaction.clusterings.labels(row.id, items)
+        before = transaction.clusterings.cluster_ids(row.id, items)
         after = np.concatenate([self._predict_clusters(row, transaction, changed), np.full(len(removed), -1)])
         moved = before != after
         placed = moved & (after >= 0)
-        transaction.clusterings.place(row.id, items[placed], after[placed], transaction.number)
-        transaction.clusterings.displace(row.id, items[moved & (after < 0)])
-        sizes = transaction.clusterings.sizes(row.id)
+        transaction.clusterings.assign(row.id, items[placed], after[placed], transaction.number)
+        transaction.clusterings.unassign(row.id, items[moved & (after < 0)])
+        sizes = transaction.clusterings.cluster_sizes(row.id)
         events = describe_changes(row.name, before[moved], after[moved], sizes, transaction.number)
-        transaction.clusters.happened(self.space.id, events)
-        transaction.clusterings.follow(row.id, transaction.number)
+        transaction.clusters.add_events(self.space.id, events)
+        transaction.clusterings.set_position(row.id, transaction.number)
 
     def _predict_clusters(self, row: ClusteringRow, snapshot: Snapshot, items: Ids) -> Ids:
         """Return the public cluster of each item according to the model; 0 where it is in none."""
@@ -112,13 +112,13 @@ class ClusteringFollower(Follower):
 
     def record_clustering(self, transaction: Transaction, fitted: FittedClustering) -> None:
         """Write a clustering. It replaces one of the same name, and clusters that stay the same keep their ids."""
-        row = transaction.clusterings.named(fitted.name)
-        old = transaction.clusterings.membership(row.id) if row else _make_empty_membership()
+        row = transaction.clusterings.find(fitted.name)
+        old = transaction.clusterings.item_clusters(row.id) if row else _make_empty_membership()
         items = np.union1d(old.item_ids, fitted.items)
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
         before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, 0]
         after[np.searchsorted(items, fitted.items)] = fitted.labels + 1
-        carried = carry_ids(before, after, transaction.clusters.first_new(), fitted.name)
+        carried = carry_ids(before, after, transaction.clusters.next_id(), fitted.name)
         labels = _find_public_ids(after, carried.cluster_ids)
         born = [ClusterRow(cluster_id, fitted.name, None, False, fitted.position) for cluster_id in carried.born]
         transaction.clusters.add(born)
@@ -126,14 +126,14 @@ class ClusteringFollower(Follower):
         clustering_id = transaction.clusterings.put(new_row, fitted.model.to_bytes())
         present = after >= 0
         moved = present & ~(np.isin(items, old.item_ids) & (before == carried.cluster_ids))
-        transaction.clusterings.place(clustering_id, items[moved], carried.cluster_ids[moved], fitted.position)
-        transaction.clusterings.displace(clustering_id, items[~present])
+        transaction.clusterings.assign(clustering_id, items[moved], carried.cluster_ids[moved], fitted.position)
+        transaction.clusterings.unassign(clustering_id, items[~present])
         events = [change._replace(change=fitted.position) for change in carried.events]
-        transaction.clusters.happened(self.space.id, events)
+        transaction.clusters.add_events(self.space.id, events)
         if self._namer and born:
             membership = ItemClusters(items[present], carried.cluster_ids[present][:, None], items[present])
             for cluster_id, name in self._namer(transaction, born, membership, (fitted.name,)).items():
-                transaction.clusters.name(cluster_id, name, False)
+                transaction.clusters.set_name(cluster_id, name, False)
 
 
 def predict_labels(model: Any, items: Ids, flat: FlatFollower) -> Ids:

@@ -81,9 +81,9 @@ class EvidenceCollector:
         """Return the hashes of all items. They stay in memory, and only those of changed items are read again."""
         touched = self._find_touched(snapshot, self._hashes_position)
         if self._hashes is not None and touched is not None:
-            self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.prints(touched))
-        if self._hashes is None or touched is None or len(self._hashes.item_ids) != snapshot.duplicates.count_prints():
-            self._hashes = snapshot.duplicates.prints()
+            self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.picture_hashes(touched))
+        if self._hashes is None or touched is None or len(self._hashes.item_ids) != snapshot.duplicates.count_hashed():
+            self._hashes = snapshot.duplicates.picture_hashes()
         self._hashes_position = snapshot.number
         return self._hashes
 
@@ -92,7 +92,7 @@ class EvidenceCollector:
         """Return the items that have changed since then; None if they are too many, or no longer known."""
         if since < max(snapshot.oldest, 1):
             return None
-        item_ids = snapshot.touched(since)
+        item_ids = snapshot.changed_item_ids(since)
         return item_ids if len(item_ids) <= MAX_REREAD else None
 
     def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
@@ -101,7 +101,7 @@ class EvidenceCollector:
             if snapshot.number == self._compared_up_to:
                 return EvidenceReport(0, (), 0)
             number = snapshot.number
-            unhashed = snapshot.duplicates.unprinted(self._find_touched(snapshot, self._compared_up_to))
+            unhashed = snapshot.duplicates.unhashed_pictures(self._find_touched(snapshot, self._compared_up_to))
         unread: list[int] = []
         load_opencv()  # imported here: several threads at once would meet a half imported module
         with ThreadPoolExecutor(self._workers) as pool:
@@ -123,9 +123,9 @@ class EvidenceCollector:
     def _write_hashes(self, rows: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
         item_ids = [picture.item_id for picture, _, _ in rows]
         with self._catalogue.transaction() as transaction:
-            transaction.duplicates.put_prints(rows)
+            transaction.duplicates.put_hashes(rows)
             if self._hashes is not None:
-                self._hashes = merge_hashes(self._hashes, item_ids, transaction.duplicates.prints(item_ids))
+                self._hashes = merge_hashes(self._hashes, item_ids, transaction.duplicates.picture_hashes(item_ids))
 
     def _hash_picture(self, picture: UnhashedPicture) -> tuple[int, int] | None:
         """Return the hashes of a picture and of its mirror image; None if the picture can't be read."""
@@ -179,7 +179,7 @@ class EvidenceCollector:
             part = fresh[start : start + BATCH]
             a, b = self._find_pairs(known, part)
             with self._catalogue.snapshot() as snapshot:
-                new = ~snapshot.duplicates.compared(a, b)
+                new = ~snapshot.duplicates.were_compared(a, b)
             verified += self._verify_pairs(pool, a[new], b[new], known, known.item_ids[part])
         return verified
 
@@ -230,7 +230,7 @@ class EvidenceCollector:
             components = [component for component in find_components(duplicates) if len(component) <= MAX_COMPONENT]
             pairs = [pair for component in components for pair in combinations(sorted(component), 2)]
             a, b = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
-            new = ~snapshot.duplicates.compared(a, b)
+            new = ~snapshot.duplicates.were_compared(a, b)
         return self._verify_pairs(pool, a[new], b[new], known, np.empty(0, np.int64)) if new.any() else 0
 
     # ---- verdicts
@@ -264,7 +264,7 @@ class EvidenceCollector:
         with self._catalogue.transaction() as transaction:
             transaction.duplicates.put_features(packed)
             transaction.duplicates.put_pairs(rows)
-            transaction.duplicates.set_compared(compared.tolist())
+            transaction.duplicates.mark_compared(compared.tolist())
         known.are_compared[np.searchsorted(known.item_ids, compared)] = True
         return len(rows)
 

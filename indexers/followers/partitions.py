@@ -73,7 +73,7 @@ class PartitionFollower(Follower):
         return None
 
     def may_wait(self, snapshot: Snapshot) -> bool:
-        position = self.position or snapshot.clusters.partitioned(self.space.id)
+        position = self.position or snapshot.clusters.partitions_position(self.space.id)
         return snapshot.count_changes(position, self.space.id, CHANGES_WORTH_LEARNING) < CHANGES_WORTH_LEARNING
 
     def needs_record(self, snapshot: Snapshot) -> bool:

@@ -92,7 +92,7 @@ class StoredFollower(Follower):
             )
         if header.generation < generation:
             raise StoredFileDamaged(f"it is an older copy (generation {header.generation}, the newest is {generation})")
-        if header.position > snapshot.number or header.stamp != snapshot.stamp(header.position):
+        if header.position > snapshot.number or header.stamp != snapshot.change_time(header.position):
             raise StoredFileDamaged(
                 f"it belongs to another history (its change {header.position} is not the catalogue's)"
             )
@@ -106,7 +106,7 @@ class StoredFollower(Follower):
             space=self.space.id,
             generation=generation,
             position=self.position,
-            stamp=snapshot.stamp(self.position),
+            stamp=snapshot.change_time(self.position),
             details=self._details,
         )
         stored_file.write(self._folder, header, self.write)

@@ -97,11 +97,11 @@ class TreeFollower(StoredFollower):
     # ---- the record in the catalogue
 
     def needs_record(self, snapshot: Snapshot) -> bool:
-        recorded = snapshot.clusters.clustering(self.space.id)
+        recorded = snapshot.clusters.tree_levels(self.space.id)
         return recorded is None or recorded.position < self._applied or self._rebuilt or self._restarted
 
     def record(self, transaction: Transaction) -> None:
-        before = transaction.clusters.clustering(self.space.id)
+        before = transaction.clusters.tree_levels(self.space.id)
         if before and before.position > self.position:
             return  # what another process has written is newer
         levels = self._choose_levels(before)
@@ -113,8 +113,8 @@ class TreeFollower(StoredFollower):
         transaction.clusters.add(born)
         current = self._write_moves(transaction, items, labels, old if before else None)
         events = [change._replace(change=self.position) for change in changes]
-        transaction.clusters.happened(self.space.id, events)
-        transaction.clusters.set_clustering(self.space.id, levels)
+        transaction.clusters.add_events(self.space.id, events)
+        transaction.clusters.set_tree_levels(self.space.id, levels)
         self._name_clusters(transaction, born, current)
         self._rebuilt = self._restarted = False
         self._recorded = levels, current
@@ -130,7 +130,7 @@ class TreeFollower(StoredFollower):
             born = [row for row in rows.values() if not row.named_by_person]
         if self._namer and born:
             for cluster_id, name in self._namer(transaction, born, current).items():
-                transaction.clusters.name(cluster_id, name, False)
+                transaction.clusters.set_name(cluster_id, name, False)
 
     def _choose_levels(self, before: TreeLevels | None) -> TreeLevels:
         """Return the levels chosen before.
@@ -151,11 +151,11 @@ class TreeFollower(StoredFollower):
     def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> ItemClusters:
         """Return the clusters recorded last; of a new space those of another space, whose ids carry over by items."""
         if before:
-            return self.find_assignment(before) or transaction.clusters.membership(self.space.id)
-        clustered = transaction.clusters.clustered()
-        spaces = [space_id for space_id in clustered if space_id == transaction.space] or clustered
+            return self.find_assignment(before) or transaction.clusters.item_clusters(self.space.id)
+        clustered = transaction.clusters.clustered_space_ids()
+        spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         if spaces:
-            return transaction.clusters.membership(spaces[0])
+            return transaction.clusters.item_clusters(spaces[0])
         return ItemClusters(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
 
     def cut_clusters(self, threshold: float) -> Ids:
@@ -171,7 +171,7 @@ class TreeFollower(StoredFollower):
         labels = np.zeros((len(items), len(LEVELS)), np.int64)
         changes: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
-        next_id = transaction.clusters.first_new()
+        next_id = transaction.clusters.next_id()
         for column, level in enumerate(LEVELS):
             before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
             before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
@@ -181,7 +181,7 @@ class TreeFollower(StoredFollower):
             changes += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]
             next_id += len(carried.born)
-        if not transaction.clusters.clustering(self.space.id):  # compared with clusters of another space: no news
+        if not transaction.clusters.tree_levels(self.space.id):  # compared with clusters of another space: no news
             changes = [change for change in changes if change.kind == "born"]
         return labels, changes, born
 
@@ -197,9 +197,9 @@ class TreeFollower(StoredFollower):
             stays = labels[place, 1] == old.cluster_ids[:, 1]
             since[place[stays]] = old.since[stays]
             changed[place] = (labels[place] != old.cluster_ids).any(1)
-            transaction.clusters.displace(self.space.id, items[place[~present[place]]])
+            transaction.clusters.unassign(self.space.id, items[place[~present[place]]])
         moved = changed & present
-        transaction.clusters.place(self.space.id, items[moved], labels[moved], since[moved])
+        transaction.clusters.assign(self.space.id, items[moved], labels[moved], since[moved])
         return ItemClusters(items[present], labels[present], since[present])
 
     def find_contradictions(self, snapshot: Snapshot) -> list[str]:
@@ -209,8 +209,8 @@ class TreeFollower(StoredFollower):
         for name, items in (("graph", self.graph.items()), ("tree", self.tree.items.ids())):
             if not np.array_equal(items, catalogued):
                 problems.append(f"the {name} holds {len(items)} items, the catalogue {len(catalogued)}")
-        recorded = snapshot.clusters.clustering(self.space.id)
-        membership = snapshot.clusters.membership(self.space.id)
+        recorded = snapshot.clusters.tree_levels(self.space.id)
+        membership = snapshot.clusters.item_clusters(self.space.id)
         if problems or recorded is None or recorded.position != self.position:
             return problems
         if not np.array_equal(membership.item_ids, catalogued):

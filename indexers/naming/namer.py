@@ -82,7 +82,7 @@ def _read_texts(snapshot: Snapshot, family: _Siblings) -> dict[int, list[str]]:
     each = min(max(ALL // max(len(family.members), 1), FEWEST), MOST)
     some = {one: _sample(items, each).tolist() for one, items in family.members.items()}
     every = sorted({item for items in some.values() for item in items})
-    bodies, rows = snapshot.bodies(every), snapshot.hits(every)
+    bodies, rows = snapshot.indexed_texts(every), snapshot.hits(every)
     words = {
         item: " ".join([bodies.get(item, ""), *(naming.extract_file_words(row.uri) if row.uri else [])])
         for item, row in rows.items()

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from indexers import plugins
 from indexers.arrays import split_chunks
-from indexers.catalogue.metadata import APART
+from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
 from indexers.pictures import images
@@ -145,7 +145,7 @@ def match_keys(keys: Iterable[str]) -> Json:
 
 def drop_reserved(metadata: Mapping[str, Any]) -> Json:
     """Return the caller's metadata, without what an adapter stores beside it."""
-    return {key: value for key, value in metadata.items() if key != APART}
+    return {key: value for key, value in metadata.items() if key != OPAQUE_KEY}
 
 
 def build_metadata(record: Hit | Item) -> Json:

@@ -18,7 +18,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from indexers.catalogue.metadata import APART
+from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, NearkinError, UsageError
 from indexers.types import Json
@@ -292,7 +292,7 @@ def _unwrap(picture: str | PathLike[str] | ByteStream) -> Any:
 
 def _build_metadata(document: Document) -> Json:
     apart = {name: value.to_dict() for name in APARTS if (value := getattr(document, name)) is not None}
-    return {**document.meta, **({APART: apart} if apart else {})}
+    return {**document.meta, **({OPAQUE_KEY: apart} if apart else {})}
 
 
 def _to_uri(document: Document) -> str | None:
@@ -300,7 +300,7 @@ def _to_uri(document: Document) -> str | None:
 
 
 def _to_document(record: Hit | Item) -> Document:
-    apart = record.metadata.get(APART, {})
+    apart = record.metadata.get(OPAQUE_KEY, {})
     fields = {name: apart[name] for name in APARTS if name in apart}
     values = {"id": record.key, "content": record.text, "meta": base.build_metadata(record)}
     return Document.from_dict({**values, **fields})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from indexers.catalogue.metadata import APART
+from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.embedders.base import Embedder
 from indexers.errors import UsageError
 from indexers.types import Json
@@ -196,7 +196,7 @@ def _build_query(query: VectorStoreQuery, options: Json) -> Json:
 def _build_metadata(node: BaseNode) -> Json:
     content = node_to_metadata_dict(node, remove_text=True)
     apart = {name: content[name] for name in ("_node_content", "_node_type")}
-    return {**node.metadata, **({PARENT: node.ref_doc_id} if node.ref_doc_id else {}), APART: apart}
+    return {**node.metadata, **({PARENT: node.ref_doc_id} if node.ref_doc_id else {}), OPAQUE_KEY: apart}
 
 
 def _to_uri(node: BaseNode) -> str | None:
@@ -207,7 +207,7 @@ def _to_uri(node: BaseNode) -> str | None:
 
 def _to_node(record: Hit | Item) -> BaseNode:
     """Return the node that was stored; for an item that was added otherwise, a text or image node made from it."""
-    apart = record.metadata.get(APART, {})
+    apart = record.metadata.get(OPAQUE_KEY, {})
     if "_node_content" not in apart:
         metadata, text = base.build_metadata(record), record.text or ""
         if record.uri is None:

@@ -75,7 +75,7 @@ class ClusterBrowser:
             raise UsageError(f"a name is a text that is not empty, or None; got {name!r}")
         self.read_cluster(cluster_id)
         with self._catalogue.transaction() as transaction:
-            transaction.clusters.name(cluster_id, name.strip() if name else None, name is not None)
+            transaction.clusters.set_name(cluster_id, name.strip() if name else None, name is not None)
         return self.read_cluster(cluster_id)
 
     def recluster(self) -> None:
@@ -90,8 +90,8 @@ class ClusterBrowser:
         if view is None:
             return empty
         with self._catalogue.snapshot() as snapshot:
-            clustering = snapshot.clusters.clustering(view.space.id)
-            behind = clustering is None or not snapshot.unchanged(clustering.position, view.space.id)
+            clustering = snapshot.clusters.tree_levels(view.space.id)
+            behind = clustering is None or not snapshot.is_unchanged(clustering.position, view.space.id)
         if behind:
             view.followers.record(let_wait=True)
         with view.followers.current_snapshot() as snapshot:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import scale_to_unit
-from indexers.catalogue.snapshot import moment
+from indexers.catalogue.snapshot import format_time
 from indexers.types import ClusteringRow, Ids
 from retrieval.records.clusters import Drift, NamedClustering
 from retrieval.spaces.cluster_state import ClusterState
@@ -25,7 +25,7 @@ def describe_clustering(row: ClusteringRow, state: ClusterState, view: View) -> 
         clusters=len(assignment.clusters),
         items=len(state.items),
         loose=len(assignment.members(0)),
-        made_at=moment(row.made_at),
+        made_at=format_time(row.made_at),
         change=row.since,
         as_of=row.position,
         drift=measure_drift(row, state, view),

@@ -117,7 +117,7 @@ class NamedClusterings:
             raise UsageError(f"{method} can't cluster these {len(training.items)} items: {error}") from error
         low = _find_low_similarity(training.vectors, model.labels_)
         with self._catalogue.transaction() as transaction:
-            previous = transaction.clusterings.named(name)
+            previous = transaction.clusterings.find(name)
             if previous and previous.space != view.space.id:
                 raise UsageError(f"the clustering {name!r} is of another space; drop it first, or choose another name")
             fitted = FittedClustering(
@@ -207,7 +207,7 @@ def choice_of(sample: Any, once_per_copy: bool, without_outliers: Any) -> Json:
 
 def find_clustering(snapshot: Snapshot, name: str) -> ClusteringRow:
     """Return the row of a clustering. Raises ClusteringNotFound."""
-    row = snapshot.clusterings.named(name) if isinstance(name, str) else None
+    row = snapshot.clusterings.find(name) if isinstance(name, str) else None
     if row is None:
         names = ", ".join(row.name for row in snapshot.clusterings.rows()) or "none"
         raise ClusteringNotFound(f"there is no clustering {name!r}; there are: {names}")

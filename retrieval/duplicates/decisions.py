@@ -45,7 +45,7 @@ class DuplicateDecisions:
 
 
 def _read_contents(snapshot: Snapshot, item_ids: tuple[int, ...]) -> dict[int, bytes]:
-    contents = snapshot.duplicates.contents(item_ids)
+    contents = snapshot.duplicates.content_hashes(item_ids)
     for item_id in item_ids:
         if item_id not in contents:
             raise UsageError(

@@ -76,12 +76,12 @@ class DuplicateFinder:
 
     def _read_pairs(self, snapshot: Snapshot) -> StoredPairs:
         """Return the pairs and the rows of their items; kept for as long as nothing changes."""
-        state = snapshot.number, *snapshot.duplicates.state()
+        state = snapshot.number, *snapshot.duplicates.version()
         if self._stored is None or self._stored.state != state:
             pairs = snapshot.duplicates.pairs(0.0, DUPLICATE_KINDS)
             item_ids = sorted({item_id for pair in pairs for item_id in (pair.a, pair.b)})
             rows = {row.id: row for row in snapshot.items(item_ids)}
-            self._stored = StoredPairs(state, pairs, rows, snapshot.items(snapshot.duplicates.repeated()))
+            self._stored = StoredPairs(state, pairs, rows, snapshot.items(snapshot.duplicates.repeated_item_ids()))
         return self._stored
 
     def find_matches(self, picture: Any, threshold: float) -> tuple[Match, ...]:
@@ -120,7 +120,7 @@ class DuplicateFinder:
                 images.append(self._pictures.load(item_id, embedder.input_size))
         near = calibrate_threshold(images[:pictures], embedder.embed)
         with self._catalogue.transaction() as transaction:
-            transaction.set_near(view.space.id, near)
+            transaction.set_candidate_threshold(view.space.id, near)
         return near
 
     def overlay(self, a: ItemName, b: ItemName) -> Image:
@@ -147,4 +147,6 @@ class DuplicateFinder:
 
     def _find_near(self, view: View) -> float:
         with self._catalogue.snapshot() as snapshot:
-            return snapshot.near(view.space.id) or THRESHOLDS.get(view.space.embedder or "", DEFAULT_THRESHOLD)
+            return snapshot.candidate_threshold(view.space.id) or THRESHOLDS.get(
+                view.space.embedder or "", DEFAULT_THRESHOLD
+            )

@@ -54,7 +54,7 @@ class DuplicateMover:
             file for move in moves if move.done for file in find_pictures(move.target) if isinstance(file, FoundFile)
         ]
         with self._catalogue.transaction() as transaction:
-            transaction.touch(files)
+            transaction.mark_present(files)
         return tuple(moves)
 
 

@@ -72,7 +72,7 @@ def read_stored_clusterings(moment: Moment) -> Iterator[StoredClustering]:
     """Yield the clusterings that a space keeps: the one place where another kind is added."""
     state, levels = (
         find_cluster_state(moment.view, moment.snapshot),
-        moment.snapshot.clusters.clustering(moment.view.space.id),
+        moment.snapshot.clusters.tree_levels(moment.view.space.id),
     )
     if state is not None and levels is not None:
         tree = TreeRefit(moment.view.space, levels.levels)
@@ -83,7 +83,7 @@ def read_stored_clusterings(moment: Moment) -> Iterator[StoredClustering]:
         items, labels = moment.view.partitions.labels()
         yield StoredClustering("partitions", "partitions", items, labels, make_partition_refit(len(np.unique(labels))))
     for row in moment.snapshot.clusterings.rows(moment.view.space.id):
-        members = moment.snapshot.clusterings.membership(row.id)
+        members = moment.snapshot.clusterings.item_clusters(row.id)
         labels, refit = _mark_loose(members.cluster_ids[:, 0]), make_named_refit(row, moment.view.space)
         yield StoredClustering(row.name, "by name", members.item_ids, labels, refit)
 
@@ -133,12 +133,12 @@ def _list_names(spaces: Sequence[Space]) -> str:
 
 def _read_truth(snapshot: Snapshot, key: str, items: Ids) -> Ids:
     """Return the number of each item's label, -1 without one. Raises BadQuery if they can't serve as labels."""
-    values = snapshot.values(key)
+    values = snapshot.metadata_values(key)
     labels = [values.get(item_id) for item_id in items.tolist()]
     distinct = {_tag_type(label) for label in labels if label is not None}
     numbers = {label: number for number, label in enumerate(sorted(distinct, key=repr))}
     if not numbers:
-        keys = ", ".join(snapshot.keys(10)) or "none"
+        keys = ", ".join(snapshot.metadata_keys(10)) or "none"
         raise BadQuery(f"no item has the metadata key {key!r} with a text or number; the keys are: {keys}")
     if len(numbers) == 1:
         only = next(label for label in labels if label is not None)

@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.metadata import check_metadata
 from indexers.embedders.base import Embedder
 from indexers.pictures.images import to_path
 from indexers.pipeline import Progress
@@ -73,8 +73,8 @@ class Adder:
         with self._catalogue.transaction() as transaction:
             space_id, outcomes = space.id if space else None, []
             for part in split_chunks(arrivals):
-                outcomes += transaction.put(part, space_id, more=True, replace=replace)
-            transaction.leave()
+                outcomes += transaction.put(part, space_id, more_follow=True, replace=replace)
+            transaction.drop_replaced_items()
         self._spaces.settle(catch_up)
         new = sum(outcome.is_new for outcome in outcomes)
         items = tuple(outcome.item_id for outcome in outcomes)
@@ -92,7 +92,7 @@ class Adder:
         view = self._spaces.open_second(embedder)
         run = self._spaces.start_run(view, progress=progress or ignore_progress)
         with self._catalogue.snapshot() as snapshot:
-            lacking = snapshot.lacking(view.space.id)
+            lacking = snapshot.unembedded_items(view.space.id)
         try:
             tally = run.fill(lacking)
         finally:
@@ -114,9 +114,9 @@ class Adder:
         view = self._spaces.open_for_pictures()
         run = self._spaces.start_run(view, retry_failed=retry_failed, progress=progress or ignore_progress)
         try:
-            tally = run.add_files(scan, attributes.check(metadata or {}))
+            tally = run.add_files(scan, check_metadata(metadata or {}))
             with self._catalogue.transaction() as transaction:
-                vanished = scan.find_vanished(transaction.places_under(scan.prefixes))
+                vanished = scan.find_vanished(transaction.uris_under(scan.prefixes))
                 transaction.mark_missing(vanished)
         finally:
             self._spaces.settle(catch_up)
@@ -130,7 +130,7 @@ class Adder:
             uris = [failure.uri for failure in snapshot.failures()]
         existing = [uri for uri in uris if sources.is_existing_file(uri)]
         with self._catalogue.transaction() as transaction:
-            transaction.forgive(sorted(set(uris) - set(existing)))
+            transaction.clear_failures(sorted(set(uris) - set(existing)))
         return self.add([to_path(uri) for uri in existing], retry_failed=True, progress=progress)
 
     def stamp(self, started: float) -> Json:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from indexers.catalogue import metadata as attributes
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.metadata import check_metadata, is_text
 from indexers.errors import UsageError
 from indexers.types import Failure, Vectors
 from retrieval.checks import ItemName, list_names
@@ -63,8 +63,8 @@ class Items:
 
     def update(self, name: ItemName, metadata: Mapping[str, Any] | None, text: str | None, replace: bool) -> Item:
         """Merge metadata into an item's, or replace it, and set its text. Raises ItemNotFound."""
-        checked = attributes.check(metadata or {})
-        if text is not None and not attributes.is_text(text):
+        checked = check_metadata(metadata or {})
+        if text is not None and not is_text(text):
             raise UsageError(f"{text!r} is not text that UTF-8 can carry")
         with self._catalogue.transaction() as transaction:
             item_id = transaction.resolve([name])[0]
@@ -74,7 +74,7 @@ class Items:
 
     def update_all(self, metadata: Mapping[str, Any], where: Mapping[str, Any]) -> int:
         """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
-        checked = attributes.check(metadata)
+        checked = check_metadata(metadata)
         with self._catalogue.transaction() as transaction:
             item_ids = transaction.ids(parse_filter(where)).tolist()
             for item_id in item_ids:

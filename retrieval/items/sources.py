@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
-from indexers.catalogue import metadata as attributes
+from indexers.catalogue.metadata import check_metadata, is_text
 from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.images import to_path
@@ -58,7 +58,7 @@ def sort_pictures(
     are_paths = all(isinstance(picture, str | PathLike) for picture in pictures)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if are_paths and not one_by_one:
-        return Intake(_find_files(cast(list[str], pictures)), attributes.check(metadata or {}), [])
+        return Intake(_find_files(cast(list[str], pictures)), check_metadata(metadata or {}), [])
     count = len(pictures)
     columns = _check_keys(keys, count), _check_texts(texts, count, "texts"), _check_metadata(metadata, count)
     return Intake(None, {}, [_to_source(*row) for row in zip(pictures, *columns, strict=True)])
@@ -138,8 +138,8 @@ def _has_values(vectors: ArrayLike) -> bool:
 
 def _check_metadata(metadata: Metadata, count: int) -> list[Json]:
     if metadata is None or isinstance(metadata, Mapping):
-        return [attributes.check(metadata or {})] * count
-    return [attributes.check(values) for values in _check_length(metadata, count, "metadata")]
+        return [check_metadata(metadata or {})] * count
+    return [check_metadata(values) for values in _check_length(metadata, count, "metadata")]
 
 
 def _check_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
@@ -153,7 +153,7 @@ def _check_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str |
 def _check_texts(values: Sequence[str | None] | None, count: int, name: str) -> Sequence[str | None]:
     column = _check_length(values, count, name)
     for place, value in enumerate(column):
-        if value is not None and not (isinstance(value, str) and attributes.is_text(value)):
+        if value is not None and not (isinstance(value, str) and is_text(value)):
             raise UsageError(f"{name} must be texts that UTF-8 can carry; number {place} is {value!r}")
     return column
 

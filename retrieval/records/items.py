@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from indexers.catalogue.snapshot import moment
+from indexers.catalogue.snapshot import format_time
 from indexers.types import ItemRow, Json
 from retrieval.records.base import Listing, Record
 
@@ -54,7 +54,7 @@ class Item(Record):
         """Return the record of a row of the catalogue."""
         values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         values["hash"] = row.hash.hex() if row.hash else None
-        values["added_at"] = moment(row.added_at)
+        values["added_at"] = format_time(row.added_at)
         return cls(uri=row.uris[0] if row.uris else None, **values)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.full_text import terms
+from indexers.catalogue.full_text import parse_terms
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -184,7 +184,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= is about vectors, and query= alone has none; got metric={options.metric!r}")
     pool = max(count, POOL)
-    ranking = snapshot.find_words(options.words, pool, parse_filter(options.where))
+    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where))
     allowed = view.allowed(options.where, snapshot, within, exclude)
     if allowed is not None and (within or exclude):
         ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]
@@ -238,7 +238,7 @@ def build_hits(
 
 def check_space(view: View, snapshot: Snapshot, follow: bool) -> None:
     """Raise SpaceSwitched or SpaceNotFound if the view's space is no longer the one that is meant."""
-    if follow and snapshot.space != view.space.id:
+    if follow and snapshot.current_space_id != view.space.id:
         raise SpaceSwitched
     if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
         raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
@@ -255,7 +255,7 @@ def check_options(options: Options) -> None:
     if words is not None:
         if not isinstance(words, str):
             raise BadQuery(f"query is words to look for; got {words!r}")
-        terms(words)
+        parse_terms(words)
         if radius is not None or diversity is not None or options.per_cluster is not None:
             raise BadQuery("query= does not go with radius=, diversify=, per_cluster=, which are about vectors alone")
     check_count(options.k)

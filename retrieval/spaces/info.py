@@ -21,7 +21,7 @@ def read_info(
     snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
 ) -> Info:
     """Return everything that `info` tells, as of one moment."""
-    counts, vectors = snapshot.counts(), snapshot.vector_counts()
+    counts, vectors = snapshot.table_counts(), snapshot.vector_counts()
     return Info(
         path=str(folder),
         items=counts["items"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from indexers.catalogue.conditions import Condition, Member, Placed
+from indexers.catalogue.conditions import Condition, InNamedClusters, InTreeClusters
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound
 from indexers.types import LEVELS, Ids
@@ -68,7 +68,7 @@ def _build_condition(cluster_id: int, space_id: int, snapshot: Snapshot) -> Cond
     if row is None:
         return None
     if row.level in LEVELS:
-        levels = snapshot.clusters.clustering(space_id)
-        return Member(space_id, row.level, (cluster_id,), levels.position) if levels else None
-    clustering = snapshot.clusterings.named(row.level)
-    return Placed(clustering.id, (cluster_id,), clustering.written) if clustering else None
+        levels = snapshot.clusters.tree_levels(space_id)
+        return InTreeClusters(space_id, row.level, (cluster_id,), levels.position) if levels else None
+    clustering = snapshot.clusterings.find(row.level)
+    return InNamedClusters(clustering.id, (cluster_id,), clustering.written) if clustering else None

@@ -299,7 +299,7 @@ class Spaces:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
         with self._catalogue.transaction() as transaction:
             space = find_space(transaction.spaces(), name)
-            lacking = transaction.count_lacking(space.id)
+            lacking = transaction.count_unembedded(space.id)
             if lacking and not partial:
                 raise UsageError(
                     f"the space {name!r} lacks the vectors of {lacking} items, which would no longer be found; fill it "

@@ -77,7 +77,9 @@ class View:
         condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and not within and not exclude:
             return None
-        position = (snapshot.clustered(self.space.id), snapshot.clusterings.stamp()) if within or exclude else None
+        position = (
+            (snapshot.clusters_position(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
+        )
         clusters = scope.build_key(within), scope.build_key(exclude), position
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
         with self._lock:
@@ -105,24 +107,24 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
     """Return the clusters of the tree, or of a clustering by name; None if the tree has none yet. Raises BadQuery."""
     if level not in LEVELS:
         return _find_named_state(view, snapshot, level)
-    position, state = snapshot.clustered(view.space.id), view.tree_state
+    position, state = snapshot.clusters_position(view.space.id), view.tree_state
     if position is None:
         return None
     if state is None or state.as_of != position:
-        levels = snapshot.clusters.clustering(view.space.id)
+        levels = snapshot.clusters.tree_levels(view.space.id)
         assert levels is not None
         item_clusters = view.tree.find_assignment(levels) if view.tree else None
-        item_clusters = item_clusters or snapshot.clusters.membership(view.space.id)
+        item_clusters = item_clusters or snapshot.clusters.item_clusters(view.space.id)
         state = view.tree_state = ClusterState(item_clusters, position, levels.since, previous=state)
     return state
 
 
 def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState:
-    row = snapshot.clusterings.named(check_level(name, snapshot))
+    row = snapshot.clusterings.find(check_level(name, snapshot))
     assert row is not None
     written, state = view.named_states.get(row.id, (-1, None))
     if state is None or written != row.written:
-        item_clusters = snapshot.clusterings.membership(row.id)
+        item_clusters = snapshot.clusterings.item_clusters(row.id)
         state = ClusterState(item_clusters, row.position, row.since, (row.name,), state)
         view.named_states[row.id] = row.written, state
     return state
@@ -130,7 +132,7 @@ def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState
 
 def check_level(level: Any, snapshot: Snapshot | None = None) -> Level:
     """Return the level, one of the tree's or the name of a clustering. Raises BadQuery if there is no such level."""
-    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.clusterings.named(level)):
+    if level in LEVELS or (snapshot and isinstance(level, str) and snapshot.clusterings.find(level)):
         return cast(Level, level)
     names = [row.name for row in snapshot.clusterings.rows()] if snapshot else []
     raise BadQuery(f"there is no level {level!r}; there are: {', '.join((*LEVELS, *names))}")

@@ -78,10 +78,10 @@ def _list_cluster_columns(snapshot: Snapshot) -> list[str]:
 
 def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in split_chunks(ids):
-        labels = snapshot.clusters.labels(space.id, part) if space else {}
+        labels = snapshot.clusters.cluster_ids(space.id, part) if space else {}
         items = snapshot.items(part)
         by_name = {
-            row.name: snapshot.clusterings.labels(row.id, np.array(part, np.int64))
+            row.name: snapshot.clusterings.cluster_ids(row.id, np.array(part, np.int64))
             for row in snapshot.clusterings.rows()
         }
         for place, row in enumerate(items):

@@ -99,12 +99,12 @@ class Import:
 def _store_batch(writing: Transaction, batch: Batch, space: Space) -> list[StoredArrival]:
     """Store the items of a batch with all their places, also those that have vanished."""
     arrivals = _build_arrivals(batch, space)
-    stored = [item for part in split_chunks(arrivals) for item in writing.put(part, space.id, more=True)]
+    stored = [item for part in split_chunks(arrivals) for item in writing.put(part, space.id, more_follow=True)]
     other_places = [Arrival(key=row["key"], uri=uri) for row in batch.rows for uri in row.get("uris", [])[1:]]
     for part in split_chunks(other_places):
-        writing.put(part, more=True)
+        writing.put(part, more_follow=True)
     writing.mark_missing([uri for row in batch.rows if row.get("missing") for uri in row["uris"]])
-    writing.leave()
+    writing.drop_replaced_items()
     return stored
 
 

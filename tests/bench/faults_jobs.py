@@ -11,7 +11,7 @@ from typing import Any
 import hnswlib
 import numpy as np
 
-from indexers.catalogue.transaction import LEFT
+from indexers.catalogue.transaction import REPLACED
 from indexers.embedders.tiny import Tiny
 from indexers.errors import NearkinError, WriterBusy
 from retrieval import Collection
@@ -110,7 +110,7 @@ class Inspection:
         """Items whose files a killed run found changed stay until the next run has all files in their new places (they
         may have changed names among themselves); an empty run is one. They have to be as they were before."""
         with self.collection._catalogue.snapshot() as snapshot:
-            old = [one for one, _ in snapshot.setting(LEFT) or []]
+            old = [one for one, _ in snapshot.setting(REPLACED) or []]
             if not old:
                 return
             there = snapshot.resolve(old)

@@ -19,10 +19,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 from indexers import pipeline
-from indexers.catalogue import catalogue
-from indexers.catalogue import clusters as remembered
+from indexers.catalogue import catalogue, clusters, transaction
 from indexers.catalogue import sqlite as database
-from indexers.catalogue import transaction as writes
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.followers import base, stored, tree
 from indexers.followers import stored_file as storage
@@ -50,16 +48,16 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (hnswlib.Index, "add_items"),
     (hnswlib.Index, "mark_deleted"),
     (hnswlib.Index, "resize_index"),
-    (writes.Transaction, "put"),
-    (writes.Transaction, "_insert"),
-    (writes.Transaction, "_describe"),
-    (writes.Transaction, "set_vectors"),
-    (writes.Transaction, "drop_vectors"),
-    (writes.Transaction, "_place"),
-    (writes.Transaction, "remove"),
-    (writes.Transaction, "saved"),
-    (writes.Transaction, "prune"),
-    (writes.Transaction, "finish"),
+    (transaction.Transaction, "put"),
+    (transaction.Transaction, "_insert"),
+    (transaction.Transaction, "_index"),
+    (transaction.Transaction, "set_vectors"),
+    (transaction.Transaction, "drop_vectors"),
+    (transaction.Transaction, "_put_locations"),
+    (transaction.Transaction, "remove"),
+    (transaction.Transaction, "record_follower"),
+    (transaction.Transaction, "prune"),
+    (transaction.Transaction, "finish"),
     (catalogue, "_lay"),
     (database, "connect"),
     (DefaultDialect, "do_commit"),
@@ -75,11 +73,11 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (tree.TreeFollower, "apply"),
     (tree.TreeFollower, "record"),
     (tree.TreeFollower, "write"),
-    (remembered.ClusterWriter, "add"),
-    (remembered.ClusterWriter, "place"),
-    (remembered.ClusterWriter, "displace"),
-    (remembered.ClusterWriter, "happened"),
-    (remembered.ClusterWriter, "set_clustering"),
+    (clusters.ClusterWriter, "add"),
+    (clusters.ClusterWriter, "assign"),
+    (clusters.ClusterWriter, "unassign"),
+    (clusters.ClusterWriter, "add_events"),
+    (clusters.ClusterWriter, "set_tree_levels"),
     (stored.VectorFollower, "save"),
     (stored.FlatFollower, "after_save"),
     (spaces.Spaces, "_add"),

@@ -33,7 +33,7 @@ def test_a_new_one_is_empty_and_remembers_what_it_was_told(tmp_path: Path) -> No
         assert (snapshot.number, snapshot.oldest) == (0, 0)
         assert snapshot.setting("embedder") == "tiny"
         assert snapshot.setting("nothing") is None
-        assert snapshot.counts() == dict.fromkeys(("items", "locations", "attributes", "failures", "missing"), 0)
+        assert snapshot.table_counts() == dict.fromkeys(("items", "locations", "attributes", "failures", "missing"), 0)
     assert made.check() == []
     made.close()
 
@@ -135,7 +135,7 @@ def test_a_batch_is_all_there_or_not_at_all(catalogue: Catalogue) -> None:
     with catalogue.snapshot() as snapshot:
         assert (snapshot.count(), snapshot.number) == (1, 1)
         assert snapshot.setting("colour") is None
-        assert snapshot.counts()["attributes"] == snapshot.counts()["locations"] == 0
+        assert snapshot.table_counts()["attributes"] == snapshot.table_counts()["locations"] == 0
 
 
 def test_change_numbers_strictly_grow(catalogue: Catalogue) -> None:

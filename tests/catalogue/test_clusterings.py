@@ -26,49 +26,49 @@ def test_it_comes_back_as_it_was_put(catalogue: Catalogue, space: int) -> None:
         one = writing.clusterings.put(row(space), b"model")
         writing.clusterings.put(row(space, "kinds"), b"other")
     with catalogue.snapshot() as snapshot:
-        assert snapshot.clusterings.named("themes") == row(space, one=one)
+        assert snapshot.clusterings.find("themes") == row(space, one=one)
         assert [found.name for found in snapshot.clusterings.rows()] == ["kinds", "themes"]
         assert snapshot.clusterings.rows(space + 1) == []
-        assert snapshot.clusterings.named("others") is None
+        assert snapshot.clusterings.find("others") is None
         assert snapshot.clusterings.model(one) == b"model"
-        assert len(snapshot.clusterings.membership(one).item_ids) == 0
+        assert len(snapshot.clusterings.item_clusters(one).item_ids) == 0
 
 
 def test_members_are_moved_counted_and_taken_out(catalogue: Catalogue, space: int) -> None:
     items = np.random.default_rng(0).permutation(np.arange(1, 3001))
     with catalogue.transaction() as writing:
         one = writing.clusterings.put(row(space), b"")
-        writing.clusterings.place(one, items, items % 3, 4)
-        writing.clusterings.place(one, items[:10], np.full(10, 7), 6)
-        writing.clusterings.displace(one, items[10:20])
+        writing.clusterings.assign(one, items, items % 3, 4)
+        writing.clusterings.assign(one, items[:10], np.full(10, 7), 6)
+        writing.clusterings.unassign(one, items[10:20])
     with catalogue.snapshot() as snapshot:
-        member = snapshot.clusterings.membership(one)
+        member = snapshot.clusterings.item_clusters(one)
         kept = np.sort(np.delete(items, np.arange(10, 20)))
         moved = np.isin(kept, items[:10])
         np.testing.assert_array_equal(member.item_ids, kept)
         np.testing.assert_array_equal(member.cluster_ids[:, 0], np.where(moved, 7, kept % 3))
         np.testing.assert_array_equal(member.since, np.where(moved, 6, 4))
-        np.testing.assert_array_equal(snapshot.clusterings.labels(one, kept), member.cluster_ids[:, 0])
-        assert snapshot.clusterings.labels(one, items[10:20]).tolist() == [-1] * 10
-        assert snapshot.clusterings.sizes(one)[7] == 10
-        assert sum(snapshot.clusterings.sizes(one).values()) == 2990
+        np.testing.assert_array_equal(snapshot.clusterings.cluster_ids(one, kept), member.cluster_ids[:, 0])
+        assert snapshot.clusterings.cluster_ids(one, items[10:20]).tolist() == [-1] * 10
+        assert snapshot.clusterings.cluster_sizes(one)[7] == 10
+        assert sum(snapshot.clusterings.cluster_sizes(one).values()) == 2990
 
 
 def test_the_stamp_tells_every_change(catalogue: Catalogue, space: int) -> None:
     stamps = []
     with catalogue.transaction() as writing:
-        stamps.append(writing.clusterings.stamp())
+        stamps.append(writing.clusterings.versions())
         one = writing.clusterings.put(row(space), b"")
-        stamps.append(writing.clusterings.stamp())
-        writing.clusterings.follow(one, 8)
-        stamps.append(writing.clusterings.stamp())
-        assert writing.clusterings.named("themes") == row(space, one=one)._replace(position=8, written=2)
-        writing.clusterings.place(one, np.array([1]), np.array([5]), 8)
+        stamps.append(writing.clusterings.versions())
+        writing.clusterings.set_position(one, 8)
+        stamps.append(writing.clusterings.versions())
+        assert writing.clusterings.find("themes") == row(space, one=one)._replace(position=8, written=2)
+        writing.clusterings.assign(one, np.array([1]), np.array([5]), 8)
         writing.clusterings.drop(one)
-        stamps.append(writing.clusterings.stamp())
-        assert len(writing.clusterings.membership(one).item_ids) == 0
+        stamps.append(writing.clusterings.versions())
+        assert len(writing.clusterings.item_clusters(one).item_ids) == 0
         assert writing.clusterings.put(row(space), b"") > one
-        stamps.append(writing.clusterings.stamp())
+        stamps.append(writing.clusterings.versions())
     assert len({*stamps}) == 4
     assert stamps[0] == stamps[3] == ()
 
@@ -76,8 +76,8 @@ def test_the_stamp_tells_every_change(catalogue: Catalogue, space: int) -> None:
 def test_it_goes_with_its_space(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
         one = writing.clusterings.put(row(space), b"")
-        writing.clusterings.place(one, np.array([1]), np.array([5]), 8)
+        writing.clusterings.assign(one, np.array([1]), np.array([5]), 8)
         writing.drop_space(space)
     with catalogue.snapshot() as snapshot:
         assert snapshot.clusterings.rows() == []
-        assert len(snapshot.clusterings.membership(one).item_ids) == 0
+        assert len(snapshot.clusterings.item_clusters(one).item_ids) == 0

@@ -17,42 +17,44 @@ def space(catalogue: Catalogue) -> int:
 
 def test_nothing_is_remembered_of_a_new_space(catalogue: Catalogue, space: int) -> None:
     with catalogue.snapshot() as snapshot:
-        assert snapshot.clusters.clustering(space) is None
-        assert snapshot.clusters.clustered() == []
-        member = snapshot.clusters.membership(space)
+        assert snapshot.clusters.tree_levels(space) is None
+        assert snapshot.clusters.clustered_space_ids() == []
+        member = snapshot.clusters.item_clusters(space)
         assert (len(member.item_ids), member.cluster_ids.shape, len(member.since)) == (0, (0, 3), 0)
         assert snapshot.clusters.events(0, space) == []
         assert snapshot.clusters.partitions(space) is None
-        assert snapshot.clusters.labels(space, [1, 2]) == {}
-        assert snapshot.clustered(space) is None
+        assert snapshot.clusters.cluster_ids(space, [1, 2]) == {}
+        assert snapshot.clusters_position(space) is None
 
 
 def test_members_come_back_sorted_and_can_be_moved_and_taken_out(catalogue: Catalogue, space: int) -> None:
     items = np.random.default_rng(0).permutation(3000).astype(np.int64)
     labels = np.stack([items % 3, items % 7, items % 50], axis=1)
     with catalogue.transaction() as writing:
-        writing.clusters.place(space, items, labels, items * 0 + 5)
-        writing.clusters.place(space, items[:10], labels[:10] + 1, items[:10] * 0 + 6)
-        writing.clusters.displace(space, items[10:20])
+        writing.clusters.assign(space, items, labels, items * 0 + 5)
+        writing.clusters.assign(space, items[:10], labels[:10] + 1, items[:10] * 0 + 6)
+        writing.clusters.unassign(space, items[10:20])
     with catalogue.snapshot() as snapshot:
-        member = snapshot.clusters.membership(space)
+        member = snapshot.clusters.item_clusters(space)
         kept = np.sort(np.delete(items, np.arange(10, 20)))
         np.testing.assert_array_equal(member.item_ids, kept)
         moved = np.isin(kept, items[:10])
         np.testing.assert_array_equal(member.cluster_ids[:, 2], kept % 50 + moved)
         np.testing.assert_array_equal(member.since, 5 + moved)
-        assert snapshot.clusters.labels(space, kept.tolist())[int(kept[5])] == tuple(member.cluster_ids[5].tolist())
+        assert snapshot.clusters.cluster_ids(space, kept.tolist())[int(kept[5])] == tuple(
+            member.cluster_ids[5].tolist()
+        )
 
 
 def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
-        assert writing.clusters.first_new() == 1
+        assert writing.clusters.next_id() == 1
         writing.clusters.add([ClusterRow(1, "fine", None, False, 3), ClusterRow(2, "coarse", "boats", False, 3)])
-        writing.clusters.name(1, "ships", True)
-        writing.clusters.set_clustering(space, TreeLevels(3, (0.1, 0.2, 1 / 3), 10, 2))
-        writing.clusters.set_clustering(space, TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2))
-        writing.clusters.happened(space, [ClusterEventRow(1, "fine", "born", (2,), 5, 0, 5, 3)])
-        writing.clusters.happened(space, [ClusterEventRow(None, None, "levels changed", change=4)])
+        writing.clusters.set_name(1, "ships", True)
+        writing.clusters.set_tree_levels(space, TreeLevels(3, (0.1, 0.2, 1 / 3), 10, 2))
+        writing.clusters.set_tree_levels(space, TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2))
+        writing.clusters.add_events(space, [ClusterEventRow(1, "fine", "born", (2,), 5, 0, 5, 3)])
+        writing.clusters.add_events(space, [ClusterEventRow(None, None, "levels changed", change=4)])
         writing.clusters.set_partitions(space, 4, b"state")
         writing.clusters.set_partitions(space, 5, b"later")
     with catalogue.snapshot() as snapshot:
@@ -60,20 +62,20 @@ def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:
             1: ClusterRow(1, "fine", "ships", True, 3),
             2: ClusterRow(2, "coarse", "boats", False, 3),
         }
-        assert snapshot.clusters.clustering(space) == TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2)
+        assert snapshot.clusters.tree_levels(space) == TreeLevels(4, (0.1, 0.2, 1 / 3), 12, 2)
         assert snapshot.clusters.events(3, space) == [ClusterEventRow(None, None, "levels changed", change=4)]
         assert snapshot.clusters.events(0, space)[0] == ClusterEventRow(1, "fine", "born", (2,), 5, 0, 5, 3)
         assert snapshot.clusters.partitions(space) == (5, b"later")
     with catalogue.transaction() as writing:
-        assert writing.clusters.first_new() == 3
+        assert writing.clusters.next_id() == 3
 
 
 def test_what_a_dropped_space_had_is_forgotten(catalogue: Catalogue, space: int) -> None:
     with catalogue.transaction() as writing:
-        writing.clusters.place(space, np.array([1]), np.array([[1, 2, 3]]), np.array([1]))
-        writing.clusters.set_clustering(space, TreeLevels(3, (0.1, 0.2, 0.3), 10, 2))
-        writing.clusters.happened(space, [ClusterEventRow(1, "fine", "born")])
+        writing.clusters.assign(space, np.array([1]), np.array([[1, 2, 3]]), np.array([1]))
+        writing.clusters.set_tree_levels(space, TreeLevels(3, (0.1, 0.2, 0.3), 10, 2))
+        writing.clusters.add_events(space, [ClusterEventRow(1, "fine", "born")])
         writing.drop_space(space)
-        assert len(writing.clusters.membership(space).item_ids) == 0
-        assert writing.clusters.clustering(space) is None
+        assert len(writing.clusters.item_clusters(space).item_ids) == 0
+        assert writing.clusters.tree_levels(space) is None
         assert writing.clusters.events(0, space) == []

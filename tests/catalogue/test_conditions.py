@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import All, Either, Not, select_ids
-from indexers.catalogue.conditions import Test as Condition
+from indexers.catalogue.conditions import FieldTest as Condition
 from indexers.types import Arrival, FoundFile, ItemRow, PictureFacts
 from retrieval.filters import parse_filter
 

@@ -20,19 +20,19 @@ def two(catalogue: Catalogue) -> tuple[int, int]:
     """Two items with hashes, compared."""
     a, b = put(catalogue, "a", 1), put(catalogue, "b", 2)
     with catalogue.transaction() as writing:
-        missing = writing.duplicates.unprinted()
+        missing = writing.duplicates.unhashed_pictures()
         assert [(one.item_id, one.uri) for one in missing] == [(a, "/a.jpg"), (b, "/b.jpg")]
-        writing.duplicates.put_prints([(missing[0], 2**64 - 1, 1), (missing[1], 0, 2**63)])
+        writing.duplicates.put_hashes([(missing[0], 2**64 - 1, 1), (missing[1], 0, 2**63)])
         writing.duplicates.put_pairs([PairRow(a, b, "same picture", 0.75, {"inliers": 9})])
         writing.duplicates.put_features({a: b"features"})
-        writing.duplicates.set_compared([a])
+        writing.duplicates.mark_compared([a])
     return a, b
 
 
 def test_hashes_of_all_64_bits_come_back(catalogue: Catalogue, two: tuple[int, int]) -> None:
     with catalogue.snapshot() as snapshot:
-        assert snapshot.duplicates.unprinted() == []
-        prints = snapshot.duplicates.prints()
+        assert snapshot.duplicates.unhashed_pictures() == []
+        prints = snapshot.duplicates.picture_hashes()
         assert prints.item_ids.tolist() == list(two)
         assert prints.hashes.tolist() == [2**64 - 1, 0]
         assert prints.mirrored_hashes.tolist() == [1, 2**63]
@@ -50,21 +50,21 @@ def test_pairs_by_score_and_kind(catalogue: Catalogue, two: tuple[int, int]) -> 
 def test_a_new_content_makes_what_was_known_of_the_old_one_void(catalogue: Catalogue, two: tuple[int, int]) -> None:
     assert put(catalogue, "a", 7) == two[0]
     with catalogue.transaction() as writing:
-        missing = writing.duplicates.unprinted()
+        missing = writing.duplicates.unhashed_pictures()
         assert [one.item_id for one in missing] == [two[0]]
-        writing.duplicates.put_prints([(missing[0], 5, 6)])
+        writing.duplicates.put_hashes([(missing[0], 5, 6)])
         assert writing.duplicates.pairs(0, ["same picture"]) == []
         assert writing.duplicates.features([two[0]]) == {}
 
 
 def test_an_item_that_goes_takes_its_evidence_with_it(catalogue: Catalogue, two: tuple[int, int]) -> None:
     with catalogue.transaction() as writing:
-        stale = writing.duplicates.unprinted()
+        stale = writing.duplicates.unhashed_pictures()
         writing.remove([two[1]])
     with catalogue.transaction() as writing:
         assert writing.duplicates.pairs(0, ["same picture"]) == []
-        assert writing.duplicates.prints().item_ids.tolist() == [two[0]]
-        writing.duplicates.put_prints([(one, 1, 2) for one in stale])
+        assert writing.duplicates.picture_hashes().item_ids.tolist() == [two[0]]
+        writing.duplicates.put_hashes([(one, 1, 2) for one in stale])
         writing.duplicates.put_pairs([PairRow(*two, "same picture", 0.9, {})])
         assert writing.duplicates.pairs(0, ["same picture"]) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexers.catalogue import full_text as words
+from indexers.catalogue import full_text
 from indexers.errors import BadQuery
 from retrieval import Collection
 from retrieval.search.ranking import fuse_rankings
@@ -109,7 +109,7 @@ def test_an_empty_collection_finds_no_words(collection: Collection) -> None:
 
 def test_verify_repairs_what_words_read(said: Collection) -> None:
     with said._catalogue.transaction() as writing:
-        words.forget(writing._connection, [said.get("oslo").id])
+        full_text.remove_texts(writing._connection, [said.get("oslo").id])
     assert not said.verify().ok
     assert said.verify(repair=True).ok
     assert found(said, "oslo") == ["oslo"]

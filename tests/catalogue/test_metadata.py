@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexers.catalogue.full_text import body
-from indexers.catalogue.metadata import check, flatten
+from indexers.catalogue.full_text import build_text
+from indexers.catalogue.metadata import check_metadata, flatten_metadata
 from indexers.errors import BadMetadata
 
 VALUES = st.recursive(
@@ -27,13 +27,13 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text("abc", min_size=1), VALUES))
 def test_what_json_can_hold_is_kept_as_it_is(metadata: Any) -> None:
-    assert json.loads(json.dumps(check(metadata))) == metadata
-    list(flatten(metadata))
+    assert json.loads(json.dumps(check_metadata(metadata))) == metadata
+    list(flatten_metadata(metadata))
 
 
 def test_the_copy_does_not_change_with_the_original() -> None:
     given_one = {"a": [1], "b": {"c": 1}}
-    kept = check(given_one)
+    kept = check_metadata(given_one)
     given_one["a"].append(2)  # type: ignore[attr-defined]
     given_one["b"]["c"] = 2  # type: ignore[call-overload, index]
     assert kept == {"a": [1], "b": {"c": 1}}
@@ -41,7 +41,7 @@ def test_the_copy_does_not_change_with_the_original() -> None:
 
 def test_what_stands_for_json_becomes_json() -> None:
     given_one = MappingProxyType({"a": (1, 2), "b": np.int64(3), "c": np.float32(0.5), "d": np.bool_(True)})
-    kept = check(given_one)
+    kept = check_metadata(given_one)
     assert kept == {"a": [1, 2], "b": 3, "c": 0.5, "d": True}
     assert [type(value) for value in kept.values()] == [list, int, float, bool]
 
@@ -70,14 +70,14 @@ def test_what_stands_for_json_becomes_json() -> None:
 )
 def test_what_json_can_not_hold_is_named(metadata: Any, words: str) -> None:
     with pytest.raises(BadMetadata, match=words):
-        check(metadata)
+        check_metadata(metadata)
 
 
 def test_what_is_kept_apart_comes_back_and_is_not_looked_at() -> None:
     metadata = {"a": 1, "$apart": {"node": "words", "deep": [1, {"b": None}]}}
-    assert check(metadata) == metadata
-    assert list(flatten(metadata)) == list(flatten({"a": 1}))
-    assert body("text", metadata) == "text\n1"
+    assert check_metadata(metadata) == metadata
+    assert list(flatten_metadata(metadata)) == list(flatten_metadata({"a": 1}))
+    assert build_text("text", metadata) == "text\n1"
 
 
 def test_depth_has_an_end() -> None:
@@ -85,7 +85,7 @@ def test_depth_has_an_end() -> None:
     for _ in range(40):
         nest = [nest]
     with pytest.raises(BadMetadata, match="nested more than 32 deep"):
-        check({"a": nest})
+        check_metadata({"a": nest})
 
 
 def row(key: str, value: Any = None, element: bool = False) -> dict[str, Any]:
@@ -114,4 +114,4 @@ def row(key: str, value: Any = None, element: bool = False) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_one_row_a_value(metadata: Any, rows: Any) -> None:
-    assert list(flatten(metadata)) == rows
+    assert list(flatten_metadata(metadata)) == rows

@@ -1,4 +1,4 @@
-"""Reading one moment of the catalogue: items by any name, places, vectors, net changes."""
+"""Reading one format_time of the catalogue: items by any name, places, vectors, net changes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.conditions import Test as Condition
-from indexers.catalogue.snapshot import Snapshot, moment
+from indexers.catalogue.conditions import FieldTest as Condition
+from indexers.catalogue.snapshot import Snapshot, format_time
 from indexers.errors import ItemNotFound
 from indexers.pictures.scan import to_uri
 from indexers.types import Arrival, Failure, FoundFile, Space
@@ -58,7 +58,7 @@ def test_pages_go_by_id(catalogue: Catalogue, space: Space) -> None:
         first = snapshot.page(None, 0, 2)
         assert [row.key for row in first] == ["a", "b"]
         assert [row.key for row in snapshot.page(None, first[-1].id, 2)] == ["c"]
-        assert [row.key for row in snapshot.page(Condition("key", "$eq", "b", own=True), 0, 9)] == ["b"]
+        assert [row.key for row in snapshot.page(Condition("key", "$eq", "b", of_item=True), 0, 9)] == ["b"]
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -122,10 +122,10 @@ def test_places_under_a_folder_are_those_below_it_only(catalogue: Catalogue) -> 
         writing.put([Arrival(f"k{n}", uri=uri) for n, uri in enumerate(uris)])
         writing.mark_missing(["/a/gone"])
     with catalogue.snapshot() as snapshot:
-        assert snapshot.places_under(["/a"]) == ["/a", "/a/1", "/a/b/2", "/a/ÿ"]
-        assert snapshot.places_under(["/a/"]) == ["/a/1", "/a/b/2", "/a/ÿ"]
-        assert len(snapshot.places_under(["/"])) == 8
-        assert snapshot.places_under([]) == []
+        assert snapshot.uris_under(["/a"]) == ["/a", "/a/1", "/a/b/2", "/a/ÿ"]
+        assert snapshot.uris_under(["/a/"]) == ["/a/1", "/a/b/2", "/a/ÿ"]
+        assert len(snapshot.uris_under(["/"])) == 8
+        assert snapshot.uris_under([]) == []
 
 
 def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogue, space: Space) -> None:
@@ -133,10 +133,10 @@ def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogu
         writing.put([Arrival("a", uri="/a", file=file("/a"), vector=vectors(1)[0]), Arrival("b", uri="/b")], space.id)
         writing.mark_missing(["/b"])
     with catalogue.snapshot() as snapshot:
-        known = snapshot.known(["/a", "/b", "/c"], space.id)
+        known = snapshot.known_locations(["/a", "/b", "/c"], space.id)
         assert known == {"/a": (1, 10, 20, False, True), "/b": (2, None, None, True, False)}
-        assert not snapshot.known(["/a"], None)["/a"].has_vector
-        assert not snapshot.known(["/a"], space.id + 1)["/a"].has_vector
+        assert not snapshot.known_locations(["/a"], None)["/a"].has_vector
+        assert not snapshot.known_locations(["/a"], space.id + 1)["/a"].has_vector
 
 
 def test_vectors_come_by_id_as_they_were_given(catalogue: Catalogue, space: Space) -> None:
@@ -185,10 +185,10 @@ def number(catalogue: Catalogue) -> int:
 def test_failures_come_newest_first(catalogue: Catalogue) -> None:
     for uri in ("/1", "/2"):
         with catalogue.transaction() as writing:
-            writing.fail([(Failure(uri, "broken"), file(uri))])
+            writing.record_failures([(Failure(uri, "broken"), file(uri))])
     with catalogue.snapshot() as snapshot:
         assert [one.uri for one in snapshot.failures()] == ["/2", "/1"]
-        assert snapshot.failed(["/1", "/3"]) == {"/1": (10, 20, "broken")}
+        assert snapshot.earlier_failures(["/1", "/3"]) == {"/1": (10, 20, "broken")}
         assert snapshot.failures()[0].at.endswith("Z")
 
 
@@ -198,7 +198,7 @@ def test_chunks_cover_everything_once() -> None:
 
 
 def test_a_moment_is_iso_8601_in_utc() -> None:
-    assert moment(1_700_000_000_123_456) == "2023-11-14T22:13:20Z"
+    assert format_time(1_700_000_000_123_456) == "2023-11-14T22:13:20Z"
 
 
 def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
@@ -208,8 +208,8 @@ def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
         assert snapshot.spaces() == [space]
         assert snapshot.vector_counts() == {space.id: 2}
         assert snapshot.follower("flat", space.id) == (0, 0)
-        assert snapshot.stamp(snapshot.number) > 0
-        assert snapshot.stamp(99) == 0
+        assert snapshot.change_time(snapshot.number) > 0
+        assert snapshot.change_time(99) == 0
 
 
 def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None:
@@ -217,8 +217,8 @@ def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None
     with catalogue.transaction() as writing:
         kept = writing.put([Arrival(key=str(n), metadata=one) for n, one in enumerate(given)], None)
     with catalogue.snapshot() as snapshot:
-        assert snapshot.values("a") == {kept[0].item_id: "x", kept[1].item_id: 2, kept[2].item_id: True}
-        assert snapshot.values("a.b") == {kept[5].item_id: 1}
-        assert snapshot.values("d") == {}
-        assert snapshot.keys(10) == ["a", "a.b", "c"]
-        assert snapshot.keys(1) == ["a"]
+        assert snapshot.metadata_values("a") == {kept[0].item_id: "x", kept[1].item_id: 2, kept[2].item_id: True}
+        assert snapshot.metadata_values("a.b") == {kept[5].item_id: 1}
+        assert snapshot.metadata_values("d") == {}
+        assert snapshot.metadata_keys(10) == ["a", "a.b", "c"]
+        assert snapshot.metadata_keys(1) == ["a"]

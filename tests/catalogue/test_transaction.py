@@ -215,7 +215,7 @@ def test_a_changed_file_moves_to_its_new_item_which_inherits(catalogue: Catalogu
     with catalogue.snapshot() as snapshot:
         assert snapshot.items([old.item_id]) == []
         assert snapshot.vectors(space.id, [old.item_id])[0].tolist() == []
-        assert snapshot.counts()["attributes"] == 2
+        assert snapshot.table_counts()["attributes"] == 2
 
 
 def test_the_old_item_of_a_changed_file_stays_where_it_has_another_place(catalogue: Catalogue) -> None:
@@ -259,11 +259,11 @@ def test_what_vanished_and_comes_back_is_a_change(catalogue: Catalogue) -> None:
     assert row(catalogue, kept.item_id).missing
     since = number(catalogue)
     with catalogue.transaction() as writing:
-        writing.touch([file("/a", 11, 21)])
+        writing.mark_present([file("/a", 11, 21)])
     assert not row(catalogue, kept.item_id).missing
     assert log(catalogue, since) == [(kept.item_id, None, "changed")]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.known(["/a"], None)["/a"][:4] == (kept.item_id, 11, 21, False)
+        assert snapshot.known_locations(["/a"], None)["/a"][:4] == (kept.item_id, 11, 21, False)
 
 
 # ---- removing
@@ -275,7 +275,7 @@ def test_removing_takes_all_that_hangs_on_an_item(catalogue: Catalogue, space: S
     with catalogue.transaction() as writing:
         assert writing.remove([kept[0].item_id, 999]) == 1
     with catalogue.snapshot() as snapshot:
-        assert snapshot.counts() == {"items": 1, "locations": 1, "attributes": 0, "failures": 0, "missing": 0}
+        assert snapshot.table_counts() == {"items": 1, "locations": 1, "attributes": 0, "failures": 0, "missing": 0}
         assert snapshot.vector_counts() == {space.id: 1}
     assert log(catalogue, since) == [(kept[0].item_id, space.id, "vector removed"), (kept[0].item_id, None, "removed")]
 
@@ -305,7 +305,7 @@ def test_changes_are_pruned_below_the_slowest_follower(catalogue: Catalogue, spa
     def prune(keep: int, **positions: int) -> tuple[int, int]:
         with catalogue.transaction() as writing:
             for name, position in positions.items():
-                writing.saved(name, space.id, position, 1)
+                writing.record_follower(name, space.id, position, 1)
             writing.prune(keep)
         with catalogue.snapshot() as snapshot:
             return snapshot.oldest, len(log(catalogue))
@@ -320,7 +320,7 @@ def test_changes_are_pruned_below_the_slowest_follower(catalogue: Catalogue, spa
 def test_what_was_pruned_is_still_in_the_state(catalogue: Catalogue, space: Space) -> None:
     put(catalogue, Arrival("a", vector=vectors(1)[0]), space=space)
     with catalogue.transaction() as writing:
-        writing.saved("flat", space.id, 2, 1)
+        writing.record_follower("flat", space.id, 2, 1)
         writing.prune(0)
     put(catalogue, Arrival("b", vector=vectors(1, 1)[0]), space=space)
     with catalogue.snapshot() as snapshot:
@@ -334,7 +334,7 @@ def test_what_was_pruned_is_still_in_the_state(catalogue: Catalogue, space: Spac
 def test_failures_are_counted_and_struck_off_by_success(catalogue: Catalogue) -> None:
     for reason in ("broken", "still broken"):
         with catalogue.transaction() as writing:
-            writing.fail([(Failure("/a", reason), file("/a"))])
+            writing.record_failures([(Failure("/a", reason), file("/a"))])
     with catalogue.snapshot() as snapshot:
         [failed] = snapshot.failures()
         assert (failed.attempts, failed.reason) == (2, "still broken")
@@ -345,9 +345,9 @@ def test_failures_are_counted_and_struck_off_by_success(catalogue: Catalogue) ->
 
 def test_failures_can_be_forgiven(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
-        writing.fail([(Failure("a key", "broken"), None), (Failure("/b", "broken"), None)])
+        writing.record_failures([(Failure("a key", "broken"), None), (Failure("/b", "broken"), None)])
     with catalogue.transaction() as writing:
-        writing.forgive(["a key", "never there"])
+        writing.clear_failures(["a key", "never there"])
     with catalogue.snapshot() as snapshot:
         assert [one.uri for one in snapshot.failures()] == ["/b"]
 
@@ -372,7 +372,7 @@ def test_describing_again_writes_what_filters_read(catalogue: Catalogue) -> None
     kept = put(catalogue, Arrival("a", metadata={"x": 1}), Arrival("b", metadata={"x": 2}))
     with catalogue.transaction() as writing:
         writing._connection.exec_driver_sql("DELETE FROM attribute")
-        writing.describe([one.item_id for one in kept])
+        writing.reindex([one.item_id for one in kept])
     with catalogue.snapshot() as snapshot:
         assert _values(snapshot, [one.item_id for one in kept]) == [1, 2]
 

@@ -156,10 +156,10 @@ def test_calibration_is_measured_and_goes_with_its_space(tmp_path: Path) -> None
         library.fill("classic")
         library.use("classic")
         with library._catalogue.snapshot() as snapshot:
-            assert (snapshot.near(1), snapshot.near(2)) == (near, None)
+            assert (snapshot.candidate_threshold(1), snapshot.candidate_threshold(2)) == (near, None)
         library.drop_space("tiny")
         with library._catalogue.snapshot() as snapshot:
-            assert snapshot.near(1) is None
+            assert snapshot.candidate_threshold(1) is None
 
 
 def test_decisions_last(library: Collection, place: Path, tmp_path: Path) -> None:

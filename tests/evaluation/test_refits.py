@@ -18,7 +18,7 @@ def test_levels_of_all_items_are_the_collections_own(families: Collection) -> No
     assert view is not None
     families.clusters()
     with families._catalogue.snapshot() as snapshot:
-        clustering = snapshot.clusters.clustering(view.space.id)
+        clustering = snapshot.clusters.tree_levels(view.space.id)
     assert clustering is not None
     again, items = TreeRefit(view.space, clustering.levels), view.flat.index.ids()
     rows = view.flat.index.take(items)

@@ -62,7 +62,7 @@ def test_a_collection_without_clusters_has_no_partitions(tmp_path: Path) -> None
 def test_few_changes_wait_until_somebody_asks_and_many_are_remembered_at_once(tmp_path: Path) -> None:
     def position(collection: Collection) -> int:
         with collection._catalogue.snapshot() as snapshot:
-            return snapshot.clusters.partitioned(1)
+            return snapshot.clusters.partitions_position(1)
 
     with Collection.open(tmp_path / "c", create=True) as collection:
         collection.add_vectors(family(0, 100))

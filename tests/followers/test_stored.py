@@ -305,7 +305,7 @@ def test_an_old_file_says_that_changes_are_no_longer_kept(
     put(catalogue, space, "c", seed=1)
     with catalogue.transaction() as writing:
         for name in ("flat", "index"):
-            writing.saved(name, space.id, writing.number, 0)
+            writing.record_follower(name, space.id, writing.number, 0)
         writing.prune(0)
     again = opened(catalogue, space)
     assert all("is at change 4, and changes before 6 are no longer kept" in told for told in again.repairs)

@@ -36,8 +36,8 @@ def check(collection: Collection) -> None:
     assert described(tree.tree) == whole
     assert clean(tree.tree)
     with collection._catalogue.snapshot() as snapshot:
-        clustering = snapshot.clusters.clustering(view.space.id)
-        member = snapshot.clusters.membership(view.space.id)
+        clustering = snapshot.clusters.tree_levels(view.space.id)
+        member = snapshot.clusters.item_clusters(view.space.id)
         known = snapshot.clusters.rows(np.unique(member.cluster_ids[member.cluster_ids > 0]).tolist())
     assert clustering
     assert clustering.position == tree.position
@@ -103,7 +103,7 @@ class Kept(RuleBasedStateMachine):
 
     def members(self) -> dict[int, set[int]]:
         with Collection.open(self.path) as other, other._catalogue.snapshot() as snapshot:
-            member = snapshot.clusters.membership(1)
+            member = snapshot.clusters.item_clusters(1)
         found: dict[int, set[int]] = {}
         for item, labels in zip(member.item_ids.tolist(), member.cluster_ids.tolist(), strict=True):
             for one in labels:
@@ -146,7 +146,7 @@ def blobs(groups: int, size: int, seed: int = 0, spread: float = 0.15) -> np.nda
 
 def clusters_of(collection: Collection, place: int = 1) -> dict[int, set[int]]:
     with collection._catalogue.snapshot() as snapshot:
-        member = snapshot.clusters.membership(1)
+        member = snapshot.clusters.item_clusters(1)
     return {
         one: set(member.item_ids[member.cluster_ids[:, place] == one].tolist())
         for one in set(member.cluster_ids[:, place])
@@ -187,7 +187,7 @@ def test_another_writer_is_not_waited_for_and_the_clusters_follow_later(tmp_path
             with pytest.raises(WriterBusy):
                 collection.remove(1)
         with collection._catalogue.snapshot() as snapshot:
-            there = snapshot.clusters.clustering(1)
+            there = snapshot.clusters.tree_levels(1)
             assert there
             assert there.position < snapshot.number
         check(collection)
