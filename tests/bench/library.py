@@ -54,9 +54,9 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
                 for n in rows
             ]
             writing.put(arrivals, view.space.id)
-            missing = writing.duplicates.unprinted()
+            missing = writing.duplicates.unhashed_pictures()
             words = [(one, int(hashes[int.from_bytes(one.content_hash, "big")])) for one in missing]
-            writing.duplicates.put_prints([(one, word, word ^ (2**64 - 1)) for one, word in words])
+            writing.duplicates.put_hashes([(one, word, word ^ (2**64 - 1)) for one, word in words])
     collection._spaces.settle()
     return {int(a) + 1: int(b) + 1 for a, b in zip(copies, source, strict=True)}
 
@@ -73,7 +73,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
         ]
         with self._catalogue.transaction() as writing:
             writing.duplicates.put_pairs(rows)
-            writing.duplicates.set_compared(done.tolist())
+            writing.duplicates.mark_compared(done.tolist())
         return len(rows)
 
     view = collection._spaces.view()
