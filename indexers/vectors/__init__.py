@@ -1,1 +1,15 @@
-"""The family of vector indexes, and the exact search that stands beside them."""
+"""The plug-in family of vector indexes, and the exact search that stands beside every one of them.
+
+base            the contract of an index, and the checks of vectors, ids and k that all share
+metrics         the metrics by their names, similarities, and what one metric tells of another
+exact           a scan with numpy: the flat vector file, and the referee of every other index
+rows            the rows of that file: a mapped base, and a tail in memory
+allowed         which items may answer a search, prepared to be used again
+searcher        the layer over every index: restrictions, radius, completeness, exact scores
+rerank          searching in another metric than the index was built for
+small_world     what the approximate indexes (HNSW) share
+identical       equal vectors, of which only one enters a graph
+hnsw            the member hnswlib, the default
+usearch         the member USearch: rounded vectors, mapped from the file
+faiss           the member faiss: rounded vectors
+"""

@@ -1,4 +1,4 @@
-"""Which items a search may answer with, prepared so that the same restriction is cheap to use again."""
+"""Which items may answer a search, prepared so that the same restriction is cheap to use again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from indexers.types import Ids, Vectors
 
 
 class Allowed:
-    """A restriction, bound to one version of the rows of an Exact.
+    """The items that may answer, bound to one version of the rows of an Exact.
 
-    `ids`: what was allowed, sorted, distinct, whether stored or not. `rows`: the live rows among them, sorted.
-    `share`: the part of all live rows that is kept. `matrix`: the rows gathered into one table, while there is room.
+    `ids`: the allowed ids, sorted, each once, stored or not. `rows`: the live rows of these, sorted. `share`: their
+    share of all live rows. `matrix`: the rows gathered into one table, if they are cacheable and while there is room.
+    `run_starts`: where in `rows` a run of neighbouring rows starts.
     """
 
     def __init__(self, ids: Ids, rows: Ids, share: float, version: int, cacheable: bool) -> None:
@@ -24,26 +25,26 @@ class Allowed:
         breaks = np.flatnonzero(np.diff(rows) != 1) + 1
         self.run_starts = np.concatenate([[0], breaks]).astype(np.int64) if len(rows) else breaks
         self.success_rates = [1.0, 1.0]
-        """How often over-fetching of each width was enough lately, 0 to 1: what the shared layer learns."""
+        """How often over-fetching of each width has been enough lately, 0 to 1; the shared layer learns it."""
         self.use_count = 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __contains__(self, item: int) -> bool:
-        return bool(self.has(np.array([item]))[0])
+    def __contains__(self, item_id: int) -> bool:
+        return bool(self.has(np.array([item_id]))[0])
 
     def has(self, ids: Ids) -> NDArray[np.bool_]:
-        """Which of these are allowed; of any shape."""
+        """Return which of these ids, of any shape, are allowed."""
         if not len(self.ids):
             return np.zeros(ids.shape, dtype=bool)
         place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        found: NDArray[np.bool_] = self.ids[place] == ids
-        return found
+        is_allowed: NDArray[np.bool_] = self.ids[place] == ids
+        return is_allowed
 
 
 class MatrixCache:
-    """The tables of the restrictions used last, bounded in bytes; the one used longest ago goes first."""
+    """The gathered tables of the Allowed used last, bounded in bytes; the least recently used goes first."""
 
     def __init__(self, capacity_bytes: int) -> None:
         self.capacity_bytes = capacity_bytes
@@ -52,12 +53,14 @@ class MatrixCache:
         self._lock = Lock()  # searches run beside each other
 
     def get(self, allowed: Allowed) -> Vectors | None:
+        """Return the table if it is held, and mark it as just used."""
         with self._lock:
             if id(allowed) in self._holders:
                 self._holders.move_to_end(id(allowed))
             return allowed.matrix
 
     def store(self, allowed: Allowed, matrix: Vectors) -> None:
+        """Hold a table and release others for it; do nothing if it is larger than the capacity."""
         with self._lock:
             if matrix.nbytes > self.capacity_bytes or allowed.matrix is not None:
                 return
@@ -74,6 +77,7 @@ class MatrixCache:
             allowed.matrix = None
 
     def clear(self) -> None:
+        """Release all tables."""
         with self._lock:
             for allowed in self._holders.values():
                 self._release(allowed)

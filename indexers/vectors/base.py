@@ -16,28 +16,28 @@ from indexers.vectors.metrics import parse_metric
 
 
 class VectorIndex(ABC):
-    """Nearest-neighbour search over vectors that are named by item ids.
+    """Nearest-neighbour search over vectors, each of which has an item id.
 
     Ownership: the follower that drives an index calls its writing methods (`add`, `remove`, `load`) from one thread at
     a time and never beside a search; searches may run beside each other. `position` is the catalogue's change number
     that the index has reached; the follower sets it. Scores are similarities: larger is nearer (cosine and inner
     product as they are, distances negated).
 
-    A member takes vectors as the embedder gave them and does for its metric what has to be done (`prepare`).
+    A member takes vectors as the embedder gave them and prepares them for its metric itself (`prepare`).
     """
 
     metrics: ClassVar[frozenset[Metric]]
-    """Those it takes; "minkowski" stands for that of every order."""
+    """The metrics it supports; "minkowski" stands for those of every order."""
     persistent: ClassVar[bool] = True
-    """`save` writes a file. A remote member keeps its vectors elsewhere."""
+    """True if `save` writes a file; a remote member keeps its vectors elsewhere."""
     exact_scores: ClassVar[bool] = True
-    """Otherwise it keeps vectors rounded, and the shared layer scores what it finds anew."""
+    """False if it stores rounded vectors; the shared layer then scores its candidates again."""
 
     def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
         metric = parse_metric(metric)
         if not self.supports_metric(metric):
-            able = ", ".join(sorted(self.metrics))
-            raise BadSetting(f"{type(self).__name__} does not know the metric {metric!r}; it knows: {able}")
+            names = ", ".join(sorted(self.metrics))
+            raise BadSetting(f"{type(self).__name__} does not support the metric {metric!r}; it supports: {names}")
         if dimension < 1:
             raise BadSetting(f"dimension is {dimension}; a vector has at least one coordinate")
         self.dimension, self.metric = dimension, metric
@@ -46,28 +46,28 @@ class VectorIndex(ABC):
 
     @classmethod
     def supports_metric(cls, metric: Metric) -> bool:
-        """Whether it can be made for that metric."""
+        """Return True if an index can be made for `metric`."""
         return metric.partition(":")[0] in cls.metrics
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many vectors can be found."""
+        """Return the number of vectors."""
 
     @abstractmethod
     def ids(self) -> Ids:
-        """All ids, sorted; a copy."""
+        """Return all ids, sorted; a copy."""
 
     @abstractmethod
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add, or replace where the id is known. `vectors` float32 (n, dimension)."""
+        """Add vectors, float32 (n, dimension), or replace those of known ids."""
 
     @abstractmethod
     def remove(self, ids: Ids) -> None:
-        """Forget these; ids that are not there are passed over."""
+        """Remove the vectors of these ids; unknown ids are ignored."""
 
     @abstractmethod
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
-        """The k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id.
+        """Return the k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id.
 
         The shared layer (`Searcher`) never passes `allowed`: a member that can't restrict its answers raises BadQuery.
         """
@@ -78,30 +78,30 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def load(self, path: Path) -> None:
-        """Replace the content by that of a file that `save` wrote and that has been verified."""
+        """Replace the content with that of a file that `save` wrote and that has been verified."""
 
     def flush(self) -> None:
-        """Return when all that was added can be found (for members that show it later)."""
+        """Return once everything added can be found; only members that are slow to show it need to wait."""
         return
 
     def prepare(self, vectors: ArrayLike) -> Vectors:
-        """float32, C order, (n, dimension); unit length for cosine. Raises BadVector."""
+        """Return vectors as `prepare_vectors` does, for this index's dimension and metric. Raises BadVector."""
         return prepare_vectors(vectors, self.dimension, self.metric)
 
 
 def prepare_vectors(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:
-    """What a metric compares: vectors float32 (n, dimension), of unit length for cosine. Raises BadVector."""
+    """Return vectors as a metric compares them: float32 (n, dimension), of unit length for cosine. Raises BadVector."""
     array = check_vectors(vectors, dimension, metric)
     return scale_to_unit(array) if metric == "cosine" else array
 
 
 def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metric = "cosine") -> Vectors:
-    """Vectors as float32 (n, dimension); a single one becomes one row.
+    """Return vectors as float32 (n, dimension) in C order; a single vector becomes one row.
 
-    Raises BadVector and names the first row that is of another length, not finite, or zero where cosine is asked for.
+    Raises BadVector if they are of another dimension, or names the first row that is not finite or, for cosine, zero.
     """
     try:
-        with np.errstate(over="ignore"):  # too large for float32: infinite
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
             array = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise BadVector(f"vectors must be numbers in rows of one length: {error}") from error
@@ -113,13 +113,13 @@ def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metr
         raise BadVector(f"the vectors have {array.shape[1]} coordinates; this collection's have {dimension}")
     if array.shape[1] == 0:
         raise BadVector("the vectors have no coordinates")
-    # one pass: a row's squared length is NaN or infinite if any coordinate is (or if it would overflow, no better)
+    # one pass: a row's squared length is NaN or infinite if any coordinate is, or if it overflows, which is as bad
     squares = np.einsum("ij,ij->i", array, array)
     if not np.isfinite(squares).all():
         row = int(np.flatnonzero(~np.isfinite(squares))[0])
         values = array[row][~np.isfinite(array[row])]
-        what = f"holds {values[0]}" if len(values) else "is too long for float32"
-        raise BadVector(f"vector {row} {what}; only finite numbers can be indexed")
+        reason = f"holds {values[0]}" if len(values) else "is too long for float32"
+        raise BadVector(f"vector {row} {reason}; only finite numbers can be indexed")
     if metric == "cosine" and not squares.all():
         row = int(np.flatnonzero(squares == 0)[0])
         raise BadVector(f"vector {row} is all zeros; it has no direction, so cosine similarity is undefined")
@@ -127,9 +127,9 @@ def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metr
 
 
 def pair_with_ids(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
-    """Ids int64 (n,) beside their vectors (n, dimension); where an id comes twice its last vector counts.
+    """Return ids int64 (n,) with their vectors (n, dimension), each id once; of two vectors of one id the last counts.
 
-    Raises BadVector if the counts differ or an id is negative (-1 means "nothing" in answers).
+    Raises BadVector if the numbers differ or an id is negative (in answers -1 stands for no neighbour).
     """
     array = np.asarray(ids, dtype=np.int64).reshape(-1)
     if len(array) != len(vectors):
@@ -144,19 +144,19 @@ def pair_with_ids(ids: ArrayLike, vectors: Vectors) -> tuple[Ids, Vectors]:
 
 
 def check_k(k: int) -> int:
-    """The number of neighbours asked for. Raises BadQuery below 1."""
+    """Return k as an int. Raises BadQuery below 1."""
     if k < 1:
         raise BadQuery(f"k is {k}; ask for at least 1 neighbour")
     return int(k)
 
 
 def make_empty_answer(queries: int, k: int) -> tuple[Ids, Vectors]:
-    """An answer without neighbours: ids (queries, k) all -1, scores all -inf."""
+    """Make an answer without neighbours: ids int64 (queries, k), all -1, and scores float32, all -inf."""
     return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
 
 
 def break_ties(ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
-    """Rows sorted by score descending that may hold equal scores in any order: those by smaller id."""
+    """Order equal scores by id, in place. The rows of `scores` (n, k) are sorted, largest first."""
     tied_rows = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
     for row in tied_rows:
         order = np.lexsort((ids[row], -scores[row]))

@@ -18,15 +18,15 @@ from indexers.vectors.metrics import PRODUCT_METRICS, compute_similarities, conv
 from indexers.vectors.rows import Rows
 
 MAX_SCORES = 4 * 2**20
-"""Scores that are held at once: 16 MB. More queries go in turns."""
+"""Scores held at once: 16 MB. More queries are answered in batches."""
 BLOCK_ROWS = 512
-"""Rows gathered at once: 1 MB at 512 dimensions, small enough to be read again from the processor's cache."""
+"""Rows gathered at once: 1 MB at 512 dimensions, so that they are read again from the processor's cache."""
 GATHER_COST = 2.5
-"""What a row costs that must be gathered first, against one of a contiguous scan (measured: 2.1 to 2.6)."""
+"""The cost of a row that must be gathered first, in rows of a contiguous scan (measured: 2.1 to 2.6)."""
 RUN_COST = 24
-"""What a further run of neighbouring rows costs, in rows."""
+"""The cost of starting another run of neighbouring rows, in rows of a contiguous scan."""
 RELATIVE_ERROR = 4e-6
-"""By how much an inner product summed in float32 may be off, in parts of the product of both lengths."""
+"""The error of an inner product summed in float32, as a share of the product of both lengths."""
 
 
 class Exact(VectorIndex):
@@ -34,10 +34,10 @@ class Exact(VectorIndex):
 
     Also the flat vector file: `load` maps what `save` wrote and reads pages when they are needed.
 
-    Setting: `cache_bytes`, what gathered restrictions may hold. Questions may be in another metric than its own: it is
-    then that of the vectors as they were given, so that for a distance lengths count, in an index for cosine too.
-    Scores are computed once more in float64 for what is answered, so that equal vectors get equal scores wherever
-    they lie and ties are cut by the smaller id.
+    Setting: `cache_bytes`, how much memory gathered rows of restrictions may take. A search may be in another metric
+    than the index's own; it then compares the vectors as they were added, so that lengths count for a distance in an
+    index for cosine too. The scores of the hits are computed once more in float64, so that equal vectors get equal
+    scores wherever they lie, and the smaller id comes first among them.
     """
 
     metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip", "l2", "l1", "minkowski"})
@@ -59,24 +59,26 @@ class Exact(VectorIndex):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __contains__(self, item: int) -> bool:
-        return bool(self.has(np.array([item]))[0])
+    def __contains__(self, item_id: int) -> bool:
+        return bool(self.has(np.array([item_id]))[0])
 
     def has(self, ids: Ids) -> NDArray[np.bool_]:
-        """Which of these ids (n,) are here."""
+        """Return which of these ids (n,) have a vector."""
         return self.rows.locate(np.asarray(ids, dtype=np.int64))[1]
 
     def ids(self) -> Ids:
-        """All ids, sorted; a copy."""
+        """Return all ids, sorted; a copy."""
         return self.rows.ids.copy()
 
     def take(self, ids: Ids) -> Vectors:
-        """The prepared vectors of these ids, float32 (n, dimension). Raises ItemNotFound."""
+        """Return the prepared vectors of these ids, float32 (n, dimension). Raises ItemNotFound."""
         return self.rows.take(np.asarray(ids, dtype=np.int64))
 
     def take_for_metric(self, ids: Ids, metric: Metric) -> Vectors:
-        """The vectors of these ids as a metric compares them, float32 (n, dimension): as they were added, or for the
-        cosine their directions. Raises ItemNotFound."""
+        """Return the vectors of these ids as a metric compares them, float32 (n, dimension).
+
+        These are the vectors as they were added, or for the cosine their directions. Raises ItemNotFound.
+        """
         vectors = self.take(ids)
         return self._convert_block(vectors, self.rows.lengths[self.rows.row_numbers[self.rows.locate(ids)[0]]], metric)
 
@@ -90,7 +92,7 @@ class Exact(VectorIndex):
         self._matrix_cache.clear()
 
     def save(self, path: Path) -> None:
-        """Write the live rows by id. The object keeps what it has mapped; `load` maps the new file."""
+        """Write the live rows by id. This index keeps the file that it has mapped; `load` maps the new one."""
         self.rows.save(path)
 
     def load(self, path: Path) -> None:
@@ -98,21 +100,21 @@ class Exact(VectorIndex):
         self._matrix_cache.clear()
 
     def prepare_allowed(self, ids: ArrayLike, cacheable: bool = True) -> Allowed:
-        """Prepare a restriction. With `keep`, its rows are gathered once and held while there is room."""
-        asked = sort_unique(np.asarray(ids, dtype=np.int64).reshape(-1))
-        place, found = self.rows.locate(asked)
-        rows = np.sort(self.rows.row_numbers[place[found]])
+        """Prepare a restriction. If `cacheable`, its rows are gathered once and held while there is room."""
+        sorted_ids = sort_unique(np.asarray(ids, dtype=np.int64).reshape(-1))
+        places, known = self.rows.locate(sorted_ids)
+        rows = np.sort(self.rows.row_numbers[places[known]])
         share = len(rows) / len(self.rows) if len(self.rows) else 0.0
-        return Allowed(asked, rows, share, self.rows.version, cacheable)
+        return Allowed(sorted_ids, rows, share, self.rows.version, cacheable)
 
     def refresh_allowed(self, allowed: Allowed | Ids) -> Allowed:
-        """A restriction that fits the present content; a stale one is prepared again from its ids."""
+        """Return a restriction that fits the present content; a stale one is prepared again from its ids."""
         if not isinstance(allowed, Allowed):
             return self.prepare_allowed(allowed, cacheable=False)
         return allowed if allowed.version == self.rows.version else self.prepare_allowed(allowed.ids, allowed.cacheable)
 
     def estimate_cost(self, allowed: Allowed) -> float:
-        """What scanning a restriction costs, in rows of a contiguous scan."""
+        """Estimate the cost of scanning a restriction, in rows of a contiguous scan."""
         if allowed.matrix is not None or self._is_worth_caching(allowed):
             return float(len(allowed))
         return min(self._estimate_run_cost(allowed), GATHER_COST * len(allowed), float(self.rows.count))
@@ -124,93 +126,98 @@ class Exact(VectorIndex):
         allowed: Ids | Allowed | None = None,
         metric: Metric | None = None,
     ) -> Neighbours:
+        """Return the k nearest of those allowed, in `metric`, by default the index's own; -1 and -inf where none is."""
         metric = metric or self.metric
         queries, k = prepare_vectors(queries, self.dimension, metric), check_k(k)
         ids, scores = make_empty_answer(len(queries), k)
-        kept = None if allowed is None else self.refresh_allowed(allowed)
-        k = min(k, len(self) if kept is None else len(kept))
+        allowed = None if allowed is None else self.refresh_allowed(allowed)
+        k = min(k, len(self) if allowed is None else len(allowed))
         if k:
-            for first, rows, table in self._score_in_batches(queries, kept, metric):
-                for i, line in enumerate(table, first):
-                    least = np.partition(line, len(line) - k)[len(line) - k]
-                    best, exact = self._rank_candidates(queries[i], rows, line, least, metric)
-                    ids[i, :k], scores[i, :k] = best[:k], exact[:k]
+            for first, rows, table in self._score_in_batches(queries, allowed, metric):
+                for i, query_scores in enumerate(table, first):
+                    kth_score = np.partition(query_scores, len(query_scores) - k)[len(query_scores) - k]
+                    best_ids, best_scores = self._rank_candidates(queries[i], rows, query_scores, kth_score, metric)
+                    ids[i, :k], scores[i, :k] = best_ids[:k], best_scores[:k]
         return Neighbours(ids, scores, self.position)
 
     def search_radius(
         self, query: Vectors, min_score: float, allowed: Ids | Allowed | None = None, metric: Metric | None = None
     ) -> tuple[Ids, Vectors]:
-        """Everything at least that similar to one query: ids (m,) and scores (m,), nearest first, complete."""
+        """Return everything that scores at least `min_score` for one query: ids (m,), scores (m,), nearest first."""
         metric = metric or self.metric
         queries = prepare_vectors(query, self.dimension, metric)
         if len(queries) != 1:
             raise BadQuery(f"a search within a radius takes one query; got {len(queries)}")
-        kept = None if allowed is None else self.refresh_allowed(allowed)
-        if not (len(self) if kept is None else len(kept)):
-            return make_empty_answer(0, 1)[0][:, 0], make_empty_answer(0, 1)[1][:, 0]
-        _, rows, table = next(self._score_in_batches(queries, kept, metric))
+        allowed = None if allowed is None else self.refresh_allowed(allowed)
+        if not (len(self) if allowed is None else len(allowed)):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        _, rows, table = next(self._score_in_batches(queries, allowed, metric))
         ids, scores = self._rank_candidates(queries[0], rows, table[0], min_score, metric)
-        enough = scores >= min_score
-        return ids[enough], scores[enough]
+        is_near = scores >= min_score
+        return ids[is_near], scores[is_near]
 
     def _rank_candidates(
-        self, query: Vectors, rows: Ids | None, line: Vectors, min_score: float, metric: Metric
+        self, query: Vectors, rows: Ids | None, query_scores: Vectors, min_score: float, metric: Metric
     ) -> tuple[Ids, Vectors]:
-        """Ids and exact scores, in order, of all whose first score could be `least` or more."""
-        chosen = np.flatnonzero(self._could_reach(query, rows, line, min_score, metric) & (line > -np.inf))
-        scores = line[chosen]
-        chosen = chosen if rows is None else rows[chosen]
+        """Return the ids and exact scores, in order, of all rows whose exact score could be `min_score` or more.
+
+        `query_scores` (n,): the scores of `rows` (None: of every row) in float32.
+        """
+        could_reach = self._could_reach(query, rows, query_scores, min_score, metric)
+        places = np.flatnonzero(could_reach & (query_scores > -np.inf))
+        scores = query_scores[places]
+        candidates = places if rows is None else rows[places]
         if metric in PRODUCT_METRICS:
-            scores = self._score_exactly(query, chosen, metric)
-        ids = self.rows.row_ids[chosen]
+            scores = self._score_exactly(query, candidates, metric)
+        ids = self.rows.row_ids[candidates]
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
 
     def _could_reach(
-        self, query: Vectors, rows: Ids | None, line: Vectors, min_score: float, metric: Metric
+        self, query: Vectors, rows: Ids | None, query_scores: Vectors, min_score: float, metric: Metric
     ) -> NDArray[np.bool_]:
-        """Whose first score, which may be off by its error, could be `least` or more."""
+        """Return which rows' exact scores could be `min_score` or more, given the error of those in float32."""
         size = float(np.linalg.norm(query))
         margin: Any = RELATIVE_ERROR * size * self.rows.max_length if metric in PRODUCT_METRICS else 0.0
         if metric != self.metric or metric == "l2":
-            long = self.rows.lengths if rows is None else self.rows.lengths[rows]
-            if metric == "l2":  # its square is what the products tell
+            lengths = self.rows.lengths if rows is None else self.rows.lengths[rows]
+            if metric == "l2":  # the error is that of its square, which the products give
                 reach = -min(min_score, 0.0)
-                line, min_score = -line * line, -reach * reach
-                margin = RELATIVE_ERROR * (2 * size * size + (size + reach) ** 2 + long * long)
+                query_scores, min_score = -query_scores * query_scores, -reach * reach
+                margin = RELATIVE_ERROR * (2 * size * size + (size + reach) ** 2 + lengths * lengths)
             elif metric in PRODUCT_METRICS:
-                margin = RELATIVE_ERROR * size * long if metric == "ip" else RELATIVE_ERROR
-        hopeful: NDArray[np.bool_] = line >= np.float32(min_score - margin)
-        return hopeful
+                margin = RELATIVE_ERROR * size * lengths if metric == "ip" else RELATIVE_ERROR
+        could_reach: NDArray[np.bool_] = query_scores >= np.float32(min_score - margin)
+        return could_reach
 
     def _score_exactly(self, query: Vectors, rows: Ids, metric: Metric) -> Vectors:
-        result = np.empty(len(rows), np.float32)
+        scores = np.empty(len(rows), np.float32)
         for first in range(0, len(rows), BLOCK_ROWS):
             part = rows[first : first + BLOCK_ROWS]
             block = self._convert_block(self.rows.gather_rows(part), self.rows.lengths[part], metric)
-            result[first : first + BLOCK_ROWS] = compute_similarities(query, block, metric)
-        return np.minimum(result, np.float32(1)) if metric == "cosine" else result
+            scores[first : first + BLOCK_ROWS] = compute_similarities(query, block, metric)
+        return np.minimum(scores, np.float32(1)) if metric == "cosine" else scores
 
-    def _convert_block(self, block: Vectors, long: Vectors, metric: Metric) -> Vectors:
-        """Rows as a metric compares them: as they were given, or their directions."""
+    def _convert_block(self, block: Vectors, lengths: Vectors, metric: Metric) -> Vectors:
+        """Convert rows to what a metric compares: vectors as they were added, or their directions."""
         if (self.metric == "cosine") == (metric == "cosine"):
             return block
         if metric == "cosine":
-            long = np.reciprocal(long, where=long > 0, out=np.zeros_like(long))
-        scaled: Vectors = block * long[:, None]
+            lengths = np.reciprocal(lengths, where=lengths > 0, out=np.zeros_like(lengths))
+        scaled: Vectors = block * lengths[:, None]
         return scaled
 
     def _score_in_batches(
-        self, queries: Vectors, kept: Allowed | None, metric: Metric
+        self, queries: Vectors, allowed: Allowed | None, metric: Metric
     ) -> Iterator[tuple[int, Ids | None, Vectors]]:
-        """First query, row numbers (None: every row), scores (queries, rows); dead rows score -inf."""
-        step = max(1, MAX_SCORES // max(1, self.rows.count if kept is None else len(kept)))
+        """Yield the first query, row numbers (None: every row), scores (queries, rows); dead rows score -inf."""
+        step = max(1, MAX_SCORES // max(1, self.rows.count if allowed is None else len(allowed)))
         for first in range(0, len(queries), step):
-            some = queries[first : first + step]
-            if kept is None:
-                yield first, None, self._score_all(some, metric)
+            batch = queries[first : first + step]
+            if allowed is None:
+                yield first, None, self._score_all(batch, metric)
             else:
-                yield first, kept.rows, self._score_allowed(some, kept, metric)
+                yield first, allowed.rows, self._score_allowed(batch, allowed, metric)
 
     def _score_all(self, queries: Vectors, metric: Metric) -> Vectors:
         rows, split = self.rows, len(self.rows.base)
@@ -221,49 +228,49 @@ class Exact(VectorIndex):
             table[:, rows.row_ids[: rows.count] < 0] = -np.inf
         return table
 
-    def _score_allowed(self, queries: Vectors, kept: Allowed, metric: Metric) -> Vectors:
-        """Scores of the kept rows, on the cheapest of four ways."""
-        matrix = self._get_matrix(kept)
-        table = np.empty((len(queries), len(kept)), np.float32)
+    def _score_allowed(self, queries: Vectors, allowed: Allowed, metric: Metric) -> Vectors:
+        """Score the allowed rows in the cheapest of four ways: gathered before, in runs, gathered now, or all rows."""
+        matrix = self._get_matrix(allowed)
+        table = np.empty((len(queries), len(allowed)), np.float32)
         if matrix is not None:
-            self._score(queries, matrix, self.rows.lengths[kept.rows], table, metric)
-        elif self._estimate_run_cost(kept) <= min(GATHER_COST * len(kept), self.rows.count):
-            self._score_runs(queries, kept, table, metric)
-        elif GATHER_COST * len(kept) <= self.rows.count:
-            self._score_gathered(queries, kept.rows, table, metric)
+            self._score(queries, matrix, self.rows.lengths[allowed.rows], table, metric)
+        elif self._estimate_run_cost(allowed) <= min(GATHER_COST * len(allowed), self.rows.count):
+            self._score_runs(queries, allowed, table, metric)
+        elif GATHER_COST * len(allowed) <= self.rows.count:
+            self._score_gathered(queries, allowed.rows, table, metric)
         else:
-            np.take(self._score_all(queries, metric), kept.rows, axis=1, out=table, mode="clip")
+            np.take(self._score_all(queries, metric), allowed.rows, axis=1, out=table, mode="clip")
         return table
 
-    def _is_worth_caching(self, kept: Allowed) -> bool:
-        """Whether to hold the rows as one table: not where they lie together anyhow."""
-        size = len(kept) * self.dimension * 4
+    def _is_worth_caching(self, allowed: Allowed) -> bool:
+        """Return True if it pays to hold the rows as one table: not if they lie side by side in any case."""
+        size = len(allowed) * self.dimension * 4
         return (
-            kept.cacheable
+            allowed.cacheable
             and size <= self._matrix_cache.capacity_bytes
-            and self._estimate_run_cost(kept) > 1.1 * len(kept)
+            and self._estimate_run_cost(allowed) > 1.1 * len(allowed)
         )
 
-    def _get_matrix(self, kept: Allowed) -> Vectors | None:
-        matrix = self._matrix_cache.get(kept)
-        if matrix is None and self._is_worth_caching(kept):
-            matrix = self.rows.gather_rows(kept.rows)
-            self._matrix_cache.store(kept, matrix)
+    def _get_matrix(self, allowed: Allowed) -> Vectors | None:
+        matrix = self._matrix_cache.get(allowed)
+        if matrix is None and self._is_worth_caching(allowed):
+            matrix = self.rows.gather_rows(allowed.rows)
+            self._matrix_cache.store(allowed, matrix)
         return matrix
 
-    def _estimate_run_cost(self, kept: Allowed) -> float:
-        return len(kept) + float(RUN_COST) * len(kept.run_starts)
+    def _estimate_run_cost(self, allowed: Allowed) -> float:
+        return len(allowed) + float(RUN_COST) * len(allowed.run_starts)
 
-    def _score_runs(self, queries: Vectors, kept: Allowed, table: Vectors, metric: Metric) -> None:
-        split, long = len(self.rows.base), self.rows.lengths
-        stops = [*kept.run_starts[1:].tolist(), len(kept)]
-        for start, stop in zip(kept.run_starts.tolist(), stops, strict=True):
-            first, last = int(kept.rows[start]), int(kept.rows[stop - 1]) + 1
+    def _score_runs(self, queries: Vectors, allowed: Allowed, table: Vectors, metric: Metric) -> None:
+        split, lengths = len(self.rows.base), self.rows.lengths
+        stops = [*allowed.run_starts[1:].tolist(), len(allowed)]
+        for start, stop in zip(allowed.run_starts.tolist(), stops, strict=True):
+            first, last = int(allowed.rows[start]), int(allowed.rows[stop - 1]) + 1
             middle = min(max(first, split), last)  # a run may cross from the base into the tail
             cut = start + middle - first
             tail = self.rows.tail[max(0, middle - split) : max(0, last - split)]
-            self._score(queries, self.rows.base[first:middle], long[first:middle], table[:, start:cut], metric)
-            self._score(queries, tail, long[middle:last], table[:, cut:stop], metric)
+            self._score(queries, self.rows.base[first:middle], lengths[first:middle], table[:, start:cut], metric)
+            self._score(queries, tail, lengths[middle:last], table[:, cut:stop], metric)
 
     def _score_gathered(self, queries: Vectors, rows: Ids, table: Vectors, metric: Metric) -> None:
         buffer = np.empty((min(BLOCK_ROWS, len(rows)), self.dimension), np.float32)
@@ -272,24 +279,29 @@ class Exact(VectorIndex):
             block = self.rows.gather_rows(part, buffer)
             self._score(queries, block, self.rows.lengths[part], table[:, first : first + BLOCK_ROWS], metric)
 
-    def _score(self, queries: Vectors, block: Vectors, long: Vectors, out: Vectors, metric: Metric) -> None:
-        """Similarities of queries (q, dimension) to a block (r, dimension) of given lengths into `out` (q, r)."""
+    def _score(self, queries: Vectors, block: Vectors, lengths: Vectors, out: Vectors, metric: Metric) -> None:
+        """Write the scores of queries (q, dimension) against a block (r, dimension) into `out` (q, r).
+
+        `lengths` (r,): those of the vectors before they were prepared.
+        """
         if not len(block):
             return
         if metric not in PRODUCT_METRICS:
-            self._score_blockwise(queries, block, long, out, metric)
+            self._score_blockwise(queries, block, lengths, out, metric)
             return
         if len(queries) == 1:
             np.dot(block, queries[0], out=out[0])
         else:
             np.matmul(queries, block.T, out=out)
         if metric != self.metric or metric == "l2":
-            products = out * long if self.metric == "cosine" else out
-            out[:] = convert_products(products, metric, compute_lengths(queries)[:, None], long)
+            products = out * lengths if self.metric == "cosine" else out
+            out[:] = convert_products(products, metric, compute_lengths(queries)[:, None], lengths)
 
-    def _score_blockwise(self, queries: Vectors, block: Vectors, long: Vectors, out: Vectors, metric: Metric) -> None:
-        for first in range(0, len(block), BLOCK_ROWS):  # in float64, of which no more is held at once
+    def _score_blockwise(
+        self, queries: Vectors, block: Vectors, lengths: Vectors, out: Vectors, metric: Metric
+    ) -> None:
+        for first in range(0, len(block), BLOCK_ROWS):  # the work is in float64: only so much of it is held at once
             part = slice(first, first + BLOCK_ROWS)
-            rows = self._convert_block(block[part], long[part], metric)
+            rows = self._convert_block(block[part], lengths[part], metric)
             for place, query in enumerate(queries):
                 out[place, part] = compute_similarities(query, rows, metric)

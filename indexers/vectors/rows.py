@@ -1,4 +1,4 @@
-"""Rows of float32 named by ids: an immutable mapped base, and a tail in memory for what came since."""
+"""Rows of float32 with ids: an immutable mapped base, and a tail in memory for what has been added since."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BLOCK_ROWS = 4096
 
 
 class Rows:
-    """Row numbers count through the base first, then through the tail; a row that was replaced or removed is dead.
+    """A table of vectors. Row numbers count through the base, then through the tail; a replaced or removed row is dead.
 
-    No Python object per item: a sorted array of live ids with the row of each, and the id of each row (-1: dead).
-    `version` changes with every change of content. `longest` bounds the length of every row. `lengths` float32
-    (count,): that of each vector before it was prepared, which for a cosine is no longer to be seen in its row.
+    No Python object per item: `ids`, the live ids sorted, with `row_numbers`, the row of each; and `row_ids`, the id of
+    each row (-1: dead). `version` changes with every change of content. `max_length` bounds the length of every row.
+    `lengths` float32 (count,): that of each vector before it was prepared, which its row does not show for a cosine.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -35,7 +35,7 @@ class Rows:
         self.base, self.max_length = base, max_length
         self.tail = np.empty((0, self.dimension), np.float32)
         self.tail_count = 0
-        self.ids, self.row_numbers = ids, np.arange(len(ids))
+        self.ids, self.row_numbers = ids, np.arange(len(ids), dtype=np.int64)
         self.row_ids, self._lengths = ids.copy(), lengths
         self.version += 1
 
@@ -44,36 +44,38 @@ class Rows:
 
     @property
     def count(self) -> int:
-        """Rows, dead ones included."""
+        """The number of rows, dead ones included."""
         return len(self.base) + self.tail_count
 
     @property
     def dead_count(self) -> int:
+        """The number of dead rows."""
         return self.count - len(self.ids)
 
     @property
     def lengths(self) -> Vectors:
+        """The length of each vector before it was prepared, float32 (count,)."""
         return self._lengths[: self.count]
 
     def locate(self, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
-        """Where each id stands, or would stand, among the sorted ids; and whether it is there."""
-        place = np.searchsorted(self.ids, ids)
+        """Return the place of each id, or where it would be inserted, among the sorted ids; and whether it is known."""
+        places = np.searchsorted(self.ids, ids)
         if not len(self.ids):
-            return place, np.zeros(len(ids), dtype=bool)
-        found: NDArray[np.bool_] = self.ids[np.minimum(place, len(self.ids) - 1)] == ids
-        return place, found
+            return places, np.zeros(len(ids), dtype=bool)
+        known: NDArray[np.bool_] = self.ids[np.minimum(places, len(self.ids) - 1)] == ids
+        return places, known
 
     def upsert(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> None:
-        """Add or replace; ids are distinct."""
-        place, known = self.locate(ids)
-        rows = np.full(len(ids), -1)
-        rows[known] = self.row_numbers[place[known]]
-        here = rows >= len(self.base)  # a row of the tail may be overwritten, one of the base may not
-        self.tail[rows[here] - len(self.base)] = vectors[here]
-        self.row_ids[rows[known & ~here]] = -1
-        rows[~here] = self._append_tail(ids[~here], vectors[~here])
+        """Add or replace vectors; each id comes once."""
+        places, known = self.locate(ids)
+        rows = np.full(len(ids), -1, dtype=np.int64)
+        rows[known] = self.row_numbers[places[known]]
+        in_tail = rows >= len(self.base)  # a row of the tail may be overwritten, one of the base may not
+        self.tail[rows[in_tail] - len(self.base)] = vectors[in_tail]
+        self.row_ids[rows[known & ~in_tail]] = -1
+        rows[~in_tail] = self._append_tail(ids[~in_tail], vectors[~in_tail])
         self._lengths[rows] = lengths
-        self.row_numbers[place[known]] = rows[known]
+        self.row_numbers[places[known]] = rows[known]
         self._insert_ids(ids[~known], rows[~known])
         if len(vectors):
             self.max_length = max(self.max_length, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
@@ -82,47 +84,48 @@ class Rows:
     def _append_tail(self, ids: Ids, vectors: Vectors) -> Ids:
         start, stop = self.tail_count, self.tail_count + len(ids)
         if stop > len(self.tail):
-            grown = np.empty((max(stop, len(self.tail) * 3 // 2, 64), self.dimension), np.float32)
-            grown[:start] = self.tail[:start]
-            self.tail = grown
-            names = np.full(len(self.base) + len(grown), -1, np.int64)
-            names[: self.count] = self.row_ids[: self.count]
-            self.row_ids, self._lengths = names, np.resize(self._lengths, len(names))
+            capacity = max(stop, len(self.tail) * 3 // 2, 64)
+            tail = np.empty((capacity, self.dimension), np.float32)
+            tail[:start] = self.tail[:start]
+            self.tail = tail
+            row_ids = np.full(len(self.base) + capacity, -1, np.int64)
+            row_ids[: self.count] = self.row_ids[: self.count]
+            self.row_ids, self._lengths = row_ids, np.resize(self._lengths, len(row_ids))
         self.tail[start:stop] = vectors
         self.row_ids[len(self.base) + start : len(self.base) + stop] = ids
         self.tail_count = stop
-        return np.arange(len(self.base) + start, len(self.base) + stop)
+        return np.arange(len(self.base) + start, len(self.base) + stop, dtype=np.int64)
 
     def _insert_ids(self, ids: Ids, rows: Ids) -> None:
         order = np.argsort(ids, kind="stable")
         ids, rows = ids[order], rows[order]
-        place = np.searchsorted(self.ids, ids)
-        self.ids, self.row_numbers = np.insert(self.ids, place, ids), np.insert(self.row_numbers, place, rows)
+        places = np.searchsorted(self.ids, ids)
+        self.ids, self.row_numbers = np.insert(self.ids, places, ids), np.insert(self.row_numbers, places, rows)
 
     def remove(self, ids: Ids) -> None:
-        """Forget; unknown ids are passed over."""
-        place, known = self.locate(np.unique(ids))
-        place = place[known]
-        self.row_ids[self.row_numbers[place]] = -1
-        self.ids, self.row_numbers = np.delete(self.ids, place), np.delete(self.row_numbers, place)
+        """Remove the vectors of these ids; unknown ids are ignored."""
+        places, known = self.locate(np.unique(ids))
+        places = places[known]
+        self.row_ids[self.row_numbers[places]] = -1
+        self.ids, self.row_numbers = np.delete(self.ids, places), np.delete(self.row_numbers, places)
         self.version += 1
         live = int(np.count_nonzero(self.row_ids[len(self.base) : self.count] >= 0))
         if self.tail_count - live > max(1024, live):
             self._compact_tail()
 
     def _compact_tail(self) -> None:
-        """Give the dead rows of the tail back."""
-        kept = np.flatnonzero(self.row_ids[len(self.base) : self.count] >= 0)
-        moved = np.full(self.tail_count, -1)
-        moved[kept] = np.arange(len(kept)) + len(self.base)
-        rows = np.concatenate([np.arange(len(self.base)), kept + len(self.base)])
+        """Drop the dead rows of the tail."""
+        live = np.flatnonzero(self.row_ids[len(self.base) : self.count] >= 0)
+        new_rows = np.full(self.tail_count, -1, dtype=np.int64)
+        new_rows[live] = np.arange(len(live)) + len(self.base)
+        rows = np.concatenate([np.arange(len(self.base)), live + len(self.base)])
         self.row_ids, self._lengths = self.row_ids[rows], self._lengths[rows]
-        self.tail, self.tail_count = self.tail[kept], len(kept)
-        mine = self.row_numbers >= len(self.base)
-        self.row_numbers[mine] = moved[self.row_numbers[mine] - len(self.base)]
+        self.tail, self.tail_count = self.tail[live], len(live)
+        in_tail = self.row_numbers >= len(self.base)
+        self.row_numbers[in_tail] = new_rows[self.row_numbers[in_tail] - len(self.base)]
 
     def gather_rows(self, rows: Ids, out: Vectors | None = None) -> Vectors:
-        """Rows, sorted by number, as one table (n, dimension)."""
+        """Gather rows, in ascending order, into one table (n, dimension): a new one, or the first rows of `out`."""
         out = np.empty((len(rows), self.dimension), np.float32) if out is None else out[: len(rows)]
         split = int(np.searchsorted(rows, len(self.base)))
         # mode "clip": with the default, numpy would fill a second buffer first
@@ -133,36 +136,34 @@ class Rows:
         return out
 
     def take(self, ids: Ids) -> Vectors:
-        """The vectors of these ids, in their order. Raises ItemNotFound for the first that is not there."""
-        place, known = self.locate(ids)
+        """Return the vectors of these ids, in their order. Raises ItemNotFound for the first unknown one."""
+        places, known = self.locate(ids)
         if not known.all():
-            raise ItemNotFound(f"no vector of item {ids[~known][0]} is kept here")
-        rows = self.row_numbers[place]
+            raise ItemNotFound(f"item {ids[~known][0]} has no vector here")
+        return self._take_rows(self.row_numbers[places])
+
+    def _take_rows(self, rows: Ids) -> Vectors:
         order = np.argsort(rows, kind="stable")
-        result = np.empty((len(ids), self.dimension), np.float32)
-        result[order] = self.gather_rows(rows[order])
-        return result
+        vectors = np.empty((len(rows), self.dimension), np.float32)
+        vectors[order] = self.gather_rows(rows[order])
+        return vectors
 
     def save(self, path: Path) -> None:
-        """Live rows by id: head, ids, lengths, vectors from the next page on. Holds one block of rows at a time."""
+        """Write the live rows by id: head, ids, lengths, vectors from the next page on. Holds one block at a time."""
         with open(path, "xb") as file:
             file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.max_length))
             file.write(np.ascontiguousarray(self.ids).data)
             file.write(self._lengths[self.row_numbers].data)
             file.write(b"\0" * (_compute_vectors_start(len(self.ids)) - file.tell()))
             for first in range(0, len(self.ids), BLOCK_ROWS):
-                rows = self.row_numbers[first : first + BLOCK_ROWS]
-                order = np.argsort(rows, kind="stable")
-                block = np.empty((len(rows), self.dimension), np.float32)
-                block[order] = self.gather_rows(rows[order])
-                file.write(block.data)
+                file.write(self._take_rows(self.row_numbers[first : first + BLOCK_ROWS]).data)
 
     def load(self, path: Path) -> None:
         """Map a file that `save` wrote. Raises StoredFileDamaged if it is of another shape."""
         with open(path, "rb") as file:
             head = file.read(HEAD.size)
             if len(head) < HEAD.size or not head.startswith(MAGIC):
-                raise StoredFileDamaged(f"{path} is not a file of vectors as this version writes it")
+                raise StoredFileDamaged(f"{path} is not a file of vectors in the format of this version")
             _, count, dimension, longest = HEAD.unpack(head)
             size = _compute_vectors_start(count) + count * dimension * 4
             if count < 0 or dimension != self.dimension or path.stat().st_size != size:
@@ -178,5 +179,5 @@ class Rows:
 
 
 def _compute_vectors_start(count: int) -> int:
-    """Where the vectors begin: at a page, so that the mapping is aligned."""
+    """Return where the vectors start: at a page, so that the mapping is aligned."""
     return -(-(HEAD.size + 12 * count) // PAGE) * PAGE

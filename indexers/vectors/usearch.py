@@ -1,5 +1,5 @@
-"""Approximate search through USearch: HNSW over vectors kept in fewer bits, and mapped from the file until something
-changes (Malkov and Yashunin, 2016; unum-cloud/usearch)."""
+"""Approximate search through USearch: HNSW over vectors in fewer bits, mapped from the file until something changes
+(Malkov and Yashunin, 2016; unum-cloud/usearch)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ METRICS = {"cosine": "cos", "ip": "ip", "l2": "l2sq"}
 
 
 class Usearch(RoundedSmallWorld):
-    """USearch's graph. After `load`, and until the first change, it lies in the file and takes up memory that the
-    operating system can take back; the first change copies it into memory."""
+    """USearch's graph. After `load` it lies in the mapped file, whose memory the operating system can reclaim; the first
+    change copies it into memory."""
 
     name: ClassVar[str] = "usearch"
 
     def _reset(self) -> None:
         super()._reset()
-        self._pages: Any = None  # the file that the graph lies in, while it does
-        self._free = 0  # nodes of the graph that were removed; the next ones take their places
+        self._pages: Any = None  # the mapped file, while the graph lies in it
+        self._free = 0  # removed nodes, whose places the next ones take
 
-    def _empty(self) -> Any:
-        from usearch.index import Index  # compiled code: not loaded before an index is used
+    def _make_graph(self) -> Any:
+        from usearch.index import Index  # compiled code: loaded on first use only
 
         return Index(
             ndim=self.dimension,
@@ -39,16 +39,16 @@ class Usearch(RoundedSmallWorld):
             expansion_search=self.ef,
         )
 
-    def _own(self) -> None:
-        """Have the graph in memory: a write to a mapped one ends the process."""
+    def _ensure_writable(self) -> None:
+        """Copy a mapped graph into memory: a write to the mapping would end the process."""
         if self._graph is None:
-            self._graph = self._empty()
+            self._graph = self._make_graph()
         if self._pages is not None:
             self._graph = self._graph.copy()
             self._pages = None
 
     def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
-        self._own()
+        self._ensure_writable()
         reused = min(self._free, len(ids))
         if reused:  # one thread: another may be reading the node whose place is taken
             self._graph.add(ids[:reused], vectors[:reused], threads=1)
@@ -57,30 +57,31 @@ class Usearch(RoundedSmallWorld):
             self._graph.add(ids[reused:], vectors[reused:], threads=self.threads)
 
     def _remove_nodes(self, ids: list[int]) -> None:
-        self._own()
-        self._graph.remove(np.array(ids), threads=1)
+        self._ensure_writable()
+        self._graph.remove(np.array(ids, dtype=np.int64), threads=1)
         self._free += len(ids)
 
     def _relabel_node(self, old: int, new: int) -> None:
-        self._own()
+        self._ensure_writable()
         self._graph.rename(old, new)
 
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
-        found = self._graph.search(queries, k, threads=self.threads)
-        keys, distances = np.atleast_2d(found.keys), np.atleast_2d(found.distances)
+        matches = self._graph.search(queries, k, threads=self.threads)
+        keys, distances = np.atleast_2d(matches.keys), np.atleast_2d(matches.distances)
+        ids, scores = keys.view(np.int64), self._convert_distances(distances)
         if len(queries) > 1:  # the places of what could not be reached hold anything
-            nothing = np.arange(k) >= np.asarray(found.counts)[:, None]
-            return np.where(nothing, -1, keys.view(np.int64)), np.where(nothing, -np.inf, self._similarity(distances))
-        return keys.view(np.int64), self._similarity(distances)
+            missing = np.arange(k) >= np.asarray(matches.counts)[:, None]
+            return np.where(missing, -1, ids), np.where(missing, -np.inf, scores)
+        return ids, scores
 
     def _write_graph(self, path: Path) -> int:
         self._graph.save(os.fsencode(path))
         return int(self._graph.serialized_length)
 
     def _read_graph(self, path: Path) -> None:
-        self._graph, self._pages = self._empty(), np.memmap(path, np.uint8, "r")
+        self._graph, self._pages = self._make_graph(), np.memmap(path, np.uint8, "r")
         self._graph.view(self._pages)
         self._free = int(self._graph.metadata(self._pages)["count_deleted"])
-        shown = self._identical.representatives
-        if len(self._graph) != len(shown) or not self._graph.contains(shown).all():
+        representatives = self._identical.representatives
+        if len(self._graph) != len(representatives) or not self._graph.contains(representatives).all():
             raise StoredFileDamaged(f"{path} and its table of ids do not belong together")
