@@ -17,7 +17,7 @@ METRICS = {"cosine": "cos", "ip": "ip", "l2": "l2sq"}
 
 
 class Usearch(RoundedSmallWorld):
-    """USearch's graph. After `load` it lies in the mapped file, whose memory the operating system can reclaim; the first
+    """USearch's graph. After `load` it lies in its mapped file, whose memory the operating system reclaims; the first
     change copies it into memory."""
 
     name: ClassVar[str] = "usearch"
