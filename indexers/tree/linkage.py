@@ -1,8 +1,8 @@
 """Exact average linkage among all members of small groups, many groups at once.
 
-Within a group every pair is a candidate, so average linkage is reducible: a merged node is never nearer to a third than
-the nearer of its halves was. Pairs that are each other's best may then merge at the same time, in any order, and give
-the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a merge is one
+Within a group every pair is a candidate, so average linkage is reducible: a merged node is never nearer to a third
+node than the nearer of its halves was. Pairs that are each other's best may then merge at the same time, in any order,
+and give the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a merge is one
 addition of rows, exact in integers.
 """
 
@@ -13,17 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from indexers.arrays import NO_INTS, Ints
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class BatchMerges:
-    """Merges of a batch in an order in which children come first.
+    """The merges of a batch, children first.
 
-    group, left, right: int64 (merges,). A member of a group is named by its column (0 .. width - 1); the i-th merge of
+    group, left, right: int64 (merges,). A member of a group is named by its column (0 .. width - 1), the i-th merge of
     the whole batch by width + i. similarity: float64 (merges,), average similarity in units of SCALE squared.
-    waves: how many merges happened at once, one number per step; none in a wave is made of another.
+    waves: the number of merges that happened at once, one for each step; none in a wave is made of another.
     """
 
     group: Ints
@@ -33,31 +34,31 @@ class BatchMerges:
     waves: list[int]
 
 
-def average_linkage(dots: Ints, sizes: Ints, least: float) -> BatchMerges:
-    """Merge within each group until no two nodes are at least `least` similar on average.
+def average_linkage(dots: Ints, sizes: Ints, min_similarity: float) -> BatchMerges:
+    """Merge within each group until no two nodes are at least `min_similarity` similar on average.
 
     dots: int64 (groups, width, width), products of the members' sums, changed in place. sizes: int64 (groups, width),
     items per member; 0 where a group is narrower than the batch. Members must be in the order that breaks ties:
-    among equally similar neighbours the first is taken, and a merged node stands where its first member stood.
+    the first of equally similar neighbours is the best one, and a merged node stands where its first member stood.
     """
     groups, width, _ = dots.shape
     sizes = sizes.copy()
     group = np.arange(groups)
     label = np.tile(np.arange(width), (groups, 1))
-    average = _averages(dots, sizes)
-    found: list[tuple[Ints, Ints, Ints, Floats]] = []
+    average = _compute_averages(dots, sizes)
+    steps: list[tuple[Ints, Ints, Ints, Floats]] = []
     count = 0
     while len(group) and average.shape[1] > 1:
         best = average.argmax(2)
         similarity = np.take_along_axis(average, best[:, :, None], 2)[:, :, 0]
-        here = np.arange(best.shape[1])
-        mutual = (np.take_along_axis(best, best, 1) == here) & (here < best)
-        mutual &= (similarity >= least) & (similarity > -np.inf)
+        columns = np.arange(best.shape[1])
+        mutual = (np.take_along_axis(best, best, 1) == columns) & (columns < best)
+        mutual &= (similarity >= min_similarity) & (similarity > -np.inf)
         row, first = np.nonzero(mutual)
         if not len(row):
             break
         second = best[row, first]
-        found.append((group[row], label[row, first], label[row, second], similarity[row, first]))
+        steps.append((group[row], label[row, first], label[row, second], similarity[row, first]))
         label[row, first] = width + count + np.arange(len(row))
         count += len(row)
         dots[row, first] += dots[row, second]
@@ -81,20 +82,21 @@ def average_linkage(dots: Ints, sizes: Ints, least: float) -> BatchMerges:
             alive = np.flatnonzero(sizes[0])
             label, sizes = label[:, alive], sizes[:, alive]
             dots, average = dots[:, alive[:, None], alive], average[:, alive[:, None], alive]
-    if not found:
-        empty = np.empty(0, np.int64)
-        return BatchMerges(empty, empty, empty, np.empty(0), [])
-    groups_, left, right, similar = (np.concatenate(column) for column in zip(*found, strict=True))
-    return BatchMerges(groups_, left, right, similar, [len(wave[0]) for wave in found])
+    if not steps:
+        return BatchMerges(NO_INTS, NO_INTS, NO_INTS, np.empty(0), [])
+    merged_in, left, right, similarities = (np.concatenate(column) for column in zip(*steps, strict=True))
+    return BatchMerges(merged_in, left, right, similarities, [len(step[0]) for step in steps])
 
 
-def _averages(dots: Ints, sizes: Ints) -> Floats:
-    """Exact products over exact counts, rounded once: the same whatever the order of the items. Minus infinity where
-    there is no pair."""
-    there = sizes > 0
-    pair = there[:, :, None] & there[:, None, :]
-    here = np.arange(sizes.shape[1])
-    pair[:, here, here] = False
+def _compute_averages(dots: Ints, sizes: Ints) -> Floats:
+    """Return exact products over exact counts, rounded once, so that the order of items does not matter.
+
+    Minus infinity where there is no pair.
+    """
+    is_member = sizes > 0
+    is_pair = is_member[:, :, None] & is_member[:, None, :]
+    columns = np.arange(sizes.shape[1])
+    is_pair[:, columns, columns] = False
     average = np.full(dots.shape, -np.inf)
-    np.divide(dots, sizes[:, :, None] * sizes[:, None, :], out=average, where=pair)
+    np.divide(dots, sizes[:, :, None] * sizes[:, None, :], out=average, where=is_pair)
     return average

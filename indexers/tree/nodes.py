@@ -5,7 +5,7 @@ A node is a set of items: its content never changes, so that a slot stands for a
 the nodes that rounds deal with), and *seams* (merges inside a group, alive at no round's beginning).
 
 `old` is the committed tree, `new` the one in the making; the two are equal outside of updates. A leaf or joint is alive
-at the rounds birth .. death, both included, and has its joint or itself `above` afterwards.
+at the rounds birth .. death, both included; afterwards it lies in the node `above`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NEVER = 20_000
 
 
 class Lifetimes:
-    """When each node is alive (int16 birth and death, rounds), and what it becomes part of (int32 above, -1: none)."""
+    """When each node is alive (int16 birth and death, rounds), and which joint takes it in (int32 above, -1: none)."""
 
     def __init__(self, capacity: int) -> None:
         self.birth = np.full(capacity, NEVER, np.int16)
@@ -29,38 +29,47 @@ class Lifetimes:
         self.above = np.full(capacity, -1, np.int32)
 
     def grow(self, capacity: int) -> None:
+        """Make room for `capacity` nodes."""
         self.birth = grow_array(self.birth, capacity, NEVER)
         self.death = grow_array(self.death, capacity, -1)
         self.above = grow_array(self.above, capacity, -1)
 
-    def are_alive(self, slots: Ints, at: int) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (self.birth[slots] <= at) & (self.death[slots] >= at)
-        return found
+    def are_alive(self, slots: Ints, round_index: int) -> NDArray[np.bool_]:
+        """Return which nodes are alive at the beginning of a round."""
+        are_alive: NDArray[np.bool_] = (self.birth[slots] <= round_index) & (self.death[slots] >= round_index)
+        return are_alive
 
-    def find_alive(self, at: int) -> Ints:
-        return np.flatnonzero((self.birth <= at) & (self.death >= at))
+    def find_alive(self, round_index: int) -> Ints:
+        """Return all nodes that are alive at the beginning of a round."""
+        return np.flatnonzero((self.birth <= round_index) & (self.death >= round_index))
 
-    def climb(self, slots: Ints, at: int) -> Ints:
-        """The nodes of round `at` that hold the given ones, which must be alive by then."""
+    def climb(self, slots: Ints, round_index: int) -> Ints:
+        """Return the nodes of a round that hold the given nodes of earlier rounds."""
         slots = slots.copy()
-        low = np.flatnonzero(self.death[slots] < at)
+        low = np.flatnonzero(self.death[slots] < round_index)
         while len(low):
             slots[low] = self.above[slots[low]]
-            low = low[self.death[slots[low]] < at]
+            low = low[self.death[slots[low]] < round_index]
         return slots
 
-    def step_up(self, slots: Ints, at: int) -> Ints:
-        """The same for nodes of the round before."""
-        return np.where(self.death[slots] < at, self.above[slots], slots).astype(np.int64)
+    def step_up(self, slots: Ints, round_index: int) -> Ints:
+        """Return the nodes of a round that hold the given nodes of the round before."""
+        return np.where(self.death[slots] < round_index, self.above[slots], slots).astype(np.int64)
 
 
 class Nodes:
-    """
+    """The arrays, by slot.
+
     size: int64, items. key: uint64, the smallest fingerprint among its leaves, which breaks ties. content: uint64, a
     hash of the items. least: int32, the leaf with that fingerprint. left, right, parent: int32, the binary tree.
     height: float64, the average similarity at which left and right merged (1 for a leaf). row: int64, where its sum is
-    kept, or -1. near: the graph neighbours as of birth (a leaf's may be named more than once: once per edge between its
-    items and theirs). groups: those that it was in, in the order of rounds.
+    stored in `sums`, or -1. seam: bool, whether it is one.
+
+    near: the graph neighbours as of birth (a leaf's may be named more than once: once per edge between its items and
+    theirs). groups: those that it was in, in the order of rounds.
+
+    During an update only: dirty, marked: bool, nodes that are new in the round, and clean ones whose edges changed.
+    scratch, place: bool and int32, all False and -1 between uses.
     """
 
     def __init__(self, dimension: int, capacity: int = 16) -> None:
@@ -103,18 +112,21 @@ class Nodes:
         ("scratch", False),
         ("place", -1),
     )
+    """The arrays, and the value that each has in an unused slot."""
 
     def allocate(self, count: int) -> Ints:
-        again = self.free[len(self.free) - min(count, len(self.free)) :]
-        del self.free[len(self.free) - len(again) :]
-        fresh = count - len(again)
+        """Return `count` unused slots."""
+        reused = self.free[len(self.free) - min(count, len(self.free)) :]
+        del self.free[len(self.free) - len(reused) :]
+        fresh = count - len(reused)
         if self.used + fresh > self.capacity:
             self.grow(max(self.used + fresh, self.capacity * 5 // 4))
-        slots = np.concatenate([np.array(again, np.int64), np.arange(self.used, self.used + fresh)])
+        slots = np.concatenate([np.array(reused, np.int64), np.arange(self.used, self.used + fresh)])
         self.used += fresh
         return slots
 
     def grow(self, capacity: int) -> None:
+        """Make room for `capacity` nodes."""
         for name, fill in self.FILL:
             setattr(self, name, grow_array(getattr(self, name), capacity, fill))
         for part in (self.old, self.new, self.near, self.groups):
@@ -135,62 +147,68 @@ class Nodes:
         self.height[slots] = 1
         self.free += slots.tolist()
 
-    def products(self, a: Ints, b: Ints) -> tuple[Ints, Ints]:
-        """Products of the sums of nodes a[i] and b[i], and of their sizes."""
+    def multiply_sums(self, a: Ints, b: Ints) -> tuple[Ints, Ints]:
+        """Return the products of the sums of nodes a[i] and b[i], and the products of their sizes."""
         weight = self.size[a] * self.size[b]
         return self.sums.multiply_pairs(self.row[a], self.row[b], weight), weight
 
     def similarity(self, a: Ints, b: Ints) -> NDArray[np.float64]:
-        """Average similarity of all pairs of items, times SCALE squared: exact numbers, divided once."""
-        dots, weight = self.products(a, b)
-        found: NDArray[np.float64] = dots / weight
-        return found
+        """Return the average similarity of all pairs of items, times SCALE squared: exact numbers, divided once."""
+        dots, weight = self.multiply_sums(a, b)
+        similarity: NDArray[np.float64] = dots / weight
+        return similarity
 
     def find_seams(self, slots: Ints) -> Ints:
-        """The merges inside the groups that the given joints came from."""
-        found = [NO_INTS]
+        """Return the merges inside the groups that the given joints came from."""
+        parts = [NO_INTS]
         below = slots
         while len(below):
             below = np.concatenate([self.left[below], self.right[below]]).astype(np.int64)
             below = below[below >= 0]
             below = below[self.seam[below]]
-            found.append(below)
-        return np.concatenate(found)
+            parts.append(below)
+        return np.concatenate(parts)
 
     def find_members(self, slots: Ints) -> tuple[Ints, Ints]:
-        """What joints were made of: for each member its joint's place in `slots`, and the member."""
+        """Return what joints were made of: of each member its joint's place in `slots`, and its slot."""
         owner, below = np.arange(len(slots)), slots
-        owners, found = [NO_INTS], [NO_INTS]
+        owners, members = [NO_INTS], [NO_INTS]
         while len(below):
             owner = np.concatenate([owner, owner])
             below = np.concatenate([self.left[below], self.right[below]]).astype(np.int64)
-            inside = self.seam[below]
-            owners.append(owner[~inside])
-            found.append(below[~inside])
-            owner, below = owner[inside], below[inside]
-        return np.concatenate(owners), np.concatenate(found)
+            is_seam = self.seam[below]
+            owners.append(owner[~is_seam])
+            members.append(below[~is_seam])
+            owner, below = owner[is_seam], below[is_seam]
+        return np.concatenate(owners), np.concatenate(members)
 
-    def find_neighbours(self, slots: Ints, at: int) -> tuple[Ints, Ints]:
-        """The graph neighbours at a round of the new tree, each once and never the node itself: for each its owner's
-        place in `slots`, and the neighbour."""
+    def find_neighbours(self, slots: Ints, round_index: int) -> tuple[Ints, Ints]:
+        """Return the graph neighbours at a round of the new tree, each once and never the node itself.
+
+        Of each neighbour: its owner's place in `slots`, and its slot.
+        """
         owner, near = self.near.get(slots)
-        return self._tidy(slots, owner, self.new.climb(near, at))
+        return self._drop_repeats(slots, owner, self.new.climb(near, round_index))
 
-    def list_neighbours(self, slots: Ints, at: int) -> None:
-        """Write the lists of joints born at a round from those of their members."""
+    def list_neighbours(self, slots: Ints, round_index: int) -> None:
+        """Write the neighbour lists of joints born at a round, from those of their members."""
         owner, member = self.find_members(slots)
         place, near = self.near.get(member)
-        owner, near = self._tidy(slots, owner[place], self.new.climb(near, at))
+        owner, near = self._drop_repeats(slots, owner[place], self.new.climb(near, round_index))
         self.near.put(slots, np.bincount(owner, minlength=len(slots)), near)
 
-    def _tidy(self, slots: Ints, owner: Ints, near: Ints) -> tuple[Ints, Ints]:
+    def _drop_repeats(self, slots: Ints, owner: Ints, near: Ints) -> tuple[Ints, Ints]:
+        """Return each neighbour of an owner once, sorted, without the owner itself."""
         pair = sort_unique(owner * self.capacity + near)
         owner, near = pair // self.capacity, pair % self.capacity
-        other = near != slots[owner]
-        return owner[other], near[other]
+        is_other = near != slots[owner]
+        return owner[is_other], near[is_other]
 
     def find_joints(self, least: Ints, size: Ints, content: Ints) -> Ints:
-        """The old joints with the given content, whatever round they were born in; -1 where there is none."""
+        """Return the old joints with the given content, whatever round they were born in; -1 where there is none.
+
+        least: the leaf of the smallest fingerprint of each, from which the search climbs.
+        """
         slot = least.copy()
         slot[self.old.birth[slot] != 0] = -1
         low = np.flatnonzero(slot >= 0)

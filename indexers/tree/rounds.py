@@ -9,14 +9,14 @@ import numpy as np
 from indexers.arrays import Ints
 
 THRESHOLDS = np.concatenate([1 - np.geomspace(0.002, 2, 72), np.full(16, -np.inf)])
-"""Least similarity of each round. The distance 1 - threshold grows by a tenth from .002 to 2, and the last rounds only
-bring together what little is connected but very different; only a graph of more than `limit` parts gets that far."""
+"""The least similarity of each round. The distance 1 - threshold grows by a tenth from .002 to 2, and the last rounds
+only join what little is connected but very different; only a graph of more than `limit` parts gets that far."""
 
 
 @dataclass
 class Rounds:
-    """Nodes alive at the beginning of each round, and the round of the crown (or the number of rounds, if there is
-    none)."""
+    """counts: the nodes alive at the beginning of each round. crown_round: the round in which the crown begins, or the
+    number of rounds if there is none."""
 
     counts: Ints = field(default_factory=lambda: np.zeros(len(THRESHOLDS) + 1, np.int64))
     crown_round: int = 0
@@ -24,10 +24,10 @@ class Rounds:
 
 @dataclass
 class LeafChanges:
-    """What an update finds at the beginning of the first round.
+    """What an update starts from, at the beginning of the first round.
 
-    dirty, gone: leaves that come and go. edged: leaves that stay and whose edges changed. new: edges, (n, 2), that
-    appear between leaves that stay; cut: edges that vanish between them.
+    dirty, gone: leaves that appear and vanish. edged: leaves that stay and whose edges changed. new: edges, (n, 2),
+    that appear between leaves that stay; cut: edges that vanish between them.
     """
 
     dirty: Ints
@@ -38,5 +38,5 @@ class LeafChanges:
 
 
 def height_limit(round_index: int) -> float:
-    """What heights of a round are at most: the threshold of the round before."""
+    """Return what the heights of a round are at most: the threshold of the round before."""
     return max(float(THRESHOLDS[round_index - 1]), -1.0) if round_index else 1.0

@@ -112,7 +112,7 @@ class Update:
         nodes = self.nodes
         sources, targets, similarities = [a, b], [b, a], [similarity, similarity]
         clean = self._clean(member, at)
-        known = clean & self._clean(link, at) & ~self.pairs.cut_between(member, link)
+        known = clean & self._clean(link, at) & ~self.pairs.are_cut(member, link)
         source, target = member[known], link[known]
         look = member[clean & ~known]
         looked_at = sort_unique(np.concatenate([ends, member[clean]]))
