@@ -1,4 +1,4 @@
-"""Unit vectors in fixed point, so that sums and products are exact and the same in whatever order items come.
+"""Unit vectors in fixed point, so that sums and products are exact, and the same whatever the order of items.
 
 Each coordinate of a unit vector is rounded to a whole number of 1/SCALE. The product of two such vectors stays below
 2^24 and is exact even in float32: every partial sum is bounded by the product of the two norms (Cauchy and Schwarz).
@@ -17,35 +17,39 @@ SCALE = 4000
 UNIT = float(SCALE * SCALE)
 """The product of a rounded unit vector with itself, nearly."""
 BLOCK = 256
-"""Vectors handled at once: they fit the processor's cache."""
+"""Vectors rounded at once: they fit the processor's cache."""
 FLOAT64_LIMIT = 2**29
 """n_A n_B below which float64 products are exact."""
 
 
 def round_vectors(vectors: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Vectors of any length, (n, d), brought to unit length and to fixed point. A zero vector stays zero."""
-    found = np.empty(vectors.shape, np.int16)
+    """Return vectors of any length, (n, d), scaled to unit length and rounded to fixed point. Zeros stay zeros."""
+    rounded = np.empty(vectors.shape, np.int16)
     for start in range(0, len(vectors), BLOCK):
         wide = vectors[start : start + BLOCK].astype(np.float64)
         length = np.sqrt(np.einsum("ij,ij->i", wide, wide))
         length[length == 0] = 1
         wide *= (SCALE / length)[:, None]
-        found[start : start + BLOCK] = np.rint(wide, out=wide)
-    return found
+        rounded[start : start + BLOCK] = np.rint(wide, out=wide)
+    return rounded
 
 
 def compute_fingerprints(vectors: NDArray[np.int16]) -> NDArray[np.uint64]:
-    """64 bits of each row's bytes: equal for exact copies. Two different vectors among a million share one with a
-    probability of 3e-8; they would count as copies."""
+    """Return a hash of 64 bits of each row's bytes, equal for identical vectors.
+
+    Two different vectors among a million share one with a probability of 3e-8; they would count as identical.
+    """
     rows = np.ascontiguousarray(vectors, dtype="<i2")
-    found = (xxhash.xxh3_64_intdigest(row.data) for row in rows)
-    return np.fromiter(found, np.uint64, len(rows))
+    digests = (xxhash.xxh3_64_intdigest(row.data) for row in rows)
+    return np.fromiter(digests, np.uint64, len(rows))
 
 
-def hash_contents(prints: NDArray[np.uint64], copies: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """What a leaf adds to the content hash of all nodes above it, which is the sum modulo 2^64 (splitmix64 of the
-    fingerprint, once per copy)."""
-    mixed = prints + np.uint64(0x9E3779B97F4A7C15)
+def hash_contents(fingerprints: NDArray[np.uint64], copies: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the content hash of leaves of `copies` items each: splitmix64 of the fingerprint, times the items.
+
+    The content hash of a node is the sum of those of its leaves modulo 2^64.
+    """
+    mixed = fingerprints + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (mixed ^ (mixed >> np.uint64(31))) * copies.astype(np.uint64)

@@ -2,8 +2,8 @@
 
 Within a group every pair is a candidate, so average linkage is reducible: a merged node is never nearer to a third
 node than the nearer of its halves was. Pairs that are each other's best may then merge at the same time, in any order,
-and give the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a merge is one
-addition of rows, exact in integers.
+and give the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a
+merge is one addition of rows, exact in integers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tree as plain arrays, to be kept in a file, and back."""
+"""A tree as plain arrays, to be stored in a file, and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from indexers.tree.state import TreeState
 from indexers.tree.storage import SlotLists, Sums
 
 FORMAT = 1
-LIVES = ("birth", "death", "above")
+LIFETIME_ARRAYS = ("birth", "death", "above")
+"""The arrays of nodes.Lifetimes."""
+NODE_ARRAYS = ("size", "key", "content", "least", "left", "right", "parent", "height", "row", "seam")
+"""The arrays of nodes.Nodes that are stored."""
 Arrays = dict[str, NDArray[Any]]
 
 
 def collect_arrays(tree: TreeState) -> Arrays:
-    """Everything that the tree knows. Free slots are kept, so that node numbers stay."""
+    """Return everything that the tree knows. Free slots are included, so that node numbers stay the same."""
     nodes, groups = tree.nodes, tree.groups
     used, items = nodes.used, tree.items.ids()
     arrays: Arrays = {
@@ -32,9 +35,9 @@ def collect_arrays(tree: TreeState) -> Arrays:
         "wide": nodes.sums.wide[: nodes.sums.used[1]],
         "round": groups.round[: groups.used],
     }
-    for name in ("size", "key", "content", "least", "left", "right", "parent", "height", "row", "seam"):
+    for name in NODE_ARRAYS:
         arrays[name] = getattr(nodes, name)[:used]
-    for name in LIVES:
+    for name in LIFETIME_ARRAYS:
         arrays[name] = getattr(nodes.old, name)[:used]
     for name, lists, slots in (
         ("near", nodes.near, used),
@@ -47,14 +50,14 @@ def collect_arrays(tree: TreeState) -> Arrays:
 
 
 def restore_tree(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Fill an empty tree with what `state` gave."""
+    """Fill an empty tree with what `collect_arrays` returned."""
     nodes, groups, used = tree.nodes, tree.groups, len(arrays["size"])
     nodes.grow(max(used, nodes.capacity))
     nodes.used = used
-    for name in ("size", "key", "content", "least", "left", "right", "parent", "height", "row", "seam"):
+    for name in NODE_ARRAYS:
         getattr(nodes, name)[:used] = arrays[name]
-    for lives in (nodes.old, nodes.new):
-        _restore_lives(lives, arrays, used)
+    for lifetimes in (nodes.old, nodes.new):
+        _restore_lifetimes(lifetimes, arrays, used)
     groups.round = np.concatenate([arrays["round"].astype(np.int16), np.full(16, -1, np.int16)])
     groups.used = len(arrays["round"])
     groups.lists.grow(len(groups.round))
@@ -70,9 +73,9 @@ def restore_tree(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
     tree.items.restore(nodes, arrays["items"].astype(np.int64), arrays["leaf"].astype(np.int64))
 
 
-def _restore_lives(lives: Lifetimes, arrays: Mapping[str, NDArray[Any]], used: int) -> None:
-    for name in LIVES:
-        getattr(lives, name)[:used] = arrays[name]
+def _restore_lifetimes(lifetimes: Lifetimes, arrays: Mapping[str, NDArray[Any]], used: int) -> None:
+    for name in LIFETIME_ARRAYS:
+        getattr(lifetimes, name)[:used] = arrays[name]
 
 
 def _restore_lists(lists: SlotLists, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
@@ -92,15 +95,17 @@ def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def count_bytes(tree: TreeState) -> dict[str, int]:
-    """Bytes that the tree takes, by what they are for. Python's own overhead of the dictionary is counted as 150 bytes
-    an entry (measured)."""
+    """Return the bytes that the tree takes, by what they are for.
+
+    Python's own overhead of the dictionary is counted as 150 bytes an entry (measured).
+    """
     nodes, groups = tree.nodes, tree.groups
     leaves = int(np.count_nonzero(nodes.old.birth == 0))
     vectors = leaves * tree.dimension * nodes.sums.narrow.itemsize
     graph = int(nodes.near.length[nodes.old.birth == 0].sum()) * nodes.near.data.itemsize
-    own = [getattr(nodes, name).nbytes for name, _ in nodes.FILL]
-    own += [getattr(lives, name).nbytes for lives in (nodes.old, nodes.new) for name in LIVES]
-    own += [lists.nbytes for lists in (nodes.near, nodes.groups, groups.lists)]
-    own += [nodes.sums.nbytes - vectors - graph, tree.crown.dots.nbytes, groups.round.nbytes]
-    own += [tree.items.leaf.nbytes + tree.items.first.nbytes + 150 * len(tree.items.leaves)]
-    return {"vectors": vectors, "graph": graph, "tree": sum(own)}
+    rest = [getattr(nodes, name).nbytes for name, _ in nodes.FILL]
+    rest += [getattr(lifetimes, name).nbytes for lifetimes in (nodes.old, nodes.new) for name in LIFETIME_ARRAYS]
+    rest += [lists.nbytes for lists in (nodes.near, nodes.groups, groups.lists)]
+    rest += [nodes.sums.nbytes - vectors - graph, tree.crown.dots.nbytes, groups.round.nbytes]
+    rest += [tree.items.leaf.nbytes + tree.items.first.nbytes + 150 * len(tree.items.leaves)]
+    return {"vectors": vectors, "graph": graph, "tree": sum(rest)}

@@ -1,4 +1,4 @@
-"""What a cluster tree holds, in one place: the tree works on it, and `persistence` saves and restores it."""
+"""All that a cluster tree holds, in one place: the tree works on it, and `persistence` saves and restores it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from indexers.tree.rounds import Rounds
 
 
 class TreeState:
-    """The nodes of a tree, the groups of its rounds, its items, its crown and its thresholds.
+    """The nodes of a tree, the groups of its rounds, its items, its crown and the sizes of its rounds.
 
     dimension: of the vectors. limit: the number of nodes from which on all pairs are compared.
     """

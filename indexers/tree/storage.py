@@ -17,8 +17,10 @@ BLOCK = 4096
 
 
 class SlotLists:
-    """One list of int32 per slot, all in one pool. A list that outgrows its place moves to the end; the pool is packed
-    when more than half of it is waste."""
+    """One list of int32 per slot, all in one pool.
+
+    A list that outgrows its place moves to the end; the pool is packed when more than half of it is waste.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.start = np.zeros(capacity, np.int64)
@@ -29,12 +31,13 @@ class SlotLists:
         self.waste = 0
 
     def grow(self, capacity: int) -> None:
+        """Make room for `capacity` lists."""
         self.start, self.room, self.length = (
             grow_array(part, capacity) for part in (self.start, self.room, self.length)
         )
 
     def get(self, slots: Ints) -> tuple[Ints, Ints]:
-        """The lists one after another: for each value its owner's place in `slots`, and the value."""
+        """Return the lists one after another: of each value its owner's place in `slots`, and the value."""
         length = self.length[slots]
         owner = np.repeat(np.arange(len(slots)), length)
         return owner, self.data[self._places(slots, length)].astype(np.int64)
@@ -57,6 +60,7 @@ class SlotLists:
             self.pack()
 
     def clear(self, slots: Ints) -> None:
+        """Empty the lists of slots; they keep their room."""
         self.length[slots] = 0
 
     def pack(self) -> None:
@@ -68,19 +72,24 @@ class SlotLists:
         self.data, self.end, self.waste = values, len(values), 0
 
     def _places(self, slots: Ints, lengths: NDArray[np.integer]) -> Ints:
-        wide = lengths.astype(np.int64)
-        ends = np.cumsum(wide)
+        """Return the places in the pool of the first values of each list, one list after another."""
+        counts = lengths.astype(np.int64)
+        ends = np.cumsum(counts)
         total = int(ends[-1]) if len(ends) else 0
-        return np.repeat(self.start[slots] - (ends - wide), wide) + np.arange(total)
+        return np.repeat(self.start[slots] - (ends - counts), counts) + np.arange(total)
 
     @property
     def nbytes(self) -> int:
+        """The bytes in memory."""
         return self.start.nbytes + self.room.nbytes + self.length.nbytes + self.data.nbytes
 
 
 class Sums:
-    """Rows of integers, (rows, dimension): int16 where they fit, which holds for most sums of fewer than 50 items, and
-    int64 elsewhere. A row is named by a number: even ones lie in the narrow pool, odd ones in the wide."""
+    """Rows of integers, (rows, dimension).
+
+    They are int16 where they fit, which holds for most sums of fewer than 50 items, and int64 elsewhere. A row is named
+    by a number: even ones lie in the narrow pool, odd ones in the wide pool.
+    """
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
@@ -90,7 +99,7 @@ class Sums:
         self.free: list[list[int]] = [[], []]
 
     def add(self, rows: NDArray[np.integer], order: Ints | None = None) -> Ints:
-        """Keep rows, or those that `order` names; their numbers, int64 (n,)."""
+        """Store the rows, or those at the places `order`; return their numbers, int64 (n,)."""
         order = np.arange(len(rows)) if order is None else order
         number = np.empty(len(order), np.int64)
         small = np.ones(len(order), bool)
@@ -98,34 +107,36 @@ class Sums:
             for start in range(0, len(order), BLOCK):
                 block = rows[order[start : start + BLOCK]]
                 small[start : start + BLOCK] = (np.abs(block) <= np.iinfo(np.int16).max).all(1)
-        for kind, choice in ((0, np.flatnonzero(small)), (1, np.flatnonzero(~small))):
-            place = self._allocate(kind, len(choice)) if len(choice) else NO_INTS
-            for start in range(0, len(choice), BLOCK):
+        for kind, selected in ((0, np.flatnonzero(small)), (1, np.flatnonzero(~small))):
+            place = self._allocate(kind, len(selected)) if len(selected) else NO_INTS
+            for start in range(0, len(selected), BLOCK):
                 part = slice(start, start + BLOCK)
-                (self.wide if kind else self.narrow)[place[part]] = rows[order[choice[part]]]
-            number[choice] = 2 * place + kind
+                (self.wide if kind else self.narrow)[place[part]] = rows[order[selected[part]]]
+            number[selected] = 2 * place + kind
         return number
 
     def remove(self, number: Ints) -> None:
+        """Give the places of rows back."""
         for kind in (0, 1):
             self.free[kind] += (number[(number & 1) == kind] >> 1).tolist()
 
     def get(self, number: Ints, dtype: str = "f8") -> NDArray[Any]:
-        """The rows, (n, dimension)."""
-        odd = (number & 1).astype(bool)
-        if not odd.any():
-            plain: NDArray[Any] = self.narrow[number >> 1].astype(dtype)
-            return plain
+        """Return rows, (n, dimension), of this dtype."""
+        is_wide = (number & 1).astype(bool)
+        if not is_wide.any():
+            narrow_rows: NDArray[Any] = self.narrow[number >> 1].astype(dtype)
+            return narrow_rows
         rows = np.empty((len(number), self.dimension), dtype)
-        rows[~odd] = self.narrow[number[~odd] >> 1]
-        rows[odd] = self.wide[number[odd] >> 1]
+        rows[~is_wide] = self.narrow[number[~is_wide] >> 1]
+        rows[is_wide] = self.wide[number[is_wide] >> 1]
         return rows
 
     def _allocate(self, kind: int, count: int) -> Ints:
+        """Return `count` unused places of a pool (0: narrow, 1: wide)."""
         free = self.free[kind]
-        again = free[len(free) - min(count, len(free)) :]
-        del free[len(free) - len(again) :]
-        fresh = count - len(again)
+        reused = free[len(free) - min(count, len(free)) :]
+        del free[len(free) - len(reused) :]
+        fresh = count - len(reused)
         pool = self.wide if kind else self.narrow
         if self.used[kind] + fresh > len(pool):
             capacity = max(self.used[kind] + fresh, len(pool) + len(pool) // 8, 16)
@@ -133,25 +144,28 @@ class Sums:
                 self.wide = grow_array(self.wide, capacity)
             else:
                 self.narrow = grow_array(self.narrow, capacity)
-        place = np.concatenate([np.array(again, np.int64), np.arange(self.used[kind], self.used[kind] + fresh)])
+        place = np.concatenate([np.array(reused, np.int64), np.arange(self.used[kind], self.used[kind] + fresh)])
         self.used[kind] += fresh
         return place
 
     def multiply_pairs(self, a: Ints, b: Ints, weight: Ints) -> Ints:
-        """Products of rows a[i] and b[i], int64 (n,); `weight` is n_A n_B, which says how wide the numbers get."""
-        found = np.empty(len(a), np.int64)
+        """Return the products of rows a[i] and b[i], int64 (n,).
+
+        weight: n_A n_B of each pair, on which depends how wide the numbers get.
+        """
+        products = np.empty(len(a), np.int64)
         if not len(a):
-            return found
-        for kind, choice in self._widths(weight):
-            for start in range(0, len(choice), CHUNK):
-                part = choice[start : start + CHUNK]
-                left, right = self.get(a[part], kind), self.get(b[part], kind)
-                found[part] = np.einsum("ij,ij->i", left, right)
-        return found
+            return products
+        for dtype, pairs in self._choose_dtypes(weight):
+            for start in range(0, len(pairs), CHUNK):
+                part = pairs[start : start + CHUNK]
+                left, right = self.get(a[part], dtype), self.get(b[part], dtype)
+                products[part] = np.einsum("ij,ij->i", left, right)
+        return products
 
     @staticmethod
-    def _widths(weight: Ints) -> list[tuple[str, Ints]]:
-        """The cheapest exact type for each pair."""
+    def _choose_dtypes(weight: Ints) -> list[tuple[str, Ints]]:
+        """Return the cheapest exact dtypes, each with the places of the pairs that it suits."""
         if len(weight) <= CHUNK and weight.max() < FLOAT64_LIMIT:
             return [("f8", np.arange(len(weight)))]
         choices = (
@@ -159,16 +173,17 @@ class Sums:
             ("f8", np.flatnonzero((weight > 1) & (weight < FLOAT64_LIMIT))),
             ("i8", np.flatnonzero(weight >= FLOAT64_LIMIT)),
         )
-        return [(kind, choice) for kind, choice in choices if len(choice)]
+        return [(dtype, pairs) for dtype, pairs in choices if len(pairs)]
 
     def multiply_all(self, a: Ints, b: Ints, size_a: Ints, size_b: Ints) -> Ints:
-        """Products of all rows a with all rows b, int64 (len(a), len(b))."""
-        found: Ints = np.rint(self.get(a) @ self.get(b).T).astype(np.int64)
+        """Return the products of all rows a with all rows b, int64 (len(a), len(b)); sizes are those of the nodes."""
+        products: Ints = np.rint(self.get(a) @ self.get(b).T).astype(np.int64)
         i, j = np.nonzero(size_a[:, None] * size_b >= FLOAT64_LIMIT)
         if len(i):
-            found[i, j] = self.multiply_pairs(a[i], b[j], size_a[i] * size_b[j])
-        return found
+            products[i, j] = self.multiply_pairs(a[i], b[j], size_a[i] * size_b[j])
+        return products
 
     @property
     def nbytes(self) -> int:
+        """The bytes in memory."""
         return self.narrow.nbytes + self.wide.nbytes
