@@ -3,19 +3,21 @@
 The tree before is `old`, the tree in the making `new`. In a round, a node is *dirty* if it is alive in the new tree and
 was not in the old one, *gone* if it is the other way round; all others are *clean*: they are alive in both, with the
 same content. What a clean node does can differ from before only if a dirty neighbour is more similar than the one that
-it linked to, or if that one is gone, or the edge to it is. So a round looks at
+it linked to, or if that one is gone, or the edge to it is. So a round examines
 
-- the pairs of which one node is dirty (kept from round to round, their similarities with them), and
-- the groups of the old tree in which something is gone or is met by a dirty node.
+- the pairs of which one node is dirty (carried from round to round with their similarities), and
+- the groups of the old tree in which a node is gone or has a dirty neighbour.
 
-These groups are put together again; what comes out different is dirty or gone in the next round, and what comes out as
-it was is clean again. A full run is the update of an empty tree: everything is dirty.
+These groups are put together again; what comes out different is dirty or gone in the next round, and what comes out the
+same is clean again. A full run is the update of an empty tree: everything is dirty.
 
 From the first round of at most `limit` nodes on, all pairs are neighbours and one group takes in everything: the
 `crown`.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +31,43 @@ from indexers.tree.rounds import THRESHOLDS, LeafChanges, Rounds, height_limit
 from indexers.tree.watched_pairs import WatchedPairs
 
 
+class HotPairs(NamedTuple):
+    """The watched pairs that are similar enough for a round: their nodes, similarities, and all nodes once, sorted."""
+
+    a: Ints
+    b: Ints
+    similarity: NDArray[np.float64]
+    ends: Ints
+
+
+class OldGroups(NamedTuple):
+    """Groups of the old tree: their numbers, all their members, and the node that each member linked to (-1: none)."""
+
+    number: Ints
+    member: Ints
+    link: Ints
+
+
+class NewGroups(NamedTuple):
+    """Groups of the new tree: members one group after another, sorted by key, their links, and the groups' lengths."""
+
+    member: Ints
+    link: Ints
+    length: Ints
+
+
 class Update:
-    """See the module. After `run`, `born` and `died` are the slots that came and went (the latter still readable until
-    `commit`), and `looked` counts the nodes whose links were looked at."""
+    """One update; see the module.
+
+    After `run`, `created` and `died` are the slots of nodes that appeared and vanished (the latter still readable until
+    `commit`), `rounds` those of the new tree, and `examined` the number of nodes whose links were examined.
+    """
 
     def __init__(self, nodes: Nodes, groups: Groups, crown: Crown, rounds: Rounds, limit: int) -> None:
         self.nodes, self.groups, self.crown, self.limit = nodes, groups, crown, limit
         self.before = rounds
         self.rounds = Rounds(rounds.counts.copy(), rounds.crown_round)
-        self.first = rounds.counts[0] == 0
+        self.full = bool(rounds.counts[0] == 0)
         self.touched: list[Ints] = []
         self.created: list[Ints] = []
         self.dead_seams: list[Ints] = []
@@ -48,81 +78,79 @@ class Update:
     # ---- rounds -----------------------------------------------------------------------------------------------------
 
     def run(self, leaves: LeafChanges) -> None:
-        nodes, count = self.nodes, self.rounds.counts
+        """Go through the rounds, and the crown."""
+        nodes, counts = self.nodes, self.rounds.counts
         self.dirty, self.gone = leaves.dirty, leaves.gone
         self.touched += [leaves.dirty, leaves.gone]
         self.created.append(leaves.dirty)
         nodes.dirty[self.dirty] = True
-        count[0] += len(self.dirty) - len(self.gone)
-        self.pairs = WatchedPairs(nodes, leaves, self.first)
-        for at in range(len(THRESHOLDS)):
-            if count[at] <= self.limit:
-                return self._crown(at)
+        counts[0] += len(self.dirty) - len(self.gone)
+        self.pairs = WatchedPairs(nodes, leaves, self.full)
+        for round_index in range(len(THRESHOLDS)):
+            if counts[round_index] <= self.limit:
+                return self._run_crown(round_index)
             if not (len(self.dirty) or len(self.gone) or len(self.pairs.edged) or len(self.pairs.cut)):
                 return None
-            self._round(at)
-        self._no_crown()
+            self._run_round(round_index)
+        self._end_without_crown()
 
-    def _round(self, at: int) -> None:
-        old, count = self.nodes.old, self.before.counts
+    def _run_round(self, round_index: int) -> None:
+        old, counts = self.nodes.old, self.before.counts
         if (
-            at < self.before.crown_round
-            and count[at] == count[at + 1]
-            and self.pairs.similarity.max(initial=-np.inf) < THRESHOLDS[at] * UNIT
+            round_index < self.before.crown_round
+            and counts[round_index] == counts[round_index + 1]
+            and self.pairs.similarity.max(initial=-np.inf) < THRESHOLDS[round_index] * UNIT
         ):
             # Nothing merged in this round before, and nothing does now.
-            self.rounds.counts[at + 1] += len(self.dirty) - len(self.gone)
+            self.rounds.counts[round_index + 1] += len(self.dirty) - len(self.gone)
             return
-        hot = np.flatnonzero(self.pairs.similarity >= THRESHOLDS[at] * UNIT)
+        hot = self._select_hot_pairs(round_index)
+        old_groups = self._find_old_groups(round_index, hot.ends)
+        born = single = joints_before = NO_INTS
+        has_changes = len(hot.ends) > 0 or len(old_groups.member) > 0
+        if has_changes:
+            members, new_groups = self._regroup(round_index, hot, old_groups)
+            joints_before = sort_unique(old.above[members[old.death[members] == round_index]].astype(np.int64))
+            joints_before = joints_before[joints_before >= 0]
+            born, single = self._merge_groups(round_index, joints_before, new_groups)
+        maybe_gone = np.concatenate([joints_before, self.met if has_changes else NO_INTS])
+        self._start_round(round_index + 1, born, single, maybe_gone)
+
+    def _select_hot_pairs(self, round_index: int) -> HotPairs:
+        hot = np.flatnonzero(self.pairs.similarity >= THRESHOLDS[round_index] * UNIT)
         a, b, similarity = self.pairs.a[hot], self.pairs.b[hot], self.pairs.similarity[hot]
-        ends = sort_unique(np.concatenate([a, b]))
-        group, member, link = self._groups_met(at, ends)
-        born = single = was = NO_INTS
-        changed = len(ends) > 0 or len(member) > 0
-        if changed:
-            met, links = self._links(at, ends, group, member, link, a, b, similarity)
-            was = sort_unique(old.above[met[old.death[met] == at]].astype(np.int64))
-            was = was[was >= 0]
-            born, single = self._joined(at, was, *links)
-        self._next(at + 1, born, single, np.concatenate([was, self.looked_at if changed else NO_INTS]))
+        return HotPairs(a, b, similarity, sort_unique(np.concatenate([a, b])))
 
-    def _groups_met(self, at: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
-        """The old groups that may come out different; their members, and whom they linked to."""
-        if at == self.before.crown_round:  # all were in the crown, and nothing is known of their links
-            return NO_INTS, self.crown.base, np.full(len(self.crown.base), -1)
-        if self.first:
-            return NO_INTS, NO_INTS, NO_INTS
+    def _find_old_groups(self, round_index: int, ends: Ints) -> OldGroups:
+        """Return the old groups that may come out different."""
+        if round_index == self.before.crown_round:  # all were in the crown, and nothing is known of their links
+            return OldGroups(NO_INTS, self.crown.base, np.full(len(self.crown.base), -1))
+        if self.full:
+            return OldGroups(NO_INTS, NO_INTS, NO_INTS)
         met = np.concatenate([ends[~self.nodes.dirty[ends]], self.gone, self.pairs.cut.ravel()])
-        group = self.groups.find_groups(self.nodes, met, at)
-        return group, *self.groups.read(group)
+        number = self.groups.find_groups(self.nodes, met, round_index)
+        return OldGroups(number, *self.groups.read(number))
 
-    def _links(
-        self,
-        at: int,
-        ends: Ints,
-        group: Ints,
-        member: Ints,
-        link: Ints,
-        a: Ints,
-        b: Ints,
-        similarity: NDArray[np.float64],
-    ) -> tuple[Ints, tuple[Ints, Ints, Ints]]:
-        """The members of all old groups that are put together again; and the new ones: members one group after another,
-        their links, the lengths."""
+    def _regroup(self, round_index: int, hot: HotPairs, old: OldGroups) -> tuple[Ints, NewGroups]:
+        """Put groups together again; return the members of all old groups that this takes apart, and the new groups.
+
+        Leaves in `met` the nodes whose links were examined.
+        """
         nodes = self.nodes
-        sources, targets, similarities = [a, b], [b, a], [similarity, similarity]
-        clean = self._clean(member, at)
-        known = clean & self._clean(link, at) & ~self.pairs.are_cut(member, link)
-        source, target = member[known], link[known]
-        look = member[clean & ~known]
-        looked_at = sort_unique(np.concatenate([ends, member[clean]]))
-        if len(look):
-            owner, near = nodes.find_neighbours(look, at)
-            value = nodes.similarity(look[owner], near)
-            enough = value >= THRESHOLDS[at] * UNIT
-            sources.append(look[owner[enough]])
-            targets.append(near[enough])
-            similarities.append(value[enough])
+        sources, targets, similarities = [hot.a, hot.b], [hot.b, hot.a], [hot.similarity, hot.similarity]
+        member, group = old.member, old.number
+        is_clean = self._are_clean(member, round_index)
+        keeps_link = is_clean & self._are_clean(old.link, round_index) & ~self.pairs.are_cut(member, old.link)
+        source, target = member[keeps_link], old.link[keeps_link]
+        seeking = member[is_clean & ~keeps_link]
+        met = sort_unique(np.concatenate([hot.ends, member[is_clean]]))
+        if len(seeking):
+            owner, near = nodes.find_neighbours(seeking, round_index)
+            value = nodes.similarity(seeking[owner], near)
+            is_enough = value >= THRESHOLDS[round_index] * UNIT
+            sources.append(seeking[owner[is_enough]])
+            targets.append(near[is_enough])
+            similarities.append(value[is_enough])
         sources.append(source)
         targets.append(target)
         similarities.append(nodes.similarity(source, target))
@@ -130,72 +158,82 @@ class Update:
             nodes, np.concatenate(sources), np.concatenate(targets), np.concatenate(similarities)
         )
         # A link into a group that nothing else has touched brings all of it along, with the links that it has.
-        missing = sort_unique(target[~contains(looked_at, target)])
+        missing = sort_unique(target[~contains(met, target)])
         if len(missing):
-            more = self.groups.find_groups(nodes, missing, at)
-            further, link = self.groups.read(more)
-            member, group = np.concatenate([member, further]), np.concatenate([group, more])
-            source, target = np.concatenate([source, further]), np.concatenate([target, link])
-            looked_at = sort_unique(np.concatenate([looked_at, further]))
+            further = self.groups.find_groups(nodes, missing, round_index)
+            further_member, further_link = self.groups.read(further)
+            member, group = np.concatenate([member, further_member]), np.concatenate([group, further])
+            source, target = np.concatenate([source, further_member]), np.concatenate([target, further_link])
+            met = sort_unique(np.concatenate([met, further_member]))
         self.dead_groups.append(group)
-        self.looked_at = looked_at
-        self.examined += len(looked_at)
-        root = find_components(looked_at, source, target)
-        linked = np.full(len(looked_at), -1)
-        linked[np.searchsorted(looked_at, source)] = target
+        self.met = met
+        self.examined += len(met)
+        return member, self._make_groups(met, source, target)
+
+    def _make_groups(self, met: Ints, source: Ints, target: Ints) -> NewGroups:
+        """Return the groups of more than one node that links connect."""
+        root = find_components(met, source, target)
+        link = np.full(len(met), -1)
+        link[np.searchsorted(met, source)] = target
         length = np.bincount(root, minlength=len(root))
         grouped = np.flatnonzero(length[root] > 1)
-        order = grouped[np.lexsort((nodes.key[looked_at[grouped]], root[grouped]))]
-        return member, (looked_at[order], linked[order], length[length > 1])
+        order = grouped[np.lexsort((self.nodes.key[met[grouped]], root[grouped]))]
+        return NewGroups(met[order], link[order], length[length > 1])
 
-    def _clean(self, slots: Ints, at: int) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (slots >= 0) & self.nodes.new.are_alive(slots, at) & ~self.nodes.dirty[slots]
-        return found
+    def _are_clean(self, slots: Ints, round_index: int) -> NDArray[np.bool_]:
+        are_alive = (slots >= 0) & self.nodes.new.are_alive(slots, round_index)
+        are_clean: NDArray[np.bool_] = are_alive & ~self.nodes.dirty[slots]
+        return are_clean
 
-    def _joined(self, at: int, was: Ints, member: Ints, link: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-        """Merge the groups. The joints that come out, and the clean nodes that live on although they did not before."""
+    def _merge_groups(self, round_index: int, joints_before: Ints, groups: NewGroups) -> tuple[Ints, Ints]:
+        """Merge the new groups.
+
+        joints_before: what the members of the old groups became part of. Returns the joints that come out, and the
+        clean nodes that live on alone although they became part of a joint before.
+        """
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
-        ended = was[new.birth[was] > at]
-        self._clear(ended)
+        ended = joints_before[new.birth[joints_before] > round_index]
+        self._take_apart(ended)
         new.birth[ended] = NEVER
         new.death[ended] = -1
-        looked_at = self.looked_at
-        single = looked_at[(old.death[looked_at] == at) & ~nodes.dirty[looked_at]]
+        met, member = self.met, groups.member
+        single = met[(old.death[met] == round_index) & ~nodes.dirty[met]]
         new.death[single] = len(THRESHOLDS)
         new.above[single] = -1
-        result = merge_groups(nodes, member, lengths, float(THRESHOLDS[at] * UNIT), height_limit(at))
-        joint, place, owner = self._make(member, result)
-        self._sum(joint, place, owner, member)
-        back = old.are_alive(joint, at + 1)
-        new.birth[joint] = at + 1
-        new.death[joint] = np.where(back, old.death[joint], len(THRESHOLDS))
-        new.above[joint] = np.where(back, old.above[joint], -1)
-        new.death[member[place]] = at
+        threshold, cap = float(THRESHOLDS[round_index] * UNIT), height_limit(round_index)
+        merges = merge_groups(nodes, member, groups.length, threshold, cap)
+        joint, place, owner = self._write_joints(member, merges)
+        self._write_sums(joint, place, owner, member)
+        was_alive = old.are_alive(joint, round_index + 1)
+        new.birth[joint] = round_index + 1
+        new.death[joint] = np.where(was_alive, old.death[joint], len(THRESHOLDS))
+        new.above[joint] = np.where(was_alive, old.above[joint], -1)
+        new.death[member[place]] = round_index
         new.above[member[place]] = joint[owner]
-        if len(lengths):
-            self.new_groups.append(self.groups.add(at, lengths, member, link))
-        self.touched += [was, looked_at, joint]
-        return joint, single[new.death[single] > at]
+        if len(groups.length):
+            self.new_groups.append(self.groups.add(round_index, groups.length, member, groups.link))
+        self.touched += [joints_before, met, joint]
+        return joint, single[new.death[single] > round_index]
 
-    def _make(self, member: Ints, result: GroupMerges) -> tuple[Ints, Ints, Ints]:
-        """Slots for merges. The joints, and for each member that was merged its place and its joint's."""
-        nodes, count, total = self.nodes, len(member), len(member) + len(result.left)
-        if not len(result.left):
+    def _write_joints(self, member: Ints, merges: GroupMerges) -> tuple[Ints, Ints, Ints]:
+        """Write merges to slots; return the joints, and of each member that was merged its place and its joint's."""
+        nodes, count, total = self.nodes, len(member), len(member) + len(merges.left)
+        if not len(merges.left):
             return NO_INTS, NO_INTS, NO_INTS
         above = np.arange(total)
         inner = np.arange(count, total)
-        above[result.left] = inner
-        above[result.right] = inner
-        last = above[count:] == inner
+        above[merges.left] = inner
+        above[merges.right] = inner
+        is_joint = above[count:] == inner
         slot = np.full(len(inner), -1)
-        if not self.first:
-            slot[last] = nodes.find_joints(result.least[last], result.size[last], result.content[last])
-        self._clear(slot[slot >= 0])
+        if not self.full:
+            slot[is_joint] = nodes.find_joints(merges.least[is_joint], merges.size[is_joint], merges.content[is_joint])
+        self._take_apart(slot[slot >= 0])
         fresh = np.flatnonzero(slot < 0)
         slot[fresh] = nodes.allocate(len(fresh))
         self.created.append(slot[fresh])
-        self._write(np.concatenate([member, slot]), slot, result)
-        nodes.seam[slot] = ~last
+        self._write_merges(np.concatenate([member, slot]), slot, merges)
+        nodes.seam[slot] = ~is_joint
         while True:
             further = above[above]
             if np.array_equal(further, above):
@@ -206,94 +244,96 @@ class Update:
         joint_place, owner = np.unique(above[order], return_inverse=True)
         return slot[joint_place - count], order, owner
 
-    def _write(self, at_place: Ints, slot: Ints, result: GroupMerges) -> None:
+    def _write_merges(self, slot_at: Ints, slot: Ints, merges: GroupMerges) -> None:
+        """Write merges to their slots; `slot_at` are the slots of the places that they name."""
         nodes = self.nodes
-        left, right = at_place[result.left], at_place[result.right]
+        left, right = slot_at[merges.left], slot_at[merges.right]
         nodes.left[slot], nodes.right[slot] = left, right
         nodes.parent[left] = nodes.parent[right] = slot
-        nodes.size[slot], nodes.content[slot] = result.size, result.content
-        nodes.least[slot], nodes.height[slot] = result.least, result.height
-        nodes.key[slot] = nodes.key[result.least]
+        nodes.size[slot], nodes.content[slot] = merges.size, merges.content
+        nodes.least[slot], nodes.height[slot] = merges.least, merges.height
+        nodes.key[slot] = nodes.key[merges.least]
 
-    def _sum(self, joint: Ints, place: Ints, owner: Ints, member: Ints, step: int = 512) -> None:
-        """Sums of the new joints: those of their members added up."""
+    def _write_sums(self, joint: Ints, place: Ints, owner: Ints, member: Ints, step: int = 512) -> None:
+        """Write the sums of the joints that have none: those of their members added up."""
         nodes = self.nodes
-        missing = nodes.row[joint] < 0
         lengths = np.bincount(owner, minlength=len(joint))
         starts = np.cumsum(lengths) - lengths
-        wanted = np.flatnonzero(missing)
-        for begin in range(0, len(wanted), step):
-            part = wanted[begin : begin + step]
+        missing = np.flatnonzero(nodes.row[joint] < 0)
+        for begin in range(0, len(missing), step):
+            part = missing[begin : begin + step]
             length = lengths[part]
             ends = np.cumsum(length)
             index = np.repeat(starts[part] - (ends - length), length) + np.arange(int(ends[-1]))
             rows = nodes.sums.get(nodes.row[member[place[index]]], "i8")
             nodes.row[joint[part]] = nodes.sums.add(np.add.reduceat(rows, ends - length, axis=0))
 
-    def _clear(self, joints: Ints) -> None:
-        """Take joints apart; they may be made again, of other members."""
+    def _take_apart(self, joints: Ints) -> None:
+        """Remove the merges that joints consist of; a joint may be made again, of other members."""
         joints = joints[self.nodes.left[joints] >= 0]
         self.dead_seams.append(self.nodes.find_seams(joints))
         self.nodes.left[joints] = self.nodes.right[joints] = -1
 
     # ---- from one round to the next ---------------------------------------------------------------------------------
 
-    def _next(self, at: int, born: Ints, single: Ints, maybe_gone: Ints) -> None:
-        """Who is dirty and gone at the beginning of round `at`."""
+    def _start_round(self, round_index: int, born: Ints, single: Ints, maybe_gone: Ints) -> None:
+        """Find which nodes are dirty and gone at the beginning of a round."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         gone = sort_unique(np.concatenate([self.gone, maybe_gone]))
-        self.gone = gone[old.are_alive(gone, at) & ~new.are_alive(gone, at)]
+        self.gone = gone[old.are_alive(gone, round_index) & ~new.are_alive(gone, round_index)]
         nodes.dirty[self.dirty] = False
-        stay = self.dirty[new.death[self.dirty] >= at]
-        again = old.are_alive(stay, at)
-        healed, stay = stay[again], stay[~again]
+        stay = self.dirty[new.death[self.dirty] >= round_index]
+        was_alive = old.are_alive(stay, round_index)
+        healed, stay = stay[was_alive], stay[~was_alive]
         new.death[healed], new.above[healed] = old.death[healed], old.above[healed]
-        fresh = np.concatenate([born[~old.are_alive(born, at)], single])
+        fresh = np.concatenate([born[~old.are_alive(born, round_index)], single])
         self.dirty = np.concatenate([stay, fresh])
         nodes.dirty[self.dirty] = True
-        self.rounds.counts[at] += len(self.dirty) - len(self.gone)
-        if self.rounds.counts[at] > self.limit:
-            # The crown needed no lists of its nodes.
-            self.pairs.advance(at, born, fresh, self.crown.base if at == self.before.crown_round else NO_INTS)
+        self.rounds.counts[round_index] += len(self.dirty) - len(self.gone)
+        if self.rounds.counts[round_index] > self.limit:
+            # The crown needed no neighbour lists of its nodes.
+            unlisted = self.crown.base if round_index == self.before.crown_round else NO_INTS
+            self.pairs.advance(round_index, born, fresh, unlisted)
 
     # ---- the crown --------------------------------------------------------------------------------------------------
 
-    def _crown(self, at: int) -> None:
+    def _run_crown(self, round_index: int) -> None:
+        """Let the crown begin in this round, over all nodes that are alive."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         base = self.crown.base
         gone, fresh = self.gone, self.dirty
-        if at != self.before.crown_round:
-            alive = old.find_alive(at) if at < self.before.crown_round else NO_INTS
+        if round_index != self.before.crown_round:
+            alive = old.find_alive(round_index) if round_index < self.before.crown_round else NO_INTS
             top = np.concatenate([alive[~contains(np.sort(self.gone), alive)], self.dirty])
             gone, fresh = np.setdiff1d(base, top), np.setdiff1d(top, base)
-            if at < self.before.crown_round:
-                self._drop_rounds(at)
-            new.death[top], new.above[top] = at, -1
+            if round_index < self.before.crown_round:
+                self._drop_rounds(round_index)
+            new.death[top], new.above[top] = round_index, -1
             self.touched.append(top)
         elif not len(gone) and not len(fresh):
             return
-        new.death[fresh], new.above[fresh] = at, -1
-        created, dead = self.crown.update(nodes, gone, fresh, height_limit(at))
+        new.death[fresh], new.above[fresh] = round_index, -1
+        created, dead = self.crown.update(nodes, gone, fresh, height_limit(round_index))
         self.created.append(created)
         self.dead_seams.append(dead)
-        self.rounds.crown_round = at
-        self.rounds.counts[at + 1 :] = 0
+        self.rounds.crown_round = round_index
+        self.rounds.counts[round_index + 1 :] = 0
 
-    def _drop_rounds(self, at: int) -> None:
-        """The old tree had rounds from here on: nothing of them remains."""
+    def _drop_rounds(self, round_index: int) -> None:
+        """Drop what the old tree had of this round and later ones, since the crown takes their place."""
         old, new = self.nodes.old, self.nodes.new
-        later = np.flatnonzero((old.birth > at) & (old.birth < NEVER))
-        later = later[new.birth[later] > at]
-        self._clear(later)
+        later = np.flatnonzero((old.birth > round_index) & (old.birth < NEVER))
+        later = later[new.birth[later] > round_index]
+        self._take_apart(later)
         new.birth[later] = NEVER
         new.death[later] = -1
         self.touched.append(later)
-        group = np.flatnonzero(self.groups.round >= at)
+        group = np.flatnonzero(self.groups.round >= round_index)
         own = np.concatenate([NO_INTS, *self.new_groups])
         self.dead_groups.append(group[~np.isin(group, own)])
 
-    def _no_crown(self) -> None:
-        """More than `limit` parts that no edge joins: a forest."""
+    def _end_without_crown(self) -> None:
+        """Leave a forest: more than `limit` parts that no edge joins."""
         self.dead_seams.append(self.crown.seams)
         self.crown.clear()
         self.rounds.crown_round = len(THRESHOLDS)
@@ -303,7 +343,7 @@ class Update:
     # ---- afterwards -------------------------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """The new tree becomes the old one, and what only the old one had is given back."""
+        """Make the new tree the old one, and release what only the old one had."""
         nodes, old, new = self.nodes, self.nodes.old, self.nodes.new
         nodes.dirty[self.dirty] = False
         self.pairs.release()
@@ -316,19 +356,21 @@ class Update:
 
     @property
     def died(self) -> Ints:
+        """The slots of nodes that vanished."""
         touched = sort_unique(np.concatenate([NO_INTS, *self.touched]))
         return np.concatenate([touched[self.nodes.new.birth[touched] == NEVER], *self.dead_seams])
 
     def _commit_groups(self) -> None:
+        """Enter the new groups in the lists of their members, and release the dead ones."""
         nodes, groups = self.nodes, self.groups
         dead = sort_unique(np.concatenate([NO_INTS, *self.dead_groups]))
         born = np.concatenate([NO_INTS, *self.new_groups])
-        was = groups.read(dead)[0]
+        old_member = groups.read(dead)[0]
         owner, entry = groups.lists.get(born)
         length = groups.lists.length[born].astype(np.int64)
-        first = np.arange(len(entry)) - (np.cumsum(length) - length)[owner] < length[owner] // 2
-        member, group = entry[first], born[owner[first]]
-        changed = sort_unique(np.concatenate([was, member]))
+        is_member = np.arange(len(entry)) - (np.cumsum(length) - length)[owner] < length[owner] // 2
+        member, group = entry[is_member], born[owner[is_member]]
+        changed = sort_unique(np.concatenate([old_member, member]))
         owner, old_group = nodes.groups.get(changed)
         stays = ~contains(dead, old_group)
         owner = np.concatenate([owner[stays], np.searchsorted(changed, member)])
