@@ -55,7 +55,7 @@ def tried(target: str, count: str) -> dict[str, float]:
 
 def damaged(number: int) -> bytes:
     """By turns in its bytes, and in the parts that its format consists of, whose checksums and lengths are right."""
-    return hostile.mutated(number // 2) if number % 2 else restructured(number // 2)
+    return hostile.mutate(number // 2) if number % 2 else restructured(number // 2)
 
 
 def restructured(number: int) -> bytes:

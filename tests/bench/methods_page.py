@@ -12,7 +12,7 @@ from PIL import Image
 
 from retrieval import Collection
 from tests.bench.harness import Bench
-from tests.support.browsing import CHROMIUM, serving
+from tests.support.browsing import CHROMIUM, serve_in_thread
 
 PICTURES = 2000
 VISITS = 5
@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as started:
         folder = filled(Path(place))
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with serving(folder) as running:
+        with serve_in_thread(folder) as running:
             first = visit(browser, running.address)
             times = [visit(browser, running.address) for _ in range(VISITS)]
         browser.close()

@@ -29,7 +29,7 @@ from indexers.errors import (
 )
 from retrieval import Collection, item
 from retrieval.client.client import Client, NotAllowed, ServerFault
-from tests.support.serving import READ, WRITE, Inside, asking, png
+from tests.support.serving import READ, WRITE, AppTransport, make_png, open_client
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +57,24 @@ def collection(place: Path) -> Iterator[Collection]:
 
 @pytest.fixture(scope="module")
 def client(collection: Collection, place: Path) -> Iterator[Client]:
-    with asking(collection, headers={}) as inside, Client("http://localhost", transport=Inside(inside)) as made:
+    with (
+        open_client(collection, headers={}) as inside,
+        Client("http://localhost", transport=AppTransport(inside)) as made,
+    ):
         yield made
 
 
-def plain(found: Any) -> Any:
+def to_plain(found: Any) -> Any:
     """As JSON, without what depends on the clock."""
     if isinstance(found, tuple | list):
-        return [plain(one) for one in found]
+        return [to_plain(one) for one in found]
     if hasattr(found, "to_dict"):
         said = json.loads(json.dumps(found.to_dict()))
         return {name: one for name, one in said.items() if name not in ("seconds", "path", "bytes")}
     return found
 
 
-ASKED: dict[str, Any] = {
+CALLS: dict[str, Any] = {
     "by item": lambda one: one.search(item=1, k=5),
     "by key": lambda one: one.search(item=one.get(2).key),
     "by vector": lambda one: one.search(vector=np.linspace(0, 1, 13), k=3),
@@ -108,11 +111,11 @@ ASKED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", ASKED)
+@pytest.mark.parametrize("what", CALLS)
 def test_it_answers_as_the_collection_does(client: Client, collection: Collection, what: str) -> None:
-    here, there = ASKED[what](collection), ASKED[what](client)
+    here, there = CALLS[what](collection), CALLS[what](client)
     assert type(here) is type(there)
-    assert plain(here) == plain(there)
+    assert to_plain(here) == to_plain(there)
 
 
 def test_pictures_are_asked_with_however_they_are_given(client: Client, collection: Collection, place: Path) -> None:
@@ -162,9 +165,11 @@ def test_it_fails_as_the_collection_does(client: Client, collection: Collection,
 
 
 def test_items_are_added_changed_and_removed(client: Client, collection: Collection) -> None:
-    report = client.add([png("pink"), Image.new("RGB", (30, 30), "brown")], keys=["a", "b"], metadata={"new": True})
+    report = client.add(
+        [make_png("pink"), Image.new("RGB", (30, 30), "brown")], keys=["a", "b"], metadata={"new": True}
+    )
     assert (report.added, report.failed, len(report.items)) == (2, 0, 2)
-    assert client.add(png("gold"), metadata=[{"x": 1}]).added == 1
+    assert client.add(make_png("gold"), metadata=[{"x": 1}]).added == 1
     assert client.get("a").metadata == {"new": True}
     assert client.update("a", {"more": 1}, text="pink one").metadata == {"new": True, "more": 1}
     assert collection.get("a").text == "pink one"
@@ -212,8 +217,8 @@ def test_copies_are_decided_about(client: Client, collection: Collection) -> Non
 def test_folders_are_added_where_that_is_allowed(collection: Collection, place: Path, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     Image.new("RGB", (20, 20), "teal").save(tmp_path / "more" / "teal.png")
-    with asking(collection, headers={}, allow=(tmp_path,)) as inside:
-        client = Client("http://localhost", transport=Inside(inside))
+    with open_client(collection, headers={}, allow=(tmp_path,)) as inside:
+        client = Client("http://localhost", transport=AppTransport(inside))
         done = client.wait(client.add_paths(tmp_path / "more", metadata={"by": "path"}))
         assert done.report
         assert (done.state, done.report["added"]) == ("done", 1)
@@ -226,9 +231,9 @@ def test_folders_are_added_where_that_is_allowed(collection: Collection, place: 
 
 
 def test_tokens(collection: Collection) -> None:
-    with asking(collection, headers={}, read_token=READ, write_token=WRITE) as inside:
+    with open_client(collection, headers={}, read_token=READ, write_token=WRITE) as inside:
         nobody, reader, writer = (
-            Client("http://localhost", token, transport=Inside(inside)) for token in (None, READ, WRITE)
+            Client("http://localhost", token, transport=AppTransport(inside)) for token in (None, READ, WRITE)
         )
         with pytest.raises(NotAllowed, match="Bearer"):
             nobody.count()

@@ -18,10 +18,10 @@ from retrieval.client.http import (
     to_cluster_ids,
     to_list,
 )
-from tests.support.serving import png
+from tests.support.serving import make_png
 
 
-def told(status: int, kind: str | None = None) -> errors.NearkinError:
+def read_problem(status: int, kind: str | None = None) -> errors.NearkinError:
     said = {"type": f"urn:nearkin:{kind}", "detail": "why"}
     return build_error(httpx.Response(status, json=said) if kind else httpx.Response(status, text="<html>"))
 
@@ -43,11 +43,11 @@ def told(status: int, kind: str | None = None) -> errors.NearkinError:
     ],
 )
 def test_problems_become_the_errors_of_the_library(status: int, kind: str | None, wanted: type) -> None:
-    assert type(told(status, kind)) is wanted
+    assert type(read_problem(status, kind)) is wanted
 
 
 def test_what_is_sent_of_a_picture() -> None:
-    assert read_picture(png("red")) == png("red")
+    assert read_picture(make_png("red")) == make_png("red")
     assert read_picture(Image.new("RGB", (4, 3))).startswith(b"\x89PNG")
     assert read_picture(np.zeros((3, 4, 3), np.uint8)).startswith(b"\x89PNG")
     with pytest.raises(errors.BadQuery, match="a picture is"):

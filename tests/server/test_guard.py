@@ -11,7 +11,7 @@ from retrieval import Collection
 from retrieval.server import ServerSettings
 from retrieval.server.guard import strip_port
 from retrieval.server.settings import is_loopback
-from tests.support.serving import HERE, READ, WRITE, asking, png
+from tests.support.serving import CLIENT_HEADERS, READ, WRITE, make_png, open_client
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_beyond_this_machine_it_may_be_asked_for_by_number_and_by_names_of_ours(
 
 
 def test_every_answer_says_what_a_browser_must_not_do(filled: Collection) -> None:
-    with asking(filled) as client:
+    with open_client(filled) as client:
         for path in ("/", "/v1/items", "/v1/items/1/picture", "/nothing", "/v1/openapi.json"):
             said = client.get(path).headers
             assert said["content-security-policy"].startswith("default-src 'none'")
@@ -76,12 +76,12 @@ def test_every_answer_says_what_a_browser_must_not_do(filled: Collection) -> Non
 
 
 def test_what_each_token_allows(filled: Collection) -> None:
-    with asking(filled, headers={}, read_token=READ, write_token=WRITE) as client:
+    with open_client(filled, headers={}, read_token=READ, write_token=WRITE) as client:
         reads, writes = ({"Authorization": f"Bearer {token}"} for token in (READ, WRITE))
         assert client.get("/v1/items").status_code == 401
         assert client.get("/v1/items", headers=reads).status_code == 200
         assert client.post("/v1/search", json={"item": 1}, headers=reads).status_code == 200
-        assert client.post("/v1/uploads", files={"picture": png("red")}, headers=reads).status_code == 201
+        assert client.post("/v1/uploads", files={"picture": make_png("red")}, headers=reads).status_code == 201
         assert client.patch("/v1/items/1", json={"text": "x"}, headers=reads).status_code == 403
         assert client.patch("/v1/items/1", json={"text": "x"}, headers=writes).status_code == 200
         assert client.get("/healthz").status_code == client.get("/").status_code == 200
@@ -90,7 +90,7 @@ def test_what_each_token_allows(filled: Collection) -> None:
 
 
 def test_a_session_lets_a_browser_fetch_and_change_nothing(filled: Collection) -> None:
-    with asking(filled, headers={}, write_token=WRITE) as client:
+    with open_client(filled, headers={}, write_token=WRITE) as client:
         assert client.post("/v1/session", json={"token": "wrong"}).status_code == 401
         begun = client.post("/v1/session", json={"token": WRITE})
         assert begun.status_code == 204
@@ -98,18 +98,18 @@ def test_a_session_lets_a_browser_fetch_and_change_nothing(filled: Collection) -
         assert "httponly" in said
         assert "samesite=strict" in said
         assert client.get("/v1/items/1/thumbnail").status_code == 200
-        assert client.delete("/v1/items/1", headers=HERE).status_code == 401
+        assert client.delete("/v1/items/1", headers=CLIENT_HEADERS).status_code == 401
 
 
 def test_pages_elsewhere_may_ask_where_they_were_named(filled: Collection) -> None:
-    with asking(filled, origins=("https://app.example",)) as client:
+    with open_client(filled, origins=("https://app.example",)) as client:
         for origin, allowed in (("https://app.example", True), ("https://evil.example", False)):
             answer = client.get("/v1/items", headers={"Origin": origin})
             assert ("access-control-allow-origin" in answer.headers) is allowed
 
 
 def test_more_may_be_sent_as_pictures_than_as_words(filled: Collection) -> None:
-    with asking(filled, max_upload=6 * 2**20) as client:
+    with open_client(filled, max_upload=6 * 2**20) as client:
         much = b" " * (5 * 2**20)
         assert client.post("/v1/search", content=much).status_code == 413
         assert client.post("/v1/uploads", files={"picture": much}).status_code == 422

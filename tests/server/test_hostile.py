@@ -24,7 +24,7 @@ from starlette.testclient import TestClient
 from retrieval import Collection
 from retrieval.server import protocol
 from tests.support import hostile
-from tests.support.serving import HERE, READ, WRITE, Running, asking, listening, png
+from tests.support.serving import CLIENT_HEADERS, READ, WRITE, ServerProcess, listen_in_thread, make_png, open_client
 
 SECRET = b"the canary that nobody may read"
 TRAVERSALS = (
@@ -45,7 +45,7 @@ IS_JSON = {"Content-Type": "application/json"}
 WRONG: tuple[Any, ...] = ([], {"$ne": 1}, True, "1e999", 1.5, -1, 2**70, [[1]], "' OR 1=1 --", "a" * 5000)
 
 
-def bomb(side: int = 60_000) -> bytes:
+def make_bomb(side: int = 60_000) -> bytes:
     """A PNG of some kilobytes that says it has thousands of millions of pixels."""
 
     def part(kind: bytes, data: bytes) -> bytes:
@@ -55,7 +55,7 @@ def bomb(side: int = 60_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(bytes(10**6))) + part(b"IEND", b"")
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
+class InternalServer(http.server.BaseHTTPRequestHandler):
     """An internal address that must not be asked for anything, and sends on who asks."""
 
     asked: list[str] = []  # noqa: RUF012
@@ -69,18 +69,18 @@ class Elsewhere(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def internal() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), InternalServer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-    assert Elsewhere.asked == []
+    assert InternalServer.asked == []
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("hostile")
     (place / "canary.txt").write_bytes(SECRET)
-    (place / "canary.png").write_bytes(png("gold"))
+    (place / "canary.png").write_bytes(make_png("gold"))
     (place / "allowed").mkdir()
     return place
 
@@ -88,29 +88,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def collection(place: Path) -> Iterator[Collection]:
     with Collection.open(place / "collection", create=True, embedder="tiny") as made:
-        made.add([png("red"), png("blue")], keys=["red", "blue"])
+        made.add([make_png("red"), make_png("blue")], keys=["red", "blue"])
         yield made
 
 
 @pytest.fixture(scope="module")
 def client(collection: Collection, place: Path) -> Iterator[TestClient]:
-    with asking(collection, allow=(place / "allowed",), max_upload=2**20, body_seconds=1.0) as made:
+    with open_client(collection, allow=(place / "allowed",), max_upload=2**20, body_seconds=1.0) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def guarded(collection: Collection) -> Iterator[TestClient]:
-    with asking(collection, headers={}, read_token=READ, write_token=WRITE) as made:
+    with open_client(collection, headers={}, read_token=READ, write_token=WRITE) as made:
         yield made
 
 
-def tree(place: Path) -> dict[str, str]:
+def hash_files(place: Path) -> dict[str, str]:
     """What lies there, but for the collection's own."""
     files = [one for one in sorted(place.rglob("*")) if one.is_file() and place / "collection" not in one.parents]
     return {str(one): blake2b(one.read_bytes()).hexdigest() for one in files}
 
 
-Ask = tuple[str, str, dict[str, Any]]
+HostileRequest = tuple[str, str, dict[str, Any]]
 POSTS = ("/v1/search", "/v1/items/remove", "/v1/clusterings", "/v1/decisions", "/v1/jobs/add")
 CHANGES = (("DELETE", "/v1/items/1"), ("PATCH", "/v1/items/1"), ("POST", "/v1/items"), ("POST", "/v1/jobs/add"))
 PATHS = (
@@ -125,7 +125,7 @@ PATHS = (
 )
 
 
-def traversals() -> Iterator[Ask]:
+def list_traversals() -> Iterator[HostileRequest]:
     """In every place that takes something."""
     for path in PATHS:
         for way in TRAVERSALS:
@@ -139,7 +139,7 @@ def traversals() -> Iterator[Ask]:
         yield "POST", "/v1/jobs/add", {"json": {"paths": [way], "sync": True}}
 
 
-def wrong_types() -> Iterator[Ask]:
+def list_wrong_types() -> Iterator[HostileRequest]:
     names = ("item", "k", "vector", "where", "within", "mix", "radius", "level", "space", "diversify", "per_cluster")
     for number, name in enumerate(names):
         for one in (WRONG[number % len(WRONG)], WRONG[(number + 3) % len(WRONG)]):
@@ -166,15 +166,23 @@ def wrong_types() -> Iterator[Ask]:
     yield "POST", "/v1/search", {"content": b'{"vector": [NaN]}', "headers": IS_JSON}
 
 
-def pictures_that_are_none() -> Iterator[Ask]:
-    broken = (b"", b"GIF89a", b"<svg onload=alert(1)>", b"%PDF-1.7", b"\x89PNG\r\n\x1a\n", png("red")[:60], bomb())
+def list_wrong_pictures() -> Iterator[HostileRequest]:
+    broken = (
+        b"",
+        b"GIF89a",
+        b"<svg onload=alert(1)>",
+        b"%PDF-1.7",
+        b"\x89PNG\r\n\x1a\n",
+        make_png("red")[:60],
+        make_bomb(),
+    )
     for content in broken:
         yield "POST", "/v1/uploads", {"files": {"picture": ("../../x.png", content)}}
         yield "POST", "/v1/items", {"files": {"pictures": ("../../canary.png", content)}}
-    yield "POST", "/v1/items", {"files": [("pictures", png("green")), ("pictures", b"no picture")]}
-    yield "POST", "/v1/items", {"files": {"pictures": png("green")}, "data": {"keys": ["a", "b"]}}
-    yield "POST", "/v1/items", {"files": {"pictures": png("green")}, "data": {"keys": "a\0b"}}
-    yield "POST", "/v1/items", {"files": {"pictures": png("green")}, "data": {"metadata": "[1, 2]"}}
+    yield "POST", "/v1/items", {"files": [("pictures", make_png("green")), ("pictures", b"no picture")]}
+    yield "POST", "/v1/items", {"files": {"pictures": make_png("green")}, "data": {"keys": ["a", "b"]}}
+    yield "POST", "/v1/items", {"files": {"pictures": make_png("green")}, "data": {"keys": "a\0b"}}
+    yield "POST", "/v1/items", {"files": {"pictures": make_png("green")}, "data": {"metadata": "[1, 2]"}}
     yield "POST", "/v1/items", {"data": {"pictures": "/etc/passwd"}}
     yield "POST", "/v1/uploads", {"files": {"picture": b"x" * (2**20 + 1)}}
     yield "POST", "/v1/search", {"content": b"x" * (2**20 + 1)}
@@ -185,7 +193,7 @@ def pictures_that_are_none() -> Iterator[Ask]:
         yield "POST", "/v1/uploads", {"content": body, "headers": bad}
 
 
-def places_elsewhere(internal: str) -> Iterator[Ask]:
+def list_remote_paths(internal: str) -> Iterator[HostileRequest]:
     for uri in (
         f"{internal}/a.png",
         f"{internal}/redirect",
@@ -203,7 +211,7 @@ def places_elsewhere(internal: str) -> Iterator[Ask]:
         yield "GET", "/v1/item", {"params": {"key": uri}}
 
 
-def strangers() -> Iterator[Ask]:
+def list_strange_requests() -> Iterator[HostileRequest]:
     """By another name, from elsewhere, by methods that there are not."""
     for host in (
         "evil.example",
@@ -234,14 +242,14 @@ def strangers() -> Iterator[Ask]:
 
 
 ALL = (
-    ("traversal", traversals),
-    ("wrong types", wrong_types),
-    ("no pictures", pictures_that_are_none),
-    ("strangers", strangers),
+    ("traversal", list_traversals),
+    ("wrong types", list_wrong_types),
+    ("no pictures", list_wrong_pictures),
+    ("strangers", list_strange_requests),
 )
 
 
-def is_refused(answer: Any, asked: Any) -> None:
+def check_refusal(answer: Any, asked: Any) -> None:
     assert 400 <= answer.status_code < 500, (asked, answer.status_code, answer.text[:300])
     assert answer.headers["content-type"] == "application/problem+json", (asked, answer.text[:300])
     told = answer.json()
@@ -252,23 +260,23 @@ def is_refused(answer: Any, asked: Any) -> None:
 
 
 def test_there_are_two_hundred_of_them(internal: str) -> None:
-    assert sum(1 for _, several in ALL for _ in several()) + sum(1 for _ in places_elsewhere(internal)) >= 200
+    assert sum(1 for _, several in ALL for _ in several()) + sum(1 for _ in list_remote_paths(internal)) >= 200
 
 
 @pytest.mark.parametrize("what", [name for name, _ in ALL] + ["elsewhere"])
 def test_each_is_refused(client: TestClient, place: Path, internal: str, what: str) -> None:
-    before, change = tree(place), client.get("/readyz").json()
-    several = dict(ALL).get(what, lambda: places_elsewhere(internal))
+    before, change = hash_files(place), client.get("/readyz").json()
+    several = dict(ALL).get(what, lambda: list_remote_paths(internal))
     for method, path, how in several():
-        is_refused(client.request(method, path, follow_redirects=False, **how), (method, path, str(how)[:200]))
-    assert tree(place) == before
+        check_refusal(client.request(method, path, follow_redirects=False, **how), (method, path, str(how)[:200]))
+    assert hash_files(place) == before
     assert client.get("/readyz").json() == change
     assert client.get("/v1/jobs").json()["jobs"] == []
 
 
 def test_damaged_pictures_are_refused_or_read_and_never_more(client: TestClient) -> None:
     for number in range(40):
-        answer = client.post("/v1/uploads", files={"picture": hostile.mutated(number)})
+        answer = client.post("/v1/uploads", files={"picture": hostile.mutate(number)})
         assert answer.status_code in (201, 413, 422), (number, answer.text)
 
 
@@ -285,7 +293,7 @@ def test_without_the_right_token_nothing_is_told_and_nothing_done(guarded: TestC
         ):
             answer = guarded.request(method, path, headers=headers)
             assert answer.status_code == 401
-            is_refused(answer, (token, path))
+            check_refusal(answer, (token, path))
     for method, path in (
         ("DELETE", "/v1/items/1"),
         ("PATCH", "/v1/items/1"),
@@ -300,9 +308,9 @@ def test_without_the_right_token_nothing_is_told_and_nothing_done(guarded: TestC
 
 
 def test_a_page_elsewhere_changes_nothing(collection: Collection) -> None:
-    with asking(collection, headers={"Origin": "http://evil.example"}) as client:
+    with open_client(collection, headers={"Origin": "http://evil.example"}) as client:
         for method, path in (("DELETE", "/v1/items/1"), ("POST", "/v1/items"), ("POST", "/v1/items/remove")):
-            is_refused(client.request(method, path), path)
+            check_refusal(client.request(method, path), path)
         asked = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "x-nearkin"}
         answer = client.options("/v1/items/1", headers=asked)
         assert "access-control-allow-origin" not in answer.headers
@@ -314,7 +322,7 @@ def test_what_is_not_the_picture_that_was_added_is_not_served(
 ) -> None:
     """A place may be changed to anything behind the collection's back, and that of a ready-made vector be anything."""
     there = place / "allowed" / "white.png"
-    there.write_bytes(png("white"))
+    there.write_bytes(make_png("white"))
     [item] = collection.add([there], keys=["white"]).items
     there.unlink()
     there.symlink_to(place / "canary.txt")
@@ -323,10 +331,10 @@ def test_what_is_not_the_picture_that_was_added_is_not_served(
         for what in ("picture", "thumbnail"):
             answer = client.get(f"/v1/items/{one}/{what}")
             assert answer.status_code == 422
-            is_refused(answer, one)
+            check_refusal(answer, one)
         answer = client.get("/v1/duplicates/overlay", params={"a": one, "b": 1})
         assert answer.status_code == 422
-        is_refused(answer, one)
+        check_refusal(answer, one)
     collection.remove([item, other])
     there.unlink()
 
@@ -335,12 +343,12 @@ def test_what_is_not_the_picture_that_was_added_is_not_served(
 
 
 @pytest.fixture(scope="module")
-def running(collection: Collection) -> Iterator[Running]:
-    with Running(collection.path) as server:
+def running(collection: Collection) -> Iterator[ServerProcess]:
+    with ServerProcess(collection.path) as server:
         yield server
 
 
-def said(url: str, *parts: bytes, pause: float = 0.0) -> bytes:
+def exchange(url: str, *parts: bytes, pause: float = 0.0) -> bytes:
     """What comes back, until the server ends the connection."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=40) as connection:
@@ -376,16 +384,16 @@ RAW = {
 
 
 @pytest.mark.parametrize("what", RAW)
-def test_what_is_no_request_is_answered_as_one_that_is_wrong(running: Running, what: str) -> None:
-    answer = said(running.url, RAW[what] + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+def test_what_is_no_request_is_answered_as_one_that_is_wrong(running: ServerProcess, what: str) -> None:
+    answer = exchange(running.url, RAW[what] + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 421", b"HTTP/1.1 431")), answer[:200]
     assert b"application/problem+json" in answer
     assert b"Set-Cookie" not in answer
 
 
-def test_answers_hold_no_headers_of_the_askers(running: Running) -> None:
+def test_answers_hold_no_headers_of_the_askers(running: ServerProcess) -> None:
     for path in ("/v1/items/1%0d%0aSet-Cookie:%20a=b", "/v1/item?key=a%0d%0aSet-Cookie:%20a=b", "/static/a%0d%0ab"):
-        answer = said(running.url, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = exchange(running.url, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 4")
         assert b"\r\nset-cookie" not in answer.lower()
 
@@ -393,7 +401,7 @@ def test_answers_hold_no_headers_of_the_askers(running: Running) -> None:
 @pytest.fixture
 def impatient(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.5)
-    with listening(collection, body_seconds=0.5) as url:
+    with listen_in_thread(collection, body_seconds=0.5) as url:
         yield url
 
 
@@ -402,7 +410,7 @@ SLOW = b"POST /v1/search HTTP/1.1\r\n" + HOST + IS_JSON_LINE + b"Content-Length:
 
 def test_slow_bodies_are_given_up(impatient: str) -> None:
     started = time.monotonic()
-    answer = said(impatient, SLOW, *[b" "] * 100, pause=0.05)
+    answer = exchange(impatient, SLOW, *[b" "] * 100, pause=0.05)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"application/problem+json" in answer
     assert time.monotonic() - started < 10
@@ -410,15 +418,15 @@ def test_slow_bodies_are_given_up(impatient: str) -> None:
 
 def test_slow_headers_are_given_up(impatient: str) -> None:
     started = time.monotonic()
-    assert said(impatient, b"", pause=0.01) == b""
-    assert said(impatient, b"GET / HT") == b""
-    assert said(impatient, *[b"GET / HTTP/1.1\r\n", *[b"X: a\r\n"] * 100], pause=0.05) == b""
+    assert exchange(impatient, b"", pause=0.01) == b""
+    assert exchange(impatient, b"GET / HT") == b""
+    assert exchange(impatient, *[b"GET / HTTP/1.1\r\n", *[b"X: a\r\n"] * 100], pause=0.05) == b""
     assert time.monotonic() - started < 10
-    quick = said(impatient, b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    quick = exchange(impatient, b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     assert quick.startswith(b"HTTP/1.1 200")
 
 
-def test_it_still_answers(running: Running, collection: Collection) -> None:
+def test_it_still_answers(running: ServerProcess, collection: Collection) -> None:
     assert running.client.get("/v1/count").json() == {"count": 2}
-    assert running.client.get("/v1/items/1", headers=HERE).json()["key"] == "red"
-    assert Image.open(io.BytesIO(png("red"))).size == (40, 30)
+    assert running.client.get("/v1/items/1", headers=CLIENT_HEADERS).json()["key"] == "red"
+    assert Image.open(io.BytesIO(make_png("red"))).size == (40, 30)

@@ -21,12 +21,12 @@ from starlette.testclient import TestClient
 from retrieval import Collection
 from retrieval.server import ServerSettings, create_app
 from tests.support import pictures
-from tests.support.serving import HERE, READ, WRITE, asking, png
+from tests.support.serving import CLIENT_HEADERS, READ, WRITE, make_png, open_client
 
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
-def filled(place: Path) -> Collection:
+def fill_collection(place: Path) -> Collection:
     """Some pictures, with copies, and ready-made clusters to rename."""
     folder = place / "pictures"
     folder.mkdir(parents=True)
@@ -39,19 +39,19 @@ def filled(place: Path) -> Collection:
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    with filled(tmp_path_factory.mktemp("document")) as made:
+    with fill_collection(tmp_path_factory.mktemp("document")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def client(collection: Collection) -> Iterator[TestClient]:
-    with asking(collection) as made:
+    with open_client(collection) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def guarded(collection: Collection) -> Iterator[TestClient]:
-    with asking(collection, read_token=READ, write_token=WRITE, headers={}) as made:
+    with open_client(collection, read_token=READ, write_token=WRITE, headers={}) as made:
         yield made
 
 
@@ -60,13 +60,13 @@ def document(client: TestClient) -> Any:
     return client.get("/v1/openapi.json").json()
 
 
-def operations(document: Any) -> list[tuple[str, str, Any]]:
+def list_operations(document: Any) -> list[tuple[str, str, Any]]:
     return [(method, path, one) for path, methods in document["paths"].items() for method, one in methods.items()]
 
 
 def test_it_is_of_version_3_1_and_says_what_everything_is(document: Any) -> None:
     assert document["openapi"] == "3.1.0"
-    for method, path, one in operations(document):
+    for method, path, one in list_operations(document):
         assert one["description"], (method, path)
         good = [code for code in one["responses"] if code < "300"]
         assert good, (method, path)
@@ -93,18 +93,18 @@ def test_records_are_described_by_their_own_fields(document: Any) -> None:
 
 # ---- every documented error is met
 
-NONE = 2**40
+UNKNOWN_ID = 2**40
 """An id that nothing has."""
 
 
-def at(path: str, name: Any = 1) -> str:
+def fill_path(path: str, name: Any = 1) -> str:
     """A route's path with something in its place."""
     for part in ("item", "cluster", "decision", "job", "name"):
         path = path.replace("{" + part + "}", str(name))
     return path
 
 
-def check(answer: Any, code: int) -> None:
+def check_problem(answer: Any, code: int) -> None:
     assert answer.status_code == code, (answer.request.method, answer.request.url, answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
     told = answer.json()
@@ -114,46 +114,46 @@ def check(answer: Any, code: int) -> None:
     assert told["detail"]
 
 
-def all_with(document: Any, code: int) -> list[tuple[str, str, Any]]:
-    return [(method, path, one) for method, path, one in operations(document) if str(code) in one["responses"]]
+def find_operations(document: Any, code: int) -> list[tuple[str, str, Any]]:
+    return [(method, path, one) for method, path, one in list_operations(document) if str(code) in one["responses"]]
 
 
 def test_without_a_token(document: Any, guarded: TestClient) -> None:
-    for method, path, _ in all_with(document, 401):
-        check(guarded.request(method, at(path)), 401)
+    for method, path, _ in find_operations(document, 401):
+        check_problem(guarded.request(method, fill_path(path)), 401)
 
 
 def test_with_a_token_that_only_reads(document: Any, guarded: TestClient) -> None:
-    for method, path, _ in all_with(document, 403):
+    for method, path, _ in find_operations(document, 403):
         headers = {"Authorization": f"Bearer {READ}"}
-        check(guarded.request(method, at(path), headers=headers), 403)
+        check_problem(guarded.request(method, fill_path(path), headers=headers), 403)
 
 
 def test_by_another_name(document: Any, client: TestClient) -> None:
-    for method, path, _ in all_with(document, 421):
-        check(client.request(method, at(path), headers={"Host": "evil.example"}), 421)
+    for method, path, _ in find_operations(document, 421):
+        check_problem(client.request(method, fill_path(path), headers={"Host": "evil.example"}), 421)
 
 
 def test_more_than_is_taken(document: Any, client: TestClient) -> None:
-    for method, path, _ in all_with(document, 413):
-        check(client.request(method, at(path), content=b"x" * (4 * 2**20 + 1)), 413)
+    for method, path, _ in find_operations(document, 413):
+        check_problem(client.request(method, fill_path(path), content=b"x" * (4 * 2**20 + 1)), 413)
 
 
 def test_a_body_that_is_no_json(document: Any, client: TestClient) -> None:
-    for method, path, one in all_with(document, 400):
+    for method, path, one in find_operations(document, 400):
         if "application/json" in one.get("requestBody", {}).get("content", {}):
             digits = b'{"k": ' + b"1" * 5000 + b"}"
-            check(client.request(method, at(path), content=digits, headers=JSON_TYPE), 400)
+            check_problem(client.request(method, fill_path(path), content=digits, headers=JSON_TYPE), 400)
 
 
 def test_a_form_that_is_none(client: TestClient) -> None:
     headers = {"Content-Type": "multipart/form-data"}
     for path in ("/v1/uploads", "/v1/items"):
-        check(client.post(path, content=b"x", headers=headers), 400)
+        check_problem(client.post(path, content=b"x", headers=headers), 400)
 
 
 def test_a_request_that_does_not_fit(document: Any, client: TestClient) -> None:
-    for method, path, one in all_with(document, 422):
+    for method, path, one in find_operations(document, 422):
         wrong = {name["name"]: "x" for name in one.get("parameters", ()) if name["in"] == "query"}
         how: dict[str, Any] = {"params": wrong if wrong.keys() != {"key"} else {}}
         content = one.get("requestBody", {}).get("content", {})
@@ -161,11 +161,11 @@ def test_a_request_that_does_not_fit(document: Any, client: TestClient) -> None:
             how["json"] = {"nobody": "knows this"}
         elif content:
             how["files"] = {"picture": b"no picture", "pictures": b"no picture"}
-        check(client.request(method, at(path, "x"), **how), 422)
+        check_problem(client.request(method, fill_path(path, "x"), **how), 422)
 
 
 def test_what_is_not_there(document: Any, client: TestClient) -> None:
-    none = NONE
+    none = UNKNOWN_ID
     bodies: dict[str, dict[str, Any]] = {
         "/v1/search": {"json": {"item": none}},
         "/v1/items/remove": {"json": {"items": [none]}},
@@ -173,11 +173,11 @@ def test_what_is_not_there(document: Any, client: TestClient) -> None:
         "/v1/item": {"params": {"key": "nobody"}},
         "/v1/duplicates/overlay": {"params": {"a": none, "b": none}},
     }
-    for method, path, _ in all_with(document, 404):
+    for method, path, _ in find_operations(document, 404):
         how = bodies.get(path, {})
         if method == "patch":
             how = {"json": {"text": "x"} if "items" in path else {"name": "x"}}
-        check(client.request(method, at(path, none), **how), 404)
+        check_problem(client.request(method, fill_path(path, none), **how), 404)
 
 
 def test_what_the_library_refuses(document: Any, client: TestClient) -> None:
@@ -189,7 +189,7 @@ def test_what_the_library_refuses(document: Any, client: TestClient) -> None:
         ("get", "/v1/duplicates"): {"params": {"threshold": 7}},
         ("get", "/v1/items/{item}/thumbnail"): {"params": {"edge": 161}},
         ("post", "/v1/search"): {"json": {"item": 1, "text": "x"}},
-        ("post", "/v1/items"): {"files": {"pictures": png("red")}, "data": {"metadata": "{"}},
+        ("post", "/v1/items"): {"files": {"pictures": make_png("red")}, "data": {"metadata": "{"}},
         ("post", "/v1/items/remove"): {"json": {}},
         ("post", "/v1/clusterings"): {"json": {"name": "1"}},
         ("post", "/v1/decisions"): {"json": {"what": "keep", "items": [1, 2]}},
@@ -198,10 +198,10 @@ def test_what_the_library_refuses(document: Any, client: TestClient) -> None:
         ("delete", "/v1/decisions/{decision}"): {},
     }
     left = set()
-    for method, path, one in all_with(document, 400):
+    for method, path, one in find_operations(document, 400):
         if (method, path) in asked:
-            check(
-                client.request(method, at(path, 10**6 if "decision" in path else 1), **asked[method, path]),
+            check_problem(
+                client.request(method, fill_path(path, 10**6 if "decision" in path else 1), **asked[method, path]),
                 400,
             )
         elif "requestBody" not in one:
@@ -214,15 +214,15 @@ def test_pictures_that_can_not_be_read(client: TestClient, collection: Collectio
     pictures.noise(99, (64, 48)).save(place)
     [item] = collection.add([place], keys=["gone"]).items
     place.unlink()
-    check(client.get(f"/v1/items/{item}/picture"), 422)
-    check(client.get(f"/v1/items/{item}/thumbnail"), 422)
-    check(client.get("/v1/duplicates/overlay", params={"a": item, "b": 1}), 422)
+    check_problem(client.get(f"/v1/items/{item}/picture"), 422)
+    check_problem(client.get(f"/v1/items/{item}/thumbnail"), 422)
+    check_problem(client.get("/v1/duplicates/overlay", params={"a": item, "b": 1}), 422)
     collection.remove("gone")
 
 
 def test_a_part_that_is_not_there(document: Any, client: TestClient) -> None:
-    for method, path, _ in all_with(document, 416):
-        check(client.request(method, at(path), headers={"Range": "bytes=99999999-"}), 416)
+    for method, path, _ in find_operations(document, 416):
+        check_problem(client.request(method, fill_path(path), headers={"Range": "bytes=99999999-"}), 416)
 
 
 # ---- schemathesis
@@ -239,7 +239,7 @@ EXAMPLES = 400 if "--slow" in sys.argv else 6
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Of a collection of its own, since what is done to it is anybody's guess."""
     place = tmp_path_factory.mktemp("conforming")
-    with filled(place) as made:
+    with fill_collection(place) as made:
         app = create_app(made, ServerSettings(hosts=("testserver",), allow=(place / "pictures",)))
 
         async def requests(scope: Any, receive: Any, send: Any) -> None:
@@ -266,7 +266,7 @@ def test_every_answer_is_as_the_document_says(schema: Any, mode: GenerationMode)
         @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def holds(case: Any) -> None:
             excluded = [positive_data_acceptance] if case.operation.label in SENDING else []
-            case.call_and_validate(headers=HERE, excluded_checks=excluded)
+            case.call_and_validate(headers=CLIENT_HEADERS, excluded_checks=excluded)
 
         try:
             holds()

@@ -21,7 +21,18 @@ from PIL import Image
 from indexers.errors import BadSetting, CollectionNotFound
 from retrieval import Collection
 from retrieval.server import ServerSettings, serve
-from tests.support.serving import HERE, READ, ROOT, RUN, WRITE, Running, finished, painted, png, until
+from tests.support.serving import (
+    CLIENT_HEADERS,
+    READ,
+    ROOT,
+    RUN,
+    WRITE,
+    ServerProcess,
+    make_png,
+    paint_folder,
+    wait_for_job,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -32,9 +43,9 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
-    with Running(place, "--log-format", "json") as server:
+    with ServerProcess(place, "--log-format", "json") as server:
         assert server.said.startswith(f"nearkin serves {place} at http://127.0.0.1:")
-        added = server.client.post("/v1/items", files={"pictures": png("red")})
+        added = server.client.post("/v1/items", files={"pictures": make_png("red")})
         assert added.status_code == 201
         with server.client.stream("GET", "/v1/changes") as stream:
             assert "change" in next(stream.iter_lines())
@@ -51,12 +62,12 @@ def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
 
 
 def test_a_request_that_is_under_way_is_finished(place: Path, tmp_path: Path) -> None:
-    with Running(place) as server:
-        files = [("pictures", one.read_bytes()) for one in sorted(painted(tmp_path / "many", 150).iterdir())]
+    with ServerProcess(place) as server:
+        files = [("pictures", one.read_bytes()) for one in sorted(paint_folder(tmp_path / "many", 150).iterdir())]
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(server.client.post("/v1/items", files=files)))
         asking.start()
-        until(lambda: any((place / "pictures").rglob("*.png")))
+        wait_until(lambda: any((place / "pictures").rglob("*.png")))
         server.process.send_signal(signal.SIGTERM)
         asking.join()
         assert answers[0].status_code == 201
@@ -65,36 +76,36 @@ def test_a_request_that_is_under_way_is_finished(place: Path, tmp_path: Path) ->
 
 
 def test_a_killed_job_goes_on_at_the_next_start(place: Path, tmp_path: Path) -> None:
-    painted(tmp_path / "many", 1500)
-    with Running(place, "--allow", tmp_path / "many") as server:
-        kept = server.client.post("/v1/items", files={"pictures": png("red")}).json()["items"]
+    paint_folder(tmp_path / "many", 1500)
+    with ServerProcess(place, "--allow", tmp_path / "many") as server:
+        kept = server.client.post("/v1/items", files={"pictures": make_png("red")}).json()["items"]
         job = server.client.post("/v1/jobs/add", json={"paths": [str(tmp_path / "many")]}).json()
-        until(lambda: server.client.get("/v1/count").json()["count"] > 100)
+        wait_until(lambda: server.client.get("/v1/count").json()["count"] > 100)
         seen = server.client.get("/v1/count").json()["count"]
         server.end(signal.SIGKILL)
     assert seen < 1501
-    with Running(place, "--allow", tmp_path / "many") as server:
-        done = finished(server.client, job["id"])
+    with ServerProcess(place, "--allow", tmp_path / "many") as server:
+        done = wait_for_job(server.client, job["id"])
         assert (done["state"], done["tries"], done["report"]["failed"]) == ("done", 2, 0)
         assert done["report"]["known"] >= seen - 1
         assert server.client.get("/v1/count").json()["count"] == 1501
-        assert server.client.get(f"/v1/items/{kept[0]}/picture").content == png("red")
+        assert server.client.get(f"/v1/items/{kept[0]}/picture").content == make_png("red")
 
 
 def test_several_processes_answer_and_one_does_the_jobs(place: Path, tmp_path: Path) -> None:
-    painted(tmp_path / "many", 1500)
-    with Running(place, "--workers", 2, "--allow", tmp_path / "many") as server:
+    paint_folder(tmp_path / "many", 1500)
+    with ServerProcess(place, "--workers", 2, "--allow", tmp_path / "many") as server:
         job = server.client.post("/v1/jobs/add", json={"paths": [str(tmp_path / "many")]}).json()
-        uploaded = server.client.post("/v1/uploads", files={"picture": png("blue")}).json()["upload"]
+        uploaded = server.client.post("/v1/uploads", files={"picture": make_png("blue")}).json()["upload"]
         seen = []
         for _ in range(12):  # a new connection each, so that both processes are met
-            with httpx.Client(base_url=server.url, headers=HERE, timeout=30) as other:
+            with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as other:
                 seen.append(other.get(f"/v1/jobs/{job['id']}").json()["state"])
                 assert other.get(f"/v1/uploads/{uploaded}/thumbnail").status_code == 200
         assert set(seen) <= {"queued", "running", "done"}
-        with httpx.Client(base_url=server.url, headers=HERE, timeout=30) as other:
+        with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as other:
             other.delete(f"/v1/jobs/{job['id']}")
-        ended = finished(server.client, job["id"])
+        ended = wait_for_job(server.client, job["id"])
         assert (ended["state"], ended["tries"]) == ("cancelled", 1)
         count = server.client.get("/v1/count").json()["count"]
         assert 0 < count < 1500
@@ -102,7 +113,7 @@ def test_several_processes_answer_and_one_does_the_jobs(place: Path, tmp_path: P
 
 
 def test_processes_end_when_the_one_that_looks_after_them_is_killed(place: Path) -> None:
-    with Running(place, "--workers", 2) as server:
+    with ServerProcess(place, "--workers", 2) as server:
         server.end(signal.SIGKILL)
 
         def gone() -> bool:
@@ -111,7 +122,7 @@ def test_processes_end_when_the_one_that_looks_after_them_is_killed(place: Path)
             except httpx.TransportError:
                 return True
 
-        until(gone)
+        wait_until(gone)
 
 
 ELSEWHERE = """
@@ -125,12 +136,12 @@ with Collection.open(sys.argv[1]) as collection:
 def test_what_another_process_adds_is_followed_within_a_second(place: Path, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20), "green").save(tmp_path / "green.png")
     told: list[float] = []
-    with Running(place) as server:
-        server.client.post("/v1/items", files={"pictures": png("red")})
+    with ServerProcess(place) as server:
+        server.client.post("/v1/items", files={"pictures": make_png("red")})
         before = server.client.get("/readyz").json()["change"]
 
         def listen() -> None:
-            with httpx.stream("GET", f"{server.url}/v1/changes", headers=HERE, timeout=60) as stream:
+            with httpx.stream("GET", f"{server.url}/v1/changes", headers=CLIENT_HEADERS, timeout=60) as stream:
                 for line in stream.iter_lines():
                     if line.startswith("data:") and json.loads(line[5:])["change"] > before:
                         told.append(time.time())
@@ -153,26 +164,26 @@ def test_what_another_process_adds_is_followed_within_a_second(place: Path, tmp_
 
 
 def test_folders_are_kept_indexed(place: Path, tmp_path: Path) -> None:
-    folder = painted(tmp_path / "watched", 3)
-    with Running(place, "--watch", folder) as server:
+    folder = paint_folder(tmp_path / "watched", 3)
+    with ServerProcess(place, "--watch", folder) as server:
 
         def holds(what: str, count: int) -> bool:
             return bool(server.client.get("/v1/count", params={"where": what}).json()["count"] == count)
 
-        until(lambda: holds('{"missing": false}', 3))
+        wait_until(lambda: holds('{"missing": false}', 3))
         Image.new("RGB", (20, 20), "green").save(folder / "more.png")
-        until(lambda: holds('{"missing": false}', 4))
+        wait_until(lambda: holds('{"missing": false}', 4))
         (folder / "more.png").unlink()
-        until(lambda: holds('{"missing": true}', 1))
+        wait_until(lambda: holds('{"missing": true}', 1))
         assert server.client.get("/v1/info").json()["server"]["watching"] == ["watched"]
         assert all(job["state"] == "done" for job in server.client.get("/v1/jobs").json()["jobs"][1:])
 
 
 def test_tokens_of_the_environment_are_told_to_nobody(place: Path) -> None:
-    with Running(place, NEARKIN_READ_TOKEN=READ, NEARKIN_WRITE_TOKEN=WRITE) as server:
+    with ServerProcess(place, NEARKIN_READ_TOKEN=READ, NEARKIN_WRITE_TOKEN=WRITE) as server:
         assert server.client.get("/v1/count").status_code == 401
         headers = {"Authorization": f"Bearer {WRITE}"}
-        assert server.client.post("/v1/items", files={"pictures": png("red")}, headers=headers).status_code == 201
+        assert server.client.post("/v1/items", files={"pictures": make_png("red")}, headers=headers).status_code == 201
         line = Path(f"/proc/{server.process.pid}/cmdline")
         assert not line.exists() or WRITE not in line.read_text()
         assert server.end() == 0
@@ -181,14 +192,14 @@ def test_tokens_of_the_environment_are_told_to_nobody(place: Path) -> None:
 
 
 def test_tokens_of_the_command_line_are_not_kept(place: Path) -> None:
-    with Running(place, "--write-token", WRITE) as server:
+    with ServerProcess(place, "--write-token", WRITE) as server:
         headers = {"Authorization": f"Bearer {WRITE}"}
-        assert server.client.post("/v1/items", files={"pictures": png("red")}, headers=headers).status_code == 201
+        assert server.client.post("/v1/items", files={"pictures": make_png("red")}, headers=headers).status_code == 201
     assert WRITE not in (place / "writer.json").read_text()
     assert WRITE not in server.log
 
 
-def refused(*words: Any, **environment: str) -> str:
+def run_refused(*words: Any, **environment: str) -> str:
     done = subprocess.run(
         [*RUN, "serve", *map(str, words)],
         capture_output=True,
@@ -202,7 +213,7 @@ def refused(*words: Any, **environment: str) -> str:
 
 
 def test_it_does_not_listen_beyond_this_machine_without_a_token(place: Path) -> None:
-    assert "no token is set" in refused("-c", place, "--host", "0.0.0.0", "--port", 0)
+    assert "no token is set" in run_refused("-c", place, "--host", "0.0.0.0", "--port", 0)
 
 
 def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ CHROMIUM = "/usr/bin/chromium"
 
 
 @dataclass(frozen=True)
-class Running:
+class LocalServer:
     address: str
     collection: Collection
     folder: Path
 
 
 @contextmanager
-def serving(folder: Path, embedder: Any = None, **how: Any) -> Iterator[Running]:
+def serve_in_thread(folder: Path, embedder: Any = None, **how: Any) -> Iterator[LocalServer]:
     """At a port of its own; `how`: as of Served."""
     import uvicorn
 
@@ -38,7 +38,7 @@ def serving(folder: Path, embedder: Any = None, **how: Any) -> Iterator[Running]
             time.sleep(0.01)
         try:
             port = server.servers[0].sockets[0].getsockname()[1]
-            yield Running(f"http://127.0.0.1:{port}", collection, folder)
+            yield LocalServer(f"http://127.0.0.1:{port}", collection, folder)
         finally:
             server.should_exit = True
             thread.join()

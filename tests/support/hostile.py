@@ -9,18 +9,18 @@ from tests.support import pictures
 
 
 @cache
-def seeds() -> dict[str, bytes]:
+def make_seeds() -> dict[str, bytes]:
     """One sound picture of each format."""
     drawing = pictures.noise(1, (96, 72))
     found = {kind: pictures.encoded(drawing, kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")}
     return found | {"GIF": pictures.animation("GIF"), "HEIC": pictures.heic(), "deep": pictures.deep_grey("TIFF")}
 
 
-def mutated(number: int) -> bytes:
+def mutate(number: int) -> bytes:
     """The picture of that number: flipped bits, cut off, zeroed, stretched lengths, spliced with another format."""
     draw = random.Random(number)
-    names = sorted(seeds())
-    data = bytearray(seeds()[names[number % len(names)]])
+    names = sorted(make_seeds())
+    data = bytearray(make_seeds()[names[number % len(names)]])
     for _ in range(draw.choice((1, 1, 2, 4, 16, 64))):
         place = draw.randrange(min(len(data), draw.choice((64, 1024, len(data)))) or 1)
         match draw.randrange(7):
@@ -35,7 +35,7 @@ def mutated(number: int) -> bytes:
             case 3:
                 data[place:place] = data[place : place + draw.randrange(1, 200)]
             case 4:
-                other = seeds()[draw.choice(names)]
+                other = make_seeds()[draw.choice(names)]
                 data[place:] = other[draw.randrange(len(other)) :]
             case 5:
                 data[place : place + 16] = draw.randbytes(16)

@@ -27,18 +27,18 @@ from retrieval.server.protocol import TimeoutProtocol
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-c", "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()")
-HERE = {"X-Nearkin": "test"}
+CLIENT_HEADERS = {"X-Nearkin": "test"}
 READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "purple", "orange")
 
 
-def png(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
+def make_png(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", size, colour).save(stream, "PNG")
     return stream.getvalue()
 
 
-def painted(folder: Path, count: int) -> Path:
+def paint_folder(folder: Path, count: int) -> Path:
     """A folder of so many plain pictures, no two alike."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -49,15 +49,17 @@ def painted(folder: Path, count: int) -> Path:
 
 
 @contextmanager
-def asking(collection: Collection, *, headers: dict[str, str] | None = None, **served: Any) -> Iterator[TestClient]:
+def open_client(
+    collection: Collection, *, headers: dict[str, str] | None = None, **served: Any
+) -> Iterator[TestClient]:
     """A client of an app in this process."""
     app = create_app(collection, ServerSettings(**served))
-    with TestClient(app, "http://localhost", headers=HERE if headers is None else headers) as client:
+    with TestClient(app, "http://localhost", headers=CLIENT_HEADERS if headers is None else headers) as client:
         yield client
 
 
 @contextmanager
-def listening(collection: Collection, **served: Any) -> Iterator[str]:
+def listen_in_thread(collection: Collection, **served: Any) -> Iterator[str]:
     """The address of a real server in a thread of this process."""
     config = uvicorn.Config(
         create_app(collection, ServerSettings(**served)), http=TimeoutProtocol, log_config=None, lifespan="on"
@@ -66,13 +68,13 @@ def listening(collection: Collection, **served: Any) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        until(lambda: server.started)
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join()
 
 
-class Inside(httpx.BaseTransport):
+class AppTransport(httpx.BaseTransport):
     """From our own client to an app in this process."""
 
     def __init__(self, client: TestClient) -> None:
@@ -84,27 +86,27 @@ class Inside(httpx.BaseTransport):
         return httpx.Response(answer.status_code, headers=list(answer.headers.items()), content=answer.content)
 
 
-def until(met: Callable[[], Any], seconds: float = 30.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What it gives, as soon as that is something."""
     end = time.monotonic() + seconds
-    while not (found := met()):
+    while not (found := condition()):
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
     return found
 
 
-def finished(client: Any, job: str) -> dict[str, Any]:
+def wait_for_job(client: Any, job: str) -> dict[str, Any]:
     """The job, when it has ended."""
 
     def ended() -> Any:
         found = client.get(f"/v1/jobs/{job}").json()
         return found if found["state"] in ("done", "failed", "cancelled") else None
 
-    done: dict[str, Any] = until(ended)
+    done: dict[str, Any] = wait_until(ended)
     return done
 
 
-class Running:
+class ServerProcess:
     """`nearkin serve` in a process of its own, on a free port, with a client that may change things."""
 
     def __init__(self, collection: Path, *options: Any, **environment: str) -> None:
@@ -123,8 +125,8 @@ class Running:
         found = re.search(r"http://\S+", self.said)
         assert found, self.log
         self.url = found[0]
-        self.client = httpx.Client(base_url=self.url, headers=HERE, timeout=30)
-        until(self._answers)
+        self.client = httpx.Client(base_url=self.url, headers=CLIENT_HEADERS, timeout=30)
+        wait_until(self._answers)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log

@@ -15,22 +15,23 @@ from indexers.errors import BadSetting, WriterBusy
 from retrieval import Collection
 from retrieval.server import create_app, logs
 from retrieval.server.problems import answer_library_error
-from tests.support.serving import HERE, asking, finished, listening, painted, until
+from tests.support.serving import CLIENT_HEADERS, listen_in_thread, open_client, paint_folder, wait_for_job, wait_until
 
 
-def told(url: str, path: str) -> list[Any]:
-    with httpx.stream("GET", url + path, headers=HERE, timeout=60) as stream:
+def read_events(url: str, path: str) -> list[Any]:
+    with httpx.stream("GET", url + path, headers=CLIENT_HEADERS, timeout=60) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         return [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith("data:")]
 
 
 def test_several_listen_to_one_job(collection: Collection, tmp_path: Path) -> None:
-    folder = painted(tmp_path / "many", 400)
-    with listening(collection, allow=(folder,)) as url:
-        job = httpx.post(f"{url}/v1/jobs/add", json={"paths": [str(folder)]}, headers=HERE).json()
+    folder = paint_folder(tmp_path / "many", 400)
+    with listen_in_thread(collection, allow=(folder,)) as url:
+        job = httpx.post(f"{url}/v1/jobs/add", json={"paths": [str(folder)]}, headers=CLIENT_HEADERS).json()
         heard: list[list[Any]] = []
         several = [
-            threading.Thread(target=lambda: heard.append(told(url, f"/v1/jobs/{job['id']}/events"))) for _ in "123"
+            threading.Thread(target=lambda: heard.append(read_events(url, f"/v1/jobs/{job['id']}/events")))
+            for _ in "123"
         ]
         for one in several:
             one.start()
@@ -39,15 +40,15 @@ def test_several_listen_to_one_job(collection: Collection, tmp_path: Path) -> No
         assert [states[-1]["state"] for states in heard] == ["done"] * 3
         assert heard[0][-1]["report"]["added"] == 400
         assert any(state["state"] == "running" for state in heard[0])
-        assert told(url, f"/v1/jobs/{job['id']}/events")[-1]["state"] == "done"
+        assert read_events(url, f"/v1/jobs/{job['id']}/events")[-1]["state"] == "done"
 
 
 def test_streams_end_with_the_server(filled: Collection) -> None:
     heard: list[list[Any]] = []
-    with listening(filled) as url:
-        one = threading.Thread(target=lambda: heard.append(told(url, "/v1/changes")))
+    with listen_in_thread(filled) as url:
+        one = threading.Thread(target=lambda: heard.append(read_events(url, "/v1/changes")))
         one.start()
-        until(lambda: "GET" in httpx.get(f"{url}/metrics").text and one.is_alive())
+        wait_until(lambda: "GET" in httpx.get(f"{url}/metrics").text and one.is_alive())
         before = filled.change()
         filled.update(1, {"a": 1})
         threading.Event().wait(1.0)
@@ -58,29 +59,29 @@ def test_streams_end_with_the_server(filled: Collection) -> None:
 
 
 def test_clusterings_are_made_refreshed_and_fail_as_jobs(filled: Collection) -> None:
-    with asking(filled) as client:
+    with open_client(filled) as client:
         made = client.post("/v1/clusterings", json={"name": "mine", "k": 2})
         assert made.status_code == 202
-        assert finished(client, made.json()["id"])["report"]["clusters"] == 2
+        assert wait_for_job(client, made.json()["id"])["report"]["clusters"] == 2
         assert client.get("/v1/levels").json()["levels"] == ["coarse", "medium", "fine", "mine"]
         again = client.post("/v1/clusterings/mine/refresh").json()
-        assert finished(client, again["id"])["state"] == "done"
+        assert wait_for_job(client, again["id"])["state"] == "done"
         failed = client.post("/v1/clusterings", json={"name": "more", "k": 50}).json()
-        told = finished(client, failed["id"])
+        told = wait_for_job(client, failed["id"])
         assert told["state"] == "failed"
         assert "can't cluster these 5 items" in told["error"]
         assert client.delete("/v1/clusterings/mine").status_code == 204
 
 
 def test_copies_are_compared_as_a_job(filled: Collection) -> None:
-    with asking(filled) as client:
+    with open_client(filled) as client:
         job = client.post("/v1/duplicates/find").json()
         wanted = {"groups": len(filled.duplicates()), "change": filled.change()}
-        assert finished(client, job["id"])["report"] == wanted
+        assert wait_for_job(client, job["id"])["report"] == wanted
 
 
 def test_metrics_tell_routes_and_never_what_was_asked(filled: Collection) -> None:
-    with asking(filled) as client:
+    with open_client(filled) as client:
         client.get("/v1/items/1")
         client.get("/secret/place")
         client.request("SECRET", "/")
@@ -92,7 +93,7 @@ def test_metrics_tell_routes_and_never_what_was_asked(filled: Collection) -> Non
 
 
 def test_health(filled: Collection) -> None:
-    with asking(filled) as client:
+    with open_client(filled) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/readyz").json() == {"status": "ok", "change": filled.change()}
 
@@ -131,7 +132,7 @@ def test_a_fault_tells_nothing(filled: Collection, monkeypatch: pytest.MonkeyPat
 def test_another_writer_is_waited_for_and_then_told(filled: Collection, tmp_path: Path) -> None:
     with (
         Collection.open(filled.path, wait=0.1) as impatient,
-        asking(impatient) as client,
+        open_client(impatient) as client,
         filled._catalogue.transaction(),
     ):
         answer = client.patch("/v1/items/1", json={"text": "x"})

@@ -19,10 +19,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs the packag
 skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")
 pytest.importorskip("cv2", reason="finding points without OpenCV takes half a second a picture")
 
-from tests.support.browsing import CHROMIUM, Running, serving  # noqa: E402
+from tests.support.browsing import CHROMIUM, LocalServer, serve_in_thread  # noqa: E402
 
 SHADES = {**COLOURS, "yellow": (230, 210, 40)}
-EACH = 12
+PICTURES_PER_COLOUR = 12
 COPIES = 10
 TOKENS = {"read_token": "reading-0123456789", "write_token": "writing-0123456789"}
 VIEWS = {
@@ -50,12 +50,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy of each."""
     place = tmp_path_factory.mktemp("photographs")
     random = np.random.default_rng(0)
-    for number in range(EACH):
+    for number in range(PICTURES_PER_COLOUR):
         for name, colour in SHADES.items():
             noise = random.integers(-60, 61, (40, 40 + 8 * (number % 4), 1))
             array = np.clip(np.array(colour) + noise + random.integers(-9, 10, 3), 0, 255).astype(np.uint8)
             Image.fromarray(array).resize((200 + 40 * (number % 4), 200), 0).save(place / f"{name} {number}.png")
-    cut = [getattr(skimage, name)()[top : top + 160, left : left + 160] for name, top, left in CUTTINGS]
+    cut = [getattr(skimage, name)()[top : top + 160, left : left + 160] for name, top, left in SCENES]
     for number, array in enumerate(cut):
         original = Image.fromarray(array)
         original.save(place / f"scene {number}.png")
@@ -63,14 +63,14 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-CUTTINGS = (
+SCENES = (
     *[("astronaut", top, left) for top, left in ((0, 150), (180, 0), (180, 180), (340, 340))],
     *[("coffee", top, left) for top, left in ((0, 0), (60, 200), (220, 60), (220, 400))],
     *[("chelsea", 20, left) for left in (20, 250)],
 )
 
 
-def filled(place: Path, photographs: Path) -> Path:
+def fill_collection(place: Path, photographs: Path) -> Path:
     files = sorted(photographs.iterdir())
     with Collection.open(place, create=True, embedder=Reader()) as made:
         made.add(files, metadata=[{"colour": one.stem.split()[0]} for one in files])
@@ -79,8 +79,8 @@ def filled(place: Path, photographs: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[Running]:
-    with serving(filled(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as found:
+def running(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[LocalServer]:
+    with serve_in_thread(fill_collection(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as found:
         yield found
 
 
@@ -121,7 +121,7 @@ def opened(browser: Any) -> Iterator[Opener]:
 
 
 @pytest.fixture
-def tab(opened: Opener, running: Running) -> Any:
+def tab(opened: Opener, running: LocalServer) -> Any:
     return opened(running.address)
 
 
@@ -129,17 +129,17 @@ def expect(locator: Any) -> Any:
     return playwright.expect(locator)
 
 
-def go(tab: Any, view: str) -> None:
+def open_view(tab: Any, view: str) -> None:
     tab.evaluate("view => { location.hash = view; }", view)
 
 
-def names(tab: Any, count: int = 5) -> list[str]:
+def read_names(tab: Any, count: int = 5) -> list[str]:
     """What the first results are called."""
     tab.wait_for_selector(".shot img")
     return [one.get_attribute("title") for one in tab.locator(".shot").all()[:count]]
 
 
-def until(tab: Any, holds: str) -> None:
+def wait_until(tab: Any, holds: str) -> None:
     """Looked at from outside, since the page's policy lets nobody evaluate text in it."""
     for _ in range(200):
         if tab.evaluate(holds):
@@ -148,27 +148,27 @@ def until(tab: Any, holds: str) -> None:
     raise AssertionError(f"it does not come to hold that {holds}")
 
 
-def painted(tab: Any) -> None:
+def wait_for_pictures(tab: Any) -> None:
     """Every picture that is seen has come, and none is missing."""
     seen = "[...document.images].filter(one => one.getBoundingClientRect().top < innerHeight)"
-    until(tab, f"{seen}.length && {seen}.every(one => one.complete && one.naturalWidth)")
+    wait_until(tab, f"{seen}.length && {seen}.every(one => one.complete && one.naturalWidth)")
 
 
 # ---- searching
 
 
-def test_it_begins_with_clusters_and_pictures(tab: Any, running: Running) -> None:
+def test_it_begins_with_clusters_and_pictures(tab: Any, running: LocalServer) -> None:
     expect(tab.get_by_role("heading", level=1)).to_have_text("What are you looking for?")
     expect(tab.locator("#all")).to_contain_text(str(running.collection.count()))
     expect(tab.locator(".few .name")).to_have_count(min(6, len(running.collection.clusters())))
-    painted(tab)
+    wait_for_pictures(tab)
 
 
 def test_a_picture_is_sent_and_the_answer_is_refined(tab: Any, tmp_path: Path) -> None:
     Image.new("RGB", (60, 40), SHADES["green"]).save(tmp_path / "asked.png")
     tab.set_input_files("#file", tmp_path / "asked.png")
     expect(tab.locator(".part")).to_contain_text("your picture")
-    assert all(one.startswith("green") for one in names(tab))
+    assert all(one.startswith("green") for one in read_names(tab))
     assert "like=upload%3A" in tab.url
     tab.locator(".shot").first.hover()
     tab.get_by_role("link", name="More like").first.click()
@@ -197,11 +197,11 @@ def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
       window.dispatchEvent(made);
     }"""
     for kind in ("paste", "drop"):
-        go(tab, "#/")
+        open_view(tab, "#/")
         expect(tab.locator(".hero")).to_be_visible()
         tab.evaluate(carried, [content, kind])
         expect(tab.locator(".part")).to_contain_text("your picture")
-        assert all(one.startswith("blue") for one in names(tab))
+        assert all(one.startswith("blue") for one in read_names(tab))
 
 
 def test_words_are_seen_or_written(tab: Any) -> None:
@@ -209,12 +209,12 @@ def test_words_are_seen_or_written(tab: Any) -> None:
     tab.keyboard.type("red")
     tab.keyboard.press("Enter")
     expect(tab.locator(".part")).to_contain_text("“red”")
-    assert all(one.startswith("red") or "harbour" in one for one in names(tab))
+    assert all(one.startswith("red") or "harbour" in one for one in read_names(tab))
     tab.select_option("#meaning", "said")
     tab.fill("#words", "harbours")
     tab.press("#words", "Enter")
     expect(tab.locator(".shot")).to_have_count(1)
-    assert names(tab) == ["a harbour in Oslo"]
+    assert read_names(tab) == ["a harbour in Oslo"]
     tab.go_back()
     expect(tab.locator("#words")).to_have_value("red")
     tab.fill("#words", "zebra")
@@ -222,9 +222,9 @@ def test_words_are_seen_or_written(tab: Any) -> None:
     expect(tab.locator(".nothing")).to_contain_text("No text and no metadata says “zebra”")
 
 
-def test_scores_clusters_and_filters(opened: Opener, running: Running) -> None:
+def test_scores_clusters_and_filters(opened: Opener, running: LocalServer) -> None:
     tab = opened(f"{running.address}/#/search?like=item:1", expected="400 (Bad Request)")
-    names(tab)
+    read_names(tab)
     expect(tab.locator(".score").first).to_be_hidden()
     tab.get_by_role("button", name="Scores").click()
     expect(tab.locator(".score").first).to_be_visible()
@@ -242,20 +242,20 @@ def test_scores_clusters_and_filters(opened: Opener, running: Running) -> None:
     tab.press("#where", "Enter")
     expect(tab.locator("#where-wrong")).to_contain_text("unknown operator '$near' at 'width'")
     assert tab.locator("#where").get_attribute("aria-invalid") == "true"
-    go(tab, "#/search?like=item:1&group=1")
+    open_view(tab, "#/search?like=item:1&group=1")
     expect(tab.locator(".group h2").first).to_be_visible()
     assert tab.locator(".group").count() > 1
 
 
-def test_one_picture_with_what_is_known_of_it(tab: Any, running: Running, photographs: Path) -> None:
+def test_one_picture_with_what_is_known_of_it(tab: Any, running: LocalServer, photographs: Path) -> None:
     item = running.collection.get(str(photographs / "red 3.png"))
-    go(tab, f"#/items/{item.id}")
+    open_view(tab, f"#/items/{item.id}")
     expect(tab.get_by_role("heading", level=1)).to_have_text("a harbour in Oslo")
     facts = tab.locator(".facts")
     for part in ("red 3.png", "320 × 200 pixels", "PNG", "colour", "red"):
         expect(facts).to_contain_text(part)
     expect(facts.locator("dd li a").first).to_be_visible()
-    near = [one for one in names(tab) if one.startswith("red")]
+    near = [one for one in read_names(tab) if one.startswith("red")]
     assert len(near) == 5
     tab.get_by_role("link", name="More like this").first.click()
     expect(tab.locator(".part")).to_contain_text("a harbour in Oslo")
@@ -268,7 +268,7 @@ def test_one_picture_with_what_is_known_of_it(tab: Any, running: Running, photog
 # ---- clusters
 
 
-def test_down_and_up_the_tree(tab: Any, running: Running) -> None:
+def test_down_and_up_the_tree(tab: Any, running: LocalServer) -> None:
     tab.get_by_role("link", name="Clusters", exact=True).click()
     expect(tab.locator(".tile")).to_have_count(len(running.collection.clusters("medium")))
     tab.focus("#level")
@@ -289,9 +289,9 @@ def test_down_and_up_the_tree(tab: Any, running: Running) -> None:
     expect(tab.get_by_role("heading", level=1)).to_have_text("Clusters")
 
 
-def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: Running) -> None:
+def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: LocalServer) -> None:
     cluster = running.collection.clusters("medium")[0]
-    go(tab, "#/clusters")
+    open_view(tab, "#/clusters")
     tab.locator(f'.tile[href="#/clusters/{cluster.id}"]').click()
     tab.get_by_role("button", name="Rename this cluster").click()
     tab.keyboard.type("my <b>boats</b>")
@@ -310,7 +310,7 @@ def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: Running) -> Non
 # ---- copies
 
 
-def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: Running) -> None:
+def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: LocalServer) -> None:
     tab.get_by_role("link", name="Duplicates").click()
     expect(tab.locator(".copies li")).to_have_count(COPIES, timeout=30_000)
     tab.get_by_role("link", name="Review them one by one").click()
@@ -335,16 +335,18 @@ def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: Runni
 
 
 def test_the_proof_is_shown(tab: Any) -> None:
-    go(tab, "#/duplicates")
+    open_view(tab, "#/duplicates")
     tab.locator(".copies a").first.click()
     expect(tab.locator(".overlay")).to_be_visible()
-    until(tab, "document.querySelector('.overlay').naturalWidth > 300")
+    wait_until(tab, "document.querySelector('.overlay').naturalWidth > 300")
 
 
 # ---- adding, and what others add
 
 
-def test_pictures_are_added_by_dropping_and_others_show_up(opened: Opener, running: Running, tmp_path: Path) -> None:
+def test_pictures_are_added_by_dropping_and_others_show_up(
+    opened: Opener, running: LocalServer, tmp_path: Path
+) -> None:
     tab = opened(f"{running.address}/#/add", expected="422 (Unprocessable")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     Image.new("RGB", (50, 50), "purple").save(tmp_path / "purple.png")
@@ -359,13 +361,13 @@ def test_pictures_are_added_by_dropping_and_others_show_up(opened: Opener, runni
         tab.get_by_role("link", name="Look at them").click()
         expect(tab.locator('.shot[title="purple.png"]')).to_be_visible()
         painted_one = "document.querySelector('.shot[title=\"purple.png\"] img').naturalWidth === 50"
-        until(tab, painted_one)
+        wait_until(tab, painted_one)
         other.remove(["o", "p"])
     running.collection.remove(where={"uri": {"$contains": "purple.png"}})
 
 
 def test_jobs_tell_how_far_they_are(tab: Any) -> None:
-    go(tab, "#/add")
+    open_view(tab, "#/add")
     expect(tab.locator(".job").first).to_contain_text("groups of copies")
     expect(tab.locator(".job .state").first).to_have_text("done")
 
@@ -376,7 +378,7 @@ def test_jobs_tell_how_far_they_are(tab: Any) -> None:
 def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path) -> None:
     with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as made:
         made.add(folder)
-    with serving(tmp_path / "c", Reader(), **TOKENS) as guarded:
+    with serve_in_thread(tmp_path / "c", Reader(), **TOKENS) as guarded:
         tab = opened(guarded.address, expected="401 (Unauthorized)")
         expect(tab.get_by_role("dialog")).to_contain_text("A token is needed")
         tab.keyboard.type("a wrong one")
@@ -384,12 +386,12 @@ def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path)
         expect(tab.get_by_role("alert")).to_contain_text("this server does not know the token")
         tab.keyboard.type(TOKENS["read_token"])
         tab.keyboard.press("Enter")
-        painted(tab)
+        wait_for_pictures(tab)
         expect(tab.get_by_role("link", name="Jobs")).to_be_visible()
         tab.reload()
-        painted(tab)
+        wait_for_pictures(tab)
         writer = opened(f"{guarded.address}/#token={TOKENS['write_token']}")
-        painted(writer)
+        wait_for_pictures(writer)
         assert "token" not in writer.url
         expect(writer.get_by_role("link", name="Add")).to_be_visible()
         tab.context.close()
@@ -399,29 +401,29 @@ def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path)
 # ---- errors, keyboards, screen readers, telephones
 
 
-def test_errors_say_what_the_server_says(opened: Opener, running: Running) -> None:
+def test_errors_say_what_the_server_says(opened: Opener, running: LocalServer) -> None:
     tab = opened(f"{running.address}/#/items/99999", expected="404 (Not Found)")
     expect(tab.get_by_role("alert")).to_contain_text("There is no item with the id 99999.")
-    go(tab, "#/clusters/99999")
+    open_view(tab, "#/clusters/99999")
     expect(tab.get_by_role("alert")).to_contain_text("There is no cluster 99999")
-    go(tab, "#/nowhere")
+    open_view(tab, "#/nowhere")
     expect(tab.get_by_role("alert")).to_contain_text("There is no such view")
 
 
 def test_an_empty_collection_says_what_to_do(opened: Opener, tmp_path: Path) -> None:
     Collection.open(tmp_path / "c", create=True, embedder=Reader()).close()
-    with serving(tmp_path / "c", Reader()) as empty:
+    with serve_in_thread(tmp_path / "c", Reader()) as empty:
         tab = opened(empty.address)
         expect(tab.locator(".nothing")).to_contain_text("No pictures yet")
         for view in ("#/clusters", "#/duplicates", "#/search"):
-            go(tab, view)
+            open_view(tab, view)
             expect(tab.locator(".nothing h2")).to_be_visible()
         tab.context.close()
 
 
 def test_the_keyboard_goes_through_pictures(tab: Any) -> None:
-    go(tab, "#/search")
-    names(tab)
+    open_view(tab, "#/search")
+    read_names(tab)
     tab.locator(".shot").first.focus()
     at = "Number(document.activeElement.dataset.place)"
     tab.keyboard.press("ArrowRight")
@@ -437,20 +439,20 @@ def test_the_keyboard_goes_through_pictures(tab: Any) -> None:
     expect(tab.locator(".item")).to_be_visible()
     tab.go_back()
     expect(tab.locator(".shot").first).to_be_attached()
-    until(tab, f"{at} >= 59")
+    wait_until(tab, f"{at} >= 59")
 
 
-def test_few_elements_for_many_pictures(tab: Any, running: Running) -> None:
-    go(tab, "#/search")
-    names(tab)
+def test_few_elements_for_many_pictures(tab: Any, running: LocalServer) -> None:
+    open_view(tab, "#/search")
+    read_names(tab)
     for _ in range(6):
         tab.mouse.wheel(0, 4000)
         tab.wait_for_timeout(60)
-    until(tab, f"document.querySelectorAll('.cell').length < {running.collection.count()} + 1")
+    wait_until(tab, f"document.querySelectorAll('.cell').length < {running.collection.count()} + 1")
     assert tab.evaluate("document.querySelectorAll('*').length") < 1500
 
 
-def test_the_chosen_theme_stays(opened: Opener, running: Running) -> None:
+def test_the_chosen_theme_stays(opened: Opener, running: LocalServer) -> None:
     tab = opened(running.address, color_scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = tab.evaluate(ground)
@@ -462,43 +464,43 @@ def test_the_chosen_theme_stays(opened: Opener, running: Running) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_is_accessible(opened: Opener, running: Running, tmp_path: Path, scheme: str) -> None:
+def test_every_view_is_accessible(opened: Opener, running: LocalServer, tmp_path: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     tab = opened(running.address, color_scheme=scheme, reduced_motion="reduce")
     found = []
     for name, view in VIEWS.items():
-        settled(tab, view)
-        shot(tab, tmp_path / f"{name}-1280-{scheme}.png")
-        found += [(name, *told(one)) for one in axe.run(tab).response["violations"]]
+        settle_view(tab, view)
+        take_screenshot(tab, tmp_path / f"{name}-1280-{scheme}.png")
+        found += [(name, *summarize(one)) for one in axe.run(tab).response["violations"]]
     tab.locator(".view").wait_for()
-    settled(tab, "#/duplicates")
+    settle_view(tab, "#/duplicates")
     tab.locator(".copies a").first.click()
     expect(tab.locator(".decide")).to_be_visible()
-    shot(tab, tmp_path / f"review-1280-{scheme}.png")
-    found += [("review", *told(one)) for one in axe.run(tab).response["violations"]]
+    take_screenshot(tab, tmp_path / f"review-1280-{scheme}.png")
+    found += [("review", *summarize(one)) for one in axe.run(tab).response["violations"]]
     assert found == []
 
 
-def told(violation: Any) -> tuple[str, str, str]:
+def summarize(violation: Any) -> tuple[str, str, str]:
     return violation["id"], violation["help"], violation["nodes"][0]["html"][:200]
 
 
-def settled(tab: Any, view: str) -> None:
-    go(tab, view)
-    until(tab, "!document.querySelector('.busy') && document.querySelector('main h1, main h2')")
+def settle_view(tab: Any, view: str) -> None:
+    open_view(tab, view)
+    wait_until(tab, "!document.querySelector('.busy') && document.querySelector('main h1, main h2')")
     tab.wait_for_timeout(150)
 
 
-def shot(tab: Any, path: Path) -> None:
+def take_screenshot(tab: Any, path: Path) -> None:
     tab.screenshot(path=path)
     print(path)
 
 
 @pytest.mark.parametrize("width", [390, 1024])
-def test_nothing_is_wider_than_the_screen(opened: Opener, running: Running, tmp_path: Path, width: int) -> None:
+def test_nothing_is_wider_than_the_screen(opened: Opener, running: LocalServer, tmp_path: Path, width: int) -> None:
     tab = opened(running.address, width=width, has_touch=width < 500)
     for name, view in VIEWS.items():
-        settled(tab, view)
-        shot(tab, tmp_path / f"{name}-{width}-light.png")
+        settle_view(tab, view)
+        take_screenshot(tab, tmp_path / f"{name}-{width}-light.png")
         wide = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, name
