@@ -27,7 +27,7 @@ log = logging.getLogger("nearkin.server")
 COOKIE = "nearkin"
 CLIENT_HEADER = "X-Nearkin"
 """The page and the client send this header with every request that changes something."""
-PUBLIC_PATHS = frozenset({"/", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
+PUBLIC_PATHS = frozenset({"/", "/docs", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
 """Need no token, like everything under `/static/`: they show nothing of the collection."""
 READ_ONLY_POSTS = frozenset({"/v1/search", "/v1/uploads"})
 MAX_PLAIN_BODY = 4 * 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -43,6 +44,9 @@ def name_operation(route: APIRoute) -> str:
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
     responses, changes = operation["responses"], not is_read_only(method.upper(), path)
+    for code, response in responses.items():
+        if response.get("description") == "Successful Response":  # FastAPI's, where a route gives none
+            response["description"] = f"{HTTPStatus(int(code)).phrase}."
     codes = list(ANY_REQUEST_CODES) if path.startswith("/v1/") else [421]
     codes += [403] if changes else []
     codes += [400, 408, 413] if "requestBody" in operation else []

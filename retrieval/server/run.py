@@ -49,19 +49,8 @@ def serve(
     with Collection.open(folder) as collection:  # so that errors are reported before anything listens
         settings.check(collection.path)
     listener = bind_socket(settings)
-    config = uvicorn.Config(
-        partial(create_worker_app, folder, settings, log_format),
-        factory=True,
-        http=TimeoutProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        workers=workers,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    app = partial(create_worker_app, folder, settings, log_format)
+    config = build_config(app, factory=True, workers=workers, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     announce(f"nearkin serves {folder} at {format_address(settings, listener)} (Ctrl+C ends it)")
     if workers > 1:
         Multiprocess(config, [listener]).run()
@@ -69,6 +58,22 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn handles them, and then sends them again
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run([listener])
+
+
+def build_config(app: Any, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration of our server. `app`: an ASGI app or, with `factory=True`, a function that returns
+    one."""
+    return uvicorn.Config(
+        app,
+        http=TimeoutProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        **options,
+    )
 
 
 def bind_socket(settings: ServerSettings) -> socket.socket:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from starlette.datastructures import Headers
+from starlette.testclient import TestClient
 
-from indexers.errors import BadSetting
 from retrieval import Collection
-from retrieval.server import ServerSettings
-from retrieval.server.guard import strip_port
-from retrieval.server.settings import is_loopback
+from retrieval.server.guard import find_token, is_read_only, matches_token, strip_port
 from tests.support.serving import CLIENT_HEADERS, READ, WRITE, make_png, open_client
+
+
+@pytest.fixture(scope="module")
+def guarded(discs: Collection) -> Iterator[TestClient]:
+    """A client without a token of an app that needs one."""
+    with open_client(discs, headers={}, read_token=READ, write_token=WRITE) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -22,99 +28,100 @@ def test_names_without_ports(host: str, name: str) -> None:
     assert strip_port(host) == name
 
 
+def test_only_searches_and_uploads_are_posts_that_change_nothing() -> None:
+    assert is_read_only("GET", "/v1/items/1")
+    assert is_read_only("HEAD", "/v1/items/1")
+    assert is_read_only("POST", "/v1/search")
+    assert is_read_only("POST", "/v1/uploads")
+    assert not is_read_only("POST", "/v1/items")
+    assert not is_read_only("DELETE", "/v1/items/1")
+
+
 @pytest.mark.parametrize(
-    ("host", "here"),
+    ("headers", "method", "token"),
     [
-        ("127.0.0.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("example.org", False),
-        ("::", False),
+        ({"authorization": f"Bearer {READ}"}, "POST", READ),
+        ({"authorization": f"bearer {READ}"}, "GET", READ),
+        ({"authorization": f"Basic {READ}"}, "GET", ""),
+        ({"cookie": f"a=b; nearkin={READ}"}, "GET", READ),
+        ({"cookie": f"nearkin={READ}"}, "POST", ""),
+        ({"cookie": "\x01=;;"}, "GET", ""),
+        ({}, "GET", ""),
     ],
 )
-def test_what_is_this_machine(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
+def test_a_token_comes_in_a_header_or_for_reading_in_a_cookie(headers: dict[str, str], method: str, token: str) -> None:
+    assert find_token(Headers(headers), method) == token
 
 
-def test_settings_that_are_refused(tmp_path: Path) -> None:
-    wrong: dict[str, ServerSettings] = {
-        "no token is set": ServerSettings("0.0.0.0"),
-        "shorter than 16": ServerSettings(write_token="short"),
-        "plain letters": ServerSettings(read_token="ä" * 20),
-        "is not a folder": ServerSettings(allow=(tmp_path / "none",)),
-        "the collection lies in": ServerSettings(watch=(tmp_path,)),
-    }
-    for reason, served in wrong.items():
-        with pytest.raises(BadSetting, match=reason):
-            served.check(tmp_path / "collection")
-    ServerSettings("0.0.0.0", write_token=WRITE).check(tmp_path)
+def test_nothing_matches_a_token_that_is_not_set() -> None:
+    assert matches_token(READ, READ)
+    assert not matches_token(READ, WRITE)
+    assert not matches_token("", None)
+    assert not matches_token("\ud800", READ)
 
 
-def test_tokens_are_not_shown() -> None:
-    assert WRITE not in repr(ServerSettings(read_token=WRITE, write_token=WRITE))
+def test_every_answer_says_what_a_browser_must_not_do(discs_client: TestClient) -> None:
+    for path in ("/", "/v1/items", "/v1/items/1/picture", "/nothing", "/v1/openapi.json", "/docs"):
+        headers = discs_client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in headers
 
 
-def test_beyond_this_machine_it_may_be_asked_for_by_number_and_by_names_of_ours() -> None:
-    served = ServerSettings("0.0.0.0", write_token=WRITE, hosts=("photos.example",))
-    assert served.allows_host("192.168.1.7")
-    assert served.allows_host("[fe80::1]")
-    assert served.allows_host("photos.example")
-    assert not served.allows_host("evil.example")
-    assert not ServerSettings().allows_host("192.168.1.7")
+def test_what_each_token_allows(guarded: TestClient) -> None:
+    reads, writes = ({"Authorization": f"Bearer {token}"} for token in (READ, WRITE))
+    nothing = {"json": {"metadata": {}}}
+    assert guarded.get("/v1/items").status_code == 401
+    assert guarded.get("/v1/items", headers=reads).status_code == 200
+    assert guarded.post("/v1/search", json={"item": 1}, headers=reads).status_code == 200
+    assert guarded.post("/v1/uploads", files={"picture": make_png("red")}, headers=reads).status_code == 201
+    assert guarded.patch("/v1/items/1", **nothing, headers=reads).status_code == 403
+    assert guarded.patch("/v1/items/1", **nothing, headers=writes).status_code == 200
+    assert (
+        guarded.get("/healthz").status_code == guarded.get("/").status_code == guarded.get("/docs").status_code == 200
+    )
+    assert guarded.get("/v1/openapi.json").status_code == 401
+    assert guarded.get("/v1/info", headers=reads).json()["server"]["writable"] is False
+    assert guarded.get("/v1/info", headers=writes).json()["server"]["writable"] is True
 
 
-def test_every_answer_says_what_a_browser_must_not_do(filled: Collection) -> None:
-    with open_client(filled) as client:
-        for path in ("/", "/v1/items", "/v1/items/1/picture", "/nothing", "/v1/openapi.json"):
-            said = client.get(path).headers
-            assert said["content-security-policy"].startswith("default-src 'none'")
-            assert "unsafe" not in said["content-security-policy"]
-            assert said["x-frame-options"] == "DENY"
-            assert said["cross-origin-resource-policy"] == "same-origin"
-            assert "server" not in said
+def test_a_session_lets_a_browser_fetch_and_change_nothing(guarded: TestClient) -> None:
+    assert guarded.post("/v1/session", json={"token": "wrong"}).status_code == 401
+    session = guarded.post("/v1/session", json={"token": WRITE})
+    assert session.status_code == 204
+    cookie = session.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert guarded.get("/v1/items/1/thumbnail").status_code == 200
+    assert guarded.delete("/v1/items/1", headers=CLIENT_HEADERS).status_code == 401
+    guarded.cookies.clear()
 
 
-def test_what_each_token_allows(filled: Collection) -> None:
-    with open_client(filled, headers={}, read_token=READ, write_token=WRITE) as client:
-        reads, writes = ({"Authorization": f"Bearer {token}"} for token in (READ, WRITE))
-        assert client.get("/v1/items").status_code == 401
-        assert client.get("/v1/items", headers=reads).status_code == 200
-        assert client.post("/v1/search", json={"item": 1}, headers=reads).status_code == 200
-        assert client.post("/v1/uploads", files={"picture": make_png("red")}, headers=reads).status_code == 201
-        assert client.patch("/v1/items/1", json={"text": "x"}, headers=reads).status_code == 403
-        assert client.patch("/v1/items/1", json={"text": "x"}, headers=writes).status_code == 200
-        assert client.get("/healthz").status_code == client.get("/").status_code == 200
-        assert client.get("/v1/info", headers=reads).json()["server"]["writable"] is False
-        assert client.get("/v1/info", headers=writes).json()["server"]["writable"] is True
+def test_without_tokens_changes_need_a_header_that_no_page_elsewhere_can_send(discs: Collection) -> None:
+    with open_client(discs, headers={}) as client:
+        refusal = client.patch("/v1/items/1", json={"metadata": {}})
+        assert refusal.status_code == 403
+        assert refusal.json()["title"] == "Missing X-Nearkin header"
+        assert client.patch("/v1/items/1", json={"metadata": {}}, headers=CLIENT_HEADERS).status_code == 200
+        assert client.post("/v1/search", json={"item": 1}).status_code == 200
 
 
-def test_a_session_lets_a_browser_fetch_and_change_nothing(filled: Collection) -> None:
-    with open_client(filled, headers={}, write_token=WRITE) as client:
-        assert client.post("/v1/session", json={"token": "wrong"}).status_code == 401
-        begun = client.post("/v1/session", json={"token": WRITE})
-        assert begun.status_code == 204
-        said = begun.headers["set-cookie"].lower()
-        assert "httponly" in said
-        assert "samesite=strict" in said
-        assert client.get("/v1/items/1/thumbnail").status_code == 200
-        assert client.delete("/v1/items/1", headers=CLIENT_HEADERS).status_code == 401
-
-
-def test_pages_elsewhere_may_ask_where_they_were_named(filled: Collection) -> None:
-    with open_client(filled, origins=("https://app.example",)) as client:
+def test_pages_elsewhere_may_ask_where_they_were_named(discs: Collection) -> None:
+    with open_client(discs, origins=("https://app.example",)) as client:
         for origin, allowed in (("https://app.example", True), ("https://evil.example", False)):
-            answer = client.get("/v1/items", headers={"Origin": origin})
-            assert ("access-control-allow-origin" in answer.headers) is allowed
+            response = client.get("/v1/items", headers={"Origin": origin})
+            assert ("access-control-allow-origin" in response.headers) is allowed
 
 
-def test_more_may_be_sent_as_pictures_than_as_words(filled: Collection) -> None:
-    with open_client(filled, max_upload=6 * 2**20) as client:
-        much = b" " * (5 * 2**20)
-        assert client.post("/v1/search", content=much).status_code == 413
-        assert client.post("/v1/uploads", files={"picture": much}).status_code == 422
+def test_more_may_be_sent_as_pictures_than_as_words(discs: Collection) -> None:
+    with open_client(discs, max_upload=6 * 2**20) as client:
+        megabytes = b" " * (5 * 2**20)
+        assert client.post("/v1/search", content=megabytes).status_code == 413
+        assert client.post("/v1/uploads", files={"picture": megabytes}).status_code == 422
 
-        def parts() -> list[bytes]:
-            return [b" " * 2**20 for _ in range(5)]
+        def stream_parts() -> Iterator[bytes]:
+            return iter([b" " * 2**20 for _ in range(5)])
 
-        assert client.post("/v1/search", content=iter(parts())).status_code == 413
+        assert client.post("/v1/search", content=stream_parts()).status_code == 413

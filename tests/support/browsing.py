@@ -1,4 +1,4 @@
-"""A collection served in this process, for tests and benches that ask as a browser or a client does."""
+"""A collection served in this process, for tests and benches that browse it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ class LocalServer:
 
 
 @contextmanager
-def serve_in_thread(folder: Path, embedder: Any = None, **how: Any) -> Iterator[LocalServer]:
-    """At a port of its own; `how`: as of Served."""
+def serve_in_thread(folder: Path, embedder: Any = None, **settings: Any) -> Iterator[LocalServer]:
+    """Serve a collection at a port of its own. `settings`: those of ServerSettings."""
     import uvicorn
 
     with Collection.open(folder, embedder=embedder) as collection:
-        app = create_app(collection, ServerSettings(**how))
-        asked = uvicorn.Config(app, port=0, ws="none", log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(asked)
+        app = create_app(collection, ServerSettings(**settings))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, ws="none", log_level="warning", timeout_graceful_shutdown=1)
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started and thread.is_alive():

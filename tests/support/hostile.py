@@ -10,14 +10,15 @@ from tests.support import pictures
 
 @cache
 def make_seeds() -> dict[str, bytes]:
-    """One sound picture of each format."""
+    """Return a sound picture of each format."""
     drawing = pictures.noise(1, (96, 72))
-    found = {kind: pictures.encoded(drawing, kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")}
-    return found | {"GIF": pictures.animation("GIF"), "HEIC": pictures.heic(), "deep": pictures.deep_grey("TIFF")}
+    files = {kind: pictures.encoded(drawing, kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")}
+    return files | {"GIF": pictures.animation("GIF"), "HEIC": pictures.heic(), "deep": pictures.deep_grey("TIFF")}
 
 
 def mutate(number: int) -> bytes:
-    """The picture of that number: flipped bits, cut off, zeroed, stretched lengths, spliced with another format."""
+    """Return the damaged picture of that number: bits flipped, cut off, zeroed, lengths stretched, spliced with another
+    format."""
     draw = random.Random(number)
     names = sorted(make_seeds())
     data = bytearray(make_seeds()[names[number % len(names)]])
@@ -35,8 +36,8 @@ def mutate(number: int) -> bytes:
             case 3:
                 data[place:place] = data[place : place + draw.randrange(1, 200)]
             case 4:
-                other = make_seeds()[draw.choice(names)]
-                data[place:] = other[draw.randrange(len(other)) :]
+                spliced = make_seeds()[draw.choice(names)]
+                data[place:] = spliced[draw.randrange(len(spliced)) :]
             case 5:
                 data[place : place + 16] = draw.randbytes(16)
             case _:

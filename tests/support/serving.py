@@ -1,4 +1,4 @@
-"""Servers for tests: in this process, over ASGI; and real ones, in processes of their own."""
+"""Servers for tests: in this process, over ASGI or in a thread; and real ones, in processes of their own."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from starlette.testclient import TestClient
 
 from retrieval import Collection
 from retrieval.server import ServerSettings, create_app
-from retrieval.server.protocol import TimeoutProtocol
+from retrieval.server.run import build_config
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-c", "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()")
 CLIENT_HEADERS = {"X-Nearkin": "test"}
 READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
-COLOURS = ("red", "green", "blue", "yellow", "black", "white", "purple", "orange")
 
 
 def make_png(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
+    """Return a plain picture as a PNG file."""
     stream = io.BytesIO()
     Image.new("RGB", size, colour).save(stream, "PNG")
     return stream.getvalue()
 
 
 def paint_folder(folder: Path, count: int) -> Path:
-    """A folder of so many plain pictures, no two alike."""
+    """Fill a folder with plain pictures, no two alike."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         Image.new("RGB", (24, 24), (number % 256, 80 * (number // 256) % 256, 37 * number % 256)).save(
@@ -50,21 +50,19 @@ def paint_folder(folder: Path, count: int) -> Path:
 
 @contextmanager
 def open_client(
-    collection: Collection, *, headers: dict[str, str] | None = None, **served: Any
+    collection: Collection, *, headers: dict[str, str] | None = None, **settings: Any
 ) -> Iterator[TestClient]:
-    """A client of an app in this process."""
-    app = create_app(collection, ServerSettings(**served))
+    """Yield a client of an app in this process. `settings`: those of ServerSettings."""
+    app = create_app(collection, ServerSettings(**settings))
     with TestClient(app, "http://localhost", headers=CLIENT_HEADERS if headers is None else headers) as client:
         yield client
 
 
 @contextmanager
-def listen_in_thread(collection: Collection, **served: Any) -> Iterator[str]:
-    """The address of a real server in a thread of this process."""
-    config = uvicorn.Config(
-        create_app(collection, ServerSettings(**served)), http=TimeoutProtocol, log_config=None, lifespan="on"
-    )
-    server = uvicorn.Server(config)
+def listen_in_thread(collection: Collection, **settings: Any) -> Iterator[str]:
+    """Yield the address of a real server in a thread of this process. `settings`: those of ServerSettings."""
+    app = create_app(collection, ServerSettings(**settings))
+    server = uvicorn.Server(build_config(app))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -75,35 +73,54 @@ def listen_in_thread(collection: Collection, **served: Any) -> Iterator[str]:
 
 
 class AppTransport(httpx.BaseTransport):
-    """From our own client to an app in this process."""
+    """Carries the requests of our own client to an app in this process."""
 
     def __init__(self, client: TestClient) -> None:
         self._client = client
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        given = {"content": request.read(), "headers": list(request.headers.items())}
-        answer = self._client.request(request.method, str(request.url), **given)
-        return httpx.Response(answer.status_code, headers=list(answer.headers.items()), content=answer.content)
+        headers = list(request.headers.items())
+        response = self._client.request(request.method, str(request.url), content=request.read(), headers=headers)
+        return httpx.Response(response.status_code, headers=list(response.headers.items()), content=response.content)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What it gives, as soon as that is something."""
+    """Return the value of `condition` as soon as it is true; fail after that many seconds."""
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
-    return found
+    return value
 
 
-def wait_for_job(client: Any, job: str) -> dict[str, Any]:
-    """The job, when it has ended."""
+def wait_for_job(client: Any, job_id: str) -> dict[str, Any]:
+    """Return the job when it has ended."""
 
-    def ended() -> Any:
-        found = client.get(f"/v1/jobs/{job}").json()
-        return found if found["state"] in ("done", "failed", "cancelled") else None
+    def read_ended() -> Any:
+        job = client.get(f"/v1/jobs/{job_id}").json()
+        return job if job["state"] in ("done", "failed", "cancelled") else None
 
-    done: dict[str, Any] = wait_until(ended)
-    return done
+    job: dict[str, Any] = wait_until(read_ended)
+    return job
+
+
+def exchange(url: str, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Send bytes over a connection of its own; return what comes back until the server closes it."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=40) as connection:
+        for part in parts:
+            try:
+                connection.sendall(part)
+            except OSError:  # the server has closed the connection already
+                break
+            time.sleep(pause)
+        received = io.BytesIO()
+        try:
+            while data := connection.recv(65536):
+                received.write(data)
+        except (ConnectionResetError, TimeoutError):
+            pass
+        return received.getvalue()
 
 
 class ServerProcess:
@@ -121,14 +138,14 @@ class ServerProcess:
             )
         self._log = log
         assert self.process.stdout
-        self.said = self.process.stdout.readline()
-        found = re.search(r"http://\S+", self.said)
-        assert found, self.log
-        self.url = found[0]
+        self.announcement = self.process.stdout.readline()
+        address = re.search(r"http://\S+", self.announcement)
+        assert address, self.log
+        self.url = address[0]
         self.client = httpx.Client(base_url=self.url, headers=CLIENT_HEADERS, timeout=30)
-        wait_until(self._answers)
+        wait_until(self._is_alive)
 
-    def _answers(self) -> bool:
+    def _is_alive(self) -> bool:
         assert self.process.poll() is None, self.log
         try:
             return self.client.get("/healthz").status_code == 200
@@ -137,13 +154,14 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
+        """What the process has written to standard error."""
         return self._log.read_text()
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """What it ends with."""
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End the process by a signal; return its exit code."""
         self.client.close()
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            self.process.send_signal(number)
         code = self.process.wait(timeout=40)
         assert self.process.stdout
         self.process.stdout.close()

@@ -1,4 +1,4 @@
-"""The page, and the browser's session."""
+"""The page, the page that shows the OpenAPI document, and the browser's session."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ router = APIRouter(include_in_schema=False)
 def get_page() -> FileResponse:
     """Return the page. It holds nothing of the collection: its scripts fetch all that is shown."""
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/docs")
+def get_docs() -> FileResponse:
+    """Return the page that shows the OpenAPI document. Everything on it comes from this server."""
+    return FileResponse(STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
 
 
 @router.post("/v1/session")

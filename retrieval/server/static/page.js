@@ -1,9 +1,10 @@
 // The page: which view the address names, and what all views share.
 
-import { ask, forget, info, signIn, signInFromAddress, upload, whenRefused } from "./api.js";
+import { ask, forget, info, signInFromAddress, upload, whenRefused } from "./api.js";
 import { busy, make, say, toast, trouble } from "./dom.js";
 import { address, empty, read } from "./question.js";
 import * as search from "./search.js";
+import { signInByHand } from "./signin.js";
 import * as start from "./start.js";
 
 const $ = id => document.getElementById(id);
@@ -179,30 +180,6 @@ $("theme").addEventListener("click", () => {
 });
 system.addEventListener("change", () => theme());
 theme(localStorage.getItem("nearkin-theme"));
-
-// ---- the token
-
-let signing = null;
-
-function signInByHand() {
-  signing ??= new Promise(done => {
-    const field = make("input", { type: "password", id: "token", autocomplete: "current-password", required: true });
-    const wrong = make("p", { class: "wrong", role: "alert" });
-    const form = make("form", { class: "signin", onsubmit: async event => {
-      event.preventDefault();
-      try { await signIn(field.value); } catch (error) { wrong.textContent = error.detail ?? error.message; field.select(); return; }
-      box.close();
-      box.remove();
-      signing = null;
-      forget();
-      done();
-    } }, make("h2", { id: "signing" }, "A token is needed"), make("input", { type: "text", autocomplete: "username", value: "nearkin", hidden: true }), make("label", { for: "token" }, "The token that nearkin serve was started with"), field, wrong, make("button", { type: "submit", class: "plain main" }, "Open"));
-    const box = make("dialog", { "aria-labelledby": "signing", oncancel: event => event.preventDefault() }, form);
-    document.body.append(box);
-    box.showModal();
-  });
-  return signing;
-}
 
 // ---- begin
 

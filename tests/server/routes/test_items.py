@@ -1,69 +1,42 @@
-"""Items over HTTP: pages, pictures and parts of them, thumbnails, uploads that are kept."""
+"""Items over HTTP: pages, thumbnails, adding, updating, removing."""
 
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
-from indexers.pictures import images
 from retrieval import Collection
-from retrieval.server import pictures
-from retrieval.server.responses import parse_number, parse_range
 from tests.support.serving import make_png, open_client
 
 
-def test_pages_follow_each_other(filled: Collection) -> None:
-    with open_client(filled) as client:
-        seen: list[int] = []
-        cursor: Any = 0
-        while cursor is not None:
-            page = client.get("/v1/items", params={"cursor": cursor, "limit": 2}).json()
-            seen, cursor = [*seen, *(one["id"] for one in page["items"])], page["cursor"]
-        assert seen == [1, 2, 3, 4, 5]
+def test_pages_follow_each_other(discs_client: TestClient) -> None:
+    seen: list[int] = []
+    cursor: Any = 0
+    while cursor is not None:
+        page = discs_client.get("/v1/items", params={"cursor": cursor, "limit": 2}).json()
+        seen, cursor = [*seen, *(item["id"] for item in page["items"])], page["cursor"]
+    assert seen == [1, 2, 3, 4, 5]
 
 
-def test_a_picture_is_given_as_it_lies_there(filled: Collection, folder: Path) -> None:
-    with open_client(filled) as client:
-        whole = client.get("/v1/items/1/picture")
-        content = (folder / "black.png").read_bytes()
-        assert (whole.content, whole.headers["content-type"]) == (content, "image/png")
-        tag = whole.headers["etag"]
-        assert client.get("/v1/items/1/picture", headers={"If-None-Match": f'"x", W/{tag}'}).status_code == 304
-        part = client.get("/v1/items/1/picture", headers={"Range": "bytes=5-9"})
-        assert (part.status_code, part.content) == (206, content[5:10])
-        assert part.headers["content-range"] == f"bytes 5-9/{len(content)}"
-        assert client.get("/v1/items/1/picture", headers={"Range": "bytes=-4"}).content == content[-4:]
+def test_a_filter_holds_for_pages_and_counts(discs_client: TestClient) -> None:
+    where = json.dumps({"colour": {"$in": ["red", "blue"]}})
+    page = discs_client.get("/v1/items", params={"where": where}).json()
+    assert [item["metadata"]["colour"] for item in page["items"]] == ["blue", "red"]
+    assert discs_client.get("/v1/count", params={"where": where}).json() == {"count": 2}
+    wrong = discs_client.get("/v1/count", params={"where": "{"})
+    assert (wrong.status_code, wrong.json()["type"]) == (400, "urn:nearkin:bad-filter")
 
 
-@pytest.mark.parametrize(
-    ("said", "wanted"),
-    [
-        ("bytes=0-", (0, 10)),
-        ("bytes=3-5", (3, 6)),
-        ("bytes=3-99", (3, 10)),
-        ("bytes=-3", (7, 10)),
-        ("bytes=-99", (0, 10)),
-        ("bytes=10-", (10, 10)),
-        ("bytes=5-3", None),
-        ("bytes=0-1,3-4", None),
-        ("bytes=-", None),
-        ("lines=1-2", None),
-        ("", None),
-        ("bytes=²-", None),
-        ("bytes=" + "9" * 30 + "-", None),
-    ],
-)
-def test_ranges(said: str, wanted: tuple[int, int] | None) -> None:
-    assert parse_range(said, 10) == wanted
-
-
-@pytest.mark.parametrize(("text", "number"), [("12", 12), ("²", None), ("", None), ("-1", None), ("9" * 19, None)])
-def test_numbers_in_headers(text: str, number: int | None) -> None:
-    assert parse_number(text) == number
+def test_an_item_is_found_by_id_key_and_path(discs_client: TestClient, discs_folder: Path) -> None:
+    item = discs_client.get("/v1/items/2").json()
+    assert item["uri"] == str(discs_folder / "blue.png")
+    for key in (item["key"], item["uri"]):
+        assert discs_client.get("/v1/item", params={"key": key}).json() == item
 
 
 def test_thumbnails_are_made_once_and_kept(filled: Collection, folder: Path) -> None:
@@ -78,76 +51,84 @@ def test_thumbnails_are_made_once_and_kept(filled: Collection, folder: Path) -> 
         assert client.get("/v1/items/1/thumbnail", params={"edge": 160}, headers=tag).status_code == 304
 
 
+def test_thumbnails_have_three_sizes(discs_client: TestClient) -> None:
+    for edge in (160, 320, 640):
+        assert discs_client.get("/v1/items/1/thumbnail", params={"edge": edge}).status_code == 200
+    wrong = discs_client.get("/v1/items/1/thumbnail", params={"edge": 161})
+    assert (wrong.status_code, wrong.json()["detail"]) == (400, "edge must be one of 160, 320, 640 pixels; got 161")
+
+
+def test_what_no_browser_shows_is_sent_as_a_file(collection: Collection, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.tiff")
+    collection.add(tmp_path / "red.tiff")
+    with open_client(collection) as client:
+        response = client.get("/v1/items/1/picture")
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["content-disposition"] == "attachment"
+
+
 def test_added_pictures_are_kept_shown_and_go_with_their_item(collection: Collection) -> None:
     with open_client(collection) as client:
-        sent = [("pictures", ("../a.png", make_png("red"))), ("pictures", ("b.png", make_png("blue")))]
-        added = client.post("/v1/items", files=sent, data={"metadata": '[{"n": 1}, {"n": 2}]', "texts": ["one", "two"]})
+        files = [("pictures", ("../a.png", make_png("red"))), ("pictures", ("b.png", make_png("blue")))]
+        data = {"metadata": '[{"n": 1}, {"n": 2}]', "texts": ["one", "two"]}
+        added = client.post("/v1/items", files=files, data=data)
         assert added.status_code == 201
-        one, two = (client.get(f"/v1/items/{item}").json() for item in added.json()["items"])
-        assert (one["metadata"], two["text"]) == ({"n": 1}, "two")
-        assert client.get(f"/v1/items/{one['id']}/picture").content == make_png("red")
-        places = [Path(item["uri"]) for item in (one, two)]
-        assert client.delete(f"/v1/items/{one['id']}").status_code == 204
-        assert [place.exists() for place in places] == [False, True]
+        red, blue = (client.get(f"/v1/items/{item_id}").json() for item_id in added.json()["items"])
+        assert (red["metadata"], blue["text"]) == ({"n": 1}, "two")
+        assert client.get(f"/v1/items/{red['id']}/picture").content == make_png("red")
+        paths = [Path(item["uri"]) for item in (red, blue)]
+        assert client.delete(f"/v1/items/{red['id']}").status_code == 204
+        assert [path.exists() for path in paths] == [False, True]
         assert client.post("/v1/items", files={"pictures": make_png("blue")}).json()["known"] == 1
 
 
 def test_a_key_may_get_another_picture(collection: Collection) -> None:
     with open_client(collection) as client:
         for colour in ("red", "blue", "red"):
-            answer = client.post("/v1/items", files={"pictures": make_png(colour)}, data={"keys": ["k"]})
-            [item] = answer.json()["items"]
-            shown = client.get(f"/v1/items/{item}/picture")
-            assert (shown.status_code, shown.content) == (200, make_png(colour))
-        other = client.post("/v1/items", files={"pictures": make_png("red")}, data={"keys": ["other"]}).json()["items"][
-            0
-        ]
+            added = client.post("/v1/items", files={"pictures": make_png(colour)}, data={"keys": ["k"]})
+            [item] = added.json()["items"]
+            picture = client.get(f"/v1/items/{item}/picture")
+            assert (picture.status_code, picture.content) == (200, make_png(colour))
+        added = client.post("/v1/items", files={"pictures": make_png("red")}, data={"keys": ["second"]})
+        [second] = added.json()["items"]
         assert client.delete(f"/v1/items/{item}").status_code == 204
-        assert client.get(f"/v1/items/{other}/picture").content == make_png("red")
+        assert client.get(f"/v1/items/{second}/picture").content == make_png("red")
 
 
 def test_one_wrong_picture_keeps_all_out(collection: Collection) -> None:
     with open_client(collection) as client:
-        answer = client.post("/v1/items", files=[("pictures", make_png("red")), ("pictures", b"no")])
-        assert answer.status_code == 422
+        response = client.post("/v1/items", files=[("pictures", make_png("red")), ("pictures", b"no")])
+        assert response.status_code == 422
         assert collection.count() == 0
         assert not (collection.path / "pictures").exists()
 
 
-def test_nothing_that_was_sent_is_decoded_here(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_and_texts_are_as_many_as_pictures(collection: Collection) -> None:
     with open_client(collection) as client:
-
-        def never(*_: Any, **__: Any) -> Any:
-            raise AssertionError("decoded in the server's process")
-
-        monkeypatch.setattr(images, "decode", never)
-        added = client.post("/v1/items", files=[("pictures", make_png("red")), ("pictures", make_png("red", (80, 60)))])
-        assert added.status_code == 201, added.text
-        upload = client.post("/v1/uploads", files={"picture": make_png("red")}).json()["upload"]
-        assert client.post("/v1/search", json={"upload": upload}).json()["hits"]
-        mix = [{"upload": upload, "weight": 1.0}, {"item": 1, "weight": -0.5}]
-        assert client.post("/v1/search", json={"mix": mix}).json()["hits"]
-        assert client.get("/v1/items/1/thumbnail").status_code == 200
-        assert client.get("/v1/duplicates").status_code == 200
-        assert client.get("/v1/duplicates/overlay", params={"a": 1, "b": 2}).status_code == 200
+        for data in ({"keys": ["a", "b"]}, {"texts": ["a", "b"]}):
+            response = client.post("/v1/items", files={"pictures": make_png("red")}, data=data)
+            assert (response.status_code, response.json()["type"]) == (400, "urn:nearkin:usage-error")
+    assert collection.count() == 0
 
 
-def test_uploads_are_forgotten(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MAX_UPLOADS", 2)
+def test_metadata_are_merged_or_replaced(filled: Collection) -> None:
     with open_client(filled) as client:
-        names = [
-            client.post("/v1/uploads", files={"picture": make_png(one)}).json()["upload"]
-            for one in ("red", "blue", "tan")
-        ]
-        found = [client.get(f"/v1/uploads/{name}/thumbnail").status_code for name in names]
-        assert sorted(found) == [200, 200, 404]
-        monkeypatch.setattr(pictures, "UPLOAD_SECONDS", -1.0)
-        assert client.get(f"/v1/uploads/{names[-1]}/thumbnail").status_code == 404
+        merged = client.patch("/v1/items/1", json={"metadata": {"n": 1}, "text": "a disc"}).json()
+        assert (merged["metadata"], merged["text"]) == ({"colour": "black", "n": 1}, "a disc")
+        replaced = client.patch("/v1/items/1", json={"metadata": {"m": 2}, "replace": True}).json()
+        assert (replaced["metadata"], replaced["text"]) == ({"m": 2}, "a disc")
+        assert client.patch("/v1/items/1", json={}).status_code == 400
 
 
-def test_only_so_many_wait_to_be_decoded(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MAX_WAITING", 0)
-    monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.05)
+def test_several_are_removed_with_the_files_that_were_sent_and_no_others(filled: Collection, folder: Path) -> None:
     with open_client(filled) as client:
-        answer = client.post("/v1/uploads", files={"picture": make_png("red")})
-        assert (answer.status_code, answer.json()["type"]) == (503, "urn:nearkin:too-busy")
+        sent = client.post("/v1/items", files={"pictures": make_png("pink")}, data={"metadata": '{"colour": "pink"}'})
+        [pink] = sent.json()["items"]
+        path = Path(client.get(f"/v1/items/{pink}").json()["uri"])
+        where = {"colour": {"$in": ["red", "pink"]}}
+        assert client.post("/v1/items/remove", json={"items": [1], "where": where}).json() == {"removed": 0}
+        assert path.exists()
+        assert client.post("/v1/items/remove", json={"where": where}).json() == {"removed": 2}
+        assert (path.exists(), (folder / "red.png").exists()) == (False, True)
+        assert client.post("/v1/items/remove", json={}).status_code == 400
+        assert client.post("/v1/items/remove", json={"where": {}}).json() == {"removed": 4}

@@ -1,0 +1,95 @@
+"""Duplicates over HTTP: pages of groups, overlays, decisions that are taken back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from retrieval import Collection
+from tests.support import pictures
+from tests.support.serving import open_client, wait_for_job
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+    """Three pictures, a smaller copy of each, and one picture alone."""
+    folder: Path = tmp_path_factory.mktemp("duplicates")
+    for number in range(4):
+        image = pictures.noise(number, (160, 120))
+        image.save(folder / f"{number}.png")
+        if number < 3:
+            image.resize((120, 90)).save(folder / f"{number}-small.jpg", quality=90)
+    with Collection.open(folder / "collection", create=True, embedder="tiny") as collection:
+        collection.add(sorted(folder.glob("*.*")))
+        yield collection
+
+
+@pytest.fixture(scope="module")
+def client(collection: Collection) -> Iterator[TestClient]:
+    with open_client(collection) as client:
+        yield client
+
+
+def read_groups(client: TestClient) -> list[Any]:
+    groups: list[Any] = client.get("/v1/duplicates").json()["groups"]
+    return groups
+
+
+def test_groups_are_those_of_the_collection(client: TestClient, collection: Collection) -> None:
+    answer = client.get("/v1/duplicates").json()
+    assert answer == {
+        "groups": [group.to_dict() for group in collection.duplicates()],
+        "total": 3,
+        "cursor": None,
+    }
+
+
+def test_pages_of_groups_follow_each_other(client: TestClient) -> None:
+    first = client.get("/v1/duplicates", params={"limit": 2}).json()
+    assert (len(first["groups"]), first["total"], first["cursor"]) == (2, 3, 2)
+    second = client.get("/v1/duplicates", params={"limit": 2, "cursor": 2}).json()
+    assert (len(second["groups"]), second["cursor"]) == (1, None)
+    assert [*first["groups"], *second["groups"]] == read_groups(client)
+
+
+def test_an_overlay_shows_two_pictures_and_their_difference(client: TestClient) -> None:
+    a, b = read_groups(client)[0]["items"]
+    response = client.get("/v1/duplicates/overlay", params={"a": a, "b": b})
+    assert response.headers["content-type"] == "image/webp"
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert image.width > 2 * image.height
+
+
+@pytest.mark.parametrize("verdict", ["keep", "keep both", "not duplicates"])
+def test_a_decision_settles_a_group_until_it_is_undone(client: TestClient, verdict: str) -> None:
+    group = read_groups(client)[0]
+    body = {"what": verdict, "items": group["items"], "keep": group["keep"] if verdict == "keep" else None}
+    decided = client.post("/v1/decisions", json=body)
+    assert decided.status_code == 201
+    assert group["id"] not in [left["id"] for left in read_groups(client)]
+    for decision in decided.json()["decisions"]:
+        assert client.delete(f"/v1/decisions/{decision}").status_code == 204
+    assert read_groups(client)[0] == group
+
+
+def test_decisions_without_sense_are_refused(client: TestClient) -> None:
+    for body, reason in (
+        ({"what": "keep", "items": [1, 2]}, "say which item to keep"),
+        ({"what": "keep both", "items": [1, 2, 3]}, "is about two items; got 3"),
+    ):
+        refused = client.post("/v1/decisions", json=body)
+        assert refused.status_code == 400
+        assert reason in refused.json()["detail"]
+    assert client.post("/v1/decisions", json={"what": "delete", "items": [1, 2]}).status_code == 422
+
+
+def test_copies_are_compared_as_a_job(client: TestClient, collection: Collection) -> None:
+    job = client.post("/v1/duplicates/find").json()
+    report = {"groups": len(collection.duplicates()), "change": collection.change()}
+    assert wait_for_job(client, job["id"])["report"] == report

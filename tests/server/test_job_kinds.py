@@ -1,0 +1,61 @@
+"""What each kind of job does, and what it reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexers.errors import ClusteringNotFound
+from retrieval import Collection
+from retrieval.server.job_kinds import build_job_functions
+from tests.support.serving import paint_folder
+
+
+class Progress:
+    """Keeps what a job reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[int, int | None, str]] = []
+
+    def __call__(self, done: int, total: int | None, activity: str) -> None:
+        self.reports.append((done, total, activity))
+
+
+def run(collection: Collection, kind: str, **request: Any) -> tuple[Any, Progress]:
+    progress = Progress()
+    return build_job_functions(collection)[kind](request, progress), progress
+
+
+def test_adding_reports_counts_instead_of_ids(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 30)
+    (folder / "broken.png").write_bytes(b"not a picture")
+    report, progress = run(collection, "add", paths=[str(folder)], metadata={"album": "a"}, sync=False)
+    assert (report["added"], report["known"], report["failed"], report["items"]) == (30, 0, 1, 30)
+    assert [failure["uri"] for failure in report["failures"]] == [str(folder / "broken.png")]
+    assert collection.count(where={"album": "a"}) == 30
+    assert progress.reports[-1] == (31, 31, "30 added, 0 known, 1 failed")
+
+
+def test_a_sync_also_marks_what_has_vanished(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 3)
+    run(collection, "add", paths=[str(folder)], metadata=None, sync=True)
+    (folder / "00001.png").unlink()
+    report, _ = run(collection, "add", paths=[str(folder)], metadata=None, sync=True)
+    assert (report["added"], report["known"], report["missing"], report["items"]) == (0, 2, 1, None)
+
+
+def test_a_clustering_is_made_and_refreshed(filled: Collection) -> None:
+    request = {"name": "mine", "method": "kmeans", "k": 2, "threshold": None, "settings": None}
+    report, _ = run(filled, "cluster", **request)
+    assert (report["name"], report["clusters"], report["items"]) == ("mine", 2, 5)
+    report, _ = run(filled, "refresh", name="mine")
+    assert report == {**filled.clusterings()[0].to_dict(), "made_at": report["made_at"]}
+    with pytest.raises(ClusteringNotFound):
+        run(filled, "refresh", name="none")
+
+
+def test_duplicates_are_counted_as_of_a_change(filled: Collection) -> None:
+    report, _ = run(filled, "duplicates")
+    assert report == {"groups": len(filled.duplicates()), "change": filled.change()}
