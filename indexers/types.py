@@ -100,10 +100,15 @@ class Failure:
     """A picture that could not be read."""
 
     uri: str
+    """The path or URI."""
     reason: str
+    """Why it could not be read."""
     stage: str = "read"
+    """The step that failed."""
     attempts: int = 1
+    """How often it was tried."""
     at: str = field(default="", compare=False)
+    """When it failed last, ISO 8601."""
 
     def to_dict(self) -> Json:
         return {"uri": self.uri, "reason": self.reason, "stage": self.stage, "attempts": self.attempts, "at": self.at}

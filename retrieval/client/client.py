@@ -13,7 +13,7 @@ import numpy as np
 
 from indexers.errors import UsageError
 from indexers.types import Ids, Json
-from retrieval.checks import ItemName, list_names
+from retrieval.checks import ItemName, is_item_name, list_names
 from retrieval.client.http import (
     Connection,
     LazyMembers,
@@ -128,11 +128,8 @@ class Client(Connection):
     def get(self, items: Iterable[ItemName]) -> list[Item]: ...
     def get(self, items: ItemName | Iterable[ItemName]) -> Item | list[Item]:
         """Return one item by id, key or path, or several in that order. Raises ItemNotFound."""
-        return (
-            self._get_item(items)
-            if isinstance(items, int | str)
-            else [self._get_item(item) for item in list_names(items)]
-        )
+        records = [self._get_item(name) for name in list_names(items)]
+        return records[0] if is_item_name(items) else records
 
     def _get_item(self, name: Any) -> Item:
         if isinstance(name, str):
@@ -245,7 +242,7 @@ class Client(Connection):
         return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
 
     def rename(self, cluster: int, name: str | None) -> Cluster:
-        """ItemName a cluster; None restores its automatic name."""
+        """Name a cluster; None restores its automatic name."""
         renamed = self._request("PATCH", f"/v1/clusters/{int(cluster)}", json={"name": name})
         return cast(Cluster, self._build_cluster(renamed))
 

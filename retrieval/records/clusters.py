@@ -62,25 +62,30 @@ class MemberList(Record):
 
 @dataclass(frozen=True, slots=True)
 class Cluster(MemberList):
-    """A cluster of pictures.
-
-    `id`: public and lasting (None for a cluster of an ad hoc cut that is none of the levels'). `name`: a person's if
-    `given`, else made from what its members say. `parent`, `children`: clusters of the coarser and the finer level.
-    `medoid`: the item nearest to all others; `representatives`: it and up to eight more that cover the rest.
-    `tightness`: the mean similarity of two members. `new`: the number of items that came lately.
-    """
+    """A cluster of pictures."""
 
     id: int | None
+    """Public and lasting; None for a cluster of an ad hoc cut that is none of the levels'."""
     name: str | None
+    """The name that a person gave it, else one made from what its members say."""
     size: int
+    """The number of its items."""
     level: str | None
+    """The level or the clustering that it belongs to."""
     parent: int | None
+    """The cluster of the coarser level that it is part of."""
     children: tuple[int, ...]
+    """The clusters of the finer level that it consists of."""
     medoid: int
+    """The item nearest to all others."""
     representatives: tuple[int, ...]
+    """The medoid and up to eight more items that cover the rest."""
     tightness: float
+    """The mean similarity of two members."""
     new: int = 0
+    """The number of items that were added lately."""
     given: bool = False
+    """True if a person gave it its name."""
     born: int | None = None
     """The change at which it was created."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
@@ -94,12 +99,16 @@ class Cluster(MemberList):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Clusters(Listing[Cluster]):
-    """Clusters, the largest first. `loose`: items in none of them. `as_of`: the change that they follow."""
+    """Clusters, the largest first."""
 
     clusters: tuple[Cluster, ...]
+    """The clusters, the largest first."""
     level: str | None
+    """The level or the clustering; None for a cut."""
     loose: int
+    """The number of items that are in none of them."""
     as_of: int
+    """The change number that they follow."""
 
     def _rows(self) -> tuple[Cluster, ...]:
         return self.clusters
@@ -119,38 +128,47 @@ class Clusters(Listing[Cluster]):
 
 @dataclass(frozen=True, slots=True)
 class Drift(Record):
-    """How far a collection has drifted from what a clustering was fitted to.
-
-    `new`: the share of its items that came or changed since. `gone`: the share of the items of then that no longer
-    exist. `shift`: how differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and
-    now). `strange`: the share of the new items that fit their cluster worse than 19 of 20 items did then, so about .05
-    where nothing has changed; None if nothing is new.
-    """
+    """How far a collection has drifted from what a clustering was fitted to."""
 
     new: float
+    """The share of its items that came or changed since."""
     gone: float
+    """The share of the items of then that no longer exist."""
     shift: float
+    """How differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and now)."""
     strange: float | None
+    """The share of the new items that fit their cluster worse than 19 of 20 items did then, so about .05 where nothing
+    has changed; None if nothing is new."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedClustering(Record):
-    """A clustering by name. `clusters(level=name)` returns its clusters. `made_at`, `change`: when it was fitted last;
-    `as_of`: the change that its members follow."""
+    """A clustering by name. `clusters(level=name)` returns its clusters."""
 
     name: str
+    """The name, by which `level` finds it."""
     method: str
+    """The clustering algorithm."""
     parameters: Json
+    """The algorithm's parameters."""
     choice: Json
     """How the items that it was fitted to were chosen; empty: all items."""
     space: str
+    """The space whose vectors it was fitted to."""
     clusters: int
+    """The number of its clusters."""
     items: int
+    """The number of its items."""
     loose: int
+    """The number of items that are in none of its clusters."""
     made_at: str
+    """When it was fitted last, ISO 8601."""
     change: int
+    """The change number at which it was fitted last."""
     as_of: int
+    """The change number that its members follow."""
     drift: Drift
+    """How far the collection has drifted since it was fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,38 +191,57 @@ class Partition(MemberList):
 
 @dataclass(frozen=True, slots=True)
 class ClusterEvent(Record):
-    """What happened to a cluster: born, grew, shrank, changed (as many items came as went), split, merged, died; or,
-    with `cluster` None, levels changed. `others`: the clusters it split into, was born from, took in or merged into."""
+    """Something that happened to a cluster."""
 
     change: int
+    """The change number."""
     cluster: int | None
+    """The cluster's id; None where levels changed."""
     what: str
+    """born, grew, shrank, changed (as many items came as went), split, merged, died; or levels changed."""
     others: tuple[int, ...]
+    """The clusters that it split into, was born from, took in or merged into."""
     level: str | None
+    """The cluster's level."""
     gained: int
+    """The number of items that came."""
     lost: int
+    """The number of items that went."""
     size: int
+    """The number of its items afterwards."""
     name: str | None
+    """The cluster's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loose(Record):
-    """An item that is in no cluster of a level. `nearest`: the cluster whose centroid it is most `similarity` like."""
+    """An item that is in no cluster of a level."""
 
     item: int
+    """The item's id."""
     key: str
+    """The item's key."""
     uri: str | None
+    """The item's first path or URI."""
     nearest: int | None
+    """The cluster with the most similar centroid."""
     similarity: float
+    """The similarity to that centroid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlier(Record):
-    """An item that fits nowhere. `score`: mean similarity to its nearest neighbours."""
+    """An item that fits nowhere."""
 
     item: int
+    """The item's id."""
     key: str
+    """The item's key."""
     uri: str | None
+    """The item's first path or URI."""
     score: float
+    """The mean similarity to its nearest neighbours."""
     nearest: int | None
+    """The most similar item."""
     reason: str
+    """Why it fits nowhere."""

@@ -12,13 +12,18 @@ from retrieval.records.pictures import PictureSource
 
 @dataclass(frozen=True, slots=True)
 class Pair(Record):
-    """Two items that were compared. `score`: how certain it is that they show the same picture, 0 to 1."""
+    """Two items that were compared."""
 
     a: int
+    """The first item's id."""
     b: int
+    """The second item's id."""
     kind: str
+    """same pixels, same picture, same scene or different."""
     score: float
+    """How certain it is that they show the same picture, 0 to 1."""
     evidence: Json = field(repr=False)
+    """The figures that prove it; `differs` lists what was done to `b`, seen from `a`."""
 
 
 def list_differences(pair: Pair, keep: int) -> list[str]:
@@ -29,24 +34,29 @@ def list_differences(pair: Pair, keep: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup(Record):
-    """Duplicates of one picture.
-
-    `id` depends on their contents alone. `keep`: the item to keep, `reason`: why. `pairs`: what is proven between
-    members. `weakest`: the lowest score among them, which `weakest_pair` has. `diameter`: 1 - the lowest score of any
-    two members, 1 if two of them were not proven to be duplicates; then `path` leads, from duplicate to duplicate,
-    from the item to keep to the member that is farthest from it.
-    """
+    """Duplicates of one picture."""
 
     id: int
+    """Depends on the contents of its pictures alone."""
     kind: str
+    """same pixels or same picture: what holds for all of its pairs."""
     items: tuple[int, ...]
+    """The ids of its members."""
     keep: int
+    """The item to keep."""
     reason: str
+    """Why to keep that one."""
     pairs: tuple[Pair, ...]
+    """What is proven between members."""
     weakest: float
+    """The lowest score of its pairs."""
     weakest_pair: tuple[int, int] | None = None
+    """The two items with that score."""
     diameter: float = 0.0
+    """1 - the lowest score of any two members; 1 if two of them were not proven to be duplicates."""
     path: tuple[int, ...] = ()
+    """With a diameter of 1: items from the one to keep to the member farthest from it, each a duplicate of the one
+    before."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
 
     def _repr_html_(self) -> str:

@@ -31,23 +31,36 @@ VECTOR = "vector"
 
 @dataclass(frozen=True, slots=True)
 class Item(Record):
-    """A picture, or a ready-made vector. Times are ISO 8601; `width` and `height` as a person sees the picture."""
+    """A picture, or a ready-made vector. Times are ISO 8601."""
 
     id: int
+    """A number that is never used again."""
     key: str
+    """A unique name, given or made."""
     hash: str | None
+    """The hash of the file's bytes (BLAKE2, hexadecimal); None for a ready-made vector."""
     uri: str | None
+    """The first of its paths and URIs."""
     uris: tuple[str, ...]
+    """All its paths and URIs."""
     width: int | None
+    """Pixels, as a person sees the picture."""
     height: int | None
+    """Pixels, as a person sees the picture."""
     format: str | None
+    """The file format, such as JPEG."""
     bytes: int | None
+    """The size of the file."""
     text: str | None
+    """A text about the picture."""
     taken_at: str | None
+    """When it was taken."""
     added_at: str
+    """When it was added."""
     metadata: Json
+    """The user's own keys and values."""
     missing: bool
-    """All its locations have vanished."""
+    """True if all its locations have vanished."""
 
     @classmethod
     def of(cls, row: ItemRow) -> Item:
@@ -60,11 +73,14 @@ class Item(Record):
 
 @dataclass(frozen=True, slots=True)
 class Page(Listing[Item]):
-    """A page of items. `cursor`: pass it to the next call; None: there are no more."""
+    """A page of items."""
 
     items: tuple[Item, ...]
+    """The items of this page."""
     cursor: int | None
+    """Pass it to the next call; None: there are no more."""
     as_of: int
+    """The change number that the page belongs to."""
 
     def _rows(self) -> tuple[Item, ...]:
         return self.items

@@ -18,24 +18,26 @@ ENDED = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class AddReport(Record):
-    """Counts and failures of one `add`.
-
-    `added`: new items. `known`: pictures that the collection had already (another path to the same bytes counts here).
-    `replaced`: items that got another picture or vector under their key. `failed`: could not be read, `failures` say
-    why; `failed_before` of them had failed before, have not changed since, and were not tried again. `change`: the
-    newest change number.
-    """
+    """Counts and failures of one `add`."""
 
     added: int
+    """The number of new items."""
     known: int
+    """The number of pictures that the collection had already, under the same path or another."""
     failed: int
+    """The number of pictures that could not be read."""
     failures: tuple[Failure, ...]
+    """What could not be read, and why."""
     change: int
+    """The newest change number."""
     replaced: int = 0
+    """The number of items that got another picture or vector under their key."""
     failed_before: int = 0
+    """The number of failures that were known, have not changed since, and were not tried again."""
     items: tuple[int, ...] = field(default=(), repr=False)
     """Ids in the order of the input where pictures or vectors were passed one by one; else those of the new items."""
     seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +76,35 @@ class Info(Record):
     """What a collection holds."""
 
     path: str
+    """The collection's folder."""
     items: int
+    """The number of items."""
     vectors: int
+    """The number of vectors in the current space."""
     dimension: int | None
+    """The length of a vector in the current space."""
     space: str | None
+    """The name of the current space; None while the collection is empty."""
     embedder: str | None
+    """The embedder of the current space; None for ready-made vectors."""
     metric: str | None
+    """The metric of the current space."""
     index: str
+    """The kind of vector index."""
     change: int
+    """The newest change number."""
     locations: int
+    """The number of paths and URIs of all items."""
     missing: int
+    """The number of locations that have vanished."""
     failures: int
+    """The number of pictures that could not be read."""
     bytes: int
     """Size on disk: the catalogue and all derived files."""
     settings: Json
+    """The settings of the vector index."""
     repairs: tuple[str, ...]
-    """What was rebuilt when it was opened, and why."""
+    """What was rebuilt when the collection was opened, and why."""
     words: bool = False
     """True if the embedder reads words, so that `search(text=...)` works."""
 
@@ -106,25 +121,34 @@ class Report(Record):
 
 @dataclass(frozen=True, slots=True)
 class Job(Record):
-    """Work in the background.
-
-    `state`: queued, running, done, failed, cancelled. `done` of `total`: its progress; `what`: the current step.
-    `report`: its result; `error`: why there is none. `tries`: how often it was started. Times are seconds since 1970.
-    """
+    """Work in the background. Times are seconds since 1970."""
 
     id: str
+    """The job's id."""
     kind: str
+    """What it does: add, cluster, refresh, duplicates."""
     asked: Json
+    """What was asked for."""
     state: str = "queued"
+    """queued, running, done, failed or cancelled."""
     done: int = 0
+    """How much of `total` is done."""
     total: int | None = None
+    """How much there is to do; None: not known."""
     what: str = ""
+    """The current step."""
     report: Json | None = None
+    """The result of a job that is done."""
     error: str | None = None
+    """Why a job failed."""
     tries: int = 0
+    """How often it was started."""
     created: float = field(default_factory=time.time)
+    """When it was queued."""
     started: float | None = None
+    """When it was started last."""
     ended: float | None = None
+    """When it ended."""
 
 
 def count_outcomes(tally: Tally) -> Json:

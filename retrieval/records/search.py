@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hit(Record):
-    """One answer to a search. `score`: larger is nearer (cosine similarity, or a negated distance)."""
+    """One answer to a search."""
 
     item: int
+    """The item's id."""
     key: str
+    """The item's key."""
     score: float
+    """Larger is nearer: cosine similarity, or a negated distance."""
     uri: str | None
+    """The item's first path or URI."""
     metadata: Json
+    """The item's metadata."""
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine."""
     text: str | None = None
@@ -71,7 +76,9 @@ class Hits(Listing[Hit]):
 
 @dataclass(frozen=True, slots=True)
 class Group(Record):
-    """A cluster with its best hits. `cluster` is None for hits that are loose."""
+    """A cluster with its best hits."""
 
     cluster: Cluster | None
+    """None for hits that are in no cluster."""
     hits: tuple[Hit, ...]
+    """Its hits, best first."""

@@ -1,12 +1,11 @@
 """Schemas of request bodies and of responses. Those of responses are made from the records themselves, so that the two
-can't drift apart; descriptions of fields come from the docstrings."""
+can't drift apart; descriptions of fields are their docstrings."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import inspect
-import re
 import sys
 import types
 import typing
@@ -92,39 +91,18 @@ def build_list(name: str, record: type, description: str, **fields: Any) -> type
 
 # ---- descriptions of fields
 
-_NAMED = re.compile(r"((?:`\w+`(?:, | and )?)+): ")
-
-
-def describe_fields(record: type) -> dict[str, str]:
-    """Return what the docstrings of a class say of its fields: the string below a field, else the words that follow
-    `name`: in the docstring of the class."""
-    descriptions: dict[str, str] = {}
-    for base in reversed(record.__mro__[:-1]):
-        descriptions |= _read_class_docstring(base.__doc__ or "") | _read_attribute_docstrings(base)
-    return descriptions
-
-
-def _read_class_docstring(docstring: str) -> dict[str, str]:
-    """Split "`a`, `b`: text; `c`: text." into its fields."""
-    parts = _NAMED.split(" ".join(docstring.split()))
-    descriptions: dict[str, str] = {}
-    for names, text in zip(parts[1::2], parts[2::2], strict=True):
-        sentence = text.rstrip(" .;-")
-        for name in re.findall(r"\w+", names.replace(" and ", " ")):
-            descriptions[name] = f"{sentence[:1].upper()}{sentence[1:]}."
-    return descriptions
-
 
 @cache
-def _read_attribute_docstrings(cls: type) -> dict[str, str]:
-    """Return the strings below the fields of a class, as its source has them."""
+def describe_fields(record: type) -> dict[str, str]:
+    """Return the docstrings of a class's fields: the strings below them in its source."""
     try:
-        tree = _parse_module(cls.__module__)
-    except (OSError, KeyError, TypeError):  # no source beside the bytecode, or a class without one
+        tree = _parse_module(record.__module__)
+    except (OSError, KeyError, TypeError):  # no source beside the bytecode
         return {}
-    body = next((node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__), [])
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == record.__name__]
     return {
         field.target.id: " ".join(below.value.value.split())
+        for body in (node.body for node in classes)
         for field, below in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

@@ -89,6 +89,7 @@ CALLS: dict[str, Any] = {
     "radius": lambda one: one.search(item=1, radius=0.9),
     "groups": lambda one: one.search(item=1, group=True, level="coarse").groups,
     "one": lambda one: one.get(3),
+    "one by NumPy": lambda one: one.get(np.int64(3)),
     "several": lambda one: one.get([3, 1, one.get(2).key]),
     "page": lambda one: one.items(limit=4),
     "next page": lambda one: one.items(limit=4, cursor=4, where={"name": {"$exists": True}}),

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from indexers.errors import UnreadablePicture, WriteFailed
+from indexers.errors import UnreadablePicture
 from indexers.pictures import images
 from indexers.types import Limits
 from retrieval import Collection
 from retrieval.server import pictures
-from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads, encode_webp, write_file
+from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads, encode_webp
 from tests.support.pictures import encoded
 from tests.support.serving import make_png, open_client
 
@@ -116,18 +116,6 @@ def test_nothing_that_was_sent_is_decoded_here(collection: Collection, monkeypat
         assert client.get("/v1/items/1/thumbnail").status_code == 200
         assert client.get("/v1/duplicates").status_code == 200
         assert client.get("/v1/duplicates/overlay", params={"a": 1, "b": 2}).status_code == 200
-
-
-def test_files_are_written_whole(tmp_path: Path) -> None:
-    write_file(tmp_path / "a" / "b", b"one")
-    write_file(tmp_path / "a" / "b", b"two", durable=True)
-    assert [(file.name, file.read_bytes()) for file in (tmp_path / "a").iterdir()] == [("b", b"two")]
-
-
-def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"a file where a folder is needed")
-    with pytest.raises(WriteFailed, match="cannot write"):
-        write_file(tmp_path / "a" / "b", b"one")
 
 
 def test_webp_keeps_small_pictures_as_they_are() -> None:

@@ -44,7 +44,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
     with ServerProcess(place, "--log-format", "json") as server:
-        assert server.said.startswith(f"nearkin serves {place} at http://127.0.0.1:")
+        assert server.announcement.startswith(f"nearkin serves {place} at http://127.0.0.1:")
         added = server.client.post("/v1/items", files={"pictures": make_png("red")})
         assert added.status_code == 201
         with server.client.stream("GET", "/v1/changes") as stream:
@@ -187,7 +187,7 @@ def test_tokens_of_the_environment_are_told_to_nobody(place: Path) -> None:
         line = Path(f"/proc/{server.process.pid}/cmdline")
         assert not line.exists() or WRITE not in line.read_text()
         assert server.end() == 0
-        assert not any(token in server.log + server.said for token in (READ, WRITE))
+        assert not any(token in server.log + server.announcement for token in (READ, WRITE))
     assert WRITE not in (place / "writer.json").read_text()
 
 

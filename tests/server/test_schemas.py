@@ -1,4 +1,4 @@
-"""Schemas: records by their own fields and docstrings, request bodies without guesswork."""
+"""Schemas: records by their own fields and docstrings; request bodies without guesswork."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from retrieval.server.schemas import JsonId, RequestBody, build_answer, build_li
 
 @dataclass(frozen=True, slots=True)
 class Sample(Record):
-    """A sample, in which `both` is only mentioned. `name`: what it is called; `left`, `right`: both
-    sides. `size`: bytes (None: unknown)."""
+    """A sample."""
 
     name: str
-    left: int
-    right: int
-    both: int
+    """What it is called."""
     size: int | None
     """Bytes on
     disk."""
@@ -35,18 +32,12 @@ class Body(RequestBody):
     """Whether it counts."""
 
 
-def test_fields_are_described_by_the_docstring_of_the_class_and_by_their_own() -> None:
-    assert describe_fields(Sample) == {
-        "name": "What it is called.",
-        "left": "Both sides.",
-        "right": "Both sides.",
-        "size": "Bytes on disk.",
-    }
+def test_fields_are_described_by_the_docstrings_below_them() -> None:
+    assert describe_fields(Sample) == {"name": "What it is called.", "size": "Bytes on disk."}
 
 
-def test_a_class_without_source_is_described_by_its_docstring() -> None:
-    made = type("Made", (), {"__doc__": "`a`: the first.", "__module__": "nowhere"})
-    assert describe_fields(made) == {"a": "The first."}
+def test_a_class_without_source_has_no_descriptions() -> None:
+    assert describe_fields(type("Made", (), {"__module__": "nowhere"})) == {}
 
 
 def test_a_record_becomes_a_schema_of_its_public_fields() -> None:
