@@ -28,10 +28,10 @@ def test_embedders_come_by_name_or_as_they_are() -> None:
 
 def test_pictures_come_in_every_form(folder: Path) -> None:
     red = folder / "red.png"
-    [one, *others] = base.embed_pictures(
+    [first, *rest] = base.embed_pictures(
         Tiny(), [red, str(red), f"file://{red}", red.read_bytes(), BytesIO(red.read_bytes())]
     )
-    assert others == [one] * 4
+    assert rest == [first] * 4
     assert base.embed_pictures(Tiny(), []) == []
     with pytest.raises(UsageError, match=r"https://.*not enabled|web"):
         base.embed_pictures(Tiny(), ["https://example.com/a.jpg"])
@@ -51,9 +51,9 @@ def test_items_by_key_come_in_order_and_unknown_ones_are_passed_over(
 ) -> None:
     monkeypatch.setattr(base, "KEYS_AT_ONCE", 3)
     keys = [f"n{n}" for n in (7, 3, 99, 11, 0, 5)]
-    assert [one.key for one in base.find_items(ready_made, keys)] == ["n7", "n3", "n11", "n0", "n5"]
-    assert [one.key for one in base.iterate_items(ready_made, None)] == [f"n{n}" for n in range(20)]
-    assert [one.key for one in base.iterate_items(ready_made, {"number": {"$lt": 3}})] == ["n0", "n1", "n2"]
+    assert [item.key for item in base.find_items(ready_made, keys)] == ["n7", "n3", "n11", "n0", "n5"]
+    assert [item.key for item in base.iterate_items(ready_made, None)] == [f"n{n}" for n in range(20)]
+    assert [item.key for item in base.iterate_items(ready_made, {"number": {"$lt": 3}})] == ["n0", "n1", "n2"]
     assert base.remove_items(ready_made, keys) == 5
     assert ready_made.count() == 15
 
@@ -81,7 +81,7 @@ def test_places_are_those_of_the_library(path: str | None, uri: str | None) -> N
 def test_nothing_and_everything(ready_made: Collection) -> None:
     assert ready_made.count(where=base.join_any([])) == ready_made.count(where=base.MATCH_NONE) == 0
     assert ready_made.count(where=base.join_all([])) == 20
-    even, few = {"even": True}, {"number": {"$lt": 3}}
-    assert ready_made.count(where=base.join_all([even, few])) == 2
-    assert ready_made.count(where=base.negate(base.join_any([even, few]))) == 9
+    even, small = {"even": True}, {"number": {"$lt": 3}}
+    assert ready_made.count(where=base.join_all([even, small])) == 2
+    assert ready_made.count(where=base.negate(base.join_any([even, small]))) == 9
     assert ready_made.count(where={base.metadata_field("number"): 3}) == 1

@@ -21,7 +21,7 @@ datasets = pytest.importorskip("datasets", reason="needs the package datasets")
 
 @pytest.fixture(autouse=True)
 def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing is kept outside of the test's folder, nothing is asked of the hub."""
+    """Keep everything in the test's folder, and ask nothing of the hub."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     datasets.disable_progress_bars()
@@ -48,7 +48,7 @@ FEATURES = {
 
 @pytest.fixture
 def discs() -> Any:
-    """The five discs with columns of many types."""
+    """Return the five discs with columns of many types."""
     columns = {
         "image": [{"bytes": content(colour), "path": f"{colour}.png"} for colour in COLOURS],
         "name": list(COLOURS),
@@ -79,8 +79,8 @@ def test_the_same_rows_are_known(collection: Collection, discs: Any) -> None:
     assert (again.added, again.known, again.replaced) == (0, 5, 0)
     formatted = add(collection, discs.with_format("numpy"), key="name", metadata=["weight"])
     assert (formatted.added, collection.get("red").metadata) == (5, {"weight": 1.5})
-    other = add(collection, discs.select([1, 0]))  # another dataset, by its fingerprint
-    assert (other.added, collection.count()) == (2, 12)
+    later = add(collection, discs.select([1, 0]))  # another dataset, by its fingerprint
+    assert (later.added, collection.count()) == (2, 12)
 
 
 def test_keys_and_metadata_can_be_chosen(collection: Collection, discs: Any) -> None:
@@ -136,7 +136,7 @@ def test_what_can_not_be_read_is_reported(collection: Collection, tmp_path: Path
     )
     report = add(collection, rows, key="id")
     assert (report.added, report.failed) == (1, 4)
-    reasons = {one.uri: one.reason for one in report.failures}
+    reasons = {failure.uri: failure.reason for failure in report.failures}
     assert reasons["b"] == "it has no picture"
     assert reasons[str(tmp_path / "nowhere.png")] == "its file does not exist"
     assert set(reasons) == {"b", "c", str(tmp_path / "nowhere.png"), "https://example.org/a.png"}
@@ -150,7 +150,7 @@ def test_nothing_is_nothing(collection: Collection, discs: Any) -> None:
 def test_what_does_not_fit_is_refused(collection: Collection, discs: Any, tmp_path: Path) -> None:
     two = discs.add_column("second", [None] * 5).cast_column("second", datasets.Image())
     unknown = datasets.IterableDataset.from_generator(lambda: iter([{"image": 1}]))
-    for given, options, message in [
+    for source, options, message in [
         (two, {}, "name the column of pictures with image=; of type Image: image, second"),
         (discs.remove_columns("image"), {}, "of type Image: none; all: name, kind"),
         (discs, {"key": "id"}, "no column 'id'; it has: image, name"),
@@ -162,5 +162,5 @@ def test_what_does_not_fit_is_refused(collection: Collection, discs: Any, tmp_pa
         ([1, 2], {}, r"or a path; got \[1, 2\]"),
     ]:
         with pytest.raises(UsageError, match=message):
-            add(collection, given, **options)
+            add(collection, source, **options)
     assert collection.count() == 0

@@ -31,7 +31,7 @@ from retrieval.adapters.haystack import (
 
 
 class Promises:
-    """What the suites leave to each store: a store to test, how exactly it keeps numbers, and its default policy."""
+    """What the suites leave to each store: a store to test, the precision of its numbers, its default policy."""
 
     @pytest.fixture
     def document_store(self, tmp_path: Path) -> Iterator[DocumentStore]:
@@ -41,14 +41,14 @@ class Promises:
 
     @staticmethod
     def assert_documents_are_equal(received: list[Document], expected: list[Document]) -> None:
-        """In the same order, all the same but for embeddings, which are kept as float32."""
-        assert [one.to_dict(flatten=False) | {"embedding": None} for one in received] == [
-            one.to_dict(flatten=False) | {"embedding": None} for one in expected
+        """Compare documents in order, exactly but for their embeddings, which are stored as float32."""
+        assert [document.to_dict(flatten=False) | {"embedding": None} for document in received] == [
+            document.to_dict(flatten=False) | {"embedding": None} for document in expected
         ]
-        for one, other in zip(received, expected, strict=True):
-            assert (one.embedding is None) == (other.embedding is None)
-            if one.embedding is not None:
-                np.testing.assert_allclose(one.embedding, other.embedding, rtol=1e-6)
+        for document, expected_document in zip(received, expected, strict=True):
+            assert (document.embedding is None) == (expected_document.embedding is None)
+            if document.embedding is not None:
+                np.testing.assert_allclose(document.embedding, expected_document.embedding, rtol=1e-6)
 
     def test_write_documents(self, document_store: DocumentStore) -> None:
         written = [Document(content="one"), Document(content="two", embedding=[1.0, 2.0])]
@@ -69,19 +69,19 @@ class TestHaystacksOwnExtendedSuite(Promises, DocumentStoreBaseExtendedTests):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[NearkinDocumentStore]:
-    made = NearkinDocumentStore(tmp_path / "store")
-    yield made
-    made.close()
+    new_store = NearkinDocumentStore(tmp_path / "store")
+    yield new_store
+    new_store.close()
 
 
 @pytest.fixture
 def pictures(store: NearkinDocumentStore, folder: Path) -> NearkinDocumentStore:
-    """The five discs, by their colours."""
+    """Return the store with the five discs, their ids the colours."""
     files = sorted(folder.glob("*.png"))
-    found = [Document(id=file.stem, meta={"file_path": str(file), "colour": file.stem}) for file in files]
-    embedded = NearkinDocumentImageEmbedder("tiny").run(documents=found)["documents"]
+    documents = [Document(id=file.stem, meta={"file_path": str(file), "colour": file.stem}) for file in files]
+    embedded = NearkinDocumentImageEmbedder("tiny").run(documents=documents)["documents"]
     assert store.write_documents(embedded) == 5
-    assert all(one.embedding is None for one in found)
+    assert all(document.embedding is None for document in documents)
     return store
 
 
@@ -89,15 +89,15 @@ def pictures(store: NearkinDocumentStore, folder: Path) -> NearkinDocumentStore:
 
 
 def test_a_whole_document_comes_back(store: NearkinDocumentStore) -> None:
-    one = Document(
+    document = Document(
         content="text",
         blob=ByteStream(b"\x00\xff", meta={"from": "me"}, mime_type="image/png"),
         meta={"tags": ["a", "b"], "deep": {"id": 1}, "none": None},
         sparse_embedding=SparseEmbedding([1, 5], [0.5, 0.25]),
         embedding=[0.5, 0.25],
     )
-    store.write_documents([one])
-    assert store.filter_documents() == [one]
+    store.write_documents([document])
+    assert store.filter_documents() == [document]
     assert len(store.collection.search(query="text")) == 1
     assert not store.collection.search(query="png")
 
@@ -121,12 +121,12 @@ def test_overwriting_leaves_nothing_behind(store: NearkinDocumentStore) -> None:
 
 
 def test_what_was_written_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    one = Document(content="text", embedding=[1.0, 2.0])
+    document = Document(content="text", embedding=[1.0, 2.0])
     first = NearkinDocumentStore(tmp_path / "c")
-    first.write_documents([one])
+    first.write_documents([document])
     again = NearkinDocumentStore.from_dict(first.to_dict())
     first.close()
-    assert again.filter_documents() == [one]
+    assert again.filter_documents() == [document]
     again.close()
 
 
@@ -167,10 +167,12 @@ def test_filters_hold_for_what_they_hold_for_in_memory(store: NearkinDocumentSto
         for n in range(8)
     ]
     memory = InMemoryDocumentStore()
-    for one in (store, memory):
-        one.write_documents(documents)
+    for document_store in (store, memory):
+        document_store.write_documents(documents)
     for filters in FILTERS:
-        ours, theirs = ({one.id for one in each.filter_documents(filters)} for each in (store, memory))
+        ours, theirs = (
+            {document.id for document in document_store.filter_documents(filters)} for document_store in (store, memory)
+        )
         assert ours == theirs, filters
 
 
@@ -181,13 +183,15 @@ def test_finds_what_the_store_in_memory_finds(store: NearkinDocumentStore) -> No
     random = np.random.default_rng(0)
     documents = [Document(id=str(n), embedding=random.standard_normal(8).tolist(), meta={"n": n}) for n in range(50)]
     memory = InMemoryDocumentStore(embedding_similarity_function="cosine")
-    for one in (store, memory):
-        one.write_documents(documents)
+    for document_store in (store, memory):
+        document_store.write_documents(documents)
     for filters in (None, {"field": "meta.n", "operator": "<", "value": 20}):
         query = random.standard_normal(8).tolist()
         ours, theirs = store.search(query, 10, filters), memory.embedding_retrieval(query, filters, 10)
-        assert [one.id for one in ours] == [one.id for one in theirs]
-        np.testing.assert_allclose([one.score for one in ours], [one.score for one in theirs], atol=1e-5)
+        assert [document.id for document in ours] == [document.id for document in theirs]
+        np.testing.assert_allclose(
+            [document.score for document in ours], [document.score for document in theirs], atol=1e-5
+        )
 
 
 def test_a_pipeline_finds_pictures_by_a_picture(pictures: NearkinDocumentStore, folder: Path) -> None:
@@ -195,11 +199,11 @@ def test_a_pipeline_finds_pictures_by_a_picture(pictures: NearkinDocumentStore, 
     pipeline.add_component("embedder", NearkinImageEmbedder("tiny"))
     pipeline.add_component("retriever", NearkinEmbeddingRetriever(pictures, top_k=2))
     pipeline.connect("embedder.embedding", "retriever.query_embedding")
-    found = pipeline.run({"embedder": {"image": str(folder / "red.png")}})["retriever"]["documents"]
-    assert len(found) == 2
-    assert (found[0].id, found[0].score) == ("red", pytest.approx(1))
-    assert found[0].meta["uri"] == str(folder / "red.png")
-    assert found[0].meta["colour"] == "red"
+    documents = pipeline.run({"embedder": {"image": str(folder / "red.png")}})["retriever"]["documents"]
+    assert len(documents) == 2
+    assert (documents[0].id, documents[0].score) == ("red", pytest.approx(1))
+    assert documents[0].meta["uri"] == str(folder / "red.png")
+    assert documents[0].meta["colour"] == "red"
     again = Pipeline.from_dict(pipeline.to_dict(), allowed_modules=["retrieval.adapters.haystack"])
     by_bytes = ByteStream((folder / "red.png").read_bytes())
     [kept] = again.run({"embedder": {"image": by_bytes}, "retriever": {"top_k": 1}})["retriever"]["documents"]
@@ -211,8 +215,8 @@ def test_filters_of_retrievers_are_replaced_or_merged(pictures: NearkinDocumentS
     red, green = ({"field": "meta.colour", "operator": "==", "value": colour} for colour in ("red", "green"))
     query = pictures.filter_documents(red)[0].embedding
     replacing = NearkinEmbeddingRetriever(pictures, filters=red)
-    assert [one.id for one in replacing.run(query_embedding=query)["documents"]] == ["red"]
-    assert [one.id for one in replacing.run(query_embedding=query, filters=green)["documents"]] == ["green"]
+    assert [document.id for document in replacing.run(query_embedding=query)["documents"]] == ["red"]
+    assert [document.id for document in replacing.run(query_embedding=query, filters=green)["documents"]] == ["green"]
     merging = NearkinEmbeddingRetriever(
         pictures, filters={"operator": "AND", "conditions": [red]}, filter_policy="merge"
     )
@@ -222,11 +226,11 @@ def test_filters_of_retrievers_are_replaced_or_merged(pictures: NearkinDocumentS
 def test_retrievers_stay_within_clusters(pictures: NearkinDocumentStore) -> None:
     [cluster] = pictures.collection.clusters("fine")
     query = pictures.filter_documents()[0].embedding
-    few = NearkinEmbeddingRetriever(pictures, within_cluster=cluster.id, per_cluster=2)
-    found = few.run(query_embedding=query)["documents"]
-    assert len(found) == 2
-    assert all(cluster.id in one.meta["clusters"] for one in found)
-    assert len(few.run(query_embedding=query, per_cluster=3)["documents"]) == 3
+    retriever = NearkinEmbeddingRetriever(pictures, within_cluster=cluster.id, per_cluster=2)
+    documents = retriever.run(query_embedding=query)["documents"]
+    assert len(documents) == 2
+    assert all(cluster.id in document.meta["clusters"] for document in documents)
+    assert len(retriever.run(query_embedding=query, per_cluster=3)["documents"]) == 3
 
 
 # ---- bad input

@@ -42,7 +42,7 @@ class TestLangChainsOwnSuite(VectorStoreIntegrationTests):
 
 
 class Reading(Tiny):
-    """Reads the names of colours, as pictures of nothing else; all other words are grey."""
+    """An embedder that reads the names of colours as pictures of them; all other words are grey."""
 
     name = "reading"
     supports_text = True
@@ -53,15 +53,15 @@ class Reading(Tiny):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[NearkinVectorStore]:
-    """Empty, over a collection whose embedder reads words."""
-    made = NearkinVectorStore(tmp_path / "store", embedder=Reading())
-    yield made
-    made.close()
+    """Yield an empty store over a collection whose embedder reads words."""
+    new_store = NearkinVectorStore(tmp_path / "store", embedder=Reading())
+    yield new_store
+    new_store.close()
 
 
 @pytest.fixture
 def pictures(store: NearkinVectorStore, folder: Path) -> NearkinVectorStore:
-    """The five discs, by their colours."""
+    """Return the store with the five discs, their ids the colours."""
     files = sorted(folder.glob("*.png"))
     colours = [{"colour": file.stem} for file in files]
     assert store.add_images(files, colours, [file.stem for file in files]) == [file.stem for file in files]
@@ -70,16 +70,16 @@ def pictures(store: NearkinVectorStore, folder: Path) -> NearkinVectorStore:
 
 @pytest.fixture
 def numbers(tmp_path: Path) -> Iterator[tuple[NearkinVectorStore, InMemoryVectorStore]]:
-    """Forty texts in ours and in LangChain's own store."""
+    """Yield our store and LangChain's own, with the same forty texts."""
     embedding = DeterministicFakeEmbedding(size=16)
-    texts, said = [f"text {n}" for n in range(40)], [{"n": n} for n in range(40)]
-    ours = NearkinVectorStore.from_texts(texts, embedding, said, ids=texts, path=tmp_path / "numbers")
-    yield ours, InMemoryVectorStore.from_texts(texts, embedding, said, ids=texts)
+    texts, metadata = [f"text {n}" for n in range(40)], [{"n": n} for n in range(40)]
+    ours = NearkinVectorStore.from_texts(texts, embedding, metadata, ids=texts, path=tmp_path / "numbers")
+    yield ours, InMemoryVectorStore.from_texts(texts, embedding, metadata, ids=texts)
     ours.close()
 
 
 def ids(documents: Sequence[Document]) -> list[str | None]:
-    return [one.id for one in documents]
+    return [document.id for document in documents]
 
 
 # ---- pictures
@@ -104,10 +104,10 @@ def test_words_find_pictures_by_the_text_tower(pictures: NearkinVectorStore) -> 
 
 
 def test_texts_stand_beside_pictures(pictures: NearkinVectorStore) -> None:
-    [made] = pictures.add_texts(["green"], [{"said": "by me"}])
-    found = {one.id: one for one in pictures.similarity_search("green", k=2)}
-    assert set(found) == {made, "green"}
-    assert found[made] == Document(id=made, page_content="green", metadata={"said": "by me"})
+    [key] = pictures.add_texts(["green"], [{"said": "by me"}])
+    documents = {document.id: document for document in pictures.similarity_search("green", k=2)}
+    assert set(documents) == {key, "green"}
+    assert documents[key] == Document(id=key, page_content="green", metadata={"said": "by me"})
 
 
 def test_filters_are_those_of_the_library(pictures: NearkinVectorStore, folder: Path) -> None:
@@ -131,11 +131,11 @@ def test_searches_stay_within_clusters(tmp_path: Path) -> None:
     store.add_embeddings([str(n) for n in range(48)], near.tolist())
     clusters = store.collection.clusters("fine")
     assert len(clusters) >= 2
-    found = store.similarity_search_by_vector(near[0].tolist(), k=48, within_cluster=clusters[0].id)
-    assert len(found) == clusters[0].size
-    assert all(clusters[0].id in one.metadata["clusters"] for one in found)
+    documents = store.similarity_search_by_vector(near[0].tolist(), k=48, within_cluster=clusters[0].id)
+    assert len(documents) == clusters[0].size
+    assert all(clusters[0].id in document.metadata["clusters"] for document in documents)
     spread = store.similarity_search_by_vector(near[0].tolist(), k=4, per_cluster=1)
-    paths = [one.metadata["clusters"][2] for one in spread if len(one.metadata.get("clusters", [])) == 3]
+    paths = [document.metadata["clusters"][2] for document in spread if len(document.metadata.get("clusters", [])) == 3]
     assert len(set(paths)) == len(paths)
     store.close()
 
@@ -156,9 +156,9 @@ def test_finds_what_the_store_in_memory_finds(
 def test_variety_is_chosen_from_as_many(
     numbers: tuple[NearkinVectorStore, InMemoryVectorStore], fetch_k: int, lambda_mult: float
 ) -> None:
-    how = {"k": 5, "fetch_k": fetch_k, "lambda_mult": lambda_mult}
+    options = {"k": 5, "fetch_k": fetch_k, "lambda_mult": lambda_mult}
     vector = numbers[1].embedding.embed_query("something")
-    ours, theirs = (ids(store.max_marginal_relevance_search_by_vector(vector, **how)) for store in numbers)
+    ours, theirs = (ids(store.max_marginal_relevance_search_by_vector(vector, **options)) for store in numbers)
     assert ours == theirs
 
 
@@ -169,7 +169,7 @@ def test_scores_are_cosines_and_relevances_lie_between_0_and_1(
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert min(ours) < 0
     relevant = numbers[0].similarity_search_with_relevance_scores("text 3", k=40, score_threshold=0.5)
-    assert next(one.id for one, _ in relevant) == "text 3"
+    assert next(document.id for document, _ in relevant) == "text 3"
     assert all(0.5 <= score <= 1 for _, score in relevant)
 
 
@@ -187,10 +187,10 @@ def test_retrievers_and_async_forms(numbers: tuple[NearkinVectorStore, InMemoryV
     retriever = store.as_retriever(
         search_type="mmr", search_kwargs={"k": 3, "fetch_k": 9, "filter": {"n": {"$gt": 20}}}
     )
-    found = retriever.invoke("text 25")
-    assert len(found) == 3
-    assert all(one.metadata["n"] > 20 for one in found)
-    assert asyncio.run(retriever.ainvoke("text 25")) == found
+    documents = retriever.invoke("text 25")
+    assert len(documents) == 3
+    assert all(document.metadata["n"] > 20 for document in documents)
+    assert asyncio.run(retriever.ainvoke("text 25")) == documents
     assert asyncio.run(store.amax_marginal_relevance_search("x", k=2)) == store.max_marginal_relevance_search("x", k=2)
     assert len(asyncio.run(store.asimilarity_search_with_relevance_scores("text 3", k=2))) == 2
 
@@ -222,7 +222,7 @@ def test_our_embedders_are_embeddings(folder: Path) -> None:
 
 
 class Seeing(DeterministicFakeEmbedding):
-    """Somebody else's embedding that takes pictures as well."""
+    """A foreign embedding that takes pictures as well."""
 
     def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
         return self.embed_documents([Path(uri).stem for uri in uris])
@@ -232,8 +232,8 @@ def test_pictures_go_through_an_embedding_that_takes_them(tmp_path: Path, folder
     store = NearkinVectorStore(tmp_path / "c", embedding=Seeing(size=6))
     store.add_images([folder / "red.png", folder / "blue.png"], ids=["r", "b"])
     assert store.similarity_search("red", k=1)[0].id == "r"
-    [found] = store.similarity_search_by_image(folder / "blue.png", k=1)
-    assert (found.id, found.metadata["uri"]) == ("b", str(folder / "blue.png"))
+    [document] = store.similarity_search_by_image(folder / "blue.png", k=1)
+    assert (document.id, document.metadata["uri"]) == ("b", str(folder / "blue.png"))
     store.close()
 
 

@@ -47,8 +47,8 @@ OP = FilterOperator
 DIMENSION = 6
 
 
-def made(n: int) -> TextNode:
-    """Node n: of one of three documents, or of none; with metadata of every kind, some of it missing."""
+def make_node(n: int) -> TextNode:
+    """Return node n, of one of three documents or of none, with metadata of every kind, some of it missing."""
     random = np.random.default_rng(n)
     metadata = {"n": n, "even": n % 2 == 0, "name": f"Näme {n}", "tags": [f"t{n % 3}", f"u{n % 2}"], "sizes": [n, 7]}
     metadata |= {"text": f"own {n}", "maybe": [None, "", [], "x"][n % 4]}
@@ -67,24 +67,24 @@ def made(n: int) -> TextNode:
     return node
 
 
-NODES = [made(n) for n in range(24)]
+NODES = [make_node(n) for n in range(24)]
 
 
 @pytest.fixture(params=["simple", "nearkin"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BasePydanticVectorStore]:
-    """Each of the two stores, with the same nodes."""
-    one = SimpleVectorStore() if request.param == "simple" else NearkinVectorStore(tmp_path / "one")
-    one.add(NODES)
-    yield one
-    if isinstance(one, NearkinVectorStore):
-        one.close()
+    """Yield each of the two stores, with the same nodes."""
+    store = SimpleVectorStore() if request.param == "simple" else NearkinVectorStore(tmp_path / "one")
+    store.add(NODES)
+    yield store
+    if isinstance(store, NearkinVectorStore):
+        store.close()
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> Iterator[tuple[SimpleVectorStore, NearkinVectorStore]]:
+def both_stores(tmp_path: Path) -> Iterator[tuple[SimpleVectorStore, NearkinVectorStore]]:
     theirs, ours = SimpleVectorStore(), NearkinVectorStore(tmp_path / "both")
-    for one in (theirs, ours):
-        one.add(NODES)
+    for store in (theirs, ours):
+        store.add(NODES)
     yield theirs, ours
     ours.close()
 
@@ -99,11 +99,13 @@ def where(*tests: tuple[str, OP, object], condition: FilterCondition = FilterCon
     return MetadataFilters(filters=filters, condition=condition)
 
 
-def same(stores: Sequence[BasePydanticVectorStore], asked: VectorStoreQuery, **how: object) -> list[str]:
-    """The ids that both stores answer with, and their similarities are the same too."""
-    theirs, ours = (one.query(asked, **how) for one in stores)
+def check_same_answer(
+    stores: Sequence[BasePydanticVectorStore], vector_query: VectorStoreQuery, **options: object
+) -> list[str]:
+    """Check that both stores answer with the same ids and similarities, and return the ids."""
+    theirs, ours = (store.query(vector_query, **options) for store in stores)
     assert ours.ids == theirs.ids
-    if asked.mode == VectorStoreQueryMode.DEFAULT:
+    if vector_query.mode == VectorStoreQueryMode.DEFAULT:
         np.testing.assert_allclose(ours.similarities, theirs.similarities, atol=1e-5)
     return list(ours.ids or [])
 
@@ -112,9 +114,9 @@ def same(stores: Sequence[BasePydanticVectorStore], asked: VectorStoreQuery, **h
 
 
 @pytest.mark.parametrize("k", [1, 5, 24, 100])
-def test_the_nearest(both: tuple[SimpleVectorStore, NearkinVectorStore], k: int) -> None:
+def test_the_nearest(both_stores: tuple[SimpleVectorStore, NearkinVectorStore], k: int) -> None:
     for n in range(99, 104):
-        assert len(same(both, query(n, k))) == min(k, 24)
+        assert len(check_same_answer(both_stores, query(n, k))) == min(k, 24)
 
 
 TESTS: list[tuple[str, OP, object]] = [
@@ -147,39 +149,44 @@ TESTS: list[tuple[str, OP, object]] = [
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: f"{test[0]} {test[1].value} {test[2]}")
-def test_every_operator(both: tuple[SimpleVectorStore, NearkinVectorStore], test: tuple[str, OP, object]) -> None:
-    found = same(both, query(filters=where(test)))
+def test_every_operator(
+    both_stores: tuple[SimpleVectorStore, NearkinVectorStore], test: tuple[str, OP, object]
+) -> None:
+    node_ids = check_same_answer(both_stores, query(filters=where(test)))
     if test[0] != "nowhere":
-        assert 0 < len(found) <= 24 or test[1:] in [(OP.TEXT_MATCH, "NÄME 1"), (OP.EQ, 6.5)]
+        assert 0 < len(node_ids) <= 24 or test[1:] in [(OP.TEXT_MATCH, "NÄME 1"), (OP.EQ, 6.5)]
 
 
 @pytest.mark.parametrize("condition", list(FilterCondition))
-def test_every_condition(both: tuple[SimpleVectorStore, NearkinVectorStore], condition: FilterCondition) -> None:
+def test_every_condition(both_stores: tuple[SimpleVectorStore, NearkinVectorStore], condition: FilterCondition) -> None:
     tests = ("n", OP.GT, 5), ("tags", OP.CONTAINS, "t1"), ("name", OP.NE, "Näme 7")
-    assert same(both, query(filters=where(*tests, condition=condition))) or condition == FilterCondition.NOT
-    assert len(same(both, query(filters=where(condition=condition)))) == 24
+    assert (
+        check_same_answer(both_stores, query(filters=where(*tests, condition=condition)))
+        or condition == FilterCondition.NOT
+    )
+    assert len(check_same_answer(both_stores, query(filters=where(condition=condition)))) == 24
 
 
-def test_only_some_nodes(both: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
-    few = [one.node_id for one in NODES[3:9]]
-    assert set(same(both, query(node_ids=[*few, "nobody"]))) == set(few)
-    assert len(same(both, query(node_ids=few, filters=where(("n", OP.LT, 5))))) == 2
+def test_only_some_nodes(both_stores: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
+    node_ids = [node.node_id for node in NODES[3:9]]
+    assert set(check_same_answer(both_stores, query(node_ids=[*node_ids, "nobody"]))) == set(node_ids)
+    assert len(check_same_answer(both_stores, query(node_ids=node_ids, filters=where(("n", OP.LT, 5))))) == 2
 
 
 @pytest.mark.parametrize("threshold", [None, 0.2, 0.9, 1.0])
-def test_variety(both: tuple[SimpleVectorStore, NearkinVectorStore], threshold: float | None) -> None:
-    """Two of them: from the third on, LlamaIndex counts likeness to the one chosen last, and we to all chosen."""
+def test_variety(both_stores: tuple[SimpleVectorStore, NearkinVectorStore], threshold: float | None) -> None:
+    """Only two hits: from the third on, LlamaIndex counts likeness to the last chosen hit, ours to all chosen hits."""
     for n in range(99, 104):
-        same(both, query(n, 2, mode=VectorStoreQueryMode.MMR), mmr_threshold=threshold)
+        check_same_answer(both_stores, query(n, 2, mode=VectorStoreQueryMode.MMR), mmr_threshold=threshold)
 
 
-def test_adding_again_replaces(both: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
+def test_adding_again_replaces(both_stores: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
     new = TextNode(id_="node 3", text="new", metadata={"fresh": 1}, embedding=NODES[5].embedding)
-    for one in both:
-        assert one.add([new]) == ["node 3"]
-    same(both, query())
-    assert same(both, query(filters=where(("fresh", OP.EQ, 1)))) == ["node 3"]
-    assert "node 3" not in same(both, query(filters=where(("n", OP.EQ, 3))))
+    for store in both_stores:
+        assert store.add([new]) == ["node 3"]
+    check_same_answer(both_stores, query())
+    assert check_same_answer(both_stores, query(filters=where(("fresh", OP.EQ, 1)))) == ["node 3"]
+    assert "node 3" not in check_same_answer(both_stores, query(filters=where(("n", OP.EQ, 3))))
 
 
 @pytest.mark.parametrize(
@@ -187,27 +194,29 @@ def test_adding_again_replaces(both: tuple[SimpleVectorStore, NearkinVectorStore
     [(["node 1", "node 2", "nobody"], []), (None, [("n", OP.GT, 9)]), (["node 1", "node 20"], [("n", OP.GT, 9)])],
 )
 def test_deleting_nodes(
-    both: tuple[SimpleVectorStore, NearkinVectorStore], ids: list[str] | None, tests: list[tuple[str, OP, object]]
+    both_stores: tuple[SimpleVectorStore, NearkinVectorStore],
+    ids: list[str] | None,
+    tests: list[tuple[str, OP, object]],
 ) -> None:
-    for one in both:
-        one.delete_nodes(ids, where(*tests) if tests else None)
-    assert len(same(both, query())) < 24
+    for store in both_stores:
+        store.delete_nodes(ids, where(*tests) if tests else None)
+    assert len(check_same_answer(both_stores, query())) < 24
 
 
-def test_deleting_documents(both: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
-    for one in both:
-        one.delete("document 2")
-        one.delete("nobody")
-    assert len(same(both, query())) == 18
+def test_deleting_documents(both_stores: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
+    for store in both_stores:
+        store.delete("document 2")
+        store.delete("nobody")
+    assert len(check_same_answer(both_stores, query())) == 18
 
 
-def test_clearing_and_filling_again(both: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
-    for one in both:
-        one.clear()
-    assert same(both, query()) == []
-    for one in both:
-        one.add(NODES[:2])
-    assert len(same(both, query())) == 2
+def test_clearing_and_filling_again(both_stores: tuple[SimpleVectorStore, NearkinVectorStore]) -> None:
+    for store in both_stores:
+        store.clear()
+    assert check_same_answer(both_stores, query()) == []
+    for store in both_stores:
+        store.add(NODES[:2])
+    assert len(check_same_answer(both_stores, query())) == 2
 
 
 def test_a_node_gives_its_embedding_back(store: BasePydanticVectorStore) -> None:
@@ -242,16 +251,16 @@ def test_a_node_without_an_embedding_is_a_value_error(store: BasePydanticVectorS
 
 
 @pytest.fixture
-def ours(both: tuple[SimpleVectorStore, NearkinVectorStore]) -> NearkinVectorStore:
-    return both[1]
+def ours(both_stores: tuple[SimpleVectorStore, NearkinVectorStore]) -> NearkinVectorStore:
+    return both_stores[1]
 
 
 def test_whole_nodes_come_back(ours: NearkinVectorStore) -> None:
-    assert ours.get_nodes([one.node_id for one in NODES]) == [
-        one.model_copy(update={"embedding": None}) for one in NODES
+    assert ours.get_nodes([node.node_id for node in NODES]) == [
+        node.model_copy(update={"embedding": None}) for node in NODES
     ]
-    found = ours.query(query(k=1))
-    assert [one.node_id for one in found.nodes or []] == found.ids
+    result = ours.query(query(k=1))
+    assert [node.node_id for node in result.nodes or []] == result.ids
 
 
 def test_nodes_of_every_class_come_back(tmp_path: Path) -> None:
@@ -265,8 +274,8 @@ def test_nodes_of_every_class_come_back(tmp_path: Path) -> None:
     nodes[-1].set_content("b")
     store.add(nodes)
     back = store.get_nodes()
-    assert [type(one) for one in back] == [type(one) for one in nodes]
-    assert [one.get_content() for one in back] == [one.get_content() for one in nodes]
+    assert [type(node) for node in back] == [type(node) for node in nodes]
+    assert [node.get_content() for node in back] == [node.get_content() for node in nodes]
     assert back[1].image_path == "/p.png"
     assert back[2].image == "aGVsbG8="
     assert "aGVsbG8=" not in back[2].get_content()
@@ -282,26 +291,26 @@ def test_what_the_collection_learns_is_in_the_node(ours: NearkinVectorStore) -> 
 def test_filters_may_be_nested(ours: NearkinVectorStore) -> None:
     inner = where(("n", OP.LT, 3), ("n", OP.GT, 20), condition=FilterCondition.OR)
     outer = MetadataFilters(filters=[inner, MetadataFilter(key="even", value=1)])
-    assert {one.metadata["n"] for one in ours.get_nodes(filters=outer)} == {0, 2, 22}
+    assert {node.metadata["n"] for node in ours.get_nodes(filters=outer)} == {0, 2, 22}
 
 
 def test_only_some_documents(ours: NearkinVectorStore) -> None:
-    found = ours.query(query(doc_ids=["document 1"]))
-    assert {one.ref_doc_id for one in found.nodes or []} == {"document 1"}
+    result = ours.query(query(doc_ids=["document 1"]))
+    assert {node.ref_doc_id for node in result.nodes or []} == {"document 1"}
 
 
 def test_words_and_both(ours: NearkinVectorStore) -> None:
-    asked = query(k=3, query_str="node 17", mode=VectorStoreQueryMode.TEXT_SEARCH)
-    assert (ours.query(asked).ids or [])[0] == "node 17"
-    asked.mode = VectorStoreQueryMode.HYBRID
-    assert "node 17" in (ours.query(asked).ids or [])
+    vector_query = query(k=3, query_str="node 17", mode=VectorStoreQueryMode.TEXT_SEARCH)
+    assert (ours.query(vector_query).ids or [])[0] == "node 17"
+    vector_query.mode = VectorStoreQueryMode.HYBRID
+    assert "node 17" in (ours.query(vector_query).ids or [])
     assert not ours.client.search(query="TextNode")
 
 
 def test_searches_stay_within_clusters(ours: NearkinVectorStore) -> None:
     [cluster, *_] = ours.client.clusters("coarse")
-    found = ours.query(query(), within_cluster=cluster.id)
-    assert len(found.ids or []) == cluster.size
+    result = ours.query(query(), within_cluster=cluster.id)
+    assert len(result.ids or []) == cluster.size
     assert len(ours.query(query(), per_cluster=1, level="coarse").ids or []) < 24
 
 
@@ -312,11 +321,11 @@ def test_an_index_over_the_store(tmp_path: Path) -> None:
         texts = [Document(text=colour, id_=f"of {colour}") for colour in ("red", "green", "blue")]
         embedding = NearkinEmbedding(Reading())
         index = VectorStoreIndex.from_documents(texts, storage_context=context, embed_model=embedding)
-        [found] = index.as_retriever(similarity_top_k=1).retrieve("green")
-        assert (found.node.get_content(), found.score) == ("green", pytest.approx(1))
+        [hit] = index.as_retriever(similarity_top_k=1).retrieve("green")
+        assert (hit.node.get_content(), hit.score) == ("green", pytest.approx(1))
         index.delete_ref_doc("of green")
         again = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
-        assert {one.node.get_content() for one in again.as_retriever(similarity_top_k=5).retrieve("green")} == {
+        assert {hit.node.get_content() for hit in again.as_retriever(similarity_top_k=5).retrieve("green")} == {
             "red",
             "blue",
         }
@@ -331,33 +340,33 @@ def test_a_multi_modal_index_over_two_stores(tmp_path: Path, folder: Path) -> No
         [*nodes, TextNode(text="red")], storage_context=context, embed_model=embedding, image_embed_model=embedding
     )
     retriever = index.as_retriever(similarity_top_k=1, image_similarity_top_k=1)
-    [found] = retriever.text_to_image_retrieve("blue")
-    assert isinstance(found.node, ImageNode)
-    assert found.node.metadata == {"colour": "blue"}
-    [found] = retriever.image_to_image_retrieve(str(folder / "green.png"))
-    assert (found.node.metadata["colour"], found.score) == ("green", pytest.approx(1))
-    [found] = retriever.text_retrieve(QueryBundle("red"))
-    assert found.node.get_content() == "red"
-    for one in (texts, pictures):
-        one.close()
+    [hit] = retriever.text_to_image_retrieve("blue")
+    assert isinstance(hit.node, ImageNode)
+    assert hit.node.metadata == {"colour": "blue"}
+    [hit] = retriever.image_to_image_retrieve(str(folder / "green.png"))
+    assert (hit.node.metadata["colour"], hit.score) == ("green", pytest.approx(1))
+    [hit] = retriever.text_retrieve(QueryBundle("red"))
+    assert hit.node.get_content() == "red"
+    for store in (texts, pictures):
+        store.close()
 
 
 def test_pictures_that_were_there_before_are_image_nodes(filled: Collection, folder: Path) -> None:
     store, embedding = NearkinVectorStore(filled), NearkinEmbedding("tiny")
-    asked = VectorStoreQuery(query_embedding=embedding.get_image_embedding(str(folder / "red.png")))
-    [found] = store.query(asked).nodes or []
-    assert isinstance(found, ImageNode)
-    assert found.image_path == str(folder / "red.png")
-    assert found.metadata["colour"] == "red"
-    assert len(found.metadata["clusters"]) == 3
+    vector_query = VectorStoreQuery(query_embedding=embedding.get_image_embedding(str(folder / "red.png")))
+    [node] = store.query(vector_query).nodes or []
+    assert isinstance(node, ImageNode)
+    assert node.image_path == str(folder / "red.png")
+    assert node.metadata["colour"] == "red"
+    assert len(node.metadata["clusters"]) == 3
 
 
 def test_our_embedders_are_embeddings(folder: Path) -> None:
     embedding = NearkinEmbedding(Reading())
     paths = [str(folder / "black.png"), str(folder / "red.png")]
-    both = embedding.get_image_embedding_batch(paths)
-    assert embedding.get_image_embedding(BytesIO(Path(paths[1]).read_bytes())) == both[1]
-    assert asyncio.run(embedding.aget_image_embedding(paths[0])) == both[0]
+    vectors = embedding.get_image_embedding_batch(paths)
+    assert embedding.get_image_embedding(BytesIO(Path(paths[1]).read_bytes())) == vectors[1]
+    assert asyncio.run(embedding.aget_image_embedding(paths[0])) == vectors[0]
     assert embedding.get_text_embedding_batch(["red", "blue"])[1] == embedding.get_query_embedding("blue")
     assert embedding.model_name == "reading"
 

@@ -42,59 +42,58 @@ CHECKS = """cloneable estimator_tags_renamed valid_tag_types estimator_repr no_a
 
 @pytest.mark.parametrize("name", CHECKS.split())
 def test_pictures_pass_the_checks_that_apply(name: str) -> None:
-    """Those that need no rows of numbers to be transformed; `parametrize_with_checks` leaves all out but the first, by
-    its tag."""
+    """Run the checks that transform no rows of numbers; `parametrize_with_checks` skips most, by its tag."""
     known = {f"check_{name}", f"check_estimator_{name}"} & set(dir(estimator_checks))
     if not known:
         pytest.skip(f"this scikit-learn has no check of {name}")
     getattr(estimator_checks, known.pop())("ImageEmbedder", ImageEmbedder("tiny"))
 
 
-def shown() -> list[Image.Image]:
+def make_pictures() -> list[Image.Image]:
     return [pictures.noise(seed, (40, 30)) for seed in range(6)]
 
 
 @pytest.fixture
 def same(tmp_path: Path) -> dict[str, Any]:
-    """The same six pictures in all the ways that they can be given."""
-    given = shown()
+    """Return the same six pictures in every accepted form."""
+    inputs = make_pictures()
     paths = [tmp_path / f"{place}.png" for place in range(6)]
-    for picture, path in zip(given, paths, strict=True):
+    for picture, path in zip(inputs, paths, strict=True):
         picture.save(path)
     texts = [str(path) for path in paths]
     return {
         "paths": paths,
         "texts": texts,
         "bytes": [path.read_bytes() for path in paths],
-        "pictures": given,
-        "arrays": [np.asarray(picture) for picture in given],
-        "one array": np.stack([np.asarray(picture) for picture in given]),
+        "pictures": inputs,
+        "arrays": [np.asarray(picture) for picture in inputs],
+        "one array": np.stack([np.asarray(picture) for picture in inputs]),
         "array of texts": np.array(texts),
         "a column": np.array(texts, object)[:, None],
     }
 
 
 def test_every_way_to_give_pictures(same: dict[str, Any]) -> None:
-    expected = Tiny().embed(shown())
-    for name, given in same.items():
-        found = ImageEmbedder("tiny").fit(given).transform(given)
-        assert (found.dtype, found.shape) == (np.float32, (6, 13)), name
-        np.testing.assert_array_equal(found, expected, name)
+    expected = Tiny().embed(make_pictures())
+    for name, picture_list in same.items():
+        rows = ImageEmbedder("tiny").fit(picture_list).transform(picture_list)
+        assert (rows.dtype, rows.shape) == (np.float32, (6, 13)), name
+        np.testing.assert_array_equal(rows, expected, name)
 
 
 def test_a_table_of_one_column(same: dict[str, Any]) -> None:
     pandas = pytest.importorskip("pandas", reason="tables need pandas")
     table = pandas.DataFrame({"picture": same["texts"]}, index=list("abcdef"))
     embedder = ImageEmbedder("tiny").set_output(transform="pandas")
-    found = embedder.fit_transform(table)
-    assert found.columns.tolist() == [f"imageembedder{place}" for place in range(13)]
-    assert found.columns.tolist() == embedder.get_feature_names_out().tolist()
-    assert found.index.tolist() == list("abcdef")
-    np.testing.assert_array_equal(embedder.transform(table["picture"]).to_numpy(), found.to_numpy())
+    rows = embedder.fit_transform(table)
+    assert rows.columns.tolist() == [f"imageembedder{place}" for place in range(13)]
+    assert rows.columns.tolist() == embedder.get_feature_names_out().tolist()
+    assert rows.index.tolist() == list("abcdef")
+    np.testing.assert_array_equal(embedder.transform(table["picture"]).to_numpy(), rows.to_numpy())
 
 
 def test_threads_give_the_same() -> None:
-    many = shown() * 20
+    many = make_pictures() * 20
     np.testing.assert_array_equal(
         ImageEmbedder("tiny", n_jobs=3).fit_transform(many), ImageEmbedder("tiny").fit_transform(many)
     )
@@ -124,11 +123,11 @@ def test_other_weights_after_unpickling_are_refused() -> None:
     fitted = ImageEmbedder("tiny").fit([])
     fitted.fingerprint_ = "of then"
     with pytest.raises(ValueError, match="other weights here"):
-        pickle.loads(pickle.dumps(fitted)).transform(shown())
+        pickle.loads(pickle.dumps(fitted)).transform(make_pictures())
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("value", "message"),
     [
         (["no such file.png"], "picture 0 can't be used.*no such file.png"),
         ([pictures.disc("red"), b"not a picture"], "picture 1 can't be used"),
@@ -139,9 +138,9 @@ def test_other_weights_after_unpickling_are_refused() -> None:
         (7, "a list of pictures; got a single int"),
     ],
 )
-def test_what_is_no_picture_is_named(given: Any, message: str) -> None:
+def test_what_is_no_picture_is_named(value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ImageEmbedder("tiny").fit_transform(given)
+        ImageEmbedder("tiny").fit_transform(value)
 
 
 # ---- neighbours
@@ -152,7 +151,7 @@ def test_neighbours_pass_the_checks_of_scikit_learn(estimator: Any, check: Any) 
     check(estimator)
 
 
-def theirs(**settings: Any) -> csr_matrix:
+def build_their_graph(**settings: Any) -> csr_matrix:
     return KNeighborsTransformer(algorithm="brute", **settings).fit_transform(ROWS)
 
 
@@ -161,12 +160,13 @@ def theirs(**settings: Any) -> csr_matrix:
 @pytest.mark.parametrize("index", ["hnsw", "exact"])
 def test_the_graph_is_the_one_of_scikit_learn(metric: str, mode: str, index: str) -> None:
     settings = {"n_neighbors": 7, "mode": mode, "metric": metric}
-    ours, graph = NearkinTransformer(index=index, **settings).fit_transform(ROWS), theirs(**settings)  # type: ignore[arg-type]
+    ours, graph = NearkinTransformer(index=index, **settings).fit_transform(ROWS), build_their_graph(**settings)  # type: ignore[arg-type]
     assert ours.format == "csr"
     assert (ours.shape, ours.nnz, ours.dtype) == (graph.shape, graph.nnz, graph.dtype)
     np.testing.assert_array_equal(ours.indptr, graph.indptr)
     same = [
-        len(set(a) & set(b)) for a, b in zip(*(one.indices.reshape(2400, -1) for one in (ours, graph)), strict=True)
+        len(set(a) & set(b))
+        for a, b in zip(*(matrix.indices.reshape(2400, -1) for matrix in (ours, graph)), strict=True)
     ]
     assert np.sum(same) >= (1.0 if index == "exact" else 0.99) * graph.nnz
     if mode == "distance":
@@ -204,16 +204,16 @@ def test_isomap_unrolls_the_same() -> None:
 def test_spectral_clustering_finds_the_groups() -> None:
     spectral = SpectralClustering(6, affinity="precomputed_nearest_neighbors", n_neighbors=15, random_state=0)
     with pytest.warns(UserWarning, match="not fully connected"):
-        found = make_pipeline(NearkinTransformer(15), spectral).fit_predict(ROWS)
-    assert adjusted_rand_score(GROUP, found) > 0.95
+        labels = make_pipeline(NearkinTransformer(15), spectral).fit_predict(ROWS)
+    assert adjusted_rand_score(GROUP, labels) > 0.95
 
 
 def test_dbscan_finds_the_same() -> None:
     ours = make_pipeline(NearkinTransformer(40), DBSCAN(eps=4.5, min_samples=10, metric="precomputed"))
-    found = ours.fit_predict(ROWS)
-    peer = DBSCAN(eps=4.5, min_samples=10, metric="precomputed").fit_predict(theirs(n_neighbors=40))
-    assert adjusted_rand_score(peer, found) > 0.99
-    assert adjusted_rand_score(GROUP, found) > 0.8
+    coordinates = ours.fit_predict(ROWS)
+    peer = DBSCAN(eps=4.5, min_samples=10, metric="precomputed").fit_predict(build_their_graph(n_neighbors=40))
+    assert adjusted_rand_score(peer, coordinates) > 0.99
+    assert adjusted_rand_score(GROUP, coordinates) > 0.8
 
 
 def test_tsne_keeps_neighbours_together() -> None:

@@ -8,23 +8,23 @@ import pytest
 
 from retrieval import Collection
 from tests.clusters.test_browse import families
-from tests.evaluation.test_evaluate import labelled
-from tests.evaluation.test_trials import installed
+from tests.evaluation.test_evaluate import label_by_family
+from tests.evaluation.test_trials import foreign_clusterers
 from tests.pages.test_evaluation import rows
 from tests.support.shell import Shell
 
-__all__ = ["families", "installed"]
+__all__ = ["families", "foreign_clusterers"]
 
 
 @pytest.fixture
 def shell(families: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """With the six families, each item with its family's name, as its collection."""
-    labelled(families)
+    label_by_family(families)
     monkeypatch.setenv("NEARKIN_COLLECTION", str(families.path))
     return Shell(tmp_path, monkeypatch)
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 def test_a_table_a_page_and_json_say_the_same(shell: Shell) -> None:
     asked = ("--labels", "family", "--method", 'halves={"column": 1}', "--method", "broken", "--draws", 1)
     done = shell("evaluate", *asked, "--html", "page.html", code=1)

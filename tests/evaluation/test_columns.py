@@ -17,22 +17,22 @@ from retrieval.evaluation.columns import (
 from retrieval.records.evaluation import JudgedClustering, JudgedSpace
 from tests.evaluation.test_request import FAILED, GOOD
 
-FIGURES = {one.field: one for one in (*CLUSTERINGS, *SPACES)}
+FIGURES = {figure.field: figure for figure in (*CLUSTERINGS, *SPACES)}
 
 
 def test_every_figure_is_one_of_a_record() -> None:
-    fields = {one.name for kind in (JudgedClustering, JudgedSpace) for one in dataclasses.fields(kind)}
+    fields = {field.name for kind in (JudgedClustering, JudgedSpace) for field in dataclasses.fields(kind)}
     assert set(FIGURES) <= fields
 
 
 def test_values_are_short() -> None:
-    assert [format_percent(one) for one in (0, 0.004, 0.01, 0.256, 1)] == ["0%", "0.4%", "1%", "26%", "100%"]
-    assert [format_seconds(one) for one in (0.04, 3.21, 250.4)] == ["0.0 s", "3.2 s", "250 s"]
+    assert [format_percent(value) for value in (0, 0.004, 0.01, 0.256, 1)] == ["0%", "0.4%", "1%", "26%", "100%"]
+    assert [format_seconds(value) for value in (0.04, 3.21, 250.4)] == ["0.0 s", "3.2 s", "250 s"]
     assert format_mebibytes(5 * 2**30) == "5,120 MiB"
 
 
 def test_only_figures_that_there_are_have_a_column() -> None:
-    assert [one.field for one in select_figures([GOOD, FAILED], CLUSTERINGS)] == [
+    assert [figure.field for figure in select_figures([GOOD, FAILED], CLUSTERINGS)] == [
         "clusters",
         "loose",
         "ami",
@@ -43,8 +43,8 @@ def test_only_figures_that_there_are_have_a_column() -> None:
 
 
 def test_the_best_is_the_largest_or_the_smallest() -> None:
-    one, other = (dataclasses.replace(GOOD, ami=ami, davies_bouldin=db) for ami, db in ((0.2, 3.0), (0.7, 1.0)))
-    assert find_best([one, other], FIGURES["ami"]) == 0.7
-    assert find_best([one, other], FIGURES["davies_bouldin"]) == 1.0
-    assert find_best([one, other], FIGURES["clusters"]) is None
-    assert find_best([one, FAILED], FIGURES["ami"]) is None
+    small, large = (dataclasses.replace(GOOD, ami=ami, davies_bouldin=db) for ami, db in ((0.2, 3.0), (0.7, 1.0)))
+    assert find_best([small, large], FIGURES["ami"]) == 0.7
+    assert find_best([small, large], FIGURES["davies_bouldin"]) == 1.0
+    assert find_best([small, large], FIGURES["clusters"]) is None
+    assert find_best([small, FAILED], FIGURES["ami"]) is None

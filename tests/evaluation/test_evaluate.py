@@ -17,17 +17,17 @@ from retrieval import Collection
 from retrieval.evaluation import evaluate
 from retrieval.records.evaluation import Evaluation, JudgedClustering
 from tests.clusters.test_browse import SIZES, families
-from tests.evaluation.test_trials import installed
+from tests.evaluation.test_trials import foreign_clusterers
 from tests.support import pictures
 
-__all__ = ["families", "installed"]
+__all__ = ["families", "foreign_clusterers"]
 
 GROUPS = ("red", "green", "blue")
 
 
 @pytest.fixture
-def planted(collection: Collection, tmp_path: Path) -> Collection:
-    """Twelve shades of each of three colours, seen by `tiny`; six more pictures have no group."""
+def colour_groups(collection: Collection, tmp_path: Path) -> Collection:
+    """Return twelve shades of each of three colours, seen by `tiny`; six more pictures have no group."""
     random = np.random.default_rng(0)
     shades = np.concatenate([np.eye(3)[[n]] * 200 + random.integers(0, 40, (12, 3)) for n in range(3)])
     shades = np.concatenate([shades, random.integers(100, 140, (6, 3))]).astype(np.uint8)
@@ -39,12 +39,12 @@ def planted(collection: Collection, tmp_path: Path) -> Collection:
     return collection
 
 
-def of(found: Evaluation, name: str) -> JudgedClustering:
-    return next(one for one in found.clusterings if one.name == name)
+def find_clustering(evaluation: Evaluation, name: str) -> JudgedClustering:
+    return next(clustering for clustering in evaluation.clusterings if clustering.name == name)
 
 
-def labelled(collection: Collection) -> None:
-    """The name of each item's family as metadata."""
+def label_by_family(collection: Collection) -> None:
+    """Store the name of each item's family as metadata."""
     view, items = collection._spaces.current, collection.items(limit=500).items
     assert view is not None
     rows = view.flat.index.take(np.array([item.id for item in items]))
@@ -52,20 +52,26 @@ def labelled(collection: Collection) -> None:
     collection.add_vectors(rows, keys=[item.key for item in items], metadata=metadata)
 
 
-def test_planted_groups_are_found(planted: Collection) -> None:
+def test_planted_groups_are_found(colour_groups: Collection) -> None:
     steps: list[tuple[int, int, str]] = []
-    found = planted.evaluate(labels="group", draws=2, progress=lambda *step: steps.append(step))
-    assert [one.name for one in found.clusterings] == ["coarse", "medium", "fine", "partitions", "kmeans"]
-    assert (found.items, found.judged, found.labelled, found.classes) == (42, 42, 36, 3)
-    assert found.notes == ("6 items have no text or number under 'group' and are left out of figures with labels",)
-    kmeans = of(found, "kmeans")
+    evaluation = colour_groups.evaluate(labels="group", draws=2, progress=lambda *step: steps.append(step))
+    assert [clustering.name for clustering in evaluation.clusterings] == [
+        "coarse",
+        "medium",
+        "fine",
+        "partitions",
+        "kmeans",
+    ]
+    assert (evaluation.items, evaluation.judged, evaluation.labelled, evaluation.classes) == (42, 42, 36, 3)
+    assert evaluation.notes == ("6 items have no text or number under 'group' and are left out of figures with labels",)
+    kmeans = find_clustering(evaluation, "kmeans")
     assert kmeans.parameters == {"n_clusters": 3, "random_state": 0}
     assert (kmeans.ari, kmeans.ami, kmeans.nmi, kmeans.purity) == tuple([pytest.approx(1)] * 4)
     assert kmeans.stability is not None
     assert kmeans.stability > 0.8
     assert kmeans.seconds is not None
     assert kmeans.error is None
-    [space] = found.spaces
+    [space] = evaluation.spaces
     assert (space.space, space.p_at_1, space.p_at_10) == ("tiny", 1, 1)
     assert space.mean_average_precision == pytest.approx(1)
     assert (space.queries, space.alone) == (36, 0)
@@ -76,97 +82,102 @@ def test_planted_groups_are_found(planted: Collection) -> None:
 
 
 def test_figures_are_those_of_the_arrays(families: Collection) -> None:
-    """Of ready-made vectors, beside scikit-learn's."""
-    labelled(families)
-    found = families.evaluate(labels="family", k=4, draws=0)
+    """Ready-made vectors, compared with scikit-learn's figures."""
+    label_by_family(families)
+    evaluation = families.evaluate(labels="family", k=4, draws=0)
     items = families.items(limit=500).items
     view = families._spaces.current
     assert view is not None
     rows = view.flat.index.take(np.array([item.id for item in items]))
     truth = [item.metadata["family"] for item in items]
     labels = KMeans(4, random_state=0).fit(rows).labels_
-    kmeans = of(found, "kmeans")
+    kmeans = find_clustering(evaluation, "kmeans")
     assert kmeans.clusters == 4
     assert kmeans.ari == pytest.approx(metrics.adjusted_rand_score(truth, labels))
     assert kmeans.ami == pytest.approx(metrics.adjusted_mutual_info_score(truth, labels))
     assert kmeans.silhouette == pytest.approx(metrics.silhouette_score(rows, labels, metric="cosine"), abs=1e-5)
     assert kmeans.davies_bouldin == pytest.approx(metrics.davies_bouldin_score(rows, labels), abs=1e-5)
     assert kmeans.stability is None
-    medium = of(found, "medium")
+    medium = find_clustering(evaluation, "medium")
     assert (medium.clusters, medium.loose) == (6, pytest.approx(4 / 228))
     assert medium.purity == pytest.approx(sum(SIZES) / 228)  # strangers are in no cluster
     assert medium.seconds is None
     assert medium.ami == pytest.approx(1)
-    assert found.spaces[0].alone == 4
+    assert evaluation.spaces[0].alone == 4
 
 
 def test_without_labels_medium_says_how_many(families: Collection) -> None:
-    found = families.evaluate(draws=1)
-    assert of(found, "kmeans").clusters == 6
-    assert (of(found, "kmeans").ami, found.spaces[0].p_at_1) == (None, None)
-    assert of(found, "medium").stability == pytest.approx(1, abs=0.05)
-    assert of(found, "partitions").stability is not None
-    assert (found.labels, found.classes, found.labelled) == (None, 0, 0)
-    assert found == families.evaluate(draws=1)  # but for time and memory
+    evaluation = families.evaluate(draws=1)
+    assert find_clustering(evaluation, "kmeans").clusters == 6
+    assert (find_clustering(evaluation, "kmeans").ami, evaluation.spaces[0].p_at_1) == (None, None)
+    assert find_clustering(evaluation, "medium").stability == pytest.approx(1, abs=0.05)
+    assert find_clustering(evaluation, "partitions").stability is not None
+    assert (evaluation.labels, evaluation.classes, evaluation.labelled) == (None, 0, 0)
+    assert evaluation == families.evaluate(draws=1)  # but for time and memory
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 def test_what_fails_is_a_row_with_its_reason(families: Collection) -> None:
-    found = families.evaluate(methods=["broken", ("halves", {"column": 1, "least": 0.5})], k=2, draws=0)
-    assert [one.name for one in found.failed] == ["broken"]
-    assert "needs the package 'no_such_package_at_all'" in str(found.failed[0].error)
-    halves = of(found, "halves column=1 least=0.5")
+    evaluation = families.evaluate(methods=["broken", ("halves", {"column": 1, "least": 0.5})], k=2, draws=0)
+    assert [clustering.name for clustering in evaluation.failed] == ["broken"]
+    assert "needs the package 'no_such_package_at_all'" in str(evaluation.failed[0].error)
+    halves = find_clustering(evaluation, "halves column=1 least=0.5")
     assert halves.error is None
     assert halves.loose is not None
     assert halves.loose > 0.5
     assert halves.parameters == {"column": 1, "least": 0.5}
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 def test_figures_that_are_not_to_be_had_say_why(families: Collection) -> None:
     families.remove([f"f0-{n}" for n in range(60)])
     families.remove([f"f1-{n}" for n in range(50)])
     families.remove([f"f2-{n}" for n in range(8)])  # 110 are left, of which a draw has 88
-    found = of(families.evaluate(methods=[("greedy", {"least": 2})], draws=1), "greedy least=2")
-    assert (found.clusters, found.loose, found.silhouette, found.davies_bouldin) == (0, 1, None, None)
-    assert found.notes == (
+    clustering = find_clustering(families.evaluate(methods=[("greedy", {"least": 2})], draws=1), "greedy least=2")
+    assert (clustering.clusters, clustering.loose, clustering.silhouette, clustering.davies_bouldin) == (
+        0,
+        1,
+        None,
+        None,
+    )
+    assert clustering.notes == (
         "silhouette and Davies-Bouldin need two clusters or more",
         "stability of 0 draws: a fit of 88 of the rows failed: 88 rows are too few",
     )
 
 
 def test_above_the_sample_some_are_judged(families: Collection) -> None:
-    found = families.evaluate(methods=[], sample=100, draws=1)
-    assert (found.items, found.judged) == (228, 100)
-    assert found.notes == ("100 of the 228 items, drawn at random, are clustered and judged",)
-    medium = of(found, "medium")
+    evaluation = families.evaluate(methods=[], sample=100, draws=1)
+    assert (evaluation.items, evaluation.judged) == (228, 100)
+    assert evaluation.notes == ("100 of the 228 items, drawn at random, are clustered and judged",)
+    medium = find_clustering(evaluation, "medium")
     assert medium.clusters == 6
     assert medium.stability is None
     assert medium.notes[0].startswith("no stability: only some of its items")
 
 
-def test_retrieval_ranks_no_more_than_so_many(planted: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retrieval_ranks_no_more_than_so_many(colour_groups: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "MAX_RANKED", 30)
-    found = planted.evaluate(labels="group", methods=[], draws=0)
-    assert found.spaces[0].queries < 31
-    assert (found.items, found.judged) == (42, 30)
-    assert found.notes[0] == "retrieval ranks 30 of the 42 items, drawn at random"
+    evaluation = colour_groups.evaluate(labels="group", methods=[], draws=0)
+    assert evaluation.spaces[0].queries < 31
+    assert (evaluation.items, evaluation.judged) == (42, 30)
+    assert evaluation.notes[0] == "retrieval ranks 30 of the 42 items, drawn at random"
 
 
-def test_spaces_are_judged_on_the_items_that_all_have(planted: Collection) -> None:
-    planted.fill("classic")
-    planted.remove("p41")
-    found = planted.evaluate(labels="group", spaces=["tiny", "classic"], methods=[], draws=0)
-    assert [one.space for one in found.spaces] == ["tiny", "classic"]
-    assert {one.space for one in found.clusterings} == {"tiny", "classic"}
-    assert found.items == 41
-    assert all(one.p_at_1 == 1 for one in found.spaces)
-    alone = planted.evaluate(spaces="classic", methods=[], draws=0)
-    assert [one.space for one in alone.spaces] == ["classic"]
+def test_spaces_are_judged_on_the_items_that_all_have(colour_groups: Collection) -> None:
+    colour_groups.fill("classic")
+    colour_groups.remove("p41")
+    evaluation = colour_groups.evaluate(labels="group", spaces=["tiny", "classic"], methods=[], draws=0)
+    assert [space.space for space in evaluation.spaces] == ["tiny", "classic"]
+    assert {clustering.space for clustering in evaluation.clusterings} == {"tiny", "classic"}
+    assert evaluation.items == 41
+    assert all(space.p_at_1 == 1 for space in evaluation.spaces)
+    alone = colour_groups.evaluate(spaces="classic", methods=[], draws=0)
+    assert [space.space for space in alone.spaces] == ["classic"]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "said"),
+    ("wrong", "error", "message"),
     [
         ({"labels": "colour"}, BadQuery, "no item has the metadata key 'colour' .* the keys are: group, n"),
         ({"labels": "n"}, BadQuery, "no two items have the same value of 'n'"),
@@ -179,19 +190,21 @@ def test_spaces_are_judged_on_the_items_that_all_have(planted: Collection) -> No
         ({"spaces": []}, BadQuery, "spaces is an empty list"),
     ],
 )
-def test_what_can_not_be_judged(planted: Collection, wrong: dict[str, Any], error: type[Exception], said: str) -> None:
+def test_what_can_not_be_judged(
+    colour_groups: Collection, wrong: dict[str, Any], error: type[Exception], message: str
+) -> None:
     if wrong.get("labels") == "one":
-        planted.update("p0", {"one": "x"})
-        planted.update("p1", {"one": "x"})
-    with pytest.raises(error, match=said):
-        planted.evaluate(**wrong)
+        colour_groups.update("p0", {"one": "x"})
+        colour_groups.update("p1", {"one": "x"})
+    with pytest.raises(error, match=message):
+        colour_groups.evaluate(**wrong)
 
 
-def test_labels_of_any_type_do_not_coerce(planted: Collection) -> None:
+def test_labels_of_any_type_do_not_coerce(colour_groups: Collection) -> None:
     for n, value in enumerate([1, 1, "1", "1", True, True, 1.0, [1], None]):
-        planted.update(f"p{n}", {"mixed": value})
-    found = planted.evaluate(labels="mixed", methods=[], draws=0)
-    assert (found.classes, found.labelled) == (3, 7)
+        colour_groups.update(f"p{n}", {"mixed": value})
+    evaluation = colour_groups.evaluate(labels="mixed", methods=[], draws=0)
+    assert (evaluation.classes, evaluation.labelled) == (3, 7)
 
 
 def test_nothing_to_judge(collection: Collection) -> None:
@@ -203,27 +216,27 @@ def test_nothing_to_judge(collection: Collection) -> None:
 
 
 def test_a_collection_without_clusters(tmp_path: Path) -> None:
-    with Collection.open(tmp_path / "plain", create=True, clusters=0) as made:
-        made.add_vectors(np.random.default_rng(0).standard_normal((30, 4)))
-        found = made.evaluate(draws=0)
-    assert [one.name for one in found.clusterings] == ["kmeans"]
-    assert found.clusterings[0].clusters == 8  # its own default
+    with Collection.open(tmp_path / "plain", create=True, clusters=0) as plain:
+        plain.add_vectors(np.random.default_rng(0).standard_normal((30, 4)))
+        evaluation = plain.evaluate(draws=0)
+    assert [clustering.name for clustering in evaluation.clusterings] == ["kmeans"]
+    assert evaluation.clusterings[0].clusters == 8  # its own default
 
 
 @pytest.fixture
 def euclidean(tmp_path: Path) -> Iterator[Collection]:
-    with Collection.open(tmp_path / "l2", create=True, metric="l2") as made:
+    with Collection.open(tmp_path / "l2", create=True, metric="l2") as euclidean_collection:
         random = np.random.default_rng(0)
         rows = np.repeat([[1.0, 0], [5, 0], [9, 0]], 20, axis=0) + random.normal(0, 0.2, (60, 2))
-        made.add_vectors(rows, metadata=[{"at": n // 20} for n in range(60)])
-        yield made
+        euclidean_collection.add_vectors(rows, metadata=[{"at": n // 20} for n in range(60)])
+        yield euclidean_collection
 
 
 def test_another_metric(euclidean: Collection) -> None:
     """In one direction from the origin, so that cosine could not tell them apart."""
-    found = euclidean.evaluate(labels="at", draws=0)
-    assert found.spaces[0].p_at_10 == 1
-    assert of(found, "kmeans").ari == pytest.approx(1)
-    silhouette = of(found, "kmeans").silhouette
+    evaluation = euclidean.evaluate(labels="at", draws=0)
+    assert evaluation.spaces[0].p_at_10 == 1
+    assert find_clustering(evaluation, "kmeans").ari == pytest.approx(1)
+    silhouette = find_clustering(evaluation, "kmeans").silhouette
     assert silhouette is not None
     assert silhouette > 0.8

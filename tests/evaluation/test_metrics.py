@@ -31,10 +31,10 @@ def test_agreement_is_that_of_scikit_learn() -> None:
     _, truth = blobs()
     labels = np.random.default_rng(1).permutation(truth)
     labels[:60] = truth[:60]
-    found = judging.measure_agreement(truth, labels)
-    assert found.ari == pytest.approx(metrics.adjusted_rand_score(truth, labels))
-    assert found.ami == pytest.approx(metrics.adjusted_mutual_info_score(truth, labels))
-    assert found.nmi == pytest.approx(metrics.normalized_mutual_info_score(truth, labels))
+    agreement = judging.measure_agreement(truth, labels)
+    assert agreement.ari == pytest.approx(metrics.adjusted_rand_score(truth, labels))
+    assert agreement.ami == pytest.approx(metrics.adjusted_mutual_info_score(truth, labels))
+    assert agreement.nmi == pytest.approx(metrics.normalized_mutual_info_score(truth, labels))
 
 
 def test_loose_rows_are_clusters_of_their_own() -> None:
@@ -50,17 +50,17 @@ def test_loose_rows_are_clusters_of_their_own() -> None:
 def test_silhouette_is_that_of_scikit_learn(metric: Metric, name: str) -> None:
     rows, label = blobs()
     label[0] = 99  # alone in its cluster
-    found = judging.measure_silhouette(rows, label, metric)
-    assert found == pytest.approx(metrics.silhouette_score(rows, label, metric=name), abs=1e-5)
+    silhouette = judging.measure_silhouette(rows, label, metric)
+    assert silhouette == pytest.approx(metrics.silhouette_score(rows, label, metric=name), abs=1e-5)
 
 
 def test_a_sampled_silhouette_is_near_the_whole_one() -> None:
     rows, label = blobs(2000)
     whole = judging.measure_silhouette(rows, label)
-    some = judging.measure_silhouette(rows, label, sample=400, random_state=3)
-    assert some != whole
-    assert some == pytest.approx(whole, abs=0.02)
-    assert some == judging.measure_silhouette(rows, label, sample=400, random_state=3)
+    sampled = judging.measure_silhouette(rows, label, sample=400, random_state=3)
+    assert sampled != whole
+    assert sampled == pytest.approx(whole, abs=0.02)
+    assert sampled == judging.measure_silhouette(rows, label, sample=400, random_state=3)
 
 
 def test_figures_of_rows_in_clusters_leave_loose_ones_out() -> None:
@@ -70,8 +70,8 @@ def test_figures_of_rows_in_clusters_leave_loose_ones_out() -> None:
     assert judging.measure_silhouette(rows, loose) == pytest.approx(
         judging.measure_silhouette(rows[inside], label[inside])
     )
-    wanted = metrics.davies_bouldin_score(rows[inside], label[inside])
-    assert judging.measure_davies_bouldin(rows, loose) == pytest.approx(wanted)
+    expected = metrics.davies_bouldin_score(rows[inside], label[inside])
+    assert judging.measure_davies_bouldin(rows, loose) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("labels", [np.zeros(9, int), np.full(9, -1), np.arange(9)])
@@ -88,11 +88,11 @@ def test_exact_copies_have_a_silhouette() -> None:
 
 
 def test_draws_are_four_fifths_and_the_same_again() -> None:
-    found = judging.draw_subsets(50, 3, 7)
-    assert [len(np.unique(one)) for one in found] == [40, 40, 40]
-    assert all((np.diff(one) > 0).all() for one in found)
-    assert not np.array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found, judging.draw_subsets(50, 3, 7))
+    draws = judging.draw_subsets(50, 3, 7)
+    assert [len(np.unique(draw)) for draw in draws] == [40, 40, 40]
+    assert all((np.diff(draw) > 0).all() for draw in draws)
+    assert not np.array_equal(draws[0], draws[1])
+    np.testing.assert_array_equal(draws, judging.draw_subsets(50, 3, 7))
     assert judging.draw_subsets(50, 0) == []
 
 
@@ -109,15 +109,15 @@ def test_a_ranking_by_hand() -> None:
     """On a line: 0 and 1 are of a, 2.5 of b, 3 of a, 9 of b. Asked for 0: a b a b; for 2.5: a a a b ..."""
     rows = np.array([[0.0], [1.0], [2.5], [3.0], [9.0]], np.float32)
     labels = np.array([0, 0, 1, 0, 1])
-    found = judging.measure_ranking(rows, labels, "l2")
-    assert found is not None
+    ranking = judging.measure_ranking(rows, labels, "l2")
+    assert ranking is not None
     # 0: 1 2.5 3 9 -> a b a b; 1: 0 2.5 3 9 -> a b a b; 2.5: 3 1 0 9 -> a a a b; 3: 2.5 1 0 9 -> b a a b
     # 9: 3 2.5 1 0 -> a b a a
     precisions = [(1 + 2 / 3) / 2, (1 + 2 / 3) / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1 / 2]
-    assert found.mean_average_precision == pytest.approx(np.mean(precisions))
-    assert found.p_at_1 == pytest.approx(2 / 5)
-    assert found.p_at_10 == pytest.approx(np.mean([2, 2, 1, 2, 1]) / 4)
-    assert (found.queries, found.alone) == (5, 0)
+    assert ranking.mean_average_precision == pytest.approx(np.mean(precisions))
+    assert ranking.p_at_1 == pytest.approx(2 / 5)
+    assert ranking.p_at_10 == pytest.approx(np.mean([2, 2, 1, 2, 1]) / 4)
+    assert (ranking.queries, ranking.alone) == (5, 0)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2", "l1"])
@@ -125,35 +125,38 @@ def test_a_ranking_is_that_of_exact_search(metric: Metric) -> None:
     rows, label = blobs(80)
     index = Exact(rows.shape[1], metric)
     index.add(np.arange(80), rows)
-    found = index.search(rows, 80)
+    neighbours = index.search(rows, 80)
     precision, first, ten = [], [], []
-    for one in range(80):
-        others = found.ids[one] != one
-        right = label[found.ids[one][others]] == label[one]
-        precision.append(metrics.average_precision_score(right, found.scores[one][others]))
+    for query in range(80):
+        not_itself = neighbours.ids[query] != query
+        right = label[neighbours.ids[query][not_itself]] == label[query]
+        precision.append(metrics.average_precision_score(right, neighbours.scores[query][not_itself]))
         first.append(right[0])
         ten.append(right[:10].mean())
     ours = judging.measure_ranking(rows, label, metric)
     assert ours is not None
-    wanted = (np.mean(first), np.mean(ten), np.mean(precision))
-    np.testing.assert_allclose(ours[:3], wanted, atol=1e-6)
+    expected = (np.mean(first), np.mean(ten), np.mean(precision))
+    np.testing.assert_allclose(ours[:3], expected, atol=1e-6)
 
 
 def test_rows_alone_with_their_label_are_no_queries() -> None:
     rows, label = blobs(40, 3)
     label[:4] = [10, 11, 12, 13]
-    found = judging.measure_ranking(rows, label)
-    assert found is not None
-    assert (found.queries, found.alone) == (36, 4)
+    ranking = judging.measure_ranking(rows, label)
+    assert ranking is not None
+    assert (ranking.queries, ranking.alone) == (36, 4)
     assert judging.measure_ranking(rows, np.arange(40)) is None
 
 
 def test_queries_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, label = blobs(600)
-    whole, some = judging.measure_ranking(rows, label), judging.measure_ranking(rows, label, sample=200, random_state=1)
+    whole, sampled = (
+        judging.measure_ranking(rows, label),
+        judging.measure_ranking(rows, label, sample=200, random_state=1),
+    )
     assert whole is not None
-    assert some is not None
-    assert some.queries == 200
-    assert some.mean_average_precision == pytest.approx(whole.mean_average_precision, abs=0.05)
+    assert sampled is not None
+    assert sampled.queries == 200
+    assert sampled.mean_average_precision == pytest.approx(whole.mean_average_precision, abs=0.05)
     monkeypatch.setattr(judging, "CELLS", 1000)  # one query at a time
     np.testing.assert_allclose(judging.measure_ranking(rows, label), whole)

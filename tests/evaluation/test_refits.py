@@ -23,13 +23,13 @@ def test_levels_of_all_items_are_the_collections_own(families: Collection) -> No
     again, items = TreeRefit(view.space, clustering.levels), view.flat.index.ids()
     rows = view.flat.index.take(items)
     for place, level in enumerate(LEVELS):
-        found = again.make_level_refit(place)(rows)
+        labels = again.make_level_refit(place)(rows)
         stored = families.clusters(level)
-        wanted = np.full(len(items), -1)
-        for number, one in enumerate(stored):
-            wanted[np.isin(items, one.members)] = number
-        assert np.array_equal(found < 0, wanted < 0)
-        assert adjusted_rand_score(found, wanted) == 1
+        expected = np.full(len(items), -1)
+        for number, cluster in enumerate(stored):
+            expected[np.isin(items, cluster.members)] = number
+        assert np.array_equal(labels < 0, expected < 0)
+        assert adjusted_rand_score(labels, expected) == 1
     assert len(again._trees) == 1
 
 

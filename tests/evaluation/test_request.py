@@ -16,7 +16,7 @@ FAILED = JudgedClustering("lite0", "evoc", "method", method="evoc", error="it ne
 
 
 def evaluation(**more: Any) -> Evaluation:
-    """Of one space with one clustering that failed."""
+    """Return an evaluation of one space, with one clustering that failed."""
     about = {"labels": "class", "classes": 3, "items": 20, "judged": 20, "labelled": 18, "draws": 2, "random_state": 0}
     spaces = (JudgedSpace("lite0", "lite0", 1280, "cosine", 0.5, 0.4, 0.3, 18, 1),)
     return Evaluation(**({"spaces": spaces, "clusterings": (GOOD, FAILED), "notes": (), "as_of": 7} | about | more))
@@ -32,7 +32,7 @@ def test_methods_are_named_with_their_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("methods", "said"),
+    ("methods", "message"),
     [
         ("kmeans", "methods is a list"),
         (7, "methods is a list"),
@@ -42,8 +42,8 @@ def test_methods_are_named_with_their_parameters() -> None:
         ([("kmeans", {"a": {1}})], "the parameters of kmeans must be JSON values"),
     ],
 )
-def test_what_is_no_method_is_refused(methods: Any, said: str) -> None:
-    with pytest.raises(BadQuery, match=said):
+def test_what_is_no_method_is_refused(methods: Any, message: str) -> None:
+    with pytest.raises(BadQuery, match=message):
         parse_methods(methods)
 
 
@@ -53,7 +53,7 @@ def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"labels": ""}, "labels is a metadata key"),
         ({"labels": 3}, "labels is a metadata key"),
@@ -64,18 +64,18 @@ def test_an_unknown_method_is_refused_with_those_that_there_are() -> None:
         ({"random_state": -4}, "random_state is the random seed"),
     ],
 )
-def test_what_can_not_be_asked(wrong: dict[str, Any], said: str) -> None:
+def test_what_can_not_be_asked(wrong: dict[str, Any], message: str) -> None:
     good = EvaluationRequest(None, (), None, None, 0, 100, 0)
     check_request(good)
-    with pytest.raises(BadQuery, match=said):
+    with pytest.raises(BadQuery, match=message):
         check_request(good._replace(**wrong))
 
 
 def test_the_record_is_honest_and_json() -> None:
-    found = evaluation()
-    assert found.failed == (FAILED,)
-    assert json.loads(json.dumps(found.to_dict()))["clusterings"][0]["ami"] == 0.5
-    assert repr(found) == (
+    result = evaluation()
+    assert result.failed == (FAILED,)
+    assert json.loads(json.dumps(result.to_dict()))["clusterings"][0]["ami"] == 0.5
+    assert repr(result) == (
         "<2 clusterings of 20 items beside 3 labels of 'class', as of change 7\n"
         "  lite0 medium: 3 clusters, ami 0.500\n"
         "  lite0 evoc: failed: it needs a package>"

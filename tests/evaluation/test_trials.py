@@ -55,8 +55,8 @@ NAMES = ("halves", "greedy", "killed", "crashing", "short")
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another distribution that brings clusterers, as pip leaves it on disk; `broken` lacks a package."""
+def foreign_clusterers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install another distribution with clusterers, as pip leaves it on disk; `broken` lacks a package."""
     place = tmp_path / "site"
     facts = place / "their_groups-1.0.dist-info"
     facts.mkdir(parents=True)
@@ -76,44 +76,44 @@ def test_a_trial_is_the_fit_itself() -> None:
     rows, _ = blobs()
     steps: list[int] = []
     parts = draw_subsets(len(rows), 2)
-    found = run_trial(
+    trial = run_trial(
         "kmeans", {"n_init": 2}, {"n_clusters": 6, "random_state": 3}, rows, parts, lambda: steps.append(1)
     )
-    wanted = KMeans(6, n_init=2, random_state=3)
-    np.testing.assert_array_equal(found.labels, wanted.fit(rows).labels_)
-    for part, again in zip(parts, found.draw_labels, strict=True):
-        np.testing.assert_array_equal(again, wanted.fit(rows[part]).labels_)
-    assert found.parameters == {"n_clusters": 6, "random_state": 3, "n_init": 2}
-    assert found.draw_failure is None
-    assert found.seconds > 0
+    kmeans = KMeans(6, n_init=2, random_state=3)
+    np.testing.assert_array_equal(trial.labels, kmeans.fit(rows).labels_)
+    for part, again in zip(parts, trial.draw_labels, strict=True):
+        np.testing.assert_array_equal(again, kmeans.fit(rows[part]).labels_)
+    assert trial.parameters == {"n_clusters": 6, "random_state": 3, "n_init": 2}
+    assert trial.draw_failure is None
+    assert trial.seconds > 0
     assert len(steps) == 3
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 def test_one_of_another_distribution_gets_only_parameters_that_it_has() -> None:
     rows, _ = blobs()
-    found = run_trial("halves", {"column": 2}, {"n_clusters": 6, "random_state": 0, "least": 0.1}, rows)
-    wanted = np.where(np.abs(rows[:, 2]) >= 0.1, rows[:, 2] > 0, -1)
-    np.testing.assert_array_equal(found.labels, wanted)
-    assert found.parameters == {"column": 2, "least": 0.1}
+    trial = run_trial("halves", {"column": 2}, {"n_clusters": 6, "random_state": 0, "least": 0.1}, rows)
+    expected = np.where(np.abs(rows[:, 2]) >= 0.1, rows[:, 2] > 0, -1)
+    np.testing.assert_array_equal(trial.labels, expected)
+    assert trial.parameters == {"column": 2, "least": 0.1}
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 def test_memory_is_measured_and_a_draw_may_fail() -> None:
     rows, _ = blobs(100)
-    found = run_trial("greedy", {}, {}, rows, draw_subsets(100, 2))
-    assert found.draw_labels == ()
-    assert found.draw_failure == "a fit of 80 of the rows failed: 80 rows are too few"
+    trial = run_trial("greedy", {}, {}, rows, draw_subsets(100, 2))
+    assert trial.draw_labels == ()
+    assert trial.draw_failure == "a fit of 80 of the rows failed: 80 rows are too few"
     if Path("/proc/self/status").exists():
-        assert found.memory is not None
-        assert 60 * 2**20 < found.memory < 90 * 2**20
+        assert trial.memory is not None
+        assert 60 * 2**20 < trial.memory < 90 * 2**20
     else:
-        assert found.memory is None
+        assert trial.memory is None
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("foreign_clusterers")
 @pytest.mark.parametrize(
-    ("name", "given", "reason"),
+    ("name", "parameters", "reason"),
     [
         ("kmeans", {"n_clusters": 500}, "n_clusters=500 clusters can't be made of n_samples=120 rows"),
         ("kmeans", {"colour": "red"}, "unexpected keyword argument 'colour'"),
@@ -123,6 +123,6 @@ def test_memory_is_measured_and_a_draw_may_fail() -> None:
         ("short", {}, r"its labels_ are float64 \(3,\), not one whole number for each of 120"),
     ],
 )
-def test_what_goes_wrong_is_told(name: str, given: dict[str, object], reason: str) -> None:
+def test_what_goes_wrong_is_told(name: str, parameters: dict[str, object], reason: str) -> None:
     with pytest.raises(TrialFailed, match=reason):
-        run_trial(name, given, {}, blobs()[0])
+        run_trial(name, parameters, {}, blobs()[0])

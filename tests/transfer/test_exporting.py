@@ -18,7 +18,7 @@ from retrieval.transfer.exporting import CLUSTERS
 
 @pytest.fixture
 def odd(filled: Collection) -> Collection:
-    """With metadata that every format has to quote."""
+    """Return a collection with metadata that every format has to quote."""
     filled.update(1, {"text": 'a "b", c;\nd\té', "deep": {"list": [1, None, True, {"x": 1.5}]}}, text="words, words")
     return filled
 
@@ -32,23 +32,26 @@ def test_csv(odd: Collection, tmp_path: Path) -> None:
         assert (int(row["id"]), row["key"], row["uri"], row["text"]) == (item.id, item.key, item.uri, item.text or "")
         assert json.loads(row["metadata"]) == item.metadata
         assert tuple(json.loads(row["uris"])) == item.uris
-        assert [row[level] for level in CLUSTERS] == [str(one) for one in clusters_of(odd)[item.id]]
+        assert [row[level] for level in CLUSTERS] == [str(cluster_id) for cluster_id in clusters_of(odd)[item.id]]
 
 
 def clusters_of(collection: Collection) -> dict[int, list[int | str]]:
-    """By item, coarse to fine; empty where it is loose."""
-    found: dict[int, list[int | str]] = {item.id: ["", "", ""] for item in collection.items().items}
+    """Return each item's clusters, coarse to fine; empty where it is loose."""
+    clusters: dict[int, list[int | str]] = {item.id: ["", "", ""] for item in collection.items().items}
     for place, level in enumerate(CLUSTERS):
         for cluster in collection.clusters(level):
             for item in cluster.members:
-                found[item][place] = cluster.id or ""
-    return found
+                clusters[item][place] = cluster.id or ""
+    return clusters
 
 
 def with_clusters(collection: Collection) -> list[dict[str, Any]]:
     return [
         item.to_dict()
-        | {level: one or None for level, one in zip(CLUSTERS, clusters_of(collection)[item.id], strict=True)}
+        | {
+            level: cluster_id or None
+            for level, cluster_id in zip(CLUSTERS, clusters_of(collection)[item.id], strict=True)
+        }
         for item in collection.items().items
     ]
 
@@ -70,16 +73,18 @@ def test_parquet(odd: Collection, tmp_path: Path) -> None:
 def test_numpy(odd: Collection, tmp_path: Path) -> None:
     odd.add_vectors(np.ones((1, 13)), keys=["no place"])
     assert odd.export(tmp_path / "items.npz") == 6
-    with np.load(tmp_path / "items.npz", allow_pickle=False) as found:
+    with np.load(tmp_path / "items.npz", allow_pickle=False) as arrays:
         items = odd.items().items
-        assert found["ids"].tolist() == [item.id for item in items]
-        assert found["keys"].tolist() == [item.key for item in items]
-        assert found["uris"].tolist() == [item.uri or "" for item in items]
-        assert found["vectors"].shape == (6, 13)
-        assert found["levels"].tolist() == list(CLUSTERS)
-        assert found["clusters"].tolist() == [[one or 0 for one in clusters_of(odd)[item.id]] for item in items]
-        assert [json.loads(line) for line in found["items"].tobytes().splitlines()] == with_clusters(odd)
-        again = odd.search_many(found["vectors"], k=1)
+        assert arrays["ids"].tolist() == [item.id for item in items]
+        assert arrays["keys"].tolist() == [item.key for item in items]
+        assert arrays["uris"].tolist() == [item.uri or "" for item in items]
+        assert arrays["vectors"].shape == (6, 13)
+        assert arrays["levels"].tolist() == list(CLUSTERS)
+        assert arrays["clusters"].tolist() == [
+            [cluster_id or 0 for cluster_id in clusters_of(odd)[item.id]] for item in items
+        ]
+        assert [json.loads(line) for line in arrays["items"].tobytes().splitlines()] == with_clusters(odd)
+        again = odd.search_many(arrays["vectors"], k=1)
     assert again.ids[:, 0].tolist() == [item.id for item in items]
 
 
@@ -90,9 +95,9 @@ def test_parquet_with_vectors(odd: Collection, tmp_path: Path) -> None:
     table = parquet.read_table(tmp_path / "items.parquet")
     assert table.column_names == [*FIELDS, *CLUSTERS, "mine", "vector"]
     assert str(table.schema.field("vector").type) == "fixed_size_list<element: float>[13]"
-    found = np.array(table["vector"].to_pylist(), np.float32)
-    assert odd.search_many(found, k=1).ids[:, 0].tolist() == table["id"].to_pylist()
-    clusters = {item: one.id for one in odd.clusters("mine") for item in one.members}
+    rows = np.array(table["vector"].to_pylist(), np.float32)
+    assert odd.search_many(rows, k=1).ids[:, 0].tolist() == table["id"].to_pylist()
+    clusters = {item: cluster.id for cluster in odd.clusters("mine") for item in cluster.members}
     assert dict(zip(table["id"].to_pylist(), table["mine"].to_pylist(), strict=True)) == clusters
 
 
@@ -105,18 +110,18 @@ def test_text_takes_no_vectors(odd: Collection, tmp_path: Path, name: str) -> No
 def test_a_table_in_memory(odd: Collection) -> None:
     pandas = pytest.importorskip("pandas", reason="tables need pandas")
     odd.make_clustering("mine", k=2)
-    found = odd.to_pandas()
-    assert found.columns.tolist()[:13] == list(FIELDS[:-1])
-    assert found.columns.tolist()[13:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
-    first = found.iloc[0]
+    table = odd.to_pandas()
+    assert table.columns.tolist()[:13] == list(FIELDS[:-1])
+    assert table.columns.tolist()[13:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
+    first = table.iloc[0]
     assert (first["text"], first["metadata.text"]) == ("words, words", 'a "b", c;\nd\té')
     assert first["deep"] == {"list": [1, None, True, {"x": 1.5}]}
-    assert found["colour"].tolist() == [item.metadata["colour"] for item in odd.items().items]
-    assert found["id"].tolist() == [item.id for item in odd.items().items]
-    assert {str(found[name].dtype) for name in ("id", "width", "coarse", "mine")} == {"Int64"}
+    assert table["colour"].tolist() == [item.metadata["colour"] for item in odd.items().items]
+    assert table["id"].tolist() == [item.id for item in odd.items().items]
+    assert {str(table[name].dtype) for name in ("id", "width", "coarse", "mine")} == {"Int64"}
     for place, level in enumerate(CLUSTERS):
-        expected = [one[place] for one in clusters_of(odd).values()]
-        assert ["" if one is pandas.NA else one for one in found[level]] == expected
+        expected = [path[place] for path in clusters_of(odd).values()]
+        assert ["" if value is pandas.NA else value for value in table[level]] == expected
     assert odd.to_pandas(where={"colour": "red"})["colour"].tolist() == ["red"]
     assert odd.to_pandas(where={"nobody": 1}).columns.tolist() == [*FIELDS[:-1], *CLUSTERS, "mine"]
 

@@ -21,13 +21,13 @@ EXPORTS = ("items.parquet", "items.npz")
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Collection]:
-    with Collection.open(tmp_path / "fresh", create=True) as made:
-        yield made
+    with Collection.open(tmp_path / "fresh", create=True) as empty:
+        yield empty
 
 
 @pytest.fixture
 def full(filled: Collection, folder: Path) -> Collection:
-    """Pictures with places, texts, odd metadata; a copy at a second place, one that has vanished, one by its vector."""
+    """Return pictures with places, texts and odd metadata: one in two places, one vanished, one a mere vector."""
     (folder / "again.png").write_bytes((folder / "red.png").read_bytes())
     filled.add(folder)
     (folder / "blue.png").unlink()
@@ -38,7 +38,7 @@ def full(filled: Collection, folder: Path) -> Collection:
 
 
 def content(collection: Collection) -> dict[str, Any]:
-    """All that an export carries, by key."""
+    """Return all that an export carries, by key."""
     items = collection.items().items
     held = collection._spaces.current
     assert held is not None
@@ -79,24 +79,24 @@ def test_pictures_go_on_from_there(
 @pytest.mark.parametrize("name", EXPORTS)
 def test_the_metric_comes_along(tmp_path: Path, name: str) -> None:
     with (
-        Collection.open(tmp_path / "a", create=True, metric="l2") as one,
-        Collection.open(tmp_path / "b", create=True) as other,
+        Collection.open(tmp_path / "a", create=True, metric="l2") as source,
+        Collection.open(tmp_path / "b", create=True) as target,
     ):
-        one.add_vectors(vectors(5))
-        one.export(tmp_path / name, vectors=True)
-        other.import_from(tmp_path / name)
-        assert (other.info().metric, other.info().embedder) == ("l2", None)
-        assert content(other) == content(one)
+        source.add_vectors(vectors(5))
+        source.export(tmp_path / name, vectors=True)
+        target.import_from(tmp_path / name)
+        assert (target.info().metric, target.info().embedder) == ("l2", None)
+        assert content(target) == content(source)
 
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_vectors_of_another_embedder_are_refused(full: Collection, folder: Path, tmp_path: Path, name: str) -> None:
     full.export(tmp_path / name, vectors=True)
-    with Collection.open(tmp_path / "other", create=True, embedder="classic") as other:
+    with Collection.open(tmp_path / "other", create=True, embedder="classic") as target:
         for _ in range(2):
             with pytest.raises(UsageError, match="made by the embedder 'tiny'"):
-                other.import_from(tmp_path / name)
-            other.add(folder / "red.png")
+                target.import_from(tmp_path / name)
+            target.add(folder / "red.png")
 
 
 def test_an_item_without_a_vector_is_told(full: Collection, fresh: Collection, tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_an_item_without_a_vector_is_told(full: Collection, fresh: Collection, t
     full.export(tmp_path / "items.parquet", vectors=True)
     report = fresh.import_from(tmp_path / "items.parquet")
     assert (report.added, report.failed) == (4, 2)
-    assert {one.reason for one in report.failures} == {"it has no vector"}
+    assert {failure.reason for failure in report.failures} == {"it has no vector"}
 
 
 # ---- files of others
 
 
 def test_parquet_of_others(fresh: Collection, tmp_path: Path) -> None:
-    given = vectors(4)
+    rows = vectors(4)
     columns = {
         "key": [7, 8, 9, 10],
         "uri": ["/a.jpg", None, "/c.jpg", "/d.jpg"],
@@ -120,7 +120,7 @@ def test_parquet_of_others(fresh: Collection, tmp_path: Path) -> None:
         "year": [2020.0, float("nan"), None, 2.5],
         "day": arrow.array([0, 1, 2, None], arrow.date32()),
         "tags": [["a", "b"], [], None, ["c"]],
-        "emb": arrow.array(given.astype(np.float64).tolist()),
+        "emb": arrow.array(rows.astype(np.float64).tolist()),
     }
     parquet.write_table(arrow.table(columns), tmp_path / "theirs.parquet")
     assert fresh.import_from(tmp_path / "theirs.parquet", vector="emb").added == 4
@@ -129,27 +129,27 @@ def test_parquet_of_others(fresh: Collection, tmp_path: Path) -> None:
     assert first.metadata == {"year": 2020.0, "day": "1970-01-01", "tags": ["a", "b"]}
     assert (second.uri, second.text, second.metadata) == (None, None, {"day": "1970-01-02", "tags": []})
     assert third.metadata == {"day": "1970-01-03"}
-    assert [hit.key for hit in fresh.search(vector=given[2], k=1)] == ["9"]
+    assert [hit.key for hit in fresh.search(vector=rows[2], k=1)] == ["9"]
 
 
 def test_numpy_of_others(fresh: Collection, tmp_path: Path) -> None:
-    given = vectors(3).astype(np.float16)
-    np.savez(tmp_path / "theirs.npz", vectors=given, keys=["a", "b", "c"], texts=["boat", "snow", "cat"])
+    rows = vectors(3).astype(np.float16)
+    np.savez(tmp_path / "theirs.npz", vectors=rows, keys=["a", "b", "c"], texts=["boat", "snow", "cat"])
     assert fresh.import_from(tmp_path / "theirs.npz").added == 3
-    np.savez(tmp_path / "bare.npz", vectors=given)
+    np.savez(tmp_path / "bare.npz", vectors=rows)
     assert fresh.import_from(tmp_path / "bare.npz").added == 3
     assert [(item.key, item.text) for item in fresh.items().items[:3]] == [("a", "boat"), ("b", "snow"), ("c", "cat")]
 
 
 @pytest.fixture
-def retrieved(tmp_path: Path) -> Path:
-    """What clip-retrieval leaves of 5 pictures in two parts."""
-    place, given = tmp_path / "retrieved", vectors(5).astype(np.float16)
+def clip_retrieval_folder(tmp_path: Path) -> Path:
+    """Return a folder as clip-retrieval leaves it, of 5 pictures in two parts."""
+    place, stored = tmp_path / "retrieved", vectors(5).astype(np.float16)
     for name in ("img_emb", "text_emb", "metadata"):
         (place / name).mkdir(parents=True)
     for part, rows in enumerate((range(3), range(3, 5))):
-        np.save(place / "img_emb" / f"img_emb_{part}.npy", given[rows])
-        np.save(place / "text_emb" / f"text_emb_{part}.npy", given[rows])
+        np.save(place / "img_emb" / f"img_emb_{part}.npy", stored[rows])
+        np.save(place / "text_emb" / f"text_emb_{part}.npy", stored[rows])
         columns = {
             "image_path": [f"/pictures/{row}.jpg" for row in rows],
             "caption": [f"picture {row}" for row in rows],
@@ -159,23 +159,23 @@ def retrieved(tmp_path: Path) -> Path:
     return place
 
 
-def test_what_clip_retrieval_leaves(fresh: Collection, retrieved: Path) -> None:
+def test_what_clip_retrieval_leaves(fresh: Collection, clip_retrieval_folder: Path) -> None:
     seen: list[Progress] = []
-    assert fresh.import_from(retrieved, progress=seen.append).added == 5
-    assert [(one.done, one.total) for one in seen] == [(3, 5), (5, 5)]
+    assert fresh.import_from(clip_retrieval_folder, progress=seen.append).added == 5
+    assert [(progress.done, progress.total) for progress in seen] == [(3, 5), (5, 5)]
     item = fresh.get("/pictures/4.jpg")
     assert (item.key, item.text, item.metadata) == ("/pictures/4.jpg", "picture 4", {"original_width": 400})
     assert fresh.search(vector=vectors(5)[4], k=1)[0].item == item.id
-    assert fresh.import_from(str(retrieved)).replaced == 5
+    assert fresh.import_from(str(clip_retrieval_folder)).replaced == 5
 
 
-def test_parts_that_do_not_fit_are_named(fresh: Collection, retrieved: Path) -> None:
-    np.save(retrieved / "img_emb" / "img_emb_1.npy", vectors(7))
+def test_parts_that_do_not_fit_are_named(fresh: Collection, clip_retrieval_folder: Path) -> None:
+    np.save(clip_retrieval_folder / "img_emb" / "img_emb_1.npy", vectors(7))
     with pytest.raises(UsageError, match=r"img_emb_1\.npy has 7 vectors, .*metadata_1\.parquet 2 rows"):
-        fresh.import_from(retrieved)
-    (retrieved / "metadata" / "metadata_1.parquet").unlink()
+        fresh.import_from(clip_retrieval_folder)
+    (clip_retrieval_folder / "metadata" / "metadata_1.parquet").unlink()
     with pytest.raises(UsageError, match=r"img_emb_1\.npy has no metadata_1\.parquet beside it"):
-        fresh.import_from(retrieved)
+        fresh.import_from(clip_retrieval_folder)
     assert fresh.count() == 0
 
 
