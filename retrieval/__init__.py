@@ -1,4 +1,4 @@
-"""nearkin: similar pictures, families of pictures, copies.
+"""nearkin: similar pictures, clusters of pictures, duplicates.
 
     from retrieval import Collection
 

@@ -71,10 +71,10 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
         for hit in row.hits:
             say(f"  {hit.score:.2f}  {make_title(hit.uri)}")
     place = draw_sheet(rows, folder / "sheet.png")
-    say("\nWhich families are there?")
+    say("\nWhich clusters are there?")
     for tile in list_largest_clusters(kin):
         say(f"  {tile.size:>4}  {tile.name}")
-    say(f"\n{ATTRIBUTION}\nThe pictures found: {place}\nThe families, to browse: {page}")
+    say(f"\n{ATTRIBUTION}\nThe pictures found: {place}\nThe clusters, to browse: {page}")
     say(f"Ask it yourself: nearkin search {pictures}/photographs/coffee.png -c {folder / 'collection'}")
     say(f"                 nearkin clusters -c {folder / 'collection'}")
 

@@ -84,6 +84,7 @@ def test_the_wheel_holds_code_migrations_and_nothing_else(built: Path) -> None:
     for wanted in ("env.py", "versions/0001_first_tables.py", "versions/0002_words.py"):
         assert f"indexers/_migrations/{wanted}" in names
     assert {"retrieval/py.typed", "indexers/py.typed"} <= set(names)
+    assert [name for name in names if name.endswith("/LICENSE") or name.endswith("/licenses/.github/LICENSE")]
     assert not [name for name in names if "__pycache__" in name or "test_" in name]
 
 
