@@ -66,6 +66,10 @@ def scale_to_unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def compute_lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the Euclidean length of each row."""
-    lengths: NDArray[np.floating] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    """Return the Euclidean length of each row, in the dtype of the vectors.
+
+    Squares are summed in float64: in float32 those of 1e-25 vanish, and those of 1e30 overflow.
+    """
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    lengths: NDArray[np.floating] = np.sqrt(squares).astype(vectors.dtype, copy=False)
     return lengths

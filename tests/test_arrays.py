@@ -81,3 +81,9 @@ def test_rows_are_scaled_to_length_one_and_zeros_stay(kind: type[np.floating]) -
     np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0], [0, -1]], rtol=1e-7)
     assert rows.tolist() == [[3, 4], [0, 0], [0, -2]]
     assert scale_to_unit(np.empty((0, 4), kind)).shape == (0, 4)
+
+
+def test_very_short_and_very_long_float32_rows_have_their_length() -> None:
+    rows = np.array([[3e30, 4e30], [1e-25, 0]], np.float32)
+    np.testing.assert_allclose(compute_lengths(rows), [5e30, 1e-25], rtol=1e-6)
+    np.testing.assert_allclose(scale_to_unit(rows), [[0.6, 0.8], [1, 0]], rtol=1e-6)
