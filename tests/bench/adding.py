@@ -29,7 +29,7 @@ def run(bench: Bench) -> None:
     one_more(bench, small)
 
 
-def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
+def many(bench: Bench, description: str, folder: Path, sample: int) -> None:
     """Wall time of `add`, beside the processor time that decoding and the forward pass need, shared by the cores.
 
     That need is measured on a sample before and after: as many threads as cores decode and embed, and nothing else
@@ -48,7 +48,7 @@ def many(bench: Bench, what: str, folder: Path, sample: int) -> None:
     walls = added(bench, folder, embedder, measure)
     peer, single = (float(np.median(times)) * len(paths) / sample / cores for times in (need, alone))
     bench.add(
-        f"add of {len(paths):,} {what}, {cores} cores",
+        f"add of {len(paths):,} {description}, {cores} cores",
         float(np.median(walls)),
         "s",
         "1.15 x (decoding + forward pass) / cores",

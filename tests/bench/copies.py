@@ -58,13 +58,13 @@ class Original:
 
 @dataclass(frozen=True)
 class Pair:
-    what: str
+    kind: str
     a: Image.Image
     b: Image.Image
 
     @property
-    def copy(self) -> bool:
-        return self.what in TRANSFORMS
+    def is_copy(self) -> bool:
+        return self.kind in TRANSFORMS
 
 
 def run(bench: Bench) -> None:
@@ -74,13 +74,13 @@ def run(bench: Bench) -> None:
     if bench.scale < 1:
         pictures = pictures[: max(24, round(len(pictures) * bench.scale))]
     pairs = list(copies(pictures)) + list(others(pictures))
-    copy = np.array([pair.copy for pair in pairs])
+    copy = np.array([pair.is_copy for pair in pairs])
     scores = np.array([ours(pair) for pair in pairs])
-    found = scores >= SAME
-    for what in dict.fromkeys(pair.what for pair in pairs):
-        these = np.array([pair.what == what for pair in pairs])
-        report(bench, what, float(found[these].mean()), int(these.sum()), what in TRANSFORMS)
-    precision, recall = (float((found & copy).sum() / of.sum()) for of in (found, copy))
+    called_copy = scores >= SAME
+    for kind in dict.fromkeys(pair.kind for pair in pairs):
+        these = np.array([pair.kind == kind for pair in pairs])
+        report(bench, kind, float(called_copy[these].mean()), int(these.sum()), kind in TRANSFORMS)
+    precision, recall = (float((called_copy & copy).sum() / of.sum()) for of in (called_copy, copy))
     bench.add("copies: precision", precision, "", "at least .995", limit=0.995, more=True)
     bench.add("copies: recall over all transforms", recall, "", "at least .97", limit=0.97, more=True)
     beside(bench, pairs, copy, 2 * precision * recall / (precision + recall))
@@ -88,13 +88,13 @@ def run(bench: Bench) -> None:
     nominated(bench)
 
 
-def report(bench: Bench, what: str, share: float, count: int, copy: bool) -> None:
+def report(bench: Bench, kind: str, share: float, count: int, copy: bool) -> None:
     if not copy:
-        bench.add(f"copies: {what}, called the same picture", share, "", "", note=f"{count} pairs")
+        bench.add(f"copies: {kind}, called the same picture", share, "", "", note=f"{count} pairs")
         return
-    limit = 0.95 if what in ("mirror", "crop 30 %") else None
+    limit = 0.95 if kind in ("mirror", "crop 30 %") else None
     goal = "at least .95" if limit else ""
-    bench.add(f"copies: recall, {what}", share, "", goal, limit=limit, more=True, note=f"{count} pairs")
+    bench.add(f"copies: recall, {kind}", share, "", goal, limit=limit, more=True, note=f"{count} pairs")
 
 
 # ---- pairs
@@ -102,13 +102,13 @@ def report(bench: Bench, what: str, share: float, count: int, copy: bool) -> Non
 
 def originals(bench: Bench) -> list[Original]:
     """In the order of their names; the same pixels once."""
-    found: dict[bytes, Original] = {}
+    by_digest: dict[bytes, Original] = {}
     for name, group, image in (*gcompris(), *samples(bench)):
         small = images.shrink(image, EDGE)
         digest = hash_pixels(small)
-        if max(image.size) >= SMALLEST and digest not in found:
-            found[digest] = Original(name, group, small, int.from_bytes(digest[:4], "big"))
-    return list(found.values())
+        if max(image.size) >= SMALLEST and digest not in by_digest:
+            by_digest[digest] = Original(name, group, small, int.from_bytes(digest[:4], "big"))
+    return list(by_digest.values())
 
 
 def halves(pictures: list[Original]) -> tuple[list[Original], list[Original]]:
@@ -137,31 +137,33 @@ def samples(bench: Bench) -> Iterator[tuple[str, str, Image.Image]]:
 
 
 def copies(pictures: list[Original]) -> Iterator[Pair]:
-    for what, transform in TRANSFORMS.items():
-        for one in pictures:
-            yield Pair(what, one.image, transform(one.image, np.random.default_rng(one.seed)))
+    for kind, transform in TRANSFORMS.items():
+        for picture in pictures:
+            yield Pair(kind, picture.image, transform(picture.image, np.random.default_rng(picture.seed)))
 
 
 def others(pictures: list[Original]) -> Iterator[Pair]:
     """Another picture of the same folder, the nearest by a hash, the nearest by lite0, and bursts."""
-    different = np.array([[one is not two and not derived(one, two) for two in pictures] for one in pictures])
-    hashes = np.array([hash_picture(one.image) for one in pictures], np.uint64)
+    different = np.array(
+        [[picture is not two and not derived(picture, two) for two in pictures] for picture in pictures]
+    )
+    hashes = np.array([hash_picture(picture.image) for picture in pictures], np.uint64)
     apart = count_differing_bits(hashes[:, None, :1], hashes[None, :, :1])
-    vectors = embedded([one.image for one in pictures])
-    for place, one in enumerate(pictures):
-        random = np.random.default_rng(one.seed)
-        same = [i for i, two in enumerate(pictures) if two.group == one.group and different[place, i]]
+    vectors = embedded([picture.image for picture in pictures])
+    for place, picture in enumerate(pictures):
+        random = np.random.default_rng(picture.seed)
+        same = [i for i, two in enumerate(pictures) if two.group == picture.group and different[place, i]]
         if same:
-            yield Pair("other picture of the same folder", one.image, pictures[int(random.choice(same))].image)
+            yield Pair("other picture of the same folder", picture.image, pictures[int(random.choice(same))].image)
         nearest = int(np.where(different[place], apart[place], 99).argmin())
-        yield Pair("nearest other picture by pHash", one.image, pictures[nearest].image)
+        yield Pair("nearest other picture by pHash", picture.image, pictures[nearest].image)
         nearest = int(np.where(different[place], vectors @ vectors[place], -9).argmax())
-        yield Pair("nearest other picture by lite0", one.image, pictures[nearest].image)
-        yield Pair("burst", *burst(one.image, pictures[(place + 7) % len(pictures)].image, random))
+        yield Pair("nearest other picture by lite0", picture.image, pictures[nearest].image)
+        yield Pair("burst", *burst(picture.image, pictures[(place + 7) % len(pictures)].image, random))
 
 
-def derived(one: Original, two: Original) -> bool:
-    return any(one.name in group and two.name in group for group in DERIVED)
+def derived(picture: Original, two: Original) -> bool:
+    return any(picture.name in group and two.name in group for group in DERIVED)
 
 
 def embedded(pictures: list[Image.Image]) -> np.ndarray:
@@ -193,12 +195,12 @@ def beside(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None
 
 def peers(pairs: list[Pair]) -> dict[str, np.ndarray]:
     """How alike each finds each pair."""
-    found = {}
+    similarity_of = {}
     try:
         import imagehash
 
         for name in ("phash", "dhash", "whash"):
-            found[f"ImageHash {name}"] = hashed(getattr(imagehash, name), pairs, lambda a, b: -(a - b))
+            similarity_of[f"ImageHash {name}"] = hashed(getattr(imagehash, name), pairs, lambda a, b: -(a - b))
     except ImportError as error:
         print(f"  ImageHash is left out: {error}", file=sys.stderr, flush=True)
     try:
@@ -206,12 +208,12 @@ def peers(pairs: list[Pair]) -> dict[str, np.ndarray]:
 
         method = PHash(verbose=False)
         encode = partial(_encoded, method)
-        found["imagededup PHash"] = hashed(encode, pairs, lambda a, b: -method.hamming_distance(a, b))
+        similarity_of["imagededup PHash"] = hashed(encode, pairs, lambda a, b: -method.hamming_distance(a, b))
     except ImportError as error:
         print(f"  imagededup is left out: {error}", file=sys.stderr, flush=True)
     first, second = (embedded([getattr(pair, side) for pair in pairs]) for side in "ab")
-    found["cosine of lite0"] = (first * second).sum(axis=1)
-    return found
+    similarity_of["cosine of lite0"] = (first * second).sum(axis=1)
+    return similarity_of
 
 
 def _encoded(method: Any, image: Image.Image) -> str:
@@ -226,9 +228,9 @@ def best_f1(similarity: np.ndarray, copy: np.ndarray) -> float:
     thresholds = np.unique(similarity)
     if len(thresholds) > 500:
         thresholds = np.quantile(similarity, np.linspace(0, 1, 500))
-    found = similarity >= thresholds[:, None]
-    right = (found & copy).sum(axis=1)
-    return float((2 * right / (found.sum(axis=1) + copy.sum())).max())
+    called_copy = similarity >= thresholds[:, None]
+    right = (called_copy & copy).sum(axis=1)
+    return float((2 * right / (called_copy.sum(axis=1) + copy.sum())).max())
 
 
 # ---- time
@@ -237,17 +239,19 @@ def best_f1(similarity: np.ndarray, copy: np.ndarray) -> float:
 def timed(bench: Bench, pairs: list[Pair]) -> None:
     """Over copies and others alike."""
     chosen = [pairs[i] for i in np.random.default_rng(0).permutation(len(pairs))[:200]]
-    stored = [tuple(kept.pack_features(kept.extract_features(one)) for one in (pair.a, pair.b)) for pair in chosen]
+    stored = [
+        tuple(kept.pack_features(kept.extract_features(picture)) for picture in (pair.a, pair.b)) for pair in chosen
+    ]
 
     def proof(place: int) -> None:
         a, b = stored[place % len(stored)]
         verify_features(kept.unpack_features(a), kept.unpack_features(b))
 
-    both, one = in_turns(
+    from_pictures, from_features = in_turns(
         len(chosen), lambda place: verify_pictures(chosen[place % len(chosen)].a, chosen[place % len(chosen)].b), proof
     )
-    bench.add("copies: one verification, features stored", one * 1000, "ms", "at most 4 ms", limit=4)
-    bench.add("copies: one verification from two pictures", both * 1000, "ms", "at most 30 ms", limit=30)
+    bench.add("copies: one verification, features stored", from_features * 1000, "ms", "at most 4 ms", limit=4)
+    bench.add("copies: one verification from two pictures", from_pictures * 1000, "ms", "at most 30 ms", limit=30)
     size = float(np.mean([len(data) for pair in stored for data in pair]))
     bench.add("copies: stored features of a picture", size / 1000, "KB", "at most 40 KB", limit=40)
 

@@ -34,9 +34,13 @@ def run(bench: Bench) -> None:
     resnet = once(folder / "resnet50.safetensors", random_resnet)
     pictures = [image.resize((448, 448)) for image in adding.samples()]
     compare(
-        bench, "CLIP ViT-B-32 image tower", lambda **how: Clip(pretrained=str(clip), device="cpu", **how), pictures, 3
+        bench,
+        "CLIP ViT-B-32 image tower",
+        lambda **options: Clip(pretrained=str(clip), device="cpu", **options),
+        pictures,
+        3,
     )
-    compare(bench, "ResNet-50", lambda **how: ResNet50(weights=str(resnet), device="cpu", **how), pictures, 1.8)
+    compare(bench, "ResNet-50", lambda **options: ResNet50(weights=str(resnet), device="cpu", **options), pictures, 1.8)
     embedder = Clip(pretrained=str(clip), device="cpu")
     photographs = adding.make(bench.work / "photographs-300", int(300 * bench.scale), adding.photograph, 20)
     added(bench, "12-megapixel JPEG photographs", photographs, 64, embedder)
@@ -45,11 +49,11 @@ def run(bench: Bench) -> None:
 
 
 def compare(
-    bench: Bench, what: str, make: Callable[..., NetworkEmbedder], pictures: list[Image.Image], goal: float
+    bench: Bench, title: str, make: Callable[..., NetworkEmbedder], pictures: list[Image.Image], goal: float
 ) -> None:
     """The forward pass as `add` runs it: a thread a core, one core each. Pictures a second, and the worst cosine."""
     ours, plain = make(), make(precision="fp32")
-    batch = (([ours.prepare(one) for one in pictures]) * ours.batch_size)[: ours.batch_size]
+    batch = (([ours.prepare(picture) for picture in pictures]) * ours.batch_size)[: ours.batch_size]
     pixels = ours.transform.normalise(batch)
     network = plain.make_network().eval()  # as its makers give it: nothing folded, their layout
     cores = count_cores()
@@ -70,7 +74,7 @@ def compare(
     label, start = ours.engine().label, time.perf_counter()
     make().engine()
     bench.add(
-        f"{what}, {cores} cores",
+        f"{title}, {cores} cores",
         quick,
         "pictures/s",
         f"{goal} x torch fp32",
@@ -79,10 +83,10 @@ def compare(
         more=True,
         note=f"{label}; our fp32 {folded:.0f}; ready after {time.perf_counter() - start:.1f} s",
     )
-    bench.add(f"{what}: cosine to fp32", near, "", "at least .999", limit=0.999, more=True)
+    bench.add(f"{title}: cosine to fp32", near, "", "at least .999", limit=0.999, more=True)
 
 
-def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
+def added(bench: Bench, description: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
     """Wall time of `add`, beside the processor time of decoding and of the forward pass, shared by the cores."""
     paths, cores = sorted(folder.iterdir()), Config().cores
     sample = min(sample, len(paths))
@@ -92,7 +96,7 @@ def added(bench: Bench, what: str, folder: Path, sample: int, embedder: NetworkE
     wall, share = float(np.median(walls)), len(paths) / sample
     peer, bare = (float(seconds) * share for seconds in np.median(need, axis=0) / [cores, 1])
     bench.add(
-        f"add of {len(paths):,} {what} with clip, {cores} cores",
+        f"add of {len(paths):,} {description} with clip, {cores} cores",
         wall,
         "s",
         "1.15 x (decoding + forward pass) / cores",
@@ -121,8 +125,8 @@ def torch_fp32(network: Any, pixels: np.ndarray) -> np.ndarray:
     import torch
 
     with torch.inference_mode():
-        found: np.ndarray = network(torch.from_numpy(pixels)).numpy()
-    return found
+        vectors: np.ndarray = network(torch.from_numpy(pixels)).numpy()
+    return vectors
 
 
 def once(path: Path, make: Callable[[], Any]) -> Path:

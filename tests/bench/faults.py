@@ -23,9 +23,9 @@ Row = dict[str, Any]
 def run(bench: Bench) -> None:
     """All of it, as rows of the benches' table."""
     for row in tried(bench.scale, lambda line: print(f"  {line}", file=sys.stderr, flush=True)):
-        what, survived = f"{row['what']}: survived of {row['tried']}", float(row["survived"])
+        title, survived = f"{row['what']}: survived of {row['tried']}", float(row["survived"])
         note = "; ".join(row["problems"])
-        bench.add(what, survived, "", row["goal"], peer=float(row["tried"]), limit=row["tried"], more=True, note=note)
+        bench.add(title, survived, "", row["goal"], peer=float(row["tried"]), limit=row["tried"], more=True, note=note)
 
 
 def tried(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
@@ -46,9 +46,9 @@ def tried(scale: float = 1.0, report: Callable[[str], object] = print) -> list[R
     return rows
 
 
-def _row(what: str, tried: int, problems: list[str], goal: str) -> Row:
+def _row(title: str, tried: int, problems: list[str], goal: str) -> Row:
     return {
-        "what": what,
+        "what": title,
         "tried": tried,
         "survived": max(0, tried - len(problems)),
         "goal": goal,
@@ -57,20 +57,20 @@ def _row(what: str, tried: int, problems: list[str], goal: str) -> Row:
 
 
 def _kills(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
-    found = faults_kills.run(tried, folder, report=report)
-    never = sorted(found.known - found.points)
+    kills = faults_kills.run(tried, folder, report=report)
+    never = sorted(kills.known - kills.points)
     return [
-        _row("killed processes", found.killed, found.problems, "all"),
-        _row("named points between two writes", len(found.known), never, "a kill at each"),
-        _row("openings after a kill without a rebuild", found.killed, found.repairs, "all: replay is enough"),
+        _row("killed processes", kills.killed, kills.problems, "all"),
+        _row("named points between two writes", len(kills.known), never, "a kill at each"),
+        _row("openings after a kill without a rebuild", kills.killed, kills.repairs, "all: replay is enough"),
     ]
 
 
 def _damages(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
-    found = faults_damages.run(tried, folder, report=report)
+    damages = faults_damages.run(tried, folder, report=report)
     return [
-        _row("damaged derived files", found.tried, found.problems, "all noticed, rebuilt, same answers"),
-        _row("openings of damaged files without a crash", found.tried, ["crashed"] * found.crashed, "all"),
+        _row("damaged derived files", damages.tried, damages.problems, "all noticed, rebuilt, same answers"),
+        _row("openings of damaged files without a crash", damages.tried, ["crashed"] * damages.crashed, "all"),
     ]
 
 
@@ -87,8 +87,8 @@ def _disks(root: Path, report: Callable[[str], object]) -> list[Row]:
 def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
     rows = []
     for kind in faults_kills.KINDS:
-        found = faults_beside.writers(rounds, folder, kind, report=report)
-        rows.append(_row(f"operations of two writers at once ({kind}s)", found.done, found.problems, "all"))
+        outcome = faults_beside.writers(rounds, folder, kind, report=report)
+        rows.append(_row(f"operations of two writers at once ({kind}s)", outcome.done, outcome.problems, "all"))
     hasty = faults_beside.writers(rounds, folder, "vector", wait=0.01, report=report)
     rows.append(_row("the same with hardly any patience", hasty.done, hasty.problems, "done, or refused by name"))
     watched = faults_beside.readers(3 * rounds, folder, report=report)

@@ -35,7 +35,7 @@ class Rooms:
 
     def __init__(self, folder: Path, count: int) -> None:
         self._stack = ExitStack()
-        self._nurseries = [self._stack.enter_context(Nursery(folder / f"room-{one}")) for one in range(count)]
+        self._nurseries = [self._stack.enter_context(Nursery(folder / f"room-{number}")) for number in range(count)]
         self._pool = self._stack.enter_context(ThreadPoolExecutor(count))
 
     def start(self, room: int, job: str, **arguments: Any) -> Future[Ended]:
@@ -55,23 +55,23 @@ def writers(
     rounds: int, folder: Path, kind: str, wait: float = 30.0, report: Callable[[str], object] = print
 ) -> Beside:
     """Two processes write the same items at once, in a collection that neither has made before."""
-    found = Beside()
+    outcome = Beside()
     place = folder / f"both-{kind}-{wait}"
     with Rooms(folder / f"rooms-{kind}-{wait}", 2) as rooms:
-        logs = [folder / f"{place.name}-log-{one}" for one in range(2)]
+        logs = [folder / f"{place.name}-log-{number}" for number in range(2)]
         jobs = [
-            rooms.start(one, "write_beside", folder=str(place), kind=kind, ops=ops, log=str(log), wait=wait)
-            for one, (ops, log) in enumerate(zip(_plans(rounds, kind), logs, strict=True))
+            rooms.start(number, "write_beside", folder=str(place), kind=kind, ops=ops, log=str(log), wait=wait)
+            for number, (ops, log) in enumerate(zip(_plans(rounds, kind), logs, strict=True))
         ]
-        said = [job.result().value() for job in jobs]
-        _judge_writers(found, said, [Log.read(log) for log in logs], rooms, place, kind)
-    report(f"two writers ({kind}, wait {wait}): {found.done} operations, {found.busy} refused, {found.problems}")
-    return found
+        reports = [job.result().value() for job in jobs]
+        _judge_writers(outcome, reports, [Log.read(log) for log in logs], rooms, place, kind)
+    report(f"two writers ({kind}, wait {wait}): {outcome.done} operations, {outcome.busy} refused, {outcome.problems}")
+    return outcome
 
 
 def _plans(rounds: int, kind: str) -> list[list[Op]]:
     """Both write the same names, in their own order, each with versions of its own (files: with the same ones)."""
-    groups = [[f"{kind}-{group}-{one}" for one in range(10)] for group in range(5)]
+    groups = [[f"{kind}-{group}-{number}" for number in range(10)] for group in range(5)]
     op = "files" if kind == "file" else "add"
     first = [{"op": op, "names": groups[turn % 5], "version": 1 if op == "files" else turn} for turn in range(rounds)]
     second = [
@@ -81,22 +81,22 @@ def _plans(rounds: int, kind: str) -> list[list[Op]]:
 
 
 def _judge_writers(
-    found: Beside, said: list[Any], lines: list[list[dict[str, Any]]], rooms: Rooms, place: Path, kind: str
+    outcome: Beside, reports: list[Any], lines: list[list[dict[str, Any]]], rooms: Rooms, place: Path, kind: str
 ) -> None:
-    found.done = sum(len(one) for one in lines)
-    for one in said:
-        found.busy += len(one["busy"])
-        found.problems += [what for what in one["busy"] if "another writer is at work" not in what]
-    for one in lines:
-        numbers = [line["change"] for line in one]
+    outcome.done = sum(len(log_lines) for log_lines in lines)
+    for report in reports:
+        outcome.busy += len(report["busy"])
+        outcome.problems += [message for message in report["busy"] if "another writer is at work" not in message]
+    for report in lines:
+        numbers = [line["change"] for line in report]
         if kind == "vector" and numbers != sorted(set(numbers)):  # each of its operations changes something
-            found.problems.append(f"a writer's change numbers do not grow: {numbers}")
-    first, second = (_final(one) for one in lines)
+            outcome.problems.append(f"a writer's change numbers do not grow: {numbers}")
+    first, second = (_final(log_lines) for log_lines in lines)
     arguments = {"folder": str(place), "kind": kind, "before": first, "after": second, "whole": False}
     looked = rooms.start(0, "look", **arguments).result().value()
-    found.problems += looked["problems"] + looked["repairs"]
+    outcome.problems += looked["problems"] + looked["repairs"]
     if kind == "vector":
-        found.problems += _mixed(looked["state"])
+        outcome.problems += _mixed(looked["state"])
 
 
 def _final(lines: list[dict[str, Any]]) -> State:
@@ -126,9 +126,9 @@ def named(folder: Path, kind: str = "vector") -> tuple[str, int]:
         rooms.start(0, "work", ops=[op], log=str(folder / "held-log"), **arguments).result().value()
         holder = rooms.start(0, "hold", held=str(pipes[0]), release=str(pipes[1]), **arguments)
         assert pipes[0].read_text() == "held"
-        said = rooms.start(1, "refused", op=op | {"version": 2}, **arguments).result()
+        refusal = rooms.start(1, "refused", op=op | {"version": 2}, **arguments).result()
         pipes[1].write_text("enough")
-        return str(said.value()), int(holder.result().value())
+        return str(refusal.value()), int(holder.result().value())
 
 
 # ---- readers beside a writer
@@ -137,27 +137,27 @@ def named(folder: Path, kind: str = "vector") -> tuple[str, int]:
 def readers(ops: int, folder: Path, count: int = 4, report: Callable[[str], object] = print) -> Beside:
     """Processes that ask all the time while another one writes; each answer is compared with brute force as of its
     change number."""
-    found, place = Beside(), folder / "read"
+    outcome, place = Beside(), folder / "read"
     with Rooms(folder / "rooms-read", count + 1) as rooms:
         common = {"folder": str(place), "kind": "vector"}
-        seed: Op = {"op": "add", "names": [f"vector-{one}" for one in range(60)], "version": 5000}
+        seed: Op = {"op": "add", "names": [f"vector-{number}" for number in range(60)], "version": 5000}
         plan = [*Planner(11, "vector").ops(applied({}, seed), ops), {"op": "add", "names": ["last"], "version": 1}]
         log = folder / "writer-log"
         write = {"log": str(log), "wait": 30.0, **common}
         rooms.start(0, "write_beside", ops=[seed], **write).result().value()
-        logs = [folder / f"reader-{one}" for one in range(count)]
+        logs = [folder / f"reader-{number}" for number in range(count)]
         watching = [
-            rooms.start(one, "read_along", log=str(logs[one - 1]), seed=one, last="last", most=KEPT, **common)
-            for one in range(1, count + 1)
+            rooms.start(number, "read_along", log=str(logs[number - 1]), seed=number, last="last", limit=KEPT, **common)
+            for number in range(1, count + 1)
         ]
         rooms.start(0, "write_beside", ops=plan, **write).result().value()
-        _judge_readers(found, [job.result() for job in watching], _moments(log), logs)
+        _judge_readers(outcome, [job.result() for job in watching], _moments(log), logs)
     report(
-        f"{count} readers beside {ops} operations: {found.answers} answers, {found.compared} compared with brute "
-        f"force, {len(found.problems)} problems"
+        f"{count} readers beside {ops} operations: {outcome.answers} answers, {outcome.compared} compared with brute "
+        f"force, {len(outcome.problems)} problems"
     )
-    found.done = ops
-    return found
+    outcome.done = ops
+    return outcome
 
 
 def _moments(log: Path) -> dict[int, State]:
@@ -170,35 +170,35 @@ def _moments(log: Path) -> dict[int, State]:
     return moments
 
 
-def _judge_readers(found: Beside, ended: list[Ended], moments: dict[int, State], logs: list[Path]) -> None:
-    for one in ended:
-        if one.status:
-            found.problems.append(f"a reader ended with {one.status}: {one.output}")
+def _judge_readers(outcome: Beside, ended: list[Ended], moments: dict[int, State], logs: list[Path]) -> None:
+    for job in ended:
+        if job.status:
+            outcome.problems.append(f"a reader ended with {job.status}: {job.output}")
         else:
-            found.answers += one.said["asked"]
-            found.problems += [f"a reader rebuilt: {repair}" for repair in one.said["repairs"]]
+            outcome.answers += job.value_returned["asked"]
+            outcome.problems += [f"a reader rebuilt: {repair}" for repair in job.value_returned["repairs"]]
     short = 0.0
     for log in logs:
         for line in Log.read(log):
-            found.compared += 1
-            short += _missing(found, line, moments.get(line["as_of"]))
-    if short > 0.01 * max(1, found.compared):
-        found.problems.append(f"recall {1 - short / found.compared:.4f} against brute force as of the same change")
+            outcome.compared += 1
+            short += _missing(outcome, line, moments.get(line["as_of"]))
+    if short > 0.01 * max(1, outcome.compared):
+        outcome.problems.append(f"recall {1 - short / outcome.compared:.4f} against brute force as of the same change")
 
 
-def _missing(found: Beside, line: dict[str, Any], state: State | None) -> float:
+def _missing(outcome: Beside, line: dict[str, Any], state: State | None) -> float:
     """The part of the true answer that is missing from this one."""
     if state is None:
-        found.problems.append(f"an answer as of change {line['as_of']}, at which no transaction ended")
+        outcome.problems.append(f"an answer as of change {line['as_of']}, at which no transaction ended")
         return 0.0
     names, rows = table(state)
     strange = set(line["names"]) - set(names)
     if strange:
-        found.problems.append(f"{sorted(strange)[0]} was not there at change {line['as_of']}")
-    most = min(10, len(names))
-    if not most:
+        outcome.problems.append(f"{sorted(strange)[0]} was not there at change {line['as_of']}")
+    size = min(10, len(names))
+    if not size:
         return 0.0
     scores = rows @ queries(1, line["seed"])[0]
-    least = np.sort(scores)[-most] - 1e-5
+    least = np.sort(scores)[-size] - 1e-5
     right = {name for name, score in zip(names, scores, strict=True) if score >= least}
-    return 1 - len(right & set(line["names"])) / most if len(line["names"]) == most else 1.0
+    return 1 - len(right & set(line["names"])) / size if len(line["names"]) == size else 1.0

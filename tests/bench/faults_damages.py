@@ -32,7 +32,7 @@ class Sound:
     """Two sound collections, and the derived files of the first as they were some changes ago."""
 
     folder: Path
-    other: Path
+    foreign: Path
     older: Path
     state: State
 
@@ -46,16 +46,16 @@ def prepared(folder: Path, nursery: Nursery) -> Sound:
         {"op": "remove", "names": [f"v{i}" for i in range(0, 60, 3)]},
         {"op": "add", "names": [f"v{i}" for i in range(0, 160, 7)], "version": 2},
     ]
-    mine, other, older = folder / "mine", folder / "other", folder / "older"
+    mine, foreign, older = folder / "mine", folder / "other", folder / "older"
     nursery.run("work", folder=str(mine), kind="vector", ops=ops[:2], log=str(folder / "log")).value()
     shutil.copytree(mine / "spaces", older)
     nursery.run("work", folder=str(mine), kind="vector", ops=ops[2:], log=str(folder / "log")).value()
-    others = [op | {"version": 9} if "version" in op else op for op in ops]
-    nursery.run("work", folder=str(other), kind="vector", ops=others, log=str(folder / "log")).value()
+    foreign_ops = [op | {"version": 9} if "version" in op else op for op in ops]
+    nursery.run("work", folder=str(foreign), kind="vector", ops=foreign_ops, log=str(folder / "log")).value()
     state: State = {}
     for op in ops:
         state = applied(state, op)
-    return Sound(mine, other, older, state)
+    return Sound(mine, foreign, older, state)
 
 
 # ---- ways to do damage: each takes a random choice, the damaged collection's derived files, and the sound ones
@@ -106,7 +106,7 @@ def scramble(draw: random.Random, files: Path, _: Sound) -> str:
 
 def swap(draw: random.Random, files: Path, sound: Sound) -> str:
     """Another collection's, one file or all."""
-    return _replaced(draw, files, sound.other / "spaces", "another collection's")
+    return _replaced(draw, files, sound.foreign / "spaces", "another collection's")
 
 
 def age(draw: random.Random, files: Path, sound: Sound) -> str:
@@ -114,17 +114,17 @@ def age(draw: random.Random, files: Path, sound: Sound) -> str:
     return _replaced(draw, files, sound.older, "an older copy")
 
 
-def _replaced(draw: random.Random, files: Path, source: Path, what: str) -> str:
+def _replaced(draw: random.Random, files: Path, source: Path, description: str) -> str:
     part = draw.choice(["flat", "index"])
     if draw.random() < 0.5:
         shutil.rmtree(files / "1" / part)
         shutil.copytree(source / "1" / part, files / "1" / part)
-        return f"{what} folder {part}"
-    path = draw.choice(sorted(one for one in (files / "1" / part).iterdir() if one.is_file()))
-    suffixes = {one.name.partition("-")[0] + one.suffix: one for one in (source / "1" / part).iterdir()}
+        return f"{description} folder {part}"
+    path = draw.choice(sorted(path for path in (files / "1" / part).iterdir() if path.is_file()))
+    suffixes = {path.name.partition("-")[0] + path.suffix: path for path in (source / "1" / part).iterdir()}
     chosen = suffixes[path.name.partition("-")[0] + path.suffix]
     path.write_bytes(chosen.read_bytes())
-    return f"{what} {_name(path)}"
+    return f"{description} {_name(path)}"
 
 
 WAYS: tuple[Callable[[random.Random, Path, Sound], str], ...] = (
@@ -142,8 +142,8 @@ WAYS: tuple[Callable[[random.Random, Path, Sound], str], ...] = (
 
 
 def _any(draw: random.Random, files: Path, empty: bool = True) -> Path:
-    paths = sorted(one for one in files.rglob("*") if one.is_file())
-    return draw.choice([one for one in paths if empty or one.stat().st_size])
+    paths = sorted(path for path in files.rglob("*") if path.is_file())
+    return draw.choice([path for path in paths if empty or path.stat().st_size])
 
 
 def _name(path: Path) -> str:
@@ -160,11 +160,11 @@ def run(tried: int, folder: Path, workers: int = 2, report: Callable[[str], obje
         sound = prepared(folder, nursery)
     blocks = [list(range(first, min(first + BLOCK, tried))) for first in range(0, tried, BLOCK)]
     with ThreadPoolExecutor(workers) as pool:
-        for found in pool.map(lambda w: _share(folder / f"worker-{w}", sound, blocks[w::workers]), range(workers)):
-            damages.tried += found.tried
-            damages.noticed += found.noticed
-            damages.crashed += found.crashed
-            damages.problems += found.problems
+        for part in pool.map(lambda w: _share(folder / f"worker-{w}", sound, blocks[w::workers]), range(workers)):
+            damages.tried += part.tried
+            damages.noticed += part.noticed
+            damages.crashed += part.crashed
+            damages.problems += part.problems
     report(f"{damages.tried} damages, {len(damages.problems)} problems")
     return damages
 
@@ -200,11 +200,11 @@ def _judge(line: dict[str, Any], damages: Damages) -> None:
     damages.tried += 1
     damages.noticed += bool(first["repairs"])
     # until the first closes, the damaged file is still on the disk, and verify says so
-    wrong = [one for one in first["problems"] if "the stored file" not in one] + second["problems"]
+    wrong = [problem for problem in first["problems"] if "the stored file" not in problem] + second["problems"]
     if not first["repairs"]:
         wrong.append("nobody noticed")
-    if any(one.startswith("index") for one in first["repairs"]) and first["native"]:
+    if any(repair.startswith("index") for repair in first["repairs"]) and first["native"]:
         wrong.append("native code had read the file before")
     if second["repairs"]:
         wrong.append(f"it was not mended for good: {second['repairs']}")
-    damages.problems += [f"{line['name']}: {one}" for one in wrong]
+    damages.problems += [f"{line['name']}: {problem}" for problem in wrong]

@@ -36,7 +36,7 @@ class Filled:
     def __init__(self, folder: Path, log: Path, name: str, kind: str, nursery: Nursery, disks: Disks) -> None:
         self.folder, self.log, self.kind, self.nursery, self.disks = folder, log, kind, nursery, disks
         self.name, self.ledger = f"{name}, {kind}", Ledger()
-        self.ledger.pending = Planner(3, kind, most=2000).ops({}, OPS)
+        self.ledger.pending = Planner(3, kind, limit=2000).ops({}, OPS)
 
     def fill(self, limit: int | None = None) -> None:
         self.disks.tried += 1
@@ -67,7 +67,7 @@ class Filled:
             return None
         if "Traceback" in ended.output:
             self._problem(f"a traceback was printed: {ended.output}")
-        return dict(ended.said)
+        return dict(ended.value_returned)
 
     def _look(self) -> None:
         whole = self.kind == "vector"
@@ -76,15 +76,15 @@ class Filled:
         if ended.status:
             self._problem(f"opening ended with {ended.status}: {ended.output}")
             return
-        for problem in ended.said["problems"]:
+        for problem in ended.value_returned["problems"]:
             self._problem(problem)
-        if self.ledger.pending and whole and ended.said["state"] == self.ledger.after:
+        if self.ledger.pending and whole and ended.value_returned["state"] == self.ledger.after:
             self.ledger.state = self.ledger.after
         elif not whole:
-            self.ledger.state = ended.said["state"]
+            self.ledger.state = ended.value_returned["state"]
 
-    def _problem(self, what: str) -> None:
-        self.disks.problems.append(f"{self.name}: {what}")
+    def _problem(self, description: str) -> None:
+        self.disks.problems.append(f"{self.name}: {description}")
 
 
 def limited(limits: Sequence[int], folder: Path, report: Callable[[str], object] = print) -> Disks:

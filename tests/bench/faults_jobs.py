@@ -110,13 +110,13 @@ class Inspection:
         """Items whose files a killed run found changed stay until the next run has all files in their new places (they
         may have changed names among themselves); an empty run is one. They have to be as they were before."""
         with self.collection._catalogue.snapshot() as snapshot:
-            old = [one for one, _ in snapshot.setting(REPLACED) or []]
+            old = [item_id for item_id, _ in snapshot.setting(REPLACED) or []]
             if not old:
                 return
-            there = snapshot.resolve(old)
-            ids, rows = snapshot.vectors(1, there)
+            item_ids = snapshot.resolve(old)
+            ids, rows = snapshot.vectors(1, item_ids)
         known = [vector(name, version) for name, version in self.before.items()]
-        if any(not any(np.array_equal(row, one) for one in known) for row in rows) or len(ids) != len(set(old)):
+        if any(not any(np.array_equal(row, version) for version in known) for row in rows) or len(ids) != len(set(old)):
             self.problems.append("an item that is to be replaced is not what it was before")
         self.collection.add([])
 
@@ -135,11 +135,13 @@ class Inspection:
             self.problems.append(f"{len(items)} items, {len(vectors)} vectors, {len(self.ids)} names")
         self.lost()
 
-    def item(self, name: str, found: np.ndarray | None, metadata: dict[str, Any]) -> None:
+    def item(self, name: str, stored: np.ndarray | None, metadata: dict[str, Any]) -> None:
         versions = {states[name] for states in (self.before, self.after) if name in states}
-        right = [one for one in versions if found is not None and np.array_equal(found, vector(name, one))]
+        right = [
+            version for version in versions if stored is not None and np.array_equal(stored, vector(name, version))
+        ]
         if not right:
-            self.problems.append(f"{name}: {'no vector' if found is None else 'a phantom, or the vector of another'}")
+            self.problems.append(f"{name}: {'no vector' if stored is None else 'a phantom, or the vector of another'}")
         elif metadata.get("version", right[0]) != right[0]:
             self.problems.append(f"{name}: the vector of version {right[0]} beside the metadata {metadata}")
         else:
@@ -158,38 +160,38 @@ class Inspection:
         if not names or self.problems:
             return
         ids = np.array([self.ids[name] for name in names])
-        found = self.collection.search_many(rows, k=1).ids[:, 0]
-        if (found != ids).any():
-            self.problems.append(f"{(found != ids).sum()} of {len(ids)} items are not found by their own vectors")
-        asked = queries(8)
-        scores = asked / np.linalg.norm(asked, axis=1, keepdims=True) @ rows.T
-        self.graph(asked, scores, ids)
-        self.scan(asked[0], scores[0], ids)
+        nearest = self.collection.search_many(rows, k=1).ids[:, 0]
+        if (nearest != ids).any():
+            self.problems.append(f"{(nearest != ids).sum()} of {len(ids)} items are not found by their own vectors")
+        vectors_asked = queries(8)
+        scores = vectors_asked / np.linalg.norm(vectors_asked, axis=1, keepdims=True) @ rows.T
+        self.graph(vectors_asked, scores, ids)
+        self.scan(vectors_asked[0], scores[0], ids)
 
-    def graph(self, asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
-        most = min(10, len(ids))
-        best = -np.sort(-scores, axis=1)[:, :most]
-        answer = self.collection.search_many(asked, k=most)
+    def graph(self, vectors_asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
+        size = min(10, len(ids))
+        best = -np.sort(-scores, axis=1)[:, :size]
+        answer = self.collection.search_many(vectors_asked, k=size)
         recall = float((answer.scores >= best[:, -1:] - 1e-5).mean())
         if recall < 0.96 or not np.isin(answer.ids, ids).all():
             self.problems.append(f"the graph's answers differ from brute force: recall {recall:.3f}")
 
-    def scan(self, asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
+    def scan(self, vector_asked: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:
         least = float(np.median(scores)) + 1e-4
-        sure = {int(one) for one, score in zip(ids, scores, strict=True) if score > least + 1e-5}
-        possible = {int(one) for one, score in zip(ids, scores, strict=True) if score > least - 1e-5}
-        found = {hit.item for hit in self.collection.search(vector=asked, radius=least)}
-        if not sure <= found <= possible:
-            self.problems.append(f"the scan's answer differs from brute force: {len(found)} for {len(sure)}")
+        sure = {int(item_id) for item_id, score in zip(ids, scores, strict=True) if score > least + 1e-5}
+        possible = {int(item_id) for item_id, score in zip(ids, scores, strict=True) if score > least - 1e-5}
+        answer = {hit.item for hit in self.collection.search(vector=vector_asked, radius=least)}
+        if not sure <= answer <= possible:
+            self.problems.append(f"the scan's answer differs from brute force: {len(answer)} for {len(sure)}")
 
 
 def look(folder: str, kind: str, before: State, after: State, whole: bool, close: bool = True) -> dict[str, Any]:
     """Open, compare, and close (or drop it, as a process does that ends without closing)."""
     inspection = Inspection(folder, kind, before, after, whole)
-    found = inspection.look()
+    report = inspection.look()
     if close:
         inspection.collection.close()
-    return found
+    return report
 
 
 def look_at_damaged(cases: list[dict[str, Any]], kind: str, state: State, log: str) -> None:
@@ -201,9 +203,9 @@ def look_at_damaged(cases: list[dict[str, Any]], kind: str, state: State, log: s
     native: list[str] = []
     load = hnswlib.Index.load_index
 
-    def watched(index: Any, path: Any, *given: Any, **named: Any) -> Any:
+    def watched(index: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         native.append(os.fsdecode(path))
-        return load(index, path, *given, **named)
+        return load(index, path, *arguments, **named)
 
     hnswlib.Index.load_index = watched
     for case in cases:
@@ -236,10 +238,10 @@ def write_beside(folder: str, kind: str, ops: list[Op], log: str, wait: float) -
     """Carry out operations beside another writer; try again where that one was in the way too long."""
     done, busy = Log(Path(log)), []
 
-    def patiently(step: Callable[..., Any], *given: Any) -> Any:
+    def patiently(step: Callable[..., Any], *arguments: Any) -> Any:
         while True:
             try:
-                return step(*given)
+                return step(*arguments)
             except WriterBusy as error:
                 busy.append(str(error))
 
@@ -270,27 +272,27 @@ def refused(folder: str, kind: str, op: Op) -> str:
     return ""
 
 
-def read_along(folder: str, kind: str, log: str, seed: int, last: str, most: int) -> dict[str, Any]:
+def read_along(folder: str, kind: str, log: str, seed: int, last: str, limit: int) -> dict[str, Any]:
     """Ask all the time while another process writes, until the item `last` is there; every answer is written down.
 
     Opens anew every now and then, so that opening meets files that are just being replaced.
     """
     written, random = Log(Path(log)), np.random.default_rng(seed)
-    reader, repairs, asked, as_of = Reader(folder, kind), [], 0, 0
+    reader, repairs, count, as_of = Reader(folder, kind), [], 0, 0
     while not reader.collection.count(where={"key": last}):
-        asked += 1
-        if asked % 10 == 0:
+        count += 1
+        if count % 10 == 0:
             repairs += reader.collection.info().repairs
             reader.collection.close()
             reader = Reader(folder, kind)
         number, answer = reader.ask(int(random.integers(1000)))
         assert number >= as_of, f"time ran backwards: {as_of}, {number}"
         as_of = number
-        if asked <= most:
+        if count <= limit:
             written.line(**answer)
     repairs += reader.collection.info().repairs
     reader.collection.close()
-    return {"asked": asked, "repairs": repairs}
+    return {"asked": count, "repairs": repairs}
 
 
 class Reader:
@@ -310,7 +312,9 @@ class Reader:
         with self.collection._catalogue.snapshot() as snapshot:
             space = next(iter(snapshot.spaces()), None)
             bare = (
-                set(snapshot.ids().tolist()) - {one.item_id for one in snapshot.changes(0, space.id)} if space else {}
+                set(snapshot.ids().tolist()) - {change.item_id for change in snapshot.changes(0, space.id)}
+                if space
+                else {}
             )
         assert not bare, f"items without a vector: {sorted(bare)}"
         return hits.as_of, {"as_of": hits.as_of, "seed": seed, "names": [hit.key for hit in hits]}

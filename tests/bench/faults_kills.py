@@ -99,13 +99,15 @@ class Chain:
         if ended.status:
             self.problem(task, f"opening ended with {ended.status}: {ended.output}")
             return
-        for problem in ended.said["problems"]:
+        for problem in ended.value_returned["problems"]:
             self.problem(task, problem)
         with self.kills.lock:
-            self.kills.repairs += [f"{task}: {one}" for one in ended.said["repairs"]]
-        if ended.said["change"] < self.ledger.change:
-            self.problem(task, f"the change number went back from {self.ledger.change} to {ended.said['change']}")
-        self.ledger.state, self.ledger.change = ended.said["state"], ended.said["change"]
+            self.kills.repairs += [f"{task}: {repair}" for repair in ended.value_returned["repairs"]]
+        if ended.value_returned["change"] < self.ledger.change:
+            self.problem(
+                task, f"the change number went back from {self.ledger.change} to {ended.value_returned['change']}"
+            )
+        self.ledger.state, self.ledger.change = ended.value_returned["state"], ended.value_returned["change"]
 
     def finish(self) -> None:
         """The run that was killed is simply repeated, and comes to its end."""
@@ -118,9 +120,9 @@ class Chain:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.folder.with_name(self.folder.name + "-pictures"), ignore_errors=True)
 
-    def problem(self, task: Task, what: str) -> None:
+    def problem(self, task: Task, description: str) -> None:
         with self.kills.lock:
-            self.kills.problems.append(f"{self.folder.name} after {task}, in flight {self._flight()}: {what}")
+            self.kills.problems.append(f"{self.folder.name} after {task}, in flight {self._flight()}: {description}")
 
     def _flight(self) -> str:
         return json.dumps(self.ledger.pending[0])[:120] if self.ledger.pending else "nothing"

@@ -110,9 +110,9 @@ class Points:
 
     def _wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def wrapper(*given: Any, **named: Any) -> Any:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
             self.passed(f"before {name}")
-            result = function(*given, **named)
+            result = function(*arguments, **named)
             self.passed(f"after {name}")
             return result
 

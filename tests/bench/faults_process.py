@@ -27,7 +27,7 @@ class Ended:
     `output`: what it printed, tracebacks too."""
 
     status: int
-    said: Any
+    value_returned: Any
     output: str
 
     @property
@@ -37,7 +37,7 @@ class Ended:
     def value(self) -> Any:
         """What the job returned; it must have ended well."""
         assert self.status == 0, f"a child ended with {self.status}: {self.output}"
-        return self.said
+        return self.value_returned
 
 
 class Nursery:
@@ -67,10 +67,10 @@ class Nursery:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
-        said = output.with_suffix(".json")
-        value = json.loads(said.read_text()) if status == 0 else None
+        result = output.with_suffix(".json")
+        value = json.loads(result.read_text()) if status == 0 else None
         text = output.read_text(errors="replace") if output.exists() else ""  # killed before its first step
-        for path in (output, said):
+        for path in (output, result):
             path.unlink(missing_ok=True)
         return Ended(status, value, text)
 

@@ -102,8 +102,8 @@ def applied(state: State, op: Op) -> State:
 class Planner:
     """Makes up what a child shall do: mostly adding, some of it replacing, some removing, some saving."""
 
-    def __init__(self, seed: int, kind: str, most: int = 160) -> None:
-        self.random, self.kind, self.most = random.Random(seed), kind, most
+    def __init__(self, seed: int, kind: str, limit: int = 160) -> None:
+        self.random, self.kind, self.most = random.Random(seed), kind, limit
         self.version = 0
 
     def ops(self, state: State, count: int) -> list[Op]:

@@ -52,8 +52,8 @@ def one(bench: Bench, collection: Collection, share: float, order: str, side: st
     )
     bench.add(title + ", seen for the first time", (fresh - seen) * 1e3, "ms more", "at most 30 ms more", limit=30)
     best = [set((rows[contiguous(i)] + 1).tolist()) for i in range(60)]
-    found = [{hit.item for hit in collection.search(vector=queries[i], k=10, where=filtered)} for i in range(60)]
-    recall = np.mean([len(a & b) / 10 for a, b in zip(found, best, strict=True)])
+    answers = [{hit.item for hit in collection.search(vector=queries[i], k=10, where=filtered)} for i in range(60)]
+    recall = np.mean([len(a & b) / 10 for a, b in zip(answers, best, strict=True)])
     bench.add(title + ", recall@10", float(recall), "", "at least .99", limit=0.99, more=True)
     if share in (0.01, 0.1):
         callback(bench, title, queries, rows, seen, best)
@@ -77,8 +77,8 @@ def callback(
     allowed = set((rows + 1).tolist())
 
     def ask(i: int) -> set[int]:
-        found = bench.raw.knn_query(queries[i], k=10, num_threads=1, filter=lambda label: label in allowed)[0][0]
-        return set(found.tolist())
+        ids = bench.raw.knn_query(queries[i], k=10, num_threads=1, filter=lambda label: label in allowed)[0][0]
+        return set(ids.tolist())
 
     note = ""
     for ef in (bench.raw.ef, 256, 512, 1024, 2048, 4096, 8192):
@@ -90,8 +90,8 @@ def callback(
     (peer,) = in_turns(7, ask, warm=1)
     note += f", {recall:.2f} at ef {ef}: {peer * 1e3:.3g} ms"
     bench.raw.set_ef(Config().ef)
-    what = title + ", times faster than hnswlib's callback at our recall"
-    bench.add(what, peer / seen, "x", "at least 10 x", limit=10, more=True, note=note)
+    speedup_title = title + ", times faster than hnswlib's callback at our recall"
+    bench.add(speedup_title, peer / seen, "x", "at least 10 x", limit=10, more=True, note=note)
 
 
 def near(bench: Bench, rows: np.ndarray) -> np.ndarray:

@@ -86,8 +86,8 @@ def process(code: str, *arguments: str, environment: dict[str, str] | None = Non
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def wall(command: list[str], runs: int = 9) -> float:
@@ -122,11 +122,11 @@ class Bench:
     rows: list[Row] = field(default_factory=list)
     dimension: int = 512
 
-    def add(self, what: str, ours: float, unit: str, goal: str, **more: Any) -> None:
-        row = Row(what, ours, unit, goal, **more)
+    def add(self, title: str, ours: float, unit: str, goal: str, **more: Any) -> None:
+        row = Row(title, ours, unit, goal, **more)
         self.rows.append(row)
         print(
-            f"  {what}: {figure(ours)} {unit}" + (f" beside {figure(row.peer)}" if row.peer else ""),
+            f"  {title}: {figure(ours)} {unit}" + (f" beside {figure(row.peer)}" if row.peer else ""),
             file=sys.stderr,
             flush=True,
         )
@@ -169,9 +169,9 @@ class Bench:
                 }
                 for i in range(self.count)
             ]
-            with Collection.open(folder, create=True) as made:
+            with Collection.open(folder, create=True) as collection:
                 uris = [f"/pictures/{i // 1000}/{i}.jpg" for i in range(self.count)]
-                made.add_vectors(vectors, keys=[f"k{i}" for i in range(self.count)], uris=uris, metadata=metadata)
+                collection.add_vectors(vectors, keys=[f"k{i}" for i in range(self.count)], uris=uris, metadata=metadata)
         upgrade(folder)  # an earlier version may have made it
         return folder
 

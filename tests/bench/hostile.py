@@ -24,14 +24,17 @@ def run(bench: Bench) -> None:
     shutil.rmtree(target, ignore_errors=True)
     # in a process of its own: what the system tells of memory is the highest that it ever was
     code = "import json, sys; from tests.bench.hostile import tried; print(json.dumps(tried(*sys.argv[1:])))"
-    found = process(code, str(target), str(count))
-    note, what = f"{found['added']} added, {found['failed']} failed", f"damaged pictures accounted for, of {count:,}"
-    bench.add(what, found["added"] + found["failed"], "", "all", limit=count, more=True, note=note)
-    bench.add("items kept beside those counted as added", found["kept"] - found["added"], "", "none", limit=0)
-    bench.add("decoders that crashed", found["crashed"], "", "none", limit=0)
-    bench.add(f"pictures given up after {SECONDS} s", found["late"], "", "none", limit=0)
-    bench.add("memory that the run took at its peak", found["grown"], "MiB", "bounded", limit=500)
-    bench.add("largest decoding process", found["worker"], "MiB", "at most 2,048 MiB", limit=2048)
+    outcome = process(code, str(target), str(count))
+    note, title = (
+        f"{outcome['added']} added, {outcome['failed']} failed",
+        f"damaged pictures accounted for, of {count:,}",
+    )
+    bench.add(title, outcome["added"] + outcome["failed"], "", "all", limit=count, more=True, note=note)
+    bench.add("items kept beside those counted as added", outcome["kept"] - outcome["added"], "", "none", limit=0)
+    bench.add("decoders that crashed", outcome["crashed"], "", "none", limit=0)
+    bench.add(f"pictures given up after {SECONDS} s", outcome["late"], "", "none", limit=0)
+    bench.add("memory that the run took at its peak", outcome["grown"], "MiB", "bounded", limit=500)
+    bench.add("largest decoding process", outcome["worker"], "MiB", "at most 2,048 MiB", limit=2048)
     shutil.rmtree(target)
 
 
@@ -65,16 +68,16 @@ def restructured(number: int) -> bytes:
     split, join, data = seeds()[names[number % len(names)]]
     head, parts = split(data)
     for _ in range(draw.choice((1, 1, 2, 5))):
-        place, other = draw.randrange(len(parts)), draw.randrange(len(parts))
+        place, second_place = draw.randrange(len(parts)), draw.randrange(len(parts))
         match draw.randrange(5):
             case 0:
-                parts[place:place] = [parts[other]] * draw.choice((1, 2, 50))
+                parts[place:place] = [parts[second_place]] * draw.choice((1, 2, 50))
             case 1 if len(parts) > 1:
                 del parts[place]
             case 2:
-                parts[place], parts[other] = parts[other], parts[place]
+                parts[place], parts[second_place] = parts[second_place], parts[place]
             case 3:
-                parts[place] = (parts[place][0], parts[other][1])
+                parts[place] = (parts[place][0], parts[second_place][1])
             case _:
                 parts[place] = (parts[place][0], _changed(parts[place][1], draw))
     return join(head, parts)
@@ -97,14 +100,20 @@ Parts = list[tuple[bytes, bytes]]
 def seeds() -> dict[str, tuple[Callable[[bytes], tuple[bytes, Parts]], Callable[[bytes, Parts], bytes], bytes]]:
     drawing = pictures.noise(1, (96, 72))
     exif = pictures.exif({0x112: 6, 0x10F: "maker"}, "2024:05:17 10:20:30")
-    made = {kind: pictures.encoded(drawing, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")}
+    files = {kind: pictures.encoded(drawing, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")}
     slow = pictures.encoded(drawing, "JPEG", progressive=True, exif=exif)
-    found = {"JPEG": (_segments, _from_segments, made["JPEG"]), "progressive": (_segments, _from_segments, slow)}
-    found |= {"PNG": (_chunks, _from_chunks, made["PNG"]), "APNG": (_chunks, _from_chunks, pictures.animation("PNG"))}
-    found |= {"WEBP": (_riff, _from_riff, made["WEBP"]), "moving": (_riff, _from_riff, pictures.animation("WEBP"))}
-    found |= {"AVIF": (_boxes, _from_boxes, made["AVIF"]), "HEIC": (_boxes, _from_boxes, pictures.heic(1))}
-    found |= {"TIFF": (_tags, _from_tags, made["TIFF"]), "deep": (_tags, _from_tags, pictures.deep_tiff("RGBA", "<"))}
-    return found | {"GIF": (_blocks, _from_blocks, pictures.animation("GIF"))}
+    formats = {"JPEG": (_segments, _from_segments, files["JPEG"]), "progressive": (_segments, _from_segments, slow)}
+    formats |= {
+        "PNG": (_chunks, _from_chunks, files["PNG"]),
+        "APNG": (_chunks, _from_chunks, pictures.animation("PNG")),
+    }
+    formats |= {"WEBP": (_riff, _from_riff, files["WEBP"]), "moving": (_riff, _from_riff, pictures.animation("WEBP"))}
+    formats |= {"AVIF": (_boxes, _from_boxes, files["AVIF"]), "HEIC": (_boxes, _from_boxes, pictures.heic(1))}
+    formats |= {
+        "TIFF": (_tags, _from_tags, files["TIFF"]),
+        "deep": (_tags, _from_tags, pictures.deep_tiff("RGBA", "<")),
+    }
+    return formats | {"GIF": (_blocks, _from_blocks, pictures.animation("GIF"))}
 
 
 def _segments(data: bytes) -> tuple[bytes, Parts]:
@@ -153,7 +162,7 @@ def _riff(data: bytes) -> tuple[bytes, Parts]:
 
 
 def _from_riff(head: bytes, parts: Parts) -> bytes:
-    body = b"".join(name + struct.pack("<I", len(one)) + one + b"\0" * (len(one) % 2) for name, one in parts)
+    body = b"".join(name + struct.pack("<I", len(part)) + part + b"\0" * (len(part) % 2) for name, part in parts)
     return b"RIFF" + struct.pack("<I", len(body) + 4) + head[8:] + body
 
 

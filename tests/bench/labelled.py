@@ -158,10 +158,10 @@ def _gcompris() -> Iterator[Drawn]:
     """The pictures of an educational game, by the folder in which they lie."""
     if not GCOMPRIS.exists():
         raise FileNotFoundError(f"there is no {GCOMPRIS}; install gcompris-qt-data")
-    found: list[tuple[str, bytes]] = []
+    resources: list[tuple[str, bytes]] = []
     for path in sorted(GCOMPRIS.glob("*.rcc")):
-        found += sorted(_resources(path.read_bytes()))
-    pictures = [(name, data) for name, data in found if name.endswith((".svg", ".svgz", ".png", ".webp"))]
+        resources += sorted(_resources(path.read_bytes()))
+    pictures = [(name, data) for name, data in resources if name.endswith((".svg", ".svgz", ".png", ".webp"))]
     count = Counter(name.rpartition("/")[0] for name, _ in pictures)
     for name, data in pictures:
         folder = name.rpartition("/")[0]

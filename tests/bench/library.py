@@ -55,8 +55,8 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
             ]
             writing.put(arrivals, view.space.id)
             missing = writing.duplicates.unhashed_pictures()
-            words = [(one, int(hashes[int.from_bytes(one.content_hash, "big")])) for one in missing]
-            writing.duplicates.put_hashes([(one, word, word ^ (2**64 - 1)) for one, word in words])
+            words = [(picture, int(hashes[int.from_bytes(picture.content_hash, "big")])) for picture in missing]
+            writing.duplicates.put_hashes([(picture, word, word ^ (2**64 - 1)) for picture, word in words])
     collection._spaces.settle()
     return {int(a) + 1: int(b) + 1 for a, b in zip(copies, source, strict=True)}
 
@@ -67,9 +67,9 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     def stored(self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray) -> int:
         nominated.append(len(a))
         rows = [
-            PairRow(one, two, "same picture", 0.9, {"inliers": 99, "differs": []})
-            for one, two in zip(a.tolist(), b.tolist(), strict=True)
-            if truth.get(one) == two or truth.get(two) == one
+            PairRow(first, two, "same picture", 0.9, {"inliers": 99, "differs": []})
+            for first, two in zip(a.tolist(), b.tolist(), strict=True)
+            if truth.get(first) == two or truth.get(two) == first
         ]
         with self._catalogue.transaction() as writing:
             writing.duplicates.put_pairs(rows)
@@ -84,13 +84,18 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
         start = time.perf_counter()
         follow.advance()
         seconds = time.perf_counter() - start
-    what = f"first run over hashes and vectors, {bench.count:,} items, 5 % copies, verification left out"
-    bench.add(what, seconds, "s", "at most 300 s", limit=300, note=f"{sum(nominated):,} candidates")
+    title = f"first run over hashes and vectors, {bench.count:,} items, 5 % copies, verification left out"
+    bench.add(title, seconds, "s", "at most 300 s", limit=300, note=f"{sum(nominated):,} candidates")
     with collection._catalogue.snapshot() as snapshot:
-        found = {(pair.a, pair.b) for pair in snapshot.duplicates.pairs(0, DUPLICATE_KINDS)}
-    wanted = {(min(pair), max(pair)) for pair in truth.items()}
+        stored_pairs = {(pair.a, pair.b) for pair in snapshot.duplicates.pairs(0, DUPLICATE_KINDS)}
+    expected = {(min(pair), max(pair)) for pair in truth.items()}
     bench.add(
-        "pairs of a copy and its original found", len(found & wanted) / len(wanted), "", "all", limit=1, more=True
+        "pairs of a copy and its original found",
+        len(stored_pairs & expected) / len(expected),
+        "",
+        "all",
+        limit=1,
+        more=True,
     )
 
 
@@ -99,7 +104,7 @@ def grouped(bench: Bench, collection: Collection) -> None:
         start = time.perf_counter()
         with collection._catalogue.snapshot() as snapshot:
             pairs = snapshot.duplicates.pairs(threshold, DUPLICATE_KINDS)
-            rows = {row.id: row for row in snapshot.items(sorted({one for pair in pairs for one in pair[:2]}))}
+            rows = {row.id: row for row in snapshot.items(sorted({item_id for pair in pairs for item_id in pair[:2]}))}
             build_groups(pairs, rows, snapshot.duplicates.decisions())
         return time.perf_counter() - start
 
@@ -112,21 +117,16 @@ def grouped(bench: Bench, collection: Collection) -> None:
 
 def one_more(bench: Bench, collection: Collection) -> None:
     """A picture's hash, its candidates among all, and ten verifications with stored features."""
-    from indexers.followers.evidence import candidates_of
-    from indexers.matching import hashes
-
     pictures = samples()[:10]
-    kept = [seeing.pack_features(seeing.extract_features(one)) for one in pictures]
+    kept = [seeing.pack_features(seeing.extract_features(picture)) for picture in pictures]
     image, times = pictures[0], []
     view = collection._spaces.view()
     assert view
     follow, vector = collection._duplicates.follow(view), view.flat.index.prepare(bench.queries[:1])
     for _ in range(9):
         start = time.perf_counter()
-        found = hashes.hash_picture(image)
         with collection._catalogue.snapshot() as snapshot:
-            candidates_of(follow.read_hashes(snapshot), found)
-        view.searcher.search_radius(vector, 0.97)
+            follow.find_candidates(snapshot, image, vector)
         mine = seeing.extract_features(image)
         for data in kept:
             verify_features(mine, seeing.unpack_features(data))

@@ -58,9 +58,9 @@ def copied(bench: Bench) -> Path:
 
 
 def view(collection: Collection) -> Any:
-    found = collection._spaces.view()
-    assert found
-    return found
+    space_view = collection._spaces.view()
+    assert space_view
+    return space_view
 
 
 # ---- from scratch
@@ -77,8 +77,8 @@ def scratch(bench: Bench, folder: Path) -> None:
         remembered = time.perf_counter() - start
     peer, note = evoc(bench.data[0])
     limit = 1.5 * peer if peer else None
-    what = f"graph and tree from scratch over a standing index, {bench.count:,} items"
-    bench.add(what, ours, "s", "at most 1.5 x evoc", peer=peer, limit=limit, note=note)
+    title = f"graph and tree from scratch over a standing index, {bench.count:,} items"
+    bench.add(title, ours, "s", "at most 1.5 x evoc", peer=peer, limit=limit, note=note)
     bench.add("writing the members of its clusters to the catalogue", remembered, "s", "")
 
 
@@ -131,9 +131,9 @@ def within(bench: Bench, collection: Collection, cluster: Cluster, share: float,
         limit=limit * 1e3,
         note=f"a plain search {floor * 1e3:.2f} ms",
     )
-    found = [{hit.item for hit in collection.search(vector=queries[i], k=10, within=cluster)} for i in range(40)]
+    answers = [{hit.item for hit in collection.search(vector=queries[i], k=10, within=cluster)} for i in range(40)]
     best = [set((rows[contiguous(i)] + 1).tolist()) for i in range(40)]
-    recall = np.mean([len(a & b) / max(len(b), 1) for a, b in zip(found, best, strict=True)])
+    recall = np.mean([len(a & b) / max(len(b), 1) for a, b in zip(answers, best, strict=True)])
     bench.add(title + ", recall@10", float(recall), "", "at least .99", limit=0.99, more=True)
     if share in (0.05, 0.1):
         callback(bench, title, queries, rows, ours, best)
@@ -146,8 +146,8 @@ def callback(
     allowed = set((rows + 1).tolist())
 
     def ask(i: int) -> set[int]:
-        found = bench.raw.knn_query(queries[i], k=10, num_threads=1, filter=lambda label: label in allowed)[0][0]
-        return set(found.tolist())
+        ids = bench.raw.knn_query(queries[i], k=10, num_threads=1, filter=lambda label: label in allowed)[0][0]
+        return set(ids.tolist())
 
     for ef in (bench.raw.ef, 256, 512, 1024, 2048, 4096, 8192):
         bench.raw.set_ef(ef)
@@ -156,21 +156,21 @@ def callback(
             break
     (peer,) = in_turns(7, ask, warm=1)
     bench.raw.set_ef(Config().ef)
-    what = title + ", times faster than hnswlib's callback at that recall"
+    speedup_title = title + ", times faster than hnswlib's callback at that recall"
     note = f"recall {recall:.2f} at ef {ef}: {peer * 1e3:.3g} ms"
-    bench.add(what, peer / ours, "x", "at least 15 x", limit=15, more=True, note=note)
+    bench.add(speedup_title, peer / ours, "x", "at least 15 x", limit=15, more=True, note=note)
 
 
 def each(bench: Bench, collection: Collection) -> None:
     queries = bench.queries
-    few, plain = in_turns(
+    limited, plain = in_turns(
         40,
         lambda i: collection.search(vector=queries[i], k=20, per_cluster=2),
         lambda i: collection.search(vector=queries[i], k=100),
     )
     bench.add(
         "per_cluster=2, k=20 (of fine)",
-        few * 1e3,
+        limited * 1e3,
         "ms",
         "at most 1.5 x a plain k=100 search",
         peer=plain * 1e3,
@@ -224,8 +224,8 @@ def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
         bench.raw.add_items(rows, np.arange(count) + bench.count + 1 + place * count)
         raws.append(time.perf_counter() - start)
     ours, more, peer = (float(np.median(times)) for times in (whole, trees, raws))
-    what = f"adding {count:,} vectors: catalogue, index, graph and partitions up to date"
-    bench.add(what, ours, "s", "at most 3 x adding to raw hnswlib", peer=peer, limit=3 * peer)
+    title = f"adding {count:,} vectors: catalogue, index, graph and partitions up to date"
+    bench.add(title, ours, "s", "at most 3 x adding to raw hnswlib", peer=peer, limit=3 * peer)
     bench.add("the tree too, and its clusters remembered", more, "s more", "at most 3 s more", limit=3)
     del bench.__dict__["raw"]  # it holds more now
 
@@ -235,7 +235,7 @@ def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
 
 def lasting(bench: Bench, collection: Collection) -> None:
     """One item in a thousand is replaced by another one: ids and members that stay."""
-    before = {level: {one.id: set(one.members) for one in collection.clusters(level)} for level in LEVELS}
+    before = {level: {cluster.id: set(cluster.members) for cluster in collection.clusters(level)} for level in LEVELS}
     random = np.random.default_rng(3)
     count = max(bench.count // 1000, 1)
     gone = random.choice(bench.count, count, replace=False) + 1
@@ -243,13 +243,13 @@ def lasting(bench: Bench, collection: Collection) -> None:
     collection.remove(gone.tolist())
     collection.add_vectors(fresh)
     for level, least in zip(LEVELS, (0.90, 0.95, 0.95), strict=True):
-        after = {one.id: set(one.members) for one in collection.clusters(level)}
+        after = {cluster.id: set(cluster.members) for cluster in collection.clusters(level)}
         stay = len(before[level].keys() & after.keys()) / max(len(before[level]), 1)
-        what = f"public ids of {level} that survive when .1 % is replaced"
-        bench.add(what, stay, "", "at least .95", limit=0.95, more=True, note=f"{len(after)} clusters")
-        one, other = labelled(before[level], bench.count), labelled(after, bench.count)
+        title = f"public ids of {level} that survive when .1 % is replaced"
+        bench.add(title, stay, "", "at least .95", limit=0.95, more=True, note=f"{len(after)} clusters")
+        label_before, label_after = labelled(before[level], bench.count), labelled(after, bench.count)
         kept = ~np.isin(np.arange(1, bench.count + 1), gone)
-        same = adjusted_mutual_info_score(one[kept], other[kept])
+        same = adjusted_mutual_info_score(label_before[kept], label_after[kept])
         bench.add(f"stability of {level} in the collection", same, "AMI", f"at least {least}", limit=least, more=True)
 
 
@@ -257,7 +257,7 @@ def labelled(clusters: dict[Any, set[int]], count: int) -> np.ndarray:
     """Loose items count as one each."""
     label = -np.arange(1, count + 1)
     for number, members in enumerate(clusters.values()):
-        inside = np.array([one for one in members if one <= count], np.int64)
+        inside = np.array([item_id for item_id in members if item_id <= count], np.int64)
         label[inside - 1] = number
     return label
 
@@ -290,10 +290,10 @@ def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, l
     recall = np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(ours.tolist(), ids[exact].tolist(), strict=True)])
     title = f"after half of {len(ids):,} items were replaced"
     bench.add(f"the kept graph {title}, recall", float(recall), "", "at least .97", limit=0.97, more=True)
-    other = ClusterTree(tree.dimension)
-    other.update(ids, rows, new_pairs=ids[build_edges(exact)])
+    exact_tree = ClusterTree(tree.dimension)
+    exact_tree.update(ids, rows, new_pairs=ids[build_edges(exact)])
     for level, threshold in zip(LEVELS, levels, strict=True):
-        one, two = tree.cut(threshold=threshold).nodes, other.cut(threshold=threshold).nodes
-        same = adjusted_mutual_info_score(one, two)
-        what = f"{level} {title}, beside that of the exact graph"
-        bench.add(what, same, "AMI", "at least .95", limit=0.95, more=True)
+        kept_nodes, two = tree.cut(threshold=threshold).nodes, exact_tree.cut(threshold=threshold).nodes
+        same = adjusted_mutual_info_score(kept_nodes, two)
+        subject = f"{level} {title}, beside that of the exact graph"
+        bench.add(subject, same, "AMI", "at least .95", limit=0.95, more=True)

@@ -47,7 +47,7 @@ def run(bench: Bench) -> None:
     for number in range(ROUNDS):
         stores = others(bench.work / f"round-{number}", Ready(vectors))
         rounds.append(adding(bench.work / f"round-{number}", vectors, stores))
-    added = {name: float(np.median([one[name] for one in rounds])) for name in rounds[0]}
+    added = {name: float(np.median([seconds[name] for seconds in rounds])) for name in rounds[0]}
     rates(bench, {name: count / spent for name, spent in added.items()}, f"adding {count:,} ready vectors")
     searched = searching(bench, vectors, queries, stores)
     both(bench, count, added, searched)
@@ -71,13 +71,13 @@ def adding(work: Path, vectors: np.ndarray, stores: dict[str, VectorStore]) -> d
     return seconds
 
 
-def rates(bench: Bench, rate: dict[str, float], what: str) -> None:
+def rates(bench: Bench, rate: dict[str, float], title: str) -> None:
     for name in OPENED:
         limit = {"peer": rate["library"], "limit": 0.7 * rate["library"]}
-        bench.add(f"{what} through {name}", rate[name], "a second", "at least .7 of the library", more=True, **limit)
-    for name in (one for one in rate if one not in ("library", "ours", *OPENED)):
+        bench.add(f"{title} through {name}", rate[name], "a second", "at least .7 of the library", more=True, **limit)
+    for name in (store_name for store_name in rate if store_name not in ("library", "ours", *OPENED)):
         limit = {"peer": rate[name], "limit": rate[name]}
-        bench.add(f"{what} as LangChain store beside {name}", rate["ours"], "a second", "faster", more=True, **limit)
+        bench.add(f"{title} as LangChain store beside {name}", rate["ours"], "a second", "faster", more=True, **limit)
 
 
 def adder(name: str, folder: Path, vectors: np.ndarray) -> Add:
@@ -89,8 +89,8 @@ def adder(name: str, folder: Path, vectors: np.ndarray) -> Add:
 
     def add(part: slice) -> None:
         numbers = range(len(rows))[part]
-        texts, said = [str(n) for n in numbers], [{"n": n} for n in numbers]
-        collection.add_vectors(rows[part], keys=texts, metadata=said, texts=texts)
+        texts, metadata = [str(n) for n in numbers], [{"n": n} for n in numbers]
+        collection.add_vectors(rows[part], keys=texts, metadata=metadata, texts=texts)
 
     return add
 
@@ -215,24 +215,24 @@ def searching(
 def both(bench: Bench, count: int, added: dict[str, float], searched: dict[str, float]) -> None:
     """What an app waits for in all: a store in memory adds at no cost, and pays with each search."""
     total = {name: added[name] + SEARCHES * searched[name] for name in searched}
-    for name in (one for one in total if one != "ours"):
+    for name in (store_name for store_name in total if store_name != "ours"):
         limit = {"peer": total[name], "limit": total[name]}
-        what = f"adding {count:,} and {SEARCHES:,} searches (summed) as LangChain store beside {name}"
-        bench.add(what, total["ours"], "s", "faster", **limit)
+        title = f"adding {count:,} and {SEARCHES:,} searches (summed) as LangChain store beside {name}"
+        bench.add(title, total["ours"], "s", "faster", **limit)
 
 
 def asker(store: VectorStore, queries: list[list[float]]) -> Callable[[int], set[int]]:
-    return lambda place: {one.metadata["n"] for one in store.similarity_search_by_vector(queries[place], k=K)}
+    return lambda place: {document.metadata["n"] for document in store.similarity_search_by_vector(queries[place], k=K)}
 
 
 def recalled(ask: Callable[[int], set[int]], best: Sequence[set[int]]) -> float:
     """Over fewer queries where each takes long."""
-    began, found = time.perf_counter(), []
+    began, shares = time.perf_counter(), []
     for place, right in enumerate(best):
-        found.append(len(ask(place) & right) / K)
+        shares.append(len(ask(place) & right) / K)
         if time.perf_counter() - began > 20:
             break
-    return float(np.mean(found))
+    return float(np.mean(shares))
 
 
 def nearest(vectors: np.ndarray, queries: np.ndarray) -> list[set[int]]:

@@ -24,27 +24,27 @@ CLUSTERS = 1000
 
 
 def run(bench: Bench) -> None:
-    for one in featured(bench):
-        quality(bench, one)
-        draws(bench, one)
+    for dataset in featured(bench):
+        quality(bench, dataset)
+        draws(bench, dataset)
     cost(bench)
 
 
-def quality(bench: Bench, one: Labelled) -> None:
+def quality(bench: Bench, dataset: Labelled) -> None:
     """It has no seed: the same rows give the same clusters."""
-    ours, peer, count = _both(one.vectors, one.label)
-    what = f"{one.name}: AMI of densities at {count} clusters, beside average linkage"
-    bench.add(what, ours, "", "at least the peer's", peer=peer, limit=peer, more=True)
+    ours, peer, count = _both(dataset.vectors, dataset.label)
+    title = f"{dataset.name}: AMI of densities at {count} clusters, beside average linkage"
+    bench.add(title, ours, "", "at least the peer's", peer=peer, limit=peer, more=True)
 
 
-def draws(bench: Bench, one: Labelled) -> None:
+def draws(bench: Bench, dataset: Labelled) -> None:
     """How much of it is chance: other rows of the same set."""
-    size = min(int(0.8 * len(one.label)), PART)
-    chosen = [np.random.default_rng(seed).permutation(len(one.label))[:size] for seed in range(SEEDS)]
-    found = np.array([_both(one.vectors[rows], one.label[rows])[:2] for rows in chosen])
-    (ours, peer), spread = found.mean(0), found.std(0, ddof=1)
+    size = min(int(0.8 * len(dataset.label)), PART)
+    chosen = [np.random.default_rng(seed).permutation(len(dataset.label))[:size] for seed in range(SEEDS)]
+    scores = np.array([_both(dataset.vectors[rows], dataset.label[rows])[:2] for rows in chosen])
+    (ours, peer), spread = scores.mean(0), scores.std(0, ddof=1)
     bench.add(
-        f"{one.name}: the same, mean of {SEEDS} draws of {size:,} rows",
+        f"{dataset.name}: the same, mean of {SEEDS} draws of {size:,} rows",
         float(ours),
         "",
         "at least the peer's",
@@ -69,38 +69,38 @@ def cost(bench: Bench) -> None:
     path = bench.work / "density.npz"
     np.savez(path, vectors=vectors, group=group, near=_table(vectors, graph(bench, vectors)))
     code = "import sys; from tests.bench.methods_density import job; job(sys.argv[1])"
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    found = process(code, str(path), environment=one)
-    whole, given = bench.count >= WHOLE, vectors.nbytes / 2**20
-    what = f"densities over a stored graph, {bench.count:,} x {bench.dimension}"
-    note = f"AMI {found['groups']:.3f} with {CLUSTERS} groups, {found['above']:.3f} with 40 super-groups"
-    bench.add(what, found["seconds"], "s", "120 s on one core", limit=120 if whole else None, note=note)
-    note = f"of which the vectors that are given {given:.0f}"
-    bench.add(f"{what}: memory at its peak", found["peak"], "MiB", "", note=note)
+    single_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    outcome = process(code, str(path), environment=single_thread)
+    whole, input_size = bench.count >= WHOLE, vectors.nbytes / 2**20
+    title = f"densities over a stored graph, {bench.count:,} x {bench.dimension}"
+    note = f"AMI {outcome['groups']:.3f} with {CLUSTERS} groups, {outcome['above']:.3f} with 40 super-groups"
+    bench.add(title, outcome["seconds"], "s", "120 s on one core", limit=120 if whole else None, note=note)
+    note = f"of which the vectors that are given {input_size:.0f}"
+    bench.add(f"{title}: memory at its peak", outcome["peak"], "MiB", "", note=note)
 
 
 def _table(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The neighbours of each row from the edges, nearest first, at most K, -1 where there are fewer."""
     parts = np.array_split(edges, len(edges) // 10_000 + 1)
     similarity = np.concatenate([np.einsum("ij,ij->i", vectors[part[:, 0]], vectors[part[:, 1]]) for part in parts])
-    both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.lexsort((-np.tile(similarity, 2), both[:, 0]))]
-    degree = np.bincount(both[:, 0], minlength=len(vectors))
-    place = np.arange(len(both)) - np.repeat(np.cumsum(degree) - degree, degree)
+    directed = np.concatenate([edges, edges[:, ::-1]])
+    directed = directed[np.lexsort((-np.tile(similarity, 2), directed[:, 0]))]
+    degree = np.bincount(directed[:, 0], minlength=len(vectors))
+    place = np.arange(len(directed)) - np.repeat(np.cumsum(degree) - degree, degree)
     table = np.full((len(vectors), K), -1)
-    table[both[place < K, 0], place[place < K]] = both[place < K, 1]
+    table[directed[place < K, 0], place[place < K]] = directed[place < K, 1]
     return table
 
 
 def job(path: str) -> None:
     """What the process does; it prints its figures."""
-    with np.load(path) as given:
-        vectors, group, near = given["vectors"], given["group"], given["near"]
+    with np.load(path) as arrays:
+        vectors, group, near = arrays["vectors"], arrays["group"], arrays["near"]
     start = time.perf_counter()
-    found = Density(min(CLUSTERS, len(vectors))).fit(vectors, neighbours=near)
+    clusterer = Density(min(CLUSTERS, len(vectors))).fit(vectors, neighbours=near)
     figures = {"seconds": time.perf_counter() - start, "peak": _peak()}
-    above = apply_merges(found.children_[: len(vectors) - 40], len(vectors))
-    figures |= {"groups": agreement(group, found.labels_), "above": agreement(group // 25, above)}
+    above = apply_merges(clusterer.children_[: len(vectors) - 40], len(vectors))
+    figures |= {"groups": agreement(group, clusterer.labels_), "above": agreement(group // 25, above)}
     print(json.dumps(figures))
 
 

@@ -35,22 +35,22 @@ def run(bench: Bench) -> None:
 def lengths(bench: Bench, spread: float, data: np.ndarray, queries: np.ndarray) -> None:
     with Collection.open(filled(bench, "cosine", data, f"-lengths-{spread}")) as collection:
         for metric in METRICS:
-            what = f"{metric}, lengths log-normal of deviation {spread}, asked of a space for cosine"
-            measured(bench, what, collection, collection, data, queries, metric)
+            title = f"{metric}, lengths log-normal of deviation {spread}, asked of a space for cosine"
+            measured(bench, title, collection, collection, data, queries, metric)
 
 
 def filled(bench: Bench, metric: str, data: np.ndarray, name: str = "") -> Path:
     """A collection of these vectors, without clusters."""
     folder = bench.work / f"distances-{metric}{name}-{bench.count}"
     if not folder.exists():
-        with Collection.open(folder, create=True, metric=metric, clusters=0) as made:
-            made.add_vectors(data)
+        with Collection.open(folder, create=True, metric=metric, clusters=0) as collection:
+            collection.add_vectors(data)
     return folder
 
 
 def measured(
     bench: Bench,
-    what: str,
+    title: str,
     collection: Collection,
     beside: Collection,
     data: np.ndarray,
@@ -66,11 +66,11 @@ def measured(
     ours, peer = in_turns(len(queries), search, cosine)
     note = f"of processor time {busy(search, len(queries)) / busy(cosine, len(queries)):.2f} x"
     goal = "at most 10 x the cosine search"
-    bench.add(what, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=10 * peer * 1e3, note=note)
-    found = [search(place) for place in range(len(queries))]
+    bench.add(title, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=10 * peer * 1e3, note=note)
+    answers = [search(place) for place in range(len(queries))]
     best = nearest(data, queries, distance(metric))
-    recall = np.mean([len(one & set((row + 1).tolist())) / 10 for one, row in zip(found, best, strict=True)])
-    bench.add(f"{what}: recall@10", float(recall), "", "at least .99", limit=0.99, more=True)
+    recall = np.mean([len(answer & set((row + 1).tolist())) / 10 for answer, row in zip(answers, best, strict=True)])
+    bench.add(f"{title}: recall@10", float(recall), "", "at least .99", limit=0.99, more=True)
 
 
 def busy(job: Callable[[int], object], count: int) -> float:

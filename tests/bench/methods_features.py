@@ -39,23 +39,23 @@ NAMES = (
 
 
 def run(bench: Bench) -> None:
-    every = [one for one in featured(bench, [EVERY]) if one.name != "digits"]
-    networks = [one for one in featured(bench, ["lite0"]) if one.name != "digits"]
+    every = [dataset for dataset in featured(bench, [EVERY]) if dataset.name != "digits"]
+    networks = [dataset for dataset in featured(bench, ["lite0"]) if dataset.name != "digits"]
     embedders: list[Classic] = [plugins.load("nearkin.embedders", f"classic:{name}")() for name in NAMES]
     pictures = [image.convert("RGB").resize((2 * EDGE, 2 * EDGE)) for image in samples()]
     jobs = [embedding(embedder, pictures) for embedder in (Classic(), *embedders)]
-    peer, plain, *others = (
+    peer, plain, *rates = (
         1 / seconds for seconds in in_turns(60, scikit_image(pictures), *jobs, clock=time.thread_time)
     )
-    what = "classic: pictures at 128 pixels on one core, beside scikit-image's hog alone"
+    title = "classic: pictures at 128 pixels on one core, beside scikit-image's hog alone"
     bench.add(
-        what, plain, "pictures/s", f"at least {GOAL}", peer=peer, limit=GOAL, more=True, note=found(every, CLASSIC)
+        title, plain, "pictures/s", f"at least {GOAL}", peer=peer, limit=GOAL, more=True, note=found(every, CLASSIC)
     )
-    for name, embedder, rate in zip(NAMES, embedders, others, strict=True):
+    for name, embedder, rate in zip(NAMES, embedders, rates, strict=True):
         note = found(every, name)
         bench.add(f"{embedder.name}, {embedder.dimension:,} numbers", rate, "pictures/s", "", note=note)
-    for one in networks:
-        bench.add(f"{one.name}: P@1", first(one.vectors, one.label), "", "")
+    for dataset in networks:
+        bench.add(f"{dataset.name}: P@1", first(dataset.vectors, dataset.label), "", "")
 
 
 def embedding(embedder: Classic, pictures: list[Image.Image]) -> Callable[[int], object]:
@@ -76,7 +76,8 @@ def scikit_image(pictures: list[Image.Image]) -> Callable[[int], Any]:
 def found(sets: list[Labelled], name: str) -> str:
     """P@1 on each set, as a note."""
     return ", ".join(
-        f"P@1 {first(scale_to_unit(seen(one.vectors, name)), one.label):.3f} on {one.name.split()[0]}" for one in sets
+        f"P@1 {first(scale_to_unit(seen(dataset.vectors, name)), dataset.label):.3f} on {dataset.name.split()[0]}"
+        for dataset in sets
     )
 
 
@@ -87,8 +88,8 @@ def first(vectors: np.ndarray, label: np.ndarray) -> float:
 def seen(every: np.ndarray, name: str) -> np.ndarray:
     """What `classic:name` gives, of the vectors with all features."""
     blocks, start = {}, 0
-    for feature, one in FEATURES.items():
-        blocks[feature] = every[:, start : (start := start + one.size * count_cells(LEVELS))]
+    for feature, feature_class in FEATURES.items():
+        blocks[feature] = every[:, start : (start := start + feature_class.size * count_cells(LEVELS))]
     chosen = []
     for term, weight in Classic.parse_argument(name)["features"].items():
         feature, _, levels = term.partition("@")

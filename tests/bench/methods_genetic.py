@@ -20,26 +20,26 @@ FIFTY = 50
 
 
 def run(bench: Bench) -> None:
-    for one in featured(bench):
-        for count in (len(np.unique(one.label)), FIFTY):
-            inertia(bench, one, count)
-        number(bench, one)
+    for dataset in featured(bench):
+        for count in (len(np.unique(dataset.label)), FIFTY):
+            inertia(bench, dataset, count)
+        number(bench, dataset)
 
 
-def inertia(bench: Bench, one: Labelled, count: int) -> None:
+def inertia(bench: Bench, dataset: Labelled, count: int) -> None:
     ours, theirs, restarts, seconds = [], [], [], []
     for seed in SEEDS:
         start = time.process_time()
-        ours.append(Genetic(count, random_state=seed).fit(one.vectors).inertia_)
+        ours.append(Genetic(count, random_state=seed).fit(dataset.vectors).inertia_)
         seconds.append(time.process_time() - start)
-        found = restarted(one.vectors, count, seed, seconds[-1])
-        theirs.append(min(found))
-        restarts.append(len(found))
+        inertias = restarted(dataset.vectors, count, seed, seconds[-1])
+        theirs.append(min(inertias))
+        restarts.append(len(inertias))
     ratio = np.divide(ours, theirs)
     note = f"ratio {ratio.mean():.5f} +- {ratio.std(ddof=1):.5f}, {ratio.min():.5f} to {ratio.max():.5f}; "
     note += f"{np.mean(seconds):.3g} s, {min(restarts)} to {max(restarts)} restarts"
     bench.add(
-        f"{one.name}, {count} clusters: inertia, beside the best of restarts that take as long",
+        f"{dataset.name}, {count} clusters: inertia, beside the best of restarts that take as long",
         float(np.mean(ours)),
         "",
         "below the peer's",
@@ -51,28 +51,28 @@ def inertia(bench: Bench, one: Labelled, count: int) -> None:
 
 def restarted(vectors: np.ndarray, count: int, seed: int, seconds: float) -> list[float]:
     """The inertia of each of at least RESTARTS starts of k-means++, for as many seconds."""
-    found: list[float] = []
+    inertias: list[float] = []
     start = time.process_time()
-    while len(found) < RESTARTS or time.process_time() - start < seconds:
-        state = 100_000 * seed + len(found)
-        one = sklearn.cluster.KMeans(count, n_init=1, max_iter=1000, tol=0, random_state=state)
-        found.append(float(one.fit(vectors).inertia_))
-    return found
+    while len(inertias) < RESTARTS or time.process_time() - start < seconds:
+        state = 100_000 * seed + len(inertias)
+        kmeans = sklearn.cluster.KMeans(count, n_init=1, max_iter=1000, tol=0, random_state=state)
+        inertias.append(float(kmeans.fit(vectors).inertia_))
+    return inertias
 
 
-def number(bench: Bench, one: Labelled) -> None:
+def number(bench: Bench, dataset: Labelled) -> None:
     """A number that evolves, beside k-means that is told the number of classes."""
-    classes = len(np.unique(one.label))
+    classes = len(np.unique(dataset.label))
     ours, theirs, counts = [], [], []
     for seed in SEEDS:
-        found = Genetic(None, random_state=seed).fit(one.vectors)
-        ours.append(agreement(one.label, found.labels_))
-        counts.append(len(found.cluster_centers_))
-        told = sklearn.cluster.KMeans(classes, n_init=1, random_state=seed).fit(one.vectors)
-        theirs.append(agreement(one.label, told.labels_))
+        genetic = Genetic(None, random_state=seed).fit(dataset.vectors)
+        ours.append(agreement(dataset.label, genetic.labels_))
+        counts.append(len(genetic.cluster_centers_))
+        kmeans = sklearn.cluster.KMeans(classes, n_init=1, random_state=seed).fit(dataset.vectors)
+        theirs.append(agreement(dataset.label, kmeans.labels_))
     spread = f"+- {np.std(ours, ddof=1):.3f} beside {np.std(theirs, ddof=1):.3f}"
     bench.add(
-        f"{one.name}: AMI with a number that evolves, beside k-means that is told {classes}",
+        f"{dataset.name}: AMI with a number that evolves, beside k-means that is told {classes}",
         float(np.mean(ours)),
         "",
         "for comparison",

@@ -47,8 +47,8 @@ def run(bench: Bench) -> None:
         )
         bench.add(f"{name}: memory of the index, beside hnswlib's", sizes[name], "MB", "", peer=theirs, note=note)
     best, name = min((sizes[name], name) for name in MEMBERS if recalls[name] >= LEAST)
-    what = f"index memory of the leanest at recall@10 {LEAST}: {name}"
-    bench.add(what, best, "MB", "at most .55 x hnswlib's", peer=theirs, limit=0.55 * theirs)
+    title = f"index memory of the leanest at recall@10 {LEAST}: {name}"
+    bench.add(title, best, "MB", "at most .55 x hnswlib's", peer=theirs, limit=0.55 * theirs)
 
 
 def mapped(bench: Bench, path: Path) -> Exact:
@@ -63,8 +63,8 @@ def mapped(bench: Bench, path: Path) -> Exact:
 
 def empty(bench: Bench, name: str) -> SmallWorld:
     kind, settings = MEMBERS[name]
-    found: SmallWorld = plugins.load("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
-    return found
+    index: SmallWorld = plugins.load("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
+    return index
 
 
 def measured(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarray) -> float:
@@ -78,8 +78,8 @@ def measured(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarra
     searcher, raw = Searcher(flat, index), RAW[kind](bench, settings, path)
     ours, peer = in_turns(400, lambda i: searcher.search(bench.queries[i], 10), lambda i: raw(bench.queries[i : i + 1]))
     limit = 1.3 * peer + 0.0005
-    what, goal = f"{name}: query, k 10, beside the library", "at most 1.3 x + .5 ms"
-    bench.add(what, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=limit * 1e3)
+    title, goal = f"{name}: query, k 10, beside the library", "at most 1.3 x + .5 ms"
+    bench.add(title, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=limit * 1e3)
     recall = shared(searcher.search(bench.queries[: len(true)], 10).ids, true)
     plain = shared(np.concatenate([raw(query[None]) for query in bench.queries[: len(true)]]), true)
     bench.add(f"{name}: recall@10, beside the library", recall, "", "at least .98", peer=plain, limit=0.98, more=True)
@@ -88,7 +88,7 @@ def measured(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarra
 
 
 def shared(ids: np.ndarray, true: np.ndarray) -> float:
-    return float(np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(ids, true, strict=True)]))
+    return float(np.mean([len(set(answer) & set(truth)) / len(truth) for answer, truth in zip(ids, true, strict=True)]))
 
 
 def building(bench: Bench, name: str) -> None:
@@ -171,9 +171,9 @@ from tests.bench.harness import Bench
 name, path = sys.argv[1], Path(sys.argv[2])
 bench = Bench(path.parent, 1)
 queries = np.random.default_rng(0).standard_normal((500, bench.dimension), dtype=np.float32)
-def resident(what="Rss"):
+def resident(field="Rss"):
     for line in open("/proc/self/smaps_rollup"):
-        if line.startswith(what + ":"):
+        if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
 if name == "raw hnswlib":
     raw_hnswlib(bench, {}, queries)(queries)  # what the library itself takes
@@ -201,5 +201,5 @@ print(json.dumps({"loaded": loaded - before, "own": own, "changed": changed - be
 def memory(name: str, path: Path) -> dict[str, float]:
     """MB resident for an index in a process of its own, after 500 searches: as loaded, `own` of that without mapped
     pages, and after an addition."""
-    found: dict[str, float] = process(LOADED, name, str(path), environment={"OMP_NUM_THREADS": "1"})
-    return found
+    sizes: dict[str, float] = process(LOADED, name, str(path), environment={"OMP_NUM_THREADS": "1"})
+    return sizes

@@ -35,44 +35,53 @@ print(json.dumps({"seconds": seconds, "megabytes": peak / (1024 if sys.platform 
 
 
 def run(bench: Bench) -> None:
-    for one in featured(bench):
-        classes = len(np.unique(one.label))
-        means = over_seeds(one, lambda seed, k=classes: KMeans(k, n_init=3, random_state=seed))  # type: ignore[misc]
+    for dataset in featured(bench):
+        classes = len(np.unique(dataset.label))
+        means = over_seeds(dataset, lambda seed, k=classes: KMeans(k, n_init=3, random_state=seed))  # type: ignore[misc]
         for name, kind in (("deep", Deep), ("hvae", Hvae)):
-            made: list[Clusterer] = []
-            found = over_seeds(one, lambda seed, k=classes, kind=kind: kind(k, random_state=seed), made)  # type: ignore[misc]
-            beside(bench, f"{one.name}: AMI of {name}, beside k-means", found, means, MORE[name], "fashion" in one.name)
+            fitted: list[Clusterer] = []
+            scores = over_seeds(dataset, lambda seed, k=classes, kind=kind: kind(k, random_state=seed), fitted)  # type: ignore[misc]
+            beside(
+                bench,
+                f"{dataset.name}: AMI of {name}, beside k-means",
+                scores,
+                means,
+                MORE[name],
+                "fashion" in dataset.name,
+            )
             if name == "hvae":
-                falling(bench, one.name, [clusterer.round_errors_ for clusterer in made])  # type: ignore[attr-defined]
+                falling(bench, dataset.name, [clusterer.round_errors_ for clusterer in fitted])  # type: ignore[attr-defined]
     for name in MORE:
         cost(bench, name)
 
 
-def over_seeds(one: Labelled, make: Callable[[int], Clusterer], made: list[Clusterer] | None = None) -> np.ndarray:
+def over_seeds(
+    dataset: Labelled, make: Callable[[int], Clusterer], collected: list[Clusterer] | None = None
+) -> np.ndarray:
     """AMI with each seed; the fitted ones are added to `made`."""
-    fitted = [make(seed).fit(one.vectors) for seed in SEEDS]
-    if made is not None:
-        made += fitted
-    return np.array([adjusted_mutual_info_score(one.label, clusterer.labels_) for clusterer in fitted])
+    fitted = [make(seed).fit(dataset.vectors) for seed in SEEDS]
+    if collected is not None:
+        collected += fitted
+    return np.array([adjusted_mutual_info_score(dataset.label, clusterer.labels_) for clusterer in fitted])
 
 
-def beside(bench: Bench, what: str, found: np.ndarray, means: np.ndarray, more: float, bound: bool) -> None:
+def beside(bench: Bench, title: str, scores: np.ndarray, means: np.ndarray, more: float, bound: bool) -> None:
     peer = float(means.mean())
-    note = f"{len(found)} seeds, standard deviation {found.std():.3f}, k-means {means.std():.3f}"
+    note = f"{len(scores)} seeds, standard deviation {scores.std():.3f}, k-means {means.std():.3f}"
     goal, limit = (f"at least the peer's + {more}", peer + more) if bound else ("none", None)
-    bench.add(what, float(found.mean()), "", goal, peer=peer, limit=limit, more=True, note=note)
+    bench.add(title, float(scores.mean()), "", goal, peer=peer, limit=limit, more=True, note=note)
 
 
 def falling(bench: Bench, name: str, errors: list[np.ndarray]) -> None:
     """How much of the error of the first round the last one has, at worst."""
-    left = [float(one[-1] / one[0]) for one in errors]
-    note = f"rounds {', '.join(str(len(one)) for one in errors)}"
+    left = [float(round_errors[-1] / round_errors[0]) for round_errors in errors]
+    note = f"rounds {', '.join(str(len(round_errors)) for round_errors in errors)}"
     bench.add(f"{name}: error of hvae's last round over the first's", max(left), "", "below 1", limit=0.999, note=note)
 
 
 def cost(bench: Bench, name: str) -> None:
     rows = int(10_000 * max(bench.scale, 0.02))
-    found = process(TRAINING, name, str(rows))
-    what = f"{name}, {rows:,} x 1,280"
-    bench.add(f"{what}: training", found["seconds"], "s", f"at most {SECONDS} of the processor", limit=SECONDS)
-    bench.add(f"{what}: peak memory", found["megabytes"], "MB", f"at most {MEGABYTES}", limit=MEGABYTES)
+    outcome = process(TRAINING, name, str(rows))
+    title = f"{name}, {rows:,} x 1,280"
+    bench.add(f"{title}: training", outcome["seconds"], "s", f"at most {SECONDS} of the processor", limit=SECONDS)
+    bench.add(f"{title}: peak memory", outcome["megabytes"], "MB", f"at most {MEGABYTES}", limit=MEGABYTES)

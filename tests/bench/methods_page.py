@@ -38,8 +38,8 @@ def run(bench: Bench) -> None:
             first = visit(browser, running.address)
             times = [visit(browser, running.address) for _ in range(VISITS)]
         browser.close()
-    what = f"the page's first useful view: {ENOUGH} thumbnails of {PICTURES:,} pictures, nothing cached by the browser"
-    bench.add(what, median(times), "s", "1 s", limit=1.0)
+    title = f"the page's first useful view: {ENOUGH} thumbnails of {PICTURES:,} pictures, nothing cached by the browser"
+    bench.add(title, median(times), "s", "1 s", limit=1.0)
     bench.add("the same, the very first time: every thumbnail is made", first, "s", "")
 
 
@@ -52,9 +52,9 @@ def visit(browser: Any, address: str) -> float:
     try:
         for _ in range(LONGEST * 50):
             tab.wait_for_timeout(20)
-            found = tab.evaluate("window.useful ?? null")
-            if found is not None:
-                return float(found) / 1000
+            moment = tab.evaluate("window.useful ?? null")
+            if moment is not None:
+                return float(moment) / 1000
         raise TimeoutError(f"{ENOUGH} thumbnails did not come within {LONGEST} s")
     finally:
         context.close()

@@ -24,14 +24,14 @@ WITHIN = 10
 
 
 def run(bench: Bench) -> None:
-    for one in featured(bench):
-        copies(bench, one)
+    for dataset in featured(bench):
+        copies(bench, dataset)
     speed(bench)
 
 
-def copies(bench: Bench, one: Labelled) -> None:
+def copies(bench: Bench, dataset: Labelled) -> None:
     """A tenth of the rows comes thirty times more, each time with some noise; AMI counts each picture once."""
-    vectors, label = one.vectors[:ROWS], one.label[:ROWS]
+    vectors, label = dataset.vectors[:ROWS], dataset.label[:ROWS]
     classes = len(np.unique(label))
     ours, theirs, clean = [], [], []
     for seed in SEEDS:
@@ -44,7 +44,7 @@ def copies(bench: Bench, one: Labelled) -> None:
         clean.append(agreement(label, plain.fit(vectors).labels_))
     peer = float(np.mean(theirs))
     bench.add(
-        f"{one.name}, a tenth of {len(label):,} copied {TIMES} times: AMI of k-means, copies once, beside without",
+        f"{dataset.name}, a tenth of {len(label):,} copied {TIMES} times: AMI of k-means, copies once, beside without",
         float(np.mean(ours)),
         "",
         "at least the peer's",
@@ -67,24 +67,24 @@ def speed(bench: Bench) -> None:
     vectors = scale_to_unit(bench.data[0])
     table = listed(graph(bench, vectors), len(vectors))
     start = time.process_time()
-    found = choose_rows(vectors, table, outliers=0.02, count=5000, random_state=0)
+    choice = choose_rows(vectors, table, outliers=0.02, count=5000, random_state=0)
     bench.add(
         f"{len(vectors):,} x {vectors.shape[1]}, neighbours given: choose 5,000 rows, processor time",
         time.process_time() - start,
         "s",
         f"at most {WITHIN} s",
         limit=WITHIN,
-        note=f"{len(found.rows):,} chosen",
+        note=f"{len(choice.rows):,} chosen",
     )
 
 
 def listed(edges: np.ndarray, count: int) -> np.ndarray:
     """Edges as a table of K neighbours of each row."""
-    both = np.concatenate([edges, edges[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    size = np.bincount(both[:, 0], minlength=count)
-    rank = np.arange(len(both)) - np.repeat(np.cumsum(size) - size, size)
+    directed = np.concatenate([edges, edges[:, ::-1]])
+    directed = directed[np.argsort(directed[:, 0], kind="stable")]
+    size = np.bincount(directed[:, 0], minlength=count)
+    rank = np.arange(len(directed)) - np.repeat(np.cumsum(size) - size, size)
     table = np.full((count, NEIGHBOURS), -1)
-    few = rank < NEIGHBOURS
-    table[both[few, 0], rank[few]] = both[few, 1]
+    near = rank < NEIGHBOURS
+    table[directed[near, 0], rank[near]] = directed[near, 1]
     return table

@@ -26,15 +26,15 @@ PICTURES = 100
 RUN = "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()"
 MEASURE = "import json, sys; from tests.bench.methods_server import load"
 LOAD = f"{MEASURE}; print(json.dumps(load(*map(json.loads, sys.argv[1:]))))"
-Asked = tuple[str, str, str]
+Request = tuple[str, str, str]
 """Method, path, body."""
 
 
 def run(bench: Bench) -> None:
     with Collection.open(bench.folder) as collection:
-        clusters = [one.id or 0 for one in collection.clusters("medium")[:200]]
+        clusters = [cluster.id or 0 for cluster in collection.clusters("medium")[:200]]
         random = np.random.default_rng(0)
-        items = [int(one) for one in random.integers(1, bench.count + 1, 1000)]
+        items = [int(item_id) for item_id in random.integers(1, bench.count + 1, 1000)]
         with served(bench.folder) as (port, pid):
             one_client(bench, collection, port, items)
             many_clients(bench, collection, port, pid, items, clusters)
@@ -58,24 +58,24 @@ def one_client(bench: Bench, collection: Collection, port: int, items: list[int]
 def many_clients(
     bench: Bench, collection: Collection, port: int, pid: int, items: list[int], clusters: list[int]
 ) -> None:
-    asked = mixed(items, clusters)
-    own = library_cpu(collection, asked)
+    requests = mixed(items, clusters)
+    own = library_cpu(collection, requests)
     before = cpu(pid)
-    done = process(LOAD, str(port), json.dumps(asked), str(CLIENTS), str(max(SECONDS * bench.scale, 2)), "0")
+    done = process(LOAD, str(port), json.dumps(requests), str(CLIENTS), str(max(SECONDS * bench.scale, 2)), "0")
     used = (cpu(pid) - before) / done["requests"] * 1e3
-    what = f"{CLIENTS} clients, searches, clusters and items"
-    bench.add(f"{what}: errors", done["errors"], "", "none", limit=0)
-    bench.add(f"{what}: p99", done["p99"], "ms", "10 x p50", peer=done["p50"], limit=10 * done["p50"])
-    bench.add(f"{what}: requests", done["rate"], "/s", "")
+    title = f"{CLIENTS} clients, searches, clusters and items"
+    bench.add(f"{title}: errors", done["errors"], "", "none", limit=0)
+    bench.add(f"{title}: p99", done["p99"], "ms", "10 x p50", peer=done["p50"], limit=10 * done["p50"])
+    bench.add(f"{title}: requests", done["rate"], "/s", "")
     goal = "the library's own + 1 ms"
-    bench.add(f"{what}: server CPU a request", used, "ms", goal, peer=own * 1e3, limit=own * 1e3 + 1)
+    bench.add(f"{title}: server CPU a request", used, "ms", goal, peer=own * 1e3, limit=own * 1e3 + 1)
 
 
 def memory(bench: Bench, port: int, pid: int, items: list[int], clusters: list[int]) -> None:
-    asked, count = mixed(items, clusters), max(int(REQUESTS * bench.scale), 4000)
-    process(LOAD, str(port), json.dumps(asked), "8", "0", str(count // 10))
+    requests, count = mixed(items, clusters), max(int(REQUESTS * bench.scale), 4000)
+    process(LOAD, str(port), json.dumps(requests), "8", "0", str(count // 10))
     before = resident(pid)
-    process(LOAD, str(port), json.dumps(asked), "8", "0", str(count))
+    process(LOAD, str(port), json.dumps(requests), "8", "0", str(count))
     growth = resident(pid) / before - 1
     bench.add(f"memory after {count:,} requests, growth", growth * 100, "%", "5 %", limit=5)
 
@@ -83,40 +83,40 @@ def memory(bench: Bench, port: int, pid: int, items: list[int], clusters: list[i
 def thumbnails(bench: Bench) -> None:
     place = bench.work / "served-pictures"
     if not place.exists():
-        with Collection.open(place, create=True, embedder="tiny") as made:
+        with Collection.open(place, create=True, embedder="tiny") as collection:
             (place / "files").mkdir()
             for number in range(PICTURES):
                 pictures.noise(number, (800, 600)).save(place / "files" / f"{number}.jpg", quality=85)
-            made.add(place / "files")
-    asked = [("GET", f"/v1/items/{number}/thumbnail", "") for number in range(1, PICTURES + 1)]
+            collection.add(place / "files")
+    requests = [("GET", f"/v1/items/{number}/thumbnail", "") for number in range(1, PICTURES + 1)]
     with served(place) as (port, _):
-        process(LOAD, str(port), json.dumps(asked), "4", "0", str(PICTURES))  # makes them
-        done = process(LOAD, str(port), json.dumps(asked), "8", str(max(10 * bench.scale, 2)), "0")
+        process(LOAD, str(port), json.dumps(requests), "4", "0", str(PICTURES))  # makes them
+        done = process(LOAD, str(port), json.dumps(requests), "8", str(max(10 * bench.scale, 2)), "0")
     assert not done["errors"]
     bench.add("thumbnails from the cache, 8 clients", done["rate"], "/s", "at least 500", limit=500, more=True)
 
 
-def mixed(items: list[int], clusters: list[int]) -> list[Asked]:
+def mixed(items: list[int], clusters: list[int]) -> list[Request]:
     """Of ten: six searches, two items, a cluster, a page of a cluster's items."""
-    found: list[Asked] = []
+    requests: list[Request] = []
     for place, item in enumerate(items):
         cluster = clusters[place % len(clusters)]
         match place % 10:
             case 0 | 5:
-                found.append(("GET", f"/v1/items/{item}", ""))
+                requests.append(("GET", f"/v1/items/{item}", ""))
             case 3:
-                found.append(("GET", f"/v1/clusters/{cluster}", ""))
+                requests.append(("GET", f"/v1/clusters/{cluster}", ""))
             case 7:
-                found.append(("GET", f"/v1/clusters/{cluster}/items?size=20", ""))
+                requests.append(("GET", f"/v1/clusters/{cluster}/items?size=20", ""))
             case _:
-                found.append(("POST", "/v1/search", json.dumps({"item": item})))
-    return found
+                requests.append(("POST", "/v1/search", json.dumps({"item": item})))
+    return requests
 
 
-def library_cpu(collection: Collection, asked: list[Asked]) -> float:
+def library_cpu(collection: Collection, requests: list[Request]) -> float:
     """Seconds of the processor that the library itself takes for one of these."""
     calls: list[Callable[[], object]] = []
-    for method, path, body in asked:
+    for method, path, body in requests:
         number = int((re.findall(r"/(\d+)", path) or [0])[0])
         if method == "POST":
             calls.append(lambda body=body: collection.search(**json.loads(body)))  # type: ignore[misc]
@@ -188,15 +188,17 @@ def resident(pid: int) -> int:
 # ---- in a process of its own
 
 
-def load(port: int, asked: list[Asked], clients: int, seconds: float, requests: int) -> dict[str, Any]:
+def load(port: int, calls: list[Request], clients: int, seconds: float, requests: int) -> dict[str, Any]:
     """Ask these, over and over, with so many clients at once, for so long or so often."""
-    times, errors = asyncio.run(_load(port, asked, clients, seconds, requests))
+    times, errors = asyncio.run(_load(port, calls, clients, seconds, requests))
     p50, p99 = np.percentile(np.array(times) * 1e3, [50, 99])
     rate = len(times) / max(sum(times) / clients, 1e-9)
     return {"requests": len(times), "errors": errors, "p50": float(p50), "p99": float(p99), "rate": rate}
 
 
-async def _load(port: int, asked: list[Asked], clients: int, seconds: float, requests: int) -> tuple[list[float], int]:
+async def _load(
+    port: int, calls: list[Request], clients: int, seconds: float, requests: int
+) -> tuple[list[float], int]:
     times: list[float] = []
     errors = 0
     end = time.monotonic() + (seconds or 1e9)
@@ -206,7 +208,7 @@ async def _load(port: int, asked: list[Asked], clients: int, seconds: float, req
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         place = first
         while time.monotonic() < end and (not requests or len(times) < requests):
-            method, path, body = asked[place % len(asked)]
+            method, path, body = calls[place % len(calls)]
             place += clients
             started = time.perf_counter()
             writer.write(

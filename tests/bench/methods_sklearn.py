@@ -33,26 +33,28 @@ def neighbours(bench: Bench, metric: str) -> None:
     """Fitting and the graph, in turns, on as many cores each as it takes by itself; with the index's own settings, and
     with quicker ones. A scan takes nine times as long for three times as many rows."""
     count = min(20_000, bench.count)
-    found = np.array([_turn(nested(count, 128, seed)[0], metric) for seed in range(SEEDS)])
-    scan, *times = np.median(found[:, :3], axis=0).tolist()
-    for name, ours, least in zip(("hnsw's own settings", "quicker ones"), times, found[:, 3:].min(0), strict=True):
-        what = f"graph of {K} neighbours, {count:,} x 128, {metric}, {name}"
-        bench.add(what, ours, "s", "faster than a scan", peer=scan, limit=scan)
-        bench.add(f"{what}: recall, the least of {SEEDS}", float(least), "", ".98", limit=0.98, more=True)
+    scores = np.array([_turn(nested(count, 128, seed)[0], metric) for seed in range(SEEDS)])
+    scan, *times = np.median(scores[:, :3], axis=0).tolist()
+    for name, ours, least in zip(("hnsw's own settings", "quicker ones"), times, scores[:, 3:].min(0), strict=True):
+        title = f"graph of {K} neighbours, {count:,} x 128, {metric}, {name}"
+        bench.add(title, ours, "s", "faster than a scan", peer=scan, limit=scan)
+        bench.add(f"{title}: recall, the least of {SEEDS}", float(least), "", ".98", limit=0.98, more=True)
 
 
 def _turn(rows: np.ndarray, metric: str) -> list[float]:
     """Seconds of a scan, and of two graphs; recall of these."""
     scan = KNeighborsTransformer(n_neighbors=K, metric=metric, algorithm="brute", n_jobs=-1)
-    made = [NearkinTransformer(K, metric=metric, settings=settings) for settings in (None, LEAN)]
-    (first, true), *others = [timed(lambda one=one: one.fit_transform(rows)) for one in (scan, *made)]
-    return [first, *(seconds for seconds, _ in others), *(recall(graph, true) for _, graph in others)]
+    transformers = [NearkinTransformer(K, metric=metric, settings=settings) for settings in (None, LEAN)]
+    (first, true), *results = [
+        timed(lambda transformer=transformer: transformer.fit_transform(rows)) for transformer in (scan, *transformers)
+    ]
+    return [first, *(seconds for seconds, _ in results), *(recall(graph, true) for _, graph in results)]
 
 
 def recall(graph: object, true: object) -> float:
     """The share of the true neighbours that are found."""
-    both = [one.indices.reshape(one.shape[0], -1) for one in (graph, true)]  # type: ignore[attr-defined]
-    return float(np.mean([len(np.intersect1d(*row)) / len(row[0]) for row in zip(*both, strict=True)]))
+    tables = [matrix.indices.reshape(matrix.shape[0], -1) for matrix in (graph, true)]  # type: ignore[attr-defined]
+    return float(np.mean([len(np.intersect1d(*row)) / len(row[0]) for row in zip(*tables, strict=True)]))
 
 
 def embedding(bench: Bench) -> None:
@@ -68,8 +70,8 @@ def embedding(bench: Bench) -> None:
     ours.transform(paths[:32])
     times = [(timed(lambda: ours.transform(paths))[0], timed(lambda: by_hand(embedder, paths))[0]) for _ in range(3)]
     rate, peer = (PICTURES / float(np.median(column)) for column in zip(*times, strict=True))
-    what = f"{embedder.name}: files to vectors by ImageEmbedder, beside the embedder by itself"
-    bench.add(what, rate, "/s", "at least .9 of it", peer=peer, limit=0.9 * peer, more=True)
+    title = f"{embedder.name}: files to vectors by ImageEmbedder, beside the embedder by itself"
+    bench.add(title, rate, "/s", "at least .9 of it", peer=peer, limit=0.9 * peer, more=True)
 
 
 def by_hand(embedder: Embedder, paths: list[Path]) -> np.ndarray:
@@ -81,5 +83,5 @@ def by_hand(embedder: Embedder, paths: list[Path]) -> np.ndarray:
 
 def timed(job: Callable[[], object]) -> tuple[float, object]:
     start = time.perf_counter()
-    found = job()
-    return time.perf_counter() - start, found
+    result = job()
+    return time.perf_counter() - start, result

@@ -31,11 +31,11 @@ that ours may be less by what their difference varies by chance: twice its stand
 
 def run(bench: Bench) -> None:
     sets = labelled(bench)
-    for one in sets:
-        quality(bench, one)
+    for dataset in sets:
+        quality(bench, dataset)
     synthetic(bench)
-    for one in sets:
-        stability(bench, one)
+    for dataset in sets:
+        stability(bench, dataset)
 
 
 class Tree:
@@ -59,30 +59,30 @@ def linked(vectors: np.ndarray) -> AgglomerativeClustering:
     """scikit-learn's average linkage; the distances are given, which is faster than its own and the same."""
     distance = 1 - vectors.astype(np.float64) @ vectors.T
     np.fill_diagonal(distance, 0)
-    found = AgglomerativeClustering(None, distance_threshold=0, metric="precomputed", linkage="average")
-    return found.fit(np.maximum(distance, 0))
+    linkage = AgglomerativeClustering(None, distance_threshold=0, metric="precomputed", linkage="average")
+    return linkage.fit(np.maximum(distance, 0))
 
 
 def cut(hac: AgglomerativeClustering, count: int) -> np.ndarray:
     """The labels that it would give with `count` clusters."""
     items = len(hac.children_) + 1
     top = np.arange(items + len(hac.children_))
-    for place, both in enumerate(hac.children_[: items - count]):
-        top[both] = items + place
+    for place, pair in enumerate(hac.children_[: items - count]):
+        top[pair] = items + place
     for node in range(items + len(hac.children_) - 1, -1, -1):
         top[node] = top[top[node]]
     return top[:items]
 
 
-def agreement(label: np.ndarray, other: np.ndarray) -> float:
-    return float(adjusted_mutual_info_score(label, other))
+def agreement(label: np.ndarray, other_label: np.ndarray) -> float:
+    return float(adjusted_mutual_info_score(label, other_label))
 
 
 def counted(label: np.ndarray, loose: np.ndarray) -> np.ndarray:
     """Loose items as clusters of their own."""
-    found = np.unique(label, return_inverse=True)[1]
-    found[loose] = len(label) + np.arange(np.count_nonzero(loose))
-    return found
+    numbers = np.unique(label, return_inverse=True)[1]
+    numbers[loose] = len(label) + np.arange(np.count_nonzero(loose))
+    return numbers
 
 
 def small(label: np.ndarray) -> np.ndarray:
@@ -94,31 +94,36 @@ def small(label: np.ndarray) -> np.ndarray:
 # ---- labelled sets
 
 
-def quality(bench: Bench, one: Labelled) -> None:
-    made = Tree(one.vectors)
-    label = {level: made.at(level) for level in LEVELS}
-    found = {level: agreement(one.label, label[level]) for level in LEVELS}
-    best = max(LEVELS, key=lambda level: found[level])
+def quality(bench: Bench, dataset: Labelled) -> None:
+    tree = Tree(dataset.vectors)
+    label = {level: tree.at(level) for level in LEVELS}
+    scores = {level: agreement(dataset.label, label[level]) for level in LEVELS}
+    best = max(LEVELS, key=lambda level: scores[level])
     count = len(np.unique(label[best]))
-    hac = agreement(one.label, cut(made.hac, count))
-    means = MiniBatchKMeans(count, n_init=3, random_state=0).fit_predict(one.vectors)
-    note = ", ".join(f"{level} {found[level]:.3f} at {len(np.unique(label[level]))}" for level in LEVELS)
-    _row(bench, f"{one.name}: AMI of the best level, beside average linkage", found[best], hac, -0.01, note)
-    _row(bench, f"{one.name}: AMI of the best level, beside MiniBatchKMeans", found[best], agreement(one.label, means))
+    hac = agreement(dataset.label, cut(tree.hac, count))
+    means = MiniBatchKMeans(count, n_init=3, random_state=0).fit_predict(dataset.vectors)
+    note = ", ".join(f"{level} {scores[level]:.3f} at {len(np.unique(label[level]))}" for level in LEVELS)
+    _row(bench, f"{dataset.name}: AMI of the best level, beside average linkage", scores[best], hac, -0.01, note)
+    _row(
+        bench,
+        f"{dataset.name}: AMI of the best level, beside MiniBatchKMeans",
+        scores[best],
+        agreement(dataset.label, means),
+    )
     ours = counted(label["medium"], small(label["medium"]))
-    for name, theirs in peers(bench, one):
-        what = f"{one.name}: AMI of medium, loose ones as singletons, beside {name}"
+    for name, theirs in peers(bench, dataset):
+        title = f"{dataset.name}: AMI of medium, loose ones as singletons, beside {name}"
         note = f"clusters {_clusters(ours)} beside {_clusters(theirs)}"
-        _row(bench, what, agreement(one.label, ours), agreement(one.label, theirs), note=note)
+        _row(bench, title, agreement(dataset.label, ours), agreement(dataset.label, theirs), note=note)
 
 
-def peers(bench: Bench, one: Labelled) -> Iterator[tuple[str, np.ndarray]]:
+def peers(bench: Bench, dataset: Labelled) -> Iterator[tuple[str, np.ndarray]]:
     """Density clusterings, noise as clusters of their own."""
     label = HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, metric="cosine", algorithm="brute", copy=True).fit_predict(
-        one.vectors
+        dataset.vectors
     )
     yield "HDBSCAN", counted(label, label < 0)
-    layers = evoc_layers(one.vectors)
+    layers = evoc_layers(dataset.vectors)
     if layers:
         chosen = layers[0]
         yield "evoc", counted(chosen, chosen < 0)
@@ -132,17 +137,17 @@ def evoc_layers(vectors: np.ndarray) -> list[np.ndarray]:
     except ImportError as error:
         print(f"  evoc is left out: {error}", file=sys.stderr, flush=True)
         return []
-    found = EVoC(random_state=0).fit(vectors)
-    return [np.asarray(found.labels_), *(np.asarray(layer) for layer in found.cluster_layers_)]
+    clusterer = EVoC(random_state=0).fit(vectors)
+    return [np.asarray(clusterer.labels_), *(np.asarray(layer) for layer in clusterer.cluster_layers_)]
 
 
 def _clusters(label: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(np.unique(label, return_inverse=True)[1]) >= MIN_CLUSTER_SIZE))
 
 
-def _row(bench: Bench, what: str, ours: float, peer: float, more: float = 0.0, note: str = "") -> None:
+def _row(bench: Bench, title: str, ours: float, peer: float, more: float = 0.0, note: str = "") -> None:
     goal = "at least the peer's" + (f" less {-more:g}" if more else "")
-    bench.add(what, ours, "", goal, peer=peer, limit=peer + more, more=True, note=note)
+    bench.add(title, ours, "", goal, peer=peer, limit=peer + more, more=True, note=note)
 
 
 # ---- the synthetic set
@@ -155,13 +160,13 @@ def synthetic(bench: Bench) -> None:
     tree = ClusterTree(vectors.shape[1])
     tree.update(np.arange(len(vectors)), vectors, new_pairs=graph(bench, vectors))
     layers = evoc_layers(vectors)
-    for what, truth, counts, limit in (
+    for group_name, truth, counts, limit in (
         ("super-groups", group // 25, (30, 40, 50, 60, 80), 0.95),
         ("groups", group, (900, 1000, 1100, 1300, 1600, 2000), 0.96),
     ):
         best = max(agreement(truth, joined(tree.cut(count=n).nodes, vectors)) for n in counts)
         peer = max((agreement(truth, joined(counted(x, x < 0), vectors)) for x in layers), default=None)
-        name = f"nested, {bench.count:,} items: AMI of the best cut with {what}, beside evoc's best layer"
+        name = f"nested, {bench.count:,} items: AMI of the best cut with {group_name}, beside evoc's best layer"
         bench.add(name, best, "", f"at least {limit}, and evoc's", peer=peer, limit=max(limit, peer or 0), more=True)
 
 
@@ -173,25 +178,27 @@ def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         return label
     order = np.argsort(label, kind="stable")
     centre = scale_to_unit(np.add.reduceat(vectors[order], np.cumsum(size) - size, axis=0))[large]
-    found = label.copy()
+    nearest = label.copy()
     for start in range(0, len(loose), 4096):
         part = loose[start : start + 4096]
-        found[part] = large[(vectors[part] @ centre.T).argmax(1)]
-    return found
+        nearest[part] = large[(vectors[part] @ centre.T).argmax(1)]
+    return nearest
 
 
 # ---- stability
 
 
-def stability(bench: Bench, one: Labelled) -> None:
+def stability(bench: Bench, dataset: Labelled) -> None:
     """One item in a thousand is replaced; the tree's levels stay where they were, average linkage keeps the count."""
-    here = min(len(one.vectors), 5000)
-    moves = max(here // 1000, 1)
+    count = min(len(dataset.vectors), 5000)
+    moves = max(count // 1000, 1)
     ours: dict[str, list[float]] = {level: [] for level in LEVELS}
     theirs: dict[str, list[float]] = {level: [] for level in LEVELS}
     for draw in range(DRAWS):
-        chosen = np.random.default_rng(draw).permutation(len(one.vectors))[: here + (here < len(one.vectors)) * moves]
-        before, after = Tree(one.vectors[chosen[:-moves]]), Tree(one.vectors[chosen[moves:]])
+        chosen = np.random.default_rng(draw).permutation(len(dataset.vectors))[
+            : count + (count < len(dataset.vectors)) * moves
+        ]
+        before, after = Tree(dataset.vectors[chosen[:-moves]]), Tree(dataset.vectors[chosen[moves:]])
         after.levels = before.levels
         for level in LEVELS:
             old, new = before.at(level), after.at(level)
@@ -203,7 +210,7 @@ def stability(bench: Bench, one: Labelled) -> None:
         chance = 2 * float(difference.std(ddof=1)) / DRAWS**0.5 + 1e-9
         peer, limit = float(np.mean(theirs[level])), STABLE[level]
         bench.add(
-            f"{one.name}: stability of {level}, {moves} of {here:,} replaced, beside average linkage",
+            f"{dataset.name}: stability of {level}, {moves} of {count:,} replaced, beside average linkage",
             float(np.mean(ours[level])),
             "AMI",
             f"at least {limit}, and the peer's less {chance:.3f}",

@@ -25,14 +25,14 @@ def run(bench: Bench) -> None:
     place = folder / "pictures"
     place.mkdir(parents=True)
     owner: dict[str, int] = {}
-    for number, one in enumerate(chosen):
-        one.image.save(place / f"{number:03}.png")
-        one.image.save(place / f"{number:03} again.bmp")
+    for number, original in enumerate(chosen):
+        original.image.save(place / f"{number:03}.png")
+        original.image.save(place / f"{number:03} again.bmp")
         shutil.copy(place / f"{number:03}.png", place / f"{number:03} twice.png")
         owner |= {f"{number:03}.png": number, f"{number:03} again.bmp": number, f"{number:03} twice.png": number}
         for name, transform in TRANSFORMS.items():
             file = f"{number:03} {name.replace(' ', '-').replace('%', '')}.png"
-            transform(one.image, np.random.default_rng(one.seed)).save(place / file)
+            transform(original.image, np.random.default_rng(original.seed)).save(place / file)
             owner[file] = number
     with Collection.open(folder / "collection", create=True, embedder="lite0") as collection:
         collection.add(place)
@@ -48,48 +48,54 @@ def names(collection: Collection, group: DuplicateGroup) -> list[str]:
 
 
 def exact(bench: Bench, collection: Collection, count: int) -> None:
-    found = collection.duplicates()
-    pixels = {frozenset((pair.a, pair.b)) for group in found for pair in group.pairs if pair.kind == "same pixels"}
-    wanted = 0
+    groups = collection.duplicates()
+    pixels = {frozenset((pair.a, pair.b)) for group in groups for pair in group.pairs if pair.kind == "same pixels"}
+    matches = 0
     for number in range(count):
         place = Path(collection.get(1).uri or "").parent
-        one, other = (collection.get(str(place / f"{number:03}{end}")).id for end in (".png", " again.bmp"))
-        wanted += frozenset((one, other)) in pixels or one == other
-    bench.add("copies of the same pixels in another container called so", wanted, "", "all", limit=count, more=True)
+        first, second = (collection.get(str(place / f"{number:03}{end}")).id for end in (".png", " again.bmp"))
+        matches += frozenset((first, second)) in pixels or first == second
+    bench.add("copies of the same pixels in another container called so", matches, "", "all", limit=count, more=True)
     twice = sum(len(item.uris) > 1 for item in collection.items(limit=100_000).items)
     bench.add("copies of the same bytes known as one item", twice, "", "all", limit=count, more=True)
 
 
 def grouped(bench: Bench, collection: Collection, rule: str, owner: dict[str, int], chosen: list) -> None:  # type: ignore[type-arg]
     """Wrong: two members of a group that were not made from one original. Missed: a copy in no group with its own."""
-    found = [names(collection, group) for group in collection.duplicates(rule=rule) if group.kind != "same bytes"]
+    groups = [names(collection, group) for group in collection.duplicates(rule=rule) if group.kind != "same bytes"]
     wrong = [
         (a, b)
-        for group in found
+        for group in groups
         for a, b in combinations(group, 2)
         if owner[a] != owner[b] and not derived(chosen[owner[a]], chosen[owner[b]])
     ]
     together = sum(
-        max(sum(owner[one] == number for one in group) for number in {owner[one] for one in group}) for group in found
+        max(sum(owner[name] == number for name in group) for number in {owner[name] for name in group})
+        for group in groups
     )
-    pairs = sum(len(group) * (len(group) - 1) // 2 for group in found)
+    pairs = sum(len(group) * (len(group) - 1) // 2 for group in groups)
     share = len(wrong) / max(pairs, 1)
-    note = f"{len(found)} groups of {len(chosen)} originals, {together} files grouped"
+    note = f"{len(groups)} groups of {len(chosen)} originals, {together} files grouped"
     bench.add(f'rule "{rule}": pairs within groups that are no copies', share, "", "", note=note)
 
 
 def orders(bench: Bench, place: Path, folder: Path) -> None:
     files = sorted(place.iterdir())[: 14 * 4]
-    found = []
+    outcomes = []
     for seed in range(max(int(ORDERS * bench.scale), 2)):
         order, target = np.random.default_rng(seed).permutation(len(files)), folder / f"order-{seed}"
         with Collection.open(target, create=True, embedder="classic") as collection:
             for part in np.array_split(order, 1 + seed % 4):
-                collection.add([files[one] for one in part])
+                collection.add([files[number] for number in part])
                 collection.duplicates()
-            found.append([(group.id, names(collection, group)) for group in collection.duplicates()])
+            outcomes.append([(group.id, names(collection, group)) for group in collection.duplicates()])
         shutil.rmtree(target)
-    same = sum(one == found[0] for one in found)
+    same = sum(outcome == outcomes[0] for outcome in outcomes)
     bench.add(
-        "orders of arrival that give the same groups", same, f"of {len(found)}", "all", limit=len(found), more=True
+        "orders of arrival that give the same groups",
+        same,
+        f"of {len(outcomes)}",
+        "all",
+        limit=len(outcomes),
+        more=True,
     )

@@ -25,8 +25,10 @@ def run(bench: Bench) -> None:
             peer=peer * 1e3,
             limit=limit * 1e3,
         )
-        found = [{hit.item for hit in collection.search(vector=query, k=10)} for query in queries[:300]]
-        recall = np.mean([len(one & best) / 10 for one, best in zip(found, exact(bench, queries[:300]), strict=True)])
+        answers = [{hit.item for hit in collection.search(vector=query, k=10)} for query in queries[:300]]
+        recall = np.mean(
+            [len(answer & best) / 10 for answer, best in zip(answers, exact(bench, queries[:300]), strict=True)]
+        )
         bench.add("recall@10, default settings", float(recall), "", "at least .98", limit=0.98, more=True)
     many(bench)
 

@@ -29,26 +29,26 @@ def fused(bench: Bench) -> None:
     share = 1 / np.arange(1, 5001)
     if not target.exists():
         words = random.choice(5000, (bench.count, 12), p=share / share.sum())
-        with Collection.open(target, create=True) as made:
+        with Collection.open(target, create=True) as collection:
             texts = [" ".join(f"word{word}" for word in row) for row in words]
-            made.add_vectors(bench.data[0], keys=[f"k{i}" for i in range(bench.count)], texts=texts)
+            collection.add_vectors(bench.data[0], keys=[f"k{i}" for i in range(bench.count)], texts=texts)
     queries = bench.queries
     with Collection.open(target) as collection:
         for name, ranks in (
             ("two of the 100th to 5,000th most common", (100, 5000)),
             ("one of the 10 most common", (0, 10)),
         ):
-            asked = [
+            text_queries = [
                 " ".join(f"word{word}" for word in random.integers(*ranks, 2 if ranks[0] else 1)) for _ in range(60)
             ]
-            both, alone = in_turns(
+            joint, alone = in_turns(
                 50,
-                lambda i, asked=asked: collection.search(vector=queries[i], query=asked[i], k=10),
+                lambda i, text_queries=text_queries: collection.search(vector=queries[i], query=text_queries[i], k=10),
                 lambda i: collection.search(vector=queries[i], k=10),
             )
             goal = "the vector search + 5 ms" if ranks[0] else "(for comparison)"
             limit = alone * 1e3 + 5 if ranks[0] else None
-            bench.add(f"words and a vector fused, {name} words", both * 1e3, "ms", goal, peer=alone * 1e3, limit=limit)
+            bench.add(f"words and a vector fused, {name} words", joint * 1e3, "ms", goal, peer=alone * 1e3, limit=limit)
 
 
 def filling(bench: Bench) -> None:
@@ -68,7 +68,7 @@ def filling(bench: Bench) -> None:
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        there = vectors(collection)
+        rows = vectors(collection)
         thread = threading.Thread(target=fill, args=(target,))
         thread.start()
         thread.join()
@@ -82,14 +82,14 @@ def filling(bench: Bench) -> None:
         peer=idle * 1e3,
         limit=3 * idle * 1e3,
     )
-    twice = there + again - total
+    twice = rows + again - total
     bench.add(
         "embedded twice after a kill in the middle",
         twice,
         "pictures",
         "at most one batch",
         limit=16,
-        note=f"{there} were there, {again} came after",
+        note=f"{rows} were there, {again} came after",
     )
 
 

@@ -24,11 +24,11 @@ WORSE, SLOWER = 1.03, 1.5
 
 
 def run(bench: Bench) -> None:
-    for one in labelled(bench):
-        count = len(one.vectors)
-        for k in sorted({len(np.unique(one.label)), round((count / 2) ** 0.5), 100}):
+    for dataset in labelled(bench):
+        count = len(dataset.vectors)
+        for k in sorted({len(np.unique(dataset.label)), round((count / 2) ** 0.5), 100}):
             if k * ROWS <= count:
-                stream(bench, one, k, seeds=3)
+                stream(bench, dataset, k, seeds=3)
     vectors, label = nested(bench.count, bench.dimension)
     large = Labelled(f"nested {bench.count:,} x {bench.dimension}", scale_to_unit(vectors), label)
     for k in (100, 1000):
@@ -47,30 +47,30 @@ class Streamed:
     settled: float
 
 
-def stream(bench: Bench, one: Labelled, k: int, seeds: int) -> None:
+def stream(bench: Bench, dataset: Labelled, k: int, seeds: int) -> None:
     """Batches in random order and class after class, and one fit from scratch: the mean of some seeds."""
     start = time.perf_counter()
-    scratch = float(np.mean([inertia(one.vectors, fitted(one.vectors, k, seed)) for seed in range(seeds)]))
+    scratch = float(np.mean([inertia(dataset.vectors, fitted(dataset.vectors, k, seed)) for seed in range(seeds)]))
     seconds = (time.perf_counter() - start) / seeds
-    for what in ("in random order", "sorted by class"):
-        found = []
+    for order_name in ("in random order", "sorted by class"):
+        runs = []
         for seed in range(seeds):
-            order = np.random.default_rng(seed).permutation(len(one.vectors))
-            if what == "sorted by class":
-                order = order[np.argsort(one.label[order], kind="stable")]
-            found.append(streamed(one.vectors[order], k, seed))
-        name, values = f"{one.name}, k {k}, {what}", [each.inertia / scratch for each in found]
+            order = np.random.default_rng(seed).permutation(len(dataset.vectors))
+            if order_name == "sorted by class":
+                order = order[np.argsort(dataset.label[order], kind="stable")]
+            runs.append(streamed(dataset.vectors[order], k, seed))
+        name, values = f"{dataset.name}, k {k}, {order_name}", [run.inertia / scratch for run in runs]
         worst, mean = f"most {max(values):.3f}", float(np.mean(values))
         bench.add(f"{name}: inertia over that of a fit", mean, "x", f"at most {WORSE}", limit=WORSE, note=worst)
-        cost(bench, name, found)
-        settled = float(np.median([each.settled for each in found]))
+        cost(bench, name, runs)
+        settled = float(np.median([run.settled for run in runs]))
         bench.add(f"{name}: the first look, beside a fit", settled, "s", "", peer=seconds)
 
 
-def cost(bench: Bench, name: str, found: list[Streamed]) -> None:
+def cost(bench: Bench, name: str, runs: list[Streamed]) -> None:
     """A whole batch of BATCH rows, the first of a stream left out: it begins the centres."""
-    ours = np.concatenate([each.seconds[1:] for each in found]) * 1e3
-    theirs = np.concatenate([each.theirs[1:] for each in found]) * 1e3
+    ours = np.concatenate([run.seconds[1:] for run in runs]) * 1e3
+    theirs = np.concatenate([run.theirs[1:] for run in runs]) * 1e3
     if not len(ours):
         return
     peer = float(np.median(theirs))
@@ -92,7 +92,7 @@ def streamed(vectors: np.ndarray, k: int, seed: int) -> Streamed:
     seconds: tuple[list[float], list[float]] = ([], [])
     for start in range(0, len(vectors), BATCH):
         batch = vectors[start : start + BATCH]
-        times = [_timed(each.partial_fit, batch) for each in (ours, theirs)]
+        times = [_timed(clusterer.partial_fit, batch) for clusterer in (ours, theirs)]
         if len(batch) == BATCH:
             seconds[0].append(times[0])
             seconds[1].append(times[1])

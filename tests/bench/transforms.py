@@ -32,14 +32,14 @@ def cropped(image: Image.Image, random: Random, share: float) -> Image.Image:
 
 def text_bar(image: Image.Image, random: Random) -> Image.Image:
     """A bar over a sixth of the height, above or below, with a line of words."""
-    made, height = image.copy(), max(8, image.height // 6)
+    decorated, height = image.copy(), max(8, image.height // 6)
     top = 0 if random.random() < 0.5 else image.height - height
-    pen = ImageDraw.Draw(made)
+    pen = ImageDraw.Draw(decorated)
     dark = bool(random.random() < 0.5)
     pen.rectangle((0, top, image.width, top + height), fill="black" if dark else "white")
     words = "WHEN THE PICTURE HAS BEEN SHARED AGAIN"
     pen.text((8, top + height // 4), words, "white" if dark else "black", font=ImageFont.load_default(height // 2))
-    return made
+    return decorated
 
 
 def rotated(image: Image.Image, degrees: float) -> Image.Image:
@@ -54,15 +54,15 @@ def bordered(image: Image.Image, random: Random) -> Image.Image:
 
 def screenshot(image: Image.Image, random: Random) -> Image.Image:
     """Shown a little smaller in a window with an address, and the window as a JPEG."""
-    shown = resized(image, float(random.uniform(0.75, 0.95)))
-    bar, side = round(0.09 * shown.height), round(0.05 * shown.width)
-    window = Image.new("RGB", (shown.width + 2 * side, shown.height + bar + side), (245, 245, 245))
+    smaller = resized(image, float(random.uniform(0.75, 0.95)))
+    bar, side = round(0.09 * smaller.height), round(0.05 * smaller.width)
+    window = Image.new("RGB", (smaller.width + 2 * side, smaller.height + bar + side), (245, 245, 245))
     pen = ImageDraw.Draw(window)
     pen.rectangle((0, 0, window.width, bar), fill=(222, 225, 230))
     pen.text(
         (side, bar // 4), "https://example.org/pictures", (60, 60, 60), font=ImageFont.load_default(max(8, bar // 2))
     )
-    window.paste(shown, (side, bar))
+    window.paste(smaller, (side, bar))
     return recompressed(window, 70)
 
 
@@ -81,9 +81,9 @@ TRANSFORMS: dict[str, Transform] = {
 }
 
 
-def burst(image: Image.Image, other: Image.Image, random: Random) -> tuple[Image.Image, Image.Image]:
+def burst(image: Image.Image, thing_source: Image.Image, random: Random) -> tuple[Image.Image, Image.Image]:
     """Two shots of one scene: the camera has moved a little, and something (cut from `other`) before it."""
-    things = _thing(other, round(min(image.size) * float(random.uniform(0.2, 0.3))))
+    things = _thing(thing_source, round(min(image.size) * float(random.uniform(0.2, 0.3))))
     first, second = image.copy(), image.copy()
     places = _places(image.size, things.size, random)
     for shot, place in zip((first, second), places, strict=True):

@@ -28,10 +28,10 @@ def run(bench: Bench) -> None:
         edges = graph(bench, vectors)
         costs[count] = _costs(bench, vectors, edges)
     small, large = sorted(costs)
-    for place, (what, limit) in enumerate((("1 item", 2.0), ("100 items", 3.0))):
+    for place, (change, limit) in enumerate((("1 item", 2.0), ("100 items", 3.0))):
         growth = costs[large][place] / costs[small][place]
         bench.add(
-            f"growth of an update of {what}, {small:,} to {large:,}",
+            f"growth of an update of {change}, {small:,} to {large:,}",
             growth,
             "x",
             f"at most {limit} x",
@@ -69,10 +69,10 @@ def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
     bench.add(f"full run, {count:,} items", full, "s", "10 s on one core", limit=10 if whole else None)
     tree = _tree(vectors, edges)
     used = tree.nbytes
-    note = ", ".join(f"{what} {size / count:.0f} B" for what, size in used.items())
-    what, limit = f"memory beyond graph and vectors, {count:,} items", 1500 if whole else None
-    bench.add(what, used["tree"] / count, "B/item", "1,500 B", limit=limit, note=note)
-    found = []
+    note = ", ".join(f"{part} {size / count:.0f} B" for part, size in used.items())
+    title, limit = f"memory beyond graph and vectors, {count:,} items", 1500 if whole else None
+    bench.add(title, used["tree"] / count, "B/item", "1,500 B", limit=limit, note=note)
+    updates = []
     for changes, seconds, share in ((1, 0.030, 300), (100, 0.4, 20)):
         times = []
         for _ in range(REPEATS * 3 if changes == 1 else REPEATS):
@@ -80,18 +80,18 @@ def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
             touched = edges[np.isin(edges, ids).any(1)]
             tree.update(removed=ids, gone_pairs=touched)
             times.append(_timed(lambda i=ids, t=touched: tree.update(i, vectors[i], new_pairs=t)))  # type: ignore[misc]
-        found.append(float(np.median(times)))
-        what = f"update after {changes} new, {count:,} items"
-        bench.add(what, found[-1] * 1000, "ms", f"{seconds * 1000:.0f} ms", limit=seconds * 1000 if whole else None)
+        updates.append(float(np.median(times)))
+        title = f"update after {changes} new, {count:,} items"
+        bench.add(title, updates[-1] * 1000, "ms", f"{seconds * 1000:.0f} ms", limit=seconds * 1000 if whole else None)
         bench.add(
             f"full run over that update, {count:,} items",
-            full / found[-1],
+            full / updates[-1],
             "x",
             f"at least {share} x",
             limit=share if whole else None,
             more=True,
         )
-    return found
+    return updates
 
 
 def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
@@ -100,10 +100,10 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
     chosen = random.choice(count, 2 * max(count // 1000, 1), replace=False)
     leave, come = np.split(chosen, 2)
     tree = ClusterTree(vectors.shape[1])
-    here = np.setdiff1d(np.arange(count), come)
-    tree.update(here, vectors[here], new_pairs=edges[~np.isin(edges, come).any(1)])
+    present = np.setdiff1d(np.arange(count), come)
+    tree.update(present, vectors[present], new_pairs=edges[~np.isin(edges, come).any(1)])
     levels = tree.choose_levels()
-    stay = np.setdiff1d(here, leave)
+    stay = np.setdiff1d(present, leave)
     before = {level: _of(tree, stay, getattr(levels, level)) for level, _ in LEVELS}
     without, within = np.isin(edges, leave).any(1), np.isin(edges, come).any(1)
     tree.update(come, vectors[come], leave, new_pairs=edges[within & ~without], gone_pairs=edges[without & ~within])
@@ -131,24 +131,24 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
     random = np.random.default_rng(2)
     vectors, _ = nested(2 * count, dimension)
     near = build_edges(find_neighbours(scale_to_unit(vectors), K))
-    here = np.zeros(2 * count, bool)
-    here[:count] = True
+    present = np.zeros(2 * count, bool)
+    present[:count] = True
     tree = ClusterTree(dimension)
-    tree.update(np.flatnonzero(here), vectors[here], new_pairs=near[here[near].all(1)])
+    tree.update(np.flatnonzero(present), vectors[present], new_pairs=near[present[near].all(1)])
     equal = compared = 0
     for batch in range(batches):
         size = int(random.choice([1, 3, 10, 100]))
-        leave = random.choice(np.flatnonzero(here), size, replace=False)
-        come = random.choice(np.flatnonzero(~here), int(random.integers(0, 2 * size)), replace=False)
-        old = here[near].all(1)
-        here[leave], here[come] = False, True
-        new = here[near].all(1)
+        leave = random.choice(np.flatnonzero(present), size, replace=False)
+        come = random.choice(np.flatnonzero(~present), int(random.integers(0, 2 * size)), replace=False)
+        old = present[near].all(1)
+        present[leave], present[come] = False, True
+        new = present[near].all(1)
         tree.update(come, vectors[come], leave, new_pairs=near[new & ~old], gone_pairs=near[old & ~new])
         fresh = ClusterTree(dimension)
-        fresh.update(np.flatnonzero(here), vectors[here], new_pairs=near[new])
+        fresh.update(np.flatnonzero(present), vectors[present], new_pairs=near[new])
         same = _prints(tree) == _prints(fresh)
         if batch % 10 == 9:
-            ids = np.flatnonzero(here).tolist()
+            ids = np.flatnonzero(present).tolist()
             edges = {(int(a), int(b)) for a, b in near[new]}
             whole = at_once({item: vectors[item] for item in ids}, edges, dimension, 1000)
             same = same and described(tree) == described(whole)
@@ -166,5 +166,5 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
 def _prints(tree: ClusterTree) -> tuple[list[int], list[tuple[int, float]]]:
     """Nodes in each round, and all merges with their heights."""
     merges = tree.merges()
-    found = zip(tree.contents(merges).tolist(), tree.heights(merges).tolist(), strict=True)
-    return tree.rounds.counts.tolist(), sorted(found)
+    merges_and_heights = zip(tree.contents(merges).tolist(), tree.heights(merges).tolist(), strict=True)
+    return tree.rounds.counts.tolist(), sorted(merges_and_heights)

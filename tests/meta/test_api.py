@@ -42,10 +42,10 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def members(kind: type) -> list[tuple[str, Any]]:
-    found = inspect.getmembers(kind, lambda value: inspect.isfunction(value) or inspect.ismethod(value))
+    candidates = inspect.getmembers(kind, lambda value: inspect.isfunction(value) or inspect.ismethod(value))
     return [
         (name, value)
-        for name, value in found
+        for name, value in candidates
         if not name.startswith("_") and value.__qualname__.startswith(kind.__name__)
     ]
 
@@ -69,9 +69,9 @@ def test_every_parameter_of_a_collection_has_a_type() -> None:
     for name, value in members(Collection):
         signature = inspect.signature(value)
         untyped = [
-            one
-            for one in signature.parameters.values()
-            if one.annotation is one.empty and one.name not in ("self", "cls")
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.annotation is parameter.empty and parameter.name not in ("self", "cls")
         ]
         assert not untyped, name
         assert signature.return_annotation is not signature.empty, name

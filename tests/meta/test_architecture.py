@@ -75,17 +75,17 @@ MODULES = {name(path): path for path in FILES}
 @cache
 def imported(module: str, typing: bool = False) -> frozenset[str]:
     """Modules that it imports, at any depth of its code; with `typing`, those for type checkers too."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in _nodes(ast.parse(MODULES[module].read_text()), typing):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module} imports relatively"
             source = str(node.module)
-            found |= {
+            modules |= {
                 f"{source}.{alias.name}" if f"{source}.{alias.name}" in MODULES else source for alias in node.names
             }
-    return frozenset(found)
+    return frozenset(modules)
 
 
 def _nodes(tree: ast.AST, typing: bool) -> Iterator[ast.AST]:
@@ -106,7 +106,7 @@ def layer(module: str) -> int:
 
 
 def ours(modules: frozenset[str]) -> set[str]:
-    return {one for one in modules if one.split(".")[0] in PACKAGES}
+    return {module for module in modules if module.split(".")[0] in PACKAGES}
 
 
 INDEXERS = [module for module in MODULES if module.startswith("indexers.")]
@@ -117,10 +117,10 @@ GRAPH = {module: ours(imported(module, typing=True)) & set(MODULES) - {module} f
 def rooms() -> dict[str, set[str]]:
     """Return which rooms each room imports."""
     graph: dict[str, set[str]] = {}
-    for module, others in GRAPH.items():
+    for module, targets in GRAPH.items():
         if "." in module:
             own = f"{module.split('.')[0]}.{room(module)}"
-            beside = {f"{other.split('.')[0]}.{room(other)}" for other in others if "." in other}
+            beside = {f"{target.split('.')[0]}.{room(target)}" for target in targets if "." in target}
             graph.setdefault(own, set()).update(beside - {own})
     return graph
 
@@ -133,8 +133,8 @@ def find_circle(graph: dict[str, set[str]]) -> list[str]:
         if node in path:
             return [*path[path.index(node) :], node]
         if node not in done:
-            for other in sorted(graph.get(node, ())):
-                circle = visit(other, [*path, node])
+            for neighbour in sorted(graph.get(node, ())):
+                circle = visit(neighbour, [*path, node])
                 if circle:
                     return circle
             done.add(node)
@@ -145,15 +145,15 @@ def find_circle(graph: dict[str, set[str]]) -> list[str]:
 
 @pytest.mark.parametrize("module", INDEXERS)
 def test_the_machinery_does_not_know_what_a_user_calls(module: str) -> None:
-    assert not {other for other in GRAPH[module] if other.split(".")[0] == "retrieval"}
+    assert not {target for target in GRAPH[module] if target.split(".")[0] == "retrieval"}
 
 
 @pytest.mark.parametrize("module", INSIDE)
 def test_rooms_import_downwards_only(module: str) -> None:
     assert layer(module) >= 0, f"{module} has no layer yet; give it one"
-    for other in GRAPH[module]:
-        if "." in other and other.split(".")[0] == module.split(".")[0]:
-            assert layer(other) <= layer(module), f"{module} imports {other}"
+    for target in GRAPH[module]:
+        if "." in target and target.split(".")[0] == module.split(".")[0]:
+            assert layer(target) <= layer(module), f"{module} imports {target}"
 
 
 def test_no_file_is_imported_in_a_circle() -> None:
@@ -190,11 +190,11 @@ def test_sqlite_is_known_to_few_files() -> None:
 
 @pytest.mark.parametrize("module", INSIDE)
 def test_doors_do_not_know_each_other(module: str) -> None:
-    others = {room(other) for other in GRAPH[module] if other.startswith("retrieval.")} & DOORS
+    doors = {room(target) for target in GRAPH[module] if target.startswith("retrieval.")} & DOORS
     if module == "retrieval.cli.serve":  # the command `serve`
-        assert others == {"cli", "server"}
+        assert doors == {"cli", "server"}
     elif module.startswith("retrieval."):
-        assert others <= {room(module)}
+        assert doors <= {room(module)}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -333,12 +333,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_no_models_and_no_database() -> None:
-    shown = loaded(
+    packages = loaded(
         "import sys; sys.argv = ['nearkin', '--help']; show = sys.stdout; sys.stdout = sys.stderr\n"
         "from retrieval.cli.app import main\n"
         "try: main()\nexcept SystemExit: sys.stdout = show"
     )
-    assert not shown & {"numpy", "sqlalchemy", "alembic", "PIL", "torch", "hnswlib", "sklearn"}
+    assert not packages & {"numpy", "sqlalchemy", "alembic", "PIL", "torch", "hnswlib", "sklearn"}
 
 
 def test_a_collection_of_vectors_loads_no_model(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_the_wheel_holds_code_migrations_and_nothing_else(built: Path) -> None:
     [wheel] = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"retrieval", "indexers", "nearkin"}
-    for wanted in ("env.py", "versions/0001_first_tables.py", "versions/0002_words.py"):
-        assert f"indexers/_migrations/{wanted}" in names
+    for name in ("env.py", "versions/0001_first_tables.py", "versions/0002_words.py"):
+        assert f"indexers/_migrations/{name}" in names
     assert {"retrieval/py.typed", "indexers/py.typed"} <= set(names)
     assert [name for name in names if name.endswith("/LICENSE") or name.endswith("/licenses/.github/LICENSE")]
     assert not [name for name in names if "__pycache__" in name or "test_" in name]
