@@ -96,7 +96,7 @@ class ClusterTree(TreeState):
         update = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
         update.run(leaves)
         created = np.concatenate([NO_INTS, *update.created])
-        died = update.died
+        died = update.dead_slots
         born_content, died_content = self.nodes.content[created], self.nodes.content[died]
         result = UpdateResult(
             created[~np.isin(born_content, died_content)],

@@ -58,7 +58,7 @@ class Groups:
         self.round[groups] = round_index
         group = np.repeat(np.arange(len(groups)), lengths)
         order = np.argsort(np.concatenate([group, group]), kind="stable")
-        self.lists.put(groups, 2 * lengths, np.concatenate([members, links])[order])
+        self.lists.write(groups, 2 * lengths, np.concatenate([members, links])[order])
         return groups
 
     def read(self, groups: Ints) -> tuple[Ints, Ints]:

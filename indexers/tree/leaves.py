@@ -55,7 +55,7 @@ class Items:
         self.first = np.full(nodes.capacity, -1, np.int32)
         if len(ids):
             self.leaf = np.full(int(ids.max()) + 1, -1, np.int32)
-        self._put(ids, leaves)
+        self._add(ids, leaves)
         distinct_leaves = sort_unique(leaves)
         self.leaves = dict(zip(nodes.key[distinct_leaves].tolist(), distinct_leaves.tolist(), strict=True))
 
@@ -72,7 +72,7 @@ class Items:
             self.leaf = grow_array(self.leaf, int(added.max()) * 9 // 8 + 16, -1)
         self._remove(removed)
         self._move_leaves(before, after)
-        self._put(added, leaves)
+        self._add(added, leaves)
 
     def _remove(self, ids: Ints) -> None:
         for item_id, leaf in zip(ids.tolist(), self.leaf[ids].tolist(), strict=True):
@@ -88,7 +88,7 @@ class Items:
                 del self.more[leaf]
         self.leaf[ids] = -1
 
-    def _put(self, ids: Ints, leaves: Ints) -> None:
+    def _add(self, ids: Ints, leaves: Ints) -> None:
         _, place = np.unique(leaves, return_index=True)
         alone = place[self.first[leaves[place]] < 0]
         self.first[leaves[alone]] = ids[alone]
@@ -274,4 +274,4 @@ def _write_edges(nodes: Nodes, owners: Ints, owner: Ints, near: Ints, new: Ints)
     slots = sort_unique(np.concatenate([owners[owners >= 0], untouched]))
     order = np.lexsort((near, owner))
     lengths = np.bincount(np.searchsorted(slots, owner), minlength=len(slots))
-    nodes.near.put(slots, lengths, near[order])
+    nodes.near.write(slots, lengths, near[order])

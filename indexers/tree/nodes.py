@@ -195,7 +195,7 @@ class Nodes:
         owner, member = self.find_members(slots)
         place, near = self.near.get(member)
         owner, near = self._drop_repeats(slots, owner[place], self.new.climb(near, round_index))
-        self.near.put(slots, np.bincount(owner, minlength=len(slots)), near)
+        self.near.write(slots, np.bincount(owner, minlength=len(slots)), near)
 
     def _drop_repeats(self, slots: Ints, owner: Ints, near: Ints) -> tuple[Ints, Ints]:
         """Return each neighbour of an owner once, sorted, without the owner itself."""

@@ -80,7 +80,7 @@ def _restore_lifetimes(lifetimes: Lifetimes, arrays: Mapping[str, NDArray[Any]],
 
 def _restore_lists(lists: SlotLists, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
     lengths = arrays[f"{name}_length"]
-    lists.put(np.arange(len(lengths)), lengths.astype(np.int64), arrays[name].astype(np.int64))
+    lists.write(np.arange(len(lengths)), lengths.astype(np.int64), arrays[name].astype(np.int64))
 
 
 def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -42,7 +42,7 @@ class SlotLists:
         owner = np.repeat(np.arange(len(slots)), length)
         return owner, self.data[self._places(slots, length)].astype(np.int64)
 
-    def put(self, slots: Ints, lengths: Ints, values: Ints) -> None:
+    def write(self, slots: Ints, lengths: Ints, values: Ints) -> None:
         """Replace the lists of distinct slots; `values` holds them one after another."""
         moves = lengths > self.room[slots]
         if moves.any():

@@ -59,8 +59,8 @@ class NewGroups(NamedTuple):
 class Update:
     """One update; see the module.
 
-    After `run`, `created` and `died` are the slots of nodes that appeared and vanished (the latter still readable until
-    `commit`), `rounds` those of the new tree, and `examined` the number of nodes whose links were examined.
+    After `run`, `created` and `dead_slots` are the slots of nodes that appeared and vanished (the latter still readable
+    until `commit`), `rounds` those of the new tree, and `examined` the number of nodes whose links were examined.
     """
 
     def __init__(self, nodes: Nodes, groups: Groups, crown: Crown, rounds: Rounds, limit: int) -> None:
@@ -352,10 +352,10 @@ class Update:
         old.death[touched] = new.death[touched]
         old.above[touched] = new.above[touched]
         self._commit_groups()
-        nodes.release(self.died)
+        nodes.release(self.dead_slots)
 
     @property
-    def died(self) -> Ints:
+    def dead_slots(self) -> Ints:
         """The slots of nodes that vanished."""
         touched = sort_unique(np.concatenate([NO_INTS, *self.touched]))
         return np.concatenate([touched[self.nodes.new.birth[touched] == NEVER], *self.dead_seams])
@@ -376,5 +376,5 @@ class Update:
         owner = np.concatenate([owner[stays], np.searchsorted(changed, member)])
         group = np.concatenate([old_group[stays], group])
         order = np.lexsort((groups.round[group], owner))
-        nodes.groups.put(changed, np.bincount(owner, minlength=len(changed)), group[order])
+        nodes.groups.write(changed, np.bincount(owner, minlength=len(changed)), group[order])
         groups.release(dead)

@@ -229,7 +229,7 @@ def test_lists_grow_move_and_are_packed() -> None:
         slots = random.choice(20, 5, replace=False)
         lengths = random.integers(0, 60, 5)
         values = random.integers(0, 1000, lengths.sum())
-        lists.put(slots, lengths, values)
+        lists.write(slots, lengths, values)
         for slot, part in zip(slots.tolist(), np.split(values, np.cumsum(lengths)[:-1]), strict=True):
             expected[slot] = part.tolist()
     owner, value = lists.get(np.arange(20))
