@@ -126,7 +126,7 @@ def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:
 
 def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: int = 32) -> None:
     """Mixed batches: after each the tree equals one built at once (compared in full every tenth time)."""
-    from tests.machines.test_tree import at_once, described
+    from tests.support.trees import build_at_once, describe_tree
 
     random = np.random.default_rng(2)
     vectors, _ = nested(2 * count, dimension)
@@ -150,8 +150,8 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
         if batch % 10 == 9:
             ids = np.flatnonzero(present).tolist()
             edges = {(int(a), int(b)) for a, b in near[new]}
-            whole = at_once({item: vectors[item] for item in ids}, edges, dimension, 1000)
-            same = same and described(tree) == described(whole)
+            whole = build_at_once({item: vectors[item] for item in ids}, edges, dimension, 1000)
+            same = same and describe_tree(tree) == describe_tree(whole)
         equal, compared = equal + same, compared + 1
     bench.add(
         f"mixed batches at {count:,} items after which the tree is that of a full run",

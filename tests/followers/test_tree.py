@@ -15,7 +15,7 @@ from indexers.errors import WriterBusy
 from indexers.followers.tree import TreeFollower
 from indexers.types import LEVELS
 from retrieval import Collection
-from tests.machines.test_tree import at_once, clean, described
+from tests.support.trees import build_at_once, describe_tree, is_clean
 
 
 def check(collection: Collection) -> None:
@@ -30,11 +30,11 @@ def check(collection: Collection) -> None:
     assert tree.graph.items().tolist() == tree.tree.items.ids().tolist() == ids.tolist()
     edges = {(int(a), int(b)) for a, b in tree.graph.edges()}
     vectors = dict(zip(ids.tolist(), flat.take(ids), strict=True))
-    whole = described(at_once(vectors, edges, flat.dimension, tree.limit))
+    whole = describe_tree(build_at_once(vectors, edges, flat.dimension, tree.limit))
     if not tree.tree.crown.steps:  # taken up from a file: the steps come with the next change
         whole["steps"] = []
-    assert described(tree.tree) == whole
-    assert clean(tree.tree)
+    assert describe_tree(tree.tree) == whole
+    assert is_clean(tree.tree)
     with collection._catalogue.snapshot() as snapshot:
         clustering = snapshot.clusters.tree_levels(view.space.id)
         member = snapshot.clusters.item_clusters(view.space.id)
@@ -216,5 +216,5 @@ def test_the_order_of_additions_does_not_matter(tmp_path: Path) -> None:
             view = collection._spaces.view()
             assert view
             assert view.tree
-            found.append(described(view.tree.tree))
+            found.append(describe_tree(view.tree.tree))
     assert found[0] == found[1] == found[2]

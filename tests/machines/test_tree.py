@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,80 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from indexers.tree.cluster_tree import ClusterTree
-
-Pairs = set[tuple[int, int]]
-
-
-def described(tree: ClusterTree) -> dict[Any, Any]:
-    """All that a tree says, in terms of contents: slots may differ between equal trees."""
-    nodes, lives, groups = tree.nodes, tree.nodes.old, tree.groups
-    name = {-1: None, **{slot: int(nodes.content[slot]) for slot in range(nodes.used)}}
-
-    def named(slots: Iterable[int]) -> tuple[int | None, ...]:
-        return tuple(name[slot] for slot in slots)
-
-    facts: dict[Any, Any] = {"top": tree.rounds.crown_round, "count": tree.rounds.counts.tolist()}
-    for slot in np.flatnonzero(nodes.size[: nodes.used]).tolist():
-        one = np.array([slot])
-        listed = not nodes.seam[slot] and (lives.birth[slot] == 0 or lives.birth[slot] < tree.rounds.crown_round)
-        links = [
-            (
-                int(groups.round[group]),
-                sorted(zip(*(named(part.tolist()) for part in groups.read(one * 0 + group)), strict=True)),
-            )
-            for group in nodes.groups.get(one)[1].tolist()
-        ]
-        assert name[slot] not in facts, "two nodes have the same items"
-        facts[name[slot]] = {
-            "size": int(nodes.size[slot]),
-            "key": int(nodes.key[slot]),
-            "children": named([nodes.left[slot], nodes.right[slot]]),
-            "parent": name[int(nodes.parent[slot])],
-            "height": float(nodes.height[slot]),
-            "life": (int(lives.birth[slot]), int(lives.death[slot]), name[int(lives.above[slot])]),
-            "seam": bool(nodes.seam[slot]),
-            "neighbours": sorted(set(named(nodes.near.get(one)[1].tolist()))) if listed else None,  # type: ignore[type-var]
-            "links": links,
-            "sum": nodes.sums.get(nodes.row[one]).tolist() if nodes.row[slot] >= 0 else None,
-        }
-    facts["steps"] = [
-        (named(step.nodes.tolist()), named(step.best.tolist()), step.similarity.tolist()) for step in tree.crown.steps
-    ]
-    return facts
-
-
-def at_once(vectors: dict[int, np.ndarray], pairs: Pairs, dimension: int, limit: int) -> ClusterTree:
-    """A full run."""
-    tree = ClusterTree(dimension, limit)
-    ids = sorted(vectors)
-    tree.update(ids, np.array([vectors[item] for item in ids]).reshape(-1, dimension), new_pairs=sorted(pairs))
-    return tree
-
-
-def clean(tree: ClusterTree) -> bool:
-    """Nothing is left of the work of an update, and every item is where it belongs."""
-    nodes = tree.nodes
-    marks = nodes.dirty.any() or nodes.marked.any() or nodes.scratch.any() or (nodes.place >= 0).any()
-    lives = all(
-        np.array_equal(getattr(nodes.old, name), getattr(nodes.new, name)) for name in ("birth", "death", "above")
-    )
-    items = tree.items.ids()
-    leaves = np.flatnonzero(nodes.old.birth == 0)
-    held = np.concatenate([[], *(tree.items.in_leaves(leaves[place : place + 1]) for place in range(len(leaves)))])
-    used = np.count_nonzero(nodes.size) + len(nodes.free) == nodes.used and len(set(nodes.free)) == len(nodes.free)
-    return not marks and lives and sorted(held.tolist()) == items.tolist() and used
-
-
-def nearest(vectors: dict[int, np.ndarray], k: int) -> Pairs:
-    """The symmetric graph of the k nearest."""
-    ids = np.array(sorted(vectors))
-    if len(ids) < 2:
-        return set()
-    unit = np.array([vectors[item] / np.linalg.norm(vectors[item]) for item in ids.tolist()])
-    similarity = unit @ unit.T
-    np.fill_diagonal(similarity, -9)
-    near = ids[np.argsort(-similarity, axis=1, kind="stable")[:, : min(k, len(ids) - 1)]]
-    return {(min(a, b), max(a, b)) for a, row in zip(ids.tolist(), near.tolist(), strict=True) for b in row}
+from tests.support.trees import Pairs, build_at_once, describe_tree, is_clean, link_nearest
 
 
 class Living(RuleBasedStateMachine):
@@ -123,7 +47,7 @@ class Living(RuleBasedStateMachine):
 
     def change(self, added: dict[int, np.ndarray], removed: set[int], noise: int = 0) -> None:
         after = {item: vector for item, vector in self.vectors.items() if item not in removed} | added
-        pairs = nearest(after, self.k)
+        pairs = link_nearest(after, self.k)
         for _ in range(noise if len(after) > 2 else 0):
             a, b = sorted(self.random.choice(list(after), 2, replace=False).tolist())
             pairs.symmetric_difference_update({(a, b)})
@@ -190,12 +114,12 @@ class Living(RuleBasedStateMachine):
     def equal(self) -> None:
         if not hasattr(self, "tree"):
             return
-        full = at_once(self.vectors, self.pairs, self.dimension, self.limit)
-        mine, whole = described(self.tree), described(full)
+        full = build_at_once(self.vectors, self.pairs, self.dimension, self.limit)
+        mine, whole = describe_tree(self.tree), describe_tree(full)
         if not self.tree.crown.steps:  # taken up from a file: the steps come with the next change
             whole["steps"] = []
         assert mine == whole
-        assert clean(self.tree)
+        assert is_clean(self.tree)
 
 
 TestLiving = Living.TestCase
@@ -209,13 +133,13 @@ def test_the_real_limit_is_crossed_in_both_directions(count: int) -> None:
     random = np.random.default_rng(count)
     centres = random.standard_normal((60, 8))
     vectors = {item: centres[item % 60] + 0.3 * random.standard_normal(8) for item in range(count)}
-    pairs = nearest(vectors, 4)
-    tree = at_once(vectors, pairs, 8, 1000)
+    pairs = link_nearest(vectors, 4)
+    tree = build_at_once(vectors, pairs, 8, 1000)
     other = {item: vector for item, vector in vectors.items() if item >= 3} if count > 1000 else dict(vectors)
     for item in range(count, 1003 if count < 1000 else count):
         other[item] = random.standard_normal(8)
     for before, after in ((vectors, other), (other, vectors)):
-        old, new = nearest(before, 4), nearest(after, 4)
+        old, new = link_nearest(before, 4), link_nearest(after, 4)
         added = sorted(after.keys() - before.keys())
         tree.update(
             added,
@@ -224,4 +148,4 @@ def test_the_real_limit_is_crossed_in_both_directions(count: int) -> None:
             sorted(new - old),
             sorted(old - new),
         )
-        assert described(tree) == described(at_once(after, new, 8, 1000))
+        assert describe_tree(tree) == describe_tree(build_at_once(after, new, 8, 1000))

@@ -47,3 +47,17 @@ def test_edges_of_part_of_a_table_name_its_rows() -> None:
 
 def test_no_neighbours_give_no_edges() -> None:
     assert build_edges(np.empty((1, 0), np.int64)).shape == (0, 2)
+
+
+def test_neighbours_and_edges_equal_brute_force() -> None:
+    rows = scale_to_unit(np.random.default_rng(0).standard_normal((50, 4)))
+    table = find_neighbours(rows, 3)
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -9)
+    np.testing.assert_array_equal(np.sort(table, 1), np.sort(np.argsort(-similarity, 1)[:, :3], 1))
+    edges = build_edges(table)
+    assert (edges[:, 0] < edges[:, 1]).all()
+    assert {tuple(edge) for edge in edges.tolist()} == {
+        (min(a, b), max(a, b)) for a, row in enumerate(table.tolist()) for b in row
+    }
+    assert find_neighbours(rows[:1], 3).shape == (1, 0)

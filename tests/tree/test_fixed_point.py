@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+
+from indexers.tree.fixed_point import BLOCK, SCALE, compute_fingerprints, hash_contents, round_vectors
+
+
+def test_rounded_vectors_have_the_length_of_the_scale_and_one_fingerprint_per_direction() -> None:
+    rows = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
+    fixed = round_vectors(rows)
+    np.testing.assert_allclose(np.linalg.norm(fixed.astype(float), axis=1), SCALE, rtol=2e-3)
+    np.testing.assert_array_equal(fixed, round_vectors(rows * 17))
+    prints = compute_fingerprints(fixed)
+    assert len(set(prints.tolist())) == 300
+    ones = np.ones(300, np.int64)
+    np.testing.assert_array_equal(
+        hash_contents(prints, 2 * ones), hash_contents(prints, ones) + hash_contents(prints, ones)
+    )
+
+
+def test_a_vector_is_scaled_and_rounded_to_whole_numbers() -> None:
+    assert round_vectors(np.array([[3.0, 4.0], [-0.003, 0.004], [0.0, 0.0]])).tolist() == [
+        [2400, 3200],
+        [-2400, 3200],
+        [0, 0],
+    ]
+
+
+def test_many_vectors_are_rounded_as_one_by_one() -> None:
+    rows = np.random.default_rng(1).standard_normal((2 * BLOCK + 3, 3))
+    np.testing.assert_array_equal(round_vectors(rows), np.concatenate([round_vectors(row[None]) for row in rows]))
+
+
+def test_identical_vectors_share_a_fingerprint_whatever_their_memory_order() -> None:
+    rows = np.array([[1, 2, 3], [1, 2, 3], [3, 2, 1]], np.int16)
+    first, second, third = compute_fingerprints(rows).tolist()
+    assert first == second != third
+    assert compute_fingerprints(np.asfortranarray(rows)).tolist() == [first, second, third]
+
+
+def test_the_content_of_no_items_is_nothing() -> None:
+    fingerprints = np.array([1, 2**64 - 1], np.uint64)
+    assert hash_contents(fingerprints, np.array([0, 0])).tolist() == [0, 0]
+    assert len(set(hash_contents(fingerprints, np.array([1, 1])).tolist())) == 2

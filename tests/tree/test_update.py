@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from indexers.tree.cluster_tree import ClusterTree
+from tests.support.trees import angles, blobs, build_at_once, describe_tree, link_nearest
+
+
+def test_any_order_of_the_same_additions_gives_the_same_tree() -> None:
+    rows, _ = blobs(90, 7, 5)
+    vectors = dict(enumerate(rows))
+    edges = link_nearest(vectors, 3)
+    whole = describe_tree(build_at_once(vectors, edges, 5, 12))
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(90)
+        tree, known = ClusterTree(5, 12), set[int]()
+        for part in np.split(order, [1, 3, 30, 31, 80]):
+            known |= set(part.tolist())
+            new = sorted(edge for edge in edges if set(edge) <= known and set(edge) & set(part.tolist()))
+            tree.update(part, rows[part], new_pairs=new)
+        assert describe_tree(tree) == whole
+
+
+def test_links_follow_edges_only_beyond_the_limit() -> None:
+    """Items 0 and 1 are nearest, but no edge joins them."""
+    edges = [(0, 2), (1, 3)]
+    bounded, whole = ClusterTree(2, limit=1), ClusterTree(2, limit=4)
+    for tree in (bounded, whole):
+        tree.update([0, 1, 2, 3], angles(0, 1, -20, 21), new_pairs=edges)
+    assert len(bounded.roots()) == 2
+    assert sorted(bounded.members(int(root)).tolist() for root in bounded.roots()) == [[0, 2], [1, 3]]
+    assert whole.members(int(whole.merges()[0])).tolist() == [0, 1]
+
+
+def test_an_update_examines_what_the_change_concerns_and_no_more() -> None:
+    rows, _ = blobs(2000, 100, 8)
+    vectors = dict(enumerate(rows))
+    edges = link_nearest(vectors, 5)
+    tree = build_at_once(vectors, edges, 8, 20)
+    later = link_nearest(vectors | {2000: rows[0] + 1e-3}, 5)
+    result = tree.update([2000], rows[:1] + 1e-3, new_pairs=sorted(later - edges), gone_pairs=sorted(edges - later))
+    whole = ClusterTree(8, 20).update(np.arange(2000), rows, new_pairs=sorted(edges))
+    assert 0 < result.examined < whole.examined / 10
+
+
+def test_a_group_of_which_all_items_leave_dies_and_comes_back_the_same() -> None:
+    rows, label = blobs(300, 6, 8)
+    vectors = dict(enumerate(rows))
+    tree = build_at_once(vectors, link_nearest(vectors, 4), 8, 12)
+    before = describe_tree(tree)
+    stay = {item: vector for item, vector in vectors.items() if label[item] != 0}
+    all_edges, edges = link_nearest(vectors, 4), link_nearest(stay, 4)
+    gone = sorted(vectors.keys() - stay.keys())
+    tree.update(removed=gone, new_pairs=sorted(edges - all_edges), gone_pairs=sorted(all_edges - edges))
+    assert describe_tree(tree) == describe_tree(build_at_once(stay, edges, 8, 12))
+    tree.update(gone, rows[gone], new_pairs=sorted(all_edges - edges), gone_pairs=sorted(edges - all_edges))
+    assert describe_tree(tree) == before
