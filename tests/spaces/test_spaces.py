@@ -16,7 +16,7 @@ from indexers.followers import stored_file as storage
 from indexers.types import Vectors
 from retrieval import Collection
 from tests.conftest import vectors
-from tests.support.graphs import clustered
+from tests.support.graphs import make_clusters
 
 
 class Brightness(Embedder):
@@ -137,7 +137,7 @@ def test_a_name_may_be_spelled_another_way(tmp_path: Path, folder: Path) -> None
 def answers(place: Path, **settings: Any) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """ids that a search finds, what the index's file is, and what opening had to repair; all of it checked."""
     with Collection.open(place, scan_below=0, clusters=0, threads=1, **settings) as collection:
-        found = np.array([[hit.item for hit in collection.search(vector=one)] for one in clustered(60, seed=9)])
+        found = np.array([[hit.item for hit in collection.search(vector=one)] for one in make_clusters(60, seed=9)])
         assert collection.verify().ok
         repairs = tuple(collection.info().repairs)
     index = place / "spaces" / "1" / "index"
@@ -148,9 +148,9 @@ def test_another_index_is_built_from_the_catalogue(tmp_path: Path) -> None:
     pytest.importorskip("usearch")
     pytest.importorskip("faiss")
     with Collection.open(tmp_path / "c", create=True, clusters=0, threads=1) as collection:
-        collection.add_vectors(clustered(2500), keys=[f"k{number}" for number in range(2500)])
+        collection.add_vectors(make_clusters(2500), keys=[f"k{number}" for number in range(2500)])
         collection.remove(list(range(1, 300)))
-        collection.add_vectors(clustered(100, seed=1), keys=[f"k{number}" for number in range(1000, 1100)])
+        collection.add_vectors(make_clusters(100, seed=1), keys=[f"k{number}" for number in range(1000, 1100)])
     true, _, _ = answers(tmp_path / "c", index="exact")
     for settings in (
         {"index": "usearch"},
@@ -167,8 +167,8 @@ def test_another_index_is_built_from_the_catalogue(tmp_path: Path) -> None:
         parts = {path.name.partition(".")[0] for path in (tmp_path / "c" / "spaces" / "1" / "index").iterdir()}
         assert len(parts) == 2, "one payload and its header; nothing of the index before"
     with Collection.open(tmp_path / "c", index="faiss", scan_below=0, clusters=0, threads=1) as collection:
-        collection.add_vectors(clustered(1, seed=2), keys=["new"])
-        assert collection.search(vector=clustered(1, seed=2)[0], k=1)[0].key == "new"
+        collection.add_vectors(make_clusters(1, seed=2), keys=["new"])
+        assert collection.search(vector=make_clusters(1, seed=2)[0], k=1)[0].key == "new"
 
 
 def test_a_precision_is_for_the_cosine_only_where_it_is(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def flat(vectors: np.ndarray, tmp_path: Path) -> Exact:
     return index
 
 
-def truth(flat: Exact, query: np.ndarray, k: int, among: np.ndarray | None = None) -> list[int]:
+def find_nearest(flat: Exact, query: np.ndarray, k: int, among: np.ndarray | None = None) -> list[int]:
     ids = flat.ids() if among is None else np.intersect1d(flat.ids(), among)
     scores = (flat.take(ids).astype(float) @ flat.prepare(query)[0].astype(float)).astype(np.float32)
     return ids[np.lexsort((ids, -scores))][:k].tolist()
@@ -57,9 +57,9 @@ def test_distances_are_scipys_negated(vectors: np.ndarray, metric: str, name: st
 
 
 @pytest.mark.parametrize("own", ["cosine", "ip", "l2", "l1"])
-@pytest.mark.parametrize("asked", ["cosine", "ip", "l2", "l1", "minkowski:2.5"])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2", "l1", "minkowski:2.5"])
 def test_any_metric_can_be_asked_whichever_is_its_own(
-    own: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: str, metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(3)
     vectors = (random.standard_normal((400, 12)) * np.exp(random.standard_normal((400, 1)))).astype(np.float32)
@@ -72,20 +72,20 @@ def test_any_metric_can_be_asked_whichever_is_its_own(
     index.remove(ids[::10])
     rows, kept = np.delete(vectors, np.s_[::10], axis=0).astype(float), np.delete(ids, np.s_[::10])
     for query in random.standard_normal((3, 12)):
-        if asked in ("cosine", "ip"):
+        if metric in ("cosine", "ip"):
             true = rows @ query
-            true = true / np.linalg.norm(rows, axis=1) / np.linalg.norm(query) if asked == "cosine" else true
+            true = true / np.linalg.norm(rows, axis=1) / np.linalg.norm(query) if metric == "cosine" else true
         else:
-            order = {"l2": 2, "l1": 1}.get(asked, 2.5)
+            order = {"l2": 2, "l1": 1}.get(metric, 2.5)
             true = -np.linalg.norm(rows - query, order, axis=1)
         best = np.argsort(-true, kind="stable")
         for allowed in (None, kept[best[::2]], index.prepare_allowed(kept[best[::2]])):
-            some = best if allowed is None else best[::2]
-            answer = index.search(query, 20, allowed, metric=asked)
-            assert answer.ids[0].tolist() == kept[some[:20]].tolist()
-            np.testing.assert_allclose(answer.scores[0], true[some[:20]], rtol=1e-5, atol=1e-6)
-            near, _ = index.search_radius(query, float(true[some[30]] + true[some[31]]) / 2, allowed, asked)
-            assert near.tolist() == kept[some[:31]].tolist()
+            order = best if allowed is None else best[::2]
+            answer = index.search(query, 20, allowed, metric=metric)
+            assert answer.ids[0].tolist() == kept[order[:20]].tolist()
+            np.testing.assert_allclose(answer.scores[0], true[order[:20]], rtol=1e-5, atol=1e-6)
+            near, _ = index.search_radius(query, float(true[order[30]] + true[order[31]]) / 2, allowed, metric)
+            assert near.tolist() == kept[order[:31]].tolist()
 
 
 def test_vectors_are_given_as_a_metric_compares_them() -> None:
@@ -122,7 +122,7 @@ def test_mapped_and_new_rows_are_one_collection(flat: Exact, vectors: np.ndarray
     assert flat.has(np.array([1, 2, 0, 1198])).tolist() == [False, True, False, True]
     np.testing.assert_allclose(flat.take(np.array([1198, 2])), flat.prepare(vectors[[599, 1]]), atol=1e-7)
     for query in vectors[::60]:
-        assert flat.search(query, 25).ids[0].tolist() == truth(flat, query, 25)
+        assert flat.search(query, 25).ids[0].tolist() == find_nearest(flat, query, 25)
 
 
 def test_what_is_missing_cannot_be_taken(flat: Exact) -> None:
@@ -133,14 +133,14 @@ def test_what_is_missing_cannot_be_taken(flat: Exact) -> None:
 def test_saving_drops_dead_rows_and_orders_by_id(flat: Exact, tmp_path: Path) -> None:
     flat.add(np.array([1]), np.ones((1, 12)))
     flat.save(tmp_path / "file")
-    other = Exact(12)
-    other.load(tmp_path / "file")
+    loaded = Exact(12)
+    loaded.load(tmp_path / "file")
     assert (tmp_path / "file").stat().st_size == 4096 * 2 + 541 * 12 * 4
-    assert other.rows.dead_count == 0
-    assert (other.ids() == flat.ids()).all()
-    assert (other.take(other.ids()) == flat.take(flat.ids())).all()
+    assert loaded.rows.dead_count == 0
+    assert (loaded.ids() == flat.ids()).all()
+    assert (loaded.take(loaded.ids()) == flat.take(flat.ids())).all()
     with pytest.raises(ValueError, match="read-only"):
-        other.rows.base[0] = 0
+        loaded.rows.base[0] = 0
 
 
 def test_a_long_life_in_memory_does_not_pile_up_dead_rows() -> None:
@@ -189,9 +189,9 @@ def test_restrictions_are_exact(
     flat._matrix_cache.capacity_bytes = cache_bytes
     kept = flat.prepare_allowed(allowed)
     for query in (vectors[1], vectors[450]):
-        true = truth(flat, query, 20, allowed)
-        for some in (allowed, kept, kept):
-            assert [i for i in flat.search(query, 20, some).ids[0].tolist() if i >= 0] == true
+        true = find_nearest(flat, query, 20, allowed)
+        for restricted in (allowed, kept, kept):
+            assert [i for i in flat.search(query, 20, restricted).ids[0].tolist() if i >= 0] == true
         ids, scores = flat.search_radius(query, 0.2, kept)
         every, all_scores = flat.search_radius(query, 0.2)
         assert ids.tolist() == [i for i in every.tolist() if i in set(allowed.tolist())]

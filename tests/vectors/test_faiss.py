@@ -1,11 +1,11 @@
-"""What faiss needs help with."""
+"""What faiss needs help with: nodes can't be removed from its graph."""
 
 import numpy as np
 import pytest
 
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.faiss import Faiss
-from tests.support.graphs import Behind, RoundedContract, RoundedTests, clustered
+from tests.support.graphs import RoundedContract, RoundedTests, SearchedIndex, make_clusters
 
 pytest.importorskip("faiss", reason="needs the extra faiss")
 
@@ -31,7 +31,7 @@ class TestBehindTheSharedLayer(TestContract):
     score_error, least_recall = 1e-5, 0.99
 
     def index(self) -> VectorIndex:
-        return Behind(Faiss(self.dimension, self.metric, precision=self.precision, threads=1))
+        return SearchedIndex(Faiss(self.dimension, self.metric, precision=self.precision, threads=1))
 
 
 class TestEightBitsBehindTheSharedLayer(TestBehindTheSharedLayer):
@@ -42,7 +42,7 @@ class TestFaiss(RoundedTests):
     kind = Faiss
 
     def test_removed_nodes_are_at_most_half_as_many_as_live_ones(self) -> None:
-        index, vectors = Faiss(32, threads=1), clustered(1000)
+        index, vectors = Faiss(32, threads=1), make_clusters(1000)
         index.add(np.arange(1000), vectors)
         for first in range(0, 900, 50):
             index.remove(np.arange(first, first + 50))

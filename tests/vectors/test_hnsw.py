@@ -9,7 +9,7 @@ from indexers.errors import BadQuery, BadSetting, StoredFileDamaged, WriteFailed
 from indexers.testing import VectorIndexContract
 from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
-from tests.support.graphs import clustered, recall
+from tests.support.graphs import make_clusters, measure_recall
 
 
 class TestContract(VectorIndexContract):
@@ -25,68 +25,68 @@ class TestDistances(TestContract):
     metric = "l2"
 
 
-def pair(metric: str = "cosine", dimension: int = 32) -> tuple[Hnsw, Exact]:
+def make_pair(metric: str = "cosine", dimension: int = 32) -> tuple[Hnsw, Exact]:
     return Hnsw(dimension, metric), Exact(dimension, metric)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
 def test_scores_are_those_of_the_referee(metric: str) -> None:
-    index, flat = pair(metric)
-    vectors = clustered(1500)
-    for one in (index, flat):
-        one.add(np.arange(1500), vectors)
-    mine, true = index.search(vectors[:50] + 0.1, 5), flat.search(vectors[:50] + 0.1, 5)
-    same = mine.ids == true.ids
+    index, flat = make_pair(metric)
+    vectors = make_clusters(1500)
+    for member in (index, flat):
+        member.add(np.arange(1500), vectors)
+    answer, exact = index.search(vectors[:50] + 0.1, 5), flat.search(vectors[:50] + 0.1, 5)
+    same = answer.ids == exact.ids
     assert same.mean() >= 0.98
-    np.testing.assert_allclose(mine.scores[same], true.scores[same], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(answer.scores[same], exact.scores[same], rtol=1e-5, atol=1e-5)
 
 
 def test_removed_places_are_used_again() -> None:
-    index, flat = pair()
-    vectors, ids = clustered(2000), np.arange(2000)
-    for one in (index, flat):
-        one.add(ids, vectors)
+    index, flat = make_pair()
+    vectors, ids = make_clusters(2000), np.arange(2000)
+    for member in (index, flat):
+        member.add(ids, vectors)
     rng = np.random.default_rng(3)
     for turn in range(6):
-        gone = rng.choice(flat.ids(), 400, replace=False)
-        back = np.concatenate([gone[:100], np.arange(300) + 10_000 * (turn + 1)])
-        for one in (index, flat):
-            one.remove(gone)
-            one.add(back, clustered(400, seed=turn + 1))
+        removed = rng.choice(flat.ids(), 400, replace=False)
+        added = np.concatenate([removed[:100], np.arange(300) + 10_000 * (turn + 1)])
+        for member in (index, flat):
+            member.remove(removed)
+            member.add(added, make_clusters(400, seed=turn + 1))
         assert (index.ids() == flat.ids()).all()
     assert index._graph.get_current_count() == 2000
     assert index._free == 0
-    assert recall(index, flat, clustered(100, seed=50)) >= 0.98
+    assert measure_recall(index, flat, make_clusters(100, seed=50)) >= 0.98
 
 
 def test_exact_copies_make_no_islands() -> None:
-    index, flat = pair()
-    vectors, copies = clustered(2000), np.repeat(clustered(4, seed=8), 300, axis=0)
+    index, flat = make_pair()
+    vectors, copies = make_clusters(2000), np.repeat(make_clusters(4, seed=8), 300, axis=0)
     rows = np.random.default_rng(1).permutation(3200)
-    for one in (index, flat):
-        one.add(np.arange(3200), np.concatenate([vectors, copies])[rows])
+    for member in (index, flat):
+        member.add(np.arange(3200), np.concatenate([vectors, copies])[rows])
     assert index._graph.get_current_count() == 2004
-    queries = np.concatenate([clustered(200, seed=9), copies[::300]])
-    assert recall(index, flat, queries) >= 0.99
+    queries = np.concatenate([make_clusters(200, seed=9), copies[::300]])
+    assert measure_recall(index, flat, queries) >= 0.99
     assert (index.search(copies[::300], 200).ids == flat.search(copies[::300], 200).ids).all()
 
 
 def test_copies_survive_the_one_that_stands_for_them(tmp_path: Path) -> None:
-    index, flat = pair()
-    vectors = clustered(60)
+    index, flat = make_pair()
+    vectors = make_clusters(60)
     vectors[10:40] = vectors[10]
-    for one in (index, flat):
-        one.add(np.arange(60), vectors)
-    for gone in ([10], [12, 11, 13], [30, 3], [14, 39], list(range(15, 38))):
-        for one in (index, flat):
-            one.remove(np.array(gone))
-        index.save(tmp_path / f"{gone[0]}")
+    for member in (index, flat):
+        member.add(np.arange(60), vectors)
+    for removed in ([10], [12, 11, 13], [30, 3], [14, 39], list(range(15, 38))):
+        for member in (index, flat):
+            member.remove(np.array(removed))
+        index.save(tmp_path / f"{removed[0]}")
         loaded = Hnsw(32)
-        loaded.load(tmp_path / f"{gone[0]}")
-        for one in (index, loaded):
-            assert (one.search(vectors, 60).ids == flat.search(vectors, 60).ids).all()
-    for one in (index, flat):  # the last copy becomes another picture, a stranger becomes a copy
-        one.add(np.array([38, 50]), np.stack([vectors[0], vectors[10]]))
+        loaded.load(tmp_path / f"{removed[0]}")
+        for member in (index, loaded):
+            assert (member.search(vectors, 60).ids == flat.search(vectors, 60).ids).all()
+    for member in (index, flat):  # the last copy becomes another picture, a stranger becomes a copy
+        member.add(np.array([38, 50]), np.stack([vectors[0], vectors[10]]))
     assert (index.search(vectors, 60).ids == flat.search(vectors, 60).ids).all()
 
 
@@ -104,27 +104,27 @@ def test_nodes_that_cannot_be_reached_do_not_break_a_search() -> None:
     answer = index.search(centres, 1900)
     assert answer.ids.shape == (4, 1900)
     for ids in answer.ids:
-        found = ids[ids >= 0]
-        assert len(set(found.tolist())) == len(found) > 0
+        reached = ids[ids >= 0]
+        assert len(set(reached.tolist())) == len(reached) > 0
 
 
 def test_a_loaded_file_keeps_its_settings_and_grows(tmp_path: Path) -> None:
-    index, flat = pair()
-    for one in (index, flat):
-        one.add(np.arange(1024), clustered(1024))
+    index, flat = make_pair()
+    for member in (index, flat):
+        member.add(np.arange(1024), make_clusters(1024))
     index.save(tmp_path / "file")
     loaded = Hnsw(32, ef=77)
     loaded.load(tmp_path / "file")
     assert loaded._graph.ef == 77
-    for one in (loaded, flat):
-        one.add(np.arange(1024, 2048), clustered(1024, seed=1))
-    assert recall(loaded, flat, clustered(100, seed=2)) >= 0.99
+    for member in (loaded, flat):
+        member.add(np.arange(1024, 2048), make_clusters(1024, seed=1))
+    assert measure_recall(loaded, flat, make_clusters(100, seed=2)) >= 0.99
 
 
 def test_a_table_that_does_not_belong_to_the_graph_is_noticed(tmp_path: Path) -> None:
     for name, count in (("a", 50), ("b", 60)):
         index = Hnsw(32)
-        index.add(np.arange(count), clustered(count))
+        index.add(np.arange(count), make_clusters(count))
         index.save(tmp_path / name)
     (tmp_path / "b.ids").replace(tmp_path / "a.ids")
     with pytest.raises(StoredFileDamaged, match="belong together"):
@@ -136,7 +136,7 @@ def test_a_table_that_does_not_belong_to_the_graph_is_noticed(tmp_path: Path) ->
 
 def test_a_silently_shortened_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = Hnsw(32)
-    index.add(np.arange(50), clustered(50))
+    index.add(np.arange(50), make_clusters(50))
 
     class Full:
         def __init__(self, graph: object) -> None:

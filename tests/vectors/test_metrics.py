@@ -22,7 +22,7 @@ from indexers.vectors.metrics import (
 
 
 @pytest.mark.parametrize(
-    ("given_", "stored"),
+    ("name", "stored"),
     [
         ("cosine", "cosine"),
         ("ip", "ip"),
@@ -39,8 +39,8 @@ from indexers.vectors.metrics import (
         ("minkowski:inf", "minkowski:inf"),
     ],
 )
-def test_each_metric_is_stored_under_one_name(given_: str, stored: str) -> None:
-    assert parse_metric(given_) == stored
+def test_each_metric_is_stored_under_one_name(name: str, stored: str) -> None:
+    assert parse_metric(name) == stored
     assert parse_metric(stored) == stored
 
 
@@ -88,14 +88,14 @@ def test_no_row_scores_more_than_its_bound(seed: int, spread: float, metric: str
     query = random.standard_normal(5)
     size, lengths = float(np.linalg.norm(query)), np.linalg.norm(rows, axis=1).astype(np.float32)
     products = (rows @ query).astype(np.float32)
-    scores, wanted = (convert_products(products, one, size, lengths) for one in (metric, other))
+    scores, other_scores = (convert_products(products, name, size, lengths) for name in (metric, other))
     least = float(np.median(scores))
     bound = bound_scores(least, metric, size, lengths, other)
     below = scores <= least
     room = 1e-3 * (1 + lengths[below] * size)
-    assert (wanted[below] <= bound[below] + room).all()
+    assert (other_scores[below] <= bound[below] + room).all()
 
 
 def test_a_row_without_length_is_at_right_angles_to_all() -> None:
-    found = convert_products(np.zeros(2, np.float32), "cosine", 2.0, np.array([0, 1], np.float32))
-    assert found.tolist() == [0, 0]
+    scores = convert_products(np.zeros(2, np.float32), "cosine", 2.0, np.array([0, 1], np.float32))
+    assert scores.tolist() == [0, 0]

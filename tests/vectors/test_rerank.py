@@ -1,4 +1,4 @@
-"""In whichever metric an index is asked and was built, the answer is that of a scan."""
+"""Whatever metric an index was built for and a query is in, the answer is that of a scan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = ("cosine", "ip", "l2", "l1", "minkowski:1.5", "minkowski:3")
 SPREADS = (0.0, 0.15, 1.0)
 
 
-def made(seed: int, count: int, spread: float) -> np.ndarray:
+def make_vectors(seed: int, count: int, spread: float) -> np.ndarray:
     """Vectors in clusters; their lengths are log-normal besides."""
     centres = np.random.default_rng(7).standard_normal((40, DIMENSION))
     random = np.random.default_rng(seed)
@@ -27,25 +27,25 @@ def made(seed: int, count: int, spread: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def searchers() -> dict[tuple[str, float], Searcher]:
-    found = {}
+    searchers = {}
     for spread in SPREADS:
         for native in ("cosine", "l2"):
             flat, index = Exact(DIMENSION, native), Hnsw(DIMENSION, native)
-            for one in (flat, index):
-                one.add(IDS, made(0, COUNT, spread))
-                one.remove(IDS[::9])
-            found[native, spread] = Searcher(flat, index, small=0)
-    return found
+            for member in (flat, index):
+                member.add(IDS, make_vectors(0, COUNT, spread))
+                member.remove(IDS[::9])
+            searchers[native, spread] = Searcher(flat, index, small=0)
+    return searchers
 
 
 @pytest.fixture(autouse=True)
 def candidates_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So few rows would be scanned otherwise."""
+    """Let candidates be cheap: so few rows would be scanned otherwise."""
     monkeypatch.setattr(rerank, "CANDIDATE_COST", 2.0)
     monkeypatch.setattr("indexers.vectors.searcher.CANDIDATE_COST", 0.5)
 
 
-def recall(answer: Neighbours, true: Neighbours) -> float:
+def measure_recall(answer: Neighbours, true: Neighbours) -> float:
     assert (np.diff(answer.scores, axis=1) <= 0).all()
     least = true.scores[:, -1:]
     return float(np.mean(answer.scores >= least - 1e-5 * np.abs(least) - 1e-6))
@@ -57,14 +57,14 @@ def recall(answer: Neighbours, true: Neighbours) -> float:
 def test_recall_is_that_of_a_scan(
     searchers: dict[tuple[str, float], Searcher], native: str, metric: str, spread: float
 ) -> None:
-    searcher, queries = searchers[native, spread], made(1, 40, spread)
+    searcher, queries = searchers[native, spread], make_vectors(1, 40, spread)
     flat = searcher.flat
-    assert recall(searcher.search(queries, 10, None, metric), flat.search(queries, 10, metric=metric)) >= 0.99
+    assert measure_recall(searcher.search(queries, 10, None, metric), flat.search(queries, 10, metric=metric)) >= 0.99
     for allowed in (IDS[::3], IDS[1:]):
-        kept = flat.prepare_allowed(allowed)
-        answer = searcher.search(queries, 10, kept, metric)
+        restriction = flat.prepare_allowed(allowed)
+        answer = searcher.search(queries, 10, restriction, metric)
         assert np.isin(answer.ids, allowed).all()
-        assert recall(answer, flat.search(queries, 10, kept, metric=metric)) >= 0.99
+        assert measure_recall(answer, flat.search(queries, 10, restriction, metric=metric)) >= 0.99
 
 
 def test_candidates_that_prove_to_be_enough_spare_the_scan(
@@ -72,14 +72,14 @@ def test_candidates_that_prove_to_be_enough_spare_the_scan(
 ) -> None:
     scans = []
     for native in ("cosine", "l2"):
-        searcher, queries = searchers[native, 0.0], made(2, 20, 0.0)
+        searcher, queries = searchers[native, 0.0], make_vectors(2, 20, 0.0)
         search = searcher.flat.search
 
-        def watched(queries: np.ndarray, k: int, allowed: object = None, **more: object) -> Neighbours:
+        def record_scan(queries: np.ndarray, k: int, allowed: object = None, **more: object) -> Neighbours:
             scans.append(allowed is None)
             return search(queries, k, allowed, **more)  # type: ignore[arg-type]  # noqa: B023
 
-        monkeypatch.setattr(searcher.flat, "search", watched)
+        monkeypatch.setattr(searcher.flat, "search", record_scan)
         for metric in METRICS:
             searcher.search(queries, 3, None, metric)
     assert scans
@@ -87,7 +87,7 @@ def test_candidates_that_prove_to_be_enough_spare_the_scan(
 
 
 def test_more_than_there_is_comes_padded(searchers: dict[tuple[str, float], Searcher]) -> None:
-    searcher, query = searchers["cosine", 0.0], made(1, 1, 0.0)
+    searcher, query = searchers["cosine", 0.0], make_vectors(1, 1, 0.0)
     answer = searcher.search(query, 30, IDS[1:9], "l1")
     assert (answer.ids[0, :8] >= 0).all()
     assert (answer.ids[0, 8:] == -1).all()
@@ -98,14 +98,14 @@ def test_more_than_there_is_comes_padded(searchers: dict[tuple[str, float], Sear
 def test_a_query_of_zeros_has_distances_though_no_direction(searchers: dict[tuple[str, float], Searcher]) -> None:
     searcher = searchers["cosine", 1.0]
     answer = searcher.search(np.zeros((1, DIMENSION), np.float32), 5, None, "l2")
-    lengths = np.linalg.norm(made(0, COUNT, 1.0)[np.arange(COUNT) % 9 != 0], axis=1)
+    lengths = np.linalg.norm(make_vectors(0, COUNT, 1.0)[np.arange(COUNT) % 9 != 0], axis=1)
     np.testing.assert_allclose(-answer.scores[0], np.sort(lengths)[:5], rtol=1e-5)
 
 
 def test_vectors_without_a_direction_are_at_right_angles() -> None:
     flat, index = Exact(4, "l2"), Hnsw(4, "l2")
-    for one in (flat, index):
-        one.add(np.arange(3000), np.concatenate([np.zeros((1, 4)), made(0, 2999, 0.0)[:, :4]]))
+    for member in (flat, index):
+        member.add(np.arange(3000), np.concatenate([np.zeros((1, 4)), make_vectors(0, 2999, 0.0)[:, :4]]))
     answer = Searcher(flat, index, small=0).search(np.ones((1, 4)), 2999, None, "cosine")
     assert answer.scores[0][answer.ids[0] == 0].tolist() in ([], [0.0])
     assert np.isfinite(answer.scores).all()
@@ -114,8 +114,8 @@ def test_vectors_without_a_direction_are_at_right_angles() -> None:
 @pytest.mark.parametrize("native", ["ip", "l1"])
 def test_an_index_that_proves_nothing_is_passed_over(native: str) -> None:
     flat, index = Exact(DIMENSION, native), Exact(DIMENSION, native)
-    for one in (flat, index):
-        one.add(IDS, made(0, COUNT, 0.0))
-    queries = made(1, 5, 0.0)
+    for member in (flat, index):
+        member.add(IDS, make_vectors(0, COUNT, 0.0))
+    queries = make_vectors(1, 5, 0.0)
     answer = Searcher(flat, index, small=0).search(queries, 5, None, "l2")
     assert (answer.ids == flat.search(queries, 5, metric="l2").ids).all()

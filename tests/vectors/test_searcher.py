@@ -13,7 +13,7 @@ COUNT, DIMENSION, GROUPS = 6000, 32, 60
 IDS = np.arange(COUNT) * 2 + 10
 
 
-def made(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def make_vectors(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Vectors in clusters, and the cluster of each."""
     centres = np.random.default_rng(7).standard_normal((GROUPS, DIMENSION))
     rng = np.random.default_rng(seed)
@@ -21,26 +21,26 @@ def made(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (centres[group] + 0.5 * rng.standard_normal((count, DIMENSION))).astype(np.float32), group
 
 
-VECTORS, GROUP = made(COUNT, 0)
-QUERIES, QUERY_GROUP = made(120, 1)
+VECTORS, GROUP = make_vectors(COUNT, 0)
+QUERIES, QUERY_GROUP = make_vectors(120, 1)
 
 
 @pytest.fixture(scope="module")
-def both() -> tuple[Exact, Hnsw]:
+def members() -> tuple[Exact, Hnsw]:
     flat, index = Exact(DIMENSION), Hnsw(DIMENSION)
-    for one in (flat, index):
-        one.add(IDS, VECTORS)
-        one.position = 17
+    for member in (flat, index):
+        member.add(IDS, VECTORS)
+        member.position = 17
     return flat, index
 
 
 @pytest.fixture
-def searcher(both: tuple[Exact, Hnsw]) -> Searcher:
-    return Searcher(*both, small=0)
+def searcher(members: tuple[Exact, Hnsw]) -> Searcher:
+    return Searcher(*members, small=0)
 
 
-def restriction(share: float, shape: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ids that are kept, and which of the queries to ask."""
+def make_restriction(share: float, shape: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the allowed ids, and which of the queries to use."""
     rng = np.random.default_rng(3)
     if shape == "random":
         return IDS[rng.random(COUNT) < share], np.ones(len(QUERIES), dtype=bool)
@@ -49,12 +49,12 @@ def restriction(share: float, shape: str) -> tuple[np.ndarray, np.ndarray]:
     return IDS[np.isin(GROUP, groups)], inside if shape == "inside" else ~inside
 
 
-def recall(answer: Neighbours, true: Neighbours) -> float:
-    most = int((true.ids[0] >= 0).sum())
-    assert (answer.ids[:, most:] == -1).all()
-    if most == 0:
+def measure_recall(answer: Neighbours, true: Neighbours) -> float:
+    count = int((true.ids[0] >= 0).sum())
+    assert (answer.ids[:, count:] == -1).all()
+    if count == 0:
         return 1.0
-    return float(np.mean(answer.scores[:, :most] >= true.scores[:, most - 1 : most] - 1e-6))
+    return float(np.mean(answer.scores[:, :count] >= true.scores[:, count - 1 : count] - 1e-6))
 
 
 @pytest.mark.parametrize("ways", ["by cost", "over-fetch always"])
@@ -65,17 +65,17 @@ def test_restrictions_keep_recall(
 ) -> None:
     if ways != "by cost":
         monkeypatch.setattr(layer, "CANDIDATE_COST", 0.01)
-    allowed, asked = restriction(share, shape)
-    queries = QUERIES[asked]
+    allowed, chosen = make_restriction(share, shape)
+    queries = QUERIES[chosen]
     if not len(queries):
         pytest.skip("no query lies outside of everything")
-    kept = searcher.flat.prepare_allowed(allowed)
-    true = searcher.flat.search(queries, 10, kept)
-    many = searcher.search(queries, 10, kept)
-    alone = [searcher.search(query, 10, kept) for query in queries[:30]]
-    assert recall(many, true) >= 0.99
-    each = [Neighbours(true.ids[i : i + 1], true.scores[i : i + 1], 0) for i in range(len(alone))]
-    assert np.mean([recall(one, its) for one, its in zip(alone, each, strict=True)]) >= 0.99
+    restricted = searcher.flat.prepare_allowed(allowed)
+    true = searcher.flat.search(queries, 10, restricted)
+    many = searcher.search(queries, 10, restricted)
+    alone = [searcher.search(query, 10, restricted) for query in queries[:30]]
+    assert measure_recall(many, true) >= 0.99
+    exact = [Neighbours(true.ids[i : i + 1], true.scores[i : i + 1], 0) for i in range(len(alone))]
+    assert np.mean([measure_recall(answer, its) for answer, its in zip(alone, exact, strict=True)]) >= 0.99
     assert np.isin(many.ids[many.ids >= 0], allowed).all()
     assert many.position == 17
 
@@ -91,11 +91,11 @@ def test_all_paths_give_the_same_scores_and_order(searcher: Searcher) -> None:
 
 
 def test_excluded_nearest_half_is_found_out(searcher: Searcher) -> None:
-    """The worst case for a graph: all that is near is excluded."""
+    """Try the worst case for a graph: everything near is excluded."""
     near = searcher.flat.search(QUERIES[0], COUNT).ids[0]
-    kept = searcher.flat.prepare_allowed(near[COUNT // 2 :])
+    restricted = searcher.flat.prepare_allowed(near[COUNT // 2 :])
     for _ in range(20):
-        assert searcher.search(QUERIES[0], 10, kept).ids[0].tolist() == near[COUNT // 2 :][:10].tolist()
+        assert searcher.search(QUERIES[0], 10, restricted).ids[0].tolist() == near[COUNT // 2 :][:10].tolist()
 
 
 def test_more_than_there_is_comes_padded(searcher: Searcher) -> None:
@@ -114,24 +114,24 @@ def test_nobody_allowed_gives_nothing(searcher: Searcher) -> None:
 
 def test_a_radius_is_complete(searcher: Searcher) -> None:
     scores = searcher.flat.prepare(VECTORS) @ searcher.flat.prepare(QUERIES[0])[0]
-    ids, found = searcher.search_radius(QUERIES[0], 0.5)
+    ids, scores_within = searcher.search_radius(QUERIES[0], 0.5)
     assert set(ids.tolist()) == set(IDS[scores >= 0.5].tolist())
-    assert (np.diff(found) <= 0).all()
-    some, _ = searcher.search_radius(QUERIES[0], 0.5, IDS[::3])
-    assert set(some.tolist()) == set(ids.tolist()) & set(IDS[::3].tolist())
+    assert (np.diff(scores_within) <= 0).all()
+    allowed, _ = searcher.search_radius(QUERIES[0], 0.5, IDS[::3])
+    assert set(allowed.tolist()) == set(ids.tolist()) & set(IDS[::3].tolist())
 
 
-def test_small_collections_are_scanned(both: tuple[Exact, Hnsw]) -> None:
+def test_small_collections_are_scanned(members: tuple[Exact, Hnsw]) -> None:
     empty = Hnsw(DIMENSION)
-    assert Searcher(both[0], empty, small=COUNT).search(QUERIES[:1], 3).ids.min() >= 10
-    assert Searcher(both[0]).search(QUERIES[:1], 3).ids.min() >= 10
+    assert Searcher(members[0], empty, small=COUNT).search(QUERIES[:1], 3).ids.min() >= 10
+    assert Searcher(members[0]).search(QUERIES[:1], 3).ids.min() >= 10
 
 
 def test_what_the_graph_cannot_reach_is_scanned() -> None:
     flat, index = Exact(8), Hnsw(8, ef=1, M=2, ef_construction=4)
     far = np.repeat(np.eye(8)[:4] * 1000, 500, axis=0) + np.random.default_rng(0).standard_normal((2000, 8))
-    for one in (flat, index):
-        one.add(np.arange(2000), far)
+    for member in (flat, index):
+        member.add(np.arange(2000), far)
     answer = Searcher(flat, index, small=0).search(far[::500], 1900)
     assert (answer.ids == flat.search(far[::500], 1900).ids).mean() > 0.9
     assert (answer.ids >= 0).all()

@@ -1,4 +1,4 @@
-"""What USearch needs help with."""
+"""What USearch needs help with: a mapped file is never written to."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.usearch import Usearch
-from tests.support.graphs import Behind, RoundedContract, RoundedTests, clustered
+from tests.support.graphs import RoundedContract, RoundedTests, SearchedIndex, make_clusters
 
 pytest.importorskip("usearch", reason="needs the extra usearch")
 
@@ -33,7 +33,7 @@ class TestBehindTheSharedLayer(TestContract):
     score_error, least_recall = 1e-5, 0.99
 
     def index(self) -> VectorIndex:
-        return Behind(Usearch(self.dimension, self.metric, precision=self.precision, threads=1))
+        return SearchedIndex(Usearch(self.dimension, self.metric, precision=self.precision, threads=1))
 
 
 class TestEightBitsBehindTheSharedLayer(TestBehindTheSharedLayer):
@@ -45,18 +45,18 @@ class TestUsearch(RoundedTests):
 
     @pytest.mark.parametrize("change", ["add", "remove", "replace", "rename"])
     def test_the_graph_lies_in_its_file_until_something_changes(self, change: str, tmp_path: Path) -> None:
-        vectors = clustered(300)
+        vectors = make_clusters(300)
         vectors[1] = vectors[0]
-        made, index = Usearch(32), Usearch(32)
-        made.add(np.arange(300), vectors)
-        made.save(tmp_path / "file")
+        saved, index = Usearch(32), Usearch(32)
+        saved.add(np.arange(300), vectors)
+        saved.save(tmp_path / "file")
         before = (tmp_path / "file").read_bytes()
         index.load(tmp_path / "file")
         index.search(vectors, 5)
         index.save(tmp_path / "again")
         assert index._pages is not None
         if change in ("add", "replace"):
-            index.add(np.array([900 if change == "add" else 7]), clustered(1, seed=1))
+            index.add(np.array([900 if change == "add" else 7]), make_clusters(1, seed=1))
         else:
             index.remove(np.array([0 if change == "rename" else 7]))
         assert index._pages is None
