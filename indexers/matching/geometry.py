@@ -51,7 +51,8 @@ class SimilarityTransform:
     def to_matrix(self) -> NDArray[np.float64]:
         """Return the affine matrix of x and y, float64 (2, 3)."""
         real, imag, sign = self.turn.real, self.turn.imag, -1 if self.mirrored else 1
-        return np.array([[real, -imag * sign, self.shift.real], [imag, real * sign, self.shift.imag]])
+        rows = [real, -imag * sign, self.shift.real], [imag, real * sign, self.shift.imag]
+        return np.array(rows, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

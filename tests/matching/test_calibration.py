@@ -16,20 +16,20 @@ from tests.support import pictures
 
 def test_ten_copies_are_made_of_any_picture() -> None:
     for size in ((200, 120), (1, 1), (3, 700)):
-        made = list(make_edits(pictures.noise(1, size)))
-        assert len(made) == 10
-        assert all(one.mode == "RGB" and min(one.size) >= 1 for one in made)
+        edits = list(make_edits(pictures.noise(1, size)))
+        assert len(edits) == 10
+        assert all(edit.mode == "RGB" and min(edit.size) >= 1 for edit in edits)
 
 
 def test_nearly_all_copies_are_at_least_that_similar() -> None:
-    some = [pictures.noise(number, (80, 60)) for number in range(MIN_PICTURES)]
-    near = calibrate_threshold(some, Tiny().embed)
-    rows = np.concatenate([_similarities(picture) for picture in some])
+    photos = [pictures.noise(number, (80, 60)) for number in range(MIN_PICTURES)]
+    near = calibrate_threshold(photos, Tiny().embed)
+    rows = np.concatenate([_measure_similarities(picture) for picture in photos])
     assert (rows >= near - 1e-3).mean() >= 0.97
     assert rows.min() < near + 1e-3
 
 
-def _similarities(picture: Image.Image) -> np.ndarray:
+def _measure_similarities(picture: Image.Image) -> np.ndarray:
     rows = Tiny().embed([picture, *make_edits(picture)])
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return rows[1:] @ rows[0]

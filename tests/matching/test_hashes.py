@@ -14,34 +14,30 @@ from indexers.errors import UsageError
 from indexers.matching.hashes import count_differing_bits, find_pairs_within, hash_picture, hash_pixels
 from indexers.pictures.images import decode
 from tests.support import pictures
+from tests.support.photographs import load_photograph
 
 WORD = st.integers(0, 2**64 - 1)
 
 
-def photograph(name: str = "astronaut") -> Image.Image:
-    data = pytest.importorskip("skimage.data", reason="scikit-image's samples are the pictures")
-    return Image.fromarray(getattr(data, name)()).convert("RGB")
-
-
-def one(value: int) -> np.ndarray:
+def to_word(value: int) -> np.ndarray:
     return np.array(value, np.uint64)
 
 
 def test_a_recompressed_or_smaller_copy_is_near_and_another_picture_is_far() -> None:
-    original = photograph()
+    original = load_photograph()
     hashed = hash_picture(original).picture
     for copy in (original.resize((200, 200)), decode(pictures.jpeg(original, quality=30)).image):
-        assert count_differing_bits(one(hashed), one(hash_picture(copy).picture)) <= 4
-    assert count_differing_bits(one(hashed), one(hash_picture(photograph("coffee")).picture)) > 16
+        assert count_differing_bits(to_word(hashed), to_word(hash_picture(copy).picture)) <= 4
+    assert count_differing_bits(to_word(hashed), to_word(hash_picture(load_photograph("coffee")).picture)) > 16
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "camera"])
 def test_the_mirrored_hash_is_that_of_the_mirror_image(name: str) -> None:
-    picture = photograph(name)
+    picture = load_photograph(name)
     hashed, mirrored = hash_picture(picture), hash_picture(ImageOps.mirror(picture))
-    assert count_differing_bits(one(hashed.mirrored), one(mirrored.picture)) <= 2
-    assert count_differing_bits(one(hashed.picture), one(mirrored.mirrored)) <= 2
-    assert count_differing_bits(one(hashed.picture), one(mirrored.picture)) > 8
+    assert count_differing_bits(to_word(hashed.mirrored), to_word(mirrored.picture)) <= 2
+    assert count_differing_bits(to_word(hashed.picture), to_word(mirrored.mirrored)) <= 2
+    assert count_differing_bits(to_word(hashed.picture), to_word(mirrored.picture)) > 8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (31, 33)])
@@ -63,15 +59,15 @@ def test_the_pixel_hash_is_of_pixels_and_not_of_the_container() -> None:
 
 def test_the_pixel_hash_sees_one_changed_pixel_and_another_shape() -> None:
     picture = Image.new("RGB", (6, 4), "red")
-    other = picture.copy()
-    other.putpixel((3, 2), (254, 0, 0))
-    assert len({hash_pixels(each) for each in (picture, other, Image.new("RGB", (4, 6), "red"))}) == 3
+    changed = picture.copy()
+    changed.putpixel((3, 2), (254, 0, 0))
+    assert len({hash_pixels(image) for image in (picture, changed, Image.new("RGB", (4, 6), "red"))}) == 3
 
 
 @given(st.lists(WORD, min_size=1, max_size=8), WORD)
 def test_distance_counts_the_bits_that_differ(many: list[int], value: int) -> None:
-    found = count_differing_bits(np.array(many, np.uint64)[:, None], np.array([value], np.uint64))
-    assert found.tolist() == [(each ^ value).bit_count() for each in many]
+    bits = count_differing_bits(np.array(many, np.uint64)[:, None], np.array([value], np.uint64))
+    assert bits.tolist() == [(word ^ value).bit_count() for word in many]
 
 
 def test_distance_adds_up_over_words() -> None:
@@ -88,11 +84,11 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     def row() -> list[int]:
         return [seed ^ sum(1 << bit for bit in draw(st.sets(st.integers(0, 63), max_size=9))) for seed in seeds]
 
-    both = [np.array([row() for _ in range(count)], np.uint64).reshape(-1, words) for _ in range(2)]
-    return both[0], both[1]
+    parts = [np.array([row() for _ in range(count)], np.uint64).reshape(-1, words) for _ in range(2)]
+    return parts[0], parts[1]
 
 
-def by_hand(hashes: np.ndarray, mirrored: np.ndarray | None, radius: int) -> np.ndarray:
+def find_pairs_by_hand(hashes: np.ndarray, mirrored: np.ndarray | None, radius: int) -> np.ndarray:
     near = count_differing_bits(hashes[:, None], hashes[None]) <= radius
     if mirrored is not None:
         across = count_differing_bits(hashes[:, None], mirrored[None]) <= radius
@@ -102,12 +98,12 @@ def by_hand(hashes: np.ndarray, mirrored: np.ndarray | None, radius: int) -> np.
 
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.integers(0, 14))
-def test_all_pairs_within_the_radius_are_found(both: tuple[np.ndarray, np.ndarray], radius: int) -> None:
-    hashes, mirrored = both
-    for other in (None, mirrored):
-        found = find_pairs_within(hashes, other, radius)
-        assert found.dtype == np.int64
-        np.testing.assert_array_equal(found, by_hand(hashes, other, radius))
+def test_all_pairs_within_the_radius_are_found(table: tuple[np.ndarray, np.ndarray], radius: int) -> None:
+    hashes, mirrored = table
+    for mirror in (None, mirrored):
+        pairs = find_pairs_within(hashes, mirror, radius)
+        assert pairs.dtype == np.int64
+        np.testing.assert_array_equal(pairs, find_pairs_by_hand(hashes, mirror, radius))
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3, 4, 7, 8, 11, 12, 20, 40, 64])
@@ -118,13 +114,13 @@ def test_every_way_of_looking_finds_the_same_pairs(radius: int) -> None:
         bits = random.choice(64, place % 13, replace=False)
         (hashes if place % 2 else mirrored)[60 + place] = hashes[place] ^ np.uint64(sum(1 << int(bit) for bit in bits))
     np.testing.assert_array_equal(
-        find_pairs_within(hashes, mirrored, radius), by_hand(hashes[:, None], mirrored[:, None], radius)
+        find_pairs_within(hashes, mirrored, radius), find_pairs_by_hand(hashes[:, None], mirrored[:, None], radius)
     )
 
 
 def test_equal_hashes_are_all_paired() -> None:
-    found = find_pairs_within(np.full((40, 1), 7, np.uint64), None, 0)
-    assert len(found) == 40 * 39 // 2
+    pairs = find_pairs_within(np.full((40, 1), 7, np.uint64), None, 0)
+    assert len(pairs) == 40 * 39 // 2
 
 
 def test_twenty_thousand_take_a_moment() -> None:
@@ -135,6 +131,6 @@ def test_twenty_thousand_take_a_moment() -> None:
 
 
 @pytest.mark.parametrize(("radius", "more"), [(-1, 0), (3, 1)])
-def test_what_makes_no_sense_is_refused(radius: int, more: int) -> None:
+def test_a_negative_radius_and_shapes_that_differ_are_refused(radius: int, more: int) -> None:
     with pytest.raises(UsageError, match=r"radius of.*shapes"):
         find_pairs_within(np.zeros((4, 1), np.uint64), np.zeros((4 + more, 1), np.uint64), radius)
