@@ -1,4 +1,4 @@
-"""Compare catalogue, followers and disk; say what does not agree; mend what is derived when told to."""
+"""The audit of a collection: compare catalogue, followers and disk, report what disagrees, rebuild derived files."""
 
 from __future__ import annotations
 
@@ -8,151 +8,153 @@ from typing import Any
 
 import numpy as np
 
-from indexers.catalogue import full_text as words
-from indexers.catalogue import metadata as attributes
+from indexers.arrays import split_chunks
+from indexers.catalogue import full_text
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.snapshot import Snapshot
 from indexers.followers.base import Followers
 from indexers.followers.stored import VectorFollower
 from indexers.followers.tree import TreeFollower
-from indexers.types import Json
+from indexers.types import Ids, Json
 
 BLOCK = 5000
+"""Items that are looked at in one step."""
 PROBES = 200
+"""Vectors that are searched for by themselves."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What was looked at, what was wrong, what was mended."""
+    """What was checked, the problems found, and what was repaired."""
 
     checked: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
-    beyond: list[str] = field(default_factory=list)
-    """Problems that only a person can mend."""
+    unrepairable: list[str] = field(default_factory=list)
+    """Problems that only a person can solve."""
 
     @property
-    def mended(self) -> bool:
-        return bool(self.problems) and not self.beyond and bool(self.repaired)
+    def is_repaired(self) -> bool:
+        return bool(self.problems) and not self.unrepairable and bool(self.repaired)
 
 
-def verify(catalogue: Catalogue, spaces: Sequence[Followers], *, repair: bool = False) -> Findings:
-    """All checks. With `repair`, filters' rows are written again and followers are rebuilt where they are wrong."""
-    found = Findings()
-    _database(catalogue, found)
-    if found.problems:
-        found.beyond += found.problems
-        return found
-    _metadata(catalogue, found, repair)
-    _vectors(catalogue, found)
-    if found.beyond:  # followers could only carry the damage on
-        return found
+def verify_collection(catalogue: Catalogue, spaces: Sequence[Followers], *, repair: bool = False) -> Findings:
+    """Run all checks. With `repair`, wrong rows of filters are written again and wrong followers are rebuilt."""
+    findings = Findings()
+    _check_database(catalogue, findings)
+    if findings.problems:
+        findings.unrepairable += findings.problems
+        return findings
+    _check_metadata(catalogue, findings, repair)
+    _check_vectors(catalogue, findings)
+    if findings.unrepairable:  # followers would only repeat the damage
+        return findings
     for followers in spaces:
-        _followers(followers, found, repair)
-    return found
+        _check_followers(followers, findings, repair)
+    return findings
 
 
-def _database(catalogue: Catalogue, found: Findings) -> None:
-    found.checked.append("the database file (integrity and references)")
-    found.problems += [f"database: {one}" for one in catalogue.check()]
+def _check_database(catalogue: Catalogue, findings: Findings) -> None:
+    findings.checked.append("the database file (integrity and references)")
+    findings.problems += [f"database: {fault}" for fault in catalogue.find_faults()]
 
 
-def _metadata(catalogue: Catalogue, found: Findings, repair: bool) -> None:
-    found.checked.append("what filters and searches for words read, against the metadata")
+def _check_metadata(catalogue: Catalogue, findings: Findings, repair: bool) -> None:
+    findings.checked.append("the rows that filters and text search read, against the metadata")
     with catalogue.snapshot() as snapshot:
-        wrong = [one for ids in _blocks(snapshot) for one in _undescribed(snapshot, ids)]
+        wrong = [item_id for ids in _split_ids(snapshot) for item_id in _find_wrong_rows(snapshot, ids)]
     if not wrong:
         return
-    found.problems.append(
+    findings.problems.append(
         f"filters: the rows of {len(wrong)} items differ from their metadata (the first is {wrong[0]})"
     )
     if repair:
         with catalogue.transaction() as writing:
             writing.reindex(wrong)
-        found.repaired.append(f"filters: wrote the rows of {len(wrong)} items again")
+        findings.repaired.append(f"filters: wrote the rows of {len(wrong)} items again")
 
 
-def _undescribed(snapshot: Snapshot, ids: list[int]) -> list[int]:
-    stored, said = snapshot.attributes(ids), snapshot.indexed_texts(ids)
+def _find_wrong_rows(snapshot: Snapshot, item_ids: Sequence[int]) -> list[int]:
+    attributes, texts = snapshot.attributes(item_ids), snapshot.indexed_texts(item_ids)
     return [
         row.id
-        for row in snapshot.items(ids)
-        if stored.get(row.id, set()) != _described(row.metadata)
-        or said.get(row.id, "") != words.build_text(row.text, row.metadata)
+        for row in snapshot.items(item_ids)
+        if attributes.get(row.id, set()) != _build_attributes(row.metadata)
+        or texts.get(row.id, "") != full_text.build_text(row.text, row.metadata)
     ]
 
 
-def _described(metadata: Json) -> set[tuple[object, ...]]:
-    return {
-        (row["key"], row["element"], row["number"], row["text"], row["flag"])
-        for row in attributes.flatten_metadata(metadata)
-    }
+def _build_attributes(metadata: Json) -> set[tuple[object, ...]]:
+    return {(row["key"], row["element"], row["number"], row["text"], row["flag"]) for row in flatten_metadata(metadata)}
 
 
-def _vectors(catalogue: Catalogue, found: Findings) -> None:
-    """Each vector whole, finite, of its space's dimension."""
-    found.checked.append("every vector")
+def _check_vectors(catalogue: Catalogue, findings: Findings) -> None:
+    """Check that each vector is complete, finite, and of its space's dimension."""
+    findings.checked.append("every vector")
     with catalogue.snapshot() as snapshot:
         for space in snapshot.spaces():
             broken = snapshot.misshapen_vectors(space.id, space.dimension)
-            for ids in () if broken else _blocks(snapshot):
-                there, vectors = snapshot.vectors(space.id, ids)
-                broken += there[~np.isfinite(vectors).all(axis=1)].tolist() if len(there) else []
+            for ids in () if broken else _split_ids(snapshot):
+                stored_ids, vectors = snapshot.vectors(space.id, ids)
+                broken += stored_ids[~np.isfinite(vectors).all(axis=1)].tolist() if len(stored_ids) else []
             if broken:
-                what = f"vectors: {len(broken)} of space {space.name!r} are damaged (the first is item {broken[0]})"
-                found.problems.append(what)
-                found.beyond.append(what)
+                problem = f"vectors: {len(broken)} of space {space.name!r} are damaged (the first is item {broken[0]})"
+                findings.problems.append(problem)
+                findings.unrepairable.append(problem)
 
 
-def _followers(followers: Followers, found: Findings, repair: bool) -> None:
-    """Each follower holds just the vectors that the catalogue holds, and finds them."""
+def _check_followers(followers: Followers, findings: Findings, repair: bool) -> None:
+    """Check that each follower holds exactly the vectors that the catalogue holds, and finds them."""
     name = followers.members[0].space.name
-    found.checked.append(f"derived files of the space {name!r} against the catalogue")
+    findings.checked.append(f"derived files of the space {name!r} against the catalogue")
     followers.load_stored()
-    wrong = followers.find_damage()
-    damaged = {one.split(":")[0] for one in wrong}  # and perhaps mapped into memory: not to be touched
+    problems = followers.find_damage()
+    damaged = {problem.split(":")[0] for problem in problems}  # and perhaps mapped into memory: not to be touched
     with followers.current_snapshot() as snapshot:
         for follower in followers.members:
             if isinstance(follower, VectorFollower) and follower.name not in damaged:
-                wrong += [f"{follower.name}: {one}" for one in _compare(follower, snapshot)]
-    trees = (
-        [one for one in followers.members if isinstance(one, TreeFollower)] if not damaged else []
-    )  # they read the others
-    for tree in trees:
-        with followers.complete_snapshot() as snapshot:
-            wrong += [f"tree: {one}" for one in tree.find_contradictions(snapshot)]
-    found.problems += wrong
-    if wrong and repair:
+                problems += [f"{follower.name}: {problem}" for problem in _compare(follower, snapshot)]
+    if not damaged:  # trees read the other followers
+        for tree in [follower for follower in followers.members if isinstance(follower, TreeFollower)]:
+            with followers.complete_snapshot() as snapshot:
+                problems += [f"tree: {problem}" for problem in tree.find_contradictions(snapshot)]
+    findings.problems += problems
+    if problems and repair:
         followers.rebuild()
-        found.repaired.append(f"derived files of the space {name!r}: rebuilt from the catalogue")
+        findings.repaired.append(f"derived files of the space {name!r}: rebuilt from the catalogue")
 
 
 def _compare(follower: VectorFollower[Any], snapshot: Snapshot) -> list[str]:
-    want = np.array([one.item_id for one in snapshot.changes(0, follower.space.id)], np.int64)
-    have = follower.index.ids()
+    expected = np.array([change.item_id for change in snapshot.changes(0, follower.space.id)], np.int64)
+    actual = follower.index.ids()
+    missing, removed = np.setdiff1d(expected, actual), np.setdiff1d(actual, expected)
     problems = []
-    for what, ids in (("lacks", np.setdiff1d(want, have)), ("holds what was removed:", np.setdiff1d(have, want))):
-        if len(ids):
-            problems.append(f"{what} {len(ids)} vectors (the first is of item {ids[0]})")
-    return problems or _probe(follower, want, snapshot)
+    if len(missing):
+        problems.append(f"lacks {len(missing)} vectors (the first is of item {missing[0]})")
+    if len(removed):
+        problems.append(f"still holds {len(removed)} removed vectors (the first is of item {removed[0]})")
+    return problems or _probe(follower, expected, snapshot)
 
 
-def _probe(follower: VectorFollower[Any], ids: np.ndarray, snapshot: Snapshot) -> list[str]:
-    """Some vectors have to find themselves, or an equal one."""
-    some = np.random.default_rng(0).choice(ids, min(PROBES, len(ids)), replace=False) if len(ids) else ids
-    there, vectors = snapshot.vectors(follower.space.id, np.sort(some))
-    if not len(there):
+def _probe(follower: VectorFollower[Any], item_ids: Ids, snapshot: Snapshot) -> list[str]:
+    """Search for some vectors, each of which has to find itself or an equal one."""
+    probes = item_ids
+    if len(item_ids):
+        probes = np.random.default_rng(0).choice(item_ids, min(PROBES, len(item_ids)), replace=False)
+    ids, vectors = snapshot.vectors(follower.space.id, np.sort(probes))
+    if not len(ids):
         return []
     queries = follower.index.prepare(vectors)
     best = follower.index.search(queries, 1)
-    size = (queries * queries).sum(axis=1)
-    itself, size = (size, size) if follower.space.metric in ("cosine", "ip") else (np.zeros(len(there)), np.sqrt(size))
+    squares = (queries * queries).sum(axis=1)
+    is_product = follower.space.metric in ("cosine", "ip")
+    itself, size = (squares, squares) if is_product else (np.zeros(len(ids)), np.sqrt(squares))
     error = 1e-3 if follower.index.exact_scores else 2e-2
     lost = int((best.scores[:, 0] < itself - error * np.maximum(1, size)).sum())
-    limit = 0 if follower.name == "flat" else max(2, len(there) // 50)  # an approximate index may miss a few
-    return [f"{lost} of {len(there)} vectors do not find themselves"] if lost > limit else []
+    limit = 0 if follower.name == "flat" else max(2, len(ids) // 50)  # an approximate index may miss a few
+    return [f"{lost} of {len(ids)} vectors do not find themselves"] if lost > limit else []
 
 
-def _blocks(snapshot: Snapshot) -> list[list[int]]:
-    ids = snapshot.ids().tolist()
-    return [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
+def _split_ids(snapshot: Snapshot) -> list[Sequence[int]]:
+    return list(split_chunks(snapshot.ids().tolist(), BLOCK))

@@ -1,9 +1,8 @@
 """From pictures to the catalogue: skip what is known, read, decode, embed, record.
 
-Workers (threads: decoding and the model's forward pass both run outside the interpreter's lock) each take a batch from
-file to vectors, so that every core is busy whatever is slow. The calling thread sorts out what is known, and records
-finished batches in their order, one transaction each. What is not recorded when a run ends is simply found again the
-next time.
+Workers (threads, since decoding and the model's forward pass both run outside the interpreter's lock) each take a batch
+from files to vectors, so that every core is busy whatever is slow. The calling thread skips what is known, and records
+finished batches in their order, one transaction each. What is not recorded when a run ends is read again by the next.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Any
 
 from PIL.Image import Image
 
+from indexers.arrays import take_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import REPLACED, Transaction
@@ -41,33 +41,34 @@ from indexers.types import (
 )
 from indexers.vectors.base import check_vectors
 
-SMALLEST = 4
+MIN_BATCH = 4
 """Pictures in a batch, at least: fewer make a network slow."""
-SORT = 1000
+LOOKUP_SIZE = 1000
 """Files whose state is looked up in one query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture to be added: a file, content given directly, or an item that lacks a vector."""
+    """A picture to be added: a file, content in memory, or an item that has no vector in the space."""
 
     file: FoundFile | None = None
     content: bytes | Image | None = None
-    lacking: UnembeddedItem | None = None
+    unembedded: UnembeddedItem | None = None
     key: str | None = None
     text: str | None = None
     metadata: Json = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        if self.lacking:
-            return self.lacking.uri or self.lacking.key
+        """The name that a failure is reported under."""
+        if self.unembedded:
+            return self.unembedded.uri or self.unembedded.key
         return self.file.uri if self.file else self.key or "a picture without a key"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. `rate`: pictures a second; `left`: seconds until its end, as far as it can be told."""
+    """The state of a run: pictures in all, done so far, and of these added, known before and failed; seconds spent."""
 
     total: int
     done: int
@@ -78,32 +79,41 @@ class Progress:
 
     @property
     def rate(self) -> float:
+        """Pictures a second."""
         return self.done / self.seconds if self.seconds else 0.0
 
     @property
     def left(self) -> float | None:
+        """The estimated number of seconds to the end; None before anything is done."""
         return (self.total - self.done) / self.rate if self.rate else None
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has come to so far."""
+    """The outcome of a run so far.
+
+    known: pictures that were in the collection before.
+    replaced: items with a key of their own that were given another picture.
+    returned: files that had vanished and exist again.
+    failed_before: files that were not tried again.
+    added: ids of new items.
+    item_ids: ids of the items of all pictures that were read, in their order.
+    """
 
     known: int = 0
     replaced: int = 0
     returned: int = 0
     failed_before: int = 0
     added: list[int] = field(default_factory=list)
-    given: list[int] = field(default_factory=list)
+    item_ids: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a worker made of some sources, in their order."""
+    """The arrivals that a worker made of some sources, in the same order, and those that failed."""
 
     sources: list[Source]
-    """Of the arrivals."""
     arrivals: list[Arrival]
     failures: list[tuple[Failure, FoundFile | None]]
 
@@ -112,7 +122,12 @@ class Batch:
 class Run:
     """One run over some sources into one space.
 
-    `recorded` is called after each transaction; `progress` after each batch. `size` pictures make a batch.
+    batch_size: pictures in a batch.
+    retry_failed: read files again that failed before and have not changed since.
+    on_recorded: called after each transaction.
+    progress: called after each batch.
+    allow_web: pictures may be fetched from the web.
+    decoders: processes that decode pictures, instead of this one.
     """
 
     catalogue: Catalogue
@@ -120,82 +135,80 @@ class Run:
     embedder: Embedder
     limits: Limits = field(default_factory=Limits)
     workers: int = 1
-    size: int = 16
+    batch_size: int = 16
     retry_failed: bool = False
-    recorded: Callable[[], object] = lambda: None
+    on_recorded: Callable[[], object] = lambda: None
     progress: Callable[[Progress], object] = lambda _: None
-    web: bool = False
-    """Pictures may be fetched from the web."""
-    isolated: DecoderPool | None = None
-    """Pictures are decoded by its processes, instead of in this one."""
-    filling: bool = False
+    allow_web: bool = False
+    decoders: DecoderPool | None = None
     tally: Tally = field(default_factory=Tally)
+    _is_filling: bool = False
     _started: float = field(default_factory=time.perf_counter)
 
-    def fill(self, lacking: Sequence[UnembeddedItem]) -> Tally:
-        """Embed items that are there and have no vector in the space yet, from the places they were found at."""
-        self.filling = True
-        homeless = [one for one in lacking if one.uri is None or one.hash is None]
-        self.tally.failures += [Failure(one.key, "it has no place to be read from", "fill") for one in homeless]
-        return self.add([Source(lacking=one) for one in lacking if one.uri is not None and one.hash is not None])
+    def fill(self, items: Sequence[UnembeddedItem]) -> Tally:
+        """Embed items that have no vector in the space yet, from the locations of their pictures."""
+        self._is_filling = True
+        unreadable = [item for item in items if item.uri is None or item.hash is None]
+        self.tally.failures += [Failure(item.key, "it has no location to be read from", "fill") for item in unreadable]
+        return self.add([Source(unembedded=item) for item in items if item.uri is not None and item.hash is not None])
 
-    def add_files(self, found: Iterable[FoundFile | ScanFailure], metadata: Json) -> Tally:
-        """Add files; `metadata` goes to each, also to those that are known."""
-        todo = [
-            Source(file, metadata=metadata) for part in _parts(found, SORT) for file in self._unknown(part, metadata)
+    def add_files(self, files: Iterable[FoundFile | ScanFailure], metadata: Json) -> Tally:
+        """Add files. `metadata` goes to each, also to those that are known."""
+        unknown = [file for chunk in take_chunks(files, LOOKUP_SIZE) for file in self._skip_known(chunk, metadata)]
+        return self.add([Source(file, metadata=metadata) for file in unknown])
+
+    def _skip_known(self, scanned: Sequence[FoundFile | ScanFailure], metadata: Json) -> list[FoundFile]:
+        """Return the files that have to be read: new ones, and those whose size or time has changed."""
+        files = [entry for entry in scanned if isinstance(entry, FoundFile)]
+        self.tally.failures += [
+            Failure(entry.uri, entry.reason, "scan") for entry in scanned if isinstance(entry, ScanFailure)
         ]
-        return self.add(todo)
-
-    def _unknown(self, found: Sequence[FoundFile | ScanFailure], metadata: Json) -> list[FoundFile]:
-        """Those that have to be read: not there yet, or of another size or time than when they were read."""
-        files = [one for one in found if isinstance(one, FoundFile)]
-        self.tally.failures += [Failure(one.uri, one.reason, "scan") for one in found if isinstance(one, ScanFailure)]
         uris = [file.uri for file in files]
         with self.catalogue.snapshot() as snapshot:
-            known, failed = snapshot.known_locations(uris, self.space.id), snapshot.earlier_failures(uris)
+            locations, failures = snapshot.known_locations(uris, self.space.id), snapshot.earlier_failures(uris)
         unknown: list[FoundFile] = []
-        seen: list[tuple[FoundFile, KnownLocation]] = []
+        known: list[tuple[FoundFile, KnownLocation]] = []
         for file in files:
-            stat, before, broken = (file.size, file.mtime_ns), known.get(file.uri), failed.get(file.uri)
-            if before and (before.size, before.mtime_ns) == stat and before.has_vector:
+            stat, location, failure = (file.size, file.mtime_ns), locations.get(file.uri), failures.get(file.uri)
+            if location and (location.size, location.mtime_ns) == stat and location.has_vector:
                 self.tally.known += 1
-                self.tally.returned += before.is_missing
-                if before.is_missing or metadata:
-                    seen.append((file, before))
-            elif broken and broken[:2] == stat and not self.retry_failed:
+                self.tally.returned += location.is_missing
+                if location.is_missing or metadata:
+                    known.append((file, location))
+            elif failure and failure[:2] == stat and not self.retry_failed:
                 self.tally.failed_before += 1
-                self.tally.failures.append(Failure(file.uri, broken[2]))
+                self.tally.failures.append(Failure(file.uri, failure[2]))
             else:
                 unknown.append(file)
-                self.tally.returned += bool(before and before.is_missing)
-        self._note(seen, metadata)
+                self.tally.returned += bool(location and location.is_missing)
+        self._update_known(known, metadata)
         return unknown
 
-    def _note(self, seen: Sequence[tuple[FoundFile, KnownLocation]], metadata: Json) -> None:
-        if not seen:
+    def _update_known(self, known: Sequence[tuple[FoundFile, KnownLocation]], metadata: Json) -> None:
+        if not known:
             return
         with self.catalogue.transaction() as writing:
-            writing.mark_present([file for file, known in seen if known.is_missing])
+            writing.mark_present([file for file, location in known if location.is_missing])
             if metadata:
-                for item in dict.fromkeys(known.item_id for _, known in seen):
-                    writing.update(item, metadata)
+                for item_id in dict.fromkeys(location.item_id for _, location in known):
+                    writing.update(item_id, metadata)
 
     def add(self, sources: Sequence[Source]) -> Tally:
-        """Read, embed and record. What was finished before an interruption is recorded."""
-        self.progress(self._state(len(sources), 0))
+        """Read, embed and record sources. After an interruption, what is finished is still recorded."""
+        self.progress(self._build_progress(len(sources), 0))
         with ThreadPoolExecutor(self.workers, "nearkin", self.embedder.limit_threads, (1,)) as pool:
             running: deque[Future[Batch]] = deque()
-            batches = _portions(sources, self.size, 2 * self.workers)
+            batches = _split_batches(sources, self.batch_size, 2 * self.workers)
             done = 0
             try:
                 while True:
-                    for part in islice(batches, 2 * self.workers - len(running)):
-                        running.append(pool.submit(self._work, part))
+                    for batch in islice(batches, 2 * self.workers - len(running)):
+                        running.append(pool.submit(self._process, batch))
                     if not running:
                         break
                     running[0].result()  # before it is taken off: an interruption here loses nothing
                     done += self._record(running.popleft().result())
-                    self.progress(self._state(len(sources), done))
+                    self.progress(self._build_progress(len(sources), done))
             except BaseException:
                 for future in running:
                     future.cancel()
@@ -203,71 +216,72 @@ class Run:
                     if future.done() and not future.cancelled() and future.exception() is None:
                         self._record(future.result())
                 raise
-        self._leave()
+        self._drop_replaced_items()
         return self.tally
 
-    def _leave(self) -> None:
-        """All files are in their new places: those items can go that nothing shows any more."""
+    def _drop_replaced_items(self) -> None:
+        """Delete the items that no file shows any more, now that all files are with their new items."""
         with self.catalogue.snapshot() as snapshot:
-            pending = snapshot.setting(REPLACED)
-        if pending:
+            replaced = snapshot.setting(REPLACED)
+        if replaced:
             with self.catalogue.transaction() as writing:
                 writing.drop_replaced_items()
-            self.recorded()
+            self.on_recorded()
 
-    def _state(self, total: int, done: int) -> Progress:
+    def _build_progress(self, total: int, done: int) -> Progress:
         tally = self.tally
         seconds = time.perf_counter() - self._started
         return Progress(total, done, len(tally.added), tally.known, len(tally.failures), seconds)
 
     # ---- in a worker
 
-    def _read(self, place: str) -> bytes:
-        return remote.read_uri(place, self.limits, self.web)
+    def _read(self, uri: str) -> bytes:
+        return remote.read_uri(uri, self.limits, self.allow_web)
 
-    def decode(self, content: bytes, size: int) -> images.Picture:
-        return self.isolated.decode(content, size) if self.isolated else images.decode(content, size, self.limits)
+    def _decode(self, content: bytes) -> images.Picture:
+        size = self.embedder.input_size
+        return self.decoders.decode(content, size) if self.decoders else images.decode(content, size, self.limits)
 
-    def _work(self, sources: Sequence[Source], anew: bool = False) -> Batch:
-        """Read and embed; `anew`: also what is known."""
+    def _process(self, sources: Sequence[Source], skip_embedded: bool = True) -> Batch:
+        """Read sources, and embed those whose items have no vector yet, or all if not `skip_embedded`."""
         batch = Batch([], [], [])
-        waiting: list[tuple[int, Any]] = []
+        prepared: list[tuple[int, Any]] = []
         with self.catalogue.snapshot() as snapshot:
             for source in sources:
                 try:
-                    arrival, picture = self._look(source, None if anew else snapshot)
+                    arrival, picture = self._read_source(source, snapshot if skip_embedded else None)
                 except PictureError as error:
                     batch.failures.append((Failure(source.name, str(error)), source.file))
                     continue
                 if picture is not None:
-                    waiting.append((len(batch.arrivals), self.embedder.prepare(picture)))
+                    prepared.append((len(batch.arrivals), self.embedder.prepare(picture)))
                 batch.sources.append(source)
                 batch.arrivals.append(arrival)
-        if waiting:
-            vectors = self._embedded([prepared for _, prepared in waiting])
-            for (place, _), vector in zip(waiting, vectors, strict=True):
+        if prepared:
+            vectors = self._embed([picture for _, picture in prepared])
+            for (place, _), vector in zip(prepared, vectors, strict=True):
                 batch.arrivals[place] = replace(batch.arrivals[place], vector=vector)
         return batch
 
-    def _embedded(self, prepared: list[Any]) -> Vectors:
-        """A model that gives no usable vector (NaN on a faulty device, say) ends the run before anything is written."""
+    def _embed(self, prepared: list[Any]) -> Vectors:
+        """Embed prepared pictures. Vectors that can't be used (NaN on a faulty device, say) end the run before
+        anything is written."""
         try:
             return check_vectors(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
         except BadVector as error:
-            raise BadVector(f"the embedder {self.embedder.name!r} gave what can't be kept: {error}") from error
+            raise BadVector(f"the embedder {self.embedder.name!r} returned unusable vectors: {error}") from error
 
-    def _again(self, lacking: UnembeddedItem) -> tuple[Arrival, Image]:
-        """The picture of an item, from the place that it was found at."""
-        content = self._read(lacking.uri or "")
-        if images.hash_content(content) != lacking.hash:
+    def _read_item(self, item: UnembeddedItem) -> tuple[Arrival, Image]:
+        """Read the picture of an item from its location."""
+        content = self._read(item.uri or "")
+        if images.hash_content(content) != item.hash:
             raise UnreadablePicture("the file has changed since it was added; add it again")
-        picture = self.decode(content, self.embedder.input_size).image
-        return Arrival(item_id=lacking.item_id, hash=lacking.hash), picture
+        return Arrival(item_id=item.item_id, hash=item.hash), self._decode(content).image
 
-    def _look(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Image | None]:
-        """What is known without decoding; and the picture, unless its item has its vector already."""
-        if source.lacking:
-            return self._again(source.lacking)
+    def _read_source(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Image | None]:
+        """Return what is known of a source, and its picture unless its item has a vector in the snapshot already."""
+        if source.unembedded:
+            return self._read_item(source.unembedded)
         content = source.content
         if isinstance(content, Image):
             upright = images.as_picture(content, limits=self.limits)
@@ -288,70 +302,71 @@ class Run:
             return arrival, None
         if isinstance(content, Image):
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
-        decoded = self.decode(content, self.embedder.input_size)
+        decoded = self._decode(content)
         camera: Json = {"camera": decoded.facts.camera} if decoded.facts.camera else {}
-        said = camera | source.metadata  # what the caller says wins
-        return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=said), decoded.image
+        metadata = camera | source.metadata  # the caller's metadata wins
+        return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=metadata), decoded.image
 
     # ---- in the calling thread
 
     def _record(self, batch: Batch) -> int:
+        """Write a batch to the catalogue, and return the number of its sources."""
         with self.catalogue.transaction() as writing:
-            batch = self._renewed(batch, writing)
-            if self.filling:  # (the ledger of failures is about what is not in the collection)
-                kept = writing.fill_vectors(batch.arrivals, self.space.id)
+            batch = self._process_outdated(batch, writing)
+            if self._is_filling:  # (failures in the catalogue are about pictures that are not in the collection)
+                stored = writing.fill_vectors(batch.arrivals, self.space.id)
             else:
-                kept = writing.put(batch.arrivals, self.space.id, more_follow=True)
+                stored = writing.put(batch.arrivals, self.space.id, more_follow=True)
                 writing.record_failures(batch.failures)
-            self._count(batch, kept, writing)
-        self.recorded()
+            self._count(batch, stored)
+        self.on_recorded()
         return len(batch.arrivals) + len(batch.failures)
 
-    def _renewed(self, batch: Batch, writing: Transaction) -> Batch:
-        """What was known when a worker looked may have been removed or replaced since, by others or by this very run:
-        it would be kept without its vector. It is read and embedded after all."""
-        keyed = [(one.key or (one.hash or b"").hex(), one.hash) for one in batch.arrivals]
-        known = [place for place, one in enumerate(batch.arrivals) if one.vector is None]
-        now = writing.embedded_hashes([keyed[place][0] for place in known], self.space.id)
-        brought = {key: one.hash for (key, _), one in zip(keyed, batch.arrivals, strict=True) if one.vector is not None}
-        late = {
-            place for place in known if not now.get(keyed[place][0]) == brought.get(*keyed[place]) == keyed[place][1]
+    def _process_outdated(self, batch: Batch, writing: Transaction) -> Batch:
+        """Process sources again that were skipped because their items had a vector, and have none any more.
+
+        Another process, or this very run, may have removed or replaced an item since a worker looked: it would be
+        stored without its vector.
+        """
+        keyed = [(arrival.key or (arrival.hash or b"").hex(), arrival.hash) for arrival in batch.arrivals]
+        skipped = [place for place, arrival in enumerate(batch.arrivals) if arrival.vector is None]
+        stored = writing.embedded_hashes([keyed[place][0] for place in skipped], self.space.id)
+        pairs = zip(keyed, batch.arrivals, strict=True)
+        arriving = {key: arrival.hash for (key, _), arrival in pairs if arrival.vector is not None}
+        outdated = {
+            place
+            for place in skipped
+            if not stored.get(keyed[place][0]) == arriving.get(*keyed[place]) == keyed[place][1]
         }
-        if not late:
+        if not outdated:
             return batch
-        again = self._work([batch.sources[place] for place in late], anew=True)
-        renewed = dict(zip(map(id, again.sources), again.arrivals, strict=True))
+        again = self._process([batch.sources[place] for place in outdated], skip_embedded=False)
+        by_source = dict(zip(map(id, again.sources), again.arrivals, strict=True))
         merged = Batch([], [], [*batch.failures, *again.failures])
         for place, source in enumerate(batch.sources):
-            arrival = renewed.get(id(source)) if place in late else batch.arrivals[place]
+            arrival = by_source.get(id(source)) if place in outdated else batch.arrivals[place]
             if arrival is not None:
                 merged.sources.append(source)
                 merged.arrivals.append(arrival)
         return merged
 
-    def _count(self, batch: Batch, kept: Sequence[StoredArrival], writing: Transaction) -> None:
+    def _count(self, batch: Batch, stored: Sequence[StoredArrival]) -> None:
         tally = self.tally
         tally.failures += [failure for failure, _ in batch.failures]
-        for arrival, one in zip(batch.arrivals, kept, strict=True):
-            tally.given.append(one.item_id)
-            if one.is_new:
-                tally.added.append(one.item_id)
+        for arrival, (item_id, is_new) in zip(batch.arrivals, stored, strict=True):
+            tally.item_ids.append(item_id)
+            if is_new:
+                tally.added.append(item_id)
             elif arrival.key is not None and arrival.vector is not None:
                 tally.replaced += 1
             else:
                 tally.known += 1
 
 
-def _portions(sources: Sequence[Source], size: int, shares: int) -> Iterator[Sequence[Source]]:
-    """Batches of `size`, smaller towards the end, so that no worker is left alone with a whole one."""
+def _split_batches(sources: Sequence[Source], size: int, shares: int) -> Iterator[Sequence[Source]]:
+    """Yield batches of `size`, smaller towards the end, so that no worker is left alone with a whole one."""
     start = 0
     while start < len(sources):
-        step = max(SMALLEST, min(size, (len(sources) - start) // shares))
+        step = max(MIN_BATCH, min(size, (len(sources) - start) // shares))
         yield sources[start : start + step]
         start += step
-
-
-def _parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(values)
-    while part := list(islice(iterator, size)):
-        yield part

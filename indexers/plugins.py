@@ -1,8 +1,9 @@
-"""Name -> class for each family. Built-in members and those of other distributions come through the same door:
-an entry point, loaded when it is first asked for.
+"""The members of the plug-in families by name: embedders, vector indices, clusterers.
 
-A name may carry an argument after a colon: `timm:resnet26d` is the member `timm`, and its class says with
-`parse_argument("resnet26d")` which settings that stands for. Such a name is used like any other.
+Built-in members and those of other distributions are found in the same way: by an entry point, loaded on first use.
+
+A name may carry an argument after a colon: `timm:resnet26d` is the member `timm`, whose class returns from
+`parse_argument("resnet26d")` the settings that the argument stands for. Such a name is used like any other.
 """
 
 from __future__ import annotations
@@ -55,43 +56,42 @@ BUILT_IN = {
 
 
 @cache
-def members(group: str) -> dict[str, EntryPoint]:
-    """All members of a family by name. A built-in name can't be taken by another distribution."""
+def find_members(group: str) -> dict[str, EntryPoint]:
+    """Return all members of a family by name. A built-in name can't be taken by another distribution."""
     own = {name: EntryPoint(name, value, group) for name, value in BUILT_IN[group].items()}
     return {point.name: point for point in entry_points(group=group)} | own
 
 
-def load(group: str, name: str) -> Any:
-    """The class of that name; with an argument in the name, what makes an instance of that class, with these settings
-    unless others are given.
+def load_member(group: str, name: str) -> Any:
+    """Return the class of that name. With an argument in the name, return a factory of instances instead, with the
+    settings that the argument stands for unless others are passed.
 
-    Raises UnknownPlugin with the names there are, MissingPackage if what it needs is not installed, BadSetting for an
+    Raises UnknownPlugin with the names that exist, MissingPackage if what it needs is not installed, BadSetting for an
     argument that the class does not take.
     """
-    point, argument = member(group, name), name.partition(":")[2]
+    point, argument = find_member(group, name), name.partition(":")[2]
     try:
-        found = point.load()
+        member = point.load()
     except MissingPackage:  # which says itself what to do
         raise
     except ImportError as error:
         raise MissingPackage(f"{name!r} needs the package {error.name!r}, which is not installed: {error}") from error
     if not argument:
-        return found
-    if not hasattr(found, "parse_argument"):
+        return member
+    if not hasattr(member, "parse_argument"):
         raise BadSetting(f"{point.name!r} takes no argument after a colon; got {name!r}")
-    return partial(found, **found.parse_argument(argument))
+    return partial(member, **member.parse_argument(argument))
 
 
-def member(group: str, name: str) -> EntryPoint:
-    """Where the class of that name (without its argument) is to be found. Raises UnknownPlugin with the names there
-    are."""
+def find_member(group: str, name: str) -> EntryPoint:
+    """Return the entry point of that name, its argument left out. Raises UnknownPlugin with the names that exist."""
     name = name.partition(":")[0]
     built_in = BUILT_IN[group].get(name)
     if built_in:  # no scan of the installed distributions for a name of our own
         return EntryPoint(name, built_in, group)
-    found = members(group).get(name)
-    if found is None:
+    point = find_members(group).get(name)
+    if point is None:
         family = group.removeprefix("nearkin.")
-        known = ", ".join(sorted(members(group)))
-        raise UnknownPlugin(f"there is no {family.removesuffix('s')} {name!r}; there are: {known}")
-    return found
+        names = ", ".join(sorted(find_members(group)))
+        raise UnknownPlugin(f"there is no {family.removesuffix('s')} {name!r}; there are: {names}")
+    return point

@@ -692,8 +692,8 @@ class Collection:
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived files only)."""
         views = [self._spaces.view(space.name) for space in self.spaces()]
-        result = audit.verify(self._catalogue, [view.followers for view in views if view], repair=repair)
-        ok = not result.problems or result.mended
+        result = audit.verify_collection(self._catalogue, [view.followers for view in views if view], repair=repair)
+        ok = not result.problems or result.is_repaired
         return Report(ok, tuple(result.problems), tuple(result.repaired), tuple(result.checked))
 
     def _current_space(self) -> Space | None:

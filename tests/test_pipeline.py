@@ -49,7 +49,7 @@ def space(catalogue: Catalogue) -> Space:
 
 
 def run(catalogue: Catalogue, space: Space, embedder: Tiny | None = None, **options: Any) -> Run:
-    return Run(catalogue, space, embedder or Counting(), **({"size": 2, "workers": 2} | options))
+    return Run(catalogue, space, embedder or Counting(), **({"batch_size": 2, "workers": 2} | options))
 
 
 def add(one: Run, *paths: Path, metadata: Any = None) -> Any:
@@ -103,7 +103,7 @@ def test_vectors_are_those_of_their_pictures(catalogue: Catalogue, space: Space,
     made = [pictures.noise(n, (16, 16)) for n in range(30)]
     for n, picture in enumerate(made):
         picture.save(tmp_path / f"{n:02}.png")
-    tally = add(run(catalogue, space, size=7), tmp_path)
+    tally = add(run(catalogue, space, batch_size=7), tmp_path)
     with catalogue.snapshot() as snapshot:
         np.testing.assert_array_equal(snapshot.vectors(space.id, tally.added)[1], Tiny().embed(made))
 
@@ -173,7 +173,7 @@ def test_each_batch_is_recorded_as_it_is_done(catalogue: Catalogue, space: Space
         with catalogue.snapshot() as snapshot:
             counts.append(snapshot.vector_counts()[space.id])
 
-    add(run(catalogue, space, recorded=recorded), folder)
+    add(run(catalogue, space, on_recorded=recorded), folder)
     assert counts[-1] == 5
     assert counts == sorted(set(counts))
 
@@ -207,7 +207,7 @@ def test_an_embedder_that_gives_nonsense_ends_the_run_unwritten(
         def forward(self, batch: Sequence[Any]) -> Vectors:
             return np.full((len(batch), 13), np.nan, np.float32)
 
-    with pytest.raises(BadVector, match="the embedder 'tiny' gave what can't be kept: vector 0 holds nan"):
+    with pytest.raises(BadVector, match="the embedder 'tiny' returned unusable vectors: vector 0 holds nan"):
         add(run(catalogue, space, Faulty()), folder)
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 0
@@ -222,14 +222,14 @@ def test_what_was_known_and_is_removed_meanwhile_comes_with_its_vector(
         os.utime(path, (1, 1))
 
     class Overtaken(Run):
-        def _work(self, sources: Sequence[Source], anew: bool = False) -> Batch:
-            batch = super()._work(sources, anew)
-            if not anew:
+        def _process(self, sources: Sequence[Source], skip_embedded: bool = True) -> Batch:
+            batch = super()._process(sources, skip_embedded)
+            if skip_embedded:
                 with catalogue.transaction() as writing:
                     writing.remove([1, 2])
             return batch
 
-    tally = add(Overtaken(catalogue, space, Tiny(), size=10), folder)
+    tally = add(Overtaken(catalogue, space, Tiny(), batch_size=10), folder)
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 5
         assert snapshot.vector_counts() == {space.id: 5}

@@ -40,9 +40,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     (tmp_path / "their_pictures.py").write_text(CODE)
     (tmp_path / "their_pictures_without.py").write_text("import no_such_package_at_all\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
     yield
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
     for name in ("their_pictures", "their_pictures_without"):
         sys.modules.pop(name, None)
 
@@ -50,7 +50,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.parametrize(("group", "base"), [("nearkin.embedders", Embedder), ("nearkin.vectors", VectorIndex)])
 def test_every_built_in_member_is_one_of_its_family(group: str, base: type) -> None:
     for name in plugins.BUILT_IN[group]:
-        kind = plugins.load(group, name)
+        kind = plugins.load_member(group, name)
         assert issubclass(kind, base)
         if base is Embedder:
             assert kind.name == name
@@ -58,30 +58,30 @@ def test_every_built_in_member_is_one_of_its_family(group: str, base: type) -> N
 
 @pytest.mark.usefixtures("installed")
 def test_another_distribution_brings_a_member() -> None:
-    kind = plugins.load("nearkin.embedders", "grey")
+    kind = plugins.load_member("nearkin.embedders", "grey")
     assert kind.name == "grey"
-    assert "grey" in plugins.members("nearkin.embedders")
+    assert "grey" in plugins.find_members("nearkin.embedders")
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_built_in_name_can_not_be_taken() -> None:
-    assert plugins.load("nearkin.embedders", "tiny") is Tiny
-    assert plugins.members("nearkin.embedders")["tiny"].load() is Tiny
+    assert plugins.load_member("nearkin.embedders", "tiny") is Tiny
+    assert plugins.find_members("nearkin.embedders")["tiny"].load() is Tiny
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_member_whose_package_is_missing_says_which() -> None:
     with pytest.raises(MissingPackage, match=r"'broken' needs the package 'no_such_package_at_all'"):
-        plugins.load("nearkin.embedders", "broken")
+        plugins.load_member("nearkin.embedders", "broken")
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     known = "alexnet, classic, clip, inception_v3, lite0, onnx, resnet101, resnet152, resnet18, resnet34, resnet50, "
     known += "timm, tiny, torchvision, vgg16, vgg19"
     with pytest.raises(UnknownPlugin, match=f"there is no embedder 'clipp'; there are: {known}"):
-        plugins.load("nearkin.embedders", "clipp")
+        plugins.load_member("nearkin.embedders", "clipp")
     with pytest.raises(UnknownPlugin, match="there are: exact, faiss, hnsw, usearch"):
-        plugins.member("nearkin.vectors", "")
+        plugins.find_member("nearkin.vectors", "")
 
 
 @pytest.mark.usefixtures("installed")

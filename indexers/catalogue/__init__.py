@@ -1,1 +1,17 @@
-"""The truth: one SQL database with items, metadata, vectors and decisions. No SQL is written elsewhere."""
+"""The truth: one SQL database with items, metadata, vectors, clusters and decisions. No SQL is written elsewhere.
+
+catalogue     open or create the database, and hand out snapshots and transactions
+snapshot      what can be read of one moment
+transaction   what can be written: all of it or nothing, one logged change for each thing done
+clusters      public cluster ids, members, names and events; partitions
+clusterings   clusterings by name and the cluster of each item
+duplicates    perceptual hashes, compared pairs, people's decisions
+conditions    conditions on items, compiled to SQL
+full_text     the inverted index over text and metadata
+metadata      what metadata may hold, and the rows that filters read
+schema        the tables
+sqlite        all that is specific to SQLite: connections, errors, integrity, copies
+writer_lock   the lock that makes one writer at a time, and names its holder
+upgrade       migrations, applied when a user calls for them
+rescue        a new database from what can be read of a damaged one
+"""

@@ -1,9 +1,8 @@
 """The catalogue: the truth that everything else follows.
 
-A `Snapshot` (in `reads`) reads one moment of it; a `Transaction` (in `writes`, a snapshot that may write) is all there
-or not at all, and logs one change for each thing it did. Both are made here. Snapshots may be open beside each other in
-any number of threads and processes, and beside the one transaction; each belongs to the thread that opened it. SQL
-lives in these three modules, in `where` (conditions) and in `database` (what is SQLite's own), and nowhere else.
+A `Snapshot` reads one moment of it. A `Transaction`, a snapshot that may write, is stored as a whole or not at all, and
+logs one change for each thing it does. Both are opened here. Any number of threads and processes may hold snapshots at
+once, beside the one transaction; each belongs to the thread that opened it.
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue import full_text as words
-from indexers.catalogue import schema
-from indexers.catalogue import sqlite as database
+from indexers.catalogue import full_text, schema, sqlite
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.writer_lock import WriterLock
@@ -34,41 +31,42 @@ class Catalogue:
 
     def __init__(self, folder: Path, wait: float = 5.0) -> None:
         self.folder = folder
-        self.path = folder / database.FILE
+        self.path = folder / sqlite.FILE
         self.lock = WriterLock(folder, wait)
         self._wait = wait
-        self.engine = database.connect(self.path, wait)
+        self.engine = sqlite.connect(self.path, wait)
         self._writing = self.engine.execution_options(writing=True)
         self.identity = ""
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
-        """Make the database (in a folder that may exist) and open it; two that try at once get the same one."""
+        """Create the database, in a folder that may exist, and open it. Two that do so at once get the same one."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WriteFailed(f"the folder {folder} can't be made: {error.strerror or error}") from error
+            raise WriteFailed(f"cannot create the folder {folder}: {error.strerror or error}") from error
         catalogue = cls(folder, wait)
         try:
-            with catalogue.lock.held(), catalogue._writing.begin() as connection:
+            with catalogue.lock.hold(), catalogue._writing.begin() as connection:
                 if not sa.inspect(connection).get_table_names():
-                    _lay(connection, settings or {})
+                    _create_tables(connection, settings or {})
         except BaseException:
             catalogue.close()
             raise
-        return catalogue._checked()
+        return catalogue._check_schema()
 
     @classmethod
     def open(cls, folder: Path, wait: float = 5.0) -> Catalogue:
-        """Open an existing one.
+        """Open an existing database.
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem.
         """
-        if not (folder / database.FILE).is_file():
-            raise CollectionNotFound(f"there is no collection in {folder}; `nearkin add PATH -c {folder}` makes one")
-        return cls(folder, wait)._checked()
+        if not (folder / sqlite.FILE).is_file():
+            raise CollectionNotFound(f"there is no collection in {folder}; `nearkin add PATH -c {folder}` creates one")
+        return cls(folder, wait)._check_schema()
 
-    def _checked(self) -> Catalogue:
+    def _check_schema(self) -> Catalogue:
+        """Raise an error if the schema is of another version; else read the identity."""
         try:
             with self.engine.begin() as connection:
                 self._check_version(connection)
@@ -80,25 +78,27 @@ class Catalogue:
 
     def _check_version(self, connection: Connection) -> None:
         tables = sa.inspect(connection).get_table_names()
-        if not tables and not (self.folder / "spaces").exists():  # killed before the first transaction of all
-            raise CollectionNotFound(f"the collection in {self.folder} was never finished; `nearkin add` makes it anew")
+        if not tables and not (self.folder / "spaces").exists():  # killed before its first transaction
+            raise CollectionNotFound(
+                f"the creation of the collection in {self.folder} was interrupted; `nearkin add` starts it again"
+            )
         if "alembic_version" not in tables:
-            raise database.damaged(self.path, "it holds no nearkin tables")
-        found = connection.execute(sa.select(version.c.version_num)).scalar() or "0000"
-        if found > schema.REVISION:
+            raise sqlite.damage_error(self.path, "it holds no nearkin tables")
+        revision = connection.execute(sa.select(version.c.version_num)).scalar() or "0000"
+        if revision > schema.REVISION:
             raise SchemaTooNew(
-                f"{self.path} was made by a newer nearkin (schema {found}; this one knows {schema.REVISION}); "
+                f"{self.path} was made by a newer nearkin (schema {revision}; this one knows {schema.REVISION}); "
                 "install that version: pip install --upgrade nearkin"
             )
-        if found < schema.REVISION:
+        if revision < schema.REVISION:
             raise SchemaTooOld(
-                f"{self.path} was made by an older nearkin (schema {found}; this one needs {schema.REVISION}); "
-                f"it is left as it is until you run: nearkin upgrade -c {self.folder}"
+                f"{self.path} was made by an older nearkin (schema {revision}; this one needs {schema.REVISION}); "
+                f"it stays as it is until you run: nearkin upgrade -c {self.folder}"
             )
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Read one moment: what is written meanwhile is not seen."""
+        """Open one moment for reading: what is written meanwhile is not seen."""
         with self.engine.connect() as connection:
             transaction = connection.begin()
             try:
@@ -108,33 +108,34 @@ class Catalogue:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Write: committed when the block ends, undone when it raises. Raises WriterBusy, WriteFailed."""
-        with self.lock.held(), self._writing.connect() as connection, connection.begin():
+        """Open a transaction: committed when the block ends, undone when it raises. Raises WriterBusy, WriteFailed."""
+        with self.lock.hold(), self._writing.connect() as connection, connection.begin():
             writing = Transaction(connection)
             yield writing
             writing.finish()
 
-    def check(self) -> list[str]:
-        """What SQLite finds wrong with the file."""
+    def find_faults(self) -> list[str]:
+        """Return what SQLite finds wrong with the file."""
         with self.engine.connect() as connection:  # not begin(): a commit would fail on a damaged file
-            return database.check(connection)
+            return sqlite.find_faults(connection)
 
-    def bytes(self) -> int:
-        """Size of the database on disk, its log included."""
+    def size_on_disk(self) -> int:
+        """Return the size of the database on disk in bytes, its log included."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
 
-def _lay(connection: Connection, settings: Mapping[str, object]) -> None:
-    """The tables as they are today, marked with the migration they correspond to."""
+def _create_tables(connection: Connection, settings: Mapping[str, object]) -> None:
+    """Create the tables as they are today, marked with the migration that they correspond to."""
     schema.metadata.create_all(connection)
-    connection.exec_driver_sql(words.CREATE_TABLE)
+    connection.exec_driver_sql(full_text.CREATE_TABLE)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(sa.insert(version).values(version_num=schema.REVISION))
     connection.execute(sa.insert(schema.counter).values(id=1, number=0, oldest=0))
-    remembered: Json = {"identity": uuid.uuid4().hex, "created_at": int(time.time() * 1e6), **settings}
-    rows = [{"key": key, "value": value} for key, value in remembered.items()]
+    values: Json = {"identity": uuid.uuid4().hex, "created_at": int(time.time() * 1e6), **settings}
+    rows = [{"key": key, "value": value} for key, value in values.items()]
     connection.execute(sa.insert(schema.setting), rows)

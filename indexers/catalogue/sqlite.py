@@ -1,4 +1,4 @@
-"""The one module that knows that the catalogue is SQLite: connections, transactions, its faults in our words."""
+"""The one module that knows that the catalogue is SQLite: connections, transactions, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.engine import Connection, Engine
 
 from indexers import errors
 
@@ -34,35 +34,35 @@ NETWORK = {
 
 
 def connect(path: Path, wait: float) -> Engine:
-    """An engine over the file. `wait`: seconds until a lock of SQLite's own counts as busy."""
-    refuse_network(path.parent)
+    """Return an engine over the file. `wait`: seconds until a lock of SQLite's own counts as busy."""
+    refuse_network_folder(path.parent)
     engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=str(path)),  # not a text: a folder may be called "what?"
+        sa.URL.create("sqlite+pysqlite", database=str(path)),  # not a string: a folder may be called "what?"
         connect_args={"timeout": wait, "check_same_thread": False, "cached_statements": 256},
         pool_size=8,
         max_overflow=64,
-        pool_reset_on_return=None,  # every transaction is ended where it was begun
+        pool_reset_on_return=None,  # every transaction ends where it began
     )
     event.listen(engine, "connect", lambda connection, _: _configure(connection, path))
     event.listen(engine, "begin", _begin)
-    event.listen(engine, "handle_error", lambda context: _translate(context, path))
+    event.listen(engine, "handle_error", lambda context: translate_error(context.original_exception, path))
     return engine
 
 
 def _configure(connection: Any, path: Path) -> None:
     try:
-        _pragmas(connection)
+        _set_pragmas(connection)
     except sqlite3.Error as error:
-        found = translate(error, path)
-        if found is None:
+        translated = translate_error(error, path)
+        if translated is None:
             raise
         connection.close()
-        raise found from error
+        raise translated from error
 
 
-def _pragmas(connection: Any) -> None:
+def _set_pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
-    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows the letters of ASCII only
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
     for pragma in (
         f"page_size={PAGE_SIZE}",
         "journal_mode=WAL",
@@ -83,77 +83,75 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _translate(context: ExceptionContext, path: Path) -> BaseException | None:
-    """What SQLAlchemy raises instead of its own error; None: that one."""
-    return translate(context.original_exception, path)
-
-
-def translate(error: BaseException, path: Path) -> errors.CatalogueError | None:
-    """SQLite's faults that a user can do something about, as errors of ours."""
+def translate_error(error: BaseException, path: Path) -> errors.CatalogueError | None:
+    """Return an error of ours for one of SQLite's that a user can do something about; None for any other."""
     name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return damaged(path, str(error))
+        return damage_error(path, str(error))
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return errors.WriteFailed(
-            f"{path} can't be written ({error}). Nothing of this batch was kept, everything before it was. "
-            "Free disk space or mend the permissions of its folder, then run the same again"
+            f"cannot write {path} ({error}). Nothing of this batch was stored; everything before it was. "
+            "Free disk space or correct the permissions of its folder, then repeat the command"
         )
     if name.startswith("SQLITE_BUSY"):
         return errors.WriterBusy(f"{path} is locked by another program ({error}); try again when it is done")
     return None
 
 
-def damaged(path: Path, what: str) -> errors.CatalogueDamaged:
-    """The error that says how a damaged database is rescued."""
+def damage_error(path: Path, reason: str) -> errors.CatalogueDamaged:
+    """Return the error that tells how to rescue a damaged database."""
     return errors.CatalogueDamaged(
-        f"the catalogue {path} is damaged: {what}. Put back a copy if you have one. Else rescue what can be read, and "
-        f"add what was lost again: nearkin rescue -c {shlex.quote(str(path.parent))}"
+        f"the catalogue {path} is damaged: {reason}. Restore a backup if you have one. Otherwise rescue what can be "
+        f"read, and add again what was lost: nearkin rescue -c {shlex.quote(str(path.parent))}"
     )
 
 
-def check(connection: Connection) -> list[str]:
-    """What SQLite itself finds wrong with the file; empty when it is sound."""
-    found: list[str] = []
+def find_faults(connection: Connection) -> list[str]:
+    """Return what SQLite itself finds wrong with the file; nothing if it is sound."""
+    faults: list[str] = []
     try:
         rows = connection.exec_driver_sql("PRAGMA integrity_check(20)")
-        found += [str(row[0]) for row in rows if row[0] != "ok"]
+        faults += [str(row[0]) for row in rows if row[0] != "ok"]
         strays = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
-        found += [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in strays]
-    except errors.CatalogueDamaged as error:  # so damaged that the check itself gives up
-        found.append(str(error))
-    return found
+        faults += [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in strays]
+    except errors.CatalogueDamaged as error:  # so damaged that the check itself fails
+        faults.append(str(error))
+    return faults
 
 
-def copy(engine: Engine, to: Path) -> None:
-    """A copy of the whole database, with what still lies in its log. Raises what SQLite or the disk raises."""
-    to.unlink(missing_ok=True)
-    with closing(sqlite3.connect(to)) as target, closing(engine.raw_connection()) as source:
-        source.driver_connection.backup(target)  # type: ignore[union-attr]
+def copy_database(engine: Engine, target: Path) -> None:
+    """Copy the whole database, with what still lies in its log. Raises what SQLite or the disk raises."""
+    target.unlink(missing_ok=True)
+    with closing(sqlite3.connect(target)) as copy, closing(engine.raw_connection()) as source:
+        source.driver_connection.backup(copy)  # type: ignore[union-attr]
 
 
-def refuse_network(folder: Path) -> None:
-    """SQLite's write-ahead log needs memory shared between processes, which network file systems don't give."""
-    kind = file_system(folder)
+def refuse_network_folder(folder: Path) -> None:
+    """Raise UnsafeFileSystem for a folder on a network file system.
+
+    SQLite's write-ahead log needs memory shared between processes, which network file systems don't give.
+    """
+    kind = find_file_system(folder)
     if kind in NETWORK:
         raise errors.UnsafeFileSystem(
-            f"{folder} lies on a network file system ({kind}), where a catalogue would be damaged sooner or later; "
+            f"{folder} lies on a network file system ({kind}), which would damage a catalogue sooner or later; "
             "keep the collection on a local disk (the pictures may stay where they are)"
         )
 
 
-def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The kind of file system that holds the folder, or "" where the system doesn't tell."""
+def find_file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """Return the kind of file system that holds the folder; "" where the operating system doesn't tell."""
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    place = str(folder.resolve())
-    best, kind = "", ""
+    path = str(folder.resolve())
+    longest, kind = "", ""
     for line in lines:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1])  # blanks and the like
-        if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, kind = point, fields[2]
+        if (path == point or path.startswith(point.rstrip("/") + "/")) and len(point) >= len(longest):
+            longest, kind = point, fields[2]
     return kind

@@ -1,4 +1,4 @@
-"""Who may write, and who may look: a lock between processes that names its holder, and one between threads."""
+"""The lock that makes one writer at a time over all processes and threads, and names its holder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from indexers.errors import WriteFailed, WriterBusy
 
 
 class WriterLock:
-    """At most one writer at a time over all processes and threads. The system frees it when its holder dies."""
+    """A lock on a folder. The operating system frees it when its holder dies; a holder may take it again."""
 
     def __init__(self, folder: Path, wait: float) -> None:
         self._lock = FileLock(folder / "writer.lock", poll_interval=0.005)
@@ -24,15 +24,17 @@ class WriterLock:
         self.wait = wait
 
     @contextmanager
-    def held(self, wait: float | None = None) -> Iterator[None]:
-        """Hold it. Raises WriterBusy, which names the holder, when it is not free within `wait` seconds."""
+    def hold(self, wait: float | None = None) -> Iterator[None]:
+        """Hold the lock within a block. Raises WriterBusy, naming the holder, after `wait` seconds."""
         try:
             self._lock.acquire(timeout=self.wait if wait is None else wait)
         except Timeout as error:
-            raise WriterBusy(f"another writer is at work: {self.holder()}; try again when it is done") from error
+            raise WriterBusy(
+                f"another writer is at work: {self.describe_holder()}; try again when it is done"
+            ) from error
         except OSError as error:
             raise WriteFailed(
-                f"{self._lock.lock_file} can't be opened ({error.strerror}); mend its permissions"
+                f"cannot open {self._lock.lock_file} ({error.strerror}); correct its permissions"
             ) from error
         try:
             self._sign()
@@ -45,13 +47,13 @@ class WriterLock:
         signature = {"pid": os.getpid(), "command": " ".join(sys.argv)[:200], "since": since}
         try:
             self._holder.write_text(json.dumps(signature))
-        except OSError:  # a full disk must not hide the real error, which the write itself will meet
+        except OSError:  # on a full disk the write itself will raise the error that counts
             return
 
-    def holder(self) -> str:
-        """Who holds it, or held it last."""
+    def describe_holder(self) -> str:
+        """Return which process holds the lock, or held it last."""
         try:
-            found = json.loads(self._holder.read_text())
-            return f"process {found['pid']} ({found['command']}), since {found['since']}"
+            signature = json.loads(self._holder.read_text())
+            return f"process {signature['pid']} ({signature['command']}), since {signature['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             return "an unknown process"

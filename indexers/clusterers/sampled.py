@@ -83,7 +83,7 @@ class Sampled(Clusterer):
         self.labels_ = self.sample_.spread_labels(labels, outliers=self.predict_outliers)
 
     def _create_clusterer(self) -> Clusterer:
-        clusterer_class = plugins.load("nearkin.clusterers", self.method)
+        clusterer_class = plugins.load_member("nearkin.clusterers", self.method)
         if not issubclass(clusterer_class, Clusterer):
             raise ValueError(f"method={self.method!r} can't predict rows that it was not fitted on; use another method")
         clusterer: Clusterer = clusterer_class(**(self.parameters or {}))

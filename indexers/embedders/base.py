@@ -99,8 +99,8 @@ class Embedder(ABC):
 def list_text_embedders() -> list[str]:
     """The names of the embedders that read words."""
     found = []
-    for name in sorted(plugins.members("nearkin.embedders")):
+    for name in sorted(plugins.find_members("nearkin.embedders")):
         with suppress(Exception):  # what can't be loaded reads nothing
-            if plugins.load("nearkin.embedders", name).supports_text:
+            if plugins.load_member("nearkin.embedders", name).supports_text:
                 found.append(name)
     return found

@@ -49,14 +49,14 @@ def list_embedders(
     """
     found = [
         _describe_embedder(name, with_rate, device, seconds, settings)
-        for name in names or sorted(plugins.members(GROUP))
+        for name in names or sorted(plugins.find_members(GROUP))
     ]
     return sorted(found, key=lambda one: not one.usable)
 
 
 def _describe_embedder(name: str, measured: bool, device: str, seconds: float, settings: Json) -> EmbedderEntry:
     try:
-        kind = plugins.load(GROUP, name)
+        kind = plugins.load_member(GROUP, name)
     except MissingPackage as error:
         return EmbedderEntry(name, False, str(error), None, None, "unknown", False)
     try:

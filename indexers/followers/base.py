@@ -262,7 +262,7 @@ class Followers:
         Return False if another writer is at work.
         """
         try:
-            with self._saving, self._catalogue.lock.held(), self._slow_lock:
+            with self._saving, self._catalogue.lock.hold(), self._slow_lock:
                 for follower in self.members:
                     if follower.stored and follower not in self._unloaded:
                         self._save(follower, force)

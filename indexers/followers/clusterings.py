@@ -106,7 +106,7 @@ class ClusteringFollower(Follower):
             return items
         model = self._models.get((row.id, row.since))
         if model is None:
-            clusterer = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
+            clusterer = plugins.load_member("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
             model = self._models[row.id, row.since] = clusterer.from_bytes(snapshot.clusterings.model(row.id))
         return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
 

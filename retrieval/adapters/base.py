@@ -62,7 +62,7 @@ def load_embedder(embedder: str | Embedder, settings: Json) -> Embedder:
     """Return an embedder by name, with these settings, or the instance itself. Raises UnknownPlugin, MissingPackage."""
     if isinstance(embedder, Embedder):
         return embedder
-    instance: Embedder = plugins.load("nearkin.embedders", embedder)(**settings)
+    instance: Embedder = plugins.load_member("nearkin.embedders", embedder)(**settings)
     return instance
 
 

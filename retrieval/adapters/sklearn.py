@@ -77,7 +77,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _create_embedder(self) -> Embedder:
         if isinstance(self.embedder, Embedder):
             return self.embedder
-        embedder: Embedder = plugins.load("nearkin.embedders", self.embedder)(**(self.settings or {}))
+        embedder: Embedder = plugins.load_member("nearkin.embedders", self.embedder)(**(self.settings or {}))
         return embedder
 
     def _find_embedder(self) -> Embedder:
@@ -189,7 +189,7 @@ class NearkinTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _build_searcher(self, rows: Vectors) -> Searcher:
         metric = METRICS[self.metric]
-        index = plugins.load("nearkin.vectors", self.index)(rows.shape[1], metric, **(self.settings or {}))
+        index = plugins.load_member("nearkin.vectors", self.index)(rows.shape[1], metric, **(self.settings or {}))
         flat = index if isinstance(index, Exact) else Exact(rows.shape[1], metric)
         scanned = index is flat or len(rows) <= SMALL_COLLECTION
         for member in (flat,) if scanned else (flat, index):

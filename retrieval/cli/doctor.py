@@ -20,7 +20,7 @@ from importlib.metadata import (
 from pathlib import Path
 
 from indexers import plugins
-from indexers.catalogue.sqlite import NETWORK, file_system
+from indexers.catalogue.sqlite import NETWORK, find_file_system
 from indexers.errors import NearkinError
 from retrieval.records.base import Record
 
@@ -68,7 +68,7 @@ def _check_folder(folder: Path) -> list[Check]:
     place = folder
     while not place.exists():
         place = place.parent
-    writable, kind = os.access(place, os.W_OK), file_system(place)
+    writable, kind = os.access(place, os.W_OK), find_file_system(place)
     return [
         Check("folder", writable, str(folder), "" if writable else f"make {place} writable, or use -c", True),
         Check(
@@ -131,7 +131,7 @@ def _check_plugin(group: str, point: EntryPoint) -> Check:
 def _check_loading(group: str, name: str, origin: str) -> Check:
     what = f"{_name_family(group)} {name}"
     try:
-        plugins.load(group, name)
+        plugins.load_member(group, name)
     except NearkinError as error:
         return Check(what, False, f"{origin}: {error}")
     except Exception as error:  # whatever somebody else's code does when it is imported

@@ -47,7 +47,7 @@ def verify(
 
 def rescue(collection: Folder = DEFAULT) -> None:
     """Save what can still be read of a damaged collection."""
-    from indexers.catalogue.rescue import rescue as save
+    from indexers.catalogue.rescue import rescue_catalogue as save
 
     kept = save(collection)
     say(f"kept {kept['item']} items with {kept['vector']} vectors; adding the same pictures again brings back the rest")
@@ -56,7 +56,7 @@ def rescue(collection: Folder = DEFAULT) -> None:
 
 def upgrade(collection: Folder = DEFAULT) -> None:
     """Bring a collection that an older nearkin made to this version's schema."""
-    from indexers.catalogue.upgrade import upgrade as bring
+    from indexers.catalogue.upgrade import upgrade_catalogue as bring
 
     before, after = bring(collection)
     say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))

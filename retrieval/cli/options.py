@@ -41,7 +41,7 @@ def build_embedder(embedder: str, settings: Json) -> Embedder:
     """An embedder with settings of one's own."""
     from indexers import plugins
 
-    found: Embedder = plugins.load("nearkin.embedders", embedder)(**settings)
+    found: Embedder = plugins.load_member("nearkin.embedders", embedder)(**settings)
     return found
 
 

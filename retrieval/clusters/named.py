@@ -104,7 +104,7 @@ class NamedClusterings:
         model = _load_class(method)(**parameters)
         parameters = model.get_params()
         if choice:
-            model = plugins.load("nearkin.clusterers", SAMPLING_CLUSTERER)(method, parameters, **choice)
+            model = plugins.load_member("nearkin.clusterers", SAMPLING_CLUSTERER)(method, parameters, **choice)
         view = self._spaces.view()
         if view is None:
             raise UsageError("the collection is empty; add pictures or vectors first")
@@ -147,7 +147,7 @@ def check_name(name: Any) -> None:
 
 
 def _load_class(method: str) -> Any:
-    kind = plugins.load("nearkin.clusterers", method)
+    kind = plugins.load_member("nearkin.clusterers", method)
     if not hasattr(kind, "to_bytes"):
         methods = ", ".join(_list_methods())
         raise BadSetting(f"a clustering by {method!r} can't be kept by name; methods that can: {methods}")
@@ -156,9 +156,9 @@ def _load_class(method: str) -> Any:
 
 def _list_methods() -> list[str]:
     methods = []
-    for name in sorted(plugins.members("nearkin.clusterers")):
+    for name in sorted(plugins.find_members("nearkin.clusterers")):
         try:
-            if hasattr(plugins.load("nearkin.clusterers", name), "to_bytes"):
+            if hasattr(plugins.load_member("nearkin.clusterers", name), "to_bytes"):
                 methods.append(name)
         except MissingPackage:
             continue

@@ -78,7 +78,7 @@ def make_named_refit(row: ClusteringRow, space: Space) -> Callable[[Vectors], Id
     if row.choice:
         return "it was made of chosen items"
     try:
-        kind = plugins.load("nearkin.clusterers", row.method)
+        kind = plugins.load_member("nearkin.clusterers", row.method)
     except NearkinError as error:
         return str(error)
 

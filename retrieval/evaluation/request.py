@@ -50,7 +50,7 @@ def parse_methods(methods: Any) -> tuple[Method, ...]:
 
 def _parse_method(method: Any) -> Method:
     name, parameters = (method, {}) if isinstance(method, str) else _split_pair(method)
-    plugins.member("nearkin.clusterers", name)
+    plugins.find_member("nearkin.clusterers", name)
     try:
         return Method(name, json.loads(json.dumps(dict(parameters))))
     except (TypeError, ValueError) as error:

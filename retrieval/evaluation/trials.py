@@ -158,7 +158,7 @@ def _fit_all(
     rows = np.load(folder / ROWS)
     with np.load(folder / DRAWS) as file:
         draws = [file[key] for key in file.files]
-    kind = plugins.load(GROUP, name)
+    kind = plugins.load_member(GROUP, name)
     accepted = kind(**parameters).get_params()
     parameters = {key: value for key, value in defaults.items() if key in accepted} | parameters
     before = _read_peak_memory(reset=True)

@@ -50,7 +50,7 @@ class Adder:
             tally = run.add_files(given.files, given.metadata) if given.files is not None else run.add(given.sources)
         finally:
             self._spaces.settle(catch_up)
-        items = tally.given if given.files is None else tally.added
+        items = tally.item_ids if given.files is None else tally.added
         return AddReport(**count_outcomes(tally), replaced=tally.replaced, items=tuple(items), **self.stamp(started))
 
     def add_vectors(

@@ -41,7 +41,7 @@ READY_MADE = "vectors"
 def check_name(embedder: str | Embedder | None) -> None:
     """Raise UnknownPlugin before anything is created."""
     if isinstance(embedder, str):
-        plugins.member("nearkin.embedders", embedder)
+        plugins.find_member("nearkin.embedders", embedder)
 
 
 def embedder_setting(embedder: str | Embedder | None) -> dict[str, str]:
@@ -56,7 +56,7 @@ def name_of(embedder: str | Embedder) -> str:
 
 def normalise_name(name: str) -> str:
     """Return a name as the embedder itself spells it: its argument may be written in several ways."""
-    return str(plugins.load("nearkin.embedders", name)().name) if ":" in name else name
+    return str(plugins.load_member("nearkin.embedders", name)().name) if ":" in name else name
 
 
 class Spaces:
@@ -214,7 +214,7 @@ class Spaces:
 
     def _load_embedder(self, name: str, **settings: Any) -> Embedder:
         if name not in self._embedders:
-            embedder: Embedder = plugins.load("nearkin.embedders", name)(**settings)
+            embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**settings)
             embedder.device = self._config.device
             self._embedders[name] = embedder
         return self._embedders[name]
@@ -335,9 +335,9 @@ class Spaces:
             limits,
             workers,
             size,
-            recorded=lambda: self.settle(False),
-            web=bool(self._config.web),
-            isolated=self.find_isolation(),
+            on_recorded=lambda: self.settle(False),
+            allow_web=bool(self._config.web),
+            decoders=self.find_isolation(),
             **options,
         )
 
@@ -385,7 +385,7 @@ def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     An index that does not take a distance is made for the Euclidean one, by which it finds candidates; these are then
     scored by the distance itself.
     """
-    kind: type[VectorIndex] = plugins.load("nearkin.vectors", config.index)
+    kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
     distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
     return kind(dimension, "l2" if distance else metric, **config.index_settings)
 

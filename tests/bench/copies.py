@@ -167,7 +167,7 @@ def derived(picture: Original, two: Original) -> bool:
 
 
 def embedded(pictures: list[Image.Image]) -> np.ndarray:
-    embedder = plugins.load("nearkin.embedders", "lite0")()
+    embedder = plugins.load_member("nearkin.embedders", "lite0")()
     vectors = np.concatenate([embedder.embed(pictures[at : at + 64]) for at in range(0, len(pictures), 64)])
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 

@@ -155,7 +155,7 @@ class Bench:
     @cached_property
     def folder(self) -> Path:
         """A collection of `count` ready-made vectors with metadata and places."""
-        from indexers.catalogue.upgrade import upgrade
+        from indexers.catalogue.upgrade import upgrade_catalogue
         from retrieval import Collection
 
         folder = self.work / f"vectors-{self.count}"
@@ -172,7 +172,7 @@ class Bench:
             with Collection.open(folder, create=True) as collection:
                 uris = [f"/pictures/{i // 1000}/{i}.jpg" for i in range(self.count)]
                 collection.add_vectors(vectors, keys=[f"k{i}" for i in range(self.count)], uris=uris, metadata=metadata)
-        upgrade(folder)  # an earlier version may have made it
+        upgrade_catalogue(folder)  # an earlier version may have made it
         return folder
 
     @cached_property

@@ -94,7 +94,7 @@ def _some(pictures: list[Drawn], scale: float) -> list[Drawn]:
 
 def _embedded(pictures: Sequence[Drawn], name: str = "lite0", batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """Vectors by an embedder. Classes are numbered in the order of their names. What can't be drawn is left out."""
-    embedder = plugins.load("nearkin.embedders", name)()
+    embedder = plugins.load_member("nearkin.embedders", name)()
     vectors, classes = [], []
     for start in range(0, len(pictures), batch):
         drawn = []

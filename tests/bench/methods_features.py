@@ -41,7 +41,7 @@ NAMES = (
 def run(bench: Bench) -> None:
     every = [dataset for dataset in featured(bench, [EVERY]) if dataset.name != "digits"]
     networks = [dataset for dataset in featured(bench, ["lite0"]) if dataset.name != "digits"]
-    embedders: list[Classic] = [plugins.load("nearkin.embedders", f"classic:{name}")() for name in NAMES]
+    embedders: list[Classic] = [plugins.load_member("nearkin.embedders", f"classic:{name}")() for name in NAMES]
     pictures = [image.convert("RGB").resize((2 * EDGE, 2 * EDGE)) for image in samples()]
     jobs = [embedding(embedder, pictures) for embedder in (Classic(), *embedders)]
     peer, plain, *rates = (

@@ -63,7 +63,7 @@ def mapped(bench: Bench, path: Path) -> Exact:
 
 def empty(bench: Bench, name: str) -> SmallWorld:
     kind, settings = MEMBERS[name]
-    index: SmallWorld = plugins.load("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
+    index: SmallWorld = plugins.load_member("nearkin.vectors", kind)(bench.dimension, threads=1, **settings)
     return index
 
 

@@ -27,7 +27,7 @@ from indexers import plugins
 rows = np.random.default_rng(0).standard_normal((int(sys.argv[2]), 1280), dtype=np.float32)
 rows += 4 * rows[np.arange(len(rows)) % 10]
 rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-kind, start = plugins.load("nearkin.clusterers", sys.argv[1]), time.process_time()
+kind, start = plugins.load_member("nearkin.clusterers", sys.argv[1]), time.process_time()
 kind(10, device="cpu", random_state=0).fit(rows)
 seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": seconds, "megabytes": peak / (1024 if sys.platform == "linux" else 1024**2)}))

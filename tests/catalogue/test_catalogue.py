@@ -34,7 +34,7 @@ def test_a_new_one_is_empty_and_remembers_what_it_was_told(tmp_path: Path) -> No
         assert snapshot.setting("embedder") == "tiny"
         assert snapshot.setting("nothing") is None
         assert snapshot.table_counts() == dict.fromkeys(("items", "locations", "attributes", "failures", "missing"), 0)
-    assert made.check() == []
+    assert made.find_faults() == []
     made.close()
 
 
@@ -90,7 +90,7 @@ def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 def test_one_whose_making_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / database.FILE).write_bytes(b"")
-    with pytest.raises(CollectionNotFound, match="never finished"):
+    with pytest.raises(CollectionNotFound, match=r"creation of the collection .* was interrupted"):
         Catalogue.open(tmp_path)
     Catalogue.create(tmp_path).close()
     Catalogue.open(tmp_path).close()
@@ -177,8 +177,8 @@ def test_a_second_writer_waits_and_is_then_told_who_writes(catalogue: Catalogue)
 
 
 def test_its_size_counts_the_log(catalogue: Catalogue) -> None:
-    before = catalogue.bytes()
+    before = catalogue.size_on_disk()
     with catalogue.transaction() as writing:
         made = writing.add_space("s", None, {}, "", 1000, "cosine")
         writing.put([Arrival(str(n), vector=one) for n, one in enumerate(vectors(50, dimension=1000))], made.id)
-    assert catalogue.bytes() >= before + 50 * 4000
+    assert catalogue.size_on_disk() >= before + 50 * 4000

@@ -12,7 +12,7 @@ import pytest
 
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.rescue import rescue
+from indexers.catalogue.rescue import rescue_catalogue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriterBusy
 from retrieval import Collection
@@ -56,7 +56,7 @@ def overwrite(folder: Path, starts: list[int]) -> None:
 def test_what_can_be_read_is_kept(place: Path, table: str, which: slice) -> None:
     leaves = pages(place, table)
     overwrite(place, leaves[which])
-    kept = rescue(place)
+    kept = rescue_catalogue(place)
     lost = len(leaves[which]) / len(leaves)
     with Collection.open(place) as collection:
         assert kept["item"] == collection.count()
@@ -85,7 +85,7 @@ def test_the_words_of_the_error_work(place: Path) -> None:
     found = re.search(r"nearkin rescue -c (.+)$", words)
     assert found
     assert shlex.split(found[1]) == [str(place)]
-    assert rescue(place)["item"] > 0
+    assert rescue_catalogue(place)["item"] > 0
     with Collection.open(place) as collection:
         assert collection.verify().ok
 
@@ -95,7 +95,7 @@ def test_a_sound_one_comes_through_whole(place: Path) -> None:
         before = collection.items(limit=COUNT).items
         hits = collection.search(vector=vectors(1)[0]).hits
         change = collection.info().change
-    assert rescue(place)["vector"] == COUNT - 1
+    assert rescue_catalogue(place)["vector"] == COUNT - 1
     with Collection.open(place) as collection:
         assert collection.items(limit=COUNT).items == before
         assert collection.search(vector=vectors(1)[0]).hits == hits
@@ -108,16 +108,16 @@ def test_where_nothing_can_be_read_nothing_is_changed(place: Path) -> None:
     nothing = b"nothing" * 9999
     (place / database.FILE).write_bytes(nothing)
     with pytest.raises(CatalogueDamaged, match="nothing can be read"):
-        rescue(place)
+        rescue_catalogue(place)
     assert (place / database.FILE).read_bytes() == nothing
     assert not (place / "rescued").exists()
 
 
 def test_it_waits_for_a_writer_and_needs_a_collection(place: Path, tmp_path: Path) -> None:
-    with WriterLock(place, 1).held(), pytest.raises(WriterBusy):
-        rescue(place, wait=0.1)
+    with WriterLock(place, 1).hold(), pytest.raises(WriterBusy):
+        rescue_catalogue(place, wait=0.1)
     with pytest.raises(CollectionNotFound):
-        rescue(tmp_path)
+        rescue_catalogue(tmp_path)
     shutil.rmtree(place)
 
 
@@ -128,5 +128,5 @@ def test_the_collection_keeps_its_identity(place: Path) -> None:
         return catalogue.identity
 
     before = identity()
-    rescue(place)
+    rescue_catalogue(place)
     assert identity() == before

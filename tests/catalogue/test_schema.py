@@ -15,7 +15,7 @@ from indexers.catalogue import schema
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.full_text import include_object
-from indexers.catalogue.upgrade import configuration
+from indexers.catalogue.upgrade import build_configuration
 
 OPTIONS = {"compare_type": True, "compare_server_default": True, "include_object": include_object}
 EXACT = [0, 1, -1, 2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**63), 0.5, 1e300, 5e-324, 0.1]
@@ -32,7 +32,7 @@ def definitions(engine: sa.Engine) -> set[str]:
 def migrated(path: Path) -> sa.Engine:
     """A database made by the migrations alone."""
     engine = database.connect(path, 1)
-    config = configuration()
+    config = build_configuration()
     with engine.execution_options(writing=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -40,7 +40,7 @@ def migrated(path: Path) -> sa.Engine:
 
 
 def test_the_revision_is_the_newest_migration() -> None:
-    assert ScriptDirectory.from_config(configuration()).get_current_head() == schema.REVISION
+    assert ScriptDirectory.from_config(build_configuration()).get_current_head() == schema.REVISION
 
 
 def test_migrations_from_nothing_give_the_tables_of_today(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_migrations_say_the_same_as_the_tables_word_for_word(tmp_path: Path, cat
 
 def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
     engine = migrated(tmp_path / "migrated.sqlite")
-    config = configuration()
+    config = build_configuration()
     with engine.execution_options(writing=True).begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")

@@ -67,14 +67,14 @@ def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
 def test_faults_are_translated(name: str, kind: type[Exception]) -> None:
     fault = sqlite3.OperationalError("the words of SQLite")
     fault.sqlite_errorname = name
-    found = database.translate(fault, Path("/c/catalogue.sqlite"))
+    found = database.translate_error(fault, Path("/c/catalogue.sqlite"))
     assert type(found) is kind
     assert "/c/catalogue.sqlite" in str(found)
     assert "the words of SQLite" in str(found)
 
 
 def test_our_own_mistakes_are_not_translated(catalogue: Catalogue) -> None:
-    assert database.translate(ValueError("x"), Path()) is None
+    assert database.translate_error(ValueError("x"), Path()) is None
     with pytest.raises(sa.exc.OperationalError, match="no such table"), catalogue.engine.begin() as connection:
         connection.exec_driver_sql("SELECT * FROM nowhere")
     with pytest.raises(sa.exc.IntegrityError), catalogue.transaction() as writing:
@@ -86,7 +86,7 @@ def test_a_full_disk_is_write_failed_and_loses_nothing(catalogue: Catalogue) -> 
     with catalogue.engine.connect() as connection:  # the pool gives this connection to the writer below
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-    with pytest.raises(WriteFailed, match="Nothing of this batch was kept, everything before it was"):
+    with pytest.raises(WriteFailed, match="Nothing of this batch was stored; everything before it was"):
         fill(catalogue, 5000)
     with catalogue.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
@@ -121,18 +121,18 @@ def test_damage_inside_is_found(tmp_path: Path) -> None:
     try:
         with pytest.raises(CatalogueDamaged, match="damaged"), again.snapshot() as snapshot:
             snapshot.items(snapshot.ids().tolist())
-        assert again.check()
+        assert again.find_faults()
     finally:
         again.close()
 
 
 def test_strays_are_found(catalogue: Catalogue) -> None:
     fill(catalogue, 3)
-    assert catalogue.check() == []
+    assert catalogue.find_faults() == []
     with sqlite3.connect(catalogue.path) as connection:  # another program that doesn't know our references
         connection.execute("DELETE FROM item WHERE id = 2")
     connection.close()
-    assert "refers to a missing item" in catalogue.check()[0]
+    assert "refers to a missing item" in catalogue.find_faults()[0]
 
 
 MOUNTS = """
@@ -160,17 +160,17 @@ broken line
 )
 def test_the_file_system_of_a_folder_is_told(tmp_path: Path, folder: str, kind: str) -> None:
     (tmp_path / "mounts").write_text(MOUNTS)
-    assert database.file_system(Path(folder), tmp_path / "mounts") == kind
+    assert database.find_file_system(Path(folder), tmp_path / "mounts") == kind
 
 
 def test_where_the_system_does_not_tell_nothing_is_refused(tmp_path: Path) -> None:
-    assert database.file_system(tmp_path, tmp_path / "no such file") == ""
+    assert database.find_file_system(tmp_path, tmp_path / "no such file") == ""
 
 
 def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {os.path.realpath(tmp_path)} nfs4 rw 0 0\n")
-    tell = database.file_system
-    monkeypatch.setattr(database, "file_system", lambda folder: tell(folder, tmp_path / "mounts"))
+    tell = database.find_file_system
+    monkeypatch.setattr(database, "find_file_system", lambda folder: tell(folder, tmp_path / "mounts"))
     with pytest.raises(UnsafeFileSystem, match=r"network file system \(nfs4\).*keep the collection on a local disk"):
         Catalogue.create(tmp_path / "c")
     assert not (tmp_path / "c" / database.FILE).exists()
@@ -180,7 +180,7 @@ def test_a_copy_holds_what_lies_in_the_log(catalogue: Catalogue, tmp_path: Path)
     fill(catalogue, 100)
     with catalogue.snapshot():  # a reader keeps the log from being merged
         fill(catalogue, 200)
-        database.copy(catalogue.engine, tmp_path / "copy.sqlite")
+        database.copy_database(catalogue.engine, tmp_path / "copy.sqlite")
     with sqlite3.connect(tmp_path / "copy.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM item").fetchone() == (200,)
     connection.close()

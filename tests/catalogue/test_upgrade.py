@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from indexers.catalogue import schema
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.upgrade import configuration, migrations, upgrade
+from indexers.catalogue.upgrade import build_configuration, find_migrations, upgrade_catalogue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CatalogueError, CollectionNotFound, SchemaTooNew, SchemaTooOld, WriterBusy
 from indexers.types import Arrival
@@ -39,14 +39,14 @@ def execute(folder: Path, *statements: str) -> None:
 
 
 def test_a_database_of_every_revision_is_kept() -> None:
-    revisions = {one.revision for one in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    revisions = {one.revision for one in ScriptDirectory.from_config(build_configuration()).walk_revisions()}
     assert set(KEPT) == revisions
     for revision in KEPT:
         assert (make.HERE / revision / database.FILE).stat().st_size < 200_000
 
 
 def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
-    before, after = upgrade(kept)
+    before, after = upgrade_catalogue(kept)
     assert after == schema.REVISION
     with Collection.open(kept) as collection:
         with collection._catalogue.snapshot() as snapshot:
@@ -70,7 +70,7 @@ def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
 def test_the_present_revision_is_left_as_it_is(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.put([Arrival("a")])
-    assert upgrade(catalogue.folder) == (schema.REVISION, schema.REVISION)
+    assert upgrade_catalogue(catalogue.folder) == (schema.REVISION, schema.REVISION)
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 1
     assert not list(catalogue.folder.glob("*before-upgrade*"))
@@ -79,7 +79,7 @@ def test_the_present_revision_is_left_as_it_is(catalogue: Catalogue) -> None:
 def test_a_newer_database_is_not_touched(kept: Path) -> None:
     execute(kept, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaTooNew, match="schema 9999"):
-        upgrade(kept)
+        upgrade_catalogue(kept)
     with pytest.raises(SchemaTooNew):
         Collection.open(kept)
 
@@ -91,7 +91,7 @@ def test_tables_from_before_the_first_revision_are_made_by_the_migrations(tmp_pa
     execute(folder, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     with pytest.raises(SchemaTooOld, match=f"nearkin upgrade -c {folder}"):
         Catalogue.open(folder)
-    assert upgrade(folder) == ("0000", schema.REVISION)
+    assert upgrade_catalogue(folder) == ("0000", schema.REVISION)
     assert not list(folder.glob("*before-upgrade*"))
     engine = database.connect(folder / database.FILE, 1)
     with engine.begin() as connection:
@@ -108,8 +108,8 @@ def test_an_upgrade_that_fails_leaves_the_database_and_a_copy(tmp_path: Path) ->
         "CREATE TABLE vector (theirs)",  # the last table of the first revision is in the way
     )
     before = definitions(folder / database.FILE)
-    with pytest.raises(CatalogueError, match=r"vector already exists(?s:.*)It is as it was before"):
-        upgrade(folder)
+    with pytest.raises(CatalogueError, match=r"vector already exists(?s:.*)The database is as it was before"):
+        upgrade_catalogue(folder)
     assert definitions(folder / database.FILE) == before
     assert definitions(folder / f"{database.FILE}.before-upgrade") == before
 
@@ -124,24 +124,24 @@ def definitions(path: Path) -> list[tuple[str]]:
 def test_a_revision_that_nobody_knows_is_a_sentence(catalogue: Catalogue) -> None:
     execute(catalogue.folder, "UPDATE alembic_version SET version_num = '0000x'")
     with pytest.raises(CatalogueError, match="0000x"):
-        upgrade(catalogue.folder)
+        upgrade_catalogue(catalogue.folder)
 
 
 def test_it_waits_for_a_writer(catalogue: Catalogue) -> None:
-    with WriterLock(catalogue.folder, 1).held(), pytest.raises(WriterBusy):
-        upgrade(catalogue.folder, wait=0.1)
+    with WriterLock(catalogue.folder, 1).hold(), pytest.raises(WriterBusy):
+        upgrade_catalogue(catalogue.folder, wait=0.1)
 
 
 def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(CollectionNotFound):
-        upgrade(tmp_path)
+        upgrade_catalogue(tmp_path)
 
 
 def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     execute(tmp_path, "CREATE TABLE theirs (x)")
     with pytest.raises(CatalogueDamaged):
-        upgrade(tmp_path)
+        upgrade_catalogue(tmp_path)
 
 
 def test_migrations_are_found() -> None:
-    assert (migrations() / "env.py").is_file()
+    assert (find_migrations() / "env.py").is_file()

@@ -21,7 +21,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from indexers.catalogue.writer_lock import WriterLock
-with WriterLock(Path(sys.argv[1]), 5).held():
+with WriterLock(Path(sys.argv[1]), 5).hold():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -45,7 +45,7 @@ def test_the_holder_is_named_after_the_wait(tmp_path: Path) -> None:
         started = time.monotonic()
         with (
             pytest.raises(WriterBusy, match=rf"process {process.pid} \(-c .*\), since \d{{4}}-"),
-            WriterLock(tmp_path, 0.3).held(),
+            WriterLock(tmp_path, 0.3).hold(),
         ):
             pytest.fail("two at once")
         assert 0.3 <= time.monotonic() - started < 5
@@ -55,7 +55,7 @@ def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
     with held_by_another(tmp_path) as process:
         process.kill()
         process.wait()
-        with WriterLock(tmp_path, 5).held():
+        with WriterLock(tmp_path, 5).hold():
             pass
 
 
@@ -64,7 +64,7 @@ def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
     begun, order = threading.Event(), []
 
     def hold() -> None:
-        with lock.held():
+        with lock.hold():
             begun.set()
             time.sleep(0.2)
             order.append("first")
@@ -72,7 +72,7 @@ def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     begun.wait()
-    with other.held():
+    with other.hold():
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
@@ -83,7 +83,7 @@ def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
 
     def work() -> None:
         for _ in range(5):
-            with lock.held():
+            with lock.hold():
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0.001)
@@ -99,32 +99,32 @@ def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
 
 def test_it_may_be_taken_again_by_its_holder(tmp_path: Path) -> None:
     lock, other = WriterLock(tmp_path, 0.1), WriterLock(tmp_path, 0)
-    with lock.held():
-        with lock.held():
+    with lock.hold():
+        with lock.hold():
             pass
-        with pytest.raises(WriterBusy), other.held():
+        with pytest.raises(WriterBusy), other.hold():
             pytest.fail("let go too early")
-    with other.held():
+    with other.hold():
         pass
 
 
 def test_it_is_free_after_an_error(tmp_path: Path) -> None:
     lock = WriterLock(tmp_path, 0.1)
-    with pytest.raises(RuntimeError), lock.held():
+    with pytest.raises(RuntimeError), lock.hold():
         raise RuntimeError
-    with WriterLock(tmp_path, 0).held():
+    with WriterLock(tmp_path, 0).hold():
         pass
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"pid": 1}), "\xff"])
 def test_a_damaged_signature_is_an_unknown_process(tmp_path: Path, text: str) -> None:
     (tmp_path / "writer.json").write_text(text, encoding="latin-1")
-    assert WriterLock(tmp_path, 0).holder() == "an unknown process"
+    assert WriterLock(tmp_path, 0).describe_holder() == "an unknown process"
 
 
 def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteFailed, match=r"writer\.lock"), WriterLock(tmp_path / "file", 0).held():
+    with pytest.raises(WriteFailed, match=r"writer\.lock"), WriterLock(tmp_path / "file", 0).hold():
         pytest.fail("no lock there")
 
 

@@ -26,7 +26,7 @@ def test_everything_needed_is_here(tmp_path: Path) -> None:
 def test_every_member_of_a_family_is_looked_at(tmp_path: Path) -> None:
     looked = " ".join(line.what for line in doctor.examine(tmp_path))
     for group in plugins.BUILT_IN:
-        for name in plugins.members(group):
+        for name in plugins.find_members(group):
             assert name in looked
 
 
@@ -45,9 +45,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             (tmp_path / f"{module}.py").write_text(code)
 
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
     yield put
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
 
 
 REQUIRES = """Requires-Dist: numpy>=1.26

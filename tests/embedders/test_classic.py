@@ -38,7 +38,7 @@ class TestFeatures(EmbedderContract):
 
 
 def named(argument: str, **settings: Any) -> Embedder:
-    found: Embedder = plugins.load("nearkin.embedders", f"classic:{argument}")(**settings)
+    found: Embedder = plugins.load_member("nearkin.embedders", f"classic:{argument}")(**settings)
     return found
 
 
@@ -134,8 +134,8 @@ def test_every_choice_has_one_name_and_the_name_makes_it_again(parts: list[tuple
     embedder = Classic(features=weights)
     kept = json.loads(json.dumps(embedder.settings, sort_keys=True))
     for again in (
-        plugins.load("nearkin.embedders", embedder.name)(),
-        plugins.load("nearkin.embedders", embedder.name)(**kept),
+        plugins.load_member("nearkin.embedders", embedder.name)(),
+        plugins.load_member("nearkin.embedders", embedder.name)(**kept),
         Classic(**kept),
         Classic(features=dict(reversed(weights.items()))),
     ):

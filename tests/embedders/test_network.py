@@ -140,7 +140,7 @@ class NetworkContract(EmbedderContract):
 
     def test_its_name_and_settings_make_it_again(self) -> None:
         embedder, pictures = self.embedder(), self.pictures(2)
-        again = plugins.load("nearkin.embedders", embedder.name)(**embedder.settings)
+        again = plugins.load_member("nearkin.embedders", embedder.name)(**embedder.settings)
         assert (again.name, again.settings) == (embedder.name, embedder.settings)
         assert again.fingerprint() == embedder.fingerprint()
         self.check_equal(again.embed(pictures), embedder.embed(pictures))
@@ -279,7 +279,7 @@ CLASSICS |= {"resnet50": 2048, "resnet101": 2048, "resnet152": 2048}
 
 @pytest.mark.parametrize("name", CLASSICS)
 def test_the_classics_of_torchvision_have_names_of_their_own(name: str, pictures: list[Image.Image]) -> None:
-    embedder = plugins.load("nearkin.embedders", name)(device="cpu")
+    embedder = plugins.load_member("nearkin.embedders", name)(device="cpu")
     preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
     assert embedder.name == name
     assert preset.crop_size[0] <= embedder.input_size == pytest.approx(preset.resize_size[0], rel=0.15)
@@ -339,7 +339,7 @@ def test_an_architecture_of_open_clips_with_a_local_file(tmp_path: Path, picture
         "ViT-S-32-alt", pretrained_image=False, pretrained_text=False
     )
     torch.save({"state_dict": model.state_dict()}, tmp_path / "mine.pt")
-    embedder = plugins.load("nearkin.embedders", f"clip:ViT-S-32-alt/{tmp_path / 'mine.pt'}")(precision="fp32")
+    embedder = plugins.load_member("nearkin.embedders", f"clip:ViT-S-32-alt/{tmp_path / 'mine.pt'}")(precision="fp32")
     with torch.inference_mode():
         expected = model.eval().encode_image(torch.stack([transform(one) for one in pictures])).numpy()
     np.testing.assert_allclose(embedder.embed(pictures), expected, atol=1e-5 * np.abs(expected).max())
@@ -356,7 +356,7 @@ def test_an_architecture_of_open_clips_with_a_local_file(tmp_path: Path, picture
     ],
 )
 def test_a_name_may_say_model_and_weights(name: str, model: str, pretrained: str) -> None:
-    embedder = plugins.load("nearkin.embedders", name)()
+    embedder = plugins.load_member("nearkin.embedders", name)()
     assert (embedder.settings["model"], embedder.settings["pretrained"]) == (model, pretrained)
     assert embedder.name == name
     assert embedder.dimension == {"ViT-L-14": 768}.get(model, 512)
@@ -403,22 +403,23 @@ def test_what_is_not_there_is_refused_by_name(name: str, settings: dict[str, Any
 
 
 def facts(name: str, **settings: Any) -> tuple[int, str]:
-    embedder = plugins.load("nearkin.embedders", name)(**settings)
+    embedder = plugins.load_member("nearkin.embedders", name)(**settings)
     return embedder.dimension, embedder.fingerprint()
 
 
 def test_an_unknown_family_is_refused_whatever_its_argument() -> None:
     with pytest.raises(UnknownPlugin, match="no embedder 'klip'"):
-        plugins.member("nearkin.embedders", "klip:ViT-B-32")
+        plugins.find_member("nearkin.embedders", "klip:ViT-B-32")
 
 
 def test_constructing_and_naming_one_loads_no_torch() -> None:
     script = (
         "import sys; from indexers import plugins\n"
         "for name in ['clip', 'clip:ViT-L-14', 'resnet50', 'torchvision:vgg16', 'timm:resnet26d', 'onnx:a.onnx']:\n"
-        "    plugins.load('nearkin.embedders', name)()\n"
+        "    plugins.load_member('nearkin.embedders', name)()\n"
         "for name in ['clip', 'alexnet', 'vgg16', 'vgg19', 'inception_v3', 'resnet50']:\n"
-        "    made = plugins.load('nearkin.embedders', name)(); made.dimension; name == 'clip' or made.input_size\n"
+        "    made = plugins.load_member('nearkin.embedders', name)()\n"
+        "    made.dimension; name == 'clip' or made.input_size\n"
         "sys.exit(bool({'torch', 'timm', 'open_clip', 'torchvision', 'onnxruntime', 'openvino'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -459,7 +460,7 @@ def test_weights_that_cannot_be_had_say_what_was_tried_at_once(
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(weights, "_download", _refuse)
-    embedder = plugins.load("nearkin.embedders", name)()
+    embedder = plugins.load_member("nearkin.embedders", name)()
     start = time.perf_counter()
     with pytest.raises(
         WeightsUnavailable, match=r"can't be (had|reached).*no download: lite0, classic, tiny"
@@ -544,7 +545,7 @@ def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
 
 def test_embedders_without_a_network_are_not_exported(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="'classic' can't be written"):
-        export_onnx(plugins.load("nearkin.embedders", "classic")(), tmp_path / "a.onnx")
+        export_onnx(plugins.load_member("nearkin.embedders", "classic")(), tmp_path / "a.onnx")
 
 
 def test_a_missing_runtime_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,9 +66,9 @@ def foreign_clusterers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     (place / "their_groups.py").write_text(CODE)
     (place / "their_lack.py").write_text("import no_such_package_at_all\n")
     monkeypatch.syspath_prepend(str(place))
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
     yield
-    plugins.members.cache_clear()
+    plugins.find_members.cache_clear()
     sys.modules.pop("their_groups", None)
 
 

@@ -159,7 +159,7 @@ def test_pictures_that_can_not_be_read_again_are_reported(filled: Collection, fo
     report = filled.fill(Brightness())
     assert (report.added, report.failed) == (3, 3)
     reasons = {failure.uri: failure.reason for failure in report.failures}
-    assert reasons["no place"] == "it has no place to be read from"
+    assert reasons["no place"] == "it has no location to be read from"
     assert reasons[str(folder / "red.png")] == "there is no such file"
     assert "has changed since it was added" in reasons[str(folder / "blue.png")]
     assert filled.failures() == []
@@ -184,7 +184,7 @@ def test_other_weights_under_the_same_name_are_refused(filled: Collection) -> No
 
 def test_vectors_that_are_no_vectors_are_not_written(collection: Collection, folder: Path, tmp_path: Path) -> None:
     with Collection.open(tmp_path / "senseless", create=True, embedder=Senseless()) as made:
-        with pytest.raises(ValueError, match="the embedder 'brightness' gave what can't be kept"):
+        with pytest.raises(ValueError, match="the embedder 'brightness' returned unusable vectors"):
             made.add(folder)
         assert made.count() == 0
 
