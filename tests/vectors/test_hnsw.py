@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexers.errors import BadQuery, BadSetting, StoredFileDamaged, WriteFailed
+from indexers.errors import StoredFileDamaged, WriteFailed
 from indexers.testing import VectorIndexContract
 from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
@@ -151,20 +151,3 @@ def test_a_silently_shortened_file_is_an_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(index, "_graph", Full(index._graph))
     with pytest.raises(WriteFailed, match="took 4 of"):
         index.save(tmp_path / "file")
-
-
-@pytest.mark.parametrize(
-    "setting", [{"M": 1}, {"M": 129}, {"ef": 0}, {"ef_construction": 2}, {"threads": -1}, {"M": 4.5}]
-)
-def test_settings_out_of_range_are_named(setting: dict[str, int]) -> None:
-    with pytest.raises(BadSetting, match=next(iter(setting))):
-        Hnsw(3, **setting)
-
-
-def test_unknown_settings_metrics_and_uses_are_refused() -> None:
-    with pytest.raises(BadSetting, match="'m'"):
-        Hnsw(3, m=3)
-    with pytest.raises(BadSetting, match="l1"):
-        Hnsw(3, "l1")
-    with pytest.raises(BadQuery, match="shared layer"):
-        Hnsw(3).search(np.ones((1, 3)), 1, allowed=np.array([1]))
