@@ -113,7 +113,7 @@ class ClusteringFollower(Follower):
     def record_clustering(self, transaction: Transaction, fitted: FittedClustering) -> None:
         """Write a clustering. It replaces one of the same name, and clusters that stay the same keep their ids."""
         row = transaction.clusterings.find(fitted.name)
-        old = transaction.clusterings.item_clusters(row.id) if row else _make_empty_membership()
+        old = transaction.clusterings.item_clusters(row.id) if row else _make_no_clusters()
         items = np.union1d(old.item_ids, fitted.items)
         before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
         before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, 0]
@@ -131,8 +131,8 @@ class ClusteringFollower(Follower):
         events = [change._replace(change=fitted.position) for change in carried.events]
         transaction.clusters.add_events(self.space.id, events)
         if self._namer and born:
-            membership = ItemClusters(items[present], carried.cluster_ids[present][:, None], items[present])
-            for cluster_id, name in self._namer(transaction, born, membership, (fitted.name,)).items():
+            item_clusters = ItemClusters(items[present], carried.cluster_ids[present][:, None], items[present])
+            for cluster_id, name in self._namer(transaction, born, item_clusters, (fitted.name,)).items():
                 transaction.clusters.set_name(cluster_id, name, False)
 
 
@@ -164,7 +164,7 @@ def describe_changes(name: str, before: Ids, after: Ids, sizes: dict[int, int], 
     return changes
 
 
-def _make_empty_membership() -> ItemClusters:
+def _make_no_clusters() -> ItemClusters:
     nothing = np.empty(0, np.int64)
     return ItemClusters(nothing, nothing[:, None], nothing)
 

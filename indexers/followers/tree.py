@@ -119,7 +119,7 @@ class TreeFollower(StoredFollower):
         self._rebuilt = self._restarted = False
         self._recorded = levels, current
 
-    def find_assignment(self, levels: TreeLevels | None) -> ItemClusters | None:
+    def recall_item_clusters(self, levels: TreeLevels | None) -> ItemClusters | None:
         """Return the clusters of each item as they were recorded with `levels`; None if they are not in memory."""
         return self._recorded[1] if self._recorded and self._recorded[0] == levels else None
 
@@ -151,7 +151,7 @@ class TreeFollower(StoredFollower):
     def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> ItemClusters:
         """Return the clusters recorded last; of a new space those of another space, whose ids carry over by items."""
         if before:
-            return self.find_assignment(before) or transaction.clusters.item_clusters(self.space.id)
+            return self.recall_item_clusters(before) or transaction.clusters.item_clusters(self.space.id)
         clustered = transaction.clusters.clustered_space_ids()
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         if spaces:
@@ -210,13 +210,14 @@ class TreeFollower(StoredFollower):
             if not np.array_equal(items, catalogued):
                 problems.append(f"the {name} holds {len(items)} items, the catalogue {len(catalogued)}")
         recorded = snapshot.clusters.tree_levels(self.space.id)
-        membership = snapshot.clusters.item_clusters(self.space.id)
+        item_clusters = snapshot.clusters.item_clusters(self.space.id)
         if problems or recorded is None or recorded.position != self.position:
             return problems
-        if not np.array_equal(membership.item_ids, catalogued):
-            return [f"{len(membership.item_ids)} items have recorded clusters, the catalogue holds {len(catalogued)}"]
+        if not np.array_equal(item_clusters.item_ids, catalogued):
+            count = len(item_clusters.item_ids)
+            return [f"{count} items have recorded clusters, the catalogue holds {len(catalogued)}"]
         for column, level in enumerate(LEVELS):
-            nodes, labels = self.cut_clusters(recorded.levels[column]), membership.cluster_ids[:, column]
+            nodes, labels = self.cut_clusters(recorded.levels[column]), item_clusters.cluster_ids[:, column]
             pairs = np.unique(np.stack([nodes, labels]), axis=1)
             if len(np.unique(pairs[0])) < pairs.shape[1] or len(np.unique(pairs[1])) < pairs.shape[1]:
                 problems.append(f"the recorded {level} clusters are not those of the tree")

@@ -113,7 +113,7 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
     if state is None or state.as_of != position:
         levels = snapshot.clusters.tree_levels(view.space.id)
         assert levels is not None
-        item_clusters = view.tree.find_assignment(levels) if view.tree else None
+        item_clusters = view.tree.recall_item_clusters(levels) if view.tree else None
         item_clusters = item_clusters or snapshot.clusters.item_clusters(view.space.id)
         state = view.tree_state = ClusterState(item_clusters, position, levels.since, previous=state)
     return state

@@ -1,4 +1,4 @@
-"""The writer's lock between processes, which names its holder, and the shared one between threads."""
+"""The writer's lock between processes, which names its holder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import WriteFailed, WriterBusy
-from indexers.followers.shared_lock import SharedLock
 
 HOLD = """
 import sys, time
@@ -126,60 +125,3 @@ def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteFailed, match=r"writer\.lock"), WriterLock(tmp_path / "file", 0).hold():
         pytest.fail("no lock there")
-
-
-def test_readers_share_and_a_writer_is_alone() -> None:
-    lock, barrier = SharedLock(), threading.Barrier(3, timeout=5)
-    log: list[str] = []
-
-    def read() -> None:
-        with lock.shared():
-            barrier.wait()  # passes only if all three are inside at once
-            log.append("read")
-
-    threads = [threading.Thread(target=read) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    with lock.exclusive():
-        late = threading.Thread(target=lambda: _shared(lock, log))
-        late.start()
-        time.sleep(0.05)
-        log.append("wrote")
-    late.join()
-    assert log == ["read"] * 3 + ["wrote", "late"]
-
-
-def _shared(lock: SharedLock, log: list[str]) -> None:
-    with lock.shared():
-        log.append("late")
-
-
-def test_a_waiting_writer_goes_before_new_readers() -> None:
-    lock, log = SharedLock(), list[str]()
-
-    def write() -> None:
-        with lock.exclusive():
-            log.append("wrote")
-
-    with lock.shared():
-        writer = threading.Thread(target=write)
-        writer.start()
-        while not lock._waiting:
-            time.sleep(0.001)
-        reader = threading.Thread(target=lambda: _shared(lock, log))
-        reader.start()
-        time.sleep(0.05)
-    writer.join()
-    reader.join()
-    assert log == ["wrote", "late"]
-
-
-def test_it_is_free_after_errors_inside() -> None:
-    lock = SharedLock()
-    for side in (lock.shared, lock.exclusive):
-        with pytest.raises(RuntimeError), side():
-            raise RuntimeError
-    with lock.exclusive():
-        pass

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import BadQuery, UsageError
-from indexers.followers.evidence import EvidenceCollector, find_components
+from indexers.followers.evidence import EvidenceCollector
 from retrieval import Collection
 from retrieval.records.duplicates import DuplicateGroup
 from tests.support import pictures
@@ -102,11 +102,6 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     monkeypatch.setattr(EvidenceCollector, "_find_pairs", some)
     found = library.duplicates(rule="every pair")
     assert [names(library, group) for group in found] == [CATS, COFFEES]
-
-
-def test_what_hangs_together() -> None:
-    assert sorted(map(sorted, find_components([(1, 2), (5, 6), (2, 3), (6, 1), (8, 9)]))) == [[1, 2, 3, 5, 6], [8, 9]]
-    assert find_components([]) == []
 
 
 def test_a_threshold_is_answered_from_what_is_stored(library: Collection) -> None:
