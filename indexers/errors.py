@@ -1,37 +1,37 @@
 """Every error that nearkin raises.
 
     NearkinError
-    ├── UsageError (also a ValueError)      what the caller gave can't be used; nothing was written
+    ├── UsageError (also a ValueError)      an argument can't be used; nothing was written
     │   ├── BadQuery                        a query that is no picture, text, item or vector; k below 1
     │   ├── BadVector                       NaN, infinite, all zero, or of another dimension
-    │   ├── BadFilter                       a `where` that is not of the grammar
+    │   ├── BadFilter                       a `where` outside the grammar
     │   ├── BadMetadata                     metadata that JSON can't hold
     │   ├── BadSetting                      an unknown key or a value out of range, in a file, the environment or a call
     │   ├── UnknownPlugin                   no embedder, index or clusterer of that name
-    │   └── NoTextTower                     words were asked of an embedder that reads pictures only
+    │   └── NoTextTower                     a search by text with an embedder that reads pictures only
     ├── NotFound (also a KeyError)
     │   ├── ItemNotFound                    no item with that id or key
     │   ├── SpaceNotFound                   no space of that name
-    │   ├── ClusterNotFound                 no cluster with that id (any more)
+    │   ├── ClusterNotFound                 no cluster with that id, or not any more
     │   ├── ClusteringNotFound              no clustering of that name
     │   └── CollectionNotFound              no collection in that folder
-    ├── PictureError                        one picture can't be read; a run goes on without it
+    ├── PictureError                        one picture can't be read; a run continues without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
     │   └── PictureTooLarge                 over the limits on pixels or bytes; refused before its pixels are decoded
-    ├── Unavailable                         something has to be installed or brought first
+    ├── Unavailable                         something has to be installed or downloaded first
     │   ├── MissingPackage (also an ImportError)   an optional package
     │   └── WeightsUnavailable              a model's weights
     ├── CatalogueError                      the database can't be used as it is
     │   ├── CatalogueDamaged                SQLite can't read it, or it contradicts itself
     │   ├── SchemaTooNew                    made by a newer nearkin
     │   ├── SchemaTooOld                    `nearkin upgrade` has to run first
-    │   ├── UnsafeFileSystem                a network file system, on which SQLite's log is not safe
+    │   ├── UnsafeFileSystem                a network file system, on which SQLite's log is unsafe
     │   ├── WriterBusy                      another process or thread is writing
-    │   └── WriteFailed                     the disk is full, or the folder can't be written
-    └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, callers never see this
+    │   └── WriteFailed                     the disk is full, or the folder is not writable
+    └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, and callers never see this
 
 Each message says what is wrong, with which value, and what to do about it. Errors of other libraries are translated
-where they are met; only the command line turns errors into exit codes.
+where they are raised; only the command line turns errors into exit codes.
 """
 
 
@@ -40,15 +40,15 @@ class NearkinError(Exception):
 
 
 class UsageError(NearkinError, ValueError):
-    """What the caller gave can't be used."""
+    """An argument can't be used."""
 
 
 class BadQuery(UsageError):
-    """Not something that can be searched for."""
+    """The query is nothing that can be searched for."""
 
 
 class BadVector(UsageError):
-    """A vector that no index could hold."""
+    """A vector that no index can hold."""
 
 
 class BadFilter(UsageError):
@@ -64,7 +64,7 @@ class BadSetting(UsageError):
 
 
 class UnknownPlugin(UsageError):
-    """No member of that family has that name."""
+    """No member of that plug-in family has that name."""
 
 
 class NoTextTower(UsageError):
@@ -72,7 +72,7 @@ class NoTextTower(UsageError):
 
 
 class NotFound(NearkinError, KeyError):
-    """Asked for something that is not there."""
+    """What was named does not exist."""
 
     def __str__(self) -> str:  # KeyError would print the message's repr
         return str(self.args[0]) if self.args else ""
@@ -87,7 +87,7 @@ class SpaceNotFound(NotFound):
 
 
 class ClusterNotFound(NotFound):
-    """No cluster with that id, or none any more."""
+    """No cluster with that id, or not any more."""
 
 
 class ClusteringNotFound(NotFound):
@@ -111,7 +111,7 @@ class PictureTooLarge(PictureError):
 
 
 class Unavailable(NearkinError):
-    """Something has to be installed or brought first."""
+    """Something has to be installed or downloaded first."""
 
 
 class MissingPackage(Unavailable, ImportError):
@@ -119,7 +119,7 @@ class MissingPackage(Unavailable, ImportError):
 
 
 class WeightsUnavailable(Unavailable):
-    """A model's weights can't be had."""
+    """A model's weights are not available."""
 
 
 class CatalogueError(NearkinError):
@@ -143,11 +143,11 @@ class UnsafeFileSystem(CatalogueError):
 
 
 class WriterBusy(CatalogueError):
-    """Somebody else is writing."""
+    """Another process or thread is writing."""
 
 
 class WriteFailed(CatalogueError):
-    """The disk refused to take what was written."""
+    """The disk is full, or the folder is not writable."""
 
 
 class StoredFileDamaged(NearkinError):

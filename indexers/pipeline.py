@@ -258,12 +258,12 @@ class Run:
                 batch.sources.append(source)
                 batch.arrivals.append(arrival)
         if prepared:
-            vectors = self._embed([picture for _, picture in prepared])
+            vectors = self._embed_batch([picture for _, picture in prepared])
             for (place, _), vector in zip(prepared, vectors, strict=True):
                 batch.arrivals[place] = replace(batch.arrivals[place], vector=vector)
         return batch
 
-    def _embed(self, prepared: list[Any]) -> Vectors:
+    def _embed_batch(self, prepared: list[Any]) -> Vectors:
         """Embed prepared pictures. Vectors that can't be used (NaN on a faulty device, say) end the run before
         anything is written."""
         try:

@@ -1,4 +1,6 @@
-"""Run by Alembic. `indexers.catalogue.upgrade` gives the connection; on a command line, `-x collection=DIR` does."""
+"""The entry point of Alembic. `indexers.catalogue.upgrade` passes a connection; on the command line, use
+`-x collection=DIR`.
+"""
 
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from indexers.catalogue.sqlite import FILE, connect
 
 
 def migrate(connection) -> None:  # type: ignore[no-untyped-def]
+    """Run the migrations in one transaction."""
     context.configure(
         connection=connection,
         target_metadata=schema.metadata,
@@ -21,10 +24,10 @@ def migrate(connection) -> None:  # type: ignore[no-untyped-def]
         context.run_migrations()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    migrate(given)
+passed = context.config.attributes.get("connection")
+if passed is not None:
+    migrate(passed)
 else:
     folder = Path(context.get_x_argument(as_dictionary=True).get("collection", "nearkin-collection"))
-    with connect(folder / FILE, wait=5).begin() as opened:
-        migrate(opened)
+    with connect(folder / FILE, wait=5).begin() as connection:
+        migrate(connection)

@@ -133,7 +133,7 @@ class DuplicateReader:
         for chunk in split_chunks(np.unique(a).tolist()):
             rows = self._all(sa.select(pair.c.a, pair.c.b).where(pair.c.a.in_(chunk)))
             compared |= {(row[0], row[1]) for row in rows}
-        return np.array([both in compared for both in zip(a.tolist(), b.tolist(), strict=True)], bool)
+        return np.array([items in compared for items in zip(a.tolist(), b.tolist(), strict=True)], bool)
 
     def content_hashes(self, item_ids: Iterable[int]) -> dict[int, bytes]:
         """Return the content hash of each of these items that has one."""

@@ -1,7 +1,7 @@
 """The tables: the only place that names a column's type.
 
-What each table is for stands in its `comment`. Times are integers, microseconds since 1970 in UTC; a picture's own time
-(`taken_at`) is ISO 8601 without a zone, as cameras write it.
+The comment of each table says what it holds. Times are integers, microseconds since 1970 in UTC; a picture's own time
+(`taken_at`) is ISO 8601 without a time zone, as cameras write it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ metadata = sa.MetaData(
 
 
 class Number(UserDefinedType[Any]):
-    """An integer or a float, each kept exactly (a float column would round integers above 2**53)."""
+    """An integer or a float, each stored exactly (a float column would round integers above 2**53)."""
 
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
+        """Return the type's name in SQL."""
         return "NUMERIC"
 
 

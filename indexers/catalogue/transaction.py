@@ -56,8 +56,8 @@ class Transaction(Snapshot):
         self._log[item_id, space_id] = "added" if before == "added" and kind == "changed" else kind
 
     def finish(self) -> None:
-        """Number the changes. Every transaction that changes something writes the counter's row, which orders them on
-        any database."""
+        """Give the changes their numbers. Every transaction that changes something writes the counter's row, which
+        orders transactions on any database."""
         if not self._log:
             return
         rows = [

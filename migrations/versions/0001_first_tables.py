@@ -9,7 +9,7 @@ from sqlalchemy.types import UserDefinedType
 
 
 class Number(UserDefinedType):
-    """As it was then: a migration doesn't follow what the schema becomes later."""
+    """The column type as it was then: a migration doesn't follow later changes of the schema."""
 
     cache_ok = True
 

@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 
-def of_space(**options) -> sa.Column:
+def build_space_column(**options) -> sa.Column:
     reference = sa.ForeignKey("space.id", name=f"fk_{options.pop('table')}_space_space", ondelete="CASCADE")
     return sa.Column("space", sa.Integer, reference, nullable=False, **options)
 
@@ -20,7 +20,7 @@ def of_space(**options) -> sa.Column:
 def upgrade() -> None:
     op.create_table(
         "clustering",
-        of_space(table="clustering", primary_key=True),
+        build_space_column(table="clustering", primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("coarse", sa.Float, nullable=False),
         sa.Column("medium", sa.Float, nullable=False),
@@ -42,7 +42,7 @@ def upgrade() -> None:
     op.create_table(
         "member",
         sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
-        of_space(table="member", primary_key=True),
+        build_space_column(table="member", primary_key=True),
         sa.Column("coarse", sa.Integer, nullable=False),
         sa.Column("medium", sa.Integer, nullable=False),
         sa.Column("fine", sa.Integer, nullable=False),
@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.create_table(
         "event",
         sa.Column("id", sa.Integer, primary_key=True),
-        of_space(table="event"),
+        build_space_column(table="event"),
         sa.Column("change", sa.BigInteger, nullable=False),
         sa.Column("cluster", sa.Integer),
         sa.Column("level", sa.String),
@@ -69,7 +69,7 @@ def upgrade() -> None:
     op.create_index("ix_event_change", "event", ["change"])
     op.create_table(
         "partitioning",
-        of_space(table="partitioning", primary_key=True),
+        build_space_column(table="partitioning", primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("state", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("space", name="pk_partitioning"),

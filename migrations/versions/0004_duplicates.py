@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 
-def item(table: str, name: str = "item") -> sa.Column:
+def build_item_column(table: str, name: str = "item") -> sa.Column:
     reference = sa.ForeignKey("item.id", name=f"fk_{table}_{name}_item", ondelete="CASCADE")
     return sa.Column(name, sa.Integer, reference, primary_key=True, autoincrement=False)
 
@@ -20,7 +20,7 @@ def item(table: str, name: str = "item") -> sa.Column:
 def upgrade() -> None:
     op.create_table(
         "fingerprint",
-        item("fingerprint"),
+        build_item_column("fingerprint"),
         sa.Column("content", sa.LargeBinary(20), nullable=False),
         sa.Column("hash", sa.LargeBinary(8), nullable=False),
         sa.Column("mirrored", sa.LargeBinary(8), nullable=False),
@@ -30,8 +30,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "pair",
-        item("pair", "a"),
-        item("pair", "b"),
+        build_item_column("pair", "a"),
+        build_item_column("pair", "b"),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("score", sa.Float, nullable=False),
         sa.Column("evidence", sa.JSON, nullable=False),
