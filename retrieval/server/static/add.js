@@ -1,66 +1,67 @@
-// Adding pictures, and what the server works at.
+// Adding pictures, and the server's jobs.
 
-import { ask, follow, forget, info } from "./api.js";
-import { button, counted, make, nothing, say, toast, trouble } from "./dom.js";
+import { followJob, forgetAnswers, getInfo, request } from "./api.js";
+import { announce, formatCount, formatNumber, formatTime, make, makeButton, makeError, makeNote, showToast } from "./dom.js";
 
-const KINDS = { add: "Adding pictures", duplicates: "Looking for copies", cluster: "Making a clustering", refresh: "Making a clustering anew" };
-const AT_ONCE = 8;
+const TITLES = { add: "Adding pictures", duplicates: "Finding duplicates", cluster: "Making a clustering", refresh: "Refreshing a clustering" };
+const FILES_PER_REQUEST = 8;
 const ENDED = ["done", "failed", "cancelled"];
 
-export async function show(main) {
-  const { server } = await info(true);
+export async function show(stage) {
+  const { server } = await getInfo(true);
   const title = make("h1", { tabindex: "-1" }, server.writable ? "Add pictures" : "Jobs");
   const list = make("ol", { class: "jobs", "aria-labelledby": "jobs" });
-  const work = make("section", { "aria-labelledby": "jobs" }, make("h2", { id: "jobs" }, "Jobs"), list);
-  main.replaceChildren(make("div", { class: "head" }, title), server.writable ? adding() : "", work);
+  const section = make("section", { "aria-labelledby": "jobs" }, make("h2", { id: "jobs" }, "Jobs"), list);
+  stage.replaceChildren(make("div", { class: "head" }, title), server.writable ? makeDropZone() : "", section);
   try {
-    const { jobs } = await ask("/jobs");
-    list.append(...jobs.map(one => row(one, server.writable)));
-    if (!jobs.length) list.replaceWith(nothing("No jobs", make("p", {}, "Adding folders and looking for copies shows up here while it runs.")));
+    const { jobs } = await request("/jobs");
+    list.append(...jobs.map(job => makeJobRow(job, server.writable)));
+    if (!jobs.length) list.replaceWith(makeNote("No jobs", make("p", {}, "Adding folders and finding duplicates appear here while they run.")));
   } catch (error) {
-    list.replaceWith(trouble(error, () => show(main)));
+    list.replaceWith(makeError(error, () => show(stage)));
   }
   return title;
 }
 
 // ---- a job
 
-function row(job, writable) {
-  const made = make("li", { class: "job" });
-  const draw = now => {
-    const stop = writable && !ENDED.includes(now.state) && button("Stop", async () => draw(await ask(`/jobs/${now.id}`, { method: "DELETE" }).catch(error => { toast(error.detail); return now; })), { class: "plain", "aria-label": `Stop: ${KINDS[now.kind] ?? now.kind}` });
-    const bar = now.state === "running" && make("progress", { "aria-label": KINDS[now.kind] ?? now.kind, max: now.total ?? 1, value: now.total ? now.done : null });
-    made.replaceChildren(make("div", { class: "what" }, make("b", {}, KINDS[now.kind] ?? now.kind), make("span", { class: `state ${now.state}` }, now.state)), make("p", {}, told(now)), bar || "", stop || "");
+function makeJobRow(job, writable) {
+  const row = make("li", { class: "job" });
+  const title = TITLES[job.kind] ?? job.kind;
+  const cancel = async current => draw(await request(`/jobs/${current.id}`, { method: "DELETE" }).catch(error => { showToast(error.detail); return current; }));
+  const draw = current => {
+    const stop = writable && !ENDED.includes(current.state) && makeButton("Stop", () => cancel(current), { class: "plain", "aria-label": `Stop: ${title}` });
+    const bar = current.state === "running" && make("progress", { "aria-label": title, max: current.total ?? 1, value: current.total ? current.done : null });
+    row.replaceChildren(make("div", { class: "job-title" }, make("b", {}, title), make("span", { class: `state ${current.state}` }, current.state)), make("p", {}, describeJob(current)), bar || "", stop || "");
   };
   draw(job);
-  if (!ENDED.includes(job.state)) follow(job.id, draw).then(() => { forget(); say(`${KINDS[job.kind] ?? job.kind}: ended`); }, () => {});
-  return made;
+  if (!ENDED.includes(job.state)) followJob(job.id, draw).then(() => { forgetAnswers(); announce(`${title}: ended`); }, () => {});
+  return row;
 }
 
-function told(job) {
-  const when = new Date(1000 * (job.ended ?? job.started ?? job.created)).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-  if (job.state === "running") return [job.done.toLocaleString("en"), job.total ? ` of ${job.total.toLocaleString("en")}` : "", job.what ? `: ${job.what}` : ""].join("");
+function describeJob(job) {
+  if (job.state === "running") return [formatNumber(job.done), job.total ? ` of ${formatNumber(job.total)}` : "", job.what ? `: ${job.what}` : ""].join("");
   if (job.error) return job.error;
-  return [outcome(job), when].filter(Boolean).join(" · ");
+  return [describeReport(job), formatTime(1000 * (job.ended ?? job.started ?? job.created))].filter(Boolean).join(" · ");
 }
 
-function outcome({ kind, report, asked }) {
+function describeReport({ kind, report, asked }) {
   if (!report) return asked?.paths?.join(", ") ?? "";
   if (kind === "add") return `${report.added} added, ${report.known} known, ${report.failed} failed`;
-  if (kind === "duplicates") return `${counted(report.groups, "group")} of copies`;
-  return report.name ? `“${report.name}”, ${counted(report.clusters, "cluster")}` : "";
+  if (kind === "duplicates") return `${formatCount(report.groups, "group")} of duplicates`;
+  return report.name ? `“${report.name}”, ${formatCount(report.clusters, "cluster")}` : "";
 }
 
 // ---- adding
 
-function adding() {
+function makeDropZone() {
   const input = make("input", { type: "file", id: "more", accept: "image/*", multiple: true, class: "aside" });
-  const words = make("p", { class: "help" }, "They are copied into the collection. Whole folders are faster with nearkin add FOLDER.");
+  const help = make("p", { class: "help" }, "They are copied into the collection. For whole folders, nearkin add FOLDER is faster.");
   const progress = make("progress", { hidden: true, "aria-label": "Pictures sent" });
   const report = make("div", { class: "report", role: "status" });
   const zone = make("section", { class: "zone", "aria-label": "Drop pictures here" },
-    make("p", { class: "big" }, "Drop pictures here"), make("p", {}, make("label", { class: "plain main", for: "more" }, "Choose pictures"), input), words, progress, report);
-  input.addEventListener("change", () => { send([...input.files], progress, report); input.value = ""; });
+    make("p", { class: "big" }, "Drop pictures here"), make("p", {}, make("label", { class: "plain main", for: "more" }, "Choose pictures"), input), help, progress, report);
+  input.addEventListener("change", () => { sendFiles([...input.files], progress, report); input.value = ""; });
   zone.addEventListener("dragover", event => { event.preventDefault(); event.stopPropagation(); zone.classList.add("over"); document.getElementById("drop").hidden = true; });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", event => {
@@ -68,35 +69,37 @@ function adding() {
     event.stopPropagation();
     zone.classList.remove("over");
     document.getElementById("drop").hidden = true;
-    send([...event.dataTransfer.files], progress, report);
+    sendFiles([...event.dataTransfer.files], progress, report);
   });
   return zone;
 }
 
-// A few at a time, so that progress shows and one bad picture costs its own part only.
-async function send(files, progress, report) {
-  const told = { added: 0, known: 0, failed: [] };
+// Sends a few at a time, so that progress shows and one bad picture costs its own part only.
+async function sendFiles(files, progress, report) {
+  const counts = { added: 0, known: 0, failures: [] };
   Object.assign(progress, { max: files.length, value: 0, hidden: false });
-  for (let start = 0; start < files.length; start += AT_ONCE) {
+  for (let start = 0; start < files.length; start += FILES_PER_REQUEST) {
     report.textContent = `${start} of ${files.length} sent`;
-    await some(files.slice(start, start + AT_ONCE), told);
-    progress.value = start + AT_ONCE;
+    await sendPart(files.slice(start, start + FILES_PER_REQUEST), counts);
+    progress.value = start + FILES_PER_REQUEST;
   }
   progress.hidden = true;
-  forget();
-  report.replaceChildren(make("p", {}, [counted(told.added, "picture") + " added", told.known && `${told.known} were there already`, told.failed.length && `${told.failed.length} could not be read`].filter(Boolean).join(", ") + "."),
-    ...told.failed.map(([name, why]) => make("p", { class: "wrong" }, `${name}: ${why}`)), told.added ? make("p", {}, make("a", { href: "#/new" }, "Look at what is new")) : "");
+  forgetAnswers();
+  const { added, known, failures } = counts;
+  const summary = [`${formatCount(added, "picture")} added`, known && `${known} known already`, failures.length && `${failures.length} could not be read`].filter(Boolean).join(", ");
+  report.replaceChildren(make("p", {}, `${summary}.`), ...failures.map(([name, reason]) => make("p", { class: "wrong" }, `${name}: ${reason}`)),
+    added ? make("p", {}, make("a", { href: "#/new" }, "Look at what is new")) : "");
 }
 
-async function some(files, told) {
+async function sendPart(files, counts) {
   const form = new FormData();
-  for (const one of files) form.append("pictures", one, one.name);
+  for (const file of files) form.append("pictures", file, file.name);
   try {
-    const { added, known } = await ask("/items", { method: "POST", form });
-    told.added += added;
-    told.known += known;
+    const { added, known } = await request("/items", { method: "POST", form });
+    counts.added += added;
+    counts.known += known;
   } catch (error) {
-    if (files.length === 1) told.failed.push([files[0].name, error.detail ?? error.message]);
-    else for (const one of files) await some([one], told);
+    if (files.length === 1) counts.failures.push([files[0].name, error.detail ?? error.message]);
+    else for (const file of files) await sendPart([file], counts);
   }
 }

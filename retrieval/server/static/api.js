@@ -1,4 +1,4 @@
-// The server, asked. Problems (RFC 9457) become errors that carry their own sentence.
+// Requests to the server. Problem documents (RFC 9457) become errors that carry their own sentence.
 
 export class Problem extends Error {
   constructor({ title, detail, status, type }) {
@@ -7,128 +7,128 @@ export class Problem extends Error {
   }
 }
 
-const KEY = "nearkin-token";
-let token = sessionStorage.getItem(KEY);
-let needed = null;
+const TOKEN_KEY = "nearkin-token";
+let token = sessionStorage.getItem(TOKEN_KEY);
+let askForToken = null;
 
-// What to do where a token is needed: asks a person once, however many requests wait for it.
-export function whenRefused(ask) {
-  needed = ask;
+// Sets what to do where a token is needed: `ask` asks a person once, however many requests wait for it.
+export function onTokenNeeded(ask) {
+  askForToken = ask;
 }
 
-export async function signIn(given) {
-  await answer(await fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json", "X-Nearkin": "page" }, body: JSON.stringify({ token: given }) }));
-  token = given;
-  sessionStorage.setItem(KEY, given);
+export async function signIn(newToken) {
+  await readResponse(await fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json", "X-Nearkin": "page" }, body: JSON.stringify({ token: newToken }) }));
+  token = newToken;
+  sessionStorage.setItem(TOKEN_KEY, newToken);
 }
 
-// A token in the address (#token=...) is taken and struck out of it.
+// Takes a token out of the address (#token=...).
 export async function signInFromAddress() {
-  const found = /[#&?]token=([^&]+)/.exec(location.hash);
-  if (found) history.replaceState(null, "", location.hash.replace(found[0], "") || "#/");
-  const given = found ? decodeURIComponent(found[1]) : token;
-  if (given) await signIn(given).catch(() => { token = null; });
+  const match = /[#&?]token=([^&]+)/.exec(location.hash);
+  if (match) history.replaceState(null, "", location.hash.replace(match[0], "") || "#/");
+  const newToken = match ? decodeURIComponent(match[1]) : token;
+  if (newToken) await signIn(newToken).catch(() => { token = null; });
 }
 
-export async function ask(path, { method = "GET", json, form, signal } = {}) {
+export async function request(path, { method = "GET", json, form, signal } = {}) {
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
   if (method !== "GET") headers["X-Nearkin"] = "page";
   if (json !== undefined) headers["Content-Type"] = "application/json";
-  let found;
+  let response;
   try {
-    found = await fetch(`/v1${path}`, { method, headers, signal, body: form ?? (json === undefined ? undefined : JSON.stringify(json)) });
+    response = await fetch(`/v1${path}`, { method, headers, signal, body: form ?? (json === undefined ? undefined : JSON.stringify(json)) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ title: "The server does not answer", detail: "Is it still running? What was shown before is still here; try again in a moment.", status: 0 });
+    throw new Problem({ title: "The server does not respond", detail: "Is it still running? What is on the page stays; try again in a moment.", status: 0 });
   }
-  if (found.status === 401 && needed) {
-    await needed();
-    return ask(path, { method, json, form, signal });
+  if (response.status === 401 && askForToken) {
+    await askForToken();
+    return request(path, { method, json, form, signal });
   }
-  return answer(found);
+  return readResponse(response);
 }
 
-async function answer(found) {
-  if (found.status === 204) return null;
-  const told = await found.json().catch(() => ({}));
-  if (!found.ok) throw new Problem({ title: `The server answered ${found.status}`, ...told, status: found.status });
-  return told;
+async function readResponse(response) {
+  if (response.status === 204) return null;
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem({ title: `The server answered with status ${response.status}`, ...body, status: response.status });
+  return body;
 }
 
-// ---- what is asked for often
+// ---- answers that are kept
 
-let facts;
+let info;
 
-export const info = (fresh = false) => (fresh || !facts ? facts = ask("/info") : facts);
+export const getInfo = (fresh = false) => (fresh || !info ? info = request("/info") : info);
 
 const items = new Map();
 
-export function remember(found) {
-  for (const one of found) items.set(one.id, one);
-  return found;
+export function rememberItems(newItems) {
+  for (const item of newItems) items.set(item.id, item);
+  return newItems;
 }
 
-// Items by id, those that are not known yet in one question.
-export async function several(ids) {
-  const missing = [...new Set(ids)].filter(one => !items.has(one));
+// Items by id; those that are not known yet are fetched together.
+export async function getItems(ids) {
+  const missing = [...new Set(ids)].filter(id => !items.has(id));
   for (let start = 0; start < missing.length; start += 500) {
     const where = JSON.stringify({ id: { $in: missing.slice(start, start + 500) } });
-    remember((await ask(`/items?limit=500&where=${encodeURIComponent(where)}`)).items);
+    rememberItems((await request(`/items?limit=500&where=${encodeURIComponent(where)}`)).items);
   }
-  return ids.map(one => items.get(one)).filter(Boolean);
+  return ids.map(id => items.get(id)).filter(Boolean);
 }
 
-export async function item(id) {
-  return items.get(id) ?? remember([await ask(`/items/${id}`)])[0];
+export async function getItem(id) {
+  return items.get(id) ?? rememberItems([await request(`/items/${id}`)])[0];
 }
 
 const levels = new Map();
 
-// What was asked may be out of date.
-export function forget() {
-  levels.clear();
-  facts = undefined;
-  document.dispatchEvent(new Event("stale"));
-}
-
-export function clusters(level, since) {
+export function getClusters(level, since) {
   const path = `/clusters?level=${encodeURIComponent(level)}${since ? `&since=${since}` : ""}`;
-  if (!levels.has(path)) levels.set(path, ask(path).catch(error => { levels.delete(path); throw error; }));
+  if (!levels.has(path)) levels.set(path, request(path).catch(error => { levels.delete(path); throw error; }));
   return levels.get(path);
 }
 
-export async function upload(file, signal) {
+// Forgets what may be out of date.
+export function forgetAnswers() {
+  levels.clear();
+  info = undefined;
+  document.dispatchEvent(new Event("stale"));
+}
+
+export async function uploadPicture(file, signal) {
   const form = new FormData();
   form.append("picture", file);
-  return ask("/uploads", { method: "POST", form, signal });
+  return request("/uploads", { method: "POST", form, signal });
 }
 
 // ---- as it happens
 
-// A job whenever it changes, until it ends; the promise is its last state.
-export function follow(job, tell) {
-  return new Promise((done, failed) => {
-    const source = new EventSource(`/v1/jobs/${job}/events`);
+// Calls `onChange` with a job whenever it changes; the promise is its last state.
+export function followJob(jobId, onChange) {
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(`/v1/jobs/${jobId}/events`);
     source.onmessage = event => {
-      const now = JSON.parse(event.data);
-      tell(now);
-      if (["done", "failed", "cancelled"].includes(now.state)) { source.close(); done(now); }
+      const job = JSON.parse(event.data);
+      onChange(job);
+      if (["done", "failed", "cancelled"].includes(job.state)) { source.close(); resolve(job); }
     };
     source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) failed(new Problem({ title: "The job can't be followed", detail: "The server stopped telling about it; reload the page to see how it ended." }));
+      if (source.readyState === EventSource.CLOSED) reject(new Problem({ title: "The job's progress is unavailable", detail: "The connection to the server was lost; reload the page to see how the job ended." }));
     };
   });
 }
 
-// The newest change number; not while nobody looks, since a browser has few connections to one server.
-export function live(tell) {
+// Calls `onChange` with the newest change number; not while the page is hidden, since a browser has few connections to one server.
+export function watchChanges(onChange) {
   let source = null;
   const listen = () => {
     if (document.hidden) { source?.close(); source = null; }
     else if (!source) {
       source = new EventSource("/v1/changes");
-      source.onmessage = event => tell(JSON.parse(event.data).change);
+      source.onmessage = event => onChange(JSON.parse(event.data).change);
     }
   };
   document.addEventListener("visibilitychange", listen);

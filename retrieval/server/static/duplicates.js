@@ -1,214 +1,220 @@
-// Copies, side by side: what is proven, and a decision by one key. Nothing is ever deleted.
+// Duplicates, side by side: what is proven, and a decision by one key. Nothing is ever deleted.
 
-import { ask, follow, info, item, several } from "./api.js";
-import { busy, button, bytes, called, counted, drawn, make, nothing, picture, say, thumbnail, toast, trouble } from "./dom.js";
+import { followJob, getInfo, getItem, getItems, request } from "./api.js";
+import { announce, formatBytes, formatCount, formatNumber, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner, showToast } from "./dom.js";
 
 const PAGE = 60;
+const COMPARING = "Comparing new pictures with all others";
 
 // ---- the groups
 
-// What is new is compared first, as a job whose progress is told.
-async function compare(place) {
-  const { change, server } = await info(true);
+// Compares what is new first, as a job whose progress is shown.
+async function compareNew(place) {
+  const { change, server } = await getInfo(true);
   if (!server.writable) return;
   const bar = make("progress", { "aria-label": "Progress of comparing", max: 1 });
-  const words = make("p", {}, "Comparing what is new with everything…");
-  const box = make("section", { class: "progress", role: "status" }, words, bar);
-  const jobs = (await ask("/jobs")).jobs.filter(one => one.kind === "duplicates");
-  if (jobs.some(one => one.report?.change === change)) return;
-  const running = jobs.find(one => ["queued", "running"].includes(one.state));
-  const job = running ?? await ask("/duplicates/find", { method: "POST" });
+  const text = make("p", {}, `${COMPARING}…`);
+  const box = make("section", { class: "progress", role: "status" }, text, bar);
+  const jobs = (await request("/jobs")).jobs.filter(job => job.kind === "duplicates");
+  if (jobs.some(job => job.report?.change === change)) return;
+  const running = jobs.find(job => ["queued", "running"].includes(job.state));
+  const { id } = running ?? await request("/duplicates/find", { method: "POST" });
   const wait = setTimeout(() => place.replaceChildren(box), 300);
-  const ended = await follow(job.id, now => {
-    if (now.total) { bar.value = now.done / now.total; words.textContent = `Comparing what is new with everything: ${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}`; }
+  const job = await followJob(id, ({ done, total }) => {
+    if (total) { bar.value = done / total; text.textContent = `${COMPARING}: ${formatNumber(done)} of ${formatNumber(total)}`; }
   }).finally(() => clearTimeout(wait));
-  if (ended.state === "failed") throw { title: "Copies could not be found", detail: ended.error };
+  if (job.state === "failed") throw { title: "Duplicates could not be found", detail: job.error };
 }
 
-export async function show(main, params) {
+export async function show(stage, params) {
   const title = make("h1", { tabindex: "-1" }, "Duplicates");
   const count = make("p", { class: "count", role: "status" });
-  const place = make("section", { "aria-label": "Groups of copies" }, busy("Looking for copies…"));
-  main.replaceChildren(make("div", { class: "head" }, title, count), place);
+  const place = make("section", { "aria-label": "Groups of duplicates" }, makeSpinner("Finding duplicates…"));
+  stage.replaceChildren(make("div", { class: "head" }, title, count), place);
   try {
-    await compare(place);
-    const wanted = Number(params.get("group"));
-    const review = new Review(main);
-    await review.load();
-    const { writable } = (await info()).server;
-    if (wanted && review.open(wanted)) return review.title;
-    if (wanted) toast("That group is settled; these are left.");
-    count.textContent = review.total ? `${counted(review.total, "group")} of pictures that are copies of each other` : "";
-    place.replaceChildren(review.total ? overview(review, writable) : nothing("No copies", make("p", {}, "Nothing is in here twice, or all of it is settled.")));
+    await compareNew(place);
+    const groupId = Number(params.get("group"));
+    const review = new Review(stage);
+    await review.loadPage();
+    const { writable } = (await getInfo()).server;
+    if (groupId && review.open(groupId)) return review.title;
+    if (groupId) showToast("That group is settled; these are left.");
+    count.textContent = review.total ? `${formatCount(review.total, "group")} of pictures that are duplicates of each other` : "";
+    place.replaceChildren(review.total ? makeOverview(review, writable) : makeNote("No duplicates", make("p", {}, "No picture is in here twice, or all duplicates are settled.")));
   } catch (error) {
-    place.replaceChildren(trouble(error, () => show(main, params)));
+    place.replaceChildren(makeError(error, () => show(stage, params)));
   }
   return title;
 }
 
-function overview(review, writable) {
-  const list = make("ul", { class: "copies", "aria-label": "Groups of copies" }, ...review.groups.map(one => tile(one)));
+function makeOverview(review, writable) {
+  const list = make("ul", { class: "groups", "aria-label": "Groups of duplicates" }, ...review.groups.map(makeTile));
   const begin = make("p", { class: "buttons" }, make("a", { class: "plain main", href: `#/duplicates?group=${review.groups[0].id}` }, writable ? "Review them one by one" : "Look at them one by one"));
-  const more = button(`Show more of ${review.total}`, async () => {
-    const before = review.groups.length;
-    await review.load();
-    list.append(...review.groups.slice(before).map(one => tile(one)));
+  const more = makeButton(`Show more of ${review.total}`, async () => {
+    const shown = review.groups.length;
+    await review.loadPage();
+    list.append(...review.groups.slice(shown).map(makeTile));
     more.hidden = review.cursor === null;
   }, { class: "plain more", hidden: review.cursor === null });
   return make("div", {}, begin, list, more);
 }
 
-function tile(group) {
-  const shown = group.items.slice(0, 4);
-  const rest = group.items.length - shown.length;
-  const places = group.items.length === 1;
-  const what = places ? "one file in several places" : group.kind;
-  return make("li", {}, make("a", { class: "copy", href: places ? `#/items/${group.keep}` : `#/duplicates?group=${group.id}` },
-    make("span", { class: `strip s${shown.length}` }, ...shown.map(one => picture(thumbnail(one, 160), "")), rest > 0 && make("span", { class: "rest" }, `+${rest}`)),
-    make("span", { class: "words" }, make("span", { class: "name" }, places ? "The same file" : counted(group.items.length, "copy").replace("copys", "copies")), make("span", { class: "about" }, what))));
+function makeTile(group) {
+  const itemIds = group.items.slice(0, 4);
+  const surplus = group.items.length - itemIds.length;
+  const isOneFile = group.items.length === 1;
+  return make("li", {}, make("a", { class: "duplicate", href: isOneFile ? `#/items/${group.keep}` : `#/duplicates?group=${group.id}` },
+    make("span", { class: `strip s${itemIds.length}` }, ...itemIds.map(itemId => makePicture(getThumbnailUrl(itemId, 160), "")), surplus > 0 && make("span", { class: "surplus" }, `+${surplus}`)),
+    make("span", { class: "words" }, make("span", { class: "name" }, isOneFile ? "The same file" : formatCount(group.items.length, "picture")), make("span", { class: "about" }, isOneFile ? "in several places" : group.kind))));
 }
 
 // ---- one pair after the other
 
+// Key, verdict, label, sign of the key.
 const KEYS = [
   ["ArrowLeft", "keep-left", "Keep left", "←"], ["ArrowRight", "keep-right", "Keep right", "→"],
-  ["b", "both", "Keep both", "B"], ["n", "not", "Not a copy", "N"],
+  ["b", "both", "Keep both", "B"], ["n", "not", "Not a duplicate", "N"],
 ];
+const OUTCOMES = { "keep-left": "The left one is kept", "keep-right": "The right one is kept", both: "Both are kept", not: "Noted as no duplicates", all: "Only the left one is kept" };
 
 class Review {
-  constructor(main) {
-    this.main = main;
+  constructor(stage) {
+    this.stage = stage;
     this.groups = [];
     this.cursor = 0;
     this.total = 0;
-    this.done = [];
-    this.working = false;
-    this.overlaid = true;
-    this.title = make("h1", { tabindex: "-1" }, "Copies");
+    this.decisions = []; // what was decided, and what was shown before
+    this.isWorking = false;
+    this.isOverlayOpen = true;
+    this.title = make("h1", { tabindex: "-1" }, "Duplicates");
   }
 
-  async load() {
-    const page = await ask(`/duplicates?limit=${PAGE}&cursor=${this.cursor ?? 0}`);
-    const known = new Set(this.groups.map(one => one.id));
-    this.groups.push(...page.groups.filter(one => !known.has(one.id)));
+  async loadPage() {
+    const page = await request(`/duplicates?limit=${PAGE}&cursor=${this.cursor ?? 0}`);
+    const known = new Set(this.groups.map(group => group.id));
+    this.groups.push(...page.groups.filter(group => !known.has(group.id)));
     this.cursor = page.cursor;
     this.total = page.total;
   }
 
-  open(id) {
-    this.at = this.groups.findIndex(one => one.id === id && one.items.length > 1);
-    if (this.at < 0) return false;
-    this.enter();
+  open(groupId) {
+    this.place = this.groups.findIndex(group => group.id === groupId && group.items.length > 1);
+    if (this.place < 0) return false;
+    this.enterGroup();
     current = this;
     this.draw();
     return true;
   }
 
-  enter() {
-    const [left, ...rest] = this.groups[this.at].items;
-    Object.assign(this, { left, rest, whole: rest.length });
+  // The left picture is compared with each of the others in turn; the one that is kept goes on.
+  enterGroup() {
+    const [left, ...others] = this.groups[this.place].items;
+    Object.assign(this, { left, others, pairs: others.length });
   }
 
-  get right() { return this.rest[0]; }
+  get right() { return this.others[0]; }
 
   get proof() {
-    return this.groups[this.at].pairs.find(one => (one.a === this.left && one.b === this.right) || (one.b === this.left && one.a === this.right));
+    return this.groups[this.place].pairs.find(pair => (pair.a === this.left && pair.b === this.right) || (pair.b === this.left && pair.a === this.right));
   }
 
-  async decide(what) {
-    if (this.working) return;
-    this.working = true;
-    const before = { at: this.at, left: this.left, rest: this.rest, whole: this.whole };
-    const all = what === "all" ? [this.left, ...this.rest] : [this.left, this.right];
-    const keep = what === "keep-right" ? this.right : this.left;
-    const json = what === "both" ? { what: "keep both", items: all } : what === "not" ? { what: "not duplicates", items: all } : { what: "keep", items: all, keep };
+  async decide(verdict) {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    const before = { place: this.place, left: this.left, others: this.others, pairs: this.pairs };
+    const items = verdict === "all" ? [this.left, ...this.others] : [this.left, this.right];
+    const keep = verdict === "keep-right" ? this.right : this.left;
+    const json = verdict === "both" ? { what: "keep both", items } : verdict === "not" ? { what: "not duplicates", items } : { what: "keep", items, keep };
     try {
-      const { decisions } = await ask("/decisions", { method: "POST", json });
-      this.done.push({ decisions, before });
+      const { decisions } = await request("/decisions", { method: "POST", json });
+      this.decisions.push({ ids: decisions, before });
       this.left = keep;
-      this.rest = what === "all" ? [] : this.rest.slice(1);
-      say({ both: "Both are kept", not: "Noted as no copy", all: "The left one is kept, no other" }[what] ?? `The ${what === "keep-right" ? "right" : "left"} one is kept`);
-      if (!this.rest.length) await this.next();
+      this.others = verdict === "all" ? [] : this.others.slice(1);
+      announce(OUTCOMES[verdict]);
+      if (!this.others.length) await this.goToNextGroup();
       this.draw();
-    } catch (error) { toast(error.detail ?? error.message); }
-    this.working = false;
+    } catch (error) { showToast(error.detail ?? error.message); }
+    this.isWorking = false;
   }
 
-  async next() {
+  async goToNextGroup() {
     do {
-      this.at += 1;
-      if (this.at >= this.groups.length && this.cursor !== null) { this.cursor = 0; await this.load(); }
-    } while (this.at < this.groups.length && this.groups[this.at].items.length < 2);
-    if (this.at < this.groups.length) this.enter();
+      this.place += 1;
+      if (this.place >= this.groups.length && this.cursor !== null) { this.cursor = 0; await this.loadPage(); }
+    } while (this.place < this.groups.length && this.groups[this.place].items.length < 2);
+    if (this.place < this.groups.length) this.enterGroup();
   }
 
   async undo() {
-    const last = this.done.pop();
-    if (!last || this.working) return;
-    this.working = true;
+    const last = this.decisions.pop();
+    if (!last || this.isWorking) return;
+    this.isWorking = true;
     try {
-      for (const one of last.decisions) await ask(`/decisions/${one}`, { method: "DELETE" });
+      for (const id of last.ids) await request(`/decisions/${id}`, { method: "DELETE" });
       Object.assign(this, last.before);
-      say("Taken back");
+      announce("Undone");
       this.draw();
-    } catch (error) { this.done.push(last); toast(error.detail ?? error.message); }
-    this.working = false;
+    } catch (error) { this.decisions.push(last); showToast(error.detail ?? error.message); }
+    this.isWorking = false;
   }
 
   async skip() {
-    if (this.working) return;
-    this.working = true;
-    await this.next().finally(() => { this.working = false; });
+    if (this.isWorking) return;
+    this.isWorking = true;
+    await this.goToNextGroup().finally(() => { this.isWorking = false; });
     this.draw();
   }
 
   async draw() {
-    if (this.at >= this.groups.length) return this.finish();
-    const group = this.groups[this.at];
+    if (this.place >= this.groups.length) return this.finish();
+    const group = this.groups[this.place];
     history.replaceState(history.state, "", `#/duplicates?group=${group.id}`);
-    const { server } = await info();
-    await several([this.left, ...this.rest]);
-    const [left, right] = [await item(this.left), await item(this.right)];
-    const better = compareFacts(left, right);
-    this.title.textContent = this.whole > 1 ? `Copy ${this.whole - this.rest.length + 1} of ${this.whole}` : "Copies";
-    const head = make("div", { class: "head" }, make("nav", { class: "crumbs", "aria-label": "Breadcrumbs" }, make("ol", {}, make("li", {}, make("a", { href: "#/duplicates" }, "Duplicates")), make("li", { "aria-current": "page" }, `Group ${this.at + 1} of ${this.total}`))));
-    const row = make("div", { class: "pair" }, side(left, "left", group.keep === left.id ? `suggested: ${group.reason}` : "", better[0]), side(right, "right", group.keep === right.id ? `suggested: ${group.reason}` : "", better[1]));
-    this.main.replaceChildren(head, make("div", { class: "head" }, this.title, make("p", { class: "count" }, this.said())), row, server.writable ? this.buttons() : "", this.evidence());
-    if (!this.main.contains(document.activeElement)) this.title.focus({ preventScroll: true });
-    this.ahead();
+    const { server } = await getInfo();
+    await getItems([this.left, ...this.others]);
+    const [left, right] = [await getItem(this.left), await getItem(this.right)];
+    const [leftFacts, rightFacts] = compareFacts(left, right);
+    const suggest = item => (group.keep === item.id ? `suggested: ${group.reason}` : "");
+    this.title.textContent = this.pairs > 1 ? `Pair ${this.pairs - this.others.length + 1} of ${this.pairs}` : "Duplicates";
+    const head = make("div", { class: "head" }, make("nav", { class: "crumbs", "aria-label": "Breadcrumbs" }, make("ol", {}, make("li", {}, make("a", { href: "#/duplicates" }, "Duplicates")), make("li", { "aria-current": "page" }, `Group ${this.place + 1} of ${this.total}`))));
+    const pair = make("div", { class: "pair" }, makeSide(left, "left", suggest(left), leftFacts), makeSide(right, "right", suggest(right), rightFacts));
+    this.stage.replaceChildren(head, make("div", { class: "head" }, this.title, make("p", { class: "count" }, this.describeProof())), pair, server.writable ? this.makeButtons() : "", this.makeOverlay());
+    if (!this.stage.contains(document.activeElement)) this.title.focus({ preventScroll: true });
+    this.preload();
   }
 
-  // The next pair's pictures are fetched while this one is looked at.
-  ahead() {
-    const next = this.rest[1] ?? this.groups[this.at + 1]?.items[1];
-    for (const one of [next, this.rest.length > 1 ? null : this.groups[this.at + 1]?.items[0]]) if (one) new Image().src = thumbnail(one, 640);
+  // Fetches the next pair's pictures while this one is looked at.
+  preload() {
+    const nextItems = this.groups[this.place + 1]?.items ?? [];
+    const itemIds = this.others.length > 1 ? [this.others[1]] : nextItems.slice(0, 2);
+    for (const itemId of itemIds) new Image().src = getThumbnailUrl(itemId, 640);
   }
 
-  said() {
+  describeProof() {
     const proof = this.proof;
-    if (!proof) return "a copy of a copy; these two were not matched with each other";
-    const differs = proof.evidence?.differs ?? [];
-    return `${proof.kind}, ${Math.floor(1000 * proof.score) / 10} % sure${differs.length ? `: ${differs.join(", ")}` : ""}`;
+    if (!proof) return "these two were not compared with each other: both are duplicates of a third picture";
+    const differences = proof.evidence?.differs ?? [];
+    return `${proof.kind}, ${Math.floor(1000 * proof.score) / 10} % sure${differences.length ? `: ${differences.join(", ")}` : ""}`;
   }
 
-  buttons() {
-    const made = KEYS.map(([, what, words, sign]) => button([words, make("kbd", { "aria-hidden": "true" }, sign)], () => this.decide(what), { class: `plain ${what}`, "aria-keyshortcuts": sign === "←" ? "ArrowLeft" : sign === "→" ? "ArrowRight" : sign }));
-    const undo = button([drawn("undo"), "Undo", make("kbd", { "aria-hidden": "true" }, "U")], () => this.undo(), { class: "plain", disabled: !this.done.length, "aria-keyshortcuts": "U" });
-    const skip = button(["Skip", make("kbd", { "aria-hidden": "true" }, "S")], () => this.skip(), { class: "plain", "aria-keyshortcuts": "S" });
-    const all = this.rest.length > 1 && button([`Keep left of all ${this.rest.length + 1}`, make("kbd", { "aria-hidden": "true" }, "A")], () => this.decide("all"), { class: "plain all", "aria-keyshortcuts": "A" });
-    return make("div", { class: "decide", role: "group", "aria-label": "Decide" }, ...made, all, make("span", { class: "push" }), undo, skip);
+  makeButtons() {
+    const makeKey = sign => make("kbd", { "aria-hidden": "true" }, sign);
+    const buttons = KEYS.map(([key, verdict, label, sign]) => makeButton([label, makeKey(sign)], () => this.decide(verdict), { class: `plain ${verdict}`, "aria-keyshortcuts": key.length > 1 ? key : sign }));
+    const undo = makeButton([makeIcon("undo"), "Undo", makeKey("U")], () => this.undo(), { class: "plain", disabled: !this.decisions.length, "aria-keyshortcuts": "U" });
+    const skip = makeButton(["Skip", makeKey("S")], () => this.skip(), { class: "plain", "aria-keyshortcuts": "S" });
+    const all = this.others.length > 1 && makeButton([`Keep left of all ${this.others.length + 1}`, makeKey("A")], () => this.decide("all"), { class: "plain all", "aria-keyshortcuts": "A" });
+    return make("div", { class: "decide", role: "group", "aria-label": "Decide" }, ...buttons, all, make("span", { class: "push" }), undo, skip);
   }
 
-  evidence() {
-    const image = picture(`/v1/duplicates/overlay?a=${this.left}&b=${this.right}`, "Left, right, and the right one laid over the left with what differs in pink", { class: "overlay" });
-    return make("details", { class: "proof", open: this.overlaid, ontoggle: event => { this.overlaid = event.target.open; } }, make("summary", {}, "Laid over each other"), image);
+  makeOverlay() {
+    const image = makePicture(`/v1/duplicates/overlay?a=${this.left}&b=${this.right}`, "Left, right, and the right one laid over the left with what differs in pink", { class: "overlay" });
+    return make("details", { class: "proof", open: this.isOverlayOpen, ontoggle: event => { this.isOverlayOpen = event.target.open; } }, make("summary", {}, "Differences"), image);
   }
 
   finish() {
     history.replaceState(history.state, "", "#/duplicates");
-    this.title.textContent = "All looked through";
-    const undo = button([drawn("undo"), "Undo the last one"], () => this.undo(), { class: "plain", disabled: !this.done.length });
-    this.main.replaceChildren(make("section", { class: "nothing" }, this.title, make("p", {}, `${counted(this.done.length, "decision")}. Nothing was deleted: decisions say what to keep, and nearkin duplicates --move puts the others aside.`), make("p", { class: "buttons" }, undo, make("a", { class: "plain", href: "#/" }, "To the start"))));
+    this.title.textContent = "All reviewed";
+    const undo = makeButton([makeIcon("undo"), "Undo the last one"], () => this.undo(), { class: "plain", disabled: !this.decisions.length });
+    this.stage.replaceChildren(make("section", { class: "note" }, this.title, make("p", {}, `${formatCount(this.decisions.length, "decision")}. Nothing was deleted: nearkin duplicates --move-to FOLDER moves the files that are not to be kept.`), make("p", { class: "buttons" }, undo, make("a", { class: "plain", href: "#/" }, "To the start page"))));
     this.title.focus();
   }
 }
@@ -219,32 +225,32 @@ export function leave() {
   current = null;
 }
 
-export function key(event) {
+export function handleKey(event) {
   if (!current || event.target.matches("input, select, textarea")) return;
   const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const [, what] = KEYS.find(([one]) => one === pressed) ?? [];
-  const act = what ? () => current.decide(what) : { u: () => current.undo(), s: () => current.skip(), a: () => current.rest.length > 1 && current.decide("all") }[pressed];
+  const [, verdict] = KEYS.find(([key]) => key === pressed) ?? [];
+  const act = verdict ? () => current.decide(verdict) : { u: () => current.undo(), s: () => current.skip(), a: () => current.others.length > 1 && current.decide("all") }[pressed];
   if (!act || event.repeat) return;
   event.preventDefault();
-  info().then(({ server }) => { if (server.writable || pressed === "s") act(); });
+  getInfo().then(({ server }) => { if (server.writable || pressed === "s") act(); });
 }
 
-function side(one, where, why, better) {
-  const name = called(one);
+function makeSide(item, side, suggestion, facts) {
+  const name = getItemName(item);
   return make("figure", { class: "side" },
-    make("a", { class: "stage", href: `#/items/${one.id}`, "aria-label": `${name}, the ${where} one: details` }, picture(thumbnail(one.id, 640), name, { loading: "eager" })),
-    make("figcaption", {}, make("b", { class: "clip", title: one.uri ?? one.key }, name),
-      make("span", { class: "sizes" }, ...better.map(([text, wins]) => make("span", { class: wins ? "wins" : "" }, text))),
-      make("span", { class: "clip quiet", title: one.uri ?? "" }, one.uri ? one.uri.slice(0, one.uri.length - name.length) : ""),
-      why && make("span", { class: "why" }, why)));
+    make("a", { class: "stage", href: `#/items/${item.id}`, "aria-label": `${name}, the ${side} one: details` }, makePicture(getThumbnailUrl(item.id, 640), name, { loading: "eager" })),
+    make("figcaption", {}, make("b", { class: "clip", title: item.uri ?? item.key }, name),
+      make("span", { class: "sizes" }, ...facts.map(([text, wins]) => make("span", { class: wins ? "wins" : "" }, text))),
+      make("span", { class: "clip quiet", title: item.uri ?? "" }, item.uri ? item.uri.slice(0, item.uri.length - name.length) : ""),
+      suggestion && make("span", { class: "suggestion" }, suggestion)));
 }
 
 // Size, format and bytes of both, with the larger ones marked.
 function compareFacts(left, right) {
-  const pixels = one => (one.width ?? 0) * (one.height ?? 0);
-  return [[left, right], [right, left]].map(([mine, other]) => [
-    [mine.width ? `${mine.width} × ${mine.height}` : "", pixels(mine) > pixels(other)],
-    [mine.format ?? "", false],
-    [mine.bytes ? bytes(mine.bytes) : "", mine.bytes > other.bytes],
+  const countPixels = item => (item.width ?? 0) * (item.height ?? 0);
+  return [[left, right], [right, left]].map(([item, other]) => [
+    [item.width ? `${item.width} × ${item.height}` : "", countPixels(item) > countPixels(other)],
+    [item.format ?? "", false],
+    [item.bytes ? formatBytes(item.bytes) : "", item.bytes > other.bytes],
   ].filter(([text]) => text));
 }

@@ -1,140 +1,144 @@
-// Pictures in rows of one width each. Rows lie in blocks; a block far from what is seen is an empty box of its height.
+// Pictures in rows of one width each. Rows lie in blocks; a block far from the viewport is an empty box of its height.
 
-import { called, make, picture, put, score, thumbnail } from "./dom.js";
+import { formatScore, getItemName, getThumbnailUrl, make, makePicture, setVariables } from "./dom.js";
 
-const ROWS = 8;
+const ROWS_PER_BLOCK = 8;
 const GAP = 8;
-const blocks = new WeakMap();
+const fillers = new WeakMap(); // block -> function that fills it (true) or empties it (false)
 
-const near = new IntersectionObserver(seen => {
-  for (const { target, isIntersecting } of seen) blocks.get(target)?.(isIntersecting);
+const nearby = new IntersectionObserver(sightings => {
+  for (const { target, isIntersecting } of sightings) fillers.get(target)?.(isIntersecting);
 }, { rootMargin: "1200px 0px" });
 
 export class Grid {
-  // `label`: of the list. `link`: entry -> address. `act`: entry -> buttons of its own.
-  constructor(label, { link, act = () => [], lines = false, tall = null } = {}) {
+  // `label`: of the list. `getLink`: entry -> address. `makeActions`: entry -> buttons on its picture. `lines`: a line of text below each picture. `rowHeight`: pixels.
+  constructor(label, { getLink, makeActions = () => [], lines = false, rowHeight = null } = {}) {
     this.element = make("div", { class: "grid", role: "list", "aria-label": label });
-    Object.assign(this, { link, act, lines, tall, entries: [], rows: [], parts: [], width: 0 });
+    Object.assign(this, { getLink, makeActions, lines, rowHeight, entries: [], rows: [], blocks: [], width: 0 });
     new ResizeObserver(([{ contentRect }]) => {
-      if (Math.abs(contentRect.width - this.width) > 1) this.lay();
+      if (Math.abs(contentRect.width - this.width) > 1) this.layOut();
     }).observe(this.element);
-    this.element.addEventListener("keydown", event => this.step(event));
+    this.element.addEventListener("keydown", event => this.handleKey(event));
   }
 
   // Entries: { id, width, height, name, score?, line? }.
   add(entries) {
     this.entries.push(...entries);
-    this.lay();
+    this.layOut();
     return this;
   }
 
-  lay() {
+  layOut() {
     this.width = Math.floor(this.element.getBoundingClientRect().width);
     if (!this.width) return;
-    const focused = Number(document.activeElement?.closest?.("[data-place]")?.dataset.place ?? NaN);
-    const had = this.element.contains(document.activeElement);
-    this.rows = this.justified();
-    const before = new Map(this.parts.map(one => [one.key, one]));
-    this.parts = [];
-    for (let first = 0; first < this.rows.length; first += ROWS) {
-      const rows = this.rows.slice(first, first + ROWS);
-      const key = `${this.width} ${first} ${rows.at(-1).row.at(-1).place}`;
-      this.parts.push(before.get(key) ?? { key, element: this.block(rows) });
+    const focusedPlace = Number(document.activeElement?.closest?.("[data-place]")?.dataset.place ?? NaN);
+    const hadFocus = this.element.contains(document.activeElement);
+    this.rows = this.buildRows();
+    const known = new Map(this.blocks.map(block => [block.key, block]));
+    this.blocks = [];
+    for (let first = 0; first < this.rows.length; first += ROWS_PER_BLOCK) {
+      const rows = this.rows.slice(first, first + ROWS_PER_BLOCK);
+      const key = `${this.width} ${first} ${rows.at(-1).cells.at(-1).place}`;
+      this.blocks.push(known.get(key) ?? { key, element: this.makeBlock(rows) });
     }
-    this.element.replaceChildren(...this.parts.map(one => one.element));
-    if (had && !Number.isNaN(focused)) this.focus(focused);
+    this.element.replaceChildren(...this.blocks.map(block => block.element));
+    if (hadFocus && !Number.isNaN(focusedPlace)) this.focusPlace(focusedPlace);
   }
 
-  justified() {
-    const target = this.tall ?? (this.width < 520 ? 118 : this.width < 900 ? 160 : 184);
+  buildRows() {
+    const target = this.rowHeight ?? (this.width < 520 ? 118 : this.width < 900 ? 160 : 184);
     const rows = [];
-    let row = [], ratios = 0;
+    let cells = [], ratios = 0;
     this.entries.forEach((entry, place) => {
       const ratio = Math.min(3, Math.max(0.5, entry.width && entry.height ? entry.width / entry.height : 1));
-      row.push({ entry, place, ratio });
+      cells.push({ entry, place, ratio });
       ratios += ratio;
-      const height = (this.width - GAP * (row.length - 1)) / ratios;
-      if (height <= target * 1.12) { rows.push({ row, height }); row = []; ratios = 0; }
+      const height = (this.width - GAP * (cells.length - 1)) / ratios;
+      if (height <= target * 1.12) { rows.push({ cells, height }); cells = []; ratios = 0; }
     });
-    if (row.length) rows.push({ row, height: Math.min(target, (this.width - GAP * (row.length - 1)) / ratios) });
+    if (cells.length) rows.push({ cells, height: Math.min(target, (this.width - GAP * (cells.length - 1)) / ratios) });
     return rows;
   }
 
-  block(rows) {
-    const extra = this.lines ? 26 : 0;
-    const height = rows.reduce((sum, one) => sum + one.height + extra + GAP, 0);
-    const made = put(make("div", { class: "block" }), { tall: `${height}px` });
-    const fill = on => {
-      if (on === made.hasChildNodes() || (!on && made.contains(document.activeElement))) return;
-      made.replaceChildren(...(on ? rows.flatMap(({ row, height: tall }) => row.map(one => this.cell(one, tall))) : []));
+  makeBlock(rows) {
+    const lineHeight = this.lines ? 26 : 0;
+    const height = rows.reduce((sum, row) => sum + row.height + lineHeight + GAP, 0);
+    const block = setVariables(make("div", { class: "block" }), { tall: `${height}px` });
+    const fill = isNear => {
+      if (isNear === block.hasChildNodes() || (!isNear && block.contains(document.activeElement))) return;
+      block.replaceChildren(...(isNear ? rows.flatMap(row => row.cells.map(cell => this.makeCell(cell, row.height))) : []));
     };
-    blocks.set(made, fill);
-    near.observe(made);
-    return made;
+    fillers.set(block, fill);
+    nearby.observe(block);
+    return block;
   }
 
-  cell({ entry, place, ratio }, height) {
-    const said = entry.score === undefined ? "" : `, score ${score(entry.score)}`;
-    const image = picture(thumbnail(entry.id, height * ratio > 340 ? 640 : 320), entry.name + said);
-    const link = make("a", { class: "shot", href: this.link(entry), "data-place": place, title: entry.name }, image);
-    if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, score(entry.score)));
-    const made = make("div", { class: "cell", role: "listitem" }, link, make("span", { class: "quick" }, ...this.act(entry)));
-    if (this.lines) made.append(make("span", { class: "line", title: entry.line ?? entry.name }, entry.line ?? entry.name));
-    return put(made, { w: `${Math.floor(height * ratio * 100) / 100}px`, h: `${height}px` });
+  makeCell({ entry, place, ratio }, height) {
+    const suffix = entry.score === undefined ? "" : `, score ${formatScore(entry.score)}`;
+    const image = makePicture(getThumbnailUrl(entry.id, height * ratio > 340 ? 640 : 320), entry.name + suffix);
+    const link = make("a", { class: "shot", href: this.getLink(entry), "data-place": place, title: entry.name }, image);
+    if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, formatScore(entry.score)));
+    const cell = make("div", { class: "cell", role: "listitem" }, link, make("span", { class: "quick" }, ...this.makeActions(entry)));
+    if (this.lines) cell.append(make("span", { class: "line", title: entry.line ?? entry.name }, entry.line ?? entry.name));
+    return setVariables(cell, { w: `${Math.floor(height * ratio * 100) / 100}px`, h: `${height}px` });
   }
 
-  focus(place) {
-    const at = this.rows.findIndex(({ row }) => row.some(one => one.place === place));
-    if (at < 0) return;
-    const block = this.element.children[Math.floor(at / ROWS)];
-    blocks.get(block)(true);
+  findRow(place) {
+    return this.rows.findIndex(row => row.cells.some(cell => cell.place === place));
+  }
+
+  focusPlace(place) {
+    const number = this.findRow(place);
+    if (number < 0) return;
+    const block = this.element.children[Math.floor(number / ROWS_PER_BLOCK)];
+    fillers.get(block)(true);
     block.querySelector(`[data-place="${place}"]`)?.focus();
   }
 
-  step(event) {
+  handleKey(event) {
     const place = Number(event.target.dataset?.place ?? NaN);
     if (Number.isNaN(place) || event.altKey || event.ctrlKey || event.metaKey) return;
-    const to = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: this.entries.length - 1 }[event.key] ?? this.beside(place, event.key);
-    if (to === undefined || to < 0 || to >= this.entries.length) return;
+    const goal = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: this.entries.length - 1 }[event.key] ?? this.findVertical(place, event.key);
+    if (goal === undefined || goal < 0 || goal >= this.entries.length) return;
     event.preventDefault();
-    this.focus(to);
+    this.focusPlace(goal);
   }
 
-  // The picture above or below: the one whose middle is nearest.
-  beside(place, key) {
-    const move = { ArrowUp: -1, ArrowDown: 1 }[key];
-    const at = this.rows.findIndex(({ row }) => row.some(one => one.place === place));
-    const other = move && this.rows[at + move];
-    if (!other) return undefined;
-    const middles = ({ row, height }) => {
+  // The place above or below: the picture whose middle is nearest.
+  findVertical(place, key) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+    const number = this.findRow(place);
+    const nextRow = step && this.rows[number + step];
+    if (!nextRow) return undefined;
+    const listMiddles = ({ cells, height }) => {
       let left = 0;
-      return row.map(one => { const wide = height * one.ratio, middle = left + wide / 2; left += wide + GAP; return [middle, one.place]; });
+      return cells.map(cell => { const wide = height * cell.ratio, middle = left + wide / 2; left += wide + GAP; return { middle, place: cell.place }; });
     };
-    const [mine] = middles(this.rows[at]).find(([, one]) => one === place);
-    return middles(other).reduce((best, one) => (Math.abs(one[0] - mine) < Math.abs(best[0] - mine) ? one : best))[1];
+    const { middle: goal } = listMiddles(this.rows[number]).find(cell => cell.place === place);
+    return listMiddles(nextRow).reduce((best, cell) => (Math.abs(cell.middle - goal) < Math.abs(best.middle - goal) ? cell : best)).place;
   }
 }
 
-export const entry = (item, more = {}) => ({ id: item.id, width: item.width, height: item.height, name: called(item), ...more });
+export const makeEntry = (item, extra = {}) => ({ id: item.id, width: item.width, height: item.height, name: getItemName(item), ...extra });
 
-// More is fetched when the end comes near; `next` gives entries and whether there are more.
-export function endless(grid, next) {
+// An element at the grid's end that fetches more when it comes near; `getNext` returns entries and whether there are more.
+export function makeEndlessEnd(grid, getNext) {
   const end = make("p", { class: "end" });
   let waiting = false;
-  const watcher = new IntersectionObserver(async ([seen]) => {
-    if (!seen.isIntersecting || waiting) return;
+  const observer = new IntersectionObserver(async ([sighting]) => {
+    if (!sighting.isIntersecting || waiting) return;
     waiting = true;
     try {
-      const { entries, more } = await next();
+      const { entries, more } = await getNext();
       grid.add(entries);
-      if (!more) { watcher.disconnect(); end.remove(); }
-      else { watcher.unobserve(end); requestAnimationFrame(() => watcher.observe(end)); }
+      if (!more) { observer.disconnect(); end.remove(); }
+      else { observer.unobserve(end); requestAnimationFrame(() => observer.observe(end)); }
     } catch (error) {
-      watcher.disconnect();
+      observer.disconnect();
       end.textContent = error.detail ?? error.message;
     }
     waiting = false;
   }, { rootMargin: "900px" });
-  watcher.observe(end);
+  observer.observe(end);
   return end;
 }

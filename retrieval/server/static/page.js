@@ -1,90 +1,91 @@
 // The page: which view the address names, and what all views share.
 
-import { ask, forget, info, signInFromAddress, upload, whenRefused } from "./api.js";
-import { busy, make, say, toast, trouble } from "./dom.js";
-import { address, empty, read } from "./question.js";
+import { forgetAnswers, getInfo, onTokenNeeded, request, signInFromAddress, uploadPicture } from "./api.js";
+import { announce, make, makeError, makeSpinner, showToast } from "./dom.js";
+import { emptyQuery, getAddress, readQuery } from "./query.js";
 import * as search from "./search.js";
 import { signInByHand } from "./signin.js";
 import * as start from "./start.js";
 
 const $ = id => document.getElementById(id);
 const main = $("main");
-let drawing = null, came = null, shown = null, place = 0, scrolled = 0;
-let leave = () => {}, keys = () => {};
+let drawing = null; // aborts what is being drawn
+let drawnAddress = null, shown = null, place = 0, scrolled = 0;
+let leaveView = () => {}, handleViewKey = () => {};
 
-// ---- views: the address's first word -> a function that fills a stage and gives its title
+// ---- views: the address's first word -> a function that fills a stage and returns its title
 
 const views = {
   "": stage => start.show(stage, () => $("file").click()),
-  search: (stage, _, params, signal) => search.show(stage, read(params), signal),
-  items: async (stage, [id], params) => (await import("./item.js")).show(stage, Number(id), read(params)),
-  clusters: async (stage, [id], params) => { const view = await import("./clusters.js"); return id ? view.one(stage, Number(id)) : view.overview(stage, params); },
-  outliers: async stage => (await import("./clusters.js")).outliers(stage),
-  loose: async (stage, _, params) => (await import("./clusters.js")).loose(stage, params.get("level") ?? "medium"),
-  new: async (stage, _, params) => (await import("./news.js")).show(stage, params),
-  duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leave = view.leave; keys = view.key; return view.show(stage, params); },
+  search: (stage, _, params, signal) => search.show(stage, readQuery(params), signal),
+  items: async (stage, [id], params) => (await import("./item.js")).show(stage, Number(id), readQuery(params)),
+  clusters: async (stage, [id], params) => { const view = await import("./clusters.js"); return id ? view.showCluster(stage, Number(id)) : view.showLevel(stage, params); },
+  outliers: async stage => (await import("./clusters.js")).showOutliers(stage),
+  loose: async (stage, _, params) => (await import("./clusters.js")).showLoose(stage, params.get("level") ?? "medium"),
+  new: async (stage, _, params) => (await import("./new.js")).show(stage, params),
+  duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
   add: async stage => (await import("./add.js")).show(stage),
 };
-const KEPT = ["", "search", "items", "clusters", "outliers", "loose"];
+const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose"];
 
 // Views that were left, by their place in the history: Back shows them as they were.
-const left = new Map();
-const MANY = 12;
+const cache = new Map();
+const MAX_CACHED = 12;
 
-function where() {
-  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+function readAddress() {
+  const [path, params = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   const [view = "", ...rest] = path.split("/");
-  return { view, rest, params: new URLSearchParams(query) };
+  return { view, rest, params: new URLSearchParams(params) };
 }
 
-function turn() {
-  keep();
-  leave();
-  leave = keys = () => {};
+function changeView() {
+  cacheView();
+  leaveView();
+  leaveView = handleViewKey = () => {};
   drawing?.abort();
-  const again = left.get(history.state?.place);
-  if (!again) { draw(); return; }
+  const cached = cache.get(history.state?.place);
+  if (!cached) { draw(); return; }
   history.replaceState({ place: (place = history.state.place) }, "");
-  came = location.hash;
-  header(where());
-  main.replaceChildren(again.stage);
-  shown = again;
-  document.title = again.name;
+  drawnAddress = location.hash;
+  updateHeader(readAddress());
+  main.replaceChildren(cached.stage);
+  shown = cached;
+  document.title = cached.name;
   setTimeout(() => {
-    scrollTo(0, again.scrolled);
-    (again.stage.querySelector(`a[href="${CSS.escape(again.focused ?? "none")}"]`) ?? again.title)?.focus({ preventScroll: true });
+    scrollTo(0, cached.scrolled);
+    (cached.stage.querySelector(`a[href="${CSS.escape(cached.focused ?? "none")}"]`) ?? cached.title)?.focus({ preventScroll: true });
   }, 60);
 }
 
-function keep() {
-  if (!shown || !KEPT.includes(shown.view)) return;
+function cacheView() {
+  if (!shown || !CACHED_VIEWS.includes(shown.view)) return;
   const focused = shown.stage.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  left.delete(place);
-  left.set(place, { ...shown, focused, scrolled });
-  if (left.size > MANY) left.delete(left.keys().next().value);
+  cache.delete(place);
+  cache.set(place, { ...shown, focused, scrolled });
+  if (cache.size > MAX_CACHED) cache.delete(cache.keys().next().value);
 }
 
 async function draw({ focus = true } = {}) {
   drawing?.abort();
-  const mine = drawing = new AbortController();
-  const { view, rest, params } = where();
+  const controller = drawing = new AbortController();
+  const { view, rest, params } = readAddress();
   place = history.state?.place ?? Math.random();
   history.replaceState({ place }, "");
-  came = location.hash;
+  drawnAddress = location.hash;
   shown = null;
-  header({ view, params });
-  const stage = make("div", { class: "view" }, busy("Loading…"));
-  const attach = () => { if (!mine.signal.aborted && !stage.isConnected) { main.replaceChildren(stage); if (focus) scrollTo(0, 0); } };
+  updateHeader({ view, params });
+  const stage = make("div", { class: "view" }, makeSpinner("Loading…"));
+  const attach = () => { if (!controller.signal.aborted && !stage.isConnected) { main.replaceChildren(stage); if (focus) scrollTo(0, 0); } };
   const slow = setTimeout(attach, 150);
   let title;
   try {
-    if (!(view in views)) throw { title: "There is no such view", detail: "The address names nothing on this page." };
-    title = await views[view](stage, rest, params, mine.signal);
+    if (!(view in views)) throw { title: "Page not found", detail: "There is no such view; the address may be mistyped." };
+    title = await views[view](stage, rest, params, controller.signal);
   } catch (error) {
-    if (error.name !== "AbortError") stage.replaceChildren(trouble(error, draw));
+    if (error.name !== "AbortError") stage.replaceChildren(makeError(error, draw));
   }
   clearTimeout(slow);
-  if (mine.signal.aborted) return;
+  if (controller.signal.aborted) return;
   attach();
   const name = view && title ? `${title.textContent} · nearkin` : "nearkin";
   document.title = name;
@@ -92,56 +93,57 @@ async function draw({ focus = true } = {}) {
   if (focus && title?.isConnected && !stage.contains(document.activeElement)) title.focus({ preventScroll: true });
 }
 
-function header({ view, params }) {
+function updateHeader({ view, params }) {
   for (const link of document.querySelectorAll("[data-nav]")) {
     if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new"].includes(view))) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const { said, parts } = read(params);
-  const [only] = parts;
-  if (view === "search") $("words").value = said || (parts.length === 1 && only.kind === "text" ? only.value : "");
+  const { words, terms } = readQuery(params);
+  const [first] = terms;
+  if (view === "search") $("words").value = words || (terms.length === 1 && first.kind === "text" ? first.value : "");
   else if (view !== "items") $("words").value = "";
 }
 
-addEventListener("hashchange", () => { if (location.hash !== came) turn(); });
+addEventListener("hashchange", () => { if (location.hash !== drawnAddress) changeView(); });
 addEventListener("scroll", () => { scrolled = scrollY; }, { passive: true });
-document.addEventListener("stale", () => left.clear());
+document.addEventListener("stale", () => cache.clear());
 history.scrollRestoration = "manual";
 $("skip").addEventListener("click", event => { event.preventDefault(); main.focus(); });
 
-// ---- asking
+// ---- searching
 
-const inSearch = () => (where().view === "search" ? read(where().params) : empty);
+// The query of the search view, empty elsewhere: a new search keeps its filter and cluster.
+const getCurrentQuery = () => (readAddress().view === "search" ? readQuery(readAddress().params) : emptyQuery);
 
-$("ask").addEventListener("submit", event => {
+$("search").addEventListener("submit", event => {
   event.preventDefault();
   const words = $("words").value.trim();
   if (!words) return;
-  const { where: filter, within, group, level, scores } = inSearch();
-  const seen = !$("meaning").hidden && $("meaning").value === "seen";
-  location.hash = address({ ...empty, where: filter, within, group, level, scores, ...(seen ? { parts: [{ kind: "text", value: words, weight: 1 }] } : { said: words }) });
+  const { where, within, group, level, scores } = getCurrentQuery();
+  const inPictures = !$("meaning").hidden && $("meaning").value === "seen";
+  location.hash = getAddress({ ...emptyQuery, where, within, group, level, scores, ...(inPictures ? { terms: [{ kind: "text", value: words, weight: 1 }] } : { words }) });
 });
 
-async function byPicture(file) {
+async function searchByPicture(file) {
   if (!file) return;
-  if (!file.type.startsWith("image/")) { toast(`${file.name} is no picture.`); return; }
-  say("Sending the picture");
+  if (!file.type.startsWith("image/")) { showToast(`${file.name} is not a picture.`); return; }
+  announce("Sending the picture");
   document.body.classList.add("sending");
   try {
-    const sent = await upload(file);
-    const { where: filter, within } = inSearch();
-    location.hash = address({ ...empty, where: filter, within, parts: [{ kind: "upload", value: sent.upload, weight: 1 }] });
+    const { upload } = await uploadPicture(file);
+    const { where, within } = getCurrentQuery();
+    location.hash = getAddress({ ...emptyQuery, where, within, terms: [{ kind: "upload", value: upload, weight: 1 }] });
   } catch (error) {
-    toast(error.detail ?? error.message);
+    showToast(error.detail ?? error.message);
   }
   document.body.classList.remove("sending");
 }
 
 $("pick").addEventListener("click", () => $("file").click());
-$("file").addEventListener("change", () => { byPicture($("file").files[0]); $("file").value = ""; });
+$("file").addEventListener("change", () => { searchByPicture($("file").files[0]); $("file").value = ""; });
 addEventListener("paste", event => {
   const file = [...event.clipboardData.files][0];
-  if (file) { event.preventDefault(); byPicture(file); }
+  if (file) { event.preventDefault(); searchByPicture(file); }
 });
 addEventListener("dragover", event => {
   if (![...event.dataTransfer.types].includes("Files")) return;
@@ -152,52 +154,52 @@ addEventListener("dragleave", event => { if (!event.relatedTarget) $("drop").hid
 addEventListener("drop", event => {
   event.preventDefault();
   $("drop").hidden = true;
-  byPicture(event.dataTransfer.files[0]);
+  searchByPicture(event.dataTransfer.files[0]);
 });
 
 addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  const typing = event.target.matches("input, select, textarea");
+  const isTyping = event.target.matches("input, select, textarea");
   if (event.key === "Escape" && event.target === $("words")) main.focus();
-  else if (event.key === "/" && !typing) { event.preventDefault(); $("words").focus(); $("words").select(); }
-  else keys(event);
+  else if (event.key === "/" && !isTyping) { event.preventDefault(); $("words").focus(); $("words").select(); }
+  else handleViewKey(event);
 });
 
 // ---- dark and light
 
 const system = matchMedia("(prefers-color-scheme: dark)");
-const dark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
-function theme(chosen) {
-  if (chosen) document.documentElement.dataset.theme = chosen;
-  $("theme").setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"}`);
+function setTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  $("theme").setAttribute("aria-label", `Switch to ${isDark() ? "light" : "dark"}`);
 }
 
 $("theme").addEventListener("click", () => {
-  const next = dark() ? "light" : "dark";
-  localStorage.setItem("nearkin-theme", next);
-  theme(next);
+  const theme = isDark() ? "light" : "dark";
+  localStorage.setItem("nearkin-theme", theme);
+  setTheme(theme);
 });
-system.addEventListener("change", () => theme());
-theme(localStorage.getItem("nearkin-theme"));
+system.addEventListener("change", () => setTheme());
+setTheme(localStorage.getItem("nearkin-theme"));
 
 // ---- begin
 
-async function settle() {
-  const facts = await info();
-  $("meaning").hidden = !facts.words;
-  $("words").placeholder = facts.words ? "Search" : "Words about pictures";
-  $("adding").textContent = facts.server.writable ? "Add" : "Jobs";
+async function adaptToServer() {
+  const info = await getInfo();
+  $("meaning").hidden = !info.words;
+  $("words").placeholder = info.words ? "Search" : "Search texts and metadata";
+  $("adding").textContent = info.server.writable ? "Add" : "Jobs";
 }
 
 async function begin() {
-  whenRefused(signInByHand);
+  onTokenNeeded(signInByHand);
   await signInFromAddress();
-  await Promise.all([draw({ focus: false }), settle().catch(() => {})]);
-  const news = await import("./news.js");
-  news.watch(() => { forget(); draw({ focus: false }); });
+  await Promise.all([draw({ focus: false }), adaptToServer().catch(() => {})]);
+  const news = await import("./new.js");
+  news.watchForNews(() => { forgetAnswers(); draw({ focus: false }); });
   setInterval(async () => {
-    if (!document.hidden) $("busy").hidden = !(await ask("/jobs").catch(() => ({ jobs: [] }))).jobs.some(one => ["queued", "running"].includes(one.state));
+    if (!document.hidden) $("busy").hidden = !(await request("/jobs").catch(() => ({ jobs: [] }))).jobs.some(job => ["queued", "running"].includes(job.state));
   }, 5000);
 }
 

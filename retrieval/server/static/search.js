@@ -1,180 +1,181 @@
-// Results: a question's hits, or all pictures; grouped, filtered, refined.
+// Results: the hits of a query, or all pictures; grouped, filtered, refined.
 
-import { ask, info, item, several } from "./api.js";
-import { applied, panel, parse } from "./filter.js";
-import { busy, button, called, counted, drawn, make, named, nothing, picture, say, thumbnail, trouble } from "./dom.js";
-import { endless, entry, Grid } from "./grid.js";
-import { address, asked, body, empty, less, more, plus } from "./question.js";
+import { getInfo, getItem, getItems, request } from "./api.js";
+import { announce, formatCount, formatNumber, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
+import { makeConditionChips, makeFilterPanel, parseFilter } from "./filter.js";
+import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
+import { buildSearch, emptyQuery, getAddress, isSearch, withLessLike, withMoreLike, withTerm } from "./query.js";
 
-const FIRST = 60;
-const MOST = 1000;
-let opened = false; // the panel with the filter
+const PAGE = 60;
+const MAX_HITS = 1000;
+let isFilterOpen = false;
 
-// The two buttons of a picture that refine what is asked.
-export const refining = question => shown => [
-  make("a", { class: "round", href: address(more(question, shown.id)), "aria-label": `More like ${shown.name}`, title: "More like this" }, drawn("plus")),
-  make("a", { class: "round", href: address(less(question, shown.id)), "aria-label": `Less like ${shown.name}`, title: "Less like this" }, drawn("minus")),
+// The two buttons on a picture that refine the query.
+const makeRefineActions = query => entry => [
+  make("a", { class: "round", href: getAddress(withMoreLike(query, entry.id)), "aria-label": `More like ${entry.name}`, title: "More like this" }, makeIcon("plus")),
+  make("a", { class: "round", href: getAddress(withLessLike(query, entry.id)), "aria-label": `Less like ${entry.name}`, title: "Less like this" }, makeIcon("minus")),
 ];
 
-export const gallery = (question, label, more = {}) =>
-  new Grid(label, { link: shown => address({ ...question, group: false }, `/items/${shown.id}`), act: refining(question), ...more });
+// A grid of pictures that lead to their own view, from which the query goes on.
+export const makeGallery = (query, label, options = {}) =>
+  new Grid(label, { getLink: entry => getAddress({ ...query, group: false }, `/items/${entry.id}`), makeActions: makeRefineActions(query), ...options });
 
-// ---- the mix, as chips
+// ---- the terms, as chips
 
-const signed = weight => `${weight < 0 ? "−" : "+"}${Math.abs(weight)}`;
+const formatWeight = weight => `${weight < 0 ? "−" : "+"}${Math.abs(weight)}`;
 
-async function chip(part, question, path) {
-  const go = weight => { location.hash = address(weight ? plus(question, { ...part, weight }) : { ...question, parts: question.parts.filter(one => one !== part) }, path); };
-  const name = part.kind === "item" ? await item(part.value).then(called, () => `item ${part.value}`) : part.kind === "text" ? `“${part.value}”` : "your picture";
-  const source = part.kind === "item" ? thumbnail(part.value, 160) : part.kind === "upload" ? `/v1/uploads/${part.value}/thumbnail` : null;
-  const step = by => (part.weight + by || part.weight + 2 * by);
-  return make("li", { class: `part ${part.weight < 0 ? "minus" : ""}` },
-    source && picture(source, ""), make("span", { class: "clip", title: name }, name),
-    button(drawn("minus"), () => go(step(-0.5)), { class: "tiny", "aria-label": `Weigh ${name} less`, disabled: part.weight <= -2 }),
-    make("output", { "aria-label": `Weight of ${name}` }, signed(part.weight)),
-    button(drawn("plus"), () => go(step(0.5)), { class: "tiny", "aria-label": `Weigh ${name} more`, disabled: part.weight >= 2 }),
-    button(drawn("close"), () => go(0), { class: "tiny", "aria-label": `Remove ${name}` }));
+async function makeTermChip(term, query, path) {
+  const without = { ...query, terms: query.terms.filter(other => other !== term) };
+  const setWeight = weight => { location.hash = getAddress(weight ? withTerm(query, { ...term, weight }) : without, path); };
+  const name = term.kind === "item" ? await getItem(term.value).then(getItemName, () => `item ${term.value}`) : term.kind === "text" ? `“${term.value}”` : "your picture";
+  const source = term.kind === "item" ? getThumbnailUrl(term.value, 160) : term.kind === "upload" ? `/v1/uploads/${term.value}/thumbnail` : null;
+  const addWeight = step => (term.weight + step || term.weight + 2 * step); // a weight of 0 is passed over
+  return make("li", { class: `term ${term.weight < 0 ? "minus" : ""}` },
+    source && makePicture(source, ""), make("span", { class: "clip", title: name }, name),
+    makeButton(makeIcon("minus"), () => setWeight(addWeight(-0.5)), { class: "tiny", "aria-label": `Weigh ${name} less`, disabled: term.weight <= -2 }),
+    make("output", { "aria-label": `Weight of ${name}` }, formatWeight(term.weight)),
+    makeButton(makeIcon("plus"), () => setWeight(addWeight(0.5)), { class: "tiny", "aria-label": `Weigh ${name} more`, disabled: term.weight >= 2 }),
+    makeButton(makeIcon("close"), () => setWeight(0), { class: "tiny", "aria-label": `Remove ${name}` }));
 }
 
-export async function tray(question, path = "/search") {
-  if (!asked(question)) return "";
-  const parts = await Promise.all(question.parts.map(one => chip(one, question, path)));
-  if (question.said) {
-    parts.push(make("li", { class: "part" }, make("span", { class: "clip" }, `written: “${question.said}”`),
-      button(drawn("close"), () => { location.hash = address({ ...question, said: "" }, path); }, { class: "tiny", "aria-label": `Remove the words ${question.said}` })));
+export async function makeTermList(query, path = "/search") {
+  if (!isSearch(query)) return "";
+  const chips = await Promise.all(query.terms.map(term => makeTermChip(term, query, path)));
+  if (query.words) {
+    chips.push(make("li", { class: "term" }, make("span", { class: "clip" }, `in texts: “${query.words}”`),
+      makeButton(makeIcon("close"), () => { location.hash = getAddress({ ...query, words: "" }, path); }, { class: "tiny", "aria-label": `Remove the words ${query.words}` })));
   }
-  return make("ul", { class: "tray", "aria-label": "What is asked" }, ...parts);
+  return make("ul", { class: "tray", "aria-label": "Search terms" }, ...chips);
 }
 
 // ---- the view
 
-export async function show(main, question, signal) {
+export async function show(stage, query, signal) {
   let where;
-  const go = change => { location.hash = address({ ...question, ...change }); };
-  const filter = panel(question.where, text => go({ where: text }));
-  const place = make("section", { "aria-label": "Results" }, busy("Looking…"));
+  const go = change => { location.hash = getAddress({ ...query, ...change }); };
+  const filter = makeFilterPanel(query.where, text => go({ where: text }));
+  const place = make("section", { "aria-label": "Results" }, makeSpinner("Searching…"));
   const count = make("p", { class: "count" });
-  const tools = bar(question, go, count, filter);
-  const title = make("h1", { class: "aside", tabindex: "-1" }, asked(question) ? "Results" : "All pictures");
-  main.replaceChildren(title, await tray(question), tools, filter, place);
-  if (question.within) tools.prepend(await inside(question, go));
-  try { where = parse(question.where); } catch (error) { refused(filter, error.message, place); return title; }
+  const toolbar = makeToolbar(query, go, count, filter);
+  const title = make("h1", { class: "aside", tabindex: "-1" }, isSearch(query) ? "Results" : "All pictures");
+  stage.replaceChildren(title, await makeTermList(query), toolbar, filter, place);
+  if (query.within) toolbar.prepend(await makeWithinChip(query, go));
+  try { where = parseFilter(query.where); } catch (error) { refuseFilter(filter, error.message, place); return title; }
   try {
-    await (asked(question) ? results : everything)(place, question, where, { count, filter, signal });
+    await (isSearch(query) ? showResults : showAll)(place, query, where, { count, filter, signal });
   } catch (error) {
     if (error.name === "AbortError") return title;
-    if (error.type === "urn:nearkin:bad-filter") refused(filter, error.detail, place);
-    else place.replaceChildren(trouble(error, () => show(main, question, signal)));
+    if (error.type === "urn:nearkin:bad-filter") refuseFilter(filter, error.detail, place);
+    else place.replaceChildren(makeError(error, () => show(stage, query, signal)));
   }
   return title;
 }
 
-function refused(filter, sentence, place) {
+function refuseFilter(filter, sentence, place) {
   filter.hidden = false;
   filter.refuse(sentence);
   place.replaceChildren();
-  say(sentence);
+  announce(sentence);
 }
 
-function bar(question, go, count, filter) {
-  filter.hidden = !opened;
-  const pressed = (on, text, press, more = {}) => button(text, press, { class: "toggle", "aria-pressed": String(on), ...more });
-  const opening = button([drawn("filter"), "Filter"], () => {
-    opened = filter.hidden;
-    filter.hidden = !opened;
-    opening.setAttribute("aria-expanded", String(!filter.hidden));
+function makeToolbar(query, go, count, filter) {
+  filter.hidden = !isFilterOpen;
+  const makeToggle = (isOn, text, onPress) => makeButton(text, onPress, { class: "toggle", "aria-pressed": String(isOn) });
+  const opener = makeButton([makeIcon("filter"), "Filter"], () => {
+    isFilterOpen = filter.hidden;
+    filter.hidden = !isFilterOpen;
+    opener.setAttribute("aria-expanded", String(!filter.hidden));
     if (!filter.hidden) filter.querySelector("input").focus();
   }, { class: "toggle", "aria-expanded": String(!filter.hidden) });
-  return make("div", { class: "tools" }, count, ...applied(question.where, text => go({ where: text })), make("span", { class: "push" }), opening,
-    asked(question) && pressed(question.group, "By cluster", () => go({ group: !question.group })),
-    asked(question) && pressed(question.scores, "Scores", () => go({ scores: !question.scores })));
+  return make("div", { class: "tools" }, count, ...makeConditionChips(query.where, text => go({ where: text })), make("span", { class: "push" }), opener,
+    isSearch(query) && makeToggle(query.group, "By cluster", () => go({ group: !query.group })),
+    isSearch(query) && makeToggle(query.scores, "Scores", () => go({ scores: !query.scores })));
 }
 
-async function inside(question, go) {
-  const name = await ask(`/clusters/${question.within}`).then(named, () => `cluster ${question.within}`);
-  return make("span", { class: "chip on" }, make("span", { class: "clip" }, `in ${name}`), button(drawn("close"), () => go({ within: null }), { class: "tiny", "aria-label": `Search everywhere, not only in ${name}` }));
+async function makeWithinChip(query, go) {
+  const name = await request(`/clusters/${query.within}`).then(getClusterName, () => `cluster ${query.within}`);
+  return make("span", { class: "chip on" }, make("span", { class: "clip" }, `in ${name}`), makeButton(makeIcon("close"), () => go({ within: null }), { class: "tiny", "aria-label": `Search everywhere, not only in ${name}` }));
 }
 
-async function results(place, question, where, { count, filter, signal }) {
-  const found = await ask("/search", { method: "POST", json: body(question, where, FIRST), signal });
-  place.classList.toggle("scored", question.scores);
-  await several(found.hits.map(one => one.item));
-  const shown = await entries(found.hits);
-  filter.offer(await several(found.hits.map(one => one.item)));
-  if (!found.hits.length) { place.replaceChildren(await none(question)); count.textContent = "Nothing found"; say("Nothing found"); return; }
-  if (question.group) grouped(place, question, found, new Map(shown.map(one => [one.id, one])), count);
-  else nearest(place, question, where, shown, count);
+async function showResults(place, query, where, { count, filter, signal }) {
+  const answer = await request("/search", { method: "POST", json: buildSearch(query, where, PAGE), signal });
+  place.classList.toggle("scored", query.scores);
+  filter.suggest(await getItems(answer.hits.map(hit => hit.item)));
+  const entries = await getEntries(answer.hits);
+  if (!answer.hits.length) { place.replaceChildren(await makeNoResults(query)); count.textContent = "Nothing found"; announce("Nothing found"); return; }
+  if (query.group) showGroups(place, query, answer.groups, new Map(entries.map(entry => [entry.id, entry])), count);
+  else showHits(place, query, where, entries, count);
 }
 
-function nearest(place, question, where, shown, count) {
-  const grid = gallery(question, "Results, best first");
-  let k = FIRST, had = shown.length;
-  const tell = () => { count.textContent = had < k ? counted(had, "picture") : `The best ${had.toLocaleString("en")}`; };
-  tell();
-  say(`${counted(had, "result")}, best first`);
+function showHits(place, query, where, entries, count) {
+  const grid = makeGallery(query, "Results, best first");
+  let k = PAGE, loaded = entries.length;
+  const updateCount = () => { count.textContent = loaded < k ? formatCount(loaded, "picture") : `The best ${formatNumber(loaded)}`; };
+  updateCount();
+  announce(`${formatCount(loaded, "result")}, best first`);
   place.replaceChildren(grid.element);
-  grid.add(shown);
-  if (had < k) return;
-  place.append(endless(grid, async () => {
-    k = Math.min(2 * k, MOST);
-    const fresh = (await ask("/search", { method: "POST", json: body(question, where, k) })).hits.slice(had);
-    had += fresh.length;
-    tell();
-    return { entries: await entries(fresh), more: k < MOST && had === k };
+  grid.add(entries);
+  if (loaded < k) return;
+  place.append(makeEndlessEnd(grid, async () => {
+    k = Math.min(2 * k, MAX_HITS);
+    const newHits = (await request("/search", { method: "POST", json: buildSearch(query, where, k) })).hits.slice(loaded);
+    loaded += newHits.length;
+    updateCount();
+    return { entries: await getEntries(newHits), more: k < MAX_HITS && loaded === k };
   }));
 }
 
-function grouped(place, question, found, known, count) {
-  count.textContent = `In ${counted(found.groups.length, "cluster")}`;
-  say(`Results in ${counted(found.groups.length, "cluster")}`);
-  place.replaceChildren(...found.groups.map(({ cluster, hits }) => {
-    const grid = gallery(question, cluster ? named(cluster) : "In no cluster", { tall: 132 });
-    requestAnimationFrame(() => grid.add(hits.map(one => known.get(one.item))));
-    const title = cluster ? make("a", { href: `#/clusters/${cluster.id}` }, named(cluster)) : "In no cluster";
-    return make("section", { class: "group" }, make("h2", {}, title, cluster && make("small", {}, counted(cluster.size, "picture"))), grid.element);
+function showGroups(place, query, groups, entriesById, count) {
+  count.textContent = `In ${formatCount(groups.length, "cluster")}`;
+  announce(`Results in ${formatCount(groups.length, "cluster")}`);
+  place.replaceChildren(...groups.map(({ cluster, hits }) => {
+    const name = cluster ? getClusterName(cluster) : "In no cluster";
+    const grid = makeGallery(query, name, { rowHeight: 132 });
+    requestAnimationFrame(() => grid.add(hits.map(hit => entriesById.get(hit.item))));
+    const title = cluster ? make("a", { href: `#/clusters/${cluster.id}` }, name) : name;
+    return make("section", { class: "group" }, make("h2", {}, title, cluster && make("small", {}, formatCount(cluster.size, "picture"))), grid.element);
   }));
 }
 
-export async function entries(hits) {
-  const known = new Map((await several(hits.map(one => one.item))).map(one => [one.id, one]));
-  return hits.filter(one => known.has(one.item)).map(one => entry(known.get(one.item), { score: one.score }));
+export async function getEntries(hits) {
+  const items = new Map((await getItems(hits.map(hit => hit.item))).map(item => [item.id, item]));
+  return hits.filter(hit => items.has(hit.item)).map(hit => makeEntry(items.get(hit.item), { score: hit.score }));
 }
 
-async function none(question) {
-  const { words } = await info();
-  const said = question.said;
-  const files = said && button("Look in file names", () => { location.hash = address({ ...empty, where: `uri contains ${JSON.stringify(said)}` }); }, { class: "plain" });
-  const why = said ? `No text and no metadata says “${said}”.${words ? "" : " This collection's embedder reads pictures only, so words are looked for in what is written about them."}`
-    : question.where ? "No picture meets the filter." : "There is no picture to find yet.";
-  return nothing("Nothing found", make("p", {}, why), files);
+async function makeNoResults({ words, where }) {
+  const info = await getInfo();
+  const fileSearch = words && makeButton("Search file names", () => { location.hash = getAddress({ ...emptyQuery, where: `uri contains ${JSON.stringify(words)}` }); }, { class: "plain" });
+  const reason = words ? `No text and no metadata contains “${words}”.${info.words ? "" : " This collection's embedder does not read words, so only texts and metadata are searched."}`
+    : where ? "No picture meets the filter." : "There are no pictures yet.";
+  return makeNote("Nothing found", make("p", {}, reason), fileSearch);
 }
 
-async function everything(place, question, where, { count, filter, signal }) {
-  if (question.within) {
-    place.replaceChildren(nothing("What are you looking for?", make("p", {}, "Type words above, or drop, paste or choose a picture: the search stays inside this cluster.")));
+async function showAll(place, query, where, { count, filter, signal }) {
+  if (query.within) {
+    place.replaceChildren(makeNote("What are you looking for?", make("p", {}, "Type words above, or drop, paste or choose a picture to search inside this cluster.")));
     return;
   }
-  const grid = gallery(question, "All pictures");
-  const next = pages(where);
-  const { entries: first, more, items } = await next(signal);
-  filter.offer(items);
-  const all = (await info()).items;
-  count.textContent = where ? `${counted(first.length, "picture")}${more ? " or more" : ""}` : counted(all, "picture");
-  say(count.textContent);
-  place.replaceChildren(first.length ? grid.element : await none(question));
-  grid.add(first);
-  if (more) place.append(endless(grid, next));
+  const grid = makeGallery(query, "All pictures");
+  const getNext = makePager(where);
+  const { entries, more, items } = await getNext(signal);
+  filter.suggest(items);
+  const total = (await getInfo()).items;
+  count.textContent = where ? `${formatCount(entries.length, "picture")}${more ? " or more" : ""}` : formatCount(total, "picture");
+  announce(count.textContent);
+  place.replaceChildren(entries.length ? grid.element : await makeNoResults(query));
+  grid.add(entries);
+  if (more) place.append(makeEndlessEnd(grid, getNext));
 }
 
-// All items of a filter, page by page.
-export function pages(where, size = FIRST) {
+// Returns a function that fetches the next page of all items that meet a filter.
+export function makePager(where, size = PAGE) {
   let cursor = null;
   return async signal => {
     const params = new URLSearchParams({ limit: size });
     if (where) params.set("where", JSON.stringify(where));
     if (cursor !== null) params.set("cursor", cursor);
-    const page = await ask(`/items?${params}`, { signal });
+    const page = await request(`/items?${params}`, { signal });
     cursor = page.cursor;
-    return { entries: page.items.map(one => entry(one)), items: page.items, more: cursor !== null };
+    return { entries: page.items.map(item => makeEntry(item)), items: page.items, more: cursor !== null };
   };
 }

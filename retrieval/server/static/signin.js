@@ -1,6 +1,6 @@
 // The dialog that asks for a token.
 
-import { forget, signIn } from "./api.js";
+import { forgetAnswers, signIn } from "./api.js";
 import { make } from "./dom.js";
 
 let signing = null;
@@ -16,7 +16,7 @@ export function signInByHand() {
       dialog.close();
       dialog.remove();
       signing = null;
-      forget();
+      forgetAnswers();
       resolve();
     };
     const form = make("form", { class: "signin", onsubmit: submit }, make("h2", { id: "signing" }, "A token is needed"),

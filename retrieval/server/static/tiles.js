@@ -1,33 +1,32 @@
 // Clusters as tiles of their representatives.
 
-import { counted, make, named, picture, thumbnail } from "./dom.js";
+import { formatCount, formatNumber, getClusterName, getThumbnailUrl, make, makePicture } from "./dom.js";
 
 // So many pictures fill a tile without a gap.
-const FULL = [9, 6, 3, 2, 1];
+const FULL_TILES = [9, 6, 3, 2, 1];
+const PAGE = 60;
 
-function mosaic(cluster) {
-  const shown = cluster.representatives.slice(0, FULL.find(one => one <= cluster.representatives.length));
-  const images = shown.map((one, place) => picture(thumbnail(one, place ? 160 : 320), ""));
-  return make("span", { class: `mosaic n${shown.length}` }, ...images);
+function makeMosaic(cluster) {
+  const itemIds = cluster.representatives.slice(0, FULL_TILES.find(count => count <= cluster.representatives.length));
+  const images = itemIds.map((itemId, place) => makePicture(getThumbnailUrl(itemId, place ? 160 : 320), ""));
+  return make("span", { class: `mosaic n${itemIds.length}` }, ...images);
 }
 
-export const unnamed = cluster => make("span", { class: cluster.name ? "" : "unnamed", dir: "auto" }, named(cluster));
+export const makeClusterName = cluster => make("span", { class: cluster.name ? "" : "unnamed", dir: "auto" }, getClusterName(cluster));
 
-function tile(cluster) {
-  const about = counted(cluster.size, "picture");
-  const link = make("a", { class: "tile", href: `#/clusters/${cluster.id}` }, mosaic(cluster),
-    make("span", { class: "words" }, make("span", { class: "name" }, unnamed(cluster)), make("span", { class: "about" }, about)));
-  if (cluster.new) link.append(make("span", { class: "badge" }, `+${cluster.new.toLocaleString("en")} new`));
+function makeTile(cluster) {
+  const size = formatCount(cluster.size, "picture");
+  const link = make("a", { class: "tile", href: `#/clusters/${cluster.id}` }, makeMosaic(cluster),
+    make("span", { class: "words" }, make("span", { class: "name" }, makeClusterName(cluster)), make("span", { class: "about" }, size)));
+  if (cluster.new) link.append(make("span", { class: "badge" }, `+${formatNumber(cluster.new)} new`));
   return make("li", {}, link);
 }
 
-const PAGE = 60;
-
-// So many at a time; the rest on demand.
-export function tiles(clusters, label) {
-  const list = make("ul", { class: "tiles", "aria-label": label }, ...clusters.slice(0, PAGE).map(tile));
+// The first tiles, and a button for the next.
+export function makeTiles(clusters, label) {
+  const list = make("ul", { class: "tiles", "aria-label": label }, ...clusters.slice(0, PAGE).map(makeTile));
   const rest = clusters.slice(PAGE);
   if (!rest.length) return list;
-  const more = make("button", { type: "button", class: "plain more", onclick: () => more.replaceWith(tiles(rest, label)) }, `Show ${Math.min(rest.length, PAGE)} more of ${rest.length}`);
+  const more = make("button", { type: "button", class: "plain more", onclick: () => more.replaceWith(makeTiles(rest, label)) }, `Show ${Math.min(rest.length, PAGE)} more of ${rest.length}`);
   return make("div", {}, list, more);
 }
