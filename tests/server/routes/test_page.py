@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,26 +73,27 @@ SCENES = (
 
 def fill_collection(place: Path, photographs: Path) -> Path:
     files = sorted(photographs.iterdir())
-    with Collection.open(place, create=True, embedder=Reader()) as made:
-        made.add(files, metadata=[{"colour": one.stem.split()[0]} for one in files])
-        made.update(str(photographs / "red 3.png"), text="a harbour in Oslo")
+    with Collection.open(place, create=True, embedder=Reader()) as collection:
+        collection.add(files, metadata=[{"colour": file.stem.split()[0]} for file in files])
+        collection.update(str(photographs / "red 3.png"), text="a harbour in Oslo")
     return place
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[LocalServer]:
-    with serve_in_thread(fill_collection(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as found:
-        yield found
+    with serve_in_thread(fill_collection(tmp_path_factory.mktemp("library") / "c", photographs), Reader()) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"needs {CHROMIUM}")
+    playwright.expect.set_options(timeout=15_000)  # five seconds are too few on a busy machine
     with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 Opener = Callable[..., Any]
@@ -99,25 +101,28 @@ Opener = Callable[..., Any]
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Opener]:
-    """Opens pages, which must have complained of nothing and asked nobody else in the end; `expected`: parts of
-    complaints that belong to the test."""
-    contexts, said = [], []
+    """Opens pages, which in the end must have logged no complaint and requested nothing from elsewhere. `expected`: a
+    part of complaints that belong to the test."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
 
-    def open_page(address: str, *, expected: str = "\0", width: int = 1280, **how: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 860}, **how)
+    def open_page(address: str, *, expected: str = "\0", width: int = 1280, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 860}, **options)
         contexts.append(context)
-        tab, home = context.new_page(), address.partition("#")[0].rstrip("/")
-        tab.set_default_timeout(10_000)
-        tab.on("console", lambda one: said.append(one.text) if expected not in one.text else None)
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda one: said.append(one.url) if not one.url.startswith((home, "blob:")) else None)
+        tab = context.new_page()
+        scheme, _, host = address.partition("#")[0].partition("://")
+        home = f"{scheme}://{host.partition('/')[0]}"
+        tab.set_default_timeout(15_000)
+        tab.on("console", lambda line: complaints.append(line.text) if expected not in line.text else None)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("request", lambda ask: complaints.append(ask.url) if not ask.url.startswith((home, "blob:")) else None)
         tab.goto(address)
         return tab
 
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
+    assert complaints == []
 
 
 @pytest.fixture
@@ -134,24 +139,24 @@ def open_view(tab: Any, view: str) -> None:
 
 
 def read_names(tab: Any, count: int = 5) -> list[str]:
-    """What the first results are called."""
+    """Return the names of the first results."""
     tab.wait_for_selector(".shot img")
-    return [one.get_attribute("title") for one in tab.locator(".shot").all()[:count]]
+    return [link.get_attribute("title") for link in tab.locator(".shot").all()[:count]]
 
 
-def wait_until(tab: Any, holds: str) -> None:
-    """Looked at from outside, since the page's policy lets nobody evaluate text in it."""
+def wait_until(tab: Any, condition: str) -> None:
+    """Evaluate a condition from outside until it holds, since the page's policy lets nothing evaluate text in it."""
     for _ in range(200):
-        if tab.evaluate(holds):
+        if tab.evaluate(condition):
             return
         tab.wait_for_timeout(50)
-    raise AssertionError(f"it does not come to hold that {holds}")
+    raise AssertionError(f"it does not come to hold that {condition}")
 
 
 def wait_for_pictures(tab: Any) -> None:
-    """Every picture that is seen has come, and none is missing."""
-    seen = "[...document.images].filter(one => one.getBoundingClientRect().top < innerHeight)"
-    wait_until(tab, f"{seen}.length && {seen}.every(one => one.complete && one.naturalWidth)")
+    """Wait until every picture in the window has come; none may be missing."""
+    visible = "[...document.images].filter(image => image.getBoundingClientRect().top < innerHeight)"
+    wait_until(tab, f"{visible}.length && {visible}.every(image => image.complete && image.naturalWidth)")
 
 
 # ---- searching
@@ -167,23 +172,23 @@ def test_it_begins_with_clusters_and_pictures(tab: Any, running: LocalServer) ->
 def test_a_picture_is_sent_and_the_answer_is_refined(tab: Any, tmp_path: Path) -> None:
     Image.new("RGB", (60, 40), SHADES["green"]).save(tmp_path / "asked.png")
     tab.set_input_files("#file", tmp_path / "asked.png")
-    expect(tab.locator(".part")).to_contain_text("your picture")
-    assert all(one.startswith("green") for one in read_names(tab))
+    expect(tab.locator(".term")).to_contain_text("your picture")
+    assert all(name.startswith("green") for name in read_names(tab))
     assert "like=upload%3A" in tab.url
     tab.locator(".shot").first.hover()
     tab.get_by_role("link", name="More like").first.click()
-    expect(tab.locator(".part")).to_have_count(2)
+    expect(tab.locator(".term")).to_have_count(2)
     less = tab.get_by_role("link", name="Less like green").nth(2)
     less.focus()
     less.press("Enter")
-    expect(tab.locator(".part")).to_have_count(3)
-    expect(tab.locator(".part output").last).to_have_text("−1")
+    expect(tab.locator(".term")).to_have_count(3)
+    expect(tab.locator(".term output").last).to_have_text("−1")
     tab.get_by_role("button", name="less").last.click()
-    expect(tab.locator(".part output").last).to_have_text("−1.5")
+    expect(tab.locator(".term output").last).to_have_text("−1.5")
     tab.go_back()
-    expect(tab.locator(".part output").last).to_have_text("−1")
+    expect(tab.locator(".term output").last).to_have_text("−1")
     tab.get_by_role("button", name="Remove").last.click()
-    expect(tab.locator(".part")).to_have_count(2)
+    expect(tab.locator(".term")).to_have_count(2)
 
 
 def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
@@ -200,16 +205,16 @@ def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
         open_view(tab, "#/")
         expect(tab.locator(".hero")).to_be_visible()
         tab.evaluate(carried, [content, kind])
-        expect(tab.locator(".part")).to_contain_text("your picture")
-        assert all(one.startswith("blue") for one in read_names(tab))
+        expect(tab.locator(".term")).to_contain_text("your picture")
+        assert all(name.startswith("blue") for name in read_names(tab))
 
 
 def test_words_are_seen_or_written(tab: Any) -> None:
     tab.keyboard.press("/")
     tab.keyboard.type("red")
     tab.keyboard.press("Enter")
-    expect(tab.locator(".part")).to_contain_text("“red”")
-    assert all(one.startswith("red") or "harbour" in one for one in read_names(tab))
+    expect(tab.locator(".term")).to_contain_text("“red”")
+    assert all(name.startswith("red") or "harbour" in name for name in read_names(tab))
     tab.select_option("#meaning", "said")
     tab.fill("#words", "harbours")
     tab.press("#words", "Enter")
@@ -219,7 +224,7 @@ def test_words_are_seen_or_written(tab: Any) -> None:
     expect(tab.locator("#words")).to_have_value("red")
     tab.fill("#words", "zebra")
     tab.press("#words", "Enter")
-    expect(tab.locator(".nothing")).to_contain_text("No text and no metadata says “zebra”")
+    expect(tab.locator(".note")).to_contain_text("No text and no metadata contains “zebra”")
 
 
 def test_scores_clusters_and_filters(opened: Opener, running: LocalServer) -> None:
@@ -237,7 +242,7 @@ def test_scores_clusters_and_filters(opened: Opener, running: LocalServer) -> No
     expect(tab.locator(".chip.on")).to_have_count(3)
     tab.fill("#where", "width is 5")
     tab.press("#where", "Enter")
-    expect(tab.locator("#where-wrong")).to_contain_text("“width is 5” is no condition")
+    expect(tab.locator("#where-wrong")).to_contain_text("“width is 5” is not a condition")
     tab.fill("#where", '{"width": {"$near": 5}}')
     tab.press("#where", "Enter")
     expect(tab.locator("#where-wrong")).to_contain_text("unknown operator '$near' at 'width'")
@@ -255,12 +260,12 @@ def test_one_picture_with_what_is_known_of_it(tab: Any, running: LocalServer, ph
     for part in ("red 3.png", "320 × 200 pixels", "PNG", "colour", "red"):
         expect(facts).to_contain_text(part)
     expect(facts.locator("dd li a").first).to_be_visible()
-    near = [one for one in read_names(tab) if one.startswith("red")]
-    assert len(near) == 5
+    similar = [name for name in read_names(tab) if name.startswith("red")]
+    assert len(similar) == 5
     tab.get_by_role("link", name="More like this").first.click()
-    expect(tab.locator(".part")).to_contain_text("a harbour in Oslo")
+    expect(tab.locator(".term")).to_contain_text("a harbour in Oslo")
     tab.locator(".shot").nth(1).click()
-    expect(tab.locator(".part")).to_contain_text("a harbour in Oslo")
+    expect(tab.locator(".term")).to_contain_text("a harbour in Oslo")
     tab.locator(".facts dd li a").first.click()
     expect(tab.locator("#pictures")).to_be_visible()
 
@@ -275,7 +280,7 @@ def test_down_and_up_the_tree(tab: Any, running: LocalServer) -> None:
     tab.keyboard.press("ArrowLeft")
     expect(tab.locator(".tile")).to_have_count(len(running.collection.clusters("coarse")))
     assert "level=coarse" in tab.url
-    outer = next(one for one in running.collection.clusters("coarse") if one.children)
+    outer = next(cluster for cluster in running.collection.clusters("coarse") if cluster.children)
     tab.locator(f'.tile[href="#/clusters/{outer.id}"]').click()
     expect(tab.locator(".crumbs li")).to_have_count(2)
     expect(tab.locator(".cell")).not_to_have_count(0)
@@ -312,16 +317,16 @@ def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: LocalServer) ->
 
 def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: LocalServer) -> None:
     tab.get_by_role("link", name="Duplicates").click()
-    expect(tab.locator(".copies li")).to_have_count(COPIES, timeout=30_000)
+    expect(tab.locator(".groups li")).to_have_count(COPIES, timeout=30_000)
     tab.get_by_role("link", name="Review them one by one").click()
-    said: list[str] = []
+    proofs: list[str] = []
     for number, key in enumerate(["ArrowLeft", "ArrowRight", "b", "n", *["ArrowLeft"] * 6], 1):
         expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {number} of {COPIES}")
         expect(tab.locator(".side img")).to_have_count(2)
-        said.append(tab.locator(".head .count").inner_text())
+        proofs.append(tab.locator(".head .count").inner_text())
         tab.keyboard.press(key)
-    assert all("sure" in one for one in said)
-    expect(tab.get_by_role("heading", level=1)).to_have_text("All looked through")
+    assert all("sure" in proof for proof in proofs)
+    expect(tab.get_by_role("heading", level=1)).to_have_text("All reviewed")
     assert running.collection.duplicates() == ()
     tab.get_by_role("button", name="Undo the last one").click()
     expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {COPIES} of {COPIES}")
@@ -331,12 +336,12 @@ def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: Local
         expect(tab.locator(".crumbs [aria-current]")).to_have_text(f"Group {left} of {COPIES}")
     assert len(running.collection.duplicates()) == COPIES
     tab.go_back()
-    expect(tab.locator(".copies li")).to_have_count(COPIES)
+    expect(tab.locator(".groups li")).to_have_count(COPIES)
 
 
 def test_the_proof_is_shown(tab: Any) -> None:
     open_view(tab, "#/duplicates")
-    tab.locator(".copies a").first.click()
+    tab.locator(".groups a").first.click()
     expect(tab.locator(".overlay")).to_be_visible()
     wait_until(tab, "document.querySelector('.overlay').naturalWidth > 300")
 
@@ -355,20 +360,20 @@ def test_pictures_are_added_by_dropping_and_others_show_up(
     expect(tab.locator(".report")).to_contain_text("1 picture added, 1 could not be read")
     expect(tab.locator(".report .wrong")).to_contain_text("broken.png: ")
     assert running.collection.count() == before + 1
-    with Collection.open(running.folder, embedder=Reader()) as other:
-        other.add([Image.new("RGB", (50, 50), "orange"), Image.new("RGB", (50, 50), "pink")], keys=["o", "p"])
+    with Collection.open(running.folder, embedder=Reader()) as elsewhere:
+        elsewhere.add([Image.new("RGB", (50, 50), "orange"), Image.new("RGB", (50, 50), "pink")], keys=["o", "p"])
         expect(tab.locator("#news")).to_contain_text("new picture", timeout=3000)
         tab.get_by_role("link", name="Look at them").click()
         expect(tab.locator('.shot[title="purple.png"]')).to_be_visible()
-        painted_one = "document.querySelector('.shot[title=\"purple.png\"] img').naturalWidth === 50"
-        wait_until(tab, painted_one)
-        other.remove(["o", "p"])
+        is_painted = "document.querySelector('.shot[title=\"purple.png\"] img').naturalWidth === 50"
+        wait_until(tab, is_painted)
+        elsewhere.remove(["o", "p"])
     running.collection.remove(where={"uri": {"$contains": "purple.png"}})
 
 
 def test_jobs_tell_how_far_they_are(tab: Any) -> None:
     open_view(tab, "#/add")
-    expect(tab.locator(".job").first).to_contain_text("groups of copies")
+    expect(tab.locator(".job").first).to_contain_text("groups of duplicates")
     expect(tab.locator(".job .state").first).to_have_text("done")
 
 
@@ -376,8 +381,8 @@ def test_jobs_tell_how_far_they_are(tab: Any) -> None:
 
 
 def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path) -> None:
-    with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as made:
-        made.add(folder)
+    with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as collection:
+        collection.add(folder)
     with serve_in_thread(tmp_path / "c", Reader(), **TOKENS) as guarded:
         tab = opened(guarded.address, expected="401 (Unauthorized)")
         expect(tab.get_by_role("dialog")).to_contain_text("A token is needed")
@@ -398,6 +403,37 @@ def test_a_token_is_asked_for_once(opened: Opener, tmp_path: Path, folder: Path)
         writer.context.close()
 
 
+# ---- the REST interface
+
+
+def test_the_rest_interface_is_shown_from_this_server_alone(opened: Opener, running: LocalServer) -> None:
+    tab = opened(f"{running.address}/docs")
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("REST interface")
+    paths = httpx.get(f"{running.address}/v1/openapi.json").json()["paths"]
+    expect(tab.locator(".method")).to_have_count(sum(len(methods) for methods in paths.values()))
+    tab.get_by_text("/v1/search", exact=True).click()
+    body = tab.locator("#search")
+    expect(body.get_by_role("rowheader", name="per_cluster")).to_be_visible()
+    expect(body.locator("pre").first).to_contain_text(f"curl -X POST '{running.address}/v1/search' -H 'Content-Type")
+    body.get_by_role("link", name="HitList").click()
+    expect(tab.locator("#schema-HitList").get_by_role("rowheader", name="as_of")).to_be_visible()
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    assert [summarize(violation) for violation in axe.run(tab).response["violations"]] == []
+
+
+def test_the_rest_interface_asks_for_a_token_where_one_is_needed(
+    opened: Opener, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("documented") / "c"
+    Collection.open(place, create=True, embedder=Reader()).close()
+    with serve_in_thread(place, Reader(), **TOKENS) as guarded:
+        tab = opened(f"{guarded.address}/docs", expected="401 (Unauthorized)")
+        tab.get_by_label("The token that nearkin serve was started with").fill(TOKENS["read_token"])
+        tab.keyboard.press("Enter")
+        expect(tab.locator(".method").first).to_be_visible()
+        tab.context.close()
+
+
 # ---- errors, keyboards, screen readers, telephones
 
 
@@ -414,10 +450,10 @@ def test_an_empty_collection_says_what_to_do(opened: Opener, tmp_path: Path) -> 
     Collection.open(tmp_path / "c", create=True, embedder=Reader()).close()
     with serve_in_thread(tmp_path / "c", Reader()) as empty:
         tab = opened(empty.address)
-        expect(tab.locator(".nothing")).to_contain_text("No pictures yet")
+        expect(tab.locator(".note")).to_contain_text("No pictures yet")
         for view in ("#/clusters", "#/duplicates", "#/search"):
             open_view(tab, view)
-            expect(tab.locator(".nothing h2")).to_be_visible()
+            expect(tab.locator(".note h2")).to_be_visible()
         tab.context.close()
 
 
@@ -467,18 +503,18 @@ def test_the_chosen_theme_stays(opened: Opener, running: LocalServer) -> None:
 def test_every_view_is_accessible(opened: Opener, running: LocalServer, tmp_path: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     tab = opened(running.address, color_scheme=scheme, reduced_motion="reduce")
-    found = []
+    violations = []
     for name, view in VIEWS.items():
         settle_view(tab, view)
         take_screenshot(tab, tmp_path / f"{name}-1280-{scheme}.png")
-        found += [(name, *summarize(one)) for one in axe.run(tab).response["violations"]]
+        violations += [(name, *summarize(violation)) for violation in axe.run(tab).response["violations"]]
     tab.locator(".view").wait_for()
     settle_view(tab, "#/duplicates")
-    tab.locator(".copies a").first.click()
+    tab.locator(".groups a").first.click()
     expect(tab.locator(".decide")).to_be_visible()
     take_screenshot(tab, tmp_path / f"review-1280-{scheme}.png")
-    found += [("review", *summarize(one)) for one in axe.run(tab).response["violations"]]
-    assert found == []
+    violations += [("review", *summarize(violation)) for violation in axe.run(tab).response["violations"]]
+    assert violations == []
 
 
 def summarize(violation: Any) -> tuple[str, str, str]:
