@@ -18,27 +18,28 @@ from indexers.types import Json, Metric, Vectors
 class Embedder(ABC):
     """Turns pictures into vectors of one dimension.
 
-    Constructing one is cheap: it checks its settings and loads nothing. Weights load on first use. The same picture,
-    the same settings and the same fingerprint give the same vector, whatever else is in the batch: to float32
-    rounding, or, where a setting `precision` allows less than full precision, to a cosine of .999.
+    The constructor is cheap: it checks the settings and loads nothing. Weights load on first use. The same picture,
+    settings and fingerprint give the same vector, whatever else is in the batch: to float32 rounding, or, where the
+    setting `precision` allows less than full precision, to a cosine of .999.
 
     `prepare` and `forward` may be called from several threads at once.
     """
 
     name: str
-    """What a collection calls it; it may have an argument after a colon, which depends on the settings (`named`)."""
+    """The name in a collection. It may have an argument after a colon, which follows from the settings; see
+    `parse_argument`."""
     dimension: int
     input_size: int
-    """Edge in pixels of what the model looks at; pictures are decoded to about twice that."""
+    """Edge in pixels of the model's input; pictures are decoded to about twice that."""
     metric: ClassVar[Metric] = "cosine"
     supports_text: bool = False
     licence: str = "unknown"
     """Of the weights."""
     extra: str | None = None
-    """The nearkin extra that installs what it needs."""
+    """The extra of nearkin that installs the required packages."""
     batch_size: int = 32
     device: str = "auto"
-    """Where it computes: auto (a GPU if there is one), cpu, cuda, mps. It changes vectors by rounding only."""
+    """Where to compute: auto (a GPU if there is one), cpu, cuda, mps. It changes vectors by rounding only."""
 
     def __init__(self, **settings: Any) -> None:
         unknown = set(settings) - set(self.defaults())
@@ -49,30 +50,33 @@ class Embedder(ABC):
 
     @classmethod
     def defaults(cls) -> Json:
-        """The settings that change the vectors, with their defaults; JSON values only."""
+        """Return the settings that change the vectors, with their defaults; JSON values only."""
         return {}
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
-        """The settings that a name with an argument stands for: of `family:argument`, `argument`. Raises BadSetting."""
+        """Return the settings that the argument of a name stands for: in `timm:resnet26d`, `resnet26d`.
+
+        Raises BadSetting.
+        """
         raise BadSetting(f"the embedder {cls.name!r} takes no argument after a colon; got {argument!r}")
 
     @abstractmethod
     def forward(self, batch: Sequence[Any]) -> Vectors:
-        """Vectors, float32 (n, dimension), of n prepared pictures."""
+        """Return the vectors of n prepared pictures, float32 (n, dimension)."""
 
     def prepare(self, image: Image) -> Any:
-        """What `forward` takes of one picture (an upright RGB picture of any size): the model's own transform."""
+        """Return the input of `forward` for one upright RGB picture of any size: apply the model's own transform."""
         return image
 
     def embed(self, images: Sequence[Image]) -> Vectors:
-        """Vectors, float32 (n, dimension), of n upright RGB pictures."""
+        """Return the vectors of n upright RGB pictures, float32 (n, dimension)."""
         if not images:
             return np.empty((0, self.dimension), np.float32)
         return self.forward([self.prepare(image) for image in images])
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of words, in the same space as the pictures'. Raises NoTextTower."""
+        """Return the vectors of n texts, float32 (n, dimension), in the space of the pictures. Raises NoTextTower."""
         names = ", ".join(list_text_embedders())
         raise NoTextTower(
             f"the embedder {self.name!r} reads pictures only, so it can't search for {texts[0]!r}; search with a "
@@ -80,27 +84,33 @@ class Embedder(ABC):
         )
 
     def fingerprint(self) -> str:
-        """Names the weights (a hash of their file) or the version of the computation: other vectors, other name."""
+        """Return a name of the weights (a hash of their file) or of the version of the computation.
+
+        It differs wherever the vectors do.
+        """
         return "1"
 
     def missing(self) -> str:
-        """What has to be done before it can embed here, as one sentence; nothing: "". Downloads nothing."""
+        """Return what has to be done before this embedder can be used here, in one sentence; "" if nothing.
+
+        Downloads nothing.
+        """
         return ""
 
     def weights_bytes(self) -> int | None:
-        """Size of the weights' file; 0 if there are none, None if it is not known without a download."""
+        """Return the size of the weights' file; 0 if there is none, None if only a download would tell."""
         return 0
 
     def limit_threads(self, count: int) -> None:
-        """Called in each worker thread: use so many cores for one call of `forward`."""
+        """Use so many cores for one call of `forward` in this thread. Called in each worker thread."""
         return
 
 
 def list_text_embedders() -> list[str]:
-    """The names of the embedders that read words."""
-    found = []
+    """Return the names of the embedders that read words."""
+    names = []
     for name in sorted(plugins.find_members("nearkin.embedders")):
-        with suppress(Exception):  # what can't be loaded reads nothing
+        with suppress(Exception):  # an embedder that can't be loaded reads no words
             if plugins.load_member("nearkin.embedders", name).supports_text:
-                found.append(name)
-    return found
+                names.append(name)
+    return names

@@ -1,4 +1,4 @@
-"""Shape, colour and texture by hand-made features: no weights, no torch, the same on every machine."""
+"""Shape, colour and texture by hand-made features: no weights, no torch, the same vectors on every machine."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from indexers.embedders.features import (
 from indexers.errors import BadSetting
 from indexers.types import Json, Vectors
 
-_PLAIN = {"shape": "hog", "colour": "colour@2", "texture": "lbp@2"}
-"""What the settings of `classic` without features weigh."""
-_ALSO = {"texture": "lbp"}
-_FAINT = 1e-4
-"""Weight of the ground beside that of all features."""
-_LEAST, _MOST = 1e-6, 1e6
-"""Weights other than 0: their roots have to survive float32."""
+_DEFAULT_FEATURES = {"shape": "hog", "colour": "colour@2", "texture": "lbp@2"}
+"""Features that the settings of plain `classic` weigh."""
+_SYNONYMS = {"texture": "lbp"}
+_GROUND_SHARE = 1e-4
+"""Weight of the ground, relative to that of all features."""
+_MIN_WEIGHT, _MAX_WEIGHT = 1e-6, 1e6
+"""Of weights other than 0: their roots have to survive float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One feature in a vector, and its weight."""
+    """The numbers of one feature in a vector, and their weight."""
 
     feature: str
     levels: int
@@ -49,7 +49,7 @@ class Block:
 
     @property
     def label(self) -> str:
-        """`hog`, `colour@3`."""
+        """Feature and levels as a name has them: `hog`, `colour@3`."""
         return self.feature + (f"@{self.levels}" if self.levels > 1 else "")
 
     def __str__(self) -> str:
@@ -57,8 +57,9 @@ class Block:
 
 
 class Classic(Embedder):
-    """Features of a picture squeezed to 128 x 128 pixels, each a block of unit length times the root of its weight. The
-    cosine of two pictures is so the weighted mean of the cosines of their blocks.
+    """Features of a picture squeezed to 128 x 128 pixels, each a block of unit length times the root of its weight.
+
+    So the cosine of two pictures is the weighted mean of the cosines of their blocks.
 
     `classic` has 734 numbers in three blocks:
 
@@ -66,39 +67,40 @@ class Classic(Embedder):
     - colour, 360: histograms of hue, saturation and value, of the whole picture and of each quarter;
     - texture, 50: local binary patterns, of these five regions.
 
-    A picture without any edge has no shape; its other blocks are never zero. Settings: `shape`, `colour`, `texture`,
+    The shape of a picture without any edge is zero; the other blocks never are. Settings: `shape`, `colour`, `texture`,
     the weights, at least 0.
 
-    `classic:hog+colour` has the features of one's choice: hog, colour, moments, lbp (or texture), gabor, edges, hu
-    (`indexers.embedders.features.FEATURES` says what they are). `*2` weighs one; `@2` and `@3` take it from the cells
-    of a spatial pyramid as well, 1 + 4 or 1 + 4 + 16 regions: `classic:hog*2+colour@3+texture*.5`. Setting:
-    `features`, the weight of each, 0 or from .000001 to 1,000,000: {"hog": 2, "colour@3": 1, "lbp": .5}. So `classic`
-    is `classic:hog+colour@2+lbp@2*.5`.
+    `classic:hog+colour` has the features that its name lists: hog, colour, moments, lbp (or texture), gabor, edges, hu;
+    `indexers.embedders.features.FEATURES` describes them. `*2` gives a weight. `@2` and `@3` take the feature from the
+    cells of a spatial pyramid, 1 + 4 or 1 + 4 + 16 regions: `classic:hog*2+colour@3+texture*.5`. Setting: `features`,
+    the weight of each, 0 or from .000001 to 1,000,000: {"hog": 2, "colour@3": 1, "lbp": .5}. So `classic` is
+    `classic:hog+colour@2+lbp@2*.5`.
 
-    Of a flat picture there is nothing in hog, gabor, edges and hu, and lbp is the same for all. So where neither colour
-    nor moments weighs in, four faint numbers end the vector, a ten-thousandth of the weight: the mean colour and a 1.
-    Pictures in which nothing is seen are similar by that, and to hardly any other.
+    In a flat picture hog, gabor, edges and hu are zero, and lbp is the same for all. So if neither colour nor moments
+    has a weight, the vector ends in the ground: four faint numbers, a ten-thousandth of the weight, the mean colour and
+    a 1. By these, pictures without features are similar to each other, and to hardly any other.
     """
 
     name = "classic"
     input_size = EDGE
     licence = "none needed: there are no weights"
     extra = "models"
-    _ground = 0.0
+    _ground_weight = 0.0
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         features = self.settings.pop("features")
         if features is None:
-            self._parts = _make_default_blocks(self.settings)
+            self._blocks = _make_default_blocks(self.settings)
         elif len(settings) > 1:
-            raise BadSetting(f"the embedder 'classic' takes `features` or {', '.join(_PLAIN)}; got {settings}")
+            names = ", ".join(_DEFAULT_FEATURES)
+            raise BadSetting(f"the embedder 'classic' takes `features` or {names}; got {settings}")
         else:
-            self._parts = _read_features(features)
-            self.settings = {"features": {part.label: part.weight for part in self._parts}}
-            self.name = f"classic:{'+'.join(map(str, self._parts))}"
-            self._ground = _weigh_ground(self._parts)
-        self.dimension = sum(part.size for part in self._parts) + GROUND * bool(self._ground)
+            self._blocks = _read_features(features)
+            self.settings = {"features": {block.label: block.weight for block in self._blocks}}
+            self.name = f"classic:{'+'.join(map(str, self._blocks))}"
+            self._ground_weight = _weigh_ground(self._blocks)
+        self.dimension = sum(block.size for block in self._blocks) + GROUND * bool(self._ground_weight)
 
     @classmethod
     def defaults(cls) -> Json:
@@ -106,20 +108,20 @@ class Classic(Embedder):
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
-        """FEATURE, FEATURE@LEVELS, FEATURE*WEIGHT or FEATURE@LEVELS*WEIGHT, joined by +."""
-        parts = [_make_block(*_split_argument(text, argument)) for text in argument.split("+")]
-        return {"features": {part.label: part.weight for part in _sort_blocks(parts)}}
+        """Read FEATURE, FEATURE@LEVELS, FEATURE*WEIGHT or FEATURE@LEVELS*WEIGHT, joined by +."""
+        blocks = [_make_block(*_split_argument(text, argument)) for text in argument.split("+")]
+        return {"features": {block.label: block.weight for block in _sort_blocks(blocks)}}
 
     def missing(self) -> str:
         return "" if find_spec("skimage") else "pip install 'nearkin[models]'"
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """uint8 (128, 128, 6): red, green, blue, hue, saturation, value."""
+        """Return uint8 (128, 128, 6): red, green, blue, hue, saturation, value."""
         small = image.resize((EDGE, EDGE), Image.Resampling.BILINEAR, reducing_gap=3)
         return np.concatenate([np.asarray(small), np.asarray(small.convert("HSV"))], axis=2)
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """float32 (n, dimension) of n prepared pictures."""
+        """Return the vectors of n prepared pictures, float32 (n, dimension)."""
         vectors = np.empty((len(batch), self.dimension), np.float32)
         for row, prepared in zip(vectors, batch, strict=True):
             self._fill(row, Pixels(prepared))
@@ -127,62 +129,65 @@ class Classic(Embedder):
 
     def _fill(self, row: Vectors, pixels: Pixels) -> None:
         start = 0
-        for part in self._parts:
-            block = describe_pyramid(FEATURES[part.feature], pixels, part.levels) * part.weight**0.5
-            row[start : start + part.size] = block
-            start += part.size
-        if self._ground:
-            row[start:] = describe_ground(pixels) * self._ground**0.5
+        for block in self._blocks:
+            values = describe_pyramid(FEATURES[block.feature], pixels, block.levels)
+            row[start : start + block.size] = values * block.weight**0.5
+            start += block.size
+        if self._ground_weight:
+            row[start:] = describe_ground(pixels) * self._ground_weight**0.5
 
 
 def _make_default_blocks(weights: Json) -> list[Block]:
-    parts = [Block(*_parse_feature(_PLAIN[name]), _check_weight(name, weight)) for name, weight in weights.items()]
+    blocks = [
+        Block(*_parse_feature(_DEFAULT_FEATURES[name]), _check_weight(name, weight)) for name, weight in weights.items()
+    ]
     if not weights["colour"] + weights["texture"]:
         raise BadSetting(
             "the embedder 'classic' needs a weight above 0 for colour or texture: flat pictures have no shape"
         )
-    return parts
+    return blocks
 
 
-def _weigh_ground(parts: list[Block]) -> float:
-    """The weight of the mean colour, for vectors that would have no colour."""
-    if any(part.weight and FEATURES[part.feature].coloured for part in parts):
+def _weigh_ground(blocks: list[Block]) -> float:
+    """Return the weight of the ground; 0 if another block has the colour."""
+    if any(block.weight and FEATURES[block.feature].coloured for block in blocks):
         return 0.0
-    return _FAINT * sum(part.weight for part in parts)
+    return _GROUND_SHARE * sum(block.weight for block in blocks)
 
 
 def _read_features(features: Any) -> list[Block]:
     if not isinstance(features, dict):
         raise BadSetting(f"the setting `features` of 'classic' is {features!r}; give weights by name, as {{'hog': 1}}")
-    return _sort_blocks([_make_block(term, weight) for term, weight in features.items()])
+    return _sort_blocks([_make_block(label, weight) for label, weight in features.items()])
 
 
 def _split_argument(text: str, argument: str) -> tuple[str, Any]:
-    """Feature and weight of a part of the name."""
-    term, times, weight = text.partition("*")
-    if not term:
+    """Return the label and the weight in one part of the argument."""
+    label, times, weight = text.partition("*")
+    if not label:
         raise BadSetting(f"the name 'classic:{argument}' has an empty part; join features by one +, as in 'hog+colour'")
     try:
-        return term, float(weight) if times else 1.0
+        return label, float(weight) if times else 1.0
     except ValueError:
-        return term, weight
+        return label, weight
 
 
-def _make_block(term: Any, weight: Any) -> Block:
-    found = _check_weight(term, weight)
-    if found and not _LEAST <= found <= _MOST:
-        raise BadSetting(f"the weight {term!r} of the embedder 'classic' is {found!r}; give 0 or 1e-6 to 1e6")
-    return Block(*_parse_feature(str(term)), found)
+def _make_block(label: Any, weight: Any) -> Block:
+    number = _check_weight(label, weight)
+    if number and not _MIN_WEIGHT <= number <= _MAX_WEIGHT:
+        raise BadSetting(f"the weight {label!r} of the embedder 'classic' is {number!r}; give 0 or 1e-6 to 1e6")
+    return Block(*_parse_feature(str(label)), number)
 
 
-def _parse_feature(term: str) -> tuple[str, int]:
-    """The feature and its levels."""
-    name, at, levels = term.partition("@")
-    name = _ALSO.get(name, name)
+def _parse_feature(label: str) -> tuple[str, int]:
+    """Return the feature and its levels."""
+    name, at, levels = label.partition("@")
+    name = _SYNONYMS.get(name, name)
     if name not in FEATURES:
-        raise BadSetting(f"the embedder 'classic' has no feature {name!r}; it has: {', '.join([*FEATURES, *_ALSO])}")
+        known = ", ".join([*FEATURES, *_SYNONYMS])
+        raise BadSetting(f"the embedder 'classic' has no feature {name!r}; it has: {known}")
     if at and levels not in map(str, range(1, LEVELS + 1)):
-        raise BadSetting(f"the pyramid of {term!r} has {levels!r} levels; give a whole number from 1 to {LEVELS}")
+        raise BadSetting(f"the pyramid of {label!r} has {levels!r} levels; give a whole number from 1 to {LEVELS}")
     return name, int(levels or 1)
 
 
@@ -192,12 +197,12 @@ def _check_weight(name: Any, weight: Any) -> float:
     return float(weight)
 
 
-def _sort_blocks(parts: list[Block]) -> list[Block]:
-    """In the order of FEATURES."""
-    names = [part.feature for part in parts]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise BadSetting(f"the feature {twice!r} of the embedder 'classic' is there more than once; give one weight")
-    if not any(part.weight for part in parts):
+def _sort_blocks(blocks: list[Block]) -> list[Block]:
+    """Return the blocks in the order of FEATURES. Raises BadSetting for a repeated feature, or without any weight."""
+    names = [block.feature for block in blocks]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated:
+        raise BadSetting(f"the feature {repeated!r} of the embedder 'classic' is given more than once; give one weight")
+    if not any(block.weight for block in blocks):
         raise BadSetting(f"no feature of the embedder 'classic' has a weight above 0; got {', '.join(names) or 'none'}")
-    return sorted(parts, key=lambda part: list(FEATURES).index(part.feature))
+    return sorted(blocks, key=lambda block: list(FEATURES).index(block.feature))

@@ -29,7 +29,7 @@ TAGS = {
     "ViT-g-14": "laion2b_s34b_b88k",
     "RN50": "openai",
 }
-"""The published weights that a model's name stands for; of others the tag has to be given."""
+"""The published weights that the name of a model stands for; for other models the tag has to be given."""
 
 _BYTES = {"ViT-B-32": 605_000_000, "ViT-B-16": 599_000_000, "ViT-L-14": 1_710_000_000, "ViT-H-14": 3_940_000_000}
 _CONFIG = "open_clip_config.json"
@@ -44,11 +44,15 @@ _PREPROCESS: Json = {
 
 
 class Clip(NetworkEmbedder):
-    """A model of two towers, for pictures and for words, trained to agree (Radford et al., CLIP, ICML 2021).
+    """A model with two towers, for pictures and for words, trained to agree (Radford et al., CLIP, ICML 2021).
 
-    Settings: `model`, an architecture of open_clip's, or a folder in open_clip's format (open_clip_config.json and one
-    file of weights); `pretrained`, a tag of published weights, or a local file (.safetensors, .pt, .bin; only tensors
-    are read); None is the usual tag of the model; `precision` (of the picture tower; words are always read in full).
+    Settings:
+
+    - `model`: an architecture of open_clip, or a folder in open_clip's format (open_clip_config.json and one file of
+      weights);
+    - `pretrained`: a tag of published weights, or a local file (.safetensors, .pt, .bin; only tensors are read); None
+      is the usual tag of the model;
+    - `precision`: of the picture tower; words are always read in full precision.
 
     In a collection: `clip`, `clip:ViT-L-14`, `clip:ViT-B-32/openai`, `clip:ViT-B-32//path/to/file.safetensors`.
     """
@@ -76,8 +80,8 @@ class Clip(NetworkEmbedder):
         elif weights.is_file_name(str(pretrained)):
             self.settings["pretrained"] = weights.make_absolute(str(pretrained))
         self.name = self._make_name()
-        self._reading = threading.Lock()
-        self._reader: Any = None
+        self._loading_text = threading.Lock()
+        self._text_tower: tuple[Any, Any, Any] | None = None
 
     @classmethod
     def defaults(cls) -> Json:
@@ -85,7 +89,7 @@ class Clip(NetworkEmbedder):
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
-        """MODEL, MODEL/TAG, MODEL/PATH, or the path of a folder in open_clip's format."""
+        """Read MODEL, MODEL/TAG, MODEL/PATH, or the path of a folder in open_clip's format."""
         if Path(argument).expanduser().is_dir():
             return {"model": argument}
         model, _, pretrained = argument.partition("/")
@@ -97,7 +101,7 @@ class Clip(NetworkEmbedder):
             return "clip" if model == MODEL else f"clip:{model}"
         return f"clip:{model}/{pretrained}"
 
-    # ---- what is known before anything is loaded
+    # ---- facts, known before anything is loaded
 
     @cached_property
     def _folder(self) -> Path | None:
@@ -109,14 +113,14 @@ class Clip(NetworkEmbedder):
         """open_clip's description of the architecture, read without importing it."""
         _check_installed()
         spec, model = find_spec("open_clip"), self.settings["model"]
-        places = spec.submodule_search_locations if spec else None
-        own = Path(next(iter(places or ["."])), "model_configs", f"{model}.json")
-        path = self._folder / _CONFIG if self._folder else own
+        folders = spec.submodule_search_locations if spec else None
+        published = Path(next(iter(folders or ["."])), "model_configs", f"{model}.json")
+        path = self._folder / _CONFIG if self._folder else published
         try:
-            found = json.loads(path.read_text("utf-8"))
-            return cast(Json, found if "model_cfg" in found else {"model_cfg": found})
+            config = json.loads(path.read_text("utf-8"))
+            return cast(Json, config if "model_cfg" in config else {"model_cfg": config})
         except FileNotFoundError:
-            known = sorted(one.stem for one in own.parent.glob("*.json"))
+            known = sorted(file.stem for file in published.parent.glob("*.json"))
             raise BadSetting(
                 f"open_clip has no model {model!r}, and it is no folder with {_CONFIG}; it has: {', '.join(known)}"
             ) from None
@@ -138,21 +142,21 @@ class Clip(NetworkEmbedder):
 
     @cached_property
     def _tag(self) -> Json:
-        """What open_clip knows of published weights: where they are, and how they were trained. Raises BadSetting."""
+        """Facts of open_clip about published weights: where they are, and how they were trained. Raises BadSetting."""
         from open_clip import get_pretrained_cfg, list_pretrained_tags_by_model
 
         model, pretrained = self.settings["model"], self.settings["pretrained"]
-        found = get_pretrained_cfg(model, pretrained)
-        if not found:
+        config = get_pretrained_cfg(model, pretrained)
+        if not config:
             tags = ", ".join(list_pretrained_tags_by_model(model)) or "none"
             raise BadSetting(
                 f"{pretrained!r} is neither a tag of open_clip's for {model!r} nor a file; the tags are: {tags}"
             )
-        return dict(found)
+        return dict(config)
 
     @property
     def is_published(self) -> bool:
-        """Whether the weights have a tag."""
+        """True if the weights have a tag."""
         return self._folder is None and not weights.is_file_name(self.settings["pretrained"])
 
     @cached_property
@@ -173,17 +177,16 @@ class Clip(NetworkEmbedder):
             return weights.find_file(self.settings["pretrained"], self.name)
         _check_installed()
         repository, _, file = self._tag.get("hf_hub", "").rpartition("/")
-        url, tried = self._tag.get("url", ""), []
         try:
             if repository:
                 return weights.fetch_from_hub(repository, (file,) if file else _HUB_FILES, download)
-            return weights.fetch_from_url(
-                url, Path("~/.cache/clip").expanduser() / Path(urlsplit(url).path).name, "", download
-            )
+            url = self._tag.get("url", "")
+            target = Path("~/.cache/clip").expanduser() / Path(urlsplit(url).path).name
+            return weights.fetch_from_url(url, target, "", download)
         except OSError as error:
-            tried.append(str(error))
-        what = f"{self.settings['pretrained']!r} of {self.settings['model']}"
-        raise weights.make_error(self.name, what, tried, "pretrained= (in a name: clip:MODEL/PATH)")
+            name = f"{self.settings['pretrained']!r} of {self.settings['model']}"
+            setting = "pretrained= (in a name: clip:MODEL/PATH)"
+            raise weights.make_error(self.name, name, [str(error)], setting) from error
 
     def published_bytes(self) -> int | None:
         return _BYTES.get(self.settings["model"])
@@ -192,12 +195,12 @@ class Clip(NetworkEmbedder):
         return _make_picture_tower(self._load_model().visual)
 
     def _load_model(self) -> Any:
-        """Both towers."""
+        """Return the model with both towers."""
         _check_installed()
         from open_clip import create_model
 
         path = self.find_weights()
-        weights.read_tensors(path, self.name)  # says clearly what is wrong with it, and runs nothing
+        weights.read_tensors(path, self.name)  # tells clearly what is wrong with it, and runs nothing
         options: Json = {"force_quick_gelu": bool(self.is_published and self._tag.get("quick_gelu"))}
         if self._folder:
             options["model_name"] = f"local-dir:{self._folder}"
@@ -212,7 +215,10 @@ class Clip(NetworkEmbedder):
     # ---- words
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """float32 (n, dimension) of n texts, in the pictures' space. Raises BadQuery for what is no text."""
+        """Return the vectors of n texts, float32 (n, dimension), in the space of the pictures.
+
+        Raises BadQuery for anything that is no text.
+        """
         for text in texts:
             if not isinstance(text, str):
                 raise BadQuery(f"{text!r} is no text")
@@ -220,32 +226,33 @@ class Clip(NetworkEmbedder):
             return np.empty((0, self.dimension), np.float32)
         import torch
 
-        tokens, model, device = self._load_text_tower()
+        tokenize, model, device = self._load_text_tower()
         with torch.inference_mode():
-            found: Vectors = model.encode_text(tokens(list(texts)).to(device)).float().cpu().numpy()
-        return found
+            vectors: Vectors = model.encode_text(tokenize(list(texts)).to(device)).float().cpu().numpy()
+        return vectors
 
     def _load_text_tower(self) -> tuple[Any, Any, Any]:
-        with self._reading:
-            if self._reader is None:
+        """Return the tokenizer, the model without its picture tower, and its device; loaded on first use."""
+        with self._loading_text:
+            if self._text_tower is None:
                 device, model = pick_device(self.device), self._load_model()
                 del model.visual
-                self._reader = self._load_tokenizer(), model.to(device), device
-        return cast(tuple[Any, Any, Any], self._reader)
+                self._text_tower = self._load_tokenizer(), model.to(device), device
+        return self._text_tower
 
     def _load_tokenizer(self) -> Any:
         from open_clip import get_tokenizer
 
         name = f"local-dir:{self._folder}" if self._folder else self.settings["model"]
-        foreign = self._config["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
+        repository = self._config["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
         try:
-            if foreign and not self._folder:
-                weights.fetch_from_hub(foreign, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
+            if repository and not self._folder:
+                weights.fetch_from_hub(repository, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
             return get_tokenizer(name)
         except (OSError, ImportError, RuntimeError, ValueError) as error:
             raise WeightsUnavailable(
-                f"the embedder {self.name!r} reads pictures here, but not words: its tokenizer {foreign!r} can't be "
-                f"had: {error}. 'clip' with {MODEL} brings its own"
+                f"the embedder {self.name!r} reads pictures here, but no words: its tokenizer {repository!r} is "
+                f"unavailable: {error}. 'clip' with {MODEL} brings its own"
             ) from error
 
 
@@ -258,20 +265,20 @@ def _make_picture_tower(visual: Any) -> Any:
             self.visual = visual
 
         def forward(self, pixels: Any) -> Any:
-            found = self.visual(pixels)
-            return found[0] if isinstance(found, tuple) else found  # CoCa gives its tokens too
+            output = self.visual(pixels)
+            return output[0] if isinstance(output, tuple) else output  # CoCa returns its tokens too
 
     return PictureTower()
 
 
 def _find_only_weights(folder: Path, embedder: str) -> Path:
-    found = sorted(one for one in folder.iterdir() if one.suffix in weights.SUFFIXES)
-    if len(found) != 1:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in weights.SUFFIXES)
+    if len(paths) != 1:
         raise WeightsUnavailable(
             f"the folder {folder} of the embedder {embedder!r} has to hold exactly one file of weights "
-            f"({', '.join(weights.SUFFIXES)}); it holds {len(found)}"
+            f"({', '.join(weights.SUFFIXES)}); it holds {len(paths)}"
         )
-    return found[0]
+    return paths[0]
 
 
 def _check_installed() -> None:

@@ -1,4 +1,4 @@
-"""What runs a network: torch, ONNX Runtime or OpenVINO, in full or reduced precision.
+"""Engines, which run a network: torch, ONNX Runtime or OpenVINO, in full or reduced precision.
 
 Measured on one core of an AVX512-BF16 processor, pictures a second:
 
@@ -32,17 +32,20 @@ from indexers.errors import BadSetting, MissingPackage
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 MIN_COSINE = 0.999
-"""To full precision, of every sample: what "auto" may cost."""
+"""Between the vectors of "auto" and those of full precision, for every sample."""
 
 
 class Engine(ABC):
-    """`run` takes float32 (n, 3, height, width), normalised, and gives float32 (n, dimension). Thread-safe."""
+    """A network in one runtime and precision. Thread-safe."""
 
     label: str
 
     @abstractmethod
     def run(self, pixels: Floats, threads: int | None = None) -> Floats:
-        """`threads`: how many cores this call may use (None: all)."""
+        """Return the vectors, float32 (n, dimension), of normalised pixels, float32 (n, 3, height, width).
+
+        `threads`: how many cores this call may use; None: all.
+        """
 
 
 class Torch(Engine):
@@ -57,48 +60,48 @@ class Torch(Engine):
         self._network = network.to(device=device, dtype=self._type, memory_format=self._layout)
 
     def run(self, pixels: Floats, threads: int | None = None) -> Floats:
-        """`threads` was told to torch already, by `limit_threads`."""
+        """Run the network. `threads` is ignored: torch was told already, by `limit_threads`."""
         import torch
 
         with torch.inference_mode():
-            taken = torch.from_numpy(pixels).to(self._device, self._type).to(memory_format=self._layout)
-            found: Floats = self._network(taken).float().cpu().numpy()
-        return found
+            inputs = torch.from_numpy(pixels).to(self._device, self._type).to(memory_format=self._layout)
+            vectors: Floats = self._network(inputs).float().cpu().numpy()
+        return vectors
 
 
 class OnnxRuntime(Engine):
-    """`model`: an ONNX file or its bytes. `alone`: pictures go through one by one."""
+    """An ONNX file, or its bytes, in ONNX Runtime. With `one_by_one`, each picture is a batch of its own."""
 
-    def __init__(self, model: bytes | Path, alone: bool = False, label: str = "fp32") -> None:
+    def __init__(self, model: bytes | Path, one_by_one: bool = False, label: str = "fp32") -> None:
         self.label = f"ONNX Runtime {label}"
-        self._model, self._alone = model if isinstance(model, bytes) else str(model), alone
+        self._model, self._one_by_one = model if isinstance(model, bytes) else str(model), one_by_one
         self._sessions: dict[int | None, Any] = {}
         self._making = threading.Lock()
-        self.session(1)
+        self.open_session(1)
 
-    def session(self, threads: int | None) -> Any:
-        """A session for so many threads: ONNX Runtime fixes them when it loads a model."""
+    def open_session(self, threads: int | None) -> Any:
+        """Return the session for so many threads: ONNX Runtime fixes their number when it loads a model."""
         with self._making:
             if threads not in self._sessions:
                 runtime = import_package("onnxruntime")
                 options = runtime.SessionOptions()
                 options.intra_op_num_threads = threads or 0
                 options.log_severity_level = 3
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others want the cores
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leaves the cores to others
                 self._sessions[threads] = runtime.InferenceSession(
                     self._model, options, providers=["CPUExecutionProvider"]
                 )
         return self._sessions[threads]
 
     def run(self, pixels: Floats, threads: int | None = None) -> Floats:
-        session = self.session(threads)
+        session = self.open_session(threads)
         name = session.get_inputs()[0].name
-        parts = [pixels[place : place + 1] for place in range(len(pixels))] if self._alone else [pixels]
-        return np.concatenate([session.run(None, {name: part})[0] for part in parts])
+        batches = [pixels[row : row + 1] for row in range(len(pixels))] if self._one_by_one else [pixels]
+        return np.concatenate([session.run(None, {name: batch})[0] for batch in batches])
 
 
 class OpenVino(Engine):
-    """`model`: an ONNX file or its bytes."""
+    """An ONNX file, or its bytes, in OpenVINO."""
 
     def __init__(self, model: bytes | Path, bf16: bool = True) -> None:
         self.label = f"OpenVINO {'bf16' if bf16 else 'fp32'}"
@@ -112,15 +115,14 @@ class OpenVino(Engine):
         requests = self._local.__dict__.setdefault("requests", {})  # a request serves one thread
         if threads not in requests:
             requests[threads] = self._compile(threads).create_infer_request()
-        found: Floats = requests[threads].infer({0: pixels})[0].astype(np.float32)
-        return found
+        vectors: Floats = requests[threads].infer({0: pixels})[0].astype(np.float32)
+        return vectors
 
     def _compile(self, threads: int | None) -> Any:
-        """For calls from as many threads as there are cores for, or for one call that uses all cores."""
+        """Compile the model for calls from as many threads as there are cores for; None: one call uses all cores."""
         with self._making:
             if threads not in self._compiled:
-                cores = count_cores()
-                streams = max(1, cores // threads) if threads else 1
+                streams = max(1, count_cores() // threads) if threads else 1
                 settings = {"INFERENCE_PRECISION_HINT": self._precision, "NUM_STREAMS": streams}
                 if threads:
                     settings["INFERENCE_NUM_THREADS"] = streams * threads
@@ -129,7 +131,7 @@ class OpenVino(Engine):
 
 
 def import_package(package: str) -> Any:
-    """The module of an optional package. Raises MissingPackage."""
+    """Return the module of an optional package. Raises MissingPackage."""
     try:
         return __import__(package)
     except ImportError as error:
@@ -137,16 +139,17 @@ def import_package(package: str) -> Any:
 
 
 def import_openvino() -> Any:
-    """OpenVINO, without what its import does beside: it sends a message to its makers unless this package is absent."""
+    """Return the module openvino. On import it sends a message to its makers, unless openvino_telemetry is absent: so
+    that package is hidden from it. Raises MissingPackage."""
     if "openvino" not in sys.modules:
-        before = sys.modules.get("openvino_telemetry")
+        telemetry = sys.modules.get("openvino_telemetry")
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         try:
             return import_package("openvino")
         finally:
             del sys.modules["openvino_telemetry"]
-            if before is not None:
-                sys.modules["openvino_telemetry"] = before
+            if telemetry is not None:
+                sys.modules["openvino_telemetry"] = telemetry
     return sys.modules["openvino"]
 
 
@@ -155,14 +158,15 @@ def has_packages(*packages: str) -> bool:
 
 
 def export_network(network: Any, example: Floats) -> bytes:
-    """The network as ONNX: "pixels", float32 (n, 3, height, width), to "vectors", float32 (n, dimension).
+    """Return the network as an ONNX model: "pixels", float32 (n, 3, height, width), to "vectors", (n, dimension).
 
-    Through torch's older exporter, since the newer one needs one more package and takes ten times as long.
+    Uses torch's older exporter, since the newer one needs one more package and takes ten times as long. Raises
+    MissingPackage.
     """
     import_package("onnx")
     import torch
 
-    stream, fast = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
+    stream, is_fast = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no such operator
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -178,14 +182,15 @@ def export_network(network: Any, example: Floats) -> bytes:
                 dynamic_axes={"pixels": {0: "n"}, "vectors": {0: "n"}},
             )
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+        torch.backends.mha.set_fastpath_enabled(is_fast)
     return stream.getvalue()
 
 
 def quantise(model: bytes | Path) -> bytes:
-    """The ONNX model with 8-bit weights in MatMul and Gemm, activations scaled as they come.
+    """Return the ONNX model with 8-bit weights in MatMul and Gemm, and activations scaled while it runs.
 
-    Convolutions stay: 8 bits make them slower. One scale a matrix: one a column costs a tenth of the speed.
+    Convolutions stay as they are: 8 bits make them slower. Each matrix has one scale: one for each column costs a tenth
+    of the speed. Raises MissingPackage.
     """
     import_package("onnx")
     import_package("onnxruntime")
@@ -207,48 +212,56 @@ def quantise(model: bytes | Path) -> bytes:
 def iterate_engine_makers(
     precision: str, network: Any, device: Any, exported: Callable[[], bytes]
 ) -> Iterator[Callable[[], Engine]]:
-    """Makers of engines of that precision, quickest first. Of "auto", those that pay here."""
-    cpu = str(device) == "cpu"
-    bf16, other = precision == "bf16" or (precision == "auto" and has_bf16()), cpu and has_packages("onnx")
-    if precision == "int8" or (precision == "auto" and cpu and not bf16 and other and has_packages("onnxruntime")):
-        if not cpu:
+    """Yield makers of engines of that precision, quickest first; for "auto", of those that pay on this machine.
+
+    `exported` returns the network as an ONNX model.
+    """
+    on_cpu = str(device) == "cpu"
+    in_bf16 = precision == "bf16" or (precision == "auto" and has_bf16())
+    can_export = on_cpu and has_packages("onnx")
+    can_use_onnx = precision == "auto" and not in_bf16 and can_export and has_packages("onnxruntime")
+    if precision == "int8" or can_use_onnx:
+        if not on_cpu:
             raise BadSetting(f"int8 is computed on the CPU only, not on {device}; give device='cpu', or bf16")
         if precision == "int8" or not is_mostly_convolutions(network):
-            yield lambda: OnnxRuntime(quantise(exported()), alone=True, label="int8")
-    if bf16 and (cpu or precision == "bf16"):
-        # exporting takes seconds, for which OpenVINO pays with convolutions and hardly with a transformer
-        if other and has_packages("openvino") and is_mostly_convolutions(network):
+            yield lambda: OnnxRuntime(quantise(exported()), one_by_one=True, label="int8")
+    if in_bf16 and (on_cpu or precision == "bf16"):
+        # exporting takes seconds: OpenVINO makes up for them with convolutions, hardly with a transformer
+        if can_export and has_packages("openvino") and is_mostly_convolutions(network):
             yield lambda: OpenVino(exported())
         yield lambda: Torch(deepcopy(network), device, bf16=True)
-    if precision == "auto" and cpu and not bf16 and other and has_packages("onnxruntime"):
+    if can_use_onnx:
         yield lambda: OnnxRuntime(exported())
     if precision in ("auto", "fp32"):
         yield lambda: Torch(network, device)
 
 
-def compute_least_cosine(one: Floats, other: Floats) -> float:
-    """The least cosine of corresponding rows; 0 if one is not finite, or has no length though the other has."""
-    first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (one, other))
+def compute_least_cosine(vectors: Floats, reference: Floats) -> float:
+    """Return the smallest cosine of corresponding rows.
+
+    Two zero rows have 1; a row that is not finite, or is zero where the other is not, has 0.
+    """
+    first, second = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (vectors, reference))
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-        found = np.nan_to_num(np.einsum("ij,ij->i", first, second) / lengths, nan=0.0)
-    return float(np.where((first == 0).all(axis=1) & (second == 0).all(axis=1), 1.0, found).min())
+        cosines = np.nan_to_num(np.einsum("ij,ij->i", first, second) / lengths, nan=0.0)
+    return float(np.where((first == 0).all(axis=1) & (second == 0).all(axis=1), 1.0, cosines).min())
 
 
 @contextmanager
 def _silence_quantiser() -> Iterator[None]:
-    """Without the advice that the quantiser logs."""
+    """Drop the advice that the quantiser logs, while the block runs."""
     import logging
 
-    def drop(record: logging.LogRecord) -> bool:
+    def is_error(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.ERROR
 
     root = logging.getLogger()
-    root.addFilter(drop)
-    had = list(root.handlers)
+    root.addFilter(is_error)
+    handlers = list(root.handlers)
     try:
         yield
     finally:
-        root.removeFilter(drop)
-        for handler in set(root.handlers) - set(had):  # logging.warning() adds one if there is none
+        root.removeFilter(is_error)
+        for handler in set(root.handlers) - set(handlers):  # logging.warning() adds one if there is none
             root.removeHandler(handler)

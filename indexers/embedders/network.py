@@ -1,4 +1,4 @@
-"""What all embedders share that are one torch network over one transform of the picture."""
+"""The part that all embedders share that are one torch network over one transform of the picture."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from indexers.types import Json, Vectors
 
 
 class NetworkEmbedder(Embedder):
-    """Settings of all: `precision`, one of
+    """An embedder with a torch network. All have the setting `precision`, one of
 
-    - "auto": the quickest way that this machine has, checked when the weights are loaded: on a few pictures, the cosine
-      to full precision is at least .999. Another machine may take another way, and its vectors agree to that;
+    - "auto": the quickest engine of this machine, checked when the weights are loaded: on a few pictures, the cosine to
+      full precision is at least .999. Another machine may use another engine, and its vectors agree to that;
     - "fp32": full precision: the same vectors everywhere, to rounding;
     - "bf16": quick on processors and GPUs that have it (AVX512-BF16, AMX), slow elsewhere;
     - "int8": 8-bit weights for transformers through ONNX Runtime; the quickest on a CPU, and the least exact.
@@ -46,7 +46,7 @@ class NetworkEmbedder(Embedder):
 
     extra = "models"
     packages: tuple[str, ...] = ("torch",)
-    """What has to be installed."""
+    """Modules that have to be installed."""
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(**settings)
@@ -62,38 +62,34 @@ class NetworkEmbedder(Embedder):
 
     @property
     def batch_size(self) -> int:  # type: ignore[override]
-        """Pictures in one call of `forward`: on a CPU more do not pay, a GPU wants to be filled."""
+        """Pictures in one call of `forward`: on a CPU more do not pay, a GPU has to be filled."""
         return 16 if self.device == "cpu" or pick_device(self.device).type == "cpu" else 128
 
-    # ---- what a member says
+    # ---- for members to define
 
     @abstractmethod
     def find_weights(self, download: bool = True) -> Path:
-        """The file of the weights, downloaded if need be and allowed. Raises WeightsUnavailable."""
+        """Return the file of the weights, downloaded if need be and allowed. Raises WeightsUnavailable."""
 
     @abstractmethod
     def make_network(self) -> Any:
-        """A new torch module with its weights, ready to use: float32 (n, 3, height, width) -> (n, dimension)."""
+        """Return a new torch module with its weights, ready to use: float32 (n, 3, height, width) -> (n, dimension)."""
 
     @abstractmethod
     def make_transform(self) -> Transform:
-        """What the network was trained to look at."""
+        """Return the transform that the network was trained with."""
 
     # ---- the contract
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the weights' file, which has to be on this machine, or is downloaded."""
+        """Return the SHA-256 of the weights' file, which has to be on this machine or is downloaded."""
         return weights.hash_file(self._path)
 
     def missing(self) -> str:
-        packages = explain_missing_packages(*self.packages)
-        if packages or not weights.explain_missing(lambda: self.find_weights(download=False)):
-            return packages
-        return (
-            "its weights are downloaded when it is first used"
-            if self.is_published
-            else "its weights' file is not there"
-        )
+        command = explain_missing_packages(*self.packages)
+        if command or not weights.explain_missing(lambda: self.find_weights(download=False)):
+            return command
+        return "its weights are downloaded on first use" if self.is_published else "the file of its weights is missing"
 
     def weights_bytes(self) -> int | None:
         try:
@@ -102,12 +98,12 @@ class NetworkEmbedder(Embedder):
             return self.published_bytes()
 
     def published_bytes(self) -> int | None:
-        """Size of the published weights, where it is known."""
+        """Return the size of the published weights; None if it is not known."""
         return None
 
     @property
     def is_published(self) -> bool:
-        """Whether the weights are somebody's on the net, and not a local file."""
+        """True if the weights are published on the net, and no local file."""
         return self.settings.get("weights") is None or not weights.is_file_name(self.settings["weights"])
 
     @cached_property
@@ -119,45 +115,41 @@ class NetworkEmbedder(Embedder):
         return self.make_transform()
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """uint8 (height, width, 3): what the network looks at, not yet normalised."""
+        """Return uint8 (height, width, 3): the pixels that the network looks at, not yet normalised."""
         return self.transform(image)
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """float32 (n, dimension) of n prepared pictures. Thread-safe."""
+        """Return the vectors of n prepared pictures, float32 (n, dimension). Thread-safe."""
         return self.engine().run(self.transform.normalise(batch), getattr(self._local, "threads", None))
 
     def limit_threads(self, count: int) -> None:
-        """Cores for one call of `forward` in this thread (and, torch being so, in threads that start later)."""
+        """Use so many cores for one call of `forward` in this thread (and, with torch, in threads started later)."""
         import torch
 
         torch.set_num_threads(count)
         self._local.threads = count
 
     def engine(self) -> Engine:
-        """What computes here, chosen and loaded on first use; its `label` says what. Raises Unavailable, BadSetting."""
+        """Return the engine, chosen and loaded on first use; `label` describes it. Raises Unavailable, BadSetting."""
         with self._loading:
             if self._engine is None:
                 self._engine = self._choose_engine()
         return self._engine
 
     def _choose_engine(self) -> Engine:
-        device, looked = (
-            pick_device(self.device),
-            self.transform.normalise([self.transform(one) for one in make_samples()]),
-        )
-        network = prepare_network(self.make_network, looked)
+        device, example = pick_device(self.device), make_input(self.transform)
+        network = prepare_network(self.make_network, example)
         precision = self.settings["precision"]
         if precision == "fp32":
             return Torch(network, device)
-        exported = LazyExport(network, looked)
-        makers = iterate_engine_makers(precision, network, device, exported)
+        makers = iterate_engine_makers(precision, network, device, LazyExport(network, example))
         if precision != "auto":
             return next(iter(makers))()
-        return choose_engine(makers, looked, Torch(network, "cpu").run(looked), self.name)
+        return choose_engine(makers, example, Torch(network, "cpu").run(example), self.name)
 
 
 class LazyExport:
-    """The network as an ONNX model, made when it is first needed."""
+    """Exports a network as an ONNX model when it is first called, and returns the same bytes later."""
 
     def __init__(self, network: Any, example: Floats) -> None:
         self._network, self._example = network, example
@@ -168,40 +160,41 @@ class LazyExport:
         return self._bytes
 
 
-def choose_engine(makers: Iterable[Callable[[], Engine]], looked: Floats, reference: Floats, name: str) -> Engine:
-    """The first engine that can be made and whose vectors agree with the reference to LEAST_COSINE.
+def choose_engine(makers: Iterable[Callable[[], Engine]], example: Floats, reference: Floats, name: str) -> Engine:
+    """Return the first engine that can be made and whose vectors of `example` agree with the reference to MIN_COSINE.
 
-    The last one is full precision, and is taken as it is.
+    The last one has full precision and is returned without a check.
     """
-    log, every = logging.getLogger("nearkin"), list(makers)
-    for make in every[:-1]:
+    log, all_makers = logging.getLogger("nearkin"), list(makers)
+    for make in all_makers[:-1]:
         try:
             engine = make()
-            near = compute_least_cosine(engine.run(looked, 1), reference)
-        except Exception as error:  # a model that one of them can't convert is another's to run
+            cosine = compute_least_cosine(engine.run(example, 1), reference)
+        except Exception as error:  # a model that one engine can't convert may run in another
             log.debug("the embedder %s: an engine can't be used: %s", name, error)
             continue
-        if near >= MIN_COSINE:
-            log.debug("the embedder %s runs with %s (cosine to full precision %.5f)", name, engine.label, near)
+        if cosine >= MIN_COSINE:
+            log.debug("the embedder %s runs with %s (cosine to full precision %.5f)", name, engine.label, cosine)
             return engine
-        log.debug("the embedder %s: %s is too coarse (cosine %.5f)", name, engine.label, near)
-    return every[-1]()
+        log.debug("the embedder %s: %s is too coarse (cosine %.5f)", name, engine.label, cosine)
+    return all_makers[-1]()
 
 
-def prepare_network(make: Any, example: Floats) -> Any:
-    """The network, ready and folded."""
+def prepare_network(make: Callable[[], Any], example: Floats) -> Any:
+    """Make the network, switch it to evaluation, and fold its batch normalisations."""
     import torch
 
     return fold_if_equal(make().eval().requires_grad_(False), torch.from_numpy(example))
 
 
 def check_precision(precision: Any) -> None:
+    """Raise BadSetting unless this is one of PRECISIONS."""
     if precision not in PRECISIONS:
         raise BadSetting(f"the precision {precision!r} is not known; give one of: {', '.join(PRECISIONS)}")
 
 
 def make_samples() -> list[Image.Image]:
-    """Four pictures to compare engines by: coarse and fine noise, a gradient, stripes."""
+    """Return four pictures to compare engines by: coarse and fine noise, a gradient, stripes."""
     random = np.random.default_rng(3)
     noise = [random.integers(0, 256, (edge, edge, 3), dtype=np.uint8) for edge in (6, 300)]
     ramp = np.linspace(0, 255, 300, dtype=np.uint8)
@@ -213,5 +206,10 @@ def make_samples() -> list[Image.Image]:
         ]
     )
     stripes = np.repeat(np.where(np.arange(300) // 20 % 2, 230, 20).astype(np.uint8)[:, None], 300, axis=1)
-    made = [Image.fromarray(array) for array in (*noise, slope.astype(np.uint8), np.dstack([stripes] * 3))]
-    return [one.resize((300, 300), Image.Resampling.BICUBIC) for one in made]
+    arrays = (*noise, slope.astype(np.uint8), np.dstack([stripes] * 3))
+    return [Image.fromarray(array).resize((300, 300), Image.Resampling.BICUBIC) for array in arrays]
+
+
+def make_input(transform: Transform) -> Floats:
+    """Return the samples as the input of a network, float32 (4, 3, height, width)."""
+    return transform.normalise([transform(sample) for sample in make_samples()])

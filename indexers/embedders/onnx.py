@@ -1,4 +1,4 @@
-"""Any model of pictures that lies in an ONNX file."""
+"""Any image model in an ONNX file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from indexers.embedders import weights
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, has_packages, import_package, quantise
 from indexers.embedders.export import parse_facts
-from indexers.embedders.network import check_precision, choose_engine, make_samples
+from indexers.embedders.network import check_precision, choose_engine, make_input
 from indexers.embedders.quick import explain_missing_packages, has_bf16
 from indexers.embedders.transform import Floats, Transform
 from indexers.errors import BadSetting, WeightsUnavailable
@@ -27,13 +27,19 @@ _IMAGENET: Json = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 class Onnx(Embedder):
-    """A model with one input, float32 (n, 3, height, width), whose first output is (n, dimension) or (n, dimension, 1,
-    1). It runs on the CPU through ONNX Runtime, or through OpenVINO if bfloat16 pays.
+    """A model with one input, float32 (n, 3, height, width), and a vector for each picture as its first output.
 
-    Settings: `path`; `precision`, as of the other networks; and how pictures become input, which a file of
-    `export_onnx` says itself: `size` (the crop's edge in pixels, or [height, width]; by default the model's own),
-    `resize` (what the short edge becomes first; by default `size`), `mean` and `std` (of red, green and blue from 0 to
-    1; ImageNet's), `interpolation` ("bicubic"), `mode` ("shortest", "longest" or "squash").
+    The output is (n, dimension) or (n, dimension, 1, 1). The model runs on the CPU through ONNX Runtime, or through
+    OpenVINO if bfloat16 pays.
+
+    Settings: `path`; `precision`, as for the other networks; and the transform from pictures to the input, which a file
+    of `export_onnx` states itself:
+
+    - `size`: the crop's edge in pixels, or [height, width]; by default the model's own;
+    - `resize`: the length of the short edge before cropping; by default `size`;
+    - `mean` and `std`: of red, green and blue from 0 to 1; by default ImageNet's;
+    - `interpolation`: by default "bicubic";
+    - `mode`: "shortest", "longest" or "squash"; see `Transform`.
     """
 
     name = "onnx"
@@ -55,18 +61,18 @@ class Onnx(Embedder):
 
     @classmethod
     def defaults(cls) -> Json:
-        own = dict.fromkeys(("path", "size", "resize", "mean", "std", "interpolation", "mode"))
-        return own | {"precision": "auto"}
+        unset = dict.fromkeys(("path", "size", "resize", "mean", "std", "interpolation", "mode"))
+        return unset | {"precision": "auto"}
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
         return {"path": argument}
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the file, and of the file FILE.data beside it, if its weights lie there."""
+        """Return the SHA-256 of the file, and of FILE.data beside it, if its weights lie there."""
         data = self._path.with_name(f"{self._path.name}.data")
-        own = weights.hash_file(self._path)
-        return sha256((own + weights.hash_file(data)).encode()).hexdigest() if data.is_file() else own
+        digest = weights.hash_file(self._path)
+        return sha256((digest + weights.hash_file(data)).encode()).hexdigest() if data.is_file() else digest
 
     def missing(self) -> str:
         return explain_missing_packages("onnxruntime", extra="onnx") or weights.explain_missing(lambda: self._path)
@@ -78,37 +84,35 @@ class Onnx(Embedder):
     def _path(self) -> Path:
         return weights.find_file(self.settings["path"], self.name)
 
-    # ---- what the file says
+    # ---- facts, read from the file
 
     @cached_property
     def _plain(self) -> OnnxRuntime:
         """The model as it is. Raises MissingPackage, WeightsUnavailable."""
-        import_package("onnxruntime")
-        path = self._path
-        try:
-            found = OnnxRuntime(path)
-        except Exception as error:  # onnxruntime's errors have no common base
-            raise WeightsUnavailable(f"{path} is no ONNX model that can be run: {str(error)[:300]}") from error
-        inputs = found.session(1).get_inputs()
+        inputs = self._open_file().get_inputs()
         if (
             len(inputs) != 1
             or len(inputs[0].shape) != 4
             or inputs[0].shape[1] not in (3, None)
             or inputs[0].type != "tensor(float)"
         ):
-            told = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs)
-            raise BadSetting(f"{path} takes ({told}); the embedder 'onnx' gives float32 (n, 3, height, width)")
-        return OnnxRuntime(path, alone=isinstance(inputs[0].shape[0], int) or self._is_quantised)
+            types = ", ".join(f"{tensor.name}: {tensor.type} {tensor.shape}" for tensor in inputs)
+            raise BadSetting(f"{self._path} takes ({types}); the embedder 'onnx' gives float32 (n, 3, height, width)")
+        return OnnxRuntime(self._path, one_by_one=isinstance(inputs[0].shape[0], int) or self._is_quantised)
+
+    def _open_file(self) -> Any:
+        """Return a session of the file. Raises MissingPackage, WeightsUnavailable."""
+        import_package("onnxruntime")
+        try:
+            return OnnxRuntime(self._path).open_session(1)
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise WeightsUnavailable(f"{self._path} is no ONNX model that can be run: {str(error)[:300]}") from error
 
     @cached_property
     def _facts(self) -> Json:
-        import_package("onnxruntime")
-        try:
-            session = OnnxRuntime(self._path).session(1)
-        except Exception as error:
-            raise WeightsUnavailable(f"{self._path} is no ONNX model that can be run: {str(error)[:300]}") from error
-        found = parse_facts(session.get_modelmeta().custom_metadata_map)
-        return found | {"shape": session.get_inputs()[0].shape}
+        session = self._open_file()
+        facts = parse_facts(session.get_modelmeta().custom_metadata_map)
+        return facts | {"shape": session.get_inputs()[0].shape}
 
     @cached_property
     def _is_quantised(self) -> bool:
@@ -116,28 +120,31 @@ class Onnx(Embedder):
 
     @cached_property
     def transform(self) -> Transform:
-        """The file's own, with what the settings change."""
-        said = {key: value for key, value in self.settings.items() if key not in ("path", "precision")}
-        given = {key: value for key, value in said.items() if value is not None}
-        known: Json = dict(self._facts.get("transform") or _IMAGENET)
+        """The file's own transform, changed by the settings."""
+        settings = {
+            key: value for key, value in self.settings.items() if key not in ("path", "precision") and value is not None
+        }
+        values: Json = dict(self._facts.get("transform") or _IMAGENET)
         shape = [edge if isinstance(edge, int) else None for edge in self._facts["shape"][-2:]]
-        size = given.pop("size", None) or known.get("crop") or (shape if all(shape) else None)
+        size = settings.pop("size", None) or values.get("crop") or (shape if all(shape) else None)
         if size is None:
-            raise BadSetting(f"{self._path} does not say how large its pictures are; give the setting size=")
-        changed = {"crop": _pair(size)}
-        if "crop" not in known or said["size"]:
-            changed["resize"] = _pair(size)
-        if "resize" in given:
-            changed["resize"] = _pair(given.pop("resize"))
-        return Transform.from_dict(known | changed | given)
+            raise BadSetting(f"{self._path} does not state the size of its pictures; give the setting size=")
+        if "crop" not in values or self.settings["size"]:
+            values["resize"] = _as_edges(size)
+        values["crop"] = _as_edges(size)
+        if "resize" in settings:
+            values["resize"] = _as_edges(settings.pop("resize"))
+        return Transform.from_dict(values | settings)
 
     @cached_property
     def dimension(self) -> int:  # type: ignore[override]
         if "dimension" in self._facts:
             return int(self._facts["dimension"])
-        shape = self._plain.session(1).get_outputs()[0].shape
-        known = shape[1] if len(shape) > 1 else None
-        return known if isinstance(known, int) else int(self._flat(self._plain.run(self._looked[:1], 1)).shape[1])
+        shape = self._plain.open_session(1).get_outputs()[0].shape
+        dimension = shape[1] if len(shape) > 1 else None
+        if isinstance(dimension, int):
+            return dimension
+        return int(self._flatten(self._plain.run(make_input(self.transform)[:1], 1)).shape[1])
 
     @property
     def input_size(self) -> int:  # type: ignore[override]
@@ -149,52 +156,51 @@ class Onnx(Embedder):
         return self.transform(image)
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """float32 (n, dimension) of n prepared pictures. Thread-safe."""
+        """Return the vectors of n prepared pictures, float32 (n, dimension). Thread-safe."""
         threads = getattr(self._local, "threads", None)
-        return self._flat(self.engine().run(self.transform.normalise(batch), threads))
+        return self._flatten(self.engine().run(self.transform.normalise(batch), threads))
 
     def limit_threads(self, count: int) -> None:
         self._local.threads = count
 
     def engine(self) -> Engine:
-        """What computes here, chosen on first use; its `label` says what."""
+        """Return the engine, chosen on first use; its `label` describes it."""
         with self._loading:
             if self._engine is None:
                 self._engine = self._choose_engine()
         return self._engine
 
-    @property
-    def _looked(self) -> Floats:
-        return self.transform.normalise([self.transform(one) for one in make_samples()])
-
     def _choose_engine(self) -> Engine:
         precision, plain = self.settings["precision"], self._plain
         if self._is_quantised and precision in ("auto", "int8"):
             return plain
-        makers = self._makers(precision)
+        makers = self._iterate_makers(precision)
         if precision != "auto":
             return next(makers)()  # type: ignore[no-any-return]
-        return choose_engine(makers, self._looked, plain.run(self._looked), self.name)
+        example = make_input(self.transform)
+        return choose_engine(makers, example, plain.run(example), self.name)
 
-    def _makers(self, precision: str) -> Iterator[Any]:
+    def _iterate_makers(self, precision: str) -> Iterator[Any]:
         if precision == "int8":
-            yield lambda: OnnxRuntime(quantise(self._path), alone=True, label="int8")
+            yield lambda: OnnxRuntime(quantise(self._path), one_by_one=True, label="int8")
         if precision == "bf16" or (precision == "auto" and has_bf16() and has_packages("openvino")):
             import_package("openvino")
             yield lambda: OpenVino(self._path)
         yield lambda: self._plain
 
-    def _flat(self, found: Floats) -> Vectors:
-        if found.ndim == 4 and found.shape[2:] == (1, 1):
-            found = found[:, :, 0, 0]
-        if found.ndim != 2:
+    def _flatten(self, output: Floats) -> Vectors:
+        """Return float32 (n, dimension) of the model's first output. Raises BadSetting."""
+        if output.ndim == 4 and output.shape[2:] == (1, 1):
+            output = output[:, :, 0, 0]
+        if output.ndim != 2:
             raise BadSetting(
-                f"the first output of {self._path} has the shape {found.shape}; a vector for each picture is needed"
+                f"the first output of {self._path} has the shape {output.shape}; a vector for each picture is needed"
             )
-        return found
+        return output
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def _as_edges(size: Any) -> tuple[int, int]:
+    """Return height and width. Raises BadSetting."""
     if isinstance(size, (list, tuple)) and len(size) == 2:
         return int(size[0]), int(size[1])
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:

@@ -1,4 +1,4 @@
-"""The embedders at a glance: what can be used now, what is missing, and how quick it is here."""
+"""The embedders at a glance: which can be used now, what the others lack, and how quick they are here."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ GROUP = "nearkin.embedders"
 
 @dataclass(frozen=True, slots=True)
 class EmbedderEntry:
-    """One embedder. `missing`: what has to be done first, "" if it can be used now. `dimension`, `bytes` (of the
-    weights): None if that depends on the argument of its name, or is not known. `rate`: pictures a second on all cores,
-    prepared and embedded, if it was measured; `computes`: by what."""
+    """Facts about one embedder.
+
+    - `missing`: what has to be done first; "" if it can be used now;
+    - `dimension`, `bytes` (of the weights): None if not known, or if it depends on the argument of the name;
+    - `rate`: pictures a second on all cores, prepared and embedded, if measured; `computes`: with which engine.
+    """
 
     name: str
     usable: bool
@@ -43,34 +46,32 @@ class EmbedderEntry:
 def list_embedders(
     names: Iterable[str] = (), with_rate: bool = False, device: str = "auto", seconds: float = 2.0, **settings: Any
 ) -> list[EmbedderEntry]:
-    """These embedders, or all that are installed: first those that can be used now. Downloads nothing.
+    """Describe these embedders, or all that are installed: first those that can be used now. Downloads nothing.
 
-    `measured`: also embed pictures for so many seconds with each that can be used.
+    `with_rate`: also embed pictures for so many seconds with each that can be used. Other keywords are settings.
     """
-    found = [
-        _describe_embedder(name, with_rate, device, seconds, settings)
-        for name in names or sorted(plugins.find_members(GROUP))
-    ]
-    return sorted(found, key=lambda one: not one.usable)
+    names = names or sorted(plugins.find_members(GROUP))
+    entries = [_describe_embedder(name, with_rate, device, seconds, settings) for name in names]
+    return sorted(entries, key=lambda entry: not entry.usable)
 
 
-def _describe_embedder(name: str, measured: bool, device: str, seconds: float, settings: Json) -> EmbedderEntry:
+def _describe_embedder(name: str, with_rate: bool, device: str, seconds: float, settings: Json) -> EmbedderEntry:
     try:
-        kind = plugins.load_member(GROUP, name)
+        embedder_class = plugins.load_member(GROUP, name)
     except MissingPackage as error:
         return EmbedderEntry(name, False, str(error), None, None, "unknown", False)
     try:
-        embedder: Embedder = kind(**settings)
+        embedder: Embedder = embedder_class(**settings)
         embedder.device = device
         missing = embedder.missing()
         facts = embedder.dimension, embedder.weights_bytes(), embedder.licence, embedder.supports_text
     except BadSetting as error:
         if ":" in name or settings:
             raise
-        return EmbedderEntry(f"{name}:...", False, str(error), None, None, _text(kind.licence), kind.supports_text)
+        return _describe_class(f"{name}:...", str(error), embedder_class)
     except Unavailable as error:
-        return EmbedderEntry(name, False, str(error), None, None, _text(kind.licence), kind.supports_text)
-    if missing or not measured:
+        return _describe_class(name, str(error), embedder_class)
+    if missing or not with_rate:
         return EmbedderEntry(name, not missing, missing, *facts)
     try:
         return EmbedderEntry(
@@ -80,30 +81,34 @@ def _describe_embedder(name: str, measured: bool, device: str, seconds: float, s
         return EmbedderEntry(name, False, str(error), *facts)
 
 
+def _describe_class(name: str, missing: str, embedder_class: type[Embedder]) -> EmbedderEntry:
+    """Describe an embedder that can't be constructed. Its licence may depend on its settings."""
+    licence: Any = embedder_class.licence
+    if not isinstance(licence, str):  # a property
+        licence = "of the model"
+    return EmbedderEntry(name, False, missing, None, None, licence, embedder_class.supports_text)
+
+
 def measure_rate(embedder: Embedder, seconds: float = 2.0) -> float:
-    """Pictures a second, prepared and embedded, one batch after another in as many threads as there are cores."""
+    """Return the pictures a second, prepared and embedded, batch after batch in as many threads as there are cores."""
     random = np.random.default_rng(0)
     edge = 2 * embedder.input_size
     batch = [Image.fromarray(random.integers(0, 256, (edge, edge, 3), dtype=np.uint8))] * embedder.batch_size
     cores = count_cores()
 
-    def work(end: float) -> int:
-        done = 0
-        while time.perf_counter() < end or not done:
-            done += len(embedder.embed(batch))
-        return done
+    def embed_until(end: float) -> int:
+        count = 0
+        while time.perf_counter() < end or not count:
+            count += len(embedder.embed(batch))
+        return count
 
     with ThreadPoolExecutor(cores, initializer=embedder.limit_threads, initargs=(1,)) as pool:
-        list(pool.map(work, [0.0] * cores))  # loads the weights, warms up
+        list(pool.map(embed_until, [0.0] * cores))  # loads the weights, warms up
         start = time.perf_counter()
-        done = sum(pool.map(work, [start + seconds] * cores))
-        return done / (time.perf_counter() - start)
+        count = sum(pool.map(embed_until, [start + seconds] * cores))
+        return count / (time.perf_counter() - start)
 
 
 def _describe_engine(embedder: Embedder) -> str | None:
     engine = getattr(embedder, "engine", None)
     return str(engine().label) if engine else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "of the model"

@@ -1,4 +1,4 @@
-"""The same function of a torch network, quicker: what all embedders with torch share."""
+"""Compute the same function of a torch network in less time; all embedders with torch share this."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 
 @cache
 def has_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 by itself; elsewhere it is slower than float32, not faster."""
+    """Return True if this processor multiplies bfloat16 natively; on others it is slower than float32."""
     try:
         flags = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
+    except OSError:  # not Linux
         return platform.system() == "Darwin" and platform.machine() == "arm64"
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
 def fold_batch_norms(network: Any) -> None:
-    """Replace each batch normalisation that is defined right after a convolution by its activation, in place.
+    """Fold each batch normalisation defined right after a convolution into that, in place; its activation stays.
 
-    That order of definition is the order of computation is the rule, but no law: see `folded`.
+    Modules are mostly computed in the order in which they are defined, but need not be: see `fold_if_equal`.
     """
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -38,7 +38,7 @@ def fold_batch_norms(network: Any) -> None:
 
 
 def fold_if_equal(network: Any, example: Any) -> Any:
-    """A folded copy, or the network itself where that is not the same function of `example` to rounding."""
+    """Return a folded copy, or the network itself if the copy does not map `example` to the same values to rounding."""
     import torch
 
     if not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
@@ -48,20 +48,20 @@ def fold_if_equal(network: Any, example: Any) -> Any:
         fold_batch_norms(copy)
         with torch.inference_mode():
             before, after = network(example), copy(example)
-    except (RuntimeError, AttributeError):  # the convolution has other channels: it was another's
+    except (RuntimeError, AttributeError):  # the convolution has other channels: the normalisation was not its own
         return network
-    same = torch.allclose(before, after, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
-    return copy if same else network
+    is_equal = torch.allclose(before, after, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
+    return copy if is_equal else network
 
 
 def is_mostly_convolutions(network: Any) -> bool:
-    """Whether most of the weights are convolutions'."""
+    """Return True if most of the weights are those of convolutions."""
     import torch
 
-    inside = sum(module.weight.numel() for module in network.modules() if isinstance(module, torch.nn.Conv2d))
-    return bool(inside > sum(one.numel() for one in network.parameters()) / 2)
+    count = sum(module.weight.numel() for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+    return bool(count > sum(tensor.numel() for tensor in network.parameters()) / 2)
 
 
 def explain_missing_packages(*names: str, extra: str = "models") -> str:
-    """The command that installs what is not there of these; "" if all are."""
+    """Return the command that installs the packages; "" if all are installed."""
     return "" if all(find_spec(name) for name in names) else f"pip install 'nearkin[{extra}]'"

@@ -1,4 +1,4 @@
-"""A real embedder whose answers can be worked out by hand: for tests and first tries, not for finding pictures."""
+"""A real embedder whose vectors can be worked out by hand: for tests and first tries, not for finding pictures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Tiny(Embedder):
     licence = "none needed: there are no weights"
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """uint8 (2, 2, 3): the means, rounded."""
+        """Return uint8 (2, 2, 3): the means, rounded."""
         return np.asarray(image.resize((2, 2), Image.Resampling.BOX))
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """float32 (n, 13) of n prepared pictures."""
+        """Return the vectors of n prepared pictures, float32 (n, 13)."""
         means = np.stack(batch).reshape(-1, 12).astype(np.float32) / 255
         return np.concatenate([means, np.ones((len(means), 1), np.float32)], axis=1)

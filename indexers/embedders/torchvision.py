@@ -1,4 +1,4 @@
-"""torchvision's classifiers of pictures without their last layer, the classics of ImageNet by names of their own."""
+"""torchvision's image classifiers without their last layer; the classics of ImageNet have names of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from indexers.embedders.transform import Transform, make_torchvision_transform
 from indexers.errors import BadSetting, MissingPackage
 from indexers.types import Json
 
-_KNOWN = {
+_CLASSICS = {
     "alexnet": (4096, 256),
     "vgg16": (4096, 256),
     "vgg19": (4096, 256),
@@ -23,22 +23,25 @@ _KNOWN = {
     "resnet101": (2048, 256),
     "resnet152": (2048, 256),
 }
-"""Dimension and input size, for which torchvision need not be imported."""
+"""Dimension and input size, known without importing torchvision."""
 _INCEPTIONS = ("inception_v3", "googlenet")
-"""Their published weights come from TensorFlow, and want pixels from -1 to 1: the network makes them of torchvision's
-usual ones, if told."""
+"""Their published weights come from TensorFlow and need pixels from -1 to 1; if asked to, the network makes these from
+torchvision's usual ones."""
 
 
 class TorchVision(NetworkEmbedder):
-    """The penultimate features of a classifier trained on ImageNet: what goes into its last linear layer.
+    """The penultimate features of a classifier trained on ImageNet: the input of its last linear layer.
 
-    So 512 numbers of ResNet-18 and 2,048 of ResNet-50 (He et al., CVPR 2016) and of Inception v3, the pooled features;
-    4,096 of VGG and AlexNet, the second of their fully connected layers, after its ReLU; the class token of a vision
-    transformer; the normalised pooled features of ConvNeXt and Swin; 1,280 of MobileNet.
+    These are the pooled features of ResNet-18 (512 numbers), ResNet-50 (2,048; He et al., CVPR 2016) and Inception v3
+    (2,048); the second fully connected layer of VGG and AlexNet after its ReLU (4,096); the class token of a vision
+    transformer; the normalised pooled features of ConvNeXt and Swin; 1,280 numbers of MobileNet.
 
-    Settings: `model`, a name of torchvision's; `weights`: one of its published weights (such as "IMAGENET1K_V1"), a
-    local file with the whole state_dict (.safetensors, .pt, .pth), or None, which is torchvision's own choice;
-    `precision`.
+    Settings:
+
+    - `model`: a name of torchvision's;
+    - `weights`: one of its published weights (such as "IMAGENET1K_V1"), a local file with the whole state_dict
+      (.safetensors, .pt, .pth), or None for torchvision's default;
+    - `precision`.
 
     In a collection: `resnet50`, `resnet50:IMAGENET1K_V1`, `resnet50:/path/to/file.pt`,
     `torchvision:densenet121`, `torchvision:densenet121//path/to/file.pt`.
@@ -51,17 +54,17 @@ class TorchVision(NetworkEmbedder):
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(device, **settings)
-        model, wanted = self.settings["model"], self.settings["weights"]
+        model, source = self.settings["model"], self.settings["weights"]
         if not isinstance(model, str) or not model:
             raise BadSetting("the embedder 'torchvision' needs the name of a model, as in 'torchvision:vgg16'")
-        if wanted is not None and not isinstance(wanted, str):
-            raise BadSetting(f"the weights of the embedder {self.name!r} are a name or a path; got {wanted!r}")
-        if wanted is not None and weights.is_file_name(wanted):
-            self.settings["weights"] = weights.make_absolute(wanted)
+        if source is not None and not isinstance(source, str):
+            raise BadSetting(f"the weights of the embedder {self.name!r} are a name or a path; got {source!r}")
+        if source is not None and weights.is_file_name(source):
+            self.settings["weights"] = source = weights.make_absolute(source)
         if self._model not in (None, model):
             raise BadSetting(f"the embedder {self.name!r} is of the model {self._model!r}; use 'torchvision:{model}'")
-        own, weight = self._model or f"torchvision:{model}", self.settings["weights"]
-        self.name = own + (f"{':' if self._model else '/'}{weight}" if weight else "")
+        name = self._model or f"torchvision:{model}"
+        self.name = name + (f"{':' if self._model else '/'}{source}" if source else "")
 
     @classmethod
     def defaults(cls) -> Json:
@@ -69,57 +72,61 @@ class TorchVision(NetworkEmbedder):
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
-        """MODEL or MODEL/WEIGHTS; of a model with a name of its own, its weights."""
+        """Read MODEL or MODEL/WEIGHTS; for an embedder of one model, only its weights."""
         if cls._model:
             return {"weights": argument}
-        model, _, wanted = argument.partition("/")
-        return {"model": model, "weights": wanted or None}
+        model, _, source = argument.partition("/")
+        return {"model": model, "weights": source or None}
 
-    # ---- what is known before anything is loaded
+    # ---- facts, known before anything is loaded
 
     @property
     def dimension(self) -> int:  # type: ignore[override]
         model = self.settings["model"]
-        return _KNOWN[model][0] if model in _KNOWN else _compute_dimension(model)
+        return _CLASSICS[model][0] if model in _CLASSICS else _compute_dimension(model)
 
     @property
     def input_size(self) -> int:  # type: ignore[override]
         model = self.settings["model"]
-        return _KNOWN[model][1] if model in _KNOWN else max(self.transform.resize)
+        return _CLASSICS[model][1] if model in _CLASSICS else max(self.transform.resize)
 
     def make_transform(self) -> Transform:
         preset = self._find_published_weights().transforms()
         if not hasattr(preset, "resize_size"):
-            raise BadSetting(f"{self.settings['model']!r} is no classifier of pictures, and can't be used as embedder")
+            raise BadSetting(f"{self.settings['model']!r} is no image classifier, so it can't be used as an embedder")
         return make_torchvision_transform(preset)
 
     def _find_published_weights(self) -> Any:
-        """The published weights: those that were asked for, or the model's default (a local file is used with its
-        transform)."""
-        models, wanted = _import_models(), self.settings["weights"]
+        """Return the published weights that the settings name, else the model's default.
+
+        A local file is used with the transform of the default.
+        """
+        models, source = _import_models(), self.settings["weights"]
         _check_model(self.settings["model"])
-        every = models.get_model_weights(self.settings["model"])
-        if wanted is None or weights.is_file_name(wanted):
-            return every.DEFAULT
-        whole = [name for name, one in every.__members__.items() if one.meta.get("categories")]  # some lack layers
-        if wanted not in whole:
+        published = models.get_model_weights(self.settings["model"])
+        if source is None or weights.is_file_name(source):
+            return published.DEFAULT
+        names = [
+            name for name, entry in published.__members__.items() if entry.meta.get("categories")
+        ]  # others lack layers
+        if source not in names:
             raise BadSetting(
-                f"the model {self.settings['model']!r} has no weights {wanted!r} of all its layers; it has: "
-                f"{', '.join(whole)}, or give the path of a file"
+                f"the model {self.settings['model']!r} has no weights {source!r} of all its layers; it has: "
+                f"{', '.join(names)}, or give the path of a file"
             )
-        return every[wanted]
+        return published[source]
 
     # ---- weights
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the weights' file; of an Inception, also how its pixels are made."""
-        made = "-signed" if self.settings["model"] in _INCEPTIONS else ""
-        return super().fingerprint() + made
+        """Return the SHA-256 of the weights' file; for an Inception, also how its pixels are made."""
+        suffix = "-signed" if self.settings["model"] in _INCEPTIONS else ""
+        return super().fingerprint() + suffix
 
     def find_weights(self, download: bool = True) -> Path:
-        wanted = self.settings["weights"]
-        if wanted is not None and weights.is_file_name(wanted):
-            return weights.find_file(wanted, self.name)
+        source = self.settings["weights"]
+        if source is not None and weights.is_file_name(source):
+            return weights.find_file(source, self.name)
         import torch
 
         url = self._find_published_weights().url
@@ -128,9 +135,9 @@ class TorchVision(NetworkEmbedder):
         try:
             return weights.fetch_from_url(url, Path(torch.hub.get_dir(), "checkpoints", file), digest, download)
         except OSError as error:
-            what = f"{wanted or 'DEFAULT'} of torchvision's {self.settings['model']}"
-            name = f"{self._model}:PATH" if self._model else "torchvision:MODEL/PATH"
-            raise weights.make_error(self.name, what, [str(error)], f"weights= (in a name: {name})") from error
+            name = f"{source or 'DEFAULT'} of torchvision's {self.settings['model']}"
+            example = f"{self._model}:PATH" if self._model else "torchvision:MODEL/PATH"
+            raise weights.make_error(self.name, name, [str(error)], f"weights= (in a name: {example})") from error
 
     def published_bytes(self) -> int | None:
         return int(self._find_published_weights().meta["_file_size"] * 2**20)
@@ -196,7 +203,7 @@ class ResNet152(TorchVision):
 
 
 def remove_head(network: Any) -> Any:
-    """The network without its last linear layer (SqueezeNet: without the convolution that takes its place)."""
+    """Return the network without its last linear layer (SqueezeNet: without the convolution that takes its place)."""
     import torch
 
     name, layer = _find_last_layer(network)
@@ -204,25 +211,28 @@ def remove_head(network: Any) -> Any:
     setattr(parent, name.rpartition(".")[2], torch.nn.Identity())
     if isinstance(layer, torch.nn.Conv2d):  # the pooling after it stays
         return torch.nn.Sequential(network, torch.nn.Flatten())
-    if hasattr(network, "AuxLogits"):  # Inception, GoogLeNet: helpers of training
+    if hasattr(network, "AuxLogits"):  # Inception, GoogLeNet: needed in training only
         network.aux_logits = False
     return network
 
 
 def _find_last_layer(network: Any) -> tuple[str, Any]:
+    """Return the name and the module of the layer that computes the classes. Raises BadSetting."""
     import torch
 
     kinds = (torch.nn.Linear, torch.nn.Conv2d)
-    tops = [
-        (name, one) for name, one in network.named_modules() if isinstance(one, kinds) and "aux" not in name.lower()
+    layers = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, kinds) and "aux" not in name.lower()
     ]
-    if not tops:
-        raise BadSetting(f"{type(network).__name__} has no classifier that could be left out")
-    return tops[-1]
+    if not layers:
+        raise BadSetting(f"{type(network).__name__} has no classifier that could be removed")
+    return layers[-1]
 
 
 def _compute_dimension(model: str) -> int:
-    """What goes into the last layer, of a network without memory."""
+    """Return the width of the input of the last layer, from a network without memory for its weights."""
     import torch
 
     with torch.device("meta"):
@@ -233,8 +243,8 @@ def _compute_dimension(model: str) -> int:
 def _build_network(model: str) -> Any:
     _check_model(model)
     models = _import_models()
-    extra = {"init_weights": False, "transform_input": True} if model in _INCEPTIONS else {}
-    return models.get_model(model, weights=None, **extra)
+    options = {"init_weights": False, "transform_input": True} if model in _INCEPTIONS else {}
+    return models.get_model(model, weights=None, **options)
 
 
 def _check_model(model: str) -> None:

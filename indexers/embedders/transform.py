@@ -1,7 +1,7 @@
-"""What a model looks at of a picture: resized, cropped and normalised just as when it was trained.
+"""The transform from a picture to a model's input: resized, cropped and normalised just as when it was trained.
 
 One record describes the transforms of open_clip, torchvision and timm alike. It needs none of them, and can be written
-into a file.
+to a file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ Floats = NDArray[np.float32]
 INTERPOLATIONS = {
     name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 }
-_STRIP = 8
-"""A picture that is so many times as long as wide is not resized whole: it would not end (1 x 60,000 pixels)."""
+_MAX_RATIO = 8
+"""A picture that is more times longer than wide is not resized as a whole: 1 x 60,000 pixels would become billions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """`resize`: height and width in pixels of
+    """The steps from an upright RGB picture to the input of a model.
 
-    - "shortest": the picture scaled until both its edges are at least that (if it is square, the short edge is that);
-    - "longest": scaled until both are at most that;
-    - "squash": the picture itself, at the cost of its proportions.
-
-    Then the middle, `crop` (height, width), filled up with the colour `fill` where the picture is smaller; divided by
-    255, less `mean`, divided by `std`, for red, green and blue.
+    1. Resize it to `resize` (height, width), by `mode`:
+       - "shortest": keep its proportions; both edges become at least that (if `resize` is square, the short edge
+         becomes exactly that);
+       - "longest": keep its proportions; both edges become at most that;
+       - "squash": make it exactly that large.
+    2. Take its middle, `crop` (height, width), padded with the colour `fill` where the picture is smaller.
+    3. Divide by 255, subtract `mean`, divide by `std`, for red, green and blue.
     """
 
     resize: tuple[int, int]
@@ -56,9 +57,10 @@ class Transform:
             raise BadSetting(f"a transform needs sizes of at least 1 and a std above 0; got {self}")
 
     def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        """uint8 (height, width, 3) of an upright RGB picture."""
+        """Return an upright RGB picture resized and cropped, uint8 (height, width, 3)."""
         resample = INTERPOLATIONS[self.interpolation]
-        if self.mode == "shortest" and max(image.size) > _STRIP * min(image.size) and self.resize[0] == self.resize[1]:
+        is_strip = max(image.size) > _MAX_RATIO * min(image.size)
+        if self.mode == "shortest" and is_strip and self.resize[0] == self.resize[1]:
             return crop_middle(image, self.resize[0], self.crop, resample)
         size = self._compute_size(image)
         resized = image if size == image.size else image.resize(size, resample)
@@ -84,25 +86,25 @@ class Transform:
         return np.asarray(image.crop((left, top, left + width, top + height)))
 
     def normalise(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
-        """float32 (n, 3, height, width), C-contiguous."""
+        """Return cropped pictures as the model's input: float32 (n, 3, height, width), C-contiguous."""
         scale = (1 / (255 * np.array(self.std))).astype(np.float32)
         shift = (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
-        found = np.empty((len(batch), 3, *self.crop), np.float32)
-        for row, pixels in zip(found, batch, strict=True):
+        inputs = np.empty((len(batch), 3, *self.crop), np.float32)
+        for row, pixels in zip(inputs, batch, strict=True):
             for channel in range(3):
                 np.multiply(pixels[:, :, channel], scale[channel], out=row[channel])
                 row[channel] += shift[channel]
-        return found
+        return inputs
 
     def to_dict(self) -> Json:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Json) -> Transform:
-        """Raises BadSetting."""
+        """Make the transform that `to_dict` described. Raises BadSetting."""
         try:
-            found: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            return cls(**found)
+            fields: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            return cls(**fields)
         except TypeError as error:
             raise BadSetting(f"{values} describes no transform: {error}") from error
 
@@ -110,10 +112,11 @@ class Transform:
 def crop_middle(
     image: Image.Image, short_edge: int, edges: tuple[int, int], resample: Image.Resampling = Image.Resampling.BICUBIC
 ) -> NDArray[np.uint8]:
-    """uint8 (height, width, 3): the middle of the picture after its short edge was made `short_edge`.
+    """Return the middle of the picture after its short edge was made `short_edge`, uint8 (height, width, 3).
 
-    The pixels of torchvision's Resize and CenterCrop, without resizing all that is cropped: a panorama costs no more
-    than a square. Pillow rounds rows otherwise when it resizes from a box that cuts them, so only tall strips are cut.
+    The pixels are those of torchvision's Resize and CenterCrop, but what is cropped is not resized first: a panorama
+    costs no more than a square. Pillow rounds rows differently when it resizes from a box that cuts them, so only tall
+    strips are cut.
     """
     (width, height), (edge_down, edge_across) = image.size, edges
     across, down = _scale_size(image.size, short_edge)
@@ -130,29 +133,29 @@ def crop_middle(
 
 
 def _scale_size(size: tuple[int, int], short_edge: int) -> tuple[int, int]:
-    """torchvision's size of a picture whose short edge becomes that."""
-    short = min(size)
-    width, height = (short_edge if side == short else int(short_edge * side / short) for side in size)
+    """Return the size that torchvision gives a picture whose short edge becomes `short_edge`."""
+    shorter = min(size)
+    width, height = (short_edge if side == shorter else int(short_edge * side / shorter) for side in size)
     return width, height
 
 
 def make_open_clip_transform(config: Json) -> Transform:
-    """Of open_clip's preprocessing configuration (`model.visual.preprocess_cfg`)."""
+    """Make the transform of open_clip's preprocessing configuration (`model.visual.preprocess_cfg`)."""
     size = _as_pair(config["size"])
-    square = size[0] == size[1] or config.get("resize_mode") != "shortest"
+    is_free = size[0] == size[1] or config.get("resize_mode") != "shortest"
     return Transform(
         size,
         size,
         _as_triple(config["mean"]),
         _as_triple(config["std"]),
         config.get("resize_mode") or "shortest",
-        (config.get("interpolation") or "bicubic") if square else "bicubic",  # their ResizeKeepRatio takes no other
+        (config.get("interpolation") or "bicubic") if is_free else "bicubic",  # their ResizeKeepRatio has no other
         (int(config.get("fill_color") or 0),) * 3,
     )
 
 
 def make_torchvision_transform(preset: Any) -> Transform:
-    """Of torchvision's ImageClassification preset (`weights.transforms()`)."""
+    """Make the transform of torchvision's ImageClassification preset (`weights.transforms()`)."""
     return Transform(
         _as_pair(preset.resize_size),
         _as_pair(preset.crop_size),
@@ -163,7 +166,7 @@ def make_torchvision_transform(preset: Any) -> Transform:
 
 
 def make_timm_transform(config: Json) -> Transform:
-    """Of timm's data configuration (`timm.data.resolve_model_data_config(model)`)."""
+    """Make the transform of timm's data configuration (`timm.data.resolve_model_data_config(model)`)."""
     size = _as_pair(config["input_size"][-2:])
     scaled = tuple(math.floor(edge / (config["crop_pct"] or 0.875)) for edge in size)
     mode: Any = {"squash": "squash", "border": "longest"}.get(config.get("crop_mode") or "center", "shortest")
@@ -178,5 +181,5 @@ def _as_pair(size: Any) -> tuple[int, int]:
 
 
 def _as_triple(values: Any) -> tuple[Any, Any, Any]:
-    found = [values] * 3 if isinstance(values, (int, float)) else list(values)
-    return found[0], found[1], found[2]
+    numbers = [values] * 3 if isinstance(values, (int, float)) else list(values)
+    return numbers[0], numbers[1], numbers[2]

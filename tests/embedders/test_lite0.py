@@ -16,7 +16,7 @@ from indexers.embedders import lite0
 from indexers.embedders.base import Embedder
 from indexers.embedders.lite0 import SHA256, Lite0
 from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
-from indexers.testing import EmbedderContract
+from tests.support.embedders import SharedContract
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
@@ -24,11 +24,17 @@ data = pytest.importorskip("skimage.data")
 pytestmark = pytest.mark.usefixtures("one_core")
 
 
-class TestLite0(EmbedderContract):
+class TestLite0(SharedContract):
     tolerance = 1e-4  # other sizes of a batch and numbers of threads take other kernels, which round differently
 
-    def embedder(self) -> Embedder:
+    def make(self) -> Embedder:
         return Lite0(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Lite0:
+    """One for all tests, so that its network loads once."""
+    return Lite0(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +50,17 @@ def photograph(name: str) -> Image.Image:
 
 
 @pytest.mark.parametrize(("name", "classes"), [("cat", {281, 282, 285}), ("coffee", {967})])
-def test_the_weights_lie_where_they_belong(plain: Any, name: str, classes: set[int]) -> None:
+def test_the_weights_lie_where_they_belong(plain: Any, embedder: Lite0, name: str, classes: set[int]) -> None:
     """ImageNet's tabby, tiger cat or Egyptian cat; espresso."""
-    [features] = Lite0(device="cpu").embed([photograph(name)])
+    [features] = embedder.embed([photograph(name)])
     with torch.inference_mode():
         assert int(plain.classifier(torch.from_numpy(features)).argmax()) in classes
 
 
-def test_cats_are_nearer_to_cats_than_to_coffee() -> None:
+def test_cats_are_nearer_to_cats_than_to_coffee(embedder: Lite0) -> None:
     cat, coffee = photograph("cat"), photograph("coffee")
-    other = cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT).crop((40, 10, 440, 290))
-    vectors = Lite0(device="cpu").embed([cat, other, coffee])
+    mirrored = cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT).crop((40, 10, 440, 290))
+    vectors = embedder.embed([cat, mirrored, coffee])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     assert vectors[0] @ vectors[1] > 0.7 > vectors[0] @ vectors[2]
 
@@ -69,9 +75,9 @@ def test_prepare_is_timms_own_transform(plain: Any, size: tuple[int, int]) -> No
     prepared = Lite0().prepare(image)
     assert prepared.shape == (224, 224, 3)
     assert prepared.dtype == np.uint8
-    apart = np.abs(prepared - expected)
-    assert apart.max() <= 1.001  # one level, where two ways to round meet
-    assert (apart > 0.5).mean() < 0.01
+    difference = np.abs(prepared - expected)
+    assert difference.max() <= 1.001  # one level, where two ways to round meet
+    assert (difference > 0.5).mean() < 0.01
 
 
 def test_a_tall_strip_costs_no_more_than_a_square() -> None:
@@ -82,8 +88,7 @@ def test_a_tall_strip_costs_no_more_than_a_square() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 16])
-def test_the_quick_network_computes_what_timms_does(plain: Any, count: int) -> None:
-    embedder = Lite0(device="cpu")
+def test_the_quick_network_computes_what_timms_does(plain: Any, embedder: Lite0, count: int) -> None:
     batch = [embedder.prepare(photograph(name)) for name in ("cat", "coffee", "rocket")] * 6
     pixels = torch.from_numpy(np.stack(batch[:count])).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from indexers import plugins
 from indexers.embedders import weights
 from indexers.errors import WeightsUnavailable
 
@@ -22,7 +23,7 @@ BODY = b"tensors, or so they say" * 1000
 
 
 class Evil:
-    """Unpickling it makes a file."""
+    """Unpickling it makes a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,16 +33,16 @@ class Evil:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".safetensors"])
-@pytest.mark.parametrize("how", ["pickle", "torch"])
-def test_a_pickle_that_runs_something_is_refused(tmp_path: Path, suffix: str, how: str) -> None:
-    path, made = tmp_path / f"evil{suffix}", tmp_path / "made"
-    if how == "pickle":
-        path.write_bytes(pickle.dumps({"weight": Evil(made)}))
+@pytest.mark.parametrize("writer", ["pickle", "torch"])
+def test_a_pickle_that_runs_something_is_refused(tmp_path: Path, suffix: str, writer: str) -> None:
+    path, folder = tmp_path / f"evil{suffix}", tmp_path / "folder"
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps({"weight": Evil(folder)}))
     else:
-        torch.save({"weight": Evil(made)}, path)
+        torch.save({"weight": Evil(folder)}, path)
     with pytest.raises(WeightsUnavailable, match="Only tensors are read"):
         weights.read_tensors(path, "clip")
-    assert not made.exists()
+    assert not folder.exists()
 
 
 def test_damaged_files_and_files_of_something_else_are_refused(tmp_path: Path) -> None:
@@ -65,16 +66,16 @@ def test_checkpoints_of_training_are_unwrapped(tmp_path: Path, wrapped: str | No
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "a.pt")
-    for other in (torch.nn.Linear(4, 4), torch.nn.Conv2d(3, 4, 1), torch.nn.Sequential(torch.nn.Linear(3, 4))):
+    for network in (torch.nn.Linear(4, 4), torch.nn.Conv2d(3, 4, 1), torch.nn.Sequential(torch.nn.Linear(3, 4))):
         with pytest.raises(WeightsUnavailable, match="of another network"):
-            weights.fill_network(other, tmp_path / "a.pt", "resnet18")
+            weights.fill_network(network, tmp_path / "a.pt", "resnet18")
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
-    path, other = tmp_path / "a.pt", tmp_path / "b.pt"
+    path, copy = tmp_path / "a.pt", tmp_path / "b.pt"
     path.write_bytes(BODY)
-    other.write_bytes(BODY)
-    assert weights.hash_file(path) == weights.hash_file(other) == sha256(BODY).hexdigest()
+    copy.write_bytes(BODY)
+    assert weights.hash_file(path) == weights.hash_file(copy) == sha256(BODY).hexdigest()
     path.write_bytes(BODY[::-1])
     os.utime(path, ns=(1, 1))
     assert weights.hash_file(path) == sha256(BODY[::-1]).hexdigest()
@@ -124,7 +125,7 @@ def test_downloads_once_and_checks(server: str, tmp_path: Path) -> None:
     assert weights.fetch_from_url(f"{server}/good", target, sha256(BODY).hexdigest()[:8]) == target
     assert target.read_bytes() == BODY
     assert weights.fetch_from_url("http://127.0.0.1:9/nobody", target) == target
-    assert [one.name for one in target.parent.iterdir()] == ["a.pt"]
+    assert [path.name for path in target.parent.iterdir()] == ["a.pt"]
 
 
 def test_a_wrong_or_missing_download_leaves_nothing(server: str, tmp_path: Path) -> None:
@@ -153,3 +154,37 @@ def test_obeys_the_offline_variable(server: str, tmp_path: Path, monkeypatch: py
         weights.fetch_from_url(f"{server}/good", tmp_path / "a.pt")
     with pytest.raises(OSError, match="HF_HUB_OFFLINE forbids"):
         weights.fetch_from_hub("nobody/nothing", ["model.safetensors"])
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("clip", "clip:MODEL/PATH"),
+        ("resnet50", "resnet50:PATH"),
+        ("timm:test_vit", "timm:MODEL/PATH"),
+        ("torchvision:vgg16", "torchvision:MODEL/PATH"),
+    ],
+)
+def test_weights_that_cannot_be_fetched_say_what_was_tried_at_once(
+    name: str, setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("open_clip", "timm", "torchvision"):
+        pytest.importorskip(package)
+    constants = pytest.importorskip("huggingface_hub").constants
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(weights, "_download", refuse_download)
+    embedder = plugins.load_member("nearkin.embedders", name)()
+    start = time.perf_counter()
+    with pytest.raises(
+        WeightsUnavailable, match=r"can't be (fetched|reached).*no download: lite0, classic, tiny"
+    ) as caught:
+        embedder.fingerprint()
+    assert time.perf_counter() - start < 5
+    assert setting in str(caught.value)
+
+
+def refuse_download(url: str, target: Path) -> None:
+    raise OSError(f"{url} can't be reached")
