@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, NoReturn, Self, overload
 
 from numpy.typing import ArrayLike
 from PIL.Image import Image
@@ -116,6 +116,12 @@ class Collection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Collection can't be pickled or copied, since it holds open files and locks; pass its path on, and open "
+            f"it there: Collection.open({str(self.path)!r})"
+        )
 
     def __repr__(self) -> str:
         space = self._current_space()

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from indexers.errors import MissingPackage
 from indexers.types import Json
 from retrieval.records.notebook import render_fields, render_rows
 
 Row = TypeVar("Row", bound="Record", covariant=True)
+HANDLE = {"handle": True}
+"""The metadata of a field that leads back into an open collection, and is left out of pickles; its default is None."""
 
 
 class Record:
-    """Shared by all records: `to_dict` gives JSON values only, of nested records too."""
+    """Shared by all records: `to_dict` gives JSON values only, of nested records too; pickles leave out handles."""
 
     __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return _restore, (type(self), {f.name: getattr(self, f.name) for f in fields if f.metadata != HANDLE})
+
+    def __copy__(self) -> Self:
+        return self  # records are frozen; by way of `__reduce__` it would lose its handles
 
     def to_dict(self) -> Json:
         return {name: _to_plain(getattr(self, name)) for name in self._list_fields()}
@@ -71,6 +80,10 @@ def table(rows: Iterable[Json], columns: Sequence[str] = ()) -> Any:
     rows = list(rows)
     names = dict.fromkeys([*columns, *(name for row in rows for name in row)])
     return pandas.DataFrame(rows, columns=list(names))
+
+
+def _restore(kind: type[Record], values: Json) -> Record:
+    return kind(**values)
 
 
 def _to_plain(value: Any) -> Any:

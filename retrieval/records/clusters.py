@@ -9,7 +9,7 @@ import numpy as np
 
 from indexers.errors import UsageError
 from indexers.types import Ids, Json
-from retrieval.records.base import Listing, Record
+from retrieval.records.base import HANDLE, Listing, Record
 from retrieval.records.items import Item, Page
 from retrieval.records.notebook import render_thumbnails
 from retrieval.records.pictures import PictureSource
@@ -36,7 +36,10 @@ class MemberList(Record):
     def items(self, page: int = 1, size: int = 100) -> Page:
         """Return a page of its items, those nearest to its mean first; `cursor` is the number of the next page."""
         if self._pager is None:
-            raise UsageError("this cluster was not read from an open collection; read it with `cluster(id)` first")
+            raise UsageError(
+                "this cluster is not connected to an open collection (it was built by hand, or unpickled), so it can't "
+                "read its items; read it again with `collection.cluster(id)`, or `collection.partitions()`"
+            )
         return self._pager(self._members, page, size)
 
     def walk(self, size: int = 500) -> Iterator[Item]:
@@ -89,8 +92,8 @@ class Cluster(MemberList):
     born: int | None = None
     """The change at which it was created."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
-    _pager: Pager | None = field(default=None, repr=False, compare=False)
-    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+    _pager: Pager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def _title(self) -> str:
         level = f" of {self.level}" if self.level else ""
@@ -182,8 +185,8 @@ class Partition(MemberList):
     representatives: tuple[int, ...]
     tightness: float
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
-    _pager: Pager | None = field(default=None, repr=False, compare=False)
-    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+    _pager: Pager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def _title(self) -> str:
         return f"partition {self.id}: {self.size} items"

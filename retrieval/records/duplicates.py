@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from indexers.types import Json
-from retrieval.records.base import Record
+from retrieval.records.base import HANDLE, Record
 from retrieval.records.notebook import render_thumbnails
 from retrieval.records.pictures import PictureSource
 
@@ -57,7 +57,7 @@ class DuplicateGroup(Record):
     path: tuple[int, ...] = ()
     """With a diameter of 1: items from the one to keep to the member farthest from it, each a duplicate of the one
     before."""
-    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def _repr_html_(self) -> str:
         captions = [

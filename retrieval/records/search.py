@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from indexers.errors import UnreadablePicture
 from indexers.types import Json
-from retrieval.records.base import Listing, Record
+from retrieval.records.base import HANDLE, Listing, Record
 from retrieval.records.clusters import Cluster
 from retrieval.records.notebook import render_thumbnails
 from retrieval.records.pictures import PictureSource
@@ -34,7 +34,7 @@ class Hit(Record):
     """Public ids of the clusters it lies in, coarse to fine."""
     text: str | None = None
     """The text of the item, or its words where it is a text."""
-    _pictures: PictureSource | None = field(default=None, repr=False, compare=False)
+    _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def image(self, edge: int = 0) -> Image:
         """Return the upright RGB picture; with `edge`, at least that many pixels long. Raises UnreadablePicture."""
@@ -46,7 +46,10 @@ class Hit(Record):
 
     def _source(self) -> PictureSource:
         if self._pictures is None:
-            raise UnreadablePicture("this hit was not read from an open collection, so it has no way to its picture")
+            raise UnreadablePicture(
+                "this hit is not connected to an open collection (it was built by hand, or unpickled), so it can't "
+                "load its picture; search again in an open collection"
+            )
         return self._pictures
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexers.errors import BadQuery, ClusterNotFound, UsageError
+from indexers.errors import BadQuery, ClusterNotFound
 from indexers.types import LEVELS
 from retrieval import Collection
 from retrieval.records.clusters import Clusters
@@ -109,22 +109,6 @@ def test_items_of_a_cluster_come_page_by_page_from_its_middle_outwards(families:
         one.items(page=0)
 
 
-def test_a_name_that_a_person_gave_stays(families: Collection) -> None:
-    one = of(families, "f1-0")
-    assert families.rename(one, " boats ").name == "boats"
-    families.remove([f"f1-{number}" for number in range(3)])
-    families.add_vectors(family(1, 5, seed=9))
-    found = families.cluster(one)
-    assert (found.name, found.given, found.size) == ("boats", True, 52)
-    assert families.recluster()
-    assert families.cluster(one).name == "boats"
-    assert families.rename(one, None).given is False
-    with pytest.raises(UsageError, match="a name is a text that is not empty"):
-        families.rename(one, "  ")
-    with pytest.raises(ClusterNotFound):
-        families.rename(99_999, "x")
-
-
 def test_what_happened_is_told_since_a_change(families: Collection) -> None:
     before = families.info().change
     one = of(families, "f2-0")
@@ -192,38 +176,6 @@ def test_what_is_no_level_or_cluster_is_refused(families: Collection) -> None:
         families.cluster(12345)
     with pytest.raises(ClusterNotFound, match="named by its id"):
         families.cluster("boats")  # type: ignore[arg-type]
-
-
-def test_an_empty_collection_has_no_families(tmp_path: Path) -> None:
-    with Collection.open(tmp_path / "c", create=True) as collection:
-        assert len(collection.clusters()) == 0
-        assert collection.outliers() == ()
-        assert collection.cluster_events() == ()
-        assert len(collection.cut(count=3)) == 0
-        assert collection.loose() == ()
-        with pytest.raises(ClusterNotFound):
-            collection.cluster(1)
-        collection.add_vectors(np.eye(3, dtype=np.float32))
-        assert (len(collection.clusters()), collection.clusters().loose) == (0, 3)
-        collection.remove(where={})
-        assert (len(collection.clusters()), collection.clusters().loose) == (0, 0)
-
-
-def test_clusters_catch_up_with_what_was_added_without_them(families: Collection) -> None:
-    families.add_vectors(family(50, 22), catch_up=False)
-    assert families.clusters().as_of == families.info().change
-    assert 22 in [one.size for one in families.clusters()]
-
-
-def test_a_collection_can_do_without(tmp_path: Path) -> None:
-    with Collection.open(tmp_path / "c", create=True, clusters=0) as collection:
-        collection.add_vectors(family(0, 20))
-        assert len(collection.clusters()) == 0
-        with pytest.raises(UsageError, match="the setting clusters is 0"):
-            collection.cut(count=2)
-        with pytest.raises(UsageError, match="the setting clusters is 0"):
-            collection.outliers()
-        assert collection.search(vector=family(0, 1)[0], k=3)[0].clusters == ()
 
 
 def test_a_second_space_takes_over_the_ids_by_shared_items(tmp_path: Path) -> None:

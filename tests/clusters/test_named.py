@@ -111,13 +111,6 @@ def test_what_changes_moves_and_what_goes_leaves(themed: Collection) -> None:
         themed.cluster(other)
 
 
-def test_strangers_are_noticed(themed: Collection) -> None:
-    themed.add_vectors(np.concatenate([family(40, 20), family(41, 20)]))
-    drift = themed.clustering("themes").drift
-    assert drift.strange is not None
-    assert drift.strange > 0.9
-
-
 def test_a_refresh_keeps_ids_and_names_where_clusters_stay(themed: Collection) -> None:
     before = {number: of(themed, f"f{number}-0") for number in range(6)}
     themed.rename(before[1], "boats")

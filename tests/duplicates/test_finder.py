@@ -157,39 +157,6 @@ def test_calibration_is_measured_and_goes_with_its_space(tmp_path: Path) -> None
             assert snapshot.candidate_threshold(1) is None
 
 
-def test_decisions_last(library: Collection, place: Path, tmp_path: Path) -> None:
-    """Over rescans, moved files, metadata and thresholds; until they are taken back."""
-    cats, coffees = library.duplicates()
-    library.decide(cats, keep=cats.keep)
-    a, b = coffees.items[:2]
-    decision = library.not_duplicates(a, b)
-    shutil.move(place / "coffee.png", place / "moved.png")
-    library.sync(place)
-    library.update(a, {"seen": True})
-    left = library.duplicates(0.3)
-    assert all(not {a, b} <= set(group.items) for group in left)
-    assert not any(set(group.items) & set(cats.items) for group in left if cats.keep in group.items)
-    library.undo(decision)
-    assert any({a, b} <= set(group.items) for group in library.duplicates())
-    with pytest.raises(UsageError, match="there is no decision"):
-        library.undo(decision)
-    with pytest.raises(UsageError, match="is not in the group"):
-        library.decide(coffees, keep=cats.keep)
-    with pytest.raises(UsageError, match="one and the same"):
-        library.keep_both(a, a)
-    assert library.keep_both(a, b) > decision
-
-
-def test_decisions_outlive_a_change_of_model(library: Collection) -> None:
-    cats, coffees = library.duplicates()
-    library.decide(cats, keep=cats.keep)
-    library.not_duplicates(*coffees.items[:2])
-    before = [group.items for group in library.duplicates()]
-    library.fill("tiny")
-    library.use("tiny")
-    assert [group.items for group in library.duplicates()] == before
-
-
 def test_a_picture_that_changed_is_compared_anew(library: Collection, place: Path) -> None:
     library.duplicates()
     Image.fromarray(skimage.rocket()).convert("RGB").save(place / "cat small.jpg", quality=90)

@@ -12,7 +12,7 @@ from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
 from indexers.types import ItemRow
 from retrieval.duplicates.grouping import build_groups, explain_choice, group_repeated_files, rank_to_keep
-from retrieval.records.duplicates import DuplicateGroup, Pair, list_differences
+from retrieval.records.duplicates import DuplicateGroup
 
 
 def row(number: int, **facts: Any) -> ItemRow:
@@ -102,12 +102,6 @@ def test_what_is_preferred_comes_first() -> None:
     assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="/p/1")[0].keep == 1
     assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="oldest")[0].keep == 2
     assert build_groups([pair(1, 2)], {1: small, 2: large}, [])[0].keep == 2
-
-
-def test_what_was_done_is_said_of_the_copy() -> None:
-    found = Pair(1, 2, "same picture", 0.9, {"differs": ["darker", "cropped"]})
-    assert list_differences(found, keep=1) == ["darker", "cropped"]
-    assert list_differences(found, keep=2) == ["brighter", "cropped"]
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -200,23 +200,6 @@ def test_parts_of_a_mix_show_what_they_are() -> None:
 # ---- variety
 
 
-def test_diversify_chooses_as_the_formula_says() -> None:
-    data = scale_to_unit(vectors(30, dimension=6))
-    query = data[0]
-    for diversity in (0.0, 0.3, 0.7, 1.0):
-        chosen: list[int] = []
-        while len(chosen) < 8:
-            rest = [n for n in range(30) if n not in chosen]
-            worth = {
-                n: (1 - diversity) * float(data[n] @ query) - diversity * max(float(data[n] @ data[m]) for m in chosen)
-                if chosen
-                else float(data[n] @ query)
-                for n in rest
-            }
-            chosen.append(max(rest, key=lambda n: worth[n]))
-        assert choose_diverse(data, query, 8, diversity) == chosen
-
-
 def test_diversify_gives_other_pictures(large: Any) -> None:
     collection, data = large
     query = data[3]
@@ -233,29 +216,6 @@ def test_diversify_gives_other_pictures(large: Any) -> None:
     assert [hit.item for hit in same] == [hit.item for hit in plain]
     assert len(collection.search(vector=query, radius=0.8, diversify=0.5, k=4)) == 4
     assert list(choose_diverse(np.empty((0, 3), np.float32), np.ones(3, np.float32), 3, 0.5)) == []
-
-
-# ---- what is remembered
-
-
-def test_a_remembered_restriction_does_not_outlive_a_change(ready_made: Collection) -> None:
-    query, where = vectors(1)[0], {"even": True}
-    assert len(ready_made.search(vector=query, where=where)) == 10
-    ready_made.update("n1", {"even": True})
-    assert len(ready_made.search(vector=query, where=where)) == 11
-    ready_made.remove("n0")
-    assert len(ready_made.search(vector=query, where=where)) == 10
-
-
-def test_filters_that_look_alike_are_kept_apart(ready_made: Collection) -> None:
-    query = vectors(1)[0]
-    ready_made.update("n1", {"one": 1})
-    ready_made.update("n2", {"one": True})
-    ready_made.update("n3", {"one": 1.0})
-    ready_made.update("n4", {"one": "1"})
-    for value, keys in ((1, {"n1", "n3"}), (True, {"n2"}), (1.0, {"n1", "n3"}), ("1", {"n4"})):
-        assert {hit.key for hit in ready_made.search(vector=query, where={"one": value})} == keys
-        assert {hit.key for hit in ready_made.search(vector=query, where={"one": {"$in": [value]}})} == keys
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2"])
@@ -392,3 +352,14 @@ def test_words_alone_have_no_metric(ready_made: Collection) -> None:
     with pytest.raises(BadQuery, match="metric= is about vectors"):
         ready_made.search(query="boat", metric="l1")
     assert ready_made.search(query="boat", vector=vectors(1)[0], metric="l1")[0].key == "n1"
+
+
+def test_variety_is_chosen_from_a_pool(ready_made: Collection) -> None:
+    asked = vectors(1, 5)[0]
+    nearest = [hit.key for hit in ready_made.search(vector=asked, k=6)]
+    found = [hit.key for hit in ready_made.search(vector=asked, k=6, diversify=0.9, pool=6)]
+    assert sorted(found) == sorted(nearest)
+    assert found != nearest
+    for bad in ({"pool": 0, "diversify": 0.5}, {"pool": 5}):
+        with pytest.raises(BadQuery, match="pool"):
+            ready_made.search(vector=asked, **bad)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +12,6 @@ from retrieval import Collection
 from tests.clusters.test_browse import SIZES, families, family, of
 
 __all__ = ["families"]
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Iterator[Collection]:
-    """Sixty families of a hundred, through the graph."""
-    with Collection.open(tmp_path / "many", create=True, scan_below=0) as made:
-        made.add_vectors(
-            np.concatenate([family(number, 100) for number in range(60)]), keys=[f"k{n}" for n in range(6000)]
-        )
-        yield made
 
 
 def best(query: np.ndarray, rows: np.ndarray, count: int) -> list[int]:
@@ -77,38 +65,6 @@ def test_words_can_be_restricted_too(families: Collection) -> None:
     families.update("f1-0", text="a red boat")
     families.update("f2-0", text="a boat")
     assert [hit.key for hit in families.search(query="boat", within=of(families, "f2-0"))] == ["f2-0"]
-
-
-@pytest.mark.parametrize("most", [1, 2, 5])
-def test_no_cluster_has_more_than_its_share_and_all_are_filled(families: Collection, most: int) -> None:
-    hits = families.search(vector=family(0, 1)[0], k=60, per_cluster=most, level="medium")
-    counts: dict[str, int] = {}
-    for hit in hits:
-        counts[hit.key.split("-")[0]] = counts.get(hit.key.split("-")[0], 0) + 1
-    assert counts == {f"f{number}": most for number in range(6)} | {f"s{number}": 1 for number in range(4)}
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-
-
-def test_through_the_graph_too_however_crowded_the_nearest_family_is(many: Collection) -> None:
-    query = family(7, 1, seed=3)[0]
-    hits = many.search(vector=query, k=20, per_cluster=2, level="medium")
-    assert len(hits) == 20
-    families = [(int(hit.key[1:])) // 100 for hit in hits]
-    assert max(families.count(one) for one in families) == 2
-    rows = np.concatenate([family(number, 100) for number in range(60)])
-    scores = (rows / np.linalg.norm(rows, axis=1, keepdims=True)) @ (query / np.linalg.norm(query))
-    order, wanted, taken = np.argsort(-scores), [], {}
-    for place in order.tolist():
-        if taken.get(place // 100, 0) < 2:
-            taken[place // 100] = taken.get(place // 100, 0) + 1
-            wanted.append(f"k{place}")
-    assert len({hit.key for hit in hits} & set(wanted[:20])) >= 19
-
-
-def test_an_item_that_is_asked_about_does_not_take_a_place(families: Collection) -> None:
-    hits = families.search(item="f0-0", k=4, per_cluster=1, level="medium")
-    assert "f0-0" not in {hit.key for hit in hits}
-    assert len(hits) == 4
 
 
 def test_hits_come_by_clusters(families: Collection) -> None:

@@ -1,0 +1,135 @@
+"""Browsing clusters that are brought up to date first, beside writers too: answers belong to one moment."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexers.errors import ClusterNotFound, UsageError
+from retrieval import Collection
+from tests.clusters.test_browse import families, family, of
+
+__all__ = ["families"]
+
+
+def test_a_name_that_a_person_gave_stays(families: Collection) -> None:
+    one = of(families, "f1-0")
+    assert families.rename(one, " boats ").name == "boats"
+    families.remove([f"f1-{number}" for number in range(3)])
+    families.add_vectors(family(1, 5, seed=9))
+    found = families.cluster(one)
+    assert (found.name, found.given, found.size) == ("boats", True, 52)
+    assert families.recluster()
+    assert families.cluster(one).name == "boats"
+    assert families.rename(one, None).given is False
+    with pytest.raises(UsageError, match="a name is a text that is not empty"):
+        families.rename(one, "  ")
+    with pytest.raises(ClusterNotFound):
+        families.rename(99_999, "x")
+
+
+def test_an_empty_collection_has_no_families(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        assert len(collection.clusters()) == 0
+        assert collection.outliers() == ()
+        assert collection.cluster_events() == ()
+        assert len(collection.cut(count=3)) == 0
+        assert collection.loose() == ()
+        with pytest.raises(ClusterNotFound):
+            collection.cluster(1)
+        collection.add_vectors(np.eye(3, dtype=np.float32))
+        assert (len(collection.clusters()), collection.clusters().loose) == (0, 3)
+        collection.remove(where={})
+        assert (len(collection.clusters()), collection.clusters().loose) == (0, 0)
+
+
+def test_clusters_catch_up_with_what_was_added_without_them(families: Collection) -> None:
+    families.add_vectors(family(50, 22), catch_up=False)
+    assert families.clusters().as_of == families.info().change
+    assert 22 in [one.size for one in families.clusters()]
+
+
+def test_a_collection_can_do_without(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, clusters=0) as collection:
+        collection.add_vectors(family(0, 20))
+        assert len(collection.clusters()) == 0
+        with pytest.raises(UsageError, match="the setting clusters is 0"):
+            collection.cut(count=2)
+        with pytest.raises(UsageError, match="the setting clusters is 0"):
+            collection.outliers()
+        assert collection.search(vector=family(0, 1)[0], k=3)[0].clusters == ()
+
+
+def test_clusters_are_browsed_while_pictures_come(tmp_path: Path) -> None:
+    """Another thread adds and removes; every answer is whole: members that exist, sizes that fit, nested levels."""
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(np.concatenate([family(number, 30) for number in range(4)]))
+        stop, failed = threading.Event(), []
+
+        def write() -> None:
+            try:
+                for step in range(12):
+                    collection.add_vectors(family(step % 6, 9, seed=step + 1), keys=[f"k{step}-{n}" for n in range(9)])
+                    if step % 3 == 2:
+                        collection.remove([f"k{step - 1}-{n}" for n in range(9)])
+            except Exception as error:
+                failed.append(error)
+            finally:
+                stop.set()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        asked = 0
+        while not stop.is_set() or not asked:
+            found = collection.clusters()
+            assert all(one.size == len(one.members) for one in found)
+            assert all(one.medoid in one.members for one in found)
+            hits = collection.search(vector=family(1, 1)[0], k=10, per_cluster=2, level="medium")
+            assert len(hits) >= 4
+            collection.outliers(3)
+            asked += 1
+        thread.join()
+        assert failed == []
+        assert collection.clusters().as_of == collection.info().change
+
+
+def test_a_reader_sees_what_a_writer_without_clusters_has_added(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as writer, Collection.open(tmp_path / "c") as reader:
+        writer.add_vectors(family(0, 20), catch_up=False)
+        assert reader.count() == 20
+        with writer._catalogue.transaction():
+            busy = Collection.open(tmp_path / "c", wait=0.05)
+            assert busy.clusters().as_of < busy.info().change  # nobody may write: it says how far it is
+            busy.close()
+        assert reader.clusters("coarse").as_of == reader.info().change
+
+
+def test_a_cluster_is_walked_from_its_middle_outwards_whatever_the_page(families: Collection) -> None:
+    cluster = families.clusters()[0]
+    ids = [item.id for item in cluster.walk()]
+    assert sorted(ids) == list(cluster.members)
+    assert ids[0] == cluster.medoid
+    assert [item.id for item in cluster.walk(size=7)] == ids
+    walked = [item.id for partition in families.partitions() for item in partition.walk()]
+    assert sorted(walked) == [item.id for item in families.walk()]
+    families.remove(ids[:3])
+    assert {item.id for item in cluster.walk(size=20)} == set(ids[3:])
+
+
+def test_names_are_cut_of_spaces_and_need_letters(families: Collection) -> None:
+    cluster_id = of(families, "f0-0")
+    assert families.rename(cluster_id, "  sailing boats ").name == "sailing boats"
+    for bad in ("", " ", "a\0b", "\ud800"):
+        with pytest.raises(UsageError, match="a name is a text that is not empty"):
+            families.rename(cluster_id, bad)
+    assert families.cluster(cluster_id).name == "sailing boats"
+
+
+def test_another_space_has_its_own_clusters(families: Collection) -> None:
+    with pytest.raises(LookupError, match="there is no space 'x'"):
+        families._browser.read_clusters(lambda moment: moment.snapshot.number, 0, "x")
+    assert families._browser.read_clusters(lambda moment: moment.view.space.name, "", "vectors") == "vectors"
+    assert families._browser.read_tree(lambda moment: moment.snapshot.number, 0) == families.change()

@@ -1,0 +1,36 @@
+"""What a collection holds, and how much room it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieval import Collection
+from retrieval.spaces.info import measure_folder
+from tests.conftest import vectors
+
+
+def test_info_counts_bytes_on_disk(filled: Collection) -> None:
+    info = filled.info()
+    assert info.bytes >= (filled.path / "catalogue.sqlite").stat().st_size
+    assert (info.items, info.vectors, info.locations, info.dimension, info.metric) == (5, 5, 5, 13, "cosine")
+    assert info.to_dict()["items"] == 5
+
+
+def test_the_files_of_a_folder_are_measured_at_any_depth(tmp_path: Path) -> None:
+    assert measure_folder(tmp_path) == 0
+    (tmp_path / "a").write_bytes(b"12345")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "b").write_bytes(b"123")
+    assert measure_folder(tmp_path) == 8
+    assert measure_folder(tmp_path / "nothing") == 0
+
+
+def test_an_empty_collection_has_neither_space_nor_dimension(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        info = collection.info()
+        assert (info.space, info.dimension, info.embedder, info.metric, info.words) == (None, None, None, None, False)
+        assert (info.items, info.vectors, info.change, info.repairs) == (0, 0, 0, ())
+        assert info.path == str(tmp_path / "c")
+        collection.add_vectors(vectors(3), uris=["/a.jpg", None, "/b.jpg"])
+        info = collection.info()
+        assert (info.space, info.dimension, info.items, info.vectors, info.locations) == ("vectors", 8, 3, 3, 2)
