@@ -3,7 +3,6 @@ using Hierarchical Navigable Small World graphs", 2016)."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ import numpy as np
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
 from indexers.vectors.base import make_empty_answer
-from indexers.vectors.small_world import SmallWorld, pad_answer
+from indexers.vectors.small_world import SmallWorld, encode_path, pad_answer
 
 FIRST_CAPACITY = 1024
 """Nodes that a new graph has room for, at least."""
@@ -110,12 +109,12 @@ class Hnsw(SmallWorld):
         return labels.view(np.int64), self._convert_distances(distances)
 
     def _write_graph(self, path: Path) -> int:
-        self._graph.save_index(os.fsencode(path))
+        self._graph.save_index(encode_path(path))
         return int(self._graph.index_file_size())
 
     def _read_graph(self, path: Path) -> None:
         self._graph = self._make_graph()
-        self._graph.load_index(os.fsencode(path), max_elements=0, allow_replace_deleted=True)
+        self._graph.load_index(encode_path(path), max_elements=0, allow_replace_deleted=True)
         self._apply_settings()
         representatives = self._identical.representatives
         self._free = self._graph.get_current_count() - len(representatives)

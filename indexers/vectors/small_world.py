@@ -3,6 +3,8 @@ order of steps when vectors come and go. Members bring the library that holds th
 
 from __future__ import annotations
 
+import os
+import sys
 from abc import abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from indexers.devices import count_cores
-from indexers.errors import BadQuery, BadSetting, MissingPackage, WriteFailed
+from indexers.errors import BadQuery, BadSetting, MissingPackage, UsageError, WriteFailed
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex, break_ties, check_k, make_empty_answer, pair_with_ids
 from indexers.vectors.identical import IdenticalVectors, compute_fingerprints
@@ -172,6 +174,16 @@ class RoundedSmallWorld(SmallWorld):
             raise BadSetting(f"precision 'i8' is for unit vectors, so for the cosine; for {metric!r} take 'bf16'")
         self.precision = precision
         super().__init__(dimension, metric, **settings)
+
+
+def encode_path(path: Path) -> bytes:
+    """Return a path as C++ opens it: as the system stores it, on Windows in the code page. Raises UsageError there."""
+    if sys.platform == "win32":
+        try:
+            return str(path).encode("mbcs")
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{path} has characters that this system's code page lacks; use another folder") from error
+    return os.fsencode(path)
 
 
 def append_suffix(path: Path, suffix: str) -> Path:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from indexers.errors import StoredFileDamaged
 from indexers.types import Ids, Vectors
-from indexers.vectors.small_world import RoundedSmallWorld
+from indexers.vectors.small_world import RoundedSmallWorld, encode_path
 
 METRICS = {"cosine": "cos", "ip": "ip", "l2": "l2sq"}
 
@@ -75,7 +74,7 @@ class Usearch(RoundedSmallWorld):
         return ids, scores
 
     def _write_graph(self, path: Path) -> int:
-        self._graph.save(os.fsencode(path))
+        self._graph.save(encode_path(path))
         return int(self._graph.serialized_length)
 
     def _read_graph(self, path: Path) -> None:

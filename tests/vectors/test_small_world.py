@@ -151,6 +151,17 @@ def test_an_answer_is_padded_to_k() -> None:
     assert pad_answer(ids, scores, 4)[0] is ids
 
 
+def test_a_folder_may_have_a_name_beyond_ascii(tmp_path: Path) -> None:
+    folder = tmp_path / "Bäume"
+    folder.mkdir()
+    index, loaded = Hnsw(2), Hnsw(2)
+    index.add(np.arange(5), VECTORS)
+    index.save(folder / "file")
+    assert sorted(path.name for path in folder.iterdir()) == ["file", "file.ids"]
+    loaded.load(folder / "file")
+    assert loaded.ids().tolist() == [0, 1, 2, 3, 4]
+
+
 def test_a_suffix_comes_after_the_whole_name() -> None:
     assert append_suffix(Path("folder/payload-3.bin"), ".ids") == Path("folder/payload-3.bin.ids")
 
