@@ -113,8 +113,8 @@ def test_a_picture_that_is_not_there_is_compared_with_those_that_are(library: Li
     library.collector.advance()
     query = texture(1)
     with library.catalogue.snapshot() as snapshot:
-        found = list(library.collector.find_candidates(snapshot, query, vectors(1, seed=9)))
-    assert found == [same]
+        candidates = list(library.collector.find_candidates(snapshot, query, vectors(1, seed=9)))
+    assert candidates == [same]
     verdicts = {item_id: kind for item_id, kind, _ in library.collector.verify_candidates(query, [same, other])}
     assert verdicts[same] == "same pixels"
     assert verdicts[other] not in DUPLICATE_KINDS

@@ -14,25 +14,25 @@ from tests.clusters.test_browse import family
 
 
 def labels(collection: Collection) -> dict[int, int]:
-    return {item: one.id for one in collection.partitions() for item in one.members}
+    return {item: part.id for part in collection.partitions() for item in part.members}
 
 
 def test_every_item_lies_in_one_partition_and_families_are_not_torn(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", create=True) as collection:
         assert collection.partitions() == ()
         collection.add_vectors(np.concatenate([family(number, 60) for number in range(8)]))
-        found = labels(collection)
-        assert sorted(found) == list(range(1, 481))
-        assert 8 <= len(set(found.values())) <= 20
+        partition_of = labels(collection)
+        assert sorted(partition_of) == list(range(1, 481))
+        assert 8 <= len(set(partition_of.values())) <= 20
         for number in range(8):
-            inside = [found[item] for item in range(60 * number + 1, 60 * number + 61)]
-            outside = [one for item, one in found.items() if not 60 * number < item <= 60 * number + 60]
+            inside = [partition_of[item] for item in range(60 * number + 1, 60 * number + 61)]
+            outside = [part for item, part in partition_of.items() if not 60 * number < item <= 60 * number + 60]
             assert not set(inside) & set(outside)
-        one = collection.partitions()[0]
-        assert one.medoid in one.members
-        assert len(one.items(size=5).items) == 5
-        hits = collection.search(vector=family(5, 1)[0], k=99, within=one)
-        assert {hit.item for hit in hits} <= set(one.members)
+        part = collection.partitions()[0]
+        assert part.medoid in part.members
+        assert len(part.items(size=5).items) == 5
+        hits = collection.search(vector=family(5, 1)[0], k=99, within=part)
+        assert {hit.item for hit in hits} <= set(part.members)
 
 
 def test_ids_stay_while_more_of_the_same_comes_and_after_opening_again(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_ids_stay_while_more_of_the_same_comes_and_after_opening_again(tmp_path:
     shutil.rmtree(tmp_path / "c" / "spaces")
     with Collection.open(tmp_path / "c") as collection:
         again = labels(collection)
-        assert np.mean([again[item] == one for item, one in last.items()]) > 0.8
+        assert np.mean([again[item] == part for item, part in last.items()]) > 0.8
 
 
 def test_a_collection_without_clusters_has_no_partitions(tmp_path: Path) -> None:
@@ -71,5 +71,5 @@ def test_few_changes_wait_until_somebody_asks_and_many_are_remembered_at_once(tm
         assert position(collection) == collection.info().change
         collection.add_vectors(family(11, 40))
         assert position(collection) < collection.info().change
-        assert sum(one.size for one in collection.partitions()) == 1140
+        assert sum(part.size for part in collection.partitions()) == 1140
         assert position(collection) == collection.info().change

@@ -31,7 +31,7 @@ def test_a_saved_state_is_taken_up_and_the_rest_replayed(catalogue: Catalogue, s
     again = open_followers(catalogue, space)
     assert again.repairs == []
     assert list_ids(again) == [[2, 3]] * 2
-    assert [one.index.generation for one in again.members] == [1, 1]  # type: ignore[attr-defined]
+    assert [follower.index.generation for follower in again.members] == [1, 1]  # type: ignore[attr-defined]
 
 
 def damage_byte(folder: Path) -> None:
@@ -66,10 +66,10 @@ def test_what_is_broken_is_rebuilt_and_told(catalogue: Catalogue, space: Space, 
     assert len(first.find_damage()) == 1
     again = open_followers(catalogue, space)
     assert list_ids(again) == [list(range(1, 51))] * 2
-    [told] = again.repairs
-    assert told.startswith(f"{name} of 's'")
-    assert words in told
-    assert told.endswith("rebuilt from the catalogue")
+    [repair] = again.repairs
+    assert repair.startswith(f"{name} of 's'")
+    assert words in repair
+    assert repair.endswith("rebuilt from the catalogue")
     again.save(force=True)
     assert open_followers(catalogue, space).repairs == []
 
@@ -93,7 +93,9 @@ def test_an_older_copy_is_noticed(catalogue: Catalogue, space: Space, tmp_path: 
     shutil.copytree(tmp_path / "copy", folder)
     again = open_followers(catalogue, space)
     assert (
-        [told for told in again.repairs if "older copy (generation 1, the newest is 2)" in told] == again.repairs != []
+        [repair for repair in again.repairs if "older copy (generation 1, the newest is 2)" in repair]
+        == again.repairs
+        != []
     )
     assert list_ids(again) == [[1, 2]] * 2
 
@@ -101,20 +103,20 @@ def test_an_older_copy_is_noticed(catalogue: Catalogue, space: Space, tmp_path: 
 def test_another_collections_files_are_noticed(catalogue: Catalogue, space: Space, tmp_path: Path) -> None:
     other = Catalogue.create(tmp_path / "other")
     theirs = add_space(other)
-    for each, one in ((catalogue, space), (other, theirs)):
-        followers = open_followers(each, one)
-        put_vectors(each, one, "a", seed=one.id + (each is other))
+    for owner, its_space in ((catalogue, space), (other, theirs)):
+        followers = open_followers(owner, its_space)
+        put_vectors(owner, its_space, "a", seed=its_space.id + (owner is other))
         list_ids(followers)
         followers.save()
     shutil.rmtree(catalogue.folder / "spaces")
     shutil.copytree(other.folder / "spaces", catalogue.folder / "spaces")
     other.close()
     again = open_followers(catalogue, space)
-    assert all("has collection" in told for told in again.repairs)
+    assert all("has collection" in repair for repair in again.repairs)
     assert len(again.repairs) == 2
     with again.current_snapshot() as snapshot:
-        found = again.members[0].index.search(vectors(1, space.id), 1)  # type: ignore[attr-defined]
-        assert found.scores[0, 0] == pytest.approx(1)
+        nearest = again.members[0].index.search(vectors(1, space.id), 1)  # type: ignore[attr-defined]
+        assert nearest.scores[0, 0] == pytest.approx(1)
         assert snapshot.count() == 1
 
 
@@ -138,7 +140,7 @@ def test_another_history_of_the_same_collection_is_noticed(tmp_path: Path) -> No
     catalogue.close()
     with Collection.open(folder) as collection:
         assert collection.info().change == change
-        assert all("another history" in told for told in collection.info().repairs)
+        assert all("another history" in repair for repair in collection.info().repairs)
         assert len(collection.info().repairs) == 2
         assert [hit.key for hit in collection.search(vector=vectors(2, 2)[0], k=1)] == ["new 1"]
         assert {hit.key for hit in collection.search(vector=vectors(1)[0])} == {"a", "b", "c", "new 1", "new 2"}
@@ -160,7 +162,7 @@ def test_an_old_file_says_that_changes_are_no_longer_kept(
             writing.record_follower(name, space.id, writing.number, 0)
         writing.prune(0)
     again = open_followers(catalogue, space)
-    assert all("is at change 4, and changes before 6 are no longer kept" in told for told in again.repairs)
+    assert all("is at change 4, and changes before 6 are no longer kept" in repair for repair in again.repairs)
     assert len(again.repairs) == 2
     assert list_ids(again) == [[1, 2, 3]] * 2
 

@@ -21,14 +21,14 @@ HEADER = Header("hnsw", "6e1f", 1, generation=1, position=40, stamp=1_700_000_00
 WANTED = {"collection": "6e1f", "space": 1, "position": 40, "generation": 1}
 
 
-def index(seed: int = 0) -> Hnsw:
-    made = Hnsw(8)
-    made.add(np.arange(60), np.random.default_rng(seed).standard_normal((60, 8)))
-    return made
+def make_index(seed: int = 0) -> Hnsw:
+    index = Hnsw(8)
+    index.add(np.arange(60), np.random.default_rng(seed).standard_normal((60, 8)))
+    return index
 
 
 def store(folder: Path, header: Header = HEADER, seed: int = 0) -> Header:
-    return storage.write(folder, header, index(seed).save)
+    return storage.write(folder, header, make_index(seed).save)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -105,16 +105,16 @@ def test_every_byte_of_the_header_counts(tmp_path: Path) -> None:
 
 
 def test_payloads_of_others_are_noticed(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    store(here)
-    store(there, replace(HEADER, collection="another", space=2), seed=1)
-    mixed = files(there) | {"header": files(here)["header"]}
-    whole = files(there)
-    put(here, mixed)
+    left, right = tmp_path / "left", tmp_path / "right"
+    store(left)
+    store(right, replace(HEADER, collection="another", space=2), seed=1)
+    mixed = files(right) | {"header": files(left)["header"]}
+    whole = files(right)
+    put(left, mixed)
     with pytest.raises(StoredFileDamaged, match=r"checksum|bytes"):
-        verify(here)
-    put(here, whole)
-    header, _ = verify(here)
+        verify(left)
+    put(left, whole)
+    header, _ = verify(left)
     with pytest.raises(StoredFileDamaged, match="collection 'another'; '6e1f' was expected"):
         expect(header, **WANTED)
     with pytest.raises(StoredFileDamaged, match="space 2"):
@@ -134,7 +134,7 @@ def test_an_older_copy_is_noticed(tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    storage.write(tmp_path, replace(HEADER, format=2), index().save)
+    storage.write(tmp_path, replace(HEADER, format=2), make_index().save)
     with pytest.raises(StoredFileDamaged, match="format 2"):
         verify(tmp_path)
 
@@ -198,14 +198,14 @@ def test_a_full_disk_is_an_error_of_ours(tmp_path: Path, limit: int, member: str
         from indexers.errors import WriteFailed
         from indexers.followers import stored_file as storage
         from indexers.vectors.{module} import {name}
-        made, folder = {name}(64), Path({str(tmp_path)!r})
-        made.add(np.arange(60), np.random.default_rng(0).standard_normal((60, 64)))
+        index, folder = {name}(64), Path({str(tmp_path)!r})
+        index.add(np.arange(60), np.random.default_rng(0).standard_normal((60, 64)))
         header = storage.Header("m", "c", 1, 1, 1)
-        storage.write(folder, header, made.save)
+        storage.write(folder, header, index.save)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         try:
-            storage.write(folder, storage.Header("m", "c", 1, 2, 2), made.save)
+            storage.write(folder, storage.Header("m", "c", 1, 2, 2), index.save)
         except WriteFailed as error:
             assert "make room" in str(error), error
             assert storage.verify(folder)[0].generation == 1

@@ -46,8 +46,8 @@ def check(collection: Collection) -> None:
         nodes, labels = tree.cut_clusters(clustering.levels[place]), member.cluster_ids[:, place]
         pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
         assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
-        assert all(np.count_nonzero(labels == one) >= 5 for _, one in pairs)
-        assert all(known[one].level == level for _, one in pairs)
+        assert all(np.count_nonzero(labels == cluster) >= 5 for _, cluster in pairs)
+        assert all(known[cluster].level == level for _, cluster in pairs)
 
 
 class Kept(RuleBasedStateMachine):
@@ -67,25 +67,25 @@ class Kept(RuleBasedStateMachine):
         self.collection = Collection.open(self.path, create=True)
         self.put(self.random.integers(1, 40))
 
-    def drawn(self) -> np.ndarray:
+    def draw_vector(self) -> np.ndarray:
         kind = self.random.random()
         if self.keys and kind < 0.3:
-            some = self.keys[str(self.random.choice(list(self.keys)))]
-            return some * 2 if kind < 0.15 else some + 1e-3 * self.random.standard_normal(5)
+            known = self.keys[str(self.random.choice(list(self.keys)))]
+            return known * 2 if kind < 0.15 else known + 1e-3 * self.random.standard_normal(5)
         return self.centres[self.random.integers(6)] + 0.3 * self.random.standard_normal(5)
 
     @rule(count=st.integers(1, 30))
     def put(self, count: int) -> None:
         """New keys, and known ones whose vectors are replaced."""
         names = [f"k{number}" for number in self.random.choice(80, count, replace=False)]
-        rows = [self.drawn() for _ in names]
+        rows = [self.draw_vector() for _ in names]
         self.collection.add_vectors(np.stack(rows), keys=names, catch_up=bool(self.random.random() < 0.7))
         self.keys.update(zip(names, rows, strict=True))
 
     @precondition(lambda self: len(self.keys) > 1)
     @rule(count=st.integers(1, 30))
     def take(self, count: int) -> None:
-        names = [str(one) for one in self.random.choice(list(self.keys), min(count, len(self.keys) - 1), replace=False)]
+        names = [str(key) for key in self.random.choice(list(self.keys), min(count, len(self.keys) - 1), replace=False)]
         self.collection.remove(names)
         for name in names:
             del self.keys[name]
@@ -104,11 +104,11 @@ class Kept(RuleBasedStateMachine):
     def members(self) -> dict[int, set[int]]:
         with Collection.open(self.path) as other, other._catalogue.snapshot() as snapshot:
             member = snapshot.clusters.item_clusters(1)
-        found: dict[int, set[int]] = {}
+        items_of: dict[int, set[int]] = {}
         for item, labels in zip(member.item_ids.tolist(), member.cluster_ids.tolist(), strict=True):
-            for one in labels:
-                found.setdefault(one, set()).add(item)
-        return found
+            for cluster in labels:
+                items_of.setdefault(cluster, set()).add(item)
+        return items_of
 
     @rule()
     def recluster(self) -> None:
@@ -148,8 +148,8 @@ def clusters_of(collection: Collection, place: int = 1) -> dict[int, set[int]]:
     with collection._catalogue.snapshot() as snapshot:
         member = snapshot.clusters.item_clusters(1)
     return {
-        one: set(member.item_ids[member.cluster_ids[:, place] == one].tolist())
-        for one in set(member.cluster_ids[:, place])
+        cluster: set(member.item_ids[member.cluster_ids[:, place] == cluster].tolist())
+        for cluster in set(member.cluster_ids[:, place])
     }
 
 
@@ -161,8 +161,8 @@ def test_clusters_keep_their_ids_while_members_come_and_go(tmp_path: Path) -> No
         collection.add_vectors(blobs(30, 40, spread=0.1)[:5])
         after = clusters_of(collection)
         assert before.keys() == after.keys()
-        one = next(name for name, items in before.items() if 4 in items)
-        assert len(after[one]) == len(before[one]) + 2
+        changed = next(cluster for cluster, items in before.items() if 4 in items)
+        assert len(after[changed]) == len(before[changed]) + 2
         check(collection)
 
 
@@ -187,9 +187,9 @@ def test_another_writer_is_not_waited_for_and_the_clusters_follow_later(tmp_path
             with pytest.raises(WriterBusy):
                 collection.remove(1)
         with collection._catalogue.snapshot() as snapshot:
-            there = snapshot.clusters.tree_levels(1)
-            assert there
-            assert there.position < snapshot.number
+            levels = snapshot.clusters.tree_levels(1)
+            assert levels
+            assert levels.position < snapshot.number
         check(collection)
 
 
@@ -206,15 +206,15 @@ def test_a_second_process_takes_up_what_the_first_has_written(tmp_path: Path) ->
 
 def test_the_order_of_additions_does_not_matter(tmp_path: Path) -> None:
     """Over the same final graph: so few items that the graph is exact."""
-    rows, found = blobs(8, 15), []
+    rows, trees = blobs(8, 15), []
     for seed in range(3):
         with Collection.open(tmp_path / str(seed), create=True) as collection:
             order = np.random.default_rng(seed).permutation(len(rows))
             for part in np.array_split(order, 4 + seed):
-                collection.add_vectors(rows[part], keys=[f"k{one}" for one in part])
+                collection.add_vectors(rows[part], keys=[f"k{row}" for row in part])
             check(collection)
             view = collection._spaces.view()
             assert view
             assert view.tree
-            found.append(describe_tree(view.tree.tree))
-    assert found[0] == found[1] == found[2]
+            trees.append(describe_tree(view.tree.tree))
+    assert trees[0] == trees[1] == trees[2]

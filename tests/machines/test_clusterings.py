@@ -19,7 +19,7 @@ from indexers.clusterers.kmeans import KMeans
 from retrieval import Collection
 
 NAMES = [f"k{number}" for number in range(12)]
-Some = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True)
+Keys = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True)
 
 
 class Living(RuleBasedStateMachine):
@@ -39,22 +39,22 @@ class Living(RuleBasedStateMachine):
         self.labels: dict[str, int] = {}
         self.events = 0
 
-    @rule(some=Some, catch_up=st.booleans())
-    def add(self, some: list[str], catch_up: bool) -> None:
-        new = {one: self.random.standard_normal(4).astype(np.float32) for one in some}
+    @rule(keys=Keys, catch_up=st.booleans())
+    def add(self, keys: list[str], catch_up: bool) -> None:
+        new = {key: self.random.standard_normal(4).astype(np.float32) for key in keys}
         self.collection.add_vectors(np.stack(list(new.values())), keys=list(new), catch_up=catch_up)
         self.vectors |= new
         if self.model is not None:
-            self.labels |= dict(zip(new, self.predicted(list(new)), strict=True))
+            self.labels |= dict(zip(new, self.predict(list(new)), strict=True))
 
     @precondition(lambda self: self.vectors)
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
-        some = data.draw(st.lists(st.sampled_from(sorted(self.vectors)), min_size=1, max_size=4, unique=True))
-        self.collection.remove(some)
-        for one in some:
-            del self.vectors[one]
-            self.labels.pop(one, None)
+        keys = data.draw(st.lists(st.sampled_from(sorted(self.vectors)), min_size=1, max_size=4, unique=True))
+        self.collection.remove(keys)
+        for key in keys:
+            del self.vectors[key]
+            self.labels.pop(key, None)
 
     @precondition(lambda self: len(self.vectors) >= 3)
     @rule(k=st.integers(1, 3), anew=st.booleans())
@@ -80,10 +80,10 @@ class Living(RuleBasedStateMachine):
         self.collection.close()
         self.collection = Collection.open(self.path)
 
-    def predicted(self, names: list[str]) -> list[int]:
+    def predict(self, names: list[str]) -> list[int]:
         assert self.model is not None
-        found: list[int] = self.model.predict(scale_to_unit(np.stack([self.vectors[one] for one in names]))).tolist()
-        return found
+        labels: list[int] = self.model.predict(scale_to_unit(np.stack([self.vectors[name] for name in names]))).tolist()
+        return labels
 
     @invariant()
     def everybody_is_where_the_model_says(self) -> None:
@@ -91,25 +91,25 @@ class Living(RuleBasedStateMachine):
             return
         self.collection.catch_up()
         keys = {item.id: item.key for item in self.collection.items().items}
-        found = self.collection.clusters("themes")
-        ours = {keys[item]: one.id for one in found for item in one.members}
+        clusters = self.collection.clusters("themes")
+        ours = {keys[item]: cluster.id for cluster in clusters for item in cluster.members}
         assert ours.keys() == self.labels.keys() == self.vectors.keys()
         pairs = {(ours[key], label) for key, label in self.labels.items()}
-        assert len(pairs) == len({one for one, _ in pairs}) == len({label for _, label in pairs})
+        assert len(pairs) == len({cluster for cluster, _ in pairs}) == len({label for _, label in pairs})
         about = self.collection.clustering("themes")
-        assert (about.as_of, about.items, about.clusters) == (self.collection.info().change, len(ours), len(found))
+        assert (about.as_of, about.items, about.clusters) == (self.collection.info().change, len(ours), len(clusters))
 
     @invariant()
     def events_tell_the_sizes(self) -> None:
-        """What all events have given and taken is what is there."""
+        """The size that the last event of each cluster tells is its size."""
         if not hasattr(self, "collection") or self.model is None:
             return
         sizes: dict[int, int] = {}
         for event in self.collection.cluster_events():
             if event.level == "themes" and event.cluster is not None:
                 sizes[event.cluster] = event.size
-        for one in self.collection.clusters("themes"):
-            assert sizes[one.id or 0] == one.size
+        for cluster in self.collection.clusters("themes"):
+            assert sizes[cluster.id or 0] == cluster.size
 
     def teardown(self) -> None:
         if hasattr(self, "collection"):

@@ -41,7 +41,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def direction(number: int) -> np.ndarray:
-    """One of some vectors, so that exact copies are frequent; of any length; near each other in groups."""
+    """Return one of few vectors, so that identical ones are frequent; of any length; in groups of similar ones."""
     group = np.random.default_rng(number % 7).standard_normal(13)
     return (group + 0.4 * np.random.default_rng(number).standard_normal(13)).astype(np.float32) * (1 + number % 3)
 
@@ -56,13 +56,13 @@ def picture(number: int) -> bytes:
     return stream.getvalue()
 
 
-def seen(number: int) -> np.ndarray:
-    """What Tiny makes of that picture, worked out by hand."""
+def embed_by_hand(number: int) -> np.ndarray:
+    """Return what Tiny makes of that picture."""
     return np.append(colours(number).ravel().astype(np.float32) / 255, np.float32(1))
 
 
-def told(draw: random.Random) -> dict[str, Any]:
-    """Some metadata."""
+def make_metadata(draw: random.Random) -> dict[str, Any]:
+    """Return random metadata."""
     values = {
         "year": draw.randint(2018, 2022),
         "name": draw.choice(WORDS),
@@ -74,10 +74,10 @@ def told(draw: random.Random) -> dict[str, Any]:
     return {key: value for key, value in values.items() if draw.random() < 0.6}
 
 
-def asked(draw: random.Random, depth: int = 2) -> dict[str, Any]:
-    """A filter."""
+def make_filter(draw: random.Random, depth: int = 2) -> dict[str, Any]:
+    """Return a random filter."""
     if depth and draw.random() < 0.4:
-        parts = [asked(draw, depth - 1) for _ in range(draw.randint(1, 3))]
+        parts = [make_filter(draw, depth - 1) for _ in range(draw.randint(1, 3))]
         return draw.choice([{"$and": parts}, {"$or": parts}, {"$not": parts[0]}, {**parts[0], **parts[-1]}])
     year, word = draw.randint(2017, 2023), draw.choice(WORDS)
     return draw.choice(
@@ -100,24 +100,24 @@ def asked(draw: random.Random, depth: int = 2) -> dict[str, Any]:
 # ---- the filter grammar, read as its documentation says
 
 
-def holds(where: Mapping[str, Any], one: Entry) -> bool:
-    return all(_entry(key, value, one) for key, value in where.items())
+def matches(where: Mapping[str, Any], entry: Entry) -> bool:
+    return all(_matches_key(key, value, entry) for key, value in where.items())
 
 
-def _entry(key: str, value: Any, one: Entry) -> bool:
+def _matches_key(key: str, value: Any, entry: Entry) -> bool:
     if key == "$and":
-        return all(holds(part, one) for part in value)
+        return all(matches(part, entry) for part in value)
     if key == "$or":
-        return any(holds(part, one) for part in value)
+        return any(matches(part, entry) for part in value)
     if key == "$not":
-        return not holds(value, one)
+        return not matches(value, entry)
     tests = value if isinstance(value, dict) else {"$eq": value}
-    return all(_test(op, operand, *_reach(key, one)) for op, operand in tests.items())
+    return all(_passes(op, operand, *_read_value(key, entry)) for op, operand in tests.items())
 
 
-def _reach(key: str, one: Entry) -> tuple[bool, Any]:
-    """Whether it is there, and what it is."""
-    place: Any = {**one.metadata, "key": one.key}
+def _read_value(key: str, entry: Entry) -> tuple[bool, Any]:
+    """Return whether the key exists, and its value."""
+    place: Any = {**entry.metadata, "key": entry.key}
     for part in key.split("."):
         if not isinstance(place, dict) or part not in place:
             return False, None
@@ -125,18 +125,18 @@ def _reach(key: str, one: Entry) -> tuple[bool, Any]:
     return True, place
 
 
-def _test(op: str, operand: Any, there: bool, value: Any) -> bool:
+def _passes(op: str, operand: Any, exists: bool, value: Any) -> bool:
     match op:
         case "$exists":
-            return there == operand
+            return exists == operand
         case "$ne" | "$nin":
-            return not _test("$eq" if op == "$ne" else "$in", operand, there, value)
+            return not _passes("$eq" if op == "$ne" else "$in", operand, exists, value)
         case "$eq":
-            return there and _same(value, operand)
+            return exists and _are_equal(value, operand)
         case "$in":
-            return there and any(_same(value, part) for part in operand)
+            return exists and any(_are_equal(value, part) for part in operand)
         case "$contains":
-            inside = isinstance(value, list) and any(_same(part, operand) for part in value)
+            inside = isinstance(value, list) and any(_are_equal(part, operand) for part in value)
             return inside or (isinstance(value, str) and operand in value)
     compare = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__"}[op]
     if isinstance(value, bool | list) or value is None or isinstance(value, str) != isinstance(operand, str):
@@ -144,12 +144,12 @@ def _test(op: str, operand: Any, there: bool, value: Any) -> bool:
     return bool(getattr(float(value) if not isinstance(value, str) else value, compare)(operand))
 
 
-def _same(value: Any, other: Any) -> bool:
+def _are_equal(value: Any, operand: Any) -> bool:
     kinds = [
-        bool if isinstance(one, bool) else float if isinstance(one, int | float) else type(one)
-        for one in (value, other)
+        bool if isinstance(side, bool) else float if isinstance(side, int | float) else type(side)
+        for side in (value, operand)
     ]
-    return kinds[0] is kinds[1] and value == other
+    return kinds[0] is kinds[1] and value == operand
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     recall: ClassVar[list[float]] = []
     """Of every search through the graph, over all runs."""
-    found: ClassVar[list[bool]] = []
+    own_hits: ClassVar[list[bool]] = []
     """Whether the graph found an item by its own vector."""
 
     def __init__(self) -> None:
@@ -203,44 +203,44 @@ class CollectionMachine(RuleBasedStateMachine):
     def add_vectors(self, seed: int, count: int) -> None:
         """New keys, known ones (also with the vector that they have), and exact copies."""
         draw = random.Random(seed)
-        keys = draw.choices(VECTORS, k=count)  # one may come twice: the last counts
+        keys = draw.choices(VECTORS, k=count)  # a key may come twice: the last counts
         numbers = [draw.randrange(40 if seed % 2 else 10_000) for _ in keys]
-        metadata = [told(draw) for _ in keys]
+        metadata = [make_metadata(draw) for _ in keys]
         report = self.collection.add_vectors(
-            np.stack([direction(one) for one in numbers]), keys=keys, metadata=metadata
+            np.stack([direction(number) for number in numbers]), keys=keys, metadata=metadata
         )
         assert report.added == len(set(keys) - set(self.model))
-        self._put(keys, report.items, [direction(one) for one in numbers], metadata)
+        self._note_added(keys, report.items, [direction(number) for number in numbers], metadata)
 
     @rule(seed=seeds, count=st.integers(1, 12))
     def add_pictures(self, seed: int, count: int) -> None:
         draw = random.Random(seed)
         keys = draw.sample(PICTURES, count)
         numbers = [draw.randrange(25) for _ in keys]
-        metadata = [told(draw) for _ in keys]
-        report = self.collection.add([picture(one) for one in numbers], keys=keys, metadata=metadata)
+        metadata = [make_metadata(draw) for _ in keys]
+        report = self.collection.add([picture(number) for number in numbers], keys=keys, metadata=metadata)
         assert report.failed == 0
         assert report.added == len(set(keys) - set(self.model))
-        self._put(keys, report.items, [seen(one) for one in numbers], metadata)
+        self._note_added(keys, report.items, [embed_by_hand(number) for number in numbers], metadata)
 
-    def _put(
+    def _note_added(
         self, keys: Sequence[str], ids: Sequence[int], vectors: Sequence[np.ndarray], metadata: Sequence[dict[str, Any]]
     ) -> None:
         assert len(ids) == len(keys)
-        for key, one, vector, said in zip(keys, ids, vectors, metadata, strict=True):
+        for key, item_id, vector, values in zip(keys, ids, vectors, metadata, strict=True):
             before = self.model.get(key)
             if before is None:
-                assert one not in self.used, "an id was used again"
-                self.used.add(one)
+                assert item_id not in self.used, "an id was used again"
+                self.used.add(item_id)
             else:
-                assert one == before.id
-            self.model[key] = Entry(one, key, vector, {**(before.metadata if before else {}), **said})
+                assert item_id == before.id
+            self.model[key] = Entry(item_id, key, vector, {**(before.metadata if before else {}), **values})
 
     @precondition(lambda self: self.model)
-    @rule(seed=seeds, most=st.integers(1, 40))
-    def remove(self, seed: int, most: int) -> None:
+    @rule(seed=seeds, limit=st.integers(1, 40))
+    def remove(self, seed: int, limit: int) -> None:
         draw = random.Random(seed)
-        keys = draw.sample(sorted(self.model), min(most, len(self.model)))
+        keys = draw.sample(sorted(self.model), min(limit, len(self.model)))
         names = [key if draw.random() < 0.5 else self.model[key].id for key in keys]
         assert self.collection.remove(names) == len(keys)
         for key in keys:
@@ -248,21 +248,23 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(seed=seeds)
     def remove_where(self, seed: int) -> None:
-        where = {"$and": [asked(random.Random(seed)), {"year": 2020}]}
-        gone = self._matching(where)
+        where = {"$and": [make_filter(random.Random(seed)), {"year": 2020}]}
+        gone = self._select(where)
         assert self.collection.remove(where=where) == len(gone)
-        for one in gone:
-            del self.model[one.key]
+        for entry in gone:
+            del self.model[entry.key]
 
     @precondition(lambda self: self.model)
     @rule(seed=seeds, replace=st.booleans())
     def update(self, seed: int, replace: bool) -> None:
         draw = random.Random(seed)
-        one = self.model[draw.choice(sorted(self.model))]
-        said = told(draw)
-        found = self.collection.update(one.key, said, replace=replace)
-        self.model[one.key] = Entry(one.id, one.key, one.vector, said if replace else {**one.metadata, **said})
-        assert found.metadata == self.model[one.key].metadata
+        entry = self.model[draw.choice(sorted(self.model))]
+        values = make_metadata(draw)
+        updated = self.collection.update(entry.key, values, replace=replace)
+        self.model[entry.key] = Entry(
+            entry.id, entry.key, entry.vector, values if replace else {**entry.metadata, **values}
+        )
+        assert updated.metadata == self.model[entry.key].metadata
 
     @rule(seed=seeds)
     def what_is_not_there_is_refused(self, seed: int) -> None:
@@ -277,97 +279,101 @@ class CollectionMachine(RuleBasedStateMachine):
     def search(self, seed: int, k: int) -> None:
         """Through the graph: as brute force, on the average."""
         query = direction(seed)
-        self._compare(self.collection.search(vector=query, k=k), query, list(self.model.values()), k, exact=False)
+        self._compare_with_scan(
+            self.collection.search(vector=query, k=k), query, list(self.model.values()), k, exact=False
+        )
 
     @precondition(lambda self: self.model)
     @rule(seed=seeds, k=st.integers(1, 10))
     def search_item(self, seed: int, k: int) -> None:
-        one = self.model[random.Random(seed).choice(sorted(self.model))]
-        others = [other for other in self.model.values() if other.key != one.key]
-        self._compare(self.collection.search(item=one.key, k=k), one.vector, others, k, exact=False)
+        entry = self.model[random.Random(seed).choice(sorted(self.model))]
+        rest = [other_entry for other_entry in self.model.values() if other_entry.key != entry.key]
+        self._compare_with_scan(self.collection.search(item=entry.key, k=k), entry.vector, rest, k, exact=False)
 
     @rule(seed=seeds, k=st.integers(1, 8))
     def search_picture(self, seed: int, k: int) -> None:
         number = seed % 30
         hits = self.collection.search(picture(number), k=k)
-        self._compare(hits, seen(number), list(self.model.values()), k, exact=False)
+        self._compare_with_scan(hits, embed_by_hand(number), list(self.model.values()), k, exact=False)
 
     @rule(seed=seeds, k=st.integers(1, 30))
     def search_where(self, seed: int, k: int) -> None:
-        where, query = asked(random.Random(seed)), direction(seed)
-        matching = self._matching(where)
+        where, query = make_filter(random.Random(seed)), direction(seed)
+        matching = self._select(where)
         assert self.collection.count(where=where) == len(matching), where
-        self._compare(self.collection.search(vector=query, k=k, where=where), query, matching, k, exact=True)
+        self._compare_with_scan(self.collection.search(vector=query, k=k, where=where), query, matching, k, exact=True)
 
     @rule(seed=seeds, least=st.floats(-1, 1), filtered=st.booleans())
     def search_radius(self, seed: int, least: float, filtered: bool) -> None:
-        query, where = direction(seed), asked(random.Random(seed)) if filtered else None
-        entries = self._matching(where or {})
-        scores = _scores(query, entries)
+        query, where = direction(seed), make_filter(random.Random(seed)) if filtered else None
+        entries = self._select(where or {})
+        scores = _compute_scores(query, entries)
         hits = self.collection.search(vector=query, radius=least, where=where)
-        found = {hit.item for hit in hits}
-        assert found >= {one.id for one, score in zip(entries, scores, strict=True) if score > least + CLOSE}
-        assert found <= {one.id for one, score in zip(entries, scores, strict=True) if score >= least - CLOSE}
-        self._compare(hits, query, entries, len(hits), exact=True)
+        item_ids = {hit.item for hit in hits}
+        assert item_ids >= {entry.id for entry, score in zip(entries, scores, strict=True) if score > least + CLOSE}
+        assert item_ids <= {entry.id for entry, score in zip(entries, scores, strict=True) if score >= least - CLOSE}
+        self._compare_with_scan(hits, query, entries, len(hits), exact=True)
 
     @precondition(lambda self: len(self.model) > 1)
     @rule(seed=seeds, away=st.sampled_from([-1, -0.5, -2, 1]), k=st.integers(1, 20))
     def search_mix(self, seed: int, away: float, k: int) -> None:
         first, second = (self.model[key] for key in random.Random(seed).sample(sorted(self.model), 2))
         third = direction(seed)
-        mixed = _unit(first.vector) + away * _unit(second.vector) + 0.5 * _unit(third)
+        mixed = _scale_to_unit(first.vector) + away * _scale_to_unit(second.vector) + 0.5 * _scale_to_unit(third)
         parts = [(item(first.key), 1), (item(second.id), away), (third, 0.5)]
         if np.linalg.norm(mixed) < 1e-3:
             return
-        others = [one for one in self.model.values() if one.key not in (first.key, second.key)]
-        self._compare(self.collection.search(mix=parts, k=k), mixed, others, k, exact=False)
+        rest = [entry for entry in self.model.values() if entry.key not in (first.key, second.key)]
+        self._compare_with_scan(self.collection.search(mix=parts, k=k), mixed, rest, k, exact=False)
 
     @rule(seed=seeds, k=st.integers(1, 20), share=st.sampled_from([0, 0.3, 1]))
     def search_diversified(self, seed: int, k: int, share: float) -> None:
         query = direction(seed)
         hits = self.collection.search(vector=query, k=k, diversify=share)
         if share == 0:
-            self._compare(hits, query, list(self.model.values()), k, exact=False)
+            self._compare_with_scan(hits, query, list(self.model.values()), k, exact=False)
         assert len({hit.item for hit in hits}) == len(hits) == min(k, len(self.model))
-        self._each_true(hits, query)
+        self._check_hits(hits, query)
 
     @rule(seed=seeds)
     def search_many(self, seed: int) -> None:
-        queries = np.stack([direction(seed + one) for one in range(5)])
+        queries = np.stack([direction(seed + offset) for offset in range(5)])
         if not self.model:
             return
         answer = self.collection.search_many(queries, k=3)
         entries = list(self.model.values())
         for query, scores in zip(queries, answer.scores, strict=True):
-            best = np.sort(_scores(query, entries))[::-1][:3]
+            best = np.sort(_compute_scores(query, entries))[::-1][:3]
             self.recall.append(float(np.mean(scores[: len(best)] >= best[-1] - CLOSE)))
             assert np.isneginf(scores[len(best) :]).all()
         assert answer.position == self.change
 
-    def _matching(self, where: Mapping[str, Any]) -> list[Entry]:
-        return [one for one in self.model.values() if holds(where, one)]
+    def _select(self, where: Mapping[str, Any]) -> list[Entry]:
+        return [entry for entry in self.model.values() if matches(where, entry)]
 
-    def _compare(self, hits: Hits, query: np.ndarray, entries: Sequence[Entry], k: int, *, exact: bool) -> None:
-        """With brute force over these."""
+    def _compare_with_scan(
+        self, hits: Hits, query: np.ndarray, entries: Sequence[Entry], k: int, *, exact: bool
+    ) -> None:
+        """Compare hits with brute force over the entries."""
         assert len(hits) == min(k, len(entries))
-        self._each_true(hits, query)
-        assert {hit.item for hit in hits} <= {one.id for one in entries}
+        self._check_hits(hits, query)
+        assert {hit.item for hit in hits} <= {entry.id for entry in entries}
         order = [(-hit.score, hit.item) for hit in hits]
         assert order == sorted(order)
         if not len(hits):
             return
-        least = np.sort(_scores(query, entries))[::-1][len(hits) - 1] - CLOSE
+        least = np.sort(_compute_scores(query, entries))[::-1][len(hits) - 1] - CLOSE
         recall = float(np.mean([hit.score >= least for hit in hits]))
         assert recall == 1 or not exact
         self.recall.append(recall)
 
-    def _each_true(self, hits: Hits, query: np.ndarray) -> None:
-        """Key, metadata and score of every hit are those of one and the same item, of this moment."""
+    def _check_hits(self, hits: Hits, query: np.ndarray) -> None:
+        """Check that key, metadata and score of every hit are those of one and the same item, of this moment."""
         assert hits.as_of == self.change
         for hit in hits:
-            one = self.model[hit.key]
-            assert (hit.item, hit.metadata) == (one.id, one.metadata)
-            assert abs(hit.score - _scores(query, [one])[0]) < CLOSE
+            entry = self.model[hit.key]
+            assert (hit.item, hit.metadata) == (entry.id, entry.metadata)
+            assert abs(hit.score - _compute_scores(query, [entry])[0]) < CLOSE
 
     # ---- time and accidents
 
@@ -405,7 +411,7 @@ class CollectionMachine(RuleBasedStateMachine):
         assert self.collection.info().repairs == ()
 
     def _damage(self, draw: random.Random, way: str) -> bool:
-        """Whether it has to be noticed."""
+        """Damage a file; return whether this has to be noticed."""
         spaces, files = self.root / "collection" / "spaces", self._derived()
         if not files:
             return False
@@ -441,12 +447,14 @@ class CollectionMachine(RuleBasedStateMachine):
         return sorted(path for path in (self.root / "collection" / "spaces").rglob("*") if path.is_file())
 
     def _saved(self) -> bool:
-        """Files that the catalogue knows of are missed."""
+        """Return whether the catalogue knows of saved files, which would be missed."""
         catalogue = self.collection._catalogue
         with catalogue.snapshot() as snapshot:
-            found = any(snapshot.follower(name, one.id)[1] for one in snapshot.spaces() for name in ("flat", "index"))
+            is_saved = any(
+                snapshot.follower(name, space.id)[1] for space in snapshot.spaces() for name in ("flat", "index")
+            )
         catalogue.close()
-        return found
+        return is_saved
 
     @rule()
     def catch_up(self) -> None:
@@ -459,17 +467,19 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 50), seed=seeds, filtered=st.booleans())
     def pages(self, limit: int, seed: int, filtered: bool) -> None:
-        where = asked(random.Random(seed)) if filtered else None
-        found, cursor = [], None
+        where = make_filter(random.Random(seed)) if filtered else None
+        items, cursor = [], None
         while True:
             page = self.collection.items(where=where, cursor=cursor, limit=limit)
-            found += page.items
+            items += page.items
             cursor = page.cursor
             if cursor is None:
                 break
             assert len(page.items) == limit
-        wanted = sorted(self._matching(where or {}), key=lambda one: one.id)
-        assert [(one.id, one.key, one.metadata) for one in found] == [(one.id, one.key, one.metadata) for one in wanted]
+        expected = sorted(self._select(where or {}), key=lambda entry: entry.id)
+        assert [(row.id, row.key, row.metadata) for row in items] == [
+            (entry.id, entry.key, entry.metadata) for entry in expected
+        ]
 
     # ---- after every step
 
@@ -488,14 +498,14 @@ class CollectionMachine(RuleBasedStateMachine):
         if not self.model:
             return
         entries = list(self.model.values())
-        vectors = np.stack([one.vector for one in entries])
+        vectors = np.stack([entry.vector for entry in entries])
         by_scan = self.collection.search_many(vectors, k=1, where={"id": {"$gt": 0}}).ids[:, 0].tolist()
         by_graph = self.collection.search_many(vectors, k=1).ids[:, 0].tolist()
-        by_id = {one.id: one for one in entries}
-        for one, graph, scan in zip(entries, by_graph, by_scan, strict=True):
-            assert scan <= one.id  # itself, or the first of those with an equal vector
-            assert _scores(one.vector, [by_id[scan]])[0] > 1 - CLOSE, f"{one.key} is not found"
-            self.found.append(graph == scan)
+        by_id = {entry.id: entry for entry in entries}
+        for entry, graph, scan in zip(entries, by_graph, by_scan, strict=True):
+            assert scan <= entry.id  # itself, or the first of those with an equal vector
+            assert _compute_scores(entry.vector, [by_id[scan]])[0] > 1 - CLOSE, f"{entry.key} is not found"
+            self.own_hits.append(graph == scan)
 
     @invariant()
     def an_empty_collection_answers_with_nothing(self) -> None:
@@ -505,22 +515,22 @@ class CollectionMachine(RuleBasedStateMachine):
                 self.collection.search(vector=direction(1), k=0)
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _scale_to_unit(vector: np.ndarray) -> np.ndarray:
     wide = vector.astype(np.float64)
     scaled: np.ndarray = wide / np.linalg.norm(wide)
     return scaled
 
 
-def _scores(query: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
-    """Brute force: the cosine with each."""
-    return np.array([_unit(one.vector) @ _unit(query) for one in entries])
+def _compute_scores(query: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
+    """Return the cosine with each entry, by brute force."""
+    return np.array([_scale_to_unit(entry.vector) @ _scale_to_unit(query) for entry in entries])
 
 
 class TestCollection(CollectionMachine.TestCase):  # type: ignore[name-defined,misc]
     def runTest(self) -> None:  # noqa: N802  unittest's own name
         super().runTest()
         assert np.mean(CollectionMachine.recall) >= 0.99
-        assert np.mean(CollectionMachine.found) >= 0.99
+        assert np.mean(CollectionMachine.own_hits) >= 0.99
 
 
 TestCollection.settings = settings(

@@ -1,7 +1,7 @@
 """A collection of pictures and their copies that lives, beside brute force over all pairs: the same groups each time.
 
-What two pictures are is known here by how they were made (a colour pattern, and an edit of it), so that the answer can
-be worked out; the proof itself has tests of its own.
+What two pictures are is known here from the way they were made (a colour pattern, and an edit of it), so that the
+answer can be worked out; the proof itself has tests of its own.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from retrieval.duplicates.grouping import build_groups
 
 PATTERNS, EDITS = 5, 6
 SCORES = {0: 1.0, 1: 0.95, 2: 0.8, 3: 0.65, 4: 0.4}
-"""How sure it is that two edits of one pattern are the same, by how far apart they are; beyond: not compared at all."""
+"""The score of two edits of one pattern, by how far apart they are; beyond: not compared at all."""
 
 
 def picture(pattern: int, edit: int) -> Image.Image:
-    """Whose first pixel says what it is; all look alike to the embedder, so that all pairs are candidates."""
+    """Return a picture whose first pixels say what it is; all look alike to the embedder, so all are candidates."""
     array = np.full((64, 64, 3), 128, np.uint8)
     array[:8, :8] = (pattern * 20, edit * 20, 77)
     return Image.fromarray(array)
 
 
-def known(image: Image.Image) -> tuple[int, int]:
+def read_edit(image: Image.Image) -> tuple[int, int]:
     red, green, _ = np.asarray(image.convert("RGB"))[: max(image.height // 16, 1), : max(image.width // 16, 1)].mean(
         (0, 1)
     )
     return round(red / 20), round(green / 20)
 
 
-def seen(image: Image.Image, engine: str = "auto") -> Features:
-    """Stands in for the points of a picture: its size says which one it is."""
-    pattern, edit = known(image)
+def extract_by_pixel(image: Image.Image, engine: str = "auto") -> Features:
+    """Stand in for extracting the points of a picture: the size says which one it is."""
+    pattern, edit = read_edit(image)
     nothing = np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8)
     return Features(*nothing, 1 + pattern, 1 + edit, np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8))
 
 
-def proved(a: Features, b: Features) -> Verdict:
+def verify_by_size(a: Features, b: Features) -> Verdict:
     return Verdict("same picture", score((a.width, a.height), (b.width, b.height)))
 
 
-def score(one: tuple[int, int], other: tuple[int, int]) -> float:
-    return SCORES.get(abs(one[1] - other[1]), 0.0) if one[0] == other[0] else 0.0
+def score(a: tuple[int, int], b: tuple[int, int]) -> float:
+    return SCORES.get(abs(a[1] - b[1]), 0.0) if a[0] == b[0] else 0.0
 
 
 class Library(RuleBasedStateMachine):
@@ -72,47 +72,49 @@ class Library(RuleBasedStateMachine):
         self.place.mkdir()
         self.path = self.folder / f"c{Library.serial}"
         self.collection = Collection.open(self.path, create=True, embedder="tiny")
-        self.made: dict[int, tuple[int, int]] = {}
+        self.pictures: dict[int, tuple[int, int]] = {}
         self.decided: dict[int, tuple[str, tuple[int, int], tuple[int, int]]] = {}
 
-    @rule(some=st.lists(st.tuples(st.integers(1, PATTERNS), st.integers(0, EDITS)), min_size=1, max_size=5))
-    def add(self, some: list[tuple[int, int]]) -> None:
-        for pattern, edit in some:
+    @rule(edits=st.lists(st.tuples(st.integers(1, PATTERNS), st.integers(0, EDITS)), min_size=1, max_size=5))
+    def add(self, edits: list[tuple[int, int]]) -> None:
+        for pattern, edit in edits:
             path = self.place / f"{pattern}-{edit}.png"
             picture(pattern, edit).save(path)
             report = self.collection.add(path)
             for item in report.items:
-                self.made[item] = (pattern, edit)
+                self.pictures[item] = (pattern, edit)
 
-    @precondition(lambda self: self.made)
+    @precondition(lambda self: self.pictures)
     @rule()
     def remove(self) -> None:
-        item = int(self.random.choice(list(self.made)))
+        item = int(self.random.choice(list(self.pictures)))
         self.collection.remove(item)
-        del self.made[item]
+        del self.pictures[item]
 
-    @precondition(lambda self: len(self.made) > 1)
-    @rule(both=st.booleans())
-    def decide(self, both: bool) -> None:
-        a, b = (int(one) for one in self.random.choice(list(self.made), 2, replace=False))
-        number = (self.collection.keep_both if both else self.collection.not_duplicates)(a, b)
-        pair = {self.made[a], self.made[b]}
-        self.decided = {key: one for key, one in self.decided.items() if {one[1], one[2]} != pair}
-        self.decided[number] = ("keep both" if both else "not duplicates", self.made[a], self.made[b])
+    @precondition(lambda self: len(self.pictures) > 1)
+    @rule(keep_both=st.booleans())
+    def decide(self, keep_both: bool) -> None:
+        a, b = (int(item) for item in self.random.choice(list(self.pictures), 2, replace=False))
+        number = (self.collection.keep_both if keep_both else self.collection.not_duplicates)(a, b)
+        pair = {self.pictures[a], self.pictures[b]}
+        self.decided = {key: decision for key, decision in self.decided.items() if {decision[1], decision[2]} != pair}
+        self.decided[number] = ("keep both" if keep_both else "not duplicates", self.pictures[a], self.pictures[b])
 
-    @precondition(lambda self: self.made)
+    @precondition(lambda self: self.pictures)
     @rule()
     def keep(self) -> None:
-        found = self.collection.duplicates()
-        if not found:
+        groups = self.collection.duplicates()
+        if not groups:
             return
-        group = found[int(self.random.integers(len(found)))]
+        group = groups[int(self.random.integers(len(groups)))]
         numbers = self.collection.decide(group, keep=group.keep)
-        others = [one for one in group.items if one != group.keep]
-        for number, other in zip(numbers, others, strict=True):
-            pair = {self.made[group.keep], self.made[other]}
-            self.decided = {key: one for key, one in self.decided.items() if {one[1], one[2]} != pair}
-            self.decided[number] = ("keep", self.made[group.keep], self.made[other])
+        rest = [item for item in group.items if item != group.keep]
+        for number, item in zip(numbers, rest, strict=True):
+            pair = {self.pictures[group.keep], self.pictures[item]}
+            self.decided = {
+                key: decision for key, decision in self.decided.items() if {decision[1], decision[2]} != pair
+            }
+            self.decided[number] = ("keep", self.pictures[group.keep], self.pictures[item])
 
     @precondition(lambda self: self.decided)
     @rule()
@@ -131,28 +133,28 @@ class Library(RuleBasedStateMachine):
         if not hasattr(self, "collection"):
             return
         threshold = float(self.random.choice([0.3, 0.5, 0.7, 0.9, 1.0]))
-        how = str(self.random.choice(["kept", "every pair", "connected"]))
-        found = self.collection.duplicates(threshold, rule=how)
-        assert [(group.id, group.items, group.keep) for group in found] == self._expected(threshold, how)
+        rule_name = str(self.random.choice(["kept", "every pair", "connected"]))
+        groups = self.collection.duplicates(threshold, rule=rule_name)
+        assert [(group.id, group.items, group.keep) for group in groups] == self._expected(threshold, rule_name)
 
-    def _expected(self, threshold: float, how: str) -> list[tuple[int, tuple[int, ...], int]]:
-        items = sorted(self.made)
+    def _expected(self, threshold: float, rule_name: str) -> list[tuple[int, tuple[int, ...], int]]:
+        items = sorted(self.pictures)
         rows = {}
         if items:
             with self.collection._catalogue.snapshot() as snapshot:
                 rows = {row.id: row for row in snapshot.items(items)}
         pairs = [
-            PairRow(a, b, "same picture", score(self.made[a], self.made[b]), {})
+            PairRow(a, b, "same picture", score(self.pictures[a], self.pictures[b]), {})
             for place, a in enumerate(items)
             for b in items[place + 1 :]
         ]
-        content = {self.made[one]: rows[one].hash or b"" for one in items}
+        content = {self.pictures[item]: rows[item].hash or b"" for item in items}
         decisions = [
-            Decision(number, what, content.get(one, b"?"), content.get(two, b"!"), 0)
-            for number, (what, one, two) in self.decided.items()
+            Decision(number, kind, content.get(a, b"?"), content.get(b, b"!"), 0)
+            for number, (kind, a, b) in self.decided.items()
         ]
-        wanted = build_groups([pair for pair in pairs if pair.score >= threshold], rows, decisions, rule=how)
-        return [(group.id, group.items, group.keep) for group in wanted]
+        expected = build_groups([pair for pair in pairs if pair.score >= threshold], rows, decisions, rule=rule_name)
+        return [(group.id, group.items, group.keep) for group in expected]
 
     def teardown(self) -> None:
         if hasattr(self, "collection"):
@@ -163,8 +165,8 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     def nothing(*_: Any) -> set[tuple[int, int]]:
         return set()
 
-    monkeypatch.setattr(evidence, "verify_features", proved)
-    monkeypatch.setattr(picture_features, "extract_features", seen)
+    monkeypatch.setattr(evidence, "verify_features", verify_by_size)
+    monkeypatch.setattr(picture_features, "extract_features", extract_by_pixel)
     monkeypatch.setattr(evidence.EvidenceCollector, "_find_equal_pixels", nothing)
     Library.folder = tmp_path
     Library.TestCase.settings = settings(

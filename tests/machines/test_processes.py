@@ -11,24 +11,24 @@ from tests.bench import faults_beside
 
 @pytest.mark.parametrize("kind", ["vector", "picture", "file"])
 def test_two_writers_take_turns_and_nothing_is_mixed(tmp_path: Path, kind: str) -> None:
-    found = faults_beside.writers(20, tmp_path, kind)
-    assert found.problems == []
-    assert found.busy == 0
-    assert found.done == 40
+    outcome = faults_beside.writers(20, tmp_path, kind)
+    assert outcome.problems == []
+    assert outcome.busy == 0
+    assert outcome.done == 40
 
 
 def test_a_writer_without_patience_is_refused_and_nothing_is_mixed(tmp_path: Path) -> None:
-    found = faults_beside.writers(20, tmp_path, "vector", wait=0.01)
-    assert found.problems == []
-    assert found.done == 40
+    outcome = faults_beside.writers(20, tmp_path, "vector", wait=0.01)
+    assert outcome.problems == []
+    assert outcome.done == 40
 
 
 def test_a_refused_writer_is_told_who_is_writing(tmp_path: Path) -> None:
-    said, holder = faults_beside.named(tmp_path)
-    assert f"process {holder} " in said
+    message, holder = faults_beside.named(tmp_path)
+    assert f"process {holder} " in message
 
 
 def test_readers_beside_a_writer_see_whole_moments_without_errors(tmp_path: Path) -> None:
-    found = faults_beside.readers(80, tmp_path)
-    assert found.problems == []
-    assert found.compared > 100
+    outcome = faults_beside.readers(80, tmp_path)
+    assert outcome.problems == []
+    assert outcome.compared > 100

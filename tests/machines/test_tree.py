@@ -32,17 +32,17 @@ class Living(RuleBasedStateMachine):
         self.next = 0
         self.tree = ClusterTree(dimension, limit)
 
-    def drawn(self) -> np.ndarray:
-        """Somewhere near a centre; or where another item is, or all but there."""
+    def draw_vector(self) -> np.ndarray:
+        """Return a vector near a centre, or that of another item, or nearly so."""
         kind = self.random.random()
         if kind < 0.3 and self.vectors:
             near = 0.0 if kind < 0.15 else 1e-3
-            return self.vectors[self.chosen()] + near * self.random.standard_normal(self.dimension)
+            return self.vectors[self.choose_item()] + near * self.random.standard_normal(self.dimension)
         centre = self.centres[self.random.integers(len(self.centres))]
         return centre + self.spread * self.random.standard_normal(self.dimension)
 
-    def chosen(self) -> int:
-        """Any item; often the smallest id."""
+    def choose_item(self) -> int:
+        """Return any item; often the smallest id."""
         return min(self.vectors) if self.random.random() < 0.2 else int(self.random.choice(list(self.vectors)))
 
     def change(self, added: dict[int, np.ndarray], removed: set[int], noise: int = 0) -> None:
@@ -69,13 +69,13 @@ class Living(RuleBasedStateMachine):
     def add(self, count: int) -> None:
         added: dict[int, np.ndarray] = {}
         for _ in range(count):
-            added[self.next] = self.drawn()
+            added[self.next] = self.draw_vector()
             self.next += 1
         self.change(added, set())
 
     @rule(count=st.one_of(st.integers(1, 4), st.integers(5, 50)))
     def remove(self, count: int) -> None:
-        self.change({}, {self.chosen() for _ in range(count)} if self.vectors else set())
+        self.change({}, {self.choose_item() for _ in range(count)} if self.vectors else set())
 
     @rule()
     def remove_all(self) -> None:
@@ -88,7 +88,7 @@ class Living(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 4))
     def replace(self, count: int) -> None:
-        self.change({self.chosen(): self.drawn() for _ in range(count)} if self.vectors else {}, set())
+        self.change({self.choose_item(): self.draw_vector() for _ in range(count)} if self.vectors else {}, set())
 
     @rule(noise=st.integers(1, 5))
     def change_edges(self, noise: int) -> None:
@@ -96,13 +96,13 @@ class Living(RuleBasedStateMachine):
 
     @rule(new=st.integers(0, 5), gone=st.integers(0, 5), changed=st.integers(0, 3), noise=st.integers(0, 3))
     def mix(self, new: int, gone: int, changed: int, noise: int) -> None:
-        added = {self.next + place: self.drawn() for place in range(new)}
+        added = {self.next + place: self.draw_vector() for place in range(new)}
         self.next += new
-        removed = {self.chosen() for _ in range(gone)} if self.vectors else set()
+        removed = {self.choose_item() for _ in range(gone)} if self.vectors else set()
         for _ in range(changed if self.vectors else 0):
-            item = self.chosen()
+            item = self.choose_item()
             if item not in removed:
-                added[item] = self.drawn()
+                added[item] = self.draw_vector()
         self.change(added, removed, noise)
 
     @rule()
@@ -135,10 +135,10 @@ def test_the_real_limit_is_crossed_in_both_directions(count: int) -> None:
     vectors = {item: centres[item % 60] + 0.3 * random.standard_normal(8) for item in range(count)}
     pairs = link_nearest(vectors, 4)
     tree = build_at_once(vectors, pairs, 8, 1000)
-    other = {item: vector for item, vector in vectors.items() if item >= 3} if count > 1000 else dict(vectors)
+    changed = {item: vector for item, vector in vectors.items() if item >= 3} if count > 1000 else dict(vectors)
     for item in range(count, 1003 if count < 1000 else count):
-        other[item] = random.standard_normal(8)
-    for before, after in ((vectors, other), (other, vectors)):
+        changed[item] = random.standard_normal(8)
+    for before, after in ((vectors, changed), (changed, vectors)):
         old, new = link_nearest(before, 4), link_nearest(after, 4)
         added = sorted(after.keys() - before.keys())
         tree.update(

@@ -88,8 +88,8 @@ def test_levels_find_the_groups_and_are_nested() -> None:
     tree.update(np.arange(800), rows, new_pairs=build_edges(table))
     levels = tree.choose_levels()
     assert levels.coarse <= levels.medium <= levels.fine
-    found = tree.cut(threshold=levels.medium).nodes
-    assert len(np.unique(found * 20 + label)) <= 24
+    nodes = tree.cut(threshold=levels.medium).nodes
+    assert len(np.unique(nodes * 20 + label)) <= 24
     empty = ClusterTree(2)
     assert empty.choose_levels() == empty.choose_levels()
     empty.update([3], angles(1))

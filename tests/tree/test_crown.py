@@ -71,13 +71,13 @@ def test_after_any_changes_of_its_base_it_is_that_of_a_new_one() -> None:
         assert {*nodes.content[created].tolist()} == set(nodes.content[crown.seams].tolist()) - before
         assert set(nodes.content[dead].tolist()) == before - set(nodes.content[crown.seams].tolist())
         nodes.release(dead)
-        other = leaves(np.zeros((60, 4)))
+        copy = leaves(np.zeros((60, 4)))
         for name in ("size", "key", "content", "least"):
-            getattr(other, name)[:60] = getattr(nodes, name)[:60]
-        other.row[:60] = other.sums.add(nodes.sums.get(nodes.row[:60], "i8"))
+            getattr(copy, name)[:60] = getattr(nodes, name)[:60]
+        copy.row[:60] = copy.sums.add(nodes.sums.get(nodes.row[:60], "i8"))
         whole = Crown()
-        whole.update(other, ints(), ints(*sorted(base)), cap=1)
-        assert describe(nodes, crown) == describe(other, whole)
+        whole.update(copy, ints(), ints(*sorted(base)), cap=1)
+        assert describe(nodes, crown) == describe(copy, whole)
 
 
 def test_no_merge_is_higher_than_the_cap_and_another_cap_counts_for_all() -> None:

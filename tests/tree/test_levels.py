@@ -23,19 +23,19 @@ def tree_of(rows: np.ndarray, k: int = 15) -> ClusterTree:
     return tree
 
 
-def same(one: np.ndarray, other: np.ndarray) -> bool:
-    """The same partition, under whatever names."""
-    both = np.unique(np.stack([one, other]), axis=1).shape[1]
-    return both == len(np.unique(one)) == len(np.unique(other))
+def are_same_partition(left: np.ndarray, right: np.ndarray) -> bool:
+    """Return True if two labellings are the same partition, under whatever names."""
+    pairs = np.unique(np.stack([left, right]), axis=1).shape[1]
+    return pairs == len(np.unique(left)) == len(np.unique(right))
 
 
 def test_medium_finds_groups_smaller_than_a_neighbourhood_and_coarse_their_families() -> None:
     rows, label = nested(8, 12, NEAREST + 2)
     tree = tree_of(rows)
-    found = tree.choose_levels()
-    assert same(tree.cut(threshold=found.medium).nodes, label)
-    assert same(tree.cut(threshold=found.coarse).nodes, label // 12)
-    assert found.coarse < found.medium <= found.fine
+    levels = tree.choose_levels()
+    assert are_same_partition(tree.cut(threshold=levels.medium).nodes, label)
+    assert are_same_partition(tree.cut(threshold=levels.coarse).nodes, label // 12)
+    assert levels.coarse < levels.medium <= levels.fine
 
 
 def test_groups_of_very_different_sizes_are_all_found() -> None:
@@ -43,7 +43,7 @@ def test_groups_of_very_different_sizes_are_all_found() -> None:
     sizes = np.tile([200, 60, 20, 12, 9, 8], 5)
     kept = np.concatenate([np.flatnonzero(label == group)[:size] for group, size in enumerate(sizes)])
     tree = tree_of(rows[kept])
-    assert same(tree.cut(threshold=tree.choose_levels().medium).nodes, label[kept])
+    assert are_same_partition(tree.cut(threshold=tree.choose_levels().medium).nodes, label[kept])
 
 
 def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
@@ -52,9 +52,9 @@ def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
     edges = build_edges(table)
     grown = ClusterTree(64)
     late = np.arange(0, len(rows), 7)
-    here = np.setdiff1d(np.arange(len(rows)), late)
+    early = np.setdiff1d(np.arange(len(rows)), late)
     without = ~np.isin(edges, late).any(1)
-    grown.update(here, rows[here], new_pairs=edges[without])
+    grown.update(early, rows[early], new_pairs=edges[without])
     grown.update(late, rows[late], new_pairs=edges[~without])
     assert grown.choose_levels() == whole.choose_levels()
 
@@ -62,8 +62,8 @@ def test_levels_depend_on_the_tree_and_not_on_how_it_came_to_be() -> None:
 def test_a_tree_of_next_to_nothing_has_levels() -> None:
     for count in (1, 2, 3, 6):
         rows = scale_to_unit(np.random.default_rng(count).standard_normal((count, 4)))
-        found = choose_levels(tree_of(rows).nodes)
-        assert found.coarse <= found.medium <= found.fine
+        levels = choose_levels(tree_of(rows).nodes)
+        assert levels.coarse <= levels.medium <= levels.fine
 
 
 def test_what_makes_a_cut_good_is_what_the_papers_say() -> None:

@@ -13,8 +13,8 @@ def test_linkage_stops_at_the_threshold_and_takes_groups_of_several_sizes() -> N
     dots = np.stack([fixed @ fixed.T, fixed @ fixed.T])
     sizes = np.ones((2, 5), np.int64)
     sizes[1, 2:] = 0
-    found = average_linkage(dots, sizes, 0.9 * UNIT)
-    assert sorted(zip(found.group.tolist(), found.left.tolist(), found.right.tolist(), strict=True)) == [
+    merges = average_linkage(dots, sizes, 0.9 * UNIT)
+    assert sorted(zip(merges.group.tolist(), merges.left.tolist(), merges.right.tolist(), strict=True)) == [
         (0, 0, 1),
         (0, 2, 3),
         (1, 0, 1),

@@ -24,56 +24,56 @@ class World:
     @property
     def find(self) -> FindNeighbours:
         def find(items: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-            found = self.index.search(self.index.take(items), count)
-            return found.ids, found.scores
+            neighbours = self.index.search(self.index.take(items), count)
+            return neighbours.ids, neighbours.scores
 
         return find
 
     def change(self, removed: list[int], added: dict[int, np.ndarray]) -> None:
         before = self.prints()
-        gone = np.array([one for one in removed if one in self.vectors], np.int64)
+        gone = np.array([item for item in removed if item in self.vectors], np.int64)
         ids = np.array(list(added), np.int64)
         rows = np.stack(list(added.values())).astype(np.float32) if added else np.empty((0, 6), np.float32)
-        for one in gone.tolist():
-            del self.vectors[one]
+        for item in gone.tolist():
+            del self.vectors[item]
         self.vectors |= dict(zip(ids.tolist(), rows, strict=True))
         self.index.remove(gone)
         if len(ids):
             self.index.add(ids, rows)
         pairs = self.graph.update(gone, ids, compute_fingerprints(round_vectors(rows)), self.find)
         after = self.prints()
-        lost = {named(before, pair) for pair in pairs.gone.tolist()}
-        won = {named(after, pair) for pair in pairs.new.tolist()}
+        lost = {name_edge(before, pair) for pair in pairs.gone.tolist()}
+        won = {name_edge(after, pair) for pair in pairs.new.tolist()}
         assert lost <= self.edges
         self.edges = self.edges - lost
         assert not won & self.edges
         self.edges |= won
 
     def prints(self) -> dict[int, bytes]:
-        return {one: round_vectors(row[None])[0].tobytes() for one, row in self.vectors.items()}
+        return {item: round_vectors(row[None])[0].tobytes() for item, row in self.vectors.items()}
 
     def check(self) -> None:
         """Edges followed from differences are those of the lists; lists are those of brute force."""
         prints = self.prints()
-        assert {named(prints, pair) for pair in self.graph.edges().tolist()} == self.edges
+        assert {name_edge(prints, pair) for pair in self.graph.edges().tolist()} == self.edges
         assert self.graph.items().tolist() == sorted(self.vectors)
         assert len(self.graph) == len(set(prints.values()))
-        for one in self.vectors:
-            slot = int(self.graph.slot[one])
+        for item in self.vectors:
+            slot = int(self.graph.slot[item])
             mine = [float(value) for value in self.graph.similarity[slot] if value > -np.inf]
-            others = {prints[other]: other for other in self.vectors if prints[other] != prints[one]}
+            nearby = {prints[near]: near for near in self.vectors if prints[near] != prints[item]}
             best = sorted(
                 (
-                    float(scale_to_unit(self.vectors[one][None])[0] @ scale_to_unit(self.vectors[other][None])[0])
-                    for other in others.values()
+                    float(scale_to_unit(self.vectors[item][None])[0] @ scale_to_unit(self.vectors[near][None])[0])
+                    for near in nearby.values()
                 ),
                 reverse=True,
             )
             assert mine == pytest.approx(best[: self.graph.k], abs=1e-5)
-            assert len({int(other) for other in self.graph.near[slot] if other >= 0}) == len(mine)
+            assert len({int(near) for near in self.graph.near[slot] if near >= 0}) == len(mine)
 
 
-def named(prints: dict[int, bytes], pair: list[int]) -> tuple[bytes, bytes]:
+def name_edge(prints: dict[int, bytes], pair: list[int]) -> tuple[bytes, bytes]:
     a, b = sorted((prints[pair[0]], prints[pair[1]]))
     return a, b
 
@@ -97,7 +97,7 @@ batches = st.lists(
 def test_it_is_the_exact_graph_after_any_changes(changes: list[tuple[list[int], dict[int, int]]]) -> None:
     world = World()
     for removed, added in changes:
-        world.change([one for one in removed if one not in added], {one: vector(at) for one, at in added.items()})
+        world.change([item for item in removed if item not in added], {item: vector(at) for item, at in added.items()})
         world.check()
 
 
@@ -132,6 +132,6 @@ def test_most_neighbours_are_right_although_the_index_finds_only_some() -> None:
     world.index.add(ids, rows)
     world.graph.update(np.empty(0, np.int64), ids, compute_fingerprints(round_vectors(rows)), forgetful)
     near = world.index.search(rows, 11).ids[:, 1:]
-    found = world.graph.item[world.graph.near[world.graph.slot[ids]]]
-    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(near.tolist(), found.tolist(), strict=True)])
+    listed = world.graph.item[world.graph.near[world.graph.slot[ids]]]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(near.tolist(), listed.tolist(), strict=True)])
     assert recall > 0.93

@@ -14,12 +14,12 @@ def test_large_sums_stay_exact() -> None:
     sums = Sums(8)
     number = sums.add(rows.astype(np.int64) * copies[:, None])
     a, b = np.array([0, 1, 2, 2]), np.array([1, 2, 3, 2])
-    found = sums.multiply_pairs(number[a], number[b], copies[a] * copies[b])
+    products = sums.multiply_pairs(number[a], number[b], copies[a] * copies[b])
     for place, (i, j) in enumerate(zip(a, b, strict=True)):
         expected = sum(int(x) * int(y) for x, y in zip(rows[i], rows[j], strict=True)) * int(copies[i]) * int(copies[j])
-        assert found[place] == expected
+        assert products[place] == expected
     crossed = sums.multiply_all(number, number, copies, copies)
-    assert [crossed[i, j] for i, j in zip(a, b, strict=True)] == found.tolist()
+    assert [crossed[i, j] for i, j in zip(a, b, strict=True)] == products.tolist()
 
 
 def test_lists_grow_move_and_are_packed() -> None:
