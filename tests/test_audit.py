@@ -17,7 +17,7 @@ from tests.conftest import vectors
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def collection_folder(tmp_path: Path) -> Path:
     """A closed collection of forty vectors."""
     with Collection.open(tmp_path / "c", create=True) as made:
         made.add_vectors(vectors(40), keys=[f"k{n}" for n in range(40)], metadata=[{"n": n} for n in range(40)])
@@ -38,8 +38,8 @@ def flip(folder: Path) -> None:
         path.write_bytes(data)
 
 
-def test_a_sound_collection_is_well(place: Path) -> None:
-    with Collection.open(place) as collection:
+def test_a_sound_collection_is_well(collection_folder: Path) -> None:
+    with Collection.open(collection_folder) as collection:
         report = collection.verify()
     assert (report.ok, report.problems, report.repaired) == (True, (), ())
     assert len(report.checked) >= 4
@@ -57,10 +57,10 @@ IN_THE_DATABASE = {
 
 
 @pytest.mark.parametrize("what", IN_THE_DATABASE)
-def test_what_filters_read_is_mended(place: Path, what: str) -> None:
+def test_what_filters_read_is_mended(collection_folder: Path, what: str) -> None:
     statement, words = IN_THE_DATABASE[what]
-    execute(place, statement)
-    with Collection.open(place) as collection:
+    execute(collection_folder, statement)
+    with Collection.open(collection_folder) as collection:
         found = collection.verify()
         assert not found.ok
         assert re.search(words, " ".join(found.problems))
@@ -81,41 +81,41 @@ ON_DISK: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", ON_DISK)
-def test_damage_to_derived_files_is_found_and_mended(place: Path, what: str) -> None:
-    with Collection.open(place) as collection:
+def test_damage_to_derived_files_is_found_and_mended(collection_folder: Path, what: str) -> None:
+    with Collection.open(collection_folder) as collection:
         before = collection.search(vector=vectors(1)[0]).to_dict()
-        ON_DISK[what](place / "spaces")  # while it is open: what is in memory is still good
+        ON_DISK[what](collection_folder / "spaces")  # while it is open: what is in memory is still good
         found = collection.verify()
         assert not found.ok
         assert {"flat", "index"} <= {one.split(":")[0] for one in found.problems} <= {"flat", "index", "tree"}
         assert collection.verify(repair=True).ok
         assert collection.verify().ok
         assert collection.search(vector=vectors(1)[0]).to_dict() == before
-    with Collection.open(place) as again:
+    with Collection.open(collection_folder) as again:
         assert again.info().repairs == ()
 
 
-def member(collection: Collection, number: int) -> Any:
+def find_follower(collection: Collection, number: int) -> Any:
     view = collection._spaces.current
     assert view is not None
     return view.followers.members[number].index  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_what_memory_holds_is_compared_too(place: Path, number: int) -> None:
-    with Collection.open(place) as collection:
-        member(collection, number).remove(np.array([1, 2]))
+def test_what_memory_holds_is_compared_too(collection_folder: Path, number: int) -> None:
+    with Collection.open(collection_folder) as collection:
+        find_follower(collection, number).remove(np.array([1, 2]))
         assert "lacks 2 vectors (the first is of item 1)" in " ".join(collection.verify().problems)
-        member(collection, number).add(np.array([1, 2, 77]), vectors(3))
+        find_follower(collection, number).add(np.array([1, 2, 77]), vectors(3))
         assert "still holds 1 removed vectors" in " ".join(collection.verify().problems)
         assert collection.verify(repair=True).ok
         assert collection.verify().ok
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_vectors_that_were_mixed_up_are_found(place: Path, number: int) -> None:
-    with Collection.open(place) as collection:
-        member(collection, number).add(np.arange(1, 41), vectors(40, seed=5))
+def test_vectors_that_were_mixed_up_are_found(collection_folder: Path, number: int) -> None:
+    with Collection.open(collection_folder) as collection:
+        find_follower(collection, number).add(np.arange(1, 41), vectors(40, seed=5))
         assert "do not find themselves" in " ".join(collection.verify().problems)
         assert collection.verify(repair=True).ok
         assert collection.search(vector=vectors(1)[0], k=1)[0].key == "k0"
@@ -131,9 +131,9 @@ def test_vectors_that_were_mixed_up_are_found(place: Path, number: int) -> None:
         ("DELETE FROM item WHERE id = 4", "refers to a missing item"),
     ],
 )
-def test_what_only_a_person_can_mend_is_said(place: Path, statement: str, words: str) -> None:
-    execute(place, statement)
-    with Collection.open(place) as collection:
+def test_what_only_a_person_can_mend_is_said(collection_folder: Path, statement: str, words: str) -> None:
+    execute(collection_folder, statement)
+    with Collection.open(collection_folder) as collection:
         for repair in (False, True):
             report = collection.verify(repair=repair)
             assert not report.ok

@@ -48,40 +48,40 @@ def space(catalogue: Catalogue) -> Space:
         return writing.add_space("tiny", "tiny", {}, tiny.fingerprint(), tiny.dimension, "cosine")
 
 
-def run(catalogue: Catalogue, space: Space, embedder: Tiny | None = None, **options: Any) -> Run:
+def make_run(catalogue: Catalogue, space: Space, embedder: Tiny | None = None, **options: Any) -> Run:
     return Run(catalogue, space, embedder or Counting(), **({"batch_size": 2, "workers": 2} | options))
 
 
-def add(one: Run, *paths: Path, metadata: Any = None) -> Any:
-    return one.add_files(find_pictures([str(path) for path in paths]), metadata or {})
+def add(run: Run, *paths: Path, metadata: Any = None) -> Any:
+    return run.add_files(find_pictures([str(path) for path in paths]), metadata or {})
 
 
 def test_a_known_file_is_not_even_read(catalogue: Catalogue, space: Space, folder: Path) -> None:
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     for path in folder.iterdir():  # other bytes of the same size and time: a read would notice
         stat = path.stat()
         path.write_bytes(b"x" * stat.st_size)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    again = add(run(catalogue, space), folder)
+    again = add(make_run(catalogue, space), folder)
     assert (len(again.added), again.known, again.failures) == (0, 5, [])
 
 
 def test_known_bytes_are_not_decoded(catalogue: Catalogue, space: Space, folder: Path) -> None:
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     for path in folder.iterdir():
         os.utime(path, (1, 1))
     embedder = Counting()
-    again = add(run(catalogue, space, embedder), folder)
+    again = add(make_run(catalogue, space, embedder), folder)
     assert (embedder.seen, len(again.added), again.known) == (0, 0, 5)
-    assert add(run(catalogue, space), folder).known == 5  # the new times are remembered
+    assert add(make_run(catalogue, space), folder).known == 5  # the new times are remembered
 
 
 def test_what_lacks_its_vector_is_embedded(catalogue: Catalogue, space: Space, folder: Path) -> None:
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     with catalogue.transaction() as writing:
         writing.drop_vectors(1)
     embedder = Counting()
-    again = add(run(catalogue, space, embedder), folder)
+    again = add(make_run(catalogue, space, embedder), folder)
     assert (embedder.seen, again.known) == (1, 5)
     with catalogue.snapshot() as snapshot:
         assert snapshot.vector_counts() == {space.id: 5}
@@ -92,7 +92,7 @@ def test_ids_follow_the_order_of_files_whoever_is_done_first(
 ) -> None:
     for n in range(40):
         pictures.noise(n, (20, 20) if n % 4 else (900, 900)).save(tmp_path / f"{n:02}.png")
-    tally = add(run(catalogue, space, workers=4), tmp_path)
+    tally = add(make_run(catalogue, space, workers=4), tmp_path)
     with catalogue.snapshot() as snapshot:
         names = [os.path.basename(row.uris[0]) for row in snapshot.items(tally.added)]
     assert tally.added == sorted(tally.added)
@@ -100,19 +100,19 @@ def test_ids_follow_the_order_of_files_whoever_is_done_first(
 
 
 def test_vectors_are_those_of_their_pictures(catalogue: Catalogue, space: Space, tmp_path: Path) -> None:
-    made = [pictures.noise(n, (16, 16)) for n in range(30)]
-    for n, picture in enumerate(made):
+    images = [pictures.noise(n, (16, 16)) for n in range(30)]
+    for n, picture in enumerate(images):
         picture.save(tmp_path / f"{n:02}.png")
-    tally = add(run(catalogue, space, batch_size=7), tmp_path)
+    tally = add(make_run(catalogue, space, batch_size=7), tmp_path)
     with catalogue.snapshot() as snapshot:
-        np.testing.assert_array_equal(snapshot.vectors(space.id, tally.added)[1], Tiny().embed(made))
+        np.testing.assert_array_equal(snapshot.vectors(space.id, tally.added)[1], Tiny().embed(images))
 
 
 def test_failures_do_not_stop_the_rest(catalogue: Catalogue, space: Space, folder: Path) -> None:
     for name, content in {"a.png": b"", "m.jpg": b"\xff\xd8\xff\xe0", "z.png": pictures.bomb()}.items():
         (folder / name).write_bytes(content)
     (folder / "cut.png").write_bytes(pictures.encoded(pictures.noise(), "PNG")[:1000])
-    tally = add(run(catalogue, space), folder)
+    tally = add(make_run(catalogue, space), folder)
     assert (len(tally.added), len(tally.failures)) == (5, 4)
     assert all(one.reason for one in tally.failures)
     with catalogue.snapshot() as snapshot:
@@ -125,38 +125,38 @@ def test_a_failure_is_tried_again_only_when_it_changed_or_when_told(
 ) -> None:
     broken = folder / "broken.png"
     broken.write_bytes(b"nothing")
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
 
     def attempts() -> list[int]:
         with catalogue.snapshot() as snapshot:
             return [one.attempts for one in snapshot.failures()]
 
-    tally = add(run(catalogue, space), folder)
+    tally = add(make_run(catalogue, space), folder)
     assert (tally.failed_before, len(tally.failures), attempts()) == (1, 1, [1])
-    add(run(catalogue, space, retry_failed=True), folder)
+    add(make_run(catalogue, space, retry_failed=True), folder)
     assert attempts() == [2]
     broken.write_bytes(b"nothing else")
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     assert attempts() == [3]
     pictures.disc("pink").save(broken)
-    assert len(add(run(catalogue, space), folder).added) == 1
+    assert len(add(make_run(catalogue, space), folder).added) == 1
     assert attempts() == []
 
 
 def test_a_known_picture_that_breaks_stays_and_is_a_failure(catalogue: Catalogue, space: Space, folder: Path) -> None:
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     (folder / "red.png").write_bytes(b"broken now")
-    tally = add(run(catalogue, space), folder)
+    tally = add(make_run(catalogue, space), folder)
     assert (tally.known, len(tally.failures)) == (4, 1)
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 5
 
 
 def test_progress_counts_to_the_end(catalogue: Catalogue, space: Space, folder: Path) -> None:
-    add(run(catalogue, space), folder / "red.png")
+    add(make_run(catalogue, space), folder / "red.png")
     (folder / "broken.png").write_bytes(b"nothing")
     seen: list[Progress] = []
-    add(run(catalogue, space, progress=seen.append), folder)
+    add(make_run(catalogue, space, progress=seen.append), folder)
     assert [one.total for one in seen] == [5] * len(seen)
     assert (seen[0].done, seen[0].known) == (0, 1)
     assert seen[-1].done == 5
@@ -173,7 +173,7 @@ def test_each_batch_is_recorded_as_it_is_done(catalogue: Catalogue, space: Space
         with catalogue.snapshot() as snapshot:
             counts.append(snapshot.vector_counts()[space.id])
 
-    add(run(catalogue, space, on_recorded=recorded), folder)
+    add(make_run(catalogue, space, on_recorded=recorded), folder)
     assert counts[-1] == 5
     assert counts == sorted(set(counts))
 
@@ -190,14 +190,14 @@ def test_an_interruption_keeps_what_was_finished(
             raise error
 
     with pytest.raises(error):
-        add(run(catalogue, space, progress=interrupt), tmp_path)
+        add(make_run(catalogue, space, progress=interrupt), tmp_path)
     with catalogue.snapshot() as snapshot:
-        kept = snapshot.count()
-        assert snapshot.vector_counts() == {space.id: kept}
-    assert 20 <= kept < 60
+        count = snapshot.count()
+        assert snapshot.vector_counts() == {space.id: count}
+    assert 20 <= count < 60
     embedder = Counting()
-    again = add(run(catalogue, space, embedder), tmp_path)
-    assert (again.known, len(again.added), embedder.seen) == (kept, 60 - kept, 60 - kept)
+    again = add(make_run(catalogue, space, embedder), tmp_path)
+    assert (again.known, len(again.added), embedder.seen) == (count, 60 - count, 60 - count)
 
 
 def test_an_embedder_that_gives_nonsense_ends_the_run_unwritten(
@@ -208,7 +208,7 @@ def test_an_embedder_that_gives_nonsense_ends_the_run_unwritten(
             return np.full((len(batch), 13), np.nan, np.float32)
 
     with pytest.raises(BadVector, match="the embedder 'tiny' returned unusable vectors: vector 0 holds nan"):
-        add(run(catalogue, space, Faulty()), folder)
+        add(make_run(catalogue, space, Faulty()), folder)
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 0
 
@@ -217,7 +217,7 @@ def test_what_was_known_and_is_removed_meanwhile_comes_with_its_vector(
     catalogue: Catalogue, space: Space, folder: Path
 ) -> None:
     """Another process may remove between a worker's look and the recording."""
-    add(run(catalogue, space), folder)
+    add(make_run(catalogue, space), folder)
     for path in folder.iterdir():
         os.utime(path, (1, 1))
 
@@ -246,7 +246,7 @@ def test_pictures_may_be_given_as_they_are(catalogue: Catalogue, space: Space) -
         Source(content=b"nothing", key="broken"),
         Source(content=b"nothing either"),
     ]
-    tally = run(catalogue, space).add(sources)
+    tally = make_run(catalogue, space).add(sources)
     assert len(tally.added) == 3
     assert sorted(one.uri for one in tally.failures) == ["a picture without a key", "broken"]
     with catalogue.snapshot() as snapshot:
@@ -270,7 +270,7 @@ def test_decoding_runs_beside_the_model(catalogue: Catalogue, space: Space, tmp_
 
     embedder = Counting()
     embedder.before = before
-    add(run(catalogue, space, embedder, workers=3), tmp_path)
+    add(make_run(catalogue, space, embedder, workers=3), tmp_path)
     assert most[0] == 3
 
 
@@ -290,8 +290,8 @@ with Collection.open(sys.argv[1], create=True, embedder=Slow(), batch=4, threads
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_process_that_is_stopped_loses_only_what_was_in_flight(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_stopped_loses_only_what_was_in_flight(tmp_path: Path, signal_number: signal.Signals) -> None:
     place = tmp_path / "pictures"
     place.mkdir()
     for n in range(80):
@@ -299,21 +299,21 @@ def test_a_process_that_is_stopped_loses_only_what_was_in_flight(tmp_path: Path,
     command = [sys.executable, "-c", SLOW, str(tmp_path / "c"), str(place)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    told = 0
+    done = 0
     for line in process.stdout:
-        told = int(line) if line.strip().isdigit() else 0
-        if told >= 12:
-            process.send_signal(how)
+        done = int(line) if line.strip().isdigit() else 0
+        if done >= 12:
+            process.send_signal(signal_number)
             break
-    told = max([told, *(int(line) for line in process.stdout if line.strip().isdigit())])
+    done = max([done, *(int(line) for line in process.stdout if line.strip().isdigit())])
     process.stdout.close()
     process.wait()
     with Collection.open(tmp_path / "c", embedder="tiny") as collection:
-        kept = collection.count()
-        assert told <= kept < 80
-        assert len(collection.search(vector=np.ones(13), k=100)) == kept
+        count = collection.count()
+        assert done <= count < 80
+        assert len(collection.search(vector=np.ones(13), k=100)) == count
         report = collection.add(place)
-        assert (report.known, report.added) == (kept, 80 - kept)
+        assert (report.known, report.added) == (count, 80 - count)
         assert collection.verify().ok
 
 
@@ -345,9 +345,9 @@ def test_what_a_killed_run_left_undone_is_done_by_the_next(tmp_path: Path, folde
         with collection._catalogue.transaction() as writing:  # the first batch of a run that is killed then
             file = FoundFile(str(folder / "red.png"), str(folder / "red.png"), 1, 1, 1)
             arrival = Arrival(hash=b"x" * 20, uri=file.uri, file=file, vector=np.ones(13, np.float32))
-            (kept,) = writing.put([arrival], 1, more_follow=True)
+            (stored,) = writing.put([arrival], 1, more_follow=True)
         assert collection.count() == 6
         collection.add(folder / "green.png")
-        assert collection.get(kept.item_id).metadata == {"album": "discs"}
+        assert collection.get(stored.item_id).metadata == {"album": "discs"}
         with pytest.raises(ItemNotFound):
             collection.get(old)

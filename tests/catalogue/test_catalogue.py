@@ -16,30 +16,30 @@ from indexers.types import Arrival
 from tests.conftest import vectors
 
 
-def put(catalogue: Catalogue, *keys: str) -> list[int]:
+def put_items(catalogue: Catalogue, *keys: str) -> list[int]:
     with catalogue.transaction() as writing:
-        return [one.item_id for one in writing.put([Arrival(key) for key in keys])]
+        return [stored.item_id for stored in writing.put([Arrival(key) for key in keys])]
 
 
-def stamp(folder: Path, revision: str) -> None:
+def write_revision(folder: Path, revision: str) -> None:
     with sqlite3.connect(folder / database.FILE) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     connection.close()
 
 
 def test_a_new_one_is_empty_and_remembers_what_it_was_told(tmp_path: Path) -> None:
-    made = Catalogue.create(tmp_path / "deep" / "folder", {"embedder": "tiny"})
-    with made.snapshot() as snapshot:
+    created = Catalogue.create(tmp_path / "deep" / "folder", {"embedder": "tiny"})
+    with created.snapshot() as snapshot:
         assert (snapshot.number, snapshot.oldest) == (0, 0)
         assert snapshot.setting("embedder") == "tiny"
         assert snapshot.setting("nothing") is None
         assert snapshot.table_counts() == dict.fromkeys(("items", "locations", "attributes", "failures", "missing"), 0)
-    assert made.find_faults() == []
-    made.close()
+    assert created.find_faults() == []
+    created.close()
 
 
 def test_creating_twice_gives_the_same_one(catalogue: Catalogue) -> None:
-    put(catalogue, "a")
+    put_items(catalogue, "a")
     again = Catalogue.create(catalogue.folder)
     with again.snapshot() as snapshot:
         assert snapshot.count() == 1
@@ -51,9 +51,9 @@ def test_threads_that_create_at_once_get_the_same_one(tmp_path: Path) -> None:
     identities: list[str] = []
 
     def create() -> None:
-        made = Catalogue.create(tmp_path / "new")
-        identities.append(made.identity)
-        made.close()
+        created = Catalogue.create(tmp_path / "new")
+        identities.append(created.identity)
+        created.close()
 
     threads = [threading.Thread(target=create) for _ in range(6)]
     for thread in threads:
@@ -66,9 +66,9 @@ def test_threads_that_create_at_once_get_the_same_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["what? #1 100%", "a b", "é", "\udcff"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    made = Catalogue.create(tmp_path / name)
-    put(made, "a")
-    made.close()
+    created = Catalogue.create(tmp_path / name)
+    put_items(created, "a")
+    created.close()
     assert (tmp_path / name / database.FILE).is_file()
     again = Catalogue.open(tmp_path / name)
     with again.snapshot() as snapshot:
@@ -113,21 +113,21 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_newer_one_is_refused_with_the_way_out(catalogue: Catalogue) -> None:
-    stamp(catalogue.folder, "9999")
+    write_revision(catalogue.folder, "9999")
     with pytest.raises(SchemaTooNew, match=r"schema 9999; this one knows .*pip install --upgrade nearkin"):
         Catalogue.open(catalogue.folder)
 
 
 def test_an_older_stamp_is_refused_until_it_is_upgraded(catalogue: Catalogue) -> None:
-    stamp(catalogue.folder, "0000")
+    write_revision(catalogue.folder, "0000")
     with pytest.raises(SchemaTooOld, match=f"schema 0000.*nearkin upgrade -c {catalogue.folder}"):
         Catalogue.open(catalogue.folder)
-    stamp(catalogue.folder, schema.REVISION)
+    write_revision(catalogue.folder, schema.REVISION)
     Catalogue.open(catalogue.folder).close()
 
 
 def test_a_batch_is_all_there_or_not_at_all(catalogue: Catalogue) -> None:
-    put(catalogue, "before")
+    put_items(catalogue, "before")
     with pytest.raises(RuntimeError, match="half way"), catalogue.transaction() as writing:  # noqa: PT012
         writing.put([Arrival("a", metadata={"x": 1}, uri="/a.jpg"), Arrival("b")])
         writing.set_setting("colour", "red")
@@ -141,7 +141,7 @@ def test_a_batch_is_all_there_or_not_at_all(catalogue: Catalogue) -> None:
 def test_change_numbers_strictly_grow(catalogue: Catalogue) -> None:
     seen = [0]
     for batch in (["a", "b"], ["c"], ["a"], ["d"]):
-        put(catalogue, *batch)
+        put_items(catalogue, *batch)
         with catalogue.snapshot() as snapshot:
             seen.append(snapshot.number)
     assert seen == [0, 2, 3, 3, 4]  # what changes nothing takes no number
@@ -152,15 +152,15 @@ def test_the_numbers_of_a_batch_that_failed_are_given_again(catalogue: Catalogue
         writing.put([Arrival("a")])
         writing.finish()
         raise RuntimeError
-    put(catalogue, "b")
+    put_items(catalogue, "b")
     with catalogue.snapshot() as snapshot:
         assert snapshot.number == 1
 
 
 def test_a_snapshot_sees_one_moment(catalogue: Catalogue) -> None:
-    put(catalogue, "a")
+    put_items(catalogue, "a")
     with catalogue.snapshot() as early:
-        put(catalogue, "b", "c")
+        put_items(catalogue, "b", "c")
         assert early.count() == 1
         with catalogue.snapshot() as late:
             assert late.count() == 3
@@ -179,6 +179,6 @@ def test_a_second_writer_waits_and_is_then_told_who_writes(catalogue: Catalogue)
 def test_its_size_counts_the_log(catalogue: Catalogue) -> None:
     before = catalogue.size_on_disk()
     with catalogue.transaction() as writing:
-        made = writing.add_space("s", None, {}, "", 1000, "cosine")
-        writing.put([Arrival(str(n), vector=one) for n, one in enumerate(vectors(50, dimension=1000))], made.id)
+        space = writing.add_space("s", None, {}, "", 1000, "cosine")
+        writing.put([Arrival(str(n), vector=row) for n, row in enumerate(vectors(50, dimension=1000))], space.id)
     assert catalogue.size_on_disk() >= before + 50 * 4000

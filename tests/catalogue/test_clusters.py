@@ -19,8 +19,9 @@ def test_nothing_is_remembered_of_a_new_space(catalogue: Catalogue, space: int) 
     with catalogue.snapshot() as snapshot:
         assert snapshot.clusters.tree_levels(space) is None
         assert snapshot.clusters.clustered_space_ids() == []
-        member = snapshot.clusters.item_clusters(space)
-        assert (len(member.item_ids), member.cluster_ids.shape, len(member.since)) == (0, (0, 3), 0)
+        item_clusters = snapshot.clusters.item_clusters(space)
+        assert [len(column) for column in item_clusters] == [0, 0, 0]
+        assert item_clusters.cluster_ids.shape == (0, 3)
         assert snapshot.clusters.events(0, space) == []
         assert snapshot.clusters.partitions(space) is None
         assert snapshot.clusters.cluster_ids(space, [1, 2]) == {}
@@ -35,15 +36,14 @@ def test_members_come_back_sorted_and_can_be_moved_and_taken_out(catalogue: Cata
         writing.clusters.assign(space, items[:10], labels[:10] + 1, items[:10] * 0 + 6)
         writing.clusters.unassign(space, items[10:20])
     with catalogue.snapshot() as snapshot:
-        member = snapshot.clusters.item_clusters(space)
-        kept = np.sort(np.delete(items, np.arange(10, 20)))
-        np.testing.assert_array_equal(member.item_ids, kept)
-        moved = np.isin(kept, items[:10])
-        np.testing.assert_array_equal(member.cluster_ids[:, 2], kept % 50 + moved)
-        np.testing.assert_array_equal(member.since, 5 + moved)
-        assert snapshot.clusters.cluster_ids(space, kept.tolist())[int(kept[5])] == tuple(
-            member.cluster_ids[5].tolist()
-        )
+        item_clusters = snapshot.clusters.item_clusters(space)
+        remaining = np.sort(np.delete(items, np.arange(10, 20)))
+        np.testing.assert_array_equal(item_clusters.item_ids, remaining)
+        moved = np.isin(remaining, items[:10])
+        np.testing.assert_array_equal(item_clusters.cluster_ids[:, 2], remaining % 50 + moved)
+        np.testing.assert_array_equal(item_clusters.since, 5 + moved)
+        by_item = snapshot.clusters.cluster_ids(space, remaining.tolist())
+        assert by_item[int(remaining[5])] == tuple(item_clusters.cluster_ids[5].tolist())
 
 
 def test_ids_names_events_and_levels(catalogue: Catalogue, space: int) -> None:

@@ -67,10 +67,10 @@ FILTERS = st.recursive(
 
 
 def holds(where: Any, metadata: Json) -> bool:
-    return all(_entry(key, value, metadata) for key, value in where.items())
+    return all(entry_holds(key, value, metadata) for key, value in where.items())
 
 
-def _entry(key: str, value: Any, metadata: Json) -> bool:
+def entry_holds(key: str, value: Any, metadata: Json) -> bool:
     if key == "$and":
         return all(holds(part, metadata) for part in value)
     if key == "$or":
@@ -78,89 +78,91 @@ def _entry(key: str, value: Any, metadata: Json) -> bool:
     if key == "$not":
         return not holds(value, metadata)
     tests = value if isinstance(value, dict) else {"$eq": value}
-    return all(_test(key, op, operand, metadata) for op, operand in tests.items())
+    return all(operator_holds(key, op, operand, metadata) for op, operand in tests.items())
 
 
-def _test(key: str, op: str, operand: Any, metadata: Json) -> bool:
-    found = list(_reach(metadata, key.removeprefix("metadata.")))
+def operator_holds(key: str, op: str, operand: Any, metadata: Json) -> bool:
+    values = list(find_values(metadata, key.removeprefix("metadata.")))
     match op:
         case "$not":
-            return not _entry(key, operand, metadata)
+            return not entry_holds(key, operand, metadata)
         case "$ne":
-            return not _test(key, "$eq", operand, metadata)
+            return not operator_holds(key, "$eq", operand, metadata)
         case "$nin":
-            return not _test(key, "$in", operand, metadata)
+            return not operator_holds(key, "$in", operand, metadata)
         case "$exists":
-            return bool(found) == operand
+            return bool(values) == operand
         case "$empty":
-            return any(map(_says, found)) != operand
+            return any(map(is_filled, values)) != operand
         case "$icontains":
-            return any(isinstance(value, str) and operand.lower() in value.lower() for value in found)
+            return any(isinstance(value, str) and operand.lower() in value.lower() for value in values)
         case "$eq":
-            return any(same(value, operand) for value in found)
+            return any(is_same(value, operand) for value in values)
         case "$in":
-            return any(same(value, one) for value in found for one in operand)
+            return any(is_same(value, choice) for value in values for choice in operand)
         case "$contains":
-            return any(_contains(value, operand) for value in found)
-    return any(type_of(value) == type_of(operand) and ORDERS[op](value, operand) for value in found)
+            return any(_contains(value, operand) for value in values)
+    return any(name_type(value) == name_type(operand) and ORDERS[op](value, operand) for value in values)
 
 
-def _says(value: Any) -> bool:
+def is_filled(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(map(_says, value.values()))
+        return any(map(is_filled, value.values()))
     if isinstance(value, list):
-        return any(_says(one) for one in value if not isinstance(one, dict | list))
+        return any(is_filled(element) for element in value if not isinstance(element, dict | list))
     return value is not None and value != ""
 
 
-def _reach(metadata: Any, key: str) -> Iterator[Any]:
+def find_values(metadata: Any, key: str) -> Iterator[Any]:
     """What stands under a key, whose dots may be its own or lead into objects."""
     if not isinstance(metadata, dict):
         return
     if key in metadata:
         yield metadata[key]
-    for own, value in metadata.items():
-        if key.startswith(f"{own}."):
-            yield from _reach(value, key.removeprefix(f"{own}."))
+    for prefix, value in metadata.items():
+        if key.startswith(f"{prefix}."):
+            yield from find_values(value, key.removeprefix(f"{prefix}."))
 
 
 def _contains(value: Any, part: Any) -> bool:
     if isinstance(value, list):
-        return any(same(one, part) for one in value)
+        return any(is_same(element, part) for element in value)
     return isinstance(value, str) and isinstance(part, str) and part in value
 
 
-def type_of(value: Any) -> str:
+def name_type(value: Any) -> str:
     if isinstance(value, bool):
         return "truth"
     return "number" if isinstance(value, int | float) else type(value).__name__
 
 
-def same(one: Any, other: Any) -> bool:
-    return type_of(one) == type_of(other) and not isinstance(one, dict | list) and one == other
+def is_same(a: Any, b: Any) -> bool:
+    return name_type(a) == name_type(b) and not isinstance(a, dict | list) and a == b
 
 
 # ---- against the database
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
-    made = Catalogue.create(tmp_path_factory.mktemp("where"))
-    yield made
-    made.close()
+def shared_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
+    created = Catalogue.create(tmp_path_factory.mktemp("where"))
+    yield created
+    created.close()
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(METADATA, min_size=1, max_size=8), st.lists(FILTERS, min_size=1, max_size=15))
 def test_a_filter_means_what_it_means_in_plain_python(
-    shared: Catalogue, everything: list[Json], filters: list[Json]
+    shared_catalogue: Catalogue, everything: list[Json], filters: list[Json]
 ) -> None:
-    with shared.transaction() as writing:
+    with shared_catalogue.transaction() as writing:
         writing.remove(writing.ids().tolist())
-        ids = [one.item_id for one in writing.put([Arrival(metadata=one) for one in everything])]
-    with shared.snapshot() as snapshot:
+        item_ids = [stored.item_id for stored in writing.put([Arrival(metadata=metadata) for metadata in everything])]
+    with shared_catalogue.snapshot() as snapshot:
         for where in filters:
-            expected = [one for one, metadata in zip(ids, everything, strict=True) if holds(where, metadata)]
+            expected = [
+                item_id for item_id, metadata in zip(item_ids, everything, strict=True) if holds(where, metadata)
+            ]
             condition = parse_filter(where)
             assert snapshot.ids(condition).tolist() == expected, where
             assert snapshot.count(condition) == len(expected), where
@@ -169,27 +171,29 @@ def test_a_filter_means_what_it_means_in_plain_python(
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(METADATA, min_size=1, max_size=5), st.lists(METADATA, min_size=1, max_size=5), FILTERS)
-def test_a_filter_follows_what_is_merged(shared: Catalogue, before: list[Json], after: list[Json], where: Json) -> None:
-    with shared.transaction() as writing:
+def test_a_filter_follows_what_is_merged(
+    shared_catalogue: Catalogue, before: list[Json], after: list[Json], where: Json
+) -> None:
+    with shared_catalogue.transaction() as writing:
         writing.remove(writing.ids().tolist())
-        ids = [one.item_id for one in writing.put([Arrival(metadata=one) for one in before])]
-        for one, metadata in zip(ids, after, strict=False):
-            writing.update(one, metadata)
-    with shared.snapshot() as snapshot:
-        rows = snapshot.items(ids)
+        item_ids = [stored.item_id for stored in writing.put([Arrival(metadata=metadata) for metadata in before])]
+        for item_id, metadata in zip(item_ids, after, strict=False):
+            writing.update(item_id, metadata)
+    with shared_catalogue.snapshot() as snapshot:
+        rows = snapshot.items(item_ids)
         assert snapshot.ids(parse_filter(where)).tolist() == [row.id for row in rows if holds(where, row.metadata)]
 
 
 # ---- by hand
 
 
-def ids(catalogue: Catalogue, where: Json) -> list[int]:
+def select_item_ids(catalogue: Catalogue, where: Json) -> list[int]:
     with catalogue.snapshot() as snapshot:
-        return [int(one) for one in snapshot.ids(parse_filter(where))]
+        return [int(item_id) for item_id in snapshot.ids(parse_filter(where))]
 
 
 @pytest.fixture
-def three(catalogue: Catalogue) -> list[ItemRow]:
+def three_items(catalogue: Catalogue) -> list[ItemRow]:
     """A picture at two places, a picture that vanished, a ready-made vector without anything."""
     facts = [PictureFacts(640, 480, "JPEG", "2024-05-06T07:08:09"), PictureFacts(100, 200, "PNG")]
     arrivals = [
@@ -244,11 +248,13 @@ def three(catalogue: Catalogue) -> list[ItemRow]:
         ({"$or": [{"format": "JPEG"}, {"key": "vector"}]}, [1, 3]),
     ],
 )
-def test_the_items_own_fields(catalogue: Catalogue, three: list[ItemRow], where: Json, expected: list[int]) -> None:
-    assert ids(catalogue, where) == expected
+def test_the_items_own_fields(
+    catalogue: Catalogue, three_items: list[ItemRow], where: Json, expected: list[int]
+) -> None:
+    assert select_item_ids(catalogue, where) == expected
 
 
-def test_nothing_and_everything(catalogue: Catalogue, three: list[ItemRow]) -> None:
+def test_nothing_and_everything(catalogue: Catalogue, three_items: list[ItemRow]) -> None:
     with catalogue.snapshot() as snapshot:
         assert snapshot.ids(Either(())).tolist() == []
         assert snapshot.ids(All(())).tolist() == [1, 2, 3]
@@ -268,7 +274,7 @@ def test_an_ordering_of_a_metadata_key_is_one_range_of_its_index(catalogue: Cata
     assert "number>? AND number<?" in plan
 
 
-def nested(depth: int) -> Json:
+def nest_filter(depth: int) -> Json:
     where: Json = {"x": 1}
     for turn in range(depth):
         where = [{"$not": {"$and": [where, {"y": turn}]}}, {"$or": [where, {"y": turn}]}][turn % 2]
@@ -280,16 +286,16 @@ def test_a_deep_filter_means_what_it_means(catalogue: Catalogue) -> None:
         writing.put([Arrival(metadata={"x": x, "y": y}) for x in (0, 1) for y in range(15)])
     with catalogue.snapshot() as snapshot:
         for depth in range(1, 16):
-            expected = [row.id for row in snapshot.page(None, 0, 100) if holds(nested(depth), row.metadata)]
-            assert snapshot.ids(parse_filter(nested(depth))).tolist() == expected
-            assert [row.id for row in snapshot.page(parse_filter(nested(depth)), 0, 100)] == expected
+            expected = [row.id for row in snapshot.page(None, 0, 100) if holds(nest_filter(depth), row.metadata)]
+            assert snapshot.ids(parse_filter(nest_filter(depth))).tolist() == expected
+            assert [row.id for row in snapshot.page(parse_filter(nest_filter(depth)), 0, 100)] == expected
 
 
 def test_a_wide_filter_means_what_it_means(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.put([Arrival(metadata={"x": n}) for n in range(100)])
     wide = range(50, 1550)
-    assert ids(catalogue, {"x": {"$in": list(wide)}}) == list(range(51, 101))
-    assert ids(catalogue, {"id": {"$in": list(wide)}}) == list(range(50, 101))
-    assert ids(catalogue, {"$or": [{"x": n} for n in wide]}) == list(range(51, 101))
-    assert ids(catalogue, {"$and": [{"x": {"$ne": n}} for n in wide]}) == list(range(1, 51))
+    assert select_item_ids(catalogue, {"x": {"$in": list(wide)}}) == list(range(51, 101))
+    assert select_item_ids(catalogue, {"id": {"$in": list(wide)}}) == list(range(50, 101))
+    assert select_item_ids(catalogue, {"$or": [{"x": n} for n in wide]}) == list(range(51, 101))
+    assert select_item_ids(catalogue, {"$and": [{"x": {"$ne": n}} for n in wide]}) == list(range(1, 51))

@@ -10,7 +10,7 @@ from indexers.errors import BadQuery
 from retrieval import Collection
 from retrieval.search.ranking import fuse_rankings
 
-SAID = {
+ITEMS = {
     "oslo": ("a red boat in the harbour", {"place": "Oslo", "year": 2019}),
     "bergen": ("two boats", {"place": "Bergen", "tags": ["sea", "blå"], "deep": {"list": [{"name": "herring"}]}}),
     "alps": (None, {"place": "Zürich", "year": 2020}),
@@ -19,18 +19,18 @@ SAID = {
 
 
 @pytest.fixture
-def said(collection: Collection) -> Collection:
-    vectors = np.random.default_rng(0).standard_normal((len(SAID), collection.info().dimension or 13))
+def described(collection: Collection) -> Collection:
+    vectors = np.random.default_rng(0).standard_normal((len(ITEMS), collection.info().dimension or 13))
     collection.add_vectors(
         vectors,
-        keys=list(SAID),
-        texts=[text for text, _ in SAID.values()],
-        metadata=[metadata for _, metadata in SAID.values()],
+        keys=list(ITEMS),
+        texts=[text for text, _ in ITEMS.values()],
+        metadata=[metadata for _, metadata in ITEMS.values()],
     )
     return collection
 
 
-def found(collection: Collection, query: str, **options: object) -> list[str]:
+def find_keys(collection: Collection, query: str, **options: object) -> list[str]:
     return [hit.key for hit in collection.search(query=query, **options)]
 
 
@@ -50,36 +50,38 @@ def found(collection: Collection, query: str, **options: object) -> list[str]:
         ("nothing", []),
     ],
 )
-def test_words_are_found_by_stem_without_accents_and_operators(said: Collection, query: str, keys: list[str]) -> None:
-    assert found(said, query) == keys
+def test_words_are_found_by_stem_without_accents_and_operators(
+    described: Collection, query: str, keys: list[str]
+) -> None:
+    assert find_keys(described, query) == keys
 
 
-def test_a_filter_restricts_words_too(said: Collection) -> None:
-    assert found(said, "oslo zürich", where={"year": {"$gte": 2020}}) == ["alps"]
+def test_a_filter_restricts_words_too(described: Collection) -> None:
+    assert find_keys(described, "oslo zürich", where={"year": {"$gte": 2020}}) == ["alps"]
 
 
-def test_scores_fall(said: Collection) -> None:
-    scores = [hit.score for hit in said.search(query="boat")]
+def test_scores_fall(described: Collection) -> None:
+    scores = [hit.score for hit in described.search(query="boat")]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0
 
 
-def test_what_is_said_anew_is_found_and_what_was_said_before_is_not(said: Collection) -> None:
-    said.update("oslo", {"place": "Turku"}, text="a ferry")
-    assert found(said, "oslo") == found(said, "harbour") == []
-    assert found(said, "turku ferry") == ["oslo"]
-    said.update("oslo", {"place": "Lund"}, replace=True)
-    assert found(said, "turku") == []
-    assert found(said, "lund ferry") == ["oslo"]
-    said.remove("oslo")
-    assert found(said, "ferry") == []
-    assert said.verify().ok
+def test_what_is_said_anew_is_found_and_what_was_said_before_is_not(described: Collection) -> None:
+    described.update("oslo", {"place": "Turku"}, text="a ferry")
+    assert find_keys(described, "oslo") == find_keys(described, "harbour") == []
+    assert find_keys(described, "turku ferry") == ["oslo"]
+    described.update("oslo", {"place": "Lund"}, replace=True)
+    assert find_keys(described, "turku") == []
+    assert find_keys(described, "lund ferry") == ["oslo"]
+    described.remove("oslo")
+    assert find_keys(described, "ferry") == []
+    assert described.verify().ok
 
 
-def test_words_and_a_vector_are_fused_by_their_ranks(said: Collection) -> None:
-    vector = said.search_many(np.ones((1, 13)), k=4)
-    hits = said.search(vector=np.ones(13), query="boats", k=4)
-    first = said.get("bergen").id
+def test_words_and_a_vector_are_fused_by_their_ranks(described: Collection) -> None:
+    vector = described.search_many(np.ones((1, 13)), k=4)
+    hits = described.search(vector=np.ones(13), query="boats", k=4)
+    first = described.get("bergen").id
     assert {hit.item for hit in hits} == set(vector.ids[0].tolist())
     rank = vector.ids[0].tolist().index(first) + 1
     assert next(hit.score for hit in hits if hit.item == first) == pytest.approx(1 / 61 + 1 / (60 + rank), rel=1e-5)
@@ -92,24 +94,24 @@ def test_fusing_sums_reciprocal_ranks() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "  ", "?!", '""'])
-def test_a_query_without_a_word_is_refused(said: Collection, query: str) -> None:
+def test_a_query_without_a_word_is_refused(described: Collection, query: str) -> None:
     with pytest.raises(BadQuery, match="no word"):
-        said.search(query=query)
+        described.search(query=query)
 
 
 @pytest.mark.parametrize("options", [{"radius": 0.5}, {"diversify": 0.5}])
-def test_what_is_about_vectors_alone_does_not_go_with_words(said: Collection, options: dict[str, float]) -> None:
+def test_what_is_about_vectors_alone_does_not_go_with_words(described: Collection, options: dict[str, float]) -> None:
     with pytest.raises(BadQuery, match="vectors alone"):
-        said.search(query="boat", **options)
+        described.search(query="boat", **options)
 
 
 def test_an_empty_collection_finds_no_words(collection: Collection) -> None:
-    assert found(collection, "boat") == []
+    assert find_keys(collection, "boat") == []
 
 
-def test_verify_repairs_what_words_read(said: Collection) -> None:
-    with said._catalogue.transaction() as writing:
-        full_text.remove_texts(writing._connection, [said.get("oslo").id])
-    assert not said.verify().ok
-    assert said.verify(repair=True).ok
-    assert found(said, "oslo") == ["oslo"]
+def test_verify_repairs_what_words_read(described: Collection) -> None:
+    with described._catalogue.transaction() as writing:
+        full_text.remove_texts(writing._connection, [described.get("oslo").id])
+    assert not described.verify().ok
+    assert described.verify(repair=True).ok
+    assert find_keys(described, "oslo") == ["oslo"]

@@ -32,18 +32,18 @@ def test_what_json_can_hold_is_kept_as_it_is(metadata: Any) -> None:
 
 
 def test_the_copy_does_not_change_with_the_original() -> None:
-    given_one = {"a": [1], "b": {"c": 1}}
-    kept = check_metadata(given_one)
-    given_one["a"].append(2)  # type: ignore[attr-defined]
-    given_one["b"]["c"] = 2  # type: ignore[call-overload, index]
-    assert kept == {"a": [1], "b": {"c": 1}}
+    original = {"a": [1], "b": {"c": 1}}
+    copy = check_metadata(original)
+    original["a"].append(2)  # type: ignore[attr-defined]
+    original["b"]["c"] = 2  # type: ignore[call-overload, index]
+    assert copy == {"a": [1], "b": {"c": 1}}
 
 
 def test_what_stands_for_json_becomes_json() -> None:
-    given_one = MappingProxyType({"a": (1, 2), "b": np.int64(3), "c": np.float32(0.5), "d": np.bool_(True)})
-    kept = check_metadata(given_one)
-    assert kept == {"a": [1, 2], "b": 3, "c": 0.5, "d": True}
-    assert [type(value) for value in kept.values()] == [list, int, float, bool]
+    original = MappingProxyType({"a": (1, 2), "b": np.int64(3), "c": np.float32(0.5), "d": np.bool_(True)})
+    copy = check_metadata(original)
+    assert copy == {"a": [1, 2], "b": 3, "c": 0.5, "d": True}
+    assert [type(value) for value in copy.values()] == [list, int, float, bool]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_depth_has_an_end() -> None:
         check_metadata({"a": nest})
 
 
-def row(key: str, value: Any = None, element: bool = False) -> dict[str, Any]:
+def make_row(key: str, value: Any = None, element: bool = False) -> dict[str, Any]:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     return {
         "key": key,
@@ -103,14 +103,15 @@ def row(key: str, value: Any = None, element: bool = False) -> dict[str, Any]:
     ("metadata", "rows"),
     [
         ({}, []),
-        ({"a": 1}, [row("a", 1)]),
-        ({"a": 1.5, "b": "x", "c": True, "d": None}, [row("a", 1.5), row("b", "x"), row("c", True), row("d")]),
-        ({"a": ["x", 2, [3]]}, [row("a", "x", True), row("a", 2, True), row("a", None, True)]),
-        ({"a": {"b": {"c": 1}, "d": 2}}, [row("a.b.c", 1), row("a.d", 2)]),
-        ({"a": []}, [row("a", None, True)]),
-        ({"a": {}}, [row("a", None, True)]),
-        ({"a": 2**63}, [row("a", float(2**63))]),
-        ({"a": 2**63 - 1}, [row("a", 2**63 - 1)]),
+        ({"a": 1}, [make_row("a", 1)]),
+        ({"a": 1.5, "b": "x", "c": True, "d": None},
+         [make_row("a", 1.5), make_row("b", "x"), make_row("c", True), make_row("d")]),
+        ({"a": ["x", 2, [3]]}, [make_row("a", "x", True), make_row("a", 2, True), make_row("a", None, True)]),
+        ({"a": {"b": {"c": 1}, "d": 2}}, [make_row("a.b.c", 1), make_row("a.d", 2)]),
+        ({"a": []}, [make_row("a", None, True)]),
+        ({"a": {}}, [make_row("a", None, True)]),
+        ({"a": 2**63}, [make_row("a", float(2**63))]),
+        ({"a": 2**63 - 1}, [make_row("a", 2**63 - 1)]),
     ],
 )  # fmt: skip
 def test_one_row_a_value(metadata: Any, rows: Any) -> None:

@@ -22,7 +22,7 @@ COUNT = 2000
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def collection_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "a collection"
     with Collection.open(folder, create=True) as made:
         keys = [f"k{n}" for n in range(COUNT)]
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Path:
     return folder
 
 
-def pages(folder: Path, table: str) -> list[int]:
+def find_leaf_pages(folder: Path, table: str) -> list[int]:
     """Places in the file of a table's leaves."""
     connection = sqlite3.connect(folder / database.FILE)
     try:
@@ -53,13 +53,13 @@ def overwrite(folder: Path, starts: list[int]) -> None:
 
 @pytest.mark.parametrize("table", ["item", "vector", "location", "attribute"])
 @pytest.mark.parametrize("which", [slice(0, 1), slice(-1, None), slice(1, None, 3)])
-def test_what_can_be_read_is_kept(place: Path, table: str, which: slice) -> None:
-    leaves = pages(place, table)
-    overwrite(place, leaves[which])
-    kept = rescue_catalogue(place)
+def test_what_can_be_read_is_kept(collection_folder: Path, table: str, which: slice) -> None:
+    leaves = find_leaf_pages(collection_folder, table)
+    overwrite(collection_folder, leaves[which])
+    counts = rescue_catalogue(collection_folder)
     lost = len(leaves[which]) / len(leaves)
-    with Collection.open(place) as collection:
-        assert kept["item"] == collection.count()
+    with Collection.open(collection_folder) as collection:
+        assert counts["item"] == collection.count()
         assert collection.count() >= (COUNT - 1) * (1 - lost) - 300
         assert collection.verify().ok
         if table in ("item", "attribute"):
@@ -69,64 +69,64 @@ def test_what_can_be_read_is_kept(place: Path, table: str, which: slice) -> None
         new = collection.add_vectors(vectors(2, 5), keys=[f"k{COUNT - 1}", "new"])
         assert min(new.items) > COUNT  # ids are not used again
         assert collection.search(vector=vectors(2, 5)[1], k=1)[0].key == "new"
-    assert (place / f"{database.FILE}.damaged").is_file()
-    assert not (place / "rescued").exists()
+    assert (collection_folder / f"{database.FILE}.damaged").is_file()
+    assert not (collection_folder / "rescued").exists()
 
 
-def test_the_words_of_the_error_work(place: Path) -> None:
-    data = (place / database.FILE).read_bytes()
-    (place / database.FILE).write_bytes(data[: len(data) * 2 // 3])
+def test_the_words_of_the_error_work(collection_folder: Path) -> None:
+    data = (collection_folder / database.FILE).read_bytes()
+    (collection_folder / database.FILE).write_bytes(data[: len(data) * 2 // 3])
     words = ""
     try:
-        with Collection.open(place) as collection:
+        with Collection.open(collection_folder) as collection:
             words = " ".join(collection.verify().problems)
     except CatalogueDamaged as error:
         words = str(error)
-    found = re.search(r"nearkin rescue -c (.+)$", words)
-    assert found
-    assert shlex.split(found[1]) == [str(place)]
-    assert rescue_catalogue(place)["item"] > 0
-    with Collection.open(place) as collection:
+    match = re.search(r"nearkin rescue -c (.+)$", words)
+    assert match
+    assert shlex.split(match[1]) == [str(collection_folder)]
+    assert rescue_catalogue(collection_folder)["item"] > 0
+    with Collection.open(collection_folder) as collection:
         assert collection.verify().ok
 
 
-def test_a_sound_one_comes_through_whole(place: Path) -> None:
-    with Collection.open(place) as collection:
+def test_a_sound_one_comes_through_whole(collection_folder: Path) -> None:
+    with Collection.open(collection_folder) as collection:
         before = collection.items(limit=COUNT).items
         hits = collection.search(vector=vectors(1)[0]).hits
         change = collection.info().change
-    assert rescue_catalogue(place)["vector"] == COUNT - 1
-    with Collection.open(place) as collection:
+    assert rescue_catalogue(collection_folder)["vector"] == COUNT - 1
+    with Collection.open(collection_folder) as collection:
         assert collection.items(limit=COUNT).items == before
         assert collection.search(vector=vectors(1)[0]).hits == hits
         assert collection.info().change > change
-        assert all("no longer kept" in one for one in collection.info().repairs)
+        assert all("no longer kept" in repair for repair in collection.info().repairs)
         assert collection.verify().ok
 
 
-def test_where_nothing_can_be_read_nothing_is_changed(place: Path) -> None:
+def test_where_nothing_can_be_read_nothing_is_changed(collection_folder: Path) -> None:
     nothing = b"nothing" * 9999
-    (place / database.FILE).write_bytes(nothing)
+    (collection_folder / database.FILE).write_bytes(nothing)
     with pytest.raises(CatalogueDamaged, match="nothing can be read"):
-        rescue_catalogue(place)
-    assert (place / database.FILE).read_bytes() == nothing
-    assert not (place / "rescued").exists()
+        rescue_catalogue(collection_folder)
+    assert (collection_folder / database.FILE).read_bytes() == nothing
+    assert not (collection_folder / "rescued").exists()
 
 
-def test_it_waits_for_a_writer_and_needs_a_collection(place: Path, tmp_path: Path) -> None:
-    with WriterLock(place, 1).hold(), pytest.raises(WriterBusy):
-        rescue_catalogue(place, wait=0.1)
+def test_it_waits_for_a_writer_and_needs_a_collection(collection_folder: Path, tmp_path: Path) -> None:
+    with WriterLock(collection_folder, 1).hold(), pytest.raises(WriterBusy):
+        rescue_catalogue(collection_folder, wait=0.1)
     with pytest.raises(CollectionNotFound):
         rescue_catalogue(tmp_path)
-    shutil.rmtree(place)
+    shutil.rmtree(collection_folder)
 
 
-def test_the_collection_keeps_its_identity(place: Path) -> None:
+def test_the_collection_keeps_its_identity(collection_folder: Path) -> None:
     def identity() -> str:
-        catalogue = Catalogue.open(place)
+        catalogue = Catalogue.open(collection_folder)
         catalogue.close()
         return catalogue.identity
 
     before = identity()
-    rescue_catalogue(place)
+    rescue_catalogue(collection_folder)
     assert identity() == before

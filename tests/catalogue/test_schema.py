@@ -21,7 +21,7 @@ OPTIONS = {"compare_type": True, "compare_server_default": True, "include_object
 EXACT = [0, 1, -1, 2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**63), 0.5, 1e300, 5e-324, 0.1]
 
 
-def definitions(engine: sa.Engine) -> set[str]:
+def read_definitions(engine: sa.Engine) -> set[str]:
     with engine.begin() as connection:
         rows = connection.exec_driver_sql(
             "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT IN ('sqlite_sequence', 'alembic_version')"
@@ -29,7 +29,7 @@ def definitions(engine: sa.Engine) -> set[str]:
         return {" ".join(row[0].replace("\t", " ").split()) for row in rows}
 
 
-def migrated(path: Path) -> sa.Engine:
+def migrate(path: Path) -> sa.Engine:
     """A database made by the migrations alone."""
     engine = database.connect(path, 1)
     config = build_configuration()
@@ -44,7 +44,7 @@ def test_the_revision_is_the_newest_migration() -> None:
 
 
 def test_migrations_from_nothing_give_the_tables_of_today(tmp_path: Path) -> None:
-    engine = migrated(tmp_path / "migrated.sqlite")
+    engine = migrate(tmp_path / "migrated.sqlite")
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts=OPTIONS)
         assert compare_metadata(context, schema.metadata) == []
@@ -53,18 +53,21 @@ def test_migrations_from_nothing_give_the_tables_of_today(tmp_path: Path) -> Non
 
 def test_migrations_say_the_same_as_the_tables_word_for_word(tmp_path: Path, catalogue: Catalogue) -> None:
     """Alembic compares neither CHECKs, AUTOINCREMENT nor what a foreign key does on delete."""
-    engine = migrated(tmp_path / "migrated.sqlite")
-    ours, theirs = definitions(catalogue.engine), definitions(engine)
+    engine = migrate(tmp_path / "migrated.sqlite")
+    ours, theirs = read_definitions(catalogue.engine), read_definitions(engine)
     engine.dispose()
 
-    def parts(found: set[str]) -> set[str]:
-        return {"".join(sorted(one.replace(",", " ").replace("(", " ").replace(")", " ").split())) for one in found}
+    def sort_words(statements: set[str]) -> set[str]:
+        return {
+            "".join(sorted(statement.replace(",", " ").replace("(", " ").replace(")", " ").split()))
+            for statement in statements
+        }
 
-    assert parts(ours) == parts(theirs)
+    assert sort_words(ours) == sort_words(theirs)
 
 
 def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
-    engine = migrated(tmp_path / "migrated.sqlite")
+    engine = migrate(tmp_path / "migrated.sqlite")
     config = build_configuration()
     with engine.execution_options(writing=True).begin() as connection:
         config.attributes["connection"] = connection
@@ -81,8 +84,8 @@ def test_a_number_comes_back_exactly(catalogue: Catalogue, value: float) -> None
         connection.execute(sa.insert(rows).values(item=1, key="x", element=False, number=value))
         assert connection.execute(sa.select(rows.c.number)).scalar() == value
         for near in (value, value - 1 if value > 0 else value + 1):
-            found = connection.execute(sa.select(sa.func.count()).where(rows.c.number == near)).scalar()
-            assert found == (near == value)
+            count = connection.execute(sa.select(sa.func.count()).where(rows.c.number == near)).scalar()
+            assert count == (near == value)
         connection.rollback()
 
 

@@ -1,4 +1,4 @@
-"""Reading one format_time of the catalogue: items by any name, places, vectors, net changes."""
+"""Reading one moment of the catalogue: items by any name, places, vectors, net changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from indexers.types import Arrival, Failure, FoundFile, Space
 from tests.conftest import vectors
 
 
-def file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
+def make_file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
     return FoundFile(uri, uri, size, mtime, 30)
 
 
@@ -28,15 +28,15 @@ def space(catalogue: Catalogue) -> Space:
         return writing.add_space("s", None, {}, "", 8, "cosine")
 
 
-def put(catalogue: Catalogue, space: Space, **keyed: int) -> dict[str, int]:
+def put_items(catalogue: Catalogue, space: Space, **keyed: int) -> dict[str, int]:
     """Items with a vector made from a seed."""
     with catalogue.transaction() as writing:
         arrivals = [Arrival(key, vector=vectors(1, seed)[0]) for key, seed in keyed.items()]
-        return dict(zip(keyed, [one.item_id for one in writing.put(arrivals, space.id)], strict=True))
+        return dict(zip(keyed, [stored.item_id for stored in writing.put(arrivals, space.id)], strict=True))
 
 
 def test_items_come_in_the_order_asked_for_without_those_that_are_not_there(catalogue: Catalogue, space: Space) -> None:
-    ids = put(catalogue, space, a=1, b=2, c=3)
+    ids = put_items(catalogue, space, a=1, b=2, c=3)
     with catalogue.snapshot() as snapshot:
         assert [row.key for row in snapshot.items([ids["c"], 999, ids["a"]])] == ["c", "a"]
 
@@ -53,7 +53,7 @@ def test_many_items_are_read_in_few_statements(catalogue: Catalogue) -> None:
 
 
 def test_pages_go_by_id(catalogue: Catalogue, space: Space) -> None:
-    put(catalogue, space, a=1, b=2, c=3)
+    put_items(catalogue, space, a=1, b=2, c=3)
     with catalogue.snapshot() as snapshot:
         first = snapshot.page(None, 0, 2)
         assert [row.key for row in first] == ["a", "b"]
@@ -68,10 +68,10 @@ def test_an_item_is_found_by_id_key_and_path(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     with catalogue.transaction() as writing:
-        [made] = writing.put([Arrival("mine", uri=str(tmp_path / "a.jpg"))])
-    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", made.item_id]
+        [stored] = writing.put([Arrival("mine", uri=str(tmp_path / "a.jpg"))])
+    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", stored.item_id]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([*names, np.int64(made.item_id)]) == [made.item_id] * 4
+        assert snapshot.resolve([*names, np.int64(stored.item_id)]) == [stored.item_id] * 4
 
 
 def test_a_key_goes_before_a_path(catalogue: Catalogue) -> None:
@@ -91,29 +91,29 @@ def test_what_is_not_there_is_named(catalogue: Catalogue, name: int | str) -> No
 def test_a_path_that_is_not_utf8_is_found(catalogue: Catalogue) -> None:
     path = os.fsdecode(b"/pictures/\xff.jpg")
     with catalogue.transaction() as writing:
-        [made] = writing.put([Arrival("a", uri=to_uri(path))])
+        [stored] = writing.put([Arrival("a", uri=to_uri(path))])
     with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([path]) == [made.item_id]
+        assert snapshot.resolve([path]) == [stored.item_id]
 
 
 def test_uris_leave_out_what_vanished_unless_all_has(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
-        [made, _] = writing.put([Arrival("a", uri="/1"), Arrival("a", uri="/2")])
+        [stored, _] = writing.put([Arrival("a", uri="/1"), Arrival("a", uri="/2")])
     for gone, uris, missing in (([], ("/1", "/2"), False), (["/1"], ("/2",), False), (["/2"], ("/1", "/2"), True)):
         with catalogue.transaction() as writing:
             writing.mark_missing(gone)
         with catalogue.snapshot() as snapshot:
-            [row] = snapshot.items([made.item_id])
+            [row] = snapshot.items([stored.item_id])
             assert (row.uris, row.missing) == (uris, missing)
-            assert snapshot.hits([made.item_id])[made.item_id].uri == uris[0]
+            assert snapshot.hits([stored.item_id])[stored.item_id].uri == uris[0]
 
 
 def test_an_item_without_a_place_is_not_missing(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
-        [made] = writing.put([Arrival("a")])
+        [stored] = writing.put([Arrival("a")])
     with catalogue.snapshot() as snapshot:
-        assert not snapshot.items([made.item_id])[0].missing
-        assert snapshot.hits([made.item_id])[made.item_id].uri is None
+        assert not snapshot.items([stored.item_id])[0].missing
+        assert snapshot.hits([stored.item_id])[stored.item_id].uri is None
 
 
 def test_places_under_a_folder_are_those_below_it_only(catalogue: Catalogue) -> None:
@@ -130,7 +130,9 @@ def test_places_under_a_folder_are_those_below_it_only(catalogue: Catalogue) -> 
 
 def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogue, space: Space) -> None:
     with catalogue.transaction() as writing:
-        writing.put([Arrival("a", uri="/a", file=file("/a"), vector=vectors(1)[0]), Arrival("b", uri="/b")], space.id)
+        writing.put(
+            [Arrival("a", uri="/a", file=make_file("/a"), vector=vectors(1)[0]), Arrival("b", uri="/b")], space.id
+        )
         writing.mark_missing(["/b"])
     with catalogue.snapshot() as snapshot:
         known = snapshot.known_locations(["/a", "/b", "/c"], space.id)
@@ -140,10 +142,10 @@ def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogu
 
 
 def test_vectors_come_by_id_as_they_were_given(catalogue: Catalogue, space: Space) -> None:
-    ids = put(catalogue, space, a=1, b=2, c=3)
+    ids = put_items(catalogue, space, a=1, b=2, c=3)
     with catalogue.snapshot() as snapshot:
-        found, data = snapshot.vectors(space.id, [ids["c"], ids["a"], 999])
-        assert found.tolist() == [ids["a"], ids["c"]]
+        item_ids, data = snapshot.vectors(space.id, [ids["c"], ids["a"], 999])
+        assert item_ids.tolist() == [ids["a"], ids["c"]]
         np.testing.assert_array_equal(data, np.concatenate([vectors(1, 1), vectors(1, 3)]))
         assert data.dtype == np.float32
         none, empty = snapshot.vectors(space.id, [999])
@@ -151,10 +153,10 @@ def test_vectors_come_by_id_as_they_were_given(catalogue: Catalogue, space: Spac
 
 
 def test_changes_are_the_net_result_of_each_item(catalogue: Catalogue, space: Space) -> None:
-    ids = put(catalogue, space, a=1, b=2)
-    since = number(catalogue)
-    put(catalogue, space, a=5)
-    put(catalogue, space, a=6, c=3)
+    ids = put_items(catalogue, space, a=1, b=2)
+    since = read_number(catalogue)
+    put_items(catalogue, space, a=5)
+    put_items(catalogue, space, a=6, c=3)
     with catalogue.transaction() as writing:
         writing.remove([ids["b"]])
     with catalogue.snapshot() as snapshot:
@@ -170,14 +172,14 @@ def test_changes_are_the_net_result_of_each_item(catalogue: Catalogue, space: Sp
 
 
 def test_changes_since_the_beginning_are_the_state_itself(catalogue: Catalogue, space: Space) -> None:
-    ids = put(catalogue, space, a=1, b=2)
+    ids = put_items(catalogue, space, a=1, b=2)
     with catalogue.transaction() as writing:
         writing.remove([ids["a"]])
     with catalogue.snapshot() as snapshot:
         assert [change[1:] for change in snapshot.changes(0, space.id)] == [(ids["b"], space.id, "vector set")]
 
 
-def number(catalogue: Catalogue) -> int:
+def read_number(catalogue: Catalogue) -> int:
     with catalogue.snapshot() as snapshot:
         return snapshot.number
 
@@ -185,9 +187,9 @@ def number(catalogue: Catalogue) -> int:
 def test_failures_come_newest_first(catalogue: Catalogue) -> None:
     for uri in ("/1", "/2"):
         with catalogue.transaction() as writing:
-            writing.record_failures([(Failure(uri, "broken"), file(uri))])
+            writing.record_failures([(Failure(uri, "broken"), make_file(uri))])
     with catalogue.snapshot() as snapshot:
-        assert [one.uri for one in snapshot.failures()] == ["/2", "/1"]
+        assert [failure.uri for failure in snapshot.failures()] == ["/2", "/1"]
         assert snapshot.earlier_failures(["/1", "/3"]) == {"/1": (10, 20, "broken")}
         assert snapshot.failures()[0].at.endswith("Z")
 
@@ -202,7 +204,7 @@ def test_a_moment_is_iso_8601_in_utc() -> None:
 
 
 def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
-    put(catalogue, space, a=1, b=2)
+    put_items(catalogue, space, a=1, b=2)
     with catalogue.snapshot() as snapshot:
         assert isinstance(snapshot, Snapshot)
         assert snapshot.spaces() == [space]
@@ -213,12 +215,12 @@ def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
 
 
 def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None:
-    given = [{"a": "x"}, {"a": 2}, {"a": True}, {"a": [1]}, {"a": None}, {"a": {"b": 1}}, {"c": 1}]
+    metadata = [{"a": "x"}, {"a": 2}, {"a": True}, {"a": [1]}, {"a": None}, {"a": {"b": 1}}, {"c": 1}]
     with catalogue.transaction() as writing:
-        kept = writing.put([Arrival(key=str(n), metadata=one) for n, one in enumerate(given)], None)
+        stored = writing.put([Arrival(key=str(n), metadata=values) for n, values in enumerate(metadata)], None)
     with catalogue.snapshot() as snapshot:
-        assert snapshot.metadata_values("a") == {kept[0].item_id: "x", kept[1].item_id: 2, kept[2].item_id: True}
-        assert snapshot.metadata_values("a.b") == {kept[5].item_id: 1}
+        assert snapshot.metadata_values("a") == {stored[0].item_id: "x", stored[1].item_id: 2, stored[2].item_id: True}
+        assert snapshot.metadata_values("a.b") == {stored[5].item_id: 1}
         assert snapshot.metadata_values("d") == {}
         assert snapshot.metadata_keys(10) == ["a", "a.b", "c"]
         assert snapshot.metadata_keys(1) == ["a"]

@@ -16,22 +16,22 @@ from indexers.types import Arrival
 from tests.conftest import vectors
 
 
-def fill(catalogue: Catalogue, count: int = 500) -> None:
+def put_items(catalogue: Catalogue, count: int = 500) -> None:
     with catalogue.transaction() as writing:
         space = writing.spaces()[0] if writing.spaces() else writing.add_space("s", None, {}, "", 8, "cosine")
         arrivals = [
-            Arrival(f"k{n}", metadata={"n": n}, uri=f"/{n}.jpg", vector=one) for n, one in enumerate(vectors(count))
+            Arrival(f"k{n}", metadata={"n": n}, uri=f"/{n}.jpg", vector=row) for n, row in enumerate(vectors(count))
         ]
         writing.put(arrivals, space.id)
 
 
 def test_connections_are_safe_and_roomy(catalogue: Catalogue) -> None:
     with catalogue.engine.begin() as connection:
-        found = {
+        settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "page_size")
         }
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "page_size": 16384}
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "page_size": 16384}
 
 
 def test_a_write_that_turns_out_to_be_one_late_does_not_meet_a_stale_snapshot(catalogue: Catalogue) -> None:
@@ -42,13 +42,13 @@ def test_a_write_that_turns_out_to_be_one_late_does_not_meet_a_stale_snapshot(ca
 
 
 def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
-    other = sqlite3.connect(catalogue.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    connection = sqlite3.connect(catalogue.path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
     with pytest.raises(WriterBusy, match="locked by another program"), catalogue.transaction():
         pytest.fail("two at once")
-    other.execute("ROLLBACK")
-    other.close()
-    fill(catalogue, 1)
+    connection.execute("ROLLBACK")
+    connection.close()
+    put_items(catalogue, 1)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
 def test_faults_are_translated(name: str, kind: type[Exception]) -> None:
     fault = sqlite3.OperationalError("the words of SQLite")
     fault.sqlite_errorname = name
-    found = database.translate_error(fault, Path("/c/catalogue.sqlite"))
-    assert type(found) is kind
-    assert "/c/catalogue.sqlite" in str(found)
-    assert "the words of SQLite" in str(found)
+    translated = database.translate_error(fault, Path("/c/catalogue.sqlite"))
+    assert type(translated) is kind
+    assert "/c/catalogue.sqlite" in str(translated)
+    assert "the words of SQLite" in str(translated)
 
 
 def test_our_own_mistakes_are_not_translated(catalogue: Catalogue) -> None:
@@ -82,17 +82,17 @@ def test_our_own_mistakes_are_not_translated(catalogue: Catalogue) -> None:
 
 
 def test_a_full_disk_is_write_failed_and_loses_nothing(catalogue: Catalogue) -> None:
-    fill(catalogue, 10)
+    put_items(catalogue, 10)
     with catalogue.engine.connect() as connection:  # the pool gives this connection to the writer below
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(WriteFailed, match="Nothing of this batch was stored; everything before it was"):
-        fill(catalogue, 5000)
+        put_items(catalogue, 5000)
     with catalogue.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 10
-    fill(catalogue, 5000)
+    put_items(catalogue, 5000)
 
 
 def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ def damage(path: Path) -> None:
 
 
 def test_damage_inside_is_found(tmp_path: Path) -> None:
-    made = Catalogue.create(tmp_path)
-    fill(made, 3000)
-    made.close()
-    damage(made.path)
+    created = Catalogue.create(tmp_path)
+    put_items(created, 3000)
+    created.close()
+    damage(created.path)
     again = Catalogue.open(tmp_path)
     try:
         with pytest.raises(CatalogueDamaged, match="damaged"), again.snapshot() as snapshot:
@@ -127,7 +127,7 @@ def test_damage_inside_is_found(tmp_path: Path) -> None:
 
 
 def test_strays_are_found(catalogue: Catalogue) -> None:
-    fill(catalogue, 3)
+    put_items(catalogue, 3)
     assert catalogue.find_faults() == []
     with sqlite3.connect(catalogue.path) as connection:  # another program that doesn't know our references
         connection.execute("DELETE FROM item WHERE id = 2")
@@ -177,9 +177,9 @@ def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_copy_holds_what_lies_in_the_log(catalogue: Catalogue, tmp_path: Path) -> None:
-    fill(catalogue, 100)
+    put_items(catalogue, 100)
     with catalogue.snapshot():  # a reader keeps the log from being merged
-        fill(catalogue, 200)
+        put_items(catalogue, 200)
         database.copy_database(catalogue.engine, tmp_path / "copy.sqlite")
     with sqlite3.connect(tmp_path / "copy.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM item").fetchone() == (200,)

@@ -25,127 +25,131 @@ def space(catalogue: Catalogue) -> Space:
         return writing.add_space("s", None, {}, "", 8, "cosine")
 
 
-def put(catalogue: Catalogue, *arrivals: Arrival, space: Space | None = None) -> list[StoredArrival]:
+def put_items(catalogue: Catalogue, *arrivals: Arrival, space: Space | None = None) -> list[StoredArrival]:
     with catalogue.transaction() as writing:
         return writing.put(arrivals, space.id if space else None)
 
 
-def row(catalogue: Catalogue, item: int) -> ItemRow:
+def read_item(catalogue: Catalogue, item: int) -> ItemRow:
     with catalogue.snapshot() as snapshot:
         return snapshot.items([item])[0]
 
 
-def vector(catalogue: Catalogue, space: Space, item: int) -> list[Any]:
+def read_vector(catalogue: Catalogue, space: Space, item: int) -> list[Any]:
     with catalogue.snapshot() as snapshot:
         return snapshot.vectors(space.id, [item])[1].tolist()
 
 
-def log(catalogue: Catalogue, since: int = 0) -> list[tuple[int, int | None, str]]:
+def read_log(catalogue: Catalogue, since: int = 0) -> list[tuple[int, int | None, str]]:
     with catalogue.snapshot() as snapshot:
         rows = snapshot._connection.exec_driver_sql("SELECT number, item, space, what FROM change ORDER BY number")
-        return [(one[1], one[2], one[3]) for one in rows if one[0] > since]
+        return [(stored_item[1], stored_item[2], stored_item[3]) for stored_item in rows if stored_item[0] > since]
 
 
-def number(catalogue: Catalogue) -> int:
+def read_number(catalogue: Catalogue) -> int:
     with catalogue.snapshot() as snapshot:
         return snapshot.number
 
 
-def file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
+def make_file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
     return FoundFile(uri, uri, size, mtime, 30)
 
 
-def picture(digest: bytes, uri: str | None = None, seed: int | None = None, **more: Any) -> Arrival:
-    given: Vectors | None = None if seed is None else vectors(1, seed)[0]
-    return Arrival(hash=digest, facts=FACTS, bytes=1, uri=uri, file=file(uri) if uri else None, vector=given, **more)
+def make_picture(digest: bytes, uri: str | None = None, seed: int | None = None, **more: Any) -> Arrival:
+    vector: Vectors | None = None if seed is None else vectors(1, seed)[0]
+    return Arrival(
+        hash=digest, facts=FACTS, bytes=1, uri=uri, file=make_file(uri) if uri else None, vector=vector, **more
+    )
 
 
 # ---- keys
 
 
 def test_a_key_is_made_from_the_hash(catalogue: Catalogue) -> None:
-    [kept] = put(catalogue, picture(A))
-    found = row(catalogue, kept.item_id)
-    assert (found.key, found.hash) == (A.hex(), A)
-    assert (found.width, found.height, found.format, found.taken_at) == (4, 3, "PNG", "2024-05-06T07:08:09")
+    [stored] = put_items(catalogue, make_picture(A))
+    item = read_item(catalogue, stored.item_id)
+    assert (item.key, item.hash) == (A.hex(), A)
+    assert (item.width, item.height, item.format, item.taken_at) == (4, 3, "PNG", "2024-05-06T07:08:09")
 
 
 def test_without_hash_and_key_each_arrival_is_its_own_item(catalogue: Catalogue) -> None:
-    kept = put(catalogue, Arrival(), Arrival())
-    assert [one.is_new for one in kept] == [True, True]
-    assert len({row(catalogue, one.item_id).key for one in kept}) == 2
+    stored = put_items(catalogue, Arrival(), Arrival())
+    assert [stored_item.is_new for stored_item in stored] == [True, True]
+    assert len({read_item(catalogue, stored_item.item_id).key for stored_item in stored}) == 2
 
 
 def test_the_same_bytes_at_a_second_path_are_a_second_location(catalogue: Catalogue) -> None:
-    [first] = put(catalogue, picture(A, "/1"))
-    [second] = put(catalogue, picture(A, "/2"))
+    [first] = put_items(catalogue, make_picture(A, "/1"))
+    [second] = put_items(catalogue, make_picture(A, "/2"))
     assert second == (first.item_id, False)
-    assert row(catalogue, first.item_id).uris == ("/1", "/2")
+    assert read_item(catalogue, first.item_id).uris == ("/1", "/2")
 
 
 def test_the_same_bytes_twice_in_one_batch_are_one_item(catalogue: Catalogue, space: Space) -> None:
-    kept = put(catalogue, picture(A, "/1", 1), picture(B, "/2", 2), picture(A, "/3", 1), space=space)
-    assert [one.is_new for one in kept] == [True, True, False]
-    assert kept[0].item_id == kept[2].item_id
-    assert row(catalogue, kept[0].item_id).uris == ("/1", "/3")
+    stored = put_items(
+        catalogue, make_picture(A, "/1", 1), make_picture(B, "/2", 2), make_picture(A, "/3", 1), space=space
+    )
+    assert [stored_item.is_new for stored_item in stored] == [True, True, False]
+    assert stored[0].item_id == stored[2].item_id
+    assert read_item(catalogue, stored[0].item_id).uris == ("/1", "/3")
 
 
 def test_the_same_bytes_under_keys_of_their_own_are_items_of_their_own(catalogue: Catalogue) -> None:
-    kept = put(catalogue, picture(A, key="x"), picture(A, key="y"), picture(A))
-    assert len({one.item_id for one in kept}) == 3
+    stored = put_items(catalogue, make_picture(A, key="x"), make_picture(A, key="y"), make_picture(A))
+    assert len({stored_item.item_id for stored_item in stored}) == 3
 
 
 def test_ids_are_never_used_again(catalogue: Catalogue) -> None:
-    [first] = put(catalogue, Arrival("a"))
+    [first] = put_items(catalogue, Arrival("a"))
     with catalogue.transaction() as writing:
         assert writing.remove([first.item_id]) == 1
-    [again] = put(catalogue, Arrival("a"))
+    [again] = put_items(catalogue, Arrival("a"))
     assert again.is_new
     assert again.item_id > first.item_id
 
 
 def test_ids_are_given_in_order_of_arrival(catalogue: Catalogue) -> None:
-    kept = put(catalogue, *(Arrival(f"k{n}") for n in np.random.default_rng(0).permutation(2500)))
-    assert [one.item_id for one in kept] == list(range(1, 2501))
+    stored = put_items(catalogue, *(Arrival(f"k{n}") for n in np.random.default_rng(0).permutation(2500)))
+    assert [stored_item.item_id for stored_item in stored] == list(range(1, 2501))
 
 
 # ---- bringing up to date
 
 
 def test_metadata_is_merged_and_later_keys_win(catalogue: Catalogue) -> None:
-    [kept] = put(catalogue, Arrival("a", metadata={"x": 1, "y": 1}))
-    put(catalogue, Arrival("a", metadata={"y": 2, "z": 2}))
-    put(catalogue, Arrival("a"), Arrival("a", metadata={"z": 3}), Arrival("a", metadata={"z": 4}))
-    assert row(catalogue, kept.item_id).metadata == {"x": 1, "y": 2, "z": 4}
+    [stored] = put_items(catalogue, Arrival("a", metadata={"x": 1, "y": 1}))
+    put_items(catalogue, Arrival("a", metadata={"y": 2, "z": 2}))
+    put_items(catalogue, Arrival("a"), Arrival("a", metadata={"z": 3}), Arrival("a", metadata={"z": 4}))
+    assert read_item(catalogue, stored.item_id).metadata == {"x": 1, "y": 2, "z": 4}
 
 
 def test_the_same_key_twice_in_one_new_batch(catalogue: Catalogue, space: Space) -> None:
-    one, two = vectors(2)
-    kept = put(
+    stored_item, second = vectors(2)
+    stored = put_items(
         catalogue,
-        Arrival("a", metadata={"x": 1}, vector=one, text="first"),
-        Arrival("a", metadata={"y": 2}, vector=two, text="second"),
+        Arrival("a", metadata={"x": 1}, vector=stored_item, text="first"),
+        Arrival("a", metadata={"y": 2}, vector=second, text="second"),
         space=space,
     )
-    assert kept == [(kept[0].item_id, True), (kept[0].item_id, False)]
-    found = row(catalogue, kept[0].item_id)
-    assert (found.metadata, found.text) == ({"x": 1, "y": 2}, "second")
-    assert vector(catalogue, space, kept[0].item_id) == [two.tolist()]
+    assert stored == [(stored[0].item_id, True), (stored[0].item_id, False)]
+    item = read_item(catalogue, stored[0].item_id)
+    assert (item.metadata, item.text) == ({"x": 1, "y": 2}, "second")
+    assert read_vector(catalogue, space, stored[0].item_id) == [second.tolist()]
 
 
 def test_what_changes_nothing_is_no_change(catalogue: Catalogue, space: Space) -> None:
-    put(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), space=space)
-    before = number(catalogue)
-    put(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), space=space)
-    assert number(catalogue) == before
+    put_items(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), space=space)
+    before = read_number(catalogue)
+    put_items(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), space=space)
+    assert read_number(catalogue) == before
 
 
 def test_filters_follow_the_metadata(catalogue: Catalogue) -> None:
-    [kept] = put(catalogue, Arrival("a", metadata={"x": 1, "tags": ["p", "q"]}))
+    [stored] = put_items(catalogue, Arrival("a", metadata={"x": 1, "tags": ["p", "q"]}))
     with catalogue.transaction() as writing:
-        writing.update(kept.item_id, {"x": 2})
+        writing.update(stored.item_id, {"x": 2})
     with catalogue.snapshot() as snapshot:
-        assert snapshot.attributes([kept.item_id])[kept.item_id] == {
+        assert snapshot.attributes([stored.item_id])[stored.item_id] == {
             ("x", False, 2, None, None),
             ("tags", True, None, "p", None),
             ("tags", True, None, "q", None),
@@ -153,65 +157,66 @@ def test_filters_follow_the_metadata(catalogue: Catalogue) -> None:
 
 
 def test_update_merges_or_replaces(catalogue: Catalogue) -> None:
-    [kept] = put(catalogue, Arrival("a", metadata={"x": 1}, text="old"))
+    [stored] = put_items(catalogue, Arrival("a", metadata={"x": 1}, text="old"))
     with catalogue.transaction() as writing:
-        writing.update(kept.item_id, {"y": 2})
-    assert row(catalogue, kept.item_id).metadata == {"x": 1, "y": 2}
+        writing.update(stored.item_id, {"y": 2})
+    assert read_item(catalogue, stored.item_id).metadata == {"x": 1, "y": 2}
     with catalogue.transaction() as writing:
-        writing.update(kept.item_id, {"z": 3}, replace=True, text="new")
-    assert (row(catalogue, kept.item_id).metadata, row(catalogue, kept.item_id).text) == ({"z": 3}, "new")
+        writing.update(stored.item_id, {"z": 3}, replace=True, text="new")
+    item = read_item(catalogue, stored.item_id)
+    assert (item.metadata, item.text) == ({"z": 3}, "new")
     with catalogue.transaction() as writing:
-        writing.update(kept.item_id, {}, replace=True)
-    assert row(catalogue, kept.item_id).metadata == {}
-    assert row(catalogue, kept.item_id).text == "new"
+        writing.update(stored.item_id, {}, replace=True)
+    assert read_item(catalogue, stored.item_id).metadata == {}
+    assert read_item(catalogue, stored.item_id).text == "new"
 
 
 def test_another_picture_under_a_key_drops_the_vectors_of_all_spaces(catalogue: Catalogue, space: Space) -> None:
     with catalogue.transaction() as writing:
         other = writing.add_space("other", None, {}, "", 8, "cosine")
-    [kept] = put(catalogue, picture(A, key="k", seed=1), space=space)
-    put(catalogue, picture(A, key="k", seed=2), space=other)
-    since = number(catalogue)
-    put(catalogue, picture(B, key="k", seed=3), space=space)
-    assert row(catalogue, kept.item_id).hash == B
-    assert vector(catalogue, other, kept.item_id) == []
-    assert vector(catalogue, space, kept.item_id) == vectors(1, 3).tolist()
-    assert (kept.item_id, other.id, "vector removed") in log(catalogue, since)
-    assert (kept.item_id, space.id, "vector set") in log(catalogue, since)
-    assert (kept.item_id, space.id, "vector removed") not in log(catalogue, since)  # the net result
+    [stored] = put_items(catalogue, make_picture(A, key="k", seed=1), space=space)
+    put_items(catalogue, make_picture(A, key="k", seed=2), space=other)
+    since = read_number(catalogue)
+    put_items(catalogue, make_picture(B, key="k", seed=3), space=space)
+    assert read_item(catalogue, stored.item_id).hash == B
+    assert read_vector(catalogue, other, stored.item_id) == []
+    assert read_vector(catalogue, space, stored.item_id) == vectors(1, 3).tolist()
+    assert (stored.item_id, other.id, "vector removed") in read_log(catalogue, since)
+    assert (stored.item_id, space.id, "vector set") in read_log(catalogue, since)
+    assert (stored.item_id, space.id, "vector removed") not in read_log(catalogue, since)  # the net result
 
 
 def test_a_vector_for_a_key_keeps_the_rest(catalogue: Catalogue, space: Space) -> None:
-    [kept] = put(catalogue, picture(A, "/a", seed=1, key="k", metadata={"x": 1}), space=space)
-    put(catalogue, Arrival("k", vector=vectors(1, 5)[0]), space=space)
-    found = row(catalogue, kept.item_id)
-    assert (found.hash, found.uris, found.metadata, found.width) == (A, ("/a",), {"x": 1}, 4)
-    assert vector(catalogue, space, kept.item_id) == vectors(1, 5).tolist()
+    [stored] = put_items(catalogue, make_picture(A, "/a", seed=1, key="k", metadata={"x": 1}), space=space)
+    put_items(catalogue, Arrival("k", vector=vectors(1, 5)[0]), space=space)
+    item = read_item(catalogue, stored.item_id)
+    assert (item.hash, item.uris, item.metadata, item.width) == (A, ("/a",), {"x": 1}, 4)
+    assert read_vector(catalogue, space, stored.item_id) == vectors(1, 5).tolist()
 
 
 def test_replacing_leaves_nothing_of_what_was_there(catalogue: Catalogue, space: Space) -> None:
-    [kept] = put(catalogue, picture(A, seed=1, key="k", metadata={"x": 1}), space=space)
+    [stored] = put_items(catalogue, make_picture(A, seed=1, key="k", metadata={"x": 1}), space=space)
     with catalogue.transaction() as writing:
         assert writing.put([Arrival("k", metadata={"y": 2})], space.id, replace=True) == [
-            StoredArrival(kept.item_id, False)
+            StoredArrival(stored.item_id, False)
         ]
-    found = row(catalogue, kept.item_id)
-    assert (found.hash, found.metadata, found.text, found.width) == (None, {"y": 2}, None, None)
-    assert vector(catalogue, space, kept.item_id) == []
+    item = read_item(catalogue, stored.item_id)
+    assert (item.hash, item.metadata, item.text, item.width) == (None, {"y": 2}, None, None)
+    assert read_vector(catalogue, space, stored.item_id) == []
     with catalogue.snapshot() as snapshot:
         assert snapshot.ids(parse_filter({"x": 1})).tolist() == []
-        assert snapshot.ids(parse_filter({"y": 2})).tolist() == [kept.item_id]
+        assert snapshot.ids(parse_filter({"y": 2})).tolist() == [stored.item_id]
 
 
 # ---- places
 
 
 def test_a_changed_file_moves_to_its_new_item_which_inherits(catalogue: Catalogue, space: Space) -> None:
-    [old] = put(catalogue, picture(A, "/a", 1, metadata={"album": "x", "stars": 3}), space=space)
-    [new] = put(catalogue, picture(B, "/a", 2, metadata={"stars": 5}), space=space)
+    [old] = put_items(catalogue, make_picture(A, "/a", 1, metadata={"album": "x", "stars": 3}), space=space)
+    [new] = put_items(catalogue, make_picture(B, "/a", 2, metadata={"stars": 5}), space=space)
     assert new.is_new
-    assert row(catalogue, new.item_id).uris == ("/a",)
-    assert row(catalogue, new.item_id).metadata == {"album": "x", "stars": 5}
+    assert read_item(catalogue, new.item_id).uris == ("/a",)
+    assert read_item(catalogue, new.item_id).metadata == {"album": "x", "stars": 5}
     with catalogue.snapshot() as snapshot:
         assert snapshot.items([old.item_id]) == []
         assert snapshot.vectors(space.id, [old.item_id])[0].tolist() == []
@@ -219,17 +224,17 @@ def test_a_changed_file_moves_to_its_new_item_which_inherits(catalogue: Catalogu
 
 
 def test_the_old_item_of_a_changed_file_stays_where_it_has_another_place(catalogue: Catalogue) -> None:
-    [old, _] = put(catalogue, picture(A, "/a", metadata={"x": 1}), picture(A, "/copy"))
-    [new] = put(catalogue, picture(B, "/a"))
-    assert row(catalogue, old.item_id).uris == ("/copy",)
-    assert row(catalogue, new.item_id).metadata == {}
+    [old, _] = put_items(catalogue, make_picture(A, "/a", metadata={"x": 1}), make_picture(A, "/copy"))
+    [new] = put_items(catalogue, make_picture(B, "/a"))
+    assert read_item(catalogue, old.item_id).uris == ("/copy",)
+    assert read_item(catalogue, new.item_id).metadata == {}
 
 
-@pytest.mark.parametrize("old", [picture(A, "/a", key="mine"), Arrival("ready-made", uri="/a")])
+@pytest.mark.parametrize("old", [make_picture(A, "/a", key="mine"), Arrival("ready-made", uri="/a")])
 def test_an_item_with_a_key_of_its_own_stays_without_a_place(catalogue: Catalogue, old: Arrival) -> None:
-    [kept] = put(catalogue, old)
-    put(catalogue, picture(B, "/a"))
-    assert row(catalogue, kept.item_id).uris == ()
+    [stored] = put_items(catalogue, old)
+    put_items(catalogue, make_picture(B, "/a"))
+    assert read_item(catalogue, stored.item_id).uris == ()
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -237,70 +242,81 @@ def test_files_that_change_names_among_themselves_stay_what_they_are(
     catalogue: Catalogue, space: Space, count: int
 ) -> None:
     digests = [hash_content(bytes([n])) for n in range(count)]
-    first = put(catalogue, *(picture(one, f"/{n}", n, metadata={"n": n}) for n, one in enumerate(digests)), space=space)
-    turned = put(catalogue, *(picture(one, f"/{(n + 1) % count}") for n, one in enumerate(digests)), space=space)
-    assert [one.item_id for one in turned] == [one.item_id for one in first]
-    for n, one in enumerate(first):
-        assert row(catalogue, one.item_id).uris == (f"/{(n + 1) % count}",)
-        assert row(catalogue, one.item_id).metadata == {"n": n}
-        assert len(vector(catalogue, space, one.item_id)) == 1
+    first = put_items(
+        catalogue,
+        *(make_picture(digest, f"/{n}", n, metadata={"n": n}) for n, digest in enumerate(digests)),
+        space=space,
+    )
+    turned = put_items(
+        catalogue,
+        *(make_picture(digest, f"/{(n + 1) % count}") for n, digest in enumerate(digests)),
+        space=space,
+    )
+    assert [stored_item.item_id for stored_item in turned] == [stored_item.item_id for stored_item in first]
+    for n, stored_item in enumerate(first):
+        assert read_item(catalogue, stored_item.item_id).uris == (f"/{(n + 1) % count}",)
+        assert read_item(catalogue, stored_item.item_id).metadata == {"n": n}
+        assert len(read_vector(catalogue, space, stored_item.item_id)) == 1
 
 
 def test_a_file_that_changes_twice_in_one_batch_ends_with_the_last(catalogue: Catalogue) -> None:
-    put(catalogue, picture(A, "/a", metadata={"x": 1}))
-    kept = put(catalogue, picture(B, "/a"), picture(C, "/a"))
-    assert row(catalogue, kept[1].item_id).uris == ("/a",)
+    put_items(catalogue, make_picture(A, "/a", metadata={"x": 1}))
+    stored = put_items(catalogue, make_picture(B, "/a"), make_picture(C, "/a"))
+    assert read_item(catalogue, stored[1].item_id).uris == ("/a",)
 
 
 def test_what_vanished_and_comes_back_is_a_change(catalogue: Catalogue) -> None:
-    [kept] = put(catalogue, picture(A, "/a"))
+    [stored] = put_items(catalogue, make_picture(A, "/a"))
     with catalogue.transaction() as writing:
         writing.mark_missing(["/a"])
-    assert row(catalogue, kept.item_id).missing
-    since = number(catalogue)
+    assert read_item(catalogue, stored.item_id).missing
+    since = read_number(catalogue)
     with catalogue.transaction() as writing:
-        writing.mark_present([file("/a", 11, 21)])
-    assert not row(catalogue, kept.item_id).missing
-    assert log(catalogue, since) == [(kept.item_id, None, "changed")]
+        writing.mark_present([make_file("/a", 11, 21)])
+    assert not read_item(catalogue, stored.item_id).missing
+    assert read_log(catalogue, since) == [(stored.item_id, None, "changed")]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.known_locations(["/a"], None)["/a"][:4] == (kept.item_id, 11, 21, False)
+        assert snapshot.known_locations(["/a"], None)["/a"][:4] == (stored.item_id, 11, 21, False)
 
 
 # ---- removing
 
 
 def test_removing_takes_all_that_hangs_on_an_item(catalogue: Catalogue, space: Space) -> None:
-    kept = put(catalogue, picture(A, "/a", 1, metadata={"x": 1}), picture(B, "/b", 2), space=space)
-    since = number(catalogue)
+    stored = put_items(catalogue, make_picture(A, "/a", 1, metadata={"x": 1}), make_picture(B, "/b", 2), space=space)
+    since = read_number(catalogue)
     with catalogue.transaction() as writing:
-        assert writing.remove([kept[0].item_id, 999]) == 1
+        assert writing.remove([stored[0].item_id, 999]) == 1
     with catalogue.snapshot() as snapshot:
         assert snapshot.table_counts() == {"items": 1, "locations": 1, "attributes": 0, "failures": 0, "missing": 0}
         assert snapshot.vector_counts() == {space.id: 1}
-    assert log(catalogue, since) == [(kept[0].item_id, space.id, "vector removed"), (kept[0].item_id, None, "removed")]
+    assert read_log(catalogue, since) == [
+        (stored[0].item_id, space.id, "vector removed"),
+        (stored[0].item_id, None, "removed"),
+    ]
 
 
 # ---- changes
 
 
 def test_each_thing_done_is_logged_once_in_order(catalogue: Catalogue, space: Space) -> None:
-    [kept] = put(catalogue, Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), Arrival("a", metadata={"x": 2}),
-                 space=space)[:1]  # fmt: skip
-    assert log(catalogue) == [(kept.item_id, None, "added"), (kept.item_id, space.id, "vector set")]
+    arrivals = Arrival("a", metadata={"x": 1}, vector=vectors(1)[0]), Arrival("a", metadata={"x": 2})
+    stored, _ = put_items(catalogue, *arrivals, space=space)
+    assert read_log(catalogue) == [(stored.item_id, None, "added"), (stored.item_id, space.id, "vector set")]
 
 
 def test_numbers_have_no_gaps(catalogue: Catalogue) -> None:
     for n in range(5):
-        put(catalogue, Arrival(f"a{n}"), Arrival(f"b{n}"))
+        put_items(catalogue, Arrival(f"a{n}"), Arrival(f"b{n}"))
     with catalogue.snapshot() as snapshot:
-        found = snapshot._connection.exec_driver_sql("SELECT number FROM change ORDER BY number").scalars().all()
-    assert found == list(range(1, 11))
+        numbers = snapshot._connection.exec_driver_sql("SELECT number FROM change ORDER BY number").scalars().all()
+    assert numbers == list(range(1, 11))
 
 
 def test_changes_are_pruned_below_the_slowest_follower(catalogue: Catalogue, space: Space) -> None:
     for n in range(10):
-        put(catalogue, Arrival(f"k{n}", vector=vectors(1, n)[0]), space=space)
-    assert number(catalogue) == 20
+        put_items(catalogue, Arrival(f"k{n}", vector=vectors(1, n)[0]), space=space)
+    assert read_number(catalogue) == 20
 
     def prune(keep: int, **positions: int) -> tuple[int, int]:
         with catalogue.transaction() as writing:
@@ -308,7 +324,7 @@ def test_changes_are_pruned_below_the_slowest_follower(catalogue: Catalogue, spa
                 writing.record_follower(name, space.id, position, 1)
             writing.prune(keep)
         with catalogue.snapshot() as snapshot:
-            return snapshot.oldest, len(log(catalogue))
+            return snapshot.oldest, len(read_log(catalogue))
 
     assert prune(0) == (0, 20)  # nobody has saved anything
     assert prune(0, flat=12, index=8) == (8, 13)
@@ -318,11 +334,11 @@ def test_changes_are_pruned_below_the_slowest_follower(catalogue: Catalogue, spa
 
 
 def test_what_was_pruned_is_still_in_the_state(catalogue: Catalogue, space: Space) -> None:
-    put(catalogue, Arrival("a", vector=vectors(1)[0]), space=space)
+    put_items(catalogue, Arrival("a", vector=vectors(1)[0]), space=space)
     with catalogue.transaction() as writing:
         writing.record_follower("flat", space.id, 2, 1)
         writing.prune(0)
-    put(catalogue, Arrival("b", vector=vectors(1, 1)[0]), space=space)
+    put_items(catalogue, Arrival("b", vector=vectors(1, 1)[0]), space=space)
     with catalogue.snapshot() as snapshot:
         assert [change.item_id for change in snapshot.changes(0, space.id)] == [1, 2]
         assert [change.item_id for change in snapshot.changes(2, space.id)] == [2]
@@ -334,11 +350,11 @@ def test_what_was_pruned_is_still_in_the_state(catalogue: Catalogue, space: Spac
 def test_failures_are_counted_and_struck_off_by_success(catalogue: Catalogue) -> None:
     for reason in ("broken", "still broken"):
         with catalogue.transaction() as writing:
-            writing.record_failures([(Failure("/a", reason), file("/a"))])
+            writing.record_failures([(Failure("/a", reason), make_file("/a"))])
     with catalogue.snapshot() as snapshot:
         [failed] = snapshot.failures()
         assert (failed.attempts, failed.reason) == (2, "still broken")
-    put(catalogue, picture(A, "/a"))
+    put_items(catalogue, make_picture(A, "/a"))
     with catalogue.snapshot() as snapshot:
         assert snapshot.failures() == []
 
@@ -349,7 +365,7 @@ def test_failures_can_be_forgiven(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.clear_failures(["a key", "never there"])
     with catalogue.snapshot() as snapshot:
-        assert [one.uri for one in snapshot.failures()] == ["/b"]
+        assert [failure.uri for failure in snapshot.failures()] == ["/b"]
 
 
 def test_settings_are_json(catalogue: Catalogue) -> None:
@@ -364,19 +380,19 @@ def test_the_first_space_is_the_current_one(catalogue: Catalogue, space: Space) 
     with catalogue.transaction() as writing:
         second = writing.add_space("t", "tiny", {"size": 3}, "f", 13, "l2")
     with catalogue.snapshot() as snapshot:
-        assert [one.current for one in snapshot.spaces()] == [True, False]
+        assert [listed.current for listed in snapshot.spaces()] == [True, False]
         assert snapshot.spaces()[1] == second
 
 
 def test_describing_again_writes_what_filters_read(catalogue: Catalogue) -> None:
-    kept = put(catalogue, Arrival("a", metadata={"x": 1}), Arrival("b", metadata={"x": 2}))
+    stored = put_items(catalogue, Arrival("a", metadata={"x": 1}), Arrival("b", metadata={"x": 2}))
     with catalogue.transaction() as writing:
         writing._connection.exec_driver_sql("DELETE FROM attribute")
-        writing.reindex([one.item_id for one in kept])
+        writing.reindex([stored_item.item_id for stored_item in stored])
     with catalogue.snapshot() as snapshot:
-        assert _values(snapshot, [one.item_id for one in kept]) == [1, 2]
+        assert read_numbers(snapshot, [stored_item.item_id for stored_item in stored]) == [1, 2]
 
 
-def _values(snapshot: Snapshot, ids: Sequence[int]) -> list[Any]:
+def read_numbers(snapshot: Snapshot, ids: Sequence[int]) -> list[Any]:
     rows = snapshot.attributes(ids)
-    return [number for one in ids for _, _, number, _, _ in rows[one]]
+    return [number for item_id in ids for _, _, number, _, _ in rows[item_id]]

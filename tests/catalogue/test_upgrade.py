@@ -23,7 +23,7 @@ KEPT = sorted(path.parent.name for path in make.HERE.glob(f"*/{database.FILE}"))
 
 
 @pytest.fixture(params=KEPT)
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def old_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A collection's folder with a database that an earlier version made."""
     folder = tmp_path / "collection"
     folder.mkdir()
@@ -39,19 +39,19 @@ def execute(folder: Path, *statements: str) -> None:
 
 
 def test_a_database_of_every_revision_is_kept() -> None:
-    revisions = {one.revision for one in ScriptDirectory.from_config(build_configuration()).walk_revisions()}
+    revisions = {revision.revision for revision in ScriptDirectory.from_config(build_configuration()).walk_revisions()}
     assert set(KEPT) == revisions
     for revision in KEPT:
         assert (make.HERE / revision / database.FILE).stat().st_size < 200_000
 
 
-def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
-    before, after = upgrade_catalogue(kept)
+def test_a_kept_database_can_be_upgraded_and_used(old_folder: Path) -> None:
+    before, after = upgrade_catalogue(old_folder)
     assert after == schema.REVISION
-    with Collection.open(kept) as collection:
+    with Collection.open(old_folder) as collection:
         with collection._catalogue.snapshot() as snapshot:
             assert len(snapshot.duplicates.decisions()) == (before >= "0004")
-        assert [one.name for one in collection.clusterings()] == ["kinds"] * (before >= "0005")
+        assert [revision.name for revision in collection.clusterings()] == ["kinds"] * (before >= "0005")
         assert collection.count() == 4
         assert collection.count(where={"album": "kept"}) == 3
         assert collection.count(where={"number": 2**53 + 1, "camera.make": "x", "tags": {"$contains": "b"}}) == 1
@@ -63,7 +63,7 @@ def test_a_kept_database_can_be_upgraded_and_used(kept: Path) -> None:
         assert collection.search(where={"album": "kept"}, item="my own key", k=9).hits
         assert collection.verify().ok
         report = collection.add([make.Image.new("RGB", (4, 4), "black")], keys=["new"])
-        assert report.items[0] > max(one.id for one in collection.items().items[:-1])
+        assert report.items[0] > max(revision.id for revision in collection.items().items[:-1])
         assert report.items[0] > 5  # also above the id of the item that was removed
 
 
@@ -76,12 +76,12 @@ def test_the_present_revision_is_left_as_it_is(catalogue: Catalogue) -> None:
     assert not list(catalogue.folder.glob("*before-upgrade*"))
 
 
-def test_a_newer_database_is_not_touched(kept: Path) -> None:
-    execute(kept, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_newer_database_is_not_touched(old_folder: Path) -> None:
+    execute(old_folder, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaTooNew, match="schema 9999"):
-        upgrade_catalogue(kept)
+        upgrade_catalogue(old_folder)
     with pytest.raises(SchemaTooNew):
-        Collection.open(kept)
+        Collection.open(old_folder)
 
 
 def test_tables_from_before_the_first_revision_are_made_by_the_migrations(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_an_upgrade_that_fails_leaves_the_database_and_a_copy(tmp_path: Path) ->
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
         "CREATE TABLE vector (theirs)",  # the last table of the first revision is in the way
     )
-    before = definitions(folder / database.FILE)
+    before = read_definitions(folder / database.FILE)
     with pytest.raises(CatalogueError, match=r"vector already exists(?s:.*)The database is as it was before"):
         upgrade_catalogue(folder)
-    assert definitions(folder / database.FILE) == before
-    assert definitions(folder / f"{database.FILE}.before-upgrade") == before
+    assert read_definitions(folder / database.FILE) == before
+    assert read_definitions(folder / f"{database.FILE}.before-upgrade") == before
 
 
-def definitions(path: Path) -> list[tuple[str]]:
+def read_definitions(path: Path) -> list[tuple[str]]:
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT sql FROM sqlite_master").fetchall()
     connection.close()

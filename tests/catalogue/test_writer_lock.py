@@ -27,7 +27,7 @@ with WriterLock(Path(sys.argv[1]), 5).hold():
 
 
 @contextmanager
-def held_by_another(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def hold_in_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -40,7 +40,7 @@ def held_by_another(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_holder_is_named_after_the_wait(tmp_path: Path) -> None:
-    with held_by_another(tmp_path) as process:
+    with hold_in_process(tmp_path) as process:
         started = time.monotonic()
         with (
             pytest.raises(WriterBusy, match=rf"process {process.pid} \(-c .*\), since \d{{4}}-"),
@@ -51,7 +51,7 @@ def test_the_holder_is_named_after_the_wait(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
-    with held_by_another(tmp_path) as process:
+    with hold_in_process(tmp_path) as process:
         process.kill()
         process.wait()
         with WriterLock(tmp_path, 5).hold():
@@ -60,17 +60,17 @@ def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
 
 def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
     lock, other = WriterLock(tmp_path, 5), WriterLock(tmp_path, 5)
-    begun, order = threading.Event(), []
+    has_lock, order = threading.Event(), []
 
     def hold() -> None:
         with lock.hold():
-            begun.set()
+            has_lock.set()
             time.sleep(0.2)
             order.append("first")
 
     thread = threading.Thread(target=hold)
     thread.start()
-    begun.wait()
+    has_lock.wait()
     with other.hold():
         order.append("second")
     thread.join()
@@ -80,7 +80,7 @@ def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
 def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
     lock, inside, most = WriterLock(tmp_path, 10), [0], [0]
 
-    def work() -> None:
+    def take_turns() -> None:
         for _ in range(5):
             with lock.hold():
                 inside[0] += 1
@@ -88,7 +88,7 @@ def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
                 time.sleep(0.001)
                 inside[0] -= 1
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=take_turns) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
