@@ -1,1 +1,20 @@
-"""The command line: one call into the library for each command."""
+"""The command line: one call into the library for each command.
+
+app             the application, its entry point, and errors as sentences with exit codes
+command         what a command consists of: function, panel, example
+options         the options that several commands share, and what their values mean
+output          lines, tables, JSON and progress bars
+items           add, sync, remove, failures
+search          search
+clusters        clusters, rename, loose, outliers, recluster
+cluster_tree    the clusters as a tree in the terminal
+clusterings     cluster, clusterings
+evaluate        evaluate
+duplicates      duplicates, check, decide, calibrate
+spaces          embedders, spaces, use, drop, export-onnx
+transfer        export, import
+maintenance     info, verify, rescue, upgrade, doctor, demo
+doctor          the checks of `doctor`
+demo            the demonstration
+serve           serve
+"""

@@ -1,6 +1,6 @@
-"""The command line: one call into the library for each command, its errors as sentences and exit codes.
+"""The command line: its commands, its entry point, and errors as sentences with exit codes.
 
-0 done, 1 the work failed or is incomplete, 2 wrong usage.
+Exit codes: 0 done, 1 the work failed or is incomplete, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -29,15 +29,31 @@ from retrieval.cli import (
 )
 from retrieval.cli.output import Notes, say
 
+COMMANDS = (
+    *items.COMMANDS,
+    *search.COMMANDS,
+    *clusters.COMMANDS,
+    *clusterings.COMMANDS,
+    *evaluate.COMMANDS,
+    *duplicates.COMMANDS,
+    *spaces.COMMANDS,
+    *transfer.COMMANDS,
+    *maintenance.COMMANDS,
+    *serve.COMMANDS,
+)
+"""All commands, in the order of the help."""
+
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog="Start with: nearkin add ~/Pictures, then nearkin search photo.jpg. "
+    "Each command has an example: nearkin COMMAND --help.",
 )
 
 
-def show_version(wanted: bool) -> None:
-    if wanted:
+def show_version(is_asked: bool) -> None:
+    """Print the version and exit, if the option was given."""
+    if is_asked:
         from retrieval import __version__
 
         say(f"nearkin {__version__}")
@@ -45,68 +61,69 @@ def show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def everywhere(
+def describe_app(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Similar pictures, families of pictures, copies: an index that you can ask."""
+    """Find similar pictures, clusters of pictures, and duplicates."""
 
 
-for room in (items, search, clusters, clusterings, evaluate, duplicates, spaces, transfer, maintenance, serve):
-    room.register(app)
+for command in COMMANDS:
+    command.register(app)
 
 # ---- running
 
 
 def main() -> NoReturn:
-    """The entry point."""
+    """Run the command line and exit."""
     from indexers.errors import NearkinError, UsageError
 
     logging.getLogger("nearkin").addHandler(Notes())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may hold letters that the terminal hasn't
+            stream.reconfigure(errors="backslashreplace")  # names may hold letters that the terminal cannot show
     try:
         code = app(standalone_mode=False)
-        print(end="", flush=True)  # while it can still be told that this fails
+        print(end="", flush=True)  # while a failure can still be reported
     except typer.Abort:
         code = fail("interrupted", 1)
     except KeyboardInterrupt:
-        code = fail("interrupted; what was finished is kept, run the same again to go on", 1)
+        code = fail("interrupted; finished work is kept, run the same command again to continue", 1)
     except UsageError as error:
         code = fail(str(error), 2)
     except NearkinError as error:
         code = fail(str(error), 1)
-    except SystemExit as ended:  # the parser's own way with the same
-        code = 0 if isinstance(ended.__context__, BrokenPipeError) else int(ended.code or 0)
+    except SystemExit as error:  # raised by the parser itself
+        code = 0 if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        hush()
+        mute_output()
         code = 0
-    except OSError as error:  # of the output: what happens to files is translated where it happens
-        hush()
-        code = fail(f"the output can't be written: {error.strerror or error}", 1)
+    except OSError as error:  # of the output: errors of files are translated where they happen
+        mute_output()
+        code = fail(f"cannot write the output: {error.strerror or error}", 1)
     except Exception as error:
-        code = usage(error)
+        code = show_error(error)
     sys.exit(code)
 
 
-def hush() -> None:
-    """Nothing more is written to the output, not even when Python ends."""
+def mute_output() -> None:
+    """Discard whatever is still written to standard output, also by Python at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def usage(error: Exception) -> int:
-    """Errors of the argument parser; anything else is a fault of ours: a sentence, and a file."""
+def show_error(error: Exception) -> int:
+    """Print an error of the argument parser; any other is a bug: print a sentence and save the traceback to a file."""
     show = getattr(error, "show", None)
     if show is None:
         with tempfile.NamedTemporaryFile("w", prefix="nearkin-", suffix=".log", delete=False) as file:
             traceback.print_exception(error, file=file)
-        return fail(f"a fault of nearkin's own ({type(error).__name__}: {error}); please report it with {file.name}", 1)
+        return fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", 1)
     show()
     return int(getattr(error, "exit_code", 2))
 
 
 def fail(message: str, code: int) -> int:
+    """Print an error message. Return the exit code."""
     print(f"error: {message}", file=sys.stderr)
     return code

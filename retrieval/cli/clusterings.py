@@ -1,4 +1,4 @@
-"""The commands about single clusters, and about clusterings by name."""
+"""The commands about single clusters, and about clusterings that are saved by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Settings, open_collection, parse_json
+from retrieval.cli.command import Command
+from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_plugins, open_collection, parse_json
 from retrieval.cli.output import print_json, say, show_steps
 
 if TYPE_CHECKING:
@@ -14,84 +15,107 @@ if TYPE_CHECKING:
     from retrieval.records.clusters import NamedClustering
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    for command in (cluster, clusterings):
-        app.command()(command)
-
-
 def cluster(
-    cluster: Annotated[int | None, typer.Argument(help="A cluster's id, to see it; `nearkin clusters` has it.")] = None,
+    cluster: Annotated[
+        int | None, typer.Argument(help="Id of a cluster to show; `nearkin clusters` shows it after #.")
+    ] = None,
     collection: Folder = DEFAULT,
-    page: Annotated[int, typer.Option("--page", help="Of its items.")] = 1,
-    method: Annotated[str | None, typer.Option("--method", help="Cluster by it: kmeans, density, deep ...")] = None,
-    k: Annotated[int | None, typer.Option("--k", "-k", help="How many clusters.")] = None,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="The distance at which it stops.")] = None,
-    settings: Settings = None,
-    sample: Annotated[int | None, typer.Option("--sample", help="Learn from so many items at most.")] = None,
-    once_per_copy: Annotated[bool, typer.Option("--once-per-copy", help="Copies count once.")] = False,
+    page: Annotated[int, typer.Option("--page", help="Page of items to show (100 items per page).")] = 1,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            help="Clustering algorithm: kmeans, density, deep ...",
+            autocompletion=complete_plugins("nearkin.clusterers"),
+        ),
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", help="Number of clusters.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Distance above which clusters are not merged.")
+    ] = None,
+    settings: Annotated[
+        str | None, typer.Option("--settings", help="Parameters of the method as JSON, e.g. '{\"n_init\": 10}'.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option("--sample", help="Fit to at most this many items.")] = None,
+    once_per_copy: Annotated[
+        bool, typer.Option("--once-per-copy", help="Fit to one item of each group of duplicates.")
+    ] = False,
     without_outliers: Annotated[
-        float, typer.Option("--without-outliers", help="Leave out this share, what lies farthest from all.")
+        float,
+        typer.Option("--without-outliers", help="Share of items to leave out of the fit, those least like all others."),
     ] = 0.0,
-    name: Annotated[str | None, typer.Option("--name", help="A name to keep it under; the method's.")] = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Make it anew; ids stay where clusters do.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Forget it.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the saved clustering (default: the method's).")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Cluster again with the same method; clusters that remain keep their ids.")
+    ] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete the saved clustering.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one cluster; or cluster by a method of your choice, and keep the result by name.
+    """Show one cluster by its id; or cluster with a --method of your choice and save the result by name.
 
-    With --name alone: how old that clustering is, and how far the collection has drifted since.
+    With --name alone, show how old that clustering is and how far the collection has drifted since.
     """
     if (cluster is None) == (method is None and name is None):
         raise typer.BadParameter("give the id of a cluster, or --method and --name for a clustering")
     if (refresh or drop) and (method is not None or refresh == drop or name is None):
-        raise typer.BadParameter("--refresh and --drop go with --name alone, one at a time")
+        raise typer.BadParameter("use --refresh or --drop together with --name, and without --method")
     with open_collection(collection) as target:
         if cluster is not None:
             return _show_cluster(target, cluster, page, as_json)
         if drop:
             target.drop_clustering(name or "")
-            return say(f"the clustering {name} is gone")
-        how: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parse_json(settings, "--settings")}
-        how |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
-        with show_steps() as watch:
+            return say(f"deleted the clustering {name}")
+        options: dict[str, Any] = {"k": k, "threshold": threshold, "settings": parse_json(settings, "--settings")}
+        options |= {"sample": sample, "once_per_copy": once_per_copy, "without_outliers": without_outliers}
+        with show_steps() as progress:
             if method is not None:
-                found = target.make_clustering(name or method, method, progress=watch, **how)
+                clustering = target.make_clustering(name or method, method, progress=progress, **options)
+            elif refresh:
+                clustering = target.refresh_clustering(name or "", progress=progress)
             else:
-                call = target.refresh_clustering if refresh else target.clustering
-                found = call(name or "", **({"progress": watch} if refresh else {}))
-    print_json(found.to_dict()) if as_json else _show_clustering(found)
+                clustering = target.clustering(name or "")
+    print_json(clustering.to_dict()) if as_json else _show_clustering(clustering)
 
 
 def clusterings(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
-    """List the clusterings by name, how old each is, and how far the collection has drifted since."""
+    """List the saved clusterings, how old each is, and how far the collection has drifted since."""
     with open_collection(collection) as source:
-        found = source.clusterings()
+        records = source.clusterings()
     if as_json:
-        print_json({"clusterings": [one.to_dict() for one in found]})
-    for one in () if as_json else found:
-        _show_clustering(one)
+        print_json({"clusterings": [clustering.to_dict() for clustering in records]})
+    for clustering in () if as_json else records:
+        _show_clustering(clustering)
 
 
-def _show_cluster(source: Collection, cluster: int, page: int, as_json: bool) -> None:
-    """One cluster and what is in it, those nearest to its middle first."""
-    found = source.cluster(cluster)
-    items = found.items(page)
+def _show_cluster(source: Collection, cluster_id: int, page: int, as_json: bool) -> None:
+    """Print a cluster and one page of its items, those nearest to its centre first."""
+    record = source.cluster(cluster_id)
+    items = record.items(page)
     if as_json:
-        print_json({"cluster": found.to_dict(), "items": items.to_dict()})
+        print_json({"cluster": record.to_dict(), "items": items.to_dict()})
         return
-    lies = f", in #{found.parent}" if found.parent else ""
-    parts = f", parts: {', '.join(f'#{one}' for one in found.children)}" if found.children else ""
-    say(f"{found.name or 'unnamed'} #{found.id}: {found.size} pictures, {found.level}{lies}{parts}")
+    parent = f", in #{record.parent}" if record.parent else ""
+    children = ", ".join(f"#{child}" for child in record.children)
+    subclusters = f", subclusters: {children}" if children else ""
+    say(f"{record.name or 'unnamed'} #{record.id}: {record.size} pictures, {record.level}{parent}{subclusters}")
     for item in items.items:
         say(f"{item.id:>7}  {item.uri or item.key}")
     if items.cursor:
         say(f"... more: --page {items.cursor}")
 
 
-def _show_clustering(one: NamedClustering) -> None:
-    loose = f", {one.loose} loose" if one.loose else ""
-    say(f"{one.name}: {one.clusters} clusters of {one.items} items{loose}, by {one.method}, made {one.made_at}")
-    drift = one.drift
-    strange = "" if drift.strange is None else f", of which {drift.strange:.0%} fit badly (usual: 5%)"
-    say(f"  since then {drift.new:.0%} new{strange}, {drift.gone:.0%} gone; sizes have shifted by {drift.shift:.2f}")
+def _show_clustering(clustering: NamedClustering) -> None:
+    loose = f", {clustering.loose} unclustered" if clustering.loose else ""
+    counts = f"{clustering.clusters} clusters of {clustering.items} items{loose}"
+    say(f"{clustering.name}: {counts}, method {clustering.method}, made {clustering.made_at}")
+    drift = clustering.drift
+    misfits = "" if drift.strange is None else f" ({drift.strange:.0%} of these fit their cluster badly; usual: 5%)"
+    say(f"  since then: {drift.new:.0%} new{misfits}, {drift.gone:.0%} removed, shift of sizes {drift.shift:.2f}")
+
+
+COMMANDS = (
+    Command(cluster, "Clusters", "nearkin cluster --method kmeans -k 20 --name themes"),
+    Command(clusterings, "Clusters", "nearkin clusterings"),
+)

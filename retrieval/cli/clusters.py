@@ -1,4 +1,4 @@
-"""The commands about families of pictures."""
+"""The commands about the clusters that a collection keeps up to date."""
 
 from __future__ import annotations
 
@@ -8,120 +8,162 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.command import Command
+from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, write_text
 
 if TYPE_CHECKING:
-    from retrieval.records.clusters import Clusters
+    from retrieval.collection import Collection
+    from retrieval.records.clusters import ClusterEvent, Clusters
 
-Level = Annotated[str | None, typer.Option("--level", help="coarse, medium, fine, or a clustering's name.")]
-Since = Annotated[int | None, typer.Option("--since", help="A change number: what came and happened after it.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    for command in (clusters, rename, loose, outliers, recluster):
-        app.command()(command)
+Level = Annotated[
+    str | None,
+    typer.Option(
+        "--level",
+        help="coarse, medium or fine, or the name of a saved clustering.",
+        autocompletion=complete_from("coarse", "medium", "fine"),
+    ),
+]
+EVENT_WORDS = {"born": "created", "merged": "merged with", "died": "removed"}
+"""Words for what happened to a cluster, where the record's own word would not be understood."""
 
 
 def clusters(
     collection: Folder = DEFAULT,
     level: Level = None,
-    count: Annotated[int | None, typer.Option("--count", help="Cut the tree into about so many.")] = None,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="Cut it at this similarity.")] = None,
-    since: Since = None,
+    count: Annotated[int | None, typer.Option("--count", help="Cut the tree into about this many clusters.")] = None,
+    threshold: Annotated[float | None, typer.Option("--threshold", help="Cut the tree at this similarity.")] = None,
+    since: Annotated[
+        int | None,
+        typer.Option("--since", help="Change number: also count items and list events that came after it."),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with thumbnails to this file.")] = None,
-    depth: Annotated[int, typer.Option("--depth", help="Levels of the tree that are printed.", min=1, max=3)] = 2,
+    depth: Annotated[int, typer.Option("--depth", help="Levels of the tree to print.", min=1, max=3)] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Show which families of pictures there are: a tree, one level, any cut, or a page.
+    """Show the clusters as a tree, as a list (--level, --count, --threshold) or as a page (--html).
 
-    With --since, also what has happened to them.
+    With --since NUMBER, also show what happened to clusters after that change.
     """
-    from indexers.types import LEVELS
-    from retrieval.cli import cluster_tree
-    from retrieval.pages import album as showing
-    from retrieval.pages import clusters as album
-
     with open_collection(collection) as source:
-        if html is None and (level or count is not None or threshold is not None):
-            cut = count is not None or threshold is not None
-            found = source.cut(count, threshold) if cut else source.clusters(level or "medium", since=since)
-            print_json(found.to_dict()) if as_json else show_clusters(found)
-            return
-        made = showing.build_album(source, source.path.name, since, names=(level,) if level else LEVELS)
-        happened = source.cluster_events(since) if since is not None else ()
         if html is not None:
-            page = album.render_clusters(made, showing.make_thumbnailer(source))
-            write_text(html, page)
-            say(f"wrote {len(made.tiles)} clusters to {html}")
-            return
-        if as_json:
-            levels = {one: source.clusters(one, since=since).to_dict() for one in LEVELS}
-            print_json({"levels": levels, "events": [one.to_dict() for one in happened], "as_of": made.as_of})
-            return
-        say(cluster_tree.render_tree(made, shutil.get_terminal_size((100, 24)).columns, depth))
-        for one in happened:
-            name = f"{one.name!r} " if one.name else ""
-            numbers = f" (+{one.gained} -{one.lost}, now {one.size})" if one.cluster else ""
-            others = f" {', '.join(f'#{other}' for other in one.others)}" if one.others else ""
-            say(f"change {one.change}: {name}#{one.cluster} {one.level} {one.what}{others}{numbers}")
+            _write_page(source, html, level, since)
+        elif level or count is not None or threshold is not None:
+            is_cut = count is not None or threshold is not None
+            rows = source.cut(count, threshold) if is_cut else source.clusters(level or "medium", since=since)
+            print_json(rows.to_dict()) if as_json else show_clusters(rows)
+        elif as_json:
+            _print_levels(source, since)
+        else:
+            _show_tree(source, since, depth)
 
 
-def show_clusters(found: Clusters) -> None:
-    """A line for each."""
-    for one in found:
-        new = f"  +{one.new} new" if one.new else ""
-        say(
-            f"{one.size:>7}  {one.name or 'unnamed'}{new}  tightness {one.tightness:.2f}"
-            + (f"  #{one.id}" * bool(one.id))
-        )
-    say(f"{len(found)} clusters, {found.loose} loose items, as of change {found.as_of}")
+def _write_page(source: Collection, file: Path, level: str | None, since: int | None) -> None:
+    from indexers.types import LEVELS
+    from retrieval.pages.album import build_album, make_thumbnailer
+    from retrieval.pages.clusters import render_clusters
+
+    album = build_album(source, source.path.name, since, names=(level,) if level else LEVELS)
+    write_text(file, render_clusters(album, make_thumbnailer(source)))
+    say(f"wrote {len(album.tiles)} clusters to {file}")
+
+
+def _print_levels(source: Collection, since: int | None) -> None:
+    from indexers.types import LEVELS
+
+    levels = {level: source.clusters(level, since=since) for level in LEVELS}
+    events = source.cluster_events(since) if since is not None else ()
+    print_json(
+        {
+            "levels": {level: rows.to_dict() for level, rows in levels.items()},
+            "events": [event.to_dict() for event in events],
+            "as_of": levels[LEVELS[0]].as_of,
+        }
+    )
+
+
+def _show_tree(source: Collection, since: int | None, depth: int) -> None:
+    from retrieval.cli.cluster_tree import render_tree
+    from retrieval.pages.album import build_album
+
+    album = build_album(source, source.path.name, since)
+    say(render_tree(album, shutil.get_terminal_size((100, 24)).columns, depth))
+    for event in source.cluster_events(since) if since is not None else ():
+        say(_describe_event(event))
+
+
+def _describe_event(event: ClusterEvent) -> str:
+    """Return one line: `change 94: 'boats' #12 medium grew (+3 -0, now 40)`."""
+    if event.cluster is None:
+        return f"change {event.change}: {event.what}"
+    name = f"{event.name!r} " if event.name else ""
+    related = "".join(f" #{cluster_id}" for cluster_id in event.others)
+    counts = f"(+{event.gained} -{event.lost}, now {event.size})"
+    word = EVENT_WORDS.get(event.what, event.what)
+    return f"change {event.change}: {name}#{event.cluster} {event.level} {word}{related} {counts}"
+
+
+def show_clusters(rows: Clusters) -> None:
+    """Print a line for each cluster."""
+    for cluster in rows:
+        new = f"  +{cluster.new} new" if cluster.new else ""
+        name = f"{cluster.name or 'unnamed'}{new}  mean similarity {cluster.tightness:.2f}"
+        say(f"{cluster.size:>7}  {name}" + (f"  #{cluster.id}" if cluster.id else ""))
+    say(f"{len(rows)} clusters, {rows.loose} unclustered items (change {rows.as_of})")
 
 
 def rename(
-    cluster: Annotated[int, typer.Argument(help="A cluster's id.")],
-    name: Annotated[str | None, typer.Argument(help="Its name; none takes a given one back.")] = None,
+    cluster: Annotated[int, typer.Argument(help="Id of the cluster; `nearkin clusters` shows it after #.")],
+    name: Annotated[str | None, typer.Argument(help="New name; omit to restore the automatic one.")] = None,
     collection: Folder = DEFAULT,
 ) -> None:
-    """Give a cluster a name that stays with it."""
+    """Name a cluster. The name stays with it as pictures come and go."""
     with open_collection(collection) as target:
-        found = target.rename(cluster, name)
-    say(f"#{found.id} is called {found.name!r}" if found.name else f"#{found.id} has no name")
+        record = target.rename(cluster, name)
+    say(f"#{record.id} is now named {record.name!r}" if record.name else f"#{record.id} has no name")
 
 
 def loose(
     collection: Folder = DEFAULT,
     level: Level = None,
-    page: Annotated[int, typer.Option("--page", help="A hundred are on one.")] = 1,
+    page: Annotated[int, typer.Option("--page", help="Page number (100 items per page).")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Show the pictures that are in no cluster, each with the cluster nearest to it."""
+    """List the unclustered items, each with the cluster nearest to it."""
     with open_collection(collection) as source:
-        found = source.loose(level or "medium", page=page)
+        items = source.loose(level or "medium", page=page)
     if as_json:
-        print_json({"loose": [one.to_dict() for one in found]})
-    for one in () if as_json else found:
-        near = f"  nearest #{one.nearest} ({one.similarity:.2f})" if one.nearest else ""
-        say(f"{one.item:>7}  {one.uri or one.key}{near}")
+        print_json({"loose": [item.to_dict() for item in items]})
+    for item in () if as_json else items:
+        near = f"  nearest #{item.nearest} ({item.similarity:.2f})" if item.nearest else ""
+        say(f"{item.item:>7}  {item.uri or item.key}{near}")
 
 
 def outliers(
     collection: Folder = DEFAULT,
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 20,
+    n: Annotated[int, typer.Option("-n", "-k", "--k", help="Number of items.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show the pictures that fit nowhere, and why."""
+    """List the items that are least similar to all others, and why."""
     with open_collection(collection) as source:
-        found = source.outliers(n)
+        items = source.outliers(n)
     if as_json:
-        print_json({"outliers": [one.to_dict() for one in found]})
-    for one in () if as_json else found:
-        say(f"{one.score:.3f}  {one.uri or one.key}\n       {one.reason}")
+        print_json({"outliers": [item.to_dict() for item in items]})
+    for item in () if as_json else items:
+        say(f"{item.score:.3f}  {item.uri or item.key}\n       {item.reason}")
 
 
 def recluster(collection: Folder = DEFAULT) -> None:
-    """Make the clusters anew and choose their levels again; those that are still there keep their ids and names."""
+    """Rebuild the clusters and choose the levels again. Clusters that remain keep their ids and names."""
     with open_collection(collection) as target:
-        found = target.recluster()
-    say(f"{len(found)} clusters of medium, {found.loose} loose items")
+        rows = target.recluster()
+    say(f"{len(rows)} clusters at the level medium, {rows.loose} unclustered items")
+
+
+COMMANDS = (
+    Command(clusters, "Clusters", "nearkin clusters --level medium"),
+    Command(rename, "Clusters", "nearkin rename 17 boats"),
+    Command(loose, "Clusters", "nearkin loose"),
+    Command(outliers, "Clusters", "nearkin outliers -n 10"),
+    Command(recluster, "Clusters", "nearkin recluster"),
+)

@@ -1,4 +1,4 @@
-"""The commands about copies."""
+"""The commands about duplicates."""
 
 from __future__ import annotations
 
@@ -10,152 +10,184 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.command import Command
+from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection, parse_item_name
 from retrieval.cli.output import print_json, say, write_text
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
     from retrieval.records.duplicates import DuplicateGroup, Move
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    for command in (duplicates, check, decide, calibrate):
-        app.command()(command)
+Threshold = Annotated[float, typer.Option("--threshold", help="Minimum confidence, 0 to 1.")]
 
 
 def duplicates(
     collection: Folder = DEFAULT,
-    threshold: Annotated[float, typer.Option("--threshold", help="How sure it must be, 0 to 1.")] = 0.5,
-    rule: Annotated[str, typer.Option(help='kept, "every pair" or connected.')] = "kept",
-    prefer: Annotated[str | None, typer.Option(help='Keep first: a format, a folder or "oldest".')] = None,
+    threshold: Threshold = 0.5,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help='Whose duplicate each picture of a group must be: that of the one to keep ("kept"), of every other '
+            'one ("every pair"), or of any other one ("connected").',
+            autocompletion=complete_from("kept", "every pair", "connected"),
+        ),
+    ] = "kept",
+    prefer: Annotated[
+        str | None, typer.Option(help='What to keep first: a format, a folder or "oldest" (default: best quality).')
+    ] = None,
     export: Annotated[Path | None, typer.Option("--export", help="Write the groups to a .csv or .json file.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page with the proof of each copy.")] = None,
-    move_to: Annotated[Path | None, typer.Option("--move-to", help="Say which copies would go there.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="With --move-to: move them.")] = False,
-    undo: Annotated[Path | None, typer.Option("--undo", help="Bring back what a manifest names.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the proof of each pair.")] = None,
+    move_to: Annotated[
+        Path | None, typer.Option("--move-to", help="List which files would move to this folder; see --apply.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="With --move-to: move the files.")] = False,
+    undo: Annotated[
+        Path | None, typer.Option("--undo", help="Move files back, as listed in this manifest.jsonl.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which pictures are copies of each other, and move copies out of the way."""
+    """Find duplicates in the collection; show them, export them, or move them to another folder."""
     with open_collection(collection) as source:
         if undo is not None:
-            show_moves(source.undo_moves(undo), as_json, "brought back")
+            show_moves(source.undo_moves(undo), as_json, "moved back")
             return
-        found = source.duplicates(threshold, rule=rule, prefer=prefer)
+        groups = source.duplicates(threshold, rule=rule, prefer=prefer)
         if move_to is not None:
-            show_moves(
-                source.move_duplicates(found, move_to, dry_run=not apply), as_json, "moved" if apply else "to move"
-            )
+            moves = source.move_duplicates(groups, move_to, dry_run=not apply)
+            show_moves(moves, as_json, "moved" if apply else "to move")
         elif html is not None:
-            from retrieval.pages import duplicates as review
+            from retrieval.pages.duplicates import render_duplicates
 
-            write_text(html, review.render_duplicates(source, found, f"Copies in {source.path.name}"))
-            say(f"wrote {len(found)} groups to {html}")
+            write_text(html, render_duplicates(source, groups, f"Duplicates in {source.path.name}"))
+            say(f"wrote {len(groups)} groups to {html}")
         elif export is not None:
-            export_groups(found, source, export)
-            say(f"wrote {len(found)} groups to {export}")
+            export_groups(groups, source, export)
+            say(f"wrote {len(groups)} groups to {export}")
         elif as_json:
-            print_json({"groups": [group.to_dict() for group in found]})
+            print_json({"groups": [group.to_dict() for group in groups]})
         else:
-            show_groups(found, source)
+            show_groups(groups, source)
 
 
-def show_moves(moves: tuple[Move, ...], as_json: bool, what: str) -> None:
+def show_moves(moves: tuple[Move, ...], as_json: bool, action: str) -> None:
+    """Print which files were moved, or would be. `action`: the verb, such as "moved"."""
     if as_json:
         print_json({"moves": [move.to_dict() for move in moves]})
         return
     for move in moves:
-        say(f"{what}: {move.source} -> {move.target}" if not move.left else f"left alone: {move.source} ({move.left})")
+        say(f"skipped: {move.source} ({move.left})" if move.left else f"{action}: {move.source} -> {move.target}")
     count = sum(not move.left for move in moves)
-    say(f"{count} {what}" + ("; nothing was touched, --apply does it" if what == "to move" else ""))
+    say(f"{count} {action}" + ("; nothing was changed, use --apply to move them" if action == "to move" else ""))
 
 
-def show_groups(found: tuple[DuplicateGroup, ...], source: Collection) -> None:
+def show_groups(groups: tuple[DuplicateGroup, ...], source: Collection) -> None:
+    """Print each group: the item to keep and why, and how each other item differs from it."""
+    for number, group in enumerate(groups, 1):
+        say(f"group {number}: {group.kind}, {len(group.items)} items, confidence at least {group.weakest:.2f}")
+        for item in source.get(group.items):
+            note = f"  keep ({group.reason})" if item.id == group.keep else _describe_differences(group, item.id)
+            facts = f"{item.width} x {item.height} {item.format}, {item.bytes or 0:,} bytes"
+            for uri in item.uris or (item.key,):
+                say(f"  {item.id:>7}  {uri}  {facts}{note}")
+        if len(group.path) > 2:
+            say(f"           linked through items {' - '.join(map(str, group.path))}")
+    say(f"{len(groups)} groups" if groups else "no duplicates found")
+
+
+def _describe_differences(group: DuplicateGroup, item_id: int) -> str:
     from retrieval.records.duplicates import list_differences
 
-    for group in found:
-        items = {item.id: item for item in source.get(group.items)}
-        say(f"{group.kind}, {len(group.items)} items, at least {group.weakest:.2f} sure  group {group.id}")
-        for one in group.items:
-            item = items[one]
-            kept = f"  keep ({group.reason})" if one == group.keep else ""
-            size = f"{item.width} x {item.height} {item.format}, {item.bytes or 0:,} bytes"
-            beside = [pair for pair in group.pairs if {pair.a, pair.b} == {one, group.keep}]
-            done = ", ".join(list_differences(beside[0], group.keep)) if beside else ""
-            for uri in item.uris or (item.key,):
-                say(f"  {one:>7}  {uri}  {size}{kept}" + (f"  ({done})" if done else ""))
-        if len(group.path) > 2:
-            say(f"          held together by the chain {' - '.join(map(str, group.path))}")
-    say(f"{len(found)} groups" + ("" if found else ": no copies were found"))
+    proofs = [pair for pair in group.pairs if {pair.a, pair.b} == {item_id, group.keep}]
+    words = list_differences(proofs[0], group.keep) if proofs else []
+    return f"  ({', '.join(words)})" if words else ""
 
 
-def export_groups(found: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
+def export_groups(groups: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
+    """Write the groups to a .json or .csv file. Raises UsageError for another format."""
     from indexers.errors import UsageError
 
     if file.suffix.lower() == ".json":
-        write_text(file, json.dumps([group.to_dict() for group in found], indent=1))
+        write_text(file, json.dumps([group.to_dict() for group in groups], indent=1))
     elif file.suffix.lower() == ".csv":
         text = io.StringIO()
-        write_rows(csv.writer(text, lineterminator="\n"), found, source)
+        write_rows(csv.writer(text, lineterminator="\n"), groups, source)
         write_text(file, text.getvalue())
     else:
-        raise UsageError(f"{file.name!r} names no format to export to; use .csv or .json")
+        raise UsageError(f"cannot export to {file.name!r}; use .csv or .json")
 
 
-def write_rows(writer: Any, found: tuple[DuplicateGroup, ...], source: Collection) -> None:
+def write_rows(writer: Any, groups: tuple[DuplicateGroup, ...], source: Collection) -> None:
+    """Write a row for each place of each item of each group."""
     writer.writerow(["group", "kind", "weakest", "item", "uri", "width", "height", "format", "bytes", "keep", "reason"])
-    for group in found:
+    for group in groups:
         for item in source.get(group.items):
             for uri in item.uris or ("",):
-                kept = item.id == group.keep
-                about = [item.width, item.height, item.format, item.bytes, kept, group.reason if kept else ""]
-                writer.writerow([group.id, group.kind, group.weakest, item.id, uri, *about])
+                is_best = item.id == group.keep
+                facts = [item.width, item.height, item.format, item.bytes, is_best, group.reason if is_best else ""]
+                writer.writerow([group.id, group.kind, group.weakest, item.id, uri, *facts])
 
 
 def check(
-    picture: Annotated[str, typer.Argument(help="A picture: a path or an address.")],
+    picture: Annotated[str, typer.Argument(help="A picture: a path or a URL.")],
     collection: Folder = DEFAULT,
-    threshold: Annotated[float, typer.Option("--threshold", help="How sure it must be, 0 to 1.")] = 0.5,
+    threshold: Threshold = 0.5,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether a picture is there already, as it is or edited. It is not added."""
+    """Check whether the collection already holds a picture, unchanged or edited. Adds nothing."""
     with open_collection(collection) as source:
-        found = source.duplicates_of(picture, threshold=threshold)
+        matches = source.duplicates_of(picture, threshold=threshold)
     if as_json:
-        print_json({"matches": [match.to_dict() for match in found]})
+        print_json({"matches": [match.to_dict() for match in matches]})
         return
-    for match in found:
-        differs = ", ".join(match.evidence["differs"]) or match.kind
-        say(f"{match.score:.2f}  {match.uri or match.key}  ({differs})")
-    if not found:
-        say("it is not there")
+    for match in matches:
+        differences = ", ".join(match.evidence["differs"]) or match.kind
+        say(f"{match.score:.2f}  {match.uri or match.key}  ({differences})")
+    if not matches:
+        say("not in the collection")
 
 
 def decide(
-    what: Annotated[str, typer.Argument(help='"not" (no copies), "both" (keep both) or "undo".')],
-    items: Annotated[list[str], typer.Argument(help="Two items: ids, keys or paths; or a decision's number.")],
+    decision: Annotated[
+        str,
+        typer.Argument(
+            help='"not" (the two are not duplicates), "both" (keep both) or "undo".',
+            autocompletion=complete_from("not", "both", "undo"),
+        ),
+    ],
+    items: Annotated[
+        list[str], typer.Argument(help="Two items, by id, key or path; for undo, the number of a decision.")
+    ],
     collection: Folder = DEFAULT,
 ) -> None:
-    """Say that two pictures are no copies, or that both are wanted; or take that back."""
-    from retrieval.cli.options import parse_item_name
-
-    names = [parse_item_name(one) for one in items]
+    """Record that two pictures are not duplicates, or that you keep both; or undo such a decision."""
+    names = [parse_item_name(item) for item in items]
     with open_collection(collection) as target:
-        if what == "undo" and len(names) == 1:
+        if decision == "undo" and len(names) == 1 and isinstance(names[0], int):
             target.undo(names[0])
-            say(f"decision {names[0]} is taken back")
-        elif what in ("not", "both") and len(names) == 2:
-            made = (target.not_duplicates if what == "not" else target.keep_both)(*names)
-            say(f"noted, as decision {made}")
+            say(f"decision {names[0]} was undone")
+        elif decision in ("not", "both") and len(names) == 2:
+            record = target.not_duplicates if decision == "not" else target.keep_both
+            say(f"saved as decision {record(*names)}")
         else:
-            raise typer.BadParameter("say: not A B, both A B, or undo NUMBER")
+            raise typer.BadParameter("use: decide not A B, decide both A B, or decide undo NUMBER")
 
 
 def calibrate(
     collection: Folder = DEFAULT,
-    pictures: Annotated[int, typer.Option("--pictures", help="How many are tried.")] = 100,
+    pictures: Annotated[int, typer.Option("--pictures", help="Number of pictures to measure with.")] = 100,
 ) -> None:
-    """Measure for another embedder from which similarity on two pictures are worth a proof."""
+    """Calibrate the candidate threshold for this embedder: how similar vectors must be for a comparison.
+
+    Embedders that come with nearkin are calibrated already.
+    """
     with open_collection(collection) as target:
-        near = target.calibrate(pictures)
-    say(f"pictures whose vectors are at least {near:.3f} similar are compared")
+        threshold = target.calibrate(pictures)
+    say(f"pictures with a vector similarity of at least {threshold:.3f} are now compared in detail")
+
+
+COMMANDS = (
+    Command(duplicates, "Duplicates", "nearkin duplicates --html duplicates.html"),
+    Command(check, "Duplicates", "nearkin check holiday.jpg"),
+    Command(decide, "Duplicates", "nearkin decide not a.jpg b.jpg"),
+    Command(calibrate, "Duplicates", "nearkin calibrate"),
+)

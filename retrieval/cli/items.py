@@ -1,21 +1,24 @@
-"""The commands that put pictures into a collection and take them out."""
+"""The commands that add pictures to a collection and remove them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.cli.command import Command
 from retrieval.cli.options import (
     DEFAULT,
     AsJson,
     Device,
+    EmbedderSettings,
     Folder,
     Precision,
-    Settings,
+    RetryFailed,
     Where,
     build_embedder,
+    complete_plugins,
     needs_second_space,
     open_collection,
     parse_item_name,
@@ -27,88 +30,98 @@ from retrieval.cli.output import exit_with_report, print_json, say, show_progres
 if TYPE_CHECKING:
     from indexers.types import Json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    for command in (add, sync, remove, failures):
-        app.command()(command)
+Metadata = Annotated[str | None, typer.Option(help='Metadata for every picture, e.g. \'{"album": "2024"}\'.')]
 
 
 def add(
-    paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, addresses.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, globs or URLs.")] = None,
     collection: Folder = DEFAULT,
-    embedder: Annotated[str | None, typer.Option(help="What turns pictures into vectors; see `embedders`.")] = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that turns pictures into vectors; `nearkin embedders` lists them.",
+            autocompletion=complete_plugins("nearkin.embedders"),
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Precision = None,
-    settings: Settings = None,
+    settings: EmbedderSettings = None,
     listing: Annotated[
-        Path | None, typer.Option("--list", help="A file with paths, one a line; - is standard input.")
+        Path | None, typer.Option("--list", help="A file with one path per line; - for standard input.")
     ] = None,
-    metadata: Annotated[str | None, typer.Option(help='Metadata for each picture, e.g. \'{"album": "2024"}\'.')] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    metadata: Metadata = None,
+    retry_failed: RetryFailed = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add pictures; makes the collection if there is none.
+    """Add pictures; creates the collection if it does not exist.
 
-    With --embedder NAME on a collection that was made with another one: fill a second space beside the first, from the
-    pictures that are there. `nearkin use NAME` then switches to it.
+    With --embedder NAME on a collection that uses another embedder, this embeds the pictures of the collection a second
+    time, into a space of their own. Then `nearkin use NAME` switches to it.
     """
-    wanted: list[Any] = [*(paths or []), *(read_paths(listing) if listing else [])]
-    if not wanted and not retry_failed and embedder is None:
+    sources = [*(paths or []), *(read_paths(listing) if listing else [])]
+    if not sources and not retry_failed and embedder is None:
         raise typer.BadParameter("give files, folders or globs to add (or --list, or --retry-failed)")
-    how: Json = parse_json(settings, "--settings") or {}
-    how |= {} if precision is None else {"precision": precision}
-    second = needs_second_space(collection, embedder)
-    chosen = build_embedder(embedder, how) if embedder and how else embedder
-    first = None if second else chosen
-    with open_collection(collection, create=True, embedder=first, device=device) as target, show_progress() as watch:
-        said = parse_json(metadata, "--metadata")
-        if retry_failed and not wanted:
-            report = target.retry_failed(progress=watch)
-        elif wanted or not second:
-            report = target.add(wanted, metadata=said, retry_failed=retry_failed, progress=watch)
-        if second and chosen:
-            report = target.fill(chosen, progress=watch)
+    parameters: Json = parse_json(settings, "--settings") or {}
+    parameters |= {} if precision is None else {"precision": precision}
+    is_second = needs_second_space(collection, embedder)
+    model = build_embedder(embedder, parameters) if embedder and parameters else embedder
+    first = None if is_second else model
+    with open_collection(collection, create=True, embedder=first, device=device) as target, show_progress() as progress:
+        if retry_failed and not sources:
+            report = target.retry_failed(progress=progress)
+        elif sources or not is_second:
+            values = parse_json(metadata, "--metadata")
+            report = target.add(sources, metadata=values, retry_failed=retry_failed, progress=progress)
+        if is_second and model:
+            report = target.fill(model, progress=progress)
     exit_with_report(report, as_json)
 
 
 def sync(
     paths: Annotated[list[Path], typer.Argument(help="Folders.")],
     collection: Folder = DEFAULT,
-    metadata: Annotated[str | None, typer.Option(help="Metadata for each picture.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    metadata: Metadata = None,
+    retry_failed: RetryFailed = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add what is new in folders, and mark what has vanished from them."""
-    with open_collection(collection, create=True) as target, show_progress() as watch:
-        said = parse_json(metadata, "--metadata")
-        report = target.sync(list(paths), metadata=said, retry_failed=retry_failed, progress=watch)
+    """Add the new pictures of folders, and mark pictures whose files have vanished."""
+    with open_collection(collection, create=True) as target, show_progress() as progress:
+        values = parse_json(metadata, "--metadata")
+        report = target.sync(list(paths), metadata=values, retry_failed=retry_failed, progress=progress)
     exit_with_report(report, as_json)
 
 
 def remove(
-    items: Annotated[list[str] | None, typer.Argument(help="Items: ids, keys or paths.")] = None,
+    items: Annotated[list[str] | None, typer.Argument(help="Items, by id, key or path.")] = None,
     collection: Folder = DEFAULT,
     where: Where = None,
     missing: Annotated[bool, typer.Option("--missing", help="All items whose files have vanished.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove items from the collection (never the files themselves)."""
+    """Remove items from the collection. The picture files are not touched."""
     if not items and where is None and not missing:
         raise typer.BadParameter("give items, --where or --missing")
-    wanted = {"missing": True} if missing else parse_json(where, "--where")
-    names = [parse_item_name(one) for one in items] if items else None
+    condition = {"missing": True} if missing else parse_json(where, "--where")
+    names = [parse_item_name(item) for item in items] if items else None
     with open_collection(collection) as target:
-        removed = target.remove(names, where=wanted)
-    print_json({"removed": removed}) if as_json else say(f"removed {removed} items")
+        count = target.remove(names, where=condition)
+    print_json({"removed": count}) if as_json else say(f"removed {count} items")
 
 
 def failures(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
-    """List what could not be read, and why."""
+    """List the files that could not be read, and why."""
     with open_collection(collection) as source:
-        found = source.failures()
+        records = source.failures()
     if as_json:
-        print_json({"failures": [one.to_dict() for one in found]})
+        print_json({"failures": [failure.to_dict() for failure in records]})
     else:
-        for one in found:
-            say(f"{one.uri}: {one.reason} (tried {one.attempts} times, last {one.at})")
+        for failure in records:
+            say(f"{failure.uri}: {failure.reason} (tried {failure.attempts} times, last at {failure.at})")
+
+
+COMMANDS = (
+    Command(add, "Pictures", "nearkin add ~/Pictures"),
+    Command(sync, "Pictures", "nearkin sync ~/Pictures"),
+    Command(remove, "Pictures", "nearkin remove --missing"),
+    Command(failures, "Pictures", "nearkin failures"),
+)

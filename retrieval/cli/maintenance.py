@@ -7,18 +7,13 @@ from typing import Annotated
 
 import typer
 
+from retrieval.cli.command import Command
 from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
 from retrieval.cli.output import print_json, say, show_progress, show_table
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    for command in (info, verify, rescue, upgrade, doctor, demo):
-        app.command()(command)
-
-
 def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
-    """Show what the collection holds."""
+    """Show the facts about a collection: number of items, space, size on disk ..."""
     with open_collection(collection) as source:
         record = source.info().to_dict()
     if as_json:
@@ -29,10 +24,10 @@ def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
 
 def verify(
     collection: Folder = DEFAULT,
-    repair: Annotated[bool, typer.Option("--repair", help="Rebuild what is derived and wrong.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild derived files that are wrong.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare catalogue, derived files and disk."""
+    """Check that the catalogue, the derived files and the picture files agree."""
     with open_collection(collection) as source:
         report = source.verify(repair=repair)
     if as_json:
@@ -41,46 +36,58 @@ def verify(
         for title, lines in (("checked", report.checked), ("problem", report.problems), ("repaired", report.repaired)):
             for line in lines:
                 say(f"{title}: {line}")
-        say("all is well" if report.ok else "there are problems; `nearkin verify --repair` mends what is derived")
+        say("OK" if report.ok else "there are problems; `nearkin verify --repair` rebuilds derived files")
     raise typer.Exit(0 if report.ok else 1)
 
 
 def rescue(collection: Folder = DEFAULT) -> None:
-    """Save what can still be read of a damaged collection."""
-    from indexers.catalogue.rescue import rescue_catalogue as save
+    """Recover what can still be read of a damaged collection."""
+    from indexers.catalogue.rescue import rescue_catalogue
 
-    kept = save(collection)
-    say(f"kept {kept['item']} items with {kept['vector']} vectors; adding the same pictures again brings back the rest")
-    say(f"the damaged database is beside it: {collection / 'catalogue.sqlite.damaged'}")
+    counts = rescue_catalogue(collection)
+    say(f"recovered {counts['item']} items with {counts['vector']} vectors; add the same pictures again for the rest")
+    say(f"the damaged database was kept as {collection / 'catalogue.sqlite.damaged'}")
 
 
 def upgrade(collection: Folder = DEFAULT) -> None:
-    """Bring a collection that an older nearkin made to this version's schema."""
-    from indexers.catalogue.upgrade import upgrade_catalogue as bring
+    """Upgrade a collection of an older version of nearkin to the current schema."""
+    from indexers.catalogue.upgrade import upgrade_catalogue
 
-    before, after = bring(collection)
+    before, after = upgrade_catalogue(collection)
     say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))
 
 
 def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
-    """Show what is installed, what is missing, and the command that brings it."""
+    """Check the installation: what is installed, what is missing, and the command that installs it."""
     from retrieval.cli.doctor import examine
 
-    lines = examine(collection)
+    checks = examine(collection)
     if as_json:
-        print_json({"checks": [line.to_dict() for line in lines]})
+        print_json({"checks": [check.to_dict() for check in checks]})
     else:
-        for line in lines:
-            mark = "ok     " if line.ok else "MISSING" if line.needed else "-      "
-            say(f"{mark}  {line.what}: {line.found}" + (f"\n           {line.remedy}" if line.remedy else ""))
-    raise typer.Exit(0 if all(line.ok or not line.needed for line in lines) else 1)
+        for check in checks:
+            mark = "ok     " if check.ok else "MISSING" if check.needed else "-      "
+            say(f"{mark}  {check.what}: {check.found}" + (f"\n           {check.remedy}" if check.remedy else ""))
+    raise typer.Exit(0 if all(check.ok or not check.needed for check in checks) else 1)
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where pictures, collection and sheet go.")] = Path("nearkin-demo"),
+    folder: Annotated[Path, typer.Option(help="Folder for the pictures, the collection and the results.")] = Path(
+        "nearkin-demo"
+    ),
 ) -> None:
-    """Index some thousand drawings and photographs, search, and draw what was found."""
+    """Try nearkin: index some thousand drawings and photographs, search and cluster them."""
     from retrieval.cli.demo import run
 
-    with show_progress() as watch:
-        run(folder, say, watch)
+    with show_progress() as progress:
+        run(folder, say, progress)
+
+
+COMMANDS = (
+    Command(info, "Maintenance", "nearkin info"),
+    Command(verify, "Maintenance", "nearkin verify --repair"),
+    Command(rescue, "Maintenance", "nearkin rescue -c ~/photos"),
+    Command(upgrade, "Maintenance", "nearkin upgrade"),
+    Command(doctor, "Maintenance", "nearkin doctor"),
+    Command(demo, "Maintenance", "nearkin demo"),
+)

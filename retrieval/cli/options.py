@@ -1,10 +1,10 @@
-"""What the command line's arguments are, and what they stand for."""
+"""The options that several commands share, and what their values mean."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,72 +16,112 @@ if TYPE_CHECKING:
     from indexers.types import Json
     from retrieval.collection import Collection
 
+
+def complete_from(*words: str) -> Callable[[str], list[str]]:
+    """Return a shell completion for an option that takes one of these words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def complete_plugins(group: str) -> Callable[[str], list[str]]:
+    """Return a shell completion for the name of a plug-in, such as an embedder."""
+
+    def complete(incomplete: str) -> list[str]:
+        from indexers import plugins
+
+        return [name for name in sorted(plugins.find_members(group)) if name.startswith(incomplete)]
+
+    return complete
+
+
 Folder = Annotated[
-    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="The collection's folder.")
+    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="Folder of the collection.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Where = Annotated[str | None, typer.Option("--where", help='A filter, e.g. \'{"year": {"$gte": 2020}}\'.')]
-Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
-Precision = Annotated[str | None, typer.Option(help="How to compute: auto, fp32, bf16, int8.")]
-Settings = Annotated[
-    str | None, typer.Option(help='The embedder\'s settings, e.g. \'{"pretrained": "my.safetensors"}\'.')
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Where = Annotated[
+    str | None, typer.Option("--where", help='Only items that match this filter, e.g. \'{"year": {"$gte": 2020}}\'.')
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Device to compute on: auto, cpu, cuda or mps.",
+        autocompletion=complete_from("auto", "cpu", "cuda", "mps"),
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Numeric precision of the model: auto, fp32, bf16 or int8.",
+        autocompletion=complete_from("auto", "fp32", "bf16", "int8"),
+    ),
+]
+EmbedderSettings = Annotated[
+    str | None,
+    typer.Option("--settings", help='Settings of the embedder as JSON, e.g. \'{"pretrained": "my.safetensors"}\'.'),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try files again that could not be read before.")]
 DEFAULT = Path("nearkin-collection")
+"""The collection's folder if none is given."""
 
 
 @contextmanager
 def open_collection(folder: Path, **options: Any) -> Iterator[Collection]:
+    """Open a collection, with the options of `Collection.open`, and close it afterwards."""
     from retrieval.collection import Collection
 
     with Collection.open(folder, **options) as collection:
         yield collection
 
 
-def build_embedder(embedder: str, settings: Json) -> Embedder:
-    """An embedder with settings of one's own."""
+def build_embedder(name: str, settings: Json) -> Embedder:
+    """Return the embedder of that name with these settings. Raises UnknownPlugin, MissingPackage, BadSetting."""
     from indexers import plugins
 
-    found: Embedder = plugins.load_member("nearkin.embedders", embedder)(**settings)
-    return found
+    embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**settings)
+    return embedder
 
 
 def read_paths(file: Path) -> list[str]:
-    """Paths from a file or standard input."""
-    from retrieval.items.sources import split_path_list as split
+    """Return the paths that a file lists, or standard input if the file is `-`."""
+    from retrieval.items.sources import split_path_list
 
     try:
-        return split(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        return split_path_list(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     except OSError as error:
-        raise typer.BadParameter(f"--list {file} can't be read: {error.strerror or error}") from error
+        raise typer.BadParameter(f"cannot read --list {file}: {error.strerror or error}") from error
 
 
-def needs_second_space(collection: Path, embedder: str | None) -> bool:
-    """The collection is there, and its pictures are embedded with another one."""
+def needs_second_space(folder: Path, embedder: str | None) -> bool:
+    """Return True if the collection exists and its pictures are embedded with another embedder."""
     from indexers.errors import CollectionNotFound
     from retrieval.collection import Collection
 
     if embedder is None:
         return False
     try:
-        with Collection.open(collection) as found:
-            current = next((space for space in found.spaces() if space.current), None)
+        with Collection.open(folder) as collection:
+            current = next((space for space in collection.spaces() if space.current), None)
     except CollectionNotFound:
         return False
     return current is not None and current.embedder not in (embedder, None)
 
 
 def parse_json(text: str | None, option: str) -> Any:
+    """Return the value of an option that takes JSON; None if it was not given."""
     if text is None:
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        shown = text if len(text) < 200 else f"{text[:200]}..."
+        excerpt = text if len(text) < 200 else f"{text[:200]}..."
         raise typer.BadParameter(
-            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {shown!r} is not ({error})"
+            f"{option} takes JSON, such as '{{\"year\": 2024}}'; {excerpt!r} is not JSON ({error})"
         ) from error
 
 
-def parse_item_name(item: str | None) -> Any:
-    """An id if it is a number, else a key or a path."""
-    return int(item) if item and item.isdigit() else item
+def parse_item_name(text: str) -> int | str:
+    """Return an id if the text is a number, else the key or path that it is."""
+    return int(text) if text.isdigit() else text

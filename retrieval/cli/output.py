@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,62 +19,65 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
+    """Print a line; bytes in names that are not UTF-8 (which Python keeps as surrogates) are spelled out."""
     print(line.encode("utf-8", "backslashreplace").decode())
 
 
 def print_json(record: Any) -> None:
+    """Print a record as JSON in ASCII."""
     print(json.dumps(record, ensure_ascii=True, indent=2))
 
 
 def exit_with_report(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
-    """What a run has come to; exit code 1 if something could not be read."""
+    """Print the report of a run and exit: with code 1 if something could not be read, else 0."""
     if as_json:
         print_json(report.to_dict())
     else:
-        rate = report.added / report.seconds if report.seconds else 0
-        parts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
-        parts += [
-            f"{getattr(report, name)} {name}"
-            for name in ("missing", "returned", "replaced")
-            if getattr(report, name, 0)
-        ]
-        say(
-            ", ".join(parts)
-            + f" in {report.seconds:.1f} s"
-            + (f" ({rate:.0f} pictures/s)" if report.added > 20 else "")
-        )
-        for failure in report.failures[:10]:
-            say(f"  failed: {failure.uri}: {failure.reason}")
-        if report.failed > 10:
-            say(f"  ... and {report.failed - 10} more; `nearkin failures` lists them")
-        if report.failed_before:
-            say(f"  {report.failed_before} had failed before and were not tried again; --retry-failed does")
+        _show_report(report)
     raise typer.Exit(1 if report.failed else 0)
 
 
-def write_text(file: Path, page: str) -> None:
+def _show_report(report: AddReport | SyncReport) -> None:
+    counts = [f"{report.added} added", f"{report.known} known", f"{report.failed} failed"]
+    counts += [
+        f"{getattr(report, name)} {name}" for name in ("missing", "returned", "replaced") if getattr(report, name, 0)
+    ]
+    rate = f" ({report.added / report.seconds:.0f} pictures/s)" if report.added > 20 and report.seconds else ""
+    say(f"{', '.join(counts)} in {report.seconds:.1f} s{rate}")
+    for failure in report.failures[:10]:
+        say(f"  failed: {failure.uri}: {failure.reason}")
+    if report.failed > 10:
+        say(f"  ... and {report.failed - 10} more; `nearkin failures` lists them")
+    if report.failed_before:
+        say(f"  {report.failed_before} failed before and were skipped; use --retry-failed to try them again")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file as a whole or not at all. Raises WriteFailed."""
     from indexers.files import replace_file
 
     with replace_file(file) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def show_hits(hits: Hits) -> None:
+    """Print hits as a table."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("score", "item", "picture", "metadata", box=None, pad_edge=False, header_style="bold")
     for hit in hits:
-        said = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
-        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(said))
+        metadata = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
+        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(metadata))
     Console().print(table if len(hits) else "nothing found")
 
 
 def show_groups(hits: Hits) -> None:
+    """Print the clusters of the hits, each with its best hits."""
     for group in hits.groups:
-        one = group.cluster
-        say(f"{one.name or 'unnamed'}, {one.size} pictures  #{one.id}" if one else "in no cluster")
+        cluster = group.cluster
+        say(f"{cluster.name or 'unnamed'}, {cluster.size} pictures  #{cluster.id}" if cluster else "in no cluster")
         for hit in group.hits:
             say(f"  {hit.score:.3f}  {hit.uri or hit.key}")
     if not hits.groups:
@@ -82,34 +85,37 @@ def show_groups(hits: Hits) -> None:
 
 
 def show_embedders(entries: Sequence[EmbedderEntry]) -> None:
-    """A line for each, and what is in the way of those that can't be used yet."""
-    width = max(len(one.name) for one in entries)
-    for one in entries:
+    """Print a line for each embedder, and what to do about those that cannot be used yet."""
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
         facts = [
-            f"{one.dimension} dimensions" if one.dimension else "",
-            describe_weights(one.bytes),
-            one.licence if one.bytes != 0 else "",
+            f"{entry.dimension} dimensions" if entry.dimension else "",
+            describe_weights(entry.bytes),
+            entry.licence if entry.bytes != 0 else "",
+            "text search" if entry.reads_words else "",
+            f"{entry.rate:.0f} pictures/s" if entry.rate else "",
+            f"({entry.computes})" if entry.computes else "",
         ]
-        facts += ["reads words" if one.reads_words else "", f"{one.rate:.0f} pictures/s" if one.rate else ""]
-        facts += [f"({one.computes})" if one.computes else ""]
-        say(f"{'ok' if one.usable else '--'}  {one.name:<{width}}  " + ", ".join(fact for fact in facts if fact))
-        if one.missing:
-            say(f"    {'':<{width}}  {one.missing}")
+        say(f"{'ok' if entry.usable else '--'}  {entry.name:<{width}}  " + ", ".join(fact for fact in facts if fact))
+        if entry.missing:
+            say(f"    {'':<{width}}  {entry.missing}")
 
 
-def describe_weights(count: int | None) -> str:
-    return "" if count is None else f"weights of {count / 2**20:.0f} MiB" if count else "no weights"
+def describe_weights(size: int | None) -> str:
+    """Return the size of a model's weights in words; `size` in bytes, None if it is unknown."""
+    return "" if size is None else f"{size / 2**20:.0f} MiB of weights" if size else "no weights"
 
 
-def show_table(rows: list[tuple[str, str]]) -> None:
+def show_table(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         say(f"{name:<{width}}  {value}")
 
 
 @contextmanager
-def show_progress() -> Iterator[Any]:
-    """A progress bar with rate and estimate, on a terminal only."""
+def show_progress() -> Iterator[Callable[[Any], None] | None]:
+    """Show a progress bar with rate and estimate; yields what to call with each state, or None without a terminal."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None
         return
@@ -126,15 +132,15 @@ def show_progress() -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rate=0.0, failed=0)
 
-        def watch(state: Any) -> None:
+        def update(state: Any) -> None:
             bar.update(task, total=state.total, completed=state.done, rate=state.rate, failed=state.failed)
 
-        yield watch
+        yield update
 
 
 @contextmanager
-def show_steps() -> Iterator[Any]:
-    """A progress bar that says what is being done, on a terminal only."""
+def show_steps() -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show a progress bar with the current step; yields what to call with each step, or None without a terminal."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None
         return
@@ -145,14 +151,15 @@ def show_steps() -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 
-        def step(done: int, total: int, what: str) -> None:
-            bar.update(task, total=total, completed=done, description=what)
+        def update(done: int, total: int, step: str) -> None:
+            bar.update(task, total=total, completed=done, description=step)
 
-        yield step
+        yield update
 
 
 class Notes(logging.Handler):
-    """What the library notes (a derived file was rebuilt) goes to standard error."""
+    """Prints what the library logs (such as a derived file that was rebuilt) to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print one log record."""
         print(f"note: {record.getMessage()}", file=sys.stderr)

@@ -6,46 +6,71 @@ from typing import Annotated, Any
 
 import typer
 
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_item_name, parse_json
+from retrieval.cli.command import Command
+from retrieval.cli.options import (
+    DEFAULT,
+    AsJson,
+    Folder,
+    Where,
+    complete_from,
+    open_collection,
+    parse_item_name,
+    parse_json,
+)
 from retrieval.cli.output import print_json, show_groups, show_hits
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line's."""
-    app.command()(search)
-
-
 def search(
-    picture: Annotated[str | None, typer.Argument(help="A picture: a path or an address.")] = None,
+    picture: Annotated[str | None, typer.Argument(help="A picture to search with: a path or a URL.")] = None,
     collection: Folder = DEFAULT,
-    k: Annotated[int | None, typer.Option("-k", help="How many hits (20).")] = None,
-    item: Annotated[str | None, typer.Option(help="An item: its id, key or path.")] = None,
-    text: Annotated[str | None, typer.Option(help="What is seen, where the embedder reads words.")] = None,
-    query: Annotated[str | None, typer.Option(help="Words that an item's text and metadata say.")] = None,
-    radius: Annotated[float | None, typer.Option(help="Everything with at least this score.")] = None,
-    where: Where = None,
-    diversify: Annotated[float | None, typer.Option(help="0 to 1: variety instead of nearness.")] = None,
-    within: Annotated[list[int] | None, typer.Option(help="Only in this cluster; may be given again.")] = None,
-    exclude: Annotated[list[int] | None, typer.Option(help="Not in this cluster; may be given again.")] = None,
-    per_cluster: Annotated[int | None, typer.Option(help="At most so many hits of one cluster.")] = None,
-    group: Annotated[bool, typer.Option("--group", help="By clusters, each with its best hits.")] = False,
-    level: Annotated[str | None, typer.Option(help="For the two: coarse, medium or fine.")] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="cosine, ip, l2, l1, minkowski:3 ...; the space's own if none is given.")
+    k: Annotated[
+        int | None, typer.Option("-k", "--k", help="Number of hits (default 20; of clusters with --group: 10).")
     ] = None,
-    space: Annotated[str | None, typer.Option(help="Another space than the current.")] = None,
+    item: Annotated[str | None, typer.Option(help="An item to search with: its id, key or path.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="A description of the picture (needs an embedder with text search).")
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Words to find in the text and metadata of items.")] = None,
+    radius: Annotated[float | None, typer.Option(help="Minimum score; returns every item that reaches it.")] = None,
+    where: Where = None,
+    diversify: Annotated[float | None, typer.Option(help="Prefer variety over similarity, 0 to 1.")] = None,
+    within: Annotated[list[int] | None, typer.Option(help="Only items of this cluster; can be repeated.")] = None,
+    exclude: Annotated[list[int] | None, typer.Option(help="No items of this cluster; can be repeated.")] = None,
+    per_cluster: Annotated[int | None, typer.Option(help="Maximum number of hits from one cluster.")] = None,
+    group: Annotated[bool, typer.Option("--group", help="Group the hits by cluster.")] = False,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            help="Cluster level for --group and --per-cluster: coarse, medium or fine.",
+            autocompletion=complete_from("coarse", "medium", "fine"),
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Similarity measure: cosine, ip, l2, l1 or minkowski:P (default: that of the space).",
+            autocompletion=complete_from("cosine", "ip", "l2", "l1", "minkowski:3"),
+        ),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find what looks like a picture, an item or words."""
-    options: Any = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify, "space": space}
-    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster, "metric": metric}
+    """Find pictures that look like a picture, an item or a description."""
+    if picture is None and item is None and text is None and query is None:
+        raise typer.BadParameter("give a picture (a path or a URL), --item, --text or --query")
+    options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
+    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster}
+    options |= {"group": group, "level": level, "metric": metric, "space": space}
     with open_collection(collection) as source:
-        name = parse_item_name(item)
-        hits = source.search(picture, k=k, item=name, text=text, query=query, group=group, level=level, **options)
+        name = None if item is None else parse_item_name(item)
+        hits = source.search(picture, k=k, item=name, text=text, query=query, **options)
     if as_json:
-        groups = {"groups": [one.to_dict() for one in hits.groups]} if group else {}
+        groups = {"groups": [record.to_dict() for record in hits.groups]} if group else {}
         print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})
     elif group:
         show_groups(hits)
     else:
         show_hits(hits)
+
+
+COMMANDS = (Command(search, "Search", "nearkin search holiday.jpg -k 5"),)

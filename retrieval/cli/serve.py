@@ -8,44 +8,52 @@ from typing import Annotated
 
 import typer
 
-from retrieval.cli.options import DEFAULT, Folder
+from retrieval.cli.command import Command
+from retrieval.cli.options import DEFAULT, Folder, complete_from
 from retrieval.cli.output import say
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line's."""
-    app.command()(serve)
 
 
 def serve(
     collection: Folder = DEFAULT,
-    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 is any that is free.")] = 8601,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
-    watch: Annotated[list[Path] | None, typer.Option(help="A folder to keep indexed; may be given again.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; an address other machines can reach needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8601,
+    workers: Annotated[int, typer.Option(min=1, help="Number of server processes.")] = 1,
+    watch: Annotated[
+        list[Path] | None, typer.Option(help="Folder to keep indexed as its files change; can be repeated.")
+    ] = None,
     allow: Annotated[
-        list[Path] | None, typer.Option(help="A folder whose pictures may be added by path; may be given again.")
+        list[Path] | None,
+        typer.Option(help="Folder from which clients may add pictures by path; can be repeated."),
     ] = None,
     read_token: Annotated[
-        str | None, typer.Option(envvar="NEARKIN_READ_TOKEN", help="Who has it may ask. Best by the environment.")
+        str | None,
+        typer.Option(envvar="NEARKIN_READ_TOKEN", help="Token for read access; prefer the environment variable."),
     ] = None,
     write_token: Annotated[
-        str | None, typer.Option(envvar="NEARKIN_WRITE_TOKEN", help="Who has it may change too.")
+        str | None,
+        typer.Option(
+            envvar="NEARKIN_WRITE_TOKEN", help="Token for read and write access; prefer the environment variable."
+        ),
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option(help="Another name it is asked for by (behind a proxy); may be given again.")
+        list[str] | None, typer.Option(help="Additional allowed host name (behind a proxy); can be repeated.")
     ] = None,
     origin: Annotated[
-        list[str] | None, typer.Option(help="A page elsewhere that may ask (CORS); may be given again.")
+        list[str] | None, typer.Option(help="Other website that may use the API (CORS origin); can be repeated.")
     ] = None,
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_format: Annotated[
+        str, typer.Option(help="Log format: text or json.", autocompletion=complete_from("text", "json"))
+    ] = "text",
 ) -> None:
-    """Serve a collection over HTTP, with a page to look at it; until Ctrl+C."""
+    """Serve the collection over HTTP, with a web page to browse it. Stop with Ctrl+C."""
     from retrieval.server import ServerSettings
     from retrieval.server import serve as run
 
-    sys.argv[:] = [_hide_tokens(word, read_token, write_token) for word in sys.argv]  # which a writer's lock names
-    served = ServerSettings(
+    # a writer's lock names the command that holds it, for other users to read
+    sys.argv[:] = [_hide_tokens(word, read_token, write_token) for word in sys.argv]
+    settings = ServerSettings(
         host,
         port,
         read_token,
@@ -55,10 +63,13 @@ def serve(
         watch=tuple(watch or ()),
         origins=tuple(origin or ()),
     )
-    run(collection, served, workers=workers, log_format=log_format, announce=say)
+    run(collection, settings, workers=workers, log_format=log_format, announce=say)
 
 
 def _hide_tokens(word: str, *tokens: str | None) -> str:
     for token in filter(None, tokens):
         word = word.replace(token, "***")
     return word
+
+
+COMMANDS = (Command(serve, "Serve", "nearkin serve --watch ~/Pictures"),)

@@ -1,4 +1,4 @@
-"""The commands that carry items out of a collection and into one."""
+"""The commands that write items to files and read them back."""
 
 from __future__ import annotations
 
@@ -7,35 +7,40 @@ from typing import Annotated
 
 import typer
 
+from retrieval.cli.command import Command
 from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_json
 from retrieval.cli.output import exit_with_report, say, show_progress
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line's."""
-    app.command()(export)
-    app.command("import")(import_)
-
-
 def export(
-    file: Annotated[Path, typer.Argument(help=".csv, .jsonl, .parquet, or .npz with vectors.")],
+    file: Annotated[
+        Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet, or .npz, which includes vectors.")
+    ],
     collection: Folder = DEFAULT,
     where: Where = None,
-    vectors: Annotated[bool, typer.Option("--vectors", help="Vectors in .parquet, too.")] = False,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Include the vectors (.parquet).")] = False,
 ) -> None:
-    """Write items with their clusters to a file."""
+    """Export items with their clusters to a file."""
     with open_collection(collection) as source:
-        written = source.export(file, where=parse_json(where, "--where"), vectors=vectors)
-    say(f"wrote {written} items to {file}")
+        count = source.export(file, where=parse_json(where, "--where"), vectors=vectors)
+    say(f"wrote {count} items to {file}")
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help=".parquet or .npz with vectors, folders of clip-retrieval.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files with vectors (.parquet, .npz) or folders made by clip-retrieval.")
+    ],
     collection: Folder = DEFAULT,
-    vector: Annotated[str, typer.Option(help="The column of vectors in Parquet.")] = "vector",
+    vector: Annotated[str, typer.Option(help="Name of the Parquet column that holds the vectors.")] = "vector",
     as_json: AsJson = False,
 ) -> None:
-    """Add items with ready-made vectors from files; makes the collection if there is none."""
-    with open_collection(collection, create=True) as target, show_progress() as watch:
-        report = target.import_from(files, vector=vector, progress=watch)
+    """Import items with ready-made vectors from files; creates the collection if it does not exist."""
+    with open_collection(collection, create=True) as target, show_progress() as progress:
+        report = target.import_from(files, vector=vector, progress=progress)
     exit_with_report(report, as_json)
+
+
+COMMANDS = (
+    Command(export, "Spaces and data", "nearkin export photos.parquet --vectors"),
+    Command(import_, "Spaces and data", "nearkin import photos.parquet", "import"),
+)

@@ -59,7 +59,7 @@ def test_the_collection_can_be_named(full: Shell) -> None:
         (("search", "--item", "1", "--where", '{"$x": 1}'), "unknown operator '$x'"),
         (("search", "--item", "1", "-k", "0"), "k is the number of hits"),
         (("search", "x", "-k", "many"), "-k"),
-        (("search",), "search takes one of"),
+        (("search",), "give a picture (a path or a URL), --item, --text or --query"),
         (("search", "--text", "words"), "reads pictures only"),
         (("remove",), "give items, --where or --missing"),
         (("remove", "--where", "[]"), "a filter is an object"),
@@ -112,7 +112,7 @@ def test_a_full_output_is_an_error(full: Shell) -> None:
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "w") as full_disk:
         done = full.alone("info", stdout=full_disk, stderr=subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (1, "error: the output can't be written: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -15,16 +15,16 @@ __all__ = ["families", "shell"]
 
 def test_one_is_made_seen_listed_refreshed_and_dropped(shell: Shell, families: Collection, tmp_path: Path) -> None:
     made = shell("cluster", "--method", "kmeans", "--k", 7, "--name", "themes").stdout
-    assert re.match(r"themes: 7 clusters of 228 items, by kmeans, made 2\d{3}-", made)
-    assert "since then 0% new, 0% gone" in made
+    assert re.match(r"themes: 7 clusters of 228 items, method kmeans, made 2\d{3}-", made)
+    assert "since then: 0% new, 0% removed" in made
     assert shell("clusterings").stdout == shell("cluster", "--name", "themes").stdout == made
-    assert shell("clusters", "--level", "themes").stdout.splitlines()[-1].startswith("7 clusters, 0 loose items")
+    assert shell("clusters", "--level", "themes").stdout.splitlines()[-1].startswith("7 clusters, 0 unclustered items")
     one = shell.json("clusters", "--level", "themes")["clusters"][0]
     assert shell("cluster", one["id"]).stdout.startswith(f"unnamed #{one['id']}: {one['size']} pictures, themes\n")
     shell("clusters", "--level", "themes", "--html", tmp_path / "themes.html")
     assert '"levels":["themes"]' in (tmp_path / "themes.html").read_text()
     assert shell("cluster", "--name", "themes", "--refresh").stdout.startswith("themes: 7 clusters")
-    assert shell("cluster", "--name", "themes", "--drop").stdout == "the clustering themes is gone\n"
+    assert shell("cluster", "--name", "themes", "--drop").stdout == "deleted the clustering themes\n"
     assert shell("clusterings").stdout == ""
 
 
@@ -37,7 +37,10 @@ def test_the_method_is_the_name_if_none_is_given(shell: Shell) -> None:
 def test_wrong_usage_is_a_sentence(shell: Shell) -> None:
     assert "give the id of a cluster, or --method" in shell("cluster", code=2).stderr
     assert "give the id of a cluster, or --method" in shell("cluster", 3, "--name", "x", code=2).stderr
-    assert "--refresh and --drop go with --name" in shell("cluster", "--method", "kmeans", "--drop", code=2).stderr
+    assert (
+        "use --refresh or --drop together with --name"
+        in shell("cluster", "--method", "kmeans", "--drop", code=2).stderr
+    )
     assert "error: there is no clustering 'x'; there are: none" in shell("cluster", "--name", "x", code=1).stderr
     assert (
         "error: the method 'kmeans' needs the number of clusters"

@@ -34,7 +34,7 @@ def test_clusters_prints_a_tree(shell: Shell, families: Collection) -> None:
 def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:
     level = shell("clusters", "--level", "medium").stdout.splitlines()
     assert [int(line.split()[0]) for line in level] == [*SIZES, 6]
-    assert level[-1].startswith("6 clusters, 4 loose items, as of change ")
+    assert level[-1].startswith("6 clusters, 4 unclustered items (change ")
     assert len(shell("clusters", "--count", 3).stdout.splitlines()) == 4
     assert "error: there is no level 'x'" in shell("clusters", "--level", "x", code=2).stderr
     assert "error: a cut takes" in shell("clusters", "--count", 3, "--threshold", 0.5, code=2).stderr
@@ -56,7 +56,7 @@ def test_since_tells_what_happened(shell: Shell, families: Collection) -> None:
 
 def test_one_cluster_its_name_and_its_items(shell: Shell, families: Collection) -> None:
     one = of(families, "f0-0")
-    assert shell("rename", one, "boats").stdout == f"#{one} is called 'boats'\n"
+    assert shell("rename", one, "boats").stdout == f"#{one} is now named 'boats'\n"
     said = shell("cluster", one).stdout.splitlines()
     assert said[0].startswith(f"boats #{one}: 60 pictures, medium, in #")
     assert len(said) == 61
@@ -71,7 +71,7 @@ def test_outliers_and_recluster(shell: Shell) -> None:
     assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
     assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
     assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
-    assert shell("recluster").stdout == "6 clusters of medium, 4 loose items\n"
+    assert shell("recluster").stdout == "6 clusters at the level medium, 4 unclustered items\n"
 
 
 def test_searching_with_clusters(shell: Shell, families: Collection) -> None:

@@ -48,11 +48,11 @@ def test_duplicates_are_exported(shell: Shell, tmp_path: Path) -> None:
 def test_copies_are_moved_only_when_told_to_and_come_back(shell: Shell, place: Path, tmp_path: Path) -> None:
     before = sorted(path.name for path in place.iterdir())
     said = shell("duplicates", "--move-to", "t").stdout
-    assert said.splitlines()[-1] == "5 to move; nothing was touched, --apply does it"
+    assert said.splitlines()[-1] == "5 to move; nothing was changed, use --apply to move them"
     assert sorted(path.name for path in place.iterdir()) == before
     assert shell("duplicates", "--move-to", "t", "--apply").stdout.splitlines()[-1] == "5 moved"
     assert len(list(place.iterdir())) == len(before) - 5
-    assert shell("duplicates", "--undo", "t/manifest.jsonl").stdout.splitlines()[-1] == "5 brought back"
+    assert shell("duplicates", "--undo", "t/manifest.jsonl").stdout.splitlines()[-1] == "5 moved back"
     assert sorted(path.name for path in place.iterdir()) == before
     assert "cannot read the manifest" in shell("duplicates", "--undo", "nothing", code=2).stderr
 
@@ -61,15 +61,15 @@ def test_check_tells_whether_a_picture_is_there(shell: Shell, place: Path, tmp_p
     Image.open(place / "astronaut.png").resize((200, 200)).save(tmp_path / "query.jpg")
     assert "astronaut.png" in shell("check", "query.jpg").stdout
     Image.new("RGB", (50, 50), "navy").save(tmp_path / "other.png")
-    assert shell("check", "other.png").stdout == "it is not there\n"
+    assert shell("check", "other.png").stdout == "not in the collection\n"
     assert shell.json("check", "query.jpg")["matches"][0]["kind"] == "same picture"
 
 
 def test_decisions(shell: Shell) -> None:
     group = shell.json("duplicates")["groups"][1]
     a, b = group["items"][:2]
-    assert shell("decide", "not", a, b).stdout == "noted, as decision 1\n"
+    assert shell("decide", "not", a, b).stdout == "saved as decision 1\n"
     assert [a, b] != shell.json("duplicates")["groups"][1]["items"][:2]
-    assert shell("decide", "undo", 1).stdout == "decision 1 is taken back\n"
+    assert shell("decide", "undo", 1).stdout == "decision 1 was undone\n"
     assert shell.json("duplicates")["groups"][1]["items"] == group["items"]
-    assert "say: not A B" in shell("decide", "perhaps", a, code=2).stderr
+    assert "use: decide not A B" in shell("decide", "perhaps", a, code=2).stderr

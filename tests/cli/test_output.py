@@ -47,7 +47,7 @@ def test_a_report_says_what_failed_and_what_to_do(capsys: pytest.CaptureFixture[
     text = printed(capsys)
     assert text.startswith("30 added, 1 known, 12 failed in 2.0 s (15 pictures/s)\n  failed: /0.jpg: cut off\n")
     assert "... and 2 more; `nearkin failures` lists them" in text
-    assert "2 had failed before and were not tried again; --retry-failed does" in text
+    assert "2 failed before and were skipped; use --retry-failed to try them again" in text
 
 
 def test_a_run_without_failures_ends_well(capsys: pytest.CaptureFixture[str]) -> None:

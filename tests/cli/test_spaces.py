@@ -24,14 +24,14 @@ def test_a_second_space_is_filled_listed_used_and_dropped(target: Path, folder: 
     ] == str(red)
     assert run("use", "classic", "-c", target).exit_code == 0
     assert run("drop", "tiny", "-c", target).exit_code == 0
-    assert run("spaces", "-c", target).output.startswith("* classic  5 vectors of 734, cosine")
+    assert run("spaces", "-c", target).output.startswith("* classic  5 vectors, 734 dimensions, cosine")
 
 
 def test_embedders_say_what_they_need() -> None:
     done = run("embedders")
     assert "ok  lite0" in done.output
     assert "--  clip" in done.output
-    assert "reads words" in done.output
+    assert "text search" in done.output
     entries = json.loads(run("embedders", "tiny", "--measure", "--json").output)["embedders"]
     assert entries[0]["name"] == "tiny"
     assert entries[0]["rate"] > 0
