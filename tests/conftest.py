@@ -39,14 +39,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of whoever runs the tests don't count."""
+    """Ignore the settings of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("NEARKIN_")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")
 def one_core() -> Iterator[None]:
-    """Beside other busy processes, torch's threads wait for each other longer than they compute."""
+    """Keep torch on one core: beside other busy processes its threads wait for each other longer than they compute."""
     import torch
 
     before = torch.get_num_threads()
@@ -57,7 +57,7 @@ def one_core() -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of five discs, red.png to black.png."""
+    """Return a folder of five discs, red.png to black.png."""
     place = tmp_path / "pictures"
     place.mkdir()
     for colour in COLOURS:
@@ -67,14 +67,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Iterator[Collection]:
-    """An empty collection that embeds with `tiny`."""
-    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as made:
-        yield made
+    """Yield an empty collection that embeds with `tiny`."""
+    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as opened:
+        yield opened
 
 
 @pytest.fixture
 def filled(collection: Collection, folder: Path) -> Collection:
-    """The five discs, each with its colour as metadata."""
+    """Return a collection of the five discs, each with its colour as metadata."""
     files = sorted(folder.glob("*.png"))
     collection.add(files, metadata=[{"colour": file.stem} for file in files])
     return collection
@@ -82,21 +82,21 @@ def filled(collection: Collection, folder: Path) -> Collection:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    made = Catalogue.create(tmp_path / "catalogue", wait=0.2)
-    yield made
-    made.close()
+    created = Catalogue.create(tmp_path / "catalogue", wait=0.2)
+    yield created
+    created.close()
 
 
 @pytest.fixture
 def ready_made(tmp_path: Path) -> Iterator[Collection]:
-    """Twenty vectors, n0 to n19, without an embedder; `number` and `even` as metadata."""
-    with Collection.open(tmp_path / "ready-made", create=True) as made:
-        made.add_vectors(
+    """Yield a collection of twenty vectors, n0 to n19, without an embedder; `number` and `even` as metadata."""
+    with Collection.open(tmp_path / "ready-made", create=True) as opened:
+        opened.add_vectors(
             vectors(20),
             keys=[f"n{number}" for number in range(20)],
             metadata=[{"number": number, "even": number % 2 == 0} for number in range(20)],
         )
-        yield made
+        yield opened
 
 
 def vectors(count: int, seed: int = 0, dimension: int = DIMENSION) -> Vectors:
@@ -105,7 +105,7 @@ def vectors(count: int, seed: int = 0, dimension: int = DIMENSION) -> Vectors:
 
 @pytest.fixture
 def unprivileged(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
-    """A block in which permissions count, also where root runs the tests; below `tmp_path` all is allowed."""
+    """Return a block in which permissions count, even if root runs the tests; below `tmp_path` all is allowed."""
 
     @contextmanager
     def block() -> Iterator[None]:

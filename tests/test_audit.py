@@ -19,9 +19,9 @@ from tests.conftest import vectors
 @pytest.fixture
 def collection_folder(tmp_path: Path) -> Path:
     """A closed collection of forty vectors."""
-    with Collection.open(tmp_path / "c", create=True) as made:
-        made.add_vectors(vectors(40), keys=[f"k{n}" for n in range(40)], metadata=[{"n": n} for n in range(40)])
-    return made.path
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(vectors(40), keys=[f"k{n}" for n in range(40)], metadata=[{"n": n} for n in range(40)])
+    return collection.path
 
 
 def execute(folder: Path, *statements: str) -> None:
@@ -61,12 +61,12 @@ def test_what_filters_read_is_mended(collection_folder: Path, what: str) -> None
     statement, words = IN_THE_DATABASE[what]
     execute(collection_folder, statement)
     with Collection.open(collection_folder) as collection:
-        found = collection.verify()
-        assert not found.ok
-        assert re.search(words, " ".join(found.problems))
-        mended = collection.verify(repair=True)
-        assert mended.ok
-        assert mended.repaired
+        report = collection.verify()
+        assert not report.ok
+        assert re.search(words, " ".join(report.problems))
+        repair_report = collection.verify(repair=True)
+        assert repair_report.ok
+        assert repair_report.repaired
         assert collection.verify().ok
         for item in collection.items().items:
             assert collection.count(where={"id": item.id, **item.metadata}) == 1
@@ -85,9 +85,9 @@ def test_damage_to_derived_files_is_found_and_mended(collection_folder: Path, wh
     with Collection.open(collection_folder) as collection:
         before = collection.search(vector=vectors(1)[0]).to_dict()
         ON_DISK[what](collection_folder / "spaces")  # while it is open: what is in memory is still good
-        found = collection.verify()
-        assert not found.ok
-        assert {"flat", "index"} <= {one.split(":")[0] for one in found.problems} <= {"flat", "index", "tree"}
+        report = collection.verify()
+        assert not report.ok
+        assert {"flat", "index"} <= {problem.split(":")[0] for problem in report.problems} <= {"flat", "index", "tree"}
         assert collection.verify(repair=True).ok
         assert collection.verify().ok
         assert collection.search(vector=vectors(1)[0]).to_dict() == before
@@ -95,7 +95,7 @@ def test_damage_to_derived_files_is_found_and_mended(collection_folder: Path, wh
         assert again.info().repairs == ()
 
 
-def find_follower(collection: Collection, number: int) -> Any:
+def find_index(collection: Collection, number: int) -> Any:
     view = collection._spaces.current
     assert view is not None
     return view.followers.members[number].index  # type: ignore[attr-defined]
@@ -104,9 +104,9 @@ def find_follower(collection: Collection, number: int) -> Any:
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_memory_holds_is_compared_too(collection_folder: Path, number: int) -> None:
     with Collection.open(collection_folder) as collection:
-        find_follower(collection, number).remove(np.array([1, 2]))
+        find_index(collection, number).remove(np.array([1, 2]))
         assert "lacks 2 vectors (the first is of item 1)" in " ".join(collection.verify().problems)
-        find_follower(collection, number).add(np.array([1, 2, 77]), vectors(3))
+        find_index(collection, number).add(np.array([1, 2, 77]), vectors(3))
         assert "still holds 1 removed vectors" in " ".join(collection.verify().problems)
         assert collection.verify(repair=True).ok
         assert collection.verify().ok
@@ -115,7 +115,7 @@ def test_what_memory_holds_is_compared_too(collection_folder: Path, number: int)
 @pytest.mark.parametrize("number", [0, 1])
 def test_vectors_that_were_mixed_up_are_found(collection_folder: Path, number: int) -> None:
     with Collection.open(collection_folder) as collection:
-        find_follower(collection, number).add(np.arange(1, 41), vectors(40, seed=5))
+        find_index(collection, number).add(np.arange(1, 41), vectors(40, seed=5))
         assert "do not find themselves" in " ".join(collection.verify().problems)
         assert collection.verify(repair=True).ok
         assert collection.search(vector=vectors(1)[0], k=1)[0].key == "k0"

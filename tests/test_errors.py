@@ -16,22 +16,22 @@ KINDS = {
 }
 
 
-def drawn() -> dict[str, int]:
-    """Names in the drawing and how deep they hang."""
+def read_drawing() -> dict[str, int]:
+    """Return the names in the drawing, and the column at which each hangs."""
     lines = [line for line in str(errors.__doc__).splitlines() if re.search(r"[├└]──", line)]
     return {line[line.index("── ") + 3 :].split()[0]: line.index("──") for line in lines}
 
 
 def test_every_error_stands_in_the_drawing() -> None:
-    assert set(drawn()) | {"NearkinError"} == set(KINDS)
+    assert set(read_drawing()) | {"NearkinError"} == set(KINDS)
 
 
 def test_every_error_hangs_where_it_is_drawn() -> None:
     above = {0: "NearkinError"}
-    for name, depth in drawn().items():
+    for name, depth in read_drawing().items():
         parent = above[max(level for level in above if level < depth)]
         assert KINDS[name].__bases__[0].__name__ == parent, name
-        above = {level: one for level, one in above.items() if level < depth} | {depth: name}
+        above = {level: error for level, error in above.items() if level < depth} | {depth: name}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -31,7 +31,7 @@ broken = their_pictures_without:Grey
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def other_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another distribution that brings an embedder, as pip leaves it on disk."""
     facts = tmp_path / "their_pictures-1.0.dist-info"
     facts.mkdir()
@@ -50,26 +50,26 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.parametrize(("group", "base"), [("nearkin.embedders", Embedder), ("nearkin.vectors", VectorIndex)])
 def test_every_built_in_member_is_one_of_its_family(group: str, base: type) -> None:
     for name in plugins.BUILT_IN[group]:
-        kind = plugins.load_member(group, name)
-        assert issubclass(kind, base)
+        member = plugins.load_member(group, name)
+        assert issubclass(member, base)
         if base is Embedder:
-            assert kind.name == name
+            assert member.name == name
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("other_distribution")
 def test_another_distribution_brings_a_member() -> None:
-    kind = plugins.load_member("nearkin.embedders", "grey")
-    assert kind.name == "grey"
+    member = plugins.load_member("nearkin.embedders", "grey")
+    assert member.name == "grey"
     assert "grey" in plugins.find_members("nearkin.embedders")
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("other_distribution")
 def test_a_built_in_name_can_not_be_taken() -> None:
     assert plugins.load_member("nearkin.embedders", "tiny") is Tiny
     assert plugins.find_members("nearkin.embedders")["tiny"].load() is Tiny
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("other_distribution")
 def test_a_member_whose_package_is_missing_says_which() -> None:
     with pytest.raises(MissingPackage, match=r"'broken' needs the package 'no_such_package_at_all'"):
         plugins.load_member("nearkin.embedders", "broken")
@@ -84,7 +84,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         plugins.find_member("nearkin.vectors", "")
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("other_distribution")
 def test_a_collection_takes_it_by_name(tmp_path: Path, folder: Path) -> None:
     from retrieval import Collection
 

@@ -59,7 +59,7 @@ def test_a_holder_that_dies_lets_go(tmp_path: Path) -> None:
 
 
 def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
-    lock, other = WriterLock(tmp_path, 5), WriterLock(tmp_path, 5)
+    lock, second_lock = WriterLock(tmp_path, 5), WriterLock(tmp_path, 5)
     has_lock, order = threading.Event(), []
 
     def hold() -> None:
@@ -71,20 +71,20 @@ def test_it_waits_for_a_holder_that_ends(tmp_path: Path) -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     has_lock.wait()
-    with other.hold():
+    with second_lock.hold():
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
 
 
 def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
-    lock, inside, most = WriterLock(tmp_path, 10), [0], [0]
+    lock, inside, most_inside = WriterLock(tmp_path, 10), [0], [0]
 
     def take_turns() -> None:
         for _ in range(5):
             with lock.hold():
                 inside[0] += 1
-                most[0] = max(most[0], inside[0])
+                most_inside[0] = max(most_inside[0], inside[0])
                 time.sleep(0.001)
                 inside[0] -= 1
 
@@ -93,17 +93,17 @@ def test_threads_with_one_lock_exclude_each_other(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == [1]
+    assert most_inside == [1]
 
 
 def test_it_may_be_taken_again_by_its_holder(tmp_path: Path) -> None:
-    lock, other = WriterLock(tmp_path, 0.1), WriterLock(tmp_path, 0)
+    lock, second_lock = WriterLock(tmp_path, 0.1), WriterLock(tmp_path, 0)
     with lock.hold():
         with lock.hold():
             pass
-        with pytest.raises(WriterBusy), other.hold():
+        with pytest.raises(WriterBusy), second_lock.hold():
             pytest.fail("let go too early")
-    with other.hold():
+    with second_lock.hold():
         pass
 
 

@@ -38,8 +38,8 @@ print(json.dumps({"added": added, "made": made.clusters, "clusters": clusters, "
 """
 
 
-def python(place: Path, *words: str, path: Path | None = None) -> str:
-    """In a process of its own, where only this checkout and `path` are added to what is installed."""
+def run_python(place: Path, *words: str, path: Path | None = None) -> str:
+    """Run Python in a process of its own, where only this checkout and `path` are added to what is installed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment["PYTHONPATH"] = os.pathsep.join(map(str, (path, ROOT) if path else (ROOT,)))
     done = subprocess.run([sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True)
@@ -48,32 +48,32 @@ def python(place: Path, *words: str, path: Path | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, so that building leaves nothing in the checkout."""
+def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the example, so that building leaves nothing in the checkout."""
     return Path(shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("source") / "example"))
 
 
 @pytest.fixture(scope="module")
-def installed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def install_folder(source_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling", reason="building needs hatchling")
     target = tmp_path_factory.mktemp("site")
     pip = ("-m", "pip", "--quiet", "--disable-pip-version-check")
     offline = ("--no-deps", "--no-index")
-    python(source, *pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", "dist", ".")
-    [wheel] = (source / "dist").glob("*.whl")
-    python(source, *pip, "install", *offline, "--target", str(target), str(wheel))
+    run_python(source_folder, *pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", "dist", ".")
+    [wheel] = (source_folder / "dist").glob("*.whl")
+    run_python(source_folder, *pip, "install", *offline, "--target", str(target), str(wheel))
     return target
 
 
-def test_its_members_keep_the_contracts(source: Path, installed: Path) -> None:
-    said = python(source, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", path=installed)
-    assert " passed" in said
-    assert "failed" not in said
+def test_its_members_keep_the_contracts(source_folder: Path, install_folder: Path) -> None:
+    output = run_python(source_folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", path=install_folder)
+    assert " passed" in output
+    assert "failed" not in output
 
 
 @pytest.fixture(scope="module")
-def used(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A place with a collection `c` that uses all three by name, and what it said."""
+def used_collection(install_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return a folder with a collection `c` that uses all three by name, and what the process printed."""
     from tests.conftest import COLOURS
     from tests.support import pictures
 
@@ -81,24 +81,25 @@ def used(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     (place / "pictures").mkdir()
     for colour in COLOURS:
         pictures.disc(colour).save(place / "pictures" / f"{colour}.png")
-    return place, json.loads(python(place, "-W", "error", "-c", USE, str(place / "pictures"), path=installed))
+    return place, json.loads(run_python(place, "-W", "error", "-c", USE, str(place / "pictures"), path=install_folder))
 
 
-def test_a_collection_uses_them_by_name(used: tuple[Path, dict[str, Any]]) -> None:
-    place, said = used
-    assert (said["added"], said["embedder"], said["index"], said["ok"]) == (5, "moments", "plain", True)
-    assert said["first"][0] == str(place / "pictures" / "red.png")
-    assert said["first"] == said["second"]
-    assert 1 < said["made"] == said["clusters"]
+def test_a_collection_uses_them_by_name(used_collection: tuple[Path, dict[str, Any]]) -> None:
+    place, output = used_collection
+    assert (output["added"], output["embedder"], output["index"], output["ok"]) == (5, "moments", "plain", True)
+    assert output["first"][0] == str(place / "pictures" / "red.png")
+    assert output["first"] == output["second"]
+    assert 1 < output["made"] == output["clusters"]
 
 
-def test_the_doctor_knows_where_they_come_from(used: tuple[Path, dict[str, Any]]) -> None:
+def test_the_doctor_knows_where_they_come_from(used_collection: tuple[Path, dict[str, Any]]) -> None:
     origin = "from nearkin-example 1.0"
-    assert used[1]["lines"] == {"embedder moments": origin, "index plain": origin, "clusterer leader": origin}
+    _, output = used_collection
+    assert output["lines"] == {"embedder moments": origin, "index plain": origin, "clusterer leader": origin}
 
 
-def test_without_them_what_is_stored_can_still_be_asked(used: tuple[Path, dict[str, Any]]) -> None:
-    place, _ = used
+def test_without_them_what_is_stored_can_still_be_asked(used_collection: tuple[Path, dict[str, Any]]) -> None:
+    place, _ = used_collection
     with Collection.open(place / "c") as collection:
         assert len(collection.search(item=1, k=5)) == 4
         with pytest.raises(UnknownPlugin, match="no embedder 'moments'"):

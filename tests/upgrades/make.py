@@ -1,6 +1,6 @@
-"""Makes the kept database of the present schema: python -m tests.upgrades.make
+"""Make the stored database of the present schema: python -m tests.upgrades.make
 
-Run it once for each released schema, before the next migration is written, and keep what it makes. It writes through
+Run it once for each released schema, before the next migration is written, and commit the database. It writes through
 the library as it is now; the database of an older schema can't be made again.
 """
 
@@ -23,8 +23,8 @@ METADATA = {"number": 2**53 + 1, "half": 0.5, "yes": True, "nothing": None, "tag
 
 
 def make(target: Path) -> None:
-    """Three pictures at four places, one vanished, one failure, two ready-made keys, one removed item, a
-    decision, a clustering."""
+    """Write a database with three pictures at four locations, one of them missing, one failure, two items with keys of
+    their own, one of them removed, a decision and a clustering."""
     with tempfile.TemporaryDirectory() as name:
         pictures, folder = Path(name, "pictures"), Path(name, "collection")
         pictures.mkdir()
@@ -48,7 +48,7 @@ def make(target: Path) -> None:
 
 
 def compact(path: Path, place: str) -> None:
-    """A single small file, in which the pictures lie in a place that is nobody's."""
+    """Make it a single small file, in which the pictures lie in a folder that belongs to nobody."""
     connection = sqlite3.connect(path, isolation_level=None)
     for table in ("location", "failure"):
         connection.execute(f"UPDATE {table} SET uri = replace(uri, ?, '/pictures')", (place,))

@@ -29,6 +29,6 @@ class TestLeader(ClustererContract):
 
 
 def test_the_entry_points_lead_here() -> None:
-    wanted = {"embedders": ("moments", Moments), "vectors": ("plain", Plain), "clusterers": ("leader", Leader)}
-    for family, (name, kind) in wanted.items():
-        assert entry_points(group=f"nearkin.{family}")[name].load() is kind
+    expected = {"embedders": ("moments", Moments), "vectors": ("plain", Plain), "clusterers": ("leader", Leader)}
+    for family, (name, member) in expected.items():
+        assert entry_points(group=f"nearkin.{family}")[name].load() is member

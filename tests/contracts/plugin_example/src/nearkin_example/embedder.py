@@ -26,17 +26,17 @@ class Moments(Embedder):
 
     @classmethod
     def defaults(cls) -> Json:
-        """The settings that change the vectors; a collection keeps them, and makes the same embedder again."""
+        """Return the settings that change the vectors; a collection stores them, and makes the same embedder again."""
         return {"edge": 32}
 
     def prepare(self, image: Image.Image) -> NDArray[np.float32]:
-        """float32 (edge * edge, 3), from 0 to 1."""
+        """Return float32 (edge * edge, 3), from 0 to 1."""
         edge = self.settings["edge"]
         pixels = np.asarray(image.resize((edge, edge), Image.Resampling.BOX), np.float32)
         return pixels.reshape(-1, 3) / 255
 
     def forward(self, batch: Sequence[NDArray[np.float32]]) -> Vectors:
-        """float32 (n, 10) of n prepared pictures."""
+        """Return float32 (n, 10) of n prepared pictures."""
         pixels = np.stack(batch).astype(np.float64)
         mean = pixels.mean(1, keepdims=True)
         spread, skew = ((pixels - mean) ** 2).mean(1), ((pixels - mean) ** 3).mean(1)
@@ -44,5 +44,5 @@ class Moments(Embedder):
         return np.concatenate([mean[:, 0], np.sqrt(spread), np.cbrt(skew), ones], axis=1).astype(np.float32)
 
     def fingerprint(self) -> str:
-        """Vectors of another computation can't be compared; change this when the computation changes."""
+        """Return a text that changes when the computation does: its vectors can't be compared with earlier ones."""
         return f"moments-1-{self.settings['edge']}"

@@ -37,8 +37,8 @@ class Plain(VectorIndex):
         self._ids, self._rows = ids[order], rows[order]
 
     def remove(self, ids: Ids) -> None:
-        kept = ~np.isin(self._ids, ids)
-        self._ids, self._rows = self._ids[kept], self._rows[kept]
+        stays = ~np.isin(self._ids, ids)
+        self._ids, self._rows = self._ids[stays], self._rows[stays]
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         """Return the k nearest. nearkin's own layer answers restricted searches and never passes `allowed`."""
@@ -56,5 +56,5 @@ class Plain(VectorIndex):
             np.savez(file, ids=self._ids, rows=self._rows)
 
     def load(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as found:
-            self._ids, self._rows = found["ids"], found["rows"]
+        with np.load(path, allow_pickle=False) as arrays:
+            self._ids, self._rows = arrays["ids"], arrays["rows"]
