@@ -1,5 +1,4 @@
-"""Names for clusters that have none: by what is seen in them, where the embedder reads words, else by what their
-members say of themselves."""
+"""Names for new clusters: by what their pictures show, if the embedder reads words, else by their members' texts."""
 
 from __future__ import annotations
 
@@ -13,87 +12,94 @@ from indexers.naming import words as naming
 from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
 from indexers.vectors.exact import Exact
 
-MOST, FEWEST, ALL = 200, 20, 30_000
-"""Members of a cluster that are heard; and of all clusters together, about."""
+MAX_READ, MIN_READ, TOTAL_READ = 200, 20, 30_000
+"""Members whose texts are read: of one cluster, and about of all clusters together."""
 
 LoadWords = Callable[[], tuple[Sequence[str], Vectors] | None]
-"""A vocabulary and the vectors of its words in the space; None where the embedder reads no words."""
+"""Returns a vocabulary and the vectors of its words in the space; None if the embedder reads no words."""
 
 
 class ClusterNamer:
-    """Names clusters of one space; called when some were born."""
+    """Names new clusters of one space when it is called."""
 
-    def __init__(self, words: LoadWords, flat: Callable[[], Exact]) -> None:
-        self._words, self._flat = words, flat
+    def __init__(self, load_words: LoadWords, load_vectors: Callable[[], Exact]) -> None:
+        self._load_words, self._load_vectors = load_words, load_vectors
 
     def __call__(
-        self, snapshot: Snapshot, born: Sequence[ClusterRow], member: ItemClusters, levels: Sequence[Level] = LEVELS
+        self, snapshot: Snapshot, born: Sequence[ClusterRow], members: ItemClusters, levels: Sequence[Level] = LEVELS
     ) -> dict[int, str]:
-        """Names of these clusters; of some there is nothing to say."""
-        family = _Siblings(born, member, levels)
-        found = naming.name_by_words(_read_texts(snapshot, family), family.parents)
-        seen = self._words()
-        if seen is not None:
-            found |= self._name_by_sight(family, *seen)
-        wanted = {row.id for row in born}
-        return {one: name for one, name in found.items() if one in wanted and name}
+        """Return names of the clusters that were born, by cluster id; none for a cluster without telling words."""
+        clusters = _Siblings(born, members, levels)
+        names = naming.name_by_words(_read_texts(snapshot, clusters), clusters.parents)
+        vocabulary = self._load_words()
+        if vocabulary is not None:
+            names |= self._name_by_sight(clusters, *vocabulary)
+        born_ids = {row.id for row in born}
+        return {cluster_id: name for cluster_id, name in names.items() if cluster_id in born_ids and name}
 
-    def _name_by_sight(self, family: _Siblings, words: Sequence[str], vectors: Vectors) -> dict[int, str]:
-        flat = self._flat()
-        middles = {one: _compute_centre(items, flat) for one, items in family.members.items()}
-        beside = np.stack([family.average_siblings(one, middles) for one in middles])
-        names = naming.name_by_vectors(np.stack(list(middles.values())), beside, list(words), vectors)
-        return dict(zip(middles, names, strict=True))
+    def _name_by_sight(self, clusters: _Siblings, words: Sequence[str], word_vectors: Vectors) -> dict[int, str]:
+        item_vectors = self._load_vectors()
+        centres = {
+            cluster_id: _compute_centre(item_ids, item_vectors) for cluster_id, item_ids in clusters.members.items()
+        }
+        sibling_means = np.stack([clusters.average_siblings(cluster_id, centres) for cluster_id in centres])
+        names = naming.name_by_vectors(np.stack(list(centres.values())), sibling_means, list(words), word_vectors)
+        return dict(zip(centres, names, strict=True))
 
 
 class _Siblings:
-    """The clusters to be named and their siblings: members and parents."""
+    """The clusters that were born and their siblings, with the items and the parent of each."""
 
-    def __init__(self, born: Sequence[ClusterRow], member: ItemClusters, levels: Sequence[Level]) -> None:
+    def __init__(self, born: Sequence[ClusterRow], members: ItemClusters, levels: Sequence[Level]) -> None:
         self.members: dict[int, Ids] = {}
         self.parents: dict[int, int | None] = {}
-        for place, level in enumerate(levels):
-            wanted = {row.id for row in born if row.level == level}
-            if wanted:
-                self._add_level(place, level, wanted, member)
+        for column, level in enumerate(levels):
+            born_ids = {row.id for row in born if row.level == level}
+            if born_ids:
+                self._add_level(column, born_ids, members)
 
-    def _add_level(self, place: int, level: Level, wanted: set[int], member: ItemClusters) -> None:
-        labels = member.cluster_ids[:, place]
+    def _add_level(self, column: int, born_ids: set[int], members: ItemClusters) -> None:
+        labels = members.cluster_ids[:, column]
         order = np.argsort(labels, kind="stable")
-        ids, start, count = np.unique(labels[order], return_index=True, return_counts=True)
-        above = member.cluster_ids[:, place - 1] if place else np.zeros(len(labels), np.int64)
-        parents = dict(zip(ids.tolist(), above[order[start]].tolist(), strict=True))
-        around = {parents[one] for one in wanted if one in parents}
-        for one, first, size in zip(ids.tolist(), start.tolist(), count.tolist(), strict=True):
-            if one and parents[one] in around:
-                self.members[one] = member.item_ids[order[first : first + size]]
-                self.parents[one] = parents[one] or None
+        ids, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+        above = members.cluster_ids[:, column - 1] if column else np.zeros(len(labels), np.int64)
+        parents = dict(zip(ids.tolist(), above[order[starts]].tolist(), strict=True))
+        parents_of_born = {parents[cluster_id] for cluster_id in born_ids if cluster_id in parents}
+        for cluster_id, start, count in zip(ids.tolist(), starts.tolist(), counts.tolist(), strict=True):
+            if cluster_id and parents[cluster_id] in parents_of_born:
+                self.members[cluster_id] = members.item_ids[order[start : start + count]]
+                self.parents[cluster_id] = parents[cluster_id] or None
 
-    def average_siblings(self, one: int, middles: dict[int, Vectors]) -> Vectors:
-        """The mean of its siblings; zeros where it has none."""
-        parent = self.parents[one]
-        others = [middles[other] for other, above in self.parents.items() if above == parent and other != one]
-        found: Vectors = np.mean(others, axis=0) if others else np.zeros_like(middles[one])
-        return found
+    def average_siblings(self, cluster_id: int, centres: dict[int, Vectors]) -> Vectors:
+        """Return the mean of the centres of its siblings; zeros if it has none."""
+        parent = self.parents[cluster_id]
+        siblings = [
+            centres[sibling] for sibling, above in self.parents.items() if above == parent and sibling != cluster_id
+        ]
+        mean: Vectors = np.mean(siblings, axis=0) if siblings else np.zeros_like(centres[cluster_id])
+        return mean
 
 
-def _read_texts(snapshot: Snapshot, family: _Siblings) -> dict[int, list[str]]:
-    """What some members of each say: text, metadata, and the words of their files' names."""
-    each = min(max(ALL // max(len(family.members), 1), FEWEST), MOST)
-    some = {one: _sample(items, each).tolist() for one, items in family.members.items()}
-    every = sorted({item for items in some.values() for item in items})
-    bodies, rows = snapshot.indexed_texts(every), snapshot.hits(every)
-    words = {
-        item: " ".join([bodies.get(item, ""), *(naming.extract_file_words(row.uri) if row.uri else [])])
-        for item, row in rows.items()
+def _read_texts(snapshot: Snapshot, clusters: _Siblings) -> dict[int, list[str]]:
+    """Return the texts of some members of each cluster: text, metadata, and the words in their files' names."""
+    count = min(max(TOTAL_READ // max(len(clusters.members), 1), MIN_READ), MAX_READ)
+    samples = {cluster_id: _sample(item_ids, count).tolist() for cluster_id, item_ids in clusters.members.items()}
+    sampled_ids = sorted({item_id for item_ids in samples.values() for item_id in item_ids})
+    bodies, rows = snapshot.indexed_texts(sampled_ids), snapshot.hits(sampled_ids)
+    texts = {
+        item_id: " ".join([bodies.get(item_id, ""), *(naming.extract_file_words(row.uri) if row.uri else [])])
+        for item_id, row in rows.items()
     }
-    return {one: [words.get(item, "") for item in items] for one, items in some.items()}
+    return {cluster_id: [texts.get(item_id, "") for item_id in item_ids] for cluster_id, item_ids in samples.items()}
 
 
-def _sample(items: Ids, count: int) -> Ids:
-    return items if len(items) <= count else items[np.linspace(0, len(items) - 1, count).astype(np.int64)]
+def _sample(item_ids: Ids, count: int) -> Ids:
+    """Return at most `count` of the ids, evenly spaced."""
+    if len(item_ids) <= count:
+        return item_ids
+    return item_ids[np.linspace(0, len(item_ids) - 1, count).astype(np.int64)]
 
 
-def _compute_centre(items: Ids, flat: Exact) -> Vectors:
-    found: Vectors = scale_to_unit(flat.take(items[flat.has(items)])).mean(0)
-    return found
+def _compute_centre(item_ids: Ids, item_vectors: Exact) -> Vectors:
+    centre: Vectors = scale_to_unit(item_vectors.take(item_ids[item_vectors.has(item_ids)])).mean(0)
+    return centre

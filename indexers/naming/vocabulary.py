@@ -1,4 +1,4 @@
-"""The vectors of the words that clusters are named with, kept in a file"""
+"""The vectors of the words that clusters are named with, kept in a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,20 +18,34 @@ from indexers.types import Vectors
 
 
 def embed_vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
-    """The words that pictures are named by, and their vectors in the embedder's space."""
+    """Return the words that clusters are named with and their vectors in the embedder's space, float32 (n, dimension).
+
+    The vectors are kept in the file `path` for as long as neither the weights nor the words change.
+    """
     words = naming.load_vocabulary()
     stamp = f"{embedder.fingerprint()} {hash_words(words)}"
-    with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as kept:
-        if str(kept["stamp"]) == stamp:
-            return words, kept["vectors"]
+    stored = _read_vectors(path, stamp)
+    if stored is not None:
+        return words, stored
     prompts = naming.make_prompts(words)
     vectors = np.concatenate([embedder.embed_texts(prompts[start : start + 64]) for start in range(0, len(words), 64)])
-    with suppress(OSError, WriteFailed):  # then they are embedded again
+    with suppress(OSError, WriteFailed):  # next time they are embedded again
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, stamp=np.array(stamp), vectors=vectors)
     return words, vectors
 
 
+def _read_vectors(path: Path, stamp: str) -> Vectors | None:
+    """Return the vectors in the file; None if it is missing, damaged, or of another stamp."""
+    damage = (OSError, EOFError, ValueError, KeyError, BadZipFile)
+    with suppress(*damage), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if str(arrays["stamp"]) == stamp:
+            vectors: Vectors = arrays["vectors"]
+            return vectors
+    return None
+
+
 def hash_words(words: Sequence[str]) -> str:
+    """Return a hash of the list, 16 hexadecimal digits."""
     return blake2b("\n".join(words).encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""What a cluster of pictures is called: by what its members say of themselves, or by words near its centre."""
+"""Which words name a cluster of pictures: those that tell its members from others, or those near its centre."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from indexers.errors import BadVector
 from indexers.types import Vectors
 from indexers.vectors.base import check_vectors
 
-MEMBERS_PER_MENTION, MARGIN = 5, 0.05
-"""A word names a cluster if one member in SAID_BY says it (at least two do), by MARGIN more than elsewhere."""
+MEMBERS_PER_MENTION, MIN_EXCESS = 5, 0.05
+"""A word can name a cluster if one in so many of its members mentions it, at least two do, and the share of members
+that mention it is larger than elsewhere by MIN_EXCESS."""
 SIBLING_DISCOUNT, MIN_SHARE_OF_BEST, MAX_WORD_COSINE = 0.5, 0.85, 0.85
-"""What siblings take off, what further words must score beside the first, the cosine of near copies: `by_vectors`."""
+"""See `name_by_vectors`."""
 
 _LISTS = {
     "noise": """jpg jpeg jpe png gif webp avif heic tif tiff bmp svg pdf zip img imgp mg dsc dscn dscf pxl mvimg mvi
@@ -59,25 +60,25 @@ _HUMP = re.compile(f"(?<=[{_SMALL}])(?=[{_LARGE}])|(?<=[{_LARGE}])(?=[{_LARGE}][
 
 @cache
 def load_vocabulary() -> tuple[str, ...]:
-    """English words and short phrases for what pictures show, sorted; from `vocabulary.txt` beside this file."""
+    """Return English words and short phrases for what pictures show, sorted; from `vocabulary.txt` beside this file."""
     lines = files("indexers.naming").joinpath("vocabulary.txt").read_text("utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def extract_file_words(uri: str) -> list[str]:
-    """The words in the names of a file and of its last two folders, from left to right, lower case, each once.
+    """Return the words in the names of a file and its last two folders, from left to right, lower case, each once.
 
-    Left out is what says nothing: digits, single letters (not single Chinese characters), suffixes, names that cameras
-    give, hexadecimal ids, usual folders (`Pictures`), the owner of `/home/...` or `/Users/...`. Any text will do.
+    Left out is what tells nothing: digits, single letters (not single Chinese characters), suffixes, names that cameras
+    give, hexadecimal ids, usual folders (`Pictures`), the owner of `/home/...` or `/Users/...`. `uri` may be any text.
     """
     *folders, file = _split_path(uri) or [""]
-    telling = [one for one in folders[-2:] if not _FOLDER.fullmatch(one)]
-    bare = [_CODE.sub(" ", _NAMELESS.sub(" ", step)) for step in [*telling, _SUFFIX.sub("", file)]]
-    return [word for word in dict.fromkeys(_split_words(_HUMP.sub(" ", " ".join(bare)))) if word not in _NOISE]
+    names = [folder for folder in folders[-2:] if not _FOLDER.fullmatch(folder)]
+    names = [_CODE.sub(" ", _NAMELESS.sub(" ", text)) for text in [*names, _SUFFIX.sub("", file)]]
+    return [word for word in dict.fromkeys(_split_words(_HUMP.sub(" ", " ".join(names)))) if word not in _NOISE]
 
 
 def _split_path(uri: str) -> list[str]:
-    """Folders and the file; what lies in an archive (`zip://inner.png::/outer.zip`) comes after the archive."""
+    """Return the folders and the file; a file in an archive (`zip://inner.png::/outer.zip`) comes after the archive."""
     web = _WEB.fullmatch(uri)
     links = [web[1]] if web else [link.split("://", 1)[-1] for link in reversed(uri.split("::"))]
     path = normalize("NFKC", unquote("/".join(links))).replace("\\", "/")
@@ -86,19 +87,22 @@ def _split_path(uri: str) -> list[str]:
 
 @cache
 def _clean_letter(letter: str) -> str:
-    """Letters and marks (such as vowels in Hindi) stay, what can't be seen goes, all else parts words."""
+    """Keep letters and marks (such as vowels in Hindi), drop what can't be seen, replace all else by a space."""
     kind = category(letter)
     return letter if kind[0] in "LM" else "" if kind == "Cf" else " "
 
 
 def _split_words(text: str) -> list[str]:
-    """Its words in lower case, without single letters: a single Chinese character is a word."""
-    found = "".join(map(_clean_letter, text)).lower().split()
-    return [one for one in found if len(one) > 1 or name(one, "").startswith(("CJK UNIFIED", "HANGUL SYLLABLE"))]
+    """Return the words of a text in lower case, without single letters; a single Chinese character is a word."""
+    words = "".join(map(_clean_letter, text)).lower().split()
+    return [word for word in words if len(word) > 1 or name(word, "").startswith(("CJK UNIFIED", "HANGUL SYLLABLE"))]
 
 
 class _Counts(NamedTuple):
-    """How many members of how many clusters say a word (`forms`), or its plural too (`roots`; `spoken`: their sum)."""
+    """The number of members in some clusters that mention each word.
+
+    `forms` counts words as they are, `roots` singular and plural as one; `total` is the sum of `roots`.
+    """
 
     clusters: int
     members: int
@@ -108,148 +112,174 @@ class _Counts(NamedTuple):
 
 
 def name_by_words(
-    said: Mapping[int, Sequence[str]], parents: Mapping[int, int | None], words: int = 3
+    texts: Mapping[int, Sequence[str]], parents: Mapping[int, int | None], count: int = 3
 ) -> dict[int, str]:
-    """Names from what members say: at most so many words, the most telling first, as in "dog, beach".
+    """Return names made of at most `count` words from the texts of members, the most telling first: "dog, beach".
 
-    `said`: of each cluster one string per member (it may be empty). `parents`: the cluster that each lies in, or None.
-    By class-based TF-IDF (Grootendorst, 2022, "BERTopic"): a cluster is one document, compared with its siblings or, if
-    there are none, with all clusters but those inside and around it. A word scores (share of members that say it here
-    - elsewhere) * log(1 + words in a mean cluster / members that say it anywhere); see SAID_BY for which are used. If
-    none is, there is no name; if all are its parent's, the last one gives way to the next best.
+    `texts`: for each cluster id one string per member, which may be empty. `parents`: the cluster that each lies in, or
+    None.
+
+    The words are chosen by class-based TF-IDF (Grootendorst, 2022, "BERTopic"): a cluster is one document, compared
+    with its siblings or, if it has none, with all clusters but those inside and around it. A word scores (share of
+    members that mention it in the cluster - elsewhere) * log(1 + words in a mean cluster / members that mention it
+    anywhere); see MEMBERS_PER_MENTION for the words that can be chosen. A cluster without such a word gets no name. If
+    all words are those of its parent's name, the last one gives way to the next best.
     """
-    heard = {one: _count_words(said[one]) for one in sorted(said)}
-    above = {one: _find_ancestors(one, parents) for one in heard}
-    ranked = _rank_all(heard, above)
-    picked: dict[int, dict[str, str]] = {}
-    for one in sorted(heard, key=lambda one: (len(above[one]), one)):
-        picked[one] = _pick_words(ranked[one], words, picked.get(above[one][0], {}) if above[one] else {})
-    return {one: ", ".join(picked[one].values()) for one in heard if picked[one]}
+    counts = {cluster_id: _count_words(texts[cluster_id]) for cluster_id in sorted(texts)}
+    ancestors = {cluster_id: _find_ancestors(cluster_id, parents) for cluster_id in counts}
+    ranked = _rank_all(counts, ancestors)
+    names: dict[int, dict[str, str]] = {}
+    for cluster_id in sorted(counts, key=lambda cluster_id: (len(ancestors[cluster_id]), cluster_id)):
+        parent_name = names.get(ancestors[cluster_id][0], {}) if ancestors[cluster_id] else {}
+        names[cluster_id] = _pick_words(ranked[cluster_id], count, parent_name)
+    return {cluster_id: ", ".join(names[cluster_id].values()) for cluster_id in counts if names[cluster_id]}
 
 
-def _count_words(members: Sequence[str]) -> _Counts:
-    said = [set(_split_words(normalize("NFKC", text))) - _STOP - _NOISE for text in members]
-    roots = Counter(root for one in said for root in {_find_root(word) for word in one})
-    return _Counts(1, len(members), roots.total(), roots, Counter(word for one in said for word in one))
+def _count_words(texts: Sequence[str]) -> _Counts:
+    """Count the words in the texts of one cluster, each once a text."""
+    word_sets = [set(_split_words(normalize("NFKC", text))) - _STOP - _NOISE for text in texts]
+    roots = Counter(root for words in word_sets for root in {_find_root(word) for word in words})
+    forms = Counter(word for words in word_sets for word in words)
+    return _Counts(1, len(texts), roots.total(), roots, forms)
 
 
 @lru_cache(2**17)
 def _find_root(word: str) -> str:
-    """What singular and plural share, by simple rules."""
+    """Return what singular and plural share, by simple rules."""
     if word in _SINGULAR or len(word) < 4:
         return _SINGULAR.get(word, word)
-    one = _PLURAL.sub("", word)
-    return one[:-2] + "y" if len(one) > 4 and one.endswith("ie") else one  # cherries, but movies too
+    root = _PLURAL.sub("", word)
+    return root[:-2] + "y" if len(root) > 4 and root.endswith("ie") else root  # cherries, but movies too
 
 
-def _find_ancestors(one: int, parents: Mapping[int, int | None]) -> list[int]:
-    """The clusters around it, the nearest first."""
-    found: list[int] = []
-    while (up := parents.get(found[-1] if found else one)) is not None and up not in found:  # never in circles
-        found.append(up)
-    return found
+def _find_ancestors(cluster_id: int, parents: Mapping[int, int | None]) -> list[int]:
+    """Return the clusters around a cluster, the nearest first."""
+    ancestors: list[int] = []
+    while (parent := parents.get(ancestors[-1] if ancestors else cluster_id)) is not None:
+        if parent in ancestors:  # parents may go in circles
+            break
+        ancestors.append(parent)
+    return ancestors
 
 
-def _rank_all(heard: Mapping[int, _Counts], above: Mapping[int, list[int]]) -> dict[int, dict[str, str]]:
-    families: dict[tuple[int, ...], list[int]] = {}
-    below: dict[int, list[int]] = {one: [] for one in heard}
-    for one in heard:
-        families.setdefault(tuple(above[one][:1]), []).append(one)
-        for up in heard.keys() & above[one]:
-            below[up].append(one)
-    everything = _sum_counts(heard.values())
+def _rank_all(counts: Mapping[int, _Counts], ancestors: Mapping[int, list[int]]) -> dict[int, dict[str, str]]:
+    """Return for each cluster the words that set it apart, by `_rank_words`."""
+    siblings: dict[tuple[int, ...], list[int]] = {}
+    descendants: dict[int, list[int]] = {cluster_id: [] for cluster_id in counts}
+    for cluster_id in counts:
+        siblings.setdefault(tuple(ancestors[cluster_id][:1]), []).append(cluster_id)
+        for ancestor in counts.keys() & ancestors[cluster_id]:
+            descendants[ancestor].append(cluster_id)
+    all_counts = _sum_counts(counts.values())
     ranked = {}
-    for family in families.values():
-        whole = _sum_counts([heard[one] for one in family]) if len(family) > 1 else everything
-        for one in family:
-            line = [] if len(family) > 1 else below[one] + [up for up in above[one] if up in heard]
-            ranked[one] = _rank_words(heard[one], whole, [heard[two] for two in {one, *line}])
+    for cluster_ids in siblings.values():
+        is_only_child = len(cluster_ids) == 1
+        whole = all_counts if is_only_child else _sum_counts([counts[cluster_id] for cluster_id in cluster_ids])
+        for cluster_id in cluster_ids:
+            excluded = {cluster_id}
+            if is_only_child:
+                excluded |= {*descendants[cluster_id], *(counts.keys() & ancestors[cluster_id])}
+            ranked[cluster_id] = _rank_words(counts[cluster_id], whole, [counts[own] for own in excluded])
     return ranked
 
 
-def _sum_counts(heard: Collection[_Counts]) -> _Counts:
+def _sum_counts(counts: Collection[_Counts]) -> _Counts:
+    """Return the sum; its `forms` are left empty, since nothing reads them."""
     roots = Counter[str]()
-    for one in heard:
-        roots.update(one.roots)
-    return _Counts(len(heard), sum(one.members for one in heard), roots.total(), roots, Counter())
+    for cluster in counts:
+        roots.update(cluster.roots)
+    return _Counts(len(counts), sum(cluster.members for cluster in counts), roots.total(), roots, Counter())
 
 
-def _rank_words(here: _Counts, whole: _Counts, own: list[_Counts]) -> dict[str, str]:
-    """Roots of the words that set it apart from the `whole` without its `own`, best first, and their usual forms."""
-    members = max(1, whole.members - sum(one.members for one in own))
-    mean = (whole.total - sum(one.total for one in own) + here.total) / (whole.clusters - len(own) + 1)
+def _rank_words(cluster: _Counts, whole: _Counts, excluded: list[_Counts]) -> dict[str, str]:
+    """Return the roots of the words that set the cluster apart from `whole` less `excluded`, best first.
+
+    Each root comes with its most common form. The cluster itself is among the excluded.
+    """
+    members = max(1, whole.members - sum(counts.members for counts in excluded))
+    total = whole.total - sum(counts.total for counts in excluded) + cluster.total
+    mean = total / (whole.clusters - len(excluded) + 1)
     scores: dict[str, float] = {}
-    for root, count in here.roots.items():
-        if count >= max(2, here.members / MEMBERS_PER_MENTION):
-            elsewhere = whole.roots[root] - sum(one.roots[root] for one in own)
-            more = count / here.members - elsewhere / members
-            if more >= MARGIN:
-                scores[root] = more * np.log1p(mean / (count + elsewhere))
-    forms = sorted((-count, form) for form, count in here.forms.items() if _find_root(form) in scores)
-    shown = {_find_root(form): form for _, form in reversed(forms)}
-    return {root: shown[root] for root in sorted(scores, key=lambda root: (-scores[root], shown[root]))}
+    for root, count in cluster.roots.items():
+        if count >= max(2, cluster.members / MEMBERS_PER_MENTION):
+            elsewhere = whole.roots[root] - sum(counts.roots[root] for counts in excluded)
+            excess = count / cluster.members - elsewhere / members
+            if excess >= MIN_EXCESS:
+                scores[root] = excess * np.log1p(mean / (count + elsewhere))
+    forms = sorted((-count, form) for form, count in cluster.forms.items() if _find_root(form) in scores)
+    usual = {_find_root(form): form for _, form in reversed(forms)}
+    return {root: usual[root] for root in sorted(scores, key=lambda root: (-scores[root], usual[root]))}
 
 
-def _pick_words(ranked: Mapping[str, str], words: int, around: Mapping[str, str]) -> dict[str, str]:
-    """The best that don't repeat each other, by root."""
-    apart: list[str] = []
+def _pick_words(ranked: Mapping[str, str], count: int, parent_name: Mapping[str, str]) -> dict[str, str]:
+    """Return the best words that don't repeat each other, by root; not just the words of the parent's name."""
+    roots: list[str] = []
     for root, form in ranked.items():
-        repeated = any(root in one or one in root or form in ranked[one] or ranked[one] in form for one in apart)
-        if not repeated and len(apart) <= words:
-            apart.append(root)
-    if around and set(apart[:words]) == set(around) and len(apart) > words:
-        del apart[words - 1]
-    return {root: ranked[root] for root in apart[:words]}
+        is_repeated = any(
+            root in better or better in root or form in ranked[better] or ranked[better] in form for better in roots
+        )
+        if not is_repeated and len(roots) <= count:
+            roots.append(root)
+    if parent_name and set(roots[:count]) == set(parent_name) and len(roots) > count:
+        del roots[count - 1]
+    return {root: ranked[root] for root in roots[:count]}
 
 
 def name_by_vectors(
-    centres: Vectors, siblings_mean: Vectors, words: Sequence[str], vectors: Vectors, count: int = 2
+    centres: Vectors, sibling_means: Vectors, words: Sequence[str], word_vectors: Vectors, count: int = 2
 ) -> list[str]:
-    """Names from a space of pictures and words: of each of n clusters the words that set it apart, "" if none does.
+    """Return for each of n clusters a name of at most `count` words near its centre, in a space of pictures and words.
 
-    `centres` float32 (n, d): means of clusters; `siblings_mean` (n, d): of their siblings, zeros where there are none;
-    `vectors` (m, d): of `words`. Raises BadVector if they don't fit, aren't finite, or if a word has only zeros.
-    A word stands out by its cosine to the centre less the mean of that over all words: pictures and words lie apart in
-    such spaces (the modality gap; Liang et al., 2022), so that a cosine says little by itself. It scores by how much it
-    stands out for the cluster, less SHARED of how much it does for the siblings. At most `count` of the best make the
-    name: each further one scores SECOND of the first at least, and is no NEAR_COPY of those before.
+    - `centres`: float32 (n, d), the means of the clusters;
+    - `sibling_means`: float32 (n, d), the means of their siblings' centres, zeros where there are none;
+    - `word_vectors`: float32 (m, d), of the `words`.
+
+    A word stands out by its cosine to the centre less the mean of the cosines of all words: pictures and words lie
+    apart in such spaces (the modality gap; Liang et al., 2022), so that a cosine by itself tells little. It scores by
+    how much it stands out for the cluster, less SIBLING_DISCOUNT times how much it does for the siblings. The best word
+    names the cluster, and further ones with at least MIN_SHARE_OF_BEST of its score, unless their cosine to a better
+    one is MAX_WORD_COSINE or more. Without a word of positive score the name is "".
+
+    Raises BadVector if arrays don't fit, numbers aren't finite, or a word's vector is zero.
     """
-    if len(vectors) != len(words) or len(centres) != len(siblings_mean):
-        got = f"{len(words)} words with {len(vectors)} vectors, {len(centres)} centres with {len(siblings_mean)} means"
-        raise BadVector(f"got {got}; give one vector for each word, and one mean of siblings for each centre")
+    if len(word_vectors) != len(words) or len(centres) != len(sibling_means):
+        lengths = f"{len(words)} words with {len(word_vectors)} vectors, "
+        lengths += f"{len(centres)} centres with {len(sibling_means)} means"
+        raise BadVector(f"got {lengths}; give one vector for each word, and one mean of siblings for each centre")
     if not len(words) or not len(centres):
         return [""] * len(centres)
-    texts = scale_to_unit(check_vectors(vectors))
-    scores = (_normalise(centres, texts) - SIBLING_DISCOUNT * _normalise(siblings_mean, texts)) @ (
-        texts - texts.mean(axis=0)
-    ).T
-    return [_join_best_words(row, words, texts, count) for row in np.round(scores, 6)]  # the rest is rounding
+    units = scale_to_unit(check_vectors(word_vectors))
+    directions = _scale_rows(centres, units) - SIBLING_DISCOUNT * _scale_rows(sibling_means, units)
+    scores = directions @ (units - units.mean(axis=0)).T
+    return [_join_best_words(row, words, units, count) for row in np.round(scores, 6)]  # the rest is rounding
 
 
-def _normalise(pictures: Vectors, texts: Vectors) -> Vectors:
-    lengths = np.linalg.norm(check_vectors(pictures, texts.shape[1], "ip"), axis=1, keepdims=True)
-    return np.asarray(pictures / np.where(lengths, lengths, 1), np.float32)  # zeros stay
+def _scale_rows(means: Vectors, units: Vectors) -> Vectors:
+    """Scale rows to unit length, but keep rows of zeros. Raises BadVector if they don't fit the words' vectors."""
+    lengths = np.linalg.norm(check_vectors(means, units.shape[1], "ip"), axis=1, keepdims=True)
+    return np.asarray(means / np.where(lengths, lengths, 1), np.float32)
 
 
-def _join_best_words(scores: Vectors, words: Sequence[str], texts: Vectors, count: int) -> str:
+def _join_best_words(scores: Vectors, words: Sequence[str], units: Vectors, count: int) -> str:
     good = np.flatnonzero((scores >= MIN_SHARE_OF_BEST * scores.max()) & (scores > 0)).tolist()
-    picked: list[int] = []
-    for one in sorted(good, key=lambda one: (-scores[one], words[one])):
-        if len(picked) < count and (texts[picked] @ texts[one] < MAX_WORD_COSINE).all():
-            picked.append(one)
-    return ", ".join(words[one] for one in picked)
+    best: list[int] = []
+    for index in sorted(good, key=lambda index: (-scores[index], words[index])):
+        if len(best) < count and (units[best] @ units[index] < MAX_WORD_COSINE).all():
+            best.append(index)
+    return ", ".join(words[index] for index in best)
 
 
 def make_prompts(words: Iterable[str]) -> list[str]:
-    """One sentence to embed for each word: "a photo of an apple", "a photo of dogs", "a photo of snow"."""
+    """Return a sentence to embed for each word: "a photo of an apple", "a photo of dogs", "a photo of snow"."""
     return [f"a photo of {_choose_article(word)}{word}" for word in words]
 
 
 def _choose_article(phrase: str) -> str:
-    """An article or nothing, by the noun that a phrase is about: `cup` of "cup of coffee"."""
+    """Return an article or nothing, by the noun that a phrase is about: `cup` in "cup of coffee"."""
     first, *_, noun = (_REST.sub("", phrase).split() or [""]) * 2
-    doing = noun.endswith("ing") and noun not in _COUNTED and first not in ("person", "dog")
-    many = noun[-1:] == "s" or noun in _SINGULAR
-    if doing or noun in _MASS or first in ("a", "an", "the", "two") or (many and _find_root(noun) != noun):
+    is_activity = noun.endswith("ing") and noun not in _COUNTED and first not in ("person", "dog")
+    may_be_plural = noun[-1:] == "s" or noun in _SINGULAR
+    is_plural = may_be_plural and _find_root(noun) != noun
+    if is_activity or noun in _MASS or first in ("a", "an", "the", "two") or is_plural:
         return ""
     return "an " if re.match("(?!uni|ukul|use|euro|one)[aeiou]|hour|x-", phrase) else "a "

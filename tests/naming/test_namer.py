@@ -21,10 +21,10 @@ class Reader(Tiny):
 
     name = "reader"
     supports_text = True
-    asked = 0
+    embedded = 0
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        Reader.asked += len(texts)
+        Reader.embedded += len(texts)
         rows = []
         for text in texts:
             colours = [value for word, value in COLOURS.items() if word in text.lower().split()]
@@ -46,39 +46,39 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_clusters_are_named_by_what_is_seen(tmp_path: Path, place: Path) -> None:
-    Reader.asked = 0
+    Reader.embedded = 0
     with Collection.open(tmp_path / "c", create=True, embedder=Reader()) as collection:
         collection.add(place)
-        names = sorted((one.name or "") for one in collection.clusters("medium"))
+        names = sorted((cluster.name or "") for cluster in collection.clusters("medium"))
         assert len(names) == 3
         assert {colour for colour in COLOURS for name in names if colour in name.split()} == set(COLOURS)
-        asked = Reader.asked
-        assert asked > 1000
+        count = Reader.embedded
+        assert count > 1000
         collection.recluster()
-        assert Reader.asked == asked, "the vocabulary is embedded once"
-        assert sorted((one.name or "") for one in collection.clusters("medium")) == names
+        assert Reader.embedded == count, "the vocabulary is embedded once"
+        assert sorted((cluster.name or "") for cluster in collection.clusters("medium")) == names
     with Collection.open(tmp_path / "c", embedder=Reader()) as collection:
         collection.recluster()
-        assert Reader.asked == asked
+        assert Reader.embedded == count
 
 
 def test_without_a_text_tower_they_are_named_by_what_members_say(tmp_path: Path, place: Path) -> None:
     with Collection.open(tmp_path / "c", create=True, embedder="tiny") as collection:
         files = sorted(place.glob("*.png"))
-        said = [list(COLOURS)[number % 3] for number in range(60)]
-        collection.add(files, metadata=[{"what": f"a {colour} thing"} for colour in said])
-        assert sorted((one.name or "") for one in collection.clusters("medium")) == ["blue", "green", "red"]
-        named = {one.name: one.id for one in collection.clusters("medium")}
-        assert named["red"]
-        collection.rename(named["red"], "mine")
+        colours = [list(COLOURS)[number % 3] for number in range(60)]
+        collection.add(files, metadata=[{"what": f"a {colour} thing"} for colour in colours])
+        assert sorted((cluster.name or "") for cluster in collection.clusters("medium")) == ["blue", "green", "red"]
+        ids = {cluster.name: cluster.id for cluster in collection.clusters("medium")}
+        assert ids["red"]
+        collection.rename(ids["red"], "mine")
         collection.recluster()
-        assert {one.name for one in collection.clusters("medium")} == {"blue", "green", "mine"}
+        assert {cluster.name for cluster in collection.clusters("medium")} == {"blue", "green", "mine"}
 
 
 def test_where_nothing_is_said_there_is_no_name(tmp_path: Path, place: Path) -> None:
     with Collection.open(tmp_path / "c", create=True, embedder="tiny") as collection:
         collection.add(place)
-        assert {one.name for one in collection.clusters("medium")} == {None}
+        assert {cluster.name for cluster in collection.clusters("medium")} == {None}
 
 
 def test_an_embedder_that_can_not_be_had_names_nothing_and_stops_nothing(tmp_path: Path, place: Path) -> None:

@@ -32,9 +32,9 @@ def test_the_vocabulary_is_a_sorted_list_without_duplicates() -> None:
 
 
 def test_the_vocabulary_knows_what_pictures_show() -> None:
-    wanted = """dog|sunflower|pizza|beach|fog|bride|skiing|birthday party|umbrella|bicycle|lighthouse|screenshot|receipt
+    listed = """dog|sunflower|pizza|beach|fog|bride|skiing|birthday party|umbrella|bicycle|lighthouse|screenshot|receipt
         |watercolour|red car|wood grain|close-up portrait|aerial view|night sky|handwritten note|emoji"""
-    assert {word.strip() for word in wanted.split("|")} <= set(load_vocabulary())
+    assert {word.strip() for word in listed.split("|")} <= set(load_vocabulary())
 
 
 def test_the_vocabulary_is_in_the_wheel() -> None:
@@ -90,7 +90,7 @@ def test_any_text_is_a_path_and_says_no_digits(text: str) -> None:
 
 
 def test_clusters_are_named_by_what_sets_them_apart_from_their_siblings() -> None:
-    said = {
+    texts = {
         1: many(6, "a dog at the beach") + many(4, "Dogs in the sand"),
         2: many(5, "a cat on a sofa") + many(5, "cats, sand"),
         3: many(4, "cat boat harbour") + many(2, ""),
@@ -99,49 +99,49 @@ def test_clusters_are_named_by_what_sets_them_apart_from_their_siblings() -> Non
     # in 2 (.25 elsewhere), cat 10 (.25), sofa 5 (0). The mean cluster has 52 / 3 words. So the scores in 2 are for
     # sofa .5 * log(1 + 17.3 / 5) = .75, for cat .75 * log(1 + 17.3 / 14) = .60, for sand .25 * log(1 + 17.3 / 9) = .27.
     # In 3, boat and harbour have .667 * log(1 + 17.3 / 4) = 1.12, and cat .167 * log(1 + 17.3 / 14) = .13.
-    assert name_by_words(said, {1: None, 2: None, 3: None}) == {
+    assert name_by_words(texts, {1: None, 2: None, 3: None}) == {
         1: "dog, beach, sand",
         2: "sofa, cat, sand",
         3: "boat, harbour, cat",
     }
-    assert name_by_words(said, {}, words=1) == {1: "dog", 2: "sofa", 3: "boat"}
+    assert name_by_words(texts, {}, count=1) == {1: "dog", 2: "sofa", 3: "boat"}
 
 
 def test_a_cluster_of_which_nothing_distinctive_is_said_has_no_name() -> None:
-    said = {1: many(9, "sea"), 2: [*many(9, "sea"), "fog"], 3: many(3, "the 2024 IMG a"), 4: ["", ""], 5: []}
-    assert name_by_words(said, {}) == {1: "sea", 2: "sea"}  # both say it more than 3 and 4
-    assert name_by_words({one: said[one] for one in (1, 2)}, {}) == {1: "sea"}  # all, and nine in ten
+    texts = {1: many(9, "sea"), 2: [*many(9, "sea"), "fog"], 3: many(3, "the 2024 IMG a"), 4: ["", ""], 5: []}
+    assert name_by_words(texts, {}) == {1: "sea", 2: "sea"}  # both say it more than 3 and 4
+    assert name_by_words({1: texts[1], 2: texts[2]}, {}) == {1: "sea"}  # all, and nine in ten
     assert name_by_words({1: many(9, "sea"), 2: many(9, "sea")}, {}) == {}
     assert name_by_words({}, {}) == {}
 
 
 @pytest.mark.parametrize(("members", "name"), [(10, "fox"), (11, None)])
 def test_a_word_must_be_said_by_a_fifth_and_by_two(members: int, name: str | None) -> None:
-    said = {1: ["fox", "fox", *many(members - 2, "")], 2: ["owl", ""]}
-    assert name_by_words(said, {}).get(1) == name
-    assert 2 not in name_by_words(said, {})
+    texts = {1: ["fox", "fox", *many(members - 2, "")], 2: ["owl", ""]}
+    assert name_by_words(texts, {}).get(1) == name
+    assert 2 not in name_by_words(texts, {})
 
 
 def test_chance_is_no_difference() -> None:
-    said = {1: [*many(52, "sea"), *many(48, "")], 2: [*many(50, "sea"), *many(50, "")]}
-    assert name_by_words(said, {}) == {}
-    assert name_by_words({**said, 1: [*many(60, "sea"), *many(40, "")]}, {}) == {1: "sea"}
+    texts = {1: [*many(52, "sea"), *many(48, "")], 2: [*many(50, "sea"), *many(50, "")]}
+    assert name_by_words(texts, {}) == {}
+    assert name_by_words({**texts, 1: [*many(60, "sea"), *many(40, "")]}, {}) == {1: "sea"}
 
 
 def test_a_word_counts_once_a_member_and_with_its_plural() -> None:
-    said = {
+    texts = {
         1: ["berry berries berry", "berries", "berries", *many(7, "leaf")],
         2: many(5, "women") + many(2, "woman and women"),
         3: [*many(2, "churches"), *many(3, "church")],
         4: [*many(2, "movie"), *many(3, "movies")],
     }
     # Berry: three members of ten, two forms; the more common one is shown.
-    assert name_by_words(said, {}) == {1: "leaf, berries", 2: "women", 3: "church", 4: "movies"}
+    assert name_by_words(texts, {}) == {1: "leaf, berries", 2: "women", 3: "church", 4: "movies"}
 
 
 def test_words_of_a_name_do_not_repeat_each_other() -> None:
-    said = {1: many(5, "sunset sun sea") + many(4, "sunset"), 2: many(5, "fog")}
-    assert name_by_words(said, {}) == {1: "sunset, sea", 2: "fog"}
+    texts = {1: many(5, "sunset sun sea") + many(4, "sunset"), 2: many(5, "fog")}
+    assert name_by_words(texts, {}) == {1: "sunset, sea", 2: "fog"}
 
 
 def test_equal_words_come_by_alphabet() -> None:
@@ -149,13 +149,13 @@ def test_equal_words_come_by_alphabet() -> None:
 
 
 def test_children_say_what_their_siblings_do_not() -> None:
-    said = {
+    texts = {
         1: many(6, "dog beach") + many(6, "dog snow"),
         2: many(6, "cat"),
         10: many(6, "dog beach"),
         11: many(6, "dog snow"),
     }
-    assert name_by_words(said, {1: None, 2: None, 10: 1, 11: 1}) == {
+    assert name_by_words(texts, {1: None, 2: None, 10: 1, 11: 1}) == {
         1: "dog, beach, snow",
         2: "cat",
         10: "beach",
@@ -165,9 +165,9 @@ def test_children_say_what_their_siblings_do_not() -> None:
 
 def test_an_only_child_adds_a_word_to_the_name_of_its_parent_if_it_has_one() -> None:
     members = many(5, "dog beach sand ball")
-    said = {1: members, 2: members, 3: members, 4: many(5, "cat"), 5: many(5, "cat")}
+    texts = {1: members, 2: members, 3: members, 4: many(5, "cat"), 5: many(5, "cat")}
     # An only child is compared with all that are neither inside nor around it.
-    assert name_by_words(said, {2: 1, 3: 2, 5: 4}, words=2) == {
+    assert name_by_words(texts, {2: 1, 3: 2, 5: 4}, count=2) == {
         1: "ball, beach",
         2: "ball, dog",
         3: "ball, beach",
@@ -178,8 +178,9 @@ def test_an_only_child_adds_a_word_to_the_name_of_its_parent_if_it_has_one() -> 
 
 
 def test_parents_that_are_not_given_or_go_in_circles_do_no_harm() -> None:
-    said = {1: many(2, "dog"), 2: many(2, "cat")}
-    assert name_by_words(said, {1: 7, 2: 7}) == name_by_words(said, {1: 2, 2: 1}) == name_by_words(said, {1: 1, 2: 2})
+    texts = {1: many(2, "dog"), 2: many(2, "cat")}
+    names = name_by_words(texts, {1: 7, 2: 7})
+    assert names == name_by_words(texts, {1: 2, 2: 1}) == name_by_words(texts, {1: 1, 2: 2})
 
 
 def test_words_of_any_script_name() -> None:
@@ -198,17 +199,17 @@ def test_words_of_any_script_name() -> None:
     st.integers(1, 3),
 )
 def test_names_depend_on_no_order_and_are_of_given_clusters(
-    said: dict[int, list[str]], parents: dict[int, int | None], words: int
+    texts: dict[int, list[str]], parents: dict[int, int | None], count: int
 ) -> None:
-    names = name_by_words(said, parents, words)
-    turned = {one: members[::-1] for one, members in reversed(said.items())}
-    assert name_by_words(turned, dict(reversed(parents.items())), words) == names
-    assert set(names) <= set(said)
-    for one, name in names.items():
+    names = name_by_words(texts, parents, count)
+    reversed_texts = {cluster_id: members[::-1] for cluster_id, members in reversed(texts.items())}
+    assert name_by_words(reversed_texts, dict(reversed(parents.items())), count) == names
+    assert set(names) <= set(texts)
+    for cluster_id, name in names.items():
         parts = name.split(", ")
-        assert 1 <= len(parts) <= words
+        assert 1 <= len(parts) <= count
         assert not any(a in b for a in parts for b in parts if a != b)
-        assert all(sum(part in text.lower().split() for text in said[one]) for part in parts)
+        assert all(sum(part in text.lower().split() for text in texts[cluster_id]) for part in parts)
 
 
 @given(st.lists(st.text(), min_size=2, max_size=6))
@@ -286,16 +287,16 @@ PROMPTS = """an apple|a dog|dogs|snow|children|glasses|a bus|a glass of water|a 
     |swimming|a swimming pool|a building|the earth from space|a cookie|cookies|people at a table|a photo with text"""
 
 
-@pytest.mark.parametrize("said", [one.strip() for one in PROMPTS.split("|")])
-def test_prompts_have_sensible_articles(said: str) -> None:
-    word = said.removeprefix("a ").removeprefix("an ")
-    assert make_prompts([word, "dog"]) == [f"a photo of {said}", "a photo of a dog"]
+@pytest.mark.parametrize("phrase", [phrase.strip() for phrase in PROMPTS.split("|")])
+def test_prompts_have_sensible_articles(phrase: str) -> None:
+    word = phrase.removeprefix("a ").removeprefix("an ")
+    assert make_prompts([word, "dog"]) == [f"a photo of {phrase}", "a photo of a dog"]
 
 
 def test_every_word_of_the_vocabulary_has_a_prompt() -> None:
-    made = make_prompts(load_vocabulary())
-    assert len(set(made)) == len(made) == len(load_vocabulary())
-    assert all(said.startswith("a photo of ") for said in made)
+    prompts = make_prompts(load_vocabulary())
+    assert len(set(prompts)) == len(prompts) == len(load_vocabulary())
+    assert all(prompt.startswith("a photo of ") for prompt in prompts)
 
 
 def test_codes_of_unicode_are_no_words() -> None:
