@@ -22,12 +22,12 @@ from tests.support.serving import make_png
 
 
 def read_problem(status: int, kind: str | None = None) -> errors.NearkinError:
-    said = {"type": f"urn:nearkin:{kind}", "detail": "why"}
-    return build_error(httpx.Response(status, json=said) if kind else httpx.Response(status, text="<html>"))
+    problem = {"type": f"urn:nearkin:{kind}", "detail": "why"}
+    return build_error(httpx.Response(status, json=problem) if kind else httpx.Response(status, text="<html>"))
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "wanted"),
+    ("status", "kind", "error_class"),
     [
         (404, "item-not-found", errors.ItemNotFound),
         (503, "writer-busy", errors.WriterBusy),
@@ -42,8 +42,8 @@ def read_problem(status: int, kind: str | None = None) -> errors.NearkinError:
         (404, None, errors.NotFound),
     ],
 )
-def test_problems_become_the_errors_of_the_library(status: int, kind: str | None, wanted: type) -> None:
-    assert type(read_problem(status, kind)) is wanted
+def test_problems_become_the_errors_of_the_library(status: int, kind: str | None, error_class: type) -> None:
+    assert type(read_problem(status, kind)) is error_class
 
 
 def test_what_is_sent_of_a_picture() -> None:

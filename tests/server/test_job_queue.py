@@ -21,67 +21,69 @@ from tests.support.serving import ROOT, wait_until
 
 
 class RecordedJobs:
-    """Jobs that do what the tests say."""
+    """Kinds of job that do what the tests say. `begun`: requests of jobs that have begun. `go` ends patient ones."""
 
     def __init__(self) -> None:
         self.begun: list[Any] = []
         self.go = threading.Event()
 
-    def quick(self, asked: Any, watch: ReportProgress) -> Any:
-        self.begun.append(asked)
-        return {"got": asked}
+    def quick(self, request: Any, report_progress: ReportProgress) -> Any:
+        self.begun.append(request)
+        return {"request": request}
 
-    def patient(self, asked: Any, watch: ReportProgress) -> Any:
-        self.begun.append(asked)
+    def patient(self, request: Any, report_progress: ReportProgress) -> Any:
+        self.begun.append(request)
         count = 0
         while not self.go.wait(0.02):
             count += 1
-            watch(count, None, "waiting")
+            report_progress(count, None, "waiting")
         return {}
 
-    def wrong(self, asked: Any, watch: ReportProgress) -> Any:
-        raise BadQuery("no such thing") if asked.get("ours") else RuntimeError("secret")
+    def wrong(self, request: Any, report_progress: ReportProgress) -> Any:
+        raise BadQuery("no such thing") if request.get("ours") else RuntimeError("secret")
 
 
 @pytest.fixture
-def doing() -> RecordedJobs:
+def work() -> RecordedJobs:
     return RecordedJobs()
 
 
-def open_queue(folder: Path, doing: RecordedJobs, **more: Any) -> JobQueue:
-    return JobQueue(folder, {"quick": doing.quick, "patient": doing.patient, "wrong": doing.wrong}, **more)
+def open_queue(folder: Path, work: RecordedJobs, **options: Any) -> JobQueue:
+    return JobQueue(folder, {"quick": work.quick, "patient": work.patient, "wrong": work.wrong}, **options)
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, doing: RecordedJobs) -> Iterator[JobQueue]:
-    made = open_queue(tmp_path / "jobs", doing)
-    made.start()
-    yield made
-    made.close()
+def jobs(tmp_path: Path, work: RecordedJobs) -> Iterator[JobQueue]:
+    queue = open_queue(tmp_path / "jobs", work)
+    queue.start()
+    yield queue
+    queue.close()
 
 
 def wait_for_end(jobs: JobQueue, job: Job) -> Job:
-    found: Job = wait_until(lambda: (now := jobs.get(job.id)).state in ENDED and now)
-    return found
+    ended: Job = wait_until(lambda: (current := jobs.get(job.id)).state in ENDED and current)
+    return ended
 
 
 def wait_for_start(jobs: JobQueue, job: Job) -> Job:
-    found: Job = wait_until(lambda: (now := jobs.get(job.id)).state == "running" and now)
-    return found
+    running: Job = wait_until(lambda: (current := jobs.get(job.id)).state == "running" and current)
+    return running
 
 
-def test_jobs_are_done_in_turn(jobs: JobQueue, doing: RecordedJobs) -> None:
-    asked = [jobs.add("quick", {"number": number}) for number in range(5)]
-    assert [wait_for_end(jobs, one).report for one in asked] == [{"got": {"number": number}} for number in range(5)]
-    assert [one["number"] for one in doing.begun] == [0, 1, 2, 3, 4]
-    assert [one.id for one in jobs.list_jobs()] == [one.id for one in reversed(asked)]
+def test_jobs_are_done_in_turn(jobs: JobQueue, work: RecordedJobs) -> None:
+    queued = [jobs.add("quick", {"number": number}) for number in range(5)]
+    assert [wait_for_end(jobs, job).report for job in queued] == [
+        {"request": {"number": number}} for number in range(5)
+    ]
+    assert [request["number"] for request in work.begun] == [0, 1, 2, 3, 4]
+    assert [job.id for job in jobs.list_jobs()] == [job.id for job in reversed(queued)]
 
 
-def test_progress_is_told_while_it_runs(jobs: JobQueue, doing: RecordedJobs) -> None:
+def test_progress_is_told_while_it_runs(jobs: JobQueue, work: RecordedJobs) -> None:
     job = jobs.add("patient", {})
-    shown = wait_until(lambda: (now := jobs.get(job.id)).done > 1 and now)
-    assert (shown.state, shown.total, shown.what, shown.tries) == ("running", None, "waiting", 1)
-    doing.go.set()
+    running = wait_until(lambda: (current := jobs.get(job.id)).done > 1 and current)
+    assert (running.state, running.total, running.what, running.tries) == ("running", None, "waiting", 1)
+    work.go.set()
     assert wait_for_end(jobs, job).state == "done"
 
 
@@ -93,13 +95,13 @@ def test_a_running_job_is_cancelled_and_keeps_what_it_did(jobs: JobQueue) -> Non
     assert wait_for_end(jobs, job).done > 0
 
 
-def test_a_waiting_job_is_cancelled_at_once_and_never_begun(jobs: JobQueue, doing: RecordedJobs) -> None:
+def test_a_waiting_job_is_cancelled_at_once_and_never_begun(jobs: JobQueue, work: RecordedJobs) -> None:
     first, second = jobs.add("patient", {}), jobs.add("quick", {"never": True})
     assert jobs.cancel(second.id).state == "cancelled"
-    doing.go.set()
+    work.go.set()
     wait_for_end(jobs, first)
     wait_until(lambda: jobs.get(second.id).ended)
-    assert {"never": True} not in doing.begun
+    assert {"never": True} not in work.begun
 
 
 def test_cancelling_what_has_ended_changes_nothing(jobs: JobQueue) -> None:
@@ -107,29 +109,29 @@ def test_cancelling_what_has_ended_changes_nothing(jobs: JobQueue) -> None:
     assert jobs.cancel(job.id) == job
 
 
-def test_what_waits_already_is_not_asked_for_twice(jobs: JobQueue, doing: RecordedJobs) -> None:
+def test_what_waits_already_is_not_asked_for_twice(jobs: JobQueue, work: RecordedJobs) -> None:
     jobs.add("patient", {})
     assert jobs.add("quick", {"a": [1]}).id == jobs.add("quick", {"a": [1]}).id != jobs.add("quick", {"a": [2]}).id
-    doing.go.set()
+    work.go.set()
 
 
 def test_an_error_of_ours_is_told_and_another_only_to_the_log(jobs: JobQueue, caplog: pytest.LogCaptureFixture) -> None:
     assert wait_for_end(jobs, jobs.add("wrong", {"ours": True})).error == "no such thing"
-    other = wait_for_end(jobs, jobs.add("wrong", {}))
-    assert other.state == "failed"
-    assert "secret" not in str(other.error)
+    failed = wait_for_end(jobs, jobs.add("wrong", {}))
+    assert failed.state == "failed"
+    assert "secret" not in str(failed.error)
     assert "secret" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 24, "0" * 23 + "\n", "\ud800"])
-def test_a_job_that_is_not_there(jobs: JobQueue, name: str) -> None:
+@pytest.mark.parametrize("job_id", ["", "x", "../../etc/passwd", "0" * 24, "0" * 23 + "\n", "\ud800"])
+def test_a_job_that_is_not_there(jobs: JobQueue, job_id: str) -> None:
     with pytest.raises(JobNotFound):
-        jobs.get(name)
+        jobs.get(job_id)
 
 
-def test_only_so_many_wait(tmp_path: Path, doing: RecordedJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_wait(tmp_path: Path, work: RecordedJobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_queue, "MAX_WAITING", 3)
-    jobs = open_queue(tmp_path, doing)
+    jobs = open_queue(tmp_path, work)
     for number in range(3):
         jobs.add("quick", {"number": number})
     with pytest.raises(TooManyJobs, match="3 jobs are waiting"):
@@ -138,46 +140,46 @@ def test_only_so_many_wait(tmp_path: Path, doing: RecordedJobs, monkeypatch: pyt
 
 def test_only_so_many_are_remembered(jobs: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_queue, "MAX_FINISHED", 2)
-    asked = [wait_for_end(jobs, jobs.add("quick", {"number": number})) for number in range(6)]
+    ended = [wait_for_end(jobs, jobs.add("quick", {"number": number})) for number in range(6)]
     wait_until(lambda: len(jobs.list_jobs()) <= 3)
-    assert jobs.list_jobs()[0].id == asked[-1].id
+    assert jobs.list_jobs()[0].id == ended[-1].id
     assert len(list((tmp_path / "jobs").glob("*.json"))) <= 3
 
 
-def test_a_closed_server_leaves_its_job_to_the_next(tmp_path: Path, doing: RecordedJobs) -> None:
-    first = open_queue(tmp_path, doing)
+def test_a_closed_server_leaves_its_job_to_the_next(tmp_path: Path, work: RecordedJobs) -> None:
+    first = open_queue(tmp_path, work)
     first.start()
     job = wait_for_start(first, first.add("patient", {"a": 1}))
     first.close()
     assert (first.get(job.id).state, first.get(job.id).tries) == ("queued", 0)
-    doing.go.set()
-    second = open_queue(tmp_path, doing)
+    work.go.set()
+    second = open_queue(tmp_path, work)
     second.start()
     assert wait_for_end(second, job).state == "done"
     second.close()
 
 
-def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: JobQueue, tmp_path: Path, doing: RecordedJobs) -> None:
-    wait_for_end(jobs, jobs.add("quick", {}))  # so that it is this one that does them
-    other = open_queue(tmp_path / "jobs", RecordedJobs())
-    other.start()
-    asked = [other.add("quick", {"number": number}) for number in range(3)]
-    assert all(wait_for_end(other, one).state == "done" for one in asked)
-    assert len(doing.begun) == 4
-    job = wait_for_start(other, other.add("patient", {}))
-    other.cancel(job.id)
-    assert wait_for_end(other, job).state == "cancelled"
+def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: JobQueue, tmp_path: Path, work: RecordedJobs) -> None:
+    wait_for_end(jobs, jobs.add("quick", {}))  # so that the first one leads
+    second = open_queue(tmp_path / "jobs", RecordedJobs())
+    second.start()
+    queued = [second.add("quick", {"number": number}) for number in range(3)]
+    assert all(wait_for_end(second, job).state == "done" for job in queued)
+    assert len(work.begun) == 4
+    job = wait_for_start(second, second.add("patient", {}))
+    second.cancel(job.id)
+    assert wait_for_end(second, job).state == "cancelled"
     jobs.close()
-    last = other.add("quick", {"after": True})
-    assert wait_for_end(other, last).state == "done"  # which has taken over
-    other.close()
+    last = second.add("quick", {"after": True})
+    assert wait_for_end(second, last).state == "done"  # which has taken over
+    second.close()
 
 
 WORKER = """
 import sys, time
 from pathlib import Path
 from retrieval.server.job_queue import JobQueue
-def slow(asked, watch):
+def slow(request, report_progress):
     print("begun", flush=True)
     time.sleep(60)
 jobs = JobQueue(Path(sys.argv[1]), {"slow": slow})
@@ -188,9 +190,9 @@ time.sleep(60)
 """
 
 
-def kill_at_work(folder: Path, *more: str) -> None:
+def kill_at_work(folder: Path, *arguments: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(folder), *more],
+        [sys.executable, "-c", WORKER, str(folder), *arguments],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
@@ -201,15 +203,15 @@ def kill_at_work(folder: Path, *more: str) -> None:
         process.wait()
 
 
-def test_a_job_that_kills_its_server_is_given_up(tmp_path: Path, doing: RecordedJobs) -> None:
+def test_a_job_that_kills_its_server_is_given_up(tmp_path: Path, work: RecordedJobs) -> None:
     kill_at_work(tmp_path, "add")
     for _ in range(job_queue.MAX_TRIES - 1):
         kill_at_work(tmp_path)
-    jobs = JobQueue(tmp_path, {"slow": doing.quick})
+    jobs = JobQueue(tmp_path, {"slow": work.quick})
     jobs.start()
     job = wait_for_end(jobs, jobs.list_jobs()[0])
     assert (job.state, job.error) == ("failed", "the server ended 3 times while running this job")
-    assert not doing.begun
+    assert not work.begun
     jobs.close()
 
 
@@ -220,9 +222,9 @@ def test_files_that_are_no_jobs_are_passed_over(jobs: JobQueue, tmp_path: Path) 
     assert len(jobs.list_jobs()) == 1
 
 
-def test_the_leader_is_told_so(tmp_path: Path, doing: RecordedJobs) -> None:
+def test_the_leader_is_told_so(tmp_path: Path, work: RecordedJobs) -> None:
     led = threading.Event()
-    jobs = open_queue(tmp_path, doing, on_leading=lambda jobs, closing: led.set())
+    jobs = open_queue(tmp_path, work, on_leading=lambda jobs, closing: led.set())
     jobs.start()
     assert led.wait(10)
     jobs.close()

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +21,7 @@ from PIL import Image
 from indexers.errors import BadSetting, CollectionNotFound
 from retrieval import Collection
 from retrieval.server import ServerSettings, serve
+from retrieval.server.run import bind_socket, format_address
 from tests.support.serving import (
     CLIENT_HEADERS,
     READ,
@@ -34,12 +35,37 @@ from tests.support.serving import (
     wait_until,
 )
 
+MANY = 1500
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """An empty collection that embeds with `tiny`."""
-    with Collection.open(tmp_path / "collection", create=True, embedder="tiny"):
-        return tmp_path / "collection"
+    return create_collection(tmp_path / "collection")
+
+
+def create_collection(place: Path) -> Path:
+    Collection.open(place, create=True, embedder="tiny").close()
+    return place
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of so many pictures that adding them takes a while. Tests only read it."""
+    return paint_folder(tmp_path_factory.mktemp("many"), MANY)
+
+
+@pytest.fixture(scope="module")
+def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, Path, Path]]:
+    """A server that keeps a folder of three pictures indexed and has a token, its collection, and the folder."""
+    root = tmp_path_factory.mktemp("watching")
+    place, folder = create_collection(root / "collection"), paint_folder(root / "watched", 3)
+    with ServerProcess(place, "--watch", folder, "--write-token", WRITE) as server:
+        server.client.headers["Authorization"] = f"Bearer {WRITE}"
+        yield server, place, folder
+
+
+# ---- its start and its end
 
 
 def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
@@ -53,62 +79,63 @@ def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
             assert server.end() == 0
             assert time.monotonic() - started < 15
         lines = [json.loads(line) for line in server.log.splitlines()]
-    asked = [line for line in lines if line["logger"] == "nearkin.access"]
-    assert {"method": "POST", "route": "/v1/items", "status": 201}.items() <= asked[-2].items()
-    assert asked[-2]["ms"] > 0
-    with Collection.open(place) as left:
-        assert left.count() == 1
-        assert left.info().repairs == ()
+    requests = [line for line in lines if line["logger"] == "nearkin.access"]
+    assert {"method": "POST", "route": "/v1/items", "status": 201}.items() <= requests[-2].items()
+    assert requests[-2]["ms"] > 0
+    with Collection.open(place) as collection:
+        assert collection.count() == 1
+        assert collection.info().repairs == ()
 
 
-def test_a_request_that_is_under_way_is_finished(place: Path, tmp_path: Path) -> None:
+def test_a_request_that_is_under_way_is_finished(place: Path, many: Path) -> None:
     with ServerProcess(place) as server:
-        files = [("pictures", one.read_bytes()) for one in sorted(paint_folder(tmp_path / "many", 150).iterdir())]
-        answers: list[httpx.Response] = []
-        asking = threading.Thread(target=lambda: answers.append(server.client.post("/v1/items", files=files)))
-        asking.start()
+        files = [("pictures", path.read_bytes()) for path in sorted(many.iterdir())[:150]]
+        responses: list[httpx.Response] = []
+        sender = threading.Thread(target=lambda: responses.append(server.client.post("/v1/items", files=files)))
+        sender.start()
         wait_until(lambda: any((place / "pictures").rglob("*.png")))
         server.process.send_signal(signal.SIGTERM)
-        asking.join()
-        assert answers[0].status_code == 201
-        assert answers[0].json()["added"] == 150
+        sender.join()
+        assert responses[0].status_code == 201
+        assert responses[0].json()["added"] == 150
         assert server.end() == 0
 
 
-def test_a_killed_job_goes_on_at_the_next_start(place: Path, tmp_path: Path) -> None:
-    paint_folder(tmp_path / "many", 1500)
-    with ServerProcess(place, "--allow", tmp_path / "many") as server:
-        kept = server.client.post("/v1/items", files={"pictures": make_png("red")}).json()["items"]
-        job = server.client.post("/v1/jobs/add", json={"paths": [str(tmp_path / "many")]}).json()
+def test_a_killed_job_goes_on_at_the_next_start(place: Path, many: Path) -> None:
+    with ServerProcess(place, "--allow", many) as server:
+        [red] = server.client.post("/v1/items", files={"pictures": make_png("red")}).json()["items"]
+        job = server.client.post("/v1/jobs/add", json={"paths": [str(many)]}).json()
         wait_until(lambda: server.client.get("/v1/count").json()["count"] > 100)
-        seen = server.client.get("/v1/count").json()["count"]
+        count = server.client.get("/v1/count").json()["count"]
         server.end(signal.SIGKILL)
-    assert seen < 1501
-    with ServerProcess(place, "--allow", tmp_path / "many") as server:
+    assert count < MANY + 1
+    with ServerProcess(place, "--allow", many) as server:
         done = wait_for_job(server.client, job["id"])
         assert (done["state"], done["tries"], done["report"]["failed"]) == ("done", 2, 0)
-        assert done["report"]["known"] >= seen - 1
-        assert server.client.get("/v1/count").json()["count"] == 1501
-        assert server.client.get(f"/v1/items/{kept[0]}/picture").content == make_png("red")
+        assert done["report"]["known"] >= count - 1
+        assert server.client.get("/v1/count").json()["count"] == MANY + 1
+        assert server.client.get(f"/v1/items/{red}/picture").content == make_png("red")
 
 
-def test_several_processes_answer_and_one_does_the_jobs(place: Path, tmp_path: Path) -> None:
-    paint_folder(tmp_path / "many", 1500)
-    with ServerProcess(place, "--workers", 2, "--allow", tmp_path / "many") as server:
-        job = server.client.post("/v1/jobs/add", json={"paths": [str(tmp_path / "many")]}).json()
-        uploaded = server.client.post("/v1/uploads", files={"picture": make_png("blue")}).json()["upload"]
-        seen = []
+# ---- several processes
+
+
+def test_several_processes_answer_and_one_does_the_jobs(place: Path, many: Path) -> None:
+    with ServerProcess(place, "--workers", 2, "--allow", many) as server:
+        job = server.client.post("/v1/jobs/add", json={"paths": [str(many)]}).json()
+        upload = server.client.post("/v1/uploads", files={"picture": make_png("blue")}).json()["upload"]
+        states = []
         for _ in range(12):  # a new connection each, so that both processes are met
-            with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as other:
-                seen.append(other.get(f"/v1/jobs/{job['id']}").json()["state"])
-                assert other.get(f"/v1/uploads/{uploaded}/thumbnail").status_code == 200
-        assert set(seen) <= {"queued", "running", "done"}
-        with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as other:
-            other.delete(f"/v1/jobs/{job['id']}")
+            with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as client:
+                states.append(client.get(f"/v1/jobs/{job['id']}").json()["state"])
+                assert client.get(f"/v1/uploads/{upload}/thumbnail").status_code == 200
+        assert set(states) <= {"queued", "running", "done"}
+        with httpx.Client(base_url=server.url, headers=CLIENT_HEADERS, timeout=30) as client:
+            client.delete(f"/v1/jobs/{job['id']}")
         ended = wait_for_job(server.client, job["id"])
         assert (ended["state"], ended["tries"]) == ("cancelled", 1)
         count = server.client.get("/v1/count").json()["count"]
-        assert 0 < count < 1500
+        assert 0 < count < MANY
         assert server.end() == 0
 
 
@@ -116,16 +143,36 @@ def test_processes_end_when_the_one_that_looks_after_them_is_killed(place: Path)
     with ServerProcess(place, "--workers", 2) as server:
         server.end(signal.SIGKILL)
 
-        def gone() -> bool:
+        def is_gone() -> bool:
             try:
                 return httpx.get(f"{server.url}/healthz", timeout=2).status_code != 200
             except httpx.TransportError:
                 return True
 
-        wait_until(gone)
+        wait_until(is_gone)
 
 
-ELSEWHERE = """
+# ---- what happens elsewhere
+
+Watching = tuple[ServerProcess, Path, Path]
+
+
+def test_folders_are_kept_indexed(watching: Watching) -> None:
+    server, _, folder = watching
+
+    def matches(where: str, count: int) -> bool:
+        return bool(server.client.get("/v1/count", params={"where": where}).json()["count"] == count)
+
+    wait_until(lambda: matches('{"missing": false}', 3))
+    Image.new("RGB", (20, 20), "green").save(folder / "more.png")
+    wait_until(lambda: matches('{"missing": false}', 4))
+    (folder / "more.png").unlink()
+    wait_until(lambda: matches('{"missing": true}', 1))
+    assert server.client.get("/v1/info").json()["server"]["watching"] == ["watched"]
+    assert all(job["state"] == "done" for job in server.client.get("/v1/jobs").json()["jobs"][1:])
+
+
+ADDER = """
 import sys
 from retrieval import Collection
 with Collection.open(sys.argv[1]) as collection:
@@ -133,50 +180,38 @@ with Collection.open(sys.argv[1]) as collection:
 """
 
 
-def test_what_another_process_adds_is_followed_within_a_second(place: Path, tmp_path: Path) -> None:
-    Image.new("RGB", (20, 20), "green").save(tmp_path / "green.png")
-    told: list[float] = []
-    with ServerProcess(place) as server:
-        server.client.post("/v1/items", files={"pictures": make_png("red")})
-        before = server.client.get("/readyz").json()["change"]
+def test_what_another_process_adds_is_followed_within_a_second(watching: Watching, tmp_path: Path) -> None:
+    server, place, _ = watching
+    Image.new("RGB", (20, 20), "purple").save(tmp_path / "purple.png")
+    for job in wait_until(lambda: server.client.get("/v1/jobs").json()["jobs"]):  # so that the folder is indexed
+        wait_for_job(server.client, job["id"])
+    before = server.client.get("/readyz").json()["change"]
+    arrivals: list[float] = []
 
-        def listen() -> None:
-            with httpx.stream("GET", f"{server.url}/v1/changes", headers=CLIENT_HEADERS, timeout=60) as stream:
-                for line in stream.iter_lines():
-                    if line.startswith("data:") and json.loads(line[5:])["change"] > before:
-                        told.append(time.time())
-                        return
+    def listen() -> None:
+        with httpx.stream("GET", f"{server.url}/v1/changes", headers=server.client.headers, timeout=60) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data:") and json.loads(line[5:])["change"] > before:
+                    arrivals.append(time.time())
+                    return
 
-        listening = threading.Thread(target=listen)
-        listening.start()
-        subprocess.run(
-            [sys.executable, "-c", ELSEWHERE, str(place), str(tmp_path / "green.png")],
-            check=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        listening.join(20)
-        with Collection.open(place) as seen:
-            added = seen.items().items[-1]
-        late = told[0] - datetime.fromisoformat(added.added_at).timestamp()
-        assert late < 1.5, late  # (a second for people, and what a busy machine makes of it)
-        hits = server.client.post("/v1/search", json={"item": 1}).json()["hits"]
-        assert [hit["item"] for hit in hits] == [added.id]
+    listener = threading.Thread(target=listen)
+    listener.start()
+    subprocess.run(
+        [sys.executable, "-c", ADDER, str(place), str(tmp_path / "purple.png")],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    listener.join(20)
+    with Collection.open(place) as collection:
+        added = collection.items().items[-1]
+    delay = arrivals[0] - datetime.fromisoformat(added.added_at).timestamp()
+    assert delay < 1.5, delay  # (a second for people, and what a busy machine makes of it)
+    hits = server.client.post("/v1/search", json={"item": 1, "k": 50}).json()["hits"]
+    assert added.id in [hit["item"] for hit in hits]
 
 
-def test_folders_are_kept_indexed(place: Path, tmp_path: Path) -> None:
-    folder = paint_folder(tmp_path / "watched", 3)
-    with ServerProcess(place, "--watch", folder) as server:
-
-        def holds(what: str, count: int) -> bool:
-            return bool(server.client.get("/v1/count", params={"where": what}).json()["count"] == count)
-
-        wait_until(lambda: holds('{"missing": false}', 3))
-        Image.new("RGB", (20, 20), "green").save(folder / "more.png")
-        wait_until(lambda: holds('{"missing": false}', 4))
-        (folder / "more.png").unlink()
-        wait_until(lambda: holds('{"missing": true}', 1))
-        assert server.client.get("/v1/info").json()["server"]["watching"] == ["watched"]
-        assert all(job["state"] == "done" for job in server.client.get("/v1/jobs").json()["jobs"][1:])
+# ---- tokens and other settings
 
 
 def test_tokens_of_the_environment_are_told_to_nobody(place: Path) -> None:
@@ -184,36 +219,31 @@ def test_tokens_of_the_environment_are_told_to_nobody(place: Path) -> None:
         assert server.client.get("/v1/count").status_code == 401
         headers = {"Authorization": f"Bearer {WRITE}"}
         assert server.client.post("/v1/items", files={"pictures": make_png("red")}, headers=headers).status_code == 201
-        line = Path(f"/proc/{server.process.pid}/cmdline")
-        assert not line.exists() or WRITE not in line.read_text()
+        command_line = Path(f"/proc/{server.process.pid}/cmdline")
+        assert not command_line.exists() or WRITE not in command_line.read_text()
         assert server.end() == 0
         assert not any(token in server.log + server.announcement for token in (READ, WRITE))
     assert WRITE not in (place / "writer.json").read_text()
 
 
-def test_tokens_of_the_command_line_are_not_kept(place: Path) -> None:
-    with ServerProcess(place, "--write-token", WRITE) as server:
-        headers = {"Authorization": f"Bearer {WRITE}"}
-        assert server.client.post("/v1/items", files={"pictures": make_png("red")}, headers=headers).status_code == 201
+def test_tokens_of_the_command_line_are_not_kept(watching: Watching) -> None:
+    server, place, _ = watching
+    assert server.client.post("/v1/items", files={"pictures": make_png("red")}).status_code == 201
     assert WRITE not in (place / "writer.json").read_text()
     assert WRITE not in server.log
 
 
-def run_refused(*words: Any, **environment: str) -> str:
-    done = subprocess.run(
-        [*RUN, "serve", *map(str, words)],
+def test_it_does_not_listen_beyond_this_machine_without_a_token(place: Path) -> None:
+    refused = subprocess.run(
+        [*RUN, "serve", "-c", str(place), "--host", "0.0.0.0", "--port", "0"],
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 2, done
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def test_it_does_not_listen_beyond_this_machine_without_a_token(place: Path) -> None:
-    assert "no token is set" in run_refused("-c", place, "--host", "0.0.0.0", "--port", 0)
+    assert refused.returncode == 2, refused
+    assert "no token is set" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) -> None:
@@ -225,8 +255,15 @@ def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) ->
         serve(place, ServerSettings(), log_format="xml")
     with pytest.raises(BadSetting, match="the collection lies in"):
         serve(place, ServerSettings(watch=(tmp_path,)))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
         with pytest.raises(BadSetting, match="cannot listen on"):
-            serve(place, ServerSettings(port=taken.getsockname()[1]))
+            serve(place, ServerSettings(port=occupied.getsockname()[1]))
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]")])
+def test_addresses_are_shown_as_a_browser_takes_them(host: str, shown: str) -> None:
+    settings = ServerSettings(host, 0)
+    with bind_socket(settings) as listener:
+        assert format_address(settings, listener) == f"http://{shown}:{listener.getsockname()[1]}"
