@@ -47,7 +47,8 @@ class TestUsearch(RoundedTests):
     def test_the_graph_lies_in_its_file_until_something_changes(self, change: str, tmp_path: Path) -> None:
         vectors = make_clusters(300)
         vectors[1] = vectors[0]
-        saved, index = Usearch(32), Usearch(32)
+        # one thread: two may leave a node of so small a graph out of reach (seen in 1 % of builds)
+        saved, index = Usearch(32, threads=1), Usearch(32, threads=1)
         saved.add(np.arange(300), vectors)
         saved.save(tmp_path / "file")
         before = (tmp_path / "file").read_bytes()
