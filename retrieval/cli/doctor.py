@@ -1,4 +1,4 @@
-"""What is installed, what is missing, and the command that brings it."""
+"""The checks of `nearkin doctor`: what is installed, what is missing, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from indexers.errors import NearkinError
 from retrieval.records.base import Record
 
 DEVELOPERS = ("all", "bench", "test")
-"""Extras that nobody needs who only uses it."""
+"""Extras for those who develop nearkin."""
 MODULES = {"opencv-python-headless": "cv2"}
-"""Distributions in whose place another one may bring the module."""
+"""Distributions whose module another distribution may provide as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check(Record):
-    """One thing looked at. `needed`: without it nothing works."""
+    """The result of one check. `what`: the thing checked; `found`: its version or state; `remedy`: what to do if it is
+    not `ok`; `needed`: nothing works without it."""
 
     what: str
     ok: bool
@@ -42,114 +43,107 @@ class Check(Record):
 
 
 def examine(folder: Path) -> list[Check]:
-    """Everything that can be in the way of work in that folder."""
+    """Check everything that work with a collection in that folder depends on."""
     return [*_check_system(), *_check_folder(folder.resolve()), *_check_extras(), *_check_members(), *_check_plugins()]
 
 
 def _check_system() -> list[Check]:
-    old = sys.version_info < (3, 11)
-    lite = sqlite3.sqlite_version_info < (3, 35)
+    has_python = sys.version_info >= (3, 11)
+    has_sqlite = sqlite3.sqlite_version_info >= (3, 35)
+    has_hnswlib = _is_installed("hnswlib")
+    compiler = "needs a C++ compiler: apt install build-essential python3-dev"
+    remedies = ("install Python 3.11 or newer", "install SQLite 3.35 or newer", f"pip install hnswlib ({compiler})")
     return [
-        Check("Python", not old, platform.python_version(), "install Python 3.11 or newer" if old else "", True),
-        Check("SQLite", not lite, sqlite3.sqlite_version, "install SQLite 3.35 or newer" if lite else "", True),
-        Check(
-            "hnswlib",
-            _is_installed("hnswlib"),
-            _find_version("hnswlib"),
-            ""
-            if _is_installed("hnswlib")
-            else "pip install hnswlib (needs a C++ compiler: apt install build-essential python3-dev)",
-            True,
-        ),
+        Check("Python", has_python, platform.python_version(), "" if has_python else remedies[0], True),
+        Check("SQLite", has_sqlite, sqlite3.sqlite_version, "" if has_sqlite else remedies[1], True),
+        Check("hnswlib", has_hnswlib, _find_version("hnswlib"), "" if has_hnswlib else remedies[2], True),
     ]
 
 
 def _check_folder(folder: Path) -> list[Check]:
+    """Check the folder, or the nearest folder above it that exists."""
     place = folder
     while not place.exists():
         place = place.parent
-    writable, kind = os.access(place, os.W_OK), find_file_system(place)
+    is_writable, file_system = os.access(place, os.W_OK), find_file_system(place)
+    is_local = file_system not in NETWORK
+    remedies = (f"make {place} writable, or choose another folder with -c", "keep the collection on a local disk")
     return [
-        Check("folder", writable, str(folder), "" if writable else f"make {place} writable, or use -c", True),
-        Check(
-            "file system",
-            kind not in NETWORK,
-            kind or "unknown",
-            "keep the collection on a local disk" if kind in NETWORK else "",
-            True,
-        ),
+        Check("folder", is_writable, str(folder), "" if is_writable else remedies[0], True),
+        Check("file system", is_local, file_system or "unknown", "" if is_local else remedies[1], True),
     ]
 
 
 def _check_extras() -> list[Check]:
-    """The packages of each extra, and the command that brings what is missing of them."""
+    """Check the packages of each extra."""
     try:
-        found = list_extras()
+        extras = list_extras()
     except PackageNotFoundError:
-        remedy = "pip install nearkin, or pip install -e . in its checkout"
-        return [Check("extras", False, "unknown: nearkin is not installed as a distribution", remedy)]
-    return [_check_extra(name, packages) for name, packages in found.items()]
+        remedy = "pip install nearkin, or pip install -e . in a checkout"
+        return [Check("extras", False, "unknown: nearkin is not installed as a package", remedy)]
+    return [_check_extra(name, packages) for name, packages in extras.items()]
 
 
 def _check_extra(name: str, packages: list[str]) -> Check:
-    missing = [one for one in packages if not _is_installed(one)]
-    there = [f"{one} {_find_version(one)}" for one in packages if one not in missing]
-    found = ", ".join(there + ["missing: " + ", ".join(missing)] * bool(missing))
-    return Check(f"extra {name}", not missing, found, f"pip install 'nearkin[{name}]'" if missing else "")
+    missing = [package for package in packages if not _is_installed(package)]
+    versions = [f"{package} {_find_version(package)}" for package in packages if package not in missing]
+    state = ", ".join(versions + ["missing: " + ", ".join(missing)] * bool(missing))
+    return Check(f"extra {name}", not missing, state, f"pip install 'nearkin[{name}]'" if missing else "")
 
 
 def list_extras() -> dict[str, list[str]]:
-    """The packages that each extra brings, as the installed distribution itself says. Raises PackageNotFoundError."""
-    found: dict[str, list[str]] = {}
-    for one in requires("nearkin") or ():
-        package, extra = re.match(r"[\w.-]+", one), re.search(r"extra\s*==\s*['\"]([\w.-]+)", one)
+    """Return the packages of each extra, as the installed distribution states them. Raises PackageNotFoundError."""
+    extras: dict[str, list[str]] = {}
+    for requirement in requires("nearkin") or ():
+        package, extra = re.match(r"[\w.-]+", requirement), re.search(r"extra\s*==\s*['\"]([\w.-]+)", requirement)
         if package and extra and extra[1] not in DEVELOPERS:
-            found.setdefault(extra[1], []).append(package[0])
-    return found
+            extras.setdefault(extra[1], []).append(package[0])
+    return extras
 
 
 def _check_members() -> list[Check]:
-    """Our own members of each family."""
-    return [_check_loading(group, name, "built in") for group, own in plugins.BUILT_IN.items() for name in sorted(own)]
+    """Check that nearkin's own members of each plug-in family load."""
+    names = [(group, name) for group, members in plugins.BUILT_IN.items() for name in sorted(members)]
+    return [_check_loading(group, name, "built in") for group, name in names]
 
 
 def _check_plugins() -> list[Check]:
-    """What other distributions bring to each family, and whether it loads."""
-    points = [(group, one) for group in plugins.BUILT_IN for one in sorted(entry_points(group=group))]
+    """Check that the members that other distributions add to each family load."""
+    points = [(group, point) for group in plugins.BUILT_IN for point in sorted(entry_points(group=group))]
     return [_check_plugin(group, point) for group, point in points]
 
 
 def _check_plugin(group: str, point: EntryPoint) -> Check:
     origin = f"from {point.dist.name} {point.dist.version}" if point.dist else f"from {point.value}"
     if point.name in plugins.BUILT_IN[group]:
-        return Check(
-            f"{_name_family(group)} {point.name}", False, f"{origin}: hidden by our own of that name", "rename it"
-        )
+        state = f"{origin}: hidden by the built-in {_name_family(group)} of that name"
+        return Check(f"{_name_family(group)} {point.name}", False, state, "rename the plug-in")
     return _check_loading(group, point.name, origin)
 
 
 def _check_loading(group: str, name: str, origin: str) -> Check:
-    what = f"{_name_family(group)} {name}"
+    title = f"{_name_family(group)} {name}"
     try:
         plugins.load_member(group, name)
     except NearkinError as error:
-        return Check(what, False, f"{origin}: {error}")
-    except Exception as error:  # whatever somebody else's code does when it is imported
-        return Check(what, False, f"{origin}: can't be loaded: {type(error).__name__}: {error}")
-    return Check(what, True, origin)
+        return Check(title, False, f"{origin}: {error}")
+    except Exception as error:  # foreign code may raise anything when it is imported
+        return Check(title, False, f"{origin}: cannot be loaded: {type(error).__name__}: {error}")
+    return Check(title, True, origin)
 
 
 def _name_family(group: str) -> str:
+    """Return a plug-in family in the singular: `nearkin.embedders` -> `embedder`."""
     return {"nearkin.vectors": "index"}.get(group, group.removeprefix("nearkin.").removesuffix("s"))
 
 
-def _is_installed(name: str) -> bool:
-    return _find_version(name) != "not installed"
+def _is_installed(package: str) -> bool:
+    return _find_version(package) != "not installed"
 
 
-def _find_version(name: str) -> str:
-    """Of the distribution, or of another one that brings the same module."""
+def _find_version(package: str) -> str:
+    """Return the version of a distribution, or of another one that provides the same module."""
     with suppress(PackageNotFoundError):
-        return version(name)
-    others = packages_distributions().get(MODULES[name], ()) if name in MODULES else ()
-    return next((version(other) for other in others), "not installed")
+        return version(package)
+    distributions = packages_distributions().get(MODULES[package], ()) if package in MODULES else ()
+    return next((version(distribution) for distribution in distributions), "not installed")

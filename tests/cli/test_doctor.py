@@ -15,19 +15,19 @@ from retrieval.cli.doctor import Check
 
 
 def test_everything_needed_is_here(tmp_path: Path) -> None:
-    lines = doctor.examine(tmp_path)
-    assert [line.what for line in lines if line.needed and not line.ok] == []
+    checks = doctor.examine(tmp_path)
+    assert [check.what for check in checks if check.needed and not check.ok] == []
     assert {"Python", "SQLite", "hnswlib", "folder", "file system", "index hnsw", "embedder tiny"} <= {
-        line.what.replace("vector ", "index ") for line in lines
+        check.what for check in checks
     }
-    assert all(line.to_dict()["what"] for line in lines)
+    assert all(check.to_dict()["what"] for check in checks)
 
 
 def test_every_member_of_a_family_is_looked_at(tmp_path: Path) -> None:
-    looked = " ".join(line.what for line in doctor.examine(tmp_path))
+    titles = " ".join(check.what for check in doctor.examine(tmp_path))
     for group in plugins.BUILT_IN:
         for name in plugins.find_members(group):
-            assert name in looked
+            assert name in titles
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ Requires-Dist: here (>=1); python_version > "3" and extra == "two"
 """
 
 
-def line(what: str, folder: Path) -> Check:
-    [found] = [one for one in doctor.examine(folder) if one.what == what]
-    return found
+def find_check(title: str, folder: Path) -> Check:
+    [check] = [check for check in doctor.examine(folder) if check.what == title]
+    return check
 
 
 def test_an_extra_is_there_or_has_its_remedy(tmp_path: Path, installed: Callable[..., None]) -> None:
     installed("nearkin", REQUIRES)
     installed("here", "")
-    extra = line("extra one", tmp_path)
+    extra = find_check("extra one", tmp_path)
     assert (extra.ok, extra.found) == (False, "here 1.0, missing: no-such-package-at-all")
     assert extra.remedy == "pip install 'nearkin[one]'"
-    assert line("extra two", tmp_path) == Check("extra two", True, "here 1.0")
+    assert find_check("extra two", tmp_path) == Check("extra two", True, "here 1.0")
     assert list(doctor.list_extras()) == ["one", "two"]
 
 
@@ -78,14 +78,14 @@ def test_another_distribution_may_bring_the_module(tmp_path: Path, installed: Ca
     installed("other-cv", "", nearkin_cv="")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(doctor.MODULES, "no-cv-headless", "nearkin_cv")
-        assert line("extra duplicates", tmp_path).ok
+        assert find_check("extra duplicates", tmp_path).ok
 
 
 def test_a_checkout_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
-    found = line("extras", tmp_path)
-    assert (found.ok, found.needed) == (False, False)
-    assert "pip install -e ." in found.remedy
+    check = find_check("extras", tmp_path)
+    assert (check.ok, check.needed) == (False, False)
+    assert "pip install -e ." in check.remedy
 
 
 def test_plug_ins_are_listed_with_where_they_come_from(tmp_path: Path, installed: Callable[..., None]) -> None:
@@ -93,13 +93,13 @@ def test_plug_ins_are_listed_with_where_they_come_from(tmp_path: Path, installed
     points += "[nearkin.vectors]\nlacking = doctor_lacking:Index\nfaulty = doctor_faulty:Index\n"
     faulty = {"doctor_lacking": "import no_such_package_at_all", "doctor_faulty": "1 / 0"}
     installed("their-pictures", "", points, doctor_whole="class Grey: pass", **faulty)
-    assert line("embedder grey", tmp_path) == Check("embedder grey", True, "from their-pictures 1.0")
-    [ours, theirs] = [one for one in doctor.examine(tmp_path) if one.what == "embedder tiny"]
+    assert find_check("embedder grey", tmp_path) == Check("embedder grey", True, "from their-pictures 1.0")
+    [ours, theirs] = [check for check in doctor.examine(tmp_path) if check.what == "embedder tiny"]
     assert (ours.ok, theirs.ok) == (True, False)
-    assert theirs.found == "from their-pictures 1.0: hidden by our own of that name"
-    assert "needs the package 'no_such_package_at_all'" in line("index lacking", tmp_path).found
-    assert line("index faulty", tmp_path).found == (
-        "from their-pictures 1.0: can't be loaded: ZeroDivisionError: division by zero"
+    assert theirs.found == "from their-pictures 1.0: hidden by the built-in embedder of that name"
+    assert "needs the package 'no_such_package_at_all'" in find_check("index lacking", tmp_path).found
+    assert find_check("index faulty", tmp_path).found == (
+        "from their-pictures 1.0: cannot be loaded: ZeroDivisionError: division by zero"
     )
 
 
@@ -114,20 +114,19 @@ def test_extras_are_those_of_the_project(tmp_path: Path, monkeypatch: pytest.Mon
     project = core.ProjectMetadata(str(root), manager.PluginManager())
     (facts / "METADATA").write_text(spec.get_core_metadata_constructors()["2.3"](project))
     monkeypatch.syspath_prepend(str(tmp_path))
-    wanted = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(doctor.list_extras()) == set(wanted) - set(doctor.DEVELOPERS)
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(doctor.list_extras()) == set(extras) - set(doctor.DEVELOPERS)
     assert doctor.list_extras()["parquet"] == ["pyarrow"]
     assert {"openvino", "onnx", "onnxruntime"} <= set(doctor.list_extras()["openvino"])
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_what_is_above_it(tmp_path: Path) -> None:
-    [line] = [line for line in doctor.examine(tmp_path / "a" / "b") if line.what == "folder"]
-    assert line.ok
+    assert find_check("folder", tmp_path / "a" / "b").ok
     assert not (tmp_path / "a").exists()
 
 
 def test_a_network_file_system_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "file_system", lambda _: "nfs4")
-    [line] = [line for line in doctor.examine(tmp_path) if line.what == "file system"]
-    assert (line.ok, line.found, line.needed) == (False, "nfs4", True)
-    assert "local disk" in line.remedy
+    monkeypatch.setattr(doctor, "find_file_system", lambda _: "nfs4")
+    check = find_check("file system", tmp_path)
+    assert (check.ok, check.found, check.needed) == (False, "nfs4", True)
+    assert "local disk" in check.remedy
