@@ -107,12 +107,12 @@ class TreeFollower(StoredFollower):
         levels = self._choose_levels(before)
         old = self._read_clusters_before(transaction, before)
         items = _merge_sorted(self.tree.items.ids(), old.item_ids)
-        labels, changes, born = self._carry_levels(transaction, old, items, levels)
+        cluster_ids, events, born = self._carry_levels(transaction, old, items, levels)
         if before and before.levels != levels.levels:
-            changes.insert(0, ClusterEventRow(None, None, "levels changed"))
+            events.insert(0, ClusterEventRow(None, None, "levels changed"))
         transaction.clusters.add(born)
-        current = self._write_moves(transaction, items, labels, old if before else None)
-        events = [change._replace(change=self.position) for change in changes]
+        current = self._write_moves(transaction, items, cluster_ids, old if before else None)
+        events = [event._replace(change=self.position) for event in events]
         transaction.clusters.add_events(self.space.id, events)
         transaction.clusters.set_tree_levels(self.space.id, levels)
         self._name_clusters(transaction, born, current)
@@ -168,8 +168,8 @@ class TreeFollower(StoredFollower):
     ) -> tuple[NDArray[np.int64], list[ClusterEventRow], list[ClusterRow]]:
         """Return the public cluster of each item on each level, int64 (n, 3), what happened, and the new clusters."""
         present = self.tree.items.ids()
-        labels = np.zeros((len(items), len(LEVELS)), np.int64)
-        changes: list[ClusterEventRow] = []
+        cluster_ids = np.zeros((len(items), len(LEVELS)), np.int64)
+        events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
         for column, level in enumerate(LEVELS):
@@ -177,16 +177,16 @@ class TreeFollower(StoredFollower):
             before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
             after[np.searchsorted(items, present)] = self.cut_clusters(levels.levels[column])
             carried = carry_ids(before, after, next_id, level)
-            labels[:, column] = carried.cluster_ids
-            changes += carried.events
+            cluster_ids[:, column] = carried.cluster_ids
+            events += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]
             next_id += len(carried.born)
         if not transaction.clusters.tree_levels(self.space.id):  # compared with clusters of another space: no news
-            changes = [change for change in changes if change.kind == "born"]
-        return labels, changes, born
+            events = [event for event in events if event.kind == "born"]
+        return cluster_ids, events, born
 
     def _write_moves(
-        self, transaction: Transaction, items: Ids, labels: NDArray[np.int64], old: ItemClusters | None
+        self, transaction: Transaction, items: Ids, cluster_ids: NDArray[np.int64], old: ItemClusters | None
     ) -> ItemClusters:
         """Write which items moved (`old` None: all of them are new); return the clusters of each item."""
         present = self.tree.items.has(items)
@@ -194,13 +194,13 @@ class TreeFollower(StoredFollower):
         changed = np.ones(len(items), bool)
         if old is not None:
             place = np.searchsorted(items, old.item_ids)
-            stays = labels[place, 1] == old.cluster_ids[:, 1]
+            stays = cluster_ids[place, 1] == old.cluster_ids[:, 1]
             since[place[stays]] = old.since[stays]
-            changed[place] = (labels[place] != old.cluster_ids).any(1)
+            changed[place] = (cluster_ids[place] != old.cluster_ids).any(1)
             transaction.clusters.unassign(self.space.id, items[place[~present[place]]])
         moved = changed & present
-        transaction.clusters.assign(self.space.id, items[moved], labels[moved], since[moved])
-        return ItemClusters(items[present], labels[present], since[present])
+        transaction.clusters.assign(self.space.id, items[moved], cluster_ids[moved], since[moved])
+        return ItemClusters(items[present], cluster_ids[present], since[present])
 
     def find_contradictions(self, snapshot: Snapshot) -> list[str]:
         """Return where graph, tree, recorded clusters and catalogue differ; all must be at the snapshot's moment."""
