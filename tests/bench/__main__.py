@@ -33,7 +33,7 @@ import tempfile  # noqa: E402
 from importlib import import_module  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from tests.bench.harness import Bench, table  # noqa: E402
+from tests.bench.harness import Bench, format_table  # noqa: E402
 
 METHODS = tuple(f"methods_{name}" for name in ("features", "density", "neural", "genetic", "sampling", "distances"))
 SERVER = ("methods_server", "methods_page")
@@ -81,7 +81,7 @@ def main() -> None:
             print(f"# {name}", file=sys.stderr, flush=True)
             for module in TOGETHER.get(name, (name,)):
                 import_module(f"tests.bench.{module}").run(bench)
-        print(table(bench.rows))
+        print(format_table(bench.rows))
         if chosen.json:
             machine = {
                 "machine": platform.processor() or platform.machine(),

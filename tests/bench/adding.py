@@ -1,4 +1,4 @@
-"""Adding pictures: photographs, small ones, a folder that is known, one more; `lite0` where vectors matter."""
+"""Adding pictures: photographs, small ones, a known folder, a single one; with `lite0` where vectors matter."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from indexers.embedders.lite0 import Lite0
 from indexers.pictures import images
 from retrieval import Collection
 from retrieval.config import Config
-from tests.bench.harness import Bench, in_turns, nested
+from tests.bench.harness import Bench, make_nested_vectors, time_in_turns
 
 
 def run(bench: Bench) -> None:
-    photographs = make(bench.work / "photographs", int(500 * bench.scale), photograph, 20)
-    small = make(bench.work / "small", int(5000 * bench.scale), thumbnail, 0)
-    many(bench, "12-megapixel JPEG photographs", photographs, 60)
-    many(bench, "small pictures", small, 400)
-    known(bench)
-    one_more(bench, small)
+    photographs = make_files(bench.work / "photographs", int(500 * bench.scale), photograph, 20)
+    small = make_files(bench.work / "small", int(5000 * bench.scale), thumbnail, 0)
+    measure_adding(bench, "12-megapixel JPEG photographs", photographs, 60)
+    measure_adding(bench, "small pictures", small, 400)
+    measure_known_files(bench)
+    measure_one_more(bench, small)
 
 
-def many(bench: Bench, description: str, folder: Path, sample: int) -> None:
-    """Wall time of `add`, beside the processor time that decoding and the forward pass need, shared by the cores.
+def measure_adding(bench: Bench, description: str, folder: Path, sample: int) -> None:
+    """Compare the wall time of `add` with the processor time of decoding and the forward pass, shared by the cores.
 
     That need is measured on a sample before and after: as many threads as cores decode and embed, and nothing else
     happens (cores that are all busy are slower than one of them alone, which is measured for comparison).
@@ -42,10 +42,10 @@ def many(bench: Bench, description: str, folder: Path, sample: int) -> None:
     alone: list[float] = []
 
     def measure() -> None:
-        need.append(busy(embedder, paths[:sample], cores))
+        need.append(measure_busy_time(embedder, paths[:sample], cores))
         alone.append(processor_time(embedder, paths[:sample]))
 
-    walls = added(bench, folder, embedder, measure)
+    walls = time_additions(bench, folder, embedder, measure)
     peer, single = (float(np.median(times)) * len(paths) / sample / cores for times in (need, alone))
     bench.add(
         f"add of {len(paths):,} {description}, {cores} cores",
@@ -58,8 +58,8 @@ def many(bench: Bench, description: str, folder: Path, sample: int) -> None:
     )
 
 
-def added(bench: Bench, folder: Path, embedder: Embedder, measure: Callable[[], None]) -> list[float]:
-    """Seconds that each of two new collections takes to add a folder; `measure` is called before, between and after."""
+def time_additions(bench: Bench, folder: Path, embedder: Embedder, measure: Callable[[], None]) -> list[float]:
+    """Return the seconds that two new collections take to add a folder; `measure` runs before, between and after."""
     count, target, walls = len(list(folder.iterdir())), bench.work / "added", []
     measure()
     for _ in range(2):
@@ -73,14 +73,14 @@ def added(bench: Bench, folder: Path, embedder: Embedder, measure: Callable[[], 
     return walls
 
 
-def busy(embedder: Embedder, paths: Sequence[Path], cores: int) -> float:
-    """Seconds of processor time for these, with every core at work on its share."""
+def measure_busy_time(embedder: Embedder, paths: Sequence[Path], cores: int) -> float:
+    """Return the seconds of processor time to decode and embed files, with every core at work on its share."""
     with ThreadPoolExecutor(cores) as pool:
         return sum(pool.map(lambda core: processor_time(embedder, paths[core::cores]), range(cores)))
 
 
 def processor_time(embedder: Embedder, paths: Sequence[Path]) -> float:
-    """Seconds of one core to decode these, to prepare and to embed them."""
+    """Return the seconds of one core to decode, prepare and embed files."""
     embedder.limit_threads(1)
     start = time.thread_time()
     for place in range(0, len(paths), embedder.batch_size):
@@ -89,34 +89,34 @@ def processor_time(embedder: Embedder, paths: Sequence[Path]) -> float:
     return time.thread_time() - start
 
 
-def known(bench: Bench) -> None:
-    """A folder whose files are all there already."""
+def measure_known_files(bench: Bench) -> None:
+    """Time adding a folder whose files are all known."""
     from indexers.embedders.tiny import Tiny
 
     count = int(20_000 * bench.scale)
-    folder = make(bench.work / "known", count, dot, 0)
+    folder = make_files(bench.work / "known", count, dot, 0)
     target = bench.work / "known-collection"
     with Collection.open(target, create=True, embedder=Tiny()) as collection:
         if collection.count() < count:
             collection.add(folder)
-        (seconds,) = in_turns(5, lambda _: collection.add(folder), warm=1)
+        (seconds,) = time_in_turns(5, lambda _: collection.add(folder), warm=1)
     bench.add(
         f"add of a folder of {count:,} known files", count / seconds, "files/s", "at least 5,000", limit=5000, more=True
     )
 
 
-def one_more(bench: Bench, small: Path) -> None:
-    """One picture into a large collection, beside embedding it alone."""
+def measure_one_more(bench: Bench, small: Path) -> None:
+    """Time adding one picture to a large collection, compared with embedding it alone."""
     embedder = Lite0()
     target = bench.work / f"large-{bench.count}"
     paths = sorted(small.iterdir())
     with Collection.open(target, create=True, embedder=embedder) as collection:
         if collection.count() < bench.count:
             for start in range(collection.count(), bench.count, 20_000):
-                vectors = nested(min(20_000, bench.count - start), 1280, seed=start)[0]
+                vectors = make_nested_vectors(min(20_000, bench.count - start), 1280, seed=start)[0]
                 collection.add_vectors(vectors, keys=[f"k{start + i}" for i in range(len(vectors))])
         fresh = [path.read_bytes() + bytes(8) + str(time.time_ns()).encode() for path in paths[:60]]
-        ours, peer = in_turns(
+        ours, peer = time_in_turns(
             40,
             lambda i: collection.add(fresh[i + 10] if i >= 0 else fresh[0]),
             lambda i: embedder.embed([images.decode(fresh[i], embedder.input_size).image]),
@@ -135,8 +135,8 @@ def one_more(bench: Bench, small: Path) -> None:
 # ---- pictures
 
 
-def make(folder: Path, count: int, draw: Callable[[int], bytes], distinct: int) -> Path:
-    """`count` files made by `draw`; of `distinct` contents, told apart by bytes after their end, if not 0."""
+def make_files(folder: Path, count: int, draw: Callable[[int], bytes], distinct: int) -> Path:
+    """Write `count` files drawn by `draw`; if `distinct` is not 0, of so many contents, with bytes after their end."""
     if folder.exists() and len(list(folder.iterdir())) == count:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,28 +156,28 @@ def samples() -> list[Image.Image]:
 
 
 def photograph(seed: int) -> bytes:
-    """A sample enlarged to 4,000 x 3,000, with the grain of a sensor; about 3 MB."""
+    """Return a sample enlarged to 4,000 x 3,000, with the grain of a sensor; about 3 MB."""
     random = np.random.default_rng(seed)
     source = samples()[seed % len(samples())]
     large = np.asarray(source.resize((4000, 3000), Image.Resampling.BICUBIC), np.int16)
     grain = random.normal(0, 6, (1500, 2000, 1)).repeat(2, 0).repeat(2, 1).astype(np.int16)
-    return encoded(Image.fromarray(np.clip(large + grain, 0, 255).astype(np.uint8)))
+    return encode(Image.fromarray(np.clip(large + grain, 0, 255).astype(np.uint8)))
 
 
 def thumbnail(seed: int) -> bytes:
-    """A random part of a sample, 160 x 120."""
+    """Return a random part of a sample, 160 x 120."""
     random = np.random.default_rng(seed)
     source = samples_once()[seed % 6]
     width = int(random.integers(100, min(source.size)))
     left, top = (int(random.integers(0, edge - width + 1)) for edge in source.size)
-    return encoded(source.crop((left, top, left + width, top + width)).resize((160, 120)))
+    return encode(source.crop((left, top, left + width, top + width)).resize((160, 120)))
 
 
 def dot(seed: int) -> bytes:
-    return encoded(Image.new("RGB", (16, 16), (seed % 256, seed // 256 % 256, 128)), "PNG")
+    return encode(Image.new("RGB", (16, 16), (seed % 256, seed // 256 % 256, 128)), "PNG")
 
 
-def encoded(picture: Image.Image, kind: str = "JPEG") -> bytes:
+def encode(picture: Image.Image, kind: str = "JPEG") -> bytes:
     file = io.BytesIO()
     picture.save(file, kind, **({"quality": 90} if kind == "JPEG" else {}))
     return file.getvalue()

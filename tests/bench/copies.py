@@ -25,7 +25,7 @@ from indexers.matching.verification import SAME, verify_features, verify_picture
 from indexers.pictures import images
 from retrieval.cli import demo
 from tests.bench import labelled
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 from tests.bench.transforms import TRANSFORMS, burst
 
 EDGE, SMALLEST = 512, 256
@@ -45,7 +45,7 @@ DERIVED = [
         "colosseum",
     )
 ]
-"""Originals made from each other, by eye: at another size, recoloured, or with an arrow. Neither copies nor others."""
+"""Originals that are visibly made from each other: resized, recoloured, or with an arrow. Neither copies nor others."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Pair:
 def run(bench: Bench) -> None:
     if (cv2 := load_opencv()) is not None:
         cv2.setNumThreads(1)
-    pictures = halves(originals(bench))[1]
+    pictures = split_halves(load_originals(bench))[1]
     if bench.scale < 1:
         pictures = pictures[: max(24, round(len(pictures) * bench.scale))]
-    pairs = list(copies(pictures)) + list(others(pictures))
+    pairs = list(make_copies(pictures)) + list(make_other_pairs(pictures))
     copy = np.array([pair.is_copy for pair in pairs])
-    scores = np.array([ours(pair) for pair in pairs])
+    scores = np.array([score_pair(pair) for pair in pairs])
     called_copy = scores >= SAME
     for kind in dict.fromkeys(pair.kind for pair in pairs):
         these = np.array([pair.kind == kind for pair in pairs])
@@ -83,9 +83,9 @@ def run(bench: Bench) -> None:
     precision, recall = (float((called_copy & copy).sum() / of.sum()) for of in (called_copy, copy))
     bench.add("copies: precision", precision, "", "at least .995", limit=0.995, more=True)
     bench.add("copies: recall over all transforms", recall, "", "at least .97", limit=0.97, more=True)
-    beside(bench, pairs, copy, 2 * precision * recall / (precision + recall))
-    timed(bench, pairs)
-    nominated(bench)
+    compare_with_peers(bench, pairs, copy, 2 * precision * recall / (precision + recall))
+    measure_time(bench, pairs)
+    measure_nomination(bench)
 
 
 def report(bench: Bench, kind: str, share: float, count: int, copy: bool) -> None:
@@ -100,10 +100,10 @@ def report(bench: Bench, kind: str, share: float, count: int, copy: bool) -> Non
 # ---- pairs
 
 
-def originals(bench: Bench) -> list[Original]:
-    """In the order of their names; the same pixels once."""
+def load_originals(bench: Bench) -> list[Original]:
+    """Return the originals in the order of their names, each with its own pixels."""
     by_digest: dict[bytes, Original] = {}
-    for name, group, image in (*gcompris(), *samples(bench)):
+    for name, group, image in (*load_gcompris(), *load_samples(bench)):
         small = images.shrink(image, EDGE)
         digest = hash_pixels(small)
         if max(image.size) >= SMALLEST and digest not in by_digest:
@@ -111,15 +111,15 @@ def originals(bench: Bench) -> list[Original]:
     return list(by_digest.values())
 
 
-def halves(pictures: list[Original]) -> tuple[list[Original], list[Original]]:
-    """For tuning, and for reporting."""
+def split_halves(pictures: list[Original]) -> tuple[list[Original], list[Original]]:
+    """Split the originals into one half for tuning and one for reporting."""
     halves: tuple[list[Original], list[Original]] = ([], [])
     for picture in pictures:
         halves[picture.seed >> 24 & 1].append(picture)
     return halves
 
 
-def gcompris() -> Iterator[tuple[str, str, Image.Image]]:
+def load_gcompris() -> Iterator[tuple[str, str, Image.Image]]:
     if not labelled.GCOMPRIS.exists():
         print("  gcompris-qt-data is not installed: samples only", file=sys.stderr, flush=True)
     for path in sorted(labelled.GCOMPRIS.glob("*.rcc")):
@@ -129,27 +129,27 @@ def gcompris() -> Iterator[tuple[str, str, Image.Image]]:
                 yield file.rpartition(".")[0], folder, images.decode(data).image
 
 
-def samples(bench: Bench) -> Iterator[tuple[str, str, Image.Image]]:
+def load_samples(bench: Bench) -> Iterator[tuple[str, str, Image.Image]]:
     folder = bench.work / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     for path in demo.save_photographs(folder):
         yield path.stem, "samples", images.decode(path).image
 
 
-def copies(pictures: list[Original]) -> Iterator[Pair]:
+def make_copies(pictures: list[Original]) -> Iterator[Pair]:
     for kind, transform in TRANSFORMS.items():
         for picture in pictures:
             yield Pair(kind, picture.image, transform(picture.image, np.random.default_rng(picture.seed)))
 
 
-def others(pictures: list[Original]) -> Iterator[Pair]:
-    """Another picture of the same folder, the nearest by a hash, the nearest by lite0, and bursts."""
+def make_other_pairs(pictures: list[Original]) -> Iterator[Pair]:
+    """Yield pairs that are no copies: of one folder, nearest by a hash, nearest by lite0, and bursts."""
     different = np.array(
-        [[picture is not two and not derived(picture, two) for two in pictures] for picture in pictures]
+        [[picture is not two and not are_derived(picture, two) for two in pictures] for picture in pictures]
     )
     hashes = np.array([hash_picture(picture.image) for picture in pictures], np.uint64)
     apart = count_differing_bits(hashes[:, None, :1], hashes[None, :, :1])
-    vectors = embedded([picture.image for picture in pictures])
+    vectors = embed_pictures([picture.image for picture in pictures])
     for place, picture in enumerate(pictures):
         random = np.random.default_rng(picture.seed)
         same = [i for i, two in enumerate(pictures) if two.group == picture.group and different[place, i]]
@@ -162,11 +162,11 @@ def others(pictures: list[Original]) -> Iterator[Pair]:
         yield Pair("burst", *burst(picture.image, pictures[(place + 7) % len(pictures)].image, random))
 
 
-def derived(picture: Original, two: Original) -> bool:
+def are_derived(picture: Original, two: Original) -> bool:
     return any(picture.name in group and two.name in group for group in DERIVED)
 
 
-def embedded(pictures: list[Image.Image]) -> np.ndarray:
+def embed_pictures(pictures: list[Image.Image]) -> np.ndarray:
     embedder = plugins.load_member("nearkin.embedders", "lite0")()
     vectors = np.concatenate([embedder.embed(pictures[at : at + 64]) for at in range(0, len(pictures), 64)])
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
@@ -175,12 +175,12 @@ def embedded(pictures: list[Image.Image]) -> np.ndarray:
 # ---- ours and the peers
 
 
-def ours(pair: Pair) -> float:
+def score_pair(pair: Pair) -> float:
     return verify_pictures(pair.a, pair.b).score
 
 
-def beside(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None:
-    for name, similarity in peers(pairs).items():
+def compare_with_peers(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None:
+    for name, similarity in score_by_peers(pairs).items():
         best = best_f1(similarity, copy)
         bench.add(
             f"copies: F1 beside {name} at its best threshold",
@@ -193,34 +193,36 @@ def beside(bench: Bench, pairs: list[Pair], copy: np.ndarray, f1: float) -> None
         )
 
 
-def peers(pairs: list[Pair]) -> dict[str, np.ndarray]:
-    """How alike each finds each pair."""
+def score_by_peers(pairs: list[Pair]) -> dict[str, np.ndarray]:
+    """Return the similarity of each pair by each peer."""
     similarity_of = {}
     try:
         import imagehash
 
         for name in ("phash", "dhash", "whash"):
-            similarity_of[f"ImageHash {name}"] = hashed(getattr(imagehash, name), pairs, lambda a, b: -(a - b))
+            similarity_of[f"ImageHash {name}"] = compare_hashes(getattr(imagehash, name), pairs, lambda a, b: -(a - b))
     except ImportError as error:
         print(f"  ImageHash is left out: {error}", file=sys.stderr, flush=True)
     try:
         from imagededup.methods import PHash
 
         method = PHash(verbose=False)
-        encode = partial(_encoded, method)
-        similarity_of["imagededup PHash"] = hashed(encode, pairs, lambda a, b: -method.hamming_distance(a, b))
+        encode = partial(_encode, method)
+        similarity_of["imagededup PHash"] = compare_hashes(encode, pairs, lambda a, b: -method.hamming_distance(a, b))
     except ImportError as error:
         print(f"  imagededup is left out: {error}", file=sys.stderr, flush=True)
-    first, second = (embedded([getattr(pair, side) for pair in pairs]) for side in "ab")
+    first, second = (embed_pictures([getattr(pair, side) for pair in pairs]) for side in "ab")
     similarity_of["cosine of lite0"] = (first * second).sum(axis=1)
     return similarity_of
 
 
-def _encoded(method: Any, image: Image.Image) -> str:
+def _encode(method: Any, image: Image.Image) -> str:
     return str(method.encode_image(image_array=np.asarray(image)))
 
 
-def hashed(encode: Callable[[Image.Image], Any], pairs: list[Pair], alike: Callable[[Any, Any], float]) -> np.ndarray:
+def compare_hashes(
+    encode: Callable[[Image.Image], Any], pairs: list[Pair], alike: Callable[[Any, Any], float]
+) -> np.ndarray:
     return np.array([alike(encode(pair.a), encode(pair.b)) for pair in pairs], np.float64)
 
 
@@ -236,8 +238,8 @@ def best_f1(similarity: np.ndarray, copy: np.ndarray) -> float:
 # ---- time
 
 
-def timed(bench: Bench, pairs: list[Pair]) -> None:
-    """Over copies and others alike."""
+def measure_time(bench: Bench, pairs: list[Pair]) -> None:
+    """Time the verification of copies and other pairs."""
     chosen = [pairs[i] for i in np.random.default_rng(0).permutation(len(pairs))[:200]]
     stored = [
         tuple(kept.pack_features(kept.extract_features(picture)) for picture in (pair.a, pair.b)) for pair in chosen
@@ -247,7 +249,7 @@ def timed(bench: Bench, pairs: list[Pair]) -> None:
         a, b = stored[place % len(stored)]
         verify_features(kept.unpack_features(a), kept.unpack_features(b))
 
-    from_pictures, from_features = in_turns(
+    from_pictures, from_features = time_in_turns(
         len(chosen), lambda place: verify_pictures(chosen[place % len(chosen)].a, chosen[place % len(chosen)].b), proof
     )
     bench.add("copies: one verification, features stored", from_features * 1000, "ms", "at most 4 ms", limit=4)
@@ -256,8 +258,8 @@ def timed(bench: Bench, pairs: list[Pair]) -> None:
     bench.add("copies: stored features of a picture", size / 1000, "KB", "at most 40 KB", limit=40)
 
 
-def nominated(bench: Bench) -> None:
-    """Hashes of bench.count pictures, a twentieth of them copies whose hash differs in up to RADIUS bits."""
+def measure_nomination(bench: Bench) -> None:
+    """Time the search among bench.count hashes, a twentieth of them of copies that differ in up to RADIUS bits."""
     random, count = np.random.default_rng(0), bench.count
     hashes, mirrored = random.integers(0, 2**64, (2, count, 1), dtype=np.uint64)
     for place in range(count // 20):

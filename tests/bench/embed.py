@@ -22,7 +22,7 @@ from indexers.embedders.torchvision import ResNet50
 from indexers.pictures import images
 from retrieval.config import Config
 from tests.bench import adding
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 
 TURNS = 7
 
@@ -42,16 +42,16 @@ def run(bench: Bench) -> None:
     )
     compare(bench, "ResNet-50", lambda **options: ResNet50(weights=str(resnet), device="cpu", **options), pictures, 1.8)
     embedder = Clip(pretrained=str(clip), device="cpu")
-    photographs = adding.make(bench.work / "photographs-300", int(300 * bench.scale), adding.photograph, 20)
-    added(bench, "12-megapixel JPEG photographs", photographs, 64, embedder)
-    small = adding.make(bench.work / "small-1500", int(1500 * bench.scale), adding.thumbnail, 0)
-    added(bench, "small pictures", small, 256, embedder)
+    photographs = adding.make_files(bench.work / "photographs-300", int(300 * bench.scale), adding.photograph, 20)
+    measure_adding(bench, "12-megapixel JPEG photographs", photographs, 64, embedder)
+    small = adding.make_files(bench.work / "small-1500", int(1500 * bench.scale), adding.thumbnail, 0)
+    measure_adding(bench, "small pictures", small, 256, embedder)
 
 
 def compare(
     bench: Bench, title: str, make: Callable[..., NetworkEmbedder], pictures: list[Image.Image], goal: float
 ) -> None:
-    """The forward pass as `add` runs it: a thread a core, one core each. Pictures a second, and the worst cosine."""
+    """Measure the forward pass as `add` runs it, a thread for each core: pictures per second, and the least cosine."""
     ours, plain = make(), make(precision="fp32")
     batch = (([ours.prepare(picture) for picture in pictures]) * ours.batch_size)[: ours.batch_size]
     pixels = ours.transform.normalise(batch)
@@ -62,7 +62,7 @@ def compare(
         def all_cores(job: Callable[[], Any]) -> Callable[[int], Any]:
             return lambda _: list(pool.map(lambda _: job(), range(cores)))
 
-        times = in_turns(
+        times = time_in_turns(
             TURNS,
             all_cores(lambda: ours.forward(batch)),
             all_cores(lambda: torch_fp32(network, pixels)),
@@ -86,13 +86,13 @@ def compare(
     bench.add(f"{title}: cosine to fp32", near, "", "at least .999", limit=0.999, more=True)
 
 
-def added(bench: Bench, description: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
-    """Wall time of `add`, beside the processor time of decoding and of the forward pass, shared by the cores."""
+def measure_adding(bench: Bench, description: str, folder: Path, sample: int, embedder: NetworkEmbedder) -> None:
+    """Compare the wall time of `add` with the processor time of decoding and the forward pass, shared by the cores."""
     paths, cores = sorted(folder.iterdir()), Config().cores
     sample = min(sample, len(paths))
     embedder.engine()
     need: list[tuple[float, float]] = []
-    walls = adding.added(bench, folder, embedder, lambda: need.append(busy(embedder, paths[:sample], cores)))
+    walls = adding.time_additions(bench, folder, embedder, lambda: need.append(busy(embedder, paths[:sample], cores)))
     wall, share = float(np.median(walls)), len(paths) / sample
     peer, bare = (float(seconds) * share for seconds in np.median(need, axis=0) / [cores, 1])
     bench.add(
@@ -107,8 +107,11 @@ def added(bench: Bench, description: str, folder: Path, sample: int, embedder: N
 
 
 def busy(embedder: NetworkEmbedder, paths: Sequence[Path], cores: int) -> tuple[float, float]:
-    """Seconds of processor time of the whole process (engines have threads of their own) to decode and embed these,
-    with every core at work on its share; and seconds by the clock, which are more where others use the cores too."""
+    """Return the processor time of the whole process to decode and embed files, and the wall time, in seconds.
+
+    Every core works on its share; engines have their own threads. The wall time is longer if other processes use the
+    cores too.
+    """
 
     def work(core: int) -> None:
         own, size = paths[core::cores], embedder.batch_size
@@ -130,7 +133,7 @@ def torch_fp32(network: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def once(path: Path, make: Callable[[], Any]) -> Path:
-    """The state of a model with random weights, as a file."""
+    """Save the state of a model with random weights, unless the file exists."""
     if not path.exists():
         import torch
         from safetensors.torch import save_file

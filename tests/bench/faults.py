@@ -21,15 +21,15 @@ Row = dict[str, Any]
 
 
 def run(bench: Bench) -> None:
-    """All of it, as rows of the benches' table."""
-    for row in tried(bench.scale, lambda line: print(f"  {line}", file=sys.stderr, flush=True)):
+    """Run all fault tests as rows of the table of benchmarks."""
+    for row in run_all(bench.scale, lambda line: print(f"  {line}", file=sys.stderr, flush=True)):
         title, survived = f"{row['what']}: survived of {row['tried']}", float(row["survived"])
         note = "; ".join(row["problems"])
         bench.add(title, survived, "", row["goal"], peer=float(row["tried"]), limit=row["tried"], more=True, note=note)
 
 
-def tried(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
-    """All of it. A row: `what`, how often it was `tried`, how often it `survived`, the `goal`, the first `problems`."""
+def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list[Row]:
+    """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
         for part in ("kills", "damages", "limits", "disks", "beside"):
@@ -75,7 +75,7 @@ def _damages(tried: int, folder: Path, report: Callable[[str], object]) -> list[
 
 
 def _disks(root: Path, report: Callable[[str], object]) -> list[Row]:
-    limited = faults_disks.limited(faults_disks.LIMITS, root / "limits", report)
+    limited = faults_disks.limit_files(faults_disks.LIMITS, root / "limits", report)
     small = faults_disks.small(faults_disks.SIZES, root / "disks", report)
     goal = "an error of ours, then complete"
     return [

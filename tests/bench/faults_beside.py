@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tests.bench.faults_process import Ended, Nursery
-from tests.bench.faults_world import Log, Op, Planner, State, applied, queries, table
+from tests.bench.faults_world import Log, Op, Planner, State, apply_op, queries, table
 
 KEPT = 4000
 """Answers of each reader that are compared with brute force."""
@@ -21,7 +21,7 @@ KEPT = 4000
 
 @dataclass
 class Beside:
-    """What came of it. `done`: operations of writers; `answers`: of readers; `busy`: refusals that named the writer."""
+    """The outcome. `done`: operations of writers; `answers`: of readers; `busy`: refusals that named the writer."""
 
     done: int = 0
     answers: int = 0
@@ -31,7 +31,7 @@ class Beside:
 
 
 class Rooms:
-    """As many processes as jobs are to run at once."""
+    """A process for each job that runs at the same time."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self._stack = ExitStack()
@@ -54,7 +54,7 @@ class Rooms:
 def writers(
     rounds: int, folder: Path, kind: str, wait: float = 30.0, report: Callable[[str], object] = print
 ) -> Beside:
-    """Two processes write the same items at once, in a collection that neither has made before."""
+    """Let two processes write the same items at once, in a collection that does not exist yet."""
     outcome = Beside()
     place = folder / f"both-{kind}-{wait}"
     with Rooms(folder / f"rooms-{kind}-{wait}", 2) as rooms:
@@ -70,7 +70,7 @@ def writers(
 
 
 def _plans(rounds: int, kind: str) -> list[list[Op]]:
-    """Both write the same names, in their own order, each with versions of its own (files: with the same ones)."""
+    """Plan two writers: the same names in different orders, each with its own versions (files: the same)."""
     groups = [[f"{kind}-{group}-{number}" for number in range(10)] for group in range(5)]
     op = "files" if kind == "file" else "add"
     first = [{"op": op, "names": groups[turn % 5], "version": 1 if op == "files" else turn} for turn in range(rounds)]
@@ -91,32 +91,32 @@ def _judge_writers(
         numbers = [line["change"] for line in report]
         if kind == "vector" and numbers != sorted(set(numbers)):  # each of its operations changes something
             outcome.problems.append(f"a writer's change numbers do not grow: {numbers}")
-    first, second = (_final(log_lines) for log_lines in lines)
+    first, second = (_replay_log(log_lines) for log_lines in lines)
     arguments = {"folder": str(place), "kind": kind, "before": first, "after": second, "whole": False}
     looked = rooms.start(0, "look", **arguments).result().value()
     outcome.problems += looked["problems"] + looked["repairs"]
     if kind == "vector":
-        outcome.problems += _mixed(looked["state"])
+        outcome.problems += _find_mixed_batches(looked["state"])
 
 
-def _final(lines: list[dict[str, Any]]) -> State:
-    """What one writer wrote last to each item; what is there must be that of the one or of the other."""
+def _replay_log(lines: list[dict[str, Any]]) -> State:
+    """Return what one writer wrote last to each item; the collection must hold the last of one or the other."""
     state: State = {}
     for line in lines:
-        state = applied(state, line["op"])
+        state = apply_op(state, line["op"])
     return state
 
 
-def _mixed(state: State) -> list[str]:
-    """A batch is one transaction: all items of a group are of the same one."""
+def _find_mixed_batches(state: State) -> list[str]:
+    """Return a problem for each group whose items come from different batches; a batch is one transaction."""
     groups: dict[str, set[int]] = {}
     for name, version in state.items():
         groups.setdefault(name.rpartition("-")[0], set()).add(version)
     return [f"the batches {sorted(versions)} are mixed" for versions in groups.values() if len(versions) > 1]
 
 
-def named(folder: Path, kind: str = "vector") -> tuple[str, int]:
-    """What a writer without patience is told while another one holds the lock, and who that is."""
+def try_impatient_writer(folder: Path, kind: str = "vector") -> tuple[str, int]:
+    """Return the message to a writer without patience while another holds the lock, and the holder's process id."""
     place, pipes = folder / "held", [folder / "held-pipe", folder / "release-pipe"]
     for pipe in pipes:
         os.mkfifo(pipe)
@@ -126,7 +126,7 @@ def named(folder: Path, kind: str = "vector") -> tuple[str, int]:
         rooms.start(0, "work", ops=[op], log=str(folder / "held-log"), **arguments).result().value()
         holder = rooms.start(0, "hold", held=str(pipes[0]), release=str(pipes[1]), **arguments)
         assert pipes[0].read_text() == "held"
-        refusal = rooms.start(1, "refused", op=op | {"version": 2}, **arguments).result()
+        refusal = rooms.start(1, "try_to_write", op=op | {"version": 2}, **arguments).result()
         pipes[1].write_text("enough")
         return str(refusal.value()), int(holder.result().value())
 
@@ -135,13 +135,15 @@ def named(folder: Path, kind: str = "vector") -> tuple[str, int]:
 
 
 def readers(ops: int, folder: Path, count: int = 4, report: Callable[[str], object] = print) -> Beside:
-    """Processes that ask all the time while another one writes; each answer is compared with brute force as of its
-    change number."""
+    """Let processes search all the time while another writes, and compare each answer with brute force.
+
+    The comparison is with the state as of the answer's change number.
+    """
     outcome, place = Beside(), folder / "read"
     with Rooms(folder / "rooms-read", count + 1) as rooms:
         common = {"folder": str(place), "kind": "vector"}
         seed: Op = {"op": "add", "names": [f"vector-{number}" for number in range(60)], "version": 5000}
-        plan = [*Planner(11, "vector").ops(applied({}, seed), ops), {"op": "add", "names": ["last"], "version": 1}]
+        plan = [*Planner(11, "vector").ops(apply_op({}, seed), ops), {"op": "add", "names": ["last"], "version": 1}]
         log = folder / "writer-log"
         write = {"log": str(log), "wait": 30.0, **common}
         rooms.start(0, "write_beside", ops=[seed], **write).result().value()
@@ -161,11 +163,11 @@ def readers(ops: int, folder: Path, count: int = 4, report: Callable[[str], obje
 
 
 def _moments(log: Path) -> dict[int, State]:
-    """The state after each change number that a transaction ended with."""
+    """Return the state after each change number at which a transaction ended."""
     moments: dict[int, State] = {0: {}}
     state: State = {}
     for line in Log.read(log):
-        state = applied(state, line["op"])
+        state = apply_op(state, line["op"])
         moments[line["change"]] = state
     return moments
 
@@ -187,7 +189,7 @@ def _judge_readers(outcome: Beside, ended: list[Ended], moments: dict[int, State
 
 
 def _missing(outcome: Beside, line: dict[str, Any], state: State | None) -> float:
-    """The part of the true answer that is missing from this one."""
+    """Return the share of the true answer that is missing from this one."""
     if state is None:
         outcome.problems.append(f"an answer as of change {line['as_of']}, at which no transaction ended")
         return 0.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.faults_process import Nursery
-from tests.bench.faults_world import Log, Op, State, applied
+from tests.bench.faults_world import Log, Op, State, apply_op
 
 BLOCK = 10
 """Damaged collections that one process opens, one after the other."""
@@ -19,7 +19,7 @@ BLOCK = 10
 
 @dataclass
 class Damages:
-    """What came of them. `crashed`: processes that native code brought down."""
+    """The outcome. `crashed`: processes that native code brought down."""
 
     tried: int = 0
     noticed: int = 0
@@ -37,9 +37,11 @@ class Sound:
     state: State
 
 
-def prepared(folder: Path, nursery: Nursery) -> Sound:
-    """Make them; ids in the two collections are the same, so that only our checks tell their files apart (but for the
-    vectors: else files of the two would be the same, byte for byte)."""
+def prepare(folder: Path, nursery: Nursery) -> Sound:
+    """Make two sound collections with the same ids, so that only our checks tell their files apart.
+
+    Their vectors differ, since their files would be equal otherwise, byte for byte.
+    """
     ops: list[Op] = [
         {"op": "add", "names": [f"v{i}" for i in range(120)], "version": 1},
         {"op": "save"},
@@ -54,7 +56,7 @@ def prepared(folder: Path, nursery: Nursery) -> Sound:
     nursery.run("work", folder=str(foreign), kind="vector", ops=foreign_ops, log=str(folder / "log")).value()
     state: State = {}
     for op in ops:
-        state = applied(state, op)
+        state = apply_op(state, op)
     return Sound(mine, foreign, older, state)
 
 
@@ -98,7 +100,7 @@ def delete_folder(draw: random.Random, files: Path, _: Sound) -> str:
 
 
 def scramble(draw: random.Random, files: Path, _: Sound) -> str:
-    """As long as before, nothing else as before."""
+    """Overwrite a file with random bytes of the same length."""
     path = _any(draw, files, empty=False)
     path.write_bytes(draw.randbytes(path.stat().st_size))
     return f"{_name(path)} overwritten"
@@ -106,15 +108,15 @@ def scramble(draw: random.Random, files: Path, _: Sound) -> str:
 
 def swap(draw: random.Random, files: Path, sound: Sound) -> str:
     """Another collection's, one file or all."""
-    return _replaced(draw, files, sound.foreign / "spaces", "another collection's")
+    return _replace(draw, files, sound.foreign / "spaces", "another collection's")
 
 
 def age(draw: random.Random, files: Path, sound: Sound) -> str:
-    """An older copy, one file or all."""
-    return _replaced(draw, files, sound.older, "an older copy")
+    """Replace one file, or all, by an older copy."""
+    return _replace(draw, files, sound.older, "an older copy")
 
 
-def _replaced(draw: random.Random, files: Path, source: Path, description: str) -> str:
+def _replace(draw: random.Random, files: Path, source: Path, description: str) -> str:
     part = draw.choice(["flat", "index"])
     if draw.random() < 0.5:
         shutil.rmtree(files / "1" / part)
@@ -154,10 +156,10 @@ def _name(path: Path) -> str:
 
 
 def run(tried: int, folder: Path, workers: int = 2, report: Callable[[str], object] = print) -> Damages:
-    """That many damages, in so many processes at once."""
+    """Try so many damages, in `workers` processes at once."""
     damages = Damages()
     with Nursery(folder / "out") as nursery:
-        sound = prepared(folder, nursery)
+        sound = prepare(folder, nursery)
     blocks = [list(range(first, min(first + BLOCK, tried))) for first in range(0, tried, BLOCK)]
     with ThreadPoolExecutor(workers) as pool:
         for part in pool.map(lambda w: _share(folder / f"worker-{w}", sound, blocks[w::workers]), range(workers)):
@@ -173,7 +175,7 @@ def _share(folder: Path, sound: Sound, blocks: Sequence[list[int]]) -> Damages:
     damages = Damages()
     with Nursery(folder) as nursery:
         for block in blocks:
-            cases = [_damaged(folder / str(number), sound, number) for number in block]
+            cases = [_copy_and_damage(folder / str(number), sound, number) for number in block]
             log = folder / f"log-{block[0]}"
             arguments = {"cases": cases, "kind": "vector", "state": sound.state, "log": str(log)}
             ended = nursery.run("look_at_damaged", **arguments)
@@ -188,8 +190,8 @@ def _share(folder: Path, sound: Sound, blocks: Sequence[list[int]]) -> Damages:
     return damages
 
 
-def _damaged(folder: Path, sound: Sound, number: int) -> dict[str, Any]:
-    """A copy of the sound collection with one damage."""
+def _copy_and_damage(folder: Path, sound: Sound, number: int) -> dict[str, Any]:
+    """Copy the sound collection, damage the copy in one way, and describe the case."""
     shutil.copytree(sound.folder, folder)
     way = WAYS[number % len(WAYS)]
     return {"folder": str(folder), "name": f"{number}: {way(random.Random(number), folder / 'spaces', sound)}"}

@@ -49,7 +49,7 @@ class Filled:
             self._problem(f"{ended['error']} is no error of ours: {ended['message']}")
 
     def complete(self) -> None:
-        """With room again: intact, nothing acknowledged lost, and the run that failed comes to its end."""
+        """Check with room again: the collection is intact, nothing acknowledged is lost, the failed run completes."""
         self._look()
         self.ledger.pending = [*self.ledger.again(), *self.ledger.pending[1:]]
         ended = self._work(None)
@@ -87,8 +87,8 @@ class Filled:
         self.disks.problems.append(f"{self.name}: {description}")
 
 
-def limited(limits: Sequence[int], folder: Path, report: Callable[[str], object] = print) -> Disks:
-    """Files that may not grow beyond a limit (RLIMIT_FSIZE), one run for each."""
+def limit_files(limits: Sequence[int], folder: Path, report: Callable[[str], object] = print) -> Disks:
+    """Run once with each limit on the size of a file (RLIMIT_FSIZE)."""
     disks = Disks()
     with Nursery(folder / "out") as nursery:
         for number, limit in enumerate(limits):
@@ -107,7 +107,7 @@ def small(sizes: Sequence[str], folder: Path, report: Callable[[str], object] = 
         for number, size in enumerate(sizes):
             disk, kind = folder / f"disk-{size}", ("vector", "picture")[number % 2]
             disk.mkdir()
-            with mounted(disk, size) as reason:
+            with mount(disk, size) as reason:
                 if reason:
                     disks.skipped = reason
                     break
@@ -120,8 +120,8 @@ def small(sizes: Sequence[str], folder: Path, report: Callable[[str], object] = 
 
 
 @contextmanager
-def mounted(folder: Path, size: str) -> Iterator[str]:
-    """A file system of that size; or why there is none."""
+def mount(folder: Path, size: str) -> Iterator[str]:
+    """Mount a file system of that size; yield the reason if that is impossible."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         yield "only root can mount a small disk"
         return

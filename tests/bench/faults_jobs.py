@@ -20,7 +20,7 @@ from tests.bench.faults_world import SETTINGS, Log, Op, State, queries, table, v
 from tests.bench.faults_world import picture as drawn
 
 
-def opened(folder: str, kind: str, **settings: Any) -> Collection:
+def open_collection(folder: str, kind: str, **settings: Any) -> Collection:
     embedder = None if kind == "vector" else Tiny()
     return Collection.open(folder, create=True, embedder=embedder, **{**SETTINGS, **settings})
 
@@ -29,12 +29,12 @@ class Worker:
     """Carries out operations on one collection."""
 
     def __init__(self, folder: str, kind: str, **settings: Any) -> None:
-        self.open: Callable[[], Collection] = lambda: opened(folder, kind, **settings)
+        self.open: Callable[[], Collection] = lambda: open_collection(folder, kind, **settings)
         self.kind, self.pictures = kind, Path(folder).with_name(Path(folder).name + "-pictures")
         self.collection = self.open()
 
     def perform(self, op: Op) -> int:
-        """The change number after it."""
+        """Carry out an operation, and return the change number after it."""
         match op["op"]:
             case "add":
                 return self._add(op["names"], op["version"])
@@ -86,14 +86,14 @@ class Inspection:
     """
 
     def __init__(self, folder: str, kind: str, before: State, after: State, whole: bool) -> None:
-        self.collection = opened(folder, kind)
+        self.collection = open_collection(folder, kind)
         self.before, self.after, self.whole = before, after, whole
         self.problems: list[str] = []
         self.state: State = {}
         self.ids: dict[str, int] = {}
 
     def look(self) -> dict[str, Any]:
-        self.replaced()
+        self.check_replaced()
         self.contents()
         self.answers()
         self.collection.catch_up()  # what only clusters need is looked at when it is needed
@@ -106,9 +106,12 @@ class Inspection:
             "change": info.change,
         }
 
-    def replaced(self) -> None:
-        """Items whose files a killed run found changed stay until the next run has all files in their new places (they
-        may have changed names among themselves); an empty run is one. They have to be as they were before."""
+    def check_replaced(self) -> None:
+        """Check that items to be replaced are as they were before, and replace them by an empty run.
+
+        Items whose files a killed run found changed stay until the next run has seen all files, which may have swapped
+        names.
+        """
         with self.collection._catalogue.snapshot() as snapshot:
             old = [item_id for item_id, _ in snapshot.setting(REPLACED) or []]
             if not old:
@@ -121,7 +124,7 @@ class Inspection:
         self.collection.add([])
 
     def contents(self) -> None:
-        """No phantom, nothing lost, each item with the vector (and metadata) of one and the same version."""
+        """Check that nothing is invented or lost, and that each item's vector and metadata are of one version."""
         with self.collection._catalogue.snapshot() as snapshot:
             items = snapshot.items(snapshot.ids().tolist())
             space = next(iter(snapshot.spaces()), None)
@@ -133,7 +136,7 @@ class Inspection:
             self.ids[name] = item.id
         if len(items) != self.collection.count() or len(vectors) != len(items) or len(self.ids) != len(items):
             self.problems.append(f"{len(items)} items, {len(vectors)} vectors, {len(self.ids)} names")
-        self.lost()
+        self.check_lost()
 
     def item(self, name: str, stored: np.ndarray | None, metadata: dict[str, Any]) -> None:
         versions = {states[name] for states in (self.before, self.after) if name in states}
@@ -147,7 +150,7 @@ class Inspection:
         else:
             self.state[name] = right[0]
 
-    def lost(self) -> None:
+    def check_lost(self) -> None:
         gone = [name for name in self.before if name in self.after and name not in self.state]
         if gone:
             self.problems.append(f"{len(gone)} acknowledged items are lost, {gone[0]} among them")
@@ -155,7 +158,7 @@ class Inspection:
             self.problems.append("half a transaction is there")
 
     def answers(self) -> None:
-        """Every item found by its own vector; answers equal to brute force, through the graph and through the scan."""
+        """Check that every item is found by its own vector, and that graph and scan answer as brute force does."""
         names, rows = table(self.state)
         if not names or self.problems:
             return
@@ -186,7 +189,7 @@ class Inspection:
 
 
 def look(folder: str, kind: str, before: State, after: State, whole: bool, close: bool = True) -> dict[str, Any]:
-    """Open, compare, and close (or drop it, as a process does that ends without closing)."""
+    """Open a collection, compare it, and close it (or drop it, as a process that ends without closing does)."""
     inspection = Inspection(folder, kind, before, after, whole)
     report = inspection.look()
     if close:
@@ -195,19 +198,19 @@ def look(folder: str, kind: str, before: State, after: State, whole: bool, close
 
 
 def look_at_damaged(cases: list[dict[str, Any]], kind: str, state: State, log: str) -> None:
-    """Open each damaged collection twice: the first time has to notice, the second finds all in order again.
+    """Open each damaged collection twice: the first time must notice, the second finds all in order again.
 
-    A line is written before each, so that a crash can be laid at the right door.
+    A line is written before each, so that a crash can be traced to its case.
     """
     written = Log(Path(log))
     native: list[str] = []
     load = hnswlib.Index.load_index
 
-    def watched(index: Any, path: Any, *arguments: Any, **named: Any) -> Any:
+    def load_and_note(index: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         native.append(os.fsdecode(path))
         return load(index, path, *arguments, **named)
 
-    hnswlib.Index.load_index = watched
+    hnswlib.Index.load_index = load_and_note
     for case in cases:
         written.line(begun=case["name"])
         native.clear()
@@ -218,7 +221,7 @@ def look_at_damaged(cases: list[dict[str, Any]], kind: str, state: State, log: s
 
 
 def fill(folder: str, kind: str, ops: list[Op], log: str, limit: int | None = None) -> dict[str, Any]:
-    """Work until the disk is full: what kind of error came of it. `limit`: bytes that a file may have."""
+    """Work until the disk is full, and return the kind of error. `limit`: the largest size of a file in bytes."""
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     acknowledged = Log(Path(log))  # itself far below any limit tried
@@ -235,7 +238,7 @@ def fill(folder: str, kind: str, ops: list[Op], log: str, limit: int | None = No
 
 
 def write_beside(folder: str, kind: str, ops: list[Op], log: str, wait: float) -> dict[str, Any]:
-    """Carry out operations beside another writer; try again where that one was in the way too long."""
+    """Carry out operations beside another writer; try again if the wait for it was too long."""
     done, busy = Log(Path(log)), []
 
     def patiently(step: Callable[..., Any], *arguments: Any) -> Any:
@@ -253,8 +256,8 @@ def write_beside(folder: str, kind: str, ops: list[Op], log: str, wait: float) -
 
 
 def hold(folder: str, kind: str, held: str, release: str) -> int:
-    """Hold the writer's lock: `held` (a pipe) hears of it, `release` (another) says when it is enough."""
-    collection = opened(folder, kind)
+    """Hold the writer's lock: write to the pipe `held`, then wait for a message in the pipe `release`."""
+    collection = open_collection(folder, kind)
     with collection._catalogue.transaction():
         Path(held).write_text("held")
         Path(release).read_text()
@@ -262,8 +265,8 @@ def hold(folder: str, kind: str, held: str, release: str) -> int:
     return os.getpid()
 
 
-def refused(folder: str, kind: str, op: Op) -> str:
-    """Try to write while somebody else does, without patience: what is said."""
+def try_to_write(folder: str, kind: str, op: Op) -> str:
+    """Try to write while another process does, without patience, and return the message."""
     worker = Worker(folder, kind, wait=0.05)
     try:
         worker.perform(op)
@@ -273,9 +276,9 @@ def refused(folder: str, kind: str, op: Op) -> str:
 
 
 def read_along(folder: str, kind: str, log: str, seed: int, last: str, limit: int) -> dict[str, Any]:
-    """Ask all the time while another process writes, until the item `last` is there; every answer is written down.
+    """Search all the time while another process writes, until the item `last` exists; log every answer.
 
-    Opens anew every now and then, so that opening meets files that are just being replaced.
+    Now and then the collection is opened again, so that opening meets files that are being replaced.
     """
     written, random = Log(Path(log)), np.random.default_rng(seed)
     reader, repairs, count, as_of = Reader(folder, kind), [], 0, 0
@@ -296,13 +299,13 @@ def read_along(folder: str, kind: str, log: str, seed: int, last: str, limit: in
 
 
 class Reader:
-    """One look after the other at a collection that changes."""
+    """Searches of a collection that changes."""
 
     def __init__(self, folder: str, kind: str) -> None:
-        self.collection = opened(folder, kind)
+        self.collection = open_collection(folder, kind)
 
     def ask(self, seed: int) -> tuple[int, dict[str, Any]]:
-        """A search, checked as far as it can be alone; what is needed to compare it with brute force."""
+        """Search, check the answer as far as possible alone, and return what a comparison with brute force needs."""
         query = queries(1, seed)[0]
         hits = self.collection.search(vector=query, k=10)
         for hit in hits:  # metadata and vector are of the same moment

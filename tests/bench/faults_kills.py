@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from tests.bench.faults_process import Nursery
+from tests.bench.faults_process import Ended, Nursery
 from tests.bench.faults_world import Ledger, Log, Op, Planner
 
 KINDS = ("vector", "picture", "file")
@@ -26,7 +26,7 @@ TURNS = 8
 
 @dataclass(frozen=True)
 class Task:
-    """One kill: at the `hit`-th passing of a point, or (no point) at a random moment. `fresh`: while it is made."""
+    """One kill: at the `hit`-th passing of a point, or without one at a random moment. `fresh`: in a new collection."""
 
     kind: str
     point: str | None = None
@@ -36,7 +36,7 @@ class Task:
 
 @dataclass
 class Kills:
-    """What came of them. `points`: those at which a process died, of `known`."""
+    """The outcome. `points`: those of `known` at which a process died."""
 
     killed: int = 0
     problems: list[str] = field(default_factory=list)
@@ -56,24 +56,24 @@ class Chain:
         self.seconds = 0.5
 
     def run(self, task: Task) -> bool:
-        """Work until killed, then look; False if the process was done before."""
+        """Work until killed, then inspect; return False if the process ended before."""
         self.count += 1
         late = None if task.point else self.random.uniform(0, self.seconds)
         started = time.perf_counter()
         ended, log = self._work(OPS, point=task.point, hit=task.hit, kill_after=late)
         if ended.status == 0:
             self.seconds = 0.8 * (time.perf_counter() - started)
-        elif not ended.killed:
+        elif not ended.was_killed:
             self.problem(task, f"the child ended with {ended.status}: {ended.output}")
         self.ledger.acknowledge(log)
         self.look(task)
-        if ended.killed:
+        if ended.was_killed:
             with self.kills.lock:
                 self.kills.killed += 1
                 self.kills.points |= {task.point} if task.point else set()
-        return ended.killed
+        return ended.was_killed
 
-    def _work(self, ops: int, **more: Any) -> tuple[Any, list[dict[str, Any]]]:
+    def _work(self, ops: int, **more: Any) -> tuple[Ended, list[dict[str, Any]]]:
         again = self.ledger.again()
         self.ledger.pending = again[:0]
         self.ledger.pending = [*again, *self.planner.ops(self._state_after(again), ops)]
@@ -90,7 +90,7 @@ class Chain:
         return ledger.after
 
     def look(self, task: Task) -> None:
-        """What a new process finds; it is what is known from now on."""
+        """Inspect the collection in a new process; what it finds is the state from now on."""
         flight = self.ledger.pending[0] if self.ledger.pending else {"op": "save"}
         whole = flight["op"] in ("remove", "save") or self.kind == "vector"
         close = self.random.random() < 0.5
@@ -110,7 +110,7 @@ class Chain:
         self.ledger.state, self.ledger.change = ended.value_returned["state"], ended.value_returned["change"]
 
     def finish(self) -> None:
-        """The run that was killed is simply repeated, and comes to its end."""
+        """Repeat the run that was killed, and check that it completes."""
         ended, log = self._work(1)
         done = Task(self.kind, "the repetition")
         if ended.status:
@@ -129,7 +129,7 @@ class Chain:
 
 
 def points(folder: Path, kind: str, nursery: Nursery) -> tuple[dict[str, int], dict[str, int]]:
-    """How often each point is passed while a collection is made, and in a later run over it."""
+    """Count how often each point is passed while a collection is made, and in a later run over it."""
     chain = Chain(folder, kind, 7, nursery, Kills())
     counts = []
     for ops in (OPS, 3 * OPS):
@@ -141,7 +141,7 @@ def points(folder: Path, kind: str, nursery: Nursery) -> tuple[dict[str, int], d
 
 
 def plan(tried: int, known: dict[str, tuple[dict[str, int], dict[str, int]]], seed: int = 0) -> list[Task]:
-    """Every named point once at least; four in ten of `tried` at random; the rest at whichever passing of a point."""
+    """Plan a kill at each named point, four in ten of `tried` at random, the rest at any passing of a point."""
     draw = random.Random(seed)
     owners: dict[str, list[Task]] = {}
     for kind, (first, later) in known.items():
@@ -161,7 +161,7 @@ def _at(draw: random.Random, task: Task, first: bool = False) -> Task:
 
 
 def run(tried: int, folder: Path, workers: int = 2, report: Callable[[str], object] = print) -> Kills:
-    """That many kills (and at least one at every named point), in so many processes at once."""
+    """Kill so often, and at least once at every named point, in `workers` processes at once."""
     kills = Kills()
     with Nursery(folder / "out") as nursery:
         known = {kind: points(folder / f"count-{kind}", kind, nursery) for kind in KINDS}
@@ -174,7 +174,7 @@ def run(tried: int, folder: Path, workers: int = 2, report: Callable[[str], obje
 
 
 def _share(folder: Path, tasks: Sequence[Task], kills: Kills, report: Callable[[str], object], worker: int) -> None:
-    """One worker's tasks."""
+    """Carry out one worker's tasks."""
     chain: Chain | None = None
     with Nursery(folder) as nursery:
         for number, task in enumerate(tasks):

@@ -87,16 +87,16 @@ PLACES: tuple[tuple[Any, str], ...] = (
 
 
 class Points:
-    """Counts how often each point is passed, and kills the process at one of them.
+    """A counter of how often each point is passed, which kills the process at one of them.
 
-    `point` and `hit`: where to die, and at the how-manieth time (from 1); no point: only count.
+    `point` and `hit`: where to die, and at which passing (from 1). Without a point it only counts.
     """
 
     def __init__(self, point: str | None = None, hit: int = 1) -> None:
         self.point, self.hit = point, hit
         self.counts: Counter[str] = Counter()
 
-    def passed(self, name: str) -> None:
+    def pass_point(self, name: str) -> None:
         self.counts[name] += 1
         if name == self.point and self.counts[name] == self.hit:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -104,16 +104,16 @@ class Points:
     def arm(self) -> None:
         for owner, name in PLACES:
             where = getattr(owner, "__name__", "").rpartition(".")[2]
-            setattr(owner, name, self._wrapped(f"{where}.{name}", getattr(owner, name)))
+            setattr(owner, name, self._wrap(f"{where}.{name}", getattr(owner, name)))
         event.listen(Engine, "before_cursor_execute", functools.partial(self._statement, "before"))
         event.listen(Engine, "after_cursor_execute", functools.partial(self._statement, "after"))
 
-    def _wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*arguments: Any, **named: Any) -> Any:
-            self.passed(f"before {name}")
+            self.pass_point(f"before {name}")
             result = function(*arguments, **named)
-            self.passed(f"after {name}")
+            self.pass_point(f"after {name}")
             return result
 
         return wrapper
@@ -121,4 +121,6 @@ class Points:
     def _statement(self, when: str, _: Any, __: Any, statement: str, *___: Any) -> None:
         words = statement.replace("BEGIN IMMEDIATE", "BEGIN-IMMEDIATE x").split()
         if words[0] in ("INSERT", "DELETE", "UPDATE", "CREATE", "BEGIN-IMMEDIATE"):
-            self.passed(f"{when} {words[0]} {words[1] if words[0] == 'UPDATE' else words[2] if len(words) > 2 else ''}")
+            self.pass_point(
+                f"{when} {words[0]} {words[1] if words[0] == 'UPDATE' else words[2] if len(words) > 2 else ''}"
+            )

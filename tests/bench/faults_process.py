@@ -31,17 +31,17 @@ class Ended:
     output: str
 
     @property
-    def killed(self) -> bool:
+    def was_killed(self) -> bool:
         return self.status == -signal.SIGKILL
 
     def value(self) -> Any:
-        """What the job returned; it must have ended well."""
+        """Return the job's value; it must have ended well."""
         assert self.status == 0, f"a child ended with {self.status}: {self.output}"
         return self.value_returned
 
 
 class Nursery:
-    """Runs one job at a time, each in a new process. `folder`: where children leave their output."""
+    """A parent process that runs one job at a time, each in a child. `folder`: where children leave their output."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Nursery:
         )
 
     def run(self, job: str, *, kill_after: float | None = None, **arguments: Any) -> Ended:
-        """Run a function of `faults_jobs`; SIGKILL after so many seconds, if it is still at work then."""
+        """Run a function of `faults_jobs`, and kill it (SIGKILL) if it is still at work after so many seconds."""
         self._count += 1
         output = self._folder / f"said-{self._count}"
         order = {"job": job, "arguments": arguments, "kill_after": kill_after, "output": str(output)}
@@ -84,7 +84,7 @@ class Nursery:
 
 
 def serve() -> None:
-    """The nursery's side: read orders, fork, say how the child ended."""
+    """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
     from tests.bench import faults_jobs
 
     for line in sys.stdin:
@@ -92,10 +92,10 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             _work(faults_jobs, order)
-        print(_ended(child, order["kill_after"]), flush=True)
+        print(_wait_for(child, order["kill_after"]), flush=True)
 
 
-def _ended(child: int, kill_after: float | None) -> int:
+def _wait_for(child: int, kill_after: float | None) -> int:
     handle = os.pidfd_open(child)
     try:
         if kill_after is not None and not select.select([handle], [], [], kill_after)[0]:
@@ -106,7 +106,7 @@ def _ended(child: int, kill_after: float | None) -> int:
 
 
 def _work(jobs: Any, order: dict[str, Any]) -> None:
-    """In the child; never returns."""
+    """Carry out an order in the child, which ends here."""
     status = 1
     try:
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

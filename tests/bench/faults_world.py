@@ -27,18 +27,18 @@ Op = dict[str, Any]
 
 
 def colours(name: str, version: int) -> np.ndarray:
-    """The colours of the four quarters, uint8 (2, 2, 3)."""
+    """Return the colours of the four quarters, uint8 (2, 2, 3)."""
     digest = hashlib.blake2b(f"{name} {version}".encode(), digest_size=12).digest()
     return np.frombuffer(digest, np.uint8).reshape(2, 2, 3)
 
 
 def vector(name: str, version: int) -> np.ndarray:
-    """What Tiny makes of the picture, float32 (13,); the same is given where vectors are ready-made."""
+    """Return Tiny's vector of the picture, float32 (13,); ready-made vectors are the same."""
     return np.append(colours(name, version).ravel().astype(np.float32) / 255, np.float32(1))
 
 
 def picture(name: str, version: int) -> bytes:
-    """A PNG of 4 x 4 pixels."""
+    """Return a PNG of 4 x 4 pixels."""
     stream = io.BytesIO()
     Image.fromarray(colours(name, version).repeat(2, axis=0).repeat(2, axis=1)).save(stream, "PNG")
     return stream.getvalue()
@@ -69,11 +69,11 @@ class Ledger:
 
     @property
     def after(self) -> State:
-        """What the operation in flight leaves, if it was carried out."""
-        return applied(self.state, self.pending[0]) if self.pending else self.state
+        """Return the state that the operation in flight leaves if it was carried out."""
+        return apply_op(self.state, self.pending[0]) if self.pending else self.state
 
     def again(self) -> list[Op]:
-        """The operation in flight, as it is repeated: what is gone can't be removed once more."""
+        """Return the operation in flight for its repetition, without the removal of items that are gone."""
         if not self.pending:
             return []
         op = self.pending[0]
@@ -83,13 +83,13 @@ class Ledger:
 
     def acknowledge(self, lines: list[dict[str, Any]]) -> None:
         for line in lines:
-            self.state = applied(self.state, self.pending.pop(0))
+            self.state = apply_op(self.state, self.pending.pop(0))
             assert line["change"] >= self.change, f"change numbers went back: {self.change}, {line}"
             self.change = line["change"]
 
 
-def applied(state: State, op: Op) -> State:
-    """What the operation leaves."""
+def apply_op(state: State, op: Op) -> State:
+    """Return the state after an operation."""
     match op["op"]:
         case "remove":
             return {name: version for name, version in state.items() if name not in set(op["names"])}
@@ -110,7 +110,7 @@ class Planner:
         planned: list[Op] = []
         for _ in range(count):
             op = self._op(state)
-            state = applied(state, op)
+            state = apply_op(state, op)
             planned.append(op)
         return planned
 

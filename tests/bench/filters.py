@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieval import Collection
 from retrieval.config import Config
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 
 SHARES = (0.0001, 0.01, 0.1, 0.5, 0.9)
 SHAPES = (("random", "inside"), ("cluster", "inside"), ("cluster", "outside"))
@@ -34,7 +34,7 @@ def one(bench: Bench, collection: Collection, share: float, order: str, side: st
         return np.argpartition(-scores, 9)[:10]
 
     fresh = first_use(collection, queries, order, kept)
-    plain, seen, scan = in_turns(
+    plain, seen, scan = time_in_turns(
         60,
         lambda i: collection.search(vector=queries[i], k=10),
         lambda i: collection.search(vector=queries[i], k=10, where=filtered),
@@ -60,7 +60,7 @@ def one(bench: Bench, collection: Collection, share: float, order: str, side: st
 
 
 def first_use(collection: Collection, queries: np.ndarray, order: str, kept: int) -> float:
-    """Median seconds of a search under a filter that was never asked before."""
+    """Return the median seconds of a search under a filter that is new to the collection."""
     times = []
     for place in range(7):
         start = time.perf_counter()
@@ -72,8 +72,10 @@ def first_use(collection: Collection, queries: np.ndarray, order: str, kept: int
 def callback(
     bench: Bench, title: str, queries: np.ndarray, rows: np.ndarray, seen: float, best: list[set[int]]
 ) -> None:
-    """hnswlib's own filter, with the smallest ef that reaches our recall (what it gives at its default goes into the
-    note): without that, it is quick because it looks at too little."""
+    """Compare with hnswlib's own filter at the smallest ef that reaches our recall.
+
+    With its default ef it is quick because it looks at too little; that recall goes into the note.
+    """
     allowed = set((rows + 1).tolist())
 
     def ask(i: int) -> set[int]:
@@ -87,7 +89,7 @@ def callback(
         note = note or f"recall {recall:.2f} at its ef {ef}"
         if recall >= 0.99:
             break
-    (peer,) = in_turns(7, ask, warm=1)
+    (peer,) = time_in_turns(7, ask, warm=1)
     note += f", {recall:.2f} at ef {ef}: {peer * 1e3:.3g} ms"
     bench.raw.set_ef(Config().ef)
     speedup_title = title + ", times faster than hnswlib's callback at our recall"
@@ -95,7 +97,7 @@ def callback(
 
 
 def near(bench: Bench, rows: np.ndarray) -> np.ndarray:
-    """Queries beside some of these rows."""
+    """Return queries near some of these rows."""
     random = np.random.default_rng(2)
     chosen = bench.data[0][random.choice(rows, 70)]
     noise = 0.3 * random.standard_normal(chosen.shape)

@@ -1,4 +1,4 @@
-"""What all benchmarks share: rows and their table, timing in turns, the data, and processes of their own."""
+"""The common parts of all benchmarks: rows and their table, timing in turns, the data, and separate processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure beside its peer. `limit`: what `ours` may be at most (or at least, with `more`)."""
+    """One figure compared with its peer. `limit`: the most that `ours` may be, or with `more` the least."""
 
     what: str
     ours: float
@@ -45,26 +45,28 @@ class Row:
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
 
 
-def table(rows: list[Row]) -> str:
-    """Markdown."""
+def format_table(rows: list[Row]) -> str:
+    """Return the rows as a table in Markdown."""
     lines = ["| what | ours | peer | ratio | goal | met |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        peer = "" if row.peer is None else f"{figure(row.peer)} {row.unit}"
+        peer = "" if row.peer is None else f"{format_figure(row.peer)} {row.unit}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         met = {True: "yes", False: "NO", None: ""}[row.met]
         note = f" ({row.note})" if row.note else ""
-        lines.append(f"| {row.what} | {figure(row.ours)} {row.unit} | {peer} | {ratio} | {row.goal}{note} | {met} |")
+        lines.append(
+            f"| {row.what} | {format_figure(row.ours)} {row.unit} | {peer} | {ratio} | {row.goal}{note} | {met} |"
+        )
     return "\n".join(lines)
 
 
-def figure(value: float) -> str:
+def format_figure(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def in_turns(
+def time_in_turns(
     count: int, *jobs: Callable[[int], object], warm: int = 5, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Median seconds of each job, called in turns with 0, 1, 2 ..., so that drift of the machine meets all alike."""
+    """Return the median seconds of each job; they run in turns with 0, 1, 2 ..., so that drift affects all alike."""
     for job in jobs:
         for place in range(warm):
             job(place)
@@ -77,8 +79,8 @@ def in_turns(
     return [float(value) for value in np.median(times, axis=1)]
 
 
-def process(code: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """Run Python in a process of its own; what it prints last, as JSON."""
+def run_python(code: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run Python in a separate process, and return the JSON in its last line."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         check=True,
@@ -90,8 +92,8 @@ def process(code: str, *arguments: str, environment: dict[str, str] | None = Non
     return result
 
 
-def wall(command: list[str], runs: int = 9) -> float:
-    """Median seconds of a whole process, after one that warms the disk."""
+def time_command(command: list[str], runs: int = 9) -> float:
+    """Return the median seconds of a whole process, after one that warms the disk cache."""
     times = []
     for _ in range(runs + 1):
         start = time.perf_counter()
@@ -100,8 +102,8 @@ def wall(command: list[str], runs: int = 9) -> float:
     return float(np.median(times[1:]))
 
 
-def nested(count: int, dimension: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Clustered vectors, float32 (count, dimension), and their group: 40 super-groups of 25 groups each."""
+def make_nested_vectors(count: int, dimension: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return clustered vectors, float32 (count, dimension), and their groups: 40 super-groups of 25 groups each."""
     random = np.random.default_rng(seed)
     above = random.standard_normal((40, dimension))
     groups = above[np.repeat(np.arange(40), 25)] + 0.7 * random.standard_normal((1000, dimension))
@@ -126,7 +128,7 @@ class Bench:
         row = Row(title, ours, unit, goal, **more)
         self.rows.append(row)
         print(
-            f"  {title}: {figure(ours)} {unit}" + (f" beside {figure(row.peer)}" if row.peer else ""),
+            f"  {title}: {format_figure(ours)} {unit}" + (f" beside {format_figure(row.peer)}" if row.peer else ""),
             file=sys.stderr,
             flush=True,
         )
@@ -137,16 +139,16 @@ class Bench:
 
     @cached_property
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        return nested(self.count, self.dimension)
+        return make_nested_vectors(self.count, self.dimension)
 
     @cached_property
     def queries(self) -> np.ndarray:
-        """Vectors of the same groups that are not in the collection."""
-        return nested(self.count + 1000, self.dimension)[0][self.count :]
+        """Return vectors of the same groups that are not in the collection."""
+        return make_nested_vectors(self.count + 1000, self.dimension)[0][self.count :]
 
     @cached_property
     def orders(self) -> dict[str, np.ndarray]:
-        """Ranks by which filters keep a share: at random, or cluster after cluster."""
+        """Return the ranks by which filters select a share: at random, or cluster after cluster."""
         random = np.random.default_rng(1)
         _, label = self.data
         cluster = random.permutation(1000)[label] + random.random(self.count)
@@ -154,7 +156,7 @@ class Bench:
 
     @cached_property
     def folder(self) -> Path:
-        """A collection of `count` ready-made vectors with metadata and places."""
+        """Return the folder of a collection of `count` ready-made vectors with metadata and places."""
         from indexers.catalogue.upgrade import upgrade_catalogue
         from retrieval import Collection
 
@@ -177,7 +179,7 @@ class Bench:
 
     @cached_property
     def raw(self) -> Any:
-        """hnswlib itself over the same vectors, with the same settings; kept as a file beside the collection."""
+        """Return hnswlib itself over the same vectors, with the same settings; it is saved beside the collection."""
         return self.raw_index(self.work / f"raw-{self.count}.hnsw")
 
     def raw_index(self, path: Path) -> Any:

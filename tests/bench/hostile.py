@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 
 from retrieval import Collection
-from tests.bench.harness import Bench, process
+from tests.bench.harness import Bench, run_python
 from tests.support import hostile, pictures
 
 SECONDS = 20
@@ -23,8 +23,10 @@ def run(bench: Bench) -> None:
     target = bench.work / "hostile"
     shutil.rmtree(target, ignore_errors=True)
     # in a process of its own: what the system tells of memory is the highest that it ever was
-    code = "import json, sys; from tests.bench.hostile import tried; print(json.dumps(tried(*sys.argv[1:])))"
-    outcome = process(code, str(target), str(count))
+    code = (
+        "import json, sys; from tests.bench.hostile import add_damaged; print(json.dumps(add_damaged(*sys.argv[1:])))"
+    )
+    outcome = run_python(code, str(target), str(count))
     note, title = (
         f"{outcome['added']} added, {outcome['failed']} failed",
         f"damaged pictures accounted for, of {count:,}",
@@ -38,12 +40,12 @@ def run(bench: Bench) -> None:
     shutil.rmtree(target)
 
 
-def tried(target: str, count: str) -> dict[str, float]:
-    """What became of so many damaged pictures, and the memory that it took, in MiB."""
+def add_damaged(target: str, count: str) -> dict[str, float]:
+    """Add so many damaged pictures, and return the counts and the memory in MiB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with Collection.open(target, create=True, embedder="tiny", isolated=1, seconds=SECONDS) as collection:
         keys = [f"k{number}" for number in range(int(count))]
-        report = collection.add([damaged(number) for number in range(int(count))], keys=keys)
+        report = collection.add([damage(number) for number in range(int(count))], keys=keys)
         kept = collection.count()
     return {
         "added": report.added,
@@ -56,13 +58,13 @@ def tried(target: str, count: str) -> dict[str, float]:
     }
 
 
-def damaged(number: int) -> bytes:
-    """By turns in its bytes, and in the parts that its format consists of, whose checksums and lengths are right."""
-    return hostile.mutate(number // 2) if number % 2 else restructured(number // 2)
+def damage(number: int) -> bytes:
+    """Return a damaged picture: odd ones in random bytes, even ones in the parts of its format."""
+    return hostile.mutate(number // 2) if number % 2 else restructure(number // 2)
 
 
-def restructured(number: int) -> bytes:
-    """The picture of that number with parts doubled, left out, exchanged, moved or changed inside."""
+def restructure(number: int) -> bytes:
+    """Return a picture with parts doubled, left out, exchanged, moved or changed inside."""
     draw = random.Random(number)
     names = sorted(seeds())
     split, join, data = seeds()[names[number % len(names)]]
@@ -79,11 +81,11 @@ def restructured(number: int) -> bytes:
             case 3:
                 parts[place] = (parts[place][0], parts[second_place][1])
             case _:
-                parts[place] = (parts[place][0], _changed(parts[place][1], draw))
+                parts[place] = (parts[place][0], _change(parts[place][1], draw))
     return join(head, parts)
 
 
-def _changed(body: bytes, draw: random.Random) -> bytes:
+def _change(body: bytes, draw: random.Random) -> bytes:
     if not body:
         return draw.randbytes(draw.randrange(1, 20))
     data, place = bytearray(body), draw.randrange(len(body))
@@ -129,7 +131,7 @@ def _segments(data: bytes) -> tuple[bytes, Parts]:
 
 
 def _from_segments(head: bytes, parts: Parts) -> bytes:
-    """A scan's own header stays its length; what follows it is its entropy-coded data."""
+    """Join segments; the header of a scan keeps its length, and its entropy-coded data follow."""
     written = [head]
     for name, body in parts:
         length = 2 + min(len(body), 1 + 2 * body[0] + 3 if body and name == b"\xff\xda" else 65533)
@@ -167,7 +169,7 @@ def _from_riff(head: bytes, parts: Parts) -> bytes:
 
 
 def _boxes(data: bytes) -> tuple[bytes, Parts]:
-    """Those inside `meta` one by one, since they say all that is to be said."""
+    """Split the boxes inside `meta` one by one, since they hold all facts about the picture."""
     start = data.index(b"meta") + 8
     end = start - 12 + int.from_bytes(data[start - 12 : start - 8], "big")
     parts, place = [(b"rest", data[end:])], start
@@ -185,7 +187,7 @@ def _from_boxes(head: bytes, parts: Parts) -> bytes:
 
 
 def _tags(data: bytes) -> tuple[bytes, Parts]:
-    """The entries of the first directory, wherever it lies; `head` is the file with room for them at its end."""
+    """Split the entries of the first directory, wherever it lies; `head` is the file with room for them at its end."""
     start, order = struct.unpack("<I", data[4:8])[0], "<"
     count = struct.unpack(f"{order}H", data[start : start + 2])[0]
     entries = [data[start + 2 + 12 * number :][:12] for number in range(count)]
@@ -198,7 +200,7 @@ def _from_tags(head: bytes, parts: Parts) -> bytes:
 
 
 def _blocks(data: bytes) -> tuple[bytes, Parts]:
-    """GIF's own structure is a chain of lengths: pieces of it, cut where an image or an extension seems to begin."""
+    """Split a GIF, which is a chain of lengths, where an image or an extension seems to begin."""
     places = [place for place in range(13, len(data) - 1) if data[place] in b"!," and data[place - 1] == 0]
     cuts = [*places, len(data)]
     return data[: cuts[0]], [(data[a : a + 1], data[a + 1 : b]) for a, b in pairwise(cuts)]

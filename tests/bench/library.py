@@ -27,16 +27,16 @@ def run(bench: Bench) -> None:
     folder = bench.work / "library"
     shutil.rmtree(folder, ignore_errors=True)
     with Collection.open(folder, create=True, clusters=0) as collection:
-        truth = filled(bench, collection)
+        truth = fill_library(bench, collection)
         first_run(bench, collection, truth)
-        grouped(bench, collection)
+        measure_grouping(bench, collection)
         one_more(bench, collection)
-        followed(bench, collection)
+        measure_following(bench, collection)
     shutil.rmtree(folder)
 
 
-def filled(bench: Bench, collection: Collection) -> dict[int, int]:
-    """Items with vectors and hashes, a twentieth of them copies of others: item -> what it is a copy of."""
+def fill_library(bench: Bench, collection: Collection) -> dict[int, int]:
+    """Fill a collection with vectors and hashes, a twentieth of them of copies; return each copy's original."""
     count, random = bench.count, np.random.default_rng(0)
     vectors = bench.data[0].copy()
     hashes = random.integers(0, 2**63, count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -64,12 +64,14 @@ def filled(bench: Bench, collection: Collection) -> dict[int, int]:
 def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> None:
     nominated: list[int] = []
 
-    def stored(self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray) -> int:
+    def store_unverified(
+        self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray
+    ) -> int:
         nominated.append(len(a))
         rows = [
-            PairRow(first, two, "same picture", 0.9, {"inliers": 99, "differs": []})
-            for first, two in zip(a.tolist(), b.tolist(), strict=True)
-            if truth.get(first) == two or truth.get(two) == first
+            PairRow(first, second, "same picture", 0.9, {"inliers": 99, "differs": []})
+            for first, second in zip(a.tolist(), b.tolist(), strict=True)
+            if truth.get(first) == second or truth.get(second) == first
         ]
         with self._catalogue.transaction() as writing:
             writing.duplicates.put_pairs(rows)
@@ -80,7 +82,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     assert view
     follow = collection._duplicates.follow(view)
     follow.near = 0.97
-    with patch.object(EvidenceCollector, "_verify_pairs", stored):
+    with patch.object(EvidenceCollector, "_verify_pairs", store_unverified):
         start = time.perf_counter()
         follow.advance()
         seconds = time.perf_counter() - start
@@ -99,7 +101,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     )
 
 
-def grouped(bench: Bench, collection: Collection) -> None:
+def measure_grouping(bench: Bench, collection: Collection) -> None:
     def answer(threshold: float) -> float:
         start = time.perf_counter()
         with collection._catalogue.snapshot() as snapshot:
@@ -116,7 +118,7 @@ def grouped(bench: Bench, collection: Collection) -> None:
 
 
 def one_more(bench: Bench, collection: Collection) -> None:
-    """A picture's hash, its candidates among all, and ten verifications with stored features."""
+    """Time a picture's hash, its candidates among all, and ten verifications with stored features."""
     pictures = samples()[:10]
     kept = [seeing.pack_features(seeing.extract_features(picture)) for picture in pictures]
     image, times = pictures[0], []
@@ -140,8 +142,8 @@ def one_more(bench: Bench, collection: Collection) -> None:
     )
 
 
-def followed(bench: Bench, collection: Collection) -> None:
-    """The whole way: an item that has come, with its picture on disk, compared with all others."""
+def measure_following(bench: Bench, collection: Collection) -> None:
+    """Time the whole way of a new item, with its picture on disk, compared with all others."""
     view, times = collection._spaces.view(), []
     assert view
     follow = collection._duplicates.follow(view)

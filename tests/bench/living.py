@@ -24,13 +24,13 @@ from retrieval import Collection
 from retrieval.config import Config
 from retrieval.records.clusters import Cluster
 from tests.bench.filters import near
-from tests.bench.harness import Bench, in_turns, nested
+from tests.bench.harness import Bench, make_nested_vectors, time_in_turns
 
 SHARES = (0.0001, 0.01, 0.05, 0.1, 0.5)
 
 
 def run(bench: Bench) -> None:
-    folder = copied(bench)
+    folder = copy_collection(bench)
     scratch(bench, folder)
     with Collection.open(folder) as collection:
         collection.catch_up()
@@ -42,10 +42,10 @@ def run(bench: Bench) -> None:
         adding(bench, collection)
         lasting(bench, collection)
     shutil.rmtree(folder)
-    replaced(bench)
+    measure_replacement(bench)
 
 
-def copied(bench: Bench) -> Path:
+def copy_collection(bench: Bench) -> Path:
     folder = bench.work / "living"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(bench.folder, folder)
@@ -67,7 +67,7 @@ def view(collection: Collection) -> Any:
 
 
 def scratch(bench: Bench, folder: Path) -> None:
-    """Graph and tree over an index that stands, beside evoc over the same vectors with as many threads."""
+    """Time graph and tree over an existing index, compared with evoc over the same vectors with as many threads."""
     with Collection.open(folder) as collection:
         start = time.perf_counter()
         with view(collection).followers.complete_snapshot():
@@ -98,7 +98,7 @@ def evoc(vectors: np.ndarray) -> tuple[float | None, str]:
 
 
 def of_size(collection: Collection, count: int) -> Cluster:
-    """The node of the tree whose number of items is nearest to that."""
+    """Return the node of the tree whose number of items is nearest to that."""
     with view(collection).followers.complete_snapshot():
         tree = view(collection).tree.tree
         nodes = tree.merges()
@@ -117,10 +117,10 @@ def within(bench: Bench, collection: Collection, cluster: Cluster, share: float,
         least = min(10, len(rows))
         return np.argpartition(-scores, least - 1)[:least]
 
-    ours, scan = in_turns(40, lambda i: collection.search(vector=queries[i], k=10, within=cluster), contiguous)
+    ours, scan = time_in_turns(40, lambda i: collection.search(vector=queries[i], k=10, within=cluster), contiguous)
     title = f"within a cluster of {len(rows):,} ({share:.2%}), query {side}"
     # what a search costs that answers with ten hits and their metadata, whatever it looks at
-    floor = in_turns(40, lambda i: collection.search(vector=queries[i], k=10))[0]
+    floor = time_in_turns(40, lambda i: collection.search(vector=queries[i], k=10))[0]
     limit = 1.2 * scan + floor
     bench.add(
         title,
@@ -142,7 +142,7 @@ def within(bench: Bench, collection: Collection, cluster: Cluster, share: float,
 def callback(
     bench: Bench, title: str, queries: np.ndarray, rows: np.ndarray, ours: float, best: list[set[int]]
 ) -> None:
-    """hnswlib's own filter at the smallest ef that reaches a recall of .99."""
+    """Compare with hnswlib's own filter at the smallest ef that reaches a recall of .99."""
     allowed = set((rows + 1).tolist())
 
     def ask(i: int) -> set[int]:
@@ -154,7 +154,7 @@ def callback(
         recall = np.mean([len(ask(i) & best[i]) / 10 for i in range(15)])
         if recall >= 0.99:
             break
-    (peer,) = in_turns(7, ask, warm=1)
+    (peer,) = time_in_turns(7, ask, warm=1)
     bench.raw.set_ef(Config().ef)
     speedup_title = title + ", times faster than hnswlib's callback at that recall"
     note = f"recall {recall:.2f} at ef {ef}: {peer * 1e3:.3g} ms"
@@ -163,7 +163,7 @@ def callback(
 
 def each(bench: Bench, collection: Collection) -> None:
     queries = bench.queries
-    limited, plain = in_turns(
+    limited, plain = time_in_turns(
         40,
         lambda i: collection.search(vector=queries[i], k=20, per_cluster=2),
         lambda i: collection.search(vector=queries[i], k=100),
@@ -180,7 +180,7 @@ def each(bench: Bench, collection: Collection) -> None:
     bench.add(
         "of 200 such searches filled", float(np.mean(np.array(filled) == 20)) * 200, "", "all", limit=200, more=True
     )
-    medium = in_turns(20, lambda i: collection.search(vector=queries[i], k=20, per_cluster=2, level="medium"))[0]
+    medium = time_in_turns(20, lambda i: collection.search(vector=queries[i], k=20, per_cluster=2, level="medium"))[0]
     bench.add("the same of medium", medium * 1e3, "ms", "", peer=plain * 1e3)
 
 
@@ -188,8 +188,8 @@ def each(bench: Bench, collection: Collection) -> None:
 
 
 @contextmanager
-def timed(kind: type, name: str) -> Iterator[list[float]]:
-    """Seconds of each call of a method."""
+def time_method(kind: type, name: str) -> Iterator[list[float]]:
+    """Collect the seconds of each call of a method."""
     times: list[float] = []
     original: Callable[..., Any] = getattr(kind, name)
 
@@ -205,13 +205,13 @@ def timed(kind: type, name: str) -> Iterator[list[float]]:
 
 
 def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
-    """A thousand new vectors: catalogue and index, then graph and partitions, then the tree."""
-    fresh = nested(bench.count + 4 * count, bench.dimension)[0][bench.count + count :]
+    """Time adding a thousand vectors: catalogue and index, then graph and partitions, then the tree."""
+    fresh = make_nested_vectors(bench.count + 4 * count, bench.dimension)[0][bench.count + count :]
     whole, trees, raws = [], [], []
     bench.raw.resize_index(bench.count + 4 * count)
     for place in range(3):
         rows = fresh[place * count : (place + 1) * count]
-        with timed(ClusterTree, "update") as tree:
+        with time_method(ClusterTree, "update") as tree:
             start = time.perf_counter()
             collection.add_vectors(rows, catch_up=False)
             with view(collection).followers.complete_snapshot():
@@ -234,12 +234,12 @@ def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
 
 
 def lasting(bench: Bench, collection: Collection) -> None:
-    """One item in a thousand is replaced by another one: ids and members that stay."""
+    """Replace one item in a thousand, and measure which ids and members stay."""
     before = {level: {cluster.id: set(cluster.members) for cluster in collection.clusters(level)} for level in LEVELS}
     random = np.random.default_rng(3)
     count = max(bench.count // 1000, 1)
     gone = random.choice(bench.count, count, replace=False) + 1
-    fresh = nested(bench.count + 9000, bench.dimension)[0][-count:]
+    fresh = make_nested_vectors(bench.count + 9000, bench.dimension)[0][-count:]
     collection.remove(gone.tolist())
     collection.add_vectors(fresh)
     for level, least in zip(LEVELS, (0.90, 0.95, 0.95), strict=True):
@@ -247,14 +247,14 @@ def lasting(bench: Bench, collection: Collection) -> None:
         stay = len(before[level].keys() & after.keys()) / max(len(before[level]), 1)
         title = f"public ids of {level} that survive when .1 % is replaced"
         bench.add(title, stay, "", "at least .95", limit=0.95, more=True, note=f"{len(after)} clusters")
-        label_before, label_after = labelled(before[level], bench.count), labelled(after, bench.count)
+        label_before, label_after = number_clusters(before[level], bench.count), number_clusters(after, bench.count)
         kept = ~np.isin(np.arange(1, bench.count + 1), gone)
         same = adjusted_mutual_info_score(label_before[kept], label_after[kept])
         bench.add(f"stability of {level} in the collection", same, "AMI", f"at least {least}", limit=least, more=True)
 
 
-def labelled(clusters: dict[Any, set[int]], count: int) -> np.ndarray:
-    """Loose items count as one each."""
+def number_clusters(clusters: dict[Any, set[int]], count: int) -> np.ndarray:
+    """Return a label for each item; loose items count as clusters of their own."""
     label = -np.arange(1, count + 1)
     for number, members in enumerate(clusters.values()):
         inside = np.array([item_id for item_id in members if item_id <= count], np.int64)
@@ -262,10 +262,10 @@ def labelled(clusters: dict[Any, set[int]], count: int) -> np.ndarray:
     return label
 
 
-def replaced(bench: Bench, count: int = 20_000, batch: int = 1000) -> None:
-    """Half of the items replaced, batch by batch: the graph that was kept beside the exact one."""
+def measure_replacement(bench: Bench, count: int = 20_000, batch: int = 1000) -> None:
+    """Replace half of the items batch by batch, and compare the kept graph with the exact one."""
     count = int(count * min(bench.scale, 1))
-    vectors, _ = nested(count * 3 // 2, 128)
+    vectors, _ = make_nested_vectors(count * 3 // 2, 128)
     folder = bench.work / "replaced"
     shutil.rmtree(folder, ignore_errors=True)
     order = np.random.default_rng(4).permutation(count)

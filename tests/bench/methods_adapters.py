@@ -16,7 +16,7 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 
 from retrieval import Collection
 from retrieval.config import Config
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 
 BATCH = 1000
 K = 10
@@ -46,20 +46,20 @@ def run(bench: Bench) -> None:
     rounds = []
     for number in range(ROUNDS):
         stores = others(bench.work / f"round-{number}", Ready(vectors))
-        rounds.append(adding(bench.work / f"round-{number}", vectors, stores))
+        rounds.append(time_adding(bench.work / f"round-{number}", vectors, stores))
     added = {name: float(np.median([seconds[name] for seconds in rounds])) for name in rounds[0]}
     rates(bench, {name: count / spent for name, spent in added.items()}, f"adding {count:,} ready vectors")
     searched = searching(bench, vectors, queries, stores)
-    both(bench, count, added, searched)
+    report_sums(bench, count, added, searched)
     overhead(bench, queries)
 
 
 # ---- adding
 
 
-def adding(work: Path, vectors: np.ndarray, stores: dict[str, VectorStore]) -> dict[str, float]:
-    """In batches, in turns that begin with another one each; the seconds that each took."""
-    jobs = {name: adder(name, work / name, vectors) for name in ("library", *OPENED)}
+def time_adding(work: Path, vectors: np.ndarray, stores: dict[str, VectorStore]) -> dict[str, float]:
+    """Add in batches, in turns whose order rotates, and return the seconds of each store."""
+    jobs = {name: make_adder(name, work / name, vectors) for name in ("library", *OPENED)}
     jobs |= {name: texts_adder(store, len(vectors)) for name, store in stores.items()}
     seconds = dict.fromkeys(jobs, 0.0)
     names = list(jobs)
@@ -80,8 +80,8 @@ def rates(bench: Bench, rate: dict[str, float], title: str) -> None:
         bench.add(f"{title} as LangChain store beside {name}", rate["ours"], "a second", "faster", more=True, **limit)
 
 
-def adder(name: str, folder: Path, vectors: np.ndarray) -> Add:
-    """What adds a part of the vectors, as what a framework has them in."""
+def make_adder(name: str, folder: Path, vectors: np.ndarray) -> Add:
+    """Return the function that adds a part of the vectors in the framework's own form."""
     collection = Collection.open(folder, create=True, clusters=0)
     if name != "library":
         return OPENED[name](collection, vectors)[0]
@@ -188,9 +188,9 @@ def searching(
 ) -> dict[str, float]:
     names = list(stores)
     asks = [asker(store, queries) for store in stores.values()]
-    seconds = dict(zip(names, in_turns(20, *asks, warm=2), strict=True))
+    seconds = dict(zip(names, time_in_turns(20, *asks, warm=2), strict=True))
     best = nearest(vectors, np.array(queries[:100]))
-    recall = {name: recalled(ask, best) for name, ask in zip(names, asks, strict=True)}
+    recall = {name: measure_recall(ask, best) for name, ask in zip(names, asks, strict=True)}
     for name in names[1:]:
         bench.add(
             f"search among {len(vectors):,} as LangChain store beside {name}",
@@ -212,8 +212,8 @@ def searching(
     return seconds
 
 
-def both(bench: Bench, count: int, added: dict[str, float], searched: dict[str, float]) -> None:
-    """What an app waits for in all: a store in memory adds at no cost, and pays with each search."""
+def report_sums(bench: Bench, count: int, added: dict[str, float], searched: dict[str, float]) -> None:
+    """Report adding and searching together: a store in memory adds at no cost, and pays with each search."""
     total = {name: added[name] + SEARCHES * searched[name] for name in searched}
     for name in (store_name for store_name in total if store_name != "ours"):
         limit = {"peer": total[name], "limit": total[name]}
@@ -225,8 +225,8 @@ def asker(store: VectorStore, queries: list[list[float]]) -> Callable[[int], set
     return lambda place: {document.metadata["n"] for document in store.similarity_search_by_vector(queries[place], k=K)}
 
 
-def recalled(ask: Callable[[int], set[int]], best: Sequence[set[int]]) -> float:
-    """Over fewer queries where each takes long."""
+def measure_recall(ask: Callable[[int], set[int]], best: Sequence[set[int]]) -> float:
+    """Return the recall; over fewer queries if each takes long."""
     began, shares = time.perf_counter(), []
     for place, right in enumerate(best):
         shares.append(len(ask(place) & right) / K)
@@ -236,13 +236,13 @@ def recalled(ask: Callable[[int], set[int]], best: Sequence[set[int]]) -> float:
 
 
 def nearest(vectors: np.ndarray, queries: np.ndarray) -> list[set[int]]:
-    """Places of the ten nearest, by brute force."""
+    """Return the positions of the ten nearest, by brute force."""
     scores = queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
     return [set(np.argpartition(-row, K)[:K].tolist()) for row in scores]
 
 
 def overhead(bench: Bench, queries: list[list[float]]) -> None:
-    """Searches of a collection that LlamaIndex has filled, whose documents say the most."""
+    """Time searches of a collection that LlamaIndex filled, whose documents are the largest."""
     folder = bench.work / f"adapters-{bench.count}"
     with Collection.open(folder, create=True, clusters=0) as collection:
         if not collection.count():
@@ -253,7 +253,7 @@ def overhead(bench: Bench, queries: list[list[float]]) -> None:
         searches.insert(0, lambda query: collection.search(vector=query, k=K))
         # at no time the query of another job, which would have left its neighbourhood in the processor's cache
         jobs = [lambda i, ask=ask, row=row: ask(queries[(i + 50 * row) % 200]) for row, ask in enumerate(searches)]
-        library, *ours = in_turns(200, *jobs)
+        library, *ours = time_in_turns(200, *jobs)
     for name, seconds in zip(OPENED, ours, strict=True):
         bench.add(
             f"search among {bench.count:,} through {name}",

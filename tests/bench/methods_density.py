@@ -12,9 +12,9 @@ import numpy as np
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.density import Density
 from indexers.clusterers.steps.dendrogram import apply_merges
-from tests.bench.harness import Bench, nested, process
-from tests.bench.labelled import Labelled, featured
-from tests.bench.quality import agreement, cut, linked
+from tests.bench.harness import Bench, make_nested_vectors, run_python
+from tests.bench.labelled import Labelled, load_featured
+from tests.bench.quality import agreement, cut, link
 from tests.bench.trees import WHOLE, K, graph
 
 SEEDS = 5
@@ -24,21 +24,21 @@ CLUSTERS = 1000
 
 
 def run(bench: Bench) -> None:
-    for dataset in featured(bench):
+    for dataset in load_featured(bench):
         quality(bench, dataset)
-        draws(bench, dataset)
-    cost(bench)
+        measure_draws(bench, dataset)
+    measure_cost(bench)
 
 
 def quality(bench: Bench, dataset: Labelled) -> None:
-    """It has no seed: the same rows give the same clusters."""
+    """Compare densities with average linkage; neither has a seed."""
     ours, peer, count = _both(dataset.vectors, dataset.label)
     title = f"{dataset.name}: AMI of densities at {count} clusters, beside average linkage"
     bench.add(title, ours, "", "at least the peer's", peer=peer, limit=peer, more=True)
 
 
-def draws(bench: Bench, dataset: Labelled) -> None:
-    """How much of it is chance: other rows of the same set."""
+def measure_draws(bench: Bench, dataset: Labelled) -> None:
+    """Repeat the comparison on other rows of the same dataset, to see how much is chance."""
     size = min(int(0.8 * len(dataset.label)), PART)
     chosen = [np.random.default_rng(seed).permutation(len(dataset.label))[:size] for seed in range(SEEDS)]
     scores = np.array([_both(dataset.vectors[rows], dataset.label[rows])[:2] for rows in chosen])
@@ -56,21 +56,21 @@ def draws(bench: Bench, dataset: Labelled) -> None:
 
 
 def _both(vectors: np.ndarray, label: np.ndarray) -> tuple[float, float, int]:
-    """AMI of densities and of average linkage at the number of classes."""
+    """Return the AMI of densities and of average linkage at the number of classes, and that number."""
     count = len(np.unique(label))
     ours = Density(count).fit(vectors).labels_
-    return agreement(label, ours), agreement(label, cut(linked(vectors), count)), count
+    return agreement(label, ours), agreement(label, cut(link(vectors), count)), count
 
 
-def cost(bench: Bench) -> None:
-    """In a process of its own, so that its peak is its own; of which the vectors that are given take their part."""
-    vectors, group = nested(bench.count, bench.dimension)
+def measure_cost(bench: Bench) -> None:
+    """Measure time and peak memory in a separate process; the peak includes the input vectors."""
+    vectors, group = make_nested_vectors(bench.count, bench.dimension)
     vectors = scale_to_unit(vectors)
     path = bench.work / "density.npz"
     np.savez(path, vectors=vectors, group=group, near=_table(vectors, graph(bench, vectors)))
     code = "import sys; from tests.bench.methods_density import job; job(sys.argv[1])"
     single_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    outcome = process(code, str(path), environment=single_thread)
+    outcome = run_python(code, str(path), environment=single_thread)
     whole, input_size = bench.count >= WHOLE, vectors.nbytes / 2**20
     title = f"densities over a stored graph, {bench.count:,} x {bench.dimension}"
     note = f"AMI {outcome['groups']:.3f} with {CLUSTERS} groups, {outcome['above']:.3f} with 40 super-groups"
@@ -80,7 +80,7 @@ def cost(bench: Bench) -> None:
 
 
 def _table(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The neighbours of each row from the edges, nearest first, at most K, -1 where there are fewer."""
+    """Return the neighbours of each row from the edges, nearest first, at most K, -1 where there are fewer."""
     parts = np.array_split(edges, len(edges) // 10_000 + 1)
     similarity = np.concatenate([np.einsum("ij,ij->i", vectors[part[:, 0]], vectors[part[:, 1]]) for part in parts])
     directed = np.concatenate([edges, edges[:, ::-1]])
@@ -93,7 +93,7 @@ def _table(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def job(path: str) -> None:
-    """What the process does; it prints its figures."""
+    """Fit in the separate process, and print the figures."""
     with np.load(path) as arrays:
         vectors, group, near = arrays["vectors"], arrays["group"], arrays["near"]
     start = time.perf_counter()

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from retrieval import Collection
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 
 METRICS = ("manhattan", "minkowski:3", "euclidean")
 QUERIES = 100
@@ -22,10 +22,10 @@ def run(bench: Bench) -> None:
     data, queries = bench.data[0], bench.queries[:QUERIES]
     with Collection.open(bench.folder, clusters=0) as collection:
         for metric in METRICS:
-            measured(bench, f"{metric}, asked of a space for cosine", collection, collection, data, queries, metric)
+            measure(bench, f"{metric}, asked of a space for cosine", collection, collection, data, queries, metric)
         for metric in ("manhattan", "euclidean"):
-            with Collection.open(filled(bench, metric, data)) as own:
-                measured(bench, f"{metric}, in a space of its own", own, collection, data, queries, metric)
+            with Collection.open(fill_collection(bench, metric, data)) as own:
+                measure(bench, f"{metric}, in a space of its own", own, collection, data, queries, metric)
     random = np.random.default_rng(3)
     for spread in (0.1, 1.0):
         longer = [rows * np.exp(spread * random.standard_normal((len(rows), 1))) for rows in (data, queries)]
@@ -33,14 +33,14 @@ def run(bench: Bench) -> None:
 
 
 def lengths(bench: Bench, spread: float, data: np.ndarray, queries: np.ndarray) -> None:
-    with Collection.open(filled(bench, "cosine", data, f"-lengths-{spread}")) as collection:
+    with Collection.open(fill_collection(bench, "cosine", data, f"-lengths-{spread}")) as collection:
         for metric in METRICS:
             title = f"{metric}, lengths log-normal of deviation {spread}, asked of a space for cosine"
-            measured(bench, title, collection, collection, data, queries, metric)
+            measure(bench, title, collection, collection, data, queries, metric)
 
 
-def filled(bench: Bench, metric: str, data: np.ndarray, name: str = "") -> Path:
-    """A collection of these vectors, without clusters."""
+def fill_collection(bench: Bench, metric: str, data: np.ndarray, name: str = "") -> Path:
+    """Return the folder of a collection of these vectors, without clusters."""
     folder = bench.work / f"distances-{metric}{name}-{bench.count}"
     if not folder.exists():
         with Collection.open(folder, create=True, metric=metric, clusters=0) as collection:
@@ -48,7 +48,7 @@ def filled(bench: Bench, metric: str, data: np.ndarray, name: str = "") -> Path:
     return folder
 
 
-def measured(
+def measure(
     bench: Bench,
     title: str,
     collection: Collection,
@@ -63,7 +63,7 @@ def measured(
     def cosine(i: int) -> object:
         return beside.search(vector=queries[i], k=10)
 
-    ours, peer = in_turns(len(queries), search, cosine)
+    ours, peer = time_in_turns(len(queries), search, cosine)
     note = f"of processor time {busy(search, len(queries)) / busy(cosine, len(queries)):.2f} x"
     goal = "at most 10 x the cosine search"
     bench.add(title, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=10 * peer * 1e3, note=note)
@@ -74,7 +74,7 @@ def measured(
 
 
 def busy(job: Callable[[int], object], count: int) -> float:
-    """Median seconds of processor time, which other processes don't lengthen."""
+    """Return the median seconds of processor time, which other processes don't lengthen."""
     times = []
     for place in range(count):
         start = time.thread_time()
@@ -84,7 +84,7 @@ def busy(job: Callable[[int], object], count: int) -> float:
 
 
 def distance(metric: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Of one query to many rows, in an order-preserving form."""
+    """Return the distance of one query to many rows, in an order-preserving form."""
     name, _, order = metric.partition(":")
     if name != "minkowski":
         kind = {"manhattan": "cityblock", "euclidean": "sqeuclidean"}[name]
@@ -93,7 +93,7 @@ def distance(metric: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 
 def nearest(data: np.ndarray, queries: np.ndarray, apart: Callable[..., np.ndarray]) -> list[np.ndarray]:
-    """Rows of the ten nearest, by brute force."""
+    """Return the rows of the ten nearest, by brute force."""
     best = []
     for query in queries:
         table = [apart(query, data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)]

@@ -20,8 +20,8 @@ from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.embedders.classic import Classic
 from indexers.embedders.features import EDGE, FEATURES, LEVELS, count_cells
 from tests.bench.adding import samples
-from tests.bench.harness import Bench, in_turns
-from tests.bench.labelled import Labelled, featured
+from tests.bench.harness import Bench, time_in_turns
+from tests.bench.labelled import Labelled, load_featured
 
 GOAL = 60
 EVERY = "classic:" + "+".join(f"{name}@{LEVELS}" for name in FEATURES)
@@ -39,23 +39,30 @@ NAMES = (
 
 
 def run(bench: Bench) -> None:
-    every = [dataset for dataset in featured(bench, [EVERY]) if dataset.name != "digits"]
-    networks = [dataset for dataset in featured(bench, ["lite0"]) if dataset.name != "digits"]
+    every = [dataset for dataset in load_featured(bench, [EVERY]) if dataset.name != "digits"]
+    networks = [dataset for dataset in load_featured(bench, ["lite0"]) if dataset.name != "digits"]
     embedders: list[Classic] = [plugins.load_member("nearkin.embedders", f"classic:{name}")() for name in NAMES]
     pictures = [image.convert("RGB").resize((2 * EDGE, 2 * EDGE)) for image in samples()]
     jobs = [embedding(embedder, pictures) for embedder in (Classic(), *embedders)]
     peer, plain, *rates = (
-        1 / seconds for seconds in in_turns(60, scikit_image(pictures), *jobs, clock=time.thread_time)
+        1 / seconds for seconds in time_in_turns(60, scikit_image(pictures), *jobs, clock=time.thread_time)
     )
     title = "classic: pictures at 128 pixels on one core, beside scikit-image's hog alone"
     bench.add(
-        title, plain, "pictures/s", f"at least {GOAL}", peer=peer, limit=GOAL, more=True, note=found(every, CLASSIC)
+        title,
+        plain,
+        "pictures/s",
+        f"at least {GOAL}",
+        peer=peer,
+        limit=GOAL,
+        more=True,
+        note=describe_precision(every, CLASSIC),
     )
     for name, embedder, rate in zip(NAMES, embedders, rates, strict=True):
-        note = found(every, name)
+        note = describe_precision(every, name)
         bench.add(f"{embedder.name}, {embedder.dimension:,} numbers", rate, "pictures/s", "", note=note)
     for dataset in networks:
-        bench.add(f"{dataset.name}: P@1", first(dataset.vectors, dataset.label), "", "")
+        bench.add(f"{dataset.name}: P@1", measure_precision(dataset.vectors, dataset.label), "", "")
 
 
 def embedding(embedder: Classic, pictures: list[Image.Image]) -> Callable[[int], object]:
@@ -63,7 +70,7 @@ def embedding(embedder: Classic, pictures: list[Image.Image]) -> Callable[[int],
 
 
 def scikit_image(pictures: list[Image.Image]) -> Callable[[int], Any]:
-    """With its own defaults, of the same pixels."""
+    """Return the function that runs scikit-image's hog with its own defaults, on the same pixels."""
     from skimage.feature import hog
 
     def one(place: int) -> Any:
@@ -73,20 +80,21 @@ def scikit_image(pictures: list[Image.Image]) -> Callable[[int], Any]:
     return one
 
 
-def found(sets: list[Labelled], name: str) -> str:
-    """P@1 on each set, as a note."""
-    return ", ".join(
-        f"P@1 {first(scale_to_unit(seen(dataset.vectors, name)), dataset.label):.3f} on {dataset.name.split()[0]}"
-        for dataset in sets
-    )
+def describe_precision(sets: list[Labelled], name: str) -> str:
+    """Return the P@1 on each dataset as a note."""
+    notes = []
+    for dataset in sets:
+        precision = measure_precision(scale_to_unit(select_features(dataset.vectors, name)), dataset.label)
+        notes.append(f"P@1 {precision:.3f} on {dataset.name.split()[0]}")
+    return ", ".join(notes)
 
 
-def first(vectors: np.ndarray, label: np.ndarray) -> float:
+def measure_precision(vectors: np.ndarray, label: np.ndarray) -> float:
     return float((label[find_neighbours(vectors, 1)[:, 0]] == label).mean())
 
 
-def seen(every: np.ndarray, name: str) -> np.ndarray:
-    """What `classic:name` gives, of the vectors with all features."""
+def select_features(every: np.ndarray, name: str) -> np.ndarray:
+    """Return the vectors of `classic:name`, taken from vectors with all features."""
     blocks, start = {}, 0
     for feature, feature_class in FEATURES.items():
         blocks[feature] = every[:, start : (start := start + feature_class.size * count_cells(LEVELS))]

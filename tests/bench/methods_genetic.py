@@ -1,5 +1,7 @@
-"""The genetic search beside restarts of k-means that take as long, on labelled sets. Time is the processor's: what else
-runs on the machine does not decide how many restarts there are."""
+"""The genetic search compared with restarts of k-means that take as long, on labelled sets.
+
+Time is the processor's, so that other processes do not change the number of restarts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import sklearn.cluster
 
 from indexers.clusterers.genetic import Genetic
 from tests.bench.harness import Bench
-from tests.bench.labelled import Labelled, featured
+from tests.bench.labelled import Labelled, load_featured
 from tests.bench.quality import agreement
 
 SEEDS = range(5)
@@ -20,10 +22,10 @@ FIFTY = 50
 
 
 def run(bench: Bench) -> None:
-    for dataset in featured(bench):
+    for dataset in load_featured(bench):
         for count in (len(np.unique(dataset.label)), FIFTY):
             inertia(bench, dataset, count)
-        number(bench, dataset)
+        measure_number(bench, dataset)
 
 
 def inertia(bench: Bench, dataset: Labelled, count: int) -> None:
@@ -32,7 +34,7 @@ def inertia(bench: Bench, dataset: Labelled, count: int) -> None:
         start = time.process_time()
         ours.append(Genetic(count, random_state=seed).fit(dataset.vectors).inertia_)
         seconds.append(time.process_time() - start)
-        inertias = restarted(dataset.vectors, count, seed, seconds[-1])
+        inertias = restart(dataset.vectors, count, seed, seconds[-1])
         theirs.append(min(inertias))
         restarts.append(len(inertias))
     ratio = np.divide(ours, theirs)
@@ -49,8 +51,8 @@ def inertia(bench: Bench, dataset: Labelled, count: int) -> None:
     )
 
 
-def restarted(vectors: np.ndarray, count: int, seed: int, seconds: float) -> list[float]:
-    """The inertia of each of at least RESTARTS starts of k-means++, for as many seconds."""
+def restart(vectors: np.ndarray, count: int, seed: int, seconds: float) -> list[float]:
+    """Return the inertia of each start of k-means++: at least RESTARTS, and as many as fit into the seconds."""
     inertias: list[float] = []
     start = time.process_time()
     while len(inertias) < RESTARTS or time.process_time() - start < seconds:
@@ -60,8 +62,8 @@ def restarted(vectors: np.ndarray, count: int, seed: int, seconds: float) -> lis
     return inertias
 
 
-def number(bench: Bench, dataset: Labelled) -> None:
-    """A number that evolves, beside k-means that is told the number of classes."""
+def measure_number(bench: Bench, dataset: Labelled) -> None:
+    """Compare the search that evolves the number of clusters with k-means that knows the number of classes."""
     classes = len(np.unique(dataset.label))
     ours, theirs, counts = [], [], []
     for seed in SEEDS:

@@ -15,7 +15,7 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.searcher import Searcher
 from indexers.vectors.small_world import SmallWorld
 from retrieval.config import Config
-from tests.bench.harness import Bench, in_turns, process
+from tests.bench.harness import Bench, run_python, time_in_turns
 
 MEMBERS = {
     "hnsw": ("hnsw", {}),
@@ -35,9 +35,9 @@ Raw = Callable[[Bench, dict[str, Any], "Path | np.ndarray"], Search]
 def run(bench: Bench) -> None:
     folder = bench.work / f"indices-{bench.count}"
     folder.mkdir(exist_ok=True)
-    flat = mapped(bench, folder / "flat")
+    flat = load_flat(bench, folder / "flat")
     true = flat.search(bench.queries[:500], 10).ids
-    recalls = {name: measured(bench, name, folder, flat, true) for name in MEMBERS}
+    recalls = {name: measure_member(bench, name, folder, flat, true) for name in MEMBERS}
     theirs, sizes = memory("raw hnswlib", folder / "hnsw")["loaded"], {}
     for name in MEMBERS:
         size = memory(name, folder / name)
@@ -51,8 +51,8 @@ def run(bench: Bench) -> None:
     bench.add(title, best, "MB", "at most .55 x hnswlib's", peer=theirs, limit=0.55 * theirs)
 
 
-def mapped(bench: Bench, path: Path) -> Exact:
-    """The flat vector file; ids begin with 0."""
+def load_flat(bench: Bench, path: Path) -> Exact:
+    """Return the flat vector file; ids begin with 0."""
     flat = Exact(bench.dimension)
     if not path.exists():
         flat.add(np.arange(bench.count), bench.data[0])
@@ -67,8 +67,8 @@ def empty(bench: Bench, name: str) -> SmallWorld:
     return index
 
 
-def measured(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarray) -> float:
-    """Rows of one member; its recall@10."""
+def measure_member(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarray) -> float:
+    """Measure one member, and return its recall@10."""
     kind, settings = MEMBERS[name]
     index, path = empty(bench, name), folder / name
     if not path.exists():
@@ -76,23 +76,25 @@ def measured(bench: Bench, name: str, folder: Path, flat: Exact, true: np.ndarra
         index.save(path)
     index.load(path)
     searcher, raw = Searcher(flat, index), RAW[kind](bench, settings, path)
-    ours, peer = in_turns(400, lambda i: searcher.search(bench.queries[i], 10), lambda i: raw(bench.queries[i : i + 1]))
+    ours, peer = time_in_turns(
+        400, lambda i: searcher.search(bench.queries[i], 10), lambda i: raw(bench.queries[i : i + 1])
+    )
     limit = 1.3 * peer + 0.0005
     title, goal = f"{name}: query, k 10, beside the library", "at most 1.3 x + .5 ms"
     bench.add(title, ours * 1e3, "ms", goal, peer=peer * 1e3, limit=limit * 1e3)
-    recall = shared(searcher.search(bench.queries[: len(true)], 10).ids, true)
-    plain = shared(np.concatenate([raw(query[None]) for query in bench.queries[: len(true)]]), true)
+    recall = measure_recall(searcher.search(bench.queries[: len(true)], 10).ids, true)
+    plain = measure_recall(np.concatenate([raw(query[None]) for query in bench.queries[: len(true)]]), true)
     bench.add(f"{name}: recall@10, beside the library", recall, "", "at least .98", peer=plain, limit=0.98, more=True)
     building(bench, name)
     return recall
 
 
-def shared(ids: np.ndarray, true: np.ndarray) -> float:
+def measure_recall(ids: np.ndarray, true: np.ndarray) -> float:
     return float(np.mean([len(set(answer) & set(truth)) / len(truth) for answer, truth in zip(ids, true, strict=True)]))
 
 
 def building(bench: Bench, name: str) -> None:
-    """Twice in turns, the quicker one: the machine is not ours alone."""
+    """Time building twice in turns, and take the quicker run: the machine is shared."""
     kind, settings = MEMBERS[name]
     vectors = bench.data[0][: bench.count // PART]
     times: tuple[list[float], list[float]] = ([], [])
@@ -139,7 +141,7 @@ def raw_usearch(bench: Bench, settings: dict[str, Any], source: Path | np.ndarra
 
 
 def raw_faiss(bench: Bench, settings: dict[str, Any], source: Path | np.ndarray) -> Search:
-    """Its 8 bits are learnt from the data here, as its users do."""
+    """Return faiss's search; its 8 bits are learnt from the data, as its users do."""
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -199,7 +201,9 @@ print(json.dumps({"loaded": loaded - before, "own": own, "changed": changed - be
 
 
 def memory(name: str, path: Path) -> dict[str, float]:
-    """MB resident for an index in a process of its own, after 500 searches: as loaded, `own` of that without mapped
-    pages, and after an addition."""
-    sizes: dict[str, float] = process(LOADED, name, str(path), environment={"OMP_NUM_THREADS": "1"})
+    """Return the resident MB of an index in a separate process, after 500 searches.
+
+    As `loaded`, `own` of that without mapped pages, `changed` after an addition, and the size of the `file`.
+    """
+    sizes: dict[str, float] = run_python(LOADED, name, str(path), environment={"OMP_NUM_THREADS": "1"})
     return sizes

@@ -12,8 +12,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
 from indexers.clusterers import Clusterer, Deep, Hvae
-from tests.bench.harness import Bench, process
-from tests.bench.labelled import Labelled, featured
+from tests.bench.harness import Bench, run_python
+from tests.bench.labelled import Labelled, load_featured
 
 SEEDS = range(5)
 MORE = {"deep": 0.05, "hvae": 0.03}
@@ -35,7 +35,7 @@ print(json.dumps({"seconds": seconds, "megabytes": peak / (1024 if sys.platform 
 
 
 def run(bench: Bench) -> None:
-    for dataset in featured(bench):
+    for dataset in load_featured(bench):
         classes = len(np.unique(dataset.label))
         means = over_seeds(dataset, lambda seed, k=classes: KMeans(k, n_init=3, random_state=seed))  # type: ignore[misc]
         for name, kind in (("deep", Deep), ("hvae", Hvae)):
@@ -58,7 +58,7 @@ def run(bench: Bench) -> None:
 def over_seeds(
     dataset: Labelled, make: Callable[[int], Clusterer], collected: list[Clusterer] | None = None
 ) -> np.ndarray:
-    """AMI with each seed; the fitted ones are added to `made`."""
+    """Return the AMI with each seed; the fitted clusterers are appended to `collected`."""
     fitted = [make(seed).fit(dataset.vectors) for seed in SEEDS]
     if collected is not None:
         collected += fitted
@@ -73,7 +73,7 @@ def beside(bench: Bench, title: str, scores: np.ndarray, means: np.ndarray, more
 
 
 def falling(bench: Bench, name: str, errors: list[np.ndarray]) -> None:
-    """How much of the error of the first round the last one has, at worst."""
+    """Report the largest ratio of the last round's error to the first's."""
     left = [float(round_errors[-1] / round_errors[0]) for round_errors in errors]
     note = f"rounds {', '.join(str(len(round_errors)) for round_errors in errors)}"
     bench.add(f"{name}: error of hvae's last round over the first's", max(left), "", "below 1", limit=0.999, note=note)
@@ -81,7 +81,7 @@ def falling(bench: Bench, name: str, errors: list[np.ndarray]) -> None:
 
 def cost(bench: Bench, name: str) -> None:
     rows = int(10_000 * max(bench.scale, 0.02))
-    outcome = process(TRAINING, name, str(rows))
+    outcome = run_python(TRAINING, name, str(rows))
     title = f"{name}, {rows:,} x 1,280"
     bench.add(f"{title}: training", outcome["seconds"], "s", f"at most {SECONDS} of the processor", limit=SECONDS)
     bench.add(f"{title}: peak memory", outcome["megabytes"], "MB", f"at most {MEGABYTES}", limit=MEGABYTES)

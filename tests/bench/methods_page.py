@@ -32,7 +32,7 @@ def run(bench: Bench) -> None:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as place, sync_playwright() as started:
-        folder = filled(Path(place))
+        folder = fill_collection(Path(place))
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         with serve_in_thread(folder) as running:
             first = visit(browser, running.address)
@@ -60,8 +60,8 @@ def visit(browser: Any, address: str) -> float:
         context.close()
 
 
-def filled(place: Path) -> Path:
-    """Photograph-sized pictures of eight by six patches, in families by their colour."""
+def fill_collection(place: Path) -> Path:
+    """Fill a collection with photograph-sized pictures of eight by six patches, in clusters by their colour."""
     (place / "pictures").mkdir()
     draw = np.random.default_rng(0).integers
     colours = draw(0, 256, (40, 3))

@@ -12,7 +12,7 @@ from indexers.clusterers.sampled import Sampled
 from indexers.clusterers.steps.neighbours import find_neighbours
 from indexers.clusterers.steps.sampling import NEIGHBOURS, choose_rows
 from tests.bench.harness import Bench
-from tests.bench.labelled import Labelled, featured
+from tests.bench.labelled import Labelled, load_featured
 from tests.bench.quality import agreement
 from tests.bench.trees import graph
 
@@ -24,18 +24,18 @@ WITHIN = 10
 
 
 def run(bench: Bench) -> None:
-    for dataset in featured(bench):
+    for dataset in load_featured(bench):
         copies(bench, dataset)
-    speed(bench)
+    measure_speed(bench)
 
 
 def copies(bench: Bench, dataset: Labelled) -> None:
-    """A tenth of the rows comes thirty times more, each time with some noise; AMI counts each picture once."""
+    """Repeat a tenth of the rows thirty times with some noise, and compare the AMI, which counts each picture once."""
     vectors, label = dataset.vectors[:ROWS], dataset.label[:ROWS]
     classes = len(np.unique(label))
     ours, theirs, clean = [], [], []
     for seed in SEEDS:
-        rows = copied(vectors, seed)
+        rows = add_copies(vectors, seed)
         table = find_neighbours(rows, NEIGHBOURS)
         kind = Sampled("kmeans", {"n_clusters": classes}, random_state=seed)
         ours.append(agreement(label, kind.fit(rows, neighbours=table).labels_[: len(label)]))
@@ -55,17 +55,17 @@ def copies(bench: Bench, dataset: Labelled) -> None:
     )
 
 
-def copied(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """Copies, at a cosine of about .995, behind the others."""
+def add_copies(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """Append copies at a cosine of about .995 to the rows."""
     random = np.random.default_rng(seed)
     again = np.repeat(random.permutation(len(vectors))[: int(COPIED * len(vectors))], TIMES)
     noise = random.standard_normal((len(again), vectors.shape[1])).astype(np.float32)
     return np.concatenate([vectors, scale_to_unit(vectors[again] + 0.1 * scale_to_unit(noise))])
 
 
-def speed(bench: Bench) -> None:
+def measure_speed(bench: Bench) -> None:
     vectors = scale_to_unit(bench.data[0])
-    table = listed(graph(bench, vectors), len(vectors))
+    table = to_table(graph(bench, vectors), len(vectors))
     start = time.process_time()
     choice = choose_rows(vectors, table, outliers=0.02, count=5000, random_state=0)
     bench.add(
@@ -78,8 +78,8 @@ def speed(bench: Bench) -> None:
     )
 
 
-def listed(edges: np.ndarray, count: int) -> np.ndarray:
-    """Edges as a table of K neighbours of each row."""
+def to_table(edges: np.ndarray, count: int) -> np.ndarray:
+    """Return edges as a table of K neighbours of each row."""
     directed = np.concatenate([edges, edges[:, ::-1]])
     directed = directed[np.argsort(directed[:, 0], kind="stable")]
     size = np.bincount(directed[:, 0], minlength=count)

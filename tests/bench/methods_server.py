@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from retrieval import Collection
-from tests.bench.harness import ROOT, Bench, in_turns, process
+from tests.bench.harness import ROOT, Bench, run_python, time_in_turns
 from tests.support import pictures
 
 CLIENTS, SECONDS, REQUESTS = 32, 60.0, 100_000
@@ -35,7 +35,7 @@ def run(bench: Bench) -> None:
         clusters = [cluster.id or 0 for cluster in collection.clusters("medium")[:200]]
         random = np.random.default_rng(0)
         items = [int(item_id) for item_id in random.integers(1, bench.count + 1, 1000)]
-        with served(bench.folder) as (port, pid):
+        with serve(bench.folder) as (port, pid):
             one_client(bench, collection, port, items)
             many_clients(bench, collection, port, pid, items, clusters)
             memory(bench, port, pid, items, clusters)
@@ -49,7 +49,7 @@ def one_client(bench: Bench, collection: Collection, port: int, items: list[int]
         connection.request("POST", "/v1/search", json.dumps({"item": items[place]}), HEADERS)
         assert connection.getresponse().read().startswith(b'{"hits"')
 
-    ours, peer = in_turns(500, ask, lambda place: collection.search(item=items[place]))
+    ours, peer = time_in_turns(500, ask, lambda place: collection.search(item=items[place]))
     connection.close()
     goal = "the library's own + 3 ms"
     bench.add("search by item over HTTP, one client", ours * 1e3, "ms", goal, peer=peer * 1e3, limit=peer * 1e3 + 3)
@@ -58,10 +58,10 @@ def one_client(bench: Bench, collection: Collection, port: int, items: list[int]
 def many_clients(
     bench: Bench, collection: Collection, port: int, pid: int, items: list[int], clusters: list[int]
 ) -> None:
-    requests = mixed(items, clusters)
+    requests = mix_requests(items, clusters)
     own = library_cpu(collection, requests)
     before = cpu(pid)
-    done = process(LOAD, str(port), json.dumps(requests), str(CLIENTS), str(max(SECONDS * bench.scale, 2)), "0")
+    done = run_python(LOAD, str(port), json.dumps(requests), str(CLIENTS), str(max(SECONDS * bench.scale, 2)), "0")
     used = (cpu(pid) - before) / done["requests"] * 1e3
     title = f"{CLIENTS} clients, searches, clusters and items"
     bench.add(f"{title}: errors", done["errors"], "", "none", limit=0)
@@ -72,10 +72,10 @@ def many_clients(
 
 
 def memory(bench: Bench, port: int, pid: int, items: list[int], clusters: list[int]) -> None:
-    requests, count = mixed(items, clusters), max(int(REQUESTS * bench.scale), 4000)
-    process(LOAD, str(port), json.dumps(requests), "8", "0", str(count // 10))
+    requests, count = mix_requests(items, clusters), max(int(REQUESTS * bench.scale), 4000)
+    run_python(LOAD, str(port), json.dumps(requests), "8", "0", str(count // 10))
     before = resident(pid)
-    process(LOAD, str(port), json.dumps(requests), "8", "0", str(count))
+    run_python(LOAD, str(port), json.dumps(requests), "8", "0", str(count))
     growth = resident(pid) / before - 1
     bench.add(f"memory after {count:,} requests, growth", growth * 100, "%", "5 %", limit=5)
 
@@ -89,15 +89,15 @@ def thumbnails(bench: Bench) -> None:
                 pictures.noise(number, (800, 600)).save(place / "files" / f"{number}.jpg", quality=85)
             collection.add(place / "files")
     requests = [("GET", f"/v1/items/{number}/thumbnail", "") for number in range(1, PICTURES + 1)]
-    with served(place) as (port, _):
-        process(LOAD, str(port), json.dumps(requests), "4", "0", str(PICTURES))  # makes them
-        done = process(LOAD, str(port), json.dumps(requests), "8", str(max(10 * bench.scale, 2)), "0")
+    with serve(place) as (port, _):
+        run_python(LOAD, str(port), json.dumps(requests), "4", "0", str(PICTURES))  # makes them
+        done = run_python(LOAD, str(port), json.dumps(requests), "8", str(max(10 * bench.scale, 2)), "0")
     assert not done["errors"]
     bench.add("thumbnails from the cache, 8 clients", done["rate"], "/s", "at least 500", limit=500, more=True)
 
 
-def mixed(items: list[int], clusters: list[int]) -> list[Request]:
-    """Of ten: six searches, two items, a cluster, a page of a cluster's items."""
+def mix_requests(items: list[int], clusters: list[int]) -> list[Request]:
+    """Return requests; of ten, six searches, two items, a cluster, a page of a cluster's items."""
     requests: list[Request] = []
     for place, item in enumerate(items):
         cluster = clusters[place % len(clusters)]
@@ -114,7 +114,7 @@ def mixed(items: list[int], clusters: list[int]) -> list[Request]:
 
 
 def library_cpu(collection: Collection, requests: list[Request]) -> float:
-    """Seconds of the processor that the library itself takes for one of these."""
+    """Return the processor seconds that the library itself takes for one of these."""
     calls: list[Callable[[], object]] = []
     for method, path, body in requests:
         number = int((re.findall(r"/(\d+)", path) or [0])[0])
@@ -141,8 +141,8 @@ HEADERS = {"Content-Type": "application/json"}
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[int, int]]:
-    """Its port, and its process."""
+def serve(folder: Path) -> Iterator[tuple[int, int]]:
+    """Start a server; yield its port and its process id."""
     command = [sys.executable, "-c", RUN, "serve", "-c", str(folder), "--port", "0"]
     server = subprocess.Popen(
         command,
@@ -189,7 +189,7 @@ def resident(pid: int) -> int:
 
 
 def load(port: int, calls: list[Request], clients: int, seconds: float, requests: int) -> dict[str, Any]:
-    """Ask these, over and over, with so many clients at once, for so long or so often."""
+    """Send requests over and over, by so many clients at once, for so many seconds or so often."""
     times, errors = asyncio.run(_load(port, calls, clients, seconds, requests))
     p50, p99 = np.percentile(np.array(times) * 1e3, [50, 99])
     rate = len(times) / max(sum(times) / clients, 1e-9)

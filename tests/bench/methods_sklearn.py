@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsTransformer
 from indexers.embedders.base import Embedder
 from indexers.pictures import images
 from retrieval.adapters.sklearn import ImageEmbedder, NearkinTransformer
-from tests.bench.harness import Bench, nested
+from tests.bench.harness import Bench, make_nested_vectors
 from tests.support import pictures
 
 K = 15
@@ -30,10 +30,12 @@ def run(bench: Bench) -> None:
 
 
 def neighbours(bench: Bench, metric: str) -> None:
-    """Fitting and the graph, in turns, on as many cores each as it takes by itself; with the index's own settings, and
-    with quicker ones. A scan takes nine times as long for three times as many rows."""
+    """Time fitting and the graph in turns, each on as many cores as it takes by itself.
+
+    The index has its own settings, and quicker ones. A scan takes nine times as long for three times as many rows.
+    """
     count = min(20_000, bench.count)
-    scores = np.array([_turn(nested(count, 128, seed)[0], metric) for seed in range(SEEDS)])
+    scores = np.array([_turn(make_nested_vectors(count, 128, seed)[0], metric) for seed in range(SEEDS)])
     scan, *times = np.median(scores[:, :3], axis=0).tolist()
     for name, ours, least in zip(("hnsw's own settings", "quicker ones"), times, scores[:, 3:].min(0), strict=True):
         title = f"graph of {K} neighbours, {count:,} x 128, {metric}, {name}"
@@ -42,23 +44,24 @@ def neighbours(bench: Bench, metric: str) -> None:
 
 
 def _turn(rows: np.ndarray, metric: str) -> list[float]:
-    """Seconds of a scan, and of two graphs; recall of these."""
+    """Return the seconds of a scan and of two graphs, and the recall of these."""
     scan = KNeighborsTransformer(n_neighbors=K, metric=metric, algorithm="brute", n_jobs=-1)
     transformers = [NearkinTransformer(K, metric=metric, settings=settings) for settings in (None, LEAN)]
     (first, true), *results = [
-        timed(lambda transformer=transformer: transformer.fit_transform(rows)) for transformer in (scan, *transformers)
+        time_job(lambda transformer=transformer: transformer.fit_transform(rows))
+        for transformer in (scan, *transformers)
     ]
     return [first, *(seconds for seconds, _ in results), *(recall(graph, true) for _, graph in results)]
 
 
 def recall(graph: object, true: object) -> float:
-    """The share of the true neighbours that are found."""
+    """Return the share of the true neighbours that are found."""
     tables = [matrix.indices.reshape(matrix.shape[0], -1) for matrix in (graph, true)]  # type: ignore[attr-defined]
     return float(np.mean([len(np.intersect1d(*row)) / len(row[0]) for row in zip(*tables, strict=True)]))
 
 
 def embedding(bench: Bench) -> None:
-    """Files to vectors, beside the same by hand: decoded one after another, embedded in batches."""
+    """Time files to vectors, compared with the same by hand: decoded one by one, embedded in batches."""
     folder = bench.work / "sklearn"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place}.jpg" for place in range(PICTURES)]
@@ -66,9 +69,11 @@ def embedding(bench: Bench) -> None:
         if not path.exists():
             pictures.noise(place, (320, 240)).save(path)
     ours = ImageEmbedder().fit(paths)
-    embedder = ours.embedder if isinstance(ours.embedder, Embedder) else ours._loaded()
+    embedder = ours.embedder if isinstance(ours.embedder, Embedder) else ours._find_embedder()
     ours.transform(paths[:32])
-    times = [(timed(lambda: ours.transform(paths))[0], timed(lambda: by_hand(embedder, paths))[0]) for _ in range(3)]
+    times = [
+        (time_job(lambda: ours.transform(paths))[0], time_job(lambda: by_hand(embedder, paths))[0]) for _ in range(3)
+    ]
     rate, peer = (PICTURES / float(np.median(column)) for column in zip(*times, strict=True))
     title = f"{embedder.name}: files to vectors by ImageEmbedder, beside the embedder by itself"
     bench.add(title, rate, "/s", "at least .9 of it", peer=peer, limit=0.9 * peer, more=True)
@@ -81,7 +86,7 @@ def by_hand(embedder: Embedder, paths: list[Path]) -> np.ndarray:
     return np.concatenate([embedder.embed(part) for part in upright])
 
 
-def timed(job: Callable[[], object]) -> tuple[float, object]:
+def time_job(job: Callable[[], object]) -> tuple[float, object]:
     start = time.perf_counter()
     result = job()
     return time.perf_counter() - start, result

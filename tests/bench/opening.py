@@ -11,7 +11,7 @@ import numpy as np
 
 from retrieval import Collection
 from retrieval.config import Config
-from tests.bench.harness import Bench, process, wall
+from tests.bench.harness import Bench, run_python, time_command
 
 OPEN = """
 import json, sys, time
@@ -54,14 +54,14 @@ print(json.dumps(resident()))
 
 def run(bench: Bench) -> None:
     folder = str(bench.folder)
-    opened = sorted(process(OPEN, folder)["seconds"] for _ in range(5))[2]
+    opened = sorted(run_python(OPEN, folder)["seconds"] for _ in range(5))[2]
     bench.add(f"opening {bench.count:,} (imports included)", opened, "s", "1 s", limit=1.0)
     limits = {"import retrieval": 0.15, "from retrieval import Collection": None}
     for code, limit in limits.items():
         goal = f"{limit} s" if limit else "(for comparison)"
-        bench.add(code, wall([sys.executable, "-c", code]), "s", goal, limit=limit)
+        bench.add(code, time_command([sys.executable, "-c", code]), "s", goal, limit=limit)
     command = [str(Path(sys.executable).with_name("nearkin")), "--help"]
-    bench.add("nearkin --help", wall(command), "s", ".3 s", limit=0.3)
+    bench.add("nearkin --help", time_command(command), "s", ".3 s", limit=0.3)
     memory(bench, folder)
     rebuilding(bench)
 
@@ -69,7 +69,7 @@ def run(bench: Bench) -> None:
 def memory(bench: Bench, folder: str) -> None:
     raw = bench.raw
     del raw
-    ours, peer = process(OURS, folder), process(RAW, str(bench.work / f"raw-{bench.count}.hnsw"))
+    ours, peer = run_python(OURS, folder), run_python(RAW, str(bench.work / f"raw-{bench.count}.hnsw"))
     bench.add(
         "resident memory, anonymous",
         ours["RssAnon"],
@@ -82,7 +82,7 @@ def memory(bench: Bench, folder: str) -> None:
 
 
 def rebuilding(bench: Bench) -> None:
-    """The index file is deleted, the next open builds it; beside hnswlib's build from an array in memory."""
+    """Delete the index file, and compare the next open with hnswlib's build from an array in memory."""
     import hnswlib
 
     times: list[tuple[float, float]] = []

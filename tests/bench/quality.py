@@ -18,8 +18,8 @@ from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from tests.bench.harness import Bench, nested
-from tests.bench.labelled import Labelled, labelled
+from tests.bench.harness import Bench, make_nested_vectors
+from tests.bench.labelled import Labelled, load_labelled
 from tests.bench.trees import K, graph
 
 LEVELS = ("coarse", "medium", "fine")
@@ -30,7 +30,7 @@ that ours may be less by what their difference varies by chance: twice its stand
 
 
 def run(bench: Bench) -> None:
-    sets = labelled(bench)
+    sets = load_labelled(bench)
     for dataset in sets:
         quality(bench, dataset)
     synthetic(bench)
@@ -52,11 +52,11 @@ class Tree:
 
     @cached_property
     def hac(self) -> AgglomerativeClustering:
-        return linked(self.vectors)
+        return link(self.vectors)
 
 
-def linked(vectors: np.ndarray) -> AgglomerativeClustering:
-    """scikit-learn's average linkage; the distances are given, which is faster than its own and the same."""
+def link(vectors: np.ndarray) -> AgglomerativeClustering:
+    """Return scikit-learn's average linkage from precomputed distances, which is faster and the same."""
     distance = 1 - vectors.astype(np.float64) @ vectors.T
     np.fill_diagonal(distance, 0)
     linkage = AgglomerativeClustering(None, distance_threshold=0, metric="precomputed", linkage="average")
@@ -64,7 +64,7 @@ def linked(vectors: np.ndarray) -> AgglomerativeClustering:
 
 
 def cut(hac: AgglomerativeClustering, count: int) -> np.ndarray:
-    """The labels that it would give with `count` clusters."""
+    """Return the labels of the linkage with `count` clusters."""
     items = len(hac.children_) + 1
     top = np.arange(items + len(hac.children_))
     for place, pair in enumerate(hac.children_[: items - count]):
@@ -78,15 +78,15 @@ def agreement(label: np.ndarray, other_label: np.ndarray) -> float:
     return float(adjusted_mutual_info_score(label, other_label))
 
 
-def counted(label: np.ndarray, loose: np.ndarray) -> np.ndarray:
-    """Loose items as clusters of their own."""
+def split_loose(label: np.ndarray, loose: np.ndarray) -> np.ndarray:
+    """Return the labels with loose items as clusters of their own."""
     numbers = np.unique(label, return_inverse=True)[1]
     numbers[loose] = len(label) + np.arange(np.count_nonzero(loose))
     return numbers
 
 
-def small(label: np.ndarray) -> np.ndarray:
-    """Items of clusters of fewer than MEMBERS."""
+def find_small(label: np.ndarray) -> np.ndarray:
+    """Return True for items of clusters of fewer than MIN_CLUSTER_SIZE."""
     _, place, size = np.unique(label, return_inverse=True, return_counts=True)
     return size[place] < MIN_CLUSTER_SIZE
 
@@ -110,7 +110,7 @@ def quality(bench: Bench, dataset: Labelled) -> None:
         scores[best],
         agreement(dataset.label, means),
     )
-    ours = counted(label["medium"], small(label["medium"]))
+    ours = split_loose(label["medium"], find_small(label["medium"]))
     for name, theirs in peers(bench, dataset):
         title = f"{dataset.name}: AMI of medium, loose ones as singletons, beside {name}"
         note = f"clusters {_clusters(ours)} beside {_clusters(theirs)}"
@@ -118,19 +118,19 @@ def quality(bench: Bench, dataset: Labelled) -> None:
 
 
 def peers(bench: Bench, dataset: Labelled) -> Iterator[tuple[str, np.ndarray]]:
-    """Density clusterings, noise as clusters of their own."""
+    """Yield density clusterings, with noise as clusters of their own."""
     label = HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, metric="cosine", algorithm="brute", copy=True).fit_predict(
         dataset.vectors
     )
-    yield "HDBSCAN", counted(label, label < 0)
+    yield "HDBSCAN", split_loose(label, label < 0)
     layers = evoc_layers(dataset.vectors)
     if layers:
         chosen = layers[0]
-        yield "evoc", counted(chosen, chosen < 0)
+        yield "evoc", split_loose(chosen, chosen < 0)
 
 
 def evoc_layers(vectors: np.ndarray) -> list[np.ndarray]:
-    """evoc's own choice, then all its layers; nothing where evoc is not installed."""
+    """Return evoc's own choice, then all its layers; nothing if evoc is not installed."""
     os.environ.setdefault("NUMBA_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     try:
         from evoc import EVoC
@@ -154,8 +154,8 @@ def _row(bench: Bench, title: str, ours: float, peer: float, more: float = 0.0, 
 
 
 def synthetic(bench: Bench) -> None:
-    """Best cuts, loose items joined to the nearest cluster."""
-    vectors, group = nested(bench.count, bench.dimension)
+    """Compare the best cuts, with loose items joined to the nearest cluster."""
+    vectors, group = make_nested_vectors(bench.count, bench.dimension)
     vectors = scale_to_unit(vectors)
     tree = ClusterTree(vectors.shape[1])
     tree.update(np.arange(len(vectors)), vectors, new_pairs=graph(bench, vectors))
@@ -164,14 +164,14 @@ def synthetic(bench: Bench) -> None:
         ("super-groups", group // 25, (30, 40, 50, 60, 80), 0.95),
         ("groups", group, (900, 1000, 1100, 1300, 1600, 2000), 0.96),
     ):
-        best = max(agreement(truth, joined(tree.cut(count=n).nodes, vectors)) for n in counts)
-        peer = max((agreement(truth, joined(counted(x, x < 0), vectors)) for x in layers), default=None)
+        best = max(agreement(truth, join_small(tree.cut(count=n).nodes, vectors)) for n in counts)
+        peer = max((agreement(truth, join_small(split_loose(x, x < 0), vectors)) for x in layers), default=None)
         name = f"nested, {bench.count:,} items: AMI of the best cut with {group_name}, beside evoc's best layer"
         bench.add(name, best, "", f"at least {limit}, and evoc's", peer=peer, limit=max(limit, peer or 0), more=True)
 
 
-def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Items of clusters of fewer than MEMBERS go to the nearest larger one."""
+def join_small(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Join items of clusters of fewer than MIN_CLUSTER_SIZE to the nearest larger one."""
     _, label, size = np.unique(label, return_inverse=True, return_counts=True)
     large, loose = np.flatnonzero(size >= MIN_CLUSTER_SIZE), np.flatnonzero(size[label] < MIN_CLUSTER_SIZE)
     if not len(large) or not len(loose):
@@ -189,7 +189,7 @@ def joined(label: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def stability(bench: Bench, dataset: Labelled) -> None:
-    """One item in a thousand is replaced; the tree's levels stay where they were, average linkage keeps the count."""
+    """Replace one item in a thousand; the tree keeps its levels, average linkage keeps the count."""
     count = min(len(dataset.vectors), 5000)
     moves = max(count // 1000, 1)
     ours: dict[str, list[float]] = {level: [] for level in LEVELS}

@@ -10,7 +10,7 @@ import numpy as np
 
 from retrieval import Collection
 from retrieval.records.duplicates import DuplicateGroup
-from tests.bench.copies import derived, halves, originals
+from tests.bench.copies import are_derived, load_originals, split_halves
 from tests.bench.harness import Bench
 from tests.bench.transforms import TRANSFORMS
 
@@ -19,7 +19,7 @@ ORDERS = 20
 
 
 def run(bench: Bench) -> None:
-    chosen = halves(originals(bench))[1][: max(int(COUNT * bench.scale), 6)]
+    chosen = split_halves(load_originals(bench))[1][: max(int(COUNT * bench.scale), 6)]
     folder = bench.work / "rules"
     shutil.rmtree(folder, ignore_errors=True)
     place = folder / "pictures"
@@ -38,12 +38,12 @@ def run(bench: Bench) -> None:
         collection.add(place)
         exact(bench, collection, len(chosen))
         for rule in ("kept", "every pair", "connected"):
-            grouped(bench, collection, rule, owner, chosen)
+            measure_grouping(bench, collection, rule, owner, chosen)
     orders(bench, place, folder)
     shutil.rmtree(folder)
 
 
-def names(collection: Collection, group: DuplicateGroup) -> list[str]:
+def list_names(collection: Collection, group: DuplicateGroup) -> list[str]:
     return sorted({Path(uri).name for item in collection.get(group.items) for uri in item.uris})
 
 
@@ -60,14 +60,14 @@ def exact(bench: Bench, collection: Collection, count: int) -> None:
     bench.add("copies of the same bytes known as one item", twice, "", "all", limit=count, more=True)
 
 
-def grouped(bench: Bench, collection: Collection, rule: str, owner: dict[str, int], chosen: list) -> None:  # type: ignore[type-arg]
-    """Wrong: two members of a group that were not made from one original. Missed: a copy in no group with its own."""
-    groups = [names(collection, group) for group in collection.duplicates(rule=rule) if group.kind != "same bytes"]
+def measure_grouping(bench: Bench, collection: Collection, rule: str, owner: dict[str, int], chosen: list) -> None:  # type: ignore[type-arg]
+    """Count pairs within groups that were not made from one original."""
+    groups = [list_names(collection, group) for group in collection.duplicates(rule=rule) if group.kind != "same bytes"]
     wrong = [
         (a, b)
         for group in groups
         for a, b in combinations(group, 2)
-        if owner[a] != owner[b] and not derived(chosen[owner[a]], chosen[owner[b]])
+        if owner[a] != owner[b] and not are_derived(chosen[owner[a]], chosen[owner[b]])
     ]
     together = sum(
         max(sum(owner[name] == number for name in group) for number in {owner[name] for name in group})
@@ -88,7 +88,7 @@ def orders(bench: Bench, place: Path, folder: Path) -> None:
             for part in np.array_split(order, 1 + seed % 4):
                 collection.add([files[number] for number in part])
                 collection.duplicates()
-            outcomes.append([(group.id, names(collection, group)) for group in collection.duplicates()])
+            outcomes.append([(group.id, list_names(collection, group)) for group in collection.duplicates()])
         shutil.rmtree(target)
     same = sum(outcome == outcomes[0] for outcome in outcomes)
     bench.add(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from retrieval import Collection
-from tests.bench.harness import Bench, in_turns
+from tests.bench.harness import Bench, time_in_turns
 
 
 def run(bench: Bench) -> None:
     queries, raw = bench.queries, bench.raw
     with Collection.open(bench.folder) as collection:
-        ours, peer = in_turns(
+        ours, peer = time_in_turns(
             600,
             lambda i: collection.search(vector=queries[i], k=10),
             lambda i: raw.knn_query(queries[i], k=10, num_threads=1),
@@ -38,7 +38,7 @@ def many(bench: Bench) -> None:
     for threads in (1, 2):
         raw.set_num_threads(threads)
         with Collection.open(bench.folder, threads=threads) as collection:
-            ours, peer = in_turns(
+            ours, peer = time_in_turns(
                 15, lambda _: collection.search_many(queries, k=10), lambda _: raw.knn_query(queries, k=10), warm=1
             )
         bench.add(

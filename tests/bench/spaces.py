@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import Collection
-from tests.bench.adding import make, thumbnail
-from tests.bench.harness import Bench, in_turns
+from tests.bench.adding import make_files, thumbnail
+from tests.bench.harness import Bench, time_in_turns
 
 
 def run(bench: Bench) -> None:
-    fused(bench)
+    measure_fusion(bench)
     filling(bench)
 
 
-def fused(bench: Bench) -> None:
-    """Items say twelve words each, of 5,000 that are as unevenly common as words are (Zipf)."""
+def measure_fusion(bench: Bench) -> None:
+    """Time searches by words and a vector; items have twelve words each of 5,000 with Zipf's frequencies."""
     target = bench.work / f"words-{bench.count}"
     random = np.random.default_rng(0)
     share = 1 / np.arange(1, 5001)
@@ -41,7 +41,7 @@ def fused(bench: Bench) -> None:
             text_queries = [
                 " ".join(f"word{word}" for word in random.integers(*ranks, 2 if ranks[0] else 1)) for _ in range(60)
             ]
-            joint, alone = in_turns(
+            joint, alone = time_in_turns(
                 50,
                 lambda i, text_queries=text_queries: collection.search(vector=queries[i], query=text_queries[i], k=10),
                 lambda i: collection.search(vector=queries[i], k=10),
@@ -52,9 +52,9 @@ def fused(bench: Bench) -> None:
 
 
 def filling(bench: Bench) -> None:
-    """Search goes on in one space while another process fills the next; that one is killed, and resumes."""
+    """Search in one space while another process fills the next; that process is killed, and resumes."""
     count = int(20_000 * bench.scale)
-    folder = make(bench.work / "to-fill", count, thumbnail, 0)
+    folder = make_files(bench.work / "to-fill", count, thumbnail, 0)
     target = bench.work / "filled"
     shutil.rmtree(target, ignore_errors=True)
     with Collection.open(target, create=True, embedder="tiny") as collection:
@@ -63,7 +63,7 @@ def filling(bench: Bench) -> None:
         idle = median(collection, queries)
         process = multiprocessing.get_context("spawn").Process(target=fill, args=(target,))
         process.start()
-        begun(collection)
+        wait_until_begun(collection)
         beside = median(collection, queries, seconds=8)
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
@@ -105,7 +105,7 @@ def vectors(collection: Collection) -> int:
     return {space.name: space.vectors for space in collection.spaces()}.get("lite0", 0)
 
 
-def begun(collection: Collection) -> None:
+def wait_until_begun(collection: Collection) -> None:
     deadline = time.monotonic() + 60
     while not vectors(collection) and time.monotonic() < deadline:
         time.sleep(0.05)

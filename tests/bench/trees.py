@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
-from tests.bench.harness import Bench, nested
+from tests.bench.harness import Bench, make_nested_vectors
 
 K = 15
 REPEATS = 7
@@ -24,7 +24,7 @@ LEVELS = (("coarse", 0.90), ("medium", 0.95), ("fine", 0.95))
 def run(bench: Bench) -> None:
     costs = {}
     for count in (max(bench.count // 10, 1000), bench.count):
-        vectors = scale_to_unit(nested(count, bench.dimension)[0])
+        vectors = scale_to_unit(make_nested_vectors(count, bench.dimension)[0])
         edges = graph(bench, vectors)
         costs[count] = _costs(bench, vectors, edges)
     small, large = sorted(costs)
@@ -42,7 +42,7 @@ def run(bench: Bench) -> None:
 
 
 def graph(bench: Bench, vectors: np.ndarray) -> np.ndarray:
-    """Exact, and kept beside the other large things: at 100,000 it takes minutes."""
+    """Return the edges of the exact graph, saved beside the other large files: for 100,000 rows it takes minutes."""
     path = bench.work / f"tree-edges-{len(vectors)}-{vectors.shape[1]}.npy"
     if not path.exists():
         np.save(path, build_edges(find_neighbours(vectors, K)))
@@ -55,16 +55,16 @@ def _tree(vectors: np.ndarray, edges: np.ndarray) -> ClusterTree:
     return tree
 
 
-def _timed(job: Callable[[], object]) -> float:
+def _time(job: Callable[[], object]) -> float:
     start = time.perf_counter()
     job()
     return time.perf_counter() - start
 
 
 def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
-    """A full run, and updates that take items out and bring them back, in the same minute."""
+    """Time a full run, and updates that remove items and bring them back, in the same minute."""
     count, random = len(vectors), np.random.default_rng(0)
-    full = float(np.median([_timed(lambda: _tree(vectors, edges)) for _ in range(3)]))
+    full = float(np.median([_time(lambda: _tree(vectors, edges)) for _ in range(3)]))
     whole = count >= WHOLE
     bench.add(f"full run, {count:,} items", full, "s", "10 s on one core", limit=10 if whole else None)
     tree = _tree(vectors, edges)
@@ -79,7 +79,7 @@ def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
             ids = random.choice(count, changes, replace=False)
             touched = edges[np.isin(edges, ids).any(1)]
             tree.update(removed=ids, gone_pairs=touched)
-            times.append(_timed(lambda i=ids, t=touched: tree.update(i, vectors[i], new_pairs=t)))  # type: ignore[misc]
+            times.append(_time(lambda i=ids, t=touched: tree.update(i, vectors[i], new_pairs=t)))  # type: ignore[misc]
         updates.append(float(np.median(times)))
         title = f"update after {changes} new, {count:,} items"
         bench.add(title, updates[-1] * 1000, "ms", f"{seconds * 1000:.0f} ms", limit=seconds * 1000 if whole else None)
@@ -95,7 +95,7 @@ def _costs(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> list[float]:
 
 
 def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
-    """One item in a thousand is replaced by another: how much of each level stays, for the items that stay."""
+    """Replace one item in a thousand, and measure how much of each level stays for the items that stay."""
     count, random = len(vectors), np.random.default_rng(1)
     chosen = random.choice(count, 2 * max(count // 1000, 1), replace=False)
     leave, come = np.split(chosen, 2)
@@ -125,11 +125,11 @@ def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: int = 32) -> None:
-    """Mixed batches: after each the tree equals one built at once (compared in full every tenth time)."""
+    """Check after each mixed batch that the tree equals one built at once (in full every tenth time)."""
     from tests.support.trees import build_at_once, describe_tree
 
     random = np.random.default_rng(2)
-    vectors, _ = nested(2 * count, dimension)
+    vectors, _ = make_nested_vectors(2 * count, dimension)
     near = build_edges(find_neighbours(scale_to_unit(vectors), K))
     present = np.zeros(2 * count, bool)
     present[:count] = True
@@ -164,7 +164,7 @@ def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: in
 
 
 def _prints(tree: ClusterTree) -> tuple[list[int], list[tuple[int, float]]]:
-    """Nodes in each round, and all merges with their heights."""
+    """Return the nodes in each round, and all merges with their heights."""
     merges = tree.merges()
     merges_and_heights = zip(tree.contents(merges).tolist(), tree.heights(merges).tolist(), strict=True)
     return tree.rounds.counts.tolist(), sorted(merges_and_heights)

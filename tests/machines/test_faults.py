@@ -26,7 +26,7 @@ def test_damaged_files_are_noticed_before_native_code_reads_them_and_mended(tmp_
 
 
 def test_files_that_may_not_grow_give_an_error_of_ours_and_lose_nothing(tmp_path: Path) -> None:
-    outcome = faults_disks.limited((40_000, 700_000), tmp_path)
+    outcome = faults_disks.limit_files((40_000, 700_000), tmp_path)
     assert outcome.problems == []
     assert outcome.full == 2
 

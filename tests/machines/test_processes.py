@@ -24,7 +24,7 @@ def test_a_writer_without_patience_is_refused_and_nothing_is_mixed(tmp_path: Pat
 
 
 def test_a_refused_writer_is_told_who_is_writing(tmp_path: Path) -> None:
-    message, holder = faults_beside.named(tmp_path)
+    message, holder = faults_beside.try_impatient_writer(tmp_path)
     assert f"process {holder} " in message
 
 

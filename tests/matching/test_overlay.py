@@ -7,7 +7,7 @@ from PIL import ImageDraw, ImageOps
 
 from indexers.matching.overlay import draw_overlay
 from indexers.matching.verification import Verdict, verify_pictures
-from tests.bench.transforms import cropped
+from tests.bench.transforms import crop_randomly
 from tests.support.photographs import load_photograph
 
 
@@ -33,7 +33,7 @@ def test_without_a_transform_both_are_shown_beside_each_other() -> None:
 
 
 def test_a_crop_is_laid_where_it_was() -> None:
-    crop = cropped(load_photograph("cat", 512), np.random.default_rng(1), 0.4)
+    crop = crop_randomly(load_photograph("cat", 512), np.random.default_rng(1), 0.4)
     sheet = draw_overlay(load_photograph("cat", 512), crop, verify_pictures(load_photograph("cat", 512), crop))
     third = np.asarray(sheet)[:, -396:-12].astype(int)
     assert ((third[..., 0] - third[..., 1] > 100) & (third[..., 2] > 100)).mean() < 0.02

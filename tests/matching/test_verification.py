@@ -14,7 +14,7 @@ from PIL import Image
 from indexers.matching import descriptors
 from indexers.matching.features import Features, extract_features
 from indexers.matching.verification import SAME, verify_features, verify_pictures
-from tests.bench.transforms import TRANSFORMS, burst, rotated
+from tests.bench.transforms import TRANSFORMS, burst, rotate
 from tests.support import pictures
 from tests.support.photographs import load_photograph
 
@@ -89,7 +89,7 @@ def test_scale_and_rotation_are_those_of_the_pixels_as_given() -> None:
     assert half.scale == pytest.approx(0.5, abs=0.01)
     assert half.rotation == pytest.approx(0, abs=0.5)
     for degrees in (-25, 8, 90, 180):
-        turned = verify_pictures(load("cat"), rotated(load("cat"), degrees))
+        turned = verify_pictures(load("cat"), rotate(load("cat"), degrees))
         assert turned.kind == "same picture"
         assert np.cos(np.radians(turned.rotation + degrees)) == pytest.approx(1, abs=0.001)
         assert turned.scale == pytest.approx(1, abs=0.01)

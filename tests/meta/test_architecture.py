@@ -63,18 +63,18 @@ HEAVY = (
 )
 
 
-def name(path: Path) -> str:
+def to_module_name(path: Path) -> str:
     """indexers/vectors/exact.py -> indexers.vectors.exact"""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {name(path): path for path in FILES}
+MODULES = {to_module_name(path): path for path in FILES}
 
 
 @cache
-def imported(module: str, typing: bool = False) -> frozenset[str]:
-    """Modules that it imports, at any depth of its code; with `typing`, those for type checkers too."""
+def find_imports(module: str, typing: bool = False) -> frozenset[str]:
+    """Return the modules that a module imports, at any depth; with `typing`, those for type checkers too."""
     modules: set[str] = set()
     for node in _nodes(ast.parse(MODULES[module].read_text()), typing):
         if isinstance(node, ast.Import):
@@ -111,7 +111,7 @@ def ours(modules: frozenset[str]) -> set[str]:
 
 INDEXERS = [module for module in MODULES if module.startswith("indexers.")]
 INSIDE = [module for module in MODULES if "." in module]
-GRAPH = {module: ours(imported(module, typing=True)) & set(MODULES) - {module} for module in MODULES}
+GRAPH = {module: ours(find_imports(module, typing=True)) & set(MODULES) - {module} for module in MODULES}
 
 
 def rooms() -> dict[str, set[str]]:
@@ -177,13 +177,13 @@ def test_nothing_is_imported_from_the_root_of_ones_own_package(module: str) -> N
 
 @pytest.mark.parametrize("module", MODULES)
 def test_sql_lives_in_its_room(module: str) -> None:
-    uses = any(name.split(".")[0] in ("sqlalchemy", "alembic", "sqlite3") for name in imported(module, typing=True))
+    uses = any(name.split(".")[0] in ("sqlalchemy", "alembic", "sqlite3") for name in find_imports(module, typing=True))
     version = module == "retrieval.cli.doctor"  # which asks SQLite for its version
     assert not uses or module.startswith(SQL) or version
 
 
 def test_sqlite_is_known_to_few_files() -> None:
-    knowing = {module for module in MODULES if "sqlite3" in imported(module)}
+    knowing = {module for module in MODULES if "sqlite3" in find_imports(module)}
     inside = {f"{SQL}.{name}" for name in ("sqlite", "upgrade", "rescue")}
     assert knowing <= {*inside, "retrieval.cli.doctor"}
 
@@ -321,19 +321,19 @@ def test_every_package_opens_with_a_map(module: str) -> None:
     assert ast.get_docstring(ast.parse(MODULES[module].read_text()))
 
 
-def loaded(code: str) -> set[str]:
-    """Top-level packages in memory after that code, in a process of its own."""
+def list_loaded(code: str) -> set[str]:
+    """Return the top-level packages in memory after running code in a separate process."""
     show = f"{code}\nimport sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.split())
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    assert not loaded("import retrieval; dir(retrieval)") & set(HEAVY)
+    assert not list_loaded("import retrieval; dir(retrieval)") & set(HEAVY)
 
 
 def test_help_loads_no_models_and_no_database() -> None:
-    packages = loaded(
+    packages = list_loaded(
         "import sys; sys.argv = ['nearkin', '--help']; show = sys.stdout; sys.stdout = sys.stderr\n"
         "from retrieval.cli.app import main\n"
         "try: main()\nexcept SystemExit: sys.stdout = show"
@@ -344,4 +344,4 @@ def test_help_loads_no_models_and_no_database() -> None:
 def test_a_collection_of_vectors_loads_no_model(tmp_path: Path) -> None:
     code = f"from retrieval import Collection\nwith Collection.open({str(tmp_path / 'c')!r}, create=True) as c:\n"
     code += " c.add_vectors([[1.0, 2.0]]); c.search(vector=[1.0, 1.0])"
-    assert not loaded(code) & {"torch", "timm", "torchvision", "skimage", "alembic", "typer", "rich"}
+    assert not list_loaded(code) & {"torch", "timm", "torchvision", "skimage", "alembic", "typer", "rich"}

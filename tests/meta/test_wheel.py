@@ -35,7 +35,7 @@ print(*indexers.catalogue.upgrade.upgrade(old))
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was made from it."""
+    """Return a folder with the sdist, and the wheel that was made from it."""
     pytest.importorskip("build", reason="building needs the package build")
     pytest.importorskip("hatchling", reason="building needs hatchling")
     target = tmp_path_factory.mktemp("dist")
@@ -46,7 +46,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("site")
     [wheel] = built.glob("*.whl")
     command = [
@@ -66,12 +66,12 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def run(installed: Path, place: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(site: Path, place: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NEARKIN"))}
     return subprocess.run(
         [sys.executable, *command],
         cwd=place,
-        env=environment | {"PYTHONPATH": str(installed)},
+        env=environment | {"PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
     )
@@ -101,15 +101,15 @@ def test_the_sdist_can_be_built_from(built: Path) -> None:
     } <= names
 
 
-def test_what_is_installed_works_by_itself(installed: Path, tmp_path: Path) -> None:
-    done = run(installed, tmp_path, "-W", "error", "-c", USE, str(installed), str(tmp_path / "c"))
+def test_what_is_installed_works_by_itself(site: Path, tmp_path: Path) -> None:
+    done = run(site, tmp_path, "-W", "error", "-c", USE, str(site), str(tmp_path / "c"))
     assert not done.returncode, done.stderr
     assert done.stdout.split() == ["0000", schema.REVISION]
 
 
-def test_the_command_is_installed(installed: Path, tmp_path: Path) -> None:
+def test_the_command_is_installed(site: Path, tmp_path: Path) -> None:
     command = "import sys; from retrieval.cli.app import main; sys.argv[0] = 'nearkin'; main()"
-    done = run(installed, tmp_path, "-c", command, "info", "--json")
+    done = run(site, tmp_path, "-c", command, "info", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no collection in" in done.stderr
-    assert (installed / "bin" / "nearkin").is_file()
+    assert (site / "bin" / "nearkin").is_file()

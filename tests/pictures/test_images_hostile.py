@@ -219,7 +219,7 @@ def test_parts_in_disorder_are_a_picture_or_a_reason() -> None:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             try:
-                decoded += images.decode(structured.restructured(number), 16, limits).image.mode == "RGB"
+                decoded += images.decode(structured.restructure(number), 16, limits).image.mode == "RGB"
             except PictureError as error:
                 reasons.append(str(error))
         assert not heard, number

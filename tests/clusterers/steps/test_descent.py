@@ -5,14 +5,14 @@ import pytest
 import sklearn.cluster
 
 from indexers.clusterers.steps.descent import Descent, Optimum
-from tests.bench.harness import nested
+from tests.bench.harness import make_nested_vectors
 
 ROUNDS = 1000
 
 
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray:
-    return nested(1500, 16)[0]
+    return make_nested_vectors(1500, 16)[0]
 
 
 def check_optimum(optimum: Optimum, rows: np.ndarray) -> None:
