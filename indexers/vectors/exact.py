@@ -156,6 +156,20 @@ class Exact(VectorIndex):
         is_near = scores >= min_score
         return ids[is_near], scores[is_near]
 
+    def compute_scores(
+        self, query: Vectors, allowed: Ids | Allowed | None = None, metric: Metric | None = None
+    ) -> tuple[Ids, Vectors]:
+        """Return the ids of all allowed vectors and their scores (n,) for one query, in float32 and in no order."""
+        metric = metric or self.metric
+        queries = prepare_vectors(query, self.dimension, metric)
+        allowed = None if allowed is None else self.refresh_allowed(allowed)
+        if not (len(self) if allowed is None else len(allowed)):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        _, rows, table = next(self._score_in_batches(queries, allowed, metric))
+        ids = self.rows.row_ids[: self.rows.count] if rows is None else self.rows.row_ids[rows]
+        is_live = ids >= 0
+        return ids[is_live], table[0, is_live]
+
     def _rank_candidates(
         self, query: Vectors, rows: Ids | None, query_scores: Vectors, min_score: float, metric: Metric
     ) -> tuple[Ids, Vectors]:

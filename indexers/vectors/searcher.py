@@ -4,6 +4,7 @@ exact scores, and metrics that the member was not built for."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,15 @@ SECOND_SHARE, MAX_WIDTH = 0.25, 4096
 """The second over-fetch may cost this share of a scan, and fetches at most so many candidates."""
 RETRY_INTERVAL = 16
 """Over-fetching that keeps failing for a restriction is tried again every so many searches."""
+WIDTH_PER_HIT = 4
+"""A graph looks at no fewer than so many candidates for each hit: with 1.3, .93 of 100 hits on pictures were right."""
+UNSURE_WIDTH = 2048
+"""Candidates for a query that lies far from everything stored. Between tight clusters the recall of ten hits was .61 to
+.99 with 128, .95 to 1.00 with 512, 1.00 with 2048; such queries are 1 in 30 of those that lie where the vectors are."""
+EVEN_LENGTHS = 0.02
+"""Lengths that differ by no more than this share of the longest leave the inner product to directions."""
+SAMPLE, LOW_QUANTILE = 128, 0.03
+"""Stored vectors whose nearest neighbours tell how near a query's should be, and the share of them that are farther."""
 
 
 class Searcher:
@@ -33,6 +43,7 @@ class Searcher:
 
     def __init__(self, flat: Exact, index: VectorIndex | None = None, *, small: int = SMALL_COLLECTION) -> None:
         self.flat, self.index, self.small = flat, index, small
+        self._typical_score: tuple[int, float] | None = None
 
     @property
     def native_metric(self) -> Metric:
@@ -63,17 +74,59 @@ class Searcher:
         return self.flat.search_radius(query, min_score, allowed, metric)
 
     def _search_all(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
-        answer = self._fetch_candidates(index, queries, k, max(2 * k, self._get_ef(index)))
+        answer = self._fetch_candidates(index, queries, k, max(WIDTH_PER_HIT * k, self._get_ef(index)))
+        self._look_again(index, queries, answer, WIDTH_PER_HIT * k)
         incomplete = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(incomplete):  # the graph could not reach as many as exist
             exact = self.flat.search(index.prepare(queries)[incomplete], k, metric=index.metric)
             answer.ids[incomplete], answer.scores[incomplete] = exact.ids, exact.scores
         return answer
 
+    def _look_again(self, index: VectorIndex, queries: Vectors, answer: Neighbours, width: int) -> None:
+        """Search again for the queries whose nearest hit is too far: by more candidates, or a scan if that is cheaper.
+
+        A graph leads well to what lies beside stored vectors, and badly to what lies between their clusters.
+        """
+        k = answer.ids.shape[1]
+        unsure = np.flatnonzero(~self._is_near(index, queries, answer.scores[:, 0]))
+        if not len(unsure):
+            return
+        width = min(max(width, UNSURE_WIDTH), len(self.flat))
+        if self.flat.rows.count <= self._estimate_cost(index, width):
+            again = self.flat.search(index.prepare(queries)[unsure], k, metric=index.metric)
+        else:
+            again = self._fetch_candidates(index, queries[unsure], k, width)
+        answer.ids[unsure], answer.scores[unsure] = again.ids, again.scores
+
+    def _is_near(self, index: VectorIndex, queries: Vectors, best_scores: Vectors) -> NDArray[np.bool_]:
+        """Return which queries have a neighbour as near as stored vectors have; none if lengths decide (inner product).
+
+        `best_scores` (n,): that of the nearest hit of each query.
+        """
+        if index.metric == "ip":
+            lengths = self.flat.rows.lengths
+            return np.full(len(queries), len(lengths) > 0 and bool(np.ptp(lengths) <= EVEN_LENGTHS * lengths.max()))
+        is_near: NDArray[np.bool_] = best_scores >= self._find_typical_score(index)
+        return is_near
+
+    def _find_typical_score(self, index: VectorIndex) -> float:
+        """Return a score that all but a few stored vectors have with their nearest neighbour, from a sample."""
+        count = len(self.flat)
+        if self._typical_score is None or not 0.7 < count / self._typical_score[0] < 1.4:
+            sample = self.flat.ids()[np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.int64)]
+            nearest = index.search(self.flat.take(sample), 2)
+            is_self = nearest.ids[:, 0] == sample
+            scores = np.where(is_self, nearest.scores[:, 1], nearest.scores[:, 0])
+            scores = scores[scores > -np.inf]
+            self._typical_score = count, float(np.quantile(scores, LOW_QUANTILE)) if len(scores) else -math.inf
+        return self._typical_score[1]
+
     def _fetch_candidates(self, index: VectorIndex, queries: Vectors, k: int, width: int) -> Neighbours:
-        """Return the k nearest that an index finds; if it stores rounded vectors, the k best of its `width` nearest."""
-        if index.exact_scores:
-            return index.search(queries, k)
+        """Return the k best of the `width` nearest that an index finds."""
+        if index.exact_scores and index.metric != "ip":  # whose products are rounded as parts of the largest one
+            answer = index.search(queries, min(width, len(self.flat)) if width > self._get_ef(index) else k)
+            ids, scores = pad_columns(answer.ids, k, -1), pad_columns(answer.scores, k, -np.inf)
+            return Neighbours(ids, scores, answer.position)
         rounded = index.search(queries, min(width, len(self.flat)))
         ids, scores = make_empty_answer(len(rounded.ids), k)
         for row, query in enumerate(index.prepare(queries)):
@@ -109,7 +162,7 @@ class Searcher:
     ) -> NDArray[np.bool_]:
         """Fill the answers of those pending queries for which enough allowed candidates came; return True for these."""
         answer = self._fetch_candidates(index, queries[pending], width, width)
-        is_usable = allowed.has(answer.ids)
+        is_usable = allowed.has(answer.ids) & self._is_near(index, queries[pending], answer.scores[:, 0])[:, None]
         is_usable[:, math.ceil(RELIABLE_SHARE * width) :] = False
         need = min(ids.shape[1], len(allowed))
         done: NDArray[np.bool_] = is_usable.sum(axis=1) >= need
@@ -142,3 +195,9 @@ class Searcher:
     @staticmethod
     def _get_ef(index: VectorIndex) -> int:
         return int(getattr(index, "ef", DEFAULT_EF))
+
+
+def pad_columns(table: NDArray[Any], count: int, fill: float) -> NDArray[Any]:
+    """Return the first `count` columns of a table; columns that it lacks hold `fill`."""
+    lacking = count - table.shape[1]
+    return table[:, :count] if lacking <= 0 else np.pad(table, ((0, 0), (0, lacking)), constant_values=fill)

@@ -3,7 +3,9 @@ order of steps when vectors come and go. Members bring the library that holds th
 
 from __future__ import annotations
 
+import math
 import os
+import struct
 import sys
 from abc import abstractmethod
 from importlib.util import find_spec
@@ -12,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from indexers.arrays import compute_lengths, scale_to_unit
 from indexers.devices import count_cores
 from indexers.errors import BadQuery, BadSetting, MissingPackage, UsageError, WriteFailed
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -20,6 +23,7 @@ from indexers.vectors.identical import IdenticalVectors, compute_fingerprints
 
 SETTING_RANGES = {"M": (2, 128), "ef_construction": (4, 4096), "ef": (1, 65536), "threads": (0, 1024)}
 PRECISIONS = ("bf16", "i8")
+SCALE = struct.Struct("<d")
 
 
 class SmallWorld(VectorIndex):
@@ -61,6 +65,7 @@ class SmallWorld(VectorIndex):
         """Start again without any vector."""
         self._identical = IdenticalVectors()
         self._graph: Any = None
+        self._scale = 1.0
 
     @abstractmethod
     def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
@@ -97,9 +102,11 @@ class SmallWorld(VectorIndex):
         ids, vectors = pair_with_ids(ids, self.prepare(vectors))
         self.remove(ids)
         if len(ids):
+            if self._graph is None:
+                self._scale = choose_scale(vectors, self.metric)
             represents = self._identical.add(ids, compute_fingerprints(vectors))
             if represents.any():
-                self._insert_nodes(ids[represents], vectors[represents])
+                self._insert_nodes(ids[represents], vectors[represents] * np.float32(self._scale))
 
     def remove(self, ids: Ids) -> None:
         known = self._identical.select_known(np.unique(np.asarray(ids, dtype=np.int64)))
@@ -124,9 +131,20 @@ class SmallWorld(VectorIndex):
         width = min(k, len(self._identical.representatives))
         if not width or not len(queries):
             return Neighbours(*make_empty_answer(len(queries), k), self.position)
-        ids, scores = break_ties(*self._search_graph(queries, width))
+        ids, scores = break_ties(*self._search_scaled(queries, width))
         ids, scores = self._identical.include_hidden(ids, scores, k)
         return Neighbours(*pad_answer(ids, scores, k), self.position)
+
+    def _search_scaled(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
+        """Search with queries of the graph's scale, and return scores of the vectors' own."""
+        if self.metric == "cosine":
+            return self._search_graph(queries, k)
+        if self.metric == "l2":
+            ids, scores = self._search_graph(queries * np.float32(self._scale), k)
+            return ids, scores / np.float32(self._scale)
+        lengths = compute_lengths(queries)[:, None]  # the order of products does not depend on the query's length
+        ids, scores = self._search_graph(scale_to_unit(queries), k)
+        return ids, (scores * (lengths.astype(np.float64) / self._scale)).astype(np.float32)
 
     def _convert_distances(self, distances: Vectors) -> Vectors:
         """Return similarities from squared distances, or from one less the inner product."""
@@ -138,6 +156,7 @@ class SmallWorld(VectorIndex):
     def save(self, path: Path) -> None:
         """Write the library's own file at `path` and the table of ids at `path` + ".ids"."""
         self._identical.save(append_suffix(path, ".ids"))
+        append_suffix(path, ".scale").write_bytes(SCALE.pack(self._scale))
         if self._graph is None:
             path.write_bytes(b"")
             return
@@ -150,6 +169,8 @@ class SmallWorld(VectorIndex):
         """Read what `save` wrote. The caller verifies the file first: these libraries crash on damaged ones."""
         self._reset()
         self._identical.load(append_suffix(path, ".ids"))
+        scale = append_suffix(path, ".scale")  # files of the first version have none
+        self._scale = SCALE.unpack(scale.read_bytes())[0] if scale.exists() else 1.0
         if len(self._identical):
             self._read_graph(path)
 
@@ -184,6 +205,16 @@ def encode_path(path: Path) -> bytes:
         except UnicodeEncodeError as error:
             raise UsageError(f"{path} has characters that this system's code page lacks; use another folder") from error
     return os.fsencode(path)
+
+
+def choose_scale(vectors: Vectors, metric: Metric) -> float:
+    """Return a power of two by which a graph multiplies its vectors: the longest of the first gets a length near 1.
+
+    hnswlib and usearch compute 1 - product in float32, where products below 6e-8 vanish, and squared distances, where
+    those of 1e-23 do. A power of two changes no digit. Cosines need none.
+    """
+    longest = float(compute_lengths(vectors).max(initial=0)) if metric != "cosine" else 0.0
+    return 2.0 ** -math.frexp(longest)[1] if longest > 0 else 1.0
 
 
 def append_suffix(path: Path, suffix: str) -> Path:

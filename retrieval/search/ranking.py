@@ -15,11 +15,9 @@ from indexers.vectors.searcher import Searcher
 from retrieval.spaces.cluster_state import Assignment, ClusterState
 
 POOL = 5
-"""Times as many hits as asked for are looked at before clusters are gone through one by one."""
-ROWS = 4096
-"""Members of clusters that are scanned in one go."""
-ENOUGH = 2
-"""Clusters that are gone through, as a multiple of the hits that are still lacking."""
+"""Times as many hits as asked for are looked at before every item is."""
+SPARE = 2
+"""Hits more than asked for, of a cluster and in all, that are scored again in float64."""
 
 SMOOTH = 60
 """The constant of reciprocal rank fusion, as its authors chose it."""
@@ -86,59 +84,37 @@ class NearestQuery(NamedTuple):
 def limit_per_cluster(state: ClusterState, query: NearestQuery, count: int, per_cluster: int, level: Level) -> Ranking:
     """Return the best `count` hits of which no cluster has more than `per_cluster`; each loose item counts by itself.
 
-    The nearest items first; if they lie in too few clusters, the best of the clusters whose centroids are nearest.
+    The nearest items first; if they lie in too few clusters, every item is scored and each cluster keeps its best.
     """
-    flat, assignment, vector = query.searcher.flat, state.assignment(level), query.vector
+    flat, assignment = query.searcher.flat, state.assignment(level)
     pool = min(max(POOL * count, 100), max(1, len(flat)))
-    nearest = query.searcher.search(vector, pool, query.allowed, query.metric)
-    ids, scores = _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
-    places = _find_first_per_label(assignment.find_labels(ids), per_cluster)
-    exhausted = len(nearest.ids[0]) > np.count_nonzero(nearest.ids[0] >= 0)
-    exhausted |= len(ids) + len(query.query_items) >= len(flat)
-    if len(places) >= count or exhausted:
-        return ids[places[:count]], scores[places[:count]]
-    best = ids[places], scores[places]
-    cluster_ids, centroids = state.find_centroids(level, flat)
-    order = np.argsort(-(centroids @ (vector[0] / max(float(np.linalg.norm(vector[0])), 1e-12))), kind="stable")
-    full = {int(label) for label in assignment.find_labels(best[0]) if label}
-    lacking, place = ENOUGH * (count - len(places)), 0
-    while place < len(order) and (lacking > 0 or len(best[0]) < count):
-        members: list[Ids] = []
-        while place < len(order) and lacking > -ENOUGH and sum(map(len, members)) < ROWS:
-            cluster_id = int(cluster_ids[order[place]])
-            members.append(assignment.members(cluster_id))
-            lacking -= cluster_id not in full
-            place += 1
-        best = _merge(best, _scan(query, np.sort(np.concatenate(members))), assignment, per_cluster)
-        lacking = max(lacking, count - len(best[0]))
-    if len(best[0]) < count:  # loose items that are far
-        best = _merge(best, _scan(query, assignment.members(0)), assignment, per_cluster)
-    return best[0][:count], best[1][:count]
+    nearest = query.searcher.search(query.vector, pool, query.allowed, query.metric)
+    best = _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
+    kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
+    if len(kept) < count and nearest.ids[0, -1] >= 0:  # there are more items than were looked at
+        best = _rank_per_cluster(query, assignment, count, per_cluster)
+        kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
+    return best[0][kept[:count]], best[1][kept[:count]]
 
 
-def _scan(query: NearestQuery, items: Ids) -> Ranking:
-    """Return the allowed ones among these items, ranked exactly."""
+def _rank_per_cluster(query: NearestQuery, assignment: Assignment, count: int, per_cluster: int) -> Ranking:
+    """Score every allowed item, and rank again in float64 the best of each cluster that may be among `count` hits."""
     flat = query.searcher.flat
-    items = items[flat.has(items)]
-    if query.allowed is not None:
-        items = items[query.allowed.has(items)]
-    if not len(items):
+    ids, scores = flat.compute_scores(query.vector, query.allowed, query.metric)
+    ids, scores = _exclude_items(ids, scores, query.query_items)
+    order = np.lexsort((ids, -scores))
+    kept = _find_first_per_label(assignment.find_labels(ids[order]), per_cluster + SPARE)
+    # at most per_cluster + SPARE hits of a cluster stand where per_cluster do in the end
+    candidates = ids[order][kept[: (count + SPARE) * (per_cluster + SPARE)]]
+    if not len(candidates):
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    nearest = flat.search(query.vector, len(items), items, metric=query.metric)
-    return _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
+    exact = flat.search(query.vector, len(candidates), candidates, metric=query.metric)
+    return exact.ids[0], exact.scores[0]
 
 
 def _exclude_items(ids: Ids, scores: Vectors, excluded: Ids) -> Ranking:
     keep = (ids >= 0) & ~np.isin(ids, excluded)
     return ids[keep], scores[keep]
-
-
-def _merge(first: Ranking, second: Ranking, assignment: Assignment, per_cluster: int) -> Ranking:
-    ids, places = np.unique(np.concatenate([first[0], second[0]]), return_index=True)
-    scores = np.concatenate([first[1], second[1]])[places]
-    order = np.lexsort((ids, -scores))
-    kept = _find_first_per_label(assignment.find_labels(ids[order]), per_cluster)
-    return ids[order][kept], scores[order][kept]
 
 
 def _find_first_per_label(labels: Ids, most: int) -> Ids:

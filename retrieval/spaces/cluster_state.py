@@ -85,7 +85,6 @@ class ClusterState:
         self._facts: dict[bytes, ClusterFacts] = {}
         self._older_facts = previous._facts if previous else {}
         self._assignments: dict[str, Assignment] = {}
-        self._centroids: dict[str, tuple[Ids, Vectors]] = {}
 
     @property
     def items(self) -> Ids:
@@ -137,17 +136,6 @@ class ClusterState:
     def _newest(self) -> int:
         return int(self.since.max(initial=0))
 
-    def find_centroids(self, level: Level, flat: Exact) -> tuple[Ids, Vectors]:
-        """Return the clusters of a level and the directions of their centroids, float32 (clusters, dimension)."""
-        centroids = self._centroids.get(level)
-        if centroids is None:
-            assignment = self.assignment(level)
-            ids = np.array(sorted(cluster_id for cluster_id, _ in assignment.clusters), np.int64)
-            rows = [_find_centroid(assignment.members(cluster_id), flat) for cluster_id in ids.tolist()]
-            directions = np.stack(rows) if rows else np.empty((0, flat.dimension), np.float32)
-            centroids = self._centroids[level] = ids, directions
-        return centroids
-
     def describe(self, items: Ids, flat: Exact) -> ClusterFacts:
         """Return what a set of items looks like; kept for as long as the set stays the same."""
         key = items.tobytes()
@@ -156,12 +144,6 @@ class ClusterState:
             facts = describe_items(items[flat.has(items)], flat)
         self._facts[key] = facts
         return facts
-
-
-def _find_centroid(items: Ids, flat: Exact) -> Vectors:
-    total = flat.take(items[flat.has(items)]).sum(0)
-    centroid: Vectors = total / max(float(np.linalg.norm(total)), 1e-12)
-    return centroid
 
 
 def describe_items(items: Ids, flat: Exact) -> ClusterFacts:

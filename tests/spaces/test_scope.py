@@ -134,3 +134,25 @@ def test_clusters_restrict_searches_in_any_metric(families: Collection, metric: 
     groups = families.search(vector=query, k=3, group=True, metric=metric).groups
     assert len(groups) == 3
     assert len(families.search(vector=query, k=999, exclude=one, metric=metric)) == sum(SIZES) + 4 - 50
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "ip", "l1"])
+def test_the_best_hits_of_each_cluster_are_those_of_brute_force(tmp_path: Path, metric: str) -> None:
+    """Clusters of any shape, whose centroids do not tell which holds the nearest item."""
+    rng = np.random.default_rng(3)
+    centres = rng.standard_normal((40, 16)) * 2
+    rows = (centres[rng.integers(0, 40, 900)] + rng.standard_normal((900, 16)) * 0.6).astype(np.float32)
+    with Collection.open(tmp_path / metric, create=True, metric=metric) as collection:
+        collection.add_vectors(rows)
+        labels = {item: cluster.id for cluster in collection.clusters("fine") for item in cluster.members}
+        for most in (1, 3):
+            query = rng.standard_normal(16) * 2
+            counts: dict[int, int] = {}
+            true = []
+            for hit in collection.search(vector=query, k=900):
+                label = labels.get(hit.item)
+                counts[label or 0] = counts.get(label or 0, 0) + 1
+                if label is None or counts[label] <= most:
+                    true.append(hit.item)
+            hits = collection.search(vector=query, k=20, per_cluster=most)
+            assert [hit.item for hit in hits] == true[:20]

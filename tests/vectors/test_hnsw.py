@@ -151,3 +151,24 @@ def test_a_silently_shortened_file_is_an_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(index, "_graph", Full(index._graph))
     with pytest.raises(WriteFailed, match="took 4 of"):
         index.save(tmp_path / "file")
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("length", [1e-18, 1e-5, 1.0, 1e12])
+def test_vectors_of_any_length_keep_their_order(metric: str, length: float, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = (rng.standard_normal((1500, 16)) * length).astype(np.float32)
+    queries = (rng.standard_normal((30, 16)) * length).astype(np.float32)
+    index = Hnsw(16, metric)
+    index.add(np.arange(1000), vectors[:1000])
+    index.save(tmp_path / "graph")
+    index = Hnsw(16, metric)
+    index.load(tmp_path / "graph")
+    index.add(np.arange(1000, 1500), vectors[1000:])
+    products = queries.astype(np.float64) @ vectors.T.astype(np.float64)
+    squares = (vectors.astype(np.float64) ** 2).sum(1)
+    true = products if metric == "ip" else 2 * products - squares
+    best = np.argsort(-true, axis=1)[:, :10]
+    answer = index.search(queries, 10)
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(answer.ids.tolist(), best.tolist(), strict=True)]) >= 0.98
+    assert len(np.unique(answer.scores)) >= 290

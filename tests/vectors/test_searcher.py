@@ -135,3 +135,43 @@ def test_what_the_graph_cannot_reach_is_scanned() -> None:
     answer = Searcher(flat, index, small=0).search(far[::500], 1900)
     assert (answer.ids == flat.search(far[::500], 1900).ids).mean() > 0.9
     assert (answer.ids >= 0).all()
+
+
+def make_distant_queries(kind: str, count: int = 40) -> np.ndarray:
+    """Queries that lie between the clusters, or far from all of them."""
+    rng = np.random.default_rng(5)
+    if kind == "outsiders":
+        return rng.standard_normal((count, DIMENSION)).astype(np.float32)
+    first, second = (VECTORS[rng.integers(0, COUNT, count)] for _ in range(2))
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (first, second)]
+    return (unit[0] + unit[1]).astype(np.float32)
+
+
+@pytest.mark.parametrize("ways", ["by a scan", "by more candidates"])
+@pytest.mark.parametrize("kind", ["mixes", "outsiders"])
+@pytest.mark.parametrize("k", [1, 10, 100, 1000])
+def test_queries_between_clusters_and_far_from_all_find_their_neighbours(
+    searcher: Searcher, kind: str, k: int, ways: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if ways == "by more candidates":  # as in a collection that is too large to be scanned
+        monkeypatch.setattr(searcher, "_estimate_cost", lambda index, width: 0.0)
+    queries = make_distant_queries(kind)
+    assert measure_recall(searcher.search(queries, k), searcher.flat.search(queries, k)) >= 0.99
+    allowed = IDS[np.random.default_rng(1).random(COUNT) < 0.5]
+    true = searcher.flat.search(queries, k, allowed)
+    assert measure_recall(searcher.search(queries, k, allowed), true) >= 0.99
+
+
+def test_ordinary_queries_are_not_searched_twice(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    again: list[int] = []
+    look = Searcher._fetch_candidates
+
+    def count_candidates(self: Searcher, index: Hnsw, queries: np.ndarray, k: int, width: int) -> Neighbours:
+        again.append(len(queries))
+        return look(self, index, queries, k, width)
+
+    monkeypatch.setattr(Searcher, "_fetch_candidates", count_candidates)
+    monkeypatch.setattr(searcher, "_estimate_cost", lambda index, width: 0.0)
+    searcher.search(QUERIES, 10)
+    assert again[0] == len(QUERIES)
+    assert sum(again[1:]) <= 0.2 * len(QUERIES)
