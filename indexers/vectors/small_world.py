@@ -154,9 +154,10 @@ class SmallWorld(VectorIndex):
         return np.minimum(scores, np.float32(1)) if self.metric == "cosine" else scores
 
     def save(self, path: Path) -> None:
-        """Write the library's own file at `path` and the table of ids at `path` + ".ids"."""
+        """Write the library's own file at `path`, the table of ids beside it (".ids"), and a scale if not 1 (".scale")."""
         self._identical.save(append_suffix(path, ".ids"))
-        append_suffix(path, ".scale").write_bytes(SCALE.pack(self._scale))
+        if self._scale != 1.0:
+            append_suffix(path, ".scale").write_bytes(SCALE.pack(self._scale))
         if self._graph is None:
             path.write_bytes(b"")
             return
@@ -169,7 +170,7 @@ class SmallWorld(VectorIndex):
         """Read what `save` wrote. The caller verifies the file first: these libraries crash on damaged ones."""
         self._reset()
         self._identical.load(append_suffix(path, ".ids"))
-        scale = append_suffix(path, ".scale")  # files of the first version have none
+        scale = append_suffix(path, ".scale")
         self._scale = SCALE.unpack(scale.read_bytes())[0] if scale.exists() else 1.0
         if len(self._identical):
             self._read_graph(path)
