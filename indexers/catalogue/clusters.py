@@ -73,6 +73,10 @@ class ClusterReader:
                 by_id[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return by_id
 
+    def last_event_id(self) -> int:
+        """Return the id of the newest event of any cluster; 0 if there is none."""
+        return int(self._all(sa.select(sa.func.max(event.c.id)))[0][0] or 0)
+
     def find_named(self, name: str) -> list[int]:
         """Return the ids of all clusters of that name, living or not."""
         return [

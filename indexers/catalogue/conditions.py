@@ -67,13 +67,13 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class InTreeClusters:
-    """The item lies in one of these clusters of a level of the tree. `as_of`, the change that the clusters follow,
-    makes conditions of different moments differ."""
+    """The item lies in one of these clusters of a level of the tree. `version`, see Snapshot.clusters_version, makes
+    conditions of different moments differ."""
 
     space_id: int
     level: Level
     cluster_ids: tuple[int, ...]
-    as_of: int
+    version: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

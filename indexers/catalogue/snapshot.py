@@ -22,6 +22,7 @@ from indexers.catalogue.schema import (
     change,
     clustering,
     counter,
+    event,
     failure,
     follower,
     item,
@@ -55,7 +56,8 @@ _HITS_WITH_CLUSTERS = (
 )
 _CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
-_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION)
+_LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
+_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
 )
@@ -77,6 +79,7 @@ class Snapshot:
         self.oldest: int = row[1]
         self.current_space_id: int | None = row[2]
         self._clusters_position: int | None = row[3]
+        self._last_event: int = row[4] or 0
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates = DuplicateReader(connection)
 
@@ -146,6 +149,14 @@ class Snapshot:
             return self._clusters_position
         tree_levels = self.clusters.tree_levels(space_id)
         return tree_levels.position if tree_levels else None
+
+    def clusters_version(self, space_id: int) -> tuple[int, int] | None:
+        """Return what changes with the clusters of a space, also if they are made again at the same change.
+
+        The change that they follow, and the last event of any cluster; None if the space has no clusters.
+        """
+        position = self.clusters_position(space_id)
+        return None if position is None else (position, self._last_event)
 
     def resolve(self, names: Iterable[int | str]) -> list[int]:
         """Return the ids of items that are named by id, key, URI or path, in that order.

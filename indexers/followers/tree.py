@@ -64,7 +64,7 @@ class TreeFollower(StoredFollower):
         self.graph, self.tree = NeighbourGraph(), ClusterTree(self.space.dimension, self.limit)
         self._applied = 0  # the change up to which the catalogue needs a record
         self._rebuilt, self._restarted = False, False
-        self._recorded: tuple[TreeLevels, ItemClusters] | None = None
+        self._recorded: tuple[tuple[int, int] | None, ItemClusters] | None = None
 
     def restart(self) -> None:
         """Empty graph and tree, and let the levels be chosen again."""
@@ -117,11 +117,11 @@ class TreeFollower(StoredFollower):
         transaction.clusters.set_tree_levels(self.space.id, levels)
         self._name_clusters(transaction, born, current)
         self._rebuilt = self._restarted = False
-        self._recorded = levels, current
+        self._recorded = (levels.position, transaction.clusters.last_event_id()), current
 
-    def recall_item_clusters(self, levels: TreeLevels | None) -> ItemClusters | None:
-        """Return the clusters of each item as they were recorded with `levels`; None if they are not in memory."""
-        return self._recorded[1] if self._recorded and self._recorded[0] == levels else None
+    def recall_item_clusters(self, version: tuple[int, int] | None) -> ItemClusters | None:
+        """Return the clusters of each item as this process recorded them at `version`; None if it did not."""
+        return self._recorded[1] if self._recorded and self._recorded[0] == version else None
 
     def _name_clusters(self, transaction: Transaction, born: Sequence[ClusterRow], current: ItemClusters) -> None:
         """Name new clusters, and after a restart all that no person has named."""
@@ -151,7 +151,8 @@ class TreeFollower(StoredFollower):
     def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> ItemClusters:
         """Return the clusters recorded last; of a new space those of another space, whose ids carry over by items."""
         if before:
-            return self.recall_item_clusters(before) or transaction.clusters.item_clusters(self.space.id)
+            version = transaction.clusters_version(self.space.id)
+            return self.recall_item_clusters(version) or transaction.clusters.item_clusters(self.space.id)
         clustered = transaction.clusters.clustered_space_ids()
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         if spaces:

@@ -154,7 +154,7 @@ class SmallWorld(VectorIndex):
         return np.minimum(scores, np.float32(1)) if self.metric == "cosine" else scores
 
     def save(self, path: Path) -> None:
-        """Write the library's own file at `path`, the table of ids beside it (".ids"), and a scale if not 1 (".scale")."""
+        """Write the graph by its library, the table of ids beside it as ".ids", a scale other than 1 as ".scale"."""
         self._identical.save(append_suffix(path, ".ids"))
         if self._scale != 1.0:
             append_suffix(path, ".scale").write_bytes(SCALE.pack(self._scale))

@@ -69,8 +69,8 @@ class Assignment:
 class ClusterState:
     """The clusters of nested levels: the tree's three, or the single level of a clustering by name.
 
-    as_of: the change that they follow. chosen_at: the change at which the levels were chosen. previous: the state
-    before this one, whose facts about clusters that stay the same are used again.
+    as_of: the change that they follow. version: see Snapshot.clusters_version. chosen_at: the change at which the
+    levels were chosen. previous: the state before this one, whose facts about unchanged clusters are used again.
     """
 
     def __init__(
@@ -80,7 +80,9 @@ class ClusterState:
         chosen_at: int = 0,
         levels: tuple[Level, ...] = LEVELS,
         previous: ClusterState | None = None,
+        version: tuple[int, int] = (-1, -1),
     ) -> None:
+        self.version = version
         self._item_clusters, self.as_of, self._chosen_at, self.levels = item_clusters, as_of, chosen_at, levels
         self._facts: dict[bytes, ClusterFacts] = {}
         self._older_facts = previous._facts if previous else {}
@@ -126,11 +128,14 @@ class ClusterState:
     def count_new(self, items: Ids, since: int | None) -> int:
         """Return the number of items that came into their cluster (of medium) after change `since`.
 
-        By default: with the newest pictures, if these came after the levels were chosen.
+        By default: with the newest pictures, if these came after the levels were chosen. Items that this state does not
+        know yet, since another process is writing, are new.
         """
-        place = np.searchsorted(self.items, items)
+        if not len(self.items):
+            return len(items)
+        place = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
         after = max(self._chosen_at, self._newest - 1) if since is None else since
-        return int(np.count_nonzero(self.since[place] > after))
+        return int(np.count_nonzero((self.since[place] > after) | (self.items[place] != items)))
 
     @cached_property
     def _newest(self) -> int:

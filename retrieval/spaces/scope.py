@@ -68,7 +68,7 @@ def _build_condition(cluster_id: int, space_id: int, snapshot: Snapshot) -> Cond
     if row is None:
         return None
     if row.level in LEVELS:
-        levels = snapshot.clusters.tree_levels(space_id)
-        return InTreeClusters(space_id, row.level, (cluster_id,), levels.position) if levels else None
+        version = snapshot.clusters_version(space_id)
+        return InTreeClusters(space_id, row.level, (cluster_id,), version) if version else None
     clustering = snapshot.clusterings.find(row.level)
     return InNamedClusters(clustering.id, (cluster_id,), clustering.written) if clustering else None

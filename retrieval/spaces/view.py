@@ -78,7 +78,7 @@ class View:
         if condition is None and not within and not exclude:
             return None
         position = (
-            (snapshot.clusters_position(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
+            (snapshot.clusters_version(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
         )
         clusters = scope.build_key(within), scope.build_key(exclude), position
         key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
@@ -107,15 +107,15 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
     """Return the clusters of the tree, or of a clustering by name; None if the tree has none yet. Raises BadQuery."""
     if level not in LEVELS:
         return _find_named_state(view, snapshot, level)
-    position, state = snapshot.clusters_position(view.space.id), view.tree_state
-    if position is None:
+    version, state = snapshot.clusters_version(view.space.id), view.tree_state
+    if version is None:
         return None
-    if state is None or state.as_of != position:
+    if state is None or state.version != version:
         levels = snapshot.clusters.tree_levels(view.space.id)
         assert levels is not None
-        item_clusters = view.tree.recall_item_clusters(levels) if view.tree else None
+        item_clusters = view.tree.recall_item_clusters(version) if view.tree else None
         item_clusters = item_clusters or snapshot.clusters.item_clusters(view.space.id)
-        state = view.tree_state = ClusterState(item_clusters, position, levels.since, previous=state)
+        state = view.tree_state = ClusterState(item_clusters, version[0], levels.since, previous=state, version=version)
     return state
 
 

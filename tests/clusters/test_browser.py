@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,56 @@ def test_another_space_has_its_own_clusters(families: Collection) -> None:
         families._browser.read_clusters(lambda moment: moment.snapshot.number, 0, "x")
     assert families._browser.read_clusters(lambda moment: moment.view.space.name, "", "vectors") == "vectors"
     assert families._browser.read_tree(lambda moment: moment.snapshot.number, 0) == families.change()
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[tuple[Collection, Collection, np.random.Generator]]:
+    """A collection that has grown, as this process and as another one has it open."""
+    rng = np.random.default_rng(0)
+    with Collection.open(tmp_path / "living", create=True, wait=0.2) as writer:
+        centres = rng.standard_normal((12, 16)) * 2
+        for count in (200, 140):
+            writer.add_vectors(centres[rng.integers(0, 12, count)] + rng.standard_normal((count, 16)) * 0.7)
+        with Collection.open(writer.path) as reader:
+            yield writer, reader, rng
+
+
+def read_members(collection: Collection, cluster_ids: list[int]) -> dict[int, list[int] | str]:
+    members: dict[int, list[int] | str] = {}
+    for cluster_id in cluster_ids:
+        try:
+            hits = collection.search(vector=np.ones(16), within=cluster_id, k=999)
+            members[cluster_id] = sorted(hit.item for hit in hits)
+        except ClusterNotFound as error:
+            members[cluster_id] = type(error).__name__
+    return members
+
+
+def test_clusters_made_again_at_the_same_change_are_seen_by_everybody(
+    living: tuple[Collection, Collection, np.random.Generator],
+) -> None:
+    writer, reader, _ = living
+    cluster_ids = [cluster.id or 0 for level in ("coarse", "medium", "fine") for cluster in writer.clusters(level)]
+    for collection in (writer, reader):
+        read_members(collection, cluster_ids)
+        collection.clusters("medium")
+    change = writer.change()
+    writer.recluster()
+    assert writer.change() == change
+    with Collection.open(writer.path) as fresh:
+        true, sizes = read_members(fresh, cluster_ids), [(c.id, c.size) for c in fresh.clusters("medium")]
+        for collection in (writer, reader):
+            assert read_members(collection, cluster_ids) == true
+            assert [(c.id, c.size) for c in collection.clusters("medium")] == sizes
+
+
+def test_a_cut_beside_a_writer_counts_what_the_public_clusters_lack_as_new(
+    living: tuple[Collection, Collection, np.random.Generator],
+) -> None:
+    writer, reader, rng = living
+    before = sum(cluster.size for cluster in writer.cut(count=5)) + writer.cut(count=5).loose
+    writer.add_vectors(rng.standard_normal((40, 16)) * 3, catch_up=False)
+    with reader._catalogue.lock.hold():
+        clusters = writer.cut(count=5)
+    assert sum(cluster.size for cluster in clusters) + clusters.loose == before + 40
+    assert all(0 <= cluster.new <= cluster.size for cluster in clusters)
