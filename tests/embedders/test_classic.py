@@ -34,16 +34,16 @@ class TestFeatures(EmbedderContract):
         self.name = request.param
 
     def embedder(self) -> Embedder:
-        return named(self.name)
+        return make_classic(self.name)
 
 
-def named(argument: str, **settings: Any) -> Embedder:
-    found: Embedder = plugins.load_member("nearkin.embedders", f"classic:{argument}")(**settings)
-    return found
+def make_classic(argument: str, **settings: Any) -> Embedder:
+    embedder: Embedder = plugins.load_member("nearkin.embedders", f"classic:{argument}")(**settings)
+    return embedder
 
 
 def test_classic_alone_is_what_it_always_was() -> None:
-    """Collections were made with it."""
+    """Collections exist that were made with it."""
     embedder = Classic()
     assert (embedder.name, embedder.dimension, embedder.fingerprint()) == ("classic", 734, "1")
     assert list(embedder.settings.items()) == [("shape", 1.0), ("colour", 1.0), ("texture", 0.5)]
@@ -61,10 +61,10 @@ def test_classic_alone_is_what_it_always_was() -> None:
 
 def test_classic_alone_has_a_name_by_features_too() -> None:
     images = [pictures.noise(1), pictures.stripes(), pictures.disc("red"), pictures.gradient()]
-    np.testing.assert_array_equal(named("hog+colour@2+texture@2*.5").embed(images), Classic().embed(images))
+    np.testing.assert_array_equal(make_classic("hog+colour@2+texture@2*.5").embed(images), Classic().embed(images))
 
 
-def cosines(images: list[Image.Image], **weights: float) -> Any:
+def compute_cosines(images: list[Image.Image], **weights: float) -> Any:
     vectors = Classic(**weights).embed(images)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors @ vectors.T
@@ -72,30 +72,30 @@ def cosines(images: list[Image.Image], **weights: float) -> Any:
 
 def test_the_colour_block_tells_colours_apart() -> None:
     red, orange, blue = (pictures.disc(colour) for colour in ("red", (255, 20, 0), "blue"))
-    found = cosines([red, orange, blue], shape=0, texture=0)
-    assert found[0, 1] > 0.99
-    assert found[0, 2] < 0.9
+    table = compute_cosines([red, orange, blue], shape=0, texture=0)
+    assert table[0, 1] > 0.99
+    assert table[0, 2] < 0.9
 
 
 def test_the_shape_block_is_blind_to_colour_and_sees_form() -> None:
-    found = cosines([pictures.disc("red"), pictures.disc("blue"), pictures.stripes()], colour=0, texture=0.01)
-    assert found[0, 1] > 0.95
-    assert found[0, 2] < 0.7
+    table = compute_cosines([pictures.disc("red"), pictures.disc("blue"), pictures.stripes()], colour=0, texture=0.01)
+    assert table[0, 1] > 0.95
+    assert table[0, 2] < 0.7
 
 
 def test_the_texture_block_tells_noise_from_stripes() -> None:
-    found = cosines([pictures.noise(1), pictures.noise(2), pictures.stripes()], shape=0, colour=0)
-    assert found[0, 1] > 0.98
-    assert found[0, 2] < 0.9
+    table = compute_cosines([pictures.noise(1), pictures.noise(2), pictures.stripes()], shape=0, colour=0)
+    assert table[0, 1] > 0.98
+    assert table[0, 2] < 0.9
 
 
 def test_the_cosine_is_the_weighted_mean_of_the_blocks() -> None:
     images = [pictures.noise(1), pictures.stripes()]
-    one, two, three = (
-        cosines(images, **weights)[0, 1]
+    colour, texture, mixed = (
+        compute_cosines(images, **weights)[0, 1]
         for weights in ({"shape": 0, "texture": 0}, {"shape": 0, "colour": 0}, {"shape": 0, "colour": 3, "texture": 1})
     )
-    assert three == pytest.approx((3 * one + two) / 4, abs=1e-5)
+    assert mixed == pytest.approx((3 * colour + texture) / 4, abs=1e-5)
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "much", True, None])
@@ -154,7 +154,7 @@ def test_every_choice_has_one_name_and_the_name_makes_it_again(parts: list[tuple
     ],
 )
 def test_names_are_read_and_said_in_one_way(argument: str, name: str, dimension: int) -> None:
-    embedder = named(argument)
+    embedder = make_classic(argument)
     assert embedder.name == f"classic:{name}"
     assert embedder.dimension == dimension
     assert embedder.embed([pictures.disc()]).shape == (1, dimension)
@@ -162,45 +162,48 @@ def test_names_are_read_and_said_in_one_way(argument: str, name: str, dimension:
 
 def test_weights_may_come_as_settings() -> None:
     assert Classic(features={"hog": 2, "texture@2": 0.5}).name == "classic:hog*2+lbp@2*0.5"
-    assert named("hog", features={"colour": 1}).name == "classic:colour"
+    assert make_classic("hog", features={"colour": 1}).name == "classic:colour"
 
 
 def test_the_cosine_is_the_weighted_mean_of_any_blocks() -> None:
     images = [pictures.noise(1), pictures.stripes()]
-    colour, moments, both = (similarity(name, *images) for name in ("colour@2", "moments", "colour@2*3+moments*.5"))
-    assert both == pytest.approx((3 * colour + 0.5 * moments) / 3.5, abs=1e-5)
+    colour, moments, mixed = (
+        compute_similarity(name, *images) for name in ("colour@2", "moments", "colour@2*3+moments*.5")
+    )
+    assert mixed == pytest.approx((3 * colour + 0.5 * moments) / 3.5, abs=1e-5)
 
 
-def similarity(argument: str, *images: Image.Image) -> float:
-    one, two = named(argument).embed(images)
-    return float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+def compute_similarity(argument: str, *images: Image.Image) -> float:
+    first, second = make_classic(argument).embed(images)
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
 
 
 def test_a_pyramid_sees_where_the_colours_are() -> None:
     image = pictures.quarters()
     turned = image.transpose(Image.Transpose.ROTATE_180)
-    assert similarity("colour", image, turned) == pytest.approx(1, abs=1e-5)
-    assert similarity("colour@2", image, turned) == pytest.approx(1 / 5, abs=1e-5)  # of five regions, the whole
+    assert compute_similarity("colour", image, turned) == pytest.approx(1, abs=1e-5)
+    assert compute_similarity("colour@2", image, turned) == pytest.approx(1 / 5, abs=1e-5)  # of five regions, the whole
 
 
 @pytest.mark.parametrize("argument", ["hog", "gabor@2", "edges", "hu*1e-6", "hog+edges@3", "gabor*1e6+moments*0"])
 def test_pictures_without_anything_to_see_are_similar_by_their_colour(argument: str) -> None:
     red, dark, blue = (Image.new("RGB", (40, 30), colour) for colour in ("red", (240, 0, 0), "blue"))
-    assert similarity(argument, red, dark) > 0.99
-    assert similarity(argument, red, blue) == pytest.approx(0.5, abs=1e-5)
-    assert similarity(argument, red, pictures.stripes()) < 0.011
+    assert compute_similarity(argument, red, dark) > 0.99
+    assert compute_similarity(argument, red, blue) == pytest.approx(0.5, abs=1e-5)
+    assert compute_similarity(argument, red, pictures.stripes()) < 0.011
 
 
 def test_features_that_are_blind_to_colour_stay_so_where_they_see_something() -> None:
     assert (
-        similarity("hog", pictures.stripes(), inverted := pictures.stripes().point(lambda value: 255 - value)) > 0.999
+        compute_similarity("hog", pictures.stripes(), inverted := pictures.stripes().point(lambda value: 255 - value))
+        > 0.999
     )
-    assert similarity("hog+colour", pictures.stripes(), inverted) > 0.999
-    assert similarity("lbp", *(Image.new("RGB", (9, 9), colour) for colour in ("white", "blue"))) > 0.9
+    assert compute_similarity("hog+colour", pictures.stripes(), inverted) > 0.999
+    assert compute_similarity("lbp", *(Image.new("RGB", (9, 9), colour) for colour in ("white", "blue"))) > 0.9
 
 
 @pytest.mark.parametrize(
-    ("argument", "what"),
+    ("argument", "message"),
     [
         ("hogg", r"no feature 'hogg'; it has: hog, colour, moments, lbp, gabor, edges, hu, texture"),
         ("hog+", r"'classic:hog\+' has an empty part"),
@@ -223,13 +226,13 @@ def test_features_that_are_blind_to_colour_stay_so_where_they_see_something() ->
         ("lbp+texture@2", "'lbp' .* more than once"),
     ],
 )
-def test_a_bad_name_is_refused(argument: str, what: str) -> None:
-    with pytest.raises(BadSetting, match=what):
-        named(argument)
+def test_a_bad_name_is_refused(argument: str, message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        make_classic(argument)
 
 
 @pytest.mark.parametrize(
-    ("given", "what"),
+    ("settings", "message"),
     [
         ({"features": "hog"}, "`features` .* is 'hog'"),
         ({"features": {}}, "above 0; got none"),
@@ -240,9 +243,9 @@ def test_a_bad_name_is_refused(argument: str, what: str) -> None:
         ({"hog": 1}, "no setting 'hog'; it has: colour, features, shape, texture"),
     ],
 )
-def test_bad_features_are_refused(given: dict[str, Any], what: str) -> None:
-    with pytest.raises(BadSetting, match=what):
-        Classic(**given)
+def test_bad_features_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        Classic(**settings)
 
 
 def test_a_collection_keeps_its_features(tmp_path: Path) -> None:

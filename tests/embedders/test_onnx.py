@@ -149,5 +149,5 @@ def test_the_fingerprint_covers_weights_beside_the_file(tmp_path: Path) -> None:
     graph = sha256(b"graph").hexdigest()
     assert Onnx(path=str(path)).fingerprint() == graph
     (tmp_path / "a.onnx.data").write_bytes(b"weights")
-    both = sha256((graph + sha256(b"weights").hexdigest()).encode()).hexdigest()
-    assert Onnx(path=str(path)).fingerprint() == both
+    digest = sha256((graph + sha256(b"weights").hexdigest()).encode()).hexdigest()
+    assert Onnx(path=str(path)).fingerprint() == digest

@@ -28,10 +28,10 @@ def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:
 
 def check(ours: Transform, theirs: Any, size: tuple[int, int]) -> None:
     image = picture(size)
-    found, expected = ours.normalise([ours(image)])[0], theirs(image).numpy()
-    assert found.shape == expected.shape
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    inputs, expected = ours.normalise([ours(image)])[0], theirs(image).numpy()
+    assert inputs.shape == expected.shape
+    assert inputs.dtype == np.float32
+    np.testing.assert_allclose(inputs, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -80,14 +80,14 @@ def test_timm(size: tuple[int, int], crop_mode: str, edges: tuple[int, int]) -> 
 def test_a_strip_costs_no_more_than_a_square(size: tuple[int, int]) -> None:
     transform = Transform((64, 64), (64, 64), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     image = picture(size)
-    found = transform(image)
-    assert found.shape == (64, 64, 3)
+    cropped = transform(image)
+    assert cropped.shape == (64, 64, 3)
     if min(size) > 1:
         factor = 64 / min(size)
         whole = image.resize((int(size[0] * factor), int(size[1] * factor)), Image.Resampling.BICUBIC)
         left, top = (round((edge - 64) / 2) for edge in whole.size)
         expected = np.asarray(whole.crop((left, top, left + 64, top + 64)), np.int16)
-        assert np.abs(found - expected).max() <= 6  # of grain; Pillow keeps the box in single precision
+        assert np.abs(cropped - expected).max() <= 6  # of grain; Pillow keeps the box in single precision
 
 
 def test_is_written_and_read() -> None:

@@ -84,7 +84,7 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
 def test_a_file_that_was_moved_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     gone = str(tmp_path / "gone" / "my.pt")
-    with pytest.raises(WeightsUnavailable, match=r"my\.pt'.*no such file; put it there or into .*nearkin/weights"):
+    with pytest.raises(WeightsUnavailable, match=r"my\.pt'.*no such file; put it there or into .*nearkin.weights"):
         weights.find_file(gone, "clip")
     weights.get_folder().mkdir(parents=True)
     (weights.get_folder() / "my.pt").write_bytes(BODY)

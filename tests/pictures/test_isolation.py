@@ -179,6 +179,12 @@ def test_a_worker_that_reads_nothing_does_not_hold_up_the_rest(monkeypatch: pyte
         isolated.decode(large)
 
 
+def test_a_system_without_poll_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "poll")
+    with DecoderPool() as isolated, pytest.raises(Unavailable, match="needs a POSIX system; set isolated = 0"):
+        isolated.decode(pictures.jpeg())
+
+
 def test_a_worker_that_cannot_start_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "BOOT", "raise SystemExit(3)")
     with DecoderPool() as isolated, pytest.raises(Unavailable, match=r"can be started \(it ended with 3\)"):
