@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexers.catalogue.conditions import ITEM_FIELDS, All, Condition, Either, FieldTest, Not
-from indexers.catalogue.metadata import BITS, is_text
+from indexers.catalogue.metadata import MAX_BITS, is_text
 from indexers.errors import BadFilter
 
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
@@ -120,7 +120,7 @@ def _check_operand(key: str, op: str, value: Any) -> Any:
 def _check_scalar(key: str, value: Any) -> Any:
     if isinstance(value, float) and value != value:
         raise BadFilter(f"the filter on {key!r} compares with NaN, which equals nothing")
-    if isinstance(value, int) and value.bit_length() > BITS:
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise BadFilter(
             f"the filter on {key!r} compares with a number of {value.bit_length()} bits, which is too large"
         )

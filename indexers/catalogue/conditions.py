@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
+from indexers.arrays import split_chunks
 from indexers.catalogue.schema import attribute, item, location, member, placed
 from indexers.types import Level
 
@@ -140,8 +141,7 @@ def _to_plain(query: IdSelect) -> Select[Any]:
 def _combine(operation: Callable[..., CompoundSelect[Any]], parts: list[Select[Any]]) -> IdSelect:
     """Combine any number of selects by one set operation, MAX_SELECTS at a time."""
     while len(parts) > MAX_SELECTS:
-        groups = [parts[start : start + MAX_SELECTS] for start in range(0, len(parts), MAX_SELECTS)]
-        parts = [_to_plain(operation(*group)) for group in groups]
+        parts = [_to_plain(operation(*group)) for group in split_chunks(parts, MAX_SELECTS)]
     return operation(*parts) if len(parts) > 1 else parts[0]
 
 

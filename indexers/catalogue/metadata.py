@@ -9,9 +9,10 @@ from typing import Any
 from indexers.errors import BadMetadata
 from indexers.types import Json
 
-DEPTH = 32
-LARGEST = 2**63
-BITS = 1023
+MAX_DEPTH = 32
+INTEGER_LIMIT = 2**63
+"""SQLite stores integers below it; larger ones become floats."""
+MAX_BITS = 1023
 """The bits of the largest integer: a larger one fits no float, and most readers of JSON read numbers as floats."""
 OPAQUE_KEY = "$apart"
 """Metadata under this key (at the top level) is stored and returned, but neither filters nor text search read it.
@@ -27,8 +28,8 @@ def check_metadata(metadata: Any) -> Json:
 
 
 def _copy(value: Any, name: str, depth: int) -> Any:
-    if depth > DEPTH:
-        raise BadMetadata(f"{name} is nested more than {DEPTH} deep")
+    if depth > MAX_DEPTH:
+        raise BadMetadata(f"{name} is nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
         return {_check_key(key, name): _copy(part, f"{name}.{key}", depth + 1) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -45,7 +46,7 @@ def _copy_number(value: Any, name: str) -> int | float:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        if value.bit_length() > BITS:
+        if value.bit_length() > MAX_BITS:
             raise BadMetadata(f"{name} is a number of {value.bit_length()} bits; the largest is 1.8e308")
         return value
     if isinstance(value, float):
@@ -91,7 +92,7 @@ def flatten_metadata(metadata: Json, prefix: str = "") -> Iterator[Json]:
 def _row(key: str, element: bool, value: Any) -> Json:
     flag = value if isinstance(value, bool) else None
     number = value if isinstance(value, int | float) and flag is None else None
-    if isinstance(number, int) and abs(number) >= LARGEST:
+    if isinstance(number, int) and abs(number) >= INTEGER_LIMIT:
         number = float(number)
     text = value if isinstance(value, str) else None
     return {"key": key, "element": element, "number": number, "text": text, "flag": flag}

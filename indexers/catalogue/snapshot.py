@@ -16,7 +16,7 @@ from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.duplicates import DuplicateReader
-from indexers.catalogue.metadata import LARGEST, is_text
+from indexers.catalogue.metadata import INTEGER_LIMIT, is_text
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -165,7 +165,7 @@ class Snapshot:
         """
         names = list(names)
         texts = [name for name in names if isinstance(name, str)]
-        numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < LARGEST]
+        numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < INTEGER_LIMIT]
         known: dict[int | str, int] = {}
         for ids in split_chunks(numbers):
             known |= {item_id: item_id for item_id in self._scalars(sa.select(item.c.id).where(item.c.id.in_(ids)))}
