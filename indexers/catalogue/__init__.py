@@ -2,6 +2,7 @@
 
 catalogue     open or create the database, and hand out snapshots and transactions
 snapshot      what can be read of one moment
+rows          rows as records, and times as text
 transaction   what can be written: all of it or nothing, one logged change for each thing done
 clusters      public cluster ids, members, names and events; partitions
 clusterings   clusterings by name and the cluster of each item

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from indexers.arrays import sort_unique, split_chunks
 from indexers.catalogue import full_text
@@ -17,6 +17,7 @@ from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_text
+from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -117,7 +118,7 @@ class Snapshot:
         for chunk in split_chunks([int(item_id) for item_id in item_ids]):
             uris = self._uris(chunk)
             for row in self._all(sa.select(item).where(item.c.id.in_(chunk))):
-                by_id[row.id] = _to_item(row, uris.get(row.id, []))
+                by_id[row.id] = to_item_row(row, uris.get(row.id, []))
         return [by_id[item_id] for item_id in map(int, item_ids) if item_id in by_id]
 
     def _uris(self, item_ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
@@ -374,11 +375,6 @@ class Snapshot:
         return {row[0]: row[1] for row in self._all(query)}
 
 
-def format_time(microseconds: int) -> str:
-    """Return microseconds since 1970 as ISO 8601 in UTC, to the second."""
-    return str(np.datetime64(microseconds, "us").astype("datetime64[s]")) + "Z"
-
-
 def _path_to_uri(path: str) -> str:
     """Return the URI of a path; the path itself if it is relative and the working directory is gone."""
     try:
@@ -395,17 +391,3 @@ def _has_vector(space_id: int | None, item_column: Any = item.c.id) -> sa.Column
 
 def _select_pairs(first: Any, second: Any, values: Sequence[str]) -> sa.Select[Any]:
     return sa.select(first, second).where(second.in_(values))
-
-
-def _to_item(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
-    present = tuple(uri for uri, is_missing in uris if not is_missing)
-    missing = bool(uris) and not present
-    fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
-    return ItemRow(
-        **fields,
-        taken_at=row.taken_at,
-        added_at=row.added_at,
-        metadata=row.metadata,
-        uris=tuple(uri for uri, _ in uris) if missing else present,
-        missing=missing,
-    )

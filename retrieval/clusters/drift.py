@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import scale_to_unit
-from indexers.catalogue.snapshot import format_time
+from indexers.catalogue.rows import format_time
 from indexers.types import ClusteringRow, Ids
 from retrieval.records.clusters import Drift, NamedClustering
 from retrieval.spaces.cluster_state import ClusterState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from indexers.catalogue.snapshot import format_time
+from indexers.catalogue.rows import format_time
 from indexers.types import ItemRow, Json
 from retrieval.records.base import Listing, Record
 

@@ -117,10 +117,10 @@ def _exclude_items(ids: Ids, scores: Vectors, excluded: Ids) -> Ranking:
     return ids[keep], scores[keep]
 
 
-def _find_first_per_label(labels: Ids, most: int) -> Ids:
-    """Return places, in order, such that no label but 0 has more than `most`."""
+def _find_first_per_label(labels: Ids, limit: int) -> Ids:
+    """Return places, in order, such that no label but 0 has more than `limit`."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     rank = np.empty(len(labels), np.int64)
     rank[order] = np.arange(len(labels)) - np.searchsorted(ordered, ordered)
-    return np.flatnonzero((labels == 0) | (rank < most))
+    return np.flatnonzero((labels == 0) | (rank < limit))

@@ -11,7 +11,7 @@ import pytest
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import FieldTest as Condition
-from indexers.catalogue.snapshot import Snapshot, format_time
+from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import ItemNotFound
 from indexers.pictures.scan import to_uri
 from indexers.types import Arrival, Failure, FoundFile, Space
@@ -197,10 +197,6 @@ def test_failures_come_newest_first(catalogue: Catalogue) -> None:
 def test_chunks_cover_everything_once() -> None:
     assert [list(part) for part in split_chunks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(split_chunks([])) == []
-
-
-def test_a_moment_is_iso_8601_in_utc() -> None:
-    assert format_time(1_700_000_000_123_456) == "2023-11-14T22:13:20Z"
 
 
 def test_counts_and_spaces(catalogue: Catalogue, space: Space) -> None:
