@@ -7,6 +7,7 @@ transaction   what can be written: all of it or nothing, one logged change for e
 clusters      public cluster ids, members, names and events; partitions
 clusterings   clusterings by name and the cluster of each item
 duplicates    perceptual hashes, compared pairs, people's decisions
+item_names    items by id, key, URI or path
 conditions    conditions on items, compiled to SQL
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.duplicates import DuplicateReader
-from indexers.catalogue.metadata import INTEGER_LIMIT, is_text
+from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -33,8 +32,7 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
-from indexers.errors import CatalogueDamaged, ItemNotFound
-from indexers.pictures.scan import to_uri
+from indexers.errors import CatalogueDamaged
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
 
 CANDIDATE_THRESHOLD = "near {}"  # the key of a setting, with the id of a space
@@ -164,29 +162,7 @@ class Snapshot:
 
         Raises ItemNotFound for the first that does not exist.
         """
-        names = list(names)
-        texts = [name for name in names if isinstance(name, str)]
-        numbers = [int(name) for name in names if not isinstance(name, str) and abs(name) < INTEGER_LIMIT]
-        known: dict[int | str, int] = {}
-        for ids in split_chunks(numbers):
-            known |= {item_id: item_id for item_id in self._scalars(sa.select(item.c.id).where(item.c.id.in_(ids)))}
-        for chunk in split_chunks(texts):
-            known.update(self._resolve_texts(chunk))
-        for name in names:
-            if name not in known:
-                kind = "key or path" if isinstance(name, str) else "id"
-                raise ItemNotFound(f"there is no item with the {kind} {name!r}")
-        return [known[name] for name in names]
-
-    def _resolve_texts(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the id for each name that is known; a key counts before a URI, a URI before a path."""
-        uri_of = {name: _path_to_uri(name) for name in names}
-        uris = [uri for uri in {*names, *uri_of.values()} if is_text(uri)]
-        by_uri = {uri: item_id for item_id, uri in self._all(_select_pairs(location.c.item, location.c.uri, uris))}
-        known = {name: by_uri[uri] for name, uri in uri_of.items() if uri in by_uri}
-        known |= {name: by_uri[name] for name in names if name in by_uri}
-        keys = [name for name in names if is_text(name)]
-        return known | {key: item_id for item_id, key in self._all(_select_pairs(item.c.id, item.c.key, keys))}
+        return resolve_names(self._connection, list(names))
 
     def embedded_hashes(self, keys: Sequence[str], space_id: int) -> dict[str, bytes | None]:
         """Return by key the content hashes of those items with these keys that have a vector in the space."""
@@ -375,19 +351,7 @@ class Snapshot:
         return {row[0]: row[1] for row in self._all(query)}
 
 
-def _path_to_uri(path: str) -> str:
-    """Return the URI of a path; the path itself if it is relative and the working directory is gone."""
-    try:
-        return to_uri(os.path.expanduser(path))
-    except FileNotFoundError:
-        return path
-
-
 def _has_vector(space_id: int | None, item_column: Any = item.c.id) -> sa.ColumnElement[bool]:
     if space_id is None:
         return sa.false()
     return sa.exists().where(vector.c.space == space_id, vector.c.item == item_column)
-
-
-def _select_pairs(first: Any, second: Any, values: Sequence[str]) -> sa.Select[Any]:
-    return sa.select(first, second).where(second.in_(values))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,8 +9,6 @@ from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import FieldTest as Condition
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import ItemNotFound
-from indexers.pictures.scan import to_uri
 from indexers.types import Arrival, Failure, FoundFile, Space
 from tests.conftest import vectors
 
@@ -59,41 +54,6 @@ def test_pages_go_by_id(catalogue: Catalogue, space: Space) -> None:
         assert [row.key for row in first] == ["a", "b"]
         assert [row.key for row in snapshot.page(None, first[-1].id, 2)] == ["c"]
         assert [row.key for row in snapshot.page(Condition("key", "$eq", "b", of_item=True), 0, 9)] == ["b"]
-
-
-@pytest.mark.parametrize("relative", [False, True])
-def test_an_item_is_found_by_id_key_and_path(
-    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with catalogue.transaction() as writing:
-        [stored] = writing.put([Arrival("mine", uri=str(tmp_path / "a.jpg"))])
-    names = ["a.jpg", "~/a.jpg", "./x/../a.jpg"] if relative else [str(tmp_path / "a.jpg"), "mine", stored.item_id]
-    with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([*names, np.int64(stored.item_id)]) == [stored.item_id] * 4
-
-
-def test_a_key_goes_before_a_path(catalogue: Catalogue) -> None:
-    with catalogue.transaction() as writing:
-        by_key, by_place = writing.put([Arrival("/a.jpg"), Arrival("b", uri="/a.jpg")])
-    with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve(["/a.jpg", "b"]) == [by_key.item_id, by_place.item_id]
-
-
-@pytest.mark.parametrize("name", ["nobody", "", "\ud800", "\udcff.jpg", "a\0b", 0, -1, 999, 2**63, 10**30])
-def test_what_is_not_there_is_named(catalogue: Catalogue, name: int | str) -> None:
-    with catalogue.snapshot() as snapshot, pytest.raises(ItemNotFound) as raised:
-        snapshot.resolve([name])
-    assert repr(name) in str(raised.value)
-
-
-def test_a_path_that_is_not_utf8_is_found(catalogue: Catalogue) -> None:
-    path = os.fsdecode(b"/pictures/\xff.jpg")
-    with catalogue.transaction() as writing:
-        [stored] = writing.put([Arrival("a", uri=to_uri(path))])
-    with catalogue.snapshot() as snapshot:
-        assert snapshot.resolve([path]) == [stored.item_id]
 
 
 def test_uris_leave_out_what_vanished_unless_all_has(catalogue: Catalogue) -> None:
