@@ -1,8 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what must be on the disk before anything relies on it."""
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,29 +18,58 @@ def replace_file(path: Path, durable: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` to write to; when the block ends, the file written there takes the place of `path`.
 
     If the block raises, `path` stays as it was. Several processes and threads may do so at once: each writes to a path
-    of its own. With `durable`, the content is on the disk when the block ends. Raises WriteFailed for any OSError.
+    of its own. With `durable`, content and name are on the disk when the block ends. Raises WriteFailed for an OSError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    temporary = path.with_name(f".{path.name[:24]}.{os.getpid()}-{threading.get_ident()}-{secrets.token_hex(4)}.part")
     try:
         yield temporary
         if durable:
-            _sync(temporary)
+            sync(temporary)
         os.replace(temporary, path)
+        if durable:
+            sync(path.parent)
     except OSError as error:
         raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk.
+
+    A new file is safe from a power cut once it and its folder are synced. Where a folder can't be opened (Windows) or
+    its file system knows no such thing, names need no help, and nothing is done. Raises OSError.
+    """
+    is_folder = path.is_dir()
+    if is_folder and os.name != "posix":
+        return
+    try:  # fsync of a file needs the right to write on Windows, and no more than to read elsewhere
+        handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    except PermissionError:
+        if is_folder:  # one that may be written, but not listed
+            return
+        raise
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder with its parents, each of them on the disk when this returns. Raises OSError."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync(folder.parent)
 
 
 def write_file(path: Path, content: bytes, durable: bool = False) -> None:
     """Write a whole file as `replace_file` does, in a folder that is created if missing. Raises WriteFailed."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent) if durable else path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
     with replace_file(path, durable) as temporary:

@@ -20,6 +20,7 @@ from typing import Any
 import xxhash
 
 from indexers.errors import StoredFileDamaged, WriteFailed
+from indexers.files import sync
 from indexers.types import Json
 
 FORMAT = 1
@@ -99,8 +100,7 @@ def _as_write_failed(folder: Path) -> Iterator[None]:
 
 def _describe_part(path: Path, part: Path) -> tuple[str, int, str]:
     """Return the suffix, length and checksum of a file, as they are read back once it has reached the disk."""
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
+    sync(part)
     length, digest = _checksum(part)
     return part.name.removeprefix(path.name), length, digest
 
@@ -109,23 +109,14 @@ def _publish(folder: Path, header: Header) -> None:
     temporary = _temporary_header(folder)
     with open(temporary, "wb") as file:
         file.write(_encode_header(header))
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(folder)  # the payload's name must be on disk before the header points to it
+    sync(temporary)
+    sync(folder)  # the payload's name must be on disk before the header points to it
     os.replace(temporary, folder / NAME)
-    _sync_folder(folder)
+    sync(folder)
 
 
 def _temporary_header(folder: Path) -> Path:
     return folder / f"{NAME}.new"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _list_parts(path: Path) -> list[Path]:

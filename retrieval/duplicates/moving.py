@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
@@ -17,6 +18,7 @@ from typing import TextIO
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import UsageError, WriteFailed
+from indexers.files import make_folder, sync
 from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.remote import is_remote
 from indexers.pictures.scan import find_pictures, to_uri
@@ -27,6 +29,10 @@ from retrieval.records.items import Item
 
 FORMAT = 1
 MANIFEST = "manifest.jsonl"
+PART = ".nearkin-move.part"
+"""The name under which a file is copied, until the copy is known to be whole."""
+NAME_LIMIT = 255
+"""Bytes of a name where the operating system doesn't tell."""
 
 
 class DuplicateMover:
@@ -40,6 +46,7 @@ class DuplicateMover:
         groups, target = tuple(groups), Path(folder).expanduser().resolve()
         item_ids = sorted({item_id for group in groups for item_id in group.items})
         moves = plan(groups, {item.id: item for item in self._items.read(item_ids)}, target)
+        check_room(moves, target)
         if dry_run:
             return tuple(moves)
         moves = carry_out(moves, target / MANIFEST)
@@ -61,7 +68,7 @@ class DuplicateMover:
 def plan(groups: Iterable[DuplicateGroup], items: Mapping[int, Item], folder: Path) -> list[Move]:
     """Return what would be moved into the folder, and what is left alone and why. Nothing is touched."""
     moves: list[Move] = []
-    reserved: set[Path] = set()
+    reserved = {MANIFEST}
     for group in groups:
         places = {item_id: [uri for uri in items[item_id].uris if not is_remote(uri)] for item_id in group.items}
         kept = next((uri for uri in places[group.keep] if _is_unchanged(uri, items[group.keep])), None)
@@ -72,7 +79,7 @@ def plan(groups: Iterable[DuplicateGroup], items: Mapping[int, Item], folder: Pa
     return moves
 
 
-def _plan_move(uri: str, item: Item, kept: str | None, folder: Path, reserved: set[Path]) -> Move:
+def _plan_move(uri: str, item: Item, kept: str | None, folder: Path, reserved: set[str]) -> Move:
     source = Path(to_path(uri))
     target = _find_free_path(folder / source.name, reserved)
     if kept is None:
@@ -85,8 +92,10 @@ def _plan_move(uri: str, item: Item, kept: str | None, folder: Path, reserved: s
         left = "a link to the file that is kept"
     elif not _is_unchanged(uri, item):
         left = "the file has changed since it was added"
+    elif not os.access(source.parent, os.W_OK | os.X_OK):
+        left = f"its folder {source.parent} can't be written"
     else:
-        reserved.add(target)
+        reserved.add(_fold_name(target))
         left = ""
     return Move(str(source), str(target), to_path(kept) if kept else "", left=left)
 
@@ -99,25 +108,95 @@ def _is_unchanged(uri: str, item: Item) -> bool:
         return False
 
 
-def _find_free_path(path: Path, reserved: set[Path]) -> Path:
-    number, free = 1, path
-    while free in reserved or free.exists():
-        number, free = number + 1, path.with_stem(f"{path.stem} ({number + 1})")
-    return free
+def _fold_name(path: Path) -> str:
+    """Return the name in the form in which a file system that ignores case and accents' spelling compares it."""
+    return unicodedata.normalize("NFC", path.name).casefold()
+
+
+def _find_free_path(path: Path, reserved: set[str]) -> Path:
+    """Return the path, with a number if its name is taken, and with a shorter stem if it is too long."""
+    limit, number, free = _find_name_limit(path.parent), 1, path
+    while _fold_name(free) in reserved or os.path.lexists(free):
+        number += 1
+        free = path.with_name(_fit_name(path.name, f" ({number})", limit))
+    return free if number > 1 else path.with_name(_fit_name(path.name, "", limit))
+
+
+def _fit_name(name: str, addition: str, limit: int) -> str:
+    """Return a name with an addition to its stem, the stem shortened by whole characters to `limit` bytes in all."""
+    stem, suffix = os.path.splitext(name)
+    if len(os.fsencode(suffix)) > limit // 2:  # no suffix, but a long name with a dot in front
+        stem, suffix = name, ""
+    while len(os.fsencode(stem + addition + suffix)) > limit:
+        while len(stem) > 1 and unicodedata.combining(stem[-1]):  # an accent goes with its letter
+            stem = stem[:-1]
+        stem = stem[:-1]
+    return stem + addition + suffix
+
+
+def _find_name_limit(folder: Path) -> int:
+    """Return the bytes that a name in this folder, which need not exist yet, may have."""
+    try:
+        return int(os.pathconf(_find_existing(folder), "PC_NAME_MAX"))
+    except (AttributeError, OSError, ValueError):  # Windows has no pathconf
+        return NAME_LIMIT
+
+
+def _find_existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
+
+
+def check_room(moves: Iterable[Move], folder: Path) -> None:
+    """Raise WriteFailed if the folder can't be written, or its disk has no room for the files of other disks."""
+    existing = _find_existing(folder)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise WriteFailed(
+            f"cannot write {existing}; nothing was moved: correct its permissions, or give another folder"
+        )
+    device = os.stat(existing).st_dev
+    sources = [os.stat(move.source) for move in moves if not move.left]
+    needed = sum(source.st_size for source in sources if source.st_dev != device)
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise WriteFailed(
+            f"the files to move have {needed:,} bytes, and the disk of {folder} has room for {free:,}; nothing was "
+            "moved: make room there, or give another folder"
+        )
+
+
+def _try_names(moves: Iterable[Move]) -> None:
+    """Raise WriteFailed unless a file of each target's name can be created: then none of the moves is begun."""
+    for move in moves:
+        if not move.left and not os.path.lexists(move.target):
+            try:
+                Path(move.target).touch(exist_ok=False)
+                os.unlink(move.target)
+            except OSError as error:
+                raise WriteFailed(
+                    f"cannot create {move.target}: {error.strerror or error}; nothing was moved: rename {move.source}, "
+                    "or give another folder"
+                ) from error
 
 
 def carry_out(moves: Iterable[Move], manifest: Path) -> list[Move]:
-    """Move the files. Each move is in the manifest, on disk, before it happens. Raises UsageError, WriteFailed."""
+    """Move the files, after a check that each can be moved. Each move is in the manifest, on disk, before it happens.
+
+    Raises UsageError, WriteFailed.
+    """
+    moves = list(moves)
     try:
-        manifest.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(manifest.parent)
+        if manifest.exists():
+            raise UsageError(f"the manifest {manifest} exists already; give another folder, or undo it first")
+        _try_names(moves)
         file = manifest.open("x", encoding="utf-8")
-    except FileExistsError as error:
-        raise UsageError(f"the manifest {manifest} exists already; give another folder, or undo it first") from error
     except OSError as error:
         raise WriteFailed(f"cannot write {manifest}: {error.strerror or error}") from error
     with file:
         try:
             _append(file, {"nearkin manifest": FORMAT})
+            sync(manifest.parent)
             return [_carry_out_move(move, file) for move in moves]
         except OSError as error:
             raise WriteFailed(
@@ -131,6 +210,8 @@ def _carry_out_move(move: Move, manifest: TextIO) -> Move:
         return move
     if not os.path.isfile(move.kept):
         return replace(move, left="the picture to keep has vanished")
+    if not os.path.isfile(move.source):
+        return replace(move, left="the file has vanished")
     _append(manifest, {"from": move.source, "to": move.target, "kept": move.kept})
     _shift(move.source, move.target)
     return replace(move, done=True)
@@ -142,18 +223,35 @@ def undo(manifest: Path) -> list[Move]:
     for line in reversed(_read_lines(manifest)):
         source, target = Path(line["from"]), Path(line["to"])
         if source.exists():
-            left = "" if not target.exists() else "its old place is occupied by another file"
-            moves.append(Move(str(target), str(source), line["kept"], left=left or "it was not moved"))
+            is_other = target.exists() and not _drop_second(target, source)
+            left = "its old place is occupied by another file" if is_other else "it was not moved"
+            moves.append(Move(str(target), str(source), line["kept"], left=left))
         elif not target.exists():
             moves.append(Move(str(target), str(source), line["kept"], left="the moved file no longer exists"))
         else:
             try:
-                source.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(source.parent)
                 _shift(str(target), str(source))
             except OSError as error:
                 raise WriteFailed(f"cannot bring {target} back to {source}: {error}") from error
             moves.append(Move(str(target), str(source), line["kept"], True))
+    (manifest.parent / PART).unlink(missing_ok=True)  # of a run that was killed
     return moves
+
+
+def _drop_second(target: Path, source: Path) -> bool:
+    """Return True if a move was killed between its two steps, so that both places hold the file; then keep the old."""
+    try:
+        is_same = os.path.samefile(target, source) or hash_content(target.read_bytes()) == hash_content(
+            source.read_bytes()
+        )
+        if is_same:
+            sync(source)
+            sync(source.parent)
+            os.unlink(target)
+    except OSError as error:
+        raise WriteFailed(f"cannot bring {target} back to {source}: {error}") from error
+    return is_same
 
 
 def _read_lines(manifest: Path) -> list[dict[str, str]]:
@@ -175,14 +273,36 @@ def _append(file: TextIO, line: Mapping[str, object]) -> None:
 
 
 def _shift(source: str, target: str) -> None:
-    """Rename, or copy to another disk and remove only what was copied whole. Never overwrite a file."""
+    """Rename, or copy to another disk. Never overwrite a file.
+
+    The target is whole or absent, and it is on the disk, with its name, before the source goes.
+    """
+    folder = Path(target).parent
     try:
         os.link(source, target)
     except OSError:
         if os.path.lexists(target):
             raise FileExistsError(f"{target} exists already") from None
-        shutil.copy2(source, target)
-        if hash_content(read_file(source)) != hash_content(read_file(target)):
-            os.unlink(target)
-            raise OSError(f"the copy of {source} is not whole") from None
+        _copy_file(source, target)
+    sync(folder)
     os.unlink(source)
+    sync(Path(source).parent)
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copy a file under another name first, so that a killed run leaves no half of one under the target's name."""
+    part = Path(target).with_name(PART)
+    try:
+        shutil.copy2(source, part)
+        sync(part)
+        if hash_content(Path(source).read_bytes()) != hash_content(part.read_bytes()):
+            raise OSError(f"the copy of {source} is not whole")
+        try:
+            os.link(part, target)
+        except OSError:  # a file system without links
+            if os.path.lexists(target):
+                raise FileExistsError(f"{target} exists already") from None
+            os.rename(part, target)
+        sync(Path(target))
+    finally:
+        part.unlink(missing_ok=True)

@@ -134,7 +134,8 @@ class JobQueue:
         return replace(job, state="cancelled") if cancelled else job
 
     def _write(self, job: Job) -> None:
-        with replace_file(self._folder / f"{job.id}.json") as partial:
+        durable = job.state != "running"  # that a job was accepted, and how it ended, must last; progress need not
+        with replace_file(self._folder / f"{job.id}.json", durable) as partial:
             partial.write_text(json.dumps(job.to_dict()))
 
     def _cancel_path(self, job_id: str) -> Path:

@@ -37,7 +37,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (storage, "write"),
     (storage, "_describe_part"),
     (storage, "_publish"),
-    (storage, "_sync_folder"),
+    (storage, "sync"),
     (storage, "_remove_old_generations"),
     (storage, "_remove"),
     (exact.Exact, "save"),
