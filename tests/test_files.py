@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -62,3 +63,21 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteFailed, match=r"cannot write .*b: "):
         write_file(tmp_path / "file" / "b", b"one")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="shows open files as Linux does")
+def test_a_durable_file_is_on_the_disk_with_its_name_and_its_new_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    write_file(tmp_path / "a" / "b" / "c", b"1", durable=True)
+    assert synced[:2] == [str(tmp_path / "a"), str(tmp_path)]
+    assert Path(synced[2]).suffix == ".part"
+    assert synced[3:] == [str(tmp_path / "a" / "b")]
+
+
+def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
+    name = "y" * 251 + ".csv"
+    write_file(tmp_path / name, b"1")
+    assert names(tmp_path) == [name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,16 @@ def test_added_files_keep_what_their_names_tell_and_no_path(tmp_path: Path, deco
     assert [path.name for path in paths] == ["holiday 1.png", "b.png", "picture.png", "picture.png"]
     assert all(path.parent.parent == tmp_path for path in paths)
     assert paths[0].read_bytes() == make_png("red")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
+def test_added_files_may_be_read_by_whom_the_umask_lets(tmp_path: Path, decoder: Decoder) -> None:
+    before = os.umask(0o027)
+    try:
+        path = AddedFiles(tmp_path / "pictures", decoder).save([make_png("red")], ["a.png"], None)[0]
+    finally:
+        os.umask(before)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o640, 0o750)
 
 
 def test_one_content_under_two_keys_has_two_files(tmp_path: Path, decoder: Decoder) -> None:
