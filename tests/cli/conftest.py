@@ -17,14 +17,14 @@ def shell(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shel
 
 @pytest.fixture
 def full(shell: Shell, folder: Path) -> Shell:
-    """With the five discs in the default collection."""
-    with Collection.open(shell.place / "nearkin-collection", create=True, embedder="tiny") as made:
+    """Return a command line with the five discs in the default collection."""
+    with Collection.open(shell.place / "nearkin-collection", create=True, embedder="tiny") as collection:
         files = sorted(folder.glob("*.png"))
-        made.add(files, metadata=[{"colour": file.stem, "n": n} for n, file in enumerate(files)])
+        collection.add(files, metadata=[{"colour": file.stem, "n": n} for n, file in enumerate(files)])
     return shell
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The place of a collection that does not exist yet."""
+    """Return the place of a collection that does not exist yet."""
     return tmp_path / "collection"

@@ -35,9 +35,9 @@ COMMANDS = [
 
 
 def test_help_lists_what_exists(shell: Shell) -> None:
-    shown = shell("--help").stdout
+    output = shell("--help").stdout
     for command in COMMANDS:
-        assert f" {command} " in shown, command
+        assert f" {command} " in output, command
         assert shell(command, "--help").stdout
     assert "Usage" in shell(code=2).stderr + shell(code=2).stdout
 
@@ -133,8 +133,8 @@ def test_a_damaged_catalogue_is_a_sentence(full: Shell) -> None:
 
 def test_a_busy_writer_is_named(full: Shell) -> None:
     with (
-        Collection.open(full.place / "nearkin-collection") as other,
-        other._catalogue.transaction(),
+        Collection.open(full.place / "nearkin-collection") as collection,
+        collection._catalogue.transaction(),
     ):
         done = full("remove", "1", code=1, NEARKIN_WAIT="0.1")
     assert f"process {os.getpid()}" in done.stderr

@@ -14,13 +14,15 @@ __all__ = ["families", "shell"]
 
 
 def test_one_is_made_seen_listed_refreshed_and_dropped(shell: Shell, families: Collection, tmp_path: Path) -> None:
-    made = shell("cluster", "--method", "kmeans", "--k", 7, "--name", "themes").stdout
-    assert re.match(r"themes: 7 clusters of 228 items, method kmeans, made 2\d{3}-", made)
-    assert "since then: 0% new, 0% removed" in made
-    assert shell("clusterings").stdout == shell("cluster", "--name", "themes").stdout == made
+    output = shell("cluster", "--method", "kmeans", "--k", 7, "--name", "themes").stdout
+    assert re.match(r"themes: 7 clusters of 228 items, method kmeans, made 2\d{3}-", output)
+    assert "since then: 0% new, 0% removed" in output
+    assert shell("clusterings").stdout == shell("cluster", "--name", "themes").stdout == output
     assert shell("clusters", "--level", "themes").stdout.splitlines()[-1].startswith("7 clusters, 0 unclustered items")
-    one = shell.json("clusters", "--level", "themes")["clusters"][0]
-    assert shell("cluster", one["id"]).stdout.startswith(f"unnamed #{one['id']}: {one['size']} pictures, themes\n")
+    cluster = shell.json("clusters", "--level", "themes")["clusters"][0]
+    assert shell("cluster", cluster["id"]).stdout.startswith(
+        f"unnamed #{cluster['id']}: {cluster['size']} pictures, themes\n"
+    )
     shell("clusters", "--level", "themes", "--html", tmp_path / "themes.html")
     assert '"levels":["themes"]' in (tmp_path / "themes.html").read_text()
     assert shell("cluster", "--name", "themes", "--refresh").stdout.startswith("themes: 7 clusters")
@@ -29,9 +31,9 @@ def test_one_is_made_seen_listed_refreshed_and_dropped(shell: Shell, families: C
 
 
 def test_the_method_is_the_name_if_none_is_given(shell: Shell) -> None:
-    made = shell.json("cluster", "--method", "kmeans", "-k", 3, "--settings", '{"n_init": 1}')
-    assert (made["name"], made["parameters"]["n_init"]) == ("kmeans", 1)
-    assert [one["name"] for one in shell.json("clusterings")["clusterings"]] == ["kmeans"]
+    clustering = shell.json("cluster", "--method", "kmeans", "-k", 3, "--settings", '{"n_init": 1}')
+    assert (clustering["name"], clustering["parameters"]["n_init"]) == ("kmeans", 1)
+    assert [record["name"] for record in shell.json("clusterings")["clusterings"]] == ["kmeans"]
 
 
 def test_wrong_usage_is_a_sentence(shell: Shell) -> None:

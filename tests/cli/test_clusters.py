@@ -1,4 +1,4 @@
-"""The commands about families, as a user meets them."""
+"""The commands about clusters, as a user meets them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["families"]
 
 @pytest.fixture
 def shell(families: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """In a folder with the six families as its collection."""
+    """Return a command line whose collection holds six clusters."""
     monkeypatch.setenv("NEARKIN_COLLECTION", str(families.path))
     return Shell(tmp_path, monkeypatch)
 
 
 def test_clusters_prints_a_tree(shell: Shell, families: Collection) -> None:
-    said = shell("clusters").stdout
-    assert f"families: {families.count()} items" in said
-    for one in families.clusters("medium"):
-        assert re.search(rf"[├└] +{one.size} .*#{one.id}\b", said), said
-    assert "unclustered item" in said.splitlines()[-1]
+    output = shell("clusters").stdout
+    assert f"families: {families.count()} items" in output
+    for cluster in families.clusters("medium"):
+        assert re.search(rf"[├└] +{cluster.size} .*#{cluster.id}\b", output), output
+    assert "unclustered item" in output.splitlines()[-1]
 
 
 def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:
@@ -41,33 +41,33 @@ def test_clusters_of_a_level_and_of_a_cut(shell: Shell) -> None:
 
 
 def test_clusters_as_json(shell: Shell, families: Collection) -> None:
-    found = shell.json("clusters")
-    assert [one["size"] for one in found["levels"]["medium"]["clusters"]] == list(SIZES)
+    answer = shell.json("clusters")
+    assert [cluster["size"] for cluster in answer["levels"]["medium"]["clusters"]] == list(SIZES)
     assert shell.json("clusters", "--level", "medium")["loose"] == 4
-    assert {one["what"] for one in shell.json("clusters", "--since", 0)["events"]} >= {"born"}
+    assert {cluster["what"] for cluster in shell.json("clusters", "--since", 0)["events"]} >= {"born"}
 
 
 def test_since_tells_what_happened(shell: Shell, families: Collection) -> None:
-    before, one = families.info().change, of(families, "f1-0")
+    before, cluster_id = families.info().change, of(families, "f1-0")
     families.remove(["f1-0", "f1-1"])
-    said = shell("clusters", "--since", before).stdout
-    assert f"#{one} medium shrank (+0 -2, now 48)" in said
+    output = shell("clusters", "--since", before).stdout
+    assert f"#{cluster_id} medium shrank (+0 -2, now 48)" in output
 
 
 def test_one_cluster_its_name_and_its_items(shell: Shell, families: Collection) -> None:
-    one = of(families, "f0-0")
-    assert shell("rename", one, "boats").stdout == f"#{one} is now named 'boats'\n"
-    said = shell("cluster", one).stdout.splitlines()
-    assert said[0].startswith(f"boats #{one}: 60 pictures, medium, in #")
-    assert len(said) == 61
-    assert shell.json("cluster", one)["cluster"]["name"] == "boats"
-    assert shell("rename", one).stdout == f"#{one} has no name\n"
+    cluster_id = of(families, "f0-0")
+    assert shell("rename", cluster_id, "boats").stdout == f"#{cluster_id} is now named 'boats'\n"
+    output = shell("cluster", cluster_id).stdout.splitlines()
+    assert output[0].startswith(f"boats #{cluster_id}: 60 pictures, medium, in #")
+    assert len(output) == 61
+    assert shell.json("cluster", cluster_id)["cluster"]["name"] == "boats"
+    assert shell("rename", cluster_id).stdout == f"#{cluster_id} has no name\n"
     assert "error: there is no cluster 999" in shell("cluster", 999, code=1).stderr
 
 
 def test_outliers_and_recluster(shell: Shell) -> None:
-    said = shell("outliers", "-n", 4).stdout
-    assert said.count("it is in no cluster") == 4
+    output = shell("outliers", "-n", 4).stdout
+    assert output.count("it is in no cluster") == 4
     assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
     assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
     assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
@@ -75,15 +75,15 @@ def test_outliers_and_recluster(shell: Shell) -> None:
 
 
 def test_searching_with_clusters(shell: Shell, families: Collection) -> None:
-    one = of(families, "f0-0")
-    hits = shell.json("search", "--item", "f1-0", "--within", one, "-k", 3)["hits"]
-    assert all(one in hit["clusters"] for hit in hits)
-    hits = shell.json("search", "--item", "f0-0", "--exclude", one, "-k", 3)["hits"]
-    assert not any(one in hit["clusters"] for hit in hits)
+    cluster_id = of(families, "f0-0")
+    hits = shell.json("search", "--item", "f1-0", "--within", cluster_id, "-k", 3)["hits"]
+    assert all(cluster_id in hit["clusters"] for hit in hits)
+    hits = shell.json("search", "--item", "f0-0", "--exclude", cluster_id, "-k", 3)["hits"]
+    assert not any(cluster_id in hit["clusters"] for hit in hits)
     groups = shell.json("search", "--item", "f0-0", "--group", "-k", 3, "--per-cluster", 2)["groups"]
     assert [len(group["hits"]) for group in groups] == [2, 2, 2]
-    said = shell("search", "--item", "f0-0", "--group", "-k", 2).stdout
-    assert said.startswith(f"unnamed, 60 pictures  #{one}\n  0.8")
+    output = shell("search", "--item", "f0-0", "--group", "-k", 2).stdout
+    assert output.startswith(f"unnamed, 60 pictures  #{cluster_id}\n  0.8")
     assert len(shell.json("search", "--item", "f0-0", "--per-cluster", 1, "--level", "medium", "-k", 5)["hits"]) == 5
 
 
@@ -103,8 +103,8 @@ def test_a_page_with_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "http://" not in page
     (place / "red 1.png").unlink()
     shell("clusters", "--html", "page.html")
-    said = shell("clusters", "--html", "nowhere/page.html", code=1).stderr
-    assert said.startswith("error: cannot write nowhere/page.html: No such file")
+    output = shell("clusters", "--html", "nowhere/page.html", code=1).stderr
+    assert output.startswith("error: cannot write nowhere/page.html: No such file")
 
 
 def test_an_empty_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

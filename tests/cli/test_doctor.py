@@ -32,8 +32,8 @@ def test_every_member_of_a_family_is_looked_at(tmp_path: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Put distributions on disk as pip leaves them, found before all others: a name, what METADATA and entry points
-    say, and a module."""
+    """Yield a function that puts a distribution on disk as pip does, ahead of all others: its name, the text of
+    METADATA and of its entry points, and its modules."""
 
     def put(name: str, metadata: str, points: str = "", **modules: str) -> None:
         facts = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"

@@ -1,4 +1,4 @@
-"""The commands about copies, as a user meets them."""
+"""The commands about duplicates, as a user meets them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["originals", "place"]
 
 @pytest.fixture
 def shell(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """In a folder with a collection of the pictures in `p`."""
-    made = Shell(tmp_path, monkeypatch)
+    """Return a command line with a collection of the pictures in the folder `p`."""
+    shell = Shell(tmp_path, monkeypatch)
     monkeypatch.setenv("NEARKIN_COLLECTION", "c")
-    made("add", "p", "--embedder", "classic")
-    return made
+    shell("add", "p", "--embedder", "classic")
+    return shell
 
 
 def test_duplicates_are_listed_with_what_to_keep(shell: Shell) -> None:
-    said = shell("duplicates").stdout
-    assert said.splitlines()[-1] == "2 groups"
-    assert said.count("keep (") == 2
-    assert "mirrored" in said
-    assert all(name in said for name in CATS)
+    output = shell("duplicates").stdout
+    assert output.splitlines()[-1] == "2 groups"
+    assert output.count("keep (") == 2
+    assert "mirrored" in output
+    assert all(name in output for name in CATS)
     assert "error: there is no rule" in shell("duplicates", "--rule", "x", code=2).stderr
 
 
@@ -47,8 +47,8 @@ def test_duplicates_are_exported(shell: Shell, tmp_path: Path) -> None:
 
 def test_copies_are_moved_only_when_told_to_and_come_back(shell: Shell, place: Path, tmp_path: Path) -> None:
     before = sorted(path.name for path in place.iterdir())
-    said = shell("duplicates", "--move-to", "t").stdout
-    assert said.splitlines()[-1] == "5 to move; nothing was changed, use --apply to move them"
+    output = shell("duplicates", "--move-to", "t").stdout
+    assert output.splitlines()[-1] == "5 to move; nothing was changed, use --apply to move them"
     assert sorted(path.name for path in place.iterdir()) == before
     assert shell("duplicates", "--move-to", "t", "--apply").stdout.splitlines()[-1] == "5 moved"
     assert len(list(place.iterdir())) == len(before) - 5

@@ -10,7 +10,7 @@ from retrieval import Collection
 from tests.clusters.test_browse import families
 from tests.evaluation.test_evaluate import label_by_family
 from tests.evaluation.test_trials import foreign_clusterers
-from tests.pages.test_evaluation import rows
+from tests.pages.test_evaluation import read_rows
 from tests.support.shell import Shell
 
 __all__ = ["families", "foreign_clusterers"]
@@ -18,7 +18,7 @@ __all__ = ["families", "foreign_clusterers"]
 
 @pytest.fixture
 def shell(families: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """With the six families, each item with its family's name, as its collection."""
+    """Return a command line whose collection holds six clusters, each item labelled with its cluster's name."""
     label_by_family(families)
     monkeypatch.setenv("NEARKIN_COLLECTION", str(families.path))
     return Shell(tmp_path, monkeypatch)
@@ -26,8 +26,8 @@ def shell(families: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("foreign_clusterers")
 def test_a_table_a_page_and_json_say_the_same(shell: Shell) -> None:
-    asked = ("--labels", "family", "--method", 'halves={"column": 1}', "--method", "broken", "--draws", 1)
-    done = shell("evaluate", *asked, "--html", "page.html", code=1)
+    options = ("--labels", "family", "--method", 'halves={"column": 1}', "--method", "broken", "--draws", 1)
+    done = shell("evaluate", *options, "--html", "page.html", code=1)
     lines = done.stdout.splitlines()
     assert lines[0].startswith(
         "228 items, 228 of them labelled by 'family' (10 different labels). Stability is the mean of 1 repeat."
@@ -37,14 +37,14 @@ def test_a_table_a_page_and_json_say_the_same(shell: Shell) -> None:
     [failed] = [line for line in lines if line.startswith("  broken *: failed: ")]
     assert "no_such_package_at_all" in failed
     assert lines[-1] == "wrote page.html"
-    page = rows((shell.place / "page.html").read_text())
+    page = read_rows((shell.place / "page.html").read_text())
     assert page["medium"] == medium[1:]
     [halves] = [line for line in lines if line.startswith("halves column=1 *")]
     assert halves.split()[3:] == " ".join(page["halves column=1 *"]).split()
-    found = shell.json("evaluate", *asked[:4], "--draws", 0)
-    assert [one["name"] for one in found["clusterings"]][-1] == "halves column=1"
-    assert found["clusterings"][1]["clusters"] == 6
-    assert found["random_state"] == 0
+    answer = shell.json("evaluate", *options[:4], "--draws", 0)
+    assert [record["name"] for record in answer["clusterings"]][-1] == "halves column=1"
+    assert answer["clusterings"][1]["clusters"] == 6
+    assert answer["random_state"] == 0
     assert done.stderr == ""
 
 
@@ -58,7 +58,7 @@ def test_wrong_use_is_told(shell: Shell) -> None:
 
 
 def test_all_spaces_and_a_sample(shell: Shell) -> None:
-    found = shell.json("evaluate", "--all-spaces", "--sample", 60, "--draws", 0, "--k", 3)
-    assert [one["space"] for one in found["spaces"]] == ["vectors"]
-    assert found["judged"] == 60
-    assert found["clusterings"][-1]["parameters"]["n_clusters"] == 3
+    answer = shell.json("evaluate", "--all-spaces", "--sample", 60, "--draws", 0, "--k", 3)
+    assert [record["space"] for record in answer["spaces"]] == ["vectors"]
+    assert answer["judged"] == 60
+    assert answer["clusterings"][-1]["parameters"]["n_clusters"] == 3

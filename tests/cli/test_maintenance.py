@@ -36,7 +36,7 @@ def test_verify_repairs_and_says_so(full: Shell) -> None:
 
 
 def test_a_rescue_says_what_it_kept(full: Shell) -> None:
-    shown = full("rescue").stdout
-    assert "recovered 5 items with 5 vectors" in shown
+    output = full("rescue").stdout
+    assert "recovered 5 items with 5 vectors" in output
     assert full.json("info")["items"] == 5
     assert full.json("verify")["ok"]

@@ -23,18 +23,18 @@ from retrieval.records.reports import AddReport
 from retrieval.records.search import Hit, Hits
 
 
-def printed(capsys: pytest.CaptureFixture[str]) -> str:
+def read_output(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
 def test_names_that_are_not_text_are_printed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     say("caf\udce9.jpg")
-    assert printed(capsys) == "caf\\udce9.jpg\n"
+    assert read_output(capsys) == "caf\\udce9.jpg\n"
 
 
 def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"name": "blå \udce9"})
-    text = printed(capsys)
+    text = read_output(capsys)
     assert text.isascii()
     assert json.loads(text) == {"name": "blå \udce9"}
 
@@ -44,7 +44,7 @@ def test_a_report_says_what_failed_and_what_to_do(capsys: pytest.CaptureFixture[
     with pytest.raises(typer.Exit) as raised:
         exit_with_report(AddReport(30, 1, 12, failures, 99, failed_before=2, seconds=2.0), as_json=False)
     assert raised.value.exit_code == 1
-    text = printed(capsys)
+    text = read_output(capsys)
     assert text.startswith("30 added, 1 known, 12 failed in 2.0 s (15 pictures/s)\n  failed: /0.jpg: cut off\n")
     assert "... and 2 more; `nearkin failures` lists them" in text
     assert "2 failed before and were skipped; use --retry-failed to try them again" in text
@@ -54,18 +54,18 @@ def test_a_run_without_failures_ends_well(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(typer.Exit) as raised:
         exit_with_report(AddReport(1, 0, 0, (), 2), as_json=True)
     assert raised.value.exit_code == 0
-    assert json.loads(printed(capsys))["added"] == 1
+    assert json.loads(read_output(capsys))["added"] == 1
 
 
 def test_hits_and_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
     show_hits(Hits((Hit(7, "k", 0.5, "/a[b].jpg", {"year": 2020}),), 3))
-    lines = printed(capsys).splitlines()
+    lines = read_output(capsys).splitlines()
     assert lines[0].split() == ["score", "item", "picture", "metadata"]
     assert lines[1].split() == ["0.500", "7", "/a[b].jpg", "year=2020"]
     show_hits(Hits((), 3))
-    assert printed(capsys) == "nothing found\n"
+    assert read_output(capsys) == "nothing found\n"
     show_table([("a", "1"), ("long", "2")])
-    assert printed(capsys) == "a     1\nlong  2\n"
+    assert read_output(capsys) == "a     1\nlong  2\n"
 
 
 def test_progress_is_for_terminals_only() -> None:
@@ -85,6 +85,6 @@ def test_steps_show_on_a_terminal_only(capsys: pytest.CaptureFixture[str], monke
     monkeypatch.setenv("TERM", "xterm")
     with show_steps() as step:
         step(3, 7, "kmeans [a=1]")
-    said = capsys.readouterr().err
-    assert "3/7" in said
-    assert "kmeans [a=1]" in said
+    output = capsys.readouterr().err
+    assert "3/7" in output
+    assert "kmeans [a=1]" in output

@@ -1,4 +1,4 @@
-"""The command `serve`: what it hides, what it needs. (What it does: see test_server_run.)"""
+"""The command `serve`: what it hides, what it needs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def test_a_second_space_is_filled_listed_used_and_dropped(target: Path, folder: 
     done = run("add", "-c", target, "--embedder", "classic", "--settings", '{"texture": 1}', "--json")
     assert (done.exit_code, json.loads(done.output)["added"]) == (0, 5)
     spaces = json.loads(run("spaces", "-c", target, "--json").output)["spaces"]
-    assert [(one["name"], one["vectors"], one["current"]) for one in spaces] == [
+    assert [(space["name"], space["vectors"], space["current"]) for space in spaces] == [
         ("tiny", 5, True),
         ("classic", 5, False),
     ]

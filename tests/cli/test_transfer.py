@@ -1,4 +1,4 @@
-"""The commands that carry items out of a collection and into one."""
+"""The commands that write items to files and read them back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.shell import Shell
 
 @pytest.fixture
 def shell(filled: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """In a folder with a collection of five pictures."""
+    """Return a command line with a collection of five pictures."""
     filled.close()
     return Shell(tmp_path, monkeypatch)
 

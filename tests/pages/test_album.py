@@ -29,11 +29,11 @@ def test_captions_are_the_names_of_files(uri: str, name: str) -> None:
 
 def test_an_album_of_a_collection(filled: Collection) -> None:
     filled.add_vectors([[0.5] * 13], keys=["ready-made"])
-    found = build_album(filled, "discs", note="made here")
-    assert (found.title, found.note, found.items) == ("discs", "made here", 6)
-    assert found.as_of == filled.info().change
-    assert found.loose + sum(tile.size for tile in found.tiles if tile.level == "coarse") == 6
-    assert {item for tile in found.tiles for item in tile.pictures} == set(found.captions)
+    album = build_album(filled, "discs", note="made here")
+    assert (album.title, album.note, album.items) == ("discs", "made here", 6)
+    assert album.as_of == filled.info().change
+    assert album.loose + sum(tile.size for tile in album.tiles if tile.level == "coarse") == 6
+    assert {item for tile in album.tiles for item in tile.pictures} == set(album.captions)
 
 
 def test_thumbnails_are_small_and_none_where_the_picture_is_gone(filled: Collection, folder: Path) -> None:

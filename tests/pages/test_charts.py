@@ -12,43 +12,42 @@ from retrieval.pages.charts import BAR, NAMES, VALUES, WIDE, Bar, Point, draw_ba
 ROOM = WIDE - NAMES - VALUES
 
 
-def lengths(svg: str) -> list[float]:
-    return [float(one.get("width", 0)) for one in ElementTree.fromstring(svg).iter("rect")]
+def measure_bars(svg: str) -> list[float]:
+    return [float(element.get("width", 0)) for element in ElementTree.fromstring(svg).iter("rect")]
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    some = [Bar("a", 0.5, "0.500", False), Bar("b", 1.0, "1.000", True), Bar("c", 0.0, "0.000", False)]
-    assert lengths(draw_bars("ami", some)) == [ROOM / 2, ROOM, 1]
-    assert lengths(draw_bars("time", [Bar("a", 2, "2 s", False)], 8)) == [ROOM / 4]
-    assert draw_bars("ami", some).count("first") == 3
-    assert f'height="{BAR}"' in draw_bars("ami", some)
+    bars = [Bar("a", 0.5, "0.500", False), Bar("b", 1.0, "1.000", True), Bar("c", 0.0, "0.000", False)]
+    assert measure_bars(draw_bars("ami", bars)) == [ROOM / 2, ROOM, 1]
+    assert measure_bars(draw_bars("time", [Bar("a", 2, "2 s", False)], 8)) == [ROOM / 4]
+    assert draw_bars("ami", bars).count("first") == 3
+    assert f'height="{BAR}"' in draw_bars("ami", bars)
 
 
 def test_values_below_zero_go_to_the_left() -> None:
-    drawn = ElementTree.fromstring(draw_bars("s", [Bar("a", -0.1, "-0.100", False), Bar("b", 0.3, "0.300", True)]))
-    [left, right] = [(float(one.get("x", 0)), float(one.get("width", 0))) for one in drawn.iter("rect")]
+    svg = ElementTree.fromstring(draw_bars("s", [Bar("a", -0.1, "-0.100", False), Bar("b", 0.3, "0.300", True)]))
+    [left, right] = [(float(element.get("x", 0)), float(element.get("width", 0))) for element in svg.iter("rect")]
     assert left == (NAMES, pytest.approx(ROOM / 4))
     assert right[0] == pytest.approx(NAMES + ROOM / 4)
-    assert lengths(draw_bars("s", [Bar("a", 0.0, "0", False)] * 2)) == [1, 1]
+    assert measure_bars(draw_bars("s", [Bar("a", 0.0, "0", False)] * 2)) == [1, 1]
 
 
 def test_names_are_text_and_cut() -> None:
-    drawn = draw_bars("ami", [Bar("<b>&" + "x" * 40, 1, "1", False)])
-    assert "<b>" not in drawn
-    assert "&lt;b&gt;&amp;xxxxxxxxxxx…</text>" in drawn
-    assert "x" * 40 in drawn  # in its title
+    svg = draw_bars("ami", [Bar("<b>&" + "x" * 40, 1, "1", False)])
+    assert "<b>" not in svg
+    assert "&lt;b&gt;&amp;xxxxxxxxxxx…</text>" in svg
+    assert "x" * 40 in svg  # in its title
 
 
 def test_points_lie_in_powers_of_ten() -> None:
-    drawn = draw_points(
-        "ami and time", [Point("a", 1, 0.5), Point("b", 10, 1.0), Point("c", 100, 0.0)], "seconds", "AMI"
-    )
+    svg = draw_points("ami and time", [Point("a", 1, 0.5), Point("b", 10, 1.0), Point("c", 100, 0.0)], "seconds", "AMI")
     circles = [
-        (float(one.get("cx", 0)), float(one.get("cy", 0))) for one in ElementTree.fromstring(drawn).iter("circle")
+        (float(element.get("cx", 0)), float(element.get("cy", 0)))
+        for element in ElementTree.fromstring(svg).iter("circle")
     ]
     (x1, y1), (x2, y2), (x3, y3) = circles
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert y3 > y1 > y2
     assert y3 - y1 == pytest.approx(y1 - y2, abs=0.2)
-    assert re.findall(r'class="number"[^>]*>(\d)<', drawn) == ["1", "2", "3"]
+    assert re.findall(r'class="number"[^>]*>(\d)<', svg) == ["1", "2", "3"]
     assert draw_points("none", [Point("a", 0, 0)] * 2, "seconds", "AMI").count("<circle") == 2

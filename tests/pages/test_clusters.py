@@ -24,7 +24,7 @@ CHROMIUM = "/usr/bin/chromium"
 
 
 def thumbnail(item: int) -> bytes | None:
-    """A disc of its own colour; item 99 is gone."""
+    """Return a picture in a colour of its own; that of item 99 is gone."""
     if item == 99:
         return None
     stream = io.BytesIO()
@@ -58,7 +58,7 @@ class Reader(HTMLParser):
 
     @property
     def data(self) -> Any:
-        [text] = [one for one in self.inside["script"] if one.startswith("{")]
+        [text] = [text for text in self.inside["script"] if text.startswith("{")]
         return json.loads(text)
 
     def all(self, name: str) -> list[str]:
@@ -110,18 +110,18 @@ def test_the_policy_lets_run_our_script_and_style_and_nothing_else(page: str) ->
 
 
 def test_each_picture_is_there_once_and_says_its_kind(page: str) -> None:
-    found = Reader(page).data["thumbnails"]
-    assert sorted(map(int, found)) == [1, 2, 3, 4, 5, 6, 7]
-    for uri in found.values():
+    thumbnails = Reader(page).data["thumbnails"]
+    assert sorted(map(int, thumbnails)) == [1, 2, 3, 4, 5, 6, 7]
+    for uri in thumbnails.values():
         kind, data = re.fullmatch(r"data:image/(webp|jpeg);base64,(\S+)", uri).groups()  # type: ignore[union-attr]
         assert Image.open(io.BytesIO(base64.b64decode(data))).format == kind.upper()
         assert page.count(data) == 1
 
 
 def test_thumbnails_are_asked_for_once() -> None:
-    asked: list[int] = []
-    render_clusters(ALBUM, lambda item: asked.append(item))  # type: ignore[func-returns-value]
-    assert sorted(asked) == [1, 2, 3, 4, 5, 6, 7, 99]
+    item_ids: list[int] = []
+    render_clusters(ALBUM, lambda item: item_ids.append(item))  # type: ignore[func-returns-value]
+    assert sorted(item_ids) == [1, 2, 3, 4, 5, 6, 7, 99]
 
 
 def test_a_cluster_without_a_name_has_that_of_one_that_holds_the_same(page: str) -> None:
@@ -155,30 +155,33 @@ def browser() -> Iterator[Any]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"needs {CHROMIUM}")
     with playwright.sync_playwright() as running:
-        made = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def tab(browser: Any, page: str, tmp_path: Path) -> Iterator[Any]:
-    """The page, opened from a disk; it must have complained of nothing in the end."""
+    """Yield the page, opened from a disk; at the end its console must be empty."""
     file = tmp_path / "album.html"
     file.write_text(page, encoding="utf-8")
-    tab, said = browser.new_page(viewport={"width": 1000, "height": 700}), []
+    tab, messages = browser.new_page(viewport={"width": 1000, "height": 700}), []
     tab.set_default_timeout(5000)
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    tab.on("request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else 0)
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
+    tab.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
+    tab.on(
+        "request",
+        lambda request: messages.append(request.url) if not request.url.startswith(("file:", "data:")) else 0,
+    )
     tab.goto(file.as_uri())
     yield tab
-    assert said == []
+    assert messages == []
     tab.close()
 
 
 def shows(tab: Any, names: list[str]) -> None:
-    """Those tiles, in that order, soon."""
+    """Wait until the page shows these tiles in this order."""
     from playwright.sync_api import expect
 
     expect(tab.locator(".tile .name")).to_have_text(names)
@@ -227,8 +230,8 @@ def test_one_that_holds_the_same_is_passed_over(tab: Any) -> None:
 
 
 def test_the_levels_are_those_that_there_are(tab: Any) -> None:
-    shown = tab.locator("#levels label").all_inner_texts()
-    assert [text.rstrip("0123456789") for text in shown] == [level.capitalize() for level in LEVELS]
+    labels = tab.locator("#levels label").all_inner_texts()
+    assert [text.rstrip("0123456789") for text in labels] == [level.capitalize() for level in LEVELS]
     tab.click("label >> text=Fine")
     shows(tab, ["unnamed", EVIL, "blue"])
     assert tab.evaluate("location.hash") == "#level=fine"

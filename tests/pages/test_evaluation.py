@@ -18,20 +18,22 @@ FAST = JudgedClustering(
 SLOW = replace(FAST, name="slow <one>", ami=0.65, seconds=80.0, memory=90 * 2**20, notes=())
 
 
-def rows(page: str) -> dict[str, list[str]]:
-    """The rows of all tables, by their first cell."""
-    found = re.findall(r"<tr><th>([^<]*)</th>((?:<td[^>]*>[^<]*</td>)+)</tr>", page)
-    return {unescape(name): [unescape(one) for one in re.findall(r"<td[^>]*>([^<]*)<", cells)] for name, cells in found}
+def read_rows(page: str) -> dict[str, list[str]]:
+    """Return the rows of all tables, by their first cell."""
+    matches = re.findall(r"<tr><th>([^<]*)</th>((?:<td[^>]*>[^<]*</td>)+)</tr>", page)
+    return {
+        unescape(name): [unescape(cell) for cell in re.findall(r"<td[^>]*>([^<]*)<", cells)] for name, cells in matches
+    }
 
 
 def test_its_numbers_are_those_of_the_record() -> None:
-    found = evaluation(clusterings=(GOOD, FAST, SLOW))
-    there, figures = rows(render_evaluation(found, "t")), select_figures(found.clusterings, CLUSTERINGS)
+    record = evaluation(clusterings=(GOOD, FAST, SLOW))
+    table, figures = read_rows(render_evaluation(record, "t")), select_figures(record.clusterings, CLUSTERINGS)
     assert len(figures) == 12
-    for one in found.clusterings:
-        assert there[display_name(one)] == [format_figure(one, figure) for figure in figures]
-    assert there["lite0"] == ["1,280", *(format_figure(found.spaces[0], one) for one in SPACES), "18"]
-    assert there["kmeans *"][2:6] == ["0.600", "0.700", "0.800", "0.900"]
+    for clustering in record.clusterings:
+        assert table[display_name(clustering)] == [format_figure(clustering, figure) for figure in figures]
+    assert table["lite0"] == ["1,280", *(format_figure(record.spaces[0], figure) for figure in SPACES), "18"]
+    assert table["kmeans *"][2:6] == ["0.600", "0.700", "0.800", "0.900"]
 
 
 def test_charts_draw_the_same_numbers() -> None:
@@ -62,10 +64,10 @@ def test_what_failed_has_its_reason_in_its_row() -> None:
 def test_without_labels_there_is_nothing_of_them() -> None:
     bare = replace(FAST, ari=None, ami=None, nmi=None, purity=None)
     space = replace(evaluation().spaces[0], p_at_1=None, p_at_10=None, mean_average_precision=None)
-    found = evaluation(labels=None, spaces=(space,), clusterings=(bare, replace(bare, name="b", seconds=3.0)))
-    page = render_evaluation(found, "t")
+    record = evaluation(labels=None, spaces=(space,), clusterings=(bare, replace(bare, name="b", seconds=3.0)))
+    page = render_evaluation(record, "t")
     assert "Which embedder" not in page
     assert "Adjusted" not in page
     assert "silhouette and time" in page
-    assert summarize(found).startswith("20 items. Stability is the mean of 2 repeats. Random seed 0.")
-    assert not any("labels" in one for one in list_remarks(found))
+    assert summarize(record).startswith("20 items. Stability is the mean of 2 repeats. Random seed 0.")
+    assert not any("labels" in remark for remark in list_remarks(record))

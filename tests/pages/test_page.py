@@ -12,13 +12,13 @@ from retrieval.pages.page import escape, make_printable, render_page
 
 
 def test_the_policy_lets_in_its_own_style_and_nothing_else() -> None:
-    made = render_page("a <title>", "<p>body</p>", "p { color: red; }\n")
-    style = made.split("<style>")[1].split("</style>")[0]
+    html = render_page("a <title>", "<p>body</p>", "p { color: red; }\n")
+    style = html.split("<style>")[1].split("</style>")[0]
     assert style.endswith("p { color: red; }\n")
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    assert f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'" in unescape(made)
-    assert "<script" not in made
-    assert "<h1>a &lt;title&gt;</h1><p>body</p></body></html>" in made
+    assert f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'" in unescape(html)
+    assert "<script" not in html
+    assert "<h1>a &lt;title&gt;</h1><p>body</p></body></html>" in html
 
 
 def test_text_can_not_steer() -> None:
@@ -26,7 +26,7 @@ def test_text_can_not_steer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "printed"),
     [
         ("a\x1b[31m\nb", "a\\x1b[31m\\nb"),
         ("photo\u202egpj.exe", "photo\\u202egpj.exe"),
@@ -35,5 +35,5 @@ def test_text_can_not_steer() -> None:
         ("👩‍🚀 नमस्ते", "👩‍🚀 नमस्ते"),
     ],
 )
-def test_names_steer_no_terminal(name: str, shown: str) -> None:
-    assert make_printable(name) == shown
+def test_names_steer_no_terminal(name: str, printed: str) -> None:
+    assert make_printable(name) == printed

@@ -47,7 +47,7 @@ class Shell:
         return json.loads(done.stdout)
 
     def alone(self, *words: Any, **options: Any) -> subprocess.CompletedProcess[str]:
-        """In a process of its own, where streams are real."""
+        """Run the command in a process of its own, where streams are real."""
         done = subprocess.run([*RUN, *map(str, words)], cwd=self.place, text=True, **options)
         assert "Traceback" not in (done.stderr or ""), done.stderr
         return done
