@@ -25,7 +25,7 @@ from indexers.matching import features as picture_features
 from indexers.matching import hashes
 from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
-from indexers.matching.verification import SAME, Verdict, verify_features
+from indexers.matching.verification import SAME, Verdict, has_contrast, verify_features
 from indexers.types import Ids, Vectors
 from indexers.vectors.exact import Exact
 
@@ -241,18 +241,23 @@ class EvidenceCollector:
         item_ids = np.unique(np.concatenate([a, b])).tolist()
         with self._catalogue.snapshot() as snapshot:
             stored = snapshot.duplicates.features(item_ids)
-            sizes = {row.id: (row.width, row.height) for row in snapshot.items(item_ids)}
+            rows_by_id = {row.id: row for row in snapshot.items(item_ids)}
         read = pool.map(lambda item_id: self._read_features(item_id, stored.get(item_id)), item_ids)
         features = dict(zip(item_ids, read, strict=True))
+        sizes = {item_id: (row.width, row.height) for item_id, row in rows_by_id.items()}
         equal = self._find_equal_pixels(pool, a, b, known, sizes)
+
+        def have_equal_bytes(pair: tuple[int, int]) -> bool:
+            digests = {row.hash if (row := rows_by_id.get(item_id)) else None for item_id in pair}
+            return len(digests) == 1 and None not in digests
 
         def verify_pair(pair: tuple[int, int]) -> PairRow | None:
             left, right = features[pair[0]], features[pair[1]]
             if left is None or right is None:
                 return None
             verdict = verify_features(left, right)
-            kind = "same pixels" if pair in equal else verdict.kind
-            score = 1.0 if pair in equal else verdict.score
+            is_equal = pair in equal and (has_contrast(left) or have_equal_bytes(pair))
+            kind, score = ("same pixels", 1.0) if is_equal else (verdict.kind, verdict.score)
             return PairRow(*pair, kind, round(score, 4), verdict.to_dict())
 
         rows = [row for row in pool.map(verify_pair, zip(a.tolist(), b.tolist(), strict=True)) if row]

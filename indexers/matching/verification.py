@@ -71,10 +71,13 @@ def verify_features(a: Features, b: Features) -> Verdict:
 
     Points that look alike and agree on a similarity transform show that the scene is the same; how they deviate from
     the transform, and whether the aligned pixels agree, shows whether the picture is. Pictures with few points are
-    aligned by their pixels. Deterministic; `verify_features(b, a)` gives the same verdict with the inverse transform.
+    aligned by their pixels; blank ones are never the same. Deterministic; `verify_features(b, a)` gives the same
+    verdict with the inverse transform.
     """
     swapped = _order_key(b) < _order_key(a)
     first, second = (b, a) if swapped else (a, b)
+    if not (has_contrast(a) and has_contrast(b)):
+        return Verdict("different", 0.0)
     proof = prove_by_points(first, second)
     if (proof is None or proof.score < SAME) and min(len(a.points), len(b.points)) < _FEW_POINTS:
         proofs = filter(None, (proof, prove_by_pixels(first, second)))
@@ -82,6 +85,12 @@ def verify_features(a: Features, b: Features) -> Verdict:
     if proof is None:
         return Verdict("different", 0.0)
     return _make_verdict(a, b, proof.swap() if swapped else proof)
+
+
+def has_contrast(picture: Features) -> bool:
+    """Return False for a blank picture, which proves nothing: all such pictures agree, whatever they were made of."""
+    deviations = (picture.thumbnail, *np.moveaxis(picture.colours, 2, 0))
+    return any(float(values.std()) >= _FLAT_DEVIATION for values in deviations)
 
 
 def verify_pictures(a: Image.Image, b: Image.Image, engine: str = "auto") -> Verdict:

@@ -4,6 +4,7 @@
     remote          picture files elsewhere: archives, buckets, the web if enabled, but no private network
     images          decode a file as a person sees it; shrink it, hash it, or say why it is no picture
     colours         bring a picture with a colour profile to sRGB
+    rgb             any of Pillow's modes as RGB; the ground that a transparent picture is laid over
     isolation       decode in processes of their own, with limits on memory and time
 
 Nothing here knows of a database or a collection.

@@ -22,6 +22,7 @@ from PIL import Image, ImageFile
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
 from indexers.pictures.colours import to_srgb
+from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.types import Limits, PictureFacts
 
@@ -84,7 +85,8 @@ def hash_content(data: bytes) -> bytes:
 
 
 def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits = Limits()) -> Picture:  # noqa: B008
-    """Decode a picture as a person sees it: upright, RGB, 8 bits, over white, the first frame, in sRGB.
+    """Decode a picture as a person sees it: upright, RGB, 8 bits, the first frame, in sRGB; a transparent one
+    over white, or over grey or black if it would vanish on white.
 
     `source` is a file's bytes or its path. `size` is the edge in pixels that the picture will be shrunk to: a JPEG is
     then decoded at a half, a quarter or an eighth, with both edges still at least 2 * size; 0 decodes it in full. The
@@ -99,21 +101,6 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
         raise UnreadablePicture("the file is empty")
     with _translate_errors():
         return _decode(_open(data, limits), size, limits)
-
-
-def flatten(image: Image.Image) -> Image.Image:
-    """Convert a picture in any of Pillow's modes to RGB, 8 bits, over white. Deep greys are scaled, not clipped."""
-    image.load()
-    if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_scale_to_eight_bits(np.asarray(image)))
-    if not image.has_transparency_data:
-        return image if image.mode == "RGB" else image.convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    rgba = image.convert("RGBA")
-    white = Image.new("RGB", rgba.size, "white")
-    white.paste(rgba, mask=rgba.getchannel("A"))
-    return white
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
@@ -320,18 +307,6 @@ def _parse_timestamp(text: Any) -> str | None:
 
 def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-
-
-def _scale_to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale deep grey values to 0..255: 16-bit values by 65,535; 32-bit values by the smallest of 1 (fractions only),
-    255, 65,535 and their own maximum that none of them exceeds."""
-    if pixels.dtype.itemsize == 2:
-        return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    values = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, None)
-    top = float(values.max(initial=0))
-    usual_whites = (1, 255, 65535) if pixels.dtype.kind == "f" else (255, 65535)
-    white = next((value for value in usual_whites if top <= value), top)
-    return np.asarray(np.rint(values * (255 / white)), np.uint8)
 
 
 def _convert_pillow(image: Image.Image, limits: Limits) -> Image.Image:

@@ -139,3 +139,11 @@ def test_hashes_that_were_read_again_replace_those_that_were_known() -> None:
 def test_components_are_the_sets_of_items_that_pairs_connect() -> None:
     assert sorted(map(sorted, find_components([(1, 2), (5, 6), (2, 3), (6, 1), (8, 9)]))) == [[1, 2, 3, 5, 6], [8, 9]]
     assert find_components([]) == []
+
+
+def test_blank_pictures_are_duplicates_only_if_their_bytes_are_equal(library: Library, catalogue: Catalogue) -> None:
+    first, second, _ = library.add(*[Image.new("RGB", (320, 240), "white") for _ in range(3)])
+    with catalogue.transaction() as transaction:
+        transaction.put([Arrival("k1", hash=bytes([0]), uri="file:///1", vector=vectors(1)[0])], library.space.id)
+    library.collector.advance()
+    assert library.pairs() == {(first, second): "same pixels"}

@@ -189,3 +189,10 @@ def test_without_opencv_copies_are_found_too(edit: str) -> None:
     verdict = verify_pictures(load("coffee"), make_edit("coffee", edit), "scikit-image")
     assert verdict.kind == "same picture", verdict
     assert verify_pictures(load("coffee"), load("cat"), "scikit-image").kind == "different"
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "teal"])
+def test_blank_pictures_prove_nothing(colour: str) -> None:
+    blank = Image.new("RGB", (320, 240), colour)
+    assert verify_pictures(blank, blank).kind == "different"
+    assert verify_pictures(blank, blank.resize((160, 120))).score == 0.0
