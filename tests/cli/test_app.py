@@ -111,7 +111,7 @@ def test_a_full_output_is_an_error(full: Shell) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "w") as full_disk:
-        done = full.alone("info", stdout=full_disk, stderr=subprocess.PIPE)
+        done = full.run_alone("info", stdout=full_disk, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 
 
@@ -120,9 +120,9 @@ def test_any_encoding_of_the_terminal_will_do(full: Shell, folder: Path, encodin
     pictures.disc("pink").save(folder / "наш 😀.png")
     full("add", folder)
     options: Any = {"env": os.environ | {"PYTHONIOENCODING": encoding}, "capture_output": True}
-    done = full.alone("search", folder / "наш 😀.png", "-k", 1, **options)
+    done = full.run_alone("search", folder / "наш 😀.png", "-k", 1, **options)
     assert (done.returncode, "1.000" in done.stdout) == (0, True)
-    assert full.alone("search", "наш.png", **options).returncode == 1
+    assert full.run_alone("search", "наш.png", **options).returncode == 1
 
 
 def test_a_damaged_catalogue_is_a_sentence(full: Shell) -> None:

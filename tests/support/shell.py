@@ -28,25 +28,25 @@ class Shell:
 
     def __call__(self, *words: Any, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         out, err = io.StringIO(), io.StringIO()
-        given = [os.fsdecode(word) if isinstance(word, bytes | os.PathLike) else str(word) for word in words]
+        arguments = [os.fsdecode(word) if isinstance(word, bytes | os.PathLike) else str(word) for word in words]
         handlers = list(logging.getLogger("nearkin").handlers)
         with self._monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.place)
-            patch.setattr(sys, "argv", ["nearkin", *given])
+            patch.setattr(sys, "argv", ["nearkin", *arguments])
             patch.setenv("COLUMNS", "300")
             for name, value in environment.items():
                 patch.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
+            with pytest.raises(SystemExit) as exit_info:
                 cli.main()
         logging.getLogger("nearkin").handlers[:] = handlers
-        assert (ended.value.code or 0) == code, (words, out.getvalue(), err.getvalue())
-        return subprocess.CompletedProcess(given, code, out.getvalue(), err.getvalue())
+        assert (exit_info.value.code or 0) == code, (words, out.getvalue(), err.getvalue())
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def json(self, *words: Any, code: int = 0) -> Any:
-        done = self(*words, "--json", code=code)
-        return json.loads(done.stdout)
+        result = self(*words, "--json", code=code)
+        return json.loads(result.stdout)
 
-    def alone(self, *words: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run_alone(self, *words: Any, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command in a process of its own, where streams are real."""
         done = subprocess.run([*RUN, *map(str, words)], cwd=self.place, text=True, **options)
         assert "Traceback" not in (done.stderr or ""), done.stderr
