@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,12 @@ def connect(path: Path, wait: float) -> Engine:
         connect_args={"timeout": wait, "check_same_thread": False, "cached_statements": 256},
         pool_size=8,
         max_overflow=64,
-        pool_reset_on_return=None,  # every transaction ends where it began
+        pool_reset_on_return=None,  # every transaction ends where it began, but for an interrupt: `_end_transaction`
     )
     event.listen(engine, "connect", lambda connection, _: _configure(connection, path))
-    event.listen(engine, "begin", _begin)
+    writers: list[Any] = []  # the connection that writes, or wrote last
+    event.listen(engine, "begin", lambda connection: _begin(connection, writers))
+    event.listen(engine, "checkin", lambda connection, _: _check_in(connection, writers))
     event.listen(engine, "handle_error", lambda context: translate_error(context.original_exception, path))
     return engine
 
@@ -78,9 +80,28 @@ def _lower(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
 
 
-def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+def _begin(connection: Connection, writers: list[Any]) -> None:
+    """Begin a transaction; a writing one by a thread that holds the writer's lock."""
+    if not connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    for earlier in writers:  # nobody else may write now: an interrupt has left it open
+        _end_transaction(earlier)
+    writers[:] = [connection.connection.driver_connection]
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check_in(connection: Any, writers: list[Any]) -> None:
+    if connection is not None:
+        _end_transaction(connection)
+    writers[:] = [writer for writer in writers if writer is not connection]
+
+
+def _end_transaction(connection: Any) -> None:
+    """Undo what an interrupt (Ctrl+C) has left open: SQLite's lock would stay held by a connection that nobody uses."""
+    with suppress(sqlite3.ProgrammingError):  # it is closed
+        if connection.in_transaction:
+            connection.rollback()
 
 
 def translate_error(error: BaseException, path: Path) -> errors.CatalogueError | None:

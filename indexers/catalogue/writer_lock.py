@@ -25,9 +25,21 @@ class WriterLock:
 
     @contextmanager
     def hold(self, wait: float | None = None) -> Iterator[None]:
-        """Hold the lock within a block. Raises WriterBusy, naming the holder, after `wait` seconds."""
+        """Hold the lock within a block. Raises WriterBusy, naming the holder, after `wait` seconds.
+
+        An interrupt at any moment, while the lock is being taken too, leaves it as it was before.
+        """
+        before = self._lock.lock_counter
         try:
-            self._lock.acquire(timeout=self.wait if wait is None else wait)
+            self._acquire(self.wait if wait is None else wait)
+            self._sign()
+            yield
+        finally:
+            self._release_to(before)
+
+    def _acquire(self, wait: float) -> None:
+        try:
+            self._lock.acquire(timeout=wait)
         except Timeout as error:
             raise WriterBusy(
                 f"another writer is at work: {self.describe_holder()}; try again when it is done"
@@ -36,11 +48,13 @@ class WriterLock:
             raise WriteFailed(
                 f"cannot open {self._lock.lock_file} ({error.strerror}); correct its permissions"
             ) from error
-        try:
-            self._sign()
-            yield
-        finally:
+
+    def _release_to(self, count: int) -> None:
+        """Release the lock until this thread holds it `count` times, whatever an interrupt has cut short."""
+        while self._lock.lock_counter > count:
             self._lock.release()
+        if count == 0 and self._lock.is_locked:  # interrupted between the system's lock and the count
+            self._lock.release(force=True)
 
     def _sign(self) -> None:
         since = datetime.now().isoformat(sep=" ", timespec="seconds")

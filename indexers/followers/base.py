@@ -106,6 +106,8 @@ class Followers:
         """What had to be rebuilt, and why."""
         self._broken: set[Follower] = set()
         """Followers whose stored file is of no use: it is written again even if nothing has changed since."""
+        self._torn: set[Follower] = set()
+        """Followers that hold half of a change, since an error or an interrupt came between: they are loaded again."""
 
     def open(self) -> None:
         """Load the followers that searches need: replay what is missing, rebuild what is broken."""
@@ -198,8 +200,10 @@ class Followers:
         return True
 
     def _advance(self, follower: Follower, snapshot: Snapshot) -> None:
-        if 0 < follower.position < snapshot.oldest:  # (from 0 on, the state itself is read, whatever was pruned)
+        # (from 0 on, the state itself is read, whatever was pruned)
+        if follower in self._torn or 0 < follower.position < snapshot.oldest:
             self._load(follower, snapshot)
+            self._torn.discard(follower)
         if follower.position >= snapshot.number:  # beyond it: `_load` has met a file of a later moment
             return
         changes = snapshot.changes(follower.position, follower.space.id)
@@ -207,7 +211,9 @@ class Followers:
             try:
                 follower.apply(changes, snapshot)
             except BaseException:
-                if not follower.on_read:  # half of a change is worse than none
+                if follower.on_read:
+                    self._torn.add(follower)
+                else:  # half of a change is worse than none
                     follower.reset()
                 raise
         follower.position = snapshot.number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import WriteFailed, WriterBusy
+from tests.support.interrupts import interrupt_often
 
 HOLD = """
 import sys, time
@@ -112,6 +114,24 @@ def test_it_is_free_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), lock.hold():
         raise RuntimeError
     with WriterLock(tmp_path, 0).hold():
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the timers of POSIX")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the interrupted write_text
+def test_it_is_free_after_an_interrupt_at_any_moment(tmp_path: Path) -> None:
+    lock, second_lock = WriterLock(tmp_path, 1), WriterLock(tmp_path, 0)
+
+    def step() -> None:
+        with lock.hold(), lock.hold():
+            pass
+
+    assert interrupt_often(step, 300, 0.0005) > 20
+    with second_lock.hold():
+        pass
+    with hold_in_process(tmp_path):
+        assert interrupt_often(step, 20, 0.02) == 20
+    with second_lock.hold():
         pass
 
 

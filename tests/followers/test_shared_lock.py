@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
 import pytest
 
 from indexers.followers.shared_lock import SharedLock
+from tests.support.interrupts import interrupt_often
+
+posix_signals = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the timers of POSIX")
 
 
 def test_readers_share_and_a_writer_is_alone() -> None:
@@ -64,3 +68,83 @@ def test_it_is_free_after_errors_inside() -> None:
             raise RuntimeError
     with lock.exclusive():
         pass
+
+
+def can_take_both_sides(lock: SharedLock) -> bool:
+    """Return True if another thread gets each side within ten seconds."""
+    done = threading.Event()
+
+    def take() -> None:
+        for side in (lock.exclusive, lock.shared):
+            with side():
+                pass
+        done.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return done.wait(10)
+
+
+@posix_signals
+@pytest.mark.parametrize("is_contended", [True, False])
+def test_an_interrupt_at_any_moment_leaves_it_free(is_contended: bool) -> None:
+    lock, is_over = SharedLock(), threading.Event()
+
+    def step() -> None:
+        for side in (lock.exclusive, lock.shared, lock.exclusive):
+            with side():
+                pass
+
+    def read() -> None:
+        while not is_over.is_set():
+            with lock.shared():
+                time.sleep(0.0005)
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2 * is_contended)]
+    for reader in readers:
+        reader.start()
+    count = interrupt_often(step, 400, 0.0003 if is_contended else 0.00005)
+    is_over.set()
+    for reader in readers:
+        reader.join(10)
+    assert count > 20
+    assert can_take_both_sides(lock)
+    assert (lock._held, lock._waiting) == ([], [])
+
+
+@posix_signals
+def test_an_interrupted_writer_that_waits_lets_readers_in() -> None:
+    lock, may_end, is_inside = SharedLock(), threading.Event(), threading.Event()
+
+    def read() -> None:
+        with lock.shared():
+            is_inside.set()
+            may_end.wait(10)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    is_inside.wait(10)
+
+    def wait() -> None:
+        with lock.exclusive():
+            pytest.fail("beside a reader")
+
+    assert interrupt_often(wait, 1, 0.05) == 1
+    late: list[str] = []
+    second = threading.Thread(target=lambda: read_late(lock, late))
+    second.start()
+    second.join(10)
+    assert late == ["late"]
+    may_end.set()
+    reader.join()
+
+
+def test_a_claim_that_its_thread_has_left_behind_does_not_block_it() -> None:
+    for first in ("shared", "exclusive"):
+        lock = SharedLock()
+        left_behind = getattr(lock, first)()
+        left_behind.__enter__()  # and an interrupt before the block began
+        with lock.exclusive():
+            pass
+        assert can_take_both_sides(lock)
+        left_behind.__exit__(None, None, None)  # the collector comes by at last
+        assert can_take_both_sides(lock)
