@@ -6,11 +6,15 @@ import errno
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from indexers.errors import WriteFailed
+
+PATIENCE = 2.0
+"""Seconds that a file in use is waited for."""
 
 
 @contextmanager
@@ -25,7 +29,7 @@ def replace_file(path: Path, durable: bool = False) -> Iterator[Path]:
         yield temporary
         if durable:
             sync(temporary)
-        os.replace(temporary, path)
+        move_over(temporary, path)
         if durable:
             sync(path.parent)
     except OSError as error:
@@ -64,6 +68,19 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         sync(folder.parent)
+
+
+def move_over(source: Path, target: Path) -> None:
+    """Rename a file, in place of any that is there. Windows refuses while somebody reads that: then try again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name == "posix" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def write_file(path: Path, content: bytes, durable: bool = False) -> None:

@@ -102,7 +102,7 @@ def load(folder: Path, arguments: Mapping[str, Any]) -> Config:
 
 def _read_file(path: Path) -> Json:
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from indexers.errors import WriteFailed
-from indexers.files import replace_file, write_file
+from indexers.files import PATIENCE, move_over, replace_file, sync, write_file
 
 
 def names(folder: Path) -> list[str]:
@@ -81,3 +84,33 @@ def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
     name = "y" * 251 + ".csv"
     write_file(tmp_path / name, b"1")
     assert names(tmp_path) == [name]
+
+
+def test_a_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    move_over(tmp_path / "a", tmp_path / "b")
+    assert names(tmp_path) == ["b"]
+    assert (tmp_path / "b").read_text() == "a"
+
+
+def test_a_move_that_is_not_permitted_is_said_at_once(
+    tmp_path: Path, unprivileged: Callable[[], AbstractContextManager[None]]
+) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "shut").mkdir(mode=0o500)
+    started = time.monotonic()
+    with unprivileged(), pytest.raises(PermissionError):
+        move_over(tmp_path / "a", tmp_path / "shut" / "b")
+    assert time.monotonic() - started < PATIENCE
+
+
+def test_a_folder_is_synced_where_that_can_be(
+    tmp_path: Path, unprivileged: Callable[[], AbstractContextManager[None]]
+) -> None:
+    sync(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync(tmp_path / "nothing")
+    (tmp_path / "shut").mkdir(mode=0o300)
+    with unprivileged():
+        sync(tmp_path / "shut")  # it can't be opened, as no folder can on Windows

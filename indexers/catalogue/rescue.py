@@ -18,6 +18,7 @@ from indexers.catalogue import schema, sqlite
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriteFailed
+from indexers.files import move_over
 
 TABLES = (
     "item",
@@ -159,5 +160,5 @@ def _swap(path: Path, new: Path) -> None:
     for suffix in ("-wal", "-shm", ""):
         old = path.with_name(path.name + suffix)
         if old.exists():
-            old.rename(path.with_name(f"{path.name}.damaged{suffix}"))
-    new.rename(path)
+            move_over(old, path.with_name(f"{path.name}.damaged{suffix}"))
+    move_over(new, path)

@@ -163,7 +163,7 @@ def refuse_network_folder(folder: Path) -> None:
 def find_file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """Return the kind of file system that holds the folder; "" where the operating system doesn't tell."""
     try:
-        lines = mounts.read_text(errors="surrogateescape").splitlines()
+        lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return ""
     path = str(folder.resolve())

@@ -14,7 +14,7 @@ from typing import Any
 def has_bf16() -> bool:
     """Return True if this processor multiplies bfloat16 natively; on others it is slower than float32."""
     try:
-        flags = Path("/proc/cpuinfo").read_text().split()
+        flags = Path("/proc/cpuinfo").read_text("utf-8", "replace").split()
     except OSError:  # not Linux
         return platform.system() == "Darwin" and platform.machine() == "arm64"
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)

@@ -20,7 +20,7 @@ from typing import Any
 import xxhash
 
 from indexers.errors import StoredFileDamaged, WriteFailed
-from indexers.files import sync
+from indexers.files import move_over, sync
 from indexers.types import Json
 
 FORMAT = 1
@@ -111,7 +111,7 @@ def _publish(folder: Path, header: Header) -> None:
         file.write(_encode_header(header))
     sync(temporary)
     sync(folder)  # the payload's name must be on disk before the header points to it
-    os.replace(temporary, folder / NAME)
+    move_over(temporary, folder / NAME)
     sync(folder)
 
 

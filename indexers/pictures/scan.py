@@ -35,8 +35,11 @@ _KINDS = {
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path itself, or a `file://` URL of its bytes if it is not valid UTF-8."""
-    absolute = os.path.abspath(path)
+    """Return the absolute path itself, or a `file://` URL of its bytes if it is not valid UTF-8.
+
+    Steps are parted by `/`, also on Windows, so that the URI of a folder and a slash begin those of all below it.
+    """
+    absolute = os.path.abspath(path).replace(os.sep, "/")
     try:
         absolute.encode()
     except UnicodeEncodeError:  # surrogates, which SQLite refuses
@@ -46,7 +49,7 @@ def to_uri(path: str | os.PathLike[str]) -> str:
 
 def encode_uri(absolute: str) -> str:
     """Return the `file://` URL of an absolute path, its bytes percent-encoded."""
-    return _SCHEME + quote_from_bytes(_encode_path(absolute))
+    return _SCHEME + quote_from_bytes(_encode_path(absolute.replace(os.sep, "/")))
 
 
 def _encode_path(path: str) -> bytes:

@@ -116,7 +116,9 @@ def show_error(error: Exception) -> int:
     """Print an error of the argument parser; any other is a bug: print a sentence and save the traceback to a file."""
     show = getattr(error, "show", None)
     if show is None:
-        with tempfile.NamedTemporaryFile("w", prefix="nearkin-", suffix=".log", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="nearkin-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
             traceback.print_exception(error, file=file)
         return fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", 1)
     show()

@@ -106,6 +106,9 @@ class LazyMembers:
             item_ids, number = [*item_ids, *(item.id for item in page.items)], page.cursor
         return sorted(item_ids)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # in a pickle there is no server to ask
+        return np.array, (self.tolist(), np.int64)
+
 
 def read_picture(picture: Any) -> bytes:
     """Return the bytes to send of a path, a file's bytes, a PIL image or a uint8 array. Raises BadQuery,

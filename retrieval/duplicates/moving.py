@@ -280,7 +280,7 @@ def _shift(source: str, target: str) -> None:
     folder = Path(target).parent
     try:
         os.link(source, target)
-    except OSError:
+    except (AttributeError, OSError):  # no links on this system, or none from here to there
         if os.path.lexists(target):
             raise FileExistsError(f"{target} exists already") from None
         _copy_file(source, target)

@@ -200,9 +200,9 @@ def _read_peak_memory(*, reset: bool = False) -> int | None:
     """Return the most bytes that this process has held since the last `reset`; None if the system doesn't tell."""
     with suppress(OSError):  # not every system lets us reset; then the peak includes what was held before
         if reset:
-            (STATUS.parent / "clear_refs").write_text("5")
+            (STATUS.parent / "clear_refs").write_bytes(b"5")
     with suppress(OSError):
-        for line in STATUS.read_text().splitlines():
+        for line in STATUS.read_text("utf-8", "replace").splitlines():
             if line.startswith("VmHWM:"):
                 return 1024 * int(line.split()[1])
     return None

@@ -194,10 +194,8 @@ class Scan:
 
     def find_vanished(self, known: Sequence[str]) -> list[str]:
         """Return the URIs that the scan did not meet, except in folders that could not be read."""
-        unreadable = tuple(os.path.join(path, "") for path in self._unreadable)
-        return [
-            uri for uri in known if uri not in self._seen and not os.path.join(to_path(uri), "").startswith(unreadable)
-        ]
+        unreadable = tuple(f"{path.rstrip('/')}/" for path in self._unreadable)
+        return [uri for uri in known if uri not in self._seen and not f"{to_path(uri)}/".startswith(unreadable)]
 
 
 def is_existing_file(uri: str) -> bool:
