@@ -102,6 +102,8 @@ def _show_cluster(source: Collection, cluster_id: int, page: int, as_json: bool)
     say(f"{record.name or 'unnamed'} #{record.id}: {record.size} pictures, {record.level}{parent}{subclusters}")
     for item in items.items:
         say(f"{item.id:>7}  {item.uri or item.key}")
+    if not items.items:
+        say(f"no items on page {page}")
     if items.cursor:
         say(f"... more: --page {items.cursor}")
 

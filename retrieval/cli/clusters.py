@@ -137,6 +137,8 @@ def loose(
     for item in () if as_json else items:
         near = f"  nearest #{item.nearest} ({item.similarity:.2f})" if item.nearest else ""
         say(f"{item.item:>7}  {item.uri or item.key}{near}")
+    if not items and page > 1 and not as_json:
+        say(f"no items on page {page}")
 
 
 def outliers(

@@ -62,6 +62,7 @@ def test_one_cluster_its_name_and_its_items(shell: Shell, families: Collection) 
     assert len(output) == 61
     assert shell.json("cluster", cluster_id)["cluster"]["name"] == "boats"
     assert shell("rename", cluster_id).stdout == f"#{cluster_id} has no name\n"
+    assert shell("cluster", cluster_id, "--page", 99).stdout.splitlines()[1] == "no items on page 99"
     assert "error: there is no cluster 999" in shell("cluster", 999, code=1).stderr
 
 
@@ -71,6 +72,7 @@ def test_outliers_and_recluster(shell: Shell) -> None:
     assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
     assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
     assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
+    assert shell("loose", "--page", 2).stdout == "no items on page 2\n"
     assert shell("recluster").stdout == "6 clusters at the level medium, 4 unclustered items\n"
 
 
