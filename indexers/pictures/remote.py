@@ -24,7 +24,6 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from indexers.errors import MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.pictures import scan
-from indexers.pictures.scan import PICTURE_SUFFIXES
 from indexers.types import FoundFile, Limits, ScanFailure
 
 MAX_REDIRECTS = 5
@@ -56,7 +55,7 @@ _REMOTE = re.compile(r"\s*([a-z][a-z0-9+.-]*)(://|::)", re.IGNORECASE)
 def is_remote(source: object) -> bool:
     """Return True for a URI, False for a path of this machine. A file may be called `a::b.jpg`."""
     match = _REMOTE.match(source) if isinstance(source, str) else None
-    if not match or match[0] == "file://":
+    if not match or match[0].lower() == "file://":
         return False
     return match[2] == "://" or match[1].lower() in SCHEMES
 
@@ -79,23 +78,25 @@ def find_pictures(uri: str) -> Iterator[FoundFile | ScanFailure]:
             matches = system.glob(path, detail=True)
         else:
             matches = {path: system.info(path)}
+        files: dict[str, dict[str, Any]] = {}  # each once: a glob matches folders beside what lies in them
         for match in sorted(matches):
-            yield from _list_pictures(system, match, matches[match], archive, is_named=match == path)
+            files |= _list_files(system, match, matches[match], is_named=match == path)
+        literal_names = path.split("/")
+        for name, facts in files.items():
+            if all(part in literal_names or scan.is_visible(part) for part in name.split("/")):
+                yield _make_record(system, name, facts, archive)
     except MissingPackage:
         raise
     except Exception as error:  # each file system has errors of its own
         yield ScanFailure(_make_printable(uri), _describe_error(error))
 
 
-def _list_pictures(
-    system: Any, path: str, facts: dict[str, Any], archive: str, is_named: bool
-) -> Iterator[FoundFile | ScanFailure]:
+def _list_files(system: Any, path: str, facts: dict[str, Any], is_named: bool) -> dict[str, dict[str, Any]]:
+    """Return the pictures at and below a path, with what the file system knows of each."""
     if facts["type"] == "directory":
-        for name, own_facts in sorted(system.find(path, detail=True).items()):
-            if _is_picture(name):
-                yield _make_record(system, name, own_facts, archive)
-    elif facts["type"] in ("file", "link") and (is_named or _is_picture(path)):
-        yield _make_record(system, path, facts, archive)
+        return {name: own for name, own in sorted(system.find(path, detail=True).items()) if scan.is_picture(name)}
+    is_wanted = facts["type"] in ("file", "link") and (is_named or scan.is_picture(path))
+    return {path: facts} if is_wanted else {}
 
 
 def _make_record(system: Any, path: str, facts: dict[str, Any], archive: str) -> FoundFile | ScanFailure:
@@ -199,10 +200,6 @@ def _check_links(uri: str, inner: str, archive: str) -> str:
 
 def _make_printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
-
-
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
 def _describe_error(error: Exception) -> str:

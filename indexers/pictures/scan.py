@@ -25,6 +25,7 @@ NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information"
 """Folders in which systems keep their thumbnails and rubbish: skipped, as hidden ones are."""
 
 _SCHEME = "file://"
+_THIS_HOST = "localhost/"
 _MAX_INODE = 2**63 - 1  # a database holds no larger number; Windows and network file systems have some
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -60,10 +61,14 @@ def _encode_path(path: str) -> bytes:
 
 
 def to_path(uri: str) -> str:
-    """Return the absolute path of a URI: the inverse of `to_uri`. Windows' `file:///C:/a.jpg` is `C:/a.jpg`."""
-    if not uri.startswith(_SCHEME):
+    """Return the absolute path of a URI: the inverse of `to_uri`. Windows' `file:///C:/a.jpg` is `C:/a.jpg`; the host
+    may be `localhost`."""
+    if uri[: len(_SCHEME)].lower() != _SCHEME:
         return uri
-    path = os.fsdecode(unquote_to_bytes(uri.removeprefix(_SCHEME)))
+    location = uri[len(_SCHEME) :]
+    if location[: len(_THIS_HOST)].lower() == _THIS_HOST:
+        location = location[len(_THIS_HOST) - 1 :]
+    path = os.fsdecode(unquote_to_bytes(location))
     has_drive = os.name == "nt" and path[:1] == "/" and path[2:3] == ":"
     return path[1:] if has_drive else path
 
@@ -84,7 +89,7 @@ def find_pictures(
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    scanner = _Scanner(_is_picture)
+    scanner = _Scanner(is_picture)
     for path in paths:
         yield from scanner.scan_path(os.path.expanduser(os.fspath(path)))
 
@@ -125,6 +130,9 @@ class _Scanner:
 
     def scan_path(self, path: str) -> Iterator[FoundFile | ScanFailure]:
         """Yield what a path from the caller stands for: a file, a folder or a glob."""
+        if not path:  # which would be the current folder
+            yield ScanFailure("", "an empty path")
+            return
         absolute = os.path.abspath(path)
         if os.path.lexists(path) or not glob.has_magic(path):
             yield from self.scan_place(absolute, is_named=True)
@@ -185,7 +193,7 @@ class _Scanner:
                 return []
             self.entered.add((status.st_dev, status.st_ino))
             with os.scandir(path) as entries:
-                return [*sorted((entry for entry in entries if _is_visible(entry.name)), key=lambda entry: entry.name)]
+                return [*sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)]
         except OSError as error:
             return [ScanFailure(to_uri(path), _explain_error(error))]
 
@@ -216,7 +224,7 @@ class _Scanner:
 
 
 def _matches_glob(path: str, base: str, steps: list[str], any_suffix: bool) -> bool:
-    return (any_suffix or _is_picture(path)) and _match_steps(os.path.relpath(path, base).split(os.sep), steps)
+    return (any_suffix or is_picture(path)) and _match_steps(os.path.relpath(path, base).split(os.sep), steps)
 
 
 def _match_steps(names: list[str], steps: list[str]) -> bool:
@@ -228,11 +236,13 @@ def _match_steps(names: list[str], steps: list[str]) -> bool:
     return bool(names) and fnmatch.fnmatchcase(names[0], steps[0]) and _match_steps(names[1:], steps[1:])
 
 
-def _is_visible(name: str) -> bool:
+def is_visible(name: str) -> bool:
+    """Return False for a name that is skipped in folders and archives: a hidden one, or one of NOT_LIBRARIES."""
     return not name.startswith(".") and name not in NOT_LIBRARIES
 
 
-def _is_picture(path: str) -> bool:
+def is_picture(path: str) -> bool:
+    """Return True if the path has a picture's suffix."""
     return os.path.splitext(path)[1].lower() in PICTURE_SUFFIXES
 
 

@@ -27,7 +27,7 @@ from retrieval.cli import (
     spaces,
     transfer,
 )
-from retrieval.cli.output import Notes, say
+from retrieval.cli.output import Notes, say, show_message
 
 COMMANDS = (
     *items.COMMANDS,
@@ -127,5 +127,5 @@ def show_error(error: Exception) -> int:
 
 def fail(message: str, code: int) -> int:
     """Print an error message. Return the exit code."""
-    print(f"error: {message}", file=sys.stderr)
+    show_message(f"error: {message}")
     return code

@@ -87,7 +87,7 @@ def _show_tree(source: Collection, since: int | None, depth: int) -> None:
     from retrieval.pages.album import build_album
 
     album = build_album(source, source.path.name, since)
-    say(render_tree(album, shutil.get_terminal_size((100, 24)).columns, depth))
+    say(*render_tree(album, shutil.get_terminal_size((100, 24)).columns, depth).split("\n"))
     for event in source.cluster_events(since) if since is not None else ():
         say(_describe_event(event))
 
@@ -152,7 +152,7 @@ def outliers(
     if as_json:
         print_json({"outliers": [item.to_dict() for item in items]})
     for item in () if as_json else items:
-        say(f"{item.score:.3f}  {item.uri or item.key}\n       {item.reason}")
+        say(f"{item.score:.3f}  {item.uri or item.key}", f"       {item.reason}")
 
 
 def recluster(collection: Folder = DEFAULT) -> None:

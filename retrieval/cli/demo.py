@@ -67,14 +67,17 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
         page = folder / "clusters.html"
         page.write_text(render_clusters(album, make_thumbnailer(collection)), encoding="utf-8")
     for row in rows:
-        say(f"\n{row.title}")
+        say("")
+        say(row.title)
         for hit in row.hits:
             say(f"  {hit.score:.2f}  {make_title(hit.uri)}")
     sheet = draw_sheet(rows, folder / "sheet.png")
-    say("\nThe largest clusters:")
+    say("")
+    say("The largest clusters:")
     for tile in list_largest_clusters(album):
         say(f"  {tile.size:>4}  {tile.name}")
-    say(f"\n{ATTRIBUTION}\nSearch results: {sheet}\nAll clusters: {page}")
+    for line in ("", ATTRIBUTION, f"Search results: {sheet}", f"All clusters: {page}"):
+        say(line)
     say(f"Try it yourself: nearkin search {pictures}/photographs/coffee.png -c {folder / 'collection'}")
     say(f"                 nearkin clusters -c {folder / 'collection'}")
 

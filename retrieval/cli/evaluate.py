@@ -108,6 +108,7 @@ def build_table(
     from rich.text import Text
 
     from retrieval.evaluation.columns import find_best, format_figure
+    from retrieval.pages.page import make_printable
 
     table = Table(title, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for figure in figures:
@@ -118,7 +119,7 @@ def build_table(
         for figure in figures:
             is_best = best[figure.field] is not None and getattr(record, figure.field) == best[figure.field]
             cells.append(Text(format_figure(record, figure), "bold" if is_best else ""))
-        table.add_row(Text(name, overflow="fold"), *cells)
+        table.add_row(Text(make_printable(name), overflow="fold"), *cells)
     return table
 
 

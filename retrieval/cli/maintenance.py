@@ -67,7 +67,7 @@ def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     else:
         for check in checks:
             mark = "ok     " if check.ok else "MISSING" if check.needed else "-      "
-            say(f"{mark}  {check.what}: {check.found}" + (f"\n           {check.remedy}" if check.remedy else ""))
+            say(f"{mark}  {check.what}: {check.found}", *([f"           {check.remedy}"] if check.remedy else []))
     raise typer.Exit(0 if all(check.ok or not check.needed for check in checks) else 1)
 
 

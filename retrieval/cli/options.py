@@ -86,7 +86,7 @@ def build_embedder(name: str, settings: Json) -> Embedder:
 
 def read_paths(file: Path) -> list[str]:
     """Return the paths that a file lists, or standard input if the file is `-`."""
-    from retrieval.items.sources import split_path_list
+    from retrieval.items.path_list import split_path_list
 
     try:
         return split_path_list(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())

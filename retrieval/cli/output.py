@@ -12,15 +12,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from retrieval.pages.page import make_printable
+
 if TYPE_CHECKING:
     from indexers.embedders.overview import EmbedderEntry
     from retrieval.records.reports import AddReport, SyncReport
     from retrieval.records.search import Hits
 
 
-def say(line: str) -> None:
-    """Print a line; bytes in names that are not UTF-8 (which Python keeps as surrogates) are spelled out."""
-    print(line.encode("utf-8", "backslashreplace").decode())
+def say(*lines: str) -> None:
+    """Print lines. What a name may hold is spelled out: line feeds, escape sequences, letters that change the reading
+    direction, bytes that are not UTF-8 (which Python keeps as surrogates)."""
+    for line in lines:
+        print(make_printable(line))
+
+
+def show_message(message: str) -> None:
+    """Print a message of one or more lines to standard error, spelled out as `say` does."""
+    print("\n".join(map(make_printable, message.split("\n"))), file=sys.stderr)
 
 
 def print_json(record: Any) -> None:
@@ -68,8 +77,9 @@ def show_hits(hits: Hits) -> None:
 
     table = Table("score", "item", "picture", "metadata", box=None, pad_edge=False, header_style="bold")
     for hit in hits:
-        metadata = ", ".join(f"{key}={value}" for key, value in hit.metadata.items())
-        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(hit.uri or hit.key, overflow="fold"), Text(metadata))
+        metadata = make_printable(", ".join(f"{key}={value}" for key, value in hit.metadata.items()))
+        name = make_printable(hit.uri or hit.key)
+        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(name, overflow="fold"), Text(metadata))
     Console().print(table if len(hits) else "nothing found")
 
 
@@ -152,7 +162,7 @@ def show_steps() -> Iterator[Callable[[int, int, str], None] | None]:
         task = bar.add_task("", total=None)
 
         def update(done: int, total: int, step: str) -> None:
-            bar.update(task, total=total, completed=done, description=step)
+            bar.update(task, total=total, completed=done, description=make_printable(step))
 
         yield update
 
@@ -162,4 +172,4 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one log record."""
-        print(f"note: {record.getMessage()}", file=sys.stderr)
+        show_message(f"note: {record.getMessage()}")

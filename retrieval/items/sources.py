@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple, cast
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,10 +25,7 @@ Picture = str | PathLike[str] | bytes | Image | NDArray[np.uint8]
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
-def split_path_list(data: bytes) -> list[str]:
-    """Return the paths in a list: each ends with a NUL (as `find -print0` writes them), or else with the line."""
-    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [os.fsdecode(line) for line in lines if line.strip()]
+_NO_KEY = ("Cc", "Cs")  # control characters (with NUL), and surrogates, which UTF-8 can't carry
 
 
 class Intake(NamedTuple):
@@ -50,6 +48,8 @@ def sort_pictures(
     for place, picture in enumerate(pictures):
         if isinstance(picture, np.ndarray):
             pictures[place] = images.as_picture(picture)
+        elif picture == "":
+            raise UsageError(f"picture number {place} is an empty path; give the current folder as '.'")
         elif not isinstance(picture, str | PathLike | bytes | Image):
             kind = type(picture).__name__
             raise UsageError(
@@ -145,8 +145,8 @@ def _check_metadata(metadata: Metadata, count: int) -> list[Json]:
 def _check_keys(keys: Sequence[str | None] | None, count: int) -> Sequence[str | None]:
     column = _check_length(keys, count, "keys")
     for place, key in enumerate(column):
-        if key is not None and (not isinstance(key, str) or not key or "\0" in key or not key.isprintable()):
-            raise UsageError(f"keys must be texts that are not empty and can be printed; number {place} is {key!r}")
+        if key is not None and not (isinstance(key, str) and key and all(category(x) not in _NO_KEY for x in key)):
+            raise UsageError(f"keys are texts without control characters, not empty; number {place} is {key!r}")
     return column
 
 

@@ -61,10 +61,10 @@ def make_printable(text: str) -> str:
     """Return the text without anything that controls a terminal, changes the reading direction or is not UTF-8.
 
     File names come from strangers: they may hold escape sequences, line feeds, and bytes that are not text (which
-    Python keeps as surrogates). These are spelled out; spaces of all kinds become plain spaces.
+    Python keeps as surrogates). These are spelled out; spaces of all kinds stay.
     """
-    return "".join(letter if letter.isprintable() or letter in _JOINERS else _spell_out(letter) for letter in text)
+    return "".join(letter if _is_printable(letter) else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def _spell_out(letter: str) -> str:
-    return " " if category(letter) == "Zs" else letter.encode("unicode_escape").decode()
+def _is_printable(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS or category(letter) == "Zs"

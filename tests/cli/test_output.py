@@ -15,6 +15,7 @@ from retrieval.cli.output import (
     print_json,
     say,
     show_hits,
+    show_message,
     show_progress,
     show_steps,
     show_table,
@@ -30,6 +31,18 @@ def read_output(capsys: pytest.CaptureFixture[str]) -> str:
 def test_names_that_are_not_text_are_printed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     say("caf\udce9.jpg")
     assert read_output(capsys) == "caf\\udce9.jpg\n"
+
+
+def test_names_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences, line feeds and letters that turn the reading direction; odd spaces and joiners stay."""
+    say("a\x1b]0;b\x07\n\u202egpj.exe \u202f\u200d")
+    assert read_output(capsys) == "a\\x1b]0;b\\x07\\n\\u202egpj.exe \u202f\u200d\n"
+    show_hits(Hits((Hit(7, "k", 0.5, "/\x1b[2Ja.jpg", {"note": "\x9b2J"}),), 3))
+    Notes().emit(logging.makeLogRecord({"msg": "\x1b[2J"}))
+    show_message("first\nsecond \u2066")
+    printed = capsys.readouterr()
+    assert not {"\x1b", "\x9b"} & set(printed.out + printed.err)
+    assert printed.err.splitlines()[1:] == ["first", "second \\u2066"]
 
 
 def test_json_is_ascii_and_reads_back(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,3 +131,22 @@ def test_arrays_are_pictures_too(collection: Collection) -> None:
     assert (collection.get("red").width, collection.get("red").height) == (9, 8)
     with pytest.raises(UsageError, match="is no picture"):
         collection.add([np.zeros((2, 2, 7), np.uint8)], keys=["seven"])
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["4.42.48\u202fPM", "v\u00a013.05", "家族\u3000旅行", "می\u200cخواهم", "\U0001f468\u200d\U0001f469", "\ue000"],
+)
+def test_names_that_file_systems_take_are_keys(key: str) -> None:
+    assert sources.sort_pictures([b"a"], None, [key], None).sources[0].key == key
+
+
+@pytest.mark.parametrize("key", ["", "a\0", "a\n", "\x1b[31m", "\x85", "\udce9"])
+def test_control_characters_are_no_keys(key: str) -> None:
+    with pytest.raises(UsageError, match="without control characters"):
+        sources.sort_pictures([b"a"], None, [key], None)
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(UsageError, match=r"number 1 is an empty path; give the current folder as '\.'"):
+        sources.sort_pictures(["a.jpg", ""], None, None, None)

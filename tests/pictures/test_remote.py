@@ -66,6 +66,21 @@ def test_archives_are_added_known_and_searched(archives: Path, collection: Colle
     assert collection.get(red).format == "PNG"
 
 
+@pytest.mark.parametrize(
+    "address", ["zip://**::{}", "zip://::{}", "zip://trip::{}", "zip://*::{}", "zip://trip/**::{}"]
+)
+def test_archives_are_searched_as_folders_are(tmp_path: Path, address: str) -> None:
+    """What macOS puts beside each picture, and hidden names, are passed over; each member is found once."""
+    hidden = ["__MACOSX/trip/._1.jpg", "trip/._1.jpg", "trip/.thumbnails/1.jpg", "trip/@eaDir/1.jpg"]
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        for name in ["trip/", "trip/1.jpg", "trip/day/", "trip/day/2.jpg", *hidden]:
+            archive.writestr(name, b"" if name.endswith("/") else b"x")
+    uris = find_uris(address.format(tmp_path / "mac.zip"))
+    assert [uri.partition("::")[0] for uri in uris] == ["zip://trip/1.jpg", "zip://trip/day/2.jpg"]
+    named = find_uris(f"zip://trip/.thumbnails/*.jpg::{tmp_path}/mac.zip")
+    assert [uri.partition("::")[0] for uri in named] == ["zip://trip/.thumbnails/1.jpg"]
+
+
 def test_folders_elsewhere_give_what_is_below_them(memory: fsspec.AbstractFileSystem, collection: Collection) -> None:
     for name in ("a/1.jpg", "a/b/2.JPG", "a/readme.txt"):
         memory.pipe(f"/{name}", pictures.jpeg(pictures.noise(len(name))))

@@ -265,3 +265,12 @@ def test_20000_files_are_found_in_well_under_a_second(tmp_path: Path) -> None:
     start = time.process_time()
     assert sum(1 for _ in find_pictures(tmp_path)) == 20_000
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("start", ["file://", "file://localhost", "FILE://LocalHost", "File://"])
+def test_a_url_of_this_machine_may_name_it(start: str) -> None:
+    assert to_path(f"{start}/a%20b.jpg") == "/a b.jpg"
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    assert list(find_pictures([""])) == [ScanFailure("", "an empty path")]
