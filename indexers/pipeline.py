@@ -124,6 +124,7 @@ class Run:
 
     batch_size: pictures in a batch.
     retry_failed: read files again that failed before and have not changed since.
+    check: read the content of known files again, whatever their size and time say.
     on_recorded: called after each transaction.
     progress: called after each batch.
     allow_web: pictures may be fetched from the web.
@@ -137,6 +138,7 @@ class Run:
     workers: int = 1
     batch_size: int = 16
     retry_failed: bool = False
+    check: bool = False
     on_recorded: Callable[[], object] = lambda: None
     progress: Callable[[Progress], object] = lambda _: None
     allow_web: bool = False
@@ -170,7 +172,7 @@ class Run:
         known: list[tuple[FoundFile, KnownLocation]] = []
         for file in files:
             stat, location, failure = (file.size, file.mtime_ns), locations.get(file.uri), failures.get(file.uri)
-            if location and (location.size, location.mtime_ns) == stat and location.has_vector:
+            if location and not self.check and location.shows(file) and location.has_vector:
                 self.tally.known += 1
                 self.tally.returned += location.is_missing
                 if location.is_missing or metadata:
@@ -190,7 +192,7 @@ class Run:
         with self.catalogue.transaction() as writing:
             writing.mark_present([file for file, location in known if location.is_missing])
             if metadata:
-                for item_id in dict.fromkeys(location.item_id for _, location in known):
+                for item_id in dict.fromkeys(item_id for _, location in known for item_id in location.item_ids):
                     writing.update(item_id, metadata)
 
     def add(self, sources: Sequence[Source]) -> Tally:

@@ -64,6 +64,7 @@ class FoundFile:
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,24 @@ class Failure:
 
 
 class KnownLocation(NamedTuple):
-    """A location that the catalogue holds, with its file as last seen."""
+    """A location that the catalogue holds for one item or several, with its file as last seen."""
 
-    item_id: int
+    item_ids: tuple[int, ...]
     size: int | None
     mtime_ns: int | None
+    inode: int | None
+    ctime_ns: int | None
     is_missing: bool
     has_vector: bool
-    """The item has a vector in the space of the query."""
+    """Each of the items has a vector in the space of the query."""
+
+    def shows(self, file: FoundFile) -> bool:
+        """Return True if the file has not changed since it was seen, as far as its status tells."""
+        if (self.size, self.mtime_ns) != (file.size, file.mtime_ns):
+            return False
+        if self.ctime_ns is None or file.ctime_ns is None:  # recorded by an older version, or elsewhere
+            return True
+        return (self.inode, self.ctime_ns) == (file.inode, file.ctime_ns)
 
 
 class UnembeddedItem(NamedTuple):
@@ -142,6 +153,7 @@ class HitRow(NamedTuple):
     metadata: Json
     clusters: tuple[int, ...] = ()
     text: str | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,16 +252,24 @@ class Collection:
         *,
         metadata: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
+        check: bool = False,
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> SyncReport:
         """Add what is new below these folders, and mark the locations that have vanished from them.
 
+        check: read the content of known files again, whatever their size and time say.
+
         Nothing is removed: an item without a location left stays, with `missing` set, until it comes back or
         `remove(where={"missing": True})`.
         """
         return self._adder.sync(
-            folders, metadata=metadata, retry_failed=retry_failed, catch_up=catch_up, progress=progress
+            folders,
+            metadata=metadata,
+            retry_failed=retry_failed,
+            check=check,
+            catch_up=catch_up,
+            progress=progress,
         )
 
     def retry_failed(self, *, progress: Watch | None = None) -> AddReport:

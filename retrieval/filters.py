@@ -16,12 +16,16 @@ and `$not` hold where the key is missing. Types never coerce: 2020 is not "2020"
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from indexers.catalogue.conditions import ITEM_FIELDS, All, Condition, Either, FieldTest, Not
-from indexers.catalogue.metadata import MAX_BITS, is_text
+from indexers.catalogue.metadata import MAX_BITS, is_text, normalise_text
 from indexers.errors import BadFilter
 
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
@@ -112,12 +116,19 @@ def _check_operand(key: str, op: str, value: Any) -> Any:
         raise BadFilter(f"$contains at {key!r} takes a text, a number, true or false; got {value!r}")
     if op == "$icontains" and not isinstance(value, str):
         raise BadFilter(f"$icontains at {key!r} takes a text; got {value!r}")
-    if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+    value = _check_scalar(key, value)
+    if op in ("$lt", "$lte", "$gt", "$gte") and (isinstance(value, bool) or value is None):
         raise BadFilter(f"{op} at {key!r} compares with a number or a text; got {value!r}")
-    return _check_scalar(key, value)
+    return value
 
 
 def _check_scalar(key: str, value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, date):
+        value = value.isoformat()
     if isinstance(value, float) and value != value:
         raise BadFilter(f"the filter on {key!r} compares with NaN, which equals nothing")
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
@@ -133,9 +144,10 @@ def _check_scalar(key: str, value: Any) -> Any:
     raise BadFilter(f"the filter on {key!r} compares with {value!r}; for lists there are $in and $contains")
 
 
-def _build_test(key: str, op: str, value: Any) -> FieldTest:
+def _build_test(key: str, op: str, value: Any) -> Condition:
     if key not in ITEM_FIELDS:
-        return FieldTest(key.removeprefix("metadata."), op, value)
+        texts = tuple(map(_normalise, value)) if isinstance(value, tuple) else _normalise(value)
+        return FieldTest(normalise_text(key.removeprefix("metadata.")), op, texts)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
         raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
     if op in ("$exists", "$filled"):
@@ -143,7 +155,24 @@ def _build_test(key: str, op: str, value: Any) -> FieldTest:
     converted = (
         tuple(_check_own_field(key, op, part) for part in value) if op == "$in" else _check_own_field(key, op, value)
     )
+    if op == "$in":
+        return FieldTest(key, op, tuple(form for part in converted for form in _list_forms(part)), of_item=True)
+    if op in ("$eq", "$contains", "$icontains"):
+        tests = tuple(FieldTest(key, op, form, of_item=True) for form in _list_forms(converted))
+        return tests[0] if len(tests) == 1 else Either(tests)
     return FieldTest(key, op, converted, of_item=True)
+
+
+def _list_forms(value: Any) -> tuple[Any, ...]:
+    """Return a value, and a text in both Unicode forms too: the item's own fields are stored as they came, and file
+    systems write letters composed or decomposed."""
+    if not isinstance(value, str):
+        return (value,)
+    return tuple(dict.fromkeys((value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD")))))
+
+
+def _normalise(value: Any) -> Any:
+    return normalise_text(value) if isinstance(value, str) else value
 
 
 def _check_own_field(key: str, op: str, value: Any) -> Any:

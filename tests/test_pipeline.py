@@ -56,14 +56,34 @@ def add(run: Run, *paths: Path, metadata: Any = None) -> Any:
     return run.add_files(find_pictures([str(path) for path in paths]), metadata or {})
 
 
-def test_a_known_file_is_not_even_read(catalogue: Catalogue, space: Space, folder: Path) -> None:
+def test_a_known_file_is_not_even_read(
+    catalogue: Catalogue, space: Space, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(make_run(catalogue, space), folder)
-    for path in folder.iterdir():  # other bytes of the same size and time: a read would notice
+    monkeypatch.setattr(Run, "_read", lambda run, uri: pytest.fail(f"{uri} was read"))
+    again = add(make_run(catalogue, space), folder)
+    assert (len(again.added), again.known, again.failures) == (0, 5, [])
+
+
+def test_a_file_that_changed_at_equal_size_and_time_is_read(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(make_run(catalogue, space), folder)
+    for path in folder.iterdir():
         stat = path.stat()
         path.write_bytes(b"x" * stat.st_size)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     again = add(make_run(catalogue, space), folder)
-    assert (len(again.added), again.known, again.failures) == (0, 5, [])
+    assert (again.known, len(again.failures)) == (0, 5)
+    with catalogue.snapshot() as snapshot:
+        rows = snapshot.items(snapshot.ids().tolist())
+        assert all(row.missing for row in rows)  # what they held can't be shown any more
+        assert not any(hit.missing is False for hit in snapshot.hits([row.id for row in rows]).values())
+
+
+def test_known_files_are_read_again_to_check_them(catalogue: Catalogue, space: Space, folder: Path) -> None:
+    add(make_run(catalogue, space), folder)
+    embedder = Counting()
+    again = add(make_run(catalogue, space, embedder, check=True), folder)
+    assert (embedder.seen, len(again.added), again.known, again.failures) == (0, 0, 5, [])
 
 
 def test_known_bytes_are_not_decoded(catalogue: Catalogue, space: Space, folder: Path) -> None:

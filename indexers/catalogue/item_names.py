@@ -34,15 +34,21 @@ def resolve_names(connection: Connection, names: Sequence[int | str]) -> list[in
 def _resolve_texts(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the id for each name that is known; a key counts before a URI, a URI before a path."""
     uri_of = {name: _path_to_uri(name) for name in names}
-    by_uri = _select_ids(connection, location.c.item, location.c.uri, {*names, *uri_of.values()})
+    # of the items that share a file, one whose file is there counts before others, and the first before later ones
+    order = location.c.missing_since.is_(None), location.c.id.desc()
+    by_uri = _select_ids(connection, location.c.item, location.c.uri, {*names, *uri_of.values()}, order)
     known = {name: by_uri[uri] for name, uri in uri_of.items() if uri in by_uri}
     known |= {name: by_uri[name] for name in names if name in by_uri}
     return known | _select_ids(connection, item.c.id, item.c.key, set(names))
 
 
-def _select_ids(connection: Connection, id_column: Any, name_column: Any, names: set[str]) -> dict[str, int]:
+def _select_ids(
+    connection: Connection, id_column: Any, name_column: Any, names: set[str], order: Sequence[Any] = ()
+) -> dict[str, int]:
+    """Return an id for each name; of several the one that comes last."""
     storable = [name for name in names if is_text(name)]
-    rows = connection.execute(sa.select(id_column, name_column).where(name_column.in_(storable)))
+    query = sa.select(id_column, name_column).where(name_column.in_(storable))
+    rows = connection.execute(query.order_by(*order) if order else query)
     return {row[1]: row[0] for row in rows}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,6 +76,11 @@ def _check_text(text: str, name: str) -> str:
     return text
 
 
+def normalise_text(text: str) -> str:
+    """Return a text with composed letters (NFC), as filters compare it: e and an accent are one letter."""
+    return unicodedata.normalize("NFC", text)
+
+
 def flatten_metadata(metadata: Json, prefix: str = "") -> Iterator[Json]:
     """Yield the rows of the table `attribute`, without the item."""
     for key, value in metadata.items():
@@ -94,5 +100,5 @@ def _row(key: str, element: bool, value: Any) -> Json:
     number = value if isinstance(value, int | float) and flag is None else None
     if isinstance(number, int) and abs(number) >= INTEGER_LIMIT:
         number = float(number)
-    text = value if isinstance(value, str) else None
-    return {"key": key, "element": element, "number": number, "text": text, "flag": flag}
+    text = normalise_text(value) if isinstance(value, str) else None
+    return {"key": normalise_text(key), "element": element, "number": number, "text": text, "flag": flag}

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -87,12 +87,14 @@ location = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     _item(index=True),
-    sa.Column("uri", sa.String, nullable=False, unique=True),
+    sa.Column("uri", sa.String, nullable=False, index=True),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
     sa.Column("inode", sa.BigInteger),
     sa.Column("missing_since", sa.BigInteger),
-    comment="every path or URI of an item",
+    sa.Column("ctime_ns", sa.BigInteger),
+    sa.UniqueConstraint("item", "uri"),
+    comment="every path or URI of an item; one file may be that of several items with keys of their own",
 )
 
 space = sa.Table(

@@ -46,7 +46,16 @@ _first_uri = (
     .limit(1)
     .scalar_subquery()
 )
-_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text).where(item.c.id.in_(_item_ids))
+_is_missing = (
+    sa.select(location.c.missing_since.is_not(None))
+    .where(location.c.item == item.c.id)
+    .order_by(location.c.missing_since.is_not(None), location.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text, _is_missing).where(
+    item.c.id.in_(_item_ids)
+)
 _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
 _HITS_WITH_CLUSTERS = (
     sa.select(*_HITS.selected_columns, member.c.coarse, member.c.medium, member.c.fine)
@@ -132,12 +141,12 @@ class Snapshot:
         """Return by id what a search shows of these items; with a space, their clusters in it too."""
         if space_id is None:
             return {
-                row[0]: HitRow(row[1], row[2], row[3], (), row[4])
+                row[0]: HitRow(row[1], row[2], row[3], (), row[4], bool(row[5]))
                 for chunk in split_chunks(item_ids)
                 for row in self._connection.execute(_HITS, {"item_ids": chunk})
             }
         return {
-            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[5:])), row[4])
+            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[6:])), row[4], bool(row[5]))
             for chunk in split_chunks(item_ids)
             for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"item_ids": chunk, "space": space_id})
         }
@@ -192,12 +201,33 @@ class Snapshot:
 
     def known_locations(self, uris: Sequence[str], space_id: int | None) -> dict[str, KnownLocation]:
         """Return by URI those of these locations that the catalogue holds."""
-        columns = location.c.uri, location.c.item, location.c.size, location.c.mtime_ns, location.c.missing_since
-        has_vector = _has_vector(space_id, location.c.item)
+        has_vector = _has_vector(space_id, location.c.item).label("has_vector")
         by_uri: dict[str, KnownLocation] = {}
         for chunk in split_chunks(uris):
-            for row in self._all(sa.select(*columns, has_vector).where(location.c.uri.in_(chunk))):
-                by_uri[row[0]] = KnownLocation(row[1], row[2], row[3], row[4] is not None, bool(row[5]))
+            query = sa.select(location, has_vector).where(location.c.uri.in_(chunk))
+            # what was there before comes first, and gives way to what is there now
+            for row in self._all(query.order_by(location.c.missing_since.is_(None), location.c.missing_since)):
+                other = by_uri.get(row.uri)
+                is_shared = other is not None and not other.is_missing
+                by_uri[row.uri] = KnownLocation(
+                    (*(other.item_ids if other and is_shared else ()), row.item),
+                    row.size,
+                    row.mtime_ns,
+                    row.inode,
+                    row.ctime_ns,
+                    row.missing_since is not None,
+                    bool(row.has_vector) and (other is None or not is_shared or other.has_vector),
+                )
+        return by_uri
+
+    def own_key_items(self, uris: Sequence[str]) -> dict[str, list[tuple[str, bytes | None]]]:
+        """Return by URI the keys and content hashes of the items there whose key is their own, not their content's."""
+        by_uri: dict[str, list[tuple[str, bytes | None]]] = {}
+        for chunk in split_chunks(uris):
+            query = sa.select(location.c.uri, item.c.key, item.c.hash).join(item, item.c.id == location.c.item)
+            for uri, key, digest in self._all(query.where(location.c.uri.in_(chunk)).order_by(location.c.id)):
+                if digest is not None and key != digest.hex():
+                    by_uri.setdefault(uri, []).append((key, digest))
         return by_uri
 
     def uris_under(self, prefixes: Sequence[str]) -> list[str]:

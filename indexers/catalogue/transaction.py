@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ class Transaction(Snapshot):
         more_follow: this is one batch of several; call `drop_replaced_items` after the last.
         replace: nothing stays of an item's earlier metadata, text and vectors.
         """
+        count, places, arrivals = len(arrivals), *self._address_own_keys(arrivals, space_id)
         keys = [arrival.key or (arrival.hash.hex() if arrival.hash else uuid.uuid4().hex) for arrival in arrivals]
         existing = self._find_by_key(keys)
         reverse = reversed(list(zip(keys, arrivals, strict=True)))
@@ -103,10 +105,42 @@ class Transaction(Snapshot):
             pairs = zip(ids, arrivals, strict=True)
             vectors = {item_id: arrival.vector for item_id, arrival in pairs if arrival.vector is not None}
             self.set_vectors(space_id, vectors, new={row.item_id for row in stored if row.is_new})
-        self._put_locations([pair for pair in zip(arrivals, ids, strict=True) if pair[0].uri])
+        self._put_locations([(arrival, *row) for arrival, row in zip(arrivals, stored, strict=True) if arrival.uri])
         if not more_follow:
             self.drop_replaced_items()
-        return stored
+        return [stored[places[number]] for number in range(count)]
+
+    def _address_own_keys(self, arrivals: Sequence[Arrival], space_id: int | None) -> tuple[list[int], list[Arrival]]:
+        """Address the content of a file to every item with a key of its own that has the file.
+
+        Return the place of each arrival among the addressed ones, and these. A file without a key goes to the items
+        that have it and, if there are none, to that of its content.
+        """
+        by_uri = self.own_key_items([arrival.uri for arrival in arrivals if arrival.uri and arrival.hash])
+        places: list[int] = []
+        addressed: list[Arrival] = []
+        for arrival in arrivals:
+            others = by_uri.get(arrival.uri or "", []) if arrival.hash else []
+            others = [(key, digest) for key, digest in others if key != arrival.key]
+            places.append(len(addressed))
+            if arrival.key or not others:
+                addressed.append(arrival)
+            for key, digest in others:
+                if arrival.key is None or digest != arrival.hash:
+                    metadata = arrival.metadata if arrival.key is None else {}
+                    text = arrival.text if arrival.key is None else None
+                    vector = self._find_vector(arrival, space_id)
+                    addressed.append(replace(arrival, key=key, metadata=metadata, text=text, vector=vector))
+        return places, addressed
+
+    def _find_vector(self, arrival: Arrival, space_id: int | None) -> Any:
+        """Return the vector of an arrival, or that of an item with the same content in the space; None if none has."""
+        if arrival.vector is not None or space_id is None or arrival.hash is None:
+            return arrival.vector
+        same = sa.select(item.c.id).where(item.c.hash == arrival.hash)
+        query = sa.select(vector.c.data).where(vector.c.space == space_id, vector.c.item.in_(same)).limit(1)
+        content = next(iter(self._scalars(query)), None)
+        return None if content is None else np.frombuffer(content, "<f4")
 
     def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
@@ -260,51 +294,87 @@ class Transaction(Snapshot):
 
     # ---- locations
 
-    def _put_locations(self, pairs: Sequence[tuple[Arrival, int]]) -> None:
-        """Give the URI of each arrival to its item. A file that changed moves to the item of its new content."""
-        uris = [arrival.uri or "" for arrival, _ in pairs]
-        before = {
-            row.uri: row
-            for chunk in split_chunks(uris)
-            for row in self._all(sa.select(location).where(location.c.uri.in_(chunk)))
-        }
-        new: dict[str, Json] = {}
-        replaced: list[tuple[int, int]] = []
-        for (arrival, item_id), uri in zip(pairs, uris, strict=True):
-            row = {"item": item_id, "missing_since": None, **_stat(arrival.file)}
-            if uri not in before:
-                new[uri] = {"uri": uri, **row}
-                continue
-            self._do(sa.update(location).where(location.c.uri == uri).values(**row))
-            if before[uri].item != item_id:
-                self._log_change(item_id, None, "changed")
-                replaced.append((before[uri].item, item_id))
-            elif before[uri].missing_since is not None:
-                self._log_change(item_id, None, "changed")
-        self._do(sa.insert(location), list(new.values()))
-        if replaced:
-            self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *replaced])
+    def _put_locations(self, rows: Sequence[tuple[Arrival, int, bool]]) -> None:
+        """Give the URI of each arrival to its item, an id, of which is said whether it is new.
+
+        Items with keys of their own keep the file. Of the others it leaves the item that it showed before: to content
+        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten.
+        """
+        uris = [arrival.uri or "" for arrival, _, _ in rows]
+        before: dict[str, dict[int, Any]] = {}
+        own_keys: set[int] = set()
+        for chunk in split_chunks(uris):
+            query = sa.select(location, item.c.key, item.c.hash).join(item, item.c.id == location.c.item)
+            for row in self._all(query.where(location.c.uri.in_(chunk)).order_by(location.c.id)):
+                before.setdefault(row.uri, {})[row.item] = row
+                if row.hash is None or row.key != row.hash.hex():
+                    own_keys.add(row.item)
+        leaving: list[tuple[int, int, str | None]] = []
+        inserted: set[tuple[str, int]] = set()
+        for arrival, item_id, is_new in rows:
+            uri = arrival.uri or ""
+            seen = before.get(uri, {})
+            stat = {"missing_since": None, **_stat(arrival.file)}
+            if item_id in seen:
+                is_here = sa.and_(location.c.uri == uri, location.c.item == item_id)
+                self._do(sa.update(location).where(is_here).values(**stat))
+                if seen[item_id].missing_since is not None:
+                    self._log_change(item_id, None, "changed")
+            elif (uri, item_id) not in inserted:
+                inserted.add((uri, item_id))
+                self._do(sa.insert(location).values(uri=uri, item=item_id, **stat))
+                if seen:
+                    self._log_change(item_id, None, "changed")
+            for old_id, old in seen.items():
+                if old_id != item_id and old_id not in own_keys and old.hash != arrival.hash:
+                    self._leave_location(old_id, uri)
+                    leaving.append((old_id, item_id, None if is_new and not arrival.key else uri))
+        if leaving:
+            self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *leaving])
         self.clear_failures(uris)
 
+    def _leave_location(self, item_id: int, uri: str) -> None:
+        """Note that a file no longer shows an item; its place is remembered as one that has vanished."""
+        is_here = sa.and_(location.c.uri == uri, location.c.item == item_id, location.c.missing_since.is_(None))
+        self._do(sa.update(location).where(is_here).values(missing_since=self.at))
+        self._log_change(item_id, None, "changed")
+
     def drop_replaced_items(self) -> None:
-        """Delete items whose last file now has other content.
+        """Settle what became of items whose file now has other content: drop those that were edited into new items, and
+        the former places of those that lie elsewhere.
 
         Call it once after all batches: files may have swapped names among themselves. What a killed run leaves undone
         is kept in the settings, and done by the next run.
         """
         replaced = self.setting(REPLACED)
-        for old_id, new_id in replaced or []:
-            self._drop_replaced(old_id, new_id)
+        for old_id, new_id, *uri in replaced or []:
+            if uri and uri[0] is not None:
+                self._forget_former_place(old_id, uri[0])
+            else:
+                self._drop_replaced(old_id, new_id)
         if replaced:
             self.set_setting(REPLACED, [])
 
+    def _forget_former_place(self, item_id: int, uri: str) -> None:
+        """Forget where an item's file was before it was overwritten, if the item lies elsewhere."""
+        is_item = location.c.item == item_id
+        if self._scalars(sa.select(location.c.id).where(is_item, location.c.missing_since.is_(None)).limit(1)):
+            self._do(sa.delete(location).where(is_item, location.c.uri == uri, location.c.missing_since.is_not(None)))
+
     def _drop_replaced(self, old_id: int, new_id: int) -> None:
-        """Delete the item that a changed file showed before, if no other file shows it; the new item inherits its
+        """Delete the item that an edited file showed before, if no other file shows it; the new item inherits its
         metadata and text."""
         columns = item.c.id, item.c.key, item.c.hash, item.c.text, item.c.metadata
         by_id = {row.id: row for row in self._all(sa.select(*columns).where(item.c.id.in_([old_id, new_id])))}
-        elsewhere = self._scalars(sa.select(location.c.id).where(location.c.item == old_id).limit(1))
-        if by_id.keys() != {old_id, new_id} or elsewhere:
+        of_old = location.c.item == old_id
+        shown = sa.select(location.c.uri).where(location.c.item == new_id)
+        elsewhere = sa.or_(location.c.missing_since.is_(None), location.c.uri.not_in(shown))
+        if by_id.keys() != {old_id, new_id}:
+            return
+        if self._scalars(sa.select(location.c.id).where(of_old, elsewhere).limit(1)):
+            self._do(
+                sa.delete(location).where(of_old, location.c.missing_since.is_not(None), location.c.uri.in_(shown))
+            )
             return
         old, new = by_id[old_id], by_id[new_id]
         if old.hash is None or old.key != old.hash.hex():  # with a key of its own it stays
@@ -314,15 +384,20 @@ class Transaction(Snapshot):
         self.remove([old_id])
 
     def mark_present(self, files: Sequence[FoundFile]) -> None:
-        """Note that these files exist, with their size and time."""
+        """Note that these files exist, with their size and time: of the items that they were when they vanished."""
         for file in files:
-            self._do(sa.update(location).where(location.c.uri == file.uri).values(missing_since=None, **_stat(file)))
+            is_here = location.c.uri == file.uri
+            is_same = sa.and_(is_here, location.c.size == file.size, location.c.mtime_ns == file.mtime_ns)
+            found = self._scalars(sa.select(location.c.id).where(is_same).limit(1))
+            row = {"missing_since": None, **_stat(file)}
+            self._do(sa.update(location).where(is_same if found else is_here).values(**row))
         self._log_locations([file.uri for file in files])
 
     def mark_missing(self, uris: Sequence[str]) -> None:
-        """Note that the files at these locations have vanished."""
+        """Note that the files at these locations have vanished, or can't be read any more."""
         for chunk in split_chunks(uris):
-            self._do(sa.update(location).where(location.c.uri.in_(chunk)).values(missing_since=self.at))
+            is_here = sa.and_(location.c.uri.in_(chunk), location.c.missing_since.is_(None))
+            self._do(sa.update(location).where(is_here).values(missing_since=self.at))
         self._log_locations(uris)
 
     def _log_locations(self, uris: Sequence[str]) -> None:
@@ -331,7 +406,8 @@ class Transaction(Snapshot):
                 self._log_change(item_id, None, "changed")
 
     def record_failures(self, failures: Sequence[tuple[Failure, FoundFile | None]]) -> None:
-        """Enter what could not be read, and count further attempts."""
+        """Enter what could not be read, and count further attempts. Items whose file it is are marked missing."""
+        self.mark_missing([failed.uri for failed, file in failures if file is not None])
         for failed, file in failures:
             is_same = failure.c.uri == failed.uri
             attempts = self._scalars(sa.select(failure.c.attempts).where(is_same))
@@ -383,5 +459,5 @@ def _facts(arrival: Arrival) -> Json:
 
 def _stat(file: FoundFile | None) -> Json:
     if file is None:
-        return {"size": None, "mtime_ns": None, "inode": None}
-    return {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode}
+        return {"size": None, "mtime_ns": None, "inode": None, "ctime_ns": None}
+    return {"size": file.size, "mtime_ns": file.mtime_ns, "inode": file.inode, "ctime_ns": file.ctime_ns}

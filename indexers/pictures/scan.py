@@ -260,7 +260,7 @@ def _leads_back(link: str) -> bool:
 def _make_record(path: str, status: os.stat_result) -> FoundFile | ScanFailure:
     if stat.S_ISREG(status.st_mode):
         inode = status.st_ino & _MAX_INODE
-        return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode)
+        return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns)
     return ScanFailure(to_uri(path), f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something special')}, not a file")
 
 

@@ -82,12 +82,15 @@ def sync(
     collection: Folder = DEFAULT,
     metadata: Metadata = None,
     retry_failed: RetryFailed = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read known files again, whatever their size and time.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add the new pictures of folders, and mark pictures whose files have vanished."""
     with open_collection(collection, create=True) as target, show_progress() as progress:
         values = parse_json(metadata, "--metadata")
-        report = target.sync(list(paths), metadata=values, retry_failed=retry_failed, progress=progress)
+        report = target.sync(list(paths), metadata=values, retry_failed=retry_failed, check=check, progress=progress)
     exit_with_report(report, as_json)
 
 

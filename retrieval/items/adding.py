@@ -105,6 +105,7 @@ class Adder:
         *,
         metadata: Mapping[str, Any] | None,
         retry_failed: bool,
+        check: bool,
         catch_up: bool,
         progress: Watch | None,
     ) -> SyncReport:
@@ -112,7 +113,7 @@ class Adder:
         started = time.perf_counter()
         scan = sources.Scan(folders)
         view = self._spaces.open_for_pictures()
-        run = self._spaces.start_run(view, retry_failed=retry_failed, progress=progress or ignore_progress)
+        run = self._spaces.start_run(view, retry_failed=retry_failed, check=check, progress=progress or ignore_progress)
         try:
             tally = run.add_files(scan, check_metadata(metadata or {}))
             with self._catalogue.transaction() as transaction:

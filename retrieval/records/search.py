@@ -34,6 +34,8 @@ class Hit(Record):
     """Public ids of the clusters it lies in, coarse to fine."""
     text: str | None = None
     """The text of the item, or its words where it is a text."""
+    missing: bool = False
+    """True if its file has vanished, or can't be read any more."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def image(self, edge: int = 0) -> Image:

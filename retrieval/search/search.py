@@ -232,7 +232,7 @@ def build_hits(
     hits = []
     for item_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
         row = rows[item_id]
-        hits.append(Hit(item_id, row.key, score, row.uri, row.metadata, row.clusters, row.text, pictures))
+        hits.append(Hit(item_id, row.key, score, row.uri, row.metadata, row.clusters, row.text, row.missing, pictures))
     return Hits(tuple(hits), snapshot.number)
 
 

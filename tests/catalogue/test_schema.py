@@ -59,7 +59,7 @@ def test_migrations_say_the_same_as_the_tables_word_for_word(tmp_path: Path, cat
 
     def sort_words(statements: set[str]) -> set[str]:
         return {
-            "".join(sorted(statement.replace(",", " ").replace("(", " ").replace(")", " ").split()))
+            "".join(sorted(statement.replace('"', "").replace(",", " ").replace("(", " ").replace(")", " ").split()))
             for statement in statements
         }
 

@@ -96,7 +96,10 @@ def test_known_places_say_what_they_were_when_they_were_read(catalogue: Catalogu
         writing.mark_missing(["/b"])
     with catalogue.snapshot() as snapshot:
         known = snapshot.known_locations(["/a", "/b", "/c"], space.id)
-        assert known == {"/a": (1, 10, 20, False, True), "/b": (2, None, None, True, False)}
+        assert known == {
+            "/a": ((1,), 10, 20, 30, None, False, True),
+            "/b": ((2,), None, None, None, None, True, False),
+        }
         assert not snapshot.known_locations(["/a"], None)["/a"].has_vector
         assert not snapshot.known_locations(["/a"], space.id + 1)["/a"].has_vector
 

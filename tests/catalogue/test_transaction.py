@@ -230,11 +230,53 @@ def test_the_old_item_of_a_changed_file_stays_where_it_has_another_place(catalog
     assert read_item(catalogue, new.item_id).metadata == {}
 
 
-@pytest.mark.parametrize("old", [make_picture(A, "/a", key="mine"), Arrival("ready-made", uri="/a")])
-def test_an_item_with_a_key_of_its_own_stays_without_a_place(catalogue: Catalogue, old: Arrival) -> None:
-    [stored] = put_items(catalogue, old)
-    put_items(catalogue, make_picture(B, "/a"))
-    assert read_item(catalogue, stored.item_id).uris == ()
+def test_the_edited_file_of_an_item_with_a_key_of_its_own_is_its_new_picture(catalogue: Catalogue) -> None:
+    mug, cup = put_items(
+        catalogue,
+        make_picture(A, "/a", key="mug", metadata={"price": 9}),
+        make_picture(A, "/a", key="cup", metadata={"price": 4}),
+    )
+    [edited] = put_items(catalogue, make_picture(B, "/a"))
+    assert (edited.item_id, edited.is_new) == (mug.item_id, False)
+    for stored, price in ((mug, 9), (cup, 4)):
+        row = read_item(catalogue, stored.item_id)
+        assert (row.uris, row.hash, row.metadata) == (("/a",), B, {"price": price})
+    put_items(catalogue, make_picture(A, "/a", key="mug"))  # given for the one, it is the other's picture too
+    assert {read_item(catalogue, stored.item_id).hash for stored in (mug, cup)} == {A}
+
+
+def test_a_ready_made_vector_keeps_its_place_beside_a_picture(catalogue: Catalogue) -> None:
+    [stored] = put_items(catalogue, Arrival("ready-made", uri="/a"))
+    [picture] = put_items(catalogue, make_picture(B, "/a"))
+    assert picture.is_new
+    assert read_item(catalogue, stored.item_id).uris == read_item(catalogue, picture.item_id).uris == ("/a",)
+
+
+def test_what_is_said_of_an_overwritten_picture_stays_with_it(catalogue: Catalogue) -> None:
+    first, second = put_items(catalogue, make_picture(A, "/1", metadata={"who": "Anna"}), make_picture(B, "/2"))
+    put_items(catalogue, make_picture(B, "/1"))  # a copy of the other one, not an edit
+    gone, other = read_item(catalogue, first.item_id), read_item(catalogue, second.item_id)
+    assert (gone.uris, gone.missing, gone.metadata) == (("/1",), True, {"who": "Anna"})
+    assert (set(other.uris), other.missing, other.metadata) == ({"/1", "/2"}, False, {})
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.resolve(["/1"]) == [second.item_id]
+    put_items(catalogue, make_picture(A, "/1"))
+    assert read_item(catalogue, first.item_id).uris == ("/1",)
+    assert not read_item(catalogue, first.item_id).missing
+    assert read_item(catalogue, second.item_id).uris == ("/2",)
+
+
+def test_what_is_said_of_a_deleted_picture_stays_with_it_when_the_others_are_renumbered(catalogue: Catalogue) -> None:
+    digests = [hash_content(bytes([n])) for n in range(4)]
+    pictures = [make_picture(digest, f"/{n}", metadata={"n": n}) for n, digest in enumerate(digests)]
+    first, *rest = put_items(catalogue, *pictures)
+    put_items(catalogue, *(make_picture(digest, f"/{n}") for n, digest in enumerate(digests[1:])))
+    with catalogue.transaction() as writing:
+        writing.mark_missing(["/3"])
+    assert read_item(catalogue, first.item_id).missing
+    for n, stored in enumerate(rest):
+        row = read_item(catalogue, stored.item_id)
+        assert (row.uris, row.missing, row.metadata) == ((f"/{n}",), False, {"n": n + 1})
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -276,7 +318,8 @@ def test_what_vanished_and_comes_back_is_a_change(catalogue: Catalogue) -> None:
     assert not read_item(catalogue, stored.item_id).missing
     assert read_log(catalogue, since) == [(stored.item_id, None, "changed")]
     with catalogue.snapshot() as snapshot:
-        assert snapshot.known_locations(["/a"], None)["/a"][:4] == (stored.item_id, 11, 21, False)
+        known = snapshot.known_locations(["/a"], None)["/a"]
+        assert (known.item_ids, known.size, known.mtime_ns, known.is_missing) == ((stored.item_id,), 11, 21, False)
 
 
 # ---- removing
