@@ -61,6 +61,7 @@ def test_records_within_records_become_dictionaries(hits: Hits) -> None:
         "metadata": {"n": 1},
         "clusters": [],
         "text": None,
+        "missing": False,
     }
 
 
