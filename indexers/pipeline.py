@@ -306,7 +306,7 @@ class Run:
             return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
         decoded = self._decode(content)
         camera: Json = {"camera": decoded.facts.camera} if decoded.facts.camera else {}
-        metadata = camera | source.metadata  # the caller's metadata wins
+        metadata = camera | decoded.facts.place | source.metadata  # the caller's metadata wins
         return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=metadata), decoded.image
 
     # ---- in the calling thread

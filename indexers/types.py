@@ -86,6 +86,8 @@ class PictureFacts:
     """ISO 8601 without a time zone, from EXIF."""
     camera: str | None = None
     """Make and model, from EXIF."""
+    place: Json = field(default_factory=dict)
+    """`latitude` and `longitude` in degrees, `altitude` in metres, as far as EXIF states them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
     images          decode a file as a person sees it; shrink it, hash it, or say why it is no picture
     colours         bring a picture with a colour profile to sRGB
     rgb             any of Pillow's modes as RGB; the ground that a transparent picture is laid over
+    tags            what a file tells of its picture: turned how, taken when, where and with which camera
     isolation       decode in processes of their own, with limits on memory and time
 
 Nothing here knows of a database or a collection.

@@ -11,19 +11,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
 from indexers.pictures.colours import to_srgb
 from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
+from indexers.pictures.tags import read_tags
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -53,8 +53,6 @@ SECONDS = 60.0
 of thousands of scans); a sound one of 180 megapixels takes 1 to 15 seconds."""
 _BLOCK_BYTES = 2**14  # what a decoder gets at a time, and so how often its time is checked
 
-_ORIENTATION, _EXIF, _TAKEN_AT = 0x0112, 0x8769, 0x9003
-_MAKE, _MODEL = 0x010F, 0x0110
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -67,6 +65,9 @@ _TURNS = {
 _LONG_SIGNATURES = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # above two bytes
 _LOG = logging.getLogger("PIL")
 _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_MAX_PNG_TEXT = 64 * 2**20
+"""Bytes of a PNG's texts and profiles, unpacked: what is longer is a bomb. Pillow's own limit of 1 MiB refuses the
+workflows and histories that programs keep in there."""
 _JXL = b"\xff\x0a"
 _ZIP = b"PK\x03\x04"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -152,12 +153,12 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
     else:
         image.load()
         full = image.size  # HEIC tells its visible size only now
-    tags = _read_tags(image)
+    tags = read_tags(image)
     upright = _turn_upright(flatten(to_srgb(image)), tags.orientation)
     if upright is image:
         upright = image.copy()  # lets go of the file's bytes
     width, height = full[::-1] if tags.orientation >= 5 else full
-    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera))
+    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera, tags.place))
 
 
 class _TimedBytes(io.BytesIO):
@@ -231,6 +232,8 @@ def _iterate_jxl_codestreams(data: bytes) -> Iterator[bytes]:
 @cache
 def _list_openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
     Image.init()
+    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_PNG_TEXT)
+    PngImagePlugin.MAX_TEXT_MEMORY = max(PngImagePlugin.MAX_TEXT_MEMORY, _MAX_PNG_TEXT)
     with suppress(ImportError):
         import pillow_jxl  # noqa: F401 (registers itself with Pillow)
     return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
@@ -268,43 +271,6 @@ def _translate_errors() -> Iterator[None]:
         raise UnreadablePicture(_describe_error(error)) from error
 
 
-class _Tags(NamedTuple):
-    orientation: int = 1
-    taken_at: str | None = None
-    camera: str | None = None
-
-
-def _read_tags(image: Image.Image) -> _Tags:
-    """Read the tags of EXIF that are sound. A damaged EXIF block, or one nonsense tag, does not spoil the picture."""
-    orientation, taken_at, camera = 1, None, None
-    with suppress(Exception):
-        exif = image.getexif()
-        number = exif.get(_ORIENTATION, 1)
-        orientation = number if number in _TURNS else 1
-        camera = _join_camera_names(exif.get(_MAKE), exif.get(_MODEL))
-        taken_at = _parse_timestamp(exif.get_ifd(_EXIF).get(_TAKEN_AT))
-    return _Tags(orientation, taken_at, camera)
-
-
-def _join_camera_names(make: Any, model: Any) -> str | None:
-    """Return one name: `Canon` and `Canon EOS 5D` give `Canon EOS 5D`, `Apple` and `iPhone 12` `Apple iPhone 12`."""
-    maker, name = (" ".join(tag.strip("\0 ").split()) if isinstance(tag, str) else "" for tag in (make, model))
-    camera = (name if name.lower().startswith(maker.lower()) else f"{maker} {name}").strip()
-    return camera[:100] if camera and camera.isprintable() else None
-
-
-def _parse_timestamp(text: Any) -> str | None:
-    """Return EXIF's `2024:05:17 10:20:30` in ISO 8601; None for anything else, such as a camera's zeros or a year
-    before 1826, when the first photograph was taken."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
-    except ValueError:
-        return None
-    return moment.isoformat() if moment.year >= 1826 else None
-
-
 def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
@@ -315,7 +281,7 @@ def _convert_pillow(image: Image.Image, limits: Limits) -> Image.Image:
     _check_pixels(image.size, limits)
     with _translate_errors():
         image.load()  # before the tags are read: Pillow turns a TIFF by itself when it loads
-        return _turn_upright(flatten(to_srgb(image)), _read_tags(image).orientation)
+        return _turn_upright(flatten(to_srgb(image)), read_tags(image).orientation)
 
 
 def _convert_array(array: NDArray[Any]) -> Image.Image:

@@ -24,7 +24,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from PIL import Image
 
@@ -41,6 +41,7 @@ ANSWER_HEADER = struct.Struct("<BIII")
 """Precedes an answer: its kind, the length of its text (the facts as JSON, or the reason) in bytes, width, height."""
 PICTURE, UNREADABLE, TOO_LARGE = 0, 1, 2
 READY = b"ready"
+PLACE_KEYS = {"latitude", "longitude", "altitude"}
 MAX_TEXT = 2**20
 """Bytes of an answer's text, at most."""
 START_SECONDS = 60.0
@@ -190,6 +191,7 @@ class Worker:
         if kind != PICTURE:
             raise (PictureTooLarge if kind == TOO_LARGE else UnreadablePicture)(text)
         facts = PictureFacts(**json.loads(text))
+        _check_place(facts.place)
         pixels = self._read(BYTES_PER_PIXEL * width * height, deadline)
         return Picture(Image.frombytes("RGB", (width, height), pixels, "raw", "RGBX"), facts)
 
@@ -237,6 +239,13 @@ class Worker:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
+
+
+def _check_place(place: Any) -> None:
+    """Raise ValueError unless the place holds known keys and finite numbers."""
+    is_sound = isinstance(place, dict) and place.keys() <= PLACE_KEYS
+    if not is_sound or not all(isinstance(value, float) and math.isfinite(value) for value in place.values()):
+        raise ValueError("the facts state no sound place")
 
 
 def _prepare_pipe(pipe: IO[bytes] | None) -> int:

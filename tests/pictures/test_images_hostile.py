@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from indexers.errors import PictureError, PictureTooLarge, UnreadablePicture
 from indexers.pictures import images
@@ -248,3 +248,16 @@ def test_pillow_logs_nothing_to_the_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert "TIFF" in done.stdout
     assert not done.stderr
+
+
+def test_long_texts_of_a_png_are_read_and_bombs_are_not() -> None:
+    """Programs keep workflows and histories of several MB in there; Pillow would refuse more than 1."""
+    for megabytes, is_refused in ((3, False), (80, True)):
+        info = PngImagePlugin.PngInfo()
+        info.add_text("workflow", "x" * (megabytes * 2**20), zip=True)
+        data = pictures.encoded(pictures.quarters(), "PNG", pnginfo=info)
+        if is_refused:
+            with pytest.raises(UnreadablePicture, match="too large"):
+                images.decode(data)
+        else:
+            assert looks_like_quarters(images.decode(data).image)
