@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -24,5 +25,8 @@ class Command(NamedTuple):
 
     def register(self, app: typer.Typer) -> None:
         """Add the command to `app`. Its help is the function's docstring, with the example at the end."""
+        # a paragraph as one line: Typer would keep the line ends of the source
+        paragraphs = inspect.cleandoc(self.function.__doc__ or "").split("\n\n")
+        text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         epilog = f"Example: {self.example}"
-        app.command(self.name, rich_help_panel=self.panel, epilog=epilog)(self.function)
+        app.command(self.name, help=text, epilog=epilog, rich_help_panel=self.panel)(self.function)

@@ -27,8 +27,8 @@ def duplicates(
     rule: Annotated[
         str,
         typer.Option(
-            help='Whose duplicate each picture of a group must be: that of the one to keep ("kept"), of every other '
-            'one ("every pair"), or of any other one ("connected").',
+            help='How groups form: each picture is a duplicate of the one to keep ("kept"), of every other one '
+            '("every pair"), or of any other one ("connected").',
             autocompletion=complete_from("kept", "every pair", "connected"),
         ),
     ] = "kept",

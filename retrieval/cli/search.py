@@ -31,7 +31,9 @@ def search(
         str | None, typer.Option(help="A description of the picture (needs an embedder with text search).")
     ] = None,
     query: Annotated[str | None, typer.Option(help="Words to find in the text and metadata of items.")] = None,
-    radius: Annotated[float | None, typer.Option(help="Minimum score; returns every item that reaches it.")] = None,
+    radius: Annotated[
+        float | None, typer.Option(help="Minimum score; returns every item that reaches it, or the best -k.")
+    ] = None,
     where: Where = None,
     diversify: Annotated[float | None, typer.Option(help="Prefer variety over similarity, 0 to 1.")] = None,
     within: Annotated[list[int] | None, typer.Option(help="Only items of this cluster; can be repeated.")] = None,

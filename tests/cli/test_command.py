@@ -43,6 +43,8 @@ def test_the_help_shows_commands_in_panels(shell: Shell) -> None:
     lines = shell("--help").stdout.splitlines()
     titles = [line.strip("╭─╮ ") for line in lines if line.startswith("╭")]
     assert titles == ["Options", *get_args(Panel)]
+    paragraph = "this embeds the pictures of the collection a second time, into a space of their own."
+    assert paragraph in shell("add", "--help").stdout
     assert "Example: nearkin search holiday.jpg -k 5" in shell("search", "--help").stdout
 
 
