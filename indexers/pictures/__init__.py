@@ -6,6 +6,7 @@
     colours         bring a picture with a colour profile to sRGB
     rgb             any of Pillow's modes as RGB; the ground that a transparent picture is laid over
     tags            what a file tells of its picture: turned how, taken when, where and with which camera
+    tiff            TIFFs that Pillow reads wrongly or not at all
     isolation       decode in processes of their own, with limits on memory and time
 
 Nothing here knows of a database or a collection.

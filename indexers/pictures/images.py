@@ -24,6 +24,7 @@ from indexers.pictures.colours import to_srgb
 from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.pictures.tags import read_tags
+from indexers.pictures.tiff import correct_grey, is_misread, read_tiff
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -142,10 +143,10 @@ def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.I
     raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")
 
 
-def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
+def _decode(image: Image.Image, size: int, limits: Limits) -> Picture:
     full, kind = image.size, image.format or "?"
     _check_pixels(full, limits)
-    if kind in ("JPEG", "MPO"):
+    if kind in ("JPEG", "MPO") and isinstance(image, ImageFile.ImageFile):
         kind, image.decodermaxblock = "JPEG", _BLOCK_BYTES
         if size:
             image.draft(None, (2 * size, 2 * size))
@@ -154,7 +155,7 @@ def _decode(image: ImageFile.ImageFile, size: int, limits: Limits) -> Picture:
         image.load()
         full = image.size  # HEIC tells its visible size only now
     tags = read_tags(image)
-    upright = _turn_upright(flatten(to_srgb(image)), tags.orientation)
+    upright = _turn_upright(flatten(to_srgb(correct_grey(image))), tags.orientation)
     if upright is image:
         upright = image.copy()  # lets go of the file's bytes
     width, height = full[::-1] if tags.orientation >= 5 else full
@@ -174,7 +175,7 @@ class _TimedBytes(io.BytesIO):
         return super().read(size)
 
 
-def _open(data: bytes, limits: Limits) -> ImageFile.ImageFile:
+def _open(data: bytes, limits: Limits) -> Image.Image:
     """Open a picture as Image.open does, without its limit on pixels (ours is checked next), by content alone."""
     prefix, reason = data[:16], None
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
@@ -185,11 +186,24 @@ def _open(data: bytes, limits: Limits) -> ImageFile.ImageFile:
             if is_accepted and not isinstance(is_accepted, str):
                 if name == "JXL":
                     _check_pixels(_read_jxl_size(data), limits)  # its plug-in decodes on opening
-                return factory(_TimedBytes(data), "")
+                image = factory(_TimedBytes(data), "")
+                return read_tiff(_TimedBytes(data), limits) if name == "TIFF" and is_misread(image) else image
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name in _LONG_SIGNATURES:
                 reason = reason or f"a {name} file that is damaged or of an unusual kind: {error}"
+            if name == "TIFF":
+                return _read_unusual_tiff(data, limits, str(reason))
     raise UnreadablePicture(reason or _describe_unknown_bytes(data))
+
+
+def _read_unusual_tiff(data: bytes, limits: Limits, reason: str) -> Image.Image:
+    """Read a TIFF that Pillow refuses. Raises UnreadablePicture, PictureTooLarge."""
+    try:
+        return read_tiff(_TimedBytes(data), limits)
+    except PictureError:
+        raise
+    except Exception as error:  # damaged bytes may raise nearly anything
+        raise UnreadablePicture(reason) from error
 
 
 def _read_jxl_size(data: bytes) -> tuple[int, int]:
@@ -281,7 +295,7 @@ def _convert_pillow(image: Image.Image, limits: Limits) -> Image.Image:
     _check_pixels(image.size, limits)
     with _translate_errors():
         image.load()  # before the tags are read: Pillow turns a TIFF by itself when it loads
-        return _turn_upright(flatten(to_srgb(image)), read_tags(image).orientation)
+        return _turn_upright(flatten(to_srgb(correct_grey(image))), read_tags(image).orientation)
 
 
 def _convert_array(array: NDArray[Any]) -> Image.Image:

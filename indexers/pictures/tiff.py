@@ -1,0 +1,106 @@
+"""TIFFs that Pillow reads wrongly or not at all: deep ones with white for 0, in separate planes, of floats."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexers.errors import PictureTooLarge, UnreadablePicture
+from indexers.pictures.rgb import scale_to_eight_bits
+from indexers.types import Limits
+
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANES, _FORMAT = 258, 262, 277, 284, 339
+_COPIED = 271, 272, 274, 306  # maker, model, orientation, date
+_PROFILE = 34675
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_DEFLATE, _PLAIN = (8, 32946), (1, 32773)  # compressions that need no other package; PackBits among the plain ones
+_MAX_SAMPLE_BYTES = 32  # of a pixel, in all its bands
+
+
+def is_misread(image: Image.Image) -> bool:
+    """Return True for a TIFF that Pillow would take for another picture: deep, in separate planes."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(max(tags.get(_BITS, (1,))) > 8 and tags.get(_PLANES, 1) == 2 and tags.get(_SAMPLES, 1) > 1)
+
+
+def correct_grey(image: Image.Image) -> Image.Image:
+    """Return a loaded deep grey TIFF with 8 bits and black for 0; any other picture as it is."""
+    tags = getattr(image, "tag_v2", {})
+    bits = max(tags.get(_BITS, (1,)))
+    if bits <= 8 or not image.mode.startswith(("I", "F")):
+        return image
+    values: NDArray[Any] = np.asarray(image)
+    if image.mode == "I" and bits == 32 and tags.get(_FORMAT, (1,))[0] == 1:
+        values = values.view(np.uint32)
+    pixels = scale_to_eight_bits(values, 2**bits - 1 if bits < 16 else 0)
+    grey = Image.fromarray(255 - pixels if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels)
+    grey.info = image.info
+    return grey
+
+
+def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
+    """Return the first page of a TIFF, 8 bits, with its tags and profile in `info`.
+
+    Raises UnreadablePicture with what is unusual about the file, PictureTooLarge.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    with tifffile.TiffFile(stream) as file:
+        page = file.pages.first
+        width, height, bands = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
+        kind = f"a TIFF of {bands} x {page.bitspersample} bits, compression {int(page.compression)}"
+        if width * height > limits.max_pixels or page.nbytes > _MAX_SAMPLE_BYTES * limits.max_pixels:
+            raise PictureTooLarge(f"{width} x {height} pixels of {bands} bands; max_pixels is {limits.max_pixels:,}")
+        if page.axes not in ("YX", "YXS", "SYX") or page.dtype is None:
+            raise UnreadablePicture(f"{kind}, whose layout is not supported; save it as plain grey or RGB")
+        if page.compression in _DEFLATE:
+            _refuse_bombs(file, page)
+        elif page.compression not in _PLAIN:
+            raise UnreadablePicture(f"{kind}, which is not supported; save it without compression or with deflate")
+        pixels = page.asarray(maxworkers=1)
+        pixels = np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
+        image = _make_image(np.atleast_3d(pixels), int(page.photometric), tuple(page.extrasamples), kind)
+        tags = {number: page.tags[number].value for number in (*_COPIED, _PROFILE) if number in page.tags}
+    if isinstance(profile := tags.pop(_PROFILE, None), bytes):
+        image.info["icc_profile"] = profile
+    exif = Image.Exif()
+    exif.update(tags)
+    image.info["exif"] = exif.tobytes()
+    image.format = "TIFF"
+    return image
+
+
+def _refuse_bombs(file: Any, page: Any) -> None:
+    """Raise UnreadablePicture if a strip or tile unpacks to more than the picture has room for."""
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.filehandle.seek(offset)
+        unpacker, room = zlib.decompressobj(), page.nbytes + 2**20
+        unpacker.decompress(file.filehandle.read(count), room)
+        if unpacker.unconsumed_tail:
+            raise UnreadablePicture("a part of it unpacks to more than the picture has room for")
+
+
+def _make_image(pixels: NDArray[Any], photometric: int, extra: tuple[int, ...], kind: str) -> Image.Image:
+    """Return the colours of the bands, float or integer (height, width, bands), with the alpha that they state."""
+    count = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric, 0)
+    if not count or pixels.shape[2] < count or (photometric <= _BLACK_IS_ZERO and pixels.shape[2] > 2):
+        raise UnreadablePicture(f"{kind}, of which none are stated to be grey or RGB")
+    is_small = pixels.dtype == np.uint8
+    colours = pixels[..., :count] if is_small else scale_to_eight_bits(pixels[..., :count])
+    colours = 255 - colours if photometric == _WHITE_IS_ZERO else colours
+    if photometric == _CMYK:
+        return Image.frombytes("CMYK", colours.shape[1::-1], np.ascontiguousarray(colours).tobytes())
+    rgb = np.repeat(colours, 3, axis=2) if count == 1 else colours
+    if not extra or extra[0] not in (1, 2):
+        return Image.fromarray(np.ascontiguousarray(rgb))
+    alpha = pixels[..., count : count + 1]
+    alpha = alpha if is_small else scale_to_eight_bits(alpha)
+    mode = "RGBa" if extra[0] == 1 else "RGBA"
+    image = Image.frombytes(mode, rgb.shape[1::-1], np.concatenate([rgb, alpha], axis=2).tobytes())
+    return image.convert("RGBA")
