@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -69,20 +72,25 @@ class Onnx(Embedder):
         return {"path": argument}
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the file, and of FILE.data beside it, if its weights lie there."""
-        data = self._path.with_name(f"{self._path.name}.data")
-        digest = weights.hash_file(self._path)
-        return sha256((digest + weights.hash_file(data)).encode()).hexdigest() if data.is_file() else digest
+        """Return the SHA-256 of the file, and of the files beside it in which its weights lie."""
+        digests = [weights.hash_file(path) for path in (self._path, *self._weight_files)]
+        return sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else digests[0]
 
     def missing(self) -> str:
         return explain_missing_packages("onnxruntime", extra="onnx") or weights.explain_missing(lambda: self._path)
 
     def weights_bytes(self) -> int | None:
-        return None if self.missing() else self._path.stat().st_size
+        return None if self.missing() else sum(path.stat().st_size for path in (self._path, *self._weight_files))
 
     @cached_property
     def _path(self) -> Path:
         return weights.find_file(self.settings["path"], self.name)
+
+    @cached_property
+    def _weight_files(self) -> list[Path]:
+        """The files that hold the weights of a model that keeps them beside itself, by name."""
+        names = {f"{self._path.name}.data", *_find_external_names(self._path)}
+        return [path for path in map(self._path.with_name, sorted(names)) if path.is_file()]
 
     # ---- facts, read from the file
 
@@ -197,6 +205,23 @@ class Onnx(Embedder):
                 f"the first output of {self._path} has the shape {output.shape}; a vector for each picture is needed"
             )
         return output
+
+
+def _find_external_names(path: Path) -> set[str]:
+    """Return the names of the files that tensors of an ONNX file refer to, without parsing all of it.
+
+    In the file's protobuf, such a name is an entry of the key `location`: its length (one or two bytes), and the text.
+    """
+    names: set[str] = set()
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return names
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for entry in re.finditer(rb"\n\x08location\x12([\x80-\xff]?[\x01-\x7f])", content):
+                low, high = entry[1][0], entry[1][-1]
+                length = low if len(entry[1]) == 1 else (low & 0x7F) | high << 7
+                names.add(content[entry.end() : entry.end() + length].decode("utf-8", "replace"))
+    return {name for name in map(os.path.normpath, names) if name and os.path.basename(name) == name}
 
 
 def _as_edges(size: Any) -> tuple[int, int]:

@@ -151,3 +151,17 @@ def test_the_fingerprint_covers_weights_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.onnx.data").write_bytes(b"weights")
     digest = sha256((graph + sha256(b"weights").hexdigest()).encode()).hexdigest()
     assert Onnx(path=str(path)).fingerprint() == digest
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "foreign.onnx.data", "w" * 200])
+def test_weights_beside_the_file_are_part_of_the_fingerprint(tmp_path: Path, foreign_file: Path, name: str) -> None:
+    path = tmp_path / "foreign.onnx"
+    onnx.save(onnx.load(foreign_file), path, save_as_external_data=True, location=name, size_threshold=0)
+    weights = (tmp_path / name).read_bytes()
+    before = Onnx(path=str(path))
+    fingerprint = before.fingerprint()
+    digests = [sha256(content).hexdigest() for content in (path.read_bytes(), weights)]
+    assert fingerprint == sha256("".join(digests).encode()).hexdigest()
+    assert before.weights_bytes() == path.stat().st_size + len(weights)
+    (tmp_path / name).write_bytes(bytes(len(weights)))
+    assert Onnx(path=str(path)).fingerprint() != fingerprint
