@@ -69,6 +69,7 @@ _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _MAX_PNG_TEXT = 64 * 2**20
 """Bytes of a PNG's texts and profiles, unpacked: what is longer is a bomb. Pillow's own limit of 1 MiB refuses the
 workflows and histories that programs keep in there."""
+_JPEG_END = b"\xff\xd9"
 _JXL = b"\xff\x0a"
 _ZIP = b"PK\x03\x04"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -102,7 +103,12 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
     if not data:
         raise UnreadablePicture("the file is empty")
     with _translate_errors():
-        return _decode(_open(data, limits), size, limits)
+        try:
+            return _decode(_open(data, limits), size, limits)
+        except OSError as error:
+            if not data.startswith(b"\xff\xd8") or "truncated" not in str(error):
+                raise
+            return _decode(_open(data + _JPEG_END, limits), size, limits, is_mended=True)
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
@@ -143,7 +149,7 @@ def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.I
     raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")
 
 
-def _decode(image: Image.Image, size: int, limits: Limits) -> Picture:
+def _decode(image: Image.Image, size: int, limits: Limits, is_mended: bool = False) -> Picture:
     full, kind = image.size, image.format or "?"
     _check_pixels(full, limits)
     if kind in ("JPEG", "MPO") and isinstance(image, ImageFile.ImageFile):
@@ -151,6 +157,8 @@ def _decode(image: Image.Image, size: int, limits: Limits) -> Picture:
         if size:
             image.draft(None, (2 * size, 2 * size))
         image.load()
+        if is_mended:
+            _check_nearly_whole(image)
     else:
         image.load()
         full = image.size  # HEIC tells its visible size only now
@@ -160,6 +168,16 @@ def _decode(image: Image.Image, size: int, limits: Limits) -> Picture:
         upright = image.copy()  # lets go of the file's bytes
     width, height = full[::-1] if tags.orientation >= 5 else full
     return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera, tags.place))
+
+
+def _check_nearly_whole(image: Image.Image) -> None:
+    """Raise UnreadablePicture if more than a twentieth of a JPEG without its end is missing.
+
+    Its decoder fills what is missing with grey. A progressive one is refused: it may lack detail everywhere.
+    """
+    is_filled = (np.asarray(image) == 128).reshape(image.width * image.height, -1).all(axis=1)
+    if image.info.get("progressive") or is_filled.mean() > 1 / 20:
+        raise UnreadablePicture("the picture is cut off: a part of it is missing")
 
 
 class _TimedBytes(io.BytesIO):

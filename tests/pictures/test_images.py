@@ -167,6 +167,20 @@ def test_half_transparent_over_white() -> None:
     assert image.getpixel((0, 0)) == (127, 127, 127)
 
 
+@pytest.mark.parametrize("size", [0, 40])
+def test_a_jpeg_without_its_end_is_read_if_nearly_all_is_there(size: int) -> None:
+    """As every viewer does; its lowest rows may be missing."""
+    whole = pictures.jpeg(pictures.noise(3, (400, 400)))
+    for end in (len(whole) - 2, len(whole) * 98 // 100):
+        upper = (0, 0, 50, 50)
+        apart = np.asarray(images.decode(whole[:end], size).image.crop(upper), float)
+        assert np.abs(apart - np.asarray(images.decode(whole, size).image.crop(upper))).max() == 0
+    progressive = pictures.jpeg(pictures.noise(3, (90, 70)), progressive=True)
+    for cut in (whole[: len(whole) // 2], whole[: len(whole) * 9 // 10], progressive[: len(progressive) * 9 // 10]):
+        with pytest.raises(UnreadablePicture, match="cut off"):
+            images.decode(cut, size)
+
+
 def test_black_and_white() -> None:
     data = pictures.encoded(pictures.stripes().convert("1"), "TIFF", compression="group4")
     assert corners(images.decode(data).image)[0] in ((0, 0, 0), (255, 255, 255))
