@@ -26,6 +26,7 @@
     │   ├── SchemaTooNew                    made by a newer nearkin
     │   ├── SchemaTooOld                    `nearkin upgrade` has to run first
     │   ├── UnsafeFileSystem                a network file system, on which SQLite's log is unsafe
+    │   ├── CollectionReplaced              another database took the place of the open one; the next call opens it
     │   ├── WriterBusy                      another process or thread is writing
     │   └── WriteFailed                     the disk is full, or the folder is not writable
     └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, and callers never see this
@@ -140,6 +141,10 @@ class SchemaTooOld(CatalogueError):
 
 class UnsafeFileSystem(CatalogueError):
     """The database would lie on a network file system."""
+
+
+class CollectionReplaced(CatalogueError):
+    """Another database has taken the place of the one that is open."""
 
 
 class WriterBusy(CatalogueError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any, NoReturn, Self, overload
 
 from numpy.typing import ArrayLike
@@ -41,8 +45,25 @@ from retrieval.spaces.info import read_info
 from retrieval.spaces.spaces import Spaces, check_name, embedder_setting
 from retrieval.transfer import exporting, importing
 
+log = logging.getLogger("nearkin")
+
 AnyCluster = int | str | Cluster | Partition
 """A cluster by its id, its name, or as a record."""
+
+
+class Parts:
+    """What a collection is composed of, over one open database."""
+
+    def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
+        self.process, self.catalogue = os.getpid(), catalogue
+        self.spaces = spaces = Spaces(catalogue, config, embedder)
+        self.pictures = PictureLoader(catalogue, spaces)
+        self.items, self.adder = Items(catalogue, spaces), Adder(catalogue, spaces)
+        self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
+        self.search = Search(catalogue, spaces, self.browser, self.pictures)
+        self.clusterings = NamedClusterings(catalogue, spaces)
+        self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
+        self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
 
 
 class Collection:
@@ -55,15 +76,39 @@ class Collection:
 
     def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
         """Compose the parts. Users call `open`."""
-        self._catalogue, self._config = catalogue, config
-        self._spaces = spaces = Spaces(catalogue, config, embedder)
-        self._pictures = PictureLoader(catalogue, spaces)
-        self._items, self._adder = Items(catalogue, spaces), Adder(catalogue, spaces)
-        self._browser = ClusterBrowser(catalogue, spaces, self._pictures)
-        self._search = Search(catalogue, spaces, self._browser, self._pictures)
-        self._clusterings = NamedClusterings(catalogue, spaces)
-        self._duplicates = DuplicateFinder(catalogue, spaces, config, self._pictures)
-        self._mover, self._decisions = DuplicateMover(catalogue, self._items), DuplicateDecisions(catalogue)
+        self._config, self._embedder = config, embedder
+        self._opened = Parts(catalogue, config, embedder)
+        self._opening = Lock()
+        self._repairs: list[str] = []
+
+    @property
+    def _parts(self) -> Parts:
+        """The parts, opened anew if another database has taken the place of the open one, or in a forked process."""
+        if not self._opened.catalogue.is_current():
+            with self._opening:
+                if not self._opened.catalogue.is_current():
+                    self._reopen()
+        return self._opened
+
+    def _reopen(self) -> None:
+        earlier = self._opened
+        self._opened = Parts(earlier.catalogue.reopen(), self._config, self._embedder)
+        if earlier.process == self._opened.process:
+            earlier.spaces.release()
+            self._repairs.append("another database was put in the place of the open one; it was opened anew")
+            log.warning("%s: %s", self.path, self._repairs[-1])
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._parts.catalogue
+
+    @property
+    def _spaces(self) -> Spaces:
+        return self._parts.spaces
+
+    @property
+    def _browser(self) -> ClusterBrowser:
+        return self._parts.browser
 
     @classmethod
     def open(
@@ -100,15 +145,19 @@ class Collection:
         return collection
 
     def close(self) -> None:
-        """Save derived files that are behind, and release everything."""
-        self._spaces.close()
-        self._catalogue.close()
+        """Save derived files that are behind, and release everything: no file stays open or mapped."""
+        opened = self._opened
+        if opened.catalogue.is_current():  # else nothing of it is worth a file
+            opened.spaces.close()
+        opened.spaces.release()
+        opened.catalogue.close()
 
     def isolate(self) -> None:
         """Decode pictures in processes of their own from now on, as the setting `isolated` does.
 
         For pictures that nobody can vouch for, such as those that a server receives.
         """
+        self._config = replace(self._config, isolated=1)
         self._spaces.isolate()
 
     def __enter__(self) -> Self:
@@ -130,7 +179,7 @@ class Collection:
     @property
     def path(self) -> Path:
         """The collection's folder."""
-        return self._catalogue.folder
+        return self._opened.catalogue.folder
 
     # ---- putting items in
 
@@ -161,7 +210,7 @@ class Collection:
 
         Raises WriterBusy, WriteFailed, BadMetadata, Unavailable (weights or packages), UsageError.
         """
-        return self._adder.add(
+        return self._parts.adder.add(
             pictures,
             metadata=metadata,
             keys=keys,
@@ -191,7 +240,7 @@ class Collection:
         Raises BadVector (NaN, infinite, zero, wrong dimension) before anything is written, BadMetadata, UsageError,
         WriterBusy, WriteFailed.
         """
-        return self._adder.add_vectors(
+        return self._parts.adder.add_vectors(
             vectors, keys=keys, uris=uris, metadata=metadata, texts=texts, replace=replace, catch_up=catch_up
         )
 
@@ -208,7 +257,7 @@ class Collection:
 
         Raises NoTextTower, and what `add_vectors` raises.
         """
-        return self._adder.add_texts(texts, keys=keys, metadata=metadata, replace=replace, catch_up=catch_up)
+        return self._parts.adder.add_texts(texts, keys=keys, metadata=metadata, replace=replace, catch_up=catch_up)
 
     def import_from(
         self,
@@ -234,7 +283,7 @@ class Collection:
             work.run(paths, vector)
         finally:
             self._spaces.settle(catch_up)
-        return AddReport(**work.describe(), **self._adder.stamp(started))
+        return AddReport(**work.describe(), **self._parts.adder.stamp(started))
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
         """Fill a second space: embed every item with another embedder, from where its picture lies.
@@ -244,7 +293,7 @@ class Collection:
 
         Raises what `add` raises; pictures that can't be read any more are in the report's failures.
         """
-        return self._adder.fill(embedder, progress)
+        return self._parts.adder.fill(embedder, progress)
 
     def sync(
         self,
@@ -263,7 +312,7 @@ class Collection:
         Nothing is removed: an item without a location left stays, with `missing` set, until it comes back or
         `remove(where={"missing": True})`.
         """
-        return self._adder.sync(
+        return self._parts.adder.sync(
             folders,
             metadata=metadata,
             retry_failed=retry_failed,
@@ -274,7 +323,7 @@ class Collection:
 
     def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
         """Try every failure again; forget those whose file no longer exists."""
-        return self._adder.retry_failed(progress)
+        return self._parts.adder.retry_failed(progress)
 
     # ---- items
 
@@ -284,27 +333,27 @@ class Collection:
     def get(self, items: Iterable[ItemName]) -> list[Item]: ...
     def get(self, items: ItemName | Iterable[ItemName]) -> Item | list[Item]:
         """Return one item, or several in that order, by id, key or path. Raises ItemNotFound."""
-        rows = self._items.read(list_names(items))
+        rows = self._parts.items.read(list_names(items))
         return rows[0] if is_item_name(items) else rows
 
     def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
         """Return a page of items in order of id; pass its `cursor` to the next call. Raises BadFilter, UsageError."""
-        return self._items.read_page(where, cursor, limit)
+        return self._parts.items.read_page(where, cursor, limit)
 
     def walk(self, *, where: Mapping[str, Any] | None = None) -> Iterator[Item]:
         """Yield every item that matches a filter, in order of id, reading a page at a time. Raises BadFilter."""
-        return self._items.walk(where)
+        return self._parts.items.walk(where)
 
     def count(self, *, where: Mapping[str, Any] | None = None) -> int:
         """Return the number of items that match a filter. Raises BadFilter."""
-        return self._items.count(where)
+        return self._parts.items.count(where)
 
     def vectors(self, items: Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
         """Return the vectors of items, float32 (dimension,), by item id; items without a vector are left out.
 
         Raises ItemNotFound, SpaceNotFound.
         """
-        return self._items.read_vectors(items, space)
+        return self._parts.items.read_vectors(items, space)
 
     def update(
         self,
@@ -318,11 +367,11 @@ class Collection:
 
         Raises ItemNotFound, BadMetadata, UsageError.
         """
-        return self._items.update(item, metadata, text, replace)
+        return self._parts.items.update(item, metadata, text, replace)
 
     def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
         """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
-        return self._items.update_all(metadata, where)
+        return self._parts.items.update_all(metadata, where)
 
     def remove(
         self, items: ItemName | Iterable[ItemName] | None = None, *, where: Mapping[str, Any] | None = None
@@ -331,11 +380,11 @@ class Collection:
 
         The files themselves are never touched. Raises ItemNotFound before anything is removed.
         """
-        return self._items.remove(items, where)
+        return self._parts.items.remove(items, where)
 
     def failures(self) -> list[Failure]:
         """Return what could not be read, newest first."""
-        return self._items.read_failures()
+        return self._parts.items.read_failures()
 
     # ---- searching
 
@@ -396,7 +445,7 @@ class Collection:
         """
         parts = QueryParts(picture, text, item, vector, mix)
         options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool)
-        return self._search.find(parts, options, group=group, space=space)
+        return self._parts.search.find(parts, options, group=group, space=space)
 
     def search_many(
         self,
@@ -412,7 +461,7 @@ class Collection:
         `ids` is int64 (n, k), -1 where fewer exist; `scores` float32 (n, k); `position` the change number that they
         belong to. `metric`: as for `search`. Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
         """
-        return self._search.find_many(vectors, k, where, metric, space)
+        return self._parts.search.find_many(vectors, k, where, metric, space)
 
     # ---- clusters
 
@@ -496,7 +545,7 @@ class Collection:
         Raises BadSetting, BadQuery, UnknownPlugin, MissingPackage, UsageError (too few items, and whatever else the
         method refuses), WriterBusy.
         """
-        return self._clusterings.make(
+        return self._parts.clusterings.make(
             name,
             method,
             k=k,
@@ -515,19 +564,19 @@ class Collection:
 
         Raises ClusteringNotFound, and what `make_clustering` raises.
         """
-        return self._clusterings.refresh(name, progress)
+        return self._parts.clusterings.refresh(name, progress)
 
     def clusterings(self) -> tuple[NamedClustering, ...]:
         """Return all clusterings by name, with their age and how far the collection has drifted from each."""
-        return self._clusterings.list_all()
+        return self._parts.clusterings.list_all()
 
     def clustering(self, name: str) -> NamedClustering:
         """Return one clustering. Raises ClusteringNotFound."""
-        return self._clusterings.read(name)
+        return self._parts.clusterings.read(name)
 
     def drop_clustering(self, name: str) -> None:
         """Forget a clustering; the tree and the pictures stay. Raises ClusteringNotFound."""
-        self._clusterings.drop(name)
+        self._parts.clusterings.drop(name)
 
     def evaluate(
         self,
@@ -590,44 +639,44 @@ class Collection:
 
         What was decided about two pictures stays decided. Raises BadQuery, WriterBusy, MissingPackage.
         """
-        return self._duplicates.find(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
+        return self._parts.duplicates.find(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
 
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture is a copy of, the surest first; the picture is not added.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """
-        return self._duplicates.find_matches(picture, threshold)
+        return self._parts.duplicates.find_matches(picture, threshold)
 
     def overlay(self, a: ItemName, b: ItemName) -> Image:
         """Return two items' pictures side by side, and the second laid over the first with differences in colour.
 
         Raises ItemNotFound, UnreadablePicture.
         """
-        return self._duplicates.overlay(a, b)
+        return self._parts.duplicates.overlay(a, b)
 
     def calibrate(self, pictures: int = 100) -> float:
         """Measure the similarity of vectors from which on two pictures are worth a proof, and store it for the space.
 
         Known embedders come with such a figure. Raises UsageError for too few pictures.
         """
-        return self._duplicates.calibrate(pictures)
+        return self._parts.duplicates.calibrate(pictures)
 
     def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
         """Keep one item of a group: the group is settled. Return the decisions' ids, for `undo`. Nothing is deleted."""
-        return self._decisions.keep(group, keep)
+        return self._parts.decisions.keep(group, keep)
 
     def not_duplicates(self, a: ItemName, b: ItemName) -> int:
         """Record that two items are not duplicates, whatever they look like. Return the decision's id, for `undo`."""
-        return self._decisions.decide("not duplicates", a, b)
+        return self._parts.decisions.decide("not duplicates", a, b)
 
     def keep_both(self, a: ItemName, b: ItemName) -> int:
         """Record that two items are duplicates and both are wanted. Return the decision's id, for `undo`."""
-        return self._decisions.decide("keep both", a, b)
+        return self._parts.decisions.decide("keep both", a, b)
 
     def undo(self, decision: int) -> None:
         """Take a decision back: the question comes up again. Raises UsageError."""
-        self._decisions.undo(decision)
+        self._parts.decisions.undo(decision)
 
     def move_duplicates(
         self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True
@@ -637,11 +686,11 @@ class Collection:
         A manifest in the folder (`manifest.jsonl`) can bring them back: `undo_moves`. Nothing is deleted; links and
         files that have changed since are left alone. Raises UsageError, WriteFailed.
         """
-        return self._mover.move(groups, folder, dry_run=dry_run)
+        return self._parts.mover.move(groups, folder, dry_run=dry_run)
 
     def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
         """Bring back the files that a manifest names. Raises UsageError, WriteFailed."""
-        return self._mover.undo(manifest)
+        return self._parts.mover.undo(manifest)
 
     # ---- spaces
 
@@ -698,7 +747,7 @@ class Collection:
     def info(self) -> Info:
         """Return what the collection holds."""
         view = self._spaces.view()
-        repairs = [repair for view in self._spaces.views for repair in view.followers.repairs]
+        repairs = self._repairs + [repair for view in self._spaces.views for repair in view.followers.repairs]
         reads_words = view is not None and self._spaces.reads_words(view.space)
         with self._catalogue.snapshot() as snapshot:
             return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, reads_words)

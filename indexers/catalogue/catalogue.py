@@ -7,6 +7,7 @@ once, beside the one transaction; each belongs to the thread that opened it.
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.catalogue import full_text, schema, sqlite
+from indexers.catalogue.forks import ForkGuard
+from indexers.catalogue.replacement import READY, FileMark, finish_swap, identify_file, set_log_aside
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.writer_lock import WriterLock
-from indexers.errors import CollectionNotFound, SchemaTooNew, SchemaTooOld, WriteFailed
+from indexers.errors import CollectionNotFound, CollectionReplaced, SchemaTooNew, SchemaTooOld, WriteFailed
+from indexers.files import make_folder
 from indexers.types import Json
 
 version = sa.table("alembic_version", sa.column("version_num", sa.String))
@@ -37,12 +41,16 @@ class Catalogue:
         self.engine = sqlite.connect(self.path, wait)
         self._writing = self.engine.execution_options(writing=True)
         self.identity = ""
+        self._process = os.getpid()
+        self._file: FileMark | None = None
+        self._log: FileMark | None = None
+        self.forks = ForkGuard(self.engine)
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
         """Create the database, in a folder that may exist, and open it. Two that do so at once get the same one."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise WriteFailed(f"cannot create the folder {folder}: {error.strerror or error}") from error
         catalogue = cls(folder, wait)
@@ -61,16 +69,21 @@ class Catalogue:
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem.
         """
+        if (folder / READY).is_dir():  # a rescue was killed when its new database was complete
+            with WriterLock(folder, wait).hold():
+                finish_swap(folder)
         if not (folder / sqlite.FILE).is_file():
             raise CollectionNotFound(f"there is no collection in {folder}; `nearkin add PATH -c {folder}` creates one")
         return cls(folder, wait)._check_schema()
 
     def _check_schema(self) -> Catalogue:
         """Raise an error if the schema is of another version; else read the identity."""
+        self._file = identify_file(self.path)
         try:
             with self.engine.begin() as connection:
                 self._check_version(connection)
                 self.identity = Snapshot(connection).setting("identity") or ""
+            self._log = identify_file(self.path.with_name(self.path.name + "-wal"))
         except BaseException:
             self.close()
             raise
@@ -96,23 +109,63 @@ class Catalogue:
                 f"it stays as it is until you run: nearkin upgrade -c {self.folder}"
             )
 
+    def is_current(self) -> bool:
+        """Return True if this is the process that opened the database, and the database still the one at its path."""
+        return os.getpid() == self._process and self._is_in_place()
+
+    def _is_in_place(self) -> bool:
+        return identify_file(self.path) == self._file and not (self.folder / READY).exists()
+
+    def _check_current(self) -> None:
+        if os.getpid() != self._process:
+            raise CollectionReplaced(
+                f"{self.path} was opened by process {self._process}, of which this one is a fork, and SQLite's "
+                f"connections can't be shared: open the collection here, Collection.open({str(self.folder)!r})"
+            )
+        if not self._is_in_place():
+            raise CollectionReplaced(
+                f"another database was put in the place of {self.path} while it was open (by a rescue, or a copy that "
+                "was put back); what this call was to write is not stored. The next call opens the new one: repeat it"
+            )
+
+    def reopen(self) -> Catalogue:
+        """Open the database that now lies at the path, in this process. Raises what `open` raises."""
+        if os.getpid() == self._process:
+            self.close()
+            with WriterLock(self.folder, self._wait).hold():
+                set_log_aside(self.path, self._log)
+        self.forks.check()
+        return Catalogue.open(self.folder, self._wait)
+
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Open one moment for reading: what is written meanwhile is not seen."""
-        with self.engine.connect() as connection:
+        """Open one moment for reading: what is written meanwhile is not seen. Raises CollectionReplaced."""
+        self._check_current()  # first: SQLite would create a file that is missing
+        with self.forks.connect(self.engine) as connection:
             transaction = connection.begin()
             try:
-                yield Snapshot(connection)
+                snapshot = Snapshot(connection)
+                self._check_current()
+                yield snapshot
             finally:
                 transaction.rollback()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Open a transaction: committed when the block ends, undone when it raises. Raises WriterBusy, WriteFailed."""
-        with self.lock.hold(), self._writing.connect() as connection, connection.begin():
-            writing = Transaction(connection)
-            yield writing
-            writing.finish()
+    def transaction(self, wait: float | None = None) -> Iterator[Transaction]:
+        """Open a transaction: committed when the block ends, undone when it raises.
+
+        wait: seconds to wait for another writer, if other than usual.
+
+        Raises WriterBusy, WriteFailed, CollectionReplaced (nothing of it is stored where it would be found).
+        """
+        self._check_current()
+        with self.lock.hold(wait), self.forks.connect(self._writing) as connection:
+            with connection.begin():
+                writing = Transaction(connection)
+                self._check_current()
+                yield writing
+                writing.finish()
+            self._check_current()  # else what was committed has lost its name, and must not be acknowledged
 
     def find_faults(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""

@@ -5,6 +5,7 @@ SQLite's own `.recover` is missing from many builds of its shell (Debian's, for 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ import sqlalchemy as sa
 
 from indexers.catalogue import schema, sqlite
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.replacement import READY, finish_swap, keep_earlier_rescue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriteFailed
-from indexers.files import move_over
+from indexers.files import sync
 
 TABLES = (
     "item",
@@ -50,19 +52,46 @@ def rescue_catalogue(folder: Path, wait: float = 5.0) -> dict[str, int]:
     The damaged one stays beside it, under another name. Derived files are rebuilt by the next opening. Raises
     CollectionNotFound, WriterBusy, WriteFailed, CatalogueDamaged (nothing can be read).
     """
-    path, workspace = folder / sqlite.FILE, folder / "rescued"
-    if not path.is_file():
+    path, workspace = folder / sqlite.FILE, folder / "rescue.part"
+    if not path.is_file() and not (folder / READY).is_dir():
         raise CollectionNotFound(f"there is no collection in {folder}")
     with WriterLock(folder, wait).hold():
+        if finish_swap(folder):  # an earlier rescue was killed when its new database was complete
+            return _count_rows(folder)
         shutil.rmtree(workspace, ignore_errors=True)
         try:
             counts = _copy_rows(path, workspace)
-            _swap(path, workspace / sqlite.FILE)
+            keep_earlier_rescue(path)
+            _publish(workspace, folder / READY)
         except OSError as error:
             raise WriteFailed(f"cannot write {folder}: {error.strerror or error}; free disk space") from error
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
+        finish_swap(folder)
     return counts
+
+
+def _publish(workspace: Path, ready: Path) -> None:
+    """Rename the workspace of a complete database, all on the disk: the one step that decides."""
+    new = workspace / sqlite.FILE
+    if new.with_name(new.name + "-wal").exists():
+        raise OSError(f"{new} could not be completed")
+    (workspace / "damaged").unlink(missing_ok=True)
+    sync(new)
+    sync(workspace)
+    os.replace(workspace, ready)
+    sync(ready.parent)
+
+
+def _count_rows(folder: Path) -> dict[str, int]:
+    catalogue = Catalogue.open(folder)
+    try:
+        with catalogue.engine.begin() as connection:
+            return {
+                table: int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()) for table in TABLES
+            }
+    finally:
+        catalogue.close()
 
 
 def _copy_rows(path: Path, workspace: Path) -> dict[str, int]:
@@ -154,11 +183,3 @@ def _read_value(source: sqlite3.Connection, query: str) -> int:
     with suppress(sqlite3.DatabaseError):
         return int((source.execute(query).fetchone() or (0,))[0] or 0)
     return 0
-
-
-def _swap(path: Path, new: Path) -> None:
-    for suffix in ("-wal", "-shm", ""):
-        old = path.with_name(path.name + suffix)
-        if old.exists():
-            move_over(old, path.with_name(f"{path.name}.damaged{suffix}"))
-    move_over(new, path)

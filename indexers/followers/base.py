@@ -178,16 +178,17 @@ class Followers:
             self._load(follower, snapshot)
             self._unloaded.discard(follower)
 
-    def record(self, *, force: bool = False, let_wait: bool = False) -> bool:
+    def record(self, *, force: bool = False, let_wait: bool = False, wait: float | None = None) -> bool:
         """Advance all followers and record what must last; return False if another writer is at work.
 
         With `let_wait`, followers that may wait are left as they are. With `force`, they record even if none needs to.
+        wait: seconds to wait for another writer, if other than usual.
         """
         with self._advance_slow(let_wait) as (snapshot, advanced):
             if not force and not any(follower.needs_record(snapshot) for follower in advanced):
                 return True
         try:
-            with self._catalogue.transaction() as transaction, self._slow_lock:
+            with self._catalogue.transaction(wait) as transaction, self._slow_lock:
                 with self._lock.exclusive():
                     for follower in self._quick:
                         self._advance(follower, transaction)
@@ -232,6 +233,12 @@ class Followers:
             message = f"{follower.name} of {follower.space.name!r} {reason}; rebuilt from the catalogue"
             self.repairs.append(message)
             log.warning("%s", message)
+
+    def release(self) -> None:
+        """Empty all state, and with it let go of the memory and of the mapped files; no search may follow."""
+        with self._slow_lock, self._lock.exclusive():
+            for follower in self.members:
+                follower.reset()
 
     def restart(self, follower: Follower) -> None:
         """Make one follower again from the catalogue, decide again what it decided once, and record the result."""

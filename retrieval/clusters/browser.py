@@ -93,7 +93,7 @@ class ClusterBrowser:
             clustering = snapshot.clusters.tree_levels(view.space.id)
             behind = clustering is None or not snapshot.is_unchanged(clustering.position, view.space.id)
         if behind:
-            view.followers.record(let_wait=True)
+            view.followers.record(let_wait=True, wait=0)
         with view.followers.current_snapshot() as snapshot:
             return job(Moment(view, snapshot, self._build_pager(view), self._pictures))
 
@@ -102,7 +102,7 @@ class ClusterBrowser:
         view = self._spaces.view(space)
         if view is None:
             return empty
-        view.followers.record(let_wait=patient)
+        view.followers.record(let_wait=patient, wait=0)
         with view.followers.complete_snapshot(let_wait=patient) as snapshot:
             return job(Moment(view, snapshot, self._build_pager(view), self._pictures))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -76,6 +77,7 @@ class Spaces:
         self._wrote = False
         self._isolated: DecoderPool | None = None
         self._starting = Lock()
+        self._process = os.getpid()
         with catalogue.snapshot() as snapshot:
             self._initial: str | None = snapshot.setting("embedder")
             self._check_embedder(snapshot.spaces())
@@ -371,12 +373,20 @@ class Spaces:
             self._saved = time.monotonic()
 
     def close(self) -> None:
-        """Save what is behind, and end the processes that decode."""
-        if self._isolated:
-            self._isolated.close()
+        """Save what is behind."""
         for view in self.views:
             if self._wrote or view.followers.repairs:
                 view.followers.save()
+
+    def release(self) -> None:
+        """Let go of every file and all memory, and end the processes that decode; a later call opens them anew."""
+        if os.getpid() == self._process:  # else they are the parent's
+            views, self._views, self._current = self.views, {}, None
+            for view in views:
+                view.release()
+            isolated, self._isolated = self._isolated, None
+            if isolated:
+                isolated.close()
 
 
 def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:

@@ -102,6 +102,14 @@ class View:
             ids = np.setdiff1d(ids, scope.find_members(exclude, self.space.id, snapshot), assume_unique=True)
         return ids
 
+    def release(self) -> None:
+        """Let go of what was loaded: the mapped file, indexes, restrictions."""
+        self.followers.release()
+        self._searcher = self.tree_state = None
+        self.named_states.clear()
+        with self._lock:
+            self._restrictions.clear()
+
 
 def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> ClusterState | None:
     """Return the clusters of the tree, or of a clustering by name; None if the tree has none yet. Raises BadQuery."""

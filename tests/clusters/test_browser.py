@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,8 +103,11 @@ def test_a_reader_sees_what_a_writer_without_clusters_has_added(tmp_path: Path) 
         writer.add_vectors(family(0, 20), catch_up=False)
         assert reader.count() == 20
         with writer._catalogue.transaction():
-            busy = Collection.open(tmp_path / "c", wait=0.05)
+            busy = Collection.open(tmp_path / "c", wait=60)
+            started = time.monotonic()
             assert busy.clusters().as_of < busy.info().change  # nobody may write: it says how far it is
+            assert time.monotonic() - started < 10  # and does not wait for the writer
+            busy._opened.catalogue.lock.wait = 0.05  # closing would
             busy.close()
         assert reader.clusters("coarse").as_of == reader.info().change
 

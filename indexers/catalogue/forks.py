@@ -1,0 +1,85 @@
+"""What keeps SQLite's connections out of forked processes (multiprocessing's "fork", gunicorn's `--preload`).
+
+A child that opened the database beside inherited connections would share SQLite's bookkeeping of locks with them, and
+hold none that other processes see: the last of these to close removes the log under it. So a fork waits until no
+connection is in use, and the child closes the idle ones at once, while its parent still holds the locks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+from indexers.errors import CatalogueError
+
+WAIT_SECONDS = 2.0
+"""How long a fork waits for the transactions of other threads."""
+
+
+class ForkGuard:
+    """The connections of one engine, kept out of forks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._gate = threading.Lock()
+        """Held while a connection is taken out of the pool, and for the length of a fork."""
+        self._is_waiting = self.was_in_use = False
+        _guards.add(self)
+
+    def connect(self, engine: Engine) -> Connection:
+        """Take a connection out of the pool."""
+        with self._gate:
+            return engine.connect()
+
+    def check(self) -> None:
+        """Raise CatalogueError in a child that has inherited a connection in the middle of its work."""
+        if self.was_in_use:
+            raise CatalogueError(
+                f"this process was forked while {self._engine.url.database} was being read or written; fork before, "
+                "or start processes anew (multiprocessing.get_context('spawn'))"
+            )
+
+    def _count_in_use(self) -> int:
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
+    def before_fork(self) -> None:
+        """Let no connection be taken any more, and wait for those in use."""
+        self._is_waiting = self._gate.acquire(timeout=WAIT_SECONDS)
+        late = time.monotonic() + WAIT_SECONDS
+        while self._count_in_use() and time.monotonic() < late:
+            time.sleep(0.001)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        if self._is_waiting:
+            self._gate.release()
+
+    def after_fork_in_child(self) -> None:
+        """Close the inherited connections, unless one was in use."""
+        self.was_in_use = self.was_in_use or not self._is_waiting or self._count_in_use() > 0
+        self._gate = threading.Lock()
+        if not self.was_in_use:
+            self._engine.dispose()
+
+
+_guards: weakref.WeakSet[ForkGuard] = weakref.WeakSet()
+
+
+def _tell_guards(step: Callable[[ForkGuard], None]) -> None:
+    for guard in list(_guards):
+        step(guard)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _tell_guards(ForkGuard.before_fork),
+        after_in_parent=lambda: _tell_guards(ForkGuard.after_fork_in_parent),
+        after_in_child=lambda: _tell_guards(ForkGuard.after_fork_in_child),
+    )
