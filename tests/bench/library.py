@@ -80,7 +80,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
 
     view = collection._spaces.view()
     assert view
-    follow = collection._duplicates.follow(view)
+    follow = collection._parts.duplicates.follow(view)
     follow.near = 0.97
     with patch.object(EvidenceCollector, "_verify_pairs", store_unverified):
         start = time.perf_counter()
@@ -124,7 +124,7 @@ def one_more(bench: Bench, collection: Collection) -> None:
     image, times = pictures[0], []
     view = collection._spaces.view()
     assert view
-    follow, vector = collection._duplicates.follow(view), view.flat.index.prepare(bench.queries[:1])
+    follow, vector = collection._parts.duplicates.follow(view), view.flat.index.prepare(bench.queries[:1])
     for _ in range(9):
         start = time.perf_counter()
         with collection._catalogue.snapshot() as snapshot:
@@ -146,7 +146,7 @@ def measure_following(bench: Bench, collection: Collection) -> None:
     """Time the whole way of a new item, with its picture on disk, compared with all others."""
     view, times = collection._spaces.view(), []
     assert view
-    follow = collection._duplicates.follow(view)
+    follow = collection._parts.duplicates.follow(view)
     follow.near = 0.97
     follow.advance()
     for number, picture in enumerate(samples()[:7]):

@@ -95,13 +95,13 @@ def test_walking_reads_every_item_once_in_order_of_id(ready_made: Collection) ->
     assert [item.key for item in ready_made.walk()] == [f"n{number}" for number in range(20)]
     assert [item.key for item in ready_made.walk(where={"number": {"$gte": 18}})] == ["n18", "n19"]
     assert list(ready_made.walk(where={"number": 99})) == []
-    assert [item.key for item in ready_made._items.walk(None, size=3)] == [f"n{number}" for number in range(20)]
+    assert [item.key for item in ready_made._parts.items.walk(None, size=3)] == [f"n{number}" for number in range(20)]
     with pytest.raises(BadFilter):
         list(ready_made.walk(where={"$x": 1}))
 
 
 def test_a_walk_goes_on_while_items_come_and_go(ready_made: Collection) -> None:
-    walk = ready_made._items.walk(None, size=5)
+    walk = ready_made._parts.items.walk(None, size=5)
     keys = [next(walk).key for _ in range(5)]
     ready_made.remove(["n2", "n7"])
     ready_made.add_vectors(vectors(1, 4), keys=["late"])

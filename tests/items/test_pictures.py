@@ -17,7 +17,7 @@ from tests.support import pictures
 
 @pytest.fixture
 def loader(filled: Collection) -> PictureLoader:
-    return filled._pictures
+    return filled._parts.pictures
 
 
 def test_a_hit_leads_to_its_picture_and_its_thumbnail(filled: Collection, folder: Path) -> None:

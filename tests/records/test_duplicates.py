@@ -14,7 +14,7 @@ def test_what_was_done_is_said_of_the_copy() -> None:
 
 def test_a_group_shows_thumbnails_and_which_item_to_keep(filled: Collection) -> None:
     ids = tuple(item.id for item in filled.items())[:2]
-    group = DuplicateGroup(1, "same picture", ids, ids[1], "most pixels", (), 0.9, _pictures=filled._pictures)
+    group = DuplicateGroup(1, "same picture", ids, ids[1], "most pixels", (), 0.9, _pictures=filled._parts.pictures)
     page = group._repr_html_()
     assert page.count('<img alt="" src="data:image/webp;base64,') == 2
     assert f"item {ids[1]}, keep: most pixels" in page

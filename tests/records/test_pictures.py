@@ -21,5 +21,5 @@ def test_every_record_of_a_collection_that_shows_pictures_has_the_same_source(fi
     item_id = filled.items()[0].id
     filled.add_vectors(filled.vectors([item_id])[item_id][None].repeat(8, axis=0))
     sources = {id(filled.search(item=item_id)[0]._pictures), id(filled.clusters()[0]._pictures)}
-    sources |= {id(filled.partitions()[0]._pictures), id(filled._pictures)}
+    sources |= {id(filled.partitions()[0]._pictures), id(filled._parts.pictures)}
     assert len(sources) == 1
