@@ -243,6 +243,7 @@ class Followers:
     def restart(self, follower: Follower) -> None:
         """Make one follower again from the catalogue, decide again what it decided once, and record the result."""
         with self._slow_lock:
+            self._unloaded.discard(follower)  # else its stored state would be loaded over the empty one
             follower.restart()
         self.record(force=True)
 

@@ -191,3 +191,18 @@ def test_a_cut_beside_a_writer_counts_what_the_public_clusters_lack_as_new(
         clusters = writer.cut(count=5)
     assert sum(cluster.size for cluster in clusters) + clusters.loose == before + 40
     assert all(0 <= cluster.new <= cluster.size for cluster in clusters)
+
+
+def test_clusters_are_made_again_right_after_opening(families: Collection) -> None:
+    with Collection.open(families.path) as collection:
+        with collection._catalogue.snapshot() as snapshot:
+            before = snapshot.clusters.tree_levels(1)
+        collection.remove(collection.items(limit=3).items[0].id)
+    with Collection.open(families.path) as collection:
+        collection.recluster()
+        with collection._catalogue.snapshot() as snapshot:
+            after = snapshot.clusters.tree_levels(1)
+        assert before is not None
+        assert after is not None
+        assert after.since > before.since  # the levels were chosen again
+        assert after.item_count == collection.info().vectors

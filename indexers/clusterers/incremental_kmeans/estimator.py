@@ -124,7 +124,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         if is_first:
             self._start(batch.shape[1])
         rows = scale_to_unit(batch)
-        if self.n_seen_ <= self.sample_size < self.n_seen_ + len(rows):
+        if not is_first and self.n_seen_ <= self.sample_size < self.n_seen_ + len(rows):
             self._settle()  # for the last time that the sample holds everything
         if not len(self._centres):
             n_clusters = min(self._get_target(len(rows)), len(np.unique(rows, axis=0)))

@@ -132,3 +132,10 @@ def test_few_rows_copies_and_rows_without_a_direction() -> None:
     assert np.isfinite(estimator.cluster_centers_).all()
     with pytest.raises(ValueError, match="n_samples=2"):
         IncrementalKMeans(3).fit(rows[:2])
+
+
+def test_the_first_batch_may_be_larger_than_the_sample() -> None:
+    rows = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
+    means = IncrementalKMeans(n_clusters=5, sample_size=100, random_state=0).partial_fit(rows)
+    assert means.cluster_centers_.shape == (5, 4)
+    assert len(np.unique(means.predict(rows))) == 5
