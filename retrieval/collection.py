@@ -41,8 +41,9 @@ from retrieval.records.items import VECTOR, Item, Page
 from retrieval.records.reports import AddReport, Info, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.search.search import Options, QueryParts, Search
+from retrieval.spaces.embedder_names import check_name, embedder_setting
 from retrieval.spaces.info import read_info
-from retrieval.spaces.spaces import Spaces, check_name, embedder_setting
+from retrieval.spaces.spaces import Spaces
 from retrieval.transfer import exporting, importing
 
 log = logging.getLogger("nearkin")

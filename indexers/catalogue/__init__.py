@@ -4,6 +4,7 @@ catalogue     open or create the database, and hand out snapshots and transactio
 snapshot      what can be read of one moment
 rows          rows as records, and times as text
 transaction   what can be written: all of it or nothing, one logged change for each thing done
+space_writer  the part of a transaction that writes spaces, vectors, followers and settings
 clusters      public cluster ids, members, names and events; partitions
 clusterings   clusterings by name and the cluster of each item
 duplicates    perceptual hashes, compared pairs, people's decisions

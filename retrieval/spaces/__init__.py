@@ -1,6 +1,7 @@
 """Spaces: one embedder's vectors, with their followers, at one moment.
 
 spaces          which space is searched, which embedder fills it, which followers stand behind it
+embedder_names  how a caller names an embedder
 view            what a search of one space needs, and which of its vectors may answer
 scope           the items of clusters that a caller names
 cluster_state   the clusters of a space in memory

@@ -33,31 +33,11 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import PRODUCT_METRICS, parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
+from retrieval.spaces.embedder_names import check_name, name_of, normalise_name
 from retrieval.spaces.view import View
 
 DEFAULT = "lite0"
 READY_MADE = "vectors"
-
-
-def check_name(embedder: str | Embedder | None) -> None:
-    """Raise UnknownPlugin before anything is created."""
-    if isinstance(embedder, str):
-        plugins.find_member("nearkin.embedders", embedder)
-
-
-def embedder_setting(embedder: str | Embedder | None) -> dict[str, str]:
-    """Return the setting of a new collection that keeps its embedder until the first picture makes the space."""
-    return {} if embedder is None else {"embedder": name_of(embedder)}
-
-
-def name_of(embedder: str | Embedder) -> str:
-    """Return the name of an embedder."""
-    return embedder if isinstance(embedder, str) else embedder.name
-
-
-def normalise_name(name: str) -> str:
-    """Return a name as the embedder itself spells it: its argument may be written in several ways."""
-    return str(plugins.load_member("nearkin.embedders", name)().name) if ":" in name else name
 
 
 class Spaces:
