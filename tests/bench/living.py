@@ -23,6 +23,7 @@ from indexers.types import LEVELS
 from retrieval import Collection
 from retrieval.config import Config
 from retrieval.records.clusters import Cluster
+from retrieval.spaces.view import View
 from tests.bench.filters import near
 from tests.bench.harness import Bench, make_nested_vectors, time_in_turns
 
@@ -57,7 +58,7 @@ def copy_collection(bench: Bench) -> Path:
     return folder
 
 
-def view(collection: Collection) -> Any:
+def view(collection: Collection) -> View:
     space_view = collection._spaces.view()
     assert space_view
     return space_view
@@ -275,9 +276,10 @@ def measure_replacement(bench: Bench, count: int = 20_000, batch: int = 1000) ->
             collection.remove((order[start : start + batch] + 1).tolist())
             collection.add_vectors(vectors[count + start : count + start + batch])
         with view(collection).followers.complete_snapshot() as snapshot:
-            graph, tree = view(collection).tree.graph, view(collection).tree.tree
-            levels = snapshot.clusters.clustering(view(collection).space.id).levels
-            compare(bench, graph, tree, view(collection).flat.index, levels)
+            follower, levels = view(collection).tree, snapshot.clusters.tree_levels(view(collection).space.id)
+            assert follower
+            assert levels
+            compare(bench, follower.graph, follower.tree, view(collection).flat.index, levels.levels)
     shutil.rmtree(folder)
 
 
