@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
 
-from retrieval.records.codec import list_fields as fields_of
+from retrieval.records.codec import list_fields
 
 MAX_JSON_INT = 2**53
 """JSON carries whole numbers below it everywhere."""
@@ -59,7 +59,7 @@ def build_model(record: type, without: str = "") -> type[BaseModel]:
     descriptions = describe_fields(record)
     fields: dict[str, Any] = {
         name: (Annotated[_convert_type(hint), Field(description=descriptions.get(name))], ...)
-        for name, hint in fields_of(record).items()
+        for name, hint in list_fields(record).items()
         if name != without
     }
     return create_model(record.__name__, __doc__=record.__doc__, **fields)

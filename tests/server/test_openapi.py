@@ -160,11 +160,11 @@ def fill_path(path: str, name: Any = 1) -> str:
 def check_problem(answer: Any, code: int) -> None:
     assert answer.status_code == code, (answer.request.method, answer.request.url, answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
-    told = answer.json()
-    assert told["status"] == code
-    assert told["type"].startswith("urn:nearkin:")
-    assert told["title"]
-    assert told["detail"]
+    problem = answer.json()
+    assert problem["status"] == code
+    assert problem["type"].startswith("urn:nearkin:")
+    assert problem["title"]
+    assert problem["detail"]
 
 
 def find_operations(document: Any, code: int) -> list[tuple[str, str, Any]]:

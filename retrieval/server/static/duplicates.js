@@ -51,9 +51,9 @@ function makeOverview(review, writable) {
   const list = make("ul", { class: "groups", "aria-label": "Groups of duplicates" }, ...review.groups.map(makeTile));
   const begin = make("p", { class: "buttons" }, make("a", { class: "plain main", href: `#/duplicates?group=${review.groups[0].id}` }, writable ? "Review them one by one" : "Look at them one by one"));
   const more = makeButton(`Show more of ${review.total}`, async () => {
-    const shown = review.groups.length;
+    const loaded = review.groups.length;
     await review.loadPage();
-    list.append(...review.groups.slice(shown).map(makeTile));
+    list.append(...review.groups.slice(loaded).map(makeTile));
     more.hidden = review.cursor === null;
   }, { class: "plain more", hidden: review.cursor === null });
   return make("div", {}, begin, list, more);
@@ -83,7 +83,7 @@ class Review {
     this.groups = [];
     this.cursor = 0;
     this.total = 0;
-    this.decisions = []; // what was decided, and what was shown before
+    this.decisions = []; // what was decided, and the state before
     this.isWorking = false;
     this.isOverlayOpen = true;
     this.title = make("h1", { tabindex: "-1" }, "Duplicates");

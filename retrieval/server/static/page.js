@@ -10,7 +10,7 @@ import * as start from "./start.js";
 const $ = id => document.getElementById(id);
 const main = $("main");
 let drawing = null; // aborts what is being drawn
-let drawnAddress = null, shown = null, place = 0, scrolled = 0;
+let drawnAddress = null, currentView = null, place = 0, scrolled = 0;
 let leaveView = () => {}, handleViewKey = () => {};
 
 // ---- views: the address's first word -> a function that fills a stage and returns its title
@@ -49,7 +49,7 @@ function changeView() {
   drawnAddress = location.hash;
   updateHeader(readAddress());
   main.replaceChildren(cached.stage);
-  shown = cached;
+  currentView = cached;
   document.title = cached.name;
   setTimeout(() => {
     scrollTo(0, cached.scrolled);
@@ -58,10 +58,10 @@ function changeView() {
 }
 
 function cacheView() {
-  if (!shown || !CACHED_VIEWS.includes(shown.view)) return;
-  const focused = shown.stage.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  if (!currentView || !CACHED_VIEWS.includes(currentView.view)) return;
+  const focused = currentView.stage.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   cache.delete(place);
-  cache.set(place, { ...shown, focused, scrolled });
+  cache.set(place, { ...currentView, focused, scrolled });
   if (cache.size > MAX_CACHED) cache.delete(cache.keys().next().value);
 }
 
@@ -72,7 +72,7 @@ async function draw({ focus = true } = {}) {
   place = history.state?.place ?? Math.random();
   history.replaceState({ place }, "");
   drawnAddress = location.hash;
-  shown = null;
+  currentView = null;
   updateHeader({ view, params });
   const stage = make("div", { class: "view" }, makeSpinner("Loading…"));
   const attach = () => { if (!controller.signal.aborted && !stage.isConnected) { main.replaceChildren(stage); if (focus) scrollTo(0, 0); } };
@@ -89,7 +89,7 @@ async function draw({ focus = true } = {}) {
   attach();
   const name = view && title ? `${title.textContent} · nearkin` : "nearkin";
   document.title = name;
-  shown = { view, stage, title, name };
+  currentView = { view, stage, title, name };
   if (focus && title?.isConnected && !stage.contains(document.activeElement)) title.focus({ preventScroll: true });
 }
 

@@ -317,7 +317,7 @@ def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: LocalServer) ->
 
 def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: LocalServer) -> None:
     tab.get_by_role("link", name="Duplicates").click()
-    expect(tab.locator(".groups li")).to_have_count(COPIES, timeout=30_000)
+    expect(tab.locator(".groups li")).to_have_count(COPIES, timeout=120_000)
     tab.get_by_role("link", name="Review them one by one").click()
     proofs: list[str] = []
     for number, key in enumerate(["ArrowLeft", "ArrowRight", "b", "n", *["ArrowLeft"] * 6], 1):
