@@ -25,6 +25,9 @@ from retrieval.server.settings import ServerSettings
 
 SHUTDOWN_SECONDS = 20
 """How long running requests may take to finish when the server ends."""
+WORKER_SECONDS = 60
+"""How long a worker may leave its supervisor without an answer. It answers only once it has imported everything; with
+uvicorn's 5 seconds, workers of a busy machine were killed and started again for ever."""
 
 
 def serve(
@@ -50,7 +53,13 @@ def serve(
         settings.check(collection.path)
     listener = bind_socket(settings)
     app = partial(create_worker_app, folder, settings, log_format)
-    config = build_config(app, factory=True, workers=workers, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    config = build_config(
+        app,
+        factory=True,
+        workers=workers,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
+    )
     announce(f"nearkin serves {folder} at {format_address(settings, listener)} (Ctrl+C ends it)")
     if workers > 1:
         Multiprocess(config, [listener]).run()

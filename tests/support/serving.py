@@ -143,7 +143,7 @@ class ServerProcess:
         assert address, self.log
         self.url = address[0]
         self.client = httpx.Client(base_url=self.url, headers=CLIENT_HEADERS, timeout=30)
-        wait_until(self._is_alive)
+        wait_until(self._is_alive, seconds=120)
 
     def _is_alive(self) -> bool:
         assert self.process.poll() is None, self.log
