@@ -35,7 +35,7 @@ from tests.support.serving import (
     wait_until,
 )
 
-MANY = 1500
+MANY = 1000
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def wait_for_job(client: Any, job_id: str) -> dict[str, Any]:
         job = client.get(f"/v1/jobs/{job_id}").json()
         return job if job["state"] in ("done", "failed", "cancelled") else None
 
-    job: dict[str, Any] = wait_until(read_ended)
+    job: dict[str, Any] = wait_until(read_ended, seconds=120)
     return job
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -528,8 +529,10 @@ def settle_view(tab: Any, view: str) -> None:
 
 
 def take_screenshot(tab: Any, path: Path) -> None:
-    tab.screenshot(path=path)
-    print(path)
+    """With --slow: keep a picture of the page for people to look at."""
+    if "--slow" in sys.argv:
+        tab.screenshot(path=path)
+        print(path)
 
 
 @pytest.mark.parametrize("width", [390, 1024])
