@@ -107,7 +107,7 @@ def damage(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     data = bytearray(path.read_bytes())
-    for start in range(40 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
+    for start in range(48 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
         data[start : start + 200] = b"\xff" * 200
     path.write_bytes(data)
 

@@ -27,6 +27,8 @@ POSIX_NAMES = {
 }
 """Names that Windows has not; macOS lacks some of them too."""
 GUARDED = {
+    "indexers.catalogue.forks": {"os.register_at_fork"},
+    "indexers.catalogue.replacement": {"fcntl"},
     "indexers.devices": {"os.sched_getaffinity"},
     "retrieval.duplicates.moving": {"os.pathconf"},
     "indexers.pictures.isolation": {"os.readv", "os.writev", "select.poll", "fcntl", "resource"},

@@ -187,7 +187,7 @@ def test_a_small_file_that_takes_for_ever_is_given_up(monkeypatch: pytest.Monkey
     for size in (0, 224):
         with pytest.raises(UnreadablePicture, match=r"longer than 0\.3 seconds"):
             images.decode(slow, size)
-    assert time.process_time() - started < 6
+    assert time.process_time() - started < 30  # 3 s where nothing else runs, and hours without a limit
 
 
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n"
