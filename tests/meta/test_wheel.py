@@ -19,7 +19,7 @@ import sqlite3, sys
 from pathlib import Path
 import retrieval, indexers.catalogue.upgrade
 assert Path(retrieval.__file__).is_relative_to(sys.argv[1]), retrieval.__file__
-assert indexers.catalogue.upgrade.migrations().name == "_migrations"
+assert indexers.catalogue.upgrade.find_migrations().name == "_migrations"
 folder = Path(sys.argv[2])
 with retrieval.Collection.open(folder, create=True) as collection:
     collection.add_vectors([[1.0, 0.0], [0.0, 1.0]], keys=["a", "b"])
@@ -29,7 +29,7 @@ old.mkdir()
 connection = sqlite3.connect(old / "catalogue.sqlite")
 connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
 connection.close()
-print(*indexers.catalogue.upgrade.upgrade(old))
+print(*indexers.catalogue.upgrade.upgrade_catalogue(old))
 """
 
 
