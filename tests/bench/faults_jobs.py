@@ -113,7 +113,7 @@ class Inspection:
         names.
         """
         with self.collection._catalogue.snapshot() as snapshot:
-            old = [item_id for item_id, _ in snapshot.setting(REPLACED) or []]
+            old = [item_id for item_id, *_ in snapshot.setting(REPLACED) or []]
             if not old:
                 return
             item_ids = snapshot.resolve(old)

@@ -101,7 +101,7 @@ def test_missing_packages_are_installed_by_an_extra() -> None:
 def test_the_processor_says_whether_it_has_bfloat16(
     flags: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda path: flags)
+    monkeypatch.setattr(Path, "read_text", lambda path, *_: flags)
     assert has_bf16.__wrapped__() is expected
 
 
@@ -112,7 +112,7 @@ def test_the_processor_says_whether_it_has_bfloat16(
 def test_without_its_list_of_features_only_apples_own_processors_have_bfloat16(
     system: str, machine: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> str:
+    def refuse(path: Path, *_: str) -> str:
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(Path, "read_text", refuse)
