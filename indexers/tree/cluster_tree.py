@@ -131,8 +131,8 @@ class ClusterTree(TreeState):
     def find_threshold(self, count: int) -> float:
         """Return a similarity at which a cut has the number of clusters nearest to `count`.
 
-        Only clusters of at least five items count, as people count them. Of several such similarities it is the one
-        from which it is farthest to the next merge.
+        Only clusters of at least five items count, as people count them. Of several such similarities it is, below
+        that with the most clusters, the one from which it is farthest to the next merge.
         """
         return cuts.find_threshold(self.nodes, count)
 

@@ -49,8 +49,10 @@ def select_merges_for_count(nodes: Nodes, count: int) -> Ints:
 def find_threshold(nodes: Nodes, count: int) -> float:
     """Return a similarity at which a cut has the number of clusters nearest to `count`.
 
-    Only clusters of at least MIN_CLUSTER_SIZE items count. Of several such similarities it is the one from which it is
-    farthest to the next merge.
+    Only clusters of at least MIN_CLUSTER_SIZE items count. As merges are made, their number rises to a peak while small
+    groups grow into clusters, and falls from there on while clusters join. Both slopes pass every count, but on the
+    rising one nearly all items are in no cluster yet: the cut is taken from the peak on. Of several such similarities
+    it is the one from which it is farthest to the next merge.
     """
     ordered = order_merges(nodes)
     if not len(ordered):
@@ -61,6 +63,8 @@ def find_threshold(nodes: Nodes, count: int) -> float:
     gained = is_large[ordered].astype(np.int64) - is_large[nodes.left[ordered]] - is_large[nodes.right[ordered]]
     counts = int(np.count_nonzero(is_large[leaves])) + np.cumsum(gained)
     possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))
+    peak = counts[possible].max()
+    possible = possible[np.flatnonzero(counts[possible] == peak)[-1] :]
     off = np.abs(counts[possible] - count)
     possible = possible[off == off.min()]
     gap = height[possible] - np.append(height, -1.0)[possible + 1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from indexers.tree import cuts
 from indexers.tree.cluster_tree import ClusterTree
-from tests.support.trees import angles
+from tests.support.trees import angles, blobs
 
 
 @pytest.fixture
@@ -71,6 +73,26 @@ def test_a_threshold_for_a_count_counts_clusters_of_five_items_or_more() -> None
         assert np.count_nonzero(np.bincount(nodes) >= cuts.MIN_CLUSTER_SIZE) == count
     assert tree.find_threshold(50) == tree.find_threshold(3)  # the most there are
     assert tree.find_threshold(2) == pytest.approx(np.mean([tree.heights(tree.merges())[place] for place in (15, 16)]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(5, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_a_threshold_for_a_count_lies_below_that_with_the_most_clusters(items: int, groups: int, seed: int) -> None:
+    tree = ClusterTree(3)
+    tree.update(np.arange(items), blobs(items, groups, 3, seed)[0])
+
+    def describe_cut(threshold: float) -> tuple[int, int]:
+        sizes = np.bincount(tree.cut(threshold=threshold).nodes)
+        large = sizes[sizes >= cuts.MIN_CLUSTER_SIZE]
+        return len(large), items - int(large.sum())
+
+    possible = [describe_cut(float(height)) for height in np.unique(tree.heights(tree.merges()))]  # the root's first
+    most = max(clusters for clusters, _ in possible)
+    loose_at_peak = next(loose for clusters, loose in possible if clusters == most)
+    for count in range(1, most + 3):
+        clusters, loose = describe_cut(tree.find_threshold(count))
+        assert abs(clusters - count) == min(abs(other - count) for other, _ in possible)
+        assert loose <= loose_at_peak
 
 
 def test_a_tree_without_merges_has_threshold_zero() -> None:
