@@ -43,6 +43,9 @@ def serve(
     origin: Annotated[
         list[str] | None, typer.Option(help="Other website that may use the API (CORS origin); can be repeated.")
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Path at which a proxy shows the server, e.g. /pictures, whether or not it strips it.")
+    ] = "",
     log_format: Annotated[
         str, typer.Option(help="Log format: text or json.", autocompletion=complete_from("text", "json"))
     ] = "text",
@@ -62,6 +65,7 @@ def serve(
         allow=tuple(allow or ()),
         watch=tuple(watch or ()),
         origins=tuple(origin or ()),
+        root_path=root_path.rstrip("/"),
     )
     run(collection, settings, workers=workers, log_format=log_format, announce=say)
 

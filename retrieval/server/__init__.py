@@ -4,6 +4,7 @@ ASGI app for a server of your own.
 - `app`: the application, put together from the parts below
 - `settings`: who may ask and how much; `state`: the objects that the routes share
 - `run`: a socket, one process or several, an orderly end; `protocol`: HTTP/1.1 with a time limit for headers
+- `prefix`: the path below which the app is mounted, or at which a proxy shows it
 - `guard`: checks before every request (host name, token, size, speed) and headers of every response
 - `routes/`: the routes, one file a topic; `responses`: JSON, pictures and ranges; `problems`: errors as documents
 - `schemas`: request bodies and responses as JSON schemas; `openapi`: the document that describes all of it

@@ -33,7 +33,7 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
 
     @asynccontextmanager
     async def run_lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        state.jobs.start()
+        state.begin()
         try:
             yield {"stopping": state.stopping}
         finally:

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.server.metrics import Metrics
+from retrieval.server.prefix import find_route_path, locate, make_relative
 from retrieval.server.problems import FAULT_DETAIL, make_problem
 from retrieval.server.responses import parse_number
 from retrieval.server.settings import ServerSettings
@@ -27,7 +28,7 @@ log = logging.getLogger("nearkin.server")
 COOKIE = "nearkin"
 CLIENT_HEADER = "X-Nearkin"
 """The page and the client send this header with every request that changes something."""
-PUBLIC_PATHS = frozenset({"/", "/docs", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
+PUBLIC_PATHS = frozenset({"", "/", "/docs", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
 """Need no token, like everything under `/static/`: they show nothing of the collection."""
 READ_ONLY_POSTS = frozenset({"/v1/search", "/v1/uploads"})
 MAX_PLAIN_BODY = 4 * 2**20
@@ -63,7 +64,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        scope, started, status = locate(scope, self._settings.root_path), time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -72,10 +73,12 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if "location" in headers:
+                    headers["location"] = make_relative(headers["location"], scope["path"])
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._refuse(scope["method"], scope["path"], headers)
+        refusal = self._refuse(scope["method"], find_route_path(scope), headers)
         try:
             if refusal is not None:
                 await refusal(scope, receive, send_with_headers)

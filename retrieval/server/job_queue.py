@@ -64,7 +64,7 @@ class Cancelled(Exception):
 
 
 class JobQueue:
-    """Jobs in a folder. `functions`: by kind of job. Call `start` once; after `close`, the running job is taken up
+    """Jobs in a folder. `functions`: by kind of job. They run after `start`; after `close`, the running job is taken up
     again by the next start."""
 
     def __init__(
@@ -73,12 +73,18 @@ class JobQueue:
         self._folder, self._functions, self._on_leading = folder, functions, on_leading
         self._closing, self._wake = threading.Event(), threading.Event()
         self._ended: set[str] = set()
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run_thread, name="nearkin-jobs", daemon=True)
 
-    def start(self) -> None:
-        """Run jobs from now on, those first that an earlier server has left behind."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._thread.start()
+    def start(self) -> bool:
+        """Run jobs from now on, those first that an earlier server has left behind. Return False if they run already,
+        or were closed."""
+        with self._starting:
+            if self._thread.ident is not None or self._closing.is_set():
+                return False
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._thread.start()
+            return True
 
     def add(self, kind: str, request: Json) -> Job:
         """Queue a job and return it; return the one that waits already with the same request. Raises TooManyJobs."""

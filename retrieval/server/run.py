@@ -105,7 +105,7 @@ def bind_socket(settings: ServerSettings) -> socket.socket:
 def format_address(settings: ServerSettings, listener: socket.socket) -> str:
     """Return the URL at which the socket is reached."""
     host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
+    return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
 def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -> FastAPI:

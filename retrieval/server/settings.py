@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexers.errors import BadSetting
+from retrieval.server.prefix import check_root_path
 
 STATIC = Path(__file__).parent / "static"
 """The page's files."""
@@ -42,6 +43,9 @@ class ServerSettings:
     """The time that a body may take, beside the time that its size explains."""
     origins: tuple[str, ...] = ()
     """Origins of other pages that may send requests (CORS)."""
+    root_path: str = ""
+    """The path at which a proxy shows the server, such as /pictures, whether or not it strips that path. An app that
+    is mounted in another one is told by that app."""
 
     @property
     def has_tokens(self) -> bool:
@@ -61,8 +65,8 @@ class ServerSettings:
 
     def check(self, collection: Path) -> None:
         """Check the settings for the collection that lies in a folder. Raises BadSetting if the server would listen
-        beyond this machine without a token, a token is too short, or an allowed or watched folder does not exist or
-        holds the collection, whose thumbnails would be taken for pictures."""
+        beyond this machine without a token, a token is too short, the root path is no such path, or an allowed or
+        watched folder does not exist or holds the collection, whose thumbnails would be taken for pictures."""
         if not is_loopback(self.host) and not self.has_tokens:
             raise BadSetting(
                 f"{self.host} can be reached from other machines, and no token is set; set --write-token (and "
@@ -74,6 +78,7 @@ class ServerSettings:
                     f"the {name} token is shorter than {MIN_TOKEN_LENGTH} characters or has others than plain letters, "
                     "digits and signs; choose another"
                 )
+        check_root_path(self.root_path)
         for folder in (*self.allow, *self.watch):
             if not folder.is_dir():
                 raise BadSetting(f"{folder} is not a folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
@@ -52,20 +53,27 @@ class State:
             jobs,
         )
 
+    def begin(self) -> None:
+        """Begin to run jobs, and to watch folders. The app does so when it starts, or at the first request where it is
+        mounted in another app, which tells it nothing of its start and its end."""
+        if self.jobs.start():
+            atexit.register(self.close)
+
     def close(self) -> None:
         """End the jobs and the processes that decode. The collection stays open."""
+        atexit.unregister(self.close)
         self.jobs.close()
         self.decoder.close()
 
 
 async def _get_state(request: Request) -> State:  # (async, since FastAPI runs other dependencies in a thread)
     state: State = request.app.state.nearkin
+    state.begin()
     return state
 
 
 async def _get_collection(request: Request) -> Collection:
-    collection: Collection = request.app.state.nearkin.collection
-    return collection
+    return (await _get_state(request)).collection
 
 
 StateDep = Annotated[State, Depends(_get_state)]

@@ -264,6 +264,7 @@ def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]")])
 def test_addresses_are_shown_as_a_browser_takes_them(host: str, shown: str) -> None:
-    settings = ServerSettings(host, 0)
-    with bind_socket(settings) as listener:
-        assert format_address(settings, listener) == f"http://{shown}:{listener.getsockname()[1]}"
+    for root_path in ("", "/pictures"):
+        settings = ServerSettings(host, 0, root_path=root_path)
+        with bind_socket(settings) as listener:
+            assert format_address(settings, listener) == f"http://{shown}:{listener.getsockname()[1]}{root_path}"

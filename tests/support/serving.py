@@ -62,7 +62,14 @@ def open_client(
 def listen_in_thread(collection: Collection, **settings: Any) -> Iterator[str]:
     """Yield the address of a real server in a thread of this process. `settings`: those of ServerSettings."""
     app = create_app(collection, ServerSettings(**settings))
-    server = uvicorn.Server(build_config(app))
+    with listen_to_app(app, build_config(app)) as url:
+        yield url
+
+
+@contextmanager
+def listen_to_app(app: Any, config: uvicorn.Config | None = None) -> Iterator[str]:
+    """Yield the address of a server of any app in a thread of this process."""
+    server = uvicorn.Server(config or uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

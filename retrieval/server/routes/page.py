@@ -34,5 +34,6 @@ def open_session(token: Annotated[str, Body(embed=True)], state: StateDep) -> Re
     if not (matches_token(token, settings.read_token) or matches_token(token, settings.write_token)):
         return make_problem(401, "no-token", "A token is needed", "this server does not know the token")
     response = Response(status_code=204)
-    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/v1/")
+    # without a path it holds for the folder of this address, /v1 below whatever prefix the browser sees
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path=None)
     return response

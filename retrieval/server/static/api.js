@@ -7,6 +7,9 @@ export class Problem extends Error {
   }
 }
 
+// An address of the server's, wherever the page lies: at its root, or below the path of another app or of a proxy.
+export const getUrl = path => new URL(`..${path}`, import.meta.url).href;
+
 const TOKEN_KEY = "nearkin-token";
 let token = sessionStorage.getItem(TOKEN_KEY);
 let askForToken = null;
@@ -17,7 +20,7 @@ export function onTokenNeeded(ask) {
 }
 
 export async function signIn(newToken) {
-  await readResponse(await fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json", "X-Nearkin": "page" }, body: JSON.stringify({ token: newToken }) }));
+  await readResponse(await fetch(getUrl("/v1/session"), { method: "POST", headers: { "Content-Type": "application/json", "X-Nearkin": "page" }, body: JSON.stringify({ token: newToken }) }));
   token = newToken;
   sessionStorage.setItem(TOKEN_KEY, newToken);
 }
@@ -37,7 +40,7 @@ export async function request(path, { method = "GET", json, form, signal } = {})
   if (json !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(`/v1${path}`, { method, headers, signal, body: form ?? (json === undefined ? undefined : JSON.stringify(json)) });
+    response = await fetch(getUrl(`/v1${path}`), { method, headers, signal, body: form ?? (json === undefined ? undefined : JSON.stringify(json)) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "The server does not respond", detail: "Is it still running? What is on the page stays; try again in a moment.", status: 0 });
@@ -109,7 +112,7 @@ export async function uploadPicture(file, signal) {
 // Calls `onChange` with a job whenever it changes; the promise is its last state.
 export function followJob(jobId, onChange) {
   return new Promise((resolve, reject) => {
-    const source = new EventSource(`/v1/jobs/${jobId}/events`);
+    const source = new EventSource(getUrl(`/v1/jobs/${jobId}/events`));
     source.onmessage = event => {
       const job = JSON.parse(event.data);
       onChange(job);
@@ -127,7 +130,7 @@ export function watchChanges(onChange) {
   const listen = () => {
     if (document.hidden) { source?.close(); source = null; }
     else if (!source) {
-      source = new EventSource("/v1/changes");
+      source = new EventSource(getUrl("/v1/changes"));
       source.onmessage = event => onChange(JSON.parse(event.data).change);
     }
   };

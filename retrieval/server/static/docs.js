@@ -1,6 +1,6 @@
 // The REST interface as the OpenAPI document describes it: operations by topic, then schemas.
 
-import { onTokenNeeded, request, signInFromAddress } from "./api.js";
+import { getUrl, onTokenNeeded, request, signInFromAddress } from "./api.js";
 import { make, makeError, makeSpinner } from "./dom.js";
 import { signInByHand } from "./signin.js";
 
@@ -56,7 +56,7 @@ function readBody(operation, schemas) {
 // The operation as a line for a shell.
 function formatCurl(path, method, operation, body) {
   const query = (operation.parameters ?? []).filter(parameter => parameter.in === "query" && parameter.required).map(({ name }) => `${name}=${name.toUpperCase()}`).join("&");
-  const words = ["curl", ...(method === "get" ? [] : ["-X", method.toUpperCase()]), `'${location.origin}${path}${query && `?${query}`}'`];
+  const words = ["curl", ...(method === "get" ? [] : ["-X", method.toUpperCase()]), `'${getUrl("/").slice(0, -1)}${path}${query && `?${query}`}'`];
   if ((operation.parameters ?? []).some(({ name }) => name === "X-Nearkin")) words.push("-H 'X-Nearkin: curl'");
   if (body?.type === "application/json") words.push("-H 'Content-Type: application/json'", `-d '${JSON.stringify(body.example)}'`);
   else if (body) {
@@ -102,7 +102,7 @@ function draw(openapi) {
   document.getElementById("topics").replaceChildren(...[...topics.keys()].map(topic => make("a", { href: `#topic-${topic}` }, topic)));
   main.replaceChildren(make("h1", {}, `REST interface, version ${openapi.info.version}`), make("p", {}, openapi.info.description),
     make("p", {}, "Requests that change something need the header ", make("code", {}, "X-Nearkin"), " with any value or, where the server was started with tokens, ",
-      make("code", {}, "Authorization: Bearer TOKEN"), ". The whole document: ", make("a", { href: "/v1/openapi.json" }, "/v1/openapi.json"), "."),
+      make("code", {}, "Authorization: Bearer TOKEN"), ". The whole document: ", make("a", { href: getUrl("/v1/openapi.json") }, "/v1/openapi.json"), "."),
     ...[...topics].map(([topic, boxes]) => make("section", { id: `topic-${topic}`, "aria-labelledby": `title-${topic}` }, make("h2", { id: `title-${topic}` }, topic), ...boxes)));
 }
 

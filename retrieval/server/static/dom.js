@@ -1,5 +1,7 @@
 // Elements, words and numbers: what every view needs.
 
+import { getUrl } from "./api.js";
+
 // Creates an element. Attributes: `true` sets one without a value, `false` and null leave it out, `onclick` and so on are listeners.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -59,7 +61,7 @@ export function getFileName(uri) {
 
 export const getClusterName = cluster => cluster.name ?? `Cluster ${cluster.id}`;
 
-export const getThumbnailUrl = (itemId, edge = 320) => `/v1/items/${itemId}/thumbnail?edge=${edge}`;
+export const getThumbnailUrl = (itemId, edge = 320) => getUrl(`/v1/items/${itemId}/thumbnail?edge=${edge}`);
 
 // A picture that is replaced by words where it is unavailable.
 export function makePicture(source, alt, attributes = {}) {

@@ -1,6 +1,6 @@
 // Duplicates, side by side: what is proven, and a decision by one key. Nothing is ever deleted.
 
-import { followJob, getInfo, getItem, getItems, request } from "./api.js";
+import { followJob, getInfo, getItem, getItems, getUrl, request } from "./api.js";
 import { announce, formatBytes, formatCount, formatNumber, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner, showToast } from "./dom.js";
 
 const PAGE = 60;
@@ -206,7 +206,7 @@ class Review {
   }
 
   makeOverlay() {
-    const image = makePicture(`/v1/duplicates/overlay?a=${this.left}&b=${this.right}`, "Left, right, and the right one laid over the left with what differs in pink", { class: "overlay" });
+    const image = makePicture(getUrl(`/v1/duplicates/overlay?a=${this.left}&b=${this.right}`), "Left, right, and the right one laid over the left with what differs in pink", { class: "overlay" });
     return make("details", { class: "proof", open: this.isOverlayOpen, ontoggle: event => { this.isOverlayOpen = event.target.open; } }, make("summary", {}, "Differences"), image);
   }
 

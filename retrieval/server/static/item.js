@@ -1,6 +1,6 @@
 // One picture: large, with what is known of it and what looks like it.
 
-import { getInfo, getItem, request } from "./api.js";
+import { getInfo, getItem, getUrl, request } from "./api.js";
 import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
 import { getEntries, makeGallery, makeTermList } from "./search.js";
@@ -23,7 +23,7 @@ export async function show(stage, id, query) {
 
 function makeStage(item, name) {
   const image = makePicture(getThumbnailUrl(item.id, 640), name, { loading: "eager" });
-  return make("div", { class: "stage" }, make("a", { href: `/v1/items/${item.id}/picture`, target: "_blank", rel: "noopener", "aria-label": `Open ${name} in full size in a new tab`, title: "Open in full size" }, image));
+  return make("div", { class: "stage" }, make("a", { href: getUrl(`/v1/items/${item.id}/picture`), target: "_blank", rel: "noopener", "aria-label": `Open ${name} in full size in a new tab`, title: "Open in full size" }, image));
 }
 
 const makeFact = (key, ...values) => [make("dt", {}, key), make("dd", {}, ...values)];

@@ -1,6 +1,6 @@
 // Results: the hits of a query, or all pictures; grouped, filtered, refined.
 
-import { getInfo, getItem, getItems, request } from "./api.js";
+import { getInfo, getItem, getItems, getUrl, request } from "./api.js";
 import { announce, formatCount, formatNumber, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
 import { makeConditionChips, makeFilterPanel, parseFilter } from "./filter.js";
 import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
@@ -28,7 +28,7 @@ async function makeTermChip(term, query, path) {
   const without = { ...query, terms: query.terms.filter(other => other !== term) };
   const setWeight = weight => { location.hash = getAddress(weight ? withTerm(query, { ...term, weight }) : without, path); };
   const name = term.kind === "item" ? await getItem(term.value).then(getItemName, () => `item ${term.value}`) : term.kind === "text" ? `“${term.value}”` : "your picture";
-  const source = term.kind === "item" ? getThumbnailUrl(term.value, 160) : term.kind === "upload" ? `/v1/uploads/${term.value}/thumbnail` : null;
+  const source = term.kind === "item" ? getThumbnailUrl(term.value, 160) : term.kind === "upload" ? getUrl(`/v1/uploads/${term.value}/thumbnail`) : null;
   const addWeight = step => (term.weight + step || term.weight + 2 * step); // a weight of 0 is passed over
   return make("li", { class: `term ${term.weight < 0 ? "minus" : ""}` },
     source && makePicture(source, ""), make("span", { class: "clip", title: name }, name),
