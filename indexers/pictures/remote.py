@@ -49,6 +49,7 @@ SCHEMES = frozenset(_SCHEMES.split())
 """Schemes that are opened through fsspec: files, archives, caches and buckets. Not those that connect to whatever host
 a URI names (ftp, webhdfs ...) or that list such URIs (reference): they would get past the rule for the web."""
 ARCHIVES = frozenset({"zip", "tar", "libarchive"})
+LOCAL = ("file", "local")
 _REMOTE = re.compile(r"\s*([a-z][a-z0-9+.-]*)(://|::)", re.IGNORECASE)
 
 
@@ -153,8 +154,8 @@ _last_archive = _LastArchive()
 
 def _open_uri(uri: str) -> tuple[Any, str, str]:
     """Return the file system, the path in it, and the location of the archive that the file system is; "" if none."""
-    inner, _, archive = uri.strip().partition("::")
-    archive = _check_links(uri, inner, archive)
+    inner, *others = _parse_chain(uri)
+    archive = "::".join(others)
     try:
         import fsspec
 
@@ -173,29 +174,39 @@ def _open_uri(uri: str) -> tuple[Any, str, str]:
         raise UnreadablePicture(f"{_make_printable(uri)!r} can't be opened: {_describe_error(error)}") from error
 
 
-def _check_links(uri: str, inner: str, archive: str) -> str:
-    """Return the location of the archive, absolute if it is a path here. Raises UnreadablePicture for a forbidden link.
+def _parse_chain(uri: str) -> list[str]:
+    """Return the links of a chain, outermost last: each is `SCHEME://...` with a scheme of SCHEMES, but for the last,
+    which may be the absolute path of a file.
 
-    `inner` and `archive` are the first link of the chain `uri` and all others.
+    fsspec takes a link without `://` for a scheme if it is a plain word. Here none is left for it to guess at. Raises
+    UnreadablePicture for any other scheme, and for what is no file.
     """
-    for link in (inner, *archive.split("::")):
-        scheme = link.partition("://")[0] if "://" in link else "file"
-        if is_web(link):
-            raise UnreadablePicture(f"{uri!r} leads to the web through an archive or a cache; download it first")
-        if scheme not in SCHEMES and link not in SCHEMES:
-            raise UnreadablePicture(f"{scheme}:// is not supported; give one of: {', '.join(sorted(SCHEMES))}")
-    scheme, _, path = inner.partition("://")
-    if scheme in ("file", "local") and os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise UnreadablePicture("not a file: a pipe or a device")
-    if scheme in ARCHIVES and not archive:
-        raise UnreadablePicture(f"the archive is missing: {inner}::/path/of/an/archive")
-    *links, last = archive.split("::")
-    if not last or "://" in last or last in SCHEMES:
-        return archive
-    last = os.path.abspath(os.path.expanduser(last))
-    if not os.path.isfile(last):  # reading a pipe would block
-        raise UnreadablePicture(f"there is no archive {last!r}")
-    return "::".join((*links, last))
+    *links, last = uri.strip().split("::")
+    parsed = [_parse_link(link if "://" in link else f"{link}://", uri) for link in links]
+    if "://" in last:
+        parsed.append(_parse_link(last, uri))
+    elif last or not links:
+        parsed.append(os.path.abspath(os.path.expanduser(last)))
+    if parsed[0].partition("://")[0] in ARCHIVES and len(parsed) == 1:
+        raise UnreadablePicture(f"the archive is missing: {parsed[0]}::/path/of/an/archive")
+    scheme, _, place = parsed[-1].rpartition("://")
+    if scheme in ("", *LOCAL):  # reading a pipe would block
+        if len(parsed) > 1 and not os.path.isfile(place):
+            raise UnreadablePicture(f"there is no archive {place!r}")
+        if os.path.exists(place) and not (os.path.isfile(place) or os.path.isdir(place)):
+            raise UnreadablePicture("not a file: a pipe or a device")
+    return parsed
+
+
+def _parse_link(link: str, uri: str) -> str:
+    """Return a link with its scheme in lower case. Raises UnreadablePicture unless it is one of SCHEMES."""
+    scheme, _, place = link.partition("://")
+    scheme = scheme.lower()
+    if scheme in ("http", "https"):
+        raise UnreadablePicture(f"{uri!r} leads to the web through an archive or a cache; download it first")
+    if scheme not in SCHEMES:
+        raise UnreadablePicture(f"{scheme}:// is not supported; give one of: {', '.join(sorted(SCHEMES))}")
+    return f"{scheme}://{place}"
 
 
 def _make_printable(text: str) -> str:
