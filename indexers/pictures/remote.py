@@ -1,17 +1,14 @@
 """Pictures that lie elsewhere: in archives, in memory, in a bucket (through fsspec), and, when enabled, on the web.
 
-A URI is `SCHEME://...`, or fsspec's chain of such: `zip://*.png::/path/holiday.zip`. The web (http, https) is refused
-unless it is enabled. Even then no private, loopback or otherwise internal address is connected to, whatever host name
-or redirect leads there: the connection goes to the very address that was checked.
+The web (http, https) is refused unless it is enabled. Even then no private, loopback or otherwise internal address is
+connected to, whatever host name or redirect leads there: the connection goes to the very address that was checked.
 """
 
 from __future__ import annotations
 
 import http.client
 import ipaddress
-import os
 import queue
-import re
 import socket
 import ssl
 import threading
@@ -24,6 +21,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from indexers.errors import MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.pictures import scan
+from indexers.pictures.addresses import ARCHIVES, is_remote, is_web, parse_chain
 from indexers.types import FoundFile, Limits, ScanFailure
 
 MAX_REDIRECTS = 5
@@ -39,30 +37,6 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 """Host and port to the addresses of the host."""
 IsForbidden = Callable[[Address], bool]
-
-
-_SCHEMES = """
-    file local memory zip tar libarchive simplecache filecache blockcache
-    s3 s3a gs gcs az abfs abfss adl oci oss obs cos tos dropbox gdrive box
-"""
-SCHEMES = frozenset(_SCHEMES.split())
-"""Schemes that are opened through fsspec: files, archives, caches and buckets. Not those that connect to whatever host
-a URI names (ftp, webhdfs ...) or that list such URIs (reference): they would get past the rule for the web."""
-ARCHIVES = frozenset({"zip", "tar", "libarchive"})
-LOCAL = ("file", "local")
-_REMOTE = re.compile(r"\s*([a-z][a-z0-9+.-]*)(://|::)", re.IGNORECASE)
-
-
-def is_remote(source: object) -> bool:
-    """Return True for a URI, False for a path of this machine. A file may be called `a::b.jpg`."""
-    match = _REMOTE.match(source) if isinstance(source, str) else None
-    if not match or match[0].lower() == "file://":
-        return False
-    return match[2] == "://" or match[1].lower() in SCHEMES
-
-
-def is_web(uri: str) -> bool:
-    return uri.strip().lower().startswith(("http://", "https://"))
 
 
 def find_pictures(uri: str) -> Iterator[FoundFile | ScanFailure]:
@@ -154,7 +128,7 @@ _last_archive = _LastArchive()
 
 def _open_uri(uri: str) -> tuple[Any, str, str]:
     """Return the file system, the path in it, and the location of the archive that the file system is; "" if none."""
-    inner, *others = _parse_chain(uri)
+    inner, *others = parse_chain(uri)
     archive = "::".join(others)
     try:
         import fsspec
@@ -172,41 +146,6 @@ def _open_uri(uri: str) -> tuple[Any, str, str]:
         raise MissingPackage(f"{uri!r} needs {package}") from error
     except Exception as error:
         raise UnreadablePicture(f"{_make_printable(uri)!r} can't be opened: {_describe_error(error)}") from error
-
-
-def _parse_chain(uri: str) -> list[str]:
-    """Return the links of a chain, outermost last: each is `SCHEME://...` with a scheme of SCHEMES, but for the last,
-    which may be the absolute path of a file.
-
-    fsspec takes a link without `://` for a scheme if it is a plain word. Here none is left for it to guess at. Raises
-    UnreadablePicture for any other scheme, and for what is no file.
-    """
-    *links, last = uri.strip().split("::")
-    parsed = [_parse_link(link if "://" in link else f"{link}://", uri) for link in links]
-    if "://" in last:
-        parsed.append(_parse_link(last, uri))
-    elif last or not links:
-        parsed.append(os.path.abspath(os.path.expanduser(last)))
-    if parsed[0].partition("://")[0] in ARCHIVES and len(parsed) == 1:
-        raise UnreadablePicture(f"the archive is missing: {parsed[0]}::/path/of/an/archive")
-    scheme, _, place = parsed[-1].rpartition("://")
-    if scheme in ("", *LOCAL):  # reading a pipe would block
-        if len(parsed) > 1 and not os.path.isfile(place):
-            raise UnreadablePicture(f"there is no archive {place!r}")
-        if os.path.exists(place) and not (os.path.isfile(place) or os.path.isdir(place)):
-            raise UnreadablePicture("not a file: a pipe or a device")
-    return parsed
-
-
-def _parse_link(link: str, uri: str) -> str:
-    """Return a link with its scheme in lower case. Raises UnreadablePicture unless it is one of SCHEMES."""
-    scheme, _, place = link.partition("://")
-    scheme = scheme.lower()
-    if scheme in ("http", "https"):
-        raise UnreadablePicture(f"{uri!r} leads to the web through an archive or a cache; download it first")
-    if scheme not in SCHEMES:
-        raise UnreadablePicture(f"{scheme}:// is not supported; give one of: {', '.join(sorted(SCHEMES))}")
-    return f"{scheme}://{place}"
 
 
 def _make_printable(text: str) -> str:

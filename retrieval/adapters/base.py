@@ -18,7 +18,8 @@ from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
 from indexers.pictures import images
-from indexers.pictures.remote import is_remote, read_uri
+from indexers.pictures.addresses import is_remote
+from indexers.pictures.remote import read_uri
 from indexers.types import Json, Limits
 from retrieval.collection import Collection
 from retrieval.records.items import Item

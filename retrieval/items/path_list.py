@@ -6,7 +6,7 @@ import codecs
 import os
 
 from indexers.errors import UsageError
-from indexers.pictures.remote import is_remote
+from indexers.pictures.addresses import is_remote
 from indexers.pictures.scan import to_path
 
 _MARKS = (  # the longer first: UTF-32's begins as UTF-16's does

@@ -15,6 +15,7 @@ from PIL.Image import Image
 from indexers.catalogue.metadata import check_metadata, is_text
 from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
+from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import to_path
 from indexers.pipeline import Source
 from indexers.types import Arrival, FoundFile, Json, Limits, ScanFailure, Space
@@ -73,10 +74,10 @@ def _is_single_array(pictures: Any) -> bool:
 
 def _find_files(paths: list[str]) -> Iterator[FoundFile | ScanFailure]:
     """Yield the files of this machine, then those at addresses."""
-    local = [to_path(path) if isinstance(path, str) else path for path in paths if not remote.is_remote(path)]
+    local = [to_path(path) if isinstance(path, str) else path for path in paths if not is_remote(path)]
     yield from images.find_pictures(local)
     for path in paths:
-        if remote.is_remote(path):
+        if is_remote(path):
             yield from remote.find_pictures(path)
 
 

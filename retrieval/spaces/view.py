@@ -21,7 +21,8 @@ from indexers.followers.partitions import PartitionFollower
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
 from indexers.pictures import images
-from indexers.pictures.remote import is_remote, read_uri
+from indexers.pictures.addresses import is_remote
+from indexers.pictures.remote import read_uri
 from indexers.types import LEVELS, Ids, Level, Limits, Space
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.searcher import Searcher

@@ -289,11 +289,6 @@ def test_files_of_this_machine_have_addresses_too(scheme: str, folder: Path, col
     assert collection.add(f"{scheme}://{folder}/red{space}one.png").added == 1
 
 
-@pytest.mark.parametrize("name", ["a::b.jpg", "/pictures/a::b.jpg", "photo::1.jpg", "http:/x", "C:\\a.jpg", "a.jpg"])
-def test_paths_are_no_addresses(name: str) -> None:
-    assert not remote.is_remote(name)
-
-
 def test_a_file_with_colons_in_its_name_is_added(folder: Path, collection: Collection) -> None:
     (folder / "red.png").rename(folder / "zip::red.png")
     assert collection.add(folder).added == 5
@@ -364,46 +359,3 @@ def test_a_bucket_needs_a_package_that_is_named(address: str, package: str) -> N
         pytest.skip(f"{package} is installed")
     with pytest.raises(MissingPackage, match=package):
         list(remote.find_pictures(address))
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "simplecache://a.png::reference::{}/refs.json",
-        "simplecache://a.png::reference://{}/refs.json",
-        "simplecache://a.png::REFERENCE::{}/refs.json",
-        "simplecache::reference::zip://refs.json::{}/refs.zip",
-        "zip://a.png::simplecache::reference::{}/refs.json",
-        "filecache://::reference://a.png::{}/refs.json",
-        "memory://a.png::hf::x",
-        "zip://a.png::ssh::{}/refs.zip",
-        "simplecache::git::{}",
-        "simplecache::github://user@repository/a.png",
-        "zip://a.png::data:text,x::{}/refs.zip",
-        "zip://a.png::HTTPS://localhost/a.zip",
-        "simplecache::ftp://localhost/a.png",
-    ],
-)
-def test_no_link_of_a_chain_leads_beyond_files_archives_and_buckets(tmp_path: Path, address: str) -> None:
-    """fsspec would take a plain word for a scheme; a list of references names any URL, and holds templates."""
-    (tmp_path / "refs.json").write_text('{"version": 1, "refs": {"a.png": "x"}}')
-    with zipfile.ZipFile(tmp_path / "refs.zip", "w") as zipped:
-        zipped.write(tmp_path / "refs.json", "refs.json")
-    with pytest.raises(UnreadablePicture, match=r"is not supported|leads to the web"):
-        remote.read_uri(address.format(tmp_path), LIMITS)
-    [record] = remote.find_pictures(address.format(tmp_path))
-    assert isinstance(record, ScanFailure)
-
-
-@pytest.mark.parametrize("word", ["reference", "hf", "ssh", "git", "memory", "zip"])
-def test_a_plain_word_at_the_end_of_a_chain_is_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnreadablePicture, match="there is no archive"):
-        remote.read_uri(f"zip://a.png::{word}", LIMITS)
-    with zipfile.ZipFile(tmp_path / word, "w") as zipped:
-        zipped.writestr("a.png", b"x")
-    assert remote.read_uri(f"zip://a.png::{word}", LIMITS) == b"x"
-    assert remote.read_uri(f"simplecache::ZIP://a.png::{word}", LIMITS) == b"x"
-    assert remote.read_uri(f"zip://a.png::local://{tmp_path / word}", LIMITS) == b"x"
