@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
@@ -129,6 +130,7 @@ class Run:
     progress: called after each batch.
     allow_web: pictures may be fetched from the web.
     decoders: processes that decode pictures, instead of this one.
+    roots: folders in which files have to lie once all links are followed; None allows everything.
     """
 
     catalogue: Catalogue
@@ -143,6 +145,7 @@ class Run:
     progress: Callable[[Progress], object] = lambda _: None
     allow_web: bool = False
     decoders: DecoderPool | None = None
+    roots: Sequence[Path] | None = None
     tally: Tally = field(default_factory=Tally)
     _is_filling: bool = False
     _started: float = field(default_factory=time.perf_counter)
@@ -238,7 +241,7 @@ class Run:
     # ---- in a worker
 
     def _read(self, uri: str) -> bytes:
-        return remote.read_uri(uri, self.limits, self.allow_web)
+        return remote.read_uri(uri, self.limits, self.allow_web, self.roots)
 
     def _decode(self, content: bytes) -> images.Picture:
         size = self.embedder.input_size

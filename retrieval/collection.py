@@ -30,7 +30,7 @@ from retrieval.duplicates.finder import DuplicateFinder
 from retrieval.duplicates.moving import DuplicateMover
 from retrieval.evaluation import request as evaluation
 from retrieval.filters import parse_filter
-from retrieval.items.adding import Adder, Metadata, Watch, ignore_progress
+from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progress
 from retrieval.items.items import Items
 from retrieval.items.pictures import PictureLoader
 from retrieval.items.sources import Picture
@@ -192,6 +192,7 @@ class Collection:
         keys: Sequence[str | None] | None = None,
         texts: Sequence[str | None] | None = None,
         retry_failed: bool = False,
+        roots: Roots = None,
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
@@ -203,6 +204,8 @@ class Collection:
         keys: one for each picture; a known key gets the new picture.
         texts: one for each picture, found by `search(query=...)`.
         retry_failed: try files again that failed before and have not changed since.
+        roots: folders in which files have to lie once all links are followed, for paths that somebody else names;
+            addresses are refused then.
         catch_up: with False, followers that searching does not need wait for a later `catch_up()`.
         progress: called with a `Progress` as pictures are recorded.
 
@@ -217,6 +220,7 @@ class Collection:
             keys=keys,
             texts=texts,
             retry_failed=retry_failed,
+            roots=roots,
             catch_up=catch_up,
             progress=progress,
         )
@@ -303,12 +307,14 @@ class Collection:
         metadata: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
         check: bool = False,
+        roots: Roots = None,
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> SyncReport:
         """Add what is new below these folders, and mark the locations that have vanished from them.
 
         check: read the content of known files again, whatever their size and time say.
+        roots: as in `add`.
 
         Nothing is removed: an item without a location left stays, with `missing` set, until it comes back or
         `remove(where={"missing": True})`.
@@ -318,6 +324,7 @@ class Collection:
             metadata=metadata,
             retry_failed=retry_failed,
             check=check,
+            roots=roots,
             catch_up=catch_up,
             progress=progress,
         )

@@ -13,9 +13,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -90,13 +91,16 @@ def hash_value(value: Any) -> int:
     return int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def read_uri(uri: str, limits: Limits, web: bool = False) -> bytes:
+def read_uri(uri: str, limits: Limits, web: bool = False, roots: Sequence[Path] | None = None) -> bytes:
     """Return the bytes at a URI, which may be a path here. Raises UnreadablePicture, PictureTooLarge, MissingPackage.
 
-    `web`: whether pictures are fetched from the web.
+    `web`: whether pictures are fetched from the web. `roots`: folders of this machine in which the file has to lie once
+    all links are followed; then nothing else is read.
     """
     if not is_remote(uri):
-        return scan.read_file(scan.to_path(uri), limits)
+        return scan.read_file(scan.to_path(uri), limits, roots)
+    if roots is not None:
+        raise UnreadablePicture(scan.OUTSIDE)
     if is_web(uri):
         if not web:
             raise UnreadablePicture("pictures are not fetched from the web unless that is enabled (web = 1)")

@@ -7,8 +7,9 @@ import fnmatch
 import glob
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexers.errors import PictureTooLarge, UnreadablePicture
@@ -24,6 +25,9 @@ PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
 """Folders in which systems keep their thumbnails and rubbish: skipped, as hidden ones are."""
 
+OUTSIDE = "it leads out of the folders from which pictures may be added"
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)  # a folder that may be entered, not listed
 _SCHEME = "file://"
 _THIS_HOST = "localhost/"
 _MAX_INODE = 2**63 - 1  # a database holds no larger number; Windows and network file systems have some
@@ -75,6 +79,7 @@ def to_path(uri: str) -> str:
 
 def find_pictures(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    roots: Sequence[Path] | None = None,
 ) -> Iterator[FoundFile | ScanFailure]:
     """Yield every picture file that the paths name, each once, sorted by name within a folder.
 
@@ -86,19 +91,28 @@ def find_pictures(
 
     Linked folders are followed after the real ones, each folder once. A path that can't be entered or followed (no
     permission, a dangling link, a loop, a pipe, missing) is yielded as ScanFailure. No file is opened; nothing blocks.
+
+    With `roots`, a link that leads out of these folders is a ScanFailure too, whatever it leads to.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    scanner = _Scanner(is_picture)
+    scanner = _Scanner(is_picture, roots)
     for path in paths:
         yield from scanner.scan_path(os.path.expanduser(os.fspath(path)))
 
 
-def read_file(path: str | os.PathLike[str], limits: Limits = Limits()) -> bytes:  # noqa: B008 (frozen)
-    """Return the bytes of a file; never wait for a pipe. Raises UnreadablePicture; PictureTooLarge before reading."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+def read_file(
+    path: str | os.PathLike[str],
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    roots: Sequence[Path] | None = None,
+) -> bytes:
+    """Return the bytes of a file; never wait for a pipe. Raises UnreadablePicture; PictureTooLarge before reading.
+
+    With `roots`, the file has to lie in one of these folders once all links are followed.
+    """
     try:
-        with open(os.open(path, flags), "rb", buffering=0) as file:
+        handle = os.open(path, _READ) if roots is None else _open_within(path, roots)
+        with open(handle, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadablePicture("not a file: a folder, a pipe or a device")
@@ -120,11 +134,45 @@ def check_bytes(count: int, limits: Limits) -> None:
         raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
 
 
+def is_within(path: str | os.PathLike[str], roots: Sequence[Path] | None) -> bool:
+    """Return True if the path lies in one of these folders once all links are followed; None allows everything."""
+    return roots is None or _find_root(os.path.realpath(path), roots) is not None
+
+
+def _find_root(real: str, roots: Sequence[Path]) -> str | None:
+    folders = map(os.path.realpath, roots)
+    return next((folder for folder in folders if os.path.join(real, "").startswith(os.path.join(folder, ""))), None)
+
+
+def _open_within(path: str | os.PathLike[str], roots: Sequence[Path]) -> int:
+    """Open a file that lies in one of these folders once all links are followed, and return its descriptor.
+
+    The real path is walked again from the root, a step at a time, following no link: whoever exchanges a folder for a
+    link between the check and the opening gains nothing. Raises UnreadablePicture, OSError.
+    """
+    real = os.path.realpath(path)
+    root = _find_root(real, roots)
+    if root is None:
+        raise UnreadablePicture(OUTSIDE)
+    if os.open not in os.supports_dir_fd:  # Windows, where making a link takes the rights of an administrator
+        return os.open(real, _READ)
+    *folders, name = os.path.relpath(real, root).split(os.sep)
+    handle = os.open(root, _ENTER)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _ENTER | os.O_NOFOLLOW, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=handle)
+    finally:
+        os.close(handle)
+
+
 class _Scanner:
     """One walk through files and folders, each visited once. `is_match` says which files of a folder are yielded."""
 
-    def __init__(self, is_match: Callable[[str], bool]) -> None:
-        self.is_match = is_match
+    def __init__(self, is_match: Callable[[str], bool], roots: Sequence[Path] | None) -> None:
+        self.is_match, self.roots = is_match, roots
         self.entered: set[tuple[int, int]] = set()
         self.yielded: set[str] = set()
 
@@ -140,6 +188,7 @@ class _Scanner:
             yield from self.scan_deep_glob(absolute)
         else:
             matches = [match for match in sorted(glob.glob(absolute)) if os.path.basename(match) not in NOT_LIBRARIES]
+            matches = [match for match in matches if is_within(match, self.roots)]
             for match in matches:
                 yield from self.scan_place(match, is_named=_names_suffix(absolute))
             if not matches:
@@ -147,6 +196,9 @@ class _Scanner:
 
     def scan_place(self, path: str, is_named: bool) -> Iterator[FoundFile | ScanFailure]:
         """Yield the files of a folder, or a file if it matches or the caller named it."""
+        if not is_within(path, self.roots):
+            yield from self.yield_once(path, ScanFailure(to_uri(path), OUTSIDE))
+            return
         try:
             status = os.stat(path)
         except (OSError, ValueError) as error:
@@ -176,6 +228,8 @@ class _Scanner:
                 elif not entry.is_symlink():
                     if self.is_match(entry.path):
                         yield from self.scan_entry(entry)
+                elif not is_within(entry.path, self.roots):
+                    yield from self.yield_once(entry.path, ScanFailure(to_uri(entry.path), OUTSIDE))
                 elif not os.path.isdir(entry.path):
                     if self.is_match(entry.path) or not os.path.exists(entry.path):
                         yield from self.scan_place(entry.path, is_named=True)
@@ -213,8 +267,10 @@ class _Scanner:
         root, any_suffix, count = os.sep.join(steps[:start]), _names_suffix(pattern), 0
         if not os.path.splitdrive(root)[1]:  # nothing, or on Windows `C:` alone, which is not its root
             root += os.sep
-        for base in sorted(glob.glob(root)) if glob.has_magic(root) else [root]:
-            scanner = _Scanner(partial(_matches_glob, base=base, steps=steps[start:], any_suffix=any_suffix))
+        bases = sorted(glob.glob(root)) if glob.has_magic(root) else [root]
+        for base in (base for base in bases if is_within(base, self.roots)):
+            is_match = partial(_matches_glob, base=base, steps=steps[start:], any_suffix=any_suffix)
+            scanner = _Scanner(is_match, self.roots)
             for record in scanner.scan_folder(base):
                 count += 1
                 path = record.path if isinstance(record, FoundFile) else to_path(record.uri)

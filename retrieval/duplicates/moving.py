@@ -19,8 +19,8 @@ from typing import TextIO
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import UsageError, WriteFailed
 from indexers.files import make_folder, sync
-from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.addresses import is_remote
+from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.scan import find_pictures, to_uri
 from indexers.types import FoundFile
 from retrieval.items.items import Items

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -22,6 +24,8 @@ from retrieval.spaces.spaces import Spaces
 
 Watch = Callable[[Progress], object]
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Roots = Iterable[str | PathLike[str]] | None
+"""The folders in which files have to lie once all links are followed; None allows everything."""
 
 
 class Adder:
@@ -38,14 +42,17 @@ class Adder:
         keys: Sequence[str | None] | None = None,
         texts: Sequence[str | None] | None = None,
         retry_failed: bool = False,
+        roots: Roots = None,
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
         """Add files, folders, addresses and pictures in memory."""
         started = time.perf_counter()
-        given = sources.sort_pictures(pictures, metadata, keys, texts)
+        folders = _list_roots(roots)
+        given = sources.sort_pictures(pictures, metadata, keys, texts, folders)
         view = self._spaces.open_for_pictures()
-        run = self._spaces.start_run(view, retry_failed=retry_failed, progress=progress or ignore_progress)
+        options: Json = {"retry_failed": retry_failed, "roots": folders, "progress": progress or ignore_progress}
+        run = self._spaces.start_run(view, **options)
         try:
             tally = run.add_files(given.files, given.metadata) if given.files is not None else run.add(given.sources)
         finally:
@@ -106,14 +113,17 @@ class Adder:
         metadata: Mapping[str, Any] | None,
         retry_failed: bool,
         check: bool,
+        roots: Roots,
         catch_up: bool,
         progress: Watch | None,
     ) -> SyncReport:
         """Add what is new below folders, and mark the locations that have vanished from them."""
         started = time.perf_counter()
-        scan = sources.Scan(folders)
+        allowed = _list_roots(roots)
+        scan = sources.Scan(folders, allowed)
         view = self._spaces.open_for_pictures()
-        run = self._spaces.start_run(view, retry_failed=retry_failed, check=check, progress=progress or ignore_progress)
+        options: Json = {"retry_failed": retry_failed, "check": check, "roots": allowed}
+        run = self._spaces.start_run(view, **options, progress=progress or ignore_progress)
         try:
             tally = run.add_files(scan, check_metadata(metadata or {}))
             with self._catalogue.transaction() as transaction:
@@ -138,6 +148,10 @@ class Adder:
         """Return the change number of now and the seconds since `started`, for a report."""
         with self._catalogue.snapshot() as snapshot:
             return {"change": snapshot.number, "seconds": time.perf_counter() - started}
+
+
+def _list_roots(roots: Roots) -> list[Path] | None:
+    return None if roots is None else [Path(root).expanduser() for root in roots]
 
 
 def ignore_progress(_: Progress) -> None:

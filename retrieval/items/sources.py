@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from unicodedata import category
 
@@ -17,6 +18,7 @@ from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import to_path
+from indexers.pictures.scan import OUTSIDE
 from indexers.pipeline import Source
 from indexers.types import Arrival, FoundFile, Json, Limits, ScanFailure, Space
 from indexers.vectors.base import check_vectors
@@ -38,9 +40,13 @@ class Intake(NamedTuple):
 
 
 def sort_pictures(
-    pictures: Any, metadata: Metadata, keys: Sequence[str | None] | None, texts: Sequence[str | None] | None
+    pictures: Any,
+    metadata: Metadata,
+    keys: Sequence[str | None] | None,
+    texts: Sequence[str | None] | None,
+    roots: Sequence[Path] | None = None,
 ) -> Intake:
-    """Sort pictures into files to scan and pictures to take one by one.
+    """Sort pictures into files to scan and pictures to take one by one. `roots`: the folders that files may lie in.
 
     Raises UsageError if something is no picture, if folders come with values for each picture, or if lengths differ.
     """
@@ -59,10 +65,10 @@ def sort_pictures(
     are_paths = all(isinstance(picture, str | PathLike) for picture in pictures)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if are_paths and not one_by_one:
-        return Intake(_find_files(cast(list[str], pictures)), check_metadata(metadata or {}), [])
+        return Intake(_find_files(cast(list[str], pictures), roots), check_metadata(metadata or {}), [])
     count = len(pictures)
     columns = _check_keys(keys, count), _check_texts(texts, count, "texts"), _check_metadata(metadata, count)
-    return Intake(None, {}, [_to_source(*row) for row in zip(pictures, *columns, strict=True)])
+    return Intake(None, {}, [_to_source(*row, roots) for row in zip(pictures, *columns, strict=True)])
 
 
 def _is_single_array(pictures: Any) -> bool:
@@ -72,19 +78,21 @@ def _is_single_array(pictures: Any) -> bool:
     )
 
 
-def _find_files(paths: list[str]) -> Iterator[FoundFile | ScanFailure]:
+def _find_files(paths: list[str], roots: Sequence[Path] | None) -> Iterator[FoundFile | ScanFailure]:
     """Yield the files of this machine, then those at addresses."""
     local = [to_path(path) if isinstance(path, str) else path for path in paths if not is_remote(path)]
-    yield from images.find_pictures(local)
+    yield from images.find_pictures(local, roots)
     for path in paths:
-        if is_remote(path):
+        if is_remote(path) and roots is not None:
+            yield ScanFailure(path, OUTSIDE)
+        elif is_remote(path):
             yield from remote.find_pictures(path)
 
 
-def _to_source(picture: Any, key: str | None, text: str | None, metadata: Json) -> Source:
+def _to_source(picture: Any, key: str | None, text: str | None, metadata: Json, roots: Sequence[Path] | None) -> Source:
     if isinstance(picture, bytes | Image):
         return Source(content=picture, key=key, text=text, metadata=metadata)
-    files = list(_find_files([picture]))
+    files = list(_find_files([picture], roots))
     if len(files) != 1 or os.path.isdir(picture):
         raise UsageError(
             f"with keys, texts or metadata for each picture, each path must be one file; {picture!r} is {len(files)}"
@@ -171,7 +179,8 @@ def _check_length(values: Sequence[Any] | None, count: int, name: str) -> Sequen
 class Scan:
     """The files below some folders; afterwards it knows which earlier files are no longer there."""
 
-    def __init__(self, folders: Any) -> None:
+    def __init__(self, folders: Any, roots: Sequence[Path] | None = None) -> None:
+        self._roots = roots
         self._folders = [folders] if isinstance(folders, str | PathLike) else list(folders)
         self._seen: set[str] = set()
         self._unreadable: list[str] = []
@@ -186,7 +195,7 @@ class Scan:
         return [*map(images.to_uri, places), *map(images.encode_uri, places)]
 
     def __iter__(self) -> Iterator[FoundFile | ScanFailure]:
-        for file in images.find_pictures(self._folders):
+        for file in images.find_pictures(self._folders, self._roots):
             if isinstance(file, FoundFile):
                 self._seen.add(file.uri)
             else:

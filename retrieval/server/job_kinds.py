@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from indexers.types import Json
@@ -9,8 +10,11 @@ from retrieval import Collection, Progress
 from retrieval.server.job_queue import JobFunction, ReportProgress
 
 
-def build_job_functions(collection: Collection) -> dict[str, JobFunction]:
-    """Return the function of each kind of job: what was asked for and a progress callback -> the report."""
+def build_job_functions(collection: Collection, roots: Sequence[Path] | None = None) -> dict[str, JobFunction]:
+    """Return the function of each kind of job: what was asked for and a progress callback -> the report.
+
+    `roots`: the folders that files may be added from, whatever links lie in there. They count when a job runs: an
+    earlier server may have accepted it."""
 
     def add(request: Json, report_progress: ReportProgress) -> Json:
         add_paths = collection.sync if request["sync"] else collection.add
@@ -20,7 +24,7 @@ def build_job_functions(collection: Collection) -> dict[str, JobFunction]:
             counts = f"{state.added} added, {state.known} known, {state.failed} failed"
             report_progress(state.done, state.total, counts)
 
-        return _shorten(add_paths(paths, metadata=request["metadata"], progress=describe).to_dict())
+        return _shorten(add_paths(paths, metadata=request["metadata"], roots=roots, progress=describe).to_dict())
 
     def cluster(request: Json, report_progress: ReportProgress) -> Json:
         return collection.make_clustering(**request, progress=report_progress).to_dict()

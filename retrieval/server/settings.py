@@ -32,9 +32,9 @@ class ServerSettings:
     hosts: tuple[str, ...] = ()
     """Further host names that requests may use (behind a proxy)."""
     allow: tuple[Path, ...] = ()
-    """Folders whose pictures may be added by path."""
+    """Folders whose pictures may be added by path. Links that lead out of them are not followed."""
     watch: tuple[Path, ...] = ()
-    """Folders that are kept indexed."""
+    """Folders that are kept indexed. Links that lead out of them and of `allow` are not followed."""
     max_upload: int = 64 * 2**20
     """The most bytes that a request may have."""
     max_pixels: int = 50_000_000
@@ -51,6 +51,11 @@ class ServerSettings:
     def has_tokens(self) -> bool:
         """Return True if requests need a token."""
         return self.read_token is not None or self.write_token is not None
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Return the folders that files may be added from. A link in one of them may lead to another of them."""
+        return (*self.allow, *self.watch)
 
     @property
     def host_names(self) -> frozenset[str]:

@@ -39,9 +39,8 @@ class State:
         """Put the parts together. From here on the collection decodes pictures in processes of their own."""
         collection.isolate()
         decoder = Decoder(Limits(settings.max_pixels, settings.max_upload))
-        jobs = JobQueue(
-            collection.path / "jobs", build_job_functions(collection), partial(watch_folders, settings.watch)
-        )
+        functions = build_job_functions(collection, settings.roots)
+        jobs = JobQueue(collection.path / "jobs", functions, partial(watch_folders, settings.watch))
         return cls(
             collection,
             settings,

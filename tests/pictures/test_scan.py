@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexers.errors import UnreadablePicture
+from indexers.pictures import scan
 from indexers.pictures.images import read_file
-from indexers.pictures.scan import _make_record, find_pictures, to_path, to_uri
+from indexers.pictures.scan import OUTSIDE, _make_record, find_pictures, to_path, to_uri
 from indexers.types import FoundFile, ScanFailure
 
 NEEDS_LINKS = pytest.mark.skipif(os.name == "nt", reason="on Windows, making a link takes a privilege")
@@ -274,3 +276,71 @@ def test_a_url_of_this_machine_may_name_it(start: str) -> None:
 
 def test_an_empty_path_is_not_the_current_folder() -> None:
     assert list(find_pictures([""])) == [ScanFailure("", "an empty path")]
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """A folder into which others may write, beside a private one with a picture."""
+    for folder in ("share/inner", "private"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("share/inner/ours.png", "private/mine.png"):
+        (tmp_path / file).write_bytes(file.encode())
+    return tmp_path / "share"
+
+
+@NEEDS_LINKS
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("link", "../private"),
+        ("link.png", "../private/mine.png"),
+        ("inner/deeper", "../../private"),
+        ("link.png", "../private/nothing.png"),
+        ("link", "inner/../../private"),
+    ],
+)
+@pytest.mark.parametrize("named", ["", "*", "**", "**/*.png", "*/*.png", "LINK"])
+def test_no_link_leads_out_of_the_roots(share: Path, link: str, target: str, named: str) -> None:
+    (share / link).symlink_to(target)
+    path = share / (link if named == "LINK" else named)
+    records = list(find_pictures(path, [share]))
+    files = [record.path for record in records if isinstance(record, FoundFile)]
+    assert set(files) <= {str(share / "inner" / "ours.png")}
+    assert "mine.png" not in str([record.uri for record in records])
+    assert {record.reason for record in records if isinstance(record, ScanFailure)} <= {
+        OUTSIDE,
+        "nothing matches this glob",
+    }
+    with pytest.raises(UnreadablePicture, match="leads out"):
+        read_file(share / link / "mine.png" if target.endswith("private") else share / link, roots=[share])
+
+
+@NEEDS_LINKS
+def test_links_within_the_roots_are_followed(share: Path) -> None:
+    (share / "link").symlink_to("inner")
+    (share / "to-private").symlink_to("../private")
+    roots = [share, share.parent / "private"]
+    found = [record.path for record in find_pictures(share, roots) if isinstance(record, FoundFile)]
+    assert found == [str(share / "inner" / "ours.png"), str(share / "to-private" / "mine.png")]
+    assert read_file(share / "link" / "ours.png", roots=roots) == b"share/inner/ours.png"
+    assert read_file(share / "to-private" / "mine.png", roots=roots) == b"private/mine.png"
+    assert list(find_pictures(share, ())) == [ScanFailure(str(share), OUTSIDE)]
+
+
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="needs files that are opened relative to a folder")
+@pytest.mark.parametrize("place", ["inner", "inner/ours.png"])
+def test_a_link_that_comes_between_check_and_opening_is_not_followed(
+    share: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (share.parent / "private" / "ours.png").write_bytes(b"private")
+    find_root = scan._find_root
+
+    def check_then_exchange(real: str, roots: Sequence[Path]) -> str | None:
+        root = find_root(real, roots)
+        (share / place).rename(share / "gone")
+        (share / place).symlink_to(share.parent / "private" / ("ours.png" if place.endswith("png") else ""))
+        return root
+
+    monkeypatch.setattr(scan, "_find_root", check_then_exchange)
+    with pytest.raises(UnreadablePicture, match="can't be read"):
+        read_file(share / "inner" / "ours.png", roots=[share])

@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field
 
 from indexers.errors import NearkinError
+from indexers.pictures.scan import is_within
 from indexers.types import Json
 from retrieval.records.reports import ENDED, Job
 from retrieval.server.responses import Responses, answer_json, document_errors
@@ -31,6 +32,7 @@ POLL_SECONDS = 0.25
 """Time between two looks at what may have changed."""
 HEARTBEAT_SECONDS = 15.0
 """Time after which an event is sent though nothing has changed, so that a lost connection is noticed."""
+NOT_ALLOWED = "only folders that the server was started with (--allow) may be added by path"
 JobId = Annotated[str, PathParameter(alias="job", description="The job's id.")]
 
 
@@ -71,9 +73,9 @@ def _check_path(path: str, state: State) -> Path:
     try:
         real = Path(path).resolve()
     except (OSError, ValueError, RuntimeError):
-        real = Path("/")
-    if not any(real.is_relative_to(folder.resolve()) for folder in state.settings.allow):
-        raise HTTPException(403, "only folders that the server was started with (--allow) may be added by path")
+        raise HTTPException(403, NOT_ALLOWED) from None
+    if not is_within(real, state.settings.allow):
+        raise HTTPException(403, NOT_ALLOWED)
     return real
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from retrieval import Collection
+from retrieval.server.job_kinds import build_job_functions
 from tests.support.serving import (
     CLIENT_HEADERS,
     listen_in_thread,
@@ -91,3 +94,33 @@ def test_jobs_are_listed_newest_first_and_cancelled(collection: Collection, tmp_
         assert client.delete(f"/v1/jobs/{done['id']}").json() == done
         assert client.delete(f"/v1/jobs/{'0' * 24}").status_code == 404
         assert client.get("/v1/jobs/x/events").status_code == 404
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links take rights of their own")
+@pytest.mark.parametrize("door", ["allow", "watch"])
+def test_links_do_not_lead_out_of_folders_that_are_allowed_or_watched(
+    collection: Collection, tmp_path: Path, door: str
+) -> None:
+    share, private = paint_folder(tmp_path / "share", 2), paint_folder(tmp_path / "private", 3)
+    (share / "folder").symlink_to(private)
+    (share / "file.png").symlink_to(private / "00000.png")
+    with open_client(collection, **{door: (share,)}) as client:
+        if door == "allow":
+            job = client.post("/v1/jobs/add", json={"paths": [str(share)]}).json()
+        else:
+            wait_until(lambda: client.get("/v1/jobs").json()["jobs"])
+            job = client.get("/v1/jobs").json()["jobs"][0]
+        report = wait_for_job(client, job["id"])["report"]
+        assert (report["added"], report["failed"]) == (2, 2)
+        assert all(failure["reason"].startswith("it leads out of") for failure in report["failures"])
+        assert client.get("/v1/count").json() == {"count": 2}
+        if door == "allow":
+            for path in (f"zip://*.png::{share}/a.zip", f"{share}/folder/*.png", f"file://{private}"):
+                assert client.post("/v1/jobs/add", json={"paths": [path]}).status_code == 403
+
+
+def test_a_job_of_an_earlier_server_keeps_to_the_folders_of_this_one(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 2)
+    functions = build_job_functions(collection, ())
+    report = functions["add"]({"paths": [str(folder)], "metadata": None, "sync": False}, lambda *_: None)
+    assert (report["added"], report["failed"]) == (0, 1)
