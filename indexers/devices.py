@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from indexers.errors import BadSetting
@@ -21,6 +23,13 @@ def check_device(device: str) -> None:
     """Raise BadSetting for a string that names no device. Whether this machine has the device shows on first use."""
     if device.split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
         raise BadSetting(f"the device {device!r} is not known; give {DEVICES}")
+
+
+def may_have_gpu() -> bool:
+    """Return False if this machine has certainly no GPU that torch could use; torch, which knows, loads for seconds."""
+    if sys.platform != "linux":
+        return True
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvhost-ctrl-gpu", "dxg", "kfd"))
 
 
 def pick_device(device: str) -> Any:

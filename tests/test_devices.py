@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from indexers.devices import check_device, count_cores, pick_device
+from indexers.devices import check_device, count_cores, may_have_gpu, pick_device
 from indexers.errors import BadSetting
 
 
@@ -65,3 +66,13 @@ def test_a_device_of_a_number_is_that_one(monkeypatch: pytest.MonkeyPatch) -> No
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert pick_device("cuda:1") == torch.device("cuda", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems are asked through torch")
+def test_a_gpu_that_torch_could_use_has_a_device_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/dev/nvidiactl")
+    assert may_have_gpu()
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/dev/null")
+    assert not may_have_gpu()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert may_have_gpu()

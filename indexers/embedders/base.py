@@ -101,6 +101,13 @@ class Embedder(ABC):
         """Return the size of the weights' file; 0 if there is none, None if only a download would tell."""
         return 0
 
+    def describe_engine(self) -> str:
+        """Return what computes the vectors here, such as "ONNX Runtime"; "" if no engine does, or none is known yet.
+
+        Loads nothing.
+        """
+        return ""
+
     def limit_threads(self, count: int) -> None:
         """Use so many cores for one call of `forward` in this thread. Called in each worker thread."""
         return

@@ -84,7 +84,7 @@ class Classic(Embedder):
     name = "classic"
     input_size = EDGE
     licence = "none needed: there are no weights"
-    extra = "models"
+    extra = "classic"
     _ground_weight = 0.0
 
     def __init__(self, **settings: Any) -> None:
@@ -113,7 +113,7 @@ class Classic(Embedder):
         return {"features": {block.label: block.weight for block in _sort_blocks(blocks)}}
 
     def missing(self) -> str:
-        return "" if find_spec("skimage") else "pip install 'nearkin[models]'"
+        return "" if find_spec("skimage") else "pip install 'nearkin[classic]'"
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return uint8 (128, 128, 6): red, green, blue, hue, saturation, value."""

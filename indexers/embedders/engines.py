@@ -11,26 +11,34 @@ Measured on one core of an AVX512-BF16 processor, pictures a second:
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexers.devices import count_cores
-from indexers.embedders.quick import has_bf16, is_mostly_convolutions
+from indexers.embedders.cache import read_cached, write_cached
+from indexers.embedders.quick import describe_processor, has_bf16, is_mostly_convolutions
 from indexers.embedders.transform import Floats
 from indexers.errors import BadSetting, MissingPackage
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch"}
+"""What the packages of engines call themselves."""
 MIN_COSINE = 0.999
 """Between the vectors of "auto" and those of full precision, for every sample."""
 
@@ -41,8 +49,9 @@ class Engine(ABC):
     label: str
 
     @abstractmethod
-    def run(self, pixels: Floats, threads: int | None = None) -> Floats:
-        """Return the vectors, float32 (n, dimension), of normalised pixels, float32 (n, 3, height, width).
+    def run(self, pixels: NDArray[Any], threads: int | None = None) -> Floats:
+        """Return the vectors, float32 (n, dimension), of the network's input, mostly normalised pixels, float32
+        (n, 3, height, width).
 
         `threads`: how many cores this call may use; None: all.
         """
@@ -59,10 +68,11 @@ class Torch(Engine):
         self._layout = torch.channels_last if is_mostly_convolutions(network) else torch.contiguous_format
         self._network = network.to(device=device, dtype=self._type, memory_format=self._layout)
 
-    def run(self, pixels: Floats, threads: int | None = None) -> Floats:
-        """Run the network. `threads` is ignored: torch was told already, by `limit_threads`."""
+    def run(self, pixels: NDArray[Any], threads: int | None = None) -> Floats:
         import torch
 
+        if threads and threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
         with torch.inference_mode():
             inputs = torch.from_numpy(pixels).to(self._device, self._type).to(memory_format=self._layout)
             vectors: Floats = self._network(inputs).float().cpu().numpy()
@@ -93,17 +103,18 @@ class OnnxRuntime(Engine):
                 )
         return self._sessions[threads]
 
-    def run(self, pixels: Floats, threads: int | None = None) -> Floats:
+    def run(self, pixels: NDArray[Any], threads: int | None = None) -> Floats:
         session = self.open_session(threads)
         name = session.get_inputs()[0].name
-        batches = [pixels[row : row + 1] for row in range(len(pixels))] if self._one_by_one else [pixels]
+        batches = _split_rows(pixels) if self._one_by_one else [pixels]
         return np.concatenate([session.run(None, {name: batch})[0] for batch in batches])
 
 
 class OpenVino(Engine):
-    """An ONNX file, or its bytes, in OpenVINO."""
+    """An ONNX file, or its bytes, in OpenVINO. With `one_by_one`, each picture is a batch of its own."""
 
-    def __init__(self, model: bytes | Path, bf16: bool = True) -> None:
+    def __init__(self, model: bytes | Path, bf16: bool = True, one_by_one: bool = False) -> None:
+        self._one_by_one = one_by_one
         self.label = f"OpenVINO {'bf16' if bf16 else 'fp32'}"
         self._core = import_openvino().Core()
         self._model = self._core.read_model(model if isinstance(model, bytes) else str(model))
@@ -111,12 +122,12 @@ class OpenVino(Engine):
         self._compiled: dict[int | None, Any] = {}
         self._making, self._local = threading.Lock(), threading.local()
 
-    def run(self, pixels: Floats, threads: int | None = None) -> Floats:
+    def run(self, pixels: NDArray[Any], threads: int | None = None) -> Floats:
         requests = self._local.__dict__.setdefault("requests", {})  # a request serves one thread
         if threads not in requests:
             requests[threads] = self._compile(threads).create_infer_request()
-        vectors: Floats = requests[threads].infer({0: pixels})[0].astype(np.float32)
-        return vectors
+        batches = _split_rows(pixels) if self._one_by_one else [pixels]
+        return np.concatenate([requests[threads].infer({0: batch})[0].astype(np.float32) for batch in batches])
 
     def _compile(self, threads: int | None) -> Any:
         """Compile the model for calls from as many threads as there are cores for; None: one call uses all cores."""
@@ -128,6 +139,14 @@ class OpenVino(Engine):
                     settings["INFERENCE_NUM_THREADS"] = streams * threads
                 self._compiled[threads] = self._core.compile_model(self._model, "CPU", settings)
         return self._compiled[threads]
+
+
+def _split_rows(pixels: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return each picture as a batch of its own, (1, ...): activations of one stay in the processor's cache."""
+    return [pixels[row : row + 1] for row in range(len(pixels))]
+
+
+# ---- packages
 
 
 def import_package(package: str) -> Any:
@@ -236,6 +255,72 @@ def iterate_engine_makers(
         yield lambda: Torch(network, device)
 
 
+# ---- choosing
+
+
+def choose_quickest(name: str, makers: Mapping[str, Callable[[], Engine]], example: NDArray[Any]) -> Engine:
+    """Return the engine that runs `example` in the least time on one core, of makers by their package.
+
+    Engines that can't be made are passed over. With several packages, the choice is measured once for their versions
+    and this processor, and remembered under `name`; an engine takes the place of one before it if it is quicker by a
+    tenth. Raises the error of the last one if none can be made.
+    """
+    remembered = _recall_choice(name, list(makers))
+    if remembered:
+        with suppress(Exception):  # it can be loaded no more: measure again
+            return makers[remembered]()
+    engines: dict[str, Engine] = {}
+    for package, make in makers.items():
+        try:
+            engines[package] = make()
+        except Exception as error:  # a runtime may lack a library of the system, or refuse this processor
+            logging.getLogger("nearkin").debug("the engine %s can't be used: %s", package, error)
+            if not engines and package == list(makers)[-1]:
+                raise
+    chosen = next(iter(engines))
+    if len(engines) > 1:
+        seconds = {package: _time_engine(engine, example) for package, engine in engines.items()}
+        for package in engines:
+            chosen = package if seconds[package] < 0.9 * seconds[chosen] else chosen
+        write_cached(_name_choice(name, list(makers)), chosen.encode())
+    return engines[chosen]
+
+
+def describe_quickest(name: str, packages: Sequence[str]) -> str:
+    """Return which of the packages `choose_quickest` takes, as far as is known before it is loaded."""
+    choice = packages[0] if len(packages) == 1 else _recall_choice(name, packages)
+    return " or ".join(TITLES.get(package, package) for package in ([choice] if choice else packages))
+
+
+def _recall_choice(name: str, packages: Sequence[str]) -> str:
+    choice = read_cached(_name_choice(name, packages)).decode("ascii", "replace") if len(packages) > 1 else ""
+    return choice if choice in packages else ""
+
+
+def _name_choice(name: str, packages: Sequence[str]) -> str:
+    """Return the name of the file that remembers a choice, which holds for these versions and this processor."""
+    versions = [f"{package} {_find_version(package)}" for package in packages]
+    key = " ".join([*versions, describe_processor(), str(count_cores())])
+    return f"engine-{name}-{sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _find_version(package: str) -> str:
+    """Return the version of the package; "" where a distribution of another name brings it."""
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return ""
+
+
+def _time_engine(engine: Engine, example: NDArray[Any]) -> float:
+    """Return the least seconds of several runs on one core, after one that warms up."""
+    seconds = []
+    for _ in range(6):
+        start = time.perf_counter()
+        engine.run(example, 1)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
 def compute_least_cosine(vectors: Floats, reference: Floats) -> float:
     """Return the smallest cosine of corresponding rows.
 
@@ -251,7 +336,6 @@ def compute_least_cosine(vectors: Floats, reference: Floats) -> float:
 @contextmanager
 def _silence_quantiser() -> Iterator[None]:
     """Drop the advice that the quantiser logs, while the block runs."""
-    import logging
 
     def is_error(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.ERROR

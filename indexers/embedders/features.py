@@ -97,7 +97,7 @@ def _import_skimage() -> Any:
         from skimage import feature
     except ImportError as error:
         raise MissingPackage(
-            f"the embedder 'classic' needs the package {error.name!r}: pip install 'nearkin[models]'"
+            f"the embedder 'classic' needs the package {error.name!r}: pip install 'nearkin[classic]'"
         ) from error
     return feature
 

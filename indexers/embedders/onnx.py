@@ -178,6 +178,9 @@ class Onnx(Embedder):
                 self._engine = self._choose_engine()
         return self._engine
 
+    def describe_engine(self) -> str:
+        return self._engine.label if self._engine else ""
+
     def _choose_engine(self) -> Engine:
         precision, plain = self.settings["precision"], self._plain
         if self._is_quantised and precision in ("auto", "int8"):

@@ -26,7 +26,8 @@ class EmbedderEntry:
 
     - `missing`: what has to be done first; "" if it can be used now;
     - `dimension`, `bytes` (of the weights): None if not known, or if it depends on the argument of the name;
-    - `rate`: pictures a second on all cores, prepared and embedded, if measured; `computes`: with which engine.
+    - `rate`: pictures a second on all cores, prepared and embedded, if measured;
+    - `computes`: the engine, such as "ONNX Runtime fp32"; None if there is none, or it is chosen on first use.
     """
 
     name: str
@@ -71,12 +72,11 @@ def _describe_embedder(name: str, with_rate: bool, device: str, seconds: float, 
         return _describe_class(f"{name}:...", str(error), embedder_class)
     except Unavailable as error:
         return _describe_class(name, str(error), embedder_class)
-    if missing or not with_rate:
-        return EmbedderEntry(name, not missing, missing, *facts)
+    if missing:
+        return EmbedderEntry(name, False, missing, *facts)
     try:
-        return EmbedderEntry(
-            name, True, "", *facts, rate=measure_rate(embedder, seconds), computes=_describe_engine(embedder)
-        )
+        rate = measure_rate(embedder, seconds) if with_rate else None
+        return EmbedderEntry(name, True, "", *facts, rate=rate, computes=embedder.describe_engine() or None)
     except NearkinError as error:
         return EmbedderEntry(name, False, str(error), *facts)
 
@@ -107,8 +107,3 @@ def measure_rate(embedder: Embedder, seconds: float = 2.0) -> float:
         start = time.perf_counter()
         count = sum(pool.map(embed_until, [start + seconds] * cores))
         return count / (time.perf_counter() - start)
-
-
-def _describe_engine(embedder: Embedder) -> str | None:
-    engine = getattr(embedder, "engine", None)
-    return str(engine().label) if engine else None

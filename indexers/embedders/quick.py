@@ -20,6 +20,16 @@ def has_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
+def describe_processor() -> str:
+    """Return the name of this processor as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "CPU part"))]
+    return " ".join([platform.system(), platform.machine(), names[0] if names else platform.processor()])
+
+
 def fold_batch_norms(network: Any) -> None:
     """Fold each batch normalisation defined right after a convolution into that, in place; its activation stays.
 

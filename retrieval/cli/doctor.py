@@ -23,6 +23,7 @@ from indexers import plugins
 from indexers.catalogue.sqlite import NETWORK, find_file_system
 from indexers.errors import NearkinError
 from retrieval.records.base import Record
+from retrieval.spaces.spaces import DEFAULT
 
 DEVELOPERS = ("all", "bench", "test")
 """Extras for those who develop nearkin."""
@@ -44,7 +45,14 @@ class Check(Record):
 
 def examine(folder: Path) -> list[Check]:
     """Check everything that work with a collection in that folder depends on."""
-    return [*_check_system(), *_check_folder(folder.resolve()), *_check_extras(), *_check_members(), *_check_plugins()]
+    return [
+        *_check_system(),
+        *_check_folder(folder.resolve()),
+        _check_engine(),
+        *_check_extras(),
+        *_check_members(),
+        *_check_plugins(),
+    ]
 
 
 def _check_system() -> list[Check]:
@@ -72,6 +80,17 @@ def _check_folder(folder: Path) -> list[Check]:
         Check("folder", is_writable, str(folder), "" if is_writable else remedies[0], True),
         Check("file system", is_local, file_system or "unknown", "" if is_local else remedies[1], True),
     ]
+
+
+def _check_engine() -> Check:
+    """Check that the default embedder can be used, and say what computes its vectors."""
+    title = f"engine of {DEFAULT}"
+    try:
+        embedder = plugins.load_member("nearkin.embedders", DEFAULT)()
+        missing = embedder.missing()
+        return Check(title, not missing, "none" if missing else embedder.describe_engine(), missing)
+    except NearkinError as error:
+        return Check(title, False, str(error))
 
 
 def _check_extras() -> list[Check]:

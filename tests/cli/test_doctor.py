@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexers import plugins
+from indexers.embedders import lite0
 from retrieval.cli import doctor
 from retrieval.cli.doctor import Check
 
@@ -21,6 +22,15 @@ def test_everything_needed_is_here(tmp_path: Path) -> None:
         check.what for check in checks
     }
     assert all(check.to_dict()["what"] for check in checks)
+
+
+def test_the_engine_of_the_default_embedder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lite0, "_list_light_engines", lambda: ["onnxruntime"])
+    assert find_check("engine of lite0", tmp_path) == Check("engine of lite0", True, "ONNX Runtime")
+    monkeypatch.setattr(lite0, "has_packages", lambda *packages: False)
+    monkeypatch.setattr(lite0, "_list_light_engines", list)
+    without = find_check("engine of lite0", tmp_path)
+    assert (without.ok, without.remedy, without.needed) == (False, "pip install 'nearkin[lite0]'", False)
 
 
 def test_every_member_of_a_family_is_looked_at(tmp_path: Path) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +16,18 @@ from PIL import Image
 from indexers.embedders import engines
 from indexers.embedders.engines import (
     MIN_COSINE,
+    Engine,
     OnnxRuntime,
+    choose_quickest,
     compute_least_cosine,
+    describe_quickest,
     export_network,
     has_packages,
     import_package,
     iterate_engine_makers,
     quantise,
 )
+from indexers.embedders.transform import Floats
 from indexers.errors import BadSetting, MissingPackage
 from tests.support.networks import PICTURES, Original, Originals, torch
 
@@ -115,6 +123,101 @@ def test_matrices_become_8_bits_and_convolutions_stay() -> None:
     [kernel] = [name for name, shape in shapes.items() if shape == [4, 3, 3, 3]]
     assert types[matrix] == onnx.TensorProto.INT8
     assert types[kernel] == onnx.TensorProto.FLOAT
+
+
+# ---- the quickest of several
+
+
+class Fake(Engine):
+    """Takes so many milliseconds for each run."""
+
+    def __init__(self, label: str, milliseconds: float = 0) -> None:
+        self.label, self.milliseconds, self.runs = label, milliseconds, 0
+
+    def run(self, pixels: Any, threads: int | None = None) -> Floats:
+        assert threads == 1
+        self.runs += 1
+        time.sleep(self.milliseconds / 1e3)
+        return np.zeros((len(pixels), 1), np.float32)
+
+
+class Makers:
+    """Makers of engines by packages that are installed, and how often each was called."""
+
+    def __init__(self, **milliseconds: float | None) -> None:
+        self.calls: dict[str, int] = dict.fromkeys(milliseconds, 0)
+        self.milliseconds = milliseconds
+
+    def make(self, package: str) -> Engine:
+        self.calls[package] += 1
+        if self.milliseconds[package] is None:
+            raise MissingPackage(f"{package} lacks a library")
+        return Fake(package, self.milliseconds[package] or 0)
+
+    def choose(self) -> str:
+        makers = {package: partial(self.make, package) for package in self.milliseconds}
+        return choose_quickest("mine", makers, np.zeros((1, 2), np.float32)).label
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "nearkin"
+
+
+def test_the_quickest_engine_is_measured_once_and_remembered(cache: Path) -> None:
+    makers = Makers(numpy=5, pillow=1)
+    assert describe_quickest("mine", ["numpy", "pillow"]) == "numpy or pillow"
+    assert [makers.choose() for _ in range(3)] == ["pillow"] * 3
+    assert makers.calls == {"numpy": 1, "pillow": 3}
+    assert describe_quickest("mine", ["numpy", "pillow"]) == "pillow"
+    assert describe_quickest("other", ["numpy", "pillow"]) == "numpy or pillow"
+
+
+def test_a_small_difference_leaves_the_first(cache: Path) -> None:
+    assert Makers(numpy=5, pillow=4.9).choose() == "numpy"
+
+
+def test_only_one_engine_is_not_measured(cache: Path) -> None:
+    makers = Makers(numpy=50)
+    start = time.perf_counter()
+    assert makers.choose() == "numpy" == describe_quickest("mine", ["numpy"])
+    assert time.perf_counter() - start < 0.05
+    assert not cache.exists()
+
+
+def test_what_was_remembered_holds_for_these_versions_and_this_processor(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers = Makers(numpy=3, pillow=0)
+    makers.choose()
+    monkeypatch.setattr(engines, "version", lambda package: "99")
+    makers.choose()
+    monkeypatch.setattr(engines, "describe_processor", lambda: "another")
+    makers.choose()
+    assert makers.calls == {"numpy": 3, "pillow": 3}
+
+
+@pytest.mark.parametrize("content", [b"", b"no_such_engine", b"\xff\x00", b"../numpy"])
+def test_nonsense_in_the_cache_is_measured_again(cache: Path, content: bytes) -> None:
+    makers = Makers(numpy=3, pillow=0)
+    makers.choose()
+    [path] = cache.iterdir()
+    path.write_bytes(content)
+    assert makers.choose() == "pillow"
+    assert path.read_bytes() == b"pillow"
+
+
+def test_an_engine_that_cant_be_made_is_passed_over(cache: Path) -> None:
+    assert Makers(numpy=None, pillow=1).choose() == "pillow"
+    assert Makers(numpy=1, pillow=None).choose() == "numpy"
+    with pytest.raises(MissingPackage, match="pillow lacks"):
+        Makers(numpy=None, pillow=None).choose()
+
+
+def test_a_remembered_engine_that_can_be_made_no_more_gives_way(cache: Path) -> None:
+    assert Makers(numpy=3, pillow=0).choose() == "pillow"
+    assert Makers(numpy=3, pillow=None).choose() == "numpy"
 
 
 # ---- packages

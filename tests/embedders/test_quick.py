@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from indexers.embedders.quick import (
+    describe_processor,
     explain_missing_packages,
     fold_batch_norms,
     fold_if_equal,
@@ -119,3 +120,16 @@ def test_without_its_list_of_features_only_apples_own_processors_have_bfloat16(
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert has_bf16.__wrapped__() is expected
+
+
+def test_the_processor_has_a_name() -> None:
+    assert len(describe_processor()) > len(platform.system())
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("processor : 0\nmodel name : Fast 9\nmodel name : Fast 9\n", "Fast 9"), ("CPU part\t: 0xd0c\n", "0xd0c")],
+)
+def test_the_name_of_the_processor_is_the_systems(content: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, *_: content)
+    assert describe_processor() == f"{platform.system()} {platform.machine()} {expected}"
