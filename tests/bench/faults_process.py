@@ -6,6 +6,7 @@ every job. How a child ended is its wait status, so that a crash of native code 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -19,6 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
+LAZY = ("indexers.clusterers.incremental_kmeans.persistence", "indexers.followers.evidence", "scipy.sparse.csgraph")
+"""Imported before the first fork, since each child would import them again."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def serve() -> None:
     """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
     from tests.bench import faults_jobs
 
+    for name in LAZY:
+        importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
