@@ -20,12 +20,14 @@ from PIL.Image import Image
 
 from indexers.arrays import take_chunks
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.file_metadata import has_changed
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import REPLACED, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
 from indexers.pictures import images, remote
 from indexers.pictures.isolation import DecoderPool
+from indexers.pictures.sidecars import read_sidecar
 from indexers.types import (
     Arrival,
     Failure,
@@ -33,7 +35,6 @@ from indexers.types import (
     Json,
     KnownLocation,
     Limits,
-    PictureFacts,
     ScanFailure,
     Space,
     StoredArrival,
@@ -173,12 +174,16 @@ class Run:
             locations, failures = snapshot.known_locations(uris, self.space.id), snapshot.earlier_failures(uris)
         unknown: list[FoundFile] = []
         known: list[tuple[FoundFile, KnownLocation]] = []
+        with self.catalogue.snapshot() as snapshot:
+            ids = [item_id for location in locations.values() for item_id in location.item_ids]
+            sidecars = snapshot.files.sidecars(ids)
         for file in files:
             stat, location, failure = (file.size, file.mtime_ns), locations.get(file.uri), failures.get(file.uri)
             if location and not self.check and location.shows(file) and location.has_vector:
                 self.tally.known += 1
                 self.tally.returned += location.is_missing
-                if location.is_missing or metadata:
+                changed = any(has_changed(file, sidecars.get(item_id, {})) for item_id in location.item_ids)
+                if location.is_missing or metadata or changed:
                     known.append((file, location))
             elif failure and failure[:2] == stat and not self.retry_failed:
                 self.tally.failed_before += 1
@@ -192,8 +197,12 @@ class Run:
     def _update_known(self, known: Sequence[tuple[FoundFile, KnownLocation]], metadata: Json) -> None:
         if not known:
             return
+        said = [(file, location, self._read_sidecar(file)) for file, location in known]
         with self.catalogue.transaction() as writing:
             writing.mark_present([file for file, location in known if location.is_missing])
+            writing.note_sidecars(
+                [(item_id, file, values) for file, location, values in said for item_id in location.item_ids]
+            )
             if metadata:
                 for item_id in dict.fromkeys(item_id for _, location in known for item_id in location.item_ids):
                     writing.update(item_id, metadata)
@@ -242,6 +251,9 @@ class Run:
 
     def _read(self, uri: str) -> bytes:
         return remote.read_uri(uri, self.limits, self.allow_web, self.roots)
+
+    def _read_sidecar(self, file: FoundFile | None) -> Json | None:
+        return read_sidecar(file.sidecar, self.roots) if file and file.sidecar else None
 
     def _decode(self, content: bytes) -> images.Picture:
         size = self.embedder.input_size
@@ -301,16 +313,17 @@ class Run:
             file=source.file,
             text=source.text,
             metadata=source.metadata,
+            sidecar=self._read_sidecar(source.file),
         )
         key = source.key or digest.hex()
         if snapshot and snapshot.embedded_hashes([key], self.space.id).get(key) == digest:
+            if self.check and not isinstance(content, Image):  # what the file says may not have been read before
+                arrival = replace(arrival, facts=self._decode(content).facts, bytes=len(content))
             return arrival, None
         if isinstance(content, Image):
-            return replace(arrival, facts=PictureFacts(*upright.size, content.format or "image")), upright
+            return replace(arrival, facts=images.read_facts(content, upright.size)), upright
         decoded = self._decode(content)
-        camera: Json = {"camera": decoded.facts.camera} if decoded.facts.camera else {}
-        metadata = camera | decoded.facts.place | source.metadata  # the caller's metadata wins
-        return replace(arrival, facts=decoded.facts, bytes=len(content), metadata=metadata), decoded.image
+        return replace(arrival, facts=decoded.facts, bytes=len(content)), decoded.image
 
     # ---- in the calling thread
 

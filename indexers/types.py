@@ -65,6 +65,8 @@ class FoundFile:
     mtime_ns: int
     inode: int
     ctime_ns: int | None = None
+    sidecar: FoundFile | None = None
+    """The XMP file beside it that tells more of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,19 @@ class PictureFacts:
     height: int
     format: str
     taken_at: str | None = None
-    """ISO 8601 without a time zone, from EXIF."""
+    """ISO 8601 without a time zone, from EXIF, XMP or IPTC."""
     camera: str | None = None
     """Make and model, from EXIF."""
     place: Json = field(default_factory=dict)
-    """`latitude` and `longitude` in degrees, `altitude` in metres, as far as EXIF states them."""
+    """`latitude` and `longitude` in degrees, `altitude` in metres, as far as EXIF or XMP state them."""
+    description: Json = field(default_factory=dict)
+    """What people have written about it into the file: title, caption, tags ... (`indexers.pictures.tags.FIELDS`)."""
+
+    @property
+    def metadata(self) -> Json:
+        """All that the file says of its picture, as metadata; `taken_at` among it."""
+        values: Json = {"taken_at": self.taken_at, "camera": self.camera}
+        return {key: value for key, value in values.items() if value} | self.place | self.description
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,9 @@ class Arrival:
     file: FoundFile | None = None
     text: str | None = None
     metadata: Json = field(default_factory=dict)
+    """What the user says; what the file says is in `facts` and `sidecar`."""
+    sidecar: Json | None = None
+    """What the file's sidecar says; None if it has none, or one that can't be read."""
     vector: NDArray[np.float32] | None = None
     item_id: int | None = None
     """The item exists already; only its vector arrives."""

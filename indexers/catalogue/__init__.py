@@ -4,10 +4,12 @@ catalogue     open or create the database, and hand out snapshots and transactio
 snapshot      what can be read of one moment
 rows          rows as records, and times as text
 transaction   what can be written: all of it or nothing, one logged change for each thing done
+file_writer   the part of a transaction that brings items to what their files say
 space_writer  the part of a transaction that writes spaces, vectors, followers and settings
 clusters      public cluster ids, members, names and events; partitions
 clusterings   clusterings by name and the cluster of each item
 duplicates    perceptual hashes, compared pairs, people's decisions
+file_metadata what files say of their pictures, kept apart from what users say
 item_names    items by id, key, URI or path
 conditions    conditions on items, compiled to SQL
 full_text     the inverted index over text and metadata

@@ -15,6 +15,7 @@ from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.duplicates import DuplicateReader
+from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
@@ -77,7 +78,7 @@ class Snapshot:
     number: the newest change it holds.
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
-    clusters, clusterings, duplicates: readers of these tables.
+    clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -89,7 +90,7 @@ class Snapshot:
         self._clusters_position: int | None = row[3]
         self._last_event: int = row[4] or 0
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
-        self.duplicates = DuplicateReader(connection)
+        self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""

@@ -16,22 +16,21 @@ from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.clusters import ClusterWriter
 from indexers.catalogue.duplicates import DuplicateWriter
-from indexers.catalogue.metadata import flatten_metadata
+from indexers.catalogue.file_metadata import TAKEN, TEXT, FileMetadata
+from indexers.catalogue.file_writer import FileWriter, apply_file, join_text
 from indexers.catalogue.schema import (
-    attribute,
     failure,
     item,
     location,
     vector,
 )
-from indexers.catalogue.space_writer import SpaceWriter
-from indexers.types import Arrival, Failure, FoundFile, Json, StoredArrival
+from indexers.types import Arrival, Failure, FoundFile, Json, PictureFacts, StoredArrival
 
 REPLACED = "left"
 """The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
 
 
-class Transaction(SpaceWriter):
+class Transaction(FileWriter):
     """A snapshot that may write. Each write logs a change; `finish` numbers the changes before the commit."""
 
     def __init__(self, connection: Connection) -> None:
@@ -76,6 +75,7 @@ class Transaction(SpaceWriter):
             vectors = {item_id: arrival.vector for item_id, arrival in pairs if arrival.vector is not None}
             self.set_vectors(space_id, vectors, new={row.item_id for row in stored if row.is_new})
         self._put_locations([(arrival, *row) for arrival, row in zip(arrivals, stored, strict=True) if arrival.uri])
+        self._note_files([(arrival, *row) for arrival, row in zip(arrivals, stored, strict=True)])
         if not more_follow:
             self.drop_replaced_items()
         return [stored[places[number]] for number in range(count)]
@@ -95,12 +95,14 @@ class Transaction(SpaceWriter):
             places.append(len(addressed))
             if arrival.key or not others:
                 addressed.append(arrival)
+            facts = self._find_facts(arrival) if others else None
             for key, digest in others:
                 if arrival.key is None or digest != arrival.hash:
                     metadata = arrival.metadata if arrival.key is None else {}
                     text = arrival.text if arrival.key is None else None
                     vector = self._find_vector(arrival, space_id)
-                    addressed.append(replace(arrival, key=key, metadata=metadata, text=text, vector=vector))
+                    own = replace(arrival, key=key, metadata=metadata, text=text, vector=vector, facts=facts)
+                    addressed.append(own)
         return places, addressed
 
     def _find_vector(self, arrival: Arrival, space_id: int | None) -> Any:
@@ -112,6 +114,19 @@ class Transaction(SpaceWriter):
         content = next(iter(self._scalars(query)), None)
         return None if content is None else np.frombuffer(content, "<f4")
 
+    def _find_facts(self, arrival: Arrival) -> PictureFacts | None:
+        """Return the facts of an arrival, or of an item with the same content; None if they are not known."""
+        if arrival.facts is not None:
+            return arrival.facts
+        columns = item.c.id, item.c.width, item.c.height, item.c.format
+        for row in self._all(
+            sa.select(*columns).where(item.c.hash == arrival.hash, item.c.width.is_not(None)).limit(1)
+        ):
+            embedded = self.files.load([row.id])[row.id].embedded
+            said = {key: value for key, value in embedded.items() if key != TAKEN}
+            return PictureFacts(row.width, row.height, row.format, embedded.get(TAKEN), description=said)
+        return None
+
     def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
         by_key: dict[str, Any] = {}
@@ -120,22 +135,29 @@ class Transaction(SpaceWriter):
         return by_key
 
     def _insert(self, arrivals: Sequence[tuple[str, Arrival]]) -> dict[str, int]:
-        """Insert items and return their ids by key."""
+        """Insert items, with what their files say, and return their ids by key."""
         if not arrivals:
             return {}
-        rows = [
-            {"key": key, "text": arrival.text, "added_at": self.at, "metadata": arrival.metadata, **_facts(arrival)}
-            for key, arrival in arrivals
-        ]
+        files = {key: FileMetadata() for key, arrival in arrivals if arrival.facts or arrival.file}
+        rows: list[Json] = []
+        for key, arrival in arrivals:
+            row: Json = {"key": key, "text": arrival.text, "added_at": self.at, "metadata": arrival.metadata}
+            row |= _facts(arrival)
+            if key in files:
+                files[key].note(arrival)
+                row |= apply_file(files[key], arrival.metadata, arrival.text)
+            rows.append(row)
         inserted = self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)
         ids = {row.key: row.id for row in inserted}
         for key, _ in arrivals:
             self._log_change(ids[key], None, "added")
-        self._index([(ids[key], arrival.text, arrival.metadata) for key, arrival in arrivals])
+        self._index([(ids[row["key"]], row["text"], row["metadata"]) for row in rows])
+        self.files.store({ids[key]: file for key, file in files.items()})
         return ids
 
     def _merge(self, row: Any, arrival: Arrival) -> None:
         values: Json = {}
+        self._claim(row.id, [*arrival.metadata, *(() if arrival.text is None else (TEXT,))])
         if row.metadata | arrival.metadata != row.metadata:
             values["metadata"] = row.metadata | arrival.metadata
         if arrival.text is not None:
@@ -151,26 +173,12 @@ class Transaction(SpaceWriter):
 
     def _replace(self, row: Any, arrival: Arrival) -> None:
         values: Json = {"metadata": arrival.metadata, "text": arrival.text, **_facts(arrival)}
+        self.files.remove([row.id])
         self._do(sa.update(item).where(item.c.id == row.id).values(**values))
         self._log_change(row.id, None, "changed")
         self.reindex([row.id])
         if arrival.vector is None or arrival.hash != row.hash:
             self.drop_vectors(row.id)
-
-    def reindex(self, item_ids: Sequence[int]) -> None:
-        """Write again what filters and text search read of these items."""
-        for chunk in split_chunks(item_ids):
-            self._do(sa.delete(attribute).where(attribute.c.item.in_(chunk)))
-            full_text.remove_texts(self._connection, chunk)
-            self._index([(row.id, row.text, row.metadata) for row in self.items(chunk)])
-
-    def _index(self, rows: Sequence[tuple[int, str | None, Json]]) -> None:
-        attributes = [
-            {"item": item_id, **values} for item_id, _, metadata in rows for values in flatten_metadata(metadata)
-        ]
-        self._do(sa.insert(attribute), attributes)
-        texts = [(item_id, full_text.build_text(text, metadata)) for item_id, text, metadata in rows]
-        full_text.add_texts(self._connection, texts)
 
     def update(self, item_id: int, metadata: Json, *, replace: bool = False, text: str | None = None) -> None:
         """Merge into an item's metadata, or replace it."""
@@ -192,6 +200,7 @@ class Transaction(SpaceWriter):
             for item_id in existing:
                 self._log_change(item_id, None, "removed")
             full_text.remove_texts(self._connection, existing)
+            self.files.remove(existing)
             self._do(sa.delete(item).where(item.c.id.in_(existing)))
             removed += len(existing)
         return removed
@@ -257,6 +266,7 @@ class Transaction(SpaceWriter):
             else:
                 self._drop_replaced(old_id, new_id)
         if replaced:
+            self._follow_vanished_files(old_id for old_id, *_ in replaced)
             self.set_setting(REPLACED, [])
 
     def _forget_former_place(self, item_id: int, uri: str) -> None:
@@ -283,9 +293,17 @@ class Transaction(SpaceWriter):
         old, new = by_id[old_id], by_id[new_id]
         if old.hash is None or old.key != old.hash.hex():  # with a key of its own it stays
             return
-        inherited = {key: value for key, value in old.metadata.items() if key not in new.metadata}
-        self._merge(new, Arrival(metadata=inherited, text=old.text if new.text is None else None))
+        self._inherit(old, new)
         self.remove([old_id])
+
+    def _inherit(self, old: Any, new: Any) -> None:
+        """Give an item what users have said of another one, unless they have said it of this one too."""
+        files = self.files.load([old.id, new.id])
+        own = {row.id: files[row.id].select_own(join_text(row.metadata, row.text)) for row in (old, new)}
+        stays = join_text(new.metadata, new.text) if files[old.id].is_new else own[new.id]
+        inherited = {key: value for key, value in own[old.id].items() if key not in stays}
+        text = inherited.pop(TEXT, None)
+        self.update(new.id, inherited, text=text)
 
     def mark_present(self, files: Sequence[FoundFile]) -> None:
         """Note that these files exist, with their size and time: of the items that they were when they vanished."""
@@ -302,12 +320,16 @@ class Transaction(SpaceWriter):
         for chunk in split_chunks(uris):
             is_here = sa.and_(location.c.uri.in_(chunk), location.c.missing_since.is_(None))
             self._do(sa.update(location).where(is_here).values(missing_since=self.at))
-        self._log_locations(uris)
+        self._follow_vanished_files(self._log_locations(uris))
 
-    def _log_locations(self, uris: Sequence[str]) -> None:
+    def _log_locations(self, uris: Sequence[str]) -> list[int]:
+        """Log a change of the items with these URIs, and return their ids."""
+        item_ids: list[int] = []
         for chunk in split_chunks(uris):
-            for item_id in self._scalars(sa.select(location.c.item).where(location.c.uri.in_(chunk))):
-                self._log_change(item_id, None, "changed")
+            item_ids += self._scalars(sa.select(location.c.item).where(location.c.uri.in_(chunk)))
+        for item_id in item_ids:
+            self._log_change(item_id, None, "changed")
+        return item_ids
 
     def record_failures(self, failures: Sequence[tuple[Failure, FoundFile | None]]) -> None:
         """Enter what could not be read, and count further attempts. Items whose file it is are marked missing."""

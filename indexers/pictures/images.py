@@ -23,7 +23,7 @@ from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadableP
 from indexers.pictures.colours import to_srgb
 from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
-from indexers.pictures.tags import read_tags
+from indexers.pictures.tags import Tags, read_tags
 from indexers.pictures.tiff import correct_grey, is_misread, read_tiff
 from indexers.types import Limits, PictureFacts
 
@@ -38,6 +38,7 @@ __all__ = [
     "flatten",
     "hash_content",
     "make_thumbnail",
+    "read_facts",
     "read_file",
     "shrink",
     "to_path",
@@ -166,8 +167,16 @@ def _decode(image: Image.Image, size: int, limits: Limits, is_mended: bool = Fal
     upright = _turn_upright(flatten(to_srgb(correct_grey(image))), tags.orientation)
     if upright is image:
         upright = image.copy()  # lets go of the file's bytes
-    width, height = full[::-1] if tags.orientation >= 5 else full
-    return Picture(upright, PictureFacts(width, height, kind, tags.taken_at, tags.camera, tags.place))
+    return Picture(upright, _state_facts(tags, full[::-1] if tags.orientation >= 5 else full, kind))
+
+
+def read_facts(image: Image.Image, size: tuple[int, int]) -> PictureFacts:
+    """Return the facts of a PIL image that is `size` pixels large when it is upright."""
+    return _state_facts(read_tags(image), size, image.format or "image")
+
+
+def _state_facts(tags: Tags, size: tuple[int, int], kind: str) -> PictureFacts:
+    return PictureFacts(*size, kind, tags.taken_at, tags.camera, tags.place, tags.description)
 
 
 def _check_nearly_whole(image: Image.Image) -> None:

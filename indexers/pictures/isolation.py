@@ -33,6 +33,8 @@ from indexers.errors import PictureError, PictureTooLarge, Unavailable, Unreadab
 from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.scan import check_bytes
+from indexers.pictures.tags import FIELDS, PLACE_FIELDS
+from indexers.pictures.wording import is_clean
 from indexers.types import Limits, PictureFacts
 
 REQUEST_HEADER = struct.Struct("<QIQQd")
@@ -41,8 +43,7 @@ ANSWER_HEADER = struct.Struct("<BIII")
 """Precedes an answer: its kind, the length of its text (the facts as JSON, or the reason) in bytes, width, height."""
 PICTURE, UNREADABLE, TOO_LARGE = 0, 1, 2
 READY = b"ready"
-PLACE_KEYS = {"latitude", "longitude", "altitude"}
-MAX_TEXT = 2**20
+MAX_TEXT = 2**22
 """Bytes of an answer's text, at most."""
 START_SECONDS = 60.0
 """A worker may take so long to start."""
@@ -192,6 +193,7 @@ class Worker:
             raise (PictureTooLarge if kind == TOO_LARGE else UnreadablePicture)(text)
         facts = PictureFacts(**json.loads(text))
         _check_place(facts.place)
+        check_description(facts.description)
         pixels = self._read(BYTES_PER_PIXEL * width * height, deadline)
         return Picture(Image.frombytes("RGB", (width, height), pixels, "raw", "RGBX"), facts)
 
@@ -243,9 +245,19 @@ class Worker:
 
 def _check_place(place: Any) -> None:
     """Raise ValueError unless the place holds known keys and finite numbers."""
-    is_sound = isinstance(place, dict) and place.keys() <= PLACE_KEYS
+    is_sound = isinstance(place, dict) and place.keys() <= {*PLACE_FIELDS}
     if not is_sound or not all(isinstance(value, float) and math.isfinite(value) for value in place.values()):
         raise ValueError("the facts state no sound place")
+
+
+def check_description(description: Any) -> None:
+    """Raise ValueError unless a description holds known keys, with values of their types."""
+    if not isinstance(description, dict) or not description.keys() <= FIELDS.keys():
+        raise ValueError("the facts state no sound description")
+    for key, value in description.items():
+        texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+        if type(value) is not FIELDS[key] or not all(is_clean(text) for text in texts):
+            raise ValueError(f"the facts state no sound {key}")
 
 
 def _prepare_pipe(pipe: IO[bytes] | None) -> int:

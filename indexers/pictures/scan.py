@@ -7,7 +7,8 @@ import fnmatch
 import glob
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -21,6 +22,8 @@ _SUFFIXES = """
 """
 PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """Suffixes that a folder is searched for, in upper or lower case. A file given by its own path may have any name."""
+
+SIDECAR_SUFFIXES = ".xmp", ".XMP"
 
 NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
 """Folders in which systems keep their thumbnails and rubbish: skipped, as hidden ones are."""
@@ -207,7 +210,7 @@ class _Scanner:
         if stat.S_ISDIR(status.st_mode):
             yield from self.scan_folder(path)
         elif is_named or self.is_match(path):
-            yield from self.yield_once(path, _make_record(path, status))
+            yield from self.yield_once(path, _make_record(path, status, self.roots))
 
     def yield_once(self, path: str, record: FoundFile | ScanFailure) -> Iterator[FoundFile | ScanFailure]:
         """Yield the record unless this path was yielded before."""
@@ -220,14 +223,16 @@ class _Scanner:
         stack, links = [path], list[str]()  # a stack, since folders may be nested deeper than Python may recurse
         while stack or links:
             below = []
-            for entry in self.list_entries(stack.pop() if stack else links.pop(0)):
+            entries = self.list_entries(stack.pop() if stack else links.pop(0))
+            sidecars = {entry.name for entry in entries if isinstance(entry, os.DirEntry) and is_sidecar(entry.name)}
+            for entry in entries:
                 if isinstance(entry, ScanFailure):
                     yield entry
                 elif entry.is_dir(follow_symlinks=False):
                     below.append(entry.path)
                 elif not entry.is_symlink():
                     if self.is_match(entry.path):
-                        yield from self.scan_entry(entry)
+                        yield from self.scan_entry(entry, sidecars)
                 elif not is_within(entry.path, self.roots):
                     yield from self.yield_once(entry.path, ScanFailure(to_uri(entry.path), OUTSIDE))
                 elif not os.path.isdir(entry.path):
@@ -251,10 +256,10 @@ class _Scanner:
         except OSError as error:
             return [ScanFailure(to_uri(path), _explain_error(error))]
 
-    def scan_entry(self, entry: os.DirEntry[str]) -> Iterator[FoundFile | ScanFailure]:
-        """Yield one file of a folder."""
+    def scan_entry(self, entry: os.DirEntry[str], sidecars: Set[str]) -> Iterator[FoundFile | ScanFailure]:
+        """Yield one file of a folder, in which there are these sidecars."""
         try:
-            record = _make_record(entry.path, entry.stat())
+            record = _make_record(entry.path, entry.stat(), self.roots, sidecars)
         except OSError as error:
             record = ScanFailure(to_uri(entry.path), _explain_error(error))
         yield from self.yield_once(entry.path, record)
@@ -302,6 +307,11 @@ def is_picture(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in PICTURE_SUFFIXES
 
 
+def is_sidecar(path: str) -> bool:
+    """Return True if the path has a sidecar's suffix."""
+    return path.endswith(SIDECAR_SUFFIXES)
+
+
 def _names_suffix(pattern: str) -> bool:
     """Return True if a glob ends in a suffix (`*.dat`): it then yields files that a folder would not."""
     suffix = os.path.splitext(pattern)[1]
@@ -313,11 +323,31 @@ def _leads_back(link: str) -> bool:
     return os.path.join(home, "").startswith(os.path.join(target, ""))
 
 
-def _make_record(path: str, status: os.stat_result) -> FoundFile | ScanFailure:
+def _make_record(
+    path: str, status: os.stat_result, roots: Sequence[Path] | None, sidecars: Set[str] | None = None
+) -> FoundFile | ScanFailure:
+    """Return the record of a file with its sidecar: among the names in `sidecars`, or else wherever it lies."""
     if stat.S_ISREG(status.st_mode):
-        inode = status.st_ino & _MAX_INODE
-        return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns)
+        sidecar = _find_sidecar(path, roots, sidecars) if sidecars is None or sidecars else None
+        return _make_file(path, status, sidecar)
     return ScanFailure(to_uri(path), f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something special')}, not a file")
+
+
+def _make_file(path: str, status: os.stat_result, sidecar: FoundFile | None = None) -> FoundFile:
+    inode = status.st_ino & _MAX_INODE
+    return FoundFile(path, to_uri(path), status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns, sidecar)
+
+
+def _find_sidecar(path: str, roots: Sequence[Path] | None, names: Set[str] | None) -> FoundFile | None:
+    """Return the sidecar of a picture: `a.jpg.xmp`, as digiKam and darktable name it, or Lightroom's `a.xmp`."""
+    for base in (path, os.path.splitext(path)[0]):
+        for suffix in SIDECAR_SUFFIXES:
+            if names is None or os.path.basename(base) + suffix in names:
+                with suppress(OSError, ValueError):
+                    status = os.stat(base + suffix)
+                    if stat.S_ISREG(status.st_mode) and is_within(base + suffix, roots):
+                        return _make_file(base + suffix, status)
+    return None
 
 
 def _explain_error(error: OSError | ValueError) -> str:

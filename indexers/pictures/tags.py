@@ -1,57 +1,179 @@
-"""What a file tells of its picture: how it is turned, when and where it was taken, and with which camera."""
+"""What a file tells of its picture: how it is turned, when and where it was taken, with which camera, and what people
+have written about it."""
 
 from __future__ import annotations
 
+import binascii
+import hashlib
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from PIL import Image
 
+from indexers.pictures.iptc import find_iptc, parse_iptc
+from indexers.pictures.wording import clean_caption, clean_text, clean_texts, parse_moment, parse_offset, parse_rating
+from indexers.pictures.xmp import MAX_BYTES, parse_xmp
 from indexers.types import Json
+
+FIELDS: dict[str, type] = {
+    "title": str,
+    "caption": str,
+    "tags": list,
+    "tag_paths": list,
+    "rating": int,
+    "label": str,
+    "creator": str,
+    "copyright": str,
+    "city": str,
+    "state": str,
+    "country": str,
+    "utc_offset": str,
+}
+"""What people and programs write about a picture, and its type: metadata keys of the item. Lists hold texts."""
+
+PLACE_FIELDS = "latitude", "longitude", "altitude"
 
 _ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
 _MAKE, _MODEL = 0x010F, 0x0110
-_TAKEN, _DIGITIZED, _CHANGED = 0x9003, 0x9004, 0x0132
-_FIRST_PHOTOGRAPH = 1826
-_MOMENT = re.compile(
-    r"(\d{4})[:/.-](\d{1,2})[:/.-](\d{1,2})"
-    r"(?:[T ]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d*)?)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?",
-    re.ASCII | re.IGNORECASE,
-)
+_DATES = ((0x9003, 0x9011), (0x9004, 0x9012))  # taken and digitized, each with its time zone
+_CHANGED, _OFFSET = 0x0132, 0x9010
+_DESCRIPTION, _ARTIST, _COPYRIGHT, _RATING, _PERCENT = 0x010E, 0x013B, 0x8298, 0x4746, 0x4749
+_WINDOWS_TITLE, _WINDOWS_COMMENT, _WINDOWS_AUTHOR, _WINDOWS_KEYWORDS = 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E
+_XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
+_IPTC_RESOURCE, _DIGEST_RESOURCE, _XMP_RESOURCE = 0x0404, 0x0425, 0x0424
+_PNG_TEXTS = {"title": "Title", "caption": "Description", "creator": "Author", "copyright": "Copyright"}
 
 
 class Tags(NamedTuple):
     """What is read of a picture's tags.
 
     `orientation`: 1 to 8, as EXIF has it. `taken_at`: ISO 8601, the time that the camera's clock showed. `place`:
-    latitude and longitude in degrees, altitude in metres, as far as they are known.
+    latitude and longitude in degrees, altitude in metres, as far as they are known. `description`: FIELDS.
     """
 
     orientation: int = 1
     taken_at: str | None = None
     camera: str | None = None
     place: Json = {}  # noqa: RUF012 (never changed)
+    description: Json = {}  # noqa: RUF012
 
 
 def read_tags(image: Image.Image) -> Tags:
-    """Read the tags of EXIF that are sound. A damaged EXIF block, or one nonsense tag, does not spoil the picture."""
-    orientation, taken_at, camera, place = 1, None, None, Json()
+    """Read what is sound of EXIF, XMP, IPTC and a PNG's texts. A damaged block, or a nonsense tag, spoils nothing else.
+
+    Where several say something, EXIF counts for date and place, and XMP, IPTC, EXIF, in this order, for what people
+    write: programs keep XMP up to date, and IPTC where they say so.
+    """
+    exif, changed = _read_exif(image)
+    written = _combine([*_read_blocks(image), exif.description, _read_png_texts(image)])
+    taken_at = exif.taken_at or written.get("taken_at") or changed
+    if exif.taken_at or not written.get("taken_at"):  # a time zone goes with its date
+        written["utc_offset"] = exif.description.get("utc_offset")
+    place = {key: written[key] for key in PLACE_FIELDS if key in written}
+    description = {key: written[key] for key in FIELDS if written.get(key) is not None}
+    return Tags(exif.orientation, taken_at, exif.camera, place | exif.place, description)
+
+
+def _combine(statements: Iterable[Mapping[str, Any]]) -> Json:
+    combined: Json = {}
+    for statement in statements:
+        combined = {**statement, **combined}
+    return combined
+
+
+def _read_exif(image: Image.Image) -> tuple[Tags, str | None]:
+    """Return what EXIF says, and apart from it when the file was changed."""
+    orientation, taken_at, camera, changed = 1, None, None, None
+    place, description = Json(), Json()
     with suppress(Exception):
         exif = image.getexif()
         number = exif.get(_ORIENTATION, 1)
         orientation = number if number in range(1, 9) else 1
         camera = _join_camera_names(exif.get(_MAKE), exif.get(_MODEL))
-        changed = exif.get(_CHANGED)
-        taken_at = parse_moment(changed)  # stays if the block with the other dates is damaged
+        changed = parse_moment(exif.get(_CHANGED))  # stays if the block with the other dates is damaged
+        description = _read_exif_texts(exif)
         more = exif.get_ifd(_EXIF)
-        moments = map(parse_moment, (more.get(_TAKEN), more.get(_DIGITIZED), changed))
-        taken_at = next((moment for moment in moments if moment), None)
+        dates = [(more.get(date), more.get(offset)) for date, offset in _DATES]
+        sound = [(moment, date, offset) for date, offset in dates if (moment := parse_moment(date))]
+        taken_at = sound[0][0] if sound else None
+        date, offset = sound[0][1:] if sound else (exif.get(_CHANGED), None)
+        description["utc_offset"] = parse_offset(offset) or parse_offset(more.get(_OFFSET)) or parse_offset(date)
         place = _read_place(exif.get_ifd(_GPS))
-    return Tags(orientation, taken_at, camera, place)
+    return Tags(orientation, taken_at, camera, place, description), changed
+
+
+def _read_exif_texts(exif: Image.Exif) -> Json:
+    """Return what is written in EXIF's own tags and in those that Windows added."""
+    texts = {
+        "title": _decode_windows(exif.get(_WINDOWS_TITLE)),
+        "caption": clean_caption(_mend_text(exif.get(_DESCRIPTION))) or _decode_windows(exif.get(_WINDOWS_COMMENT)),
+        "creator": clean_text(_mend_text(exif.get(_ARTIST))) or _decode_windows(exif.get(_WINDOWS_AUTHOR)),
+        "copyright": clean_text(_mend_text(exif.get(_COPYRIGHT))),
+    }
+    rating = parse_rating(exif.get(_RATING))
+    values: Json = texts | {
+        "tags": clean_texts((_decode_windows(exif.get(_WINDOWS_KEYWORDS)) or "").split(";")) or None,
+        "rating": rating if rating is not None else parse_rating(exif.get(_PERCENT), 100),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _mend_text(text: Any) -> Any:
+    """Return a text that Pillow took for Latin-1 as the UTF-8 that it is, if it is."""
+    with suppress(UnicodeError, AttributeError):
+        return text.encode("latin-1").decode("utf-8")
+    return text
+
+
+def _decode_windows(value: Any) -> str | None:
+    """Return a text that Windows has written: UTF-16 in bytes."""
+    with suppress(TypeError, ValueError):
+        return clean_text(bytes(value).decode("utf-16-le", "replace").split("\0")[0]) if value else None
+    return None
+
+
+def _read_blocks(image: Image.Image) -> list[Json]:
+    """Return what XMP and IPTC say, the one that counts first."""
+    xmp, iptc = Json(), Json()
+    packet, block, digest = b"", b"", b""
+    with suppress(Exception):
+        packet, block, digest = _find_blocks(image)
+    with suppress(Exception):
+        xmp = parse_xmp(packet) if packet else xmp
+    with suppress(Exception):
+        iptc = parse_iptc(block)
+    # programs that write both note IPTC's digest; one that writes IPTC alone leaves it as it was
+    is_iptc_newer = len(digest) == 16 and any(digest) and digest != hashlib.md5(block, usedforsecurity=False).digest()
+    return [iptc, xmp] if is_iptc_newer else [xmp, iptc]
+
+
+def _find_blocks(image: Image.Image) -> tuple[bytes, bytes, bytes]:
+    """Return the XMP packet, the IPTC block and the digest noted of it, each perhaps empty."""
+    info, photoshop = image.info, image.info.get("photoshop")
+    resources: dict[int, Any] = photoshop if isinstance(photoshop, dict) else {}
+    resources = resources | {number: data for number, _, data in getattr(image, "resources", ())}  # of a PSD
+    tiff = getattr(getattr(image, "tag_v2", None), "_tagdata", {})  # as it lies there: often stated to be numbers
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or resources.get(_XMP_RESOURCE) or tiff.get(_XMP_TAG)
+    block = resources.get(_IPTC_RESOURCE) or info.get("iptc") or tiff.get(_IPTC_TAG)
+    block = block or find_iptc(tiff.get(_RESOURCES_TAG) or b"")
+    packet = packet or _unpack_profile(info.get("Raw profile type xmp"))
+    block = block or _unpack_profile(info.get("Raw profile type iptc"))
+    packet = packet.encode() if isinstance(packet, str) else packet
+    return packet or b"", find_iptc(block) or block or b"", resources.get(_DIGEST_RESOURCE) or b""
+
+
+def _unpack_profile(text: Any) -> bytes:
+    """Return a block that ImageMagick has written into a PNG as text: a name, a length, and hexadecimal digits."""
+    digits = "".join(text.split()[2:]) if isinstance(text, str) and len(text) < 2 * MAX_BYTES else ""
+    return binascii.unhexlify(digits)
+
+
+def _read_png_texts(image: Image.Image) -> Json:
+    texts = getattr(image, "text", {}) if image.format == "PNG" else {}
+    values = {key: clean_caption(str(texts.get(name) or "")) for key, name in _PNG_TEXTS.items()}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _join_camera_names(make: Any, model: Any) -> str | None:
@@ -59,24 +181,6 @@ def _join_camera_names(make: Any, model: Any) -> str | None:
     maker, name = (" ".join(tag.strip("\0 ").split()) if isinstance(tag, str) else "" for tag in (make, model))
     camera = (name if name.lower().startswith(maker.lower()) else f"{maker} {name}").strip()
     return camera[:100] if camera and camera.isprintable() else None
-
-
-def parse_moment(text: Any) -> str | None:
-    """Return a date of EXIF or XMP in ISO 8601, without fractions of a second and time zone.
-
-    Takes `2024:05:17 10:20:30` and what programs make of it: dashes, slashes, a T, no seconds, no time, a zone. None
-    for anything else, such as a camera's zeros or a year before 1826, when the first photograph was taken.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("ascii", "replace")
-    match = _MOMENT.fullmatch(text.strip("\0 \t\r\n")) if isinstance(text, str) and len(text) < 100 else None
-    if not match:
-        return None
-    try:
-        moment = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]
-    except ValueError:
-        return None
-    return moment.isoformat() if moment.year >= _FIRST_PHOTOGRAPH else None
 
 
 def _read_place(gps: Any) -> Json:

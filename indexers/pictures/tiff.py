@@ -15,8 +15,8 @@ from indexers.pictures.rgb import scale_to_eight_bits
 from indexers.types import Limits
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANES, _FORMAT = 258, 262, 277, 284, 339
-_COPIED = 271, 272, 274, 306  # maker, model, orientation, date
-_PROFILE = 34675
+_COPIED = 270, 271, 272, 274, 306, 315, 33432  # description, maker, model, orientation, date, artist, copyright
+_PROFILE, _XMP, _IPTC = 34675, 700, 33723
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _DEFLATE, _PLAIN = (8, 32946), (1, 32773)  # compressions that need no other package; PackBits among the plain ones
 _MAX_SAMPLE_BYTES = 32  # of a pixel, in all its bands
@@ -66,9 +66,10 @@ def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
         pixels = page.asarray(maxworkers=1)
         pixels = np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
         image = _make_image(np.atleast_3d(pixels), int(page.photometric), tuple(page.extrasamples), kind)
-        tags = {number: page.tags[number].value for number in (*_COPIED, _PROFILE) if number in page.tags}
-    if isinstance(profile := tags.pop(_PROFILE, None), bytes):
-        image.info["icc_profile"] = profile
+        tags = {number: page.tags[number].value for number in (*_COPIED, _PROFILE, _XMP, _IPTC) if number in page.tags}
+    for number, name in ((_PROFILE, "icc_profile"), (_XMP, "xmp"), (_IPTC, "iptc")):
+        if isinstance(block := tags.pop(number, None), bytes):
+            image.info[name] = block
     exif = Image.Exif()
     exif.update(tags)
     image.info["exif"] = exif.tobytes()

@@ -20,6 +20,7 @@ from indexers.pictures.isolation import DecoderPool
 from indexers.types import Limits
 from retrieval import Collection
 from tests.support import pictures
+from tests.support.descriptions import make_xmp
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="decoding in other processes needs POSIX")
 
@@ -29,6 +30,7 @@ def test_the_same_pictures_and_facts_as_in_this_process() -> None:
         files = [pictures.jpeg(pictures.noise(n)) for n in range(12)] + [
             pictures.oriented(6),
             pictures.animation("GIF"),
+            pictures.jpeg(xmp=make_xmp('xmp:Rating="3"', dc_title="A boat", dc_subject=["lake", "Größe"])),
         ]
         for data, decoded in zip(files, pool.map(lambda data: isolated.decode(data, 32), files), strict=True):
             expected = images.decode(data, 32)
@@ -87,6 +89,7 @@ ORPHAN = """
 import sys, time
 from indexers.pictures.isolation import DecoderPool
 from tests.support import pictures
+from tests.support.descriptions import make_xmp
 isolated = DecoderPool()
 isolated.decode(pictures.jpeg())
 (worker,) = isolated._workers
@@ -244,3 +247,22 @@ def test_a_killed_parent_leaves_no_orphans_in_the_middle_of_a_picture(tmp_path: 
     parent.wait()
     parent.stdout.close()
     wait_until_gone(child)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        [],
+        {"other": "a"},
+        {"title": 1},
+        {"title": ""},
+        {"rating": True},
+        {"tags": "a"},
+        {"tags": ["a", 1]},
+        {"title": "\0"},
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(description: object) -> None:
+    isolation.check_description({"title": "a", "tags": ["a"], "rating": 5})
+    with pytest.raises(ValueError, match="sound"):
+        isolation.check_description(description)

@@ -1,0 +1,100 @@
+"""What a transaction writes of what files say, and of what filters and text search read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from indexers.arrays import split_chunks
+from indexers.catalogue import full_text
+from indexers.catalogue.file_metadata import TAKEN, TEXT, FileMetadata, FileMetadataWriter
+from indexers.catalogue.metadata import flatten_metadata
+from indexers.catalogue.schema import attribute, item, location
+from indexers.catalogue.space_writer import SpaceWriter
+from indexers.types import Arrival, FoundFile, Json
+
+
+class FileWriter(SpaceWriter):
+    """A snapshot that brings items to what their files say."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.files: FileMetadataWriter = FileMetadataWriter(connection)
+
+    def _note_files(self, rows: Sequence[tuple[Arrival, int, bool]]) -> None:
+        """Take over what arrivals say of items, of which is said whether they are new: those have taken it over."""
+        rows = [(arrival, item_id, is_new) for arrival, item_id, is_new in rows if arrival.facts or arrival.file]
+        files = self.files.load([item_id for _, item_id, is_new in rows if not is_new])
+        noted = [item_id for arrival, item_id, is_new in rows if not is_new and files[item_id].note(arrival)]
+        self._follow_files({item_id: files[item_id] for item_id in noted})
+
+    def note_sidecars(self, sidecars: Sequence[tuple[int, FoundFile, Json | None]]) -> None:
+        """Take over what the sidecars of files say: (item, the picture's file, what is said or None)."""
+        files = self.files.load([item_id for item_id, _, _ in sidecars])
+        for item_id, file, said in sidecars:
+            files[item_id].note_sidecar(file, said)
+        self._follow_files(files)
+
+    def _follow_files(self, files: Mapping[int, FileMetadata]) -> None:
+        """Bring items to what their files say now, except for what users have said."""
+        for chunk in split_chunks(list(files)):
+            present = self._present_uris([item_id for item_id in chunk if len(files[item_id].sidecars) > 1])
+            columns = item.c.id, item.c.metadata, item.c.text, item.c.taken_at
+            for row in self._all(sa.select(*columns).where(item.c.id.in_(chunk))):
+                file = files[row.id]
+                here = {uri: said for uri, said in file.sidecars.items() if uri in present.get(row.id, ())}
+                file.sidecars = here or file.sidecars  # those of vanished files count as long as there are no others
+                before = {"metadata": row.metadata, "text": row.text, "taken_at": row.taken_at}
+                values = before | apply_file(file, row.metadata, row.text)
+                if values != before:
+                    self._do(sa.update(item).where(item.c.id == row.id).values(**values))
+                    self._log_change(row.id, None, "changed")
+                    self.reindex([row.id])
+            self.files.store({item_id: files[item_id] for item_id in chunk})
+
+    def _present_uris(self, item_ids: Sequence[int]) -> dict[int, set[str]]:
+        query = sa.select(location.c.item, location.c.uri).where(location.c.item.in_(item_ids))
+        present: dict[int, set[str]] = {}
+        for item_id, uri in self._all(query.where(location.c.missing_since.is_(None))):
+            present.setdefault(item_id, set()).add(uri)
+        return present
+
+    def _follow_vanished_files(self, item_ids: Iterable[int]) -> None:
+        """Let the sidecars of vanished files go, of items that have other files with sidecars."""
+        sidecars = self.files.sidecars(list(dict.fromkeys(item_ids)))
+        self._follow_files(self.files.load([item_id for item_id, by_uri in sidecars.items() if len(by_uri) > 1]))
+
+    # ---- words and filters
+
+    def reindex(self, item_ids: Sequence[int]) -> None:
+        """Write again what filters and text search read of these items."""
+        for chunk in split_chunks(item_ids):
+            self._do(sa.delete(attribute).where(attribute.c.item.in_(chunk)))
+            full_text.remove_texts(self._connection, chunk)
+            self._index([(row.id, row.text, row.metadata) for row in self.items(chunk)])
+
+    def _index(self, rows: Sequence[tuple[int, str | None, Json]]) -> None:
+        attributes = [
+            {"item": item_id, **values} for item_id, _, metadata in rows for values in flatten_metadata(metadata)
+        ]
+        self._do(sa.insert(attribute), attributes)
+        texts = [(item_id, full_text.build_text(text, metadata)) for item_id, text, metadata in rows]
+        full_text.add_texts(self._connection, texts)
+
+    def _claim(self, item_id: int, keys: Sequence[str]) -> None:
+        """Note that a user has said something of an item under these keys: files change it no more."""
+        files = self.files.load([item_id]) if keys else {}
+        if keys and files[item_id].claim(keys):
+            self.files.store(files)
+
+
+def join_text(metadata: Json, text: str | None) -> Json:
+    return metadata if text is None else metadata | {TEXT: text}
+
+
+def apply_file(file: FileMetadata, metadata: Json, text: str | None) -> Json:
+    """Return an item's metadata, text and date as its files have them now, except for what users have said."""
+    merged = file.apply(join_text(metadata, text))
+    return {"text": merged.pop(TEXT, None), "metadata": merged, "taken_at": file.combine().get(TAKEN)}
