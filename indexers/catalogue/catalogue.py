@@ -11,13 +11,12 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue import full_text, schema, sqlite
+from indexers.catalogue import connections, full_text, schema, sqlite
 from indexers.catalogue.forks import ForkGuard
 from indexers.catalogue.replacement import READY, FileMark, finish_swap, identify_file, set_log_aside
 from indexers.catalogue.snapshot import Snapshot
@@ -25,6 +24,7 @@ from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CollectionNotFound, CollectionReplaced, SchemaTooNew, SchemaTooOld, WriteFailed
 from indexers.files import make_folder
+from indexers.interrupts import guarded_context
 from indexers.types import Json
 
 version = sa.table("alembic_version", sa.column("version_num", sa.String))
@@ -137,20 +137,16 @@ class Catalogue:
         self.forks.check()
         return Catalogue.open(self.folder, self._wait)
 
-    @contextmanager
+    @guarded_context
     def snapshot(self) -> Iterator[Snapshot]:
         """Open one moment for reading: what is written meanwhile is not seen. Raises CollectionReplaced."""
         self._check_current()  # first: SQLite would create a file that is missing
-        with self.forks.connect(self.engine) as connection:
-            transaction = connection.begin()
-            try:
-                snapshot = Snapshot(connection)
-                self._check_current()
-                yield snapshot
-            finally:
-                transaction.rollback()
+        with connections.restore_interrupts(), self.forks.connect(self.engine) as connection:
+            snapshot = Snapshot(connection)
+            self._check_current()
+            yield snapshot
 
-    @contextmanager
+    @guarded_context
     def transaction(self, wait: float | None = None) -> Iterator[Transaction]:
         """Open a transaction: committed when the block ends, undone when it raises.
 
@@ -159,12 +155,16 @@ class Catalogue:
         Raises WriterBusy, WriteFailed, CollectionReplaced (nothing of it is stored where it would be found).
         """
         self._check_current()
-        with self.lock.hold(wait), self.forks.connect(self._writing) as connection:
-            with connection.begin():
-                writing = Transaction(connection)
-                self._check_current()
-                yield writing
-                writing.finish()
+        with (
+            connections.restore_interrupts(),
+            self.lock.hold(wait),
+            self.forks.connect(self._writing) as connection,
+        ):
+            writing = Transaction(connection)
+            self._check_current()
+            yield writing
+            writing.finish()
+            connection.commit()
             self._check_current()  # else what was committed has lost its name, and must not be acknowledged
 
     def find_faults(self) -> list[str]:

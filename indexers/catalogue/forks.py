@@ -11,12 +11,14 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import QueuePool
 
+from indexers.catalogue.connections import IdlePool
 from indexers.errors import CatalogueError
+from indexers.interrupts import guarded_context
 
 WAIT_SECONDS = 2.0
 """How long a fork waits for the transactions of other threads."""
@@ -32,10 +34,22 @@ class ForkGuard:
         self._is_waiting = self.was_in_use = False
         _guards.add(self)
 
-    def connect(self, engine: Engine) -> Connection:
-        """Take a connection out of the pool."""
+    @guarded_context
+    def connect(self, engine: Engine) -> Iterator[Connection]:
+        """Take a connection out of the pool for the length of a block; what is not committed by then is undone."""
         with self._gate:
-            return engine.connect()
+            connection = engine.connect()
+        driver: Any = connection.connection.driver_connection
+        try:
+            yield connection
+        finally:  # SQLAlchemy's own end of a transaction, once interrupted, may never reach the database
+            try:
+                driver.end()
+            except BaseException:  # interrupted once more
+                driver.end()
+                raise
+            finally:
+                connection.close()
 
     def check(self) -> None:
         """Raise CatalogueError in a child that has inherited a connection in the middle of its work."""
@@ -47,7 +61,7 @@ class ForkGuard:
 
     def _count_in_use(self) -> int:
         pool = self._engine.pool
-        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return pool.count_in_use() if isinstance(pool, IdlePool) else 0
 
     def before_fork(self) -> None:
         """Let no connection be taken any more, and wait for those in use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from indexers import errors
+from indexers.catalogue import connections
 
 FILE = "catalogue.sqlite"
 PAGE_SIZE = 16384  # pages of 4 KB double the file for vectors of 2 KB: each would fill one and spill into the next
@@ -38,13 +39,17 @@ def connect(path: Path, wait: float) -> Engine:
     refuse_network_folder(path.parent)
     engine = sa.create_engine(
         sa.URL.create("sqlite+pysqlite", database=str(path)),  # not a string: a folder may be called "what?"
-        connect_args={"timeout": wait, "check_same_thread": False, "cached_statements": 256},
-        pool_size=8,
-        max_overflow=64,
-        pool_reset_on_return=None,  # every transaction ends where it began, but for an interrupt: `_end_transaction`
+        connect_args={
+            "timeout": wait,
+            "check_same_thread": False,
+            "cached_statements": 256,
+            "factory": connections.DriverConnection,
+        },
+        poolclass=connections.IdlePool,
+        pool_reset_on_return=None,  # every transaction ends where it began, but for an interrupt: `_check_in`
     )
     event.listen(engine, "connect", lambda connection, _: _configure(connection, path))
-    writers: list[Any] = []  # the connection that writes, or wrote last
+    writers = connections.Writers()
     event.listen(engine, "begin", lambda connection: _begin(connection, writers))
     event.listen(engine, "checkin", lambda connection, _: _check_in(connection, writers))
     event.listen(engine, "handle_error", lambda context: translate_error(context.original_exception, path))
@@ -80,28 +85,20 @@ def _lower(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
 
 
-def _begin(connection: Connection, writers: list[Any]) -> None:
+def _begin(connection: Connection, writers: connections.Writers) -> None:
     """Begin a transaction; a writing one by a thread that holds the writer's lock."""
     if not connection.get_execution_options().get("writing", False):
         connection.exec_driver_sql("BEGIN")
         return
-    for earlier in writers:  # nobody else may write now: an interrupt has left it open
-        _end_transaction(earlier)
-    writers[:] = [connection.connection.driver_connection]
+    driver: Any = connection.connection.driver_connection
+    writers.enter(driver)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _check_in(connection: Any, writers: list[Any]) -> None:
+def _check_in(connection: Any, writers: connections.Writers) -> None:
     if connection is not None:
-        _end_transaction(connection)
-    writers[:] = [writer for writer in writers if writer is not connection]
-
-
-def _end_transaction(connection: Any) -> None:
-    """Undo what an interrupt (Ctrl+C) has left open: SQLite's lock would stay held by a connection that nobody uses."""
-    with suppress(sqlite3.ProgrammingError):  # it is closed
-        if connection.in_transaction:
-            connection.rollback()
+        connection.end()
+        writers.leave(connection)
 
 
 def translate_error(error: BaseException, path: Path) -> errors.CatalogueError | None:

@@ -12,7 +12,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import ClassVar
 
 from indexers.catalogue.catalogue import Catalogue
@@ -20,6 +20,7 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import WriterBusy
 from indexers.followers.shared_lock import SharedLock
+from indexers.interrupts import guarded_context
 from indexers.types import Change, Space
 
 log = logging.getLogger("nearkin")
@@ -124,7 +125,7 @@ class Followers:
     def _slow(self) -> list[Follower]:
         return [follower for follower in self.members if not follower.on_read]
 
-    @contextmanager
+    @guarded_context
     def current_snapshot(self) -> Iterator[Snapshot]:
         """Yield a snapshot of the catalogue at whose moment every `on_read` follower stays for the length of the
         block."""
@@ -148,7 +149,7 @@ class Followers:
         with self.complete_snapshot() as snapshot:
             return snapshot.number
 
-    @contextmanager
+    @guarded_context
     def complete_snapshot(self, *, let_wait: bool = False) -> Iterator[Snapshot]:
         """Yield a snapshot of the catalogue at whose moment every follower stays for the length of the block.
 
@@ -157,7 +158,7 @@ class Followers:
         with self._advance_slow(let_wait) as (snapshot, _):
             yield snapshot
 
-    @contextmanager
+    @guarded_context
     def _advance_slow(self, let_wait: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
         with self._slow_lock, self.current_snapshot() as snapshot:
             advanced = [follower for follower in self._slow if not (let_wait and follower.may_wait(snapshot))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+
+from indexers.interrupts import guarded_context
 
 RECHECK_SECONDS = 0.5
 """A waiting thread looks again after this time, even if nobody has woken it."""
@@ -35,19 +36,19 @@ class SharedLock:
         """Writers that wait."""
         self._sleepers: list[threading.Lock] = []
 
-    @contextmanager
+    @guarded_context
     def shared(self) -> Iterator[None]:
         """Hold the lock beside other readers for the length of the block."""
         with self._claim(_Hold(False)):
             yield
 
-    @contextmanager
+    @guarded_context
     def exclusive(self) -> Iterator[None]:
         """Hold the lock alone for the length of the block."""
         with self._claim(_Hold(True)):
             yield
 
-    @contextmanager
+    @guarded_context
     def _claim(self, hold: _Hold) -> Iterator[None]:
         try:
             self._acquire(hold)

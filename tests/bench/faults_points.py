@@ -13,13 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import hnswlib
-from filelock import FileLock
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 from indexers import pipeline
-from indexers.catalogue import catalogue, clusters, transaction
+from indexers.catalogue import catalogue, clusters, file_lock, transaction
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.followers import base, stored, tree
@@ -61,8 +60,8 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (catalogue, "_create_tables"),
     (database, "connect"),
     (DefaultDialect, "do_commit"),
-    (FileLock, "acquire"),
-    (FileLock, "release"),
+    (file_lock, "try_lock"),
+    (file_lock, "unlock"),
     (WriterLock, "_sign"),
     (pipeline.Run, "_record"),
     (base.Followers, "open"),

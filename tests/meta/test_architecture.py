@@ -19,7 +19,7 @@ LAYERS = {
     "indexers": [
         {"errors"},
         {"types"},
-        {"arrays", "files", "plugins", "devices"},
+        {"arrays", "files", "interrupts", "plugins", "devices"},
         {"pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
         {"catalogue"},
         {"naming"},

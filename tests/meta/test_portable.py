@@ -27,8 +27,10 @@ POSIX_NAMES = {
 }
 """Names that Windows has not; macOS lacks some of them too."""
 GUARDED = {
+    "indexers.catalogue.file_lock": {"fcntl"},
     "indexers.catalogue.forks": {"os.register_at_fork"},
     "indexers.catalogue.replacement": {"fcntl"},
+    "indexers.catalogue.writer_lock": {"os.register_at_fork"},
     "indexers.devices": {"os.sched_getaffinity"},
     "retrieval.duplicates.moving": {"os.pathconf"},
     "indexers.pictures.isolation": {"os.readv", "os.writev", "select.poll", "fcntl", "resource"},
@@ -65,6 +67,8 @@ for module, names in {POSIX_NAMES!r}.items():
         vars(sys.modules[module]).pop(name, None)
 for name in {POSIX_MODULES!r}:
     sys.modules[name] = None
+windows = sys.modules["msvcrt"] = type(os)("msvcrt")
+windows.LK_NBLCK, windows.LK_UNLCK, windows.locking = 2, 0, lambda file, mode, length: None
 """
 """Takes away what Windows has not, and refuses what Windows refuses."""
 
