@@ -24,7 +24,17 @@ from typing import Any
 
 import numpy as np
 
-from indexers.catalogue.conditions import ITEM_FIELDS, All, Condition, Either, FieldTest, Not
+from indexers.catalogue.conditions import (
+    ITEM_FIELDS,
+    All,
+    Condition,
+    Either,
+    FieldTest,
+    Not,
+    count_tests,
+    count_values,
+    merge_tests,
+)
 from indexers.catalogue.metadata import MAX_BITS, is_text, normalise_text
 from indexers.errors import BadFilter
 
@@ -34,8 +44,10 @@ NUMBERS = {"id", "width", "height", "bytes"}
 INT64 = 2**63
 """Whole numbers from here on do not fit into SQLite's integers, and are compared as floats."""
 DEPTH = 32
-MAX_VALUES = 30_000
-"""Values in one list: SQLite takes 32,766 in a statement."""
+LONG = 8
+"""Tests from which on it pays to join those that ask for one field."""
+MAX_TESTS, MAX_VALUES = 256, 30_000
+"""The parts of a filter and the values that it compares with, at most."""
 
 
 def parse_filter(where: Mapping[str, Any] | None) -> Condition | None:
@@ -52,7 +64,21 @@ def parse_filter(where: Mapping[str, Any] | None) -> Condition | None:
         too_deep = True
     if too_deep:
         raise BadFilter(f"the filter is nested more than {DEPTH} deep")
-    return None if condition == All(()) else condition
+    return None if condition == All(()) else _check_size(condition)
+
+
+def _check_size(condition: Condition) -> Condition:
+    """Return the condition, or a shorter one that is equal to it. Raises BadFilter if it is too long."""
+    condition = merge_tests(condition) if count_tests(condition) > LONG else condition
+    tests, values = count_tests(condition), count_values(condition)
+    if tests > MAX_TESTS:
+        raise BadFilter(
+            f"the filter has {tests:,} parts, and at most {MAX_TESTS:,} are taken; for many values of one field, $in "
+            "with a list is one part"
+        )
+    if values > MAX_VALUES:
+        raise BadFilter(f"the filter compares with {values:,} values, and at most {MAX_VALUES:,} are taken")
+    return condition
 
 
 def _measure_depth(condition: Condition) -> int:

@@ -12,6 +12,7 @@ duplicates    perceptual hashes, compared pairs, people's decisions
 file_metadata what files say of their pictures, kept apart from what users say
 item_names    items by id, key, URI or path
 conditions    conditions on items, compiled to SQL
+lookup        the items that a condition holds for, however long it is
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read
 schema        the tables

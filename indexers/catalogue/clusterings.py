@@ -6,6 +6,7 @@ they return.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.rows import read_pairs
 from indexers.catalogue.schema import grouping, placed
 from indexers.types import ClusteringRow, Ids, ItemClusters
 
@@ -69,6 +71,11 @@ class ClusteringReader:
             query = query.where(placed.c.grouping == clustering_id, placed.c.item.in_(chunk))
             by_item |= {row[0]: row[1] for row in self._all(query)}
         return np.array([by_item.get(item_id, -1) for item_id in item_ids.tolist()], np.int64)
+
+    def members(self, clustering_id: int, cluster_ids: Sequence[int]) -> tuple[Ids, Ids]:
+        """Return the items of these clusters, and the cluster of each: int64 (n,) both."""
+        query = sa.select(placed.c.item, placed.c.cluster).where(placed.c.grouping == clustering_id)
+        return read_pairs(self._connection, query, placed.c.cluster, cluster_ids)
 
     def cluster_sizes(self, clustering_id: int) -> dict[int, int]:
         """Return the number of items by cluster id; those in no cluster under 0."""

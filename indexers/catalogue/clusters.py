@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.rows import read_pairs
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
-from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, TreeLevels
+from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, Level, TreeLevels
 
 _LEVEL_COLUMNS = [member.c[level] for level in LEVELS]
 _CLUSTER_IDS = sa.select(member.c.item, *_LEVEL_COLUMNS).where(
@@ -72,6 +73,11 @@ class ClusterReader:
             for row in self._all(sa.select(cluster).where(cluster.c.id.in_(chunk))):
                 by_id[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return by_id
+
+    def members(self, space_id: int, level: Level, cluster_ids: Sequence[int]) -> tuple[Ids, Ids]:
+        """Return the items of these clusters of a level of the tree, and the cluster of each: int64 (n,) both."""
+        query = sa.select(member.c.item, member.c[level]).where(member.c.space == space_id)
+        return read_pairs(self._connection, query, member.c[level], cluster_ids)
 
     def last_event_id(self) -> int:
         """Return the id of the newest event of any cluster; 0 if there is none."""

@@ -15,8 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from indexers.arrays import split_chunks
-from indexers.catalogue.schema import attribute, item, location, member, placed
-from indexers.types import Level
+from indexers.catalogue.schema import attribute, item, location
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
 
@@ -66,29 +65,70 @@ class Not:
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class InTreeClusters:
-    """The item lies in one of these clusters of a level of the tree. `version`, see Snapshot.clusters_version, makes
-    conditions of different moments differ."""
-
-    space_id: int
-    level: Level
-    cluster_ids: tuple[int, ...]
-    version: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class InNamedClusters:
-    """The item lies in one of these clusters of a clustering by name. `written`, how often its members were written,
-    makes conditions of different moments differ."""
-
-    clustering_id: int
-    cluster_ids: tuple[int, ...]
-    written: int
-
-
-Condition = FieldTest | All | Either | Not | InTreeClusters | InNamedClusters
+Condition = FieldTest | All | Either | Not
 IdSelect = Select[Any] | CompoundSelect[Any]
+
+
+def count_tests(condition: Condition) -> int:
+    """Return the number of tests of a field in a condition."""
+    match condition:
+        case All(conditions) | Either(conditions):
+            return sum(map(count_tests, conditions))
+        case Not(inner):
+            return count_tests(inner)
+        case _:
+            return 1
+
+
+def count_values(condition: Condition) -> int:
+    """Return the number of values that the tests of a condition compare with."""
+    match condition:
+        case All(conditions) | Either(conditions):
+            return sum(map(count_values, conditions))
+        case Not(inner):
+            return count_values(inner)
+        case FieldTest(value=tuple() as values):
+            return len(values)
+        case _:
+            return 1
+
+
+def merge_tests(condition: Condition) -> Condition:
+    """Return an equal condition with all tests joined that ask whether one field has one of several values.
+
+    `a = 1 or a = 2 or ...` becomes one look into the index of `a`, however many values there are.
+    """
+    match condition:
+        case Either(conditions):
+            return Either(tuple(_merge_equals([merge_tests(part) for part in conditions])))
+        case All(conditions):
+            parts = [merge_tests(part) for part in conditions]
+            refused = [part.condition for part in parts if isinstance(part, Not)]
+            if len(refused) < 2:
+                return All(tuple(parts))
+            others = [part for part in parts if not isinstance(part, Not)]
+            return All((*others, Not(Either(tuple(_merge_equals(refused))))))
+        case Not(inner):
+            return Not(merge_tests(inner))
+        case _:
+            return condition
+
+
+def _merge_equals(conditions: list[Condition]) -> list[Condition]:
+    """Return conditions of which at least one has to hold, with the tests for equality of one field joined."""
+    merged: list[Condition] = []
+    values_by_field: dict[tuple[str, bool], dict[tuple[type, Any], Any]] = {}
+    for condition in conditions:
+        if isinstance(condition, FieldTest) and condition.operator in ("$eq", "$in") and condition.field != "missing":
+            values = condition.value if condition.operator == "$in" else (condition.value,)
+            known = values_by_field.setdefault((condition.field, condition.of_item), {})
+            known |= {(type(value), value): value for value in values}  # to Python, 1 equals true
+        else:
+            merged.append(condition)
+    joined = [
+        FieldTest(name, "$in", tuple(known.values()), of_item) for (name, of_item), known in values_by_field.items()
+    ]
+    return merged + joined
 
 
 def select_ids(condition: Condition) -> Select[Any]:
@@ -106,11 +146,6 @@ def _compile(condition: Condition) -> IdSelect:
             return _combine(sa.union, parts) if parts else sa.select(item.c.id).where(sa.false())
         case Not(inner):
             return sa.select(item.c.id).where(item.c.id.not_in(sa.select(_compile(inner).cte().c[0])))
-        case InTreeClusters(space_id, level, cluster_ids):
-            return sa.select(member.c.item).where(member.c.space == space_id, member.c[level].in_(cluster_ids))
-        case InNamedClusters(clustering_id, cluster_ids):
-            in_clusters = placed.c.grouping == clustering_id, placed.c.cluster.in_(cluster_ids)
-            return sa.select(placed.c.item).where(*in_clusters)
         case FieldTest(of_item=True):
             return _select_by_item_field(condition)
         case FieldTest():

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.errors import BadQuery
-from indexers.types import Json
+from indexers.types import Ids, Json
 
 TABLE = "words"
 CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, tokenize = 'porter unicode61 remove_diacritics 2')"
@@ -68,6 +68,12 @@ def search(connection: Connection, words: str, limit: int, allowed: sa.Select[An
     """
     terms = parse_terms(words)
     return _match(connection, " ".join(terms), limit, allowed) or _match(connection, " OR ".join(terms), limit, allowed)
+
+
+def select_listed(item_ids: Ids) -> sa.Select[Any]:
+    """Return a select of these ids, however many they are: they travel as one text."""
+    listed = sa.func.json_each("[" + ",".join(map(str, item_ids.tolist())) + "]").table_valued("value")
+    return sa.select(listed.c.value)
 
 
 def parse_terms(words: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy.engine import Row
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
 
-from indexers.types import ItemRow
+from indexers.arrays import split_chunks
+from indexers.types import Ids, ItemRow
 
 
 def format_time(microseconds: int) -> str:
@@ -28,3 +31,18 @@ def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
         uris=tuple(uri for uri, _ in uris) if missing else present,
         missing=missing,
     )
+
+
+def read_pairs(
+    connection: Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Sequence[int]
+) -> tuple[Ids, Ids]:
+    """Return the two columns of whole numbers that a query gives where `column` has one of these values: int64 (n,)."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    for chunk in split_chunks(values):
+        rows = query.where(column.in_(chunk)).subquery()
+        # one long text a column instead of a row an item: several times faster for 100,000
+        columns = [sa.func.aggregate_strings(sa.cast(part, sa.String), ",") for part in rows.c]
+        for part, text in zip(texts, connection.execute(sa.select(*columns)).all()[0], strict=True):
+            part.extend([text] if text else [])
+    first, second = (np.fromstring(",".join(part), dtype=np.int64, sep=",") for part in texts)
+    return first, second

@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.arrays import sort_unique, split_chunks
+from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
@@ -17,6 +17,7 @@ from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
+from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -103,18 +104,20 @@ class Snapshot:
 
     def ids(self, condition: Condition | None = None) -> Ids:
         """Return the ids of the items that the condition holds for, sorted."""
-        matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).subquery()
-        # one long text instead of a row an id: five times faster for 100,000
-        text = sa.func.aggregate_strings(sa.cast(matching.c[0], sa.String), ",")
-        return sort_unique(np.fromstring(self._scalars(sa.select(text))[0] or "", dtype=np.int64, sep=","))
+        return find_ids(self._connection, condition)
 
     def count(self, condition: Condition | None = None) -> int:
         """Return the number of items that the condition holds for."""
+        if not is_short(condition):
+            return len(self.ids(condition))
         matching = (sa.select(item.c.id) if condition is None else select_ids(condition)).distinct().subquery()
         return int(self._scalars(sa.select(sa.func.count()).select_from(matching))[0])
 
     def page(self, condition: Condition | None, after: int, limit: int) -> list[ItemRow]:
         """Return up to `limit` items with ids above `after`, by id."""
+        if not is_short(condition):
+            ids = self.ids(condition)
+            return self.items(ids[np.searchsorted(ids, after, "right") :][:limit].tolist())
         query = sa.select(item.c.id).where(item.c.id > after).order_by(item.c.id).limit(limit)
         if condition is not None:
             query = query.where(item.c.id.in_(select_ids(condition)))
@@ -187,7 +190,10 @@ class Snapshot:
 
         Pairs of id and score, best first. Raises BadQuery.
         """
-        allowed = None if condition is None else select_ids(condition)
+        if is_short(condition):
+            allowed = None if condition is None else select_ids(condition)
+        else:
+            allowed = full_text.select_listed(self.ids(condition))
         return full_text.search(self._connection, words, limit, allowed)
 
     def indexed_texts(self, item_ids: Sequence[int]) -> dict[int, str]:

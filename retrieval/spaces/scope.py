@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from indexers.catalogue.conditions import Condition, InNamedClusters, InTreeClusters
+from indexers.arrays import sort_unique
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound
-from indexers.types import LEVELS, Ids
+from indexers.types import LEVELS, Ids, Level
 from retrieval.checks import is_whole
+
+MAX_ID = 2**63
+"""No cluster has an id from here on: SQLite's integers end there."""
 
 
 def check_clusters(clusters: Any, option: str) -> tuple[Any, ...]:
@@ -38,37 +41,42 @@ def _build_cluster_key(cluster: Any) -> Any:
 
 def find_members(clusters: Sequence[Any], space_id: int, snapshot: Snapshot) -> Ids:
     """Return the items that are in any of these clusters, sorted. Raises ClusterNotFound."""
-    members = [_find_cluster_members(cluster, space_id, snapshot) for cluster in clusters]
-    return np.unique(np.concatenate(members)) if len(members) != 1 else members[0]
+    members: list[Ids] = [cluster._members for cluster in clusters if hasattr(cluster, "_members")]
+    others = dict.fromkeys(cluster for cluster in clusters if not hasattr(cluster, "_members"))
+    ids_of = {cluster: _find_cluster_ids(cluster, snapshot) for cluster in others}
+    item_ids, found = _select_members({id_ for ids in ids_of.values() for id_ in ids}, space_id, snapshot)
+    for cluster, cluster_ids in ids_of.items():
+        if found.isdisjoint(cluster_ids):
+            called = f"named {cluster!r}" if isinstance(cluster, str) else str(cluster)
+            raise ClusterNotFound(f"there is no cluster {called}; `clusters` lists them")
+    members += item_ids
+    return sort_unique(np.concatenate(members)) if len(members) != 1 else members[0]
 
 
-def _find_cluster_members(cluster: Any, space_id: int, snapshot: Snapshot) -> Ids:
-    if hasattr(cluster, "_members"):
-        ids: Ids = cluster._members
-        return ids
-    by_name = isinstance(cluster, str)
-    cluster_ids = snapshot.clusters.find_named(cluster) if by_name else [int(cluster)]
-    ids = _select_members(cluster_ids, space_id, snapshot)
-    if not len(ids):
-        called = f"named {cluster!r}" if by_name else str(cluster)
-        raise ClusterNotFound(f"there is no cluster {called}; `clusters` lists them")
-    return ids
+def _find_cluster_ids(cluster: Any, snapshot: Snapshot) -> list[int]:
+    """Return the ids that a cluster is named by; several clusters may share a name."""
+    if isinstance(cluster, str):
+        return snapshot.clusters.find_named(cluster)
+    return [int(cluster)] if 0 <= cluster < MAX_ID else []
 
 
-def _select_members(cluster_ids: Sequence[int], space_id: int, snapshot: Snapshot) -> Ids:
-    """Return the items of these clusters; of several that share a name, those of all."""
-    conditions = [_build_condition(cluster_id, space_id, snapshot) for cluster_id in cluster_ids]
-    members = [snapshot.ids(condition) for condition in conditions if condition]
-    return np.unique(np.concatenate(members)) if members else np.empty(0, np.int64)
+def _select_members(cluster_ids: set[int], space_id: int, snapshot: Snapshot) -> tuple[list[Ids], set[int]]:
+    """Return the items of clusters, an array a level, and the ids of those clusters that have any.
 
-
-def _build_condition(cluster_id: int, space_id: int, snapshot: Snapshot) -> Condition | None:
-    """Return the condition of being in that cluster, of the tree or of a clustering by name; None if unknown."""
-    row = snapshot.clusters.rows([cluster_id]).get(cluster_id)
-    if row is None:
-        return None
-    if row.level in LEVELS:
-        version = snapshot.clusters_version(space_id)
-        return InTreeClusters(space_id, row.level, (cluster_id,), version) if version else None
-    clustering = snapshot.clusterings.find(row.level)
-    return InNamedClusters(clustering.id, (cluster_id,), clustering.written) if clustering else None
+    The levels are those of the tree and clusterings by name.
+    """
+    by_level: dict[Level, list[int]] = {}
+    for row in snapshot.clusters.rows(sorted(cluster_ids)).values():
+        by_level.setdefault(row.level, []).append(row.id)
+    members, found = [], set[int]()
+    for level, ids in by_level.items():
+        clustering = None if level in LEVELS else snapshot.clusterings.find(level)
+        if clustering:
+            item_ids, owners = snapshot.clusterings.members(clustering.id, ids)
+        elif level in LEVELS and snapshot.clusters_version(space_id):
+            item_ids, owners = snapshot.clusters.members(space_id, level, ids)
+        else:
+            continue
+        members.append(sort_unique(item_ids))
+        found |= set(owners.tolist())
+    return members, found

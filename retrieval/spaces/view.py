@@ -22,6 +22,7 @@ from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
 from indexers.pictures import images
 from indexers.pictures.addresses import is_remote
+from indexers.pictures.images import hash_content
 from indexers.pictures.remote import read_uri
 from indexers.types import LEVELS, Ids, Level, Limits, Space
 from indexers.vectors.allowed import Allowed
@@ -32,6 +33,8 @@ from retrieval.spaces.cluster_state import ClusterState
 
 FILTERS = 16
 """Restrictions that are kept, per space."""
+FILTER_BYTES = 64 * 2**20
+"""The memory of these restrictions together."""
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class View:
     tree: TreeFollower | None = None
     partitions: PartitionFollower | None = None
     _searcher: Searcher | None = None
-    _restrictions: OrderedDict[tuple[Any, ...], tuple[Allowed, Any]] = field(default_factory=OrderedDict)
+    _restrictions: OrderedDict[bytes, tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
     tree_state: ClusterState | None = None
     """The tree's clusters as they were last read."""
@@ -82,16 +85,24 @@ class View:
             (snapshot.clusters_version(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
         )
         clusters = scope.build_key(within), scope.build_key(exclude), position
-        key = repr(condition), snapshot.number, clusters  # as text: to Python, a condition on 1 equals one on true
+        # as text: to Python, a condition on 1 equals one on true; hashed, since a filter may be long
+        key = hash_content(repr((condition, snapshot.number, clusters)).encode("utf-8", "surrogatepass"))
         with self._lock:
             restriction = self._restrictions.get(key)
         if restriction is None:
             allowed = self.flat.index.prepare_allowed(self._find_allowed_ids(condition, snapshot, within, exclude))
             with self._lock:
                 restriction = self._restrictions[key] = allowed, (within, exclude)
-                while len(self._restrictions) > FILTERS:
-                    self._restrictions.popitem(last=False)
+                self._drop_old_restrictions()
         return restriction[0]
+
+    def _drop_old_restrictions(self) -> None:
+        """Keep at most FILTERS restrictions of FILTER_BYTES together, and the newest in any case."""
+        kept = [allowed for allowed, _ in self._restrictions.values()]
+        sizes = [allowed.ids.nbytes + allowed.rows.nbytes + allowed.run_starts.nbytes for allowed in kept]
+        while len(sizes) > 1 and (len(sizes) > FILTERS or sum(sizes) > FILTER_BYTES):
+            self._restrictions.popitem(last=False)
+            del sizes[0]
 
     def _find_allowed_ids(
         self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]

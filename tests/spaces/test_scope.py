@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from indexers.errors import BadQuery, ClusterNotFound
 from retrieval import Collection
@@ -157,3 +158,18 @@ def test_the_best_hits_of_each_cluster_are_those_of_brute_force(tmp_path: Path, 
                     true.append(hit.item)
             hits = collection.search(vector=query, k=20, per_cluster=most)
             assert [hit.item for hit in hits] == true[:20]
+
+
+def test_thousands_of_clusters_are_looked_up_together(families: Collection) -> None:
+    ids = [cluster.id for level in ("coarse", "medium", "fine") for cluster in families.clusters(level)]
+    query = family(1, 1)[0]
+    everything = families.search(vector=query, k=999, within=ids)
+    statements: list[str] = []
+    with families._catalogue.snapshot() as snapshot:
+        engine = snapshot._connection.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    assert len(families.search(vector=query, k=999, within=(ids * 3000)[:10_000])) == len(everything)
+    assert len(statements) < 100
+    for wrong in (10**9, 2**70, -1):
+        with pytest.raises(ClusterNotFound, match=str(wrong)):
+            families.search(vector=query, within=[*ids, wrong])

@@ -10,6 +10,7 @@ import pytest
 
 from indexers.errors import BadQuery, UnreadablePicture
 from retrieval import Collection
+from retrieval.spaces import view as view_module
 from retrieval.spaces.view import View, check_level, find_cluster_state, load_picture
 from tests.clusters.test_browse import families
 from tests.conftest import vectors
@@ -117,3 +118,13 @@ def test_a_picture_is_loaded_from_a_path_bytes_or_pixels(filled: Collection, fol
     assert [load_picture(value, view).size for value in values] == [(160, 120)] * 3 + [(7, 5)]
     with pytest.raises(UnreadablePicture):
         load_picture(folder / "none.png", view)
+
+
+def test_restrictions_are_bounded_in_bytes(ready_made: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_module, "FILTER_BYTES", 100)
+    view = read_view(ready_made)
+    with view.followers.current_snapshot() as snapshot:
+        for number in range(4):
+            view.allowed({"number": {"$gte": number}}, snapshot)
+            assert len(view._restrictions) == 1
+        assert all(len(key) < 100 for key in view._restrictions)
