@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from indexers.errors import BadSetting, MissingPackage, UnknownPlugin
@@ -54,6 +55,9 @@ BUILT_IN = {
     },
 }
 
+SUBSTITUTES = {("nearkin.vectors", "hnsw"): ("hnswlib", "usearch")}
+"""Members whose package needs a compiler: that package, and the member that serves in their place without it."""
+
 
 @cache
 def find_members(group: str) -> dict[str, EntryPoint]:
@@ -83,9 +87,15 @@ def load_member(group: str, name: str) -> Any:
     return partial(member, **member.parse_argument(argument))
 
 
+def find_serving_name(group: str, name: str) -> str:
+    """Return the name of the member that serves under `name`: another one if a package of SUBSTITUTES is missing."""
+    package, substitute = SUBSTITUTES.get((group, name), ("", ""))
+    return substitute if package and find_spec(package) is None else name
+
+
 def find_member(group: str, name: str) -> EntryPoint:
     """Return the entry point of that name, its argument left out. Raises UnknownPlugin with the names that exist."""
-    name = name.partition(":")[0]
+    name = find_serving_name(group, name.partition(":")[0])
     built_in = BUILT_IN[group].get(name)
     if built_in:  # no scan of the installed distributions for a name of our own
         return EntryPoint(name, built_in, group)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexers import plugins
 from indexers.devices import count_cores
 from indexers.errors import BadSetting
 from indexers.types import Json, Limits
@@ -75,12 +76,19 @@ class Config:
         return self.threads or count_cores()
 
     @property
+    def serving_index(self) -> str:
+        """The plug-in that serves as `index`: without hnswlib, `usearch` takes the place of `hnsw`."""
+        return plugins.find_serving_name("nearkin.vectors", self.index)
+
+    @property
     def index_build(self) -> Json:
         """The settings that a stored index depends on; it is rebuilt when they differ."""
         if self.index not in GRAPHS:
             return {}
         build = {"M": self.m, "ef_construction": self.ef_construction}
-        return build if self.index == "hnsw" else {**build, "precision": self.precision}
+        if self.serving_index == "hnsw":
+            return build
+        return {**build, "precision": "bf16" if self.index == "hnsw" else self.precision}
 
     @property
     def index_settings(self) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,14 @@ def test_the_settings_of_the_index() -> None:
     assert config.Config(m=5, ef=7).index_build == {"M": 5, "ef_construction": 200}
     assert config.Config(m=5, ef=7).index_settings == {"M": 5, "ef_construction": 200, "ef": 7, "threads": 0}
     assert config.Config(index="exact").index_settings == {}
+
+
+def test_without_hnswlib_the_settings_are_those_of_the_index_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    settings = config.Config(m=5, precision="i8")
+    assert (settings.index, settings.serving_index) == ("hnsw", "usearch")
+    assert settings.index_build == {"M": 5, "ef_construction": 200, "precision": "bf16"}
+    assert config.Config(index="usearch", precision="i8").index_build["precision"] == "i8"
 
 
 def test_every_setting_is_explained() -> None:

@@ -13,6 +13,8 @@ from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import MissingPackage, UnknownPlugin
 from indexers.vectors.base import VectorIndex
+from indexers.vectors.hnsw import Hnsw
+from indexers.vectors.usearch import Usearch
 
 CODE = '''
 import numpy as np
@@ -82,6 +84,17 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         plugins.load_member("nearkin.embedders", "clipp")
     with pytest.raises(UnknownPlugin, match="there are: exact, faiss, hnsw, usearch"):
         plugins.find_member("nearkin.vectors", "")
+
+
+def test_a_member_without_its_package_is_served_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    assert plugins.find_serving_name("nearkin.vectors", "hnsw") == "usearch"
+    assert plugins.load_member("nearkin.vectors", "hnsw") is Usearch
+    assert plugins.find_serving_name("nearkin.vectors", "exact") == "exact"
+    assert plugins.find_serving_name("nearkin.embedders", "hnsw") == "hnsw"
+    monkeypatch.delitem(sys.modules, "hnswlib")
+    monkeypatch.setattr(plugins, "find_spec", lambda package: package)
+    assert plugins.load_member("nearkin.vectors", "hnsw") is Hnsw
 
 
 @pytest.mark.usefixtures("other_distribution")

@@ -61,6 +61,8 @@ class StoredFollower(Follower):
         """Check the file, then load it. If a writer replaces it between the two, do both again."""
         while True:
             header, payload = stored_file.verify(self._folder)
+            if header.kind != self._kind:
+                raise StoredFileDamaged(f"it was made by {header.kind!r}, and {self._kind!r} serves here")
             stored_file.expect(
                 header, kind=self._kind, collection=self._collection, space=self.space.id, details=self._details
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from indexers.embedders.lite0 import Lite0
 from indexers.errors import MissingPackage
 from indexers.files import write_file
 from indexers.pictures.images import decode, shrink
@@ -58,8 +59,8 @@ def run(folder: Path, say: Callable[[str], None], progress: Callable[[Any], obje
     pictures = folder / "pictures"
     say(f"drawing pictures in {pictures} ...")
     count = make_pictures(pictures)
-    say(f"indexing {count} pictures with lite0 ...")
     with Collection.open(folder / "collection", create=True, embedder="lite0") as collection:
+        say(f"indexing {count} pictures with lite0 in {Lite0().describe_engine()}, by {collection.info().index} ...")
         report = collection.add(pictures, progress=progress)
         say(f"{report.added} added, {report.known} known in {report.seconds:.0f} s")
         rows = list(run_searches(collection, pictures))

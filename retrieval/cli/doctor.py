@@ -58,14 +58,23 @@ def examine(folder: Path) -> list[Check]:
 def _check_system() -> list[Check]:
     has_python = sys.version_info >= (3, 11)
     has_sqlite = sqlite3.sqlite_version_info >= (3, 35)
-    has_hnswlib = _is_installed("hnswlib")
-    compiler = "needs a C++ compiler: apt install build-essential python3-dev"
-    remedies = ("install Python 3.11 or newer", "install SQLite 3.35 or newer", f"pip install hnswlib ({compiler})")
+    remedies = ("install Python 3.11 or newer", "install SQLite 3.35 or newer")
     return [
         Check("Python", has_python, platform.python_version(), "" if has_python else remedies[0], True),
         Check("SQLite", has_sqlite, sqlite3.sqlite_version, "" if has_sqlite else remedies[1], True),
-        Check("hnswlib", has_hnswlib, _find_version("hnswlib"), "" if has_hnswlib else remedies[2], True),
+        _check_hnsw(),
     ]
+
+
+def _check_hnsw() -> Check:
+    """Check that the default index can be made, and say which package makes it."""
+    serving = plugins.find_serving_name("nearkin.vectors", "hnsw")
+    if serving == "hnsw":
+        return Check("index hnsw", True, f"hnswlib {_find_version('hnswlib')}", needed=True)
+    has_substitute = _is_installed(serving)
+    remedy = "pip install 'nearkin[hnswlib]', which needs a C++ compiler: apt install build-essential python3-dev"
+    state = f"{serving} {_find_version(serving)} serves in its place, since hnswlib is not installed"
+    return Check("index hnsw", has_substitute, state, "" if has_substitute else remedy, True)
 
 
 def _check_folder(folder: Path) -> list[Check]:
@@ -123,6 +132,7 @@ def list_extras() -> dict[str, list[str]]:
 def _check_members() -> list[Check]:
     """Check that nearkin's own members of each plug-in family load."""
     names = [(group, name) for group, members in plugins.BUILT_IN.items() for name in sorted(members)]
+    names.remove(("nearkin.vectors", "hnsw"))  # it has a check of its own
     return [_check_loading(group, name, "built in") for group, name in names]
 
 

@@ -90,7 +90,7 @@ class Info(Record):
     metric: str | None
     """The metric of the current space."""
     index: str
-    """The kind of vector index."""
+    """The kind of vector index, and what serves in its place if its package is not installed."""
     change: int
     """The newest change number."""
     locations: int

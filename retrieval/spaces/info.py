@@ -21,6 +21,7 @@ def read_info(
     snapshot: Snapshot, space: Space | None, folder: Path, config: Config, repairs: Sequence[str], words: bool
 ) -> Info:
     """Return everything that `info` tells, as of one moment."""
+    serving = config.serving_index
     counts, vectors = snapshot.table_counts(), snapshot.vector_counts()
     return Info(
         path=str(folder),
@@ -30,7 +31,7 @@ def read_info(
         space=space.name if space else None,
         embedder=space.embedder if space else None,
         metric=space.metric if space else None,
-        index=config.index,
+        index=config.index if serving == config.index else f"{config.index}, served by {serving}",
         change=snapshot.number,
         locations=counts["locations"],
         missing=counts["missing"],

@@ -134,7 +134,7 @@ class Spaces:
             def fresh() -> Any:
                 return make_index(config, space.dimension, space.metric)
 
-            index = IndexFollower(space, fresh, config.index, folder / "index", identity, config.index_build)
+            index = IndexFollower(space, fresh, config.serving_index, folder / "index", identity, config.index_build)
         names = ClusterNamer(lambda: self._vocabulary(space, folder), lambda: flat.index)
         tree = TreeFollower(space, flat, index, folder / "tree", identity, names) if config.clusters else None
         partitions = PartitionFollower(space, flat) if config.clusters else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,24 @@ from retrieval.cli.doctor import Check
 def test_everything_needed_is_here(tmp_path: Path) -> None:
     checks = doctor.examine(tmp_path)
     assert [check.what for check in checks if check.needed and not check.ok] == []
-    assert {"Python", "SQLite", "hnswlib", "folder", "file system", "index hnsw", "embedder tiny"} <= {
+    assert {"Python", "SQLite", "folder", "file system", "index hnsw", "embedder tiny"} <= {
         check.what for check in checks
     }
     assert all(check.to_dict()["what"] for check in checks)
+
+
+def test_the_package_that_makes_the_default_index_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hnswlib")
+    own = find_check("index hnsw", tmp_path)
+    assert (own.ok, own.found, own.needed) == (True, f"hnswlib {version('hnswlib')}", True)
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    without = find_check("index hnsw", tmp_path)
+    assert (without.ok, without.remedy) == (True, "")
+    assert without.found == f"usearch {version('usearch')} serves in its place, since hnswlib is not installed"
+    monkeypatch.setattr(doctor, "_is_installed", lambda package: package not in ("hnswlib", "usearch"))
+    neither = find_check("index hnsw", tmp_path)
+    assert (neither.ok, neither.needed) == (False, True)
+    assert neither.remedy.startswith("pip install 'nearkin[hnswlib]', which needs a C++ compiler")
 
 
 def test_the_engine_of_the_default_embedder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,30 @@ def test_another_index_is_built_from_the_catalogue(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", index="faiss", scan_below=0, clusters=0, threads=1) as collection:
         collection.add_vectors(make_clusters(1, seed=2), keys=["new"])
         assert collection.search(vector=make_clusters(1, seed=2)[0], k=1)[0].key == "new"
+
+
+def test_an_index_of_hnswlib_opens_where_that_is_missing_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hnswlib = pytest.importorskip("hnswlib")
+    with Collection.open(tmp_path / "c", create=True, clusters=0, threads=1) as collection:
+        collection.add_vectors(make_clusters(2500))
+    true, _, _ = answers(tmp_path / "c", index="exact")
+    for package, kind, shown in (
+        (None, "usearch", "hnsw, served by usearch"),
+        (None, "usearch", "hnsw, served by usearch"),
+        (hnswlib, "hnsw", "hnsw"),
+    ):
+        monkeypatch.setitem(sys.modules, "hnswlib", package)
+        before = storage.verify(tmp_path / "c" / "spaces" / "1" / "index")[0].kind
+        found, written, repairs = answers(tmp_path / "c")
+        assert np.mean([len(set(one) & set(other)) / 20 for one, other in zip(found, true, strict=True)]) >= 0.98
+        assert written == kind
+        assert [f"made by '{before}', and '{kind}' serves here; rebuilt" in repair for repair in repairs] == [True] * (
+            before != kind
+        )
+        with Collection.open(tmp_path / "c") as collection:
+            assert collection.info().index == shown
 
 
 def test_a_precision_is_for_the_cosine_only_where_it_is(tmp_path: Path) -> None:
