@@ -1,6 +1,6 @@
-"""The long form of what must never happen: kills, damaged files, full disks, several processes at once.
+"""The long form of what must never happen: kills, damaged files, full disks, power cuts, several processes.
 
-    python -m tests.bench faults             500 kills, 500 damages: some minutes
+    python -m tests.bench faults             500 kills, 500 damages, 500 power cuts: some minutes
     python -m tests.bench faults --scale .1  a tenth of it (each named point is still met once)
 
 The short form is in `tests/machines/test_faults.py` and `tests/machines/test_processes.py`, over the same functions.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills
+from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills, faults_power
 from tests.bench.harness import Bench
 
 Row = dict[str, Any]
@@ -32,12 +32,13 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
     """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
-        for part in ("kills", "damages", "limits", "disks", "beside"):
+        for part in ("kills", "damages", "limits", "disks", "power", "beside"):
             (root / part).mkdir()
         rows = [
             *_kills(max(1, int(500 * scale)), root / "kills", report),
             *_damages(max(10, int(500 * scale)), root / "damages", report),
             *_disks(root, report),
+            *_power(max(24, int(500 * scale)), root / "power", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
         ]
     for row in rows:
@@ -82,6 +83,12 @@ def _disks(root: Path, report: Callable[[str], object]) -> list[Row]:
         _row("files that may not grow", limited.tried, limited.problems, goal),
         _row(f"full disks{': ' + small.skipped if small.skipped else ''}", small.tried, small.problems, goal),
     ]
+
+
+def _power(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    cuts = faults_power.run(tried, folder, report=report)
+    title = f"states after a power cut{': ' + cuts.skipped if cuts.skipped else ''}"
+    return [_row(title, cuts.tried, cuts.problems, "each opens, nothing acknowledged is missing")]
 
 
 def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:

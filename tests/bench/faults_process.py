@@ -61,7 +61,7 @@ class Nursery:
         )
 
     def run(self, job: str, *, kill_after: float | None = None, **arguments: Any) -> Ended:
-        """Run a function of `faults_jobs`, and kill it (SIGKILL) if it is still at work after so many seconds."""
+        """Run a function of `faults_jobs` or `power_jobs`; kill it if it is still at work after so many seconds."""
         self._count += 1
         output = self._folder / f"said-{self._count}"
         order = {"job": job, "arguments": arguments, "kill_after": kill_after, "output": str(output)}
@@ -88,7 +88,7 @@ class Nursery:
 
 def serve() -> None:
     """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
-    from tests.bench import faults_jobs
+    from tests.bench import faults_jobs, power_jobs
 
     for name in LAZY:
         importlib.import_module(name)
@@ -96,7 +96,7 @@ def serve() -> None:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _work(faults_jobs, order)
+            _work(vars(faults_jobs) | vars(power_jobs), order)
         print(_wait_for(child, order["kill_after"]), flush=True)
 
 
@@ -110,14 +110,14 @@ def _wait_for(child: int, kill_after: float | None) -> int:
         os.close(handle)
 
 
-def _work(jobs: Any, order: dict[str, Any]) -> None:
+def _work(jobs: dict[str, Any], order: dict[str, Any]) -> None:
     """Carry out an order in the child, which ends here."""
     status = 1
     try:
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(output, stream)
-        value = getattr(jobs, order["job"])(**order["arguments"])
+        value = jobs[order["job"]](**order["arguments"])
         Path(order["output"] + ".json").write_text(json.dumps(value))
         status = 0
     except BaseException:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import faults_damages, faults_disks, faults_kills
+from tests.bench import faults_damages, faults_disks, faults_kills, faults_power
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -37,3 +37,12 @@ def test_a_full_disk_gives_an_error_of_ours_and_loses_nothing(tmp_path: Path) ->
         pytest.skip(outcome.skipped)
     assert outcome.problems == []
     assert outcome.full == 1
+
+
+def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    makers = (faults_power.make_living("file"), faults_power.Moving, faults_power.Uploading)
+    cuts = faults_power.run(12, tmp_path, makers)
+    if cuts.skipped:
+        pytest.skip(cuts.skipped)
+    assert cuts.problems == []
+    assert cuts.tried == 24
