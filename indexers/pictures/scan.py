@@ -324,7 +324,7 @@ def _leads_back(link: str) -> bool:
 
 
 def _make_record(
-    path: str, status: os.stat_result, roots: Sequence[Path] | None, sidecars: Set[str] | None = None
+    path: str, status: os.stat_result, roots: Sequence[Path] | None = None, sidecars: Set[str] | None = None
 ) -> FoundFile | ScanFailure:
     """Return the record of a file with its sidecar: among the names in `sidecars`, or else wherever it lies."""
     if stat.S_ISREG(status.st_mode):
