@@ -21,10 +21,11 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
 from indexers.pictures.colours import to_srgb
+from indexers.pictures.jpeg import END, check_nearly_whole
 from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.pictures.tags import Tags, read_tags
-from indexers.pictures.tiff import correct_grey, is_misread, read_tiff
+from indexers.pictures.tiff import correct_grey, is_misread, load_tiff, read_tiff
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -70,7 +71,6 @@ _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _MAX_PNG_TEXT = 64 * 2**20
 """Bytes of a PNG's texts and profiles, unpacked: what is longer is a bomb. Pillow's own limit of 1 MiB refuses the
 workflows and histories that programs keep in there."""
-_JPEG_END = b"\xff\xd9"
 _JXL = b"\xff\x0a"
 _ZIP = b"PK\x03\x04"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -109,7 +109,8 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
         except OSError as error:
             if not data.startswith(b"\xff\xd8") or "truncated" not in str(error):
                 raise
-            return _decode(_open(data + _JPEG_END, limits), size, limits, is_mended=True)
+            mended = data + END
+            return _decode(_open(mended, limits), size, limits, mended)
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
@@ -150,7 +151,7 @@ def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.I
     raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")
 
 
-def _decode(image: Image.Image, size: int, limits: Limits, is_mended: bool = False) -> Picture:
+def _decode(image: Image.Image, size: int, limits: Limits, mended: bytes = b"") -> Picture:
     full, kind = image.size, image.format or "?"
     _check_pixels(full, limits)
     if kind in ("JPEG", "MPO") and isinstance(image, ImageFile.ImageFile):
@@ -158,10 +159,10 @@ def _decode(image: Image.Image, size: int, limits: Limits, is_mended: bool = Fal
         if size:
             image.draft(None, (2 * size, 2 * size))
         image.load()
-        if is_mended:
-            _check_nearly_whole(image)
+        if mended:
+            check_nearly_whole(mended, image)
     else:
-        image.load()
+        load_tiff(image) if kind == "TIFF" else image.load()
         full = image.size  # HEIC tells its visible size only now
     tags = read_tags(image)
     upright = _turn_upright(flatten(to_srgb(correct_grey(image))), tags.orientation)
@@ -177,16 +178,6 @@ def read_facts(image: Image.Image, size: tuple[int, int]) -> PictureFacts:
 
 def _state_facts(tags: Tags, size: tuple[int, int], kind: str) -> PictureFacts:
     return PictureFacts(*size, kind, tags.taken_at, tags.camera, tags.place, tags.description)
-
-
-def _check_nearly_whole(image: Image.Image) -> None:
-    """Raise UnreadablePicture if more than a twentieth of a JPEG without its end is missing.
-
-    Its decoder fills what is missing with grey. A progressive one is refused: it may lack detail everywhere.
-    """
-    is_filled = (np.asarray(image) == 128).reshape(image.width * image.height, -1).all(axis=1)
-    if image.info.get("progressive") or is_filled.mean() > 1 / 20:
-        raise UnreadablePicture("the picture is cut off: a part of it is missing")
 
 
 class _TimedBytes(io.BytesIO):
@@ -321,7 +312,8 @@ def _convert_pillow(image: Image.Image, limits: Limits) -> Image.Image:
         raise UnreadablePicture("it has no pixels")
     _check_pixels(image.size, limits)
     with _translate_errors():
-        image.load()  # before the tags are read: Pillow turns a TIFF by itself when it loads
+        # before the tags are read: Pillow turns a TIFF by itself when it loads
+        load_tiff(image) if image.format == "TIFF" else image.load()
         return _turn_upright(flatten(to_srgb(correct_grey(image))), read_tags(image).orientation)
 
 

@@ -56,17 +56,35 @@ def _measure_detail(pixels: NDArray[np.float32]) -> float:
 
 
 def scale_to_eight_bits(pixels: NDArray[Any], top: float = 0) -> NDArray[np.uint8]:
-    """Scale deep values to 0..255: 16-bit ones by 65,535, all others by the smallest usual white that holds them.
+    """Scale deep values, real ones, to 0..255: 16-bit ones by 65,535, all others by their usual white.
 
-    `top`: the value of white, where it is known. The usual whites are 1 (fractions only), 255, 65,535, for large
-    unsigned integers 4,294,967,295, and else the largest value itself.
+    `top`: the value of white, where it is known. See `_find_range` for where it is not. NaN becomes black.
     """
     if pixels.dtype.itemsize == 2 and pixels.dtype.kind == "u" and not top:
         return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    values = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, top or None)
-    if not top:
-        largest = float(values.max(initial=0))
-        whites = {"f": (1, 255, 65535), "i": (255, 65535)}.get(pixels.dtype.kind, (255, 65535))
-        top = next((white for white in whites if largest <= white), largest)
-        top = 2**32 - 1 if pixels.dtype.kind == "u" and top >= 2**31 else top
-    return np.asarray(np.rint(values * (255 / top)), np.uint8)
+    values = pixels.astype(np.float64 if pixels.dtype.itemsize == 8 else np.float32)
+    black, white = (0.0, float(top)) if top else _find_range(values, pixels.dtype)
+    values = np.nan_to_num(values, nan=black, posinf=white, neginf=black).clip(black, white)
+    return np.asarray(np.rint((values - black) * (255 / (white - black))), np.uint8)
+
+
+def _find_range(values: NDArray[Any], kind: np.dtype[Any]) -> tuple[float, float]:
+    """Return the values of black and white in a picture that does not state them.
+
+    Black is 0, and white the smallest usual one that holds all: 1 (fractions only), 255, 65,535, and for large unsigned
+    integers the largest number of their size. Measurements (more than half below 0, or fractions that fill no usual
+    range) are shown as measuring programs show them: between their own extremes, but for a two-hundredth on both sides.
+    """
+    finite = values[np.isfinite(values)]
+    least, largest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if kind.kind == "u" and largest >= 2**31:
+        return 0.0, float(2 ** (8 * kind.itemsize) - 1)
+    usual = {"f": (1, 255, 65535), "i": (127 if kind.itemsize == 1 else 255, 65535)}.get(kind.kind, (255, 65535))
+    white = next((white for white in usual if largest <= white), 0)
+    is_fraction = kind.kind == "f" and white != 1
+    is_measured = least < 0 and float(np.median(finite)) < 0
+    if is_measured or (is_fraction and not white / 2 < largest <= white):
+        low, high = (float(edge) for edge in np.percentile(finite, (0.5, 99.5)))
+        low, high = (low, high) if high > low else (least, largest)
+        return low, high if high > low else low + 1
+    return 0.0, float(white or largest or 1)

@@ -15,6 +15,11 @@ from indexers.pictures.rgb import scale_to_eight_bits
 from indexers.types import Limits
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANES, _FORMAT = 258, 262, 277, 284, 339
+_COMPRESSION, _LARGEST = 259, 281
+_RARE = 34887, 34925, 50000, 50001  # LERC, LZMA, Zstandard, WebP
+_NATIVE = {"F;32BF": "F;32NF", "F;64BF": "F;64NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
+_TWELVE_BITS = 4096
+_FLOAT_PREDICTOR = 3
 _COPIED = 270, 271, 272, 274, 306, 315, 33432  # description, maker, model, orientation, date, artist, copyright
 _PROFILE, _XMP, _IPTC = 34675, 700, 33723
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
@@ -28,6 +33,27 @@ def is_misread(image: Image.Image) -> bool:
     return bool(max(tags.get(_BITS, (1,))) > 8 and tags.get(_PLANES, 1) == 2 and tags.get(_SAMPLES, 1) > 1)
 
 
+def load_tiff(image: Image.Image) -> None:
+    """Load a TIFF as Pillow does, with the bytes of compressed deep values in the right order.
+
+    Its decoder gives them in the order of this machine, whatever that of the file is; Pillow turns some of them again.
+    Raises UnreadablePicture if the compression is not one that every build of the decoder knows.
+    """
+    tiles = getattr(image, "tile", [])
+    for place, (decoder, extent, offset, options) in enumerate(tiles):
+        if decoder == "libtiff" and (mode := _NATIVE.get(options[0])):
+            tiles[place] = type(tiles[place])(decoder, extent, offset, (mode, *options[1:]))
+    try:
+        image.load()
+    except OSError as error:
+        compression = getattr(image, "tag_v2", {}).get(_COMPRESSION)
+        if compression not in _RARE:
+            raise
+        raise UnreadablePicture(
+            f"a TIFF of compression {compression}, which is damaged or not supported here; save it with deflate"
+        ) from error
+
+
 def correct_grey(image: Image.Image) -> Image.Image:
     """Return a loaded deep grey TIFF with 8 bits and black for 0; any other picture as it is."""
     tags = getattr(image, "tag_v2", {})
@@ -37,10 +63,29 @@ def correct_grey(image: Image.Image) -> Image.Image:
     values: NDArray[Any] = np.asarray(image)
     if image.mode == "I" and bits == 32 and tags.get(_FORMAT, (1,))[0] == 1:
         values = values.view(np.uint32)
-    pixels = scale_to_eight_bits(values, 2**bits - 1 if bits < 16 else 0)
+    pixels = scale_to_eight_bits(values, _find_white(values, bits, tags))
     grey = Image.fromarray(255 - pixels if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels)
     grey.info = image.info
     return grey
+
+
+def _find_white(values: NDArray[Any], bits: int, tags: Any) -> float:
+    """Return the white of a deep grey TIFF of integers; 0 if it is the usual one, or the values are no integers.
+
+    Cameras for measuring store 10 or 12 bits in 16 and seldom say so; signed values have no usual white.
+    """
+    if values.dtype.kind == "f":
+        return 0
+    stated = tags.get(_LARGEST, (0,))
+    stated = stated[0] if isinstance(stated, tuple) and stated else stated
+    if isinstance(stated, int) and 255 <= stated < 2**bits:
+        return stated
+    if bits < 16:
+        return 2**bits - 1
+    largest, is_signed = int(values.max(initial=0)), tags.get(_FORMAT, (1,))[0] == 2
+    if int(values.min(initial=0)) < 0 or not (is_signed or largest < _TWELVE_BITS):
+        return 0
+    return max(255, 2 ** largest.bit_length() - 1)
 
 
 def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
@@ -57,13 +102,15 @@ def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
         kind = f"a TIFF of {bands} x {page.bitspersample} bits, compression {int(page.compression)}"
         if width * height > limits.max_pixels or page.nbytes > _MAX_SAMPLE_BYTES * limits.max_pixels:
             raise PictureTooLarge(f"{width} x {height} pixels of {bands} bands; max_pixels is {limits.max_pixels:,}")
-        if page.axes not in ("YX", "YXS", "SYX") or page.dtype is None:
+        if page.axes not in ("YX", "YXS", "SYX") or page.dtype is None or page.dtype.kind == "c":
             raise UnreadablePicture(f"{kind}, whose layout is not supported; save it as plain grey or RGB")
         if page.compression in _DEFLATE:
             _refuse_bombs(file, page)
         elif page.compression not in _PLAIN:
             raise UnreadablePicture(f"{kind}, which is not supported; save it without compression or with deflate")
-        pixels = page.asarray(maxworkers=1)
+        if page.predictor == _FLOAT_PREDICTOR and page.is_tiled:
+            raise UnreadablePicture(f"{kind}, in tiles of differences, which is not supported; save it in strips")
+        pixels = _read_pixels(page, file.byteorder)
         pixels = np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
         image = _make_image(np.atleast_3d(pixels), int(page.photometric), tuple(page.extrasamples), kind)
         tags = {number: page.tags[number].value for number in (*_COPIED, _PROFILE, _XMP, _IPTC) if number in page.tags}
@@ -75,6 +122,23 @@ def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
     image.info["exif"] = exif.tobytes()
     image.format = "TIFF"
     return image
+
+
+def _read_pixels(page: Any, byteorder: str) -> NDArray[Any]:
+    """Return the pixels of a page, also of floats that were stored as differences of their bytes (predictor 3, which
+    tifffile leaves to another package)."""
+    if page.predictor != _FLOAT_PREDICTOR:
+        pixels: NDArray[Any] = page.asarray(maxworkers=1)
+        return pixels
+    page.predictor = 1
+    stored = np.asarray(page.asarray(maxworkers=1))
+    stored = np.ascontiguousarray(stored.astype(stored.dtype.newbyteorder(byteorder)))
+    samples = stored.shape[-1] if page.axes == "YXS" else 1
+    width, size = page.imagewidth * samples, stored.dtype.itemsize
+    rows = stored.view(np.uint8).reshape(-1, width * size // samples, samples)
+    planes = np.cumsum(rows, axis=1, dtype=np.uint8).reshape(-1, size, width)  # the most significant bytes first
+    values = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(f">f{size}")
+    return values.reshape(stored.shape).astype(f"f{size}")
 
 
 def _refuse_bombs(file: Any, page: Any) -> None:

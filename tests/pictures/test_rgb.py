@@ -95,7 +95,16 @@ def test_the_first_frame_of_an_animation_has_its_own_ground() -> None:
     [
         (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),
         (np.array([0, 2**31, 2**32 - 1], np.uint32), [0, 128, 255]),
+        (np.array([0, 2**63, 2**64 - 1], np.uint64), [0, 128, 255]),
         (np.array([-9, 0.5, 1], np.float64), [0, 128, 255]),
+        (np.array([0, 128, 255], np.float32), [0, 128, 255]),
+        (np.array([0, 500, 1000], np.float32), [0, 128, 255]),  # measurements
+        (np.array([-50, -25, 0], np.float32), [0, 128, 255]),
+        (np.array([-1000, -500, 0], np.int32), [0, 128, 255]),
+        (np.array([np.nan, 0, 0.5, 1, np.inf, -np.inf], np.float32), [0, 0, 128, 255, 255, 0]),
+        (np.array([np.nan, np.nan], np.float32), [0, 0]),
+        (np.array([7, 7], np.float32), [0, 0]),
+        (np.array([], np.float32), []),
     ],
 )
 def test_deep_values_are_scaled(values: Any, expected: list[int]) -> None:

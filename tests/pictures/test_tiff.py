@@ -17,6 +17,7 @@ from tests.support import pictures
 
 COLOURS = np.asarray(pictures.quarters())
 GREY = np.asarray(pictures.quarters().convert("L"))
+WIDE = GREY.astype(float)
 DEEP = COLOURS.astype(np.uint16) * 257
 
 
@@ -49,6 +50,62 @@ def test_unusual_ones_are_read_as_they_are(
     wanted = expected if expected.ndim == 3 else np.dstack([expected] * 3)
     found = np.asarray(decode(write(pixels, compression=compression, **options)).image)
     assert np.abs(found.astype(int) - wanted).max() <= 13  # a float's white is its own largest value
+
+
+def store_differences(pixels: Any, byteorder: str) -> bytes:
+    """Return a TIFF of floats in strips, stored as differences of their bytes (Adobe's Technical Note 3)."""
+    height, width, samples = pixels.shape
+    planes = pixels.astype(">f4").view(np.uint8).reshape(height, width * samples, 4).transpose(0, 2, 1)
+    rows = planes.reshape(height, width * 4, samples)
+    rows = np.diff(rows, axis=1, prepend=np.zeros((height, 1, samples), np.uint8))
+    stored = np.frombuffer(rows.tobytes(), f"{byteorder}f4").reshape(pixels.shape)
+    kind = "rgb" if samples == 3 else "minisblack"
+    data = bytearray(write(stored.squeeze(), photometric=kind, compression="zlib", byteorder=byteorder, rowsperstrip=7))
+    page = tifffile.TiffFile(io.BytesIO(data)).pages.first
+    tag = page.tags[296]  # the unit of the resolution gives its place to the predictor, after which none comes
+    order = "little" if byteorder == "<" else "big"
+    data[tag.offset : tag.offset + 12] = b"".join(
+        number.to_bytes(size, order) for number, size in ((317, 2), (3, 2), (1, 4), (3, 2), (0, 2))
+    )
+    return bytes(data)
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_floats_as_photo_programs_compress_them(byteorder: str, samples: int) -> None:
+    """Photoshop and darktable store differences."""
+    wanted = COLOURS if samples == 3 else np.dstack([GREY] * 3)
+    data = store_differences(wanted[..., :samples] / np.float32(255), byteorder)
+    assert np.abs(np.asarray(decode(data).image).astype(int) - wanted).max() <= 13
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("kind", [">f4", "<f4", ">i4", ">u2", ">i2"])
+def test_both_orders_of_bytes(kind: str, compression: str | None) -> None:
+    scale = {"f4": 1 / 255, "i4": 257, "u2": 257, "i2": 128}[kind[1:]]
+    data = write((WIDE * scale).astype(kind), photometric="minisblack", byteorder=kind[0], compression=compression)
+    assert np.abs(np.asarray(decode(data).image)[..., 0].astype(int) - GREY).max() <= 20
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options"),
+    [
+        ((WIDE * 16).astype(np.uint16), {}),  # 12 bits in 16
+        ((WIDE * 64).astype(np.uint16), {"extratags": [(281, 3, 1, 16320, True)]}),
+        ((WIDE * 16).astype(np.int16), {}),
+        ((WIDE * 4 - 800).astype(np.float32), {}),
+        ((WIDE * 4 - 800).astype(np.int16), {}),
+    ],
+)
+def test_measurements_are_shown_between_their_extremes(pixels: Any, options: dict[str, Any]) -> None:
+    found = np.asarray(decode(write(pixels, photometric="minisblack", **options)).image)[..., 0].astype(float)
+    assert found.max() > 215
+    assert np.corrcoef(found.ravel(), GREY.ravel())[0, 1] > 0.99
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(UnreadablePicture, match=r"a TIFF of 1 x 64 bits, .* layout is not supported"):
+        decode(write(np.zeros((20, 30), np.complex64), photometric="minisblack"))
 
 
 def test_bands_without_colours_are_refused_with_what_they_are() -> None:
