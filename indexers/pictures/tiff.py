@@ -79,13 +79,13 @@ def _find_white(values: NDArray[Any], bits: int, tags: Any) -> float:
     stated = tags.get(_LARGEST, (0,))
     stated = stated[0] if isinstance(stated, tuple) and stated else stated
     if isinstance(stated, int) and 255 <= stated < 2**bits:
-        return stated
+        return float(stated)
     if bits < 16:
-        return 2**bits - 1
+        return float(2**bits - 1)
     largest, is_signed = int(values.max(initial=0)), tags.get(_FORMAT, (1,))[0] == 2
     if int(values.min(initial=0)) < 0 or not (is_signed or largest < _TWELVE_BITS):
         return 0
-    return max(255, 2 ** largest.bit_length() - 1)
+    return float(max(255, 2 ** largest.bit_length() - 1))
 
 
 def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
@@ -124,7 +124,7 @@ def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
     return image
 
 
-def _read_pixels(page: Any, byteorder: str) -> NDArray[Any]:
+def _read_pixels(page: Any, byteorder: Any) -> NDArray[Any]:
     """Return the pixels of a page, also of floats that were stored as differences of their bytes (predictor 3, which
     tifffile leaves to another package)."""
     if page.predictor != _FLOAT_PREDICTOR:
