@@ -26,10 +26,12 @@
     │   ├── SchemaTooNew                    made by a newer nearkin
     │   ├── SchemaTooOld                    `nearkin upgrade` has to run first
     │   ├── UnsafeFileSystem                a network file system, on which SQLite's log is unsafe
+    │   ├── LeadsOutside                    a link in the collection's folder leads out of it
     │   ├── CollectionReplaced              another database took the place of the open one; the next call opens it
     │   ├── WriterBusy                      another process or thread is writing
     │   └── WriteFailed                     the disk is full, or the folder is not writable
     └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, and callers never see this
+        └── StoredFileForeign               a derived file that another user or another machine has signed, or nobody
 
 Each message says what is wrong, with which value, and what to do about it. Errors of other libraries are translated
 where they are raised; only the command line turns errors into exit codes.
@@ -143,6 +145,10 @@ class UnsafeFileSystem(CatalogueError):
     """The database would lie on a network file system."""
 
 
+class LeadsOutside(CatalogueError):
+    """A link in the folder of a collection leads out of it."""
+
+
 class CollectionReplaced(CatalogueError):
     """Another database has taken the place of the one that is open."""
 
@@ -157,3 +163,11 @@ class WriteFailed(CatalogueError):
 
 class StoredFileDamaged(NearkinError):
     """A derived file failed its check."""
+
+
+class StoredFileForeign(StoredFileDamaged):
+    """A derived file without a signature of this user's. signed: whether it bears another one."""
+
+    def __init__(self, message: str, signed: bool) -> None:
+        super().__init__(message)
+        self.signed = signed

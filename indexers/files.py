@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from indexers.errors import WriteFailed
 
@@ -91,3 +93,31 @@ def write_file(path: Path, content: bytes, durable: bool = False) -> None:
         raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
     with replace_file(path, durable) as temporary:
         temporary.write_bytes(content)
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file for reading. Raises OSError for a link, a pipe, a device or a folder, which a stranger may have put
+    in its place: a link leads anywhere, and reading from a pipe would wait for ever."""
+    if path.is_symlink():  # where the system can't refuse it while it opens
+        raise OSError(errno.ELOOP, "it is a link, not a file", str(path))
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return open(handle, "rb")
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file. Raises OSError for what `open_regular_file` refuses and for a larger file."""
+    with open_regular_file(path) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes} bytes", str(path))
+    return content
+
+
+def leads_outside(path: Path, folder: Path) -> bool:
+    """Return True if links on the way from `folder` to `path`, which need not exist, lead out of `folder`."""
+    root, place = os.path.realpath(folder), os.path.realpath(path)
+    return place != root and not place.startswith(os.path.join(root, ""))

@@ -21,8 +21,8 @@ from indexers.types import Json, Limits
 FILE = "nearkin.toml"
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
-READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN"}
-"""Variables with our prefix that the command line reads itself."""
+READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER"}
+"""Variables with our prefix that are no settings of a collection: the command line's, and where this user's key is."""
 
 
 @dataclass(frozen=True, slots=True)

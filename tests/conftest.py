@@ -37,11 +37,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
 
 
+@pytest.fixture(scope="session")
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the key that derived files are signed with."""
+    return tmp_path_factory.mktemp("key")
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ignore the settings of whoever runs the tests."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, key_folder: Path) -> None:
+    """Ignore the settings of whoever runs the tests, and leave nothing in their home."""
     for name in [name for name in os.environ if name.startswith("NEARKIN_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("NEARKIN_KEY_FOLDER", str(key_folder))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.catalogue import connections, full_text, schema, sqlite
 from indexers.catalogue.forks import ForkGuard
+from indexers.catalogue.links import check_folder
 from indexers.catalogue.replacement import READY, FileMark, finish_swap, identify_file, set_log_aside
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
@@ -49,6 +50,7 @@ class Catalogue:
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
         """Create the database, in a folder that may exist, and open it. Two that do so at once get the same one."""
+        check_folder(folder)
         try:
             make_folder(folder)
         except OSError as error:
@@ -67,8 +69,9 @@ class Catalogue:
     def open(cls, folder: Path, wait: float = 5.0) -> Catalogue:
         """Open an existing database.
 
-        Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem.
+        Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, LeadsOutside.
         """
+        check_folder(folder)
         if (folder / READY).is_dir():  # a rescue was killed when its new database was complete
             with WriterLock(folder, wait).hold():
                 finish_swap(folder)

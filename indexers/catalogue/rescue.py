@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from indexers.catalogue import schema, sqlite
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.links import check_folder
 from indexers.catalogue.replacement import READY, finish_swap, keep_earlier_rescue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriteFailed
@@ -52,6 +53,7 @@ def rescue_catalogue(folder: Path, wait: float = 5.0) -> dict[str, int]:
     The damaged one stays beside it, under another name. Derived files are rebuilt by the next opening. Raises
     CollectionNotFound, WriterBusy, WriteFailed, CatalogueDamaged (nothing can be read).
     """
+    check_folder(folder)
     path, workspace = folder / sqlite.FILE, folder / "rescue.part"
     if not path.is_file() and not (folder / READY).is_dir():
         raise CollectionNotFound(f"there is no collection in {folder}")

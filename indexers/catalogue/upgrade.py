@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexers.catalogue import schema, sqlite
+from indexers.catalogue.links import check_folder
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueError, CollectionNotFound, SchemaTooNew, WriteFailed
 
@@ -27,6 +28,7 @@ def upgrade_catalogue(folder: Path, wait: float = 5.0) -> tuple[str, str]:
     First a copy of the database is written beside it, which stays until the upgrade is complete. Raises SchemaTooNew,
     CollectionNotFound, WriterBusy, WriteFailed, CatalogueError.
     """
+    check_folder(folder)
     path = folder / sqlite.FILE
     if not path.is_file():
         raise CollectionNotFound(f"there is no collection in {folder}")

@@ -18,7 +18,7 @@ from typing import ClassVar
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
-from indexers.errors import WriterBusy
+from indexers.errors import WriteFailed, WriterBusy
 from indexers.followers.shared_lock import SharedLock
 from indexers.interrupts import guarded_context
 from indexers.types import Change, Space
@@ -27,6 +27,10 @@ log = logging.getLogger("nearkin")
 
 CHANGES_KEPT = 100_000
 """Changes kept beyond what the stored followers need, so that readers that idle for long can still replay."""
+
+
+class CommonReason(str):
+    """Why a stored file is of no use, in words that hold for all followers of a space: they are told once."""
 
 
 class Follower(ABC):
@@ -41,6 +45,8 @@ class Follower(ABC):
     """Changes that are worth a new file; replaying fewer costs less."""
     generation = 0
     """The generation of the file that was loaded or written last."""
+    is_private = False
+    """Whether its file is stored for this user alone: then the catalogue keeps no note of it."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -72,6 +78,10 @@ class Follower(ABC):
     def save(self, snapshot: Snapshot) -> int:
         """Store the state while searches go on; return the generation of what was stored."""
         return 0
+
+    def find_stored_position(self, snapshot: Snapshot) -> int:
+        """Return the change at which the state was last stored; 0 if it never was."""
+        return snapshot.follower(self.name, self.space.id)[0]
 
     def may_wait(self, snapshot: Snapshot) -> bool:
         """Return True if so little has changed that advancing can wait until the state is asked for."""
@@ -232,8 +242,11 @@ class Followers:
         if reason:
             self._broken.add(follower)
             message = f"{follower.name} of {follower.space.name!r} {reason}; rebuilt from the catalogue"
-            self.repairs.append(message)
-            log.warning("%s", message)
+            if isinstance(reason, CommonReason):
+                message = str(reason)
+            if message not in self.repairs:
+                self.repairs.append(message)
+                log.warning("%s", message)
 
     def release(self) -> None:
         """Empty all state, and with it let go of the memory and of the mapped files; no search may follow."""
@@ -268,7 +281,7 @@ class Followers:
         followers = [follower for follower in self.members if follower.stored and follower not in self._unloaded]
         positions = [follower.position for follower in followers]
         with self._catalogue.snapshot() as snapshot:
-            saved = [snapshot.follower(follower.name, follower.space.id)[0] for follower in followers]
+            saved = [follower.find_stored_position(snapshot) for follower in followers]
         return max((position - stored for position, stored in zip(positions, saved, strict=True)), default=0)
 
     def save(self, *, force: bool = False) -> bool:
@@ -277,28 +290,51 @@ class Followers:
         Return False if another writer is at work.
         """
         try:
+            with self._saving, self._slow_lock:
+                for follower in self._find_savable(private=True):
+                    self._save_private(follower, force)
+            if not self._find_savable(private=False):
+                return True
             with self._saving, self._catalogue.lock.hold(), self._slow_lock:
-                for follower in self.members:
-                    if follower.stored and follower not in self._unloaded:
-                        self._save(follower, force)
+                for follower in self._find_savable(private=False):
+                    self._save(follower, force)
         except WriterBusy:
             return False
         return True
 
+    def _find_savable(self, private: bool) -> list[Follower]:
+        followers = [follower for follower in self.members if follower.stored and follower not in self._unloaded]
+        return [follower for follower in followers if follower.is_private == private]
+
+    def _save_private(self, follower: Follower, force: bool) -> None:
+        try:
+            if self._store(follower, force):
+                self._finish_save(follower)
+        except (WriteFailed, OSError) as error:  # of the user's own folder: a search must not fail for that
+            log.warning("%s of %r is not stored, and will be made anew: %s", follower.name, follower.space.name, error)
+
     def _save(self, follower: Follower, force: bool) -> None:
+        stored = self._store(follower, force)
+        if stored:
+            position, generation = stored
+            with self._catalogue.transaction() as transaction:
+                transaction.record_follower(follower.name, follower.space.id, position, generation)
+                transaction.prune(CHANGES_KEPT)
+            self._finish_save(follower)
+
+    def _store(self, follower: Follower, force: bool) -> tuple[int, int] | None:
+        """Store one follower; return its position and generation, or None if that was not worth it."""
         # The shared side of the lock: searches go on, and nothing can be carried in meanwhile.
         with self._lock.shared(), self._catalogue.snapshot() as snapshot:
-            stored = snapshot.follower(follower.name, follower.space.id)[0]
+            stored = follower.find_stored_position(snapshot)
             force = force or follower in self._broken
             if stored > follower.position or (
                 0 < stored > follower.position - follower.changes_worth_saving and not force
             ):
-                return  # it is stored already or nearly so, or another process has saved a newer state
-            generation = follower.save(snapshot)
-            position = follower.position
-        with self._catalogue.transaction() as transaction:
-            transaction.record_follower(follower.name, follower.space.id, position, generation)
-            transaction.prune(CHANGES_KEPT)
+                return None  # it is stored already or nearly so, or another process has saved a newer state
+            return follower.position, follower.save(snapshot)
+
+    def _finish_save(self, follower: Follower) -> None:
         self._broken.discard(follower)
         with self._lock.exclusive():
             follower.after_save()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
+from filelock import FileLock
 
+from indexers import signing
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import StoredFileDamaged
+from indexers.errors import StoredFileDamaged, StoredFileForeign
 from indexers.followers import stored_file
-from indexers.followers.base import Follower
+from indexers.followers.base import CommonReason, Follower
 from indexers.types import Change, Json, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.exact import Exact
 
 BLOCK = 4096
 """Vectors read at a time: 8 MB of 512 dimensions."""
+PATIENCE = 10.0
+"""Seconds to wait for another process of the user that stores the same."""
 
 Member = TypeVar("Member", bound=VectorIndex)
 
@@ -26,14 +31,19 @@ Member = TypeVar("Member", bound=VectorIndex)
 class StoredFollower(Follower):
     """A follower whose state lies in a checked file, in a folder of its own.
 
-    kind: what the file holds. details: the settings that the stored file must have been made with.
+    kind: what the file holds. details: the settings that the stored file must have been made with. private: the folder
+    for this user alone, in which the state is stored while the file in `folder` is somebody else's, or `folder` can't
+    be written to; None: there is none.
     """
 
     stored: ClassVar[bool] = True
 
-    def __init__(self, space: Space, kind: str, folder: Path, collection: str, details: Json) -> None:
+    def __init__(
+        self, space: Space, kind: str, folder: Path, collection: str, details: Json, private: Path | None = None
+    ) -> None:
         self.space = space
         self._kind, self._folder, self._collection, self._details = kind, folder, collection, details
+        self._private = private
 
     @abstractmethod
     def write(self, path: Path) -> None:
@@ -43,24 +53,41 @@ class StoredFollower(Follower):
     def read(self, path: Path) -> None:
         """Load what `write` wrote; every byte of it has been checked."""
 
-    def load(self, snapshot: Snapshot) -> str | None:
-        self.reset()
-        _, generation = snapshot.follower(self.name, self.space.id)
-        try:
-            header = self._read_checked(generation, snapshot)
-        except FileNotFoundError:
-            self.reset()
-            return "has lost its file" if generation else None  # never saved: nothing is missing
-        except StoredFileDamaged as error:
-            self.reset()
-            return f"can't be used: {error}"
-        self.position, self.generation = header.position, header.generation
-        return None
+    @property
+    def _used_folder(self) -> Path:
+        return self._private if self.is_private and self._private else self._folder
 
-    def _read_checked(self, generation: int, snapshot: Snapshot) -> stored_file.Header:
+    def load(self, snapshot: Snapshot) -> str | None:
+        self.is_private = False
+        generation = snapshot.follower(self.name, self.space.id)[1]
+        reason, is_foreign = self._try_load(self._folder, generation, snapshot)
+        if self._private and reason != "" and (is_foreign or not can_write(self._folder)):
+            self.is_private = True
+            if self._try_load(self._private, 0, snapshot)[0] == "":
+                return None
+        return reason or None
+
+    def _try_load(self, folder: Path, generation: int, snapshot: Snapshot) -> tuple[str | None, bool]:
+        """Load the state; return "" if it is loaded, None if nothing was stored, or why it can't be used; and whether
+        that is because another user has signed it."""
+        self.reset()
+        try:
+            header = self._read_checked(folder, generation, snapshot)
+            self.position, self.generation = header.position, header.generation
+            return "", False
+        except FileNotFoundError:
+            reason, is_signed = "has lost its file" if generation else None, False
+        except StoredFileForeign as error:
+            reason, is_signed = _explain_foreign(error, folder.parents[2]), error.signed
+        except StoredFileDamaged as error:
+            reason, is_signed = f"can't be used: {error}", False
+        self.reset()
+        return reason, is_signed
+
+    def _read_checked(self, folder: Path, generation: int, snapshot: Snapshot) -> stored_file.Header:
         """Check the file, then load it. If a writer replaces it between the two, do both again."""
         while True:
-            header, payload = stored_file.verify(self._folder)
+            header, payload = stored_file.verify(folder)
             if header.kind != self._kind:
                 raise StoredFileDamaged(f"it was made by {header.kind!r}, and {self._kind!r} serves here")
             stored_file.expect(
@@ -71,14 +98,16 @@ class StoredFollower(Follower):
                 self.read(payload)
                 return header
             except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: hnswlib's, of a file that it can't open
-                if stored_file.read_header(self._folder) == header:
+                if stored_file.read_header(folder) == header:
                     raise StoredFileDamaged(f"{payload} can't be loaded: {error}") from error
 
     def find_damage(self) -> str | None:
         try:
-            stored_file.verify(self._folder)
+            stored_file.verify(self._used_folder)
         except FileNotFoundError:
             return "is missing" if self.generation else None
+        except StoredFileForeign:  # not believed, and so not in use: what is in memory was derived
+            return None
         except StoredFileDamaged as error:
             return f"can't be used: {error}"
         return None
@@ -100,8 +129,19 @@ class StoredFollower(Follower):
             )
 
     def save(self, snapshot: Snapshot) -> int:
+        if not self.is_private:
+            return self._save(snapshot)
+        self._used_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        signing.delete_unused(self._used_folder.parents[1])
+        with FileLock(self._used_folder.parent / "lock", timeout=PATIENCE):  # the user's other processes
+            return self._save(snapshot)
+
+    def _save(self, snapshot: Snapshot) -> int:
         # Above every earlier one, also if the file belongs to another history and is newer than the catalogue knows.
-        generation = max(self.generation, snapshot.follower(self.name, self.space.id)[1], self._read_generation()) + 1
+        known = 0 if self.is_private else snapshot.follower(self.name, self.space.id)[1]
+        generation = max(self.generation, known, self._read_generation()) + 1
+        if generation >= stored_file.MAX_NUMBER:  # which somebody has forged
+            generation = 1
         header = stored_file.Header(
             kind=self._kind,
             collection=self._collection,
@@ -111,16 +151,44 @@ class StoredFollower(Follower):
             stamp=snapshot.change_time(self.position),
             details=self._details,
         )
-        stored_file.write(self._folder, header, self.write)
+        stored_file.write(self._used_folder, header, self.write)
         self.generation = generation
         return generation
 
     def _read_generation(self) -> int:
         """Return the generation of the file on disk; 0 if there is none or it is damaged."""
         try:
-            return stored_file.read_header(self._folder).generation
+            return stored_file.read_header(self._used_folder).generation
         except (FileNotFoundError, StoredFileDamaged):
             return 0
+
+    def find_stored_position(self, snapshot: Snapshot) -> int:
+        if not self.is_private:
+            return super().find_stored_position(snapshot)
+        try:
+            return stored_file.read_header(self._used_folder).position
+        except (FileNotFoundError, StoredFileDamaged):
+            return 0
+
+
+def _explain_foreign(error: StoredFileForeign, collection: Path) -> CommonReason:
+    if error.signed:
+        return CommonReason(
+            f"the files derived from {collection} were made by another user or on another machine, and a forged one "
+            "could take over this process: they stay as they are, and their content is made anew from the catalogue, "
+            f"for you alone. If you trust whoever made them: nearkin trust {collection}"
+        )
+    return CommonReason(
+        f"the files derived from {collection} bear no signature, since an older version of nearkin wrote them, or "
+        "somebody else: they are made anew from the catalogue, once"
+    )
+
+
+def can_write(folder: Path) -> bool:
+    """Return True if files can be written in a folder, which is created when they are."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 class VectorFollower(StoredFollower, Generic[Member]):
@@ -139,9 +207,10 @@ class VectorFollower(StoredFollower, Generic[Member]):
         folder: Path,
         collection: str,
         build: Json | None = None,
+        private: Path | None = None,
     ) -> None:
         details = {"dimension": space.dimension, "metric": space.metric, **(build or {})}
-        super().__init__(space, kind, folder, collection, details)
+        super().__init__(space, kind, folder, collection, details, private)
         self._make_index = make_index
         self.index = make_index()
 
@@ -188,7 +257,7 @@ class FlatFollower(VectorFollower[Exact]):
 
     def after_save(self) -> None:
         position, generation = self.index.position, self.index.generation
-        header, payload = stored_file.verify(self._folder)
+        header, payload = stored_file.verify(self._used_folder)
         if (header.position, header.generation) != (position, generation):
             return  # a reader has meanwhile carried in what another process wrote: the file holds less
         self.index.load(payload)

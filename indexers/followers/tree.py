@@ -53,9 +53,10 @@ class TreeFollower(StoredFollower):
         folder: Path,
         collection: str,
         namer: Namer | None = None,
+        private: Path | None = None,
     ) -> None:
         details = {"format": FORMAT, "dimension": space.dimension, "metric": space.metric, "limit": self.limit}
-        super().__init__(space, "tree", folder, collection, details)
+        super().__init__(space, "tree", folder, collection, details, private)
         self._flat, self._index, self._namer = flat, index, namer
         self.reset()
 

@@ -10,9 +10,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from indexers import signing
 from indexers.embedders.base import Embedder
 from indexers.errors import WriteFailed
-from indexers.files import replace_file
+from indexers.files import read_regular_file, replace_file, write_file
 from indexers.naming import words as naming
 from indexers.types import Vectors
 
@@ -20,7 +21,8 @@ from indexers.types import Vectors
 def embed_vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vectors]:
     """Return the words that clusters are named with and their vectors in the embedder's space, float32 (n, dimension).
 
-    The vectors are kept in the file `path` for as long as neither the weights nor the words change.
+    The vectors are kept in the file `path`, with this user's signature beside it, for as long as neither the weights
+    nor the words change.
     """
     words = naming.load_vocabulary()
     stamp = f"{embedder.fingerprint()} {hash_words(words)}"
@@ -33,17 +35,29 @@ def embed_vocabulary(embedder: Embedder, path: Path) -> tuple[Sequence[str], Vec
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, stamp=np.array(stamp), vectors=vectors)
+        write_file(_signature_path(path), _sign(path).encode())
     return words, vectors
 
 
 def _read_vectors(path: Path, stamp: str) -> Vectors | None:
-    """Return the vectors in the file; None if it is missing, damaged, or of another stamp."""
+    """Return the vectors in the file; None if it is missing, damaged, of another stamp, or not signed by this user."""
     damage = (OSError, EOFError, ValueError, KeyError, BadZipFile)
-    with suppress(*damage), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if str(arrays["stamp"]) == stamp:
-            vectors: Vectors = arrays["vectors"]
-            return vectors
+    with suppress(*damage):
+        signature = read_regular_file(_signature_path(path), 1024).decode("ascii")
+        if signing.matches(signature, _sign(path)):
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                if str(arrays["stamp"]) == stamp:
+                    vectors: Vectors = arrays["vectors"]
+                    return vectors
     return None
+
+
+def _sign(path: Path) -> str:
+    return signing.sign(signing.get_key(), b"vocabulary", [path])
+
+
+def _signature_path(path: Path) -> Path:
+    return path.with_name(path.name + ".signature")
 
 
 def hash_words(words: Sequence[str]) -> str:

@@ -57,6 +57,21 @@ def upgrade(collection: Folder = DEFAULT) -> None:
     say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))
 
 
+def trust(collection: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the collection.")]) -> None:
+    """Load the derived files of a collection that somebody else has made, or an older version of nearkin.
+
+    Without this they are made anew from the catalogue, which takes longer once and is safe. With it, whoever made
+    those files can make your programs crash, or run code of theirs: sign only what comes from somebody whom you would
+    let install programs here.
+    """
+    from indexers.followers.trust import trust_collection
+
+    signed, damaged = trust_collection(collection.expanduser().resolve())
+    for reason in damaged:
+        say(f"not signed, and made anew when it is needed: {reason}")
+    say(f"{collection}: {signed} derived files signed as yours; from now on you rely on whoever made them")
+
+
 def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """Check the installation: what is installed, what is missing, and the command that installs it."""
     from retrieval.cli.doctor import examine
@@ -88,6 +103,7 @@ COMMANDS = (
     Command(verify, "Maintenance", "nearkin verify --repair"),
     Command(rescue, "Maintenance", "nearkin rescue -c ~/photos"),
     Command(upgrade, "Maintenance", "nearkin upgrade"),
+    Command(trust, "Maintenance", "nearkin trust ~/photos-from-anna"),
     Command(doctor, "Maintenance", "nearkin doctor"),
     Command(demo, "Maintenance", "nearkin demo"),
 )

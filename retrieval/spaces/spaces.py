@@ -14,8 +14,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from indexers import plugins
+from indexers import plugins, signing
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.links import check_links
 from indexers.embedders.base import Embedder
 from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
 from indexers.followers.base import Followers
@@ -126,17 +127,26 @@ class Spaces:
     def _open(self, space: Space) -> View:
         """Open a space with its followers, brought to the newest change."""
         folder = self._catalogue.folder / "spaces" / str(space.id)
+        check_links(self._catalogue.folder, [folder / name for name in ("flat", "index", "tree")])
         identity, config = self._catalogue.identity, self._config
-        flat = FlatFollower(space, lambda: Exact(space.dimension, space.metric), "exact", folder / "flat", identity)
+        private = signing.choose_private_folder(self._catalogue.folder, identity) / str(space.id)
+
+        def empty() -> Exact:
+            return Exact(space.dimension, space.metric)
+
+        flat = FlatFollower(space, empty, "exact", folder / "flat", identity, private=private / "flat")
         index = None
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
                 return make_index(config, space.dimension, space.metric)
 
-            index = IndexFollower(space, fresh, config.serving_index, folder / "index", identity, config.index_build)
+            build, kind = config.index_build, config.serving_index
+            index = IndexFollower(space, fresh, kind, folder / "index", identity, build, private / "index")
         names = ClusterNamer(lambda: self._vocabulary(space, folder), lambda: flat.index)
-        tree = TreeFollower(space, flat, index, folder / "tree", identity, names) if config.clusters else None
+        tree = None
+        if config.clusters:
+            tree = TreeFollower(space, flat, index, folder / "tree", identity, names, private / "tree")
         partitions = PartitionFollower(space, flat) if config.clusters else None
         named = ClusteringFollower(space, flat, names)
         followers = Followers(self._catalogue, [member for member in (flat, index, tree, partitions, named) if member])

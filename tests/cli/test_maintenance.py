@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 
+import pytest
+
 from tests.support.shell import Shell
 
 
@@ -40,3 +42,15 @@ def test_a_rescue_says_what_it_kept(full: Shell) -> None:
     assert "recovered 5 items with 5 vectors" in output
     assert full.json("info")["items"] == 5
     assert full.json("verify")["ok"]
+
+
+def test_files_of_another_user_are_signed_when_told_to(full: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "note" not in full("info").stderr
+    monkeypatch.setenv("NEARKIN_KEY_FOLDER", str(full.place / "another"))
+    assert "nearkin trust" in full("search", "--item", "1").stderr
+    assert "note" not in full("search", "--item", "1").stderr, "told once"
+    output = full("trust", "nearkin-collection").stdout
+    assert "3 derived files signed as yours" in output
+    assert "rely on whoever made them" in output
+    assert full.json("verify")["ok"]
+    assert "no collection" in full("trust", "nowhere", code=1).stderr

@@ -1,5 +1,6 @@
 """Nothing damaged, mixed up or half written gets through; a failed write leaves the old generation."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
-from indexers.errors import StoredFileDamaged, WriteFailed
+from indexers.errors import StoredFileDamaged, StoredFileForeign, WriteFailed
 from indexers.followers import stored_file as storage
 from indexers.followers.stored_file import Header, expect, verify
 from indexers.vectors.hnsw import Hnsw
@@ -241,3 +243,101 @@ def test_a_reader_beside_a_writer_always_sees_a_whole_generation(tmp_path: Path)
         stop.set()
         writer.join()
     assert len(seen) == 30
+
+
+def forge(folder: Path, suffix: str = "") -> None:
+    """Change a payload, and compute the checksums anew as anybody can."""
+    header = storage.read_header(folder)
+    path = header.payload(folder).with_name(header.payload(folder).name + suffix)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x7F
+    path.write_bytes(data)
+    parts = tuple(storage._describe_part(header.payload(folder), part) for part in header.list_paths(folder))
+    (folder / "header").write_bytes(storage._encode_header(replace(header, parts=parts)))
+
+
+@pytest.mark.parametrize("suffix", ["", ".ids"])
+def test_a_forged_payload_with_new_checksums_is_noticed(tmp_path: Path, suffix: str) -> None:
+    store(tmp_path)
+    forge(tmp_path, suffix)
+    with pytest.raises(StoredFileDamaged, match="forged signature"):
+        verify(tmp_path)
+
+
+def test_a_signature_holds_for_its_own_header_only(tmp_path: Path) -> None:
+    written = store(tmp_path)
+    (tmp_path / "header").write_bytes(storage._encode_header(replace(written, position=41)))
+    with pytest.raises(StoredFileDamaged, match="forged signature"):
+        verify(tmp_path)
+
+
+def test_unsigned_and_foreign_files_are_told_from_damaged_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = store(tmp_path)
+    (tmp_path / "header").write_bytes(storage._encode_header(replace(written, signatures={})))
+    with pytest.raises(StoredFileForeign) as unsigned:
+        verify(tmp_path)
+    assert not unsigned.value.signed
+    (tmp_path / "header").write_bytes(storage._encode_header(written))
+    monkeypatch.setenv("NEARKIN_KEY_FOLDER", str(tmp_path / "other"))
+    with pytest.raises(StoredFileForeign) as foreign:
+        verify(tmp_path)
+    assert foreign.value.signed
+    assert storage.trust(tmp_path)
+    assert not storage.trust(tmp_path)
+    header, _ = verify(tmp_path)
+    assert len(header.signatures) == 2
+
+
+HOSTILE_FIELDS = {
+    "generation": ["../../x", -1, 2**70, 1.5, True, None, [1]],
+    "position": [2**64, "0", -5],
+    "parts": [[["/../../../etc/passwd", 1, "a"]], [["", -1, "a"]], [[1, 2, 3]], 7, [[]], [["", 1]]],
+    "details": [[], "text", None],
+    "format": [2, "1", None],
+    "unknown": [1],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_FIELDS)
+def test_headers_that_nobody_writes_are_refused(tmp_path: Path, name: str) -> None:
+    store(tmp_path)
+    good = json.loads((tmp_path / "header").read_bytes().split(b"\n")[0])
+    for value in HOSTILE_FIELDS[name]:
+        write_raw_header(tmp_path, json.dumps(good | {name: value}).encode())
+        with pytest.raises(StoredFileDamaged):
+            storage.read_header(tmp_path)
+        with pytest.raises(StoredFileDamaged):
+            storage.trust(tmp_path)
+
+
+def write_raw_header(folder: Path, text: bytes) -> None:
+    (folder / "header").write_bytes(text + b"\n" + xxhash.xxh3_128_hexdigest(text).encode() + b"\n")
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 60_000, b'{"details":' * 5000, b"1", b"null", b"{}", b"\xff\xfe", b"1" * 5000, b""]
+)
+def test_what_is_no_header_is_refused(tmp_path: Path, text: bytes) -> None:
+    store(tmp_path)
+    write_raw_header(tmp_path, text)
+    with pytest.raises(StoredFileDamaged):
+        verify(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("name", ["header", "payload-1", "payload-1.ids"])
+def test_pipes_links_and_devices_are_not_opened(tmp_path: Path, name: str) -> None:
+    folder, copy = tmp_path / "index", tmp_path / "copy"
+    store(folder)
+    (folder / name).rename(copy)
+    (folder / name).symlink_to(copy)
+    with pytest.raises(StoredFileDamaged, match="link"):
+        verify(folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(StoredFileDamaged):
+        verify(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(StoredFileDamaged):
+        verify(folder)

@@ -19,7 +19,7 @@ LAYERS = {
     "indexers": [
         {"errors"},
         {"types"},
-        {"arrays", "files", "interrupts", "plugins", "devices"},
+        {"arrays", "files", "signing", "interrupts", "plugins", "devices"},
         {"pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
         {"catalogue"},
         {"naming"},

@@ -32,6 +32,7 @@ GUARDED = {
     "indexers.catalogue.replacement": {"fcntl"},
     "indexers.catalogue.writer_lock": {"os.register_at_fork"},
     "indexers.devices": {"os.sched_getaffinity"},
+    "indexers.files": {"os.O_NOFOLLOW", "os.O_NONBLOCK"},
     "retrieval.duplicates.moving": {"os.pathconf"},
     "indexers.pictures.isolation": {"os.readv", "os.writev", "select.poll", "fcntl", "resource"},
 }

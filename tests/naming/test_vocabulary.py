@@ -49,7 +49,8 @@ def test_the_file_is_read_instead_and_its_folder_created(tmp_path: Path) -> None
     assert not again.batches
     assert tuple(words) == load_vocabulary()
     np.testing.assert_array_equal(stored, vectors)
-    assert [file.name for file in path.parent.iterdir()] == ["words.npz"], "nothing unfinished is left beside it"
+    names = sorted(file.name for file in path.parent.iterdir())
+    assert names == ["words.npz", "words.npz.signature"], "nothing unfinished is left beside it"
 
 
 def test_other_weights_embed_the_words_again_and_replace_the_file(tmp_path: Path) -> None:
@@ -91,3 +92,20 @@ def test_the_hash_depends_on_the_words_and_on_their_order() -> None:
     assert len(hashes) == 5
     assert all(len(digest) == 16 for digest in hashes)
     assert hash_words(("cat", "dog")) == hash_words(["cat", "dog"])
+
+
+@pytest.mark.parametrize("forged", ["another key", "no signature", "other vectors"])
+def test_a_file_that_this_user_has_not_signed_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    path = tmp_path / "words.npz"
+    _, vectors = embed_vocabulary(Lengths(), path)
+    if forged == "another key":
+        monkeypatch.setenv("NEARKIN_KEY_FOLDER", str(tmp_path / "other"))
+    elif forged == "no signature":
+        path.with_name("words.npz.signature").unlink()
+    else:
+        path.write_bytes(path.read_bytes().replace(b"\0\0", b"\0\1"))
+    again = Lengths()
+    np.testing.assert_array_equal(embed_vocabulary(again, path)[1], vectors)
+    assert again.batches
