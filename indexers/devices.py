@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from indexers.errors import BadSetting
+from indexers.errors import BadSetting, MissingPackage
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
@@ -32,14 +32,22 @@ def may_have_gpu() -> bool:
     return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvhost-ctrl-gpu", "dxg", "kfd"))
 
 
+def import_torch() -> Any:
+    """Return the module torch. Raises MissingPackage."""
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingPackage("this needs the package 'torch': pip install 'nearkin[models]'") from error
+    return torch
+
+
 def pick_device(device: str) -> Any:
     """Return torch's device of that name; for "auto" a GPU if torch sees one, else the CPU.
 
-    Raises BadSetting if this machine does not have it.
+    Raises BadSetting if this machine does not have it, MissingPackage without torch.
     """
-    import torch
-
     check_device(device)
+    torch = import_torch()
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if device == "auto":
         return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexers.devices import check_device, count_cores, may_have_gpu, pick_device
-from indexers.errors import BadSetting
+from indexers.errors import BadSetting, MissingPackage
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process to cores")
@@ -76,3 +76,9 @@ def test_a_gpu_that_torch_could_use_has_a_device_file(monkeypatch: pytest.Monkey
     assert not may_have_gpu()
     monkeypatch.setattr(sys, "platform", "darwin")
     assert may_have_gpu()
+
+
+def test_missing_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingPackage, match=r"package 'torch': pip install 'nearkin\[models\]'"):
+        pick_device("cuda")

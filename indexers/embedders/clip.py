@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from indexers.devices import pick_device
+from indexers.devices import import_torch, pick_device
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.transform import Transform, make_open_clip_transform
@@ -224,7 +224,7 @@ class Clip(NetworkEmbedder):
                 raise BadQuery(f"{text!r} is no text")
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        import torch
+        torch = import_torch()
 
         tokenize, model, device = self._load_text_tower()
         with torch.inference_mode():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexers.devices import check_device, pick_device
+from indexers.devices import check_device, may_have_gpu, pick_device
 from indexers.embedders import weights
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import (
@@ -63,7 +63,8 @@ class NetworkEmbedder(Embedder):
     @property
     def batch_size(self) -> int:  # type: ignore[override]
         """Pictures in one call of `forward`: on a CPU more do not pay, a GPU has to be filled."""
-        return 16 if self.device == "cpu" or pick_device(self.device).type == "cpu" else 128
+        is_cpu = self.device == "cpu" or (self.device == "auto" and not may_have_gpu())
+        return 16 if is_cpu or pick_device(self.device).type == "cpu" else 128
 
     # ---- for members to define
 
@@ -92,6 +93,8 @@ class NetworkEmbedder(Embedder):
         return "its weights are downloaded on first use" if self.is_published else "the file of its weights is missing"
 
     def weights_bytes(self) -> int | None:
+        if explain_missing_packages(*self.packages):
+            return None
         try:
             return self.find_weights(download=False).stat().st_size
         except WeightsUnavailable:

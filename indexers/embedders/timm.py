@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from indexers.devices import import_torch
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.transform import Transform, make_timm_transform
@@ -57,7 +58,7 @@ class Timm(NetworkEmbedder):
     @cached_property
     def _skeleton(self) -> Any:
         """The network without memory for its weights, for its facts."""
-        import torch
+        torch = import_torch()
 
         with torch.device("meta"):
             return _build_network(self.settings["model"])
@@ -112,7 +113,7 @@ def _list_sources(config: Json, download: bool) -> list[Callable[[], Path]]:
         names = (config["hf_hub_filename"],) if config.get("hf_hub_filename") else _FILES
         sources.append(lambda: weights.fetch_from_hub(hub, names, download))
     if url := config.get("url"):
-        import torch
+        torch = import_torch()
 
         target = Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(url).path).name)
         sources.append(lambda: weights.fetch_from_url(url, target, "", download))

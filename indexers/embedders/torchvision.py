@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from indexers.devices import import_torch
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
 from indexers.embedders.transform import Transform, make_torchvision_transform
@@ -127,7 +128,7 @@ class TorchVision(NetworkEmbedder):
         source = self.settings["weights"]
         if source is not None and weights.is_file_name(source):
             return weights.find_file(source, self.name)
-        import torch
+        torch = import_torch()
 
         url = self._find_published_weights().url
         file = Path(urlsplit(url).path).name
@@ -233,7 +234,7 @@ def _find_last_layer(network: Any) -> tuple[str, Any]:
 
 def _compute_dimension(model: str) -> int:
     """Return the width of the input of the last layer, from a network without memory for its weights."""
-    import torch
+    torch = import_torch()
 
     with torch.device("meta"):
         _, layer = _find_last_layer(_build_network(model))

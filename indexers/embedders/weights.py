@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from indexers.devices import import_torch
 from indexers.errors import MissingPackage, WeightsUnavailable
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
@@ -74,7 +75,7 @@ def read_tensors(path: Path, embedder: str) -> dict[str, Any]:
     Nothing in the file can run: a pickle that holds more than tensors, and an archive of TorchScript, raise
     WeightsUnavailable. So does a damaged file.
     """
-    import torch
+    torch = import_torch()
 
     try:
         if path.suffix == ".safetensors":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,33 @@ def test_a_name_or_setting_that_is_wrong_is_an_error() -> None:
         list_embedders(["tiny"], no_such_setting=1)
     with pytest.raises(UnknownPlugin, match="klip"):
         list_embedders(["klip"])
+
+
+def test_without_torch_and_others_every_embedder_says_what_to_install() -> None:
+    """Whatever is asked of it; none of them raises anything but our own errors."""
+    script = """
+import sys
+for package in ("torch", "timm", "torchvision", "open_clip", "onnx", "onnxruntime", "openvino", "skimage"):
+    sys.modules[package] = None
+from PIL import Image
+from indexers.embedders.overview import list_embedders
+from indexers.errors import NearkinError
+from indexers import plugins
+entries = {entry.name: entry for entry in list_embedders()}
+assert [name for name, entry in entries.items() if entry.usable] == ["tiny"], entries
+assert entries["resnet50"].missing == "pip install 'nearkin[models]'" and entries["resnet50"].dimension == 2048
+assert entries["lite0"].missing == "pip install 'nearkin[lite0]'"
+assert entries["classic"].missing == "pip install 'nearkin[classic]'"
+verbs = (lambda e: e.fingerprint(), lambda e: e.embed([Image.new("RGB", (9, 9))]), lambda e: e.embed_texts(["a"]),
+         lambda e: (e.dimension, e.input_size), lambda e: e.licence, lambda e: e.batch_size,
+         lambda e: e.describe_engine(), lambda e: (e.missing(), e.weights_bytes()), lambda e: e.limit_threads(1))
+for name in [*entries, "clip:ViT-L-14", "torchvision:swin_t", "timm:resnet26d", "timm:vit_tiny//a.pt", "resnet50:/a.pt",
+             "torchvision:densenet121//a.pt", "onnx:/a.onnx"]:
+    for verb in verbs:
+        try:
+            verb(plugins.load_member("nearkin.embedders", name.removesuffix(":..."))())
+        except NearkinError as error:
+            assert len(str(error)) > 20, error
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -20,8 +20,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from indexers.clusterers.base import Clusterer, Ints, ProgressCallback, Rows, find_nearest_centre
-from indexers.devices import pick_device
-from indexers.errors import BadSetting, MissingPackage
+from indexers.devices import import_torch, pick_device
+from indexers.errors import BadSetting
 
 Floats = NDArray[np.float32]
 COMPONENTS = 128
@@ -102,15 +102,6 @@ class NeuralClusterer(TransformerMixin, Clusterer):  # type: ignore[misc]
 
 
 # ---- networks
-
-
-def import_torch() -> Any:
-    """Return the module torch. Raises MissingPackage."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingPackage("this clusterer needs the package 'torch': pip install 'nearkin[models]'") from error
-    return torch
 
 
 def run_network(layers: list[Any], rows: Any) -> Any:
