@@ -7,7 +7,6 @@ killed process leaves behind: adding goes on where it was, since what is in the 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -22,10 +21,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from indexers.errors import NearkinError, NotFound, Unavailable
-from indexers.files import replace_file
+from indexers.catalogue.links import check_links
+from indexers.errors import NearkinError, NotFound, Unavailable, UsageError
+from indexers.files import move_over
 from indexers.types import Json
 from retrieval.records.reports import ENDED, Job
+from retrieval.server.job_files import JobUnreadable, read_job, write_job
 
 log = logging.getLogger("nearkin.server")
 
@@ -39,6 +40,8 @@ MAX_TRIES = 3
 """How often a job is begun: one that kills its server must not do so for ever."""
 STOP_SECONDS = 30.0
 """Time that a job may take to stop when the server stops."""
+UNREADABLE = ".unreadable"
+"""The suffix of files that were set aside."""
 JOB_ID = re.compile(r"[0-9a-f]{24}")
 
 ReportProgress = Callable[[int, int | None, str], None]
@@ -113,7 +116,8 @@ class JobQueue:
     def cancel(self, job_id: str) -> Job:
         """Stop a job; what it has done stays. A job that has ended stays as it is. Raises JobNotFound."""
         if self.get(job_id).state not in ENDED:
-            self._cancel_path(job_id).touch()
+            with suppress(FileExistsError):  # in exclusive mode no link is followed
+                self._cancel_path(job_id).open("x").close()
         return self.get(job_id)
 
     def close(self) -> None:
@@ -128,21 +132,36 @@ class JobQueue:
     def _list_ids(self) -> list[str]:
         """Return the ids of all jobs, the oldest first: they begin with the time."""
         with suppress(FileNotFoundError):
-            return sorted(file[:-5] for file in os.listdir(self._folder) if file.endswith(".json") and file[0] != ".")
+            names = [file.removesuffix(".json") for file in os.listdir(self._folder) if file.endswith(".json")]
+            return sorted(name for name in names if JOB_ID.fullmatch(name))
         return []
 
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"
+
     def _read(self, job_id: str) -> Job | None:
+        """Return a job; None if it can't be read."""
         try:
-            job = Job(**json.loads((self._folder / f"{job_id}.json").read_text()))
-        except (OSError, ValueError, TypeError):
+            job = read_job(self._path(job_id))
+        except (OSError, JobUnreadable):
             return None
         cancelled = job.state == "queued" and self._cancel_path(job_id).exists()
         return replace(job, state="cancelled") if cancelled else job
 
     def _write(self, job: Job) -> None:
-        durable = job.state != "running"  # that a job was accepted, and how it ended, must last; progress need not
-        with replace_file(self._folder / f"{job.id}.json", durable) as partial:
-            partial.write_text(json.dumps(job.to_dict()))
+        write_job(self._path(job.id), job)
+
+    def _set_aside(self, job_id: str) -> None:
+        """Rename a file that holds no job, and say so: nobody is to try it again."""
+        path = self._path(job_id)
+        try:
+            read_job(path)
+        except JobUnreadable as error:
+            kept = path.with_suffix(UNREADABLE)
+            move_over(path, kept)
+            log.warning("the file of job %s holds no job and was set aside as %s: %s", job_id, kept, error)
+        except OSError:  # it may be read the next time
+            return
 
     def _cancel_path(self, job_id: str) -> Path:
         """Return the place of a file that exists if the job is to stop."""
@@ -151,7 +170,7 @@ class JobQueue:
     def _delete_old(self) -> None:
         for job_id in sorted(self._ended)[:-MAX_FINISHED]:
             self._ended.discard(job_id)
-            for path in (self._folder / f"{job_id}.json", self._cancel_path(job_id)):
+            for path in (self._path(job_id), self._cancel_path(job_id)):
                 path.unlink(missing_ok=True)
 
     # ---- in the thread
@@ -160,6 +179,7 @@ class JobQueue:
         lock = FileLock(self._folder / "lock")
         while not self._closing.is_set():
             try:
+                check_links(self._folder.parent, [self._folder / "lock"])
                 with lock.acquire(blocking=False):
                     self._run_jobs()
             except Timeout:
@@ -182,9 +202,14 @@ class JobQueue:
     def _find_next(self) -> Job | None:
         """Return the oldest job that has not ended."""
         for job_id in self._list_ids():
-            if job_id not in self._ended and (job := self._read(job_id)):
-                if job.state not in ENDED or job.ended is None:
-                    return job
+            if job_id in self._ended:
+                continue
+            job = self._read(job_id)
+            if job is None:
+                self._set_aside(job_id)
+            elif job.state not in ENDED or job.ended is None:
+                return job
+            else:
                 self._ended.add(job_id)
         return None
 
@@ -199,7 +224,7 @@ class JobQueue:
         self._write(running)
         log.info("job %s (%s) begins", job.id, job.kind)
         try:
-            report = self._functions[job.kind](job.asked, self._make_callback(running))
+            report = self._find_function(job.kind)(job.asked, self._make_callback(running))
             self._finish(running, state="done", report=report)
         except Cancelled:
             if self._closing.is_set():
@@ -211,6 +236,11 @@ class JobQueue:
         except Exception:
             log.exception("job %s (%s) failed", job.id, job.kind)
             self._finish(running, state="failed", error="an error in the server; its log has the details")
+
+    def _find_function(self, kind: str) -> JobFunction:
+        if kind not in self._functions:
+            raise UsageError(f"there is no job of the kind {kind!r}; there are: {', '.join(self._functions)}")
+        return self._functions[kind]
 
     def _finish(self, job: Job, **fields: Any) -> None:
         ended = replace(job, ended=time.time(), **fields)

@@ -222,6 +222,67 @@ def test_files_that_are_no_jobs_are_passed_over(jobs: JobQueue, tmp_path: Path) 
     assert len(jobs.list_jobs()) == 1
 
 
+def test_files_that_are_no_jobs_are_set_aside_and_told(
+    tmp_path: Path, work: RecordedJobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    (folder / f"{'1' * 24}.json").write_text("[" * 100_000)
+    (folder / f"{'2' * 24}.json").symlink_to(tmp_path / "secret")
+    (folder / "not an id.json").write_text("{}")
+    jobs = open_queue(folder, work)
+    jobs.start()
+    assert wait_for_end(jobs, jobs.add("quick", {})).state == "done"
+    assert len(jobs.list_jobs()) == 1
+    jobs.close()
+    assert {path.name for path in folder.glob("*.unreadable")} == {f"{digit * 24}.unreadable" for digit in "12"}
+    assert caplog.text.count("was set aside as") == 2
+    assert "cannot run jobs" not in caplog.text
+
+
+def test_a_jobs_id_is_its_files_name(tmp_path: Path, work: RecordedJobs) -> None:
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    fields = Job("../../outside", "quick", {}).to_dict()
+    (folder / f"{'3' * 24}.json").write_text(json.dumps(fields))
+    jobs = open_queue(folder, work)
+    jobs.start()
+    assert wait_until(lambda: jobs.get("3" * 24).state == "done")
+    jobs.close()
+    assert not list(tmp_path.glob("outside*"))
+    assert not list(tmp_path.parent.glob("outside*"))
+
+
+def test_jobs_of_an_unknown_kind_fail_with_the_reason(jobs: JobQueue) -> None:
+    job = wait_for_end(jobs, jobs.add("__import__", {}))
+    assert (job.state, job.error) == (
+        "failed",
+        "there is no job of the kind '__import__'; there are: quick, patient, wrong",
+    )
+
+
+def test_cancelling_follows_no_link(jobs: JobQueue, tmp_path: Path, work: RecordedJobs) -> None:
+    wait_for_start(jobs, jobs.add("patient", {}))
+    job = jobs.add("quick", {})
+    (tmp_path / "jobs" / f"{job.id}.cancel").symlink_to(tmp_path / "outside")
+    jobs.cancel(job.id)
+    assert not (tmp_path / "outside").exists()
+    work.go.set()
+
+
+def test_a_lock_that_leads_elsewhere_is_not_opened(tmp_path: Path, work: RecordedJobs) -> None:
+    folder, precious = tmp_path / "c" / "jobs", tmp_path / "precious"
+    folder.mkdir(parents=True)
+    precious.write_text("all of it")
+    (folder / "lock").symlink_to(precious)
+    jobs = open_queue(folder, work)
+    jobs.start()
+    jobs.add("quick", {})
+    jobs.close()
+    assert precious.read_text() == "all of it"
+    assert not work.begun
+
+
 def test_the_leader_is_told_so(tmp_path: Path, work: RecordedJobs) -> None:
     led = threading.Event()
     jobs = open_queue(tmp_path, work, on_leading=lambda jobs, closing: led.set())
