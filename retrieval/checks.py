@@ -10,6 +10,8 @@ import numpy as np
 
 from indexers.errors import BadQuery
 
+MOST = 2**53
+"""The largest number of anything: there are never more, and databases and arrays can count to it."""
 ItemName = int | str
 """An item's id, key or path."""
 
@@ -25,14 +27,14 @@ def is_whole(value: Any) -> bool:
 
 
 def check_whole(value: Any, description: str, least: int = 1) -> int:
-    """Return a whole number as an int.
+    """Return a whole number as an int, at most MOST.
 
     Raises BadQuery if it is something else or below `least`; its message begins with `description`, which goes on in
     "a whole number", such as "page is" or "k is the number of hits,".
     """
     if not is_whole(value) or value < least:
         raise BadQuery(f"{description} a whole number of at least {least}; got {value!r}")
-    return int(value)
+    return min(int(value), MOST)
 
 
 def is_item_name(value: Any) -> bool:

@@ -344,9 +344,19 @@ class Collection:
         rows = self._parts.items.read(list_names(items))
         return rows[0] if is_item_name(items) else rows
 
-    def items(self, *, where: Mapping[str, Any] | None = None, cursor: int | None = None, limit: int = 100) -> Page:
-        """Return a page of items in order of id; pass its `cursor` to the next call. Raises BadFilter, UsageError."""
-        return self._parts.items.read_page(where, cursor, limit)
+    def items(
+        self,
+        *,
+        where: Mapping[str, Any] | None = None,
+        cursor: int | None = None,
+        limit: int = 100,
+        page: int | None = None,
+    ) -> Page:
+        """Return a page of items in order of id; pass its `cursor` to the next call.
+
+        page: the number of a page, from 1 on, instead of a cursor. Raises BadFilter, BadQuery, UsageError.
+        """
+        return self._parts.items.read_page(where, cursor, limit, page)
 
     def walk(self, *, where: Mapping[str, Any] | None = None) -> Iterator[Item]:
         """Yield every item that matches a filter, in order of id, reading a page at a time. Raises BadFilter."""
@@ -487,8 +497,11 @@ class Collection:
         """
         return self._browser.list_clusters(level, loose, since)
 
-    def cluster(self, cluster: int, *, since: int | None = None) -> Cluster:
-        """Return one cluster by its id. Raises ClusterNotFound, which says what became of it."""
+    def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
+        """Return one cluster by its id, or by a name that it alone has.
+
+        Raises ClusterNotFound, which says what became of it; BadQuery if several clusters have the name.
+        """
         return self._browser.read_cluster(cluster, since)
 
     def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
@@ -511,8 +524,11 @@ class Collection:
         """Return the n items that are least similar to any other, with the reason, the strangest first."""
         return self._browser.list_outliers(n)
 
-    def rename(self, cluster: int, name: str | None) -> Cluster:
-        """Give a cluster a name, which stays with it whatever becomes of it; None restores the automatic name."""
+    def rename(self, cluster: int | str, name: str | None) -> Cluster:
+        """Give a cluster a name, which stays with it whatever becomes of it; None restores the automatic name.
+
+        cluster: its id, or its present name if no other cluster has that. Raises ClusterNotFound, UsageError.
+        """
         return self._browser.rename(cluster, name)
 
     def recluster(self) -> Clusters:

@@ -22,8 +22,10 @@ from indexers.errors import (
     CollectionNotFound,
     ItemNotFound,
     NoTextTower,
+    NotFound,
     UnknownPlugin,
     UnreadablePicture,
+    UsageError,
     WriterBusy,
 )
 from retrieval import Collection
@@ -267,3 +269,22 @@ def test_a_collection_is_not_pickled_and_says_what_to_pass_on(ready_made: Collec
     for dump in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match=r"can't be pickled or copied, .* open it there: Collection\.open"):
             dump(ready_made)
+
+
+def test_numbers_beyond_what_a_database_holds_are_numbers(tmp_path: Path) -> None:
+    large = 10**30
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(np.random.default_rng(0).standard_normal((30, 8)))
+        vector = np.ones(8)
+        assert len(collection.items(limit=large)) == len(collection.search(vector=vector, k=large)) == 30
+        assert len(collection.items(cursor=large)) == len(collection.items(page=large)) == 0
+        assert len(collection.items(cursor=-large)) == 30
+        assert len(collection.search(query="x", k=large)) == len(collection.cluster_events(large)) == 0
+        assert len(collection.search(vector=vector, group=True, k=large)) > 0
+        assert len(collection.outliers(large)) == 30
+        assert len(collection.cut(large)) > 0
+        with pytest.raises(UsageError, match="no decision"):
+            collection.undo(large)
+        for kind in (collection.cluster, collection.get):
+            with pytest.raises(NotFound, match=str(large)):
+                kind(large)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.metadata import INTEGER_LIMIT
 from indexers.catalogue.rows import read_pairs
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
 from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, Level, TreeLevels
@@ -69,7 +70,7 @@ class ClusterReader:
     def rows(self, cluster_ids: Iterable[int]) -> dict[int, ClusterRow]:
         """Return the rows of these clusters, alive or not, by id."""
         by_id: dict[int, ClusterRow] = {}
-        for chunk in split_chunks(list(cluster_ids)):
+        for chunk in split_chunks([number for number in cluster_ids if abs(number) < INTEGER_LIMIT]):
             for row in self._all(sa.select(cluster).where(cluster.c.id.in_(chunk))):
                 by_id[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return by_id
@@ -91,7 +92,8 @@ class ClusterReader:
 
     def events(self, since: int, space_id: int) -> list[ClusterEventRow]:
         """Return the events after change `since`, in order."""
-        query = sa.select(event).where(event.c.change > since, event.c.space == space_id).order_by(event.c.id)
+        newer = event.c.change > min(since, INTEGER_LIMIT - 1)
+        query = sa.select(event).where(newer, event.c.space == space_id).order_by(event.c.id)
         return [
             ClusterEventRow(
                 row.cluster, row.level, row.what, tuple(row.others), row.gained, row.lost, row.size, row.change

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.metadata import INTEGER_LIMIT
 from indexers.catalogue.schema import decision, fingerprint, item, location, pair
 from indexers.types import Ids, Json
 
@@ -216,6 +217,8 @@ class DuplicateWriter(DuplicateReader):
 
     def undo(self, decision_id: int) -> bool:
         """Take a decision back. Return False if no decision with that id holds."""
+        if abs(decision_id) >= INTEGER_LIMIT:
+            return False
         query = sa.update(decision).where(decision.c.id == decision_id, decision.c.undone.is_(None))
         return bool(self._connection.execute(query.values(undone=int(time.time() * 1e6))).rowcount)
 

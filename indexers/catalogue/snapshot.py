@@ -18,6 +18,7 @@ from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
+from indexers.catalogue.metadata import INTEGER_LIMIT
 from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -115,6 +116,7 @@ class Snapshot:
 
     def page(self, condition: Condition | None, after: int, limit: int) -> list[ItemRow]:
         """Return up to `limit` items with ids above `after`, by id."""
+        after = min(max(after, -1), INTEGER_LIMIT - 1)
         if not is_short(condition):
             ids = self.ids(condition)
             return self.items(ids[np.searchsorted(ids, after, "right") :][:limit].tolist())

@@ -4,7 +4,10 @@ app             the application, its entry point, and errors as sentences with e
 command         what a command consists of: function, panel, example
 options         the options that several commands share, and what their values mean
 output          lines, tables, JSON and progress bars
-items           add, sync, remove, failures
+items           add, sync, items, update, remove, failures
+names           the names of items and clusters
+queries         what a search asks with
+viewer          pages that are opened in the browser
 search          search
 clusters        clusters, rename, loose, outliers, recluster
 cluster_tree    the clusters as a tree in the terminal

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -115,6 +116,8 @@ def mute_output() -> None:
 def show_error(error: Exception) -> int:
     """Print an error of the argument parser; any other is a bug: print a sentence and save the traceback to a file."""
     show = getattr(error, "show", None)
+    if getattr(error, "option_name", None) and re.fullmatch("-[^-]", str(getattr(error, "option_name", ""))):
+        error.message += "; names that begin with - go after --"  # type: ignore[attr-defined]
     if show is None:
         with tempfile.NamedTemporaryFile(
             "w", prefix="nearkin-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

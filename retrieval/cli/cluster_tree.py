@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retrieval.pages.album import Album, Children, Tile, follow_identical, format_count, group_by_parent, list_captions
-from retrieval.pages.page import make_printable
+from retrieval.pages.album import Album, Children, Tile, follow_identical, group_by_parent, list_captions
+from retrieval.pages.page import format_count, make_printable
 
 _SAMPLES, _SAMPLE = 3, 24  # captions in a line of the tree, and the most columns of each
 

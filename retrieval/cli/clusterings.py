@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.names import find_cluster
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_plugins, open_collection, parse_json
-from retrieval.cli.output import print_json, say, show_steps
+from retrieval.cli.output import print_json, say, show_page, show_steps
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def cluster(
     cluster: Annotated[
-        int | None, typer.Argument(help="Id of a cluster to show; `nearkin clusters` shows it after #.")
+        str | None,
+        typer.Argument(help="The cluster to show, by its id (`nearkin clusters` shows it after #) or its name."),
     ] = None,
     collection: Folder = DEFAULT,
     page: Annotated[int, typer.Option("--page", help="Page of items to show (100 items per page).")] = 1,
@@ -53,12 +55,12 @@ def cluster(
     drop: Annotated[bool, typer.Option("--drop", help="Delete the saved clustering.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one cluster by its id; or cluster with a --method of your choice and save the result by name.
+    """Show one cluster; or cluster with a --method of your choice and save the result by name.
 
     With --name alone, show how old that clustering is and how far the collection has drifted since.
     """
     if (cluster is None) == (method is None and name is None):
-        raise typer.BadParameter("give the id of a cluster, or --method and --name for a clustering")
+        raise typer.BadParameter("give a cluster by its id or name, or --method and --name for a clustering")
     if (refresh or drop) and (method is not None or refresh == drop or name is None):
         raise typer.BadParameter("use --refresh or --drop together with --name, and without --method")
     with open_collection(collection) as target:
@@ -89,23 +91,20 @@ def clusterings(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
         _show_clustering(clustering)
 
 
-def _show_cluster(source: Collection, cluster_id: int, page: int, as_json: bool) -> None:
+def _show_cluster(source: Collection, name: str, page: int, as_json: bool) -> None:
     """Print a cluster and one page of its items, those nearest to its centre first."""
-    record = source.cluster(cluster_id)
+    record = find_cluster(source, name)
     items = record.items(page)
     if as_json:
         print_json({"cluster": record.to_dict(), "items": items.to_dict()})
-        return
+        return show_page(len(items), page, record.size, as_json)
     parent = f", in #{record.parent}" if record.parent else ""
     children = ", ".join(f"#{child}" for child in record.children)
     subclusters = f", subclusters: {children}" if children else ""
     say(f"{record.name or 'unnamed'} #{record.id}: {record.size} pictures, {record.level}{parent}{subclusters}")
     for item in items.items:
         say(f"{item.id:>7}  {item.uri or item.key}")
-    if not items.items:
-        say(f"no items on page {page}")
-    if items.cursor:
-        say(f"... more: --page {items.cursor}")
+    show_page(len(items), page, record.size)
 
 
 def _show_clustering(clustering: NamedClustering) -> None:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.names import find_cluster
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
-from retrieval.cli.output import print_json, say, write_text
+from retrieval.cli.output import print_json, say, show_page
+from retrieval.cli.viewer import Html, Open, place_page, write_page
+from retrieval.pages.page import format_count
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
@@ -37,7 +40,8 @@ def clusters(
         int | None,
         typer.Option("--since", help="Change number: also count items and list events that came after it."),
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page with thumbnails to this file.")] = None,
+    html: Html = None,
+    is_opened: Open = False,
     depth: Annotated[int, typer.Option("--depth", help="Levels of the tree to print.", min=1, max=3)] = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -46,8 +50,8 @@ def clusters(
     With --since NUMBER, also show what happened to clusters after that change.
     """
     with open_collection(collection) as source:
-        if html is not None:
-            _write_page(source, html, level, since)
+        if html is not None or is_opened:
+            _write_page(source, place_page(html, source.path, "clusters.html"), level, since, is_opened)
         elif level or count is not None or threshold is not None:
             is_cut = count is not None or threshold is not None
             rows = source.cut(count, threshold) if is_cut else source.clusters(level or "medium", since=since)
@@ -58,14 +62,14 @@ def clusters(
             _show_tree(source, since, depth)
 
 
-def _write_page(source: Collection, file: Path, level: str | None, since: int | None) -> None:
+def _write_page(source: Collection, file: Path, level: str | None, since: int | None, is_opened: bool) -> None:
     from indexers.types import LEVELS
     from retrieval.pages.album import build_album, make_thumbnailer
     from retrieval.pages.clusters import render_clusters
 
     album = build_album(source, source.path.name, since, names=(level,) if level else LEVELS)
-    write_text(file, render_clusters(album, make_thumbnailer(source)))
-    say(f"wrote {len(album.tiles)} clusters to {file}")
+    page = render_clusters(album, make_thumbnailer(source))
+    write_page(page, file, format_count(len(album.tiles), "cluster"), is_opened)
 
 
 def _print_levels(source: Collection, since: int | None) -> None:
@@ -113,13 +117,15 @@ def show_clusters(rows: Clusters) -> None:
 
 
 def rename(
-    cluster: Annotated[int, typer.Argument(help="Id of the cluster; `nearkin clusters` shows it after #.")],
+    cluster: Annotated[
+        str, typer.Argument(help="The cluster, by its present name or its id, which `nearkin clusters` shows after #.")
+    ],
     name: Annotated[str | None, typer.Argument(help="New name; omit to restore the automatic one.")] = None,
     collection: Folder = DEFAULT,
 ) -> None:
     """Name a cluster. The name stays with it as pictures come and go."""
     with open_collection(collection) as target:
-        record = target.rename(cluster, name)
+        record = target.rename(find_cluster(target, cluster).id or 0, name)
     say(f"#{record.id} is now named {record.name!r}" if record.name else f"#{record.id} has no name")
 
 
@@ -132,13 +138,13 @@ def loose(
     """List the unclustered items, each with the cluster nearest to it."""
     with open_collection(collection) as source:
         items = source.loose(level or "medium", page=page)
+        count = source.clusters(level or "medium").loose
     if as_json:
-        print_json({"loose": [item.to_dict() for item in items]})
+        print_json({"loose": [item.to_dict() for item in items], "count": count})
     for item in () if as_json else items:
         near = f"  nearest #{item.nearest} ({item.similarity:.2f})" if item.nearest else ""
         say(f"{item.item:>7}  {item.uri or item.key}{near}")
-    if not items and page > 1 and not as_json:
-        say(f"no items on page {page}")
+    show_page(len(items), page, count, as_json)
 
 
 def outliers(
@@ -164,7 +170,7 @@ def recluster(collection: Folder = DEFAULT) -> None:
 
 COMMANDS = (
     Command(clusters, "Clusters", "nearkin clusters --level medium"),
-    Command(rename, "Clusters", "nearkin rename 17 boats"),
+    Command(rename, "Clusters", "nearkin rename boats ships"),
     Command(loose, "Clusters", "nearkin loose"),
     Command(outliers, "Clusters", "nearkin outliers -n 10"),
     Command(recluster, "Clusters", "nearkin recluster"),

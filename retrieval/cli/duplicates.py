@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection, parse_item_name
+from retrieval.cli.names import Ids, Keys, find_item, find_items, parse_id
+from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, write_text
+from retrieval.cli.viewer import Open, place_page, write_page
+from retrieval.pages.page import format_count
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
@@ -37,6 +41,7 @@ def duplicates(
     ] = None,
     export: Annotated[Path | None, typer.Option("--export", help="Write the groups to a .csv or .json file.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the proof of each pair.")] = None,
+    is_opened: Open = False,
     move_to: Annotated[
         Path | None, typer.Option("--move-to", help="List which files would move to this folder; see --apply.")
     ] = None,
@@ -55,11 +60,12 @@ def duplicates(
         if move_to is not None:
             moves = source.move_duplicates(groups, move_to, dry_run=not apply)
             show_moves(moves, as_json, "moved" if apply else "to move")
-        elif html is not None:
+        elif html is not None or is_opened:
             from retrieval.pages.duplicates import render_duplicates
 
-            write_text(html, render_duplicates(source, groups, f"Duplicates in {source.path.name}"))
-            say(f"wrote {len(groups)} groups to {html}")
+            page = render_duplicates(source, groups, f"Duplicates in {source.path.name}")
+            file = place_page(html, source.path, "duplicates.html")
+            write_page(page, file, format_count(len(groups), "group"), is_opened)
         elif export is not None:
             export_groups(groups, source, export)
             say(f"wrote {len(groups)} groups to {export}")
@@ -128,14 +134,23 @@ def write_rows(writer: Any, groups: tuple[DuplicateGroup, ...], source: Collecti
 
 
 def check(
-    picture: Annotated[str, typer.Argument(help="A picture: a path or a URL.")],
+    picture: Annotated[str | None, typer.Argument(help="A picture: a path or a URL.")] = None,
     collection: Folder = DEFAULT,
+    item: Annotated[str | None, typer.Option(help="Instead of a picture: an item, by its id, key or path.")] = None,
+    ids: Ids = None,
+    keys: Keys = None,
     threshold: Threshold = 0.5,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether the collection already holds a picture, unchanged or edited. Adds nothing."""
+    """Check whether the collection already holds a picture, unchanged or edited. Adds nothing.
+
+    With an item, list the other items that are copies of it.
+    """
+    if (picture is None) == (not (item or ids or keys)):
+        raise typer.BadParameter("give a picture (a path or a URL), or an item by --item, --id or --key")
     with open_collection(collection) as source:
-        matches = source.duplicates_of(picture, threshold=threshold)
+        item_id = find_item(source, item, ids, keys)
+        matches = source.duplicates_of(picture or item_id or 0, threshold=threshold)
     if as_json:
         print_json({"matches": [match.to_dict() for match in matches]})
         return
@@ -143,33 +158,83 @@ def check(
         differences = ", ".join(match.evidence["differs"]) or match.kind
         say(f"{match.score:.2f}  {match.uri or match.key}  ({differences})")
     if not matches:
-        say("not in the collection")
+        say("not in the collection" if item_id is None else "no other item is a copy of it")
 
 
 def decide(
     decision: Annotated[
         str,
         typer.Argument(
-            help='"not" (the two are not duplicates), "both" (keep both) or "undo".',
-            autocompletion=complete_from("not", "both", "undo"),
+            help='"keep" (keep this one of its group of duplicates), "not" (the two are not duplicates), "both" (keep '
+            'both) or "undo".',
+            autocompletion=complete_from("keep", "not", "both", "undo"),
         ),
     ],
-    items: Annotated[
-        list[str], typer.Argument(help="Two items, by id, key or path; for undo, the number of a decision.")
-    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ITEM...",
+            help="One item to keep, or two items, by id, key or path; for undo, the numbers of decisions.",
+        ),
+    ] = None,
     collection: Folder = DEFAULT,
+    ids: Ids = None,
+    keys: Keys = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Record that two pictures are not duplicates, or that you keep both; or undo such a decision."""
-    names = [parse_item_name(item) for item in items]
+    """Decide about duplicates: which one to keep, that two are none, or that you keep both; or undo decisions.
+
+    No file is touched.
+    """
+    count, needed = sum(map(len, (names or (), ids or (), keys or ()))), COUNTS.get(decision)
+    is_undo = decision == "undo" and count and not ids and not keys
+    if count != needed and not is_undo:
+        raise typer.BadParameter(
+            "use: decide not A B, decide both A B, decide keep A (items by id, key or path), or decide undo NUMBER..."
+        )
     with open_collection(collection) as target:
-        if decision == "undo" and len(names) == 1 and isinstance(names[0], int):
-            target.undo(names[0])
-            say(f"decision {names[0]} was undone")
-        elif decision in ("not", "both") and len(names) == 2:
-            record = target.not_duplicates if decision == "not" else target.keep_both
-            say(f"saved as decision {record(*names)}")
+        if decision == "undo":
+            numbers = [_parse_decision(name) for name in names or ()]
+            for number in numbers:
+                target.undo(number)
+            lines = [f"decision {number} was undone" for number in numbers]
+            return print_json({"undone": numbers}) if as_json else say(*lines)
+        items = find_items(target, names, ids, keys)
+        if decision == "keep":
+            group = _find_group(target, items[0])
+            decisions = list(target.decide(group, items[0]))
         else:
-            raise typer.BadParameter("use: decide not A B, decide both A B, or decide undo NUMBER")
+            decisions = [(target.not_duplicates if decision == "not" else target.keep_both)(*items)]
+    if as_json:
+        return print_json({"decisions": decisions})
+    if decision == "keep":
+        say(f"item {items[0]} is kept, and these are settled: {_join([i for i in group.items if i != items[0]])}")
+    say(f"saved as decision {_join(decisions)}")
+
+
+COUNTS = {"keep": 1, "not": 2, "both": 2}
+"""How many items each decision is about."""
+
+
+def _parse_decision(text: str) -> int:
+    number = parse_id(text)
+    if number is None:
+        raise typer.BadParameter(f"undo takes the number of a decision, such as 3; got {text!r}")
+    return number
+
+
+def _join(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _find_group(source: Collection, item_id: int) -> DuplicateGroup:
+    """Return the group of duplicates with that item. Raises UsageError."""
+    from indexers.errors import UsageError
+
+    for group in source.duplicates():
+        if item_id in group.items:
+            return group
+    raise UsageError(f"the item {item_id} is in no group of duplicates (`nearkin duplicates` lists them)")
 
 
 def calibrate(
@@ -188,6 +253,6 @@ def calibrate(
 COMMANDS = (
     Command(duplicates, "Duplicates", "nearkin duplicates --html duplicates.html"),
     Command(check, "Duplicates", "nearkin check holiday.jpg"),
-    Command(decide, "Duplicates", "nearkin decide not a.jpg b.jpg"),
+    Command(decide, "Duplicates", "nearkin decide keep holiday.jpg"),
     Command(calibrate, "Duplicates", "nearkin calibrate"),
 )

@@ -120,8 +120,3 @@ def parse_json(text: str | None, option: str) -> Any:
         raise typer.BadParameter(
             f"{option} takes JSON, such as '{{\"year\": 2024}}'; {excerpt!r} is not JSON ({error})"
         ) from error
-
-
-def parse_item_name(text: str) -> int | str:
-    """Return an id if the text is a number, else the key or path that it is."""
-    return int(text) if text.isdigit() else text

@@ -16,8 +16,12 @@ from retrieval.pages.page import make_printable
 
 if TYPE_CHECKING:
     from indexers.embedders.overview import EmbedderEntry
+    from retrieval.records.items import Item, Page
     from retrieval.records.reports import AddReport, SyncReport
-    from retrieval.records.search import Hits
+    from retrieval.records.search import Hit, Hits
+
+TABLE: dict[str, Any] = {"box": None, "pad_edge": False, "header_style": "bold"}
+"""How tables look: columns alone, without lines."""
 
 
 def say(*lines: str) -> None:
@@ -75,12 +79,46 @@ def show_hits(hits: Hits) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("score", "item", "picture", "metadata", box=None, pad_edge=False, header_style="bold")
+    table = Table("score", "item", "picture", "metadata", **TABLE)
     for hit in hits:
-        metadata = make_printable(", ".join(f"{key}={value}" for key, value in hit.metadata.items()))
         name = make_printable(hit.uri or hit.key)
-        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(name, overflow="fold"), Text(metadata))
+        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(name, overflow="fold"), Text(_format_metadata(hit)))
     Console().print(table if len(hits) else "nothing found")
+
+
+def show_listing(page: Page) -> None:
+    """Print a page of items as a table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("item", "picture", "size", "format", "taken", "metadata", **TABLE)
+    for item in page:
+        size = f"{item.width} x {item.height}" if item.width else ""
+        cells = (make_printable(item.uri or item.key), size, item.format or "", item.taken_at or "")
+        table.add_row(str(item.id), *(Text(cell, overflow="fold") for cell in cells), Text(_format_metadata(item)))
+    if len(page):
+        Console().print(table)
+
+
+def show_page(shown: int, page: int, count: int, as_json: bool = False, size: int = 100) -> None:
+    """Print which page of how many was shown if there are several, or that there is none of that number."""
+    pages = max(1, -(-count // size))
+    if not shown and page > 1:
+        tell = show_message if as_json else say
+        tell(f"no items on page {page}; the last page is {pages}")
+    elif count > size and not as_json:
+        more = f"; more: --page {page + 1}" if page < pages else ""
+        say(f"page {page} of {pages}, {count:,} items{more}")
+
+
+def format_value(value: Any) -> str:
+    """Return a value for a person to read: texts as they are, others as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _format_metadata(record: Item | Hit) -> str:
+    return make_printable(", ".join(f"{key}={format_value(value)}" for key, value in record.metadata.items()))
 
 
 def show_groups(hits: Hits) -> None:

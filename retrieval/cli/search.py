@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.names import Ids, Keys, find_item, find_scope
 from retrieval.cli.options import (
     DEFAULT,
     AsJson,
@@ -14,19 +15,30 @@ from retrieval.cli.options import (
     Where,
     complete_from,
     open_collection,
-    parse_item_name,
     parse_json,
 )
 from retrieval.cli.output import print_json, show_groups, show_hits
+from retrieval.cli.queries import Asked, build_query
+from retrieval.cli.viewer import Html, Open, place_page, write_page
 
 
 def search(
-    picture: Annotated[str | None, typer.Argument(help="A picture to search with: a path or a URL.")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PICTURE]...", help="A picture to search with: a path or a URL; several are mixed. Or words."
+        ),
+    ] = None,
     collection: Folder = DEFAULT,
     k: Annotated[
         int | None, typer.Option("-k", "--k", help="Number of hits (default 20; of clusters with --group: 10).")
     ] = None,
     item: Annotated[str | None, typer.Option(help="An item to search with: its id, key or path.")] = None,
+    ids: Ids = None,
+    keys: Keys = None,
+    unlike: Annotated[
+        list[str] | None, typer.Option("--unlike", help="A picture that hits shall not look like; can be repeated.")
+    ] = None,
     text: Annotated[
         str | None, typer.Option(help="A description of the picture (needs an embedder with text search).")
     ] = None,
@@ -36,8 +48,12 @@ def search(
     ] = None,
     where: Where = None,
     diversify: Annotated[float | None, typer.Option(help="Prefer variety over similarity, 0 to 1.")] = None,
-    within: Annotated[list[int] | None, typer.Option(help="Only items of this cluster; can be repeated.")] = None,
-    exclude: Annotated[list[int] | None, typer.Option(help="No items of this cluster; can be repeated.")] = None,
+    within: Annotated[
+        list[str] | None, typer.Option(help="Only items of this cluster, by id or name; can be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="No items of this cluster, by id or name; can be repeated.")
+    ] = None,
     per_cluster: Annotated[int | None, typer.Option(help="Maximum number of hits from one cluster.")] = None,
     group: Annotated[bool, typer.Option("--group", help="Group the hits by cluster.")] = False,
     level: Annotated[
@@ -55,17 +71,24 @@ def search(
         ),
     ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
+    html: Html = None,
+    is_opened: Open = False,
     as_json: AsJson = False,
 ) -> None:
     """Find pictures that look like a picture, an item or a description."""
-    if picture is None and item is None and text is None and query is None:
+    if Asked(words or (), 0 if item or ids or keys else None, text, query).is_empty():
         raise typer.BadParameter("give a picture (a path or a URL), --item, --text or --query")
     options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
-    options |= {"within": within or None, "exclude": exclude or None, "per_cluster": per_cluster}
-    options |= {"group": group, "level": level, "metric": metric, "space": space}
+    options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
     with open_collection(collection) as source:
-        name = None if item is None else parse_item_name(item)
-        hits = source.search(picture, k=k, item=name, text=text, query=query, **options)
+        asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
+        options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}
+        hits = source.search(**build_query(source, asked), **options)
+        if html is not None or is_opened:
+            from retrieval.pages.hits import render_hits
+
+            file = place_page(html, source.path, "hits.html")
+            return write_page(render_hits(hits, f"Hits in {source.path.name}"), file, f"{len(hits)} hits", is_opened)
     if as_json:
         groups = {"groups": [record.to_dict() for record in hits.groups]} if group else {}
         print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})

@@ -8,22 +8,33 @@ from typing import Annotated
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.names import Ids, Keys, find_items
 from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_json
 from retrieval.cli.output import exit_with_report, say, show_progress
+from retrieval.pages.page import format_count
 
 
 def export(
     file: Annotated[
         Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet, or .npz, which includes vectors.")
     ],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ITEM]...", help="Items, by id, key or path (default: all).")
+    ] = None,
     collection: Folder = DEFAULT,
+    ids: Ids = None,
+    keys: Keys = None,
     where: Where = None,
     vectors: Annotated[bool, typer.Option("--vectors", help="Include the vectors (.parquet).")] = False,
 ) -> None:
     """Export items with their clusters to a file."""
+    condition = parse_json(where, "--where")
     with open_collection(collection) as source:
-        count = source.export(file, where=parse_json(where, "--where"), vectors=vectors)
-    say(f"wrote {count} items to {file}")
+        if names or ids or keys:
+            chosen = {"id": {"$in": find_items(source, names, ids, keys)}}
+            condition = chosen if condition is None else {"$and": [condition, chosen]}
+        count = source.export(file, where=condition, vectors=vectors)
+    say(f"wrote {format_count(count, 'item')} to {file}")
 
 
 def import_(

@@ -12,7 +12,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS, ClusterRow, Ids, Level
-from retrieval.checks import check_whole, is_number, is_whole
+from retrieval.checks import MOST, check_whole, is_number, is_whole
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
 from retrieval.records.items import Item, Page
 from retrieval.records.pictures import PictureSource
@@ -120,7 +120,7 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
     tree = view.tree.tree
     if threshold is None:
-        threshold = tree.find_threshold(int(count or 1))
+        threshold = tree.find_threshold(min(int(count or 1), MOST))
     assignment = Assignment(tree.items.ids(), view.tree.cut_clusters(threshold))
     state = find_cluster_state(view, snapshot)
     clusters = []

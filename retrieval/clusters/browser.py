@@ -11,6 +11,7 @@ from indexers.errors import ClusterNotFound, UsageError
 from indexers.types import Ids
 from retrieval.clusters import browse
 from retrieval.clusters.browse import Moment
+from retrieval.clusters.cluster_names import resolve_cluster
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
 from retrieval.records.items import Page
@@ -32,12 +33,14 @@ class ClusterBrowser:
         empty = Clusters((), level, 0, 0)
         return self.read_clusters(lambda moment: browse.list_clusters(moment, level, loose, since), empty)
 
-    def read_cluster(self, cluster_id: int, since: int | None = None) -> Cluster:
-        """Return one cluster. Raises ClusterNotFound, which says what became of it."""
-        cluster = self.read_clusters(lambda moment: browse.read_cluster(moment, cluster_id, since), None)
-        if cluster is None:
-            raise ClusterNotFound(f"there is no cluster {cluster_id}: the collection is empty")
-        return cluster
+    def read_cluster(self, cluster: int | str, since: int | None = None) -> Cluster:
+        """Return one cluster. Raises ClusterNotFound, which says what became of it; BadQuery for an ambiguous name."""
+        record = self.read_clusters(
+            lambda moment: browse.read_cluster(moment, resolve_cluster(moment, cluster), since), None
+        )
+        if record is None:
+            raise ClusterNotFound(f"there is no cluster {cluster!r}: the collection is empty")
+        return record
 
     def list_loose(self, level: str, page: int) -> tuple[Loose, ...]:
         """Return a page of the items that are in no cluster of a level."""
@@ -69,11 +72,12 @@ class ClusterBrowser:
         empty: tuple[Group, ...] = ()
         return self.read_clusters(lambda moment: browse.group_hits(moment, hits, level), empty, space)
 
-    def rename(self, cluster_id: int, name: str | None) -> Cluster:
+    def rename(self, cluster: int | str, name: str | None) -> Cluster:
         """Give a cluster a name, or with None the automatic one again. Raises ClusterNotFound, UsageError."""
         if name is not None and (not is_text(name) or not name.strip()):
             raise UsageError(f"a name is a text that is not empty, or None; got {name!r}")
-        self.read_cluster(cluster_id)
+        cluster_id = self.read_cluster(cluster).id
+        assert cluster_id is not None
         with self._catalogue.transaction() as transaction:
             transaction.clusters.set_name(cluster_id, name.strip() if name else None, name is not None)
         return self.read_cluster(cluster_id)

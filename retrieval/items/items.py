@@ -9,7 +9,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import check_metadata, is_text
 from indexers.errors import UsageError
 from indexers.types import Failure, Vectors
-from retrieval.checks import ItemName, list_names
+from retrieval.checks import MOST, ItemName, check_whole, list_names
 from retrieval.filters import parse_filter
 from retrieval.records.items import Item, Page
 from retrieval.spaces.spaces import Spaces
@@ -34,11 +34,21 @@ class Items:
             ids, rows = snapshot.vectors(view.space.id, item_ids) if view else ((), ())
         return dict(zip(map(int, ids), rows, strict=True))
 
-    def read_page(self, where: Mapping[str, Any] | None, cursor: int | None, limit: int) -> Page:
-        """Return a page of the items that match a filter, in order of id."""
+    def read_page(
+        self, where: Mapping[str, Any] | None, cursor: int | None, limit: int, page: int | None = None
+    ) -> Page:
+        """Return a page of the items that match a filter, in order of id: after a cursor, or by its number."""
         if limit < 1:
             raise UsageError(f"limit is the number of items on a page, at least 1; got {limit!r}")
+        limit = min(limit, MOST)
+        if page is not None and cursor is not None:
+            raise UsageError(f"items takes page= or cursor=; got page={page!r} and cursor={cursor!r}")
         with self._catalogue.snapshot() as snapshot:
+            if page is not None and check_whole(page, "page is") > 1:
+                item_ids = snapshot.ids(parse_filter(where))[: (page - 1) * limit]
+                cursor = int(item_ids[-1]) if len(item_ids) else None
+                if len(item_ids) < (page - 1) * limit:
+                    return Page((), None, snapshot.number)
             rows = snapshot.page(parse_filter(where), cursor or 0, limit + 1)
             last = rows[limit - 1].id if len(rows) > limit else None
             return Page(tuple(Item.of(row) for row in rows[:limit]), last, snapshot.number)

@@ -139,8 +139,3 @@ def follow_identical(tile: Tile, children: Children) -> list[Tile]:
 def list_captions(album: Album, tile: Tile) -> list[str]:
     """Return the captions of the pictures that represent a cluster; pictures without a caption are left out."""
     return [make_printable(album.captions[item_id]) for item_id in tile.pictures if album.captions.get(item_id)]
-
-
-def format_count(count: int, noun: str) -> str:
-    """Return `1 item` or `1,200 items`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

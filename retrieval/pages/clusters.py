@@ -15,11 +15,10 @@ from retrieval.pages.album import (
     Children,
     Tile,
     follow_identical,
-    format_count,
     group_by_parent,
     list_captions,
 )
-from retrieval.pages.page import escape, hash_source, make_data_uri, make_printable
+from retrieval.pages.page import escape, format_count, hash_source, make_data_uri, make_printable
 
 _SAMPLES = 3
 """Captions in a line of the outline."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from indexers.errors import NearkinError
-from retrieval.pages.album import format_count
-from retrieval.pages.page import escape, make_data_uri, render_page
+from retrieval.pages.page import escape, format_count, make_data_uri, render_page
 from retrieval.records.duplicates import DuplicateGroup, Pair, list_differences
 from retrieval.records.items import Item
 

@@ -68,3 +68,8 @@ def make_printable(text: str) -> str:
 
 def _is_printable(letter: str) -> bool:
     return letter.isprintable() or letter in _JOINERS or category(letter) == "Zs"
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return `1 item` or `1,200 items`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

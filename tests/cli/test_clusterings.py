@@ -37,8 +37,8 @@ def test_the_method_is_the_name_if_none_is_given(shell: Shell) -> None:
 
 
 def test_wrong_usage_is_a_sentence(shell: Shell) -> None:
-    assert "give the id of a cluster, or --method" in shell("cluster", code=2).stderr
-    assert "give the id of a cluster, or --method" in shell("cluster", 3, "--name", "x", code=2).stderr
+    assert "give a cluster by its id or name, or --method" in shell("cluster", code=2).stderr
+    assert "give a cluster by its id or name, or --method" in shell("cluster", 3, "--name", "x", code=2).stderr
     assert (
         "use --refresh or --drop together with --name"
         in shell("cluster", "--method", "kmeans", "--drop", code=2).stderr

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import Collection
+from retrieval import Cluster, Collection
 from tests.clusters.test_browse import SIZES, families, of
 from tests.support.shell import Shell
 
@@ -62,8 +62,40 @@ def test_one_cluster_its_name_and_its_items(shell: Shell, families: Collection) 
     assert len(output) == 61
     assert shell.json("cluster", cluster_id)["cluster"]["name"] == "boats"
     assert shell("rename", cluster_id).stdout == f"#{cluster_id} has no name\n"
-    assert shell("cluster", cluster_id, "--page", 99).stdout.splitlines()[1] == "no items on page 99"
+    past = shell("cluster", cluster_id, "--page", 99).stdout.splitlines()
+    assert past[1] == "no items on page 99; the last page is 1"
     assert "error: there is no cluster 999" in shell("cluster", 999, code=1).stderr
+
+
+def test_a_cluster_goes_by_its_name(shell: Shell, families: Collection) -> None:
+    boats, birds = of(families, "f0-0"), of(families, "f1-0")
+    shell("rename", f"#{boats}", "boats")
+    assert shell("rename", "boats", "ships").stdout == f"#{boats} is now named 'ships'\n"
+    assert shell("cluster", "SHIPS").stdout.startswith(f"ships #{boats}: 60 pictures")
+    assert "error: there is no cluster named 'boats'" in shell("rename", "boats", "x", code=1).stderr
+    assert len(shell.json("search", "--item", "f1-0", "--within", "ships", "-k", 3)["hits"]) == 3
+    shell("rename", birds, "ships")
+    error = shell("rename", "ships", "x", code=2).stderr
+    assert f"2 clusters are named 'ships'; say which by its id: {boats} (medium, 60 items), {birds} (medium" in error
+    shell("rename", birds, boats)
+    error = shell("rename", boats, "x", code=2).stderr
+    assert f"'{boats}' is the id of a cluster (ships, 60 items) and the name of another (#{birds}, " in error
+    assert shell("rename", f"#{boats}").stdout == f"#{boats} has no name\n"
+    assert shell("rename", "99999999999999999999999", "x", code=1).stderr.startswith("error: there is no cluster")
+
+
+def test_pages_of_a_large_cluster(shell: Shell, families: Collection) -> None:
+    coarse = max(families.clusters("coarse"), key=len_of)
+    families.rename(int(coarse.id or 0), "all")
+    first, last = shell("cluster", "all").stdout.splitlines(), shell("cluster", "all", "--page", 2).stdout.splitlines()
+    assert (len(first), first[-1]) == (102, f"page 1 of 2, {coarse.size} items; more: --page 2")
+    assert last[-1] == f"page 2 of 2, {coarse.size} items"
+    past = shell("cluster", "all", "--page", 3, "--json")
+    assert past.stderr == "no items on page 3; the last page is 2\n"
+
+
+def len_of(cluster: Cluster) -> int:
+    return cluster.size
 
 
 def test_outliers_and_recluster(shell: Shell) -> None:
@@ -72,7 +104,7 @@ def test_outliers_and_recluster(shell: Shell) -> None:
     assert len(shell.json("outliers", "-n", 2)["outliers"]) == 2
     assert re.search(r"\d+  s0  nearest #\d+ \(0\.\d\d\)", shell("loose").stdout)
     assert len(shell.json("loose", "--level", "medium")["loose"]) == 4
-    assert shell("loose", "--page", 2).stdout == "no items on page 2\n"
+    assert shell("loose", "--page", 2).stdout == "no items on page 2; the last page is 1\n"
     chosen_again = re.fullmatch(
         r"(\d+) clusters at the level medium, (\d+) unclustered items\n", shell("recluster").stdout
     )

@@ -174,8 +174,10 @@ def test_what_is_no_level_or_cluster_is_refused(families: Collection) -> None:
         families.clusters("huge")
     with pytest.raises(ClusterNotFound, match="there is no cluster 12345"):
         families.cluster(12345)
+    with pytest.raises(ClusterNotFound, match="there is no cluster named 'boats'"):
+        families.cluster("boats")
     with pytest.raises(ClusterNotFound, match="named by its id"):
-        families.cluster("boats")  # type: ignore[arg-type]
+        families.cluster(("boats",))  # type: ignore[arg-type]
 
 
 def test_a_second_space_takes_over_the_ids_by_shared_items(tmp_path: Path) -> None:

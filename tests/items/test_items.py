@@ -47,6 +47,22 @@ def test_pages_cover_everything_once(ready_made: Collection) -> None:
         ready_made.items(limit=0)
 
 
+def test_pages_go_by_number_as_well(ready_made: Collection) -> None:
+    everything = [item.id for item in ready_made.walk()]
+    pages = [[item.id for item in ready_made.items(page=number, limit=7)] for number in range(1, len(everything))]
+    assert [item_id for page in pages for item_id in page] == everything
+    for number in (10**4, 2**70):
+        assert ready_made.items(page=number).items == ()
+    where = {"key": {"$in": [item.key for item in ready_made.items(limit=5)][1::2]}}
+    assert [item.id for item in ready_made.items(where=where, page=2, limit=1)] == [everything[3]]
+    assert ready_made.items(page=1, limit=3).cursor == everything[2]
+    with pytest.raises(UsageError, match="takes page= or cursor="):
+        ready_made.items(page=1, cursor=3)
+    for page in (0, -1, 1.5, True):
+        with pytest.raises(UsageError, match="page is a whole number of at least 1"):
+            ready_made.items(page=page)  # type: ignore[arg-type]
+
+
 def test_update_merges_replaces_and_is_searched_at_once(ready_made: Collection) -> None:
     assert ready_made.update("n3", {"stars": 5}).metadata == {"number": 3, "even": False, "stars": 5}
     assert [hit.key for hit in ready_made.search(vector=vectors(1)[0], where={"stars": 5})] == ["n3"]

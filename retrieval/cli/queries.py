@@ -1,0 +1,91 @@
+"""What a search on the command line asks with: pictures, items, words, or several of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from retrieval.cli.output import show_message
+
+if TYPE_CHECKING:
+    from retrieval.collection import Collection
+
+UNLIKE = -0.5
+"""The weight of what hits shall not look like."""
+
+
+class Asked(NamedTuple):
+    """What the arguments and options of a search ask with. `item`: an item's id."""
+
+    words: Sequence[str]
+    item: int | None = None
+    text: str | None = None
+    query: str | None = None
+    unlike: Sequence[str] = ()
+
+    def is_empty(self) -> bool:
+        """Return True if there is nothing to search for."""
+        return not self.words and self.item is None and self.text is None and self.query is None
+
+
+def build_query(source: Collection, asked: Asked) -> dict[str, Any]:
+    """Return the arguments of `Collection.search` that ask for this.
+
+    Words that are no pictures are words to search for, by what the pictures show if the embedder reads words, else in
+    the texts and metadata of items; a note says so. Several parts are mixed.
+    """
+    from retrieval.search.query import item, text
+
+    pictures = [word for word in asked.words if is_picture(word)]
+    words, query = asked.text, asked.query
+    if len(pictures) < len(asked.words):
+        free = " ".join(word for word in asked.words if word not in pictures)
+        if pictures or words is not None or query is not None:
+            raise typer.BadParameter(f"there is no picture {free!r}; for words use --text or --query")
+        words, query = _choose_words(source, free)
+    parts: list[Any] = [(picture, 1.0) for picture in pictures]
+    parts += [(item(asked.item), 1.0)] if asked.item is not None else []
+    parts += [(text(words), 1.0)] if words is not None else []
+    if asked.unlike and not parts:
+        raise typer.BadParameter("--unlike goes with a picture, --item or --text to search for")
+    if len(parts) + len(asked.unlike) > 1:
+        return {"mix": [*parts, *((picture, UNLIKE) for picture in asked.unlike)], "query": query}
+    return {"picture": pictures[0] if pictures else None, "item": asked.item, "text": words, "query": query}
+
+
+def is_picture(word: str) -> bool:
+    """Return True for a file that exists, an address, and what is written like a file."""
+    from indexers.pictures.remote import is_remote
+    from indexers.pictures.scan import PICTURE_SUFFIXES, to_path
+
+    if is_remote(word) or os.path.isfile(os.path.expanduser(to_path(word))):
+        return True
+    is_path = "/" in word or os.sep in word or not any(letter.isalnum() for letter in word)
+    return is_path or os.path.splitext(word)[1].lower() in PICTURE_SUFFIXES
+
+
+def _choose_words(source: Collection, words: str) -> tuple[str | None, str | None]:
+    """Return what finds these words: as `text` or as `query`; say which. Raises NotFound if nothing can."""
+    from indexers.errors import NotFound
+
+    info = source.info()
+    if info.words:
+        show_message(f"note: there is no file {words!r}; searching for pictures that show it (--text)")
+        return words, None
+    if source.search(query=words, k=1):
+        show_message(f"note: there is no file {words!r}; searching for these words in texts and metadata (--query)")
+        return None, words
+    named = {"$or": [{"uri": {"$icontains": words}}, {"key": {"$icontains": words}}]}
+    count = source.count(where=named)
+    lines = [
+        f"nothing found for {words!r}:",
+        "  there is no such file;",
+        "  no text and no metadata of an item has these words;",
+        f"  the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with pictures "
+        "(`nearkin embedders` lists those with text search)",
+    ]
+    lines += [f"  but paths have: {count}; `nearkin items --name` lists them"] if count else []
+    raise NotFound("\n".join(lines))

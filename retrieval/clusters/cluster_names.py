@@ -1,0 +1,62 @@
+"""The names of clusters: a cluster of now is named by its id, or by a name that it alone has."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, NamedTuple
+
+from indexers.errors import BadQuery, ClusterNotFound
+from indexers.types import LEVELS
+from retrieval.checks import is_whole
+from retrieval.clusters.browse import Moment
+from retrieval.spaces.view import find_cluster_state
+
+
+class Candidate(NamedTuple):
+    """A cluster that a name may mean."""
+
+    id: int
+    name: str
+    level: str
+    size: int
+
+
+def resolve_cluster(moment: Moment, cluster: Any) -> Any:
+    """Return the id of a cluster that is named by its id or name; what is no text is returned as it is.
+
+    Upper and lower case count only where several names differ in nothing else. Raises ClusterNotFound, and BadQuery if
+    several clusters have the name.
+    """
+    if not isinstance(cluster, str):
+        return int(cluster) if is_whole(cluster) else cluster
+    candidates = [row for row in _list_named(moment) if _fold(row.name) == _fold(cluster)]
+    exact = [row for row in candidates if _compose(row.name) == _compose(cluster)]
+    candidates = exact or candidates
+    if not candidates:
+        raise ClusterNotFound(f"there is no cluster named {cluster!r}; `clusters` lists them")
+    if len(candidates) > 1:
+        ids = ", ".join(f"{row.id} ({row.level}, {row.size} items)" for row in candidates)
+        raise BadQuery(f"{len(candidates)} clusters are named {cluster!r}; say which by its id: {ids}")
+    return candidates[0].id
+
+
+def _list_named(moment: Moment) -> list[Candidate]:
+    """Return the clusters of now that have a name, of the tree and of the clusterings of this space."""
+    snapshot, space = moment.snapshot, moment.view.space
+    levels = [*LEVELS, *(row.name for row in snapshot.clusterings.rows() if row.space == space.id)]
+    candidates = []
+    for level in levels:
+        state = find_cluster_state(moment.view, snapshot, level)
+        sizes = dict(state.assignment(level).clusters) if state else {}
+        rows = snapshot.clusters.rows(sizes)
+        candidates += [Candidate(i, row.name, level, sizes[i]) for i, row in sorted(rows.items()) if row.name]
+    return candidates
+
+
+def _compose(name: str) -> str:
+    """Return a name in the composed form of Unicode, with single spaces."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", _compose(name).casefold())
