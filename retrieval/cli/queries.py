@@ -58,7 +58,7 @@ def build_query(source: Collection, asked: Asked) -> dict[str, Any]:
 
 def is_picture(word: str) -> bool:
     """Return True for a file that exists, an address, and what is written like a file."""
-    from indexers.pictures.remote import is_remote
+    from indexers.pictures.addresses import is_remote
     from indexers.pictures.scan import PICTURE_SUFFIXES, to_path
 
     if is_remote(word) or os.path.isfile(os.path.expanduser(to_path(word))):
