@@ -13,8 +13,9 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS, ClusterRow, Ids, Level
 from retrieval.checks import MOST, check_whole, is_number, is_whole
+from retrieval.items.items import build_items
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
-from retrieval.records.items import Item, Page
+from retrieval.records.items import Page
 from retrieval.records.pictures import PictureSource
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.spaces.cluster_state import (
@@ -276,7 +277,7 @@ def read_page(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) 
         vectors = view.flat.index.take(items)
         items = items[np.argsort(-(vectors @ vectors.mean(0)), kind="stable")]
     shown = items[(page - 1) * size : page * size].tolist()
-    rows = tuple(Item.of(row) for row in snapshot.items(shown))
+    rows = build_items(snapshot, snapshot.items(shown), view.space.id)
     return Page(rows, page + 1 if page * size < len(items) else None, snapshot.number)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import check_metadata, is_text
+from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import UsageError
-from indexers.types import Failure, Vectors
+from indexers.types import Failure, ItemRow, Vectors
 from retrieval.checks import MOST, ItemName, check_whole, list_names
 from retrieval.filters import parse_filter
 from retrieval.records.items import Item, Page
@@ -24,7 +25,8 @@ class Items:
     def read(self, names: Iterable[ItemName]) -> list[Item]:
         """Return the items of these ids, keys or paths, in that order. Raises ItemNotFound."""
         with self._catalogue.snapshot() as snapshot:
-            return [Item.of(row) for row in snapshot.items(snapshot.resolve(list(names)))]
+            rows = snapshot.items(snapshot.resolve(list(names)))
+            return list(build_items(snapshot, rows, snapshot.current_space_id))
 
     def read_vectors(self, names: Iterable[ItemName], space: str | None) -> dict[int, Vectors]:
         """Return the stored vectors by item id; items without a vector are left out. Raises ItemNotFound."""
@@ -51,7 +53,8 @@ class Items:
                     return Page((), None, snapshot.number)
             rows = snapshot.page(parse_filter(where), cursor or 0, limit + 1)
             last = rows[limit - 1].id if len(rows) > limit else None
-            return Page(tuple(Item.of(row) for row in rows[:limit]), last, snapshot.number)
+            items = build_items(snapshot, rows[:limit], snapshot.current_space_id)
+            return Page(items, last, snapshot.number)
 
     def walk(self, where: Mapping[str, Any] | None, size: int = 500) -> Iterator[Item]:
         """Yield every item that matches a filter, in order of id, a page at a time."""
@@ -107,3 +110,9 @@ class Items:
             removed = transaction.remove(item_ids or [])
         self._spaces.settle()
         return removed
+
+
+def build_items(snapshot: Snapshot, rows: Sequence[ItemRow], space_id: int | None) -> tuple[Item, ...]:
+    """Return the records of rows, each with its clusters in a space; None: there is no space yet."""
+    cluster_ids = {} if space_id is None else snapshot.clusters.cluster_ids(space_id, [row.id for row in rows])
+    return tuple(Item.of(row, tuple(filter(None, cluster_ids.get(row.id, ())))) for row in rows)

@@ -176,14 +176,18 @@ class NamedClustering(Record):
 
 @dataclass(frozen=True, slots=True)
 class Partition(MemberList):
-    """A cluster of mini-batch k-means: every item is in exactly one. `id` stays with it as it moves. The other fields
-    are those of Cluster."""
+    """A cluster of mini-batch k-means: every item is in exactly one."""
 
     id: int
+    """Stays with it as it moves. Ids of clusters are others."""
     size: int
+    """The number of its items."""
     medoid: int
+    """The item nearest to all others."""
     representatives: tuple[int, ...]
+    """The medoid and up to eight more items that cover the rest."""
     tightness: float
+    """The mean similarity of two members."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
     _pager: Pager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)

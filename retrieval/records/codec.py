@@ -27,7 +27,9 @@ def from_json(hint: Any, data: Any) -> Any:
     if data is None:
         return None
     if dataclasses.is_dataclass(hint):
-        return hint(**{name: from_json(kind, data[name]) for name, kind in list_fields(hint).items()})  # type: ignore[arg-type, operator]
+        fields = list_fields(hint).items()  # type: ignore[arg-type]
+        # a server of another version may know more fields, or fewer: those have their defaults
+        return hint(**{name: from_json(kind, data[name]) for name, kind in fields if name in data})  # type: ignore[operator]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         kinds = arguments[:1] * len(data) if Ellipsis in arguments else arguments

@@ -72,19 +72,30 @@ class Match(Record):
     """An item that a picture is a duplicate of."""
 
     item: int
+    """The item's id."""
     key: str
+    """The item's key."""
     uri: str | None
+    """The item's first path or URI."""
     kind: str
+    """same pixels or same picture."""
     score: float
+    """How certain it is that they show the same picture, 0 to 1."""
     evidence: Json = field(repr=False)
+    """The figures that prove it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move(Record):
-    """One file: `source` goes to `target`, because `kept` stays. `done`: it was moved; `left`: why it was not."""
+    """One file that moves because another stays."""
 
     source: str
+    """Where it was."""
     target: str
+    """Where it goes."""
     kept: str
+    """The file that stays."""
     done: bool = False
+    """True if it was moved."""
     left: str = ""
+    """Why it was not moved."""

@@ -10,22 +10,26 @@ from retrieval.records.base import Record
 
 @dataclass(frozen=True, slots=True)
 class JudgedSpace(Record):
-    """An embedder, judged by how often near items share a label.
-
-    `p_at_1`, `p_at_10`: the share of the nearest item, and of the ten nearest, with the query's label;
-    `mean_average_precision`: over all items. None without labels. `queries`: items that were searched for; `alone`:
-    items that share their label with no other item, and so were no queries.
-    """
+    """An embedder, judged by how often near items share a label."""
 
     space: str
+    """The space's name."""
     embedder: str | None
+    """The embedder that made the vectors; None for ready-made ones."""
     dimension: int
+    """The length of a vector."""
     metric: str
+    """How vectors are compared: cosine, ip, l2 ..."""
     p_at_1: float | None = None
+    """The share of queries whose nearest item has their label; None without labels."""
     p_at_10: float | None = None
+    """The share of the ten nearest items that have the query's label; None without labels."""
     mean_average_precision: float | None = None
+    """The mean over all queries of the average precision of the ranking; None without labels."""
     queries: int = 0
+    """The number of items that were searched for."""
     alone: int = 0
+    """The number of items that share their label with no other item, and so were no queries."""
     seconds: float = field(default=0.0, compare=False)
     """Time of the ranking."""
 
@@ -34,53 +38,78 @@ class JudgedSpace(Record):
 class JudgedClustering(Record):
     """A clustering and its figures; None where a figure is not available, `notes` say why.
 
-    `kind`: level, partitions, stored or method. `loose`: the share of items in no cluster. Beside labels: `ari` and
-    `ami` (0 by chance, 1 at best), `nmi`, `purity` (the last two rise with the number of clusters); loose items count
-    as clusters of their own, and for purity as wrong. `silhouette` (-1 to 1) and `davies_bouldin` (0 at best) of items
-    in clusters. `stability`: the mean ARI, `stability_ami`: AMI, with what is made again without a fifth of the items.
-    Of methods: `seconds` and `cpu_seconds` of one fit, `memory` in bytes that it took at most. `error`: why there is
-    none."""
+    Beside labels, loose items count as clusters of their own, and for purity as wrong."""
 
     space: str
+    """The space whose vectors were clustered."""
     name: str
+    """The level, the clustering by name, or the method with its parameters."""
     kind: str
+    """level, partitions, by name or method."""
     method: str | None = None
+    """The clustering algorithm, of a method."""
     parameters: Json = field(default_factory=dict)
+    """The algorithm's parameters, of a method."""
     clusters: int | None = None
+    """The number of its clusters."""
     loose: float | None = None
+    """The share of items that are in no cluster."""
     ari: float | None = None
+    """The adjusted Rand index beside the labels: 0 by chance, 1 at best."""
     ami: float | None = None
+    """The adjusted mutual information beside the labels: 0 by chance, 1 at best."""
     nmi: float | None = None
+    """The normalised mutual information beside the labels, 0 to 1; rises with the number of clusters."""
     purity: float | None = None
+    """The share of items with the most frequent label of their cluster; rises with the number of clusters."""
     silhouette: float | None = None
+    """The mean silhouette of items in clusters, -1 to 1."""
     davies_bouldin: float | None = None
+    """The Davies-Bouldin index of items in clusters, 0 at best."""
     stability: float | None = None
+    """The mean adjusted Rand index with what is made again without a fifth of the items."""
     stability_ami: float | None = None
+    """The mean adjusted mutual information with what is made again without a fifth of the items."""
     seconds: float | None = field(default=None, compare=False)
+    """The time of one fit, of a method."""
     cpu_seconds: float | None = field(default=None, compare=False)
+    """The processor's time of one fit, of a method."""
     memory: int | None = field(default=None, compare=False)
+    """The most bytes that a fit took, of a method."""
     notes: tuple[str, ...] = ()
+    """Why figures are missing, and what else should be known."""
     error: str | None = None
+    """Why the method failed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Evaluation(Record):
-    """Clusterings and embedders of a collection beside each other. `items`: those that lie in all the spaces; `judged`:
-    of these, how many were clustered. `labels`: the metadata key; `labelled`: judged items that have it; `classes`: how
-    many values they have. `notes`: what was sampled and left out. `as_of`: the change that it belongs to."""
+    """Clusterings and embedders of a collection beside each other."""
 
     spaces: tuple[JudgedSpace, ...]
+    """The embedders."""
     clusterings: tuple[JudgedClustering, ...]
+    """The clusterings."""
     labels: str | None
+    """The metadata key whose values are the labels."""
     classes: int
+    """The number of different labels."""
     items: int
+    """The number of items that lie in all the spaces."""
     judged: int
+    """The number of these items that were clustered."""
     labelled: int
+    """The number of judged items that have a label."""
     draws: int
+    """How often each clustering was made again, to measure its stability."""
     random_state: int
+    """The random seed."""
     notes: tuple[str, ...]
+    """What was sampled and left out."""
     as_of: int
+    """The change number that it belongs to."""
     seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
 
     @property
     def failed(self) -> tuple[JudgedClustering, ...]:

@@ -61,14 +61,16 @@ class Item(Record):
     """The user's own keys and values."""
     missing: bool
     """True if all its locations have vanished."""
+    clusters: tuple[int, ...] = ()
+    """Public ids of the clusters it lies in, coarse to fine; levels in which it is loose are left out."""
 
     @classmethod
-    def of(cls, row: ItemRow) -> Item:
-        """Return the record of a row of the catalogue."""
+    def of(cls, row: ItemRow, clusters: tuple[int, ...] = ()) -> Item:
+        """Return the record of a row of the catalogue, with the ids of its clusters."""
         values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         values["hash"] = row.hash.hex() if row.hash else None
         values["added_at"] = format_time(row.added_at)
-        return cls(uri=row.uris[0] if row.uris else None, **values)
+        return cls(uri=row.uris[0] if row.uris else None, clusters=clusters, **values)
 
 
 @dataclass(frozen=True, slots=True)

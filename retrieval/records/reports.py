@@ -42,29 +42,44 @@ class AddReport(Record):
 
 @dataclass(frozen=True, slots=True)
 class SyncReport(Record):
-    """Counts of one `sync`: those of an AddReport, and how many locations have vanished (`missing`) or `returned`."""
+    """Counts and failures of one `sync`."""
 
     added: int
+    """The number of new items."""
     known: int
+    """The number of pictures that the collection had already, under the same path or another."""
     failed: int
+    """The number of pictures that could not be read."""
     failures: tuple[Failure, ...]
+    """What could not be read, and why."""
     change: int
+    """The newest change number."""
     missing: int
+    """The number of locations that have vanished."""
     returned: int
+    """The number of locations that had vanished and are there again."""
     failed_before: int = 0
+    """The number of failures that were known, have not changed since, and were not tried again."""
     seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceInfo(Record):
-    """One embedder's vectors over the collection. `current`: it is searched unless another space is named."""
+    """One embedder's vectors over the collection."""
 
     name: str
+    """The space's name."""
     embedder: str | None
+    """The embedder that made the vectors; None for ready-made ones."""
     dimension: int
+    """The length of a vector."""
     metric: str
+    """How vectors are compared: cosine, ip, l2 ..."""
     vectors: int
+    """The number of its vectors."""
     current: bool
+    """True for the space that is searched unless another one is named."""
 
     @classmethod
     def of(cls, space: Space, vectors: int) -> SpaceInfo:
@@ -111,12 +126,16 @@ class Info(Record):
 
 @dataclass(frozen=True, slots=True)
 class Report(Record):
-    """The result of `verify`. `ok`: nothing is wrong, or no longer."""
+    """The result of `verify`."""
 
     ok: bool
+    """True if nothing is wrong, or no longer."""
     problems: tuple[str, ...]
+    """What is wrong."""
     repaired: tuple[str, ...]
+    """What was repaired."""
     checked: tuple[str, ...]
+    """What was checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +145,7 @@ class Job(Record):
     id: str
     """The job's id."""
     kind: str
-    """What it does: add, cluster, refresh, duplicates."""
+    """What it does: add, sync, retry, cluster, refresh, recluster, duplicates, evaluate or verify."""
     asked: Json
     """What was asked for."""
     state: str = "queued"
@@ -141,6 +160,8 @@ class Job(Record):
     """The result of a job that is done."""
     error: str | None = None
     """Why a job failed."""
+    problem: str | None = None
+    """The name of the error with which a job failed, such as bad-query."""
     tries: int = 0
     """How often it was started."""
     created: float = field(default_factory=time.time)

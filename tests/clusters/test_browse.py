@@ -211,3 +211,14 @@ def test_records_say_what_they_are(families: Collection) -> None:
     assert not [name for name in said if name.startswith("_")]
     assert found[0:2] == (found[0], found[1])
     assert families.cluster_events()[0].to_dict()["what"] == "born"
+
+
+def test_items_tell_their_clusters_coarse_to_fine(families: Collection) -> None:
+    levels = [families.clusters(level) for level in LEVELS]
+    item = families.get("f0-0")
+    expected = tuple(cluster.id for level in levels for cluster in level if item.id in cluster.members)
+    assert len(expected) == 3
+    assert item.clusters == expected == families.items(limit=1).items[0].clusters
+    assert item.clusters == families.search(item=2, where={"id": item.id}, k=1)[0].clusters
+    assert levels[1][0].items(1, 1).items[0].clusters == next(levels[1][0].walk()).clusters != ()
+    assert not {cluster.id for cluster in levels[1]} & set(families.get("s0").clusters)

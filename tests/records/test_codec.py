@@ -38,3 +38,9 @@ def test_what_is_inside_is_no_field() -> None:
 
 def test_names_of_errors() -> None:
     assert slug(DuplicateGroup) == "duplicate-group"
+
+
+def test_what_another_version_does_not_know_has_its_default() -> None:
+    plain = json.loads(json.dumps(RECORDS[0].to_dict()))  # type: ignore[attr-defined]
+    del plain["missing"]
+    assert from_json(Hit, {**plain, "new": 1}) == RECORDS[0]

@@ -33,7 +33,9 @@ def test_the_record_of_a_row_has_its_first_place_and_readable_times() -> None:
     assert (item.id, item.key, item.uri, item.uris) == (7, "k7", "/x.png", ("/x.png", "/y.png"))
     assert item.hash == "000102030405060708090a0b0c0d0e0f10111213"
     assert item.added_at == "2020-09-13T12:26:40Z"
-    assert set(item.to_dict()) == set(FIELDS)
+    assert set(item.to_dict()) == {*FIELDS, "clusters"}
+    assert item.clusters == ()
+    assert Item.of(ROW, (3, 9)).to_dict()["clusters"] == [3, 9]
 
 
 def test_a_row_without_a_picture_has_neither_hash_nor_place() -> None:

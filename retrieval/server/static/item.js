@@ -1,6 +1,6 @@
 // One picture: large, with what is known of it and what looks like it.
 
-import { getInfo, getItem, getUrl, request } from "./api.js";
+import { getItem, getUrl, request } from "./api.js";
 import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
 import { getEntries, makeGallery, makeTermList } from "./search.js";
@@ -17,7 +17,7 @@ export async function show(stage, id, query) {
     make("article", { class: "item" }, makeStage(item, name), make("div", { class: "about-item" }, title, make("div", { class: "buttons" },
       make("a", { class: "plain main", href: getAddress(withMoreLike(query, id)) }, makeIcon("plus"), "More like this"),
       make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this")), facts)), similar);
-  await Promise.all([addClusters(facts, id), showSimilar(similar, id, query)]);
+  await Promise.all([addClusters(facts, item), showSimilar(similar, id, query)]);
   return title;
 }
 
@@ -50,12 +50,9 @@ function makePath(uri) {
   return make("span", { class: "path", dir: "ltr" }, ...folder.split(/(?<=[/\\])/).flatMap(part => [part, make("wbr")]), make("b", {}, last));
 }
 
-// Adds the clusters that it lies in, coarse to fine: those of its own hit, which any search with a filter for it gives.
-async function addClusters(facts, id) {
-  const { dimension } = await getInfo();
-  if (!dimension) return;
-  const { hits } = await request("/search", { method: "POST", json: { vector: Array(dimension).fill(1), where: { id }, k: 1 } });
-  const clusters = await Promise.all((hits[0]?.clusters ?? []).map(clusterId => request(`/clusters/${clusterId}`).catch(() => null)));
+// Adds the clusters that it lies in, coarse to fine.
+async function addClusters(facts, item) {
+  const clusters = await Promise.all(item.clusters.map(clusterId => request(`/clusters/${clusterId}`).catch(() => null)));
   const links = clusters.filter(Boolean).map(cluster => make("li", {}, make("a", { href: `#/clusters/${cluster.id}` }, getClusterName(cluster)), make("small", {}, `${cluster.level}, ${formatCount(cluster.size, "picture")}`)));
   facts.append(...makeFact("Clusters", links.length ? make("ul", {}, ...links) : "none"));
 }
