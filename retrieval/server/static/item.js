@@ -1,6 +1,6 @@
 // One picture: large, with what is known of it and what looks like it.
 
-import { getItem, getUrl, request } from "./api.js";
+import { getUrl, rememberItems, request } from "./api.js";
 import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
 import { getEntries, makeGallery, makeTermList } from "./search.js";
@@ -8,7 +8,7 @@ import { getEntries, makeGallery, makeTermList } from "./search.js";
 const NEIGHBOURS = 40;
 
 export async function show(stage, id, query) {
-  const item = await getItem(id);
+  const [item] = rememberItems([await request(`/items/${id}`)]); // afresh, since its clusters change
   const name = getItemName(item);
   const title = make("h1", { tabindex: "-1", dir: "auto" }, name);
   const facts = make("dl", { class: "facts" }, ...makeFacts(item));
