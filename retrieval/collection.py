@@ -329,9 +329,12 @@ class Collection:
             progress=progress,
         )
 
-    def retry_failed(self, *, progress: Watch | None = None) -> AddReport:
-        """Try every failure again; forget those whose file no longer exists."""
-        return self._parts.adder.retry_failed(progress)
+    def retry_failed(self, *, roots: Roots = None, progress: Watch | None = None) -> AddReport:
+        """Try every failure again; forget those whose file no longer exists.
+
+        roots: as in `add`, for the files below these folders; others are tried wherever they lie.
+        """
+        return self._parts.adder.retry_failed(roots, progress)
 
     # ---- items
 

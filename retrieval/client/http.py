@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -15,7 +16,10 @@ from PIL.Image import Image, fromarray
 
 from indexers import errors
 from indexers.errors import BadQuery, MissingPackage, NearkinError, NotFound, Unavailable, UnreadablePicture, UsageError
+from indexers.files import replace_file
 from indexers.types import Json
+from retrieval.checks import is_whole
+from retrieval.records.clusters import Cluster, Partition
 from retrieval.records.codec import from_json, slug
 from retrieval.records.items import Page
 
@@ -31,6 +35,8 @@ CLIENT_HEADER = {"X-Nearkin": "client"}
 TYPE_PREFIX = "urn:nearkin:"
 ERROR_BY_STATUS: dict[int, type[NearkinError]] = {404: NotFound, 413: errors.PictureTooLarge, 503: Unavailable}
 MEMBERS_PAGE = 1000
+COUNT_HEADER = "X-Nearkin-Items"
+"""The header of an export that tells the number of its items."""
 
 
 class NotAllowed(UsageError):
@@ -74,6 +80,31 @@ class Connection:
             raise build_error(response)
         return cast(Json, response.json() if response.content else {})
 
+    def _get_bytes(self, path: str, **params: Any) -> bytes:
+        """Return the body of a response that is no JSON."""
+        with self._stream(path, **params) as response:
+            return cast(bytes, response.read())
+
+    def _download(self, path: str, target: Path, **params: Any) -> int:
+        """Write the body of a response to a file, whole or not at all. Return the number of items in it."""
+        with self._stream(path, **params) as response, replace_file(target) as partial, partial.open("wb") as file:
+            for chunk in response.iter_bytes():
+                file.write(chunk)
+            return int(response.headers[COUNT_HEADER])
+
+    @contextmanager
+    def _stream(self, path: str, **params: Any) -> Iterator[Any]:
+        """Yield the response, which is read as it comes; it may take long to begin."""
+        given = {name: value for name, value in params.items() if value is not None}
+        try:
+            with self._http.stream("GET", path, params=given, timeout=None) as response:
+                if response.is_error:
+                    response.read()
+                    raise build_error(response)
+                yield response
+        except httpx.TransportError as error:
+            raise Unavailable(f"{self._http.base_url} does not respond: {error}") from error
+
 
 def build_error(response: Any) -> NearkinError:
     """Return the library's own error for a problem document, or the nearest for any other response."""
@@ -82,13 +113,18 @@ def build_error(response: Any) -> NearkinError:
         kind, detail = str(problem["type"]).removeprefix(TYPE_PREFIX), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         kind, detail = "", f"the server answers with status {response.status_code}"
-    known = {slug(error): error for error in vars(errors).values() if isinstance(error, type)}
-    if kind in known:
-        return cast(NearkinError, known[kind](detail))
+    if error_class := find_error_class(kind):
+        return error_class(detail)
     if response.status_code in (401, 403):
         return NotAllowed(detail)
     otherwise = UsageError if response.status_code < 500 else ServerFault
     return ERROR_BY_STATUS.get(response.status_code, otherwise)(detail)
+
+
+def find_error_class(kind: str) -> type[NearkinError] | None:
+    """Return the library's error of that name (`bad-query`), None if it has none."""
+    known = {slug(error): error for error in vars(errors).values() if isinstance(error, type)}
+    return known.get(kind)
 
 
 class LazyMembers:
@@ -132,12 +168,22 @@ def to_list(vector: Any) -> list[float] | None:
     return None if vector is None else np.asarray(vector, np.float64).ravel().tolist()
 
 
-def to_cluster_ids(clusters: Any) -> list[int] | None:
-    """Return the ids of clusters, given by id or as records, one or several."""
+def encode_clusters(clusters: Any) -> list[Any] | None:
+    """Return clusters as the server takes them: given by id, by name or as records, one or several."""
     if clusters is None:
         return None
-    several: Sequence[Any] = clusters if isinstance(clusters, list | tuple) else [clusters]
-    return [getattr(cluster, "id", cluster) for cluster in several]
+    is_several = isinstance(clusters, Sequence | Set) and not isinstance(clusters, str)
+    return [_encode_cluster(cluster) for cluster in (clusters if is_several else [clusters])]
+
+
+def _encode_cluster(cluster: Any) -> Any:
+    if isinstance(cluster, Partition):
+        return {"partition": cluster.id}
+    if isinstance(cluster, Cluster) and cluster.id is None:
+        raise BadQuery("this cluster of a cut is none of the tree's levels: it has no id to search within")
+    if isinstance(cluster, Cluster):
+        return cluster.id
+    return int(cluster) if is_whole(cluster) else cluster
 
 
 def encode_filter(where: Where) -> str | None:
@@ -153,3 +199,8 @@ def to_records(record: type[T], rows: Sequence[Json]) -> tuple[T, ...]:
 def quote_segment(name: str) -> str:
     """Return a name as a segment of a path."""
     return quote(name, safe="")
+
+
+def quote_path(name: str) -> str:
+    """Return a name that may hold slashes as the middle of a path."""
+    return quote(name, safe="/")

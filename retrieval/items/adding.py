@@ -135,14 +135,22 @@ class Adder:
             **count_outcomes(tally), missing=len(vanished), returned=tally.returned, **self.stamp(started)
         )
 
-    def retry_failed(self, progress: Watch | None) -> AddReport:
+    def retry_failed(self, roots: Roots, progress: Watch | None) -> AddReport:
         """Try every failure again; forget those whose file no longer exists."""
+        started = time.perf_counter()
         with self._catalogue.snapshot() as snapshot:
             uris = [failure.uri for failure in snapshot.failures()]
         existing = [uri for uri in uris if sources.is_existing_file(uri)]
         with self._catalogue.transaction() as transaction:
             transaction.clear_failures(sorted(set(uris) - set(existing)))
-        return self.add([to_path(uri) for uri in existing], retry_failed=True, progress=progress)
+        paths, folders = [to_path(uri) for uri in existing], _list_roots(roots) or []
+        bound = {path for path in paths if any(Path(path).is_relative_to(folder.resolve()) for folder in folders)}
+        reports = [
+            self.add(part, retry_failed=True, roots=roots if part[0] in bound else None, progress=progress)
+            for part in ([path for path in paths if path not in bound], [path for path in paths if path in bound])
+            if part
+        ]
+        return _sum_reports(reports, **self.stamp(started))
 
     def stamp(self, started: float) -> Json:
         """Return the change number of now and the seconds since `started`, for a report."""
@@ -152,6 +160,18 @@ class Adder:
 
 def _list_roots(roots: Roots) -> list[Path] | None:
     return None if roots is None else [Path(root).expanduser() for root in roots]
+
+
+def _sum_reports(reports: Sequence[AddReport], **stamp: Any) -> AddReport:
+    """Return several reports of adding as one."""
+    counts = {
+        name: sum(getattr(report, name) for report in reports)
+        for name in ("added", "known", "failed", "replaced", "failed_before")
+    }
+    columns = {
+        name: tuple(entry for report in reports for entry in getattr(report, name)) for name in ("failures", "items")
+    }
+    return AddReport(**counts, **columns, **stamp)
 
 
 def ignore_progress(_: Progress) -> None:

@@ -16,7 +16,20 @@ from retrieval.server import problems
 from retrieval.server.guard import CLIENT_HEADER, Guard
 from retrieval.server.metrics import Metrics
 from retrieval.server.openapi import build_document, name_operation
-from retrieval.server.routes import clusters, duplicates, health, items, jobs, page, search
+from retrieval.server.routes import (
+    clusters,
+    duplicates,
+    evaluation,
+    health,
+    items,
+    jobs,
+    maintenance,
+    page,
+    search,
+    spaces,
+    transfer,
+    vectors,
+)
 from retrieval.server.settings import STATIC, ServerSettings
 from retrieval.server.state import State
 
@@ -55,7 +68,8 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
     app.state.nearkin = state
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign]
     problems.install_handlers(app)
-    for topic in (search, items, clusters, duplicates, jobs, health, page):
+    topics = (search, items, vectors, clusters, duplicates, spaces, evaluation, transfer, maintenance, jobs, health)
+    for topic in (*topics, page):
         app.include_router(topic.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     if settings.origins:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexers.types import Json
 from retrieval import Collection, Progress
+from retrieval.items.adding import Watch
 from retrieval.server.job_queue import JobFunction, ReportProgress
 
 
@@ -19,12 +20,16 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def add(request: Json, report_progress: ReportProgress) -> Json:
         add_paths = collection.sync if request["sync"] else collection.add
         paths = [Path(path) for path in request["paths"]]
+        report = add_paths(paths, metadata=request["metadata"], roots=roots, progress=_describe(report_progress))
+        return _shorten(report.to_dict())
 
-        def describe(state: Progress) -> None:
-            counts = f"{state.added} added, {state.known} known, {state.failed} failed"
-            report_progress(state.done, state.total, counts)
+    def sync(request: Json, report_progress: ReportProgress) -> Json:
+        folders = [Path(path) for path in request["paths"]]
+        options = {name: request[name] for name in ("metadata", "retry_failed", "check")}
+        return collection.sync(folders, **options, roots=roots, progress=_describe(report_progress)).to_dict()
 
-        return _shorten(add_paths(paths, metadata=request["metadata"], roots=roots, progress=describe).to_dict())
+    def retry(_: Json, report_progress: ReportProgress) -> Json:
+        return _shorten(collection.retry_failed(roots=roots, progress=_describe(report_progress)).to_dict())
 
     def cluster(request: Json, report_progress: ReportProgress) -> Json:
         return collection.make_clustering(**request, progress=report_progress).to_dict()
@@ -32,12 +37,36 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def refresh(request: Json, report_progress: ReportProgress) -> Json:
         return collection.refresh_clustering(request["name"], progress=report_progress).to_dict()
 
+    def recluster(_: Json, report_progress: ReportProgress) -> Json:
+        report_progress(0, None, "building the tree of clusters again")
+        clusters = collection.recluster()
+        return {"clusters": len(clusters), "level": clusters.level, "loose": clusters.loose, "as_of": clusters.as_of}
+
     def duplicates(request: Json, report_progress: ReportProgress) -> Json:
         change = collection.change()
         groups = collection.duplicates(progress=lambda done, total: report_progress(done, total, "pictures compared"))
         return {"groups": len(groups), "change": change}
 
-    return {"add": add, "cluster": cluster, "refresh": refresh, "duplicates": duplicates}
+    def evaluate(request: Json, report_progress: ReportProgress) -> Json:
+        methods = [(method["name"], method["parameters"]) for method in request["methods"]]
+        return collection.evaluate(**{**request, "methods": methods}, progress=report_progress).to_dict()
+
+    def verify(request: Json, report_progress: ReportProgress) -> Json:
+        report_progress(0, None, "comparing the catalogue with derived files and the disk")
+        return collection.verify(repair=request["repair"]).to_dict()
+
+    functions = (add, sync, retry, cluster, refresh, recluster, duplicates, evaluate, verify)
+    return {function.__name__: function for function in functions}
+
+
+def _describe(report_progress: ReportProgress) -> Watch:
+    """Return a callback for adding that reports its progress in words."""
+
+    def describe(state: Progress) -> None:
+        counts = f"{state.added} added, {state.known} known, {state.failed} failed"
+        report_progress(state.done, state.total, counts)
+
+    return describe
 
 
 def _shorten(report: Json) -> Json:

@@ -25,6 +25,7 @@ from indexers.catalogue.links import check_links
 from indexers.errors import NearkinError, NotFound, Unavailable, UsageError
 from indexers.files import move_over
 from indexers.types import Json
+from retrieval.records.codec import slug
 from retrieval.records.reports import ENDED, Job
 from retrieval.server.job_files import JobUnreadable, read_job, write_job
 
@@ -232,7 +233,7 @@ class JobQueue:
             else:
                 self._finish(self._read(job.id) or running, state="cancelled")
         except NearkinError as error:
-            self._finish(running, state="failed", error=str(error))
+            self._finish(running, state="failed", error=str(error), problem=slug(type(error)))
         except Exception:
             log.exception("job %s (%s) failed", job.id, job.kind)
             self._finish(running, state="failed", error="an error in the server; its log has the details")

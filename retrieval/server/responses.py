@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from indexers.errors import UsageError
 from retrieval.server.problems import MEDIA_TYPE, make_problem
 
 STATUS_DESCRIPTIONS = {
@@ -40,6 +41,13 @@ def document_picture(*media_types: str) -> Responses:
 
 NOT_MODIFIED: Responses = {304: {"description": "The picture has not changed."}}
 PARTIAL: Responses = {206: {"description": "The requested range of bytes."}, **document_errors(416)}
+
+
+def check_page(number: int, size: int, total: int) -> None:
+    """Raise UsageError for a page beyond the last, of `total` things on pages of `size`."""
+    last = max(1, -(-total // size))
+    if number > last:
+        raise UsageError(f"there is no page {number}; the last one is {last}")
 
 
 def answer_json(content: Any, status: int = 200) -> Response:

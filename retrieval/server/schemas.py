@@ -30,6 +30,7 @@ def _refuse_bool_and_text(value: Any) -> Any:
 
 ItemId = Annotated[int, Path(alias="item", ge=0, lt=MAX_JSON_INT, description="The item's id.")]
 ClusterId = Annotated[int, Path(alias="cluster", ge=0, lt=MAX_JSON_INT, description="The cluster's id.")]
+PartitionId = Annotated[int, Path(alias="partition", ge=0, lt=MAX_JSON_INT, description="The partition's id.")]
 DecisionId = Annotated[int, Path(alias="decision", ge=0, lt=MAX_JSON_INT, description="The decision's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=2**31, description="Page number.")]
 Level = Annotated[str, Query(description="A level (coarse, medium, fine), or the name of a clustering.")]
@@ -39,6 +40,10 @@ JsonId = Annotated[int, Field(ge=0, lt=MAX_JSON_INT), Strict(False), BeforeValid
 JsonInt = Annotated[
     int, Field(gt=-MAX_JSON_INT, lt=MAX_JSON_INT), Strict(False), BeforeValidator(_refuse_bool_and_text)
 ]
+
+ItemName = JsonId | str
+"""An item by its id or key."""
+Vector = Annotated[list[float], Field(max_length=65_536)]
 
 
 class RequestBody(BaseModel):

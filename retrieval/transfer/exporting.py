@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ INTEGERS = ("id", "width", "height", "bytes")
 PART = 10_000
 """Rows that are written at a time."""
 
+FORMATS = (".csv", ".jsonl", ".parquet", ".npz")
+"""The files that can be written, by the end of their names."""
+
 Writer = Callable[[Path, Sequence[int], Snapshot, Space | None], None]
 
 
@@ -39,17 +42,8 @@ def export_items(
 
     Raises UsageError, MissingPackage, WriteFailed.
     """
-    writers: dict[str, Writer] = {
-        ".csv": _write_csv,
-        ".jsonl": _write_jsonl,
-        ".parquet": _write_parquet,
-        ".npz": _write_npz,
-    }
-    kind = path.suffix.lower()
-    if kind not in writers:
-        raise UsageError(f"can't export to {path.name!r}; the formats are: {', '.join(writers)}")
-    if vectors and kind in (".csv", ".jsonl"):
-        raise UsageError(f"{kind} can't hold vectors; export them to .parquet or .npz")
+    writers: dict[str, Writer] = dict(zip(FORMATS, (_write_csv, _write_jsonl, _write_parquet, _write_npz), strict=True))
+    kind = check_format(path, vectors)
     if vectors and space is None:
         raise UsageError("the collection holds no vectors yet, so there are none to export")
     writer = _write_parquet_with_vectors if vectors and kind == ".parquet" else writers[kind]
@@ -59,12 +53,27 @@ def export_items(
     return len(ids)
 
 
+def check_format(path: Path, vectors: bool) -> str:
+    """Return the end of a file's name that says its format. Raises UsageError if it is none, or can't hold vectors."""
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise UsageError(f"can't export to {path.name!r}; the formats are: {', '.join(FORMATS)}")
+    if vectors and kind in (".csv", ".jsonl"):
+        raise UsageError(f"{kind} can't hold vectors; export them to .parquet or .npz")
+    return kind
+
+
 def build_frame(snapshot: Snapshot, space: Space | None, condition: Condition | None) -> Any:
     """Return items as a pandas.DataFrame, with a column for each metadata key under its name in filters."""
-    columns = [name for name in (*FIELDS, *_list_cluster_columns(snapshot)) if name != "metadata"]
-    rows = map(_spread_metadata, _read_rows(snapshot.ids(condition).tolist(), snapshot, space))
-    items = table(rows, columns)
-    return items.astype(dict.fromkeys((*INTEGERS, *_list_cluster_columns(snapshot)), "Int64"))
+    rows = _read_rows(snapshot.ids(condition).tolist(), snapshot, space)
+    return frame_rows(rows, _list_cluster_columns(snapshot))
+
+
+def frame_rows(rows: Iterable[Json], cluster_columns: Sequence[str]) -> Any:
+    """Return rows as .jsonl holds them as a pandas.DataFrame. Raises MissingPackage."""
+    columns = [name for name in (*FIELDS, *cluster_columns) if name != "metadata"]
+    items = table(map(_spread_metadata, rows), columns)
+    return items.astype(dict.fromkeys((*INTEGERS, *cluster_columns), "Int64"))
 
 
 def _spread_metadata(row: Json) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from skimage import data
 from indexers.errors import (
     BadFilter,
     BadQuery,
+    BadVector,
     ClusteringNotFound,
     ClusterNotFound,
     ItemNotFound,
@@ -24,11 +26,13 @@ from indexers.errors import (
     NotFound,
     SpaceNotFound,
     Unavailable,
+    UnknownPlugin,
     UnreadablePicture,
     UsageError,
 )
 from retrieval import Collection, item
 from retrieval.client.client import Client, NotAllowed, ServerFault
+from tests.spaces.test_spaces import Brightness
 from tests.support.serving import READ, WRITE, AppTransport, make_png, open_client
 
 
@@ -49,8 +53,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def collection(place: Path) -> Iterator[Collection]:
     files = sorted(place.glob("*.*"))
+    (place / "broken.png").write_bytes(b"no picture")
     with Collection.open(place / "collection", create=True, embedder="tiny") as collection:
         collection.add(files, metadata=[{"name": file.stem} for file in files], texts=[file.stem for file in files])
+        collection.add(place / "broken.png")
         collection.catch_up()
         yield collection
 
@@ -66,11 +72,15 @@ def client(collection: Collection) -> Iterator[Client]:
 
 def to_plain(value: Any) -> Any:
     """Return an answer as JSON, without what depends on the clock and on the place."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: to_plain(field) for name, field in value.items()}
     if isinstance(value, tuple | list):
         return [to_plain(element) for element in value]
     if hasattr(value, "to_dict"):
         fields = json.loads(json.dumps(value.to_dict()))
-        return {name: field for name, field in fields.items() if name not in ("seconds", "path", "bytes")}
+        return to_plain({name: field for name, field in fields.items() if name not in ("seconds", "path", "bytes")})
     return value
 
 
@@ -107,6 +117,28 @@ CALLS: dict[str, Any] = {
     "outliers": lambda api: api.outliers(3),
     "loose": lambda api: api.loose("fine"),
     "clusterings": lambda api: api.clusterings(),
+    "within by name": lambda api: api.search(item=1, within=["none", api.clusters("coarse")[0].id][1:]),
+    "within a partition": lambda api: api.search(item=1, within=api.partitions()[0], k=30),
+    "not within partitions": lambda api: api.search(item=1, exclude=list(api.partitions()[1:]), k=30),
+    "pool": lambda api: api.search(item=1, diversify=0.9, pool=6, k=4),
+    "many": lambda api: api.search_many(np.eye(13)[:2], k=20, where={"name": {"$contains": "red"}}),
+    "many by list": lambda api: api.search_many([[1.0] * 13, [0.5] * 13], k=2, metric="l2"),
+    "vectors": lambda api: api.vectors([3, 1, api.get(2).key]),
+    "walk": lambda api: list(api.walk(where={"name": {"$contains": "blue"}})),
+    "failures": lambda api: api.failures(),
+    "spaces": lambda api: api.spaces(),
+    "partitions": lambda api: api.partitions(),
+    "a partition's items": lambda api: api.partitions()[0].items(2, 2),
+    "a partition's members": lambda api: [partition.members for partition in api.partitions()],
+    "evaluation": lambda api: api.evaluate(methods=[], draws=0, spaces="tiny"),
+    "verification": lambda api: api.verify(),
+    "reclustering": lambda api: api.recluster(),
+    "copies of an item": lambda api: api.duplicates_of(api.items(where={"name": "cat"}).items[0].id),
+    "copies of a certain sureness": lambda api: api.duplicates_of(
+        api.items(where={"name": "cat"}).items[0].id, threshold=1
+    ),
+    "overlay": lambda api: api.overlay(1, api.get(2).key).size,
+    "table": lambda api: json.loads(api.to_pandas(where={"id": {"$lt": 4}}).to_json()),
     "copies": lambda api: api.duplicates(0.5),
     "copies by rule": lambda api: api.duplicates(0.5, rule="connected", prefer="oldest", compare=False),
 }
@@ -146,6 +178,25 @@ FAULTS: dict[str, tuple[type[NearkinError], Any]] = {
     "level": (BadQuery, lambda api: api.clusters("none")),
     "picture": (UnreadablePicture, lambda api: api.search(b"no picture")),
     "file": (UnreadablePicture, lambda api: api.search("/nowhere/at/all.png")),
+    "many": (BadVector, lambda api: api.search_many([[1.0, 2.0]])),
+    "many k": (BadQuery, lambda api: api.search_many([[1.0] * 13], k=0)),
+    "vectors": (ItemNotFound, lambda api: api.vectors([10**6])),
+    "vectors to add": (BadVector, lambda api: api.add_vectors([[1.0, 2.0]], keys=["x"])),
+    "texts to add": (NoTextTower, lambda api: api.add_texts(["x"])),
+    "all": (BadFilter, lambda api: api.update_all({}, where={"a": {"$no": 1}})),
+    "clustering by name": (ClusteringNotFound, lambda api: api.clustering("none")),
+    "space to use": (SpaceNotFound, lambda api: api.use("none/such")),
+    "space to drop": (UsageError, lambda api: api.drop_space("tiny")),
+    "sureness": (BadQuery, lambda api: api.duplicates_of(1, threshold=7)),
+    "copies of nothing": (ItemNotFound, lambda api: api.duplicates_of(10**6)),
+    "copies of no picture": (UnreadablePicture, lambda api: api.duplicates_of(b"no picture")),
+    "format": (UsageError, lambda api: api.export("items.doc")),
+    "text with vectors": (UsageError, lambda api: api.export("items.csv", vectors=True)),
+    "filter of an export": (BadFilter, lambda api: api.export("items.csv", where={"a": {"$no": 1}})),
+    "method": (UnknownPlugin, lambda api: api.evaluate(methods=["none"])),
+    "space to judge": (SpaceNotFound, lambda api: api.evaluate(spaces=["none"])),
+    "labels": (BadQuery, lambda api: api.evaluate(labels="none", methods=[], draws=0)),
+    "draws": (BadQuery, lambda api: api.evaluate(draws=-1)),
     "decision": (UsageError, lambda api: api.undo(10**6)),
     "name": (UsageError, lambda api: api.rename(api.clusters("coarse")[0].id, " ")),
     "making": (BadQuery, lambda api: api.make_clustering("coarse", k=2)),
@@ -161,7 +212,7 @@ def test_it_fails_as_the_collection_does(client: Client, collection: Collection,
     with pytest.raises(error_class) as local:
         call(collection)
     assert type(local.value) is type(remote.value)
-    if fault not in ("picture", "file"):
+    if fault not in ("picture", "file", "sureness", "copies of nothing", "copies of no picture"):
         assert str(local.value) == str(remote.value)
 
 
@@ -198,7 +249,66 @@ def test_clusters_are_renamed_and_clusterings_made(client: Client) -> None:
     assert [row.name for row in client.clusterings()] == ["mine"]
     client.drop_clustering("mine")
     assert client.clusterings() == ()
-    assert {job.kind for job in client.jobs()} == {"cluster", "refresh"}
+    assert {job.kind for job in client.jobs()} >= {"cluster", "refresh"}
+
+
+def test_whether_a_picture_is_there_already_is_one_request(
+    client: Client, collection: Collection, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[str] = []
+    monkeypatch.setattr(client._http, "request", spy(client._http.request, requests))
+    with Image.open(place / "cat.png") as image:
+        image.load()
+        for picture in (place / "cat-small.jpg", (place / "cat-small.jpg").read_bytes(), image, np.asarray(image)):
+            assert to_plain(client.duplicates_of(picture)) == to_plain(collection.duplicates_of(picture))
+    assert requests == ["/v1/duplicates/of"] * 4
+    assert [match.kind for match in client.duplicates_of(place / "cat.png")] == ["same pixels", "same picture"]
+    assert client.duplicates_of(Image.fromarray(data.coffee())) == ()
+    assert client.count() == 12
+
+
+def spy(call: Any, requests: list[str]) -> Any:
+    """Return a function that notes the path of each request."""
+
+    def request(method: str, path: str, **options: Any) -> Any:
+        requests.append(path)
+        return call(method, path, **options)
+
+    return request
+
+
+def test_vectors_are_added_all_or_none(client: Client, collection: Collection) -> None:
+    report = client.add_vectors(np.eye(13)[:2], keys=["v1", "v2"], metadata=[{"v": 1}, {"v": 2}], texts=["a", None])
+    assert (report.added, len(report.items)) == (2, 2)
+    assert (collection.get("v1").text, collection.get("v2").metadata) == ("a", {"v": 2})
+    assert client.add_vectors([None], keys=["v3"], metadata={"v": 3}).added == 1
+    with pytest.raises(BadVector):
+        client.add_vectors([[1.0] * 13, [0.0] * 13], keys=["v4", "v5"])
+    assert client.update_all({"seen": True}, where={"v": {"$gte": 2}}) == 2
+    assert collection.get("v3").metadata == {"v": 3, "seen": True}
+    assert client.remove(where={"v": {"$exists": True}}) == 3
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl", "items.parquet", "items.npz"])
+def test_exports_are_the_files_of_the_collection(
+    client: Client, collection: Collection, tmp_path: Path, name: str
+) -> None:
+    for options in ({}, {"where": {"name": {"$contains": "red"}}, "vectors": name.endswith(("parquet", "npz"))}):
+        local, remote = tmp_path / f"local-{name}", tmp_path / f"remote-{name}"
+        assert client.export(remote, **options) == collection.export(local, **options)  # type: ignore[arg-type]
+        if name == "items.npz":  # an archive holds the time
+            with np.load(remote) as ours, np.load(local) as theirs:
+                assert {key: ours[key].tolist() for key in ours} == {key: theirs[key].tolist() for key in theirs}
+        else:
+            assert remote.read_bytes() == local.read_bytes()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_failed_is_tried_again(client: Client, place: Path) -> None:
+    assert [failure.uri for failure in client.failures()] == [str(place / "broken.png")]
+    report = client.retry_failed()
+    assert (report.added, report.failed) == (0, 1)
+    assert client.failures()[0].attempts == 2
 
 
 def test_copies_are_decided_about(client: Client, collection: Collection) -> None:
@@ -256,3 +366,72 @@ def test_something_else_answers() -> None:
 
     with pytest.raises(ServerFault, match="502"), Client("http://x", transport=httpx.MockTransport(answer)) as client:
         client.count()
+
+
+def test_folders_are_kept_in_step(collection: Collection, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20), "teal").save(tmp_path / "teal.png")
+    with open_client(collection, headers={}, allow=(tmp_path,)) as app_client:
+        client = Client("http://localhost", transport=AppTransport(app_client))
+        states: list[str] = []
+        report = client.sync(tmp_path, metadata={"by": "sync"}, progress=lambda job: states.append(job.state))
+        assert (type(report).__name__, report.added, report.missing) == ("SyncReport", 1, 0)
+        assert states[-1] == "done"
+        (tmp_path / "teal.png").unlink()
+        assert client.sync([tmp_path], check=True, retry_failed=True).missing == 1
+        with pytest.raises(NotAllowed, match="--allow"):
+            client.sync("/etc")
+        assert client.remove(where={"by": "sync"}) == 1
+
+
+def test_spaces_are_used_and_dropped(filled: Collection) -> None:
+    filled.fill(Brightness())
+    filled.add_vectors([np.ones(13)], keys=["extra"])
+    with open_client(filled, headers={}) as app_client:
+        client = Client("http://localhost", transport=AppTransport(app_client))
+        with pytest.raises(UsageError, match="lacks the vectors of 1 item"):
+            client.use("brightness")
+        client.use("brightness", partial=True)
+        assert [(space.name, space.current) for space in client.spaces()] == [("tiny", False), ("brightness", True)]
+        assert client.info().dimension == 2
+        client.drop_space("tiny")
+        assert [space.name for space in client.spaces()] == ["brightness"]
+        with pytest.raises(SpaceNotFound):
+            client.drop_space("tiny")
+
+
+# ---- the same verbs at every door
+
+LEFT_OUT = {
+    "open": "a server has it open",
+    "isolate": "a server does so",
+    "path": "a client knows no folder",
+    "import_from": "a file of vectors names any file as the place of a picture",
+    "fill": "loads a model by the name of any file",
+    "catch_up": "a server does so after each change",
+    "calibrate": "once for an embedder, beside its model",
+    "move_duplicates": "moves files on the server",
+    "undo_moves": "moves files on the server",
+}
+LEFT_OUT_PARAMETERS = {
+    "add": {"retry_failed", "catch_up", "progress"},
+    "add_vectors": {"uris", "catch_up"},
+    "add_texts": {"catch_up"},
+    "sync": {"catch_up"},
+    "duplicates": {"progress"},
+}
+"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs."""
+
+
+def list_methods(door: type) -> set[str]:
+    return {name for name in dir(door) if not name.startswith("_")}
+
+
+def test_the_client_has_the_verbs_of_the_collection() -> None:
+    assert list_methods(Collection) - list_methods(Client) == set(LEFT_OUT)
+
+
+@pytest.mark.parametrize("name", sorted(list_methods(Collection) - set(LEFT_OUT)))
+def test_the_client_has_the_parameters_of_the_collection(name: str) -> None:
+    local, remote = (set(inspect.signature(getattr(door, name)).parameters) for door in (Collection, Client))
+    assert local - remote == LEFT_OUT_PARAMETERS.get(name, set())
+    assert remote - local <= {"progress"}

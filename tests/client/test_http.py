@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import httpx
 import numpy as np
 import pytest
@@ -12,12 +14,15 @@ from retrieval.client.http import (
     NotAllowed,
     ServerFault,
     build_error,
+    encode_clusters,
     encode_filter,
+    find_error_class,
+    quote_path,
     quote_segment,
     read_picture,
-    to_cluster_ids,
     to_list,
 )
+from retrieval.records.clusters import Cluster, Partition
 from tests.support.serving import make_png
 
 
@@ -58,6 +63,22 @@ def test_what_is_sent_of_a_picture() -> None:
 
 def test_small_things() -> None:
     assert to_list(np.ones(2, np.float32)) == [1.0, 1.0]
-    assert (to_cluster_ids(None), to_cluster_ids(3), to_cluster_ids([1, 2])) == (None, [3], [1, 2])
     assert (encode_filter(None), encode_filter({"a": 1})) == (None, '{"a": 1}')
     assert quote_segment("a/../b?c") == "a%2F..%2Fb%3Fc"
+    assert quote_path("onnx:/a b.onnx") == "onnx%3A/a%20b.onnx"
+
+
+def test_clusters_are_sent_by_id_by_name_and_as_records() -> None:
+    partition, cluster = Partition(7, 1, 1, (), 1.0), Cluster(3, None, 1, None, None, (), 1, (), 1.0)
+    assert encode_clusters(None) is None
+    assert encode_clusters(3) == encode_clusters(np.int64(3)) == encode_clusters(cluster) == [3]
+    assert encode_clusters("boats") == ["boats"]
+    assert encode_clusters([1, "boats", partition, cluster]) == [1, "boats", {"partition": 7}, 3]
+    assert encode_clusters({2}) == encode_clusters((2,)) == [2]
+    with pytest.raises(errors.BadQuery, match="no id"):
+        encode_clusters(dataclasses.replace(cluster, id=None))
+
+
+def test_errors_are_known_by_name() -> None:
+    assert find_error_class("bad-query") is errors.BadQuery
+    assert find_error_class("job-not-found") is None

@@ -357,3 +357,22 @@ def test_a_replaced_item_keeps_nothing(ready_made: Collection) -> None:
     ready_made.add_vectors([None], keys=["n3"], replace=True)
     assert len(ready_made.search(vector=vectors(1, 9)[0], k=20)) == 19
     assert ready_made.verify().ok
+
+
+def test_a_link_out_of_the_folders_is_not_followed_when_failures_are_tried_again(
+    collection: Collection, tmp_path: Path
+) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for place in (inside, outside):
+        place.mkdir()
+        (place / "broken.png").write_bytes(b"no picture")
+    collection.add([inside, outside], roots=None)
+    secret = pictures.encoded(pictures.disc("red"), "PNG")
+    (tmp_path / "secret.png").write_bytes(secret)
+    (inside / "broken.png").unlink()
+    (inside / "broken.png").symlink_to(tmp_path / "secret.png")
+    (outside / "broken.png").write_bytes(pictures.encoded(pictures.disc("blue"), "PNG"))
+    report = collection.retry_failed(roots=[inside])
+    assert (report.added, report.failed, len(report.failures), len(report.items)) == (1, 1, 1, 1)
+    assert [item.uri for item in collection.items().items] == [str(outside / "broken.png")]
+    assert collection.retry_failed().added == 1  # by somebody who allows everything

@@ -47,7 +47,7 @@ def clusters_of(collection: Collection) -> dict[int, list[int | str]]:
 
 def with_clusters(collection: Collection) -> list[dict[str, Any]]:
     return [
-        item.to_dict()
+        {name: value for name, value in item.to_dict().items() if name != "clusters"}
         | {
             level: cluster_id or None
             for level, cluster_id in zip(CLUSTERS, clusters_of(collection)[item.id], strict=True)

@@ -46,7 +46,7 @@ def content(collection: Collection) -> dict[str, Any]:
         ids, rows = snapshot.vectors(held.space.id, [item.id for item in items])
     vector = dict(zip(ids.tolist(), rows.tolist(), strict=True))
     return {
-        item.key: {name: value for name, value in item.to_dict().items() if name not in ("id", "added_at")}
+        item.key: {name: value for name, value in item.to_dict().items() if name not in ("id", "added_at", "clusters")}
         | {"vector": vector[item.id]}
         for item in items
     }

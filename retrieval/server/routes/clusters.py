@@ -7,17 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict
 
+from indexers.errors import ClusterNotFound
 from indexers.types import LEVELS
-from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page
+from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page, Partition
 from retrieval.clusters.named import check_name, choice_of, parameters_of
 from retrieval.records.reports import Job
-from retrieval.server.responses import answer_json, document_errors
+from retrieval.server.responses import answer_json, check_page, document_errors
 from retrieval.server.schemas import (
     MAX_JSON_INT,
     ClusterId,
     JsonInt,
     Level,
     PageNumber,
+    PartitionId,
     RequestBody,
     ResponseBody,
     build_list,
@@ -30,6 +32,9 @@ router = APIRouter(prefix="/v1", tags=["clusters"])
 Since = Annotated[
     int | None, Query(ge=0, lt=MAX_JSON_INT, description="A change number: what was added after it counts as new.")
 ]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="Items per page.")]
+LOOSE_PAGE = 100
+"""Loose items on a page."""
 ClusteringName = Annotated[str, Path(alias="name", description="The clustering's name.")]
 
 
@@ -107,7 +112,10 @@ def list_clusters(
 )
 def list_loose_items(collection: CollectionDep, level: Level = "medium", page: PageNumber = 1) -> Response:
     """Return the items that are in no cluster of a level, 100 a page."""
-    return answer_json({"loose": [item.to_dict() for item in collection.loose(level, page=page)]})
+    items = collection.loose(level, page=page)
+    if not items:
+        check_page(page, LOOSE_PAGE, collection.clusters(level).loose)
+    return answer_json({"loose": [item.to_dict() for item in items]})
 
 
 @router.get("/clusters/{cluster}", response_model=build_model(Cluster), responses=document_errors(404))
@@ -116,21 +124,47 @@ def get_cluster(cluster_id: ClusterId, collection: CollectionDep, since: Since =
     return answer_json(collection.cluster(cluster_id, since=since))
 
 
-@router.get("/clusters/{cluster}/items", response_model=build_model(Page), responses=document_errors(404))
+@router.get("/clusters/{cluster}/items", response_model=build_model(Page), responses=document_errors(400, 404))
 def list_cluster_items(
     cluster_id: ClusterId,
     collection: CollectionDep,
     page: PageNumber = 1,
-    size: Annotated[int, Query(ge=1, le=1000, description="Items per page.")] = 100,
+    size: PageSize = 100,
 ) -> Response:
     """Return a page of a cluster's items, the most typical first; `cursor` is the number of the next page."""
-    return answer_json(collection.cluster(cluster_id).items(page, size))
+    cluster = collection.cluster(cluster_id)
+    check_page(page, size, cluster.size)
+    return answer_json(cluster.items(page, size))
 
 
 @router.patch("/clusters/{cluster}", response_model=build_model(Cluster), responses=document_errors(400, 404, 503))
 def rename_cluster(cluster_id: ClusterId, body: ClusterName, collection: CollectionDep) -> Response:
     """Name a cluster, or restore its automatic name."""
     return answer_json(collection.rename(cluster_id, body.name))
+
+
+@router.post("/recluster", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+def rebuild_clusters(state: StateDep) -> Response:
+    """Build the tree of clusters again and choose its levels again, as a job; clusters that stay keep their ids."""
+    return answer_json(state.jobs.add("recluster", {}), 202)
+
+
+@router.get("/partitions", response_model=build_list("partitions", Partition, "The partitions, the largest first."))
+def list_partitions(collection: CollectionDep) -> Response:
+    """Return the partitions of mini-batch k-means; every item is in exactly one."""
+    return answer_json({"partitions": [partition.to_dict() for partition in collection.partitions()]})
+
+
+@router.get("/partitions/{partition}/items", response_model=build_model(Page), responses=document_errors(400, 404))
+def list_partition_items(
+    partition_id: PartitionId, collection: CollectionDep, page: PageNumber = 1, size: PageSize = 100
+) -> Response:
+    """Return a page of a partition's items, the most typical first; `cursor` is the number of the next page."""
+    partition = next((partition for partition in collection.partitions() if partition.id == partition_id), None)
+    if partition is None:
+        raise ClusterNotFound(f"there is no partition {partition_id}; `partitions` lists them")
+    check_page(page, size, partition.size)
+    return answer_json(partition.items(page, size))
 
 
 @router.get("/events", response_model=build_list("events", ClusterEvent, "The events, the oldest first."))
@@ -163,6 +197,12 @@ def make_clustering(body: ClusteringRequest, state: StateDep) -> Response:
     parameters_of(body.method, body.k, body.threshold, body.settings or {})
     choice_of(body.sample, body.once_per_copy, body.without_outliers)
     return answer_json(state.jobs.add("cluster", body.model_dump()), 202)
+
+
+@router.get("/clusterings/{name}", response_model=build_model(NamedClustering), responses=document_errors(404))
+def get_clustering(name: ClusteringName, collection: CollectionDep) -> Response:
+    """Return a clustering by its name, and how far the collection has drifted from it."""
+    return answer_json(collection.clustering(name))
 
 
 @router.post(

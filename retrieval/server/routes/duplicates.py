@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery
 from indexers.matching.verification import SAME
-from retrieval import DuplicateGroup
+from retrieval import DuplicateGroup, Match
+from retrieval.duplicates.finder import check_threshold
 from retrieval.records.reports import Job
 from retrieval.server.pictures import encode_webp
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
     MAX_JSON_INT,
     DecisionId,
+    ItemId,
     JsonId,
     RequestBody,
     ResponseBody,
@@ -29,6 +31,8 @@ router = APIRouter(prefix="/v1", tags=["duplicates"])
 OVERLAY_EDGE = 1600
 """Pixels of an overlay's longer edge, at most."""
 QueriedId = Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="An item's id.")]
+
+Threshold = Annotated[float, Query(description="How sure it must be that two pictures are the same, 0 to 1.")]
 
 
 class DecisionRequest(RequestBody):
@@ -51,6 +55,7 @@ class DecisionIds(ResponseBody):
     """Their ids, for taking them back."""
 
 
+MatchList = build_list("matches", Match, "The items, the surest first.")
 DuplicatePage = build_list(
     "groups",
     DuplicateGroup,
@@ -63,9 +68,7 @@ DuplicatePage = build_list(
 @router.get("/duplicates", response_model=DuplicatePage, responses=document_errors(400, 503))
 def list_duplicates(
     collection: CollectionDep,
-    threshold: Annotated[
-        float, Query(description="How sure it must be that two pictures are the same, 0 to 1.")
-    ] = SAME,
+    threshold: Threshold = SAME,
     rule: Annotated[str, Query(description="How pairs become groups: kept, connected or every pair.")] = "kept",
     prefer: Annotated[str | None, Query(description="Which item to suggest to keep, such as oldest.")] = None,
     compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
@@ -79,6 +82,33 @@ def list_duplicates(
     page = [group.to_dict() for group in groups[cursor : cursor + limit]]
     following = cursor + limit if cursor + limit < len(groups) else None
     return answer_json({"groups": page, "total": len(groups), "cursor": following})
+
+
+@router.post(
+    "/duplicates/of",
+    response_model=MatchList,
+    responses=document_errors(400, 503),
+    openapi_extra={
+        "requestBody": {"content": {"multipart/form-data": {"example": {"picture": "new.jpg", "threshold": 0.9}}}}
+    },
+)
+def find_duplicates_of_picture(
+    picture: Annotated[UploadFile, File(description="The picture's file.")],
+    state: StateDep,
+    threshold: Annotated[float, Form(description="How sure it must be that two pictures are the same, 0 to 1.")] = SAME,
+) -> Response:
+    """Return the items that a picture is a duplicate of, the surest first: is it there already? It is not added."""
+    check_threshold(threshold)
+    image = state.decoder.decode(picture.file.read(), 0).image
+    matches = state.collection.duplicates_of(image, threshold=threshold)
+    return answer_json({"matches": [match.to_dict() for match in matches]})
+
+
+@router.get("/items/{item}/duplicates", response_model=MatchList, responses=document_errors(400, 404, 422, 503))
+def find_duplicates_of_item(item_id: ItemId, collection: CollectionDep, threshold: Threshold = SAME) -> Response:
+    """Return the items that an item is a duplicate of, the surest first."""
+    matches = collection.duplicates_of(collection.get(item_id).id, threshold=threshold)
+    return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
 @router.post("/duplicates/find", status_code=202, response_model=build_model(Job), responses=document_errors(503))

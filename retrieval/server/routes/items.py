@@ -56,6 +56,26 @@ class ItemRemoval(RequestBody):
     """A filter; an empty one holds for all items."""
 
 
+class ItemsUpdate(RequestBody):
+    """What to change of all items that meet a filter."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"metadata": {"album": "2024"}, "where": {"album": {"$exists": False}}}]}
+    )
+
+    metadata: dict[str, Any]
+    """Metadata to merge into each item's."""
+    where: dict[str, Any]
+    """A filter; an empty one holds for all items."""
+
+
+class Updated(ResponseBody):
+    """The outcome of an update of several items."""
+
+    updated: int
+    """How many items meet the filter."""
+
+
 class Count(ResponseBody):
     """A number of items."""
 
@@ -155,6 +175,12 @@ def update_item(item_id: ItemId, body: ItemUpdate, collection: CollectionDep) ->
     if body.metadata is None and body.text is None:
         raise BadQuery("give metadata or text to change")
     return answer_json(collection.update(item_id, body.metadata, text=body.text, replace=body.replace))
+
+
+@router.patch("/items", response_model=Updated, responses=document_errors(400, 503))
+def update_items(body: ItemsUpdate, collection: CollectionDep) -> Response:
+    """Merge metadata into all items that meet a filter, at once."""
+    return answer_json({"updated": collection.update_all(body.metadata, where=body.where)})
 
 
 @router.delete("/items/{item}", status_code=204, response_class=Response, responses=document_errors(404, 503))

@@ -49,6 +49,21 @@ class PathsToAdd(RequestBody):
     """Also mark as missing what has vanished from there."""
 
 
+class FoldersToSync(RequestBody):
+    """Folders on the server to keep in step with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"paths": ["/photos/2024"], "check": False}]})
+
+    paths: list[str] = Field(min_length=1, max_length=10_000)
+    """Folders below those that the server was started with (`--allow`)."""
+    metadata: dict[str, Any] | None = None
+    """Metadata for all pictures."""
+    retry_failed: bool = False
+    """Also try files again that failed before and have not changed since."""
+    check: bool = False
+    """Read known files again, whatever their size and time say."""
+
+
 @router.get("/jobs", response_model=build_list("jobs", Job, "The jobs, the newest first."))
 def list_jobs(state: StateDep) -> Response:
     """Return all jobs, the newest first."""
@@ -66,6 +81,13 @@ def add_paths(body: PathsToAdd, state: StateDep) -> Response:
     """Add pictures by their paths on the server, as a job."""
     paths = [str(_check_path(path, state)) for path in body.paths]
     return answer_json(state.jobs.add("add", {**body.model_dump(), "paths": paths}), 202)
+
+
+@router.post("/jobs/sync", status_code=202, response_model=build_model(Job), responses=document_errors(403, 503))
+def sync_folders(body: FoldersToSync, state: StateDep) -> Response:
+    """Add what is new in folders on the server and mark what has vanished from them, as a job."""
+    paths = [str(_check_path(path, state)) for path in body.paths]
+    return answer_json(state.jobs.add("sync", {**body.model_dump(), "paths": paths}), 202)
 
 
 def _check_path(path: str, state: State) -> Path:

@@ -7,17 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 from pydantic import ConfigDict, Field
 
-from indexers.errors import BadQuery
+from indexers.errors import BadQuery, ClusterNotFound
 from retrieval import Hit, Info, __version__, item, text
 from retrieval.records.search import Group
 from retrieval.server.guard import find_token, matches_token
 from retrieval.server.pictures import THUMBNAIL_EDGES, encode_webp
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
+    ItemName,
     JsonId,
     JsonInt,
     RequestBody,
     ResponseBody,
+    Vector,
     build_answer,
     build_list,
     build_model,
@@ -25,10 +27,6 @@ from retrieval.server.schemas import (
 from retrieval.server.state import State, StateDep
 
 router = APIRouter(prefix="/v1", tags=["search"])
-
-ItemName = JsonId | str
-ClusterIds = Annotated[list[JsonId] | None, Field(max_length=10_000)]
-Vector = Annotated[list[float] | None, Field(max_length=65_536)]
 
 
 class MixTerm(RequestBody):
@@ -38,12 +36,22 @@ class MixTerm(RequestBody):
     """An item's id or key."""
     text: str | None = None
     """What is seen in a picture."""
-    vector: Vector = None
+    vector: Vector | None = None
     """A vector of the space's dimension."""
     upload: str | None = None
     """The id of an upload."""
     weight: float = 1.0
     """A negative weight pushes away."""
+
+
+class PartitionOf(RequestBody):
+    """A partition of mini-batch k-means, whose ids are others than those of clusters."""
+
+    partition: JsonId
+    """The partition's id."""
+
+
+ClusterNames = Annotated[list[JsonId | str | PartitionOf] | None, Field(max_length=10_000)]
 
 
 class SearchRequest(RequestBody):
@@ -57,7 +65,7 @@ class SearchRequest(RequestBody):
     """An item's id or key; the item itself is not among the hits."""
     text: str | None = None
     """What is seen in a picture, where the embedder reads words."""
-    vector: Vector = None
+    vector: Vector | None = None
     """A vector of the space's dimension."""
     upload: str | None = None
     """The id of an upload."""
@@ -75,10 +83,12 @@ class SearchRequest(RequestBody):
     """Another metric than the space's own: cosine, ip, l2, l1, minkowski:P. Scores of distances are negated."""
     diversify: float | None = None
     """0 to 1: trades similarity for variety."""
-    within: ClusterIds = None
-    """Only items in these clusters, by id."""
-    exclude: ClusterIds = None
-    """No items in these clusters, by id."""
+    pool: JsonInt | None = None
+    """The number of nearest items that `diversify` chooses from (4 k, at least 64)."""
+    within: ClusterNames = None
+    """Only items in these clusters, by id or name, or in these partitions."""
+    exclude: ClusterNames = None
+    """No items in these clusters, by id or name, or in these partitions."""
     per_cluster: JsonInt | None = None
     """The most hits from one cluster."""
     group: bool = False
@@ -131,11 +141,23 @@ InfoAnswer = build_answer(
 @router.post("/search", response_model=SearchAnswer, responses=document_errors(400, 404, 503))
 def search(body: SearchRequest, state: StateDep) -> Response:
     """Return what looks like a picture, an item, a text, a vector or a mix of them, best first."""
-    options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix"})
+    options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix", "within", "exclude"})
+    options |= {"within": _find_clusters(body.within, state), "exclude": _find_clusters(body.exclude, state)}
     query: dict[str, Any] = {"item": body.item, "text": body.text, "vector": body.vector}
     image = state.uploads.get(body.upload) if body.upload is not None else None
     mix = None if body.mix is None else [(_resolve_term(term, state), term.weight) for term in body.mix]
     return answer_json(state.collection.search(image, mix=mix, **query, **options))
+
+
+def _find_clusters(names: Any, state: State) -> Any:
+    """Return clusters as `Collection.search` takes them. Raises ClusterNotFound for an unknown partition."""
+    if not any(isinstance(name, PartitionOf) for name in names or ()):
+        return names
+    partitions = {partition.id: partition for partition in state.collection.partitions()}
+    for name in names:
+        if isinstance(name, PartitionOf) and name.partition not in partitions:
+            raise ClusterNotFound(f"there is no partition {name.partition}; `partitions` lists them")
+    return [partitions[name.partition] if isinstance(name, PartitionOf) else name for name in names]
 
 
 def _resolve_term(term: MixTerm, state: State) -> Any:

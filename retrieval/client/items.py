@@ -1,0 +1,170 @@
+"""Items on a server: read, added, changed, removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any, cast, overload
+
+import numpy as np
+
+from indexers.types import Failure, Json, Vectors
+from retrieval.checks import ItemName, is_item_name, list_names
+from retrieval.client.http import Where, encode_filter, read_picture, to_list, to_records
+from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
+from retrieval.records.codec import from_json
+from retrieval.records.items import Item, Page
+from retrieval.records.reports import AddReport, Job, SyncReport
+
+Picture = Any
+"""A path, a file's bytes, a PIL image, a uint8 array."""
+Paths = str | PathLike[str] | Sequence[Any]
+Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+WALK_PAGE = 500
+"""Items that are read at a time."""
+
+
+class ItemMethods(JobMethods):
+    """The methods about items."""
+
+    @overload
+    def get(self, items: ItemName) -> Item: ...  # type: ignore[overload-overlap]
+    @overload
+    def get(self, items: Iterable[ItemName]) -> list[Item]: ...
+    def get(self, items: ItemName | Iterable[ItemName]) -> Item | list[Item]:
+        """Return one item by id, key or path, or several in that order. Raises ItemNotFound."""
+        records = [self._get_item(name) for name in list_names(items)]
+        return records[0] if is_item_name(items) else records
+
+    def _get_item(self, name: Any) -> Item:
+        if isinstance(name, str):
+            return cast(Item, from_json(Item, self._get("/v1/item", key=name)))
+        return cast(Item, from_json(Item, self._get(f"/v1/items/{int(name)}")))
+
+    def _find_id(self, item: ItemName) -> int:
+        return self._get_item(item).id if isinstance(item, str) else int(item)
+
+    def items(self, *, where: Where = None, cursor: int | None = None, limit: int = 100) -> Page:
+        """Return a page of items in order of id; give its `cursor` to the next call."""
+        return cast(
+            Page, from_json(Page, self._get("/v1/items", where=encode_filter(where), cursor=cursor, limit=limit))
+        )
+
+    def walk(self, *, where: Where = None) -> Iterator[Item]:
+        """Yield every item that meets a filter, in order of id, reading a page at a time."""
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self.items(where=where, cursor=cursor, limit=WALK_PAGE)
+            yield from page.items
+            cursor = page.cursor
+
+    def count(self, *, where: Where = None) -> int:
+        """Count the items that meet a filter."""
+        return cast(int, self._get("/v1/count", where=encode_filter(where))["count"])
+
+    def vectors(self, items: Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
+        """Return the vectors of items, float32 (dimension,), by item id. See Collection.vectors."""
+        answer = self._post("/v1/items/vectors", {"items": list_names(items), "space": space})
+        return {row["item"]: np.array(row["vector"], np.float32) for row in answer["vectors"]}
+
+    def failures(self) -> list[Failure]:
+        """Return what could not be read, newest first."""
+        failures: list[Failure] = []
+        number: int | None = 1
+        while number is not None:
+            page = self._get("/v1/failures", page=number, size=1000)
+            failures, number = [*failures, *to_records(Failure, page["failures"])], page["cursor"]
+        return failures
+
+    # ---- writing
+
+    def add(
+        self,
+        pictures: Picture | Sequence[Picture],
+        *,
+        metadata: Metadata = None,
+        keys: Sequence[str] | None = None,
+        texts: Sequence[str] | None = None,
+    ) -> AddReport:
+        """Add pictures by sending them: paths of local files, bytes, PIL images, arrays. See Collection.add."""
+        several = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+        files = [("pictures", (str(number), read_picture(picture))) for number, picture in enumerate(several)]
+        fields: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else json.dumps(metadata)}
+        data = {name: value for name, value in fields.items() if value is not None}
+        return cast(AddReport, from_json(AddReport, self._request("POST", "/v1/items", files=files, data=data)))
+
+    def add_vectors(
+        self,
+        vectors: Any,
+        *,
+        keys: Sequence[str | None] | None = None,
+        metadata: Metadata = None,
+        texts: Sequence[str | None] | None = None,
+        replace: bool = False,
+    ) -> AddReport:
+        """Add ready-made vectors (n, dimension), in one transaction. See Collection.add_vectors."""
+        rows = np.atleast_2d(vectors) if isinstance(vectors, np.ndarray) else vectors
+        body: Json = {"vectors": [to_list(row) for row in rows], "keys": keys, "texts": texts}
+        return self._add_as_json("/v1/vectors", {**body, "metadata": metadata, "replace": replace})
+
+    def add_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Metadata = None,
+        replace: bool = False,
+    ) -> AddReport:
+        """Add texts as items of their own. See Collection.add_texts. Raises NoTextTower."""
+        body = {"texts": list(texts), "keys": keys, "metadata": metadata, "replace": replace}
+        return self._add_as_json("/v1/texts", body)
+
+    def _add_as_json(self, path: str, body: Json) -> AddReport:
+        given = {name: value for name, value in body.items() if value is not None}
+        return cast(AddReport, from_json(AddReport, self._post(path, given)))
+
+    def add_paths(self, paths: Paths, *, metadata: Where = None, sync: bool = False) -> Job:
+        """Add pictures that lie on the server, below a folder that it allows, as a job: see `wait`. `sync`: also mark
+        as missing what has vanished from there."""
+        return self._begin("/v1/jobs/add", {"paths": list_paths(paths), "metadata": metadata, "sync": sync})
+
+    def sync(
+        self,
+        folders: Paths,
+        *,
+        metadata: Where = None,
+        retry_failed: bool = False,
+        check: bool = False,
+        progress: WatchJob = ignore_job,
+    ) -> SyncReport:
+        """Add what is new below folders of the server's that it allows, and mark the locations that have vanished from
+        them; wait for it. See Collection.sync."""
+        body = {"paths": list_paths(folders), "metadata": metadata, "retry_failed": retry_failed, "check": check}
+        return cast(SyncReport, from_json(SyncReport, self._run("/v1/jobs/sync", body, progress)))
+
+    def retry_failed(self, *, progress: WatchJob = ignore_job) -> AddReport:
+        """Try every failure again, and wait for it; forget those whose file no longer exists. The report's `items` stay
+        empty."""
+        report = self._run("/v1/failures/retry", progress=progress)
+        return cast(AddReport, from_json(AddReport, {**report, "items": ()}))
+
+    def update(self, item: ItemName, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
+        """Merge metadata into an item's (`replace`: replace the item's), and set its text. Raises ItemNotFound."""
+        body = {"metadata": metadata, "text": text, "replace": replace}
+        return cast(Item, from_json(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
+
+    def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
+        """Merge metadata into every item that meets a filter. Return their number."""
+        return cast(int, self._request("PATCH", "/v1/items", json={"metadata": metadata, "where": where})["updated"])
+
+    def remove(self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None) -> int:
+        """Remove items by id or key, or all that meet a filter. Return the number removed. Raises ItemNotFound."""
+        names = None if items is None else list_names(items)
+        return cast(int, self._post("/v1/items/remove", {"items": names, "where": where})["removed"])
+
+
+def list_paths(paths: Paths) -> list[str]:
+    """Return one path, or several, as texts."""
+    several = [paths] if isinstance(paths, str | PathLike) else paths
+    return [str(path) for path in several]

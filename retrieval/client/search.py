@@ -1,0 +1,98 @@
+"""Searching on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from indexers.types import Json, Neighbours
+from retrieval.checks import ItemName
+from retrieval.client.clusters import ClusterMethods
+from retrieval.client.http import Where, encode_clusters, read_picture, to_list, to_records
+from retrieval.records.search import Group, Hit, Hits
+from retrieval.search.query import ItemOf, Text
+
+Picture = Any
+"""A path, a file's bytes, a PIL image, a uint8 array."""
+
+
+class SearchMethods(ClusterMethods):
+    """The methods that search."""
+
+    def search(
+        self,
+        picture: Picture = None,
+        *,
+        k: int | None = None,
+        text: str | None = None,
+        item: ItemName | None = None,
+        vector: Any = None,
+        mix: Sequence[tuple[Any, float]] | None = None,
+        query: str | None = None,
+        radius: float | None = None,
+        where: Where = None,
+        diversify: float | None = None,
+        pool: int | None = None,
+        within: Any = None,
+        exclude: Any = None,
+        per_cluster: int | None = None,
+        group: bool = False,
+        level: str | None = None,
+        metric: str | None = None,
+        space: str | None = None,
+    ) -> Hits:
+        """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
+        Collection.search. Pictures are sent to the server, which keeps them for an hour."""
+        upload = None if picture is None else self._upload(picture)
+        terms = None if mix is None else [{**self._encode_term(part), "weight": weight} for part, weight in mix]
+        body: Json = {
+            "upload": upload,
+            "text": text,
+            "item": item,
+            "vector": to_list(vector),
+            "mix": terms,
+            "query": query,
+            "k": k,
+            "radius": radius,
+            "where": where,
+            "diversify": diversify,
+            "pool": pool,
+            "within": encode_clusters(within),
+            "exclude": encode_clusters(exclude),
+            "per_cluster": per_cluster,
+            "group": group,
+            "level": level,
+            "metric": metric,
+            "space": space,
+        }
+        answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})
+        groups = tuple(
+            Group(self._build_cluster(entry["cluster"]), to_records(Hit, entry["hits"])) for entry in answer["groups"]
+        )
+        return Hits(to_records(Hit, answer["hits"]), answer["as_of"], groups)
+
+    def _encode_term(self, part: Any) -> Json:
+        """Return a term of a mix as the server takes it."""
+        if isinstance(part, Text):
+            return {"text": part.words}
+        if isinstance(part, ItemOf):
+            return {"item": part.name}
+        if isinstance(part, list | tuple) or (isinstance(part, np.ndarray) and part.ndim == 1):
+            return {"vector": to_list(part)}
+        return {"upload": self._upload(part)}
+
+    def _upload(self, picture: Picture) -> str:
+        files = {"picture": ("picture", read_picture(picture))}
+        return cast(str, self._request("POST", "/v1/uploads", files=files)["upload"])
+
+    def search_many(
+        self, vectors: Any, *, k: int = 10, where: Where = None, metric: str | None = None, space: str | None = None
+    ) -> Neighbours:
+        """Return the k nearest items of each of n vectors, as arrays. See Collection.search_many."""
+        rows = np.atleast_2d(np.asarray(vectors, np.float64)).tolist()
+        body = {"vectors": rows, "k": k, "where": where, "metric": metric, "space": space}
+        answer = self._post("/v1/search/many", {name: value for name, value in body.items() if value is not None})
+        ids, scores = np.array(answer["ids"], np.int64), np.array(answer["scores"], np.float32)
+        return Neighbours(ids, np.where(ids >= 0, scores, -np.inf).astype(np.float32), answer["as_of"])
