@@ -32,7 +32,11 @@ def test_only_searches_and_uploads_are_posts_that_change_nothing() -> None:
     assert is_read_only("GET", "/v1/items/1")
     assert is_read_only("HEAD", "/v1/items/1")
     assert is_read_only("POST", "/v1/search")
+    assert is_read_only("POST", "/v1/search/many")
     assert is_read_only("POST", "/v1/uploads")
+    assert is_read_only("POST", "/v1/duplicates/of")
+    assert is_read_only("POST", "/v1/items/vectors")
+    assert not is_read_only("POST", "/v1/duplicates/find")
     assert not is_read_only("POST", "/v1/items")
     assert not is_read_only("DELETE", "/v1/items/1")
 

@@ -59,3 +59,32 @@ def test_a_clustering_is_made_and_refreshed(filled: Collection) -> None:
 def test_duplicates_are_counted_as_of_a_change(filled: Collection) -> None:
     report, _ = run(filled, "duplicates")
     assert report == {"groups": len(filled.duplicates()), "change": filled.change()}
+
+
+def test_folders_are_kept_in_step_with_all_that_was_asked_for(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 3)
+    asked = {"paths": [str(folder)], "metadata": {"a": 1}, "retry_failed": False, "check": False}
+    report, progress = run(collection, "sync", **asked)
+    assert (report["added"], report["missing"], collection.count(where={"a": 1})) == (3, 0, 3)
+    assert progress.reports[-1] == (3, 3, "3 added, 0 known, 0 failed")
+
+
+def test_failures_are_tried_again(collection: Collection, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    collection.add(tmp_path / "broken.png")
+    report, _ = run(collection, "retry")
+    assert (report["failed"], report["items"], collection.failures()[0].attempts) == (1, 0, 2)
+
+
+def test_the_tree_is_built_again_and_counted(filled: Collection) -> None:
+    report, progress = run(filled, "recluster")
+    assert report["clusters"] == len(filled.clusters())
+    assert progress.reports
+
+
+def test_evaluating_and_verifying_report_records(filled: Collection) -> None:
+    asked = {"labels": None, "k": None, "spaces": None, "draws": 0, "sample": 100, "random_state": 0}
+    report, _ = run(filled, "evaluate", methods=[], **asked)
+    assert (report["items"], report["draws"]) == (5, 0)
+    report, _ = run(filled, "verify", repair=True)
+    assert report["ok"]

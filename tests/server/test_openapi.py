@@ -85,6 +85,7 @@ def test_operations_have_ids_of_a_verb_and_a_noun_and_readable_summaries(documen
     assert len(set(ids)) == len(ids)
     assert [name for name in ids if "_" not in name] == ["search"]
     summaries = {operation["operationId"]: operation["summary"] for _, _, operation in list_operations(document)}
+    assert not [summary for summary in summaries.values() if "one" in summary.lower().split()]
     assert (summaries["list_items"], summaries["get_item"]) == ("List items", "Get item")
     assert {path: methods["get"]["operationId"] for path, methods in document["paths"].items() if "get" in methods}[
         "/v1/items/{item}"
@@ -124,7 +125,9 @@ def test_every_body_has_an_example_that_fits(document: Any, client: TestClient) 
         assert set(schema.get("required", ())) <= set(example) <= set(schema["properties"]), (method, path)
         if media_type == "application/json" and method == "post" and "/jobs" not in path:
             response = client.request(method, fill_path(path), json=example)
-            assert response.status_code < 300 or response.status_code == 404, (path, response.text)
+            unfit = ("urn:nearkin:bad-vector", "urn:nearkin:no-text-tower")  # for want of another collection
+            fits = response.status_code < 300 or response.status_code == 404 or response.json()["type"] in unfit
+            assert fits, (path, response.text)
             tried += 1
     assert tried >= 4
 
@@ -152,7 +155,7 @@ UNKNOWN_ID = 2**40
 
 def fill_path(path: str, name: Any = 1) -> str:
     """A route's path with something in its place."""
-    for part in ("item", "cluster", "decision", "job", "name"):
+    for part in ("item", "cluster", "partition", "decision", "job", "name"):
         path = path.replace("{" + part + "}", str(name))
     return path
 
@@ -205,7 +208,7 @@ def test_a_body_that_is_no_json(document: Any, client: TestClient) -> None:
 
 def test_a_form_that_is_none(client: TestClient) -> None:
     headers = {"Content-Type": "multipart/form-data"}
-    for path in ("/v1/uploads", "/v1/items"):
+    for path in ("/v1/uploads", "/v1/items", "/v1/duplicates/of"):
         check_problem(client.post(path, content=b"x", headers=headers), 400)
 
 
@@ -226,13 +229,16 @@ def test_what_is_not_there(document: Any, client: TestClient) -> None:
     bodies: dict[str, dict[str, Any]] = {
         "/v1/search": {"json": {"item": UNKNOWN_ID}},
         "/v1/items/remove": {"json": {"items": [UNKNOWN_ID]}},
+        "/v1/items/vectors": {"json": {"items": [UNKNOWN_ID]}},
+        "/v1/search/many": {"json": {"vectors": [[1.0] * 13], "space": "none"}},
+        "/v1/evaluate": {"json": {"spaces": ["none"]}},
         "/v1/decisions": {"json": {"what": "keep both", "items": [UNKNOWN_ID, UNKNOWN_ID + 1]}},
         "/v1/item": {"params": {"key": "nobody"}},
         "/v1/duplicates/overlay": {"params": {"a": UNKNOWN_ID, "b": UNKNOWN_ID}},
     }
     for method, path, _ in find_operations(document, 404):
         options = bodies.get(path, {})
-        if method == "patch":
+        if method == "patch" and path != "/v1/items":
             options = {"json": {"text": "x"} if "items" in path else {"name": "x"}}
         check_problem(client.request(method, fill_path(path, UNKNOWN_ID), **options), 404)
 
@@ -243,7 +249,19 @@ def test_what_the_library_refuses(document: Any, client: TestClient) -> None:
         ("get", "/v1/count"): {"params": {"where": '{"$no": 1}'}},
         ("get", "/v1/clusters"): {"params": {"level": "none"}},
         ("get", "/v1/clusters/loose"): {"params": {"level": "none"}},
+        ("get", "/v1/clusters/{cluster}/items"): {"params": {"page": 99}},
+        ("get", "/v1/partitions/{partition}/items"): {"params": {"page": 99}},
+        ("get", "/v1/failures"): {"params": {"page": 99}},
+        ("get", "/v1/export"): {"params": {"vectors": True}},
         ("get", "/v1/duplicates"): {"params": {"threshold": 7}},
+        ("get", "/v1/items/{item}/duplicates"): {"params": {"threshold": 7}},
+        ("post", "/v1/duplicates/of"): {"files": {"picture": make_png("red")}, "data": {"threshold": 7}},
+        ("post", "/v1/evaluate"): {"json": {"methods": ["none"]}},
+        ("post", "/v1/vectors"): {"json": {"vectors": [[1.0]]}},
+        ("post", "/v1/texts"): {"json": {"texts": ["x"]}},
+        ("post", "/v1/search/many"): {"json": {"vectors": [[1.0]]}},
+        ("patch", "/v1/items"): {"json": {"metadata": {}, "where": {"$no": 1}}},
+        ("delete", "/v1/spaces/{name}"): {},
         ("get", "/v1/items/{item}/thumbnail"): {"params": {"edge": 161}},
         ("post", "/v1/search"): {"json": {"item": 1, "text": "x"}},
         ("post", "/v1/items"): {"files": {"pictures": make_png("red")}, "data": {"metadata": "{"}},
@@ -257,10 +275,8 @@ def test_what_the_library_refuses(document: Any, client: TestClient) -> None:
     untried = set()
     for method, path, operation in find_operations(document, 400):
         if (method, path) in requests:
-            check_problem(
-                client.request(method, fill_path(path, 10**6 if "decision" in path else 1), **requests[method, path]),
-                400,
-            )
+            name = "tiny" if "spaces" in path else 10**6 if "decision" in path else 1
+            check_problem(client.request(method, fill_path(path, name), **requests[method, path]), 400)
         elif "requestBody" not in operation:
             untried.add((method, path))
     assert not untried
@@ -287,7 +303,7 @@ def test_a_part_that_is_not_there(document: Any, client: TestClient) -> None:
 REFUSED = ["2xx", "3xx", "400", "401", "403", "404", "409", "5xx"]
 CONFIG = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": {"expected-statuses": REFUSED}}})
 """400: what is of the right form, and makes no sense to the library all the same."""
-SENDING = ("POST /v1/uploads", "POST /v1/items")
+SENDING = ("POST /v1/uploads", "POST /v1/items", "POST /v1/duplicates/of")
 """Bytes that are no picture are of the right form."""
 EXAMPLES = 400 if "--slow" in sys.argv else 6
 

@@ -9,9 +9,11 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from indexers.errors import UsageError
 from retrieval.server.responses import (
     answer_bytes,
     answer_json,
+    check_page,
     document_errors,
     matches_etag,
     parse_number,
@@ -93,3 +95,14 @@ def test_a_picture_is_given_as_it_lies_there(discs_client: TestClient, discs_fol
     assert (part.status_code, part.content) == (206, content[5:10])
     assert part.headers["content-range"] == f"bytes 5-9/{len(content)}"
     assert discs_client.get("/v1/items/1/picture", headers={"Range": "bytes=-4"}).content == content[-4:]
+
+
+@pytest.mark.parametrize(("number", "total"), [(1, 0), (1, 1), (1, 100), (2, 101), (3, 300)])
+def test_a_page_that_exists_is_no_error(number: int, total: int) -> None:
+    check_page(number, 100, total)
+
+
+@pytest.mark.parametrize(("number", "total", "last"), [(2, 0, 1), (2, 100, 1), (4, 300, 3)])
+def test_a_page_beyond_the_last_says_so(number: int, total: int, last: int) -> None:
+    with pytest.raises(UsageError, match=f"there is no page {number}; the last one is {last}"):
+        check_page(number, 100, total)

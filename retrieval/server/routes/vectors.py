@@ -134,10 +134,8 @@ def read_vectors(body: VectorsToRead, collection: CollectionDep) -> Response:
 def search_many(body: ManySearches, collection: CollectionDep) -> Response:
     """Return the nearest items of each of many vectors, as tables of ids and scores."""
     if len(body.vectors) * body.k > MAX_NEIGHBOURS:
-        wanted = f"{len(body.vectors)} vectors with k={body.k}"
-        raise BadQuery(
-            f"send fewer vectors or a smaller k: an answer holds {MAX_NEIGHBOURS:,} neighbours; got {wanted}"
-        )
+        wanted = f"got {len(body.vectors)} vectors with k={body.k}"
+        raise BadQuery(f"an answer holds at most {MAX_NEIGHBOURS:,} neighbours; {wanted}; ask for fewer at a time")
     found = collection.search_many(body.vectors, **body.model_dump(exclude={"vectors"}))
     scores = np.where(found.ids >= 0, found.scores.astype(object), None)  # JSON has no -inf
     return answer_json({"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position})

@@ -103,3 +103,60 @@ def test_a_clustering_that_makes_no_sense_is_refused_before_it_is_a_job(client: 
         assert client.post("/v1/clusterings", json=body).status_code in (400, 404), body
     assert client.post("/v1/clusterings/none/refresh").status_code == 404
     assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
+def test_partitions_and_the_pages_of_their_items(client: TestClient, colours: Collection) -> None:
+    partitions = colours.partitions()
+    assert client.get("/v1/partitions").json() == {"partitions": [partition.to_dict() for partition in partitions]}
+    seen: list[int] = []
+    page: int | None = 1
+    while page is not None:
+        answer = client.get(f"/v1/partitions/{partitions[0].id}/items", params={"page": page, "size": 4}).json()
+        seen, page = [*seen, *(item["id"] for item in answer["items"])], answer["cursor"]
+    assert sorted(seen) == list(partitions[0].members)
+    assert client.get("/v1/partitions/999/items").json()["type"] == "urn:nearkin:cluster-not-found"
+
+
+def test_a_page_beyond_the_last_says_so(client: TestClient, colours: Collection) -> None:
+    cluster, partition = colours.clusters("medium")[0], colours.partitions()[0]
+    last = -(-cluster.size // 4)
+    for path, params, sentence in (
+        (
+            f"/v1/clusters/{cluster.id}/items",
+            {"page": last + 1, "size": 4},
+            f"there is no page {last + 1}; the last one is {last}",
+        ),
+        (f"/v1/partitions/{partition.id}/items", {"page": 2**31}, f"there is no page {2**31}; the last one is 1"),
+        ("/v1/clusters/loose", {"page": 2}, "there is no page 2; the last one is 1"),
+    ):
+        refused = client.get(path, params=params)
+        assert (refused.status_code, refused.json()["detail"]) == (400, sentence)
+    assert client.get(f"/v1/clusters/{cluster.id}/items", params={"page": last, "size": 4}).json()["cursor"] is None
+    assert client.get("/v1/clusters/loose").status_code == 200
+
+
+def test_an_item_tells_its_clusters(client: TestClient, colours: Collection) -> None:
+    item = client.get("/v1/items/1").json()
+    assert item["clusters"]
+    assert item["clusters"] == [
+        cluster.id
+        for level in ("coarse", "medium", "fine")
+        for cluster in colours.clusters(level)
+        if 1 in cluster.members
+    ]
+    assert client.get("/v1/items", params={"limit": 1}).json()["items"] == [item]
+
+
+def test_the_tree_is_built_again_as_a_job(filled: Collection) -> None:
+    filled.make_clustering("mine", k=2)
+    with open_client(filled) as client:
+        assert client.get("/v1/clusterings/mine").json()["clusters"] == 2
+        assert client.get("/v1/clusterings/none").status_code == 404
+        job = wait_for_job(client, client.post("/v1/recluster").json()["id"])
+        clusters = filled.clusters()
+        assert job["report"] == {
+            "clusters": len(clusters),
+            "level": "medium",
+            "loose": clusters.loose,
+            "as_of": clusters.as_of,
+        }

@@ -93,3 +93,41 @@ def test_copies_are_compared_as_a_job(client: TestClient, collection: Collection
     job = client.post("/v1/duplicates/find").json()
     report = {"groups": len(collection.duplicates()), "change": collection.change()}
     assert wait_for_job(client, job["id"])["report"] == report
+
+
+def test_whether_a_picture_is_there_already_is_one_request(client: TestClient, collection: Collection) -> None:
+    path = Path(str(collection.get(1).uri))
+    expected = [match.to_dict() for match in collection.duplicates_of(path)]
+    answer = client.post("/v1/duplicates/of", files={"picture": path.read_bytes()})
+    assert answer.json() == {"matches": expected}
+    assert len(expected) == 2
+    assert expected[0]["kind"] == "same pixels" or expected[1]["kind"] == "same pixels"
+    strict = client.post("/v1/duplicates/of", files={"picture": path.read_bytes()}, data={"threshold": "1"})
+    assert [match for match in expected if match["score"] == 1] == strict.json()["matches"]
+    new = pictures.encoded(pictures.noise(99, (160, 120)), "PNG")
+    assert client.post("/v1/duplicates/of", files={"picture": new}).json() == {"matches": []}
+    assert collection.count() == 7
+
+
+def test_the_duplicates_of_an_item(client: TestClient, collection: Collection) -> None:
+    answer = client.get("/v1/items/1/duplicates").json()
+    assert answer == {"matches": [match.to_dict() for match in collection.duplicates_of(1)]}
+    assert [match["item"] for match in answer["matches"]] == [2]
+    assert client.get(f"/v1/items/{2**40}/duplicates").status_code == 404
+
+
+@pytest.mark.parametrize("threshold", ["7", "-0.1", "nan", "much"])
+def test_a_threshold_is_a_share(client: TestClient, threshold: str) -> None:
+    files = {"picture": pictures.encoded(pictures.noise(0, (160, 120)), "PNG")}
+    for refused in (
+        client.post("/v1/duplicates/of", files=files, data={"threshold": threshold}),
+        client.get("/v1/items/1/duplicates", params={"threshold": threshold}),
+    ):
+        assert refused.status_code in (400, 422)
+        assert "threshold" in refused.json()["detail"]
+
+
+def test_what_is_sent_must_be_a_picture(client: TestClient) -> None:
+    assert client.post("/v1/duplicates/of").status_code == 422
+    refused = client.post("/v1/duplicates/of", files={"picture": b"no picture"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:nearkin:unreadable-picture")

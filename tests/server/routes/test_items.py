@@ -132,3 +132,13 @@ def test_several_are_removed_with_the_files_that_were_sent_and_no_others(filled:
         assert (path.exists(), (folder / "red.png").exists()) == (False, True)
         assert client.post("/v1/items/remove", json={}).status_code == 400
         assert client.post("/v1/items/remove", json={"where": {}}).json() == {"removed": 4}
+
+
+def test_all_items_that_meet_a_filter_are_updated_at_once(filled: Collection) -> None:
+    with open_client(filled) as client:
+        where = {"colour": {"$in": ["red", "blue"]}}
+        assert client.patch("/v1/items", json={"metadata": {"warm": 1}, "where": where}).json() == {"updated": 2}
+        assert filled.count(where={"warm": 1}) == 2
+        assert client.patch("/v1/items", json={"metadata": {"seen": True}, "where": {}}).json() == {"updated": 5}
+        assert client.patch("/v1/items", json={"metadata": {"a": 1}}).status_code == 422
+        assert client.patch("/v1/items", json={"metadata": {"a": 1}, "where": {"$no": 1}}).status_code == 400

@@ -124,3 +124,18 @@ def test_a_job_of_an_earlier_server_keeps_to_the_folders_of_this_one(collection:
     functions = build_job_functions(collection, ())
     report = functions["add"]({"paths": [str(folder)], "metadata": None, "sync": False}, lambda *_: None)
     assert (report["added"], report["failed"]) == (0, 1)
+
+
+def test_folders_are_kept_in_step_as_a_job(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 3)
+    with open_client(collection, allow=(folder,)) as client:
+        body = {"paths": [str(folder)], "metadata": {"a": 1}, "check": True, "retry_failed": True}
+        begun = client.post("/v1/jobs/sync", json=body)
+        assert (begun.status_code, begun.json()["kind"], begun.json()["asked"]) == (202, "sync", body)
+        assert wait_for_job(client, begun.json()["id"])["report"]["added"] == 3
+        (folder / "00001.png").unlink()
+        again = client.post("/v1/jobs/sync", json={"paths": [str(folder)]}).json()
+        report = wait_for_job(client, again["id"])["report"]
+        assert (report["known"], report["missing"], report["returned"]) == (2, 1, 0)
+        assert client.post("/v1/jobs/sync", json={"paths": ["/etc"]}).status_code == 403
+        assert client.post("/v1/jobs/sync", json={"paths": []}).status_code == 422

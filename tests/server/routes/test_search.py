@@ -93,3 +93,26 @@ def test_each_caller_is_told_whether_it_may_write(discs: Collection) -> None:
 def test_what_is_no_picture_is_no_upload(discs_client: TestClient) -> None:
     assert discs_client.post("/v1/uploads", files={"picture": b"no picture"}).status_code == 422
     assert discs_client.post("/v1/uploads", files={"picture": make_png("red")}).status_code == 201
+
+
+def test_clusters_are_named_by_id_by_name_and_as_partitions(discs_client: TestClient, discs: Collection) -> None:
+    partition = discs.partitions()[0]
+    body = {"item": 1, "within": [{"partition": partition.id}], "k": 9}
+    hits = discs_client.post("/v1/search", json=body).json()["hits"]
+    assert hits == [hit.to_dict() for hit in discs.search(item=1, within=partition, k=9)]
+    without = discs_client.post("/v1/search", json={"item": 1, "exclude": [{"partition": partition.id}]}).json()["hits"]
+    assert {hit["item"] for hit in without} == set(range(2, 6)) - set(partition.members)
+    for within, sentence in (
+        ([{"partition": 999}], "there is no partition 999; `partitions` lists them"),
+        (["boats"], "there is no cluster named 'boats'; `clusters` lists them"),
+        ([999], "there is no cluster 999; `clusters` lists them"),
+    ):
+        refused = discs_client.post("/v1/search", json={"item": 1, "within": within})
+        assert (refused.status_code, refused.json()["detail"]) == (404, sentence)
+
+
+def test_diversity_chooses_from_a_pool(discs_client: TestClient, discs: Collection) -> None:
+    body = {"item": 1, "diversify": 0.9, "pool": 3, "k": 2}
+    hits = discs_client.post("/v1/search", json=body).json()["hits"]
+    assert hits == [hit.to_dict() for hit in discs.search(item=1, diversify=0.9, pool=3, k=2)]
+    assert "diversify" in discs_client.post("/v1/search", json={"item": 1, "pool": 3}).json()["detail"]
