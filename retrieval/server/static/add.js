@@ -3,7 +3,10 @@
 import { followJob, forgetAnswers, getInfo, request } from "./api.js";
 import { announce, formatCount, formatNumber, formatTime, make, makeButton, makeError, makeNote, showToast } from "./dom.js";
 
-const TITLES = { add: "Adding pictures", duplicates: "Finding duplicates", cluster: "Making a clustering", refresh: "Refreshing a clustering" };
+const TITLES = {
+  add: "Adding pictures", sync: "Syncing folders", retry: "Retrying failures", duplicates: "Finding duplicates", cluster: "Making a clustering",
+  refresh: "Refreshing a clustering", recluster: "Rebuilding the clusters", evaluate: "Evaluating clusterings", verify: "Verifying the collection",
+};
 const FILES_PER_REQUEST = 8;
 const ENDED = ["done", "failed", "cancelled"];
 
@@ -47,8 +50,11 @@ function describeJob(job) {
 
 function describeReport({ kind, report, asked }) {
   if (!report) return asked?.paths?.join(", ") ?? "";
-  if (kind === "add") return `${report.added} added, ${report.known} known, ${report.failed} failed`;
+  if (["add", "sync", "retry"].includes(kind)) return `${report.added} added, ${report.known} known, ${report.failed} failed`;
   if (kind === "duplicates") return `${formatCount(report.groups, "group")} of duplicates`;
+  if (kind === "recluster") return formatCount(report.clusters, "cluster");
+  if (kind === "evaluate") return `${formatCount(report.clusterings.length, "clustering")} of ${formatCount(report.judged, "picture")}`;
+  if (kind === "verify") return report.ok ? "all is in order" : report.problems.join("; ");
   return report.name ? `“${report.name}”, ${formatCount(report.clusters, "cluster")}` : "";
 }
 
