@@ -326,10 +326,10 @@ def test_copies_are_decided_about(client: Client, collection: Collection) -> Non
         assert group.id in [left.id for left in collection.duplicates()]
 
 
-def test_folders_are_added_where_that_is_allowed(collection: Collection, place: Path, tmp_path: Path) -> None:
+def test_folders_are_added_where_that_is_allowed(filled: Collection, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     Image.new("RGB", (20, 20), "teal").save(tmp_path / "more" / "teal.png")
-    with open_client(collection, headers={}, allow=(tmp_path,)) as app_client:
+    with open_client(filled, headers={}, allow=(tmp_path / "more",)) as app_client:
         client = Client("http://localhost", transport=AppTransport(app_client))
         done = client.wait(client.add_paths(tmp_path / "more", metadata={"by": "path"}))
         assert done.report
@@ -368,16 +368,18 @@ def test_something_else_answers() -> None:
         client.count()
 
 
-def test_folders_are_kept_in_step(collection: Collection, tmp_path: Path) -> None:
-    Image.new("RGB", (20, 20), "teal").save(tmp_path / "teal.png")
-    with open_client(collection, headers={}, allow=(tmp_path,)) as app_client:
+def test_folders_are_kept_in_step(filled: Collection, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    Image.new("RGB", (20, 20), "teal").save(folder / "teal.png")
+    with open_client(filled, headers={}, allow=(folder,)) as app_client:
         client = Client("http://localhost", transport=AppTransport(app_client))
         states: list[str] = []
-        report = client.sync(tmp_path, metadata={"by": "sync"}, progress=lambda job: states.append(job.state))
+        report = client.sync(folder, metadata={"by": "sync"}, progress=lambda job: states.append(job.state))
         assert (type(report).__name__, report.added, report.missing) == ("SyncReport", 1, 0)
         assert states[-1] == "done"
-        (tmp_path / "teal.png").unlink()
-        assert client.sync([tmp_path], check=True, retry_failed=True).missing == 1
+        (folder / "teal.png").unlink()
+        assert client.sync([folder], check=True, retry_failed=True).missing == 1
         with pytest.raises(NotAllowed, match="--allow"):
             client.sync("/etc")
         assert client.remove(where={"by": "sync"}) == 1
@@ -413,13 +415,15 @@ LEFT_OUT = {
     "undo_moves": "moves files on the server",
 }
 LEFT_OUT_PARAMETERS = {
-    "add": {"retry_failed", "catch_up", "progress"},
+    "add": {"retry_failed", "roots", "catch_up", "progress"},
     "add_vectors": {"uris", "catch_up"},
     "add_texts": {"catch_up"},
-    "sync": {"catch_up"},
+    "sync": {"roots", "catch_up"},
+    "retry_failed": {"roots"},
     "duplicates": {"progress"},
 }
-"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs."""
+"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs; `roots` are
+the server's own."""
 
 
 def list_methods(door: type) -> set[str]:

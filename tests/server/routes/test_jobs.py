@@ -124,6 +124,9 @@ def test_a_job_of_an_earlier_server_keeps_to_the_folders_of_this_one(collection:
     functions = build_job_functions(collection, ())
     report = functions["add"]({"paths": [str(folder)], "metadata": None, "sync": False}, lambda *_: None)
     assert (report["added"], report["failed"]) == (0, 1)
+    request = {"paths": [str(folder)], "metadata": None, "retry_failed": True, "check": False}
+    report = functions["sync"](request, lambda *_: None)
+    assert (report["added"], report["failed"]) == (0, 1)
 
 
 def test_folders_are_kept_in_step_as_a_job(collection: Collection, tmp_path: Path) -> None:
