@@ -78,7 +78,7 @@ def _check_fields(job: Job) -> None:
     """Raise JobUnreadable unless every field is of its kind."""
     times, counts = (job.created, job.started, job.ended), (job.done, job.total, job.tries)
     if not (
-        all(isinstance(text, str) for text in (job.kind, job.what, job.error or ""))
+        all(isinstance(text, str) for text in (job.kind, job.what, job.error or "", job.problem or ""))
         and job.state in STATES
         and isinstance(job.asked, dict)
         and isinstance(job.report, dict | None)

@@ -326,10 +326,18 @@ def test_copies_are_decided_about(client: Client, collection: Collection) -> Non
         assert group.id in [left.id for left in collection.duplicates()]
 
 
-def test_folders_are_added_where_that_is_allowed(filled: Collection, tmp_path: Path) -> None:
+@pytest.fixture
+def own(tmp_path: Path, folder: Path) -> Iterator[Collection]:
+    """Five discs in a collection that no other test uses, and no other server."""
+    with Collection.open(tmp_path / "own", create=True, embedder="tiny") as opened:
+        opened.add(folder)
+        yield opened
+
+
+def test_folders_are_added_where_that_is_allowed(own: Collection, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     Image.new("RGB", (20, 20), "teal").save(tmp_path / "more" / "teal.png")
-    with open_client(filled, headers={}, allow=(tmp_path / "more",)) as app_client:
+    with open_client(own, headers={}, allow=(tmp_path / "more",)) as app_client:
         client = Client("http://localhost", transport=AppTransport(app_client))
         done = client.wait(client.add_paths(tmp_path / "more", metadata={"by": "path"}))
         assert done.report
@@ -368,11 +376,11 @@ def test_something_else_answers() -> None:
         client.count()
 
 
-def test_folders_are_kept_in_step(filled: Collection, tmp_path: Path) -> None:
+def test_folders_are_kept_in_step(own: Collection, tmp_path: Path) -> None:
     folder = tmp_path / "more"
     folder.mkdir()
     Image.new("RGB", (20, 20), "teal").save(folder / "teal.png")
-    with open_client(filled, headers={}, allow=(folder,)) as app_client:
+    with open_client(own, headers={}, allow=(folder,)) as app_client:
         client = Client("http://localhost", transport=AppTransport(app_client))
         states: list[str] = []
         report = client.sync(folder, metadata={"by": "sync"}, progress=lambda job: states.append(job.state))
@@ -385,10 +393,10 @@ def test_folders_are_kept_in_step(filled: Collection, tmp_path: Path) -> None:
         assert client.remove(where={"by": "sync"}) == 1
 
 
-def test_spaces_are_used_and_dropped(filled: Collection) -> None:
-    filled.fill(Brightness())
-    filled.add_vectors([np.ones(13)], keys=["extra"])
-    with open_client(filled, headers={}) as app_client:
+def test_spaces_are_used_and_dropped(own: Collection) -> None:
+    own.fill(Brightness())
+    own.add_vectors([np.ones(13)], keys=["extra"])
+    with open_client(own, headers={}) as app_client:
         client = Client("http://localhost", transport=AppTransport(app_client))
         with pytest.raises(UsageError, match="lacks the vectors of 1 item"):
             client.use("brightness")
@@ -422,8 +430,8 @@ LEFT_OUT_PARAMETERS = {
     "retry_failed": {"roots"},
     "duplicates": {"progress"},
 }
-"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs; `roots` are
-the server's own."""
+"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs; `roots`
+are the server's own."""
 
 
 def list_methods(door: type) -> set[str]:
