@@ -45,11 +45,12 @@ class ItemMethods(JobMethods):
     def _find_id(self, item: ItemName) -> int:
         return self._get_item(item).id if isinstance(item, str) else int(item)
 
-    def items(self, *, where: Where = None, cursor: int | None = None, limit: int = 100) -> Page:
-        """Return a page of items in order of id; give its `cursor` to the next call."""
-        return cast(
-            Page, from_json(Page, self._get("/v1/items", where=encode_filter(where), cursor=cursor, limit=limit))
-        )
+    def items(
+        self, *, where: Where = None, cursor: int | None = None, limit: int = 100, page: int | None = None
+    ) -> Page:
+        """Return a page of items in order of id; give its `cursor` to the next call, or the number of a `page`."""
+        params = {"where": encode_filter(where), "cursor": cursor, "limit": limit, "page": page}
+        return cast(Page, from_json(Page, self._get("/v1/items", **params)))
 
     def walk(self, *, where: Where = None) -> Iterator[Item]:
         """Yield every item that meets a filter, in order of id, reading a page at a time."""

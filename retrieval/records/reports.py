@@ -160,8 +160,6 @@ class Job(Record):
     """The result of a job that is done."""
     error: str | None = None
     """Why a job failed."""
-    problem: str | None = None
-    """The name of the error with which a job failed, such as bad-query."""
     tries: int = 0
     """How often it was started."""
     created: float = field(default_factory=time.time)
@@ -170,6 +168,8 @@ class Job(Record):
     """When it was started last."""
     ended: float | None = None
     """When it ended."""
+    problem: str | None = None
+    """The name of the error with which a job failed, such as bad-query."""
 
 
 def count_outcomes(tally: Tally) -> Json:

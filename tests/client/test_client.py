@@ -103,6 +103,7 @@ CALLS: dict[str, Any] = {
     "several": lambda api: api.get([3, 1, api.get(2).key]),
     "page": lambda api: api.items(limit=4),
     "next page": lambda api: api.items(limit=4, cursor=4, where={"name": {"$exists": True}}),
+    "page by number": lambda api: api.items(limit=5, page=2),
     "count": lambda api: api.count(where={"name": "red1"}),
     "change": lambda api: api.change(),
     "info": lambda api: api.info(),
@@ -430,8 +431,8 @@ LEFT_OUT_PARAMETERS = {
     "retry_failed": {"roots"},
     "duplicates": {"progress"},
 }
-"""`uris` would let a client read any picture on the server; sending pictures and listing duplicates are no jobs; `roots`
-are the server's own."""
+"""`uris` would let a client read any picture on the server, whose own the `roots` are; sending pictures and listing
+duplicates are no jobs."""
 
 
 def list_methods(door: type) -> set[str]:

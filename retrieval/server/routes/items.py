@@ -17,6 +17,7 @@ from retrieval.server.responses import (
     PARTIAL,
     answer_bytes,
     answer_json,
+    check_page,
     document_errors,
     document_picture,
     matches_etag,
@@ -108,9 +109,14 @@ def list_items(
         int | None, Query(ge=0, lt=MAX_JSON_INT, description="The `cursor` of the page before; omit for the first.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Items per page.")] = 100,
+    page: Annotated[int | None, Query(ge=1, le=2**31, description="Page number, instead of a cursor.")] = None,
 ) -> Response:
     """Return a page of items in order of id; its `cursor` leads to the next."""
-    return answer_json(collection.items(where=parse_json(where, BadFilter, "where"), cursor=cursor, limit=limit))
+    condition = parse_json(where, BadFilter, "where")
+    items = collection.items(where=condition, cursor=cursor, limit=limit, page=page)
+    if page is not None and not items:
+        check_page(page, limit, collection.count(where=condition))
+    return answer_json(items)
 
 
 @router.get("/count", response_model=Count, responses=document_errors(400))

@@ -142,3 +142,14 @@ def test_all_items_that_meet_a_filter_are_updated_at_once(filled: Collection) ->
         assert client.patch("/v1/items", json={"metadata": {"seen": True}, "where": {}}).json() == {"updated": 5}
         assert client.patch("/v1/items", json={"metadata": {"a": 1}}).status_code == 422
         assert client.patch("/v1/items", json={"metadata": {"a": 1}, "where": {"$no": 1}}).status_code == 400
+
+
+def test_pages_have_numbers_too(discs_client: TestClient) -> None:
+    second = discs_client.get("/v1/items", params={"limit": 2, "page": 2}).json()
+    assert ([item["id"] for item in second["items"]], second["cursor"]) == ([3, 4], 4)
+    for page, where, last in ((4, "{}", 3), (2, '{"colour": "red"}', 1), (2, '{"colour": "none"}', 1)):
+        refused = discs_client.get("/v1/items", params={"limit": 2, "page": page, "where": where})
+        assert refused.status_code == 400
+        assert refused.json()["detail"] == f"there is no page {page}; the last one is {last}"
+    assert discs_client.get("/v1/items", params={"page": 1, "where": '{"colour": "none"}'}).json()["items"] == []
+    assert discs_client.get("/v1/items", params={"page": 2, "cursor": 3}).status_code == 400
