@@ -164,14 +164,11 @@ def _list_roots(roots: Roots) -> list[Path] | None:
 
 def _sum_reports(reports: Sequence[AddReport], **stamp: Any) -> AddReport:
     """Return several reports of adding as one."""
-    counts = {
-        name: sum(getattr(report, name) for report in reports)
-        for name in ("added", "known", "failed", "replaced", "failed_before")
-    }
-    columns = {
-        name: tuple(entry for report in reports for entry in getattr(report, name)) for name in ("failures", "items")
-    }
-    return AddReport(**counts, **columns, **stamp)
+    counts = ("added", "known", "failed", "replaced", "failed_before")
+    sums: Json = {name: sum(getattr(report, name) for report in reports) for name in counts}
+    failures = tuple(failure for report in reports for failure in report.failures)
+    items = tuple(item_id for report in reports for item_id in report.items)
+    return AddReport(**sums, failures=failures, items=items, **stamp)
 
 
 def ignore_progress(_: Progress) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
@@ -137,5 +136,6 @@ def search_many(body: ManySearches, collection: CollectionDep) -> Response:
         wanted = f"got {len(body.vectors)} vectors with k={body.k}"
         raise BadQuery(f"an answer holds at most {MAX_NEIGHBOURS:,} neighbours; {wanted}; ask for fewer at a time")
     found = collection.search_many(body.vectors, **body.model_dump(exclude={"vectors"}))
-    scores = np.where(found.ids >= 0, found.scores.astype(object), None)  # JSON has no -inf
+    scores = found.scores.astype(object)
+    scores[found.ids < 0] = None  # JSON has no -inf
     return answer_json({"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position})
