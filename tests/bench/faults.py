@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills, faults_power
+from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills, faults_power, faults_questions
 from tests.bench.harness import Bench
 
 Row = dict[str, Any]
@@ -32,13 +32,14 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
     """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
-        for part in ("kills", "damages", "limits", "disks", "power", "beside"):
+        for part in ("kills", "damages", "limits", "disks", "power", "questions", "beside"):
             (root / part).mkdir()
         rows = [
             *_kills(max(1, int(500 * scale)), root / "kills", report),
             *_damages(max(10, int(500 * scale)), root / "damages", report),
             *_disks(root, report),
             *_power(max(24, int(500 * scale)), root / "power", report),
+            *_questions(max(300, int(50_000 * scale)), root / "questions", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
         ]
     for row in rows:
@@ -89,6 +90,14 @@ def _power(tried: int, folder: Path, report: Callable[[str], object]) -> list[Ro
     cuts = faults_power.run(tried, folder, report=report)
     title = f"states after a power cut{': ' + cuts.skipped if cuts.skipped else ''}"
     return [_row(title, cuts.tried, cuts.problems, "each opens, nothing acknowledged is missing")]
+
+
+def _questions(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    outcome = faults_questions.run(tried, folder, report)
+    return [
+        _row("questions of every kind, beside writers too", outcome.asked, outcome.problems, "right, none stale"),
+        _row("kinds of questions by metric", len(outcome.recall), outcome.missed(), "mean recall .99 each"),
+    ]
 
 
 def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:

@@ -20,6 +20,12 @@ from tests.bench.faults_world import SETTINGS, Log, Op, State, queries, table, v
 from tests.bench.faults_world import picture as drawn
 
 
+class Twin(Tiny):
+    """An embedder of another name with the same vectors, so that answers stay as they are in either space."""
+
+    name = "twin"
+
+
 def open_collection(folder: str, kind: str, **settings: Any) -> Collection:
     embedder = None if kind == "vector" else Tiny()
     return Collection.open(folder, create=True, embedder=embedder, **{**SETTINGS, **settings})
@@ -42,10 +48,39 @@ class Worker:
                 return self.collection.add(self._files(op["names"], op["version"])).change
             case "remove":
                 self.collection.remove([self._path(name) if self.kind == "file" else name for name in op["names"]])
+            case "import":
+                self._import(op["names"], op["version"])
             case "save":
                 self.collection.close()
                 self.collection = self.open()
+            case _:
+                self._keep_up(op["op"], op["names"])
         return self.collection.info().change
+
+    def _import(self, names: list[str], version: int) -> None:
+        table = self.pictures.with_suffix(".npz")
+        rows = np.stack([vector(name, version) for name in names])
+        np.savez(table, vectors=rows, keys=np.array(names))
+        self.collection.import_from(table)
+
+    def _keep_up(self, op: str, names: list[str]) -> None:
+        """Cluster, name, decide, or fill another space and go back to the first."""
+        match op:
+            case "recluster":
+                self.collection.recluster()
+            case "clustering":
+                self.collection.make_clustering("kinds", k=2)
+            case "rename":
+                for cluster in self.collection.clusters("fine")[:1]:
+                    self.collection.rename(cluster.id, "named")
+            case "decide" if len(names) == 2:
+                a, b = [self._path(name) if self.kind == "file" else name for name in names]
+                self.collection.keep_both(a, b)
+            case "fill":
+                for embedder in (Twin(), Tiny()):
+                    self.collection.fill(embedder)
+                    self.collection.use(embedder.name)
+                self.collection.drop_space(Twin.name)
 
     def _add(self, names: list[str], version: int) -> int:
         metadata = [{"version": version}] * len(names)

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from tests.bench.faults_process import Ended, Nursery
-from tests.bench.faults_world import Ledger, Log, Op, Planner
+from tests.bench.faults_world import Ledger, Log, Op, Planner, is_one_transaction
 
 KINDS = ("vector", "picture", "file")
 CHAIN = 25
@@ -92,7 +92,7 @@ class Chain:
     def look(self, task: Task) -> None:
         """Inspect the collection in a new process; what it finds is the state from now on."""
         flight = self.ledger.pending[0] if self.ledger.pending else {"op": "save"}
-        whole = flight["op"] in ("remove", "save") or self.kind == "vector"
+        whole = is_one_transaction(flight["op"], self.kind)
         close = self.random.random() < 0.5
         states = {"before": self.ledger.state, "after": self.ledger.after}
         ended = self.nursery.run("look", folder=str(self.folder), kind=self.kind, whole=whole, close=close, **states)

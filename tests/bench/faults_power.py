@@ -21,7 +21,7 @@ from typing import Any
 from indexers.catalogue import sqlite as database
 from tests.bench import faults_jobs, power_jobs
 from tests.bench.faults_process import ROOT, Nursery
-from tests.bench.faults_world import Ledger, Op, Planner
+from tests.bench.faults_world import Ledger, Op, Planner, is_one_transaction
 from tests.bench.power_disk import COMMAND, Call, Disk, list_choices, read_trace, restore
 
 LOG = "acknowledged"
@@ -92,7 +92,7 @@ class Living(Scenario):
         ledger = Ledger(dict(self.ledger.state), pending=list(self.ops))
         ledger.acknowledge(acknowledged)
         flight = ledger.pending[0]["op"] if ledger.pending else "save"
-        whole = flight in ("remove", "save") or self.kind == "vector"
+        whole = is_one_transaction(flight, self.kind)
         states = {"before": ledger.state, "after": ledger.after}
         value, problems = self.try_job("look", folder=str(self.folder), kind=self.kind, whole=whole, **states)
         if problems:

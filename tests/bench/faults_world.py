@@ -22,6 +22,13 @@ DIMENSION = 13  # of Tiny, so that ready-made vectors and pictures share all cod
 SETTINGS: dict[str, Any] = {"scan_below": 0, "save_changes": 40, "batch": 4, "threads": 2, "ef": 200}
 """HNSW itself answers, and index files are written all the time."""
 
+UPKEEP = {
+    "vector": ("recluster", "clustering", "rename"),
+    "picture": ("recluster", "clustering", "rename", "decide"),
+    "file": ("recluster", "clustering", "rename", "decide", "fill", "fill"),
+}
+"""What changes neither items nor vectors, by kind."""
+
 State = dict[str, int]
 Op = dict[str, Any]
 
@@ -77,7 +84,7 @@ class Ledger:
         if not self.pending:
             return []
         op = self.pending[0]
-        if op["op"] == "remove":
+        if op["op"] not in ("add", "files", "import", "save"):
             op = op | {"names": [name for name in op["names"] if name in self.state]}
         return [] if op.get("names") == [] else [op]
 
@@ -93,14 +100,19 @@ def apply_op(state: State, op: Op) -> State:
     match op["op"]:
         case "remove":
             return {name: version for name, version in state.items() if name not in set(op["names"])}
-        case "add" | "files":
+        case "add" | "files" | "import":
             return state | dict.fromkeys(op["names"], op["version"])
         case _:
             return state
 
 
+def is_one_transaction(op: str, kind: str) -> bool:
+    """Return True if what an operation does to items and vectors is there whole or not at all."""
+    return op not in ("add", "files", "import") or (op == "add" and kind == "vector")
+
+
 class Planner:
-    """Makes up what a child shall do: mostly adding, some of it replacing, some removing, some saving."""
+    """Makes up what a child shall do: mostly adding, some of it replacing; removing, saving, clustering, deciding."""
 
     def __init__(self, seed: int, kind: str, limit: int = 160) -> None:
         self.random, self.kind, self.most = random.Random(seed), kind, limit
@@ -119,12 +131,18 @@ class Planner:
         choice = self.random.random()
         if choice < 0.2 and state:
             return {"op": "save"}
-        if state and (choice < 0.4 or len(state) > self.most):
+        if choice < 0.35 and len(state) > 2:
+            return {"op": self.random.choice(UPKEEP[self.kind]), "names": self.random.sample(sorted(state), 2)}
+        if state and (choice < 0.5 or len(state) > self.most):
             size = self.random.randint(1, len(state) // 2 + 1)
             return {"op": "remove", "names": self.random.sample(sorted(state), size)}
         names = [f"{self.kind}-{self.random.randrange(3 * self.most)}" for _ in range(self.random.randint(1, 24))]
         names = list(dict.fromkeys(names))
-        return {"op": "files" if self.kind == "file" else "add", "names": names, "version": self.version}
+        ways = {"file": ["files"], "picture": ["add"], "vector": ["add", "add", "import"]}
+        op = self.random.choice(ways[self.kind])
+        if op == "import":  # it brings no metadata, so that an older version's would stay
+            names = [name for name in names if name not in state] or [f"{self.kind}-new-{self.version}"]
+        return {"op": op, "names": names, "version": self.version}
 
 
 class Log:

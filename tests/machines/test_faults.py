@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import faults_damages, faults_disks, faults_kills, faults_power
+from tests.bench import faults_damages, faults_disks, faults_kills, faults_power, faults_questions
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -46,3 +46,11 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None
         pytest.skip(cuts.skipped)
     assert cuts.problems == []
     assert cuts.tried == 24
+
+
+def test_answers_are_those_of_brute_force_whatever_is_asked(tmp_path: Path) -> None:
+    outcome = faults_questions.Questions()
+    faults_questions.ask_history(tmp_path / "collection", "cosine", 120, 1, outcome, batches=8)
+    assert outcome.problems == []
+    assert outcome.missed() == []
+    assert outcome.asked > 100
