@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval import Collection, item
+from retrieval import Collection
 from retrieval.records.search import Hits
 
 DIMENSION = 24
