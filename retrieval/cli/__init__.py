@@ -1,6 +1,7 @@
 """The command line: one call into the library for each command.
 
-app             the application, its entry point, and errors as sentences with exit codes
+start           the entry point
+app             the application, and errors as sentences with exit codes
 command         what a command consists of: function, panel, example
 options         the options that several commands share, and what their values mean
 output          lines, tables, JSON and progress bars

@@ -14,7 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import faults_beside, faults_damages, faults_disks, faults_kills, faults_power, faults_questions
+from tests.bench import (
+    faults_beside,
+    faults_damages,
+    faults_disks,
+    faults_interrupts,
+    faults_kills,
+    faults_power,
+    faults_questions,
+)
 from tests.bench.harness import Bench
 
 Row = dict[str, Any]
@@ -32,7 +40,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
     """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
-        for part in ("kills", "damages", "limits", "disks", "power", "questions", "beside"):
+        for part in ("kills", "damages", "limits", "disks", "power", "questions", "interrupts", "beside"):
             (root / part).mkdir()
         rows = [
             *_kills(max(1, int(500 * scale)), root / "kills", report),
@@ -40,6 +48,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
             *_disks(root, report),
             *_power(max(24, int(500 * scale)), root / "power", report),
             *_questions(max(300, int(50_000 * scale)), root / "questions", report),
+            *_interrupts(max(40, int(1000 * scale)), root / "interrupts", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
         ]
     for row in rows:
@@ -98,6 +107,12 @@ def _questions(tried: int, folder: Path, report: Callable[[str], object]) -> lis
         _row("questions of every kind, beside writers too", outcome.asked, outcome.problems, "right, none stale"),
         _row("kinds of questions by metric", len(outcome.recall), outcome.missed(), "mean recall .99 each"),
     ]
+
+
+def _interrupts(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    outcome = faults_interrupts.run(tried, folder, report)
+    goal = "no lock held, the next call answers within 1 s"
+    return [_row(f"interrupts, {outcome.cut} of which cut something short", outcome.tried, outcome.problems, goal)]
 
 
 def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:

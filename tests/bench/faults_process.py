@@ -88,7 +88,7 @@ class Nursery:
 
 def serve() -> None:
     """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
-    from tests.bench import faults_jobs, power_jobs
+    from tests.bench import faults_interrupts, faults_jobs, power_jobs
 
     for name in LAZY:
         importlib.import_module(name)
@@ -96,7 +96,7 @@ def serve() -> None:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _work(vars(faults_jobs) | vars(power_jobs), order)
+            _work(vars(faults_jobs) | vars(power_jobs) | vars(faults_interrupts), order)
         print(_wait_for(child, order["kill_after"]), flush=True)
 
 
