@@ -10,7 +10,7 @@ import pytest
 from indexers.catalogue.conditions import ITEM_FIELDS, All, Either, Not
 from indexers.catalogue.conditions import FieldTest as Condition
 from indexers.errors import BadFilter
-from retrieval import filters
+from retrieval import Collection, filters
 from retrieval.filters import parse_filter
 
 
@@ -101,3 +101,25 @@ def test_every_field_and_operator_stands_in_the_documentation() -> None:
     documented = str(filters.__doc__)
     for name in (*ITEM_FIELDS, *filters.OPERATORS, "$and", "$or"):
         assert re.search(rf"(?<!\w){re.escape(name)}(?!\w)", documented), name
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("STRASSE", ["stra\u00dfe", "Stra\u1e9ee", "strasse"]),
+        ("stra\u00dfe", ["STRASSE", "ss"]),
+        ("\u0130stanbul", ["istanbul", "ISTANBUL", "\u0130STANBUL", "i\u0307stanbul"]),
+        (
+            "\u039f\u0394\u039f\u03a3",
+            ["\u03bf\u03b4\u03bf\u03c2", "\u03bf\u03c3", "\u03bf\u03c2"],
+        ),
+        ("Cafe\u0301", ["CAF\u00c9", "caf\u00e9"]),
+        ("\ufb01sh", ["FISH", "fi"]),
+    ],
+)
+def test_case_is_folded_in_every_script(collection: Collection, text: str, parts: list[str]) -> None:
+    collection.add_vectors([None], keys=[text], metadata=[{"title": text}], texts=[text])
+    for part in parts:
+        for field in ("title", "key", "text"):
+            assert collection.count(where={field: {"$icontains": part}}) == 1, (field, part)
+        assert collection.count(where={"title": {"$icontains": f"{part}x"}}) == 0

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.metadata import fold_text
 from indexers.catalogue.schema import attribute, item, location
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
@@ -204,7 +205,7 @@ def _test_metadata(test: FieldTest) -> ColumnElement[bool]:
         case "$contains", value:
             return sa.and_(columns.element.is_(True), _equals(value))
         case "$icontains", part:
-            return sa.and_(is_single, _contains_text(sa.func.lower(columns.text), part.lower()))
+            return sa.and_(is_single, _contains_text(sa.func.fold(columns.text), fold_text(part)))
         case operator, value:
             column = columns.text if isinstance(value, str) else columns.number
             return sa.and_(is_single, getattr(column, ORDERINGS[operator])(value))
@@ -249,7 +250,7 @@ def _select_by_item_field(test: FieldTest) -> Select[Any]:
         case "$contains", value:
             return query.where(_contains_text(column, value))
         case "$icontains", value:
-            return query.where(_contains_text(sa.func.lower(column), value.lower()))
+            return query.where(_contains_text(sa.func.fold(column), fold_text(value)))
         case operator, value:
             return query.where(getattr(column, ORDERINGS[operator])(value))
 

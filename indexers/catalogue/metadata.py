@@ -81,6 +81,16 @@ def normalise_text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def fold_text(text: str) -> str:
+    """Return a text as $icontains compares it: the same for all letters that differ in case alone.
+
+    ß is ss, both small sigmas are one, and the Turkish capital İ is i, like the i that it is the capital of elsewhere.
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i"))
+
+
 def flatten_metadata(metadata: Json, prefix: str = "") -> Iterator[Json]:
     """Yield the rows of the table `attribute`, without the item."""
     for key, value in metadata.items():

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from indexers import errors
 from indexers.catalogue import connections
+from indexers.catalogue.metadata import fold_text
 
 FILE = "catalogue.sqlite"
 PAGE_SIZE = 16384  # pages of 4 KB double the file for vectors of 2 KB: each would fill one and spill into the next
@@ -69,7 +70,7 @@ def _configure(connection: Any, path: Path) -> None:
 
 def _set_pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
-    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
+    connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
     for pragma in (
         f"page_size={PAGE_SIZE}",
         "journal_mode=WAL",
@@ -81,8 +82,8 @@ def _set_pragmas(connection: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _lower(text: Any) -> Any:
-    return text.lower() if isinstance(text, str) else text
+def _fold(text: Any) -> Any:
+    return fold_text(text) if isinstance(text, str) else text
 
 
 def _begin(connection: Connection, writers: connections.Writers) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from indexers import plugins
 from indexers.arrays import split_chunks
+from indexers.catalogue.conditions import ITEM_FIELDS
 from indexers.catalogue.metadata import OPAQUE_KEY
 from indexers.embedders.base import Embedder
 from indexers.errors import BadFilter, MissingPackage, PictureError, UsageError
@@ -22,6 +23,7 @@ from indexers.pictures.addresses import is_remote
 from indexers.pictures.remote import read_uri
 from indexers.types import Json, Limits
 from retrieval.collection import Collection
+from retrieval.filters import parse_filter
 from retrieval.records.items import Item
 from retrieval.records.reports import AddReport
 from retrieval.records.search import Hit
@@ -175,6 +177,57 @@ def to_uri(path: str | PathLike[str] | None) -> str | None:
 def metadata_field(name: str) -> str:
     """Return the filter's name for a metadata key, also if one of the item's own fields has the same name."""
     return f"metadata.{name}"
+
+
+def match_field(name: str, test: Any) -> Json:
+    """Return the filter that a document's field passes a test, a value or operators with operands.
+
+    The field is a key of the metadata, or, for items without such a key, one of the item's own fields (`uri`, `width`,
+    `format`, `taken_at` ...), as `build_metadata` shows them. A value that the item's own field can never have leaves
+    it out.
+    """
+    by_metadata = {metadata_field(name): test}
+    own_test = _fit_own_field(name, test)
+    if own_test is None:
+        return by_metadata
+    exists = {metadata_field(name): {"$exists": True}}
+    return join_any([join_all([exists, by_metadata]), join_all([negate(exists), {name: own_test}])])
+
+
+def _fit_own_field(name: str, test: Any) -> Any:
+    """Return the test for the item's own field, without the values of lists that it can't have; None if there is no
+    such field, or it can't be compared so."""
+    if name not in ITEM_FIELDS:
+        return None
+    if isinstance(test, Mapping):
+        lists = {op: [value for value in operand if _is_valid({name: value})] for op, operand in test.items()
+                 if op in ("$in", "$nin") and isinstance(operand, list)}  # fmt: skip
+        test = {**test, **lists}
+    return test if _is_valid({name: test}) else None
+
+
+def _is_valid(where: Json) -> bool:
+    try:
+        parse_filter(where)
+    except BadFilter:
+        return False
+    return True
+
+
+def match_fields(where: Any) -> Any:
+    """Return a filter in our grammar with each plain name of a field as `match_field` reads it. What is no filter is
+    returned as it is."""
+    if not isinstance(where, Mapping):
+        return where
+    parts: list[Any] = []
+    for key, value in where.items():
+        if key in ("$and", "$or") and isinstance(value, list | tuple):
+            parts.append({key: [match_fields(part) for part in value]})
+        elif key == "$not":
+            parts.append({key: match_fields(value)})
+        else:
+            parts.append(match_field(key, value) if key in ITEM_FIELDS else {key: value})
+    return parts[0] if len(parts) == 1 else join_all(parts)
 
 
 def join_all(parts: Sequence[Json]) -> Json:

@@ -319,7 +319,7 @@ def _to_where(filters: Filters) -> Json:
         return base.MATCH_ALL
     if "field" not in filters:
         return _join(_read_part(filters, "operator"), [_to_where(part) for part in _read_part(filters, "conditions")])
-    return _to_test(_to_field(filters["field"]), _read_part(filters, "operator"), _read_part(filters, "value"))
+    return _to_test(filters["field"], _read_part(filters, "operator"), _read_part(filters, "value"))
 
 
 def _read_part(filters: Json, name: str) -> Any:
@@ -339,10 +339,10 @@ def _join(operator: str, parts: list[Json]) -> Json:
     raise base.make_operator_error(operator, ("AND", "OR", "NOT"))
 
 
-def _to_field(name: str) -> str:
-    """Return the name of an item's own field, or of a metadata key, in our filters."""
+def _match(name: str, test: Any) -> Json:
+    """Return the filter that a field of a document, or of its metadata, passes a test."""
     own = {"id": "key", "content": "text"}
-    return own[name] if name in own else base.metadata_field(name.removeprefix("meta."))
+    return {own[name]: test} if name in own else base.match_field(name.removeprefix("meta."), test)
 
 
 def _to_test(key: str, operator: str, value: Any) -> Json:
@@ -360,7 +360,9 @@ def _to_test(key: str, operator: str, value: Any) -> Json:
 
 def _compare_equal(key: str, value: Any) -> Json:
     """Return the test for a value; a missing field equals None."""
-    return {key: value} if value is not None else base.join_any([{key: {"$exists": False}}, {key: None}])
+    if value is not None:
+        return _match(key, value)
+    return base.join_any([_match(key, {"$exists": False}), _match(key, None)])
 
 
 def _compare_order(key: str, operator: str, value: Any) -> Json:
@@ -370,7 +372,7 @@ def _compare_order(key: str, operator: str, value: Any) -> Json:
         value = value.isoformat()
     if isinstance(value, str) and not _is_date(value):
         raise FilterError(f"{operator!r} at {key!r} compares with a number or a date of ISO 8601; got {value!r}")
-    return {key: {base.COMPARISONS[operator]: value}}
+    return _match(key, {base.COMPARISONS[operator]: value})
 
 
 def _is_date(text: str) -> bool:

@@ -63,8 +63,9 @@ class NearkinVectorStore(VectorStore):  # type: ignore[misc]
         collection's own embedder does.
     `settings`: see Collection.open; `embedder="clip"` chooses the collection's own embedder.
 
-    Filters are those of `retrieval.filters`. Every search also takes `within_cluster` (ids or records), `per_cluster`
-    and `level`. Documents of pictures have `uri`, `score` and `clusters` (coarse to fine) in their metadata.
+    Filters are those of `retrieval.filters`; a name means a key of the documents' metadata before it means one of the
+    item's own fields. Every search also takes `within_cluster` (ids or records), `per_cluster` and `level`.
+    Documents of pictures have `uri`, `score` and `clusters` (coarse to fine) in their metadata.
     """
 
     def __init__(self, path: base.CollectionOrPath, embedding: Embeddings | None = None, **settings: Any) -> None:
@@ -243,6 +244,7 @@ class NearkinVectorStore(VectorStore):  # type: ignore[misc]
         return {"text": query} if self._foreign is None else {"vector": self._foreign.embed_query(query)}
 
     def _search(self, query: Json, k: int, where: Filter, *, within_cluster: Any = None, **options: Any) -> Hits:
+        where = base.match_fields(where)
         return self.collection.search(**query, k=k, where=where, within=within_cluster, **options)
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:

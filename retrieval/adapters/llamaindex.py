@@ -230,7 +230,7 @@ def _build_filter(node_ids: list[str] | None, doc_ids: list[str] | None, filters
 
 def _to_where(filters: MetadataFilters | MetadataFilter) -> Json:
     if isinstance(filters, MetadataFilter):
-        key = base.metadata_field(PARENT if filters.key in PARENTS else filters.key)
+        key = PARENT if filters.key in PARENTS else filters.key
         return _to_test(key, filters.operator, filters.value)
     parts = [_to_where(part) for part in filters.filters]
     if not parts or filters.condition in (None, FilterCondition.AND):
@@ -246,16 +246,15 @@ def _to_test(key: str, operator: FilterOperator, value: Any) -> Json:
 
 
 def _compare(name: str, key: str, value: Any) -> Json:
-    return {key: {name: value}}
+    return base.match_field(key, {name: value})
 
 
 def _compare_list(name: str, key: str, values: Any) -> Json:
     """Return a test of a list; as LlamaIndex has no filter values true and false, 1 and 0 stand for them too."""
     if not isinstance(values, list):
-        return {key: {name: values}}
-    return {
-        key: {name: [*values, *(bool(value) for value in values if not isinstance(value, str) and value in (0, 1))]}
-    }
+        return _compare(name, key, values)
+    truths = [bool(value) for value in values if not isinstance(value, str) and value in (0, 1)]
+    return _compare(name, key, [*values, *truths])
 
 
 def _compare_equal(name: str, key: str, value: Any) -> Json:
@@ -271,7 +270,7 @@ TESTS: dict[str, Callable[[str, Any], Json]] = {
     "contains": partial(_compare, "$contains"),
     "text_match": partial(_compare, "$contains"),
     "text_match_insensitive": partial(_compare, "$icontains"),
-    "any": lambda key, values: base.join_any([{key: {"$contains": value}} for value in values]),
-    "all": lambda key, values: base.join_all([{key: {"$contains": value}} for value in values]),
-    "is_empty": lambda key, _: {key: {"$empty": True}},
+    "any": lambda key, values: base.join_any([_compare("$contains", key, value) for value in values]),
+    "all": lambda key, values: base.join_all([_compare("$contains", key, value) for value in values]),
+    "is_empty": lambda key, _: _compare("$empty", key, True),
 }

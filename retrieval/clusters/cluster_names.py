@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any, NamedTuple
 
+from indexers.catalogue.metadata import fold_text
 from indexers.errors import BadQuery, ClusterNotFound
 from indexers.types import LEVELS
 from retrieval.checks import is_whole
@@ -59,4 +60,4 @@ def _compose(name: str) -> str:
 
 
 def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", _compose(name).casefold())
+    return fold_text(_compose(name))

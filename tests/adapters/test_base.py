@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,86 @@ def test_nothing_and_everything(ready_made: Collection) -> None:
     assert ready_made.count(where=base.join_all([even, small])) == 2
     assert ready_made.count(where=base.negate(base.join_any([even, small]))) == 9
     assert ready_made.count(where={base.metadata_field("number"): 3}) == 1
+
+
+def find(collection: Collection, where: Any) -> list[str]:
+    return [item.key for item in collection.walk(where=where)]
+
+
+@pytest.fixture
+def mixed(collection: Collection, folder: Path) -> Collection:
+    """Return a collection of a picture (a), one with a format and a width in its metadata (b), and no picture (c)."""
+    collection.add(
+        [folder / "red.png", folder / "blue.png"], keys=["a", "b"], metadata=[{}, {"format": "art", "width": 3}]
+    )
+    collection.add_vectors([None], keys=["c"], metadata=[{"uri": "https://example.org/c", "width": "wide"}])
+    return collection
+
+
+@pytest.mark.parametrize(
+    ("name", "test", "keys"),
+    [
+        ("format", "PNG", "a"),
+        ("format", {"$ne": "PNG"}, "bc"),
+        ("format", {"$in": ["PNG", "art", 5]}, "ab"),
+        ("format", {"$exists": False}, "c"),
+        ("format", {"$not": {"$contains": "r"}}, "ac"),
+        ("width", {"$gte": 100}, "a"),
+        ("width", {"$in": [3, True, 160]}, "ab"),
+        ("width", {"$nin": [3, True]}, "ac"),
+        ("width", "wide", "c"),
+        ("width", {"$ne": "wide"}, "ab"),
+        ("uri", {"$contains": "red"}, "a"),
+        ("uri", "https://example.org/c", "c"),
+        ("uri", {"$icontains": "EXAMPLE"}, "c"),
+        ("missing", False, "abc"),
+        ("nothing", {"$exists": False}, "abc"),
+        ("metadata.width", 3, "b"),
+    ],
+)
+def test_a_field_is_a_key_of_the_metadata_or_the_items_own(mixed: Collection, name: str, test: Any, keys: str) -> None:
+    assert find(mixed, base.match_fields({name: test})) == list(keys)
+    assert find(mixed, base.match_fields({"$not": {name: test}})) == [key for key in "abc" if key not in keys]
+    assert find(mixed, base.match_fields({"$or": [{name: test}, {"key": "a"}]})) == sorted({*keys, "a"})
+
+
+@pytest.mark.parametrize("where", [None, {}, {"$or": 3}, {"$near": 1}, [], {"a": {}}, {3: 4}])
+def test_what_is_no_filter_stays_what_it_is(where: Any) -> None:
+    assert base.match_fields(where) == where
+
+
+def test_frameworks_filter_by_the_items_own_fields(mixed: Collection, folder: Path) -> None:
+    for field, operator, value in (
+        ("format", "==", "PNG"),
+        ("width", ">", 100),
+        ("uri", "==", str(folder / "red.png")),
+    ):
+        assert _find_by_haystack(mixed, field, operator, value) == ["a"]
+        assert _find_by_llamaindex(mixed, field, operator, value) == ["a"]
+        assert _find_by_langchain(mixed, {field: {base.COMPARISONS[operator]: value}}) == ["a"]
+
+
+def _find_by_haystack(collection: Collection, field: str, operator: str, value: Any) -> list[str]:
+    pytest.importorskip("haystack")
+    from retrieval.adapters.haystack import NearkinDocumentStore
+
+    filters = {"field": f"meta.{field}", "operator": operator, "value": value}
+    return [document.id for document in NearkinDocumentStore(collection).filter_documents(filters)]
+
+
+def _find_by_llamaindex(collection: Collection, field: str, operator: str, value: Any) -> list[str]:
+    pytest.importorskip("llama_index.core")
+    from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
+
+    from retrieval.adapters.llamaindex import NearkinVectorStore
+
+    filters = MetadataFilters(filters=[MetadataFilter(key=field, operator=operator, value=value)])
+    return [node.node_id for node in NearkinVectorStore(collection).get_nodes(filters=filters)]
+
+
+def _find_by_langchain(collection: Collection, where: Any) -> list[str]:
+    pytest.importorskip("langchain_core")
+    from retrieval.adapters.langchain import NearkinVectorStore
+
+    store = NearkinVectorStore(collection)
+    return [document.id or "" for document in store.similarity_search_by_vector([1.0] * 13, filter=where)]

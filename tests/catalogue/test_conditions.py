@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.conditions import All, Either, Not, select_ids
 from indexers.catalogue.conditions import FieldTest as Condition
+from indexers.catalogue.metadata import fold_text
 from indexers.types import Arrival, FoundFile, ItemRow, PictureFacts
 from retrieval.filters import parse_filter
 
@@ -22,7 +23,7 @@ NUMBERS: list[Any] = [
     0, 1, -1, 1.0, 1.5, -0.0, 2020, 2**53, 2**53 + 1, 2.0**53, -(2**53) - 1, 2**63 - 1, 2**63 - 2, -(2**63) + 1,
     1e300, -1e300, 5e-324,
 ]  # fmt: skip
-TEXTS = ["", "a", "A", "ab", "cat", "cats", "2020", "true", "é", "e\u0301", "😀", "\uffff", "%", "_"]
+TEXTS = ["ß", "ΣΑΣ", "İ", "", "a", "A", "ab", "cat", "cats", "2020", "true", "é", "e\u0301", "😀", "\uffff", "%", "_"]
 SCALARS = st.sampled_from([None, True, False, *NUMBERS, *TEXTS])
 KEYS = st.sampled_from(["x", "y", "tags", "width", "a.b", "é"])
 VALUES = st.recursive(
@@ -44,7 +45,7 @@ def operands() -> st.SearchStrategy[Any]:
         st.fixed_dictionaries({"$in": st.lists(SCALARS, max_size=4)}),
         st.fixed_dictionaries({"$nin": st.lists(SCALARS, max_size=4)}),
         st.fixed_dictionaries({"$contains": SCALARS.filter(lambda value: value is not None)}),
-        st.fixed_dictionaries({"$icontains": st.sampled_from([*TEXTS, "É", "CAT"])}),
+        st.fixed_dictionaries({"$icontains": st.sampled_from([*TEXTS, "É", "CAT", "SS", "σας", "i"])}),
         st.fixed_dictionaries({"$exists": st.booleans()}),
         st.fixed_dictionaries({"$empty": st.booleans()}),
     ).flatmap(lambda test: st.sampled_from([test, {"$not": test}]))
@@ -95,7 +96,7 @@ def operator_holds(key: str, op: str, operand: Any, metadata: Json) -> bool:
         case "$empty":
             return any(map(is_filled, values)) != operand
         case "$icontains":
-            return any(isinstance(value, str) and operand.lower() in value.lower() for value in values)
+            return any(isinstance(value, str) and fold_text(operand) in fold_text(value) for value in values)
         case "$eq":
             return any(is_same(value, operand) for value in values)
         case "$in":
