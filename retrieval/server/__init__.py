@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["ServerSettings", "create_app", "serve"]
 
 _MODULES = {"ServerSettings": "settings", "create_app": "app", "serve": "run"}
+FORMER = {"Served": "ServerSettings", "application": "create_app"}
+"""The names that these had before, which go on to work."""
 NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "watchfiles")
 
 
 def __getattr__(name: str) -> Any:
+    name = FORMER.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

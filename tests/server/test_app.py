@@ -45,3 +45,10 @@ def test_nothing_but_the_page_is_at_the_root(discs_client: TestClient) -> None:
     assert discs_client.get("/redoc").status_code == 404
     assert discs_client.get("/openapi.json").status_code == 404
     assert discs_client.get("/").headers["content-type"].startswith("text/html")
+
+
+def test_former_names_go_on_to_work() -> None:
+    from retrieval import server
+
+    assert server.application is server.create_app
+    assert server.Served is server.ServerSettings
