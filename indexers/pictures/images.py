@@ -129,6 +129,13 @@ def make_thumbnail(image: Image.Image, edge: int = 256) -> bytes:
     return stream.getvalue()
 
 
+def encode_webp(image: Image.Image, edge: int) -> bytes:
+    """Return an RGB picture as the bytes of a WebP whose longer edge has at most `edge` pixels."""
+    stream = io.BytesIO()
+    shrink(image, edge).save(stream, "WEBP", quality=80)
+    return stream.getvalue()
+
+
 def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.Image:  # noqa: B008
     """Return an upright RGB picture of anything that a caller may search with.
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from indexers.errors import ClusterNotFound, UsageError
 from indexers.types import Ids, Json
 from retrieval.checks import is_whole
-from retrieval.client.http import LazyMembers, Where, quote_segment, to_records
+from retrieval.client.http import LazyMembers, ServedPictures, Where, quote_segment, to_records
 from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
 from retrieval.clusters.browse import check_cut
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Partition
@@ -51,7 +51,7 @@ class ClusterMethods(JobMethods):
         return None if data is None else self._connect(from_json(Cluster, data), "clusters")
 
     def _connect(self, record: T, topic: str) -> T:
-        """Return a cluster or partition whose items are fetched when they are asked for."""
+        """Return a cluster or partition whose items and pictures are fetched when they are asked for."""
 
         def get_page(_: Ids, page: int, size: int) -> Page:
             if record.id is None:
@@ -60,7 +60,8 @@ class ClusterMethods(JobMethods):
                 )
             return cast(Page, from_json(Page, self._get(f"/v1/{topic}/{record.id}/items", page=page, size=size)))
 
-        return replace(record, _members=cast(Ids, LazyMembers(get_page)), _pager=get_page)
+        members, pictures = cast(Ids, LazyMembers(get_page)), ServedPictures(self._get_bytes)
+        return replace(record, _members=members, _pager=get_page, _pictures=pictures)
 
     def partitions(self) -> tuple[Partition, ...]:
         """Return the partitions of mini-batch k-means, the largest first; every item is in exactly one."""

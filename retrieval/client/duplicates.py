@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import PIL.Image
@@ -12,7 +13,7 @@ from PIL.Image import Image
 from indexers.matching.verification import SAME
 from indexers.types import Json
 from retrieval.checks import ItemName, is_whole
-from retrieval.client.http import read_picture, to_records
+from retrieval.client.http import ServedPictures, read_picture, to_records
 from retrieval.client.items import ItemMethods
 from retrieval.records.duplicates import DuplicateGroup, Match
 
@@ -33,7 +34,8 @@ class DuplicateMethods(ItemMethods):
             params = {"threshold": threshold, "rule": rule, "prefer": prefer, "compare": compare, "cursor": cursor}
             page = self._get("/v1/duplicates", limit=1000, **params)
             groups, cursor = [*groups, *page["groups"]], page["cursor"]
-        return to_records(DuplicateGroup, groups)
+        pictures = ServedPictures(self._get_bytes)
+        return tuple(replace(group, _pictures=pictures) for group in to_records(DuplicateGroup, groups))
 
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture, or an item by its id, is a duplicate of, the surest first. The picture is

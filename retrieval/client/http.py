@@ -17,11 +17,13 @@ from PIL.Image import Image, fromarray
 from indexers import errors
 from indexers.errors import BadQuery, MissingPackage, NearkinError, NotFound, Unavailable, UnreadablePicture, UsageError
 from indexers.files import replace_file
+from indexers.pictures import images
 from indexers.types import Json
 from retrieval.checks import is_whole
 from retrieval.records.clusters import Cluster, Partition
 from retrieval.records.codec import from_json, slug
 from retrieval.records.items import Page
+from retrieval.records.pictures import THUMBNAIL_EDGES
 
 try:
     import httpx
@@ -104,6 +106,28 @@ class Connection:
                 yield response
         except httpx.TransportError as error:
             raise Unavailable(f"{self._http.base_url} does not respond: {error}") from error
+
+
+class ServedPictures:
+    """The pictures of a server's items, for the records that show them."""
+
+    def __init__(self, get_bytes: Callable[..., bytes]) -> None:
+        self._get_bytes = get_bytes
+
+    def load(self, item_id: int, edge: int = 0) -> Image:
+        """Return the picture of an item, its longer edge at least `edge` pixels (0: in full).
+
+        Raises UnreadablePicture.
+        """
+        return images.as_picture(self._get_bytes(f"/v1/items/{item_id}/picture"), edge)
+
+    def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL_EDGES[0]) -> bytes:
+        """Return a WebP of an item's picture, its longer edge at most `edge` pixels. Raises UnreadablePicture."""
+        served = next((size for size in THUMBNAIL_EDGES if size >= edge), None)
+        if served is None:
+            return images.encode_webp(self.load(item_id, edge), edge)
+        content = self._get_bytes(f"/v1/items/{item_id}/thumbnail", edge=served)
+        return content if served == edge else images.encode_webp(images.as_picture(content), edge)
 
 
 def build_error(response: Any) -> NearkinError:

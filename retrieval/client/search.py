@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from indexers.types import Json, Neighbours
 from retrieval.checks import ItemName
 from retrieval.client.clusters import ClusterMethods
-from retrieval.client.http import Where, encode_clusters, read_picture, to_list, to_records
+from retrieval.client.http import ServedPictures, Where, encode_clusters, read_picture, to_list, to_records
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.search.query import ItemOf, Text
 
@@ -69,9 +70,14 @@ class SearchMethods(ClusterMethods):
         }
         answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})
         groups = tuple(
-            Group(self._build_cluster(entry["cluster"]), to_records(Hit, entry["hits"])) for entry in answer["groups"]
+            Group(self._build_cluster(entry["cluster"]), self._build_hits(entry["hits"])) for entry in answer["groups"]
         )
-        return Hits(to_records(Hit, answer["hits"]), answer["as_of"], groups)
+        return Hits(self._build_hits(answer["hits"]), answer["as_of"], groups)
+
+    def _build_hits(self, rows: Sequence[Json]) -> tuple[Hit, ...]:
+        """Return hits whose pictures are fetched when they are asked for."""
+        pictures = ServedPictures(self._get_bytes)
+        return tuple(replace(hit, _pictures=pictures) for hit in to_records(Hit, rows))
 
     def _encode_term(self, part: Any) -> Json:
         """Return a term of a mix as the server takes it."""

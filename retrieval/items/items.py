@@ -57,7 +57,11 @@ class Items:
             return Page(items, last, snapshot.number)
 
     def walk(self, where: Mapping[str, Any] | None, size: int = 500) -> Iterator[Item]:
-        """Yield every item that matches a filter, in order of id, a page at a time."""
+        """Yield every item that matches a filter, in order of id, a page at a time. Raises BadFilter at once."""
+        parse_filter(where)
+        return self._walk(where, size)
+
+    def _walk(self, where: Mapping[str, Any] | None, size: int) -> Iterator[Item]:
         cursor: int | None = 0
         while cursor is not None:
             page = self.read_page(where, cursor, size)

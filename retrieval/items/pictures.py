@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 from PIL.Image import Image
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import ItemNotFound, UnreadablePicture
 from indexers.pictures import images
 from retrieval.items.sources import read_content
+from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.spaces.spaces import Spaces
-
-THUMBNAIL = 160
-"""Pixels of a thumbnail's longer edge."""
 
 
 class PictureLoader:
@@ -41,13 +37,9 @@ class PictureLoader:
             raise
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))
 
-    def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL) -> bytes:
+    def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL_EDGES[0]) -> bytes:
         """Return a WebP of an item's picture whose longer edge has at most `edge` pixels.
 
         Raises ItemNotFound, UnreadablePicture.
         """
-        image = self.load(item_id, edge)
-        image.thumbnail((edge, edge))
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=80)
-        return buffer.getvalue()
+        return images.encode_webp(self.load(item_id, edge), edge)

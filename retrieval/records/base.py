@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, TypeVar, overload
@@ -11,12 +12,17 @@ from indexers.types import Json
 from retrieval.records.notebook import render_fields, render_rows
 
 Row = TypeVar("Row", bound="Record", covariant=True)
+SHOWN = 50
+"""Rows of a listing that a notebook shows."""
 HANDLE = {"handle": True}
 """The metadata of a field that leads back into an open collection, and is left out of pickles; its default is None."""
 
 
 class Record:
-    """Shared by all records: `to_dict` gives JSON values only, of nested records too; pickles leave out handles."""
+    """Shared by all records: `to_dict` gives JSON values only, of nested records too; pickles leave out handles.
+
+    Records are equal if their fields are. Those with dictionaries have a hash too, which leaves the dictionaries out.
+    """
 
     __slots__ = ()
 
@@ -27,7 +33,14 @@ class Record:
     def __copy__(self) -> Self:
         return self  # records are frozen; by way of `__reduce__` it would lose its handles
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {f.name: getattr(self, f.name) for f in fields}
+        copies = {f.name: copy.deepcopy(values[f.name], memo) for f in fields if f.metadata != HANDLE}
+        return type(self)(**values | copies)
+
     def to_dict(self) -> Json:
+        """Return the record as JSON values."""
         return {name: _to_plain(getattr(self, name)) for name in self._list_fields()}
 
     def _list_fields(self) -> list[str]:
@@ -63,7 +76,7 @@ class Listing(Record, Sequence[Row]):
         return frame(self)
 
     def _repr_html_(self) -> str:
-        return render_rows([row.to_dict() for row in self._rows()[:50]], len(self))
+        return render_rows([row.to_dict() for row in self._rows()[:SHOWN]], len(self))
 
 
 def frame(records: Iterable[Record]) -> Any:

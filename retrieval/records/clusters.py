@@ -43,12 +43,23 @@ class MemberList(Record):
         return self._pager(self._members, page, size)
 
     def walk(self, size: int = 500) -> Iterator[Item]:
-        """Yield all its items, those nearest to its mean first, reading `size` of them at a time."""
-        page: int | None = 1
-        while page is not None:
-            rows = self.items(page, size)
-            yield from rows
-            page = rows.cursor
+        """Yield each of its items once, those nearest to its mean first, reading `size` of them at a time.
+
+        Items may come and go meanwhile: those that slip from one page to another are yielded at the end.
+        """
+        seen: set[int] = set()
+        while True:
+            moments, before = set(), len(seen)
+            page: int | None = 1
+            while page is not None:
+                rows = self.items(page, size)
+                moments.add(rows.as_of)
+                fresh = [item for item in rows if item.id not in seen]
+                seen.update(item.id for item in fresh)
+                yield from fresh
+                page = rows.cursor
+            if len(moments) == 1 or len(seen) == before:  # nothing changed during this pass, or it found nothing new
+                return
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -152,9 +163,9 @@ class NamedClustering(Record):
     """The name, by which `level` finds it."""
     method: str
     """The clustering algorithm."""
-    parameters: Json
+    parameters: Json = field(hash=False)
     """The algorithm's parameters."""
-    choice: Json
+    choice: Json = field(hash=False)
     """How the items that it was fitted to were chosen; empty: all items."""
     space: str
     """The space whose vectors it was fitted to."""

@@ -22,7 +22,7 @@ class Pair(Record):
     """same pixels, same picture, same scene or different."""
     score: float
     """How certain it is that they show the same picture, 0 to 1."""
-    evidence: Json = field(repr=False)
+    evidence: Json = field(repr=False, hash=False)
     """The figures that prove it; `differs` lists what was done to `b`, seen from `a`."""
 
 
@@ -81,7 +81,7 @@ class Match(Record):
     """same pixels or same picture."""
     score: float
     """How certain it is that they show the same picture, 0 to 1."""
-    evidence: Json = field(repr=False)
+    evidence: Json = field(repr=False, hash=False)
     """The figures that prove it."""
 
 

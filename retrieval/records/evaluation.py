@@ -48,7 +48,7 @@ class JudgedClustering(Record):
     """level, partitions, by name or method."""
     method: str | None = None
     """The clustering algorithm, of a method."""
-    parameters: Json = field(default_factory=dict)
+    parameters: Json = field(default_factory=dict, hash=False)
     """The algorithm's parameters, of a method."""
     clusters: int | None = None
     """The number of its clusters."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from indexers.catalogue.rows import format_time
 from indexers.types import ItemRow, Json
-from retrieval.records.base import Listing, Record
+from retrieval.records.base import SHOWN, Listing, Record
+from retrieval.records.notebook import render_rows
 
 FIELDS = (
     "id",
@@ -57,7 +58,7 @@ class Item(Record):
     """When it was taken."""
     added_at: str
     """When it was added."""
-    metadata: Json
+    metadata: Json = field(hash=False)
     """The user's own keys and values."""
     missing: bool
     """True if all its locations have vanished."""
@@ -86,3 +87,12 @@ class Page(Listing[Item]):
 
     def _rows(self) -> tuple[Item, ...]:
         return self.items
+
+    def _repr_html_(self) -> str:
+        return render_rows([_describe(item) for item in self.items[:SHOWN]], len(self), hide_empty=True)
+
+
+def _describe(item: Item) -> Json:
+    """Return what people look for first: the key is left out where it is the hash, and further URIs always."""
+    hidden = {"hash", "uris", *(("key",) if item.key == item.hash else ())}
+    return {name: value for name, value in item.to_dict().items() if name not in hidden}

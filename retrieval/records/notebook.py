@@ -13,17 +13,31 @@ from retrieval.records.pictures import PictureSource
 
 LONGEST = 120
 """Letters of a value that are shown."""
+NESTED = 20
+"""Rows that are shown of a table within a table."""
 
 
 def render_fields(fields: Mapping[str, Any]) -> str:
     """Return a table with a row for each field."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{_shorten(value)}</td></tr>" for name, value in fields.items())
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{_render_value(value)}</td></tr>" for name, value in fields.items())
     return f"<table>{rows}</table>"
 
 
-def render_rows(rows: Sequence[Mapping[str, Any]], total: int) -> str:
-    """Return a table with a column for each field, and how many rows there are where some are left out."""
+def _render_value(value: Any) -> str:
+    """Return a value as text, and records within a record as a table of their own."""
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return render_rows(value[:NESTED], len(value), hide_empty=True)
+    return _shorten(value)
+
+
+def render_rows(rows: Sequence[Mapping[str, Any]], total: int, *, hide_empty: bool = False) -> str:
+    """Return a table with a column for each field, and how many rows there are where some are left out.
+
+    hide_empty: leave out the columns that hold nothing in any row.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
+    if hide_empty:
+        names = [name for name in names if any(row.get(name) not in (None, [], {}) for row in rows)]
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join("<tr>" + "".join(f"<td>{_shorten(row.get(name))}</td>" for name in names) + "</tr>" for row in rows)
     left_out = f"<p>... {total - len(rows)} more</p>" if total > len(rows) else ""
@@ -51,5 +65,7 @@ def _render_thumbnail(item_id: int, pictures: PictureSource | None) -> str:
 
 
 def _shorten(value: Any) -> str:
+    if isinstance(value, float):
+        value = round(value, 4)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return escape(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")

@@ -116,7 +116,7 @@ class Info(Record):
     """The number of pictures that could not be read."""
     bytes: int
     """Size on disk: the catalogue and all derived files."""
-    settings: Json
+    settings: Json = field(hash=False)
     """The settings of the vector index."""
     repairs: tuple[str, ...]
     """What was rebuilt when the collection was opened, and why."""
@@ -146,7 +146,7 @@ class Job(Record):
     """The job's id."""
     kind: str
     """What it does: add, sync, retry, cluster, refresh, recluster, duplicates, evaluate or verify."""
-    asked: Json
+    asked: Json = field(hash=False)
     """What was asked for."""
     state: str = "queued"
     """queued, running, done, failed or cancelled."""
@@ -156,7 +156,7 @@ class Job(Record):
     """How much there is to do; None: not known."""
     what: str = ""
     """The current step."""
-    report: Json | None = None
+    report: Json | None = field(default=None, hash=False)
     """The result of a job that is done."""
     error: str | None = None
     """Why a job failed."""

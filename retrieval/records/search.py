@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from indexers.errors import UnreadablePicture
 from indexers.types import Json
+from retrieval.checks import check_whole
 from retrieval.records.base import HANDLE, Listing, Record
 from retrieval.records.clusters import Cluster
-from retrieval.records.notebook import render_thumbnails
+from retrieval.records.notebook import render_fields, render_thumbnails
 from retrieval.records.pictures import PictureSource
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+SHOWN = 20
+"""Hits that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Hit(Record):
     """Larger is nearer: cosine similarity, or a negated distance."""
     uri: str | None
     """The item's first path or URI."""
-    metadata: Json
+    metadata: Json = field(hash=False)
     """The item's metadata."""
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine."""
@@ -39,12 +45,17 @@ class Hit(Record):
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def image(self, edge: int = 0) -> Image:
-        """Return the upright RGB picture; with `edge`, at least that many pixels long. Raises UnreadablePicture."""
-        return self._source().load(self.item, edge)
+        """Return the picture, RGB, as a person sees it.
+
+        edge: with a number of pixels the picture may come smaller, its longer edge at least that long; 0: in full.
+
+        Raises UnreadablePicture, BadQuery.
+        """
+        return self._source().load(self.item, check_whole(edge, "edge is a number of pixels,", 0))
 
     def thumbnail(self, edge: int = 160) -> bytes:
-        """Return a WebP of the picture, at most `edge` pixels long. Raises UnreadablePicture."""
-        return self._source().make_thumbnail(self.item, edge)
+        """Return a WebP of the picture, its longer edge at most `edge` pixels. Raises UnreadablePicture, BadQuery."""
+        return self._source().make_thumbnail(self.item, check_whole(edge, "edge is a number of pixels,"))
 
     def _source(self) -> PictureSource:
         if self._pictures is None:
@@ -53,6 +64,10 @@ class Hit(Record):
                 "load its picture; search again in an open collection"
             )
         return self._pictures
+
+    def _repr_html_(self) -> str:
+        thumbnail = render_hits("", (self,)) if self._pictures else ""
+        return thumbnail + render_fields(self.to_dict())
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,10 +88,12 @@ class Hits(Listing[Hit]):
         return f"<{len(self)} hits as of change {self.as_of}{best}{more}>"
 
     def _repr_html_(self) -> str:
-        shown = self.hits[:20]
-        title = f"{len(self)} hits as of change {self.as_of}" + (", the best 20:" if len(self) > 20 else "")
-        captions = [(hit.item, f"{hit.score:.3f} {hit.uri or hit.key}") for hit in shown]
-        return render_thumbnails(title, captions, shown[0]._pictures if shown else None)
+        title = f"{len(self)} hits as of change {self.as_of}"
+        if self.groups:
+            return render_thumbnails(f"{title}, in {len(self.groups)} groups", (), None) + "".join(
+                group._repr_html_() for group in self.groups
+            )
+        return render_hits(title + (f", the best {SHOWN}:" if len(self) > SHOWN else ""), self.hits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +104,12 @@ class Group(Record):
     """None for hits that are in no cluster."""
     hits: tuple[Hit, ...]
     """Its hits, best first."""
+
+    def _repr_html_(self) -> str:
+        return render_hits(self.cluster._title() if self.cluster else "in no cluster", self.hits)
+
+
+def render_hits(title: str, hits: Sequence[Hit]) -> str:
+    """Return a title and the thumbnails of the best hits, with scores and paths."""
+    captions = [(hit.item, f"{hit.score:.3f} {hit.uri or hit.key}") for hit in hits[:SHOWN]]
+    return render_thumbnails(title, captions, hits[0]._pictures if hits else None)

@@ -83,6 +83,8 @@ class Search:
         """Return the hits of a query, best first, with `group` in the clusters that they lie in."""
         if options.metric is not None:
             options = options._replace(metric=parse_metric(options.metric, BadQuery))
+        within = scope.check_clusters(options.within, "within")  # once, since an iterator can't be read twice
+        options = options._replace(within=within, exclude=scope.check_clusters(options.exclude, "exclude"))
         count = options.k or GROUPS
         options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
 
@@ -186,7 +188,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     pool = max(count, POOL)
     ranking = snapshot.search_text(options.words, pool, parse_filter(options.where))
     allowed = view.allowed(options.where, snapshot, within, exclude)
-    if allowed is not None and (within or exclude):
+    if allowed is not None and (within is not None or exclude):
         ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]
     if query is None:
         ids, scores = to_arrays(ranking)

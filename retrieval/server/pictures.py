@@ -29,8 +29,6 @@ from indexers.types import Limits
 from retrieval import Collection, Item
 from retrieval.items.sources import read_content
 
-THUMBNAIL_EDGES = (160, 320, 640)
-"""Sizes of thumbnails, in pixels of the longer edge."""
 UPLOAD_EDGE = 512
 """Pixels, at least, to which the longer edge of an upload is decoded."""
 CHECK_EDGE = 64
@@ -175,11 +173,11 @@ class Thumbnails:
     def get(self, item: Item, edge: int) -> bytes:
         """Return a thumbnail as WebP. Raises UnreadablePicture."""
         if item.hash is None:
-            return encode_webp(self._load_image(item, edge), edge)
+            return images.encode_webp(self._load_image(item, edge), edge)
         path = self._folder / item.hash[:2] / f"{item.hash}-{edge}.webp"
         with suppress(OSError):
             return path.read_bytes()
-        content = encode_webp(self._load_image(item, edge), edge)
+        content = images.encode_webp(self._load_image(item, edge), edge)
         write_file(path, content)
         return content
 
@@ -205,13 +203,6 @@ class Thumbnails:
     def _read_content(self, item: Item) -> bytes:
         digest = bytes.fromhex(item.hash) if item.hash else None
         return read_content(item.id, item.uris, item.missing, digest, self._decoder.limits)
-
-
-def encode_webp(image: Image.Image, edge: int) -> bytes:
-    """Return a picture as WebP, its longer edge at most `edge` pixels."""
-    stream = io.BytesIO()
-    images.shrink(image, edge).save(stream, "WEBP", quality=80)
-    return stream.getvalue()
 
 
 def _choose_suffix(picture: Picture) -> str:

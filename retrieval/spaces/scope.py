@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,46 +17,71 @@ MAX_ID = 2**63
 """No cluster has an id from here on: SQLite's integers end there."""
 
 
-def check_clusters(clusters: Any, option: str) -> tuple[Any, ...]:
-    """Return one or several clusters as a tuple. Raises BadQuery for what is no id, name or record."""
+class ClustersOfName(NamedTuple):
+    """The clusters that have a name at one moment: several may share it."""
+
+    name: str
+    cluster_ids: tuple[int, ...]
+
+
+def check_clusters(clusters: Any, option: str) -> tuple[Any, ...] | None:
+    """Return one or several clusters as a tuple; None if there is no such restriction.
+
+    Raises BadQuery for what is no id, name or record.
+    """
     if clusters is None:
-        return ()
-    several = tuple(clusters) if isinstance(clusters, list | tuple | set | frozenset) else (clusters,)
+        return None
+    is_single = isinstance(clusters, str | bytes | Mapping) or _is_record(clusters)
+    several = tuple(clusters) if isinstance(clusters, Iterable) and not is_single else (clusters,)
     for cluster in several:
-        if not is_whole(cluster) and not isinstance(cluster, str) and not hasattr(cluster, "_members"):
+        if not is_whole(cluster) and not isinstance(cluster, str) and not _is_record(cluster):
             raise BadQuery(f"{option} takes clusters by id, by name, or as `clusters` returns them; got {cluster!r}")
     return several
 
 
+def _is_record(cluster: Any) -> bool:
+    return hasattr(cluster, "_members")
+
+
+def resolve_names(clusters: Sequence[Any], snapshot: Snapshot) -> tuple[Any, ...]:
+    """Return clusters with those of a name in place of it: names change without a change number."""
+    return tuple(
+        ClustersOfName(cluster, tuple(snapshot.clusters.find_named(cluster))) if isinstance(cluster, str) else cluster
+        for cluster in clusters
+    )
+
+
 def build_key(clusters: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a key that tells scopes apart, for as long as somebody holds the records."""
+    """Return a key that tells scopes with resolved names apart, for as long as somebody holds the records."""
     return tuple(_build_cluster_key(cluster) for cluster in clusters)
 
 
 def _build_cluster_key(cluster: Any) -> Any:
-    if hasattr(cluster, "_members"):
+    if _is_record(cluster):
         return "record", id(cluster._members)
-    return cluster if isinstance(cluster, str) else int(cluster)
+    return cluster if isinstance(cluster, ClustersOfName) else int(cluster)
 
 
 def find_members(clusters: Sequence[Any], space_id: int, snapshot: Snapshot) -> Ids:
-    """Return the items that are in any of these clusters, sorted. Raises ClusterNotFound."""
-    members: list[Ids] = [cluster._members for cluster in clusters if hasattr(cluster, "_members")]
-    others = dict.fromkeys(cluster for cluster in clusters if not hasattr(cluster, "_members"))
-    ids_of = {cluster: _find_cluster_ids(cluster, snapshot) for cluster in others}
+    """Return the items that are in any of these clusters, sorted; names are resolved. No clusters have no items.
+
+    Raises ClusterNotFound.
+    """
+    members: list[Ids] = [cluster._members for cluster in clusters if _is_record(cluster)]
+    others = dict.fromkeys(cluster for cluster in clusters if not _is_record(cluster))
+    ids_of = {cluster: _list_ids(cluster) for cluster in others}
     item_ids, found = _select_members({id_ for ids in ids_of.values() for id_ in ids}, space_id, snapshot)
     for cluster, cluster_ids in ids_of.items():
         if found.isdisjoint(cluster_ids):
-            called = f"named {cluster!r}" if isinstance(cluster, str) else str(cluster)
+            called = f"named {cluster.name!r}" if isinstance(cluster, ClustersOfName) else str(cluster)
             raise ClusterNotFound(f"there is no cluster {called}; `clusters` lists them")
     members += item_ids
-    return sort_unique(np.concatenate(members)) if len(members) != 1 else members[0]
+    return members[0] if len(members) == 1 else sort_unique(np.concatenate([np.empty(0, np.int64), *members]))
 
 
-def _find_cluster_ids(cluster: Any, snapshot: Snapshot) -> list[int]:
-    """Return the ids that a cluster is named by; several clusters may share a name."""
-    if isinstance(cluster, str):
-        return snapshot.clusters.find_named(cluster)
+def _list_ids(cluster: Any) -> Sequence[int]:
+    if isinstance(cluster, ClustersOfName):
+        return cluster.cluster_ids
     return [int(cluster)] if 0 <= cluster < MAX_ID else []
 
 

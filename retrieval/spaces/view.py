@@ -74,17 +74,22 @@ class View:
         self,
         where: Mapping[str, Any] | Condition | None,
         snapshot: Snapshot,
-        within: Sequence[Any] = (),
-        exclude: Sequence[Any] = (),
+        within: Sequence[Any] | None = None,
+        exclude: Sequence[Any] | None = None,
     ) -> Allowed | None:
-        """Return the vectors that a filter and clusters leave, or None for all; kept for as long as nothing changes."""
+        """Return the vectors that a filter and clusters leave, or None for all; kept for as long as nothing changes.
+
+        within: clusters that the items have to be in; with an empty sequence no item is allowed.
+        """
         condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
-        if condition is None and not within and not exclude:
+        if condition is None and within is None and not exclude:
             return None
         position = (
             (snapshot.clusters_version(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
         )
-        clusters = scope.build_key(within), scope.build_key(exclude), position
+        within = None if within is None else scope.resolve_names(within, snapshot)
+        exclude = scope.resolve_names(exclude or (), snapshot)
+        clusters = None if within is None else scope.build_key(within), scope.build_key(exclude), position
         # as text: to Python, a condition on 1 equals one on true; hashed, since a filter may be long
         key = hash_content(repr((condition, snapshot.number, clusters)).encode("utf-8", "surrogatepass"))
         with self._lock:
@@ -105,10 +110,10 @@ class View:
             del sizes[0]
 
     def _find_allowed_ids(
-        self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any], exclude: Sequence[Any]
+        self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any] | None, exclude: Sequence[Any]
     ) -> Ids:
-        ids = scope.find_members(within, self.space.id, snapshot) if within else snapshot.ids(condition)
-        if within and condition is not None:
+        ids = snapshot.ids(condition) if within is None else scope.find_members(within, self.space.id, snapshot)
+        if within is not None and condition is not None:
             ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
         if exclude:
             ids = np.setdiff1d(ids, scope.find_members(exclude, self.space.id, snapshot), assume_unique=True)

@@ -119,6 +119,12 @@ def test_searching_with_clusters(shell: Shell, families: Collection) -> None:
     assert all(cluster_id in hit["clusters"] for hit in hits)
     hits = shell.json("search", "--item", "f0-0", "--exclude", cluster_id, "-k", 3)["hits"]
     assert not any(cluster_id in hit["clusters"] for hit in hits)
+    shell("rename", cluster_id, "two boats")
+    by_name = shell.json("search", "--item", "f1-0", "--within", "two boats", "-k", 3)["hits"]
+    assert all(cluster_id in hit["clusters"] for hit in by_name)
+    shell("rename", cluster_id)
+    failed = shell("search", "--item", "f1-0", "--within", "two boats", code=1)
+    assert "there is no cluster named 'two boats'" in failed.stderr
     groups = shell.json("search", "--item", "f0-0", "--group", "-k", 3, "--per-cluster", 2)["groups"]
     assert [len(group["hits"]) for group in groups] == [2, 2, 2]
     output = shell("search", "--item", "f0-0", "--group", "-k", 2).stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,10 @@ CALLS: dict[str, Any] = {
     "by words": lambda api: api.search(query="red0"),
     "filtered": lambda api: api.search(item=1, where={"name": {"$contains": "red"}}, k=30),
     "within": lambda api: api.search(item=1, within=api.clusters("coarse")[0], k=30),
+    "within a name": lambda api: api.search(item=1, within=[api.clusters("coarse")[0].name], k=30),
+    "within all": lambda api: api.search(item=1, within=api.clusters("coarse"), k=30),
+    "within none": lambda api: api.search(item=1, within=[]),
+    "its walk": lambda api: list(api.clusters("coarse")[0].walk(2)),
     "not within": lambda api: api.search(item=1, exclude=[api.clusters("coarse")[0].id], k=30),
     "few each": lambda api: api.search(item=1, per_cluster=1, level="coarse", k=10),
     "grouped": lambda api: api.search(item=1, group=True, level="coarse"),
@@ -150,6 +155,20 @@ def test_it_answers_as_the_collection_does(client: Client, collection: Collectio
     local, remote = CALLS[call](collection), CALLS[call](client)
     assert type(local) is type(remote)
     assert to_plain(local) == to_plain(remote)
+
+
+def test_hits_and_clusters_load_their_pictures(client: Client, collection: Collection) -> None:
+    local, remote = collection.search(item=1, k=1)[0], client.search(item=1, k=1)[0]
+    assert np.array_equal(np.asarray(remote.image()), np.asarray(local.image()))
+    for edge in (160, 100, 1000):
+        with Image.open(io.BytesIO(remote.thumbnail(edge))) as image:
+            assert image.format == "WEBP"
+            assert max(image.size) <= edge
+    assert client.clusters("coarse")[0]._repr_html_().count("<img") >= 1
+    grouped = client.search(item=1, group=True, level="coarse")
+    assert grouped.groups[0].hits[0].thumbnail() == grouped[0].thumbnail()
+    for group in client.duplicates(0.5):
+        assert group._repr_html_().count("<img") == len(group.items)
 
 
 def test_pictures_are_asked_with_however_they_are_given(client: Client, collection: Collection, place: Path) -> None:

@@ -124,6 +124,16 @@ def test_a_cluster_is_walked_from_its_middle_outwards_whatever_the_page(families
     assert {item.id for item in cluster.walk(size=20)} == set(ids[3:])
 
 
+def test_a_walk_misses_no_item_of_a_cluster_from_which_others_go(families: Collection) -> None:
+    cluster = families.clusters()[0]
+    ids = [item.id for item in cluster.walk()]
+    walk = cluster.walk(size=10)
+    walked = [next(walk).id for _ in range(10)]
+    families.remove([*ids[:5], ids[15]])
+    walked += [item.id for item in walk]
+    assert sorted(walked) == sorted({*ids} - {ids[15]})
+
+
 def test_names_are_cut_of_spaces_and_need_letters(families: Collection) -> None:
     cluster_id = of(families, "f0-0")
     assert families.rename(cluster_id, "  sailing boats ").name == "sailing boats"

@@ -341,3 +341,10 @@ def test_jpeg_xl_is_read_where_its_plug_in_is_installed() -> None:
     decoded = images.decode(pictures.encoded(pictures.disc(), "JXL"), 16)
     assert (decoded.facts.format, decoded.image.size) == ("JXL", (160, 120))
     assert ".jxl" in images.PICTURE_SUFFIXES
+
+
+def test_webp_keeps_small_pictures_as_they_are() -> None:
+    with Image.open(io.BytesIO(images.encode_webp(Image.new("RGB", (30, 20), "red"), 160))) as image:
+        assert (image.size, image.format) == ((30, 20), "WEBP")
+    with Image.open(io.BytesIO(images.encode_webp(Image.new("RGB", (400, 200), "red"), 160))) as image:
+        assert image.size == (160, 80)

@@ -125,7 +125,19 @@ def test_records_are_pickled_and_come_back_equal_without_their_handles(filled: C
     again = pickle.loads(pickle.dumps(hits))
     assert again[0]._pictures is None
     assert "no picture" in again._repr_html_()
-    assert copy.copy(hits)[0].thumbnail() == hits[0].thumbnail()
+    for same in (copy.copy(hits), copy.deepcopy(hits), dataclasses.replace(hits, as_of=0)):
+        assert same[0].thumbnail() == hits[0].thumbnail()
+    metadata = copy.deepcopy(hits)[0].metadata
+    metadata["changed"] = True
+    assert "changed" not in hits[0].metadata
+
+
+def test_records_have_a_hash_that_leaves_dictionaries_out(filled: Collection, folder: Path) -> None:
+    hits, again = filled.search(folder / "red.png"), filled.search(folder / "red.png")
+    assert len({*hits, *again}) == len(hits)
+    assert hash(filled.items()) == hash(filled.items())
+    for record in (filled.info(), filled.verify(), filled.add(folder), filled.clusters(), Hit(1, "k", 1.0, None, {})):
+        assert isinstance(hash(record), int)
 
 
 def test_a_cluster_from_a_pickle_has_its_members_and_no_way_to_their_items(families: Collection) -> None:

@@ -49,3 +49,14 @@ def test_a_page_knows_what_to_ask_for_next() -> None:
     assert (page.cursor, page.as_of) == (2, 9)
     assert page.to_dict()["items"][1]["id"] == 2
     assert not Page((), None, 9)
+
+
+def test_a_page_shows_what_people_look_for_first() -> None:
+    page = Page((build_item(1), build_item(2)), None, 1)._repr_html_()
+    assert "<th>uri</th>" in page
+    assert "<th>uris</th>" not in page
+    assert "<th>hash</th>" not in page
+    by_hash = dataclasses.replace(build_item(1), key=build_item(1).hash, text=None)
+    page = Page((by_hash,), None, 1)._repr_html_()
+    assert "<th>key</th>" not in page
+    assert "<th>text</th>" not in page

@@ -64,3 +64,10 @@ def test_without_a_source_captions_stand_alone() -> None:
     page = render_thumbnails("title", [(1, "a")], None)
     assert "<img" not in page
     assert "<em>no picture</em>" in page
+
+
+def test_records_within_a_record_are_a_table_without_empty_columns() -> None:
+    page = render_fields({"rows": [{"a": 1, "b": None, "c": []}, {"a": 2.123456, "b": None, "c": []}], "d": [1, 2]})
+    assert "<td><table><tr><th>a</th></tr><tr><td>1</td></tr><tr><td>2.1235</td></tr></table></td>" in page
+    assert "<td>[1, 2]</td>" in page
+    assert "... 10 more" in render_fields({"rows": [{"a": number} for number in range(30)]})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexers.errors import UnreadablePicture
+from indexers.errors import BadQuery, UnreadablePicture
 from retrieval import Collection
 from retrieval.records.search import Hit, Hits
 
@@ -74,3 +74,22 @@ def test_a_picture_that_is_gone_leaves_the_others_shown(filled: Collection, fold
     page = hits._repr_html_()
     assert page.count("<img") == 4
     assert page.count("<em>no picture</em>") == 1
+
+
+def test_a_hit_and_groups_of_hits_show_thumbnails(filled: Collection, folder: Path) -> None:
+    found = filled.search(folder / "red.png", k=3, group=True)
+    assert found[0]._repr_html_().count("<img") == 1
+    assert "<th>score</th>" in found[0]._repr_html_()
+    page = found._repr_html_()
+    assert page.count("<figure") == len(found)
+    assert f"{len(found)} hits as of change {found.as_of}, in {len(found.groups)} groups" in page
+
+
+@pytest.mark.parametrize("edge", [-1, 1.5, "64", None, True])
+def test_edges_are_whole_numbers_of_pixels(filled: Collection, folder: Path, edge: object) -> None:
+    hit = filled.search(folder / "red.png")[0]
+    for load in (hit.image, hit.thumbnail):
+        with pytest.raises(BadQuery, match="edge is a number of pixels, a whole number"):
+            load(edge)  # type: ignore[operator]
+    with pytest.raises(BadQuery):
+        hit.thumbnail(0)

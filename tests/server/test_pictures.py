@@ -16,7 +16,7 @@ from indexers.pictures import images
 from indexers.types import Limits
 from retrieval import Collection
 from retrieval.server import pictures
-from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads, encode_webp
+from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads
 from tests.support.pictures import encoded
 from tests.support.serving import make_png, open_client
 
@@ -127,10 +127,3 @@ def test_nothing_that_was_sent_is_decoded_here(collection: Collection, monkeypat
         assert client.get("/v1/items/1/thumbnail").status_code == 200
         assert client.get("/v1/duplicates").status_code == 200
         assert client.get("/v1/duplicates/overlay", params={"a": 1, "b": 2}).status_code == 200
-
-
-def test_webp_keeps_small_pictures_as_they_are() -> None:
-    with Image.open(io.BytesIO(encode_webp(Image.new("RGB", (30, 20), "red"), 160))) as image:
-        assert (image.size, image.format) == ((30, 20), "WEBP")
-    with Image.open(io.BytesIO(encode_webp(Image.new("RGB", (400, 200), "red"), 160))) as image:
-        assert image.size == (160, 80)

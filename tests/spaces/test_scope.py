@@ -122,6 +122,43 @@ def test_clusters_are_found_by_name_too(families: Collection) -> None:
         families.rename(cluster.id or 0, None)
 
 
+def test_a_name_stands_for_the_clusters_that_have_it_now(families: Collection) -> None:
+    """Renaming writes no change number, and answers follow it all the same."""
+    first, second = families.clusters()[:2]
+
+    def find(**options: Any) -> set[int]:
+        return {hit.item for hit in families.search(vector=family(0, 1)[0], k=200, **options)}
+
+    families.rename(first.id or 0, "boats")
+    assert find(within="boats") == set(first.members)
+    families.rename(second.id or 0, "boats")
+    assert find(within="boats") == {*first.members, *second.members}
+    families.rename(first.id or 0, None)
+    assert find(within="boats") == set(second.members)
+    assert not find(exclude="boats") & set(second.members)
+    families.rename(second.id or 0, None)
+    with pytest.raises(ClusterNotFound, match="named 'boats'"):
+        find(within="boats")
+
+
+def test_clusters_come_in_any_sequence_and_none_of_them_have_no_items(families: Collection) -> None:
+    clusters = families.clusters()
+    members = {item_id for cluster in clusters for item_id in cluster.members}
+
+    def find(within: Any) -> set[int]:
+        return {hit.item for hit in families.search(vector=family(0, 1)[0], k=999, within=within)}
+
+    ids = [cluster.id for cluster in clusters]
+    for within in (clusters, clusters[:], iter(clusters), ids, np.array(ids), set(ids), dict.fromkeys(ids).keys()):
+        assert find(within) == members
+    assert find([]) == find(()) == set()
+    assert len(families.search(vector=family(0, 1)[0], exclude=[])) == 20
+    assert families.search(query="f0-0", within=[]).hits == ()
+    for bad in ({"id": ids[0]}, b"boats", [None], [ids]):
+        with pytest.raises(BadQuery, match="within takes clusters by id, by name"):
+            find(bad)
+
+
 @pytest.mark.parametrize("metric", ["manhattan", "minkowski:3", "euclidean"])
 def test_clusters_restrict_searches_in_any_metric(families: Collection, metric: str) -> None:
     order = {"manhattan": 1, "euclidean": 2}.get(metric, 3)

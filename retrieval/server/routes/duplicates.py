@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery
 from indexers.matching.verification import SAME
+from indexers.pictures import images
 from retrieval import DuplicateGroup, Match
 from retrieval.duplicates.finder import check_threshold
 from retrieval.records.reports import Job
-from retrieval.server.pictures import encode_webp
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
     MAX_JSON_INT,
@@ -124,7 +124,7 @@ def find_duplicates(state: StateDep) -> Response:
 )
 def get_overlay(a: QueriedId, b: QueriedId, collection: CollectionDep) -> Response:
     """Return two pictures side by side, and the second laid over the first with what differs in colour."""
-    return Response(encode_webp(collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
+    return Response(images.encode_webp(collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
 
 
 @router.post("/decisions", status_code=201, response_model=DecisionIds, responses=document_errors(400, 404, 503))

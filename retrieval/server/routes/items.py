@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field
 
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Collection, Item, Page
-from retrieval.server.pictures import BROWSER_TYPES, THUMBNAIL_EDGES
+from retrieval.records.pictures import THUMBNAIL_EDGES
+from retrieval.server.pictures import BROWSER_TYPES
 from retrieval.server.responses import (
     NOT_MODIFIED,
     PARTIAL,

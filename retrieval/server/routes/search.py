@@ -8,10 +8,11 @@ from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery, ClusterNotFound
+from indexers.pictures import images
 from retrieval import Hit, Info, __version__, item, text
+from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.records.search import Group
 from retrieval.server.guard import find_token, matches_token
-from retrieval.server.pictures import THUMBNAIL_EDGES, encode_webp
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
     ItemName,
@@ -196,7 +197,7 @@ def get_upload_thumbnail(
     upload_id: Annotated[str, Path(alias="name", description="The upload's id.")], state: StateDep
 ) -> Response:
     """Return an upload, small, as WebP."""
-    return Response(encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
+    return Response(images.encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
 
 
 @router.get("/info", response_model=InfoAnswer)
