@@ -7,7 +7,8 @@ ASGI app for a server of your own.
 - `prefix`: the path below which the app is mounted, or at which a proxy shows it
 - `guard`: checks before every request (host name, token, size, speed) and headers of every response
 - `routes/`: the routes, one file a topic; `responses`: JSON, pictures and ranges; `problems`: errors as documents
-- `schemas`: request bodies and responses as JSON schemas; `openapi`: the document that describes all of it
+- `schemas`: request bodies and responses as JSON schemas; `openapi`: the document that describes all of it, with
+  `examples`
 - `job_queue`: long work in the background; `job_kinds`: what it consists of; `watch`: folders that are kept indexed
 - `pictures`: thumbnails, uploads and pictures that were added by sending them
 - `metrics`, `logs`: what operators read

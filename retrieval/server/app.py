@@ -69,6 +69,7 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign]
     problems.install_handlers(app)
     topics = (search, items, vectors, clusters, duplicates, spaces, evaluation, transfer, maintenance, jobs, health)
+    app.openapi_tags = [{"name": str(topic.router.tags[0]), "description": topic.__doc__} for topic in topics]
     for topic in (*topics, page):
         app.include_router(topic.router)
     app.mount("/static", StaticFiles(directory=STATIC))

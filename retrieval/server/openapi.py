@@ -8,12 +8,20 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from indexers.types import Json
+from retrieval.records.evaluation import Evaluation
+from retrieval.records.reports import Report, SyncReport
+from retrieval.server.examples import add_examples
 from retrieval.server.guard import CLIENT_HEADER, is_read_only
 from retrieval.server.problems import Problem
 from retrieval.server.responses import STATUS_DESCRIPTIONS, document_errors
+from retrieval.server.schemas import build_model
 
+REFERENCE = "#/components/schemas/{model}"
+REPORTS: tuple[type, ...] = (SyncReport, Evaluation, Report)
+"""Records that only reports of jobs hold."""
 ANY_REQUEST_CODES = (401, 421)
 """What the guard may answer to any request; further codes go with changes and with bodies."""
 
@@ -21,17 +29,23 @@ ANY_REQUEST_CODES = (401, 421)
 def build_document(app: FastAPI) -> Json:
     """Return the document, OpenAPI 3.1. It is built once."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
         components = document.setdefault("components", {})
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         schemas = components["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        models: list[type[BaseModel]] = [Problem, *(build_model(record) for record in REPORTS)]
+        for model in models:
+            schema = model.model_json_schema(ref_template=REFERENCE)
+            schemas |= {**schema.pop("$defs", {}), model.__name__: schema}
         document["security"] = [{}, {"token": []}]
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 _complete_operation(path, method, operation)
+        add_examples(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -42,7 +56,9 @@ def name_operation(route: APIRoute) -> str:
 
 
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
-    operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
+    name = operation["operationId"].replace("_", " ")
+    if operation["summary"] == name.title():  # FastAPI's, where a route gives none
+        operation["summary"] = name.capitalize()
     responses, changes = operation["responses"], not is_read_only(method.upper(), path)
     for code, response in responses.items():
         if response.get("description") == "Successful Response":  # FastAPI's, where a route gives none

@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
@@ -104,6 +105,33 @@ def test_every_field_and_every_parameter_has_a_description(document: Any) -> Non
         for parameter in operation.get("parameters", ())
     }
     assert [name for name, description in {**fields, **parameters}.items() if not description] == []
+
+
+def test_every_field_parameter_and_answer_has_an_example_that_fits(document: Any) -> None:
+    pairs = [
+        (f"{name}.{field}", shape, shape["examples"][0])
+        for name, schema in document["components"]["schemas"].items()
+        for field, shape in schema.get("properties", {}).items()
+    ]
+    for method, path, operation in list_operations(document):
+        for parameter in operation.get("parameters", ()):
+            pairs.append((f"{method} {path} {parameter['name']}", parameter["schema"], parameter["example"]))
+        for code, response in operation["responses"].items():
+            for media_type, content in response.get("content", {}).items():
+                if media_type in ("application/json", "application/problem+json"):
+                    pairs.append((f"{method} {path} {code}", content["schema"], content["example"]))
+                    assert code < "400" or content["example"]["status"] == int(code)
+    assert len(pairs) > 500
+    for name, schema, example in pairs:
+        validator = Draft202012Validator({**schema, "components": document["components"]})
+        assert [f"{name}: {error.message}" for error in validator.iter_errors(example)] == []
+
+
+def test_topics_and_reports_of_jobs_are_described(document: Any) -> None:
+    topics = {topic["name"]: topic["description"] for topic in document["tags"]}
+    assert {tag for _, _, operation in list_operations(document) for tag in operation["tags"]} == set(topics)
+    assert all(topics.values())
+    assert {"Evaluation", "Report", "SyncReport", "JudgedClustering"} <= set(document["components"]["schemas"])
 
 
 def find_body(document: Any, operation: Any) -> tuple[str, Any, Any] | None:

@@ -143,7 +143,13 @@ def rename_cluster(cluster_id: ClusterId, body: ClusterName, collection: Collect
     return answer_json(collection.rename(cluster_id, body.name))
 
 
-@router.post("/recluster", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+@router.post(
+    "/recluster",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(503),
+    summary="Rebuild the tree of clusters",
+)
 def rebuild_clusters(state: StateDep) -> Response:
     """Build the tree of clusters again and choose its levels again, as a job; clusters that stay keep their ids."""
     return answer_json(state.jobs.add("recluster", {}), 202)

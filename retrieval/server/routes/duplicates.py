@@ -91,6 +91,7 @@ def list_duplicates(
     openapi_extra={
         "requestBody": {"content": {"multipart/form-data": {"example": {"picture": "new.jpg", "threshold": 0.9}}}}
     },
+    summary="Find the duplicates of a picture",
 )
 def find_duplicates_of_picture(
     picture: Annotated[UploadFile, File(description="The picture's file.")],
@@ -104,14 +105,25 @@ def find_duplicates_of_picture(
     return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
-@router.get("/items/{item}/duplicates", response_model=MatchList, responses=document_errors(400, 404, 422, 503))
+@router.get(
+    "/items/{item}/duplicates",
+    response_model=MatchList,
+    responses=document_errors(400, 404, 422, 503),
+    summary="Find the duplicates of an item",
+)
 def find_duplicates_of_item(item_id: ItemId, collection: CollectionDep, threshold: Threshold = SAME) -> Response:
     """Return the items that an item is a duplicate of, the surest first."""
     matches = collection.duplicates_of(collection.get(item_id).id, threshold=threshold)
     return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
-@router.post("/duplicates/find", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+@router.post(
+    "/duplicates/find",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(503),
+    summary="Compare new pictures with all others",
+)
 def find_duplicates(state: StateDep) -> Response:
     """Compare what is new with everything, as a job."""
     return answer_json(state.jobs.add("duplicates", {}), 202)
@@ -121,13 +133,20 @@ def find_duplicates(state: StateDep) -> Response:
     "/duplicates/overlay",
     response_class=Response,
     responses={**document_picture("image/webp"), **document_errors(404, 422, 503)},
+    summary="Overlay two pictures",
 )
 def get_overlay(a: QueriedId, b: QueriedId, collection: CollectionDep) -> Response:
     """Return two pictures side by side, and the second laid over the first with what differs in colour."""
     return Response(images.encode_webp(collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
 
 
-@router.post("/decisions", status_code=201, response_model=DecisionIds, responses=document_errors(400, 404, 503))
+@router.post(
+    "/decisions",
+    status_code=201,
+    response_model=DecisionIds,
+    responses=document_errors(400, 404, 503),
+    summary="Decide about duplicates",
+)
 def make_decision(body: DecisionRequest, collection: CollectionDep) -> Response:
     """Decide about duplicates; nothing is deleted."""
     if body.what == "keep":
@@ -141,7 +160,13 @@ def make_decision(body: DecisionRequest, collection: CollectionDep) -> Response:
     return answer_json({"decisions": [decide_pair(*body.items)]}, 201)
 
 
-@router.delete("/decisions/{decision}", status_code=204, response_class=Response, responses=document_errors(400, 503))
+@router.delete(
+    "/decisions/{decision}",
+    status_code=204,
+    response_class=Response,
+    responses=document_errors(400, 503),
+    summary="Take a decision back",
+)
 def undo_decision(decision_id: DecisionId, collection: CollectionDep) -> Response:
     """Take a decision back."""
     collection.undo(decision_id)

@@ -126,7 +126,9 @@ def count_items(collection: CollectionDep, where: Where = None) -> Response:
     return answer_json({"count": collection.count(where=parse_json(where, BadFilter, "where"))})
 
 
-@router.get("/item", response_model=build_model(Item), responses=document_errors(404))
+@router.get(
+    "/item", response_model=build_model(Item), responses=document_errors(404), summary="Get an item by its key or path"
+)
 def get_item_by_key(
     key: Annotated[str, Query(description="The item's key or path.")], collection: CollectionDep
 ) -> Response:
@@ -154,6 +156,7 @@ def get_item(item_id: ItemId, collection: CollectionDep) -> Response:
             }
         }
     },
+    summary="Add pictures",
 )
 def add_items(
     pictures: Annotated[list[UploadFile], File(description="The pictures' files.")],
@@ -184,7 +187,9 @@ def update_item(item_id: ItemId, body: ItemUpdate, collection: CollectionDep) ->
     return answer_json(collection.update(item_id, body.metadata, text=body.text, replace=body.replace))
 
 
-@router.patch("/items", response_model=Updated, responses=document_errors(400, 503))
+@router.patch(
+    "/items", response_model=Updated, responses=document_errors(400, 503), summary="Update all items that meet a filter"
+)
 def update_items(body: ItemsUpdate, collection: CollectionDep) -> Response:
     """Merge metadata into all items that meet a filter, at once."""
     return answer_json({"updated": collection.update_all(body.metadata, where=body.where)})
@@ -199,7 +204,9 @@ def remove_item(item_id: ItemId, state: StateDep) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/items/remove", response_model=Removed, responses=document_errors(400, 404, 503))
+@router.post(
+    "/items/remove", response_model=Removed, responses=document_errors(400, 404, 503), summary="Remove several items"
+)
 def remove_items(body: ItemRemoval, state: StateDep) -> Response:
     """Remove several items, or all that meet a filter."""
     if body.items is None and body.where is None:

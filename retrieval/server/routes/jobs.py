@@ -76,7 +76,13 @@ def get_job(job_id: JobId, state: StateDep) -> Response:
     return answer_json(state.jobs.get(job_id))
 
 
-@router.post("/jobs/add", status_code=202, response_model=build_model(Job), responses=document_errors(403, 503))
+@router.post(
+    "/jobs/add",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(403, 503),
+    summary="Add pictures by path",
+)
 def add_paths(body: PathsToAdd, state: StateDep) -> Response:
     """Add pictures by their paths on the server, as a job."""
     paths = [str(_check_path(path, state)) for path in body.paths]

@@ -47,13 +47,25 @@ def list_failures(
     return answer_json({"failures": shown, "total": len(failures), "cursor": following})
 
 
-@router.post("/failures/retry", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+@router.post(
+    "/failures/retry",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(503),
+    summary="Retry failed files",
+)
 def retry_failures(state: StateDep) -> Response:
     """Try to read all failed files again, as a job: its report is that of adding."""
     return answer_json(state.jobs.add("retry", {}), 202)
 
 
-@router.post("/verify", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+@router.post(
+    "/verify",
+    status_code=202,
+    response_model=build_model(Job),
+    responses=document_errors(503),
+    summary="Verify the collection",
+)
 def verify_collection(state: StateDep, body: Verification = Verification()) -> Response:  # noqa: B008
     """Compare the catalogue with derived files and the disk, as a job: its report tells what is wrong."""
     return answer_json(state.jobs.add("verify", body.model_dump()), 202)

@@ -139,7 +139,12 @@ InfoAnswer = build_answer(
 )
 
 
-@router.post("/search", response_model=SearchAnswer, responses=document_errors(400, 404, 503))
+@router.post(
+    "/search",
+    response_model=SearchAnswer,
+    responses=document_errors(400, 404, 503),
+    summary="Search by picture, item, words or vector",
+)
 def search(body: SearchRequest, state: StateDep) -> Response:
     """Return what looks like a picture, an item, a text, a vector or a mix of them, best first."""
     options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix", "within", "exclude"})
@@ -179,6 +184,7 @@ def _resolve_term(term: MixTerm, state: State) -> Any:
     response_model=Upload,
     responses=document_errors(503),
     openapi_extra={"requestBody": {"content": {"multipart/form-data": {"example": {"picture": "query.jpg"}}}}},
+    summary="Upload a picture to search with",
 )
 def upload_picture(
     picture: Annotated[UploadFile, File(description="The picture's file.")], state: StateDep
@@ -200,7 +206,7 @@ def get_upload_thumbnail(
     return Response(images.encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
 
 
-@router.get("/info", response_model=InfoAnswer)
+@router.get("/info", response_model=InfoAnswer, summary="Describe the collection")
 def get_info(request: Request, state: StateDep) -> Response:
     """Return what the collection holds, and what this caller may do."""
     info = state.collection.info().to_dict()

@@ -32,7 +32,12 @@ def list_spaces(collection: CollectionDep) -> Response:
     return answer_json({"spaces": [space.to_dict() for space in collection.spaces()]})
 
 
-@router.post("/spaces/{name:path}/use", response_model=build_model(SpaceInfo), responses=document_errors(400, 404, 503))
+@router.post(
+    "/spaces/{name:path}/use",
+    response_model=build_model(SpaceInfo),
+    responses=document_errors(400, 404, 503),
+    summary="Switch to a space",
+)
 def use_space(name: SpaceName, collection: CollectionDep, body: SpaceChoice = SpaceChoice()) -> Response:  # noqa: B008
     """Switch searches and clusters to another space, for everybody."""
     collection.use(name, partial=body.partial)

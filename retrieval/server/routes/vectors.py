@@ -122,14 +122,24 @@ def add_texts(body: TextsToAdd, collection: CollectionDep) -> Response:
     return answer_json(collection.add_texts(**body.model_dump()), 201)
 
 
-@router.post("/items/vectors", response_model=ItemVectors, responses=document_errors(400, 404))
+@router.post(
+    "/items/vectors",
+    response_model=ItemVectors,
+    responses=document_errors(400, 404),
+    summary="Read the vectors of items",
+)
 def read_vectors(body: VectorsToRead, collection: CollectionDep) -> Response:
     """Return the vectors of items."""
     vectors = collection.vectors(body.items, space=body.space)
     return answer_json({"vectors": [{"item": item_id, "vector": row.tolist()} for item_id, row in vectors.items()]})
 
 
-@router.post("/search/many", response_model=NeighbourTable, responses=document_errors(400, 404))
+@router.post(
+    "/search/many",
+    response_model=NeighbourTable,
+    responses=document_errors(400, 404),
+    summary="Search with many vectors",
+)
 def search_many(body: ManySearches, collection: CollectionDep) -> Response:
     """Return the nearest items of each of many vectors, as tables of ids and scores."""
     if len(body.vectors) * body.k > MAX_NEIGHBOURS:

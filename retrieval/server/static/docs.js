@@ -77,6 +77,13 @@ function makeResponsesTable(operation) {
   return makeTable("Status", rows);
 }
 
+// An answer as it may look, where all goes well and it is JSON.
+function makeExample(operation) {
+  const [, response] = Object.entries(operation.responses).find(([code]) => code.startsWith("2")) ?? [];
+  const example = response?.content?.["application/json"]?.example;
+  return example && make("details", {}, make("summary", {}, "Example"), make("pre", {}, JSON.stringify(example, null, 2)));
+}
+
 function makeOperationBox(path, method, operation, schemas) {
   const body = readBody(operation, schemas);
   const parameters = (operation.parameters ?? []).map(parameter => ({ ...parameter, note: `in ${parameter.in}` }));
@@ -85,7 +92,7 @@ function makeOperationBox(path, method, operation, schemas) {
     make("div", { class: "details" }, make("p", {}, operation.description), make("pre", {}, formatCurl(path, method, operation, body)),
       parameters.length > 0 && [make("h3", {}, "Parameters"), makeTable("Name", parameters)],
       body && [make("h3", {}, `Body, ${body.type}`), makeTable("Field", listProperties(body.schema)), body.type === "application/json" && make("pre", {}, JSON.stringify(body.example, null, 2))],
-      make("h3", {}, "Responses"), makeResponsesTable(operation)));
+      make("h3", {}, "Responses"), makeResponsesTable(operation), makeExample(operation)));
 }
 
 // ---- the page
@@ -98,12 +105,13 @@ function draw(openapi) {
       topics.set(topic, [...(topics.get(topic) ?? []), makeOperationBox(path, method, operation, schemas)]);
     }
   }
+  const about = new Map(openapi.tags.map(({ name, description }) => [name, description]));
   topics.set("schemas", Object.entries(schemas).map(([name, schema]) => makeSchemaBox(name, schema)));
   document.getElementById("topics").replaceChildren(...[...topics.keys()].map(topic => make("a", { href: `#topic-${topic}` }, topic)));
   main.replaceChildren(make("h1", {}, `REST interface, version ${openapi.info.version}`), make("p", {}, openapi.info.description),
     make("p", {}, "Requests that change something need the header ", make("code", {}, "X-Nearkin"), " with any value or, where the server was started with tokens, ",
       make("code", {}, "Authorization: Bearer TOKEN"), ". The whole document: ", make("a", { href: getUrl("/v1/openapi.json") }, "/v1/openapi.json"), "."),
-    ...[...topics].map(([topic, boxes]) => make("section", { id: `topic-${topic}`, "aria-labelledby": `title-${topic}` }, make("h2", { id: `title-${topic}` }, topic), ...boxes)));
+    ...[...topics].map(([topic, boxes]) => make("section", { id: `topic-${topic}`, "aria-labelledby": `title-${topic}` }, make("h2", { id: `title-${topic}` }, topic), about.has(topic) && make("p", {}, about.get(topic)), ...boxes)));
 }
 
 // Opens what the address names.
