@@ -12,7 +12,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import ClassVar
 
 from indexers.catalogue.catalogue import Catalogue
@@ -91,6 +91,11 @@ class Follower(ABC):
         """Return True if `record` has something new to write to the catalogue."""
         return False
 
+    def differs_from_record(self, snapshot: Snapshot) -> bool:
+        """Return True if the state had to be made again and is not the one that the catalogue tells of, so that it has
+        to be recorded before anybody sees it or it is stored. The state is at the snapshot's moment."""
+        return False
+
     def record(self, transaction: Transaction) -> None:
         """Write to the catalogue what can't be made again. The state is at the moment of `transaction`."""
         return
@@ -165,8 +170,17 @@ class Followers:
 
         Searches go on. With `let_wait`, followers that may wait are not advanced.
         """
+        self._record_remade(let_wait)
         with self._advance_slow(let_wait) as (snapshot, _):
             yield snapshot
+
+    def _record_remade(self, let_wait: bool) -> None:
+        """Advance all followers, and record those that had to be made again: the catalogue tells of another state."""
+        with self._advance_slow(let_wait) as (snapshot, advanced):
+            if not any(follower.differs_from_record(snapshot) for follower in advanced):
+                return
+        with suppress(WriteFailed):  # where nothing can be written, what can be read is served
+            self.record(let_wait=let_wait)
 
     @guarded_context
     def _advance_slow(self, let_wait: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
@@ -290,6 +304,8 @@ class Followers:
         Return False if another writer is at work.
         """
         try:
+            if any(follower not in self._unloaded for follower in self._slow if follower.stored):
+                self._record_remade(let_wait=True)
             with self._saving, self._slow_lock:
                 for follower in self._find_savable(private=True):
                     self._save_private(follower, force)
@@ -332,6 +348,8 @@ class Followers:
                 0 < stored > follower.position - follower.changes_worth_saving and not force
             ):
                 return None  # it is stored already or nearly so, or another process has saved a newer state
+            if follower.position == snapshot.number and follower.differs_from_record(snapshot):
+                return None  # stored, it would contradict the catalogue from now on
             return follower.position, follower.save(snapshot)
 
     def _finish_save(self, follower: Follower) -> None:

@@ -64,7 +64,7 @@ class TreeFollower(StoredFollower):
         self.position = 0
         self.graph, self.tree = NeighbourGraph(), ClusterTree(self.space.dimension, self.limit)
         self._applied = 0  # the change up to which the catalogue needs a record
-        self._rebuilt, self._restarted = False, False
+        self._rebuilt, self._restarted, self._may_differ = False, False, False
         self._recorded: tuple[tuple[int, int] | None, ItemClusters] | None = None
 
     def restart(self) -> None:
@@ -99,7 +99,17 @@ class TreeFollower(StoredFollower):
 
     def needs_record(self, snapshot: Snapshot) -> bool:
         recorded = snapshot.clusters.tree_levels(self.space.id)
-        return recorded is None or recorded.position < self._applied or self._rebuilt or self._restarted
+        is_older = recorded is None or recorded.position < self._applied
+        return is_older or (self._rebuilt and not self.is_private) or self._restarted
+
+    def differs_from_record(self, snapshot: Snapshot) -> bool:
+        recorded = snapshot.clusters.tree_levels(self.space.id)
+        if recorded is None or recorded.position > self.position or self.is_private:
+            return False  # what is only derived for one user changes nobody's clusters
+        if self._may_differ and self._applied <= recorded.position:
+            self._may_differ = False
+            self._rebuilt = self._rebuilt or bool(self._find_other_clusters(snapshot, recorded))
+        return self._rebuilt
 
     def record(self, transaction: Transaction) -> None:
         before = transaction.clusters.tree_levels(self.space.id)
@@ -111,13 +121,15 @@ class TreeFollower(StoredFollower):
         cluster_ids, events, born = self._carry_levels(transaction, old, items, levels)
         if before and before.levels != levels.levels:
             events.insert(0, ClusterEventRow(None, None, "levels changed"))
+        elif before and self._rebuilt and not self._restarted and events:
+            events.insert(0, ClusterEventRow(None, None, "rebuilt"))
         transaction.clusters.add(born)
         current = self._write_moves(transaction, items, cluster_ids, old if before else None)
         events = [event._replace(change=self.position) for event in events]
         transaction.clusters.add_events(self.space.id, events)
         transaction.clusters.set_tree_levels(self.space.id, levels)
         self._name_clusters(transaction, born, current)
-        self._rebuilt = self._restarted = False
+        self._rebuilt = self._restarted = self._may_differ = False
         self._recorded = (levels.position, transaction.clusters.last_event_id()), current
 
     def recall_item_clusters(self, version: tuple[int, int] | None) -> ItemClusters | None:
@@ -218,6 +230,15 @@ class TreeFollower(StoredFollower):
         if not np.array_equal(item_clusters.item_ids, catalogued):
             count = len(item_clusters.item_ids)
             return [f"{count} items have recorded clusters, the catalogue holds {len(catalogued)}"]
+        if self._rebuilt or (self.is_private and not self._recorded):
+            return []  # clusters that are not recorded yet, or were by another user's tree
+        return self._find_other_clusters(snapshot, recorded)
+
+    def _find_other_clusters(self, snapshot: Snapshot, recorded: TreeLevels) -> list[str]:
+        """Return which levels of the tree have other clusters than are recorded."""
+        item_clusters, problems = snapshot.clusters.item_clusters(self.space.id), []
+        if not np.array_equal(item_clusters.item_ids, self.tree.items.ids()):
+            return ["the recorded clusters are not those of the tree's items"]
         for column, level in enumerate(LEVELS):
             nodes, labels = self.cut_clusters(recorded.levels[column]), item_clusters.cluster_ids[:, column]
             pairs = np.unique(np.stack([nodes, labels]), axis=1)
@@ -248,6 +269,8 @@ class TreeFollower(StoredFollower):
     def load(self, snapshot: Snapshot) -> str | None:
         reason = super().load(snapshot)
         self._applied = self.position
+        recorded = snapshot.clusters.tree_levels(self.space.id)
+        self._may_differ = recorded is not None and recorded.position > self.position
         return reason
 
 

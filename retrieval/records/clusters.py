@@ -214,9 +214,10 @@ class ClusterEvent(Record):
     change: int
     """The change number."""
     cluster: int | None
-    """The cluster's id; None where levels changed."""
+    """The cluster's id; None where levels changed or all clusters were rebuilt."""
     what: str
-    """born, grew, shrank, changed (as many items came as went), split, merged, died; or levels changed."""
+    """born, grew, shrank, changed (as many items came as went), split, merged, died; or levels changed; or
+    rebuilt: the tree was lost and made again, which may have changed the clusters that are told of next."""
     others: tuple[int, ...]
     """The clusters that it split into, was born from, took in or merged into."""
     level: str | None

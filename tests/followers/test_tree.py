@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from indexers.errors import WriterBusy
 from indexers.followers.tree import TreeFollower
-from indexers.types import LEVELS
+from indexers.types import LEVELS, Ids, Vectors
 from retrieval import Collection
 from tests.support.trees import build_at_once, describe_tree, is_clean
 
@@ -218,3 +219,91 @@ def test_the_order_of_additions_does_not_matter(tmp_path: Path) -> None:
             assert view.tree
             trees.append(describe_tree(view.tree.tree))
     assert trees[0] == trees[1] == trees[2]
+
+
+def miss_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a graph that is made from now on be another one, as an approximate index makes it."""
+    search = TreeFollower._find_neighbours
+
+    def find_fewer(self: TreeFollower, items: Ids, count: int) -> tuple[Ids, Vectors]:
+        ids, scores = search(self, items, count)
+        missed = (ids * 7 + items[:, None]) % 3 == 0
+        missed[:, 0] = False
+        return np.where(missed, -1, ids), np.where(missed, np.float32(-np.inf), scores)
+
+    monkeypatch.setattr(TreeFollower, "_find_neighbours", find_fewer)
+
+
+def cut_sizes(collection: Collection) -> list[list[int]]:
+    """Return the sizes of the clusters of each level, as they are recorded and as the tree has them."""
+    collection.cut(threshold=0.9)
+    sizes = [[cluster.size for cluster in collection.clusters(level)] for level in LEVELS]
+    tree = collection._spaces.view().tree  # type: ignore[union-attr]
+    with collection._catalogue.snapshot() as snapshot:
+        levels = snapshot.clusters.tree_levels(tree.space.id).levels  # type: ignore[union-attr]
+    for threshold in levels:
+        labels = tree.cut_clusters(threshold)  # type: ignore[union-attr]
+        sizes.append(sorted(np.unique(labels[labels > 0], return_counts=True)[1].tolist(), reverse=True))
+    return sizes
+
+
+LOSSES = {
+    "everything": lambda place: shutil.rmtree(place / "spaces"),
+    "the tree": lambda place: shutil.rmtree(place / "spaces" / "1" / "tree"),
+    "damaged": lambda place: next(place.glob("spaces/1/tree/payload-*")).write_bytes(b"x"),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("first", ["verify", "cut", "clusters", "metadata", "nothing"])
+def test_a_tree_that_is_made_again_is_recorded_before_it_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str, first: str
+) -> None:
+    monkeypatch.setattr(TreeFollower, "limit", 12)
+    rng = np.random.default_rng(0)
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        rows = rng.standard_normal((300, 8))
+        collection.add_vectors(rows, keys=[f"k{row}" for row in range(300)])
+        change = collection.change()
+        if first == "metadata":
+            collection.update("k1", {"a": 1})
+    LOSSES[loss](tmp_path / "c")
+    miss_neighbours(monkeypatch)
+    for turn in range(2):
+        with Collection.open(tmp_path / "c") as collection:
+            if turn == 0 and first == "cut":
+                collection.cut(threshold=0.5)
+            elif turn == 0 and first == "clusters":
+                collection.clusters("fine")
+            if turn or first != "nothing":
+                problems = collection.verify().problems
+                assert not [problem for problem in problems if "stored file" not in problem]
+                assert not problems or (loss == "damaged" and (turn == 0 or first == "nothing"))
+                sizes = cut_sizes(collection)
+                assert sizes[:3] == sizes[3:]
+            told = [event.what for event in collection.cluster_events(change - 1)]
+            assert told.count("rebuilt") == (1 if turn or first != "nothing" else 0)
+    with Collection.open(tmp_path / "c") as collection:
+        assert not collection.info().repairs
+        assert [event.what for event in collection.cluster_events(change - 1)].count("rebuilt") == 1
+
+
+def test_what_a_killed_process_had_recorded_is_met_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TreeFollower, "limit", 12)
+    rng = np.random.default_rng(0)
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(rng.standard_normal((200, 8)))
+    shutil.copytree(tmp_path / "c" / "spaces", tmp_path / "saved")
+    with Collection.open(tmp_path / "c") as collection:
+        collection.add_vectors(rng.standard_normal((100, 8)))
+    shutil.rmtree(tmp_path / "c" / "spaces" / "1" / "tree")
+    shutil.move(tmp_path / "saved" / "1" / "tree", tmp_path / "c" / "spaces" / "1" / "tree")
+    with sqlite3.connect(tmp_path / "c" / "catalogue.sqlite") as connection:
+        connection.execute("UPDATE follower SET generation = 1 WHERE name = 'tree'")
+    miss_neighbours(monkeypatch)
+    for _ in range(2):
+        with Collection.open(tmp_path / "c") as collection:
+            assert collection.verify().problems == ()
+            sizes = cut_sizes(collection)
+            assert sizes[:3] == sizes[3:]
+            assert not collection.info().repairs
