@@ -37,8 +37,9 @@ from indexers.pictures.tags import FIELDS, PLACE_FIELDS
 from indexers.pictures.wording import is_clean
 from indexers.types import Limits, PictureFacts
 
-REQUEST_HEADER = struct.Struct("<QIQQd")
-"""Precedes a picture's bytes: their count, the edge to decode for, max_pixels, max_bytes, seconds."""
+REQUEST_HEADER = struct.Struct("<QIIQQd")
+"""Precedes a picture's bytes: their count, the edge to decode for, the longer edge of the answer at most (0: any),
+max_pixels, max_bytes, seconds."""
 ANSWER_HEADER = struct.Struct("<BIII")
 """Precedes an answer: its kind, the length of its text (the facts as JSON, or the reason) in bytes, width, height."""
 PICTURE, UNREADABLE, TOO_LARGE = 0, 1, 2
@@ -72,14 +73,15 @@ class DecoderPool:
         for _ in range(workers):
             self._idle.put(None)
 
-    def decode(self, data: bytes, size: int = 0) -> Picture:
-        """Decode as `images.decode` does. Raises its errors, and Unavailable if no worker can be started."""
+    def decode(self, data: bytes, size: int = 0, edge: int = 0) -> Picture:
+        """Decode as `images.decode` does, with `edge` shrunk to at most so many pixels of the longer edge before this
+        process sees it. Raises its errors, and Unavailable if no worker can be started."""
         check_bytes(len(data), self.limits)
         worker = self._idle.get()
         try:
             if worker is None:
                 worker = self._start()
-            return worker.decode(data, size, self.limits, self.seconds)
+            return worker.decode(data, size, edge, self.limits, self.seconds)
         except PictureError:
             raise
         except WorkerGone as gone:
@@ -164,13 +166,13 @@ class Worker:
             self.end()
             raise Unavailable(f"no process for decoding pictures can be started ({reason}); set isolated = 0")
 
-    def decode(self, data: bytes, size: int, limits: Limits, seconds: float) -> Picture:
+    def decode(self, data: bytes, size: int, edge: int, limits: Limits, seconds: float) -> Picture:
         """Decode one picture. Raises PictureTooLarge, UnreadablePicture, WorkerGone."""
         deadline = time.monotonic() + seconds
-        header = REQUEST_HEADER.pack(len(data), size, limits.max_pixels, limits.max_bytes, seconds)
+        header = REQUEST_HEADER.pack(len(data), size, edge, limits.max_pixels, limits.max_bytes, seconds)
         try:
             self._write([header, data], deadline)
-            return self._read_answer(limits, deadline)
+            return self._read_answer(edge, limits, deadline)
         except TimeoutError:
             raise WorkerGone(f"it took longer than {seconds:g} seconds to decode, and was given up") from None
         except (OSError, EOFError):
@@ -180,13 +182,14 @@ class Worker:
         except MemoryError:
             raise WorkerGone("decoding it takes more memory than there is") from None
 
-    def _read_answer(self, limits: Limits, deadline: float) -> Picture:
+    def _read_answer(self, edge: int, limits: Limits, deadline: float) -> Picture:
         """Read an answer, trusting nothing in it: a picture may have taken the worker over.
 
         Raises ValueError and TypeError for nonsense, PictureTooLarge and UnreadablePicture for a refusal.
         """
         kind, length, width, height = ANSWER_HEADER.unpack(self._read(ANSWER_HEADER.size, deadline))
-        if length > MAX_TEXT or width * height > limits.max_pixels:
+        too_many = width * height > limits.max_pixels or (edge and max(width, height) > edge)
+        if length > MAX_TEXT or too_many:
             raise ValueError("the answer is too large")
         text = str(self._read(length, deadline), "utf-8")
         if kind != PICTURE:
@@ -295,19 +298,20 @@ def main() -> None:
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             header = _read_exactly(source, REQUEST_HEADER.size)
-            length, size, max_pixels, max_bytes, seconds = REQUEST_HEADER.unpack(header)
+            length, size, edge, max_pixels, max_bytes, seconds = REQUEST_HEADER.unpack(header)
             _allow_seconds(seconds)
-            for chunk in _make_answer(_read_exactly(source, length), size, Limits(max_pixels, max_bytes)):
+            for chunk in _make_answer(_read_exactly(source, length), size, edge, Limits(max_pixels, max_bytes)):
                 _write_all(target, chunk)
     os._exit(0)
 
 
-def _make_answer(data: bytes, size: int, limits: Limits) -> tuple[bytes, ...]:
+def _make_answer(data: bytes, size: int, edge: int, limits: Limits) -> tuple[bytes, ...]:
     """Decode a picture. Returns the header, the text and, unless the picture was refused, its pixels."""
     try:
         picture = images.decode(data, size, limits)
-        text, pixels = json.dumps(asdict(picture.facts)).encode(), picture.image.tobytes("raw", "RGBX")
-        return ANSWER_HEADER.pack(PICTURE, len(text), *picture.image.size), text, pixels
+        image = images.shrink(picture.image, edge) if edge else picture.image
+        text, pixels = json.dumps(asdict(picture.facts)).encode(), image.tobytes("raw", "RGBX")
+        return ANSWER_HEADER.pack(PICTURE, len(text), *image.size), text, pixels
     except (PictureTooLarge, UnreadablePicture) as error:
         kind, reason = (TOO_LARGE if isinstance(error, PictureTooLarge) else UNREADABLE), str(error)
     except MemoryError:

@@ -66,9 +66,15 @@ def sort_pictures(
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if are_paths and not one_by_one:
         return Intake(_find_files(cast(list[str], pictures), roots), check_metadata(metadata or {}), [])
-    count = len(pictures)
-    columns = _check_keys(keys, count), _check_texts(texts, count, "texts"), _check_metadata(metadata, count)
+    columns = check_columns(len(pictures), metadata, keys, texts)
     return Intake(None, {}, [_to_source(*row, roots) for row in zip(pictures, *columns, strict=True)])
+
+
+def check_columns(
+    count: int, metadata: Metadata, keys: Sequence[str | None] | None, texts: Sequence[str | None] | None
+) -> tuple[Sequence[str | None], Sequence[str | None], list[Json]]:
+    """Return the keys, texts and metadata of so many pictures, one for each. Raises UsageError, BadMetadata."""
+    return _check_keys(keys, count), _check_texts(texts, count, "texts"), _check_metadata(metadata, count)
 
 
 def _is_single_array(pictures: Any) -> bool:

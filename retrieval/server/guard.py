@@ -2,12 +2,12 @@
 response.
 
 Only two kinds of request change anything: those with the write token or, where no token is set, those with a header of
-ours. A page elsewhere can't send that header without leave (CORS), which it does not get.
+ours. A page elsewhere can't send that header without leave (CORS), which it does not get. Nor may such a page make the
+server store or compute anything: whatever a browser sends for it is refused.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import time
@@ -17,9 +17,11 @@ from fastapi import HTTPException, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from indexers.catalogue.lookup import limit_time
+from retrieval.server.bodies import BUSY, Bodies, describe_limit
 from retrieval.server.metrics import Metrics
 from retrieval.server.prefix import find_route_path, locate, make_relative
-from retrieval.server.problems import FAULT_DETAIL, make_problem
+from retrieval.server.problems import FAULT_DETAIL, answer_http_error, make_problem
 from retrieval.server.responses import parse_number
 from retrieval.server.settings import ServerSettings
 
@@ -31,12 +33,12 @@ CLIENT_HEADER = "X-Nearkin"
 PUBLIC_PATHS = frozenset({"", "/", "/docs", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
 """Need no token, like everything under `/static/`: they show nothing of the collection."""
 READ_ONLY_POSTS = frozenset({"/v1/search", "/v1/search/many", "/v1/uploads", "/v1/duplicates/of", "/v1/items/vectors"})
-MAX_PLAIN_BODY = 4 * 2**20
-"""The most bytes of a body without pictures."""
 MAX_HEADER_BYTES = 16 * 2**10
 """The most bytes of all headers, and of a path."""
-MIN_BODY_RATE = 16 * 2**10
-"""Bytes a second: each adds to the time that a body may take, beside `ServerSettings.body_seconds`."""
+MAX_REQUESTS = 512
+"""Requests that are answered or wait at once."""
+FILTER_SECONDS = 10.0
+"""Time in which the filters of a request must be answered."""
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -59,6 +61,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
+        self._bodies, self._count = Bodies(settings), 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,13 +81,17 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._refuse(scope["method"], find_route_path(scope), headers)
+        self._count += 1
+        refusal = self._refuse(scope["method"], find_route_path(scope), headers, scope.get("query_string", b""))
         try:
             if refusal is not None:
                 await refusal(scope, receive, send_with_headers)
             else:
-                limited = self._limit_body(receive, self._find_body_limit(headers))
-                await self._app(scope, limited, send_with_headers)
+                async with self._bodies.admit(headers, receive) as admitted:
+                    with limit_time(FILTER_SECONDS):
+                        await self._app(scope, admitted, send_with_headers)
+        except HTTPException as error:
+            await answer_http_error(error)(scope, receive, send_with_headers)
         except Exception:
             if status:  # the response has begun: too late for a problem document
                 raise
@@ -92,15 +99,13 @@ class Guard:
             fault = make_problem(500, "fault", "An error in the server", FAULT_DETAIL)
             await fault(scope, receive, send_with_headers)
         finally:
+            self._count -= 1
             self._metrics.record_request(scope, status, time.perf_counter() - started)
 
-    def _find_body_limit(self, headers: Headers) -> int:
-        """Return the most bytes that the body may have."""
-        has_pictures = headers.get("content-type", "").lower().startswith("multipart/")
-        return self._settings.max_upload if has_pictures else min(MAX_PLAIN_BODY, self._settings.max_upload)
-
-    def _refuse(self, method: str, path: str, headers: Headers) -> Response | None:
+    def _refuse(self, method: str, path: str, headers: Headers, query: bytes) -> Response | None:
         """Return the response to a request that goes no further, None if it may."""
+        if self._count > MAX_REQUESTS:
+            return make_problem(503, "too-busy", "Too many requests", BUSY, headers={"Retry-After": "2"})
         size = sum(len(name) + len(value) for name, value in headers.raw)
         if size > MAX_HEADER_BYTES or len(path) > MAX_HEADER_BYTES:
             return make_problem(431, "long-headers", "Headers too long", "the path or the headers are too long")
@@ -109,14 +114,22 @@ class Guard:
             detail = f"this server is not known as {host!r}; start it with --name to allow that"
             return make_problem(421, "wrong-host", "Unknown host", detail)
         refusal = self._refuse_caller(method, path, headers)
-        length, limit = parse_number(headers.get("content-length", "0")), self._find_body_limit(headers)
+        if refusal is None and ("\0" in path or b"%00" in query):
+            detail = "the path or the query holds the character NUL, which no text here has"
+            return make_problem(422, "bad-request", "The request does not have the expected form", detail)
+        length, limit = parse_number(headers.get("content-length", "0")), self._bodies.find_limit(headers)
         if refusal is None and (length is None or length > limit):
             close = {"Connection": "close"}
-            return make_problem(413, "too-much", "Request too large", _describe_limit(limit), headers=close)
+            return make_problem(413, "too-much", "Request too large", describe_limit(limit), headers=close)
         return refusal
 
     def _refuse_caller(self, method: str, path: str, headers: Headers) -> Response | None:
-        if path in PUBLIC_PATHS or path.startswith("/static/") or method == "OPTIONS":
+        if method == "OPTIONS":
+            return None
+        if (path.startswith("/v1/") or path == "/metrics") and is_from_elsewhere(headers, self._settings):
+            detail = "another site's page has sent this; start the server with --origin to allow its pages"
+            return make_problem(403, "from-elsewhere", "A request of another site's page", detail)
+        if path in PUBLIC_PATHS or path.startswith("/static/"):
             return None
         if self._settings.has_tokens:
             return self._check_token(headers, method, path)
@@ -136,29 +149,24 @@ class Guard:
         challenge = {"WWW-Authenticate": "Bearer"}
         return make_problem(401, "no-token", "A token is needed", "send Authorization: Bearer TOKEN", headers=challenge)
 
-    def _limit_body(self, receive: Receive, limit: int) -> Receive:
-        """Return a receiver that raises HTTPException for a body that is too long or too slow; the app answers it."""
-        received, complete, started = 0, False, time.monotonic()
 
-        async def receive_limited() -> Message:
-            nonlocal received, complete
-            if complete:  # the next message says that the caller disconnects
-                return await receive()
-            left = started + self._settings.body_seconds + received / MIN_BODY_RATE - time.monotonic()
-            try:
-                message = await asyncio.wait_for(receive(), max(left, 0))
-            except TimeoutError:
-                raise HTTPException(408, "the request came too slowly", {"Connection": "close"}) from None
-            received, complete = received + len(message.get("body", b"")), not message.get("more_body", False)
-            if received > limit:
-                raise HTTPException(413, _describe_limit(limit), {"Connection": "close"})
-            return message
+def is_from_elsewhere(headers: Headers, settings: ServerSettings) -> bool:
+    """Return True for what a browser sends for a page of another site, which may not make this server do anything.
 
-        return receive_limited
-
-
-def _describe_limit(limit: int) -> str:
-    return f"such a request may have at most {limit:,} bytes"
+    Browsers tell so in Sec-Fetch-Site wherever a page can't be read on its way, and in Origin with every POST. Other
+    programs send neither. Behind a proxy that speaks to this server by another name, the page's own name counts if it
+    is among `hosts` and comes with our header, which a page elsewhere can't send.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None and (origin in settings.origins or "*" in settings.origins):
+        return False
+    if site is not None:
+        return site not in ("same-origin", "none")
+    if origin is None:
+        return False
+    place = origin.partition("://")[2].lower()
+    is_known = strip_port(place) in settings.hosts and CLIENT_HEADER in headers
+    return not is_known and (not place or place != headers.get("host", "").lower())
 
 
 def strip_port(host: str) -> str:

@@ -12,25 +12,28 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from indexers.errors import ItemNotFound, PictureError, Unavailable, UnreadablePicture
+from indexers.errors import ItemNotFound, PictureError, UnreadablePicture
 from indexers.files import write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.isolation import DecoderPool
-from indexers.pictures.scan import to_path
+from indexers.pictures.scan import to_path, to_uri
 from indexers.types import Limits
 from retrieval import Collection, Item
 from retrieval.items.sources import read_content
+from retrieval.server.budget import Budget, TooBusy
 
-UPLOAD_EDGE = 512
-"""Pixels, at least, to which the longer edge of an upload is decoded."""
+UPLOAD_EDGE, MAX_UPLOAD_EDGE = 512, 1024
+"""Pixels of the longer edge of an upload: at least as it is decoded (of a JPEG), at most as it is kept."""
+UPLOAD_BYTES = 3 * 4 * MAX_UPLOAD_EDGE**2
+"""Memory that an upload takes while it is used: its pixels, and copies of them."""
 CHECK_EDGE = 64
 """Pixels to which a picture is decoded to see whether it is one."""
 MAX_UPLOADS, UPLOAD_SECONDS = 64, 3600.0
@@ -40,7 +43,9 @@ DECODERS, MAX_WAITING = 2, 12
 DECODE_SECONDS = 10.0
 """Time for one picture."""
 WAIT_SECONDS = 2.0
-"""Time to wait for a decoder."""
+"""Time to wait for a decoder, or for memory."""
+MAX_MEMORY = 192 * 2**20
+"""Bytes of files and pixels that requests hold at once."""
 MAX_NAME_LENGTH = 60
 """Characters that are kept of a file's name."""
 UPLOAD_ID = re.compile(r"[\w-]{22}", re.ASCII)
@@ -66,24 +71,21 @@ class UploadNotFound(ItemNotFound):
     """No upload of that id (any more)."""
 
 
-class TooBusy(Unavailable):
-    """So many pictures wait to be decoded that no more are accepted."""
-
-
 class Decoder:
     """Decodes pictures in processes of their own. Few requests may wait, so that threads are left for others."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self.memory = limits, Budget(MAX_MEMORY, WAIT_SECONDS)
         self._pool = DecoderPool(limits, DECODERS, DECODE_SECONDS)
         self._places = threading.BoundedSemaphore(MAX_WAITING)
 
-    def decode(self, content: bytes, edge: int) -> Picture:
-        """Return the picture, its longer edge at least `edge` pixels. Raises PictureError, TooBusy."""
+    def decode(self, content: bytes, edge: int, most: int = 0) -> Picture:
+        """Return the picture, decoded to be shrunk to `edge` pixels, and shrunk until its longer edge has at most
+        `most` (by default `edge`). Raises PictureError, TooBusy."""
         if not self._places.acquire(timeout=WAIT_SECONDS):
             raise TooBusy("too many pictures are waiting to be decoded; try again later")
         try:
-            return self._pool.decode(content, edge)
+            return self._pool.decode(content, edge, most or edge)
         finally:
             self._places.release()
 
@@ -100,12 +102,16 @@ class Uploads:
 
     def save(self, content: bytes) -> tuple[str, Image.Image]:
         """Keep a picture; return its id and the decoded picture. Raises PictureError, TooBusy."""
-        image = self._decoder.decode(content, UPLOAD_EDGE).image
+        image = self._decoder.decode(content, UPLOAD_EDGE, MAX_UPLOAD_EDGE).image
         upload_id, stream = secrets.token_urlsafe(16), io.BytesIO()
         image.save(stream, "PNG", compress_level=1)
         write_file(self._folder / f"{upload_id}.png", stream.getvalue())
         self._delete_old()
         return upload_id, image
+
+    def hold(self, count: int) -> AbstractContextManager[None]:
+        """Hold the memory of so many uploads. Raises TooBusy."""
+        return self._decoder.memory.take(count * UPLOAD_BYTES)
 
     def get(self, upload_id: str) -> Image.Image:
         """Return an upload. Raises UploadNotFound."""
@@ -128,19 +134,34 @@ class AddedFiles:
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder, self._decoder = folder, decoder
 
+    @contextmanager
+    def keep(
+        self, collection: Collection, contents: Sequence[bytes], names: Sequence[str], keys: Sequence[str] | None
+    ) -> Iterator[list[Path]]:
+        """Write pictures as `save` does and yield their paths, for a block that adds them. When it ends, also with an
+        error, those of them that are no item's are deleted."""
+        paths = self._choose_paths(contents, names, keys)
+        existing = {path for path in paths if path.exists()}
+        try:
+            yield _write_files(paths, contents)
+        finally:
+            for path in set(paths) - existing:
+                if not collection.count(where={"uri": to_uri(path)}):
+                    self._delete(path)
+
     def save(self, contents: Sequence[bytes], names: Sequence[str], keys: Sequence[str] | None) -> list[Path]:
         """Write pictures and return their paths. A path ends with the name that the file was sent under, which tells
         people something. Raises PictureError or TooBusy, before anything is written, and WriteFailed."""
+        return _write_files(self._choose_paths(contents, names, keys), contents)
+
+    def _choose_paths(self, contents: Sequence[bytes], names: Sequence[str], keys: Sequence[str] | None) -> list[Path]:
         suffixes = [_choose_suffix(self._decoder.decode(content, CHECK_EDGE)) for content in contents]
         folders = [images.hash_content(content).hex() for content in contents]
         if keys:  # two items of one content have a file each
             with_keys = [f"{folder}-{_hash_key(key)}" for folder, key in zip(folders, keys, strict=False)]
             folders = with_keys + folders[len(keys) :]
         files = [f"{_clean_name(name)}.{suffix}" for name, suffix in zip(names, suffixes, strict=True)]
-        paths = [self._folder / folder / file for folder, file in zip(folders, files, strict=True)]
-        for path, content in zip(paths, contents, strict=True):
-            write_file(path, content, durable=True)
-        return paths
+        return [self._folder / folder / file for folder, file in zip(folders, files, strict=True)]
 
     def owns_file_of(self, item: Item) -> bool:
         """Return True if one of the item's files lies here."""
@@ -149,12 +170,21 @@ class AddedFiles:
     def delete_files(self, item: Item) -> None:
         """Delete the files of an item that lie here, and no others."""
         for path in self._find_files(item):
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # the folder may hold another item's file
-                path.parent.rmdir()
+            self._delete(path)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may hold another item's file
+            path.parent.rmdir()
 
     def _find_files(self, item: Item) -> list[Path]:
         return [path for path in map(Path, map(to_path, item.uris)) if self._folder in path.parents]
+
+
+def _write_files(paths: list[Path], contents: Sequence[bytes]) -> list[Path]:
+    for path, content in zip(paths, contents, strict=True):
+        write_file(path, content, durable=True)
+    return paths
 
 
 def _clean_name(name: str) -> str:
@@ -189,8 +219,13 @@ class Thumbnails:
             media_type = BROWSER_TYPES.get(str(self._decode(item, content, CHECK_EDGE).facts.format))
         return Original(content, media_type or "application/octet-stream", media_type is not None)
 
+    def hold(self, item: Item) -> AbstractContextManager[None]:
+        """Hold the memory of an item's picture. Raises TooBusy."""
+        return self._decoder.memory.take(item.bytes or self._decoder.limits.max_bytes)
+
     def _load_image(self, item: Item, edge: int) -> Image.Image:
-        return self._decode(item, self._read_content(item), edge).image
+        with self.hold(item):
+            return self._decode(item, self._read_content(item), edge).image
 
     def _decode(self, item: Item, content: bytes, edge: int) -> Picture:
         """Decode a picture. The URI of a ready-made vector may name any file: the error tells nothing about one that

@@ -35,7 +35,7 @@ RETRY_AFTER = "2"
 BUSY_DETAIL = "another process is writing; try again when it is done"
 """Replaces the library's message, which names that process and its command line: no business of remote callers."""
 FAULT_DETAIL = "something went wrong in the server; its log has the details"
-KIND_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much"}
+KIND_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much", 503: "too-busy"}
 
 
 class Problem(BaseModel):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
 
 from indexers.errors import UsageError
 from retrieval.server.problems import MEDIA_TYPE, make_problem
@@ -43,6 +47,10 @@ NOT_MODIFIED: Responses = {304: {"description": "The picture has not changed."}}
 PARTIAL: Responses = {206: {"description": "The requested range of bytes."}, **document_errors(416)}
 
 
+MAX_IN_MEMORY, CHUNK_BYTES = 2**20, 2**18
+"""The most bytes of a picture that are kept in memory until they are sent; how many are read at a time otherwise."""
+
+
 def check_page(number: int, size: int, total: int) -> None:
     """Raise UsageError for a page beyond the last, of `total` things on pages of `size`."""
     last = max(1, -(-total // size))
@@ -68,14 +76,26 @@ def answer_bytes(request: Request, content: bytes, media_type: str, headers: dic
     headers = headers | {"Accept-Ranges": "bytes"}
     span = parse_range(request.headers.get("range", ""), len(content))
     if span is None:
-        return Response(content, 200, headers, media_type)
+        return _send(content, 200, headers, media_type)
     start, end = span
     if start >= end:
         detail = f"the picture has {len(content)} bytes"
         size = {"Content-Range": f"bytes */{len(content)}"}
         return make_problem(416, "no-such-part", "The picture does not have this range", detail, headers=size)
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
-    return Response(content[start:end], 206, headers, media_type)
+    return _send(content[start:end] if end - start < len(content) else content, 206, headers, media_type)
+
+
+def _send(content: bytes, status: int, headers: dict[str, str], media_type: str) -> Response:
+    """Return the response. What is long is sent from a file without a name: a slow caller would keep it in memory."""
+    if len(content) <= MAX_IN_MEMORY:
+        return Response(content, status, headers, media_type)
+    file = tempfile.TemporaryFile()  # noqa: SIM115  closed below, when all is sent
+    file.write(content)
+    file.seek(0)
+    headers = headers | {"Content-Length": str(len(content))}
+    chunks = iter(partial(file.read, CHUNK_BYTES), b"")
+    return StreamingResponse(chunks, status, headers, media_type, BackgroundTask(file.close))
 
 
 MAX_DIGITS = 18

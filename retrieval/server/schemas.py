@@ -14,8 +14,10 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model, model_validator
 
+from indexers.catalogue.metadata import is_text
 from retrieval.records.codec import list_fields
 
 MAX_JSON_INT = 2**53
@@ -50,6 +52,36 @@ class RequestBody(BaseModel):
     """A request body: unknown fields are errors, and no value is taken for one of another type (`true` for 1)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_odd_texts(cls, value: Any) -> Any:
+        """Refuse texts that no database can store, wherever they are."""
+        if (odd := find_odd_text(value)) is not None:
+            raise ValueError(f"{odd!r} holds NUL or half a surrogate pair, which no text here has")
+        return value
+
+
+def find_odd_text(value: Any) -> str | None:
+    """Return the first text in a JSON value that holds NUL or half a surrogate pair; None if there is none."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            if not is_text(part):
+                return part[:100]
+        elif isinstance(part, dict):
+            pending += [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            pending += part
+    return None
+
+
+def refuse_odd_texts(value: Any, place: str) -> None:
+    """Raise RequestValidationError if a text in the value, at that place of the request, can't be stored."""
+    if (odd := find_odd_text(value)) is not None:
+        message = f"{odd!r} holds NUL or half a surrogate pair, which no text here has"
+        raise RequestValidationError([{"loc": (place,), "msg": message, "type": "value_error"}])
 
 
 class ResponseBody(BaseModel):

@@ -42,7 +42,7 @@ class ServerSettings:
     body_seconds: float = 30.0
     """The time that a body may take, beside the time that its size explains."""
     origins: tuple[str, ...] = ()
-    """Origins of other pages that may send requests (CORS)."""
+    """Origins of other pages that may send requests (CORS); those of all others are refused."""
     root_path: str = ""
     """The path at which a proxy shows the server, such as /pictures, whether or not it strips that path. An app that
     is mounted in another one is told by that app."""

@@ -12,12 +12,16 @@ from fastapi import Depends, Request
 
 from indexers.types import Limits
 from retrieval import Collection
+from retrieval.server.budget import Budget
 from retrieval.server.job_kinds import build_job_functions
 from retrieval.server.job_queue import JobQueue
 from retrieval.server.metrics import Metrics
 from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads
 from retrieval.server.settings import ServerSettings
 from retrieval.server.watch import watch_folders
+
+LARGE_SECONDS = 60.0
+"""Time that a request that works on pictures in full size waits for those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class State:
     added_files: AddedFiles
     thumbnails: Thumbnails
     jobs: JobQueue
+    large: Budget = field(default_factory=lambda: Budget(1, LARGE_SECONDS))
+    """Held by the one request that works on pictures in full size."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod

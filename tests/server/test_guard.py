@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from retrieval import Collection
+from retrieval.server import guard
 from retrieval.server.guard import find_token, is_read_only, matches_token, strip_port
 from tests.support.serving import CLIENT_HEADERS, READ, WRITE, make_png, open_client
 
@@ -129,3 +130,91 @@ def test_more_may_be_sent_as_pictures_than_as_words(discs: Collection) -> None:
             return iter([b" " * 2**20 for _ in range(5)])
 
         assert client.post("/v1/search", content=stream_parts()).status_code == 413
+
+
+FOREIGN = [
+    {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://localhost:3000"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "http://evil.example", "X-Nearkin": "1"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize("tokens", [{}, {"read_token": READ, "write_token": WRITE}], ids=["open", "tokens"])
+def test_pages_elsewhere_make_nothing_stored_or_computed(
+    discs: Collection, headers: dict[str, str], tokens: dict[str, str]
+) -> None:
+    before, uploads = discs.change(), sorted(discs.path.rglob("uploads/*"))
+    with open_client(discs, headers=headers | {"Cookie": f"nearkin={READ}"}, **tokens) as client:
+        requests = [
+            ("POST", "/v1/uploads", {"files": {"picture": make_png("red")}}),
+            ("POST", "/v1/search", {"content": b'{"item": 1}', "headers": {"Content-Type": "text/plain"}}),
+            ("POST", "/v1/items", {"files": {"pictures": make_png("red")}}),
+            ("POST", "/v1/duplicates/find", {}),
+            ("POST", "/v1/session", {"json": {"token": READ}}),
+            ("GET", "/v1/duplicates", {}),
+            ("GET", "/v1/items/1/thumbnail", {}),
+            ("GET", "/v1/duplicates/overlay", {"params": {"a": 1, "b": 2}}),
+            ("GET", "/v1/changes", {}),
+            ("GET", "/metrics", {}),
+        ]
+        for method, path, options in requests:
+            answer = client.request(method, path, **options)
+            assert (answer.status_code, answer.json()["type"]) == (403, "urn:nearkin:from-elsewhere"), path
+        assert sorted(discs.path.rglob("uploads/*")) == uploads
+        assert client.get("/").status_code == client.get("/docs").status_code == 200  # links lead here
+    assert discs.change() == before
+
+
+OWN = [
+    {},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://localhost"},
+    {"Origin": "https://LOCALHOST"},
+    {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "https://photos.example", "X-Nearkin": "page"},
+]
+
+
+@pytest.mark.parametrize("headers", OWN, ids=str)
+def test_the_page_other_programs_and_named_origins_may_ask(discs: Collection, headers: dict[str, str]) -> None:
+    settings = {"origins": ("https://app.example",), "hosts": ("photos.example",)}
+    with open_client(discs, headers=headers, **settings) as client:
+        assert client.post("/v1/search", json={"item": 1, "k": 1}).status_code == 200
+        assert client.post("/v1/uploads", files={"picture": make_png("red")}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/item?key=a%00b", "/v1/items?where=%00", "/v1/clusterings/a%00/refresh", "/static/%00"]
+)
+def test_no_path_and_no_query_holds_nul(discs_client: TestClient, path: str) -> None:
+    method = "POST" if path.endswith("refresh") else "GET"
+    answer = discs_client.request(method, path)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:nearkin:bad-request")
+
+
+def test_so_many_requests_are_answered_at_once(discs: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_REQUESTS", 0)
+    with open_client(discs) as client:
+        answer = client.get("/v1/count")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:nearkin:too-busy")
+        assert answer.headers["retry-after"]
+    monkeypatch.setattr(guard, "MAX_REQUESTS", 1)
+    with open_client(discs) as client:
+        assert {client.get("/v1/count").status_code for _ in range(3)} == {200}
+
+
+def test_filters_have_so_much_time(discs: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "FILTER_SECONDS", -1.0)
+    where = {"$or": [{"colour": {"$icontains": str(number)}} for number in range(50)]}
+    with open_client(discs) as client:
+        answer = client.post("/v1/search", json={"item": 1, "where": where})
+        assert (answer.status_code, answer.json()["type"]) == (400, "urn:nearkin:bad-filter")
+        assert "takes too long" in answer.json()["detail"]

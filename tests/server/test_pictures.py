@@ -127,3 +127,11 @@ def test_nothing_that_was_sent_is_decoded_here(collection: Collection, monkeypat
         assert client.get("/v1/items/1/thumbnail").status_code == 200
         assert client.get("/v1/duplicates").status_code == 200
         assert client.get("/v1/duplicates/overlay", params={"a": 1, "b": 2}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP"])
+def test_uploads_are_kept_small_whatever_their_format(tmp_path: Path, decoder: Decoder, kind: str) -> None:
+    uploads = Uploads(tmp_path, decoder)
+    upload_id, image = uploads.save(encoded(Image.new("RGB", (4000, 2000), "red"), kind))
+    assert uploads.get(upload_id).size == image.size == (1024, 512)
+    assert decoder.decode(make_png("red", (640, 480)), 64).image.size == (64, 48)

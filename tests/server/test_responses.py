@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from indexers.errors import UsageError
+from retrieval import Collection
 from retrieval.server.responses import (
+    MAX_IN_MEMORY,
     answer_bytes,
     answer_json,
     check_page,
@@ -19,6 +21,8 @@ from retrieval.server.responses import (
     parse_number,
     parse_range,
 )
+from tests.support import pictures
+from tests.support.serving import open_client
 
 
 def make_request(**headers: str) -> Request:
@@ -106,3 +110,19 @@ def test_a_page_that_exists_is_no_error(number: int, total: int) -> None:
 def test_a_page_beyond_the_last_says_so(number: int, total: int, last: int) -> None:
     with pytest.raises(UsageError, match=f"there is no page {number}; the last one is {last}"):
         check_page(number, 100, total)
+
+
+def test_long_pictures_are_sent_from_the_disk(discs: Collection, tmp_path: Path) -> None:
+    content = pictures.encoded(pictures.noise(1, (900, 700)), "PNG")
+    assert len(content) > MAX_IN_MEMORY
+    (tmp_path / "noise.png").write_bytes(content)
+    [item_id] = discs.add(tmp_path / "noise.png").items
+    with open_client(discs) as client:
+        path = f"/v1/items/{item_id}/picture"
+        whole = client.get(path)
+        assert (whole.status_code, whole.content) == (200, content)
+        assert whole.headers["content-length"] == str(len(content))
+        part = client.get(path, headers={"Range": "bytes=10-1200000"})
+        assert (part.status_code, part.content) == (206, content[10:1200001])
+        assert client.get(path, headers={"Range": "bytes=10-19"}).content == content[10:20]
+    discs.remove(item_id)

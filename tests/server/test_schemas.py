@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from indexers.types import Json
+from retrieval import Collection
 from retrieval.records.base import Record
 from retrieval.records.items import Item
-from retrieval.server.schemas import JsonId, RequestBody, build_answer, build_list, build_model, describe_fields
+from retrieval.server.schemas import (
+    JsonId,
+    RequestBody,
+    build_answer,
+    build_list,
+    build_model,
+    describe_fields,
+    find_odd_text,
+    refuse_odd_texts,
+)
+from tests.support.serving import open_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +98,49 @@ def test_a_body_takes_no_unknown_fields_and_no_other_types() -> None:
 
 def test_a_body_is_described_by_its_docstrings() -> None:
     assert Body.model_json_schema()["properties"]["flag"]["description"] == "Whether it counts."
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\udfff x", "\0"])
+def test_texts_that_no_database_can_store_are_refused_wherever_they_are(text: str) -> None:
+    for value in (text, [1, text], {"a": {"b": [text]}}, {text: 1}):
+        assert find_odd_text(value) == text
+        with pytest.raises(ValidationError, match="half a surrogate"):
+            Loose.model_validate({"anything": value})
+        with pytest.raises(RequestValidationError):
+            refuse_odd_texts(value, "where")
+    assert find_odd_text({"a": ["é", "😀", None, 1.5, True]}) is None
+
+
+class Loose(RequestBody):
+    """Takes anything."""
+
+    anything: Any = None
+
+
+def test_every_door_for_texts_answers_422(discs: Collection) -> None:
+    with open_client(discs) as client:
+        for text in ("\\u0000", "a\\ud800", "\\udc00b"):
+            odd = f'"{text}"'
+            requests = [
+                ("POST", "/v1/search", f'{{"query": {odd}}}'),
+                ("POST", "/v1/search", f'{{"item": {odd}}}'),
+                ("POST", "/v1/search", f'{{"item": 1, "where": {{{odd}: 1}}}}'),
+                ("POST", "/v1/search", f'{{"item": 1, "where": {{"a": {{"$in": [{odd}]}}}}}}'),
+                ("POST", "/v1/search", f'{{"mix": [{{"item": {odd}}}]}}'),
+                ("POST", "/v1/search", f'{{"item": 1, "level": {odd}, "group": true}}'),
+                ("POST", "/v1/search", f'{{"item": 1, "space": {odd}}}'),
+                ("POST", "/v1/search", f'{{"item": 1, "metric": {odd}}}'),
+                ("PATCH", "/v1/items/1", f'{{"metadata": {{"a": {odd}}}}}'),
+                ("PATCH", "/v1/items/1", f'{{"text": {odd}}}'),
+                ("POST", "/v1/items/remove", f'{{"items": [{odd}]}}'),
+                ("POST", "/v1/items/remove", f'{{"where": {{"a": {odd}}}}}'),
+                ("POST", "/v1/clusterings", f'{{"name": {odd}}}'),
+                ("POST", "/v1/clusterings", f'{{"name": "a", "settings": {{"b": {odd}}}}}'),
+                ("POST", "/v1/jobs/add", f'{{"paths": [{odd}]}}'),
+                ("PATCH", "/v1/clusters/1", f'{{"name": {odd}}}'),
+            ]
+            for method, path, body in requests:
+                answer = client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+                assert answer.status_code == 422, (path, body, answer.text)
+            for path in ("/v1/items", "/v1/count"):
+                assert client.get(path, params={"where": f'{{"a": {odd}}}'}).status_code == 422

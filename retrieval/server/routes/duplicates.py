@@ -67,7 +67,7 @@ DuplicatePage = build_list(
 
 @router.get("/duplicates", response_model=DuplicatePage, responses=document_errors(400, 503))
 def list_duplicates(
-    collection: CollectionDep,
+    state: StateDep,
     threshold: Threshold = SAME,
     rule: Annotated[str, Query(description="How pairs become groups: kept, connected or every pair.")] = "kept",
     prefer: Annotated[str | None, Query(description="Which item to suggest to keep, such as oldest.")] = None,
@@ -78,7 +78,8 @@ def list_duplicates(
     limit: Annotated[int, Query(ge=1, le=1000, description="Groups per page.")] = 100,
 ) -> Response:
     """Return groups of pictures that are duplicates of each other."""
-    groups = collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
+    with state.large.take(1 if compare else 0):
+        groups = state.collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
     page = [group.to_dict() for group in groups[cursor : cursor + limit]]
     following = cursor + limit if cursor + limit < len(groups) else None
     return answer_json({"groups": page, "total": len(groups), "cursor": following})
@@ -100,8 +101,9 @@ def find_duplicates_of_picture(
 ) -> Response:
     """Return the items that a picture is a duplicate of, the surest first: is it there already? It is not added."""
     check_threshold(threshold)
-    image = state.decoder.decode(picture.file.read(), 0).image
-    matches = state.collection.duplicates_of(image, threshold=threshold)
+    with state.large.take(1):
+        image = state.decoder.decode(picture.file.read(), 0).image
+        matches = state.collection.duplicates_of(image, threshold=threshold)
     return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
@@ -111,9 +113,10 @@ def find_duplicates_of_picture(
     responses=document_errors(400, 404, 422, 503),
     summary="Find the duplicates of an item",
 )
-def find_duplicates_of_item(item_id: ItemId, collection: CollectionDep, threshold: Threshold = SAME) -> Response:
+def find_duplicates_of_item(item_id: ItemId, state: StateDep, threshold: Threshold = SAME) -> Response:
     """Return the items that an item is a duplicate of, the surest first."""
-    matches = collection.duplicates_of(collection.get(item_id).id, threshold=threshold)
+    with state.large.take(1):
+        matches = state.collection.duplicates_of(state.collection.get(item_id).id, threshold=threshold)
     return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
@@ -135,9 +138,10 @@ def find_duplicates(state: StateDep) -> Response:
     responses={**document_picture("image/webp"), **document_errors(404, 422, 503)},
     summary="Overlay two pictures",
 )
-def get_overlay(a: QueriedId, b: QueriedId, collection: CollectionDep) -> Response:
+def get_overlay(a: QueriedId, b: QueriedId, state: StateDep) -> Response:
     """Return two pictures side by side, and the second laid over the first with what differs in colour."""
-    return Response(images.encode_webp(collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
+    with state.large.take(1):
+        return Response(images.encode_webp(state.collection.overlay(a, b), OVERLAY_EDGE), media_type="image/webp")
 
 
 @router.post(

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Collection, Item, Page
+from retrieval.items.sources import check_columns
 from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.server.pictures import BROWSER_TYPES
 from retrieval.server.responses import (
@@ -23,7 +24,15 @@ from retrieval.server.responses import (
     document_picture,
     matches_etag,
 )
-from retrieval.server.schemas import MAX_JSON_INT, ItemId, JsonId, RequestBody, ResponseBody, build_model
+from retrieval.server.schemas import (
+    MAX_JSON_INT,
+    ItemId,
+    JsonId,
+    RequestBody,
+    ResponseBody,
+    build_model,
+    refuse_odd_texts,
+)
 from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["items"])
@@ -97,9 +106,11 @@ def parse_json(text: str | None, error_class: type[Exception], name: str) -> Any
     if text is None:
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise error_class(f"{name} must be JSON: {error}") from error
+    refuse_odd_texts(value, name)
+    return value
 
 
 @router.get("/items", response_model=build_model(Page), responses=document_errors(400))
@@ -173,10 +184,17 @@ def add_items(
     values = parse_json(metadata, BadMetadata, "metadata")
     if any(column is not None and len(column) != len(pictures) for column in (keys, texts)):
         raise UsageError(f"give one key and one text for each of the {len(pictures)} pictures, or none")
+    for place, column in (("keys", keys), ("texts", texts)):
+        refuse_odd_texts(column, place)
     names = [picture.filename or "" for picture in pictures]
-    paths = state.added_files.save([picture.file.read() for picture in pictures], names, keys)
-    columns = values if isinstance(values, list) else [values or {}] * len(paths)
-    return answer_json(state.collection.add(paths, metadata=columns, keys=keys, texts=texts), 201)
+    columns = values if isinstance(values, list) else [{} if values is None else values] * len(pictures)
+    check_columns(len(pictures), columns, keys, texts)
+    with state.large.take(1):
+        contents = [picture.file.read() for picture in pictures]
+        with state.added_files.keep(state.collection, contents, names, keys) as paths:
+            contents.clear()
+            report = state.collection.add(paths, metadata=columns, keys=keys, texts=texts)
+    return answer_json(report, 201)
 
 
 @router.patch("/items/{item}", response_model=build_model(Item), responses=document_errors(400, 404, 503))
@@ -248,9 +266,10 @@ def get_picture(item_id: ItemId, request: Request, state: StateDep) -> Response:
     headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
     if matches_etag(request, etag):
         return Response(status_code=304, headers=headers)
-    original = state.thumbnails.get_original(item)
-    headers["Content-Disposition"] = "inline" if original.inline else "attachment"
-    return answer_bytes(request, original.content, original.media_type, headers)
+    with state.thumbnails.hold(item):
+        original = state.thumbnails.get_original(item)
+        headers["Content-Disposition"] = "inline" if original.inline else "attachment"
+        return answer_bytes(request, original.content, original.media_type, headers)
 
 
 @router.get(

@@ -29,6 +29,9 @@ from retrieval.server.state import State, StateDep
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
+MAX_MIXED_UPLOADS = 16
+"""Different uploads in one mix, at most."""
+
 
 class MixTerm(RequestBody):
     """A term of a mix: one of `item`, `text`, `vector` and `upload`, and its weight."""
@@ -150,9 +153,34 @@ def search(body: SearchRequest, state: StateDep) -> Response:
     options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix", "within", "exclude"})
     options |= {"within": _find_clusters(body.within, state), "exclude": _find_clusters(body.exclude, state)}
     query: dict[str, Any] = {"item": body.item, "text": body.text, "vector": body.vector}
-    image = state.uploads.get(body.upload) if body.upload is not None else None
-    mix = None if body.mix is None else [(_resolve_term(term, state), term.weight) for term in body.mix]
-    return answer_json(state.collection.search(image, mix=mix, **query, **options))
+    terms = None if body.mix is None else merge_uploads(body.mix)
+    uploads = [body.upload, *(term.upload for term in terms or ())]
+    with state.uploads.hold(sum(upload is not None for upload in uploads)):
+        image = state.uploads.get(body.upload) if body.upload is not None else None
+        mix = None if terms is None else [(_resolve_term(term, state), term.weight) for term in terms]
+        return answer_json(state.collection.search(image, mix=mix, **query, **options))
+
+
+def merge_uploads(terms: list[MixTerm]) -> list[MixTerm]:
+    """Return the terms of a mix with those of one upload as one, whose weight is the sum. Raises BadQuery."""
+    merged: list[MixTerm] = []
+    for term in terms:
+        known = next((other for other in merged if term.upload is not None and other.upload == term.upload), None)
+        _check_term(term)
+        if known is None:
+            merged.append(term.model_copy())
+        else:
+            known.weight += term.weight
+    merged = [term for term in merged if term.upload is None or term.weight] or merged
+    if sum(term.upload is not None for term in merged) > MAX_MIXED_UPLOADS:
+        raise BadQuery(f"a mix takes up to {MAX_MIXED_UPLOADS} uploads")
+    return merged
+
+
+def _check_term(term: MixTerm) -> None:
+    fields = term.model_dump(exclude={"weight"}, exclude_none=True)
+    if len(fields) != 1:
+        raise BadQuery(f"a term of a mix is one of item, text, vector and upload; got {' and '.join(fields) or 'none'}")
 
 
 def _find_clusters(names: Any, state: State) -> Any:
@@ -168,9 +196,6 @@ def _find_clusters(names: Any, state: State) -> Any:
 
 def _resolve_term(term: MixTerm, state: State) -> Any:
     """Return a term as `Collection.search` takes it."""
-    fields = term.model_dump(exclude={"weight"}, exclude_none=True)
-    if len(fields) != 1:
-        raise BadQuery(f"a term of a mix is one of item, text, vector and upload; got {' and '.join(fields) or 'none'}")
     if term.upload is not None:
         return state.uploads.get(term.upload)
     if term.vector is not None:
@@ -190,7 +215,8 @@ def upload_picture(
     picture: Annotated[UploadFile, File(description="The picture's file.")], state: StateDep
 ) -> Response:
     """Send a picture to search with; it is not added to the collection."""
-    upload_id, image = state.uploads.save(picture.file.read())
+    with state.decoder.memory.take(picture.size or 0):
+        upload_id, image = state.uploads.save(picture.file.read())
     return answer_json({"upload": upload_id, "width": image.width, "height": image.height}, 201)
 
 
@@ -203,7 +229,8 @@ def get_upload_thumbnail(
     upload_id: Annotated[str, Path(alias="name", description="The upload's id.")], state: StateDep
 ) -> Response:
     """Return an upload, small, as WebP."""
-    return Response(images.encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
+    with state.uploads.hold(1):
+        return Response(images.encode_webp(state.uploads.get(upload_id), THUMBNAIL_EDGES[0]), media_type="image/webp")
 
 
 @router.get("/info", response_model=InfoAnswer, summary="Describe the collection")

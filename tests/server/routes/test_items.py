@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from indexers.errors import WriterBusy
 from retrieval import Collection
 from tests.support.serving import make_png, open_client
 
@@ -153,3 +155,48 @@ def test_pages_have_numbers_too(discs_client: TestClient) -> None:
         assert refused.json()["detail"] == f"there is no page {page}; the last one is {last}"
     assert discs_client.get("/v1/items", params={"page": 1, "where": '{"colour": "none"}'}).json()["items"] == []
     assert discs_client.get("/v1/items", params={"page": 2, "cursor": 3}).status_code == 400
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"metadata": "5"},
+    {"metadata": '{"a": '},
+    {"metadata": '[{"a": 1}]'},
+    {"metadata": '{"a": NaN}'},
+    {"metadata": '{"$b": 1}'},
+    {"metadata": '{"a": "\\u0000"}'},
+    {"metadata": '{"a": "\\ud800"}'},
+    {"keys": ["a\0", "b"]},
+    {"keys": ["", "b"]},
+    {"keys": ["a"]},
+    {"texts": ["a\0", "b"]},
+    {"texts": ["a", "b", "c"]},
+]
+
+
+@pytest.mark.parametrize("form", REFUSED, ids=str)
+def test_a_refused_request_leaves_nothing_behind(collection: Collection, form: dict[str, Any]) -> None:
+    with open_client(collection) as client:
+        files = [("pictures", ("a.png", make_png("red"))), ("pictures", ("b.png", make_png("blue")))]
+        answer = client.post("/v1/items", files=files, data=form)
+        assert answer.status_code in (400, 422)
+        odd = any(sign in str(form) for sign in ("x00", "u0000", "ud800"))
+        assert (answer.status_code == 422) == odd
+        assert not list((collection.path / "pictures").rglob("*"))
+        assert client.get("/v1/count").json() == {"count": 0}
+
+
+def test_pictures_that_could_not_be_added_do_not_stay(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_client(collection) as client:
+        kept = client.post("/v1/items", files={"pictures": ("a.png", make_png("red"))}, data={"keys": "a"})
+        assert kept.status_code == 201
+        before = sorted((collection.path / "pictures").rglob("*"))
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise WriterBusy("somebody writes")
+
+        monkeypatch.setattr(Collection, "add", fail)
+        for key, colour in (("b", "blue"), ("a", "red"), ("a", "green")):
+            answer = client.post("/v1/items", files={"pictures": ("a.png", make_png(colour))}, data={"keys": key})
+            assert answer.status_code == 503
+            assert sorted((collection.path / "pictures").rglob("*")) == before
+        assert client.get("/v1/items/1/picture").content == make_png("red")

@@ -116,3 +116,22 @@ def test_diversity_chooses_from_a_pool(discs_client: TestClient, discs: Collecti
     hits = discs_client.post("/v1/search", json=body).json()["hits"]
     assert hits == [hit.to_dict() for hit in discs.search(item=1, diversify=0.9, pool=3, k=2)]
     assert "diversify" in discs_client.post("/v1/search", json={"item": 1, "pool": 3}).json()["detail"]
+
+
+def test_an_upload_counts_once_in_a_mix_with_all_its_weights(discs_client: TestClient) -> None:
+    names = [
+        discs_client.post("/v1/uploads", files={"picture": make_png(colour)}).json()["upload"]
+        for colour in ("red", "blue")
+    ]
+
+    def search(*terms: tuple[int, float]) -> list[int]:
+        mix = [{"upload": names[place], "weight": weight} for place, weight in terms]
+        return [hit["item"] for hit in discs_client.post("/v1/search", json={"mix": mix}).json()["hits"]]
+
+    assert search((0, 1), (1, 2), (0, 1), (1, -1)) == search((0, 2), (1, 1))
+    assert search((0, 1), (1, 1), (1, -1)) == search((0, 1))
+    mix = [{"upload": names[0], "weight": weight} for weight in (1, -1)]
+    assert discs_client.post("/v1/search", json={"mix": mix}).status_code == 400
+    mix = [{"upload": f"{number:022}"} for number in range(17)]
+    answer = discs_client.post("/v1/search", json={"mix": mix})
+    assert (answer.status_code, answer.json()["detail"]) == (400, "a mix takes up to 16 uploads")

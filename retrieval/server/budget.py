@@ -1,0 +1,40 @@
+"""Memory that requests share: whoever needs much of it waits for a moment, or is told to come again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from indexers.errors import Unavailable
+
+
+class TooBusy(Unavailable):
+    """So much is being done that no more is accepted."""
+
+
+class Budget:
+    """A number of bytes that requests take for as long as they hold them. Thread-safe.
+
+    `patience`: seconds that a request waits for its share.
+    """
+
+    def __init__(self, size: int, patience: float) -> None:
+        self.size, self.patience = size, patience
+        self._left = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, amount: int) -> Iterator[None]:
+        """Hold so many bytes in this block; more than there are at all counts as all. Raises TooBusy."""
+        amount = min(amount, self.size)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._left >= amount, self.patience):
+                raise TooBusy("too many pictures are being worked on; try again later")
+            self._left -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += amount
+                self._changed.notify_all()
