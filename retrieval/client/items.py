@@ -104,7 +104,8 @@ class ItemMethods(JobMethods):
         texts: Sequence[str | None] | None = None,
         replace: bool = False,
     ) -> AddReport:
-        """Add ready-made vectors (n, dimension), in one transaction. See Collection.add_vectors."""
+        """Add ready-made vectors (n, dimension), in one transaction. See Collection.add_vectors. They are sent in one
+        request, which takes 4 MB of JSON: some 200,000 coordinates."""
         rows = np.atleast_2d(vectors) if isinstance(vectors, np.ndarray) else vectors
         body: Json = {"vectors": [to_list(row) for row in rows], "keys": keys, "texts": texts}
         return self._add_as_json("/v1/vectors", {**body, "metadata": metadata, "replace": replace})

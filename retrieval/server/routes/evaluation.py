@@ -37,11 +37,11 @@ class EvaluationOrder(RequestBody):
 
     labels: str | None = None
     """A metadata key whose values say what belongs together."""
-    methods: list[str | MethodToTry] = Field(["kmeans"], max_length=100)
+    methods: list[str | MethodToTry] = Field(default=["kmeans"], max_length=100)
     """Clustering algorithms to try, by name or with parameters, beside the clusterings that the collection keeps."""
     k: JsonInt | None = None
     """The number of clusters, for methods that need it (default: as many as labels, else as medium has)."""
-    spaces: list[str] | None = Field(None, max_length=1000)
+    spaces: list[str] | None = Field(default=None, max_length=1000)
     """The spaces to compare (default: the current one)."""
     draws: JsonInt = 3
     """How often each clustering is made again without a fifth of the items, to measure its stability; 0: not at all."""
@@ -52,7 +52,7 @@ class EvaluationOrder(RequestBody):
 
 
 @router.post("/evaluate", status_code=202, response_model=build_model(Job), responses=document_errors(400, 404, 503))
-def evaluate_clusterings(body: EvaluationOrder, state: StateDep) -> Response:
+def evaluate_clusterings(state: StateDep, body: EvaluationOrder = EvaluationOrder()) -> Response:  # noqa: B008
     """Compare clusterings and embedders, as a job: its report is an Evaluation."""
     methods = parse_methods(
         [method if isinstance(method, str) else (method.name, method.parameters) for method in body.methods]
