@@ -1,19 +1,24 @@
-"""Names for new clusters: by what their pictures show, if the embedder reads words, else by their members' texts."""
+"""Names for new clusters: by what their pictures show, if the embedder reads words, else by what their members
+say, else by where and when they were taken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.naming import words as naming
-from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, Level, Vectors
+from indexers.naming.telling import describe_occasion, find_common_words, list_telling_words
+from indexers.types import LEVELS, ClusterRow, Ids, ItemClusters, ItemRow, Level, Vectors
 from indexers.vectors.exact import Exact
 
 MAX_READ, MIN_READ, TOTAL_READ = 200, 20, 30_000
 """Members whose texts are read: of one cluster, and about of all clusters together."""
+COLLECTION_READ = 500
+"""Items whose paths are read, to see which words most of the collection has."""
 
 LoadWords = Callable[[], tuple[Sequence[str], Vectors] | None]
 """Returns a vocabulary and the vectors of its words in the space; None if the embedder reads no words."""
@@ -30,7 +35,10 @@ class ClusterNamer:
     ) -> dict[int, str]:
         """Return names of the clusters that were born, by cluster id; none for a cluster without telling words."""
         clusters = _Siblings(born, members, levels)
-        names = naming.name_by_words(_read_texts(snapshot, clusters), clusters.parents)
+        rows, common = _read_rows(snapshot, clusters), _read_common_words(snapshot, members.item_ids)
+        texts = {cluster_id: [list_telling_words(row, common) for row in items] for cluster_id, items in rows.items()}
+        names = naming.name_by_words(texts, clusters.parents)
+        names |= _name_by_occasion(clusters, rows, names)
         vocabulary = self._load_words()
         if vocabulary is not None:
             names |= self._name_by_sight(clusters, *vocabulary)
@@ -80,17 +88,46 @@ class _Siblings:
         return mean
 
 
-def _read_texts(snapshot: Snapshot, clusters: _Siblings) -> dict[int, list[str]]:
-    """Return the texts of some members of each cluster: text, metadata, and the words in their files' names."""
+def _read_rows(snapshot: Snapshot, clusters: _Siblings) -> dict[int, list[ItemRow]]:
+    """Return some members of each cluster."""
     count = min(max(TOTAL_READ // max(len(clusters.members), 1), MIN_READ), MAX_READ)
     samples = {cluster_id: _sample(item_ids, count).tolist() for cluster_id, item_ids in clusters.members.items()}
     sampled_ids = sorted({item_id for item_ids in samples.values() for item_id in item_ids})
-    bodies, rows = snapshot.indexed_texts(sampled_ids), snapshot.hits(sampled_ids)
-    texts = {
-        item_id: " ".join([bodies.get(item_id, ""), *(naming.extract_file_words(row.uri) if row.uri else [])])
-        for item_id, row in rows.items()
+    rows = {row.id: row for row in snapshot.items(sampled_ids)}
+    return {
+        cluster_id: [rows[item_id] for item_id in item_ids if item_id in rows]
+        for cluster_id, item_ids in samples.items()
     }
-    return {cluster_id: [texts.get(item_id, "") for item_id in item_ids] for cluster_id, item_ids in samples.items()}
+
+
+def _read_common_words(snapshot: Snapshot, item_ids: Ids) -> frozenset[str]:
+    """Return the words that the paths of most of the collection have."""
+    return find_common_words(row.uri for row in snapshot.hits(_sample(item_ids, COLLECTION_READ).tolist()).values())
+
+
+def _name_by_occasion(
+    clusters: _Siblings, rows: Mapping[int, Sequence[ItemRow]], names: Mapping[int, str]
+) -> dict[int, str]:
+    """Return names after place and date for the clusters without a name: those that no sibling has, nor a larger
+    cluster around it."""
+    parents = clusters.parents
+    unnamed = {cluster_id: describe_occasion(rows[cluster_id]) for cluster_id in rows if cluster_id not in names}
+    counts = Counter((parents.get(cluster_id), name) for cluster_id, name in unnamed.items())  # among siblings
+    found: dict[int, str] = {}
+    for cluster_id in sorted(unnamed, key=lambda cluster_id: (_count_ancestors(cluster_id, parents), cluster_id)):
+        parent, name = parents.get(cluster_id), unnamed[cluster_id]
+        is_whole = parent is not None and len(clusters.members.get(parent, ())) == len(clusters.members[cluster_id])
+        above = () if is_whole else (names.get(parent or 0), found.get(parent or 0))
+        if name and counts[parent, name] == 1 and name not in above:
+            found[cluster_id] = name
+    return found
+
+
+def _count_ancestors(cluster_id: int, parents: Mapping[int, int | None]) -> int:
+    count, above = 0, parents.get(cluster_id)
+    while above is not None and count < len(LEVELS):
+        count, above = count + 1, parents.get(above)
+    return count
 
 
 def _sample(item_ids: Ids, count: int) -> Ids:

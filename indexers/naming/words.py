@@ -21,14 +21,20 @@ from indexers.vectors.base import check_vectors
 MEMBERS_PER_MENTION, MIN_EXCESS = 5, 0.05
 """A word can name a cluster if one in so many of its members mentions it, at least two do, and the share of members
 that mention it is larger than elsewhere by MIN_EXCESS."""
+SHARE_WITHOUT_OTHERS = 0.5
+"""The share of members that have to mention a word where there are no others to compare with."""
 SIBLING_DISCOUNT, MIN_SHARE_OF_BEST, MAX_WORD_COSINE = 0.5, 0.85, 0.85
 """See `name_by_vectors`."""
 
 _LISTS = {
     "noise": """jpg jpeg jpe png gif webp avif heic tif tiff bmp svg pdf zip img imgp mg dsc dscn dscf pxl mvimg mvi
-        gopr dji dcim vid wa mp fb whatsapp copy kopie image images photo photos picture pictures pic pics bild foto""",
-    "folders": """pictures images photos fotos bilder my_pictures camera camera_roll dcim downloads download desktop
-        schreibtisch bureau escritorio documents dokumente home users user root tmp temp var mnt media data uploads""",
+        gopr dji dcim vid wa mp fb whatsapp copy kopie image images photo photos picture pictures pic pics bild foto
+        edit edited bearbeitet pano burst received msdcf""",
+    "folders": """pictures picture images image photos photo fotos foto bilder bild my camera roll dcim downloads
+        download desktop schreibtisch bureau escritorio documents dokumente home users user root tmp temp var mnt media
+        data upload uploads instantupload google takeout icloud dropbox onedrive nextcloud backup backups export exports
+        import imports raw original originals master masters library photoslibrary lightroom new neuer folder ordner
+        untitled misc sdcard phone iphone ipad android from of the archive sync images img imgs all""",
     "stop": """a about after all also an and are as at be before being but by can for from had has have he her here his
         how i if in into is it its just me my no not of off on or our out over she so some that the their them then
         there they this through to too under up very was we were what when where which while who will with you your www
@@ -46,7 +52,7 @@ _PLURALS = """men man women woman children child people person mice mouse geese 
 _SINGULAR = dict(zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True))
 _PLURAL = re.compile("(?<=ch|sh|ss|to|ro)es$|(?<=x)es$|(?<=[^sui'])s$")
 _REST = re.compile(r"\s(?:an?|the|of|in|on|at|with|from|over|under|through|to|by|behind|out|for|after)\s.*")
-_FOLDER = re.compile(rf"(?i:{'|'.join(_FOLDERS).replace('_', ' ')})|\d{{3}}[A-Z0-9_]{{5}}")  # such as 100CANON
+_FOLDER = re.compile(r"\d{3}[A-Z0-9_]{5}")  # such as 100CANON, in the standard for cameras (DCF)
 _WEB = re.compile(r"https?://[^/?#]*/*([^?#]*).*", re.I | re.DOTALL)
 _OWNER = re.compile(r"^(?:/+(?:mnt/[a-z]/+)?|/*[a-z]:/+)(?:home|users)/+[^/]*(?=/)", re.I)
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,3}$", re.I)
@@ -65,16 +71,21 @@ def load_vocabulary() -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def extract_file_words(uri: str) -> list[str]:
-    """Return the words in the names of a file and its last two folders, from left to right, lower case, each once.
+def extract_file_words(uri: str, folders: int = 2) -> list[str]:
+    """Return the words in the names of a file and its last folders, from left to right, lower case, each once.
 
     Left out is what tells nothing: digits, single letters (not single Chinese characters), suffixes, names that cameras
     give, hexadecimal ids, usual folders (`Pictures`), the owner of `/home/...` or `/Users/...`. `uri` may be any text.
     """
-    *folders, file = _split_path(uri) or [""]
-    names = [folder for folder in folders[-2:] if not _FOLDER.fullmatch(folder)]
+    *parents, file = _split_path(uri) or [""]
+    names = [folder for folder in parents[-folders:] if not _is_usual_folder(folder)]
     names = [_CODE.sub(" ", _NAMELESS.sub(" ", text)) for text in [*names, _SUFFIX.sub("", file)]]
-    return [word for word in dict.fromkeys(_split_words(_HUMP.sub(" ", " ".join(names)))) if word not in _NOISE]
+    return [word for word in dict.fromkeys(split_words(_HUMP.sub(" ", " ".join(names)))) if word not in _NOISE]
+
+
+def _is_usual_folder(name: str) -> bool:
+    """Return True for a folder that a camera made, or whose name has usual words alone: `Camera Uploads`."""
+    return bool(_FOLDER.fullmatch(name.upper())) or all(word in _FOLDERS for word in split_words(_HUMP.sub(" ", name)))
 
 
 def _split_path(uri: str) -> list[str]:
@@ -92,7 +103,7 @@ def _clean_letter(letter: str) -> str:
     return letter if kind[0] in "LM" else "" if kind == "Cf" else " "
 
 
-def _split_words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text in lower case, without single letters; a single Chinese character is a word."""
     words = "".join(map(_clean_letter, text)).lower().split()
     return [word for word in words if len(word) > 1 or name(word, "").startswith(("CJK UNIFIED", "HANGUL SYLLABLE"))]
@@ -137,7 +148,7 @@ def name_by_words(
 
 def _count_words(texts: Sequence[str]) -> _Counts:
     """Count the words in the texts of one cluster, each once a text."""
-    word_sets = [set(_split_words(normalize("NFKC", text))) - _STOP - _NOISE for text in texts]
+    word_sets = [set(split_words(normalize("NFKC", text))) - _STOP - _NOISE for text in texts]
     roots = Counter(root for words in word_sets for root in {_find_root(word) for word in words})
     forms = Counter(word for words in word_sets for word in words)
     return _Counts(1, len(texts), roots.total(), roots, forms)
@@ -196,12 +207,13 @@ def _rank_words(cluster: _Counts, whole: _Counts, excluded: list[_Counts]) -> di
 
     Each root comes with its most common form. The cluster itself is among the excluded.
     """
-    members = max(1, whole.members - sum(counts.members for counts in excluded))
+    others = whole.members - sum(counts.members for counts in excluded)
+    members, share = max(1, others), 1 / MEMBERS_PER_MENTION if others else SHARE_WITHOUT_OTHERS
     total = whole.total - sum(counts.total for counts in excluded) + cluster.total
     mean = total / (whole.clusters - len(excluded) + 1)
     scores: dict[str, float] = {}
     for root, count in cluster.roots.items():
-        if count >= max(2, cluster.members / MEMBERS_PER_MENTION):
+        if count >= max(2, cluster.members * share):
             elsewhere = whole.roots[root] - sum(counts.roots[root] for counts in excluded)
             excess = count / cluster.members - elsewhere / members
             if excess >= MIN_EXCESS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from indexers.catalogue.metadata import fold_text
 from indexers.errors import BadQuery, ClusterNotFound
 from indexers.types import LEVELS
@@ -25,8 +27,8 @@ class Candidate(NamedTuple):
 def resolve_cluster(moment: Moment, cluster: Any) -> Any:
     """Return the id of a cluster that is named by its id or name; what is no text is returned as it is.
 
-    Upper and lower case count only where several names differ in nothing else. Raises ClusterNotFound, and BadQuery if
-    several clusters have the name.
+    Upper and lower case count only where several names differ in nothing else. Of clusters of several levels that hold
+    the same items, the coarsest is meant. Raises ClusterNotFound, and BadQuery if several others have the name.
     """
     if not isinstance(cluster, str):
         return int(cluster) if is_whole(cluster) else cluster
@@ -35,7 +37,7 @@ def resolve_cluster(moment: Moment, cluster: Any) -> Any:
     candidates = exact or candidates
     if not candidates:
         raise ClusterNotFound(f"there is no cluster named {cluster!r}; `clusters` lists them")
-    if len(candidates) > 1:
+    if len(candidates) > 1 and not _are_identical(moment, candidates):
         ids = ", ".join(f"{row.id} ({row.level}, {row.size} items)" for row in candidates)
         raise BadQuery(f"{len(candidates)} clusters are named {cluster!r}; say which by its id: {ids}")
     return candidates[0].id
@@ -52,6 +54,15 @@ def _list_named(moment: Moment) -> list[Candidate]:
         rows = snapshot.clusters.rows(sizes)
         candidates += [Candidate(i, row.name, level, sizes[i]) for i, row in sorted(rows.items()) if row.name]
     return candidates
+
+
+def _are_identical(moment: Moment, candidates: list[Candidate]) -> bool:
+    """Return True if the clusters hold the same items, as those of several levels may."""
+    if len({row.size for row in candidates}) > 1:
+        return False
+    states = [(find_cluster_state(moment.view, moment.snapshot, row.level), row) for row in candidates]
+    members = [state.assignment(row.level).members(row.id) for state, row in states if state]
+    return all(np.array_equal(members[0], other) for other in members)
 
 
 def _compose(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from indexers.errors import BadQuery, ClusterNotFound
@@ -42,3 +45,16 @@ def test_numbers_are_ids_whatever_their_size(families: Collection) -> None:
             families.cluster(number)
     with pytest.raises(ClusterNotFound, match="whole number"):
         families.cluster(1.5)  # type: ignore[arg-type]
+
+
+def test_of_identical_clusters_the_coarsest_is_meant(tmp_path: Path) -> None:
+    bundles = np.repeat(np.eye(3, 13), 12, axis=0) + np.random.default_rng(0).normal(0, 0.01, (36, 13))
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(bundles)
+        pairs = [(row, collection.cluster(child)) for row in collection.clusters("coarse") for child in row.children]
+        coarse, medium = next((outer, inner) for outer, inner in pairs if outer.size == inner.size)
+        for cluster in (medium, coarse):
+            collection.rename(int(cluster.id or 0), "same")
+        assert collection.cluster("same").id == coarse.id
+        collection.rename("same", "other")
+        assert collection.cluster("same").id == medium.id

@@ -61,6 +61,10 @@ def test_the_vocabulary_is_in_the_wheel() -> None:
         ("https://example.com/img/two%20dogs.jpeg?width=300#top", "two dogs"),
         ("zip://inner/puppy.png::/path/holiday.zip", "holiday inner puppy"),
         ("s3://bucket/dcim/100CANON/MVIMG_0001.MP.JPG", ""),
+        ("/x/My Pictures/Camera Roll/IMG_E1234-edited.JPG", ""),
+        ("/Photos Library.photoslibrary/Masters/2019/05/a.heic", ""),
+        ("/x/google photos of dogs/1.jpg", "google of dogs"),
+        ("/x/100canon/1.jpg", ""),
         ("/x/WhatsApp Image 2024-01-02 at 10.11.12 PM.jpeg", ""),
         ("/x/IMG-20240102-WA0003.jpg", ""),
         ("/x/PXL_20240102_101112.jpg", ""),
@@ -120,6 +124,11 @@ def test_a_word_must_be_said_by_a_fifth_and_by_two(members: int, name: str | Non
     texts = {1: ["fox", "fox", *many(members - 2, "")], 2: ["owl", ""]}
     assert name_by_words(texts, {}).get(1) == name
     assert 2 not in name_by_words(texts, {})
+
+
+@pytest.mark.parametrize(("mentions", "name"), [(5, "fox"), (4, None)])
+def test_where_there_are_no_others_a_word_must_be_said_by_half(mentions: int, name: str | None) -> None:
+    assert name_by_words({1: [*many(mentions, "fox"), *many(10 - mentions, "")]}, {}).get(1) == name
 
 
 def test_chance_is_no_difference() -> None:
