@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from retrieval.collection import Collection
     from retrieval.records.duplicates import DuplicateGroup, Move
 
+COLUMNS = ("group", "kind", "weakest", "item", "uri", "width", "height", "format", "bytes", "keep", "reason")
+"""Of an export of duplicates."""
 Threshold = Annotated[float, typer.Option("--threshold", help="Minimum confidence, 0 to 1.")]
 
 
@@ -111,26 +112,26 @@ def _describe_differences(group: DuplicateGroup, item_id: int) -> str:
 def export_groups(groups: tuple[DuplicateGroup, ...], source: Collection, file: Path) -> None:
     """Write the groups to a .json or .csv file. Raises UsageError for another format."""
     from indexers.errors import UsageError
+    from retrieval.transfer.cells import write_rows
 
     if file.suffix.lower() == ".json":
         write_text(file, json.dumps([group.to_dict() for group in groups], indent=1))
     elif file.suffix.lower() == ".csv":
         text = io.StringIO()
-        write_rows(csv.writer(text, lineterminator="\n"), groups, source)
+        write_rows(text, COLUMNS, list_rows(groups, source), "\n")
         write_text(file, text.getvalue())
     else:
         raise UsageError(f"cannot export to {file.name!r}; use .csv or .json")
 
 
-def write_rows(writer: Any, groups: tuple[DuplicateGroup, ...], source: Collection) -> None:
-    """Write a row for each place of each item of each group."""
-    writer.writerow(["group", "kind", "weakest", "item", "uri", "width", "height", "format", "bytes", "keep", "reason"])
+def list_rows(groups: tuple[DuplicateGroup, ...], source: Collection) -> Iterator[list[Any]]:
+    """Yield a row for each place of each item of each group."""
     for group in groups:
         for item in source.get(group.items):
             for uri in item.uris or ("",):
                 is_best = item.id == group.keep
                 facts = [item.width, item.height, item.format, item.bytes, is_best, group.reason if is_best else ""]
-                writer.writerow([group.id, group.kind, group.weakest, item.id, uri, *facts])
+                yield [group.id, group.kind, group.weakest, item.id, uri, *facts]
 
 
 def check(

@@ -8,6 +8,7 @@ from retrieval.evaluation.columns import CLUSTERINGS, SPACES, Figure, find_best,
 from retrieval.pages import charts
 from retrieval.pages.page import escape, render_page
 from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
+from retrieval.transfer.cells import quote_cell
 
 Judged = JudgedClustering | JudgedSpace
 
@@ -67,7 +68,7 @@ def _render_spaces(evaluation: Evaluation) -> str:
         return ""
     heads = ["space", "dimension", *(figure.heading for figure in figures), "queries"]
     rows = [
-        f"<th>{escape(space.space)}</th><td>{space.dimension:,}</td>"
+        f"<th>{escape(quote_cell(space.space))}</th><td>{space.dimension:,}</td>"
         f"{_render_cells(space, evaluation.spaces, figures)}<td>{space.queries:,}</td>"
         for space in evaluation.spaces
     ]
@@ -101,7 +102,7 @@ def display_name(clustering: JudgedClustering) -> str:
 
 
 def _render_row(clustering: JudgedClustering, finished: Sequence[JudgedClustering], figures: Sequence[Figure]) -> str:
-    name = f"<th>{escape(display_name(clustering))}</th>"
+    name = f"<th>{escape(quote_cell(display_name(clustering)))}</th>"
     if clustering.error:
         return f'{name}<td class="reason" colspan="{len(figures)}">failed: {escape(clustering.error)}</td>'
     return f"{name}{_render_cells(clustering, finished, figures)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from indexers.files import replace_file
 from indexers.types import LEVELS, Json, Space
 from retrieval.records.base import table
 from retrieval.records.items import FIELDS, VECTOR, Item
+from retrieval.transfer.cells import write_rows
 
 CLUSTERS = LEVELS
 """The columns after those of the item: its cluster in each level; then its cluster in each clustering by name."""
@@ -103,10 +103,9 @@ def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> I
 
 def _write_csv(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, (*FIELDS, *_list_cluster_columns(snapshot)))
-        writer.writeheader()
-        for row in _read_rows(ids, snapshot, space):
-            writer.writerow(_encode_lists(row))
+        rows = map(_encode_lists, _read_rows(ids, snapshot, space))
+        names = (*FIELDS, *_list_cluster_columns(snapshot))
+        write_rows(file, names, ([row[name] for name in names] for row in rows))
 
 
 def _write_jsonl(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> None:
