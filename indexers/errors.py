@@ -6,6 +6,7 @@
     │   ├── BadVector                       NaN, infinite, all zero, or of another dimension
     │   ├── BadFilter                       a `where` outside the grammar
     │   ├── BadMetadata                     metadata that JSON can't hold
+    │   ├── CollectionClosed                a collection that was closed
     │   ├── BadSetting                      an unknown key or a value out of range, in a file, the environment or a call
     │   ├── UnknownPlugin                   no embedder, index or clusterer of that name
     │   └── NoTextTower                     a search by text with an embedder that reads pictures only
@@ -29,7 +30,9 @@
     │   ├── LeadsOutside                    a link in the collection's folder leads out of it
     │   ├── CollectionReplaced              another database took the place of the open one; the next call opens it
     │   ├── WriterBusy                      another process or thread is writing
+    │   ├── ReadFailed                      the disk, or the system, does not let the database be read
     │   └── WriteFailed                     the disk is full, or the folder is not writable
+    │       └── CollectionReadOnly          another user's, on a read-only mount, in a snapshot
     └── StoredFileDamaged                   a derived file failed its check; it is rebuilt, and callers never see this
         └── StoredFileForeign               a derived file that another user or another machine has signed, or nobody
 
@@ -64,6 +67,10 @@ class BadMetadata(UsageError):
 
 class BadSetting(UsageError):
     """An unknown setting, or a value out of its range."""
+
+
+class CollectionClosed(UsageError):
+    """The collection was closed."""
 
 
 class UnknownPlugin(UsageError):
@@ -157,8 +164,16 @@ class WriterBusy(CatalogueError):
     """Another process or thread is writing."""
 
 
+class ReadFailed(CatalogueError):
+    """The database can't be read at the moment."""
+
+
 class WriteFailed(CatalogueError):
     """The disk is full, or the folder is not writable."""
+
+
+class CollectionReadOnly(WriteFailed):
+    """The collection may only be read."""
 
 
 class StoredFileDamaged(NearkinError):

@@ -19,6 +19,23 @@ PATIENCE = 2.0
 """Seconds that a file in use is waited for."""
 
 
+def suggest_remedy(error: OSError) -> str:
+    """Return what is in the way of a file, and what to do about it, as the end of a sentence."""
+    reason = error.strerror or os.strerror(error.errno or 0)
+    remedies = {
+        (errno.ENOSPC, errno.EDQUOT): "the disk is full; free disk space, then repeat the command",
+        (
+            errno.EMFILE,
+            errno.ENFILE,
+        ): "no more files can be opened; close some, or raise the limit (ulimit -n), then repeat the command",
+        (errno.EROFS,): "its disk may only be read",
+        (errno.EACCES, errno.EPERM): "correct the permissions of the file and its folder, then repeat the command",
+        (errno.ENOENT, errno.ENOTDIR): "it is not there (any more)",
+        (errno.EIO,): "the disk reports an error; free disk space, and check the disk",
+    }
+    return next((remedy for numbers, remedy in remedies.items() if error.errno in numbers), reason)
+
+
 @contextmanager
 def replace_file(path: Path, durable: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` to write to; when the block ends, the file written there takes the place of `path`.

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         CatalogueError,
         ClusteringNotFound,
         ClusterNotFound,
+        CollectionClosed,
         CollectionNotFound,
+        CollectionReadOnly,
         ItemNotFound,
         MissingPackage,
         NearkinError,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         NotFound,
         PictureError,
         PictureTooLarge,
+        ReadFailed,
         SchemaTooNew,
         SchemaTooOld,
         Unavailable,
@@ -69,9 +72,10 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "indexers.embedders.base": "Embedder",
-    "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged CatalogueError
-        ClusterNotFound ClusteringNotFound CollectionNotFound ItemNotFound MissingPackage NearkinError NoTextTower
-        NotFound PictureError PictureTooLarge SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
+    "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged
+        CatalogueError ClusterNotFound ClusteringNotFound CollectionClosed CollectionNotFound
+        CollectionReadOnly ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
+        PictureTooLarge ReadFailed SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
         UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.pipeline": "Progress",
     "indexers.types": "Failure Neighbours",
@@ -101,7 +105,9 @@ __all__ = [
     "ClusteringNotFound",
     "Clusters",
     "Collection",
+    "CollectionClosed",
     "CollectionNotFound",
+    "CollectionReadOnly",
     "Drift",
     "DuplicateGroup",
     "Embedder",
@@ -131,6 +137,7 @@ __all__ = [
     "PictureError",
     "PictureTooLarge",
     "Progress",
+    "ReadFailed",
     "Report",
     "SchemaTooNew",
     "SchemaTooOld",

@@ -18,11 +18,11 @@ from PIL.Image import Image
 from indexers import audit
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
-from indexers.errors import CollectionNotFound
+from indexers.errors import CollectionClosed, CollectionNotFound
 from indexers.matching.verification import SAME
 from indexers.types import Failure, Neighbours, Space, Vectors
 from retrieval import config as configuration
-from retrieval.checks import ItemName, is_item_name, list_names
+from retrieval.checks import ItemName, check_calls, is_item_name, list_names
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.clusters.named import NamedClusterings
 from retrieval.duplicates.decisions import DuplicateDecisions
@@ -67,12 +67,25 @@ class Parts:
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
 
 
+WRITING = frozenset(
+    (
+        *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "calibrate"),
+        *("update", "update_all", "remove", "rename", "recluster", "use", "drop_space"),
+        *("make_clustering", "refresh_clustering", "drop_clustering"),
+        *("decide", "not_duplicates", "keep_both", "undo", "undo_moves"),
+    )
+)
+"""The methods that always write: of a collection that may only be read, they are refused before they begin."""
+
+
+@check_calls
 class Collection:
     """Pictures, their vectors and all that follows from them, in one folder.
 
     Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening
     fast (nothing is lost without it). A collection may be used from several threads at once, and opened by several
-    processes: any number of them read, one at a time writes.
+    processes: any number of them read, one at a time writes. One whose folder can't be written (another user's, a
+    read-only mount, a snapshot) is opened to be read: what writes raises CollectionReadOnly.
     """
 
     def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
@@ -81,6 +94,16 @@ class Collection:
         self._opened = Parts(catalogue, config, embedder)
         self._opening = Lock()
         self._repairs: list[str] = []
+        self._is_closed = False
+
+    def _check_open(self, method: str) -> None:
+        """Raise CollectionClosed, or CollectionReadOnly for a method that writes."""
+        if self._is_closed and method != "close":
+            raise CollectionClosed(
+                f"the collection in {self.path} is closed; open it again: Collection.open({str(self.path)!r})"
+            )
+        if method in WRITING:
+            self._catalogue.check_writable()
 
     @property
     def _parts(self) -> Parts:
@@ -96,6 +119,7 @@ class Collection:
         self._opened = Parts(earlier.catalogue.reopen(), self._config, self._embedder)
         if earlier.process == self._opened.process:
             earlier.spaces.release()
+        if earlier.process == self._opened.process and not earlier.catalogue.is_read_only:
             self._repairs.append("another database was put in the place of the open one; it was opened anew")
             log.warning("%s: %s", self.path, self._repairs[-1])
 
@@ -147,7 +171,7 @@ class Collection:
 
     def close(self) -> None:
         """Save derived files that are behind, and release everything: no file stays open or mapped."""
-        opened = self._opened
+        opened, self._is_closed = self._opened, True
         if opened.catalogue.is_current():  # else nothing of it is worth a file
             opened.spaces.close()
         opened.spaces.release()
@@ -162,6 +186,7 @@ class Collection:
         self._spaces.isolate()
 
     def __enter__(self) -> Self:
+        self._check_open("__enter__")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -174,6 +199,8 @@ class Collection:
         )
 
     def __repr__(self) -> str:
+        if self._is_closed:
+            return f"<Collection {str(self.path)!r} (closed)>"
         space = self._current_space()
         return f"<Collection {str(self.path)!r} ({space.name if space else 'empty'})>"
 
@@ -369,12 +396,12 @@ class Collection:
         """Return the number of items that match a filter. Raises BadFilter."""
         return self._parts.items.count(where)
 
-    def vectors(self, items: Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
+    def vectors(self, items: ItemName | Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
         """Return the vectors of items, float32 (dimension,), by item id; items without a vector are left out.
 
         Raises ItemNotFound, SpaceNotFound.
         """
-        return self._parts.items.read_vectors(items, space)
+        return self._parts.items.read_vectors(list_names(items), space)
 
     def update(
         self,
@@ -713,6 +740,8 @@ class Collection:
         A manifest in the folder (`manifest.jsonl`) can bring them back: `undo_moves`. Nothing is deleted; links and
         files that have changed since are left alone. Raises UsageError, WriteFailed.
         """
+        if not dry_run:
+            self._catalogue.check_writable()
         return self._parts.mover.move(groups, folder, dry_run=dry_run)
 
     def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
@@ -781,6 +810,8 @@ class Collection:
 
     def verify(self, *, repair: bool = False) -> Report:
         """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived files only)."""
+        if repair:
+            self._catalogue.check_writable()
         views = [self._spaces.view(space.name) for space in self.spaces()]
         result = audit.verify_collection(self._catalogue, [view.followers for view in views if view], repair=repair)
         ok = not result.problems or result.is_repaired

@@ -16,14 +16,21 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue import connections, full_text, schema, sqlite
+from indexers.catalogue import connections, full_text, read_only, schema, sqlite
 from indexers.catalogue.forks import ForkGuard
 from indexers.catalogue.links import check_folder
 from indexers.catalogue.replacement import READY, FileMark, finish_swap, identify_file, set_log_aside
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.writer_lock import WriterLock
-from indexers.errors import CollectionNotFound, CollectionReplaced, SchemaTooNew, SchemaTooOld, WriteFailed
+from indexers.errors import (
+    CollectionClosed,
+    CollectionNotFound,
+    CollectionReplaced,
+    SchemaTooNew,
+    SchemaTooOld,
+    WriteFailed,
+)
 from indexers.files import make_folder
 from indexers.interrupts import guarded_context
 from indexers.types import Json
@@ -39,9 +46,11 @@ class Catalogue:
         self.path = folder / sqlite.FILE
         self.lock = WriterLock(folder, wait)
         self._wait = wait
-        self.engine = sqlite.connect(self.path, wait)
+        self._access = read_only.choose_access(self.path) if self.path.exists() else read_only.Access(self.path)
+        self._marks = read_only.mark_files(self.path) if self._access.is_fixed else ()
+        self.engine = sqlite.connect(self.path, wait, self._access)
         self._writing = self.engine.execution_options(writing=True)
-        self.identity = ""
+        self.identity, self.is_closed = "", False
         self._process = os.getpid()
         self._file: FileMark | None = None
         self._log: FileMark | None = None
@@ -117,7 +126,21 @@ class Catalogue:
         return os.getpid() == self._process and self._is_in_place()
 
     def _is_in_place(self) -> bool:
-        return identify_file(self.path) == self._file and not (self.folder / READY).exists()
+        return (
+            identify_file(self.path) == self._file
+            and not (self.folder / READY).exists()
+            and (not self._access.is_fixed or read_only.mark_files(self.path) == self._marks)
+        )
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the folder, or a file in it, can't be written, so that the database may only be read."""
+        return self._access.is_read_only
+
+    def check_writable(self) -> None:
+        """Raise CollectionReadOnly if the database may only be read."""
+        if self.is_read_only:
+            raise read_only.refuse_writing(self.folder)
 
     def _check_current(self) -> None:
         if os.getpid() != self._process:
@@ -126,17 +149,25 @@ class Catalogue:
                 f"connections can't be shared: open the collection here, Collection.open({str(self.folder)!r})"
             )
         if not self._is_in_place():
+            if self.is_read_only:
+                raise CollectionReplaced(
+                    f"{self.path}, which may only be read here, was written while it was open; the next call opens it "
+                    "anew: repeat it"
+                )
             raise CollectionReplaced(
                 f"another database was put in the place of {self.path} while it was open (by a rescue, or a copy that "
                 "was put back); what this call was to write is not stored. The next call opens the new one: repeat it"
             )
+        if self.is_closed:
+            raise CollectionClosed(f"the collection in {self.folder} is closed; open it again, then repeat the call")
 
     def reopen(self) -> Catalogue:
         """Open the database that now lies at the path, in this process. Raises what `open` raises."""
         if os.getpid() == self._process:
             self.close()
-            with WriterLock(self.folder, self._wait).hold():
-                set_log_aside(self.path, self._log)
+            if not self.is_read_only:
+                with WriterLock(self.folder, self._wait).hold():
+                    set_log_aside(self.path, self._log)
         self.forks.check()
         return Catalogue.open(self.folder, self._wait)
 
@@ -148,6 +179,8 @@ class Catalogue:
             snapshot = Snapshot(connection)
             self._check_current()
             yield snapshot
+            if self._access.is_fixed:  # nothing keeps others from writing over what was read
+                self._check_current()
 
     @guarded_context
     def transaction(self, wait: float | None = None) -> Iterator[Transaction]:
@@ -158,6 +191,7 @@ class Catalogue:
         Raises WriterBusy, WriteFailed, CollectionReplaced (nothing of it is stored where it would be found).
         """
         self._check_current()
+        self.check_writable()
         with (
             connections.restore_interrupts(),
             self.lock.hold(wait),
@@ -181,8 +215,11 @@ class Catalogue:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. What is asked of the catalogue afterwards raises CollectionClosed."""
+        self.is_closed = True
         self.engine.dispose()
+        if self._access.copy is not None:
+            self._access.copy.cleanup()
 
 
 def _create_tables(connection: Connection, settings: Mapping[str, object]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue.metadata import INTEGER_LIMIT
+from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable, is_text
 from indexers.catalogue.rows import read_pairs
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
 from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, Level, TreeLevels
@@ -70,7 +70,7 @@ class ClusterReader:
     def rows(self, cluster_ids: Iterable[int]) -> dict[int, ClusterRow]:
         """Return the rows of these clusters, alive or not, by id."""
         by_id: dict[int, ClusterRow] = {}
-        for chunk in split_chunks([number for number in cluster_ids if abs(number) < INTEGER_LIMIT]):
+        for chunk in split_chunks([cluster_id for cluster_id in cluster_ids if is_storable(cluster_id)]):
             for row in self._all(sa.select(cluster).where(cluster.c.id.in_(chunk))):
                 by_id[row.id] = ClusterRow(row.id, row.level, row.name, row.given, row.born)
         return by_id
@@ -86,6 +86,8 @@ class ClusterReader:
 
     def find_named(self, name: str) -> list[int]:
         """Return the ids of all clusters of that name, living or not."""
+        if not is_text(name):
+            return []
         return [
             row.id for row in self._all(sa.select(cluster.c.id).where(cluster.c.name == name).order_by(cluster.c.id))
         ]

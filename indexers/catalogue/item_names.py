@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue.metadata import INTEGER_LIMIT, is_text
+from indexers.catalogue.metadata import is_storable, is_text
 from indexers.catalogue.schema import item, location
 from indexers.errors import ItemNotFound
 from indexers.pictures.scan import to_uri
@@ -19,7 +19,7 @@ from indexers.pictures.scan import to_uri
 def resolve_names(connection: Connection, names: Sequence[int | str]) -> list[int]:
     """Return the id of each named item, in order. Raises ItemNotFound for the first that does not exist."""
     known: dict[int | str, int] = {}
-    for ids in split_chunks([int(name) for name in names if not isinstance(name, str) and abs(name) < INTEGER_LIMIT]):
+    for ids in split_chunks([int(name) for name in names if not isinstance(name, str) and is_storable(name)]):
         rows = connection.execute(sa.select(item.c.id).where(item.c.id.in_(ids)))
         known |= {row[0]: row[0] for row in rows}
     for texts in split_chunks([name for name in names if isinstance(name, str)]):

@@ -65,6 +65,11 @@ def _check_key(key: Any, name: str) -> str:
     return _check_text(key, name)
 
 
+def is_storable(number: Any) -> bool:
+    """Return True if a whole number fits into a column; one that does not is nobody's id."""
+    return -INTEGER_LIMIT <= number < INTEGER_LIMIT
+
+
 def is_text(text: str) -> bool:
     """Return True if a database can store the text: no NUL, and no surrogates, which UTF-8 can't encode."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -18,7 +18,7 @@ from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
-from indexers.catalogue.metadata import INTEGER_LIMIT
+from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
 from indexers.catalogue.rows import format_time, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -128,7 +128,7 @@ class Snapshot:
     def items(self, item_ids: Sequence[int]) -> list[ItemRow]:
         """Return these items in the order of `item_ids`, without those that don't exist."""
         by_id: dict[int, ItemRow] = {}
-        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
+        for chunk in split_chunks([int(item_id) for item_id in item_ids if is_storable(item_id)]):
             uris = self._uris(chunk)
             for row in self._all(sa.select(item).where(item.c.id.in_(chunk))):
                 by_id[row.id] = to_item_row(row, uris.get(row.id, []))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,9 +19,21 @@ from sqlalchemy.engine import Connection, Engine
 from indexers import errors
 from indexers.catalogue import connections
 from indexers.catalogue.metadata import fold_text
+from indexers.catalogue.read_only import Access
+from indexers.files import suggest_remedy
 
 FILE = "catalogue.sqlite"
 PAGE_SIZE = 16384  # pages of 4 KB double the file for vectors of 2 KB: each would fill one and spill into the next
+CACHE = "cache_size=-32000"
+WRITING = (
+    f"page_size={PAGE_SIZE}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    CACHE,
+    "journal_size_limit=67108864",
+)
+"""What SQLite is told about a database that is written, too."""
 NETWORK = {
     "nfs",
     "nfs4",
@@ -35,51 +50,52 @@ NETWORK = {
 }
 
 
-def connect(path: Path, wait: float) -> Engine:
-    """Return an engine over the file. `wait`: seconds until a lock of SQLite's own counts as busy."""
-    refuse_network_folder(path.parent)
+def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
+    """Return an engine over the file.
+
+    wait: seconds until a lock of SQLite's own counts as busy. access: how to open it, if not to read and write.
+    """
+    access = access or Access(path)
+    if not access.is_read_only:
+        refuse_network_folder(path.parent)
+    database = access.uri if access.is_read_only else str(path)
+
+    def open_connection() -> sqlite3.Connection:
+        return sqlite3.connect(
+            database,
+            timeout=wait,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=connections.DriverConnection,
+            uri=access.is_read_only,
+        )
+
     engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=str(path)),  # not a string: a folder may be called "what?"
-        connect_args={
-            "timeout": wait,
-            "check_same_thread": False,
-            "cached_statements": 256,
-            "factory": connections.DriverConnection,
-        },
+        sa.URL.create("sqlite+pysqlite", database=str(path)),
+        creator=open_connection,  # so that a folder may be called "what?"
         poolclass=connections.IdlePool,
         pool_reset_on_return=None,  # every transaction ends where it began, but for an interrupt: `_check_in`
     )
-    event.listen(engine, "connect", lambda connection, _: _configure(connection, path))
+    event.listen(engine, "connect", lambda connection, _: _configure(connection, path, access.is_read_only))
     writers = connections.Writers()
     event.listen(engine, "begin", lambda connection: _begin(connection, writers))
     event.listen(engine, "checkin", lambda connection, _: _check_in(connection, writers))
-    event.listen(engine, "handle_error", lambda context: translate_error(context.original_exception, path))
+    event.listen(engine, "handle_error", lambda context: _translate(context, path))
     return engine
 
 
-def _configure(connection: Any, path: Path) -> None:
+def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
     try:
-        _set_pragmas(connection)
+        connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
+        connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
+        for pragma in ("query_only=ON", CACHE) if is_read_only else WRITING:
+            connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
-        translated = translate_error(error, path)
+        translated = translate_error(error, path, is_writing=False)
         if translated is None:
             raise
         connection.close()
         raise translated from error
-
-
-def _set_pragmas(connection: Any) -> None:
-    connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
-    connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
-    for pragma in (
-        f"page_size={PAGE_SIZE}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "cache_size=-32000",
-        "journal_size_limit=67108864",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _fold(text: Any) -> Any:
@@ -102,19 +118,42 @@ def _check_in(connection: Any, writers: connections.Writers) -> None:
         writers.leave(connection)
 
 
-def translate_error(error: BaseException, path: Path) -> errors.CatalogueError | None:
+def _translate(context: Any, path: Path) -> errors.CatalogueError | None:
+    options = context.connection.get_execution_options() if context.connection is not None else {}
+    return translate_error(context.original_exception, path, is_writing=bool(options.get("writing", False)))
+
+
+def translate_error(error: BaseException, path: Path, is_writing: bool = True) -> errors.CatalogueError | None:
     """Return an error of ours for one of SQLite's that a user can do something about; None for any other."""
     name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return damage_error(path, str(error))
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOMEM")):
+        remedy = _find_remedy(name, path, is_writing)
+        if not is_writing:
+            return errors.ReadFailed(f"cannot read {path} ({error}): {remedy}")
         return errors.WriteFailed(
-            f"cannot write {path} ({error}). Nothing of this batch was stored; everything before it was. "
-            "Free disk space or correct the permissions of its folder, then repeat the command"
+            f"cannot write {path} ({error}). Nothing of this batch was stored; everything before it was: {remedy}"
         )
     if name.startswith("SQLITE_BUSY"):
         return errors.WriterBusy(f"{path} is locked by another program ({error}); try again when it is done")
     return None
+
+
+def _find_remedy(name: str, path: Path, is_writing: bool) -> str:
+    """Return what to do about an error of which SQLite tells little more than its name."""
+    try:
+        with open(os.devnull, "rb"), path.open("rb"):
+            pass
+    except OSError as error:  # what is in the way of SQLite is in the way of everybody
+        return suggest_remedy(error)
+    if name.startswith("SQLITE_NOMEM"):
+        return "there is no memory left; close other programs, or ask for less at once"
+    if name.startswith("SQLITE_FULL") or (is_writing and shutil.disk_usage(path.parent).free < 2**20):
+        return suggest_remedy(OSError(errno.ENOSPC, ""))
+    if name.startswith("SQLITE_IOERR"):
+        return suggest_remedy(OSError(errno.EIO, ""))
+    return suggest_remedy(OSError(errno.EACCES, ""))
 
 
 def damage_error(path: Path, reason: str) -> errors.CatalogueDamaged:

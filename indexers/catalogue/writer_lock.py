@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from indexers.catalogue import file_lock
+from indexers.catalogue.read_only import refuse_writing
 from indexers.errors import WriteFailed, WriterBusy
+from indexers.files import suggest_remedy
 
 POLL_SECONDS = 0.005
 
@@ -74,7 +77,9 @@ class WriterLock:
                     return
                 file_lock.unlock(file)  # somebody has deleted the file, which others have made anew
         except OSError as error:
-            raise WriteFailed(f"cannot open {self.path} ({error.strerror}); correct its permissions") from error
+            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise refuse_writing(self.path.parent) from error
+            raise WriteFailed(f"cannot open {self.path}: {suggest_remedy(error)}") from error
 
     def forget(self) -> None:
         """Let go of inherited files in a forked process; its parent keeps the lock."""

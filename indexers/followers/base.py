@@ -207,11 +207,14 @@ class Followers:
         """Advance all followers and record what must last; return False if another writer is at work.
 
         With `let_wait`, followers that may wait are left as they are. With `force`, they record even if none needs to.
+        Of a collection that may only be read, nothing is recorded or saved: what follows it stays in memory.
         wait: seconds to wait for another writer, if other than usual.
         """
         with self._advance_slow(let_wait) as (snapshot, advanced):
             if not force and not any(follower.needs_record(snapshot) for follower in advanced):
                 return True
+        if self._catalogue.is_read_only:
+            return False
         try:
             with self._catalogue.transaction(wait) as transaction, self._slow_lock:
                 with self._lock.exclusive():
@@ -301,8 +304,10 @@ class Followers:
     def save(self, *, force: bool = False) -> bool:
         """Save the followers that have a file, if they have anything new (or `force`).
 
-        Return False if another writer is at work.
+        Return False if another writer is at work, or the collection may only be read.
         """
+        if self._catalogue.is_read_only:
+            return False
         try:
             if any(follower not in self._unloaded for follower in self._slow if follower.stored):
                 self._record_remade(let_wait=True)

@@ -103,7 +103,7 @@ def check_vectors(vectors: ArrayLike, dimension: int | None = None, metric: Metr
     try:
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
             array = np.ascontiguousarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadVector(f"vectors must be numbers in rows of one length: {error}") from error
     if array.ndim == 1:
         array = array[None, :]

@@ -27,7 +27,7 @@ def parse_metric(value: Any, error: type[UsageError] = BadSetting) -> Metric:
     family, _, order = value.partition(":") if isinstance(value, str) else ("", "", "")
     if family == "minkowski":
         return _parse_minkowski(value, order, error)
-    if value not in ALIASES:
+    if not isinstance(value, str) or value not in ALIASES:
         raise error(f"there is no metric {value!r}; there are: {METRIC_NAMES}")
     return ALIASES[value]
 

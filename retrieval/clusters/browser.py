@@ -74,7 +74,7 @@ class ClusterBrowser:
 
     def rename(self, cluster: int | str, name: str | None) -> Cluster:
         """Give a cluster a name, or with None the automatic one again. Raises ClusterNotFound, UsageError."""
-        if name is not None and (not is_text(name) or not name.strip()):
+        if name is not None and (not isinstance(name, str) or not is_text(name) or not name.strip()):
             raise UsageError(f"a name is a text that is not empty, or None; got {name!r}")
         cluster_id = self.read_cluster(cluster).id
         assert cluster_id is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -122,7 +122,7 @@ class Query:
 
 
 def _check_pairs(mix: Sequence[Any]) -> list[tuple[Any, Any]]:
-    pairs = list(mix)
+    pairs = list(mix) if isinstance(mix, Iterable) and getattr(mix, "shape", None) != () else []
     if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
         raise BadQuery(
             f'a mix is a list of (part, weight) pairs, such as [("a.jpg", 1), (text("snow"), .5)]; got {mix!r}'

@@ -130,6 +130,10 @@ class Search:
             return Hits((), snapshot.number)
 
 
+MAX_CELLS = 10**8
+"""Hits in one answer of `search_many`, whose arrays hold them all, found or not: 1.2 GB."""
+
+
 def widen_for_groups(options: Options) -> Options:
     """Return options that find enough hits for `k` clusters with some of each. Raises BadQuery."""
     check_count(options.k)
@@ -168,6 +172,11 @@ def find_many(
     """Return the k nearest items of each of many vectors, as arrays."""
     count, metric = check_count(k) or 10, metric or view.space.metric
     queries = prepare_vectors(vectors, view.space.dimension, metric)
+    if len(queries) * count > MAX_CELLS:
+        raise BadQuery(
+            f"k={count} hits for each of {len(queries)} vectors are more than the {MAX_CELLS:,} of one answer; ask for "
+            "fewer hits, or for fewer vectors at once"
+        )
     with view.followers.current_snapshot() as snapshot:
         check_space(view, snapshot, follow)
         return view.searcher.search(queries, count, view.allowed(where, snapshot), metric)

@@ -82,11 +82,14 @@ class JobQueue:
 
     def start(self) -> bool:
         """Run jobs from now on, those first that an earlier server has left behind. Return False if they run already,
-        or were closed."""
+        were closed, or can't be written down, since the collection may only be read."""
         with self._starting:
             if self._thread.ident is not None or self._closing.is_set():
                 return False
-            self._folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._folder, os.W_OK | os.X_OK):
+                return False
             self._thread.start()
             return True
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from indexers.errors import ItemNotFound, PictureError, UnreadablePicture
+from indexers.errors import ItemNotFound, PictureError, UnreadablePicture, WriteFailed
 from indexers.files import write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
@@ -38,6 +38,8 @@ CHECK_EDGE = 64
 """Pixels to which a picture is decoded to see whether it is one."""
 MAX_UPLOADS, UPLOAD_SECONDS = 64, 3600.0
 """How many uploads are kept at once, and for how long."""
+MAX_UNWRITTEN = 8
+"""How many are kept in memory, where they can't be written."""
 DECODERS, MAX_WAITING = 2, 12
 """Processes that decode; requests that may wait for them, of the forty that are answered at once."""
 DECODE_SECONDS = 10.0
@@ -99,13 +101,17 @@ class Uploads:
 
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder, self._decoder = folder, decoder
+        self._unwritten: dict[str, tuple[float, bytes]] = {}
 
     def save(self, content: bytes) -> tuple[str, Image.Image]:
         """Keep a picture; return its id and the decoded picture. Raises PictureError, TooBusy."""
         image = self._decoder.decode(content, UPLOAD_EDGE, MAX_UPLOAD_EDGE).image
         upload_id, stream = secrets.token_urlsafe(16), io.BytesIO()
         image.save(stream, "PNG", compress_level=1)
-        write_file(self._folder / f"{upload_id}.png", stream.getvalue())
+        try:
+            write_file(self._folder / f"{upload_id}.png", stream.getvalue())
+        except WriteFailed:  # on a full disk, or of a collection that may only be read: for this process alone
+            self._unwritten[upload_id] = time.time(), stream.getvalue()
         self._delete_old()
         return upload_id, image
 
@@ -120,9 +126,14 @@ class Uploads:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime > time.time() - UPLOAD_SECONDS:
                     return Image.open(io.BytesIO(path.read_bytes()))  # safe here: `save` has encoded it
+        saved_at, content = self._unwritten.get(upload_id, (0.0, b""))
+        if saved_at > time.time() - UPLOAD_SECONDS:
+            return Image.open(io.BytesIO(content))
         raise UploadNotFound(f"there is no upload {upload_id!r} (any more); send the picture again")
 
     def _delete_old(self) -> None:
+        for upload_id in list(self._unwritten)[:-MAX_UNWRITTEN]:
+            self._unwritten.pop(upload_id, None)
         with suppress(FileNotFoundError):  # another process deletes them too
             for path in sorted(self._folder.glob("*.png"), key=os.path.getmtime)[:-MAX_UPLOADS]:
                 path.unlink(missing_ok=True)

@@ -25,7 +25,9 @@ STATUS_BY_ERROR: tuple[tuple[type[errors.NearkinError], int], ...] = (
     (errors.PictureTooLarge, 413),
     (errors.PictureError, 422),
     (errors.NotFound, 404),
+    (errors.CollectionClosed, 503),
     (errors.UsageError, 400),
+    (errors.CollectionReadOnly, 403),
     (errors.WriterBusy, 503),
     (errors.Unavailable, 503),
 )
