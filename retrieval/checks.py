@@ -333,6 +333,8 @@ def _check_call(method_name: str, method: Callable[..., Any]) -> Callable[..., A
 
         def check(name: str, value: Any) -> Any:
             checker = checks.get(name)
+            if isinstance(value, np.ndarray) and value.ndim == 0:
+                value = value.item()
             if isinstance(value, int) and value.bit_length() > MAX_BITS:
                 raise UsageError(f"{name} is {show_value(value)}, beyond every number that means something here")
             return value if checker is None or (value is None and name in optional) else checker(name, value)

@@ -688,8 +688,8 @@ class Collection:
         threshold: the lowest score of a proof, 0 to 1.
         rule: "kept" (each is a verified duplicate of the one to keep), "every pair", or "connected" (chains count).
         prefer: what to keep first: a format ("heic"), a folder or "oldest".
-        compare: compare new pictures with all others first; with False the answer comes at once from what was compared
-            before. Nothing is compared twice.
+        compare: compare new pictures with all others first; with False, and of a collection that may only be read, the
+            answer comes at once from what was compared before. Nothing is compared twice.
 
         What was decided about two pictures stays decided. Raises BadQuery, WriterBusy, MissingPackage.
         """

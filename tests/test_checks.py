@@ -137,7 +137,7 @@ def test_odd_arguments_end_in_an_error_of_ours_or_in_an_answer(odd_collection: C
     [
         ({"draws": 2**40}, "draws is .* of at most 1,000; got 1099511627776"),
         ({"draws": -1}, "draws is .* at least 0; got -1"),
-        ({"k": 2**63}, "k is the number of clusters, .* got 9223372036854775808"),
+        ({"k": "5"}, "k is the number of clusters, .* got '5'"),
         ({"sample": 10**5000}, "sample is a value .* too large to be shown"),
         ({"random_state": 2**32}, "random_state is .* got 4294967296"),
         ({"labels": 3}, "labels .* got 3"),
@@ -150,11 +150,11 @@ def test_an_evaluation_says_what_is_odd(odd_collection: Collection, arguments: d
 
 
 def test_an_answer_that_no_memory_holds_is_refused(odd_collection: Collection) -> None:
-    with pytest.raises(BadQuery, match="k=1000000000 hits for each of 2 vectors are more than"):
-        odd_collection.search_many(vectors(2), k=10**9)
+    for k in (10**9, 10**30):
+        with pytest.raises(BadQuery, match=r"k=\d+ hits for each of 2 vectors are more than"):
+            odd_collection.search_many(vectors(2), k=k)
     assert len(odd_collection.search(item=1, k=10**9)) == 11
-    with pytest.raises(BadQuery, match=r"k is the number of hits, a whole number of at most 1,000,000,000; got 10"):
-        odd_collection.search(item=1, k=10**10)
+    assert len(odd_collection.search(item=1, k=10**30)) == 11
 
 
 def test_every_parameter_of_a_public_method_has_its_check() -> None:

@@ -67,7 +67,7 @@ def _check_key(key: Any, name: str) -> str:
 
 def is_storable(number: Any) -> bool:
     """Return True if a whole number fits into a column; one that does not is nobody's id."""
-    return -INTEGER_LIMIT <= number < INTEGER_LIMIT
+    return bool(-INTEGER_LIMIT <= number < INTEGER_LIMIT)
 
 
 def is_text(text: str) -> bool:

@@ -105,9 +105,10 @@ def _can_open(access: Access) -> bool:
 
 
 def _copy(path: Path, log: Path) -> Access:
+    folder = None
     try:
         folder = TemporaryDirectory(prefix="nearkin-", ignore_cleanup_errors=True)
-        copy, before = Path(folder.name) / path.name, None
+        copy = Path(folder.name) / path.name
         for _ in range(ATTEMPTS):
             before = mark_files(path)
             shutil.copyfile(path, copy)
@@ -115,6 +116,8 @@ def _copy(path: Path, log: Path) -> Access:
             if mark_files(path) == before:
                 break
     except OSError as error:
+        if folder is not None:
+            folder.cleanup()
         raise ReadFailed(
             f"{path.parent} may only be read, and its log can only be read in a copy, which can't be made: "
             f"{error.strerror or error}; make room for {path.stat().st_size:,} bytes in the temporary folder (TMPDIR)"

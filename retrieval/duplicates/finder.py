@@ -64,7 +64,7 @@ class DuplicateFinder:
         view = self._spaces.view()
         if view is None:
             return ()
-        if compare:
+        if compare and not self._catalogue.is_read_only:
             self.follow(view).advance(progress)
         with self._catalogue.snapshot() as snapshot:
             stored = self._read_pairs(snapshot)
@@ -91,7 +91,8 @@ class DuplicateFinder:
         if view is None:
             return ()
         evidence = self.follow(view)
-        evidence.advance()
+        if not self._catalogue.is_read_only:
+            evidence.advance()
         own_id = int(picture) if is_whole(picture) else None
         image = load_picture(picture, view) if own_id is None else self._pictures.load(own_id)
         vector = view.flat.index.prepare(view.embedder().embed([image]))

@@ -219,7 +219,8 @@ class Thumbnails:
         with suppress(OSError):
             return path.read_bytes()
         content = images.encode_webp(self._load_image(item, edge), edge)
-        write_file(path, content)
+        with suppress(WriteFailed):  # on a full disk, or where nothing may be written, it is shown all the same
+            write_file(path, content)
         return content
 
     def get_original(self, item: Item) -> Original:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
-from indexers.errors import CatalogueDamaged, UnsafeFileSystem, WriteFailed, WriterBusy
+from indexers.errors import CatalogueDamaged, ReadFailed, UnsafeFileSystem, WriteFailed, WriterBusy
 from indexers.types import Arrival
 from tests.conftest import vectors
 
@@ -71,6 +73,49 @@ def test_faults_are_translated(name: str, kind: type[Exception]) -> None:
     assert type(translated) is kind
     assert "/c/catalogue.sqlite" in str(translated)
     assert "the words of SQLite" in str(translated)
+
+
+@pytest.fixture
+def _no_more_files() -> Iterator[None]:
+    """Take all file descriptors that the process may have."""
+    resource = pytest.importorskip("resource")
+    limits, files = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                files.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_who_can_open_no_more_files_is_told_so(catalogue: Catalogue, request: pytest.FixtureRequest) -> None:
+    put_items(catalogue, 1)
+    catalogue.engine.dispose()
+    request.getfixturevalue("_no_more_files")
+    with pytest.raises(ReadFailed, match=r"no more files can be opened; .*ulimit -n") as reading, catalogue.snapshot():
+        pytest.fail("there is no descriptor")
+    assert "written" not in str(reading.value)
+    assert "cannot write" not in str(reading.value)
+    with pytest.raises(WriteFailed, match=r"no more files can be opened"), catalogue.transaction():
+        pytest.fail("there is no descriptor")
+
+
+def test_an_error_of_reading_is_not_one_of_writing(tmp_path: Path) -> None:
+    fault = sqlite3.OperationalError("disk I/O error")
+    fault.sqlite_errorname = "SQLITE_IOERR_READ"
+    path = tmp_path / database.FILE
+    with pytest.raises(ReadFailed, match="it is not there"):
+        raise database.translate_error(fault, path, is_writing=False) or ValueError
+    path.touch()
+    with pytest.raises(ReadFailed, match=r"cannot read .*the disk reports an error"):
+        raise database.translate_error(fault, path, is_writing=False) or ValueError
+    fault.sqlite_errorname = "SQLITE_FULL"
+    with pytest.raises(WriteFailed, match="the disk is full; free disk space"):
+        raise database.translate_error(fault, path) or ValueError
 
 
 def test_our_own_mistakes_are_not_translated(catalogue: Catalogue) -> None:
