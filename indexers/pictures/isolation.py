@@ -129,6 +129,11 @@ class DecoderPool:
         self.close()
 
 
+def can_isolate() -> bool:
+    """Return True if this system can decode pictures in processes of their own; Windows can't."""
+    return hasattr(select, "poll")
+
+
 class WorkerGone(Exception):
     """A worker crashed or had to be stopped; the message says why."""
 
@@ -137,7 +142,7 @@ class Worker:
     """One process. Raises Unavailable if it can't be started."""
 
     def __init__(self, memory: int) -> None:
-        if not hasattr(select, "poll"):
+        if not can_isolate():
             raise Unavailable("decoding in processes of their own needs a POSIX system; set isolated = 0")
         # -P and our own path: else Python would look for modules in the current folder first, among the pictures
         module_path = [folder for folder in sys.path if os.path.isabs(folder)]

@@ -1,7 +1,7 @@
 """Pictures that are shown: thumbnails; uploads to search with, kept for a while; uploads that were added.
 
 All lie beside the collection, so that every process of a server has them. Nothing that was sent is decoded here: that
-happens in processes that may take no more time and memory than is allowed.
+happens in processes that may take no more time and memory than is allowed (not on Windows, which lacks them).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from indexers.errors import ItemNotFound, PictureError, UnreadablePicture, Write
 from indexers.files import write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
-from indexers.pictures.isolation import DecoderPool
+from indexers.pictures.isolation import DecoderPool, can_isolate
 from indexers.pictures.scan import to_path, to_uri
 from indexers.types import Limits
 from retrieval import Collection, Item
@@ -50,6 +50,8 @@ MAX_MEMORY = 192 * 2**20
 """Bytes of files and pixels that requests hold at once."""
 MAX_NAME_LENGTH = 60
 """Characters that are kept of a file's name."""
+DEVICE_NAME = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever the suffix."""
 UPLOAD_ID = re.compile(r"[\w-]{22}", re.ASCII)
 BROWSER_TYPES = {
     "JPEG": "image/jpeg",
@@ -74,11 +76,12 @@ class UploadNotFound(ItemNotFound):
 
 
 class Decoder:
-    """Decodes pictures in processes of their own. Few requests may wait, so that threads are left for others."""
+    """Decodes pictures in processes of their own, where the system can. Few requests may wait, so that threads are left
+    for others."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.memory = limits, Budget(MAX_MEMORY, WAIT_SECONDS)
-        self._pool = DecoderPool(limits, DECODERS, DECODE_SECONDS)
+        self._pool = DecoderPool(limits, DECODERS, DECODE_SECONDS) if can_isolate() else None
         self._places = threading.BoundedSemaphore(MAX_WAITING)
 
     def decode(self, content: bytes, edge: int, most: int = 0) -> Picture:
@@ -87,13 +90,17 @@ class Decoder:
         if not self._places.acquire(timeout=WAIT_SECONDS):
             raise TooBusy("too many pictures are waiting to be decoded; try again later")
         try:
-            return self._pool.decode(content, edge, most or edge)
+            if self._pool:
+                return self._pool.decode(content, edge, most or edge)
+            picture = images.decode(content, edge, self.limits)
+            return picture._replace(image=images.shrink(picture.image, most or edge))
         finally:
             self._places.release()
 
     def close(self) -> None:
         """End the processes."""
-        self._pool.close()
+        if self._pool:
+            self._pool.close()
 
 
 class Uploads:
@@ -201,7 +208,8 @@ def _write_files(paths: list[Path], contents: Sequence[bytes]) -> list[Path]:
 def _clean_name(name: str) -> str:
     """Return a file's name without its suffix and without characters that mean something to a file system."""
     stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
-    return re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:MAX_NAME_LENGTH] or "picture"
+    clean = re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:MAX_NAME_LENGTH] or "picture"
+    return f"picture {clean}" if DEVICE_NAME.fullmatch(clean) else clean
 
 
 class Thumbnails:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from indexers.errors import BadSetting
+from indexers.pictures.isolation import can_isolate
 from retrieval import Collection
 from retrieval.server.app import create_app
 from retrieval.server.logs import FORMATS, configure_logging
@@ -114,7 +115,7 @@ def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -
     parent: Any = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    return create_app(Collection.open(folder, isolated=1), settings, close=True)
+    return create_app(Collection.open(folder, isolated=int(can_isolate())), settings, close=True)
 
 
 def _end_with_parent(parent: Any) -> None:

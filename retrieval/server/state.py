@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from indexers.pictures.isolation import can_isolate
 from indexers.types import Limits
 from retrieval import Collection
 from retrieval.server.budget import Budget
@@ -20,6 +22,7 @@ from retrieval.server.pictures import AddedFiles, Decoder, Thumbnails, Uploads
 from retrieval.server.settings import ServerSettings
 from retrieval.server.watch import watch_folders
 
+log = logging.getLogger("nearkin")
 LARGE_SECONDS = 60.0
 """Time that a request that works on pictures in full size waits for those before it."""
 
@@ -42,8 +45,12 @@ class State:
 
     @classmethod
     def create(cls, collection: Collection, settings: ServerSettings, metrics: Metrics) -> State:
-        """Put the parts together. From here on the collection decodes pictures in processes of their own."""
-        collection.isolate()
+        """Put the parts together. From here on the collection decodes pictures in processes of their own, where the
+        system can."""
+        if can_isolate():
+            collection.isolate()
+        else:
+            log.warning("on this system pictures are decoded in the server's own process: accept none from strangers")
         decoder = Decoder(Limits(settings.max_pixels, settings.max_upload))
         functions = build_job_functions(collection, settings.roots)
         jobs = JobQueue(collection.path / "jobs", functions, partial(watch_folders, settings.watch))

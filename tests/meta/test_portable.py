@@ -34,6 +34,7 @@ GUARDED = {
     "indexers.devices": {"os.sched_getaffinity"},
     "indexers.files": {"os.O_NOFOLLOW", "os.O_NONBLOCK"},
     "retrieval.duplicates.moving": {"os.pathconf"},
+    "indexers.pictures.scan": {"os.O_NOFOLLOW"},
     "indexers.pictures.isolation": {"os.readv", "os.writev", "select.poll", "fcntl", "resource"},
 }
 """The files that ask first whether the system has it, or say that it has not."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import select
+
+import pytest
+
 from retrieval import Collection
 from retrieval.server import ServerSettings
 from retrieval.server.metrics import Metrics
@@ -28,4 +33,18 @@ def test_limits_are_those_of_the_settings(filled: Collection) -> None:
     state = State.create(filled, ServerSettings(max_pixels=1000, max_upload=2000), Metrics())
     assert (state.decoder.limits.max_pixels, state.decoder.limits.max_bytes) == (1000, 2000)
     assert not state.stopping.is_set()
+    state.close()
+
+
+def test_where_pictures_cannot_be_isolated_the_server_decodes_them_itself(
+    filled: Collection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(select, "poll")  # as on Windows
+    with caplog.at_level(logging.WARNING, "nearkin"):
+        state = State.create(filled, ServerSettings(), Metrics())
+    assert "decoded in the server's own process" in caplog.text
+    assert state.thumbnails.get(filled.get(1), 160).startswith(b"RIFF")
+    [path] = state.added_files.save([make_png("teal")], ["con.png"], None)
+    assert path.name == "picture con.png"  # "con" is a device there
+    assert filled.add(path).added == 1
     state.close()
