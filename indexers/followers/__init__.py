@@ -1,12 +1,15 @@
 """What follows the catalogue: files and memory that its changes advance, and that can be made again from it.
 
-    base            the contract of a follower, and the loop that advances all followers of a space in order
+Each follower knows the change number that it has reached. After a crash it goes on from there: missing changes are
+replayed, and a damaged, lost or foreign file is made again.
+
+    base            the contract of a follower, and the loop that brings all followers of a space up to date in order
     stored          followers with a file: the flat vector file and the approximate index
     stored_file     a file with a checksum of every byte, replaced as a whole or not at all
     shared_lock     many searches beside each other, or one that changes an index
     tree            the neighbour graph, the cluster tree, and the public clusters of its three levels
     partitions      mini-batch k-means that learns from each batch
-    clusterings     clusterings by name: every item gets the cluster that the fitted model predicts
+    clusterings     named clusterings: every item gets the cluster that the fitted model predicts
     evidence        which pairs of pictures are duplicates, collected when someone asks
 
 A follower writes to the catalogue only in `record`, and only what can't be made again.

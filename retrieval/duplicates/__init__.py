@@ -1,7 +1,8 @@
 """Duplicates: found with proof, grouped, decided on, and moved out of the way.
 
 finder      compares pictures, groups those that are the same, and answers "do we have this already?"
-grouping    which pairs form a group, which item to keep and why
+grouping    which pairs form a group
+keeping     the rule that chooses which item of a group to keep, and why
 decisions   what people decide about groups and pairs
 moving      moving the files of duplicates, with a manifest that undoes it
 """

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from indexers.catalogue.duplicates import Decision, PairRow
 from indexers.errors import BadQuery
 from indexers.types import ItemRow
-from retrieval.duplicates.grouping import build_groups, explain_choice, group_repeated_files, rank_to_keep
+from retrieval.duplicates.grouping import build_groups, group_repeated_files
+from retrieval.duplicates.keeping import rank_to_keep
 from retrieval.records.duplicates import DuplicateGroup
 
 
@@ -76,32 +77,6 @@ def test_what_is_decided_is_settled(what: str) -> None:
     decided = [Decision(1, what, ROWS[2].hash or b"", ROWS[1].hash or b"", 0)]
     assert build_groups([pair(1, 2)], ROWS, decided) == []
     assert sets(build_groups([pair(1, 2), pair(1, 3)], ROWS, decided)) == [{1, 3}]
-
-
-@pytest.mark.parametrize(
-    ("better", "worse", "why"),
-    [
-        ({"width": 200}, {"bytes": 9000}, "most pixels"),
-        ({"format": "PNG"}, {"bytes": 9000}, "a format without loss"),
-        ({"bytes": 2000}, {"metadata": {"a": 1}}, "most bytes"),
-        ({"metadata": {"a": 1}}, {"taken_at": "2001-01-01"}, "most metadata"),
-        ({"taken_at": "2001-01-01"}, {"taken_at": "2002-01-01"}, "earliest date"),
-        ({"uris": ("/a.jpg",)}, {"uris": ("/long/path.jpg",)}, "shortest path"),
-    ],
-)
-def test_what_to_keep_and_why(better: dict[str, Any], worse: dict[str, Any], why: str) -> None:
-    good, bad = row(9, **better), row(3, **worse)
-    found = build_groups([pair(9, 3)], {9: good, 3: bad}, [])[0]
-    assert (found.keep, found.reason) == (9, why)
-    assert explain_choice(good, [bad]) == why
-
-
-def test_what_is_preferred_comes_first() -> None:
-    small, large = row(1, width=10, format="HEIC"), row(2, width=900, taken_at="2020-01-01")
-    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="heic")[0].keep == 1
-    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="/p/1")[0].keep == 1
-    assert build_groups([pair(1, 2)], {1: small, 2: large}, [], prefer="oldest")[0].keep == 2
-    assert build_groups([pair(1, 2)], {1: small, 2: large}, [])[0].keep == 2
 
 
 def test_an_unknown_rule_is_refused() -> None:
