@@ -27,6 +27,8 @@ SIDECAR_SUFFIXES = ".xmp", ".XMP"
 
 NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
 """Folders in which systems keep their thumbnails and rubbish: skipped, as hidden ones are."""
+COLLECTION_FILE, COLLECTION_FOLDERS = "catalogue.sqlite", frozenset({"thumbnails", "uploads", "spaces", "jobs"})
+"""Beside that file lie a collection's own folders, whose pictures are copies: skipped."""
 
 OUTSIDE = "it leads out of the folders from which pictures may be added"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -89,8 +91,8 @@ def find_pictures(
     A path is a file, a folder (searched with everything below it) or a glob (`**` crosses folders), and may begin with
     `~`. A name that exists is taken literally, even with `*` or `[` in it. Folders and globs yield files with a
     picture's suffix (a glob that ends in a suffix yields files with that one); a file given by its own path is always
-    yielded. In folders, hidden names (`.thumbnails`, `._IMG_1.jpg`) and NOT_LIBRARIES are skipped; a hidden folder
-    given by its own path is searched.
+    yielded. In folders, hidden names (`.thumbnails`, `._IMG_1.jpg`), NOT_LIBRARIES and a collection's thumbnails
+    and uploads are skipped; a hidden folder given by its own path is searched.
 
     Linked folders are followed after the real ones, each folder once. A path that can't be entered or followed (no
     permission, a dangling link, a loop, a pipe, missing) is yielded as ScanFailure. No file is opened; nothing blocks.
@@ -252,7 +254,9 @@ class _Scanner:
                 return []
             self.entered.add((status.st_dev, status.st_ino))
             with os.scandir(path) as entries:
-                return [*sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)]
+                visible = sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)
+            is_collection = any(entry.name == COLLECTION_FILE for entry in visible)
+            return [entry for entry in visible if not is_collection or entry.name not in COLLECTION_FOLDERS]
         except OSError as error:
             return [ScanFailure(to_uri(path), _explain_error(error))]
 

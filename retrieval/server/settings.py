@@ -71,7 +71,7 @@ class ServerSettings:
     def check(self, collection: Path) -> None:
         """Check the settings for the collection that lies in a folder. Raises BadSetting if the server would listen
         beyond this machine without a token, a token is too short, the root path is no such path, or an allowed or
-        watched folder does not exist or holds the collection, whose thumbnails would be taken for pictures."""
+        watched folder does not exist or is the collection's own."""
         if not is_loopback(self.host) and not self.has_tokens:
             raise BadSetting(
                 f"{self.host} can be reached from other machines, and no token is set; set --write-token (and "
@@ -87,9 +87,10 @@ class ServerSettings:
         for folder in (*self.allow, *self.watch):
             if not folder.is_dir():
                 raise BadSetting(f"{folder} is not a folder")
-            if collection.resolve().is_relative_to(folder.resolve()):
+            if collection.resolve() == folder.resolve():
                 raise BadSetting(
-                    f"the collection lies in {folder}, so its own files would be indexed; keep it elsewhere"
+                    f"the collection lies in {folder}, among the pictures, so its own files would be indexed; keep it "
+                    "in a folder of its own, which may be inside this one"
                 )
 
 

@@ -53,7 +53,8 @@ class State:
             log.warning("on this system pictures are decoded in the server's own process: accept none from strangers")
         decoder = Decoder(Limits(settings.max_pixels, settings.max_upload))
         functions = build_job_functions(collection, settings.roots)
-        jobs = JobQueue(collection.path / "jobs", functions, partial(watch_folders, settings.watch))
+        watch = partial(watch_folders, settings.watch, collection=collection.path)
+        jobs = JobQueue(collection.path / "jobs", functions, watch)
         return cls(
             collection,
             settings,

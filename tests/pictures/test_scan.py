@@ -344,3 +344,17 @@ def test_a_link_that_comes_between_check_and_opening_is_not_followed(
     monkeypatch.setattr(scan, "_find_root", check_then_exchange)
     with pytest.raises(UnreadablePicture, match="can't be read"):
         read_file(share / "inner" / "ours.png", roots=[share])
+
+
+def test_a_collection_among_pictures_keeps_its_copies_for_itself(tmp_path: Path) -> None:
+    """`cd Pictures && nearkin add .` puts the collection there, and a server its thumbnails into it."""
+    files = ["a.png", "thumbnails/b.png", "c/pictures/d.png", "c/e.png", "c/thumbnails/f.webp", "c/uploads/g.png"]
+    for file in [*files, "c/spaces/h.png"]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"x")
+    (tmp_path / "c" / "catalogue.sqlite").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "**"):
+        found = [file for file in find_pictures(path) if isinstance(file, FoundFile)]
+        assert {os.path.relpath(file.path, tmp_path) for file in found} == set(files[:4])
+    [named] = find_pictures(tmp_path / "c" / "thumbnails" / "f.webp")
+    assert isinstance(named, FoundFile)

@@ -254,7 +254,7 @@ def test_what_is_wrong_is_said_before_it_listens(place: Path, tmp_path: Path) ->
     with pytest.raises(BadSetting, match="log_format"):
         serve(place, ServerSettings(), log_format="xml")
     with pytest.raises(BadSetting, match="the collection lies in"):
-        serve(place, ServerSettings(watch=(tmp_path,)))
+        serve(place, ServerSettings(watch=(place,)))
     with socket.socket() as occupied:
         occupied.bind(("127.0.0.1", 0))
         occupied.listen()

@@ -40,12 +40,15 @@ def test_settings_that_are_refused(tmp_path: Path) -> None:
         "shorter than 16": ServerSettings(write_token="short"),
         "plain letters": ServerSettings(read_token="ä" * 20),
         "is not a folder": ServerSettings(allow=(tmp_path / "none",)),
-        "the collection lies in": ServerSettings(watch=(tmp_path,)),
+        "the collection lies in": ServerSettings(watch=(tmp_path / "collection",)),
+        "keep it in a folder of its own": ServerSettings(allow=(tmp_path / "collection",)),
     }
+    (tmp_path / "collection").mkdir()
     for reason, settings in wrong.items():
         with pytest.raises(BadSetting, match=reason):
             settings.check(tmp_path / "collection")
     ServerSettings("0.0.0.0", write_token=WRITE).check(tmp_path)
+    ServerSettings(watch=(tmp_path,), allow=(tmp_path,)).check(tmp_path / "collection")
 
 
 def test_tokens_are_not_shown() -> None:

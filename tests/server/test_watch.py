@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,18 @@ def test_what_goes_wrong_is_logged_and_tried_again(
     monkeypatch.setattr(job_queue, "MAX_WAITING", 1)
     wait_until(lambda: requests)
     assert requests[0]["paths"] == [str(folder)]
+
+
+def test_what_happens_in_the_collection_is_no_change(
+    tmp_path: Path, jobs: JobQueue, requests: list[Any], closing: threading.Event
+) -> None:
+    folder, inside = tmp_path / "pictures", tmp_path / "pictures" / "collection"
+    inside.mkdir(parents=True)
+    watch_folders([folder], jobs, closing, inside)
+    wait_until(lambda: len(requests) == 1)
+    (inside / "thumbnail.png").write_bytes(make_png("red"))
+    (inside / "catalogue.sqlite-wal").write_bytes(b"x")
+    time.sleep(1)
+    assert len(requests) == 1
+    (folder / "new.png").write_bytes(make_png("red"))
+    wait_until(lambda: len(requests) == 2)
