@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from indexers.errors import ClusterNotFound, UsageError
 from indexers.types import Ids, Json
 from retrieval.checks import is_whole
-from retrieval.client.http import LazyMembers, ServedPictures, Where, quote_segment, to_records
+from retrieval.client.http import LazyMembers, PageBeyondLast, ServedPictures, Where, quote_segment, to_records
 from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
 from retrieval.clusters.browse import check_cut
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Partition
@@ -40,11 +40,16 @@ class ClusterMethods(JobMethods):
         clusters = tuple(cast(Cluster, self._build_cluster(cluster)) for cluster in answer["clusters"])
         return Clusters(clusters, answer["level"], answer["loose"], answer["as_of"])
 
-    def cluster(self, cluster: int, *, since: int | None = None) -> Cluster:
-        """Return a cluster by its id. Raises ClusterNotFound, which tells what became of it."""
-        if not is_whole(cluster):
-            raise ClusterNotFound(f"a cluster is named by its id, a whole number; got {cluster!r}")
-        return cast(Cluster, self._build_cluster(self._get(f"/v1/clusters/{int(cluster)}", since=since)))
+    def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
+        """Return a cluster by its id, or by a name that it alone has. Raises ClusterNotFound, which tells what became
+        of it; BadQuery if several clusters have the name."""
+        if isinstance(cluster, str):
+            answer = self._get("/v1/cluster", name=cluster, since=since)
+        elif is_whole(cluster):
+            answer = self._get(f"/v1/clusters/{int(cluster)}", since=since)
+        else:
+            raise ClusterNotFound(f"a cluster is named by its id, a whole number, or by its name; got {cluster!r}")
+        return cast(Cluster, self._build_cluster(answer))
 
     def _build_cluster(self, data: Json | None) -> Cluster | None:
         """Return a cluster whose items are fetched when they are asked for."""
@@ -58,7 +63,7 @@ class ClusterMethods(JobMethods):
                 raise UsageError(
                     "this cluster of a cut is none of the tree's levels: it has no id to fetch its items by"
                 )
-            return cast(Page, from_json(Page, self._get(f"/v1/{topic}/{record.id}/items", page=page, size=size)))
+            return self._get_page(f"/v1/{topic}/{record.id}/items", page=page, size=size)
 
         members, pictures = cast(Ids, LazyMembers(get_page)), ServedPictures(self._get_bytes)
         return replace(record, _members=members, _pager=get_page, _pictures=pictures)
@@ -77,12 +82,16 @@ class ClusterMethods(JobMethods):
         return to_records(Outlier, self._get("/v1/outliers", n=n)["outliers"])
 
     def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
-        """Return the items that are in no cluster of a level, 100 a page. Raises UsageError beyond the last page."""
-        return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
+        """Return the items that are in no cluster of a level, 100 a page."""
+        try:
+            return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
+        except PageBeyondLast:
+            return ()
 
-    def rename(self, cluster: int, name: str | None) -> Cluster:
-        """Name a cluster; None restores its automatic name."""
-        renamed = self._request("PATCH", f"/v1/clusters/{int(cluster)}", json={"name": name})
+    def rename(self, cluster: int | str, name: str | None) -> Cluster:
+        """Name a cluster, by its id or by its present name; None restores its automatic name."""
+        cluster_id = self.cluster(cluster).id if isinstance(cluster, str) else int(cluster)
+        renamed = self._request("PATCH", f"/v1/clusters/{cluster_id}", json={"name": name})
         return cast(Cluster, self._build_cluster(renamed))
 
     def recluster(self, *, progress: WatchJob = ignore_job) -> Clusters:

@@ -45,6 +45,10 @@ class NotAllowed(UsageError):
     """The server needs a token, or another one."""
 
 
+class PageBeyondLast(UsageError):
+    """There is no page of that number. The methods return an empty one, as those of a Collection do."""
+
+
 class ServerFault(NearkinError):
     """An error in the server; its log has the details."""
 
@@ -68,6 +72,13 @@ class Connection:
 
     def _get(self, path: str, **params: Any) -> Json:
         return self._request("GET", path, params={name: value for name, value in params.items() if value is not None})
+
+    def _get_page(self, path: str, **params: Any) -> Page:
+        """Return a page of items, an empty one beyond the last."""
+        try:
+            return cast(Page, from_json(Page, self._get(path, **params)))
+        except PageBeyondLast:
+            return Page((), None, self._get("/readyz")["change"])
 
     def _post(self, path: str, body: Any) -> Json:
         return self._request("POST", path, json=body)
@@ -139,6 +150,8 @@ def build_error(response: Any) -> NearkinError:
         kind, detail = "", f"the server answers with status {response.status_code}"
     if error_class := find_error_class(kind):
         return error_class(detail)
+    if kind == slug(PageBeyondLast):
+        return PageBeyondLast(detail)
     if response.status_code in (401, 403):
         return NotAllowed(detail)
     otherwise = UsageError if response.status_code < 500 else ServerFault

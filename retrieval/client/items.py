@@ -50,7 +50,7 @@ class ItemMethods(JobMethods):
     ) -> Page:
         """Return a page of items in order of id; give its `cursor` to the next call, or the number of a `page`."""
         params = {"where": encode_filter(where), "cursor": cursor, "limit": limit, "page": page}
-        return cast(Page, from_json(Page, self._get("/v1/items", **params)))
+        return self._get_page("/v1/items", **params)
 
     def walk(self, *, where: Where = None) -> Iterator[Item]:
         """Yield every item that meets a filter, in order of id, reading a page at a time."""

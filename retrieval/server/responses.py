@@ -51,11 +51,15 @@ MAX_IN_MEMORY, CHUNK_BYTES = 2**20, 2**18
 """The most bytes of a picture that are kept in memory until they are sent; how many are read at a time otherwise."""
 
 
+class PageBeyondLast(UsageError):
+    """There is no page of that number."""
+
+
 def check_page(number: int, size: int, total: int) -> None:
-    """Raise UsageError for a page beyond the last, of `total` things on pages of `size`."""
+    """Raise PageBeyondLast for a page beyond the last, of `total` things on pages of `size`."""
     last = max(1, -(-total // size))
     if number > last:
-        raise UsageError(f"there is no page {number}; the last one is {last}")
+        raise PageBeyondLast(f"there is no page {number}; the last one is {last}")
 
 
 def answer_json(content: Any, status: int = 200) -> Response:

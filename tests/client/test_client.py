@@ -59,6 +59,7 @@ def collection(place: Path) -> Iterator[Collection]:
         collection.add(files, metadata=[{"name": file.stem} for file in files], texts=[file.stem for file in files])
         collection.add(place / "broken.png")
         collection.catch_up()
+        collection.rename(collection.clusters("coarse")[0].id or 0, "plain colours")
         yield collection
 
 
@@ -108,6 +109,11 @@ CALLS: dict[str, Any] = {
     "several": lambda api: api.get([3, 1, api.get(2).key]),
     "page": lambda api: api.items(limit=4),
     "next page": lambda api: api.items(limit=4, cursor=4, where={"name": {"$exists": True}}),
+    "page beyond the last": lambda api: api.items(page=99),
+    "cluster by name": lambda api: api.cluster("plain colours"),
+    "loose beyond the last": lambda api: api.loose("fine", page=99),
+    "items beyond the last": lambda api: api.clusters("coarse")[0].items(99, 3),
+    "a partition's items beyond the last": lambda api: api.partitions()[0].items(99),
     "page by number": lambda api: api.items(limit=5, page=2),
     "count": lambda api: api.count(where={"name": "red1"}),
     "change": lambda api: api.change(),
@@ -186,6 +192,7 @@ FAULTS: dict[str, tuple[type[NearkinError], Any]] = {
     "key": (ItemNotFound, lambda api: api.get("nobody")),
     "asked": (ItemNotFound, lambda api: api.search(item=10**6)),
     "cluster": (ClusterNotFound, lambda api: api.cluster(10**6)),
+    "cluster by name": (ClusterNotFound, lambda api: api.cluster("nobody's")),
     "within": (ClusterNotFound, lambda api: api.search(item=1, within=10**6)),
     "clustering": (ClusteringNotFound, lambda api: api.drop_clustering("none")),
     "space": (SpaceNotFound, lambda api: api.search(item=1, space="none")),
@@ -258,6 +265,8 @@ def test_clusters_are_renamed_and_clusterings_made(client: Client) -> None:
     cluster = client.clusters("coarse")[0]
     assert cluster.id is not None
     assert client.rename(cluster.id, "boats").name == "boats"
+    assert client.cluster("boats").id == cluster.id
+    assert client.rename("boats", "ships").name == "ships"
     assert not client.rename(cluster.id, None).given
     states: list[str] = []
     sampled = client.make_clustering("mine", k=2, sample=4, once_per_copy=True)

@@ -12,6 +12,7 @@ from PIL import Image
 from indexers import errors
 from retrieval.client.http import (
     NotAllowed,
+    PageBeyondLast,
     ServerFault,
     build_error,
     encode_clusters,
@@ -37,6 +38,7 @@ def read_problem(status: int, kind: str | None = None) -> errors.NearkinError:
         (404, "item-not-found", errors.ItemNotFound),
         (503, "writer-busy", errors.WriterBusy),
         (404, "job-not-found", errors.NotFound),
+        (400, "page-beyond-last", PageBeyondLast),
         (413, "too-much", errors.PictureTooLarge),
         (422, "bad-request", errors.UsageError),
         (401, "no-token", NotAllowed),

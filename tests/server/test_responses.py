@@ -9,10 +9,10 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from indexers.errors import UsageError
 from retrieval import Collection
 from retrieval.server.responses import (
     MAX_IN_MEMORY,
+    PageBeyondLast,
     answer_bytes,
     answer_json,
     check_page,
@@ -108,7 +108,7 @@ def test_a_page_that_exists_is_no_error(number: int, total: int) -> None:
 
 @pytest.mark.parametrize(("number", "total", "last"), [(2, 0, 1), (2, 100, 1), (4, 300, 3)])
 def test_a_page_beyond_the_last_says_so(number: int, total: int, last: int) -> None:
-    with pytest.raises(UsageError, match=f"there is no page {number}; the last one is {last}"):
+    with pytest.raises(PageBeyondLast, match=f"there is no page {number}; the last one is {last}"):
         check_page(number, 100, total)
 
 

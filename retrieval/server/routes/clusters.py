@@ -124,6 +124,21 @@ def get_cluster(cluster_id: ClusterId, collection: CollectionDep, since: Since =
     return answer_json(collection.cluster(cluster_id, since=since))
 
 
+@router.get(
+    "/cluster",
+    response_model=build_model(Cluster),
+    responses=document_errors(400, 404),
+    summary="Get a cluster by its name",
+)
+def get_cluster_by_name(
+    name: Annotated[str, Query(description="A name that no other cluster has.")],
+    collection: CollectionDep,
+    since: Since = None,
+) -> Response:
+    """Return a cluster by its name; an error if several clusters have it."""
+    return answer_json(collection.cluster(name, since=since))
+
+
 @router.get("/clusters/{cluster}/items", response_model=build_model(Page), responses=document_errors(400, 404))
 def list_cluster_items(
     cluster_id: ClusterId,

@@ -10,7 +10,10 @@ export class Problem extends Error {
 // An address of the server's, wherever the page lies: at its root, or below the path of another app or of a proxy.
 export const getUrl = path => new URL(`..${path}`, import.meta.url).href;
 
-const TOKEN_KEY = "nearkin-token";
+// A key for what the browser keeps: of its own for each place below which the page may lie on one host.
+export const makeKey = name => `nearkin-${name}${new URL(getUrl("/")).pathname.slice(0, -1)}`;
+
+const TOKEN_KEY = makeKey("token");
 let token = sessionStorage.getItem(TOKEN_KEY);
 let askForToken = null;
 

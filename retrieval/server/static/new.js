@@ -1,12 +1,12 @@
 // What is new: a line above the page when others add pictures, and a view of it.
 
-import { forgetAnswers, getInfo, request, watchChanges } from "./api.js";
+import { forgetAnswers, getInfo, makeKey, request, watchChanges } from "./api.js";
 import { announce, formatCount, formatTime, getClusterName, make, makeButton, makeNote } from "./dom.js";
 import { makeEndlessEnd } from "./grid.js";
 import { emptyQuery } from "./query.js";
 import { makeGallery, makePager } from "./search.js";
 
-const VISIT_KEY = "nearkin-seen";
+const VISIT_KEY = makeKey("seen");
 const DAY = 86_400_000;
 const MAX_EVENTS = 30;
 const visitStart = new Date(Date.now() - 1000).toISOString();

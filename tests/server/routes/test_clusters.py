@@ -65,6 +65,8 @@ def test_a_cluster_is_named_and_gets_its_own_name_back(client: TestClient, colou
     cluster = colours.clusters("medium")[0]
     named = client.patch(f"/v1/clusters/{cluster.id}", json={"name": "boats"}).json()
     assert (named["name"], named["given"]) == ("boats", True)
+    assert client.get("/v1/cluster", params={"name": "Boats"}).json() == named
+    assert client.get("/v1/cluster", params={"name": "ships"}).json()["type"] == "urn:nearkin:cluster-not-found"
     restored = client.patch(f"/v1/clusters/{cluster.id}", json={"name": None}).json()
     assert (restored["name"], restored["given"]) == (cluster.name, False)
     assert client.patch(f"/v1/clusters/{cluster.id}", json={}).status_code == 422
