@@ -299,7 +299,8 @@ class Collection:
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
-        """Add items with ready-made vectors from files, one transaction a batch; known keys are replaced.
+        """Add items with ready-made vectors from files, one transaction a batch; known keys are replaced. Every file is
+        read to its end first: of one that is damaged, or of another kind, nothing is stored.
 
         Reads what `export` writes with vectors (.parquet, .npz), with everything it holds about the items; other
         Parquet files with a column of vectors named `vector`, of which `key`, `uri` or `image_path`, `text` or
@@ -310,7 +311,7 @@ class Collection:
         Raises UsageError (no such file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
         """
         started = time.perf_counter()
-        work = importing.Import(self._catalogue, self._spaces.open_for_import, progress or ignore_progress)
+        work = importing.Import(self._catalogue, self._spaces, progress or ignore_progress)
         try:
             work.run(paths, vector)
         finally:

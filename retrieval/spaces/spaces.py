@@ -248,14 +248,31 @@ class Spaces:
         if view is None and chosen in (None, origin.embedder):
             view = self._use_view(self._insert(replace(origin, name=origin.embedder or READY_MADE)))
         view = view or self.open_for_vectors(vectors)
-        theirs, ours = ((space.embedder, space.fingerprint) for space in (origin, view.space))
-        if theirs != ours and None not in (origin.embedder, view.space.embedder):
-            raise UsageError(
-                f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
-                f"the space {view.space.name!r} by {view.space.embedder!r} ({view.space.fingerprint[:12]}), so that "
-                "nothing could be compared; import them into another collection"
-            )
+        _check_same_weights(origin, view.space)
         return view
+
+    def foresee_import(self, vectors: Vectors, origin: Space | None, foreseen: Space | None = None) -> Space:
+        """Return the space that `open_for_import` would open, without creating any; `foreseen`: for files before.
+
+        Raises UsageError if the vectors were made with other weights, BadVector if they are no vectors.
+        """
+        view = self.view()
+        space = view.space if view else foreseen
+        chosen = self._requested or self._initial
+        if space is None and origin is not None and chosen in (None, origin.embedder):
+            space = origin
+        if space is None and chosen:
+            embedder = self._load_embedder(chosen)
+            metric = parse_metric(embedder.metric)
+            space = Space(0, chosen, embedder.name, {}, embedder.fingerprint(), embedder.dimension, metric, False)
+        elif space is None:
+            dimension, metric = check_vectors(vectors).shape[1], parse_metric(self._config.metric)
+            space = Space(0, READY_MADE, None, {}, "", dimension, metric, False)
+        if origin is not None:
+            _check_same_weights(origin, space)
+        if space.id == 0 or space is origin:
+            make_index(self._config, space.dimension, space.metric)  # what no index takes is told now
+        return space
 
     def open_second(self, embedder: str | Embedder) -> View:
         """Return the space of that embedder, created beside the others if there is none."""
@@ -388,6 +405,17 @@ def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
     distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
     return kind(dimension, "l2" if distance else metric, **config.index_settings)
+
+
+def _check_same_weights(origin: Space, space: Space) -> None:
+    """Raise UsageError if vectors of `origin`, of another collection, were made with other weights than the space's."""
+    theirs, ours = ((of.embedder, of.fingerprint) for of in (origin, space))
+    if theirs != ours and None not in (origin.embedder, space.embedder):
+        raise UsageError(
+            f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
+            f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so that nothing could be "
+            "compared; import them into another collection"
+        )
 
 
 def find_space(spaces: list[Space], name: str) -> Space:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -18,16 +19,22 @@ import numpy as np
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.metadata import is_text
 from indexers.catalogue.transaction import Transaction
-from indexers.errors import UsageError
+from indexers.errors import BadVector, MissingPackage, NearkinError, UsageError
 from indexers.pipeline import Progress
 from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredArrival
+from indexers.vectors.metrics import parse_metric
 from retrieval.items import sources
-from retrieval.spaces.view import View
+from retrieval.spaces.spaces import Spaces
 from retrieval.transfer.exporting import MARK, PART, import_pyarrow
 
 URI, TEXT = ("uri", "image_path"), ("text", "caption")
 """The names of columns that are no metadata; the first that exists counts. clip-retrieval uses the second."""
+
+
+KINDS = {".parquet": "Parquet", ".npz": "NumPy's archive", ".npy": "NumPy's array"}
+"""Formats by the ending of their files."""
 
 
 class Batch(NamedTuple):
@@ -39,47 +46,61 @@ class Batch(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file as batches of `rows` rows in all; `origin`: the space of its vectors, if the file names it."""
+    """A file as batches of `rows` rows in all.
+
+    read: returns the batches from the first on. origin: the space of its vectors, if the file names it.
+    """
 
     rows: int
-    batches: Iterator[Batch]
+    read: Callable[[], Iterable[Batch]]
     origin: Space | None = None
 
 
 class Import:
-    """One run over some files. `open_view` opens the space that vectors go into, from the vectors and their origin."""
+    """One run over some files, which are read to their ends before anything of them is stored."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        open_view: Callable[[Any, Space | None], View],
-        progress: Callable[[Progress], object],
-    ) -> None:
-        self._catalogue, self._open_view, self._progress = catalogue, open_view, progress
+    def __init__(self, catalogue: Catalogue, spaces: Spaces, progress: Callable[[Progress], object]) -> None:
+        self._catalogue, self._spaces, self._progress = catalogue, spaces, progress
         self.added = 0
         self.items: list[int] = []
         self.failures: list[Failure] = []
         self._started = time.perf_counter()
 
     def run(self, paths: str | PathLike[str] | Iterable[str | PathLike[str]], vector: str) -> None:
-        """Read the files and store their items, a batch in a transaction; batches before an error stay.
+        """Check all files, then store their items, a batch in a transaction.
 
-        `vector`: the column of vectors. Raises UsageError, BadVector, BadMetadata, MissingPackage.
+        `vector`: the column of vectors. Raises UsageError, BadVector, BadMetadata, MissingPackage: nothing is stored.
         """
         paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
         readers = [_find_reader(Path(path).expanduser()) for path in paths]
-        total = 0
+        files, space = [], None
         for read, path in readers:
-            file = read(path, vector)
-            total += file.rows
-            for batch in file.batches:
+            with _name_damage(path):
+                file = read(path, vector)
+                space = self._check(file, space)
+            files.append((path, file))
+        total = sum(file.rows for _, file in files)
+        for path, file in files:
+            for batch in _read_batches(path, file):
                 self._store(batch, file.origin)
                 self._progress(self._measure_progress(total))
+
+    def _check(self, file: File, space: Space | None) -> Space | None:
+        """Build all that would be stored; return the space of the vectors, `space` if there are none."""
+        count = 0
+        for batch in file.read():
+            count += len(batch.rows) + len(batch.lacking)
+            if len(batch.vectors):
+                space = self._spaces.foresee_import(batch.vectors, file.origin, space)
+                _build_arrivals(batch, space)
+        if count != file.rows:
+            raise UsageError(f"it says that it has {file.rows} rows, and {count} can be read")
+        return space
 
     def _store(self, batch: Batch, origin: Space | None) -> None:
         self.failures += [Failure(name, "it has no vector", "import") for name in batch.lacking]
         if len(batch.vectors):
-            space = self._open_view(batch.vectors, origin).space
+            space = self._spaces.open_for_import(batch.vectors, origin).space
             with self._catalogue.transaction() as writing:
                 stored = _store_batch(writing, batch, space)
             self.added += sum(item.is_new for item in stored)
@@ -128,6 +149,37 @@ def _add_picture_facts(arrival: Arrival, row: Json) -> Arrival:
 # ---- files
 
 
+@contextmanager
+def _name_damage(path: Path) -> Iterator[None]:
+    """Raise UsageError, with the path, for whatever the readers of a format raise about a file that is damaged, of
+    another format, or of another make: they raise nearly everything."""
+    try:
+        yield
+    except MissingPackage:
+        raise
+    except NearkinError as error:
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
+    except Exception as error:
+        kind = KINDS.get(path.suffix.lower(), "a folder of clip-retrieval")
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UsageError(
+            f"{path} can't be read as {kind} ({reason}); it is damaged, or of another kind. Nothing was imported: make "
+            "the file again, or give it the ending of its kind"
+        ) from error
+
+
+def _read_batches(path: Path, file: File) -> Iterator[Batch]:
+    """Yield the batches; what is stored while one is out may raise what it likes."""
+    with _name_damage(path):
+        batches = iter(file.read())
+    while True:
+        with _name_damage(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
 def _find_reader(path: Path) -> tuple[Callable[[Path, str], File], Path]:
     readers = {".parquet": _read_parquet, ".npz": _read_npz}
     if (path / "img_emb").is_dir():
@@ -146,16 +198,15 @@ def _read_parquet(path: Path, vector: str) -> File:
         hint = "export it with vectors" if mark else "name the column of vectors"
         raise UsageError(f"{path} has no column {vector!r}; {hint}; it has: {', '.join(file.schema_arrow.names)}")
     convert = _convert_own_row if mark else _convert_foreign_row
-    batches = (_build_batch(part, vector, convert) for part in file.iter_batches(PART))
-    return File(file.metadata.num_rows, batches, _read_origin(mark, path))
+
+    def read() -> Iterator[Batch]:
+        return (_build_batch(part, vector, convert) for part in _open_parquet(path).iter_batches(PART))
+
+    return File(file.metadata.num_rows, read, _read_origin(mark, path))
 
 
 def _open_parquet(path: Path) -> Any:
-    arrow, parquet = import_pyarrow()
-    try:
-        return parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise UsageError(f"{path} can't be read as Parquet: {error}") from error
+    return import_pyarrow()[1].ParquetFile(path)
 
 
 def _build_batch(part: Any, vector: str, convert: Callable[[Json], Json]) -> Batch:
@@ -169,28 +220,44 @@ def _build_batch(part: Any, vector: str, convert: Callable[[Json], Json]) -> Bat
 
 
 def _read_npz(path: Path, vector: str) -> File:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read as NumPy's archive: {error}") from error
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        if not hasattr(file, "files"):
+            raise UsageError("it holds a single array, without names")
+        arrays = {name: file[name] for name in file.files}
     if "vectors" not in arrays:
         raise UsageError(f"{path} has no array 'vectors'; it has: {', '.join(arrays)}")
-    rows, vectors = _read_npz_rows(arrays), arrays["vectors"]
+    vectors = _check_array(arrays["vectors"], path)
+    rows = _read_npz_rows(arrays)
     if len(rows) != len(vectors):
         raise UsageError(f"{path} has {len(vectors)} vectors and {len(rows)} items")
     mark = arrays.get(MARK)
-    parts = range(0, len(rows), PART)
-    batches = (Batch(vectors[start : start + PART], rows[start : start + PART]) for start in parts)
-    return File(len(rows), batches, _read_origin(str(mark) if mark is not None else None, path))
+
+    def read() -> Iterator[Batch]:
+        parts = range(0, len(rows), PART)
+        return (Batch(vectors[start : start + PART], rows[start : start + PART]) for start in parts)
+
+    return File(len(rows), read, _read_origin(str(mark) if mark is not None else None, path))
+
+
+def _check_array(vectors: Any, path: Path) -> Any:
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or 0 in vectors.shape[1:]:
+        raise BadVector(
+            f"{path} has vectors of the shape {vectors.shape} and the type {vectors.dtype}; they are rows of numbers "
+            "(n, dimension)"
+        )
+    return vectors
 
 
 def _read_npz_rows(arrays: dict[str, Any]) -> list[Json]:
     if MARK in arrays:
-        return [json.loads(line) for line in arrays["items"].tobytes().splitlines()]
-    columns = {name.removesuffix("s"): arrays[name].tolist() for name in ("keys", "uris", "texts") if name in arrays}
+        return [_check_own_row(json.loads(line)) for line in arrays["items"].tobytes().splitlines()]
+    columns = {name.removesuffix("s"): arrays[name] for name in ("keys", "uris", "texts") if name in arrays}
     count = len(next(iter(columns.values()), arrays["vectors"]))
-    return [_convert_foreign_row({name: values[place] for name, values in columns.items()}) for place in range(count)]
+    for name, values in columns.items():
+        if values.ndim != 1 or len(values) != count:
+            raise UsageError(f"its arrays differ in length: {count} items, but {name}s of the shape {values.shape}")
+    texts = {name: values.tolist() for name, values in columns.items()}
+    return [_convert_foreign_row({name: values[place] for name, values in texts.items()}) for place in range(count)]
 
 
 def _read_clip_retrieval(path: Path, vector: str) -> File:
@@ -200,17 +267,23 @@ def _read_clip_retrieval(path: Path, vector: str) -> File:
         table = path / "metadata" / array.name.replace("img_emb", "metadata").replace(".npy", ".parquet")
         if not table.is_file():
             raise UsageError(f"{array} has no {table.name} beside it in {table.parent}")
-        vectors, file = np.load(array, mmap_mode="r", allow_pickle=False), _open_parquet(table)
+        with _name_damage(array):
+            vectors = _check_array(np.load(array, mmap_mode="r", allow_pickle=False), array)
+        with _name_damage(table):
+            file = _open_parquet(table)
         if len(vectors) != file.metadata.num_rows:
             raise UsageError(f"{array} has {len(vectors)} vectors, {table} {file.metadata.num_rows} rows")
-        pairs.append((vectors, file))
-    batches = (batch for pair in pairs for batch in _join_pair(*pair))
-    return File(sum(len(vectors) for vectors, _ in pairs), batches)
+        pairs.append((vectors, table))
+
+    def read() -> Iterator[Batch]:
+        return (batch for pair in pairs for batch in _join_pair(*pair))
+
+    return File(sum(len(vectors) for vectors, _ in pairs), read)
 
 
-def _join_pair(vectors: Any, file: Any) -> Iterator[Batch]:
+def _join_pair(vectors: Any, table: Path) -> Iterator[Batch]:
     start = 0
-    for part in file.iter_batches(PART):
+    for part in _open_parquet(table).iter_batches(PART):
         rows = [_convert_foreign_row(row) for row in part.to_pylist()]
         yield Batch(vectors[start : start + len(rows)], rows)
         start += len(rows)
@@ -222,14 +295,42 @@ def _join_pair(vectors: Any, file: Any) -> Iterator[Batch]:
 def _read_origin(mark: bytes | str | None, path: Path) -> Space | None:
     """Return the space that an export's vectors belong to. Raises UsageError for one of another version."""
     values = json.loads(mark) if mark else None
+    if values is None:
+        return None
     try:
-        return Space(**values) if values else None
+        space = Space(**values)
     except TypeError as error:
         raise UsageError(f"{path} was exported by another version of nearkin: {error}") from error
+    kinds = {"name": str, "embedder": str | None, "settings": dict, "fingerprint": str, "dimension": int}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(space, name), kind):
+            raise UsageError(f"{path} was exported by another program: its space has the {name} {values[name]!r}")
+    return replace(space, metric=parse_metric(space.metric, UsageError))
+
+
+ROW = {
+    **dict.fromkeys(("key", "text", "hash", "format", "taken_at"), str | None),
+    **dict.fromkeys(("width", "height", "bytes"), int | None),
+    **{"uris": list | None, "metadata": dict | None, "missing": bool | None},
+}
+"""What a row of an export holds."""
 
 
 def _convert_own_row(row: Json) -> Json:
-    return row | {name: json.loads(row[name]) for name in ("uris", "metadata")}
+    return _check_own_row(row | {name: json.loads(row[name]) for name in ("uris", "metadata")})
+
+
+def _check_own_row(row: Any) -> Json:
+    """Return the row of an export. Raises UsageError for what no export holds."""
+    if not isinstance(row, dict):
+        raise UsageError(f"a row of it is no object, but {row!r}")
+    for name, kind in ROW.items():
+        if not isinstance(row.get(name), kind):
+            raise UsageError(f"the item {row.get('key')!r} in it has the {name} {row[name]!r}, which no export writes")
+    uris = row.get("uris") or []
+    if not all(isinstance(uri, str) and is_text(uri) for uri in uris) or (len(uris) > 1 and row.get("key") is None):
+        raise UsageError(f"the item {row.get('key')!r} in it has the places {uris!r}, which no export writes")
+    return row
 
 
 def _convert_foreign_row(row: Json) -> Json:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from indexers.errors import BadMetadata, BadVector, UsageError
+from indexers.errors import BadMetadata, BadVector, NearkinError, UsageError
 from indexers.pipeline import Progress
 from retrieval import Collection
 from tests.conftest import vectors
@@ -217,3 +221,136 @@ def test_metadata_that_is_none_is_refused(fresh: Collection, tmp_path: Path) -> 
     parquet.write_table(arrow.table({"vector": [[1.0, 2.0]], "data": [b"\0"]}), tmp_path / "bytes.parquet")
     with pytest.raises(BadMetadata, match="data"):
         fresh.import_from(tmp_path / "bytes.parquet")
+
+
+# ---- damaged and foreign files
+
+ROWS = [{"key": f"z{number}", "uris": [], "hash": None, "text": None, "metadata": {}} for number in range(3)]
+SPACE = {"id": 1, "name": "x", "embedder": None, "settings": {}, "fingerprint": "", "dimension": 8, "metric": "cosine"}
+
+
+def write_export(path: Path, space: object, rows: list[Any], count: int = 3) -> None:
+    lines = "\n".join(map(json.dumps, rows)).encode()
+    arrays = {
+        "vectors": vectors(count),
+        "nearkin": np.array(json.dumps(space)),
+        "items": np.frombuffer(lines, np.uint8),
+    }
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def is_refused(path: Path, folder: Path) -> bool:
+    """Return whether a file is refused by an error of ours, and nothing is left of it."""
+    with Collection.open(folder, create=True) as target:
+        with suppress(NearkinError):
+            target.import_from(path)
+        is_empty = target.count() == 0 and target.spaces() == ()
+    Collection.open(folder).close()
+    return is_empty
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_damaged_export_is_refused_as_a_whole_or_sound(ready_made: Collection, tmp_path: Path, name: str) -> None:
+    ready_made.export(tmp_path / name, vectors=True)
+    sound, draw = (tmp_path / name).read_bytes(), random.Random(1)
+    cuts = [b"", sound[:1], sound[: len(sound) // 2], sound[:-1], sound[:-30], sound + b"x" * 9]
+    flips = [bytearray(sound) for _ in range(14)]
+    for data in flips:
+        for _ in range(4):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+    refused = []
+    for number, content in enumerate([*cuts, *flips]):
+        (tmp_path / f"{number}{name}").write_bytes(content)
+        refused.append(is_refused(tmp_path / f"{number}{name}", tmp_path / f"c{number}"))
+    assert all(refused[:4])
+
+
+@pytest.mark.parametrize("ending", [".npz", ".parquet", ".csv", ".jsonl", ".npy", ".zip", ""])
+@pytest.mark.parametrize("kind", ["npy", "npz", "parquet", "csv", "text", "objects", "pickle", "folder"])
+def test_a_file_of_another_kind_is_refused(ready_made: Collection, tmp_path: Path, kind: str, ending: str) -> None:
+    path, made = tmp_path / f"file{ending}", tmp_path / "made"
+    if kind == "folder":
+        path.mkdir()
+    elif kind in ("npz", "parquet", "csv"):
+        ready_made.export(made.with_suffix(f".{kind}"), vectors=kind == "parquet")
+        path.write_bytes(made.with_suffix(f".{kind}").read_bytes())
+    elif kind == "pickle":
+        path.write_bytes(pickle.dumps({"vectors": [1.0]}))
+    elif kind == "text":
+        path.write_text("no vectors")
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.eye(3) if kind == "npy" else np.array([{}]), allow_pickle=True)
+    assert is_refused(path, tmp_path / "c") is (ending != f".{kind}" or kind not in ("npz", "parquet"))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"vectors": vectors(2).astype("U")}, "the type <U"),
+        ({"vectors": vectors(1)[0]}, r"shape \(\d+,\)"),
+        ({"vectors": vectors(2)[None]}, r"shape \(1, 2, \d+\)"),
+        ({"vectors": np.array(1.0)}, "shape"),
+        ({"vectors": np.zeros((2, 0), np.float32)}, "shape"),
+        ({"vectors": vectors(2).astype(complex)}, "the type complex"),
+        ({"vectors": vectors(3), "keys": ["a", "b", "c"], "uris": ["a"]}, "differ in length"),
+        ({"vectors": vectors(1), "keys": np.array("a")}, "."),
+        ({"vectors": vectors(2), "keys": [["a"], ["b"]]}, "differ in length"),
+        ({"vectors": vectors(1), "keys": ["a\x01"]}, "control characters"),
+        ({"vectors": np.full((1, 4), np.nan, np.float32)}, "."),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    np.savez(tmp_path / "odd.npz", **arrays)
+    with Collection.open(tmp_path / "c", create=True) as target:
+        with pytest.raises(UsageError, match=message) as raised:
+            target.import_from(tmp_path / "odd.npz")
+        assert "odd.npz" in str(raised.value)
+        assert (target.count(), target.spaces()) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("space", "rows", "message"),
+    [
+        (SPACE | {"metric": "bogus"}, ROWS, "there is no metric 'bogus'"),
+        (SPACE | {"metric": 3}, ROWS, "there is no metric 3"),
+        (SPACE | {"dimension": 9}, ROWS, "8 coordinates"),
+        (SPACE | {"dimension": "8"}, ROWS, "the dimension '8'"),
+        (SPACE | {"name": None}, ROWS, "the name None"),
+        (SPACE | {"colour": 1}, ROWS, "another version of nearkin"),
+        ([1], ROWS, "another version of nearkin"),
+        (SPACE, ROWS[:2], "3 vectors and 2 items"),
+        (SPACE, [*ROWS[:2], [1]], "a row of it is no object"),
+        (SPACE, [*ROWS[:2], ROWS[0] | {"uris": "abc"}], "has the uris 'abc'"),
+        (SPACE, [*ROWS[:2], ROWS[0] | {"uris": [1]}], "has the places"),
+        (SPACE, [*ROWS[:2], ROWS[0] | {"metadata": [1]}], r"has the metadata \[1\]"),
+        (SPACE, [*ROWS[:2], ROWS[0] | {"hash": "xyz"}], "can't be read"),
+        (SPACE, [*ROWS[:2], ROWS[0] | {"key": 3}], "has the key 3"),
+    ],
+)
+def test_an_export_that_says_odd_things_is_refused(
+    fresh: Collection, tmp_path: Path, space: Any, rows: list[Any], message: str
+) -> None:
+    write_export(tmp_path / "odd.npz", space | {"current": True} if isinstance(space, dict) else space, rows)
+    with pytest.raises(UsageError, match=message):
+        fresh.import_from(tmp_path / "odd.npz")
+    assert (fresh.count(), fresh.spaces()) == (0, ())
+
+
+def test_of_several_files_nothing_is_stored_if_one_is_damaged(fresh: Collection, tmp_path: Path) -> None:
+    np.savez(tmp_path / "good.npz", vectors=vectors(3))
+    np.savez(tmp_path / "other.npz", vectors=vectors(3, dimension=5))
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "good.npz").read_bytes()[:-40])
+    for name in ("bad.npz", "other.npz"):
+        with pytest.raises(UsageError, match=name):
+            fresh.import_from([tmp_path / "good.npz", tmp_path / name])
+        assert (fresh.count(), fresh.spaces()) == (0, ())
+    assert fresh.import_from(tmp_path / "good.npz").added == 3
+
+
+def test_a_damaged_part_of_clip_retrieval_is_named(fresh: Collection, clip_retrieval_folder: Path) -> None:
+    array = clip_retrieval_folder / "img_emb" / "img_emb_1.npy"
+    array.write_bytes(array.read_bytes()[:-10])
+    with pytest.raises(UsageError, match=r"img_emb_1\.npy can't be read as NumPy's array"):
+        fresh.import_from(clip_retrieval_folder)
+    assert fresh.count() == 0
