@@ -22,7 +22,7 @@ from retrieval.evaluation.metrics import sample_positions
 from retrieval.evaluation.refits import TreeRefit, make_named_refit, make_partition_refit
 from retrieval.evaluation.request import MAX_RANKED, EvaluationRequest, Method
 from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
-from retrieval.spaces.spaces import find_space
+from retrieval.spaces.choices import find_space
 from retrieval.spaces.view import find_cluster_state
 
 Refit = Callable[[Vectors], Ids]

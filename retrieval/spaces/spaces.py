@@ -18,7 +18,7 @@ from indexers import plugins, signing
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_links
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadSetting, NearkinError, SpaceNotFound, UsageError
+from indexers.errors import BadQuery, BadSetting, NearkinError, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.clusterings import ClusteringFollower
 from indexers.followers.partitions import PartitionFollower
@@ -28,12 +28,13 @@ from indexers.naming.namer import ClusterNamer
 from indexers.naming.vocabulary import embed_vocabulary
 from indexers.pictures.isolation import DecoderPool
 from indexers.pipeline import Run
-from indexers.types import Limits, Metric, Space, Vectors
-from indexers.vectors.base import VectorIndex, check_vectors
+from indexers.types import Limits, Space, Vectors
+from indexers.vectors.base import check_vectors
 from indexers.vectors.exact import Exact
-from indexers.vectors.metrics import PRODUCT_METRICS, parse_metric
+from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
+from retrieval.spaces.choices import check_same_weights, find_space, make_index
 from retrieval.spaces.embedder_names import check_name, name_of, normalise_name
 from retrieval.spaces.view import View
 
@@ -248,7 +249,7 @@ class Spaces:
         if view is None and chosen in (None, origin.embedder):
             view = self._use_view(self._insert(replace(origin, name=origin.embedder or READY_MADE)))
         view = view or self.open_for_vectors(vectors)
-        _check_same_weights(origin, view.space)
+        check_same_weights(origin, view.space)
         return view
 
     def foresee_import(self, vectors: Vectors, origin: Space | None, foreseen: Space | None = None) -> Space:
@@ -269,7 +270,7 @@ class Spaces:
             dimension, metric = check_vectors(vectors).shape[1], parse_metric(self._config.metric)
             space = Space(0, READY_MADE, None, {}, "", dimension, metric, False)
         if origin is not None:
-            _check_same_weights(origin, space)
+            check_same_weights(origin, space)
         if space.id == 0 or space is origin:
             make_index(self._config, space.dimension, space.metric)  # what no index takes is told now
         return space
@@ -394,34 +395,3 @@ class Spaces:
             isolated, self._isolated = self._isolated, None
             if isolated:
                 isolated.close()
-
-
-def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
-    """Return an empty index.
-
-    An index that does not take a distance is made for the Euclidean one, by which it finds candidates; these are then
-    scored by the distance itself.
-    """
-    kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
-    distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
-    return kind(dimension, "l2" if distance else metric, **config.index_settings)
-
-
-def _check_same_weights(origin: Space, space: Space) -> None:
-    """Raise UsageError if vectors of `origin`, of another collection, were made with other weights than the space's."""
-    theirs, ours = ((of.embedder, of.fingerprint) for of in (origin, space))
-    if theirs != ours and None not in (origin.embedder, space.embedder):
-        raise UsageError(
-            f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
-            f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so that nothing could be "
-            "compared; import them into another collection"
-        )
-
-
-def find_space(spaces: list[Space], name: str) -> Space:
-    """Return the space of that name. Raises SpaceNotFound."""
-    for space in spaces:
-        if space.name == name:
-            return space
-    names = ", ".join(space.name for space in spaces) or "none"
-    raise SpaceNotFound(f"there is no space {name!r}; there are: {names}")

@@ -1,0 +1,41 @@
+"""Which space is meant, whether vectors belong into it, and the index that it takes."""
+
+from __future__ import annotations
+
+from indexers import plugins
+from indexers.errors import SpaceNotFound, UsageError
+from indexers.types import Metric, Space
+from indexers.vectors.base import VectorIndex
+from indexers.vectors.metrics import PRODUCT_METRICS
+from retrieval.config import Config
+
+
+def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
+    """Return an empty index.
+
+    An index that does not take a distance is made for the Euclidean one, by which it finds candidates; these are then
+    scored by the distance itself.
+    """
+    kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
+    distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
+    return kind(dimension, "l2" if distance else metric, **config.index_settings)
+
+
+def check_same_weights(origin: Space, space: Space) -> None:
+    """Raise UsageError if vectors of `origin`, of another collection, were made with other weights than the space's."""
+    theirs, ours = ((of.embedder, of.fingerprint) for of in (origin, space))
+    if theirs != ours and None not in (origin.embedder, space.embedder):
+        raise UsageError(
+            f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
+            f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so that nothing could be "
+            "compared; import them into another collection"
+        )
+
+
+def find_space(spaces: list[Space], name: str) -> Space:
+    """Return the space of that name. Raises SpaceNotFound."""
+    for space in spaces:
+        if space.name == name:
+            return space
+    names = ", ".join(space.name for space in spaces) or "none"
+    raise SpaceNotFound(f"there is no space {name!r}; there are: {names}")
