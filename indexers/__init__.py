@@ -32,13 +32,14 @@ One word for each thing:
     snapshot        the catalogue at one moment, for reading
     transaction     a snapshot that may write; all of it is stored, or nothing
     query           what is searched for: a picture, text, item, vector, or a mix of them
-    allowed         the items that may answer a query
+    allowed         the items that may be hits of a query
     scope           the clusters and conditions of a query, from which the allowed items follow
-    hit             an item that answers a query, with its score (larger is nearer)
+    hit             an item in the answer to a query, with its score (larger is nearer)
     cluster         items under a public id that lasts; an item in no cluster has the cluster id 0
     cluster tree    merges of ever larger clusters, cut at three similarities into the levels coarse, medium, fine
     tree levels     these three similarities
-    clustering      items -> clusters under a name, made by a user beside the tree
+    loose           of an item: in no cluster of a level; users also read "unclustered"
+    clustering      items -> clusters under a name, made by a user beside the tree: a named clustering
     assignment      which item is in which cluster, in memory
     cluster state   the clusters of a space at one moment, in memory
     partition       one of the k-means cells of a space

@@ -232,7 +232,7 @@ class ItemClusters(NamedTuple):
     """The clusters of each item.
 
     item_ids: int64 (n,), sorted.
-    cluster_ids: int64 (n, 3), coarse to fine, or (n, 1) in a clustering by name; 0 where the item is in no cluster.
+    cluster_ids: int64 (n, 3), coarse to fine, or (n, 1) in a named clustering; 0 where the item is in no cluster.
     since: int64 (n,), the change at which the item came into its cluster (of the medium level).
     """
 
@@ -242,7 +242,7 @@ class ItemClusters(NamedTuple):
 
 
 class ClusteringRow(NamedTuple):
-    """A clustering by name, in a space.
+    """A named clustering, in a space.
 
     choice: how the items to learn from were chosen.
     labels: the public cluster id of each of the model's labels.

@@ -1,4 +1,4 @@
-"""The collection: all that a user can call. What happens is written in the rooms that it hands each call to."""
+"""The collection: everything that a user can call. Each method hands the call to a part, which does the work."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ AnyCluster = int | str | Cluster | Partition
 
 
 class Parts:
-    """What a collection is composed of, over one open database."""
+    """The parts of a collection, over one open database."""
 
     def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
         self.process, self.catalogue = os.getpid(), catalogue
@@ -80,12 +80,12 @@ WRITING = frozenset(
 
 @check_calls
 class Collection:
-    """Pictures, their vectors and all that follows from them, in one folder.
+    """Pictures, their vectors and everything derived from them, in one folder.
 
-    Open it with `Collection.open`; use it as a context manager or `close` it: that saves what makes the next opening
-    fast (nothing is lost without it). A collection may be used from several threads at once, and opened by several
-    processes: any number of them read, one at a time writes. One whose folder can't be written (another user's, a
-    read-only mount, a snapshot) is opened to be read: what writes raises CollectionReadOnly.
+    Open it with `Collection.open`, and use it as a context manager or `close` it: closing saves files that make the
+    next opening fast. Without closing nothing is lost. Several threads may use a collection at once, and several processes
+    may open it: any number of them may read, and one at a time may write. If the folder can't be written (another
+    user's, a read-only mount, a snapshot), methods that write raise CollectionReadOnly.
     """
 
     def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
@@ -107,7 +107,7 @@ class Collection:
 
     @property
     def _parts(self) -> Parts:
-        """The parts, opened anew if another database has taken the place of the open one, or in a forked process."""
+        """The parts. They are opened again if another database has replaced the open one, and in a forked process."""
         if not self._opened.catalogue.is_current():
             with self._opening:
                 if not self._opened.catalogue.is_current():
@@ -120,7 +120,7 @@ class Collection:
         if earlier.process == self._opened.process:
             earlier.spaces.release()
         if earlier.process == self._opened.process and not earlier.catalogue.is_read_only:
-            self._repairs.append("another database was put in the place of the open one; it was opened anew")
+            self._repairs.append("another database has replaced the open one; it was opened")
             log.warning("%s: %s", self.path, self._repairs[-1])
 
     @property
@@ -142,12 +142,13 @@ class Collection:
         """Open the collection in the folder `path`.
 
         create: create the collection if there is none.
-        embedder: what turns pictures into vectors, by name (default `lite0`) or an instance of your own. The collection
-            remembers it; opening with an embedder that it does not have is an error (see `fill`).
+        embedder: turns pictures into vectors; a name (default `lite0`) or an instance of your own. The collection
+            remembers it: to open it with an embedder that it does not have is an error (see `fill`).
         settings: see `retrieval.config.Config`; they override the environment (`NEARKIN_EF=200`) and the file
             `nearkin.toml` in the folder.
 
-        Missing changes are replayed into derived files, broken files are rebuilt; `info().repairs` says so.
+        Derived files that are behind get the missing changes; damaged files are built again, and `info().repairs` lists
+        them.
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, BadSetting,
         UnknownPlugin.
@@ -170,7 +171,7 @@ class Collection:
         return collection
 
     def close(self) -> None:
-        """Save derived files that are behind, and release everything: no file stays open or mapped."""
+        """Save derived files that are behind, and close and unmap all files."""
         opened, self._is_closed = self._opened, True
         if opened.catalogue.is_current():  # else nothing of it is worth a file
             opened.spaces.close()
@@ -178,9 +179,9 @@ class Collection:
         opened.catalogue.close()
 
     def isolate(self) -> None:
-        """Decode pictures in processes of their own from now on, as the setting `isolated` does.
+        """Decode pictures in separate processes from now on, as with the setting `isolated`.
 
-        For pictures that nobody can vouch for, such as those that a server receives.
+        This is for untrusted pictures, such as those that a server receives.
         """
         self._config = replace(self._config, isolated=1)
         self._spaces.isolate()
@@ -225,19 +226,19 @@ class Collection:
     ) -> AddReport:
         """Add pictures.
 
-        pictures: files, folders (with everything below them), globs, addresses (`zip://*.jpg::holiday.zip`); bytes, PIL
-            images and uint8 arrays (height, width, 3), best with `keys`.
+        pictures: files, folders (with everything below them), globs, URLs (`zip://*.jpg::holiday.zip`), bytes, PIL
+            images and uint8 arrays (height, width, 3). Give `keys` for pictures that are not files.
         metadata: one object for all, or one for each picture.
-        keys: one for each picture; a known key gets the new picture.
-        texts: one for each picture, found by `search(query=...)`.
+        keys: one for each picture. An item whose key is known gets the new picture.
+        texts: one for each picture; `search(query=...)` finds their words.
         retry_failed: try files again that failed before and have not changed since.
-        roots: folders in which files have to lie once all links are followed, for paths that somebody else names;
-            addresses are refused then.
-        catch_up: with False, followers that searching does not need wait for a later `catch_up()`.
+        roots: for paths that somebody else names: files must lie in these folders once all links are followed, and URLs
+            are refused.
+        catch_up: False leaves followers that searching does not need, such as clusters, to a later `catch_up()`.
         progress: called with a `Progress` as pictures are recorded.
 
-        Known pictures cost next to nothing and have their metadata merged, later keys win. What can't be read is
-        recorded as a failure, and tried again when the file changes.
+        Known files are not read again; the new metadata is merged into that of their items, and new values win. A
+        picture that can't be read is recorded as a failure, and tried again when its file has changed.
 
         Raises WriterBusy, WriteFailed, BadMetadata, Unavailable (weights or packages), UsageError.
         """
@@ -265,9 +266,9 @@ class Collection:
     ) -> AddReport:
         """Add ready-made vectors, float32 (n, dimension), in one transaction.
 
-        vectors: a None in a list stands for an item without a vector as yet, which filters and words find.
-        keys: known keys get the new vector and have their metadata merged.
-        replace: nothing of what known keys held before stays.
+        vectors: a None in a list stands for an item that has no vector yet; filters and words can find it.
+        keys: an item whose key is known gets the new vector, and the new metadata is merged into its own.
+        replace: an item whose key is known loses its old metadata, text and URIs.
 
         Raises BadVector (NaN, infinite, zero, wrong dimension) before anything is written, BadMetadata, UsageError,
         WriterBusy, WriteFailed.
@@ -285,7 +286,7 @@ class Collection:
         replace: bool = False,
         catch_up: bool = True,
     ) -> AddReport:
-        """Add texts as items of their own, by the vectors that the embedder gives their words.
+        """Add texts as items. The embedder turns each text into a vector.
 
         Raises NoTextTower, and what `add_vectors` raises.
         """
@@ -299,14 +300,19 @@ class Collection:
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> AddReport:
-        """Add items with ready-made vectors from files, one transaction a batch; known keys are replaced. Every file is
-        read to its end first: of one that is damaged, or of another kind, nothing is stored.
+        """Add items with ready-made vectors from files, one transaction for each batch; known keys are replaced.
 
-        Reads what `export` writes with vectors (.parquet, .npz), with everything it holds about the items; other
-        Parquet files with a column of vectors named `vector`, of which `key`, `uri` or `image_path`, `text` or
-        `caption` keep their meaning and the other columns become metadata; .npz with `vectors` and optionally `keys`,
-        `uris`, `texts`; and folders of clip-retrieval (`img_emb`, `metadata`). A row without a key takes its URI. An
-        empty collection takes embedder and metric from an export.
+        Each file is checked to its end first: nothing is stored of a damaged file, or one of another kind.
+
+        Reads:
+        - the files with vectors that `export` writes (.parquet, .npz), with all fields of the items. An empty
+          collection takes over their embedder and metric.
+        - other Parquet files with a column of vectors named `vector`. The columns `key`, `uri` or `image_path`, `text`
+          or `caption` are read as fields; all other columns become metadata.
+        - .npz files with the array `vectors`, and optionally `keys`, `uris` and `texts`.
+        - folders of clip-retrieval (`img_emb`, `metadata`).
+
+        The key of a row without a key is its URI.
 
         Raises UsageError (no such file; vectors of another embedder), BadVector, BadMetadata, MissingPackage.
         """
@@ -319,12 +325,12 @@ class Collection:
         return AddReport(**work.describe(), **self._parts.adder.stamp(started))
 
     def fill(self, embedder: str | Embedder, *, progress: Watch | None = None) -> AddReport:
-        """Fill a second space: embed every item with another embedder, from where its picture lies.
+        """Fill a second space: read the picture of every item again, and embed it with another embedder.
 
-        Searches go on in the current space; `use` switches to the new one. If interrupted, call it again: only what is
-        still missing is embedded.
+        Searches go on in the current space; `use` switches to the new one. If `fill` was interrupted, call it again: it
+        embeds only items that are still missing.
 
-        Raises what `add` raises; pictures that can't be read any more are in the report's failures.
+        Raises what `add` raises. Pictures that can't be read any more are in the report's failures.
         """
         return self._parts.adder.fill(embedder, progress)
 
@@ -339,13 +345,13 @@ class Collection:
         catch_up: bool = True,
         progress: Watch | None = None,
     ) -> SyncReport:
-        """Add what is new below these folders, and mark the locations that have vanished from them.
+        """Add new pictures from these folders, and mark locations that have vanished from them.
 
-        check: read the content of known files again, whatever their size and time say.
+        check: also read known files again whose size and time have not changed.
         roots: as in `add`.
 
-        Nothing is removed: an item without a location left stays, with `missing` set, until it comes back or
-        `remove(where={"missing": True})`.
+        Nothing is removed. If all locations of an item have vanished, the item is `missing` until one of them comes
+        back; `remove(where={"missing": True})` removes such items.
         """
         return self._parts.adder.sync(
             folders,
@@ -412,7 +418,7 @@ class Collection:
         text: str | None = None,
         replace: bool = False,
     ) -> Item:
-        """Merge metadata into an item's, or with `replace` put it in its place, and set the item's text.
+        """Merge metadata into that of an item, or with `replace` replace it; and set the item's text.
 
         Raises ItemNotFound, BadMetadata, UsageError.
         """
@@ -425,9 +431,12 @@ class Collection:
     def remove(
         self, items: ItemName | Iterable[ItemName] | None = None, *, where: Mapping[str, Any] | None = None
     ) -> int:
-        """Remove items by name, by filter, or those of the names that match the filter. Return their number.
+        """Remove items and return their number.
 
-        The files themselves are never touched. Raises ItemNotFound before anything is removed.
+        items: by id, key or path; with `where` only those of them that match the filter.
+        where: without `items`, all items that match the filter.
+
+        The picture files are not touched. Raises ItemNotFound before anything is removed.
         """
         return self._parts.items.remove(items, where)
 
@@ -459,35 +468,36 @@ class Collection:
         metric: str | None = None,
         space: str | None = None,
     ) -> Hits:
-        """Find what looks like this.
+        """Find similar items.
 
-        Ask with one of:
+        Give one of:
         picture: a path, bytes, a PIL image or a uint8 array (height, width, 3).
-        text: words for what is seen in a picture, where the embedder reads words.
-        item: an item by id or key; it is not among its own hits.
+        text: a description of a picture, if the embedder reads words.
+        item: an item by id, key or path; it is not among its own hits.
         vector: an array (dimension,).
-        mix: weighted parts of any kind; negative weights push away:
+        mix: several of these with weights; hits are unlike a part with a negative weight:
             `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
 
-        And/or with:
-        query: words that an item's own text and metadata say. Scores are BM25's; together with one of the above both
-            rankings are fused.
+        Give instead, or in addition:
+        query: words to find in the texts and metadata of items. Scores are those of BM25; together with one of the
+            above both rankings are fused.
 
-        How many:
-        k: the number of hits (20), best first. If fewer exist, fewer come back.
-        radius: everything with at least this score, however much it is (or the best k of it).
+        How many hits:
+        k: the number of hits (default 20), best first; fewer if fewer items exist.
+        radius: all items with at least this score; with `k`, the best k of them.
 
-        Which:
+        Which hits:
         where: a filter, see `retrieval.filters`.
-        within, exclude: clusters or partitions, by id, by name or as records, one or several.
-        per_cluster: at most this many hits from one cluster of `level` ("fine").
-        diversify: 0 to 1, trades similarity for variety, choosing from the `pool` nearest (4 k, at least 64).
-        group: the hits' `groups` are the k (10) clusters of `level` ("medium") that hold the best hits, best first,
-            each with its best hits (`per_cluster`, 5).
-        metric: another metric than the space's, between the vectors as they were added: "cosine", "ip" (inner product),
-            "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with any P of at least 1. Scores of distances are
-            negated, so that `radius=-3` is everything at most 3 away.
-        space: another space than the current one.
+        within, exclude: only or no items of these clusters or partitions; one or several, by id, by name or as records.
+            A name that several clusters share stands for all of them; `within=[]` has no hits.
+        per_cluster: at most this many hits from one cluster of `level` (default "fine").
+        diversify: 0 to 1; prefers variety to similarity, among the `pool` nearest items (default 4 k, at least 64).
+        group: also return in `groups` the k (default 10) clusters of `level` (default "medium") with the best hits,
+            each with its best hits (`per_cluster`, default 5).
+        metric: another metric than that of the space, between the vectors as they were added: "cosine", "ip" (inner
+            product), "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with a P of at least 1. Scores of distances
+            are negated: `radius=-3` finds items at a distance of at most 3.
+        space: the space to search (default: the current one).
 
         Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
         NoTextTower.
@@ -507,8 +517,8 @@ class Collection:
     ) -> Neighbours:
         """Return the k nearest items of each of n vectors, as arrays.
 
-        `ids` is int64 (n, k), -1 where fewer exist; `scores` float32 (n, k); `position` the change number that they
-        belong to. `metric`: as for `search`. Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
+        `ids` is int64 (n, k), with -1 where fewer than k items exist; `scores` is float32 (n, k); `position` is the
+        change number of the answer. `metric`: as for `search`. Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
         """
         return self._parts.search.find_many(vectors, k, where, metric, space)
 
@@ -519,19 +529,20 @@ class Collection:
 
         level: one of the tree's ("coarse", "medium", "fine"), which are nested, or the name of a clustering of your own
             (`make_clustering`).
-        loose: in the tree, fewer than five pictures are not a cluster but loose; "nearest" puts each loose item into
-            the cluster nearest to it.
-        since: a change number; what came after it counts as `new` (default: what came last).
+        loose: clusters of the tree have at least five items; an item in no cluster is loose. "apart" leaves loose items
+            out, "nearest" puts each of them into the nearest cluster.
+        since: a change number; items that were added after it count as `new` (default: the items of the last update).
 
-        Clusters follow the catalogue when `add` or `catch_up` bring them up to date; `as_of` says how far they are if
-        another process is writing at the moment. Raises BadQuery.
+        `add` and `catch_up` bring clusters up to date. While another process writes they may be behind: `as_of` is the
+        change number that they have reached. Raises BadQuery.
         """
         return self._browser.list_clusters(level, loose, since)
 
     def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
-        """Return one cluster by its id, or by a name that it alone has.
+        """Return one cluster by its id, or by a name that no other cluster has.
 
-        Raises ClusterNotFound, which says what became of it; BadQuery if several clusters have the name.
+        Raises ClusterNotFound, whose message names the clusters that replaced it; BadQuery if several clusters have the
+        name.
         """
         return self._browser.read_cluster(cluster, since)
 
@@ -540,7 +551,7 @@ class Collection:
         return self._browser.list_loose(level, page)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
-        """Cut the cluster tree anywhere: into about `count` clusters, or at a similarity. Raises BadQuery."""
+        """Cut the cluster tree into about `count` clusters, or at the similarity `threshold`. Raises BadQuery."""
         return self._browser.cut(count, threshold)
 
     def partitions(self) -> tuple[Partition, ...]:
@@ -552,22 +563,22 @@ class Collection:
         return self._browser.list_events(since)
 
     def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
-        """Return the n items that are least similar to any other, with the reason, the strangest first."""
+        """Return the n items that are least similar to all others, each with the reason; the least similar first."""
         return self._browser.list_outliers(n)
 
     def rename(self, cluster: int | str, name: str | None) -> Cluster:
-        """Give a cluster a name, which stays with it whatever becomes of it; None restores the automatic name.
+        """Give a cluster a name, which it keeps as pictures come and go; None restores the automatic name.
 
-        cluster: its id, or its present name if no other cluster has that. Raises ClusterNotFound, UsageError.
+        cluster: its id, or its current name if no other cluster has it. Raises ClusterNotFound, UsageError.
         """
         return self._browser.rename(cluster, name)
 
     def recluster(self) -> Clusters:
-        """Build graph and tree again and choose the levels again; clusters that are still there keep their ids."""
+        """Build the graph and the tree again, and choose the levels again. Clusters that remain keep their ids."""
         self._browser.recluster()
         return self.clusters()
 
-    # ---- clusterings by name
+    # ---- named clusterings
 
     def make_clustering(
         self,
@@ -582,20 +593,20 @@ class Collection:
         without_outliers: float = 0.0,
         progress: Callable[[int, int, str], object] | None = None,
     ) -> NamedClustering:
-        """Cluster the current space by a method of your choice, and keep the result under a name beside the tree.
+        """Cluster the items of the current space by a method of your choice, and store the result under a name.
 
         method: kmeans, hierarchical, density, deep ..., any member of `nearkin.clusterers` that can be kept.
         k: the number of clusters, for methods that take it.
         threshold: the distance at which merging stops, for methods that take it.
         settings: other parameters of the method's class in `indexers.clusterers`.
-        sample: learn from at most this many items, spread so that small groups are among them.
-        once_per_copy: copies (cosine .98) count once.
-        without_outliers: the share of items, those farthest from everything, that are not learned from and stay loose.
+        sample: fit to at most this many items, spread so that small groups are represented.
+        once_per_copy: fit to one of several near-identical items (cosine .98).
+        without_outliers: the share of items, those least like all others, that are left out of the fit and stay loose.
 
-        All other items are placed by the fitted model, and so are new items as they come. The name is a level like
-        those of the tree: `clusters(name)`, `search(per_cluster=2, level=name)`; its clusters have ids for `cluster`,
-        `within` and `rename`; exports have a column of that name. A name that exists is fitted again, and its clusters
-        keep their ids where they stay the same.
+        The fitted model assigns all other items to clusters, also new items as they are added. The name is a level like
+        those of the tree: `clusters(name)`, `search(per_cluster=2, level=name)`. Its clusters have ids for `cluster`,
+        `within` and `rename`, and exports have a column of that name. If a clustering of that name exists, it is fitted
+        again, and clusters that remain keep their ids.
 
         Raises BadSetting, BadQuery, UnknownPlugin, MissingPackage, UsageError (too few items, and whatever else the
         method refuses), WriterBusy.
@@ -615,14 +626,14 @@ class Collection:
     def refresh_clustering(
         self, name: str, *, progress: Callable[[int, int, str], object] | None = None
     ) -> NamedClustering:
-        """Fit a clustering again to the items of now; clusters that are still there keep their ids and names.
+        """Fit a clustering again, to the current items. Clusters that remain keep their ids and names.
 
         Raises ClusteringNotFound, and what `make_clustering` raises.
         """
         return self._parts.clusterings.refresh(name, progress)
 
     def clusterings(self) -> tuple[NamedClustering, ...]:
-        """Return all clusterings by name, with their age and how far the collection has drifted from each."""
+        """Return all named clusterings, with their age and how far the collection has drifted from each."""
         return self._parts.clusterings.list_all()
 
     def clustering(self, name: str) -> NamedClustering:
@@ -630,7 +641,7 @@ class Collection:
         return self._parts.clusterings.read(name)
 
     def drop_clustering(self, name: str) -> None:
-        """Forget a clustering; the tree and the pictures stay. Raises ClusteringNotFound."""
+        """Delete a clustering; the tree and the pictures stay. Raises ClusteringNotFound."""
         self._parts.clusterings.drop(name)
 
     def evaluate(
@@ -645,19 +656,19 @@ class Collection:
         random_state: int = 0,
         progress: Callable[[int, int, str], object] | None = None,
     ) -> Evaluation:
-        """Compare clusterings and embedders: the three levels, the partitions and `methods` beside each other.
+        """Compare clusterings and embedders: the three levels, the partitions, named clusterings and `methods`.
 
-        labels: a metadata key whose values (texts, numbers, true and false) say what belongs together; agreement and
-            retrieval are measured on the items that have one.
+        labels: a metadata key whose values (texts, numbers, true and false) say which items belong together. Agreement
+            and retrieval are measured on the items that have a value.
         methods: clusterers by name, or with parameters: `("kmeans", {"n_init": 10})`.
-        k: the number of clusters for methods that need it (default: as many as labels, else as medium has).
-        spaces: one or several by name (default: the current one). All are judged on the items that lie in all of them.
-        draws: each clustering is made again this many times without a random fifth of the items and compared with the
-            whole one's: its stability. 0 leaves that out.
+        k: the number of clusters for methods that need it (default: the number of labels, else that of medium).
+        spaces: one or several by name (default: the current one). All are measured on the items that all of them have.
+        draws: to measure stability, each clustering is repeated this many times without a random fifth of the items,
+            and compared with the clustering of all items. 0 leaves this out.
         sample: at most this many items, drawn at random, are clustered.
         progress: called with steps done, steps in all, and the current step.
 
-        Methods run in processes of their own; one that fails is listed with its reason.
+        Each method runs in a separate process; a method that fails is listed with the reason.
 
         Raises BadQuery (no such key, one label only, k above the items, draws below 0), UnknownPlugin, SpaceNotFound,
         UsageError (nothing to judge).
@@ -682,83 +693,87 @@ class Collection:
     ) -> tuple[DuplicateGroup, ...]:
         """Return groups of duplicates, the largest first, each with the item to keep and why.
 
-        Duplicates are pictures of the same bytes or pixels in another container, or the same picture resized,
-        recompressed, cropped, mirrored, rotated a little, framed, written on. Other views of a scene and other pictures
-        of a burst are not.
+        Duplicates are files with the same bytes, with the same pixels, or with the same picture resized, recompressed,
+        cropped, mirrored, rotated a little, framed or written on. Other views of a scene and other pictures of a burst
+        are no duplicates.
 
         threshold: the lowest score of a proof, 0 to 1.
-        rule: "kept" (each is a verified duplicate of the one to keep), "every pair", or "connected" (chains count).
+        rule: in a group each item is a verified duplicate of the one to keep ("kept"), of every other item ("every
+            pair"), or of at least one other item ("connected").
         prefer: what to keep first: a format ("heic"), a folder or "oldest".
-        compare: compare new pictures with all others first; with False, and of a collection that may only be read, the
-            answer comes at once from what was compared before. Nothing is compared twice.
+        compare: compare new pictures with all others first. With False, and in a collection that can only be read, the
+            answer comes at once from earlier comparisons. No two pictures are compared twice.
 
-        What was decided about two pictures stays decided. Raises BadQuery, WriterBusy, MissingPackage.
+        Pictures about which a person has decided are in no group together. Raises BadQuery, WriterBusy, MissingPackage.
         """
         return self._parts.duplicates.find(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
 
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
-        """Return the items that a picture is a copy of, the surest first; the picture is not added.
+        """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """
         return self._parts.duplicates.find_matches(picture, threshold)
 
     def overlay(self, a: ItemName, b: ItemName) -> Image:
-        """Return two items' pictures side by side, and the second laid over the first with differences in colour.
+        """Return two pictures side by side, and the second laid over the first with the differences in colour.
 
         Raises ItemNotFound, UnreadablePicture.
         """
         return self._parts.duplicates.overlay(a, b)
 
     def calibrate(self, pictures: int = 100) -> float:
-        """Measure the similarity of vectors from which on two pictures are worth a proof, and store it for the space.
+        """Measure how similar two vectors must be for a comparison of their pictures, and store this for the space.
 
-        Known embedders come with such a figure. Raises UsageError for too few pictures.
+        Embedders that come with nearkin are calibrated already. Raises UsageError for too few pictures.
         """
         return self._parts.duplicates.calibrate(pictures)
 
     def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
-        """Keep one item of a group: the group is settled. Return the decisions' ids, for `undo`. Nothing is deleted."""
+        """Decide to keep one item of a group, which settles the group. Return the ids of the decisions, for `undo`.
+
+        Nothing is deleted.
+        """
         return self._parts.decisions.keep(group, keep)
 
     def not_duplicates(self, a: ItemName, b: ItemName) -> int:
-        """Record that two items are not duplicates, whatever they look like. Return the decision's id, for `undo`."""
+        """Decide that two items are not duplicates. Return the decision's id, for `undo`."""
         return self._parts.decisions.decide("not duplicates", a, b)
 
     def keep_both(self, a: ItemName, b: ItemName) -> int:
-        """Record that two items are duplicates and both are wanted. Return the decision's id, for `undo`."""
+        """Decide to keep two items although they are duplicates. Return the decision's id, for `undo`."""
         return self._parts.decisions.decide("keep both", a, b)
 
     def undo(self, decision: int) -> None:
-        """Take a decision back: the question comes up again. Raises UsageError."""
+        """Undo a decision; the items may be in a group of duplicates again. Raises UsageError."""
         self._parts.decisions.undo(decision)
 
     def move_duplicates(
         self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True
     ) -> tuple[Move, ...]:
-        """Move the files of these groups, all but the kept ones, into a folder; by default only say what would move.
+        """Move the files of these groups, except those to keep, into a folder; by default only plan the moves.
 
-        A manifest in the folder (`manifest.jsonl`) can bring them back: `undo_moves`. Nothing is deleted; links and
-        files that have changed since are left alone. Raises UsageError, WriteFailed.
+        `undo_moves` moves them back, with the manifest in the folder (`manifest.jsonl`). Nothing is deleted. Links, and
+        files that have changed since they were added, are not moved. Raises UsageError, WriteFailed.
         """
         if not dry_run:
             self._catalogue.check_writable()
         return self._parts.mover.move(groups, folder, dry_run=dry_run)
 
     def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
-        """Bring back the files that a manifest names. Raises UsageError, WriteFailed."""
+        """Move back the files that a manifest lists. Raises UsageError, WriteFailed."""
         return self._parts.mover.undo(manifest)
 
     # ---- spaces
 
     def spaces(self) -> tuple[SpaceInfo, ...]:
-        """Return the spaces, and how full each is."""
+        """Return the spaces, each with its number of vectors."""
         return self._spaces.describe()
 
     def use(self, space: str, *, partial: bool = False) -> None:
-        """Search that space from now on: one step, in every process that has the collection open.
+        """Make a space the current one, at once and in every process that has the collection open.
 
-        Raises SpaceNotFound; UsageError if the space lacks items that another one has, unless `partial`.
+        Raises SpaceNotFound; UsageError if the space lacks items that another space has, unless `partial`.
         """
         self._spaces.use(space, partial=partial)
 
@@ -773,8 +788,8 @@ class Collection:
     ) -> int:
         """Write items with their clusters to a file. Return their number.
 
-        path: .csv, .jsonl, .parquet (with `vectors`, those of the current space as well), or .npz, which holds the
-            items that have a vector, always with it. Files with vectors can be read back with `import_from`.
+        path: .csv, .jsonl, .parquet or .npz. `vectors` adds the vectors of the current space to .parquet; .npz always
+            has them, and only the items with a vector. `import_from` reads files with vectors.
         """
         with self._catalogue.snapshot() as snapshot:
             return exporting.export_items(
@@ -784,8 +799,8 @@ class Collection:
     def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
         """Return items as a pandas.DataFrame.
 
-        One column a field, a metadata key (`metadata.width` where a field has that name), a level of clusters and a
-        clustering by name (public ids; <NA>: loose). Raises MissingPackage.
+        There is a column for each field, each metadata key (`metadata.width` if a field has the same name), each level
+        and each named clustering (cluster ids; <NA>: loose). Raises MissingPackage.
         """
         with self._catalogue.snapshot() as snapshot:
             return exporting.build_frame(snapshot, self._current_space(), parse_filter(where))
@@ -810,7 +825,7 @@ class Collection:
             return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, reads_words)
 
     def verify(self, *, repair: bool = False) -> Report:
-        """Compare catalogue, derived files and disk. With `repair`, mend what can be mended (derived files only)."""
+        """Compare catalogue, derived files and disk. `repair` makes derived files again that are wrong."""
         if repair:
             self._catalogue.check_writable()
         views = [self._spaces.view(space.name) for space in self.spaces()]

@@ -1,4 +1,4 @@
-"""The clusterings by name that the catalogue keeps: how each was made, its model, and the cluster of each item.
+"""The named clusterings that the catalogue keeps: how each was made, its model, and the cluster of each item.
 
 `ClusteringReader` reads one moment of them, `ClusteringWriter` writes. In both, methods that read are named by what
 they return.

@@ -1,4 +1,4 @@
-"""Clusterings by name: a model that was fitted once, and the cluster of every item according to it.
+"""Named clusterings: a model that was fitted once, and the cluster of every item according to it.
 
 Model and members lie in the catalogue, since they can't be made again from items that have changed since. What follows
 the changes is which item is in which cluster.
@@ -50,7 +50,7 @@ class FittedClustering(NamedTuple):
 
 
 class ClusteringFollower(Follower):
-    """Keeps the members of all clusterings by name of one space up to date. All its state lies in the catalogue."""
+    """Keeps the members of all named clusterings of one space up to date. All its state lies in the catalogue."""
 
     name: ClassVar[str] = "named"
 

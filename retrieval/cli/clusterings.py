@@ -46,13 +46,11 @@ def cluster(
         float,
         typer.Option("--without-outliers", help="Share of items to leave out of the fit, those least like all others."),
     ] = 0.0,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the saved clustering (default: the method's).")
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the clustering (default: the method's).")] = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Cluster again with the same method; clusters that remain keep their ids.")
     ] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Delete the saved clustering.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete the clustering.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one cluster; or cluster with a --method of your choice and save the result by name.
@@ -82,7 +80,7 @@ def cluster(
 
 
 def clusterings(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
-    """List the saved clusterings, how old each is, and how far the collection has drifted since."""
+    """List the named clusterings, how old each is, and how far the collection has drifted since."""
     with open_collection(collection) as source:
         records = source.clusterings()
     if as_json:

@@ -23,7 +23,7 @@ Level = Annotated[
     str | None,
     typer.Option(
         "--level",
-        help="coarse, medium or fine, or the name of a saved clustering.",
+        help="coarse, medium or fine, or the name of a clustering.",
         autocompletion=complete_from("coarse", "medium", "fine"),
     ),
 ]

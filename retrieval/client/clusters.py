@@ -1,4 +1,4 @@
-"""Clusters on a server, clusterings by name, and their evaluation."""
+"""Clusters on a server, named clusterings, and their evaluation."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ class ClusterMethods(JobMethods):
         self._run("/v1/recluster", progress=progress)
         return self.clusters()
 
-    # ---- clusterings by name
+    # ---- named clusterings
 
     def clusterings(self) -> tuple[NamedClustering, ...]:
-        """Return all clusterings by name."""
+        """Return all named clusterings."""
         return to_records(NamedClustering, self._get("/v1/clusterings")["clusterings"])
 
     def clustering(self, name: str) -> NamedClustering:

@@ -73,7 +73,7 @@ def read_cluster(moment: Moment, cluster_id: Any, since: int | None = None) -> C
 
 
 def _has_level(moment: Moment, level: Level) -> bool:
-    """Return False for a clustering by name that was dropped: the catalogue remembers its clusters."""
+    """Return False for a named clustering that was dropped: the catalogue remembers its clusters."""
     return level in LEVELS or moment.snapshot.clusterings.find(level) is not None
 
 

@@ -1,4 +1,4 @@
-"""Clusterings by name, beside the tree: made by any method, kept with their fitted model, which places new items."""
+"""Named clusterings, beside the tree: made by any method, kept with their fitted model, which places new items."""
 
 from __future__ import annotations
 

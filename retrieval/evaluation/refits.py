@@ -71,7 +71,7 @@ def make_partition_refit(count: int) -> Callable[[Vectors], Ids]:
 
 
 def make_named_refit(row: ClusteringRow, space: Space) -> Callable[[Vectors], Ids] | str:
-    """Return the function that clusters rows by the method and parameters of a clustering by name.
+    """Return the function that clusters rows by the method and parameters of a named clustering.
 
     Return the reason instead if the method is unavailable, or the clustering was learnt from chosen items.
     """

@@ -157,7 +157,7 @@ class Drift(Record):
 
 @dataclass(frozen=True, slots=True)
 class NamedClustering(Record):
-    """A clustering by name. `clusters(level=name)` returns its clusters."""
+    """A named clustering. `clusters(level=name)` returns its clusters."""
 
     name: str
     """The name, by which `level` finds it."""

@@ -43,7 +43,7 @@ class JudgedClustering(Record):
     space: str
     """The space whose vectors were clustered."""
     name: str
-    """The level, the clustering by name, or the method with its parameters."""
+    """The level, the named clustering, or the method with its parameters."""
     kind: str
     """level, partitions, by name or method."""
     method: str | None = None

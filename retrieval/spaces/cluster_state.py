@@ -67,7 +67,7 @@ class Assignment:
 
 
 class ClusterState:
-    """The clusters of nested levels: the tree's three, or the single level of a clustering by name.
+    """The clusters of nested levels: the tree's three, or the single level of a named clustering.
 
     as_of: the change that they follow. version: see Snapshot.clusters_version. chosen_at: the change at which the
     levels were chosen. previous: the state before this one, whose facts about unchanged clusters are used again.

@@ -88,7 +88,7 @@ def _list_ids(cluster: Any) -> Sequence[int]:
 def _select_members(cluster_ids: set[int], space_id: int, snapshot: Snapshot) -> tuple[list[Ids], set[int]]:
     """Return the items of clusters, an array a level, and the ids of those clusters that have any.
 
-    The levels are those of the tree and clusterings by name.
+    The levels are those of the tree and named clusterings.
     """
     by_level: dict[Level, list[int]] = {}
     for row in snapshot.clusters.rows(sorted(cluster_ids)).values():

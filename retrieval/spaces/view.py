@@ -59,7 +59,7 @@ class View:
     tree_state: ClusterState | None = None
     """The tree's clusters as they were last read."""
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
-    """The clusters of clusterings by name, with the number of times they had been written by then."""
+    """The clusters of named clusterings, with the number of times they had been written by then."""
 
     @property
     def searcher(self) -> Searcher:
@@ -129,7 +129,7 @@ class View:
 
 
 def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0]) -> ClusterState | None:
-    """Return the clusters of the tree, or of a clustering by name; None if the tree has none yet. Raises BadQuery."""
+    """Return the clusters of the tree, or of a named clustering; None if the tree has none yet. Raises BadQuery."""
     if level not in LEVELS:
         return _find_named_state(view, snapshot, level)
     version, state = snapshot.clusters_version(view.space.id), view.tree_state

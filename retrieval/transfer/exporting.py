@@ -21,7 +21,7 @@ from retrieval.records.items import FIELDS, VECTOR, Item
 from retrieval.transfer.cells import write_rows
 
 CLUSTERS = LEVELS
-"""The columns after those of the item: its cluster in each level; then its cluster in each clustering by name."""
+"""The columns after those of the item: its cluster in each level; then its cluster in each named clustering."""
 
 MARK = "nearkin"
 """The key in Parquet's metadata, and the name of an array, that marks an export; it holds the space as JSON."""

@@ -1,4 +1,4 @@
-"""Clusters of pictures, and clusterings by name."""
+"""Clusters of pictures, and named clusterings."""
 
 from __future__ import annotations
 
@@ -205,9 +205,9 @@ def list_outliers(
     return answer_json({"outliers": [outlier.to_dict() for outlier in collection.outliers(n)]})
 
 
-@router.get("/clusterings", response_model=build_list("clusterings", NamedClustering, "All clusterings by name."))
+@router.get("/clusterings", response_model=build_list("clusterings", NamedClustering, "All named clusterings."))
 def list_clusterings(collection: CollectionDep) -> Response:
-    """Return all clusterings by name."""
+    """Return all named clusterings."""
     return answer_json({"clusterings": [clustering.to_dict() for clustering in collection.clusterings()]})
 
 
