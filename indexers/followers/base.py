@@ -12,7 +12,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import ClassVar
 
 from indexers.catalogue.catalogue import Catalogue
@@ -123,7 +123,7 @@ class Followers:
         self._broken: set[Follower] = set()
         """Followers whose stored file is of no use: it is written again even if nothing has changed since."""
         self._torn: set[Follower] = set()
-        """Followers that hold half of a change, since an error or an interrupt came between: they are loaded again."""
+        """Followers that hold half of a change, if an error or an interrupt came between: they are made again."""
 
     def open(self) -> None:
         """Load the followers that searches need: replay what is missing, rebuild what is broken."""
@@ -149,10 +149,25 @@ class Followers:
                 # The lock comes first: then the snapshot can't be older than what other threads have carried in.
                 stack.enter_context(self._lock.shared())
                 snapshot = stack.enter_context(self._catalogue.snapshot())
-                if all(follower.position == snapshot.number for follower in self.members if follower.on_read):
+                if all(self._is_current(follower, snapshot) for follower in self._quick):
                     yield snapshot
                     return
             self.advance(include_slow=False)
+
+    def _is_current(self, follower: Follower, snapshot: Snapshot) -> bool:
+        return follower.position == snapshot.number and follower not in self._torn
+
+    @contextmanager
+    def _changing(self, follower: Follower) -> Iterator[None]:
+        """Open a block that changes a follower's state. If it does not reach its end, the state is made again."""
+        self._torn.add(follower)  # before, since the steps after a block can be cut short too
+        try:
+            yield
+        except BaseException:
+            if not follower.on_read:
+                follower.reset()  # half of a change is worse than none
+            raise
+        self._torn.discard(follower)
 
     def advance(self, *, include_slow: bool = True) -> int:
         """Advance all followers, or only those that searches need, to the newest change; return its number."""
@@ -185,7 +200,11 @@ class Followers:
     @guarded_context
     def _advance_slow(self, let_wait: bool) -> Iterator[tuple[Snapshot, list[Follower]]]:
         with self._slow_lock, self.current_snapshot() as snapshot:
-            advanced = [follower for follower in self._slow if not (let_wait and follower.may_wait(snapshot))]
+            advanced = [
+                follower
+                for follower in self._slow
+                if not let_wait or follower in self._torn or not follower.may_wait(snapshot)
+            ]
             for follower in advanced:
                 self._load_once(follower, snapshot)
                 self._advance(follower, snapshot)
@@ -230,22 +249,20 @@ class Followers:
 
     def _advance(self, follower: Follower, snapshot: Snapshot) -> None:
         # (from 0 on, the state itself is read, whatever was pruned)
-        if follower in self._torn or 0 < follower.position < snapshot.oldest:
-            self._load(follower, snapshot)
-            self._torn.discard(follower)
+        is_torn = follower in self._torn
+        if is_torn or 0 < follower.position < snapshot.oldest:
+            with self._changing(follower):
+                if is_torn and not follower.on_read:  # not its file: half of a change is no reason to tell of a repair
+                    follower.reset()
+                else:
+                    self._load(follower, snapshot)
         if follower.position >= snapshot.number:  # beyond it: `_load` has met a file of a later moment
             return
         changes = snapshot.changes(follower.position, follower.space.id)
-        if changes:
-            try:
+        with self._changing(follower):
+            if changes:
                 follower.apply(changes, snapshot)
-            except BaseException:
-                if follower.on_read:
-                    self._torn.add(follower)
-                else:  # half of a change is worse than none
-                    follower.reset()
-                raise
-        follower.position = snapshot.number
+            follower.position = snapshot.number
 
     def _load(self, follower: Follower, snapshot: Snapshot) -> None:
         reason, seen = follower.load(snapshot), 0
@@ -275,7 +292,8 @@ class Followers:
         """Make one follower again from the catalogue, decide again what it decided once, and record the result."""
         with self._slow_lock:
             self._unloaded.discard(follower)  # else its stored state would be loaded over the empty one
-            follower.restart()
+            with self._changing(follower):
+                follower.restart()
         self.record(force=True)
 
     def find_damage(self) -> list[str]:
@@ -288,7 +306,8 @@ class Followers:
         with self._slow_lock, self._lock.exclusive(), self._catalogue.snapshot() as snapshot:
             self._unloaded.clear()
             for follower in self.members:
-                follower.reset()
+                with self._changing(follower):
+                    follower.reset()
                 self._advance(follower, snapshot)
         self.record(force=True)
         self.save(force=True)
@@ -359,5 +378,5 @@ class Followers:
 
     def _finish_save(self, follower: Follower) -> None:
         self._broken.discard(follower)
-        with self._lock.exclusive():
+        with self._lock.exclusive(), self._changing(follower):
             follower.after_save()

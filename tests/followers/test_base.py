@@ -19,6 +19,7 @@ from indexers.catalogue.transaction import Transaction
 from indexers.followers import base, stored_file
 from indexers.followers.base import Follower, Followers
 from indexers.types import Change, Space
+from indexers.vectors.rows import Rows
 from retrieval import Collection
 from tests.conftest import vectors
 from tests.support.followers import add_space, list_ids, list_positions, open_followers, put_vectors, remove_items
@@ -157,6 +158,28 @@ def test_half_of_a_change_is_thrown_away(catalogue: Catalogue, space: Space) -> 
     log.broken = False
     followers.advance()
     assert len(log.applied) == 1
+
+
+def test_an_interrupt_between_two_steps_of_a_swap_leaves_answers_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a save the rows move from memory to the mapped file, in several steps."""
+    rows = vectors(200)
+    with Collection.open(tmp_path / "collection", create=True, save_changes=150) as collection:
+        collection.add_vectors(rows[:100], keys=[f"{number}" for number in range(100)])
+        right = collection.search_many(rows[:100], k=1).ids.ravel()
+        set_base = Rows._set_base
+
+        def interrupt(table: Rows, *arguments: object) -> None:
+            monkeypatch.setattr(Rows, "_set_base", set_base)
+            table.base = np.empty((7, table.dimension), np.float32)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Rows, "_set_base", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            collection.add_vectors(rows[100:], keys=[f"{number}" for number in range(100, 200)])
+        assert collection.search_many(rows[:100], k=1).ids.ravel().tolist() == right.tolist()
+        assert collection.verify().ok
 
 
 def test_a_restart_makes_one_follower_again_and_records_it(catalogue: Catalogue, space: Space) -> None:
