@@ -16,11 +16,11 @@ class TooBusy(Unavailable):
 class Budget:
     """A number of bytes that requests take for as long as they hold them. Thread-safe.
 
-    `patience`: seconds that a request waits for its share.
+    `patience`: seconds that a request waits for its share. `activity`: what is being done, for the refusal.
     """
 
-    def __init__(self, size: int, patience: float) -> None:
-        self.size, self.patience = size, patience
+    def __init__(self, size: int, patience: float, activity: str = "pictures are being worked on") -> None:
+        self.size, self.patience, self.activity = size, patience, activity
         self._left = size
         self._changed = threading.Condition()
 
@@ -30,7 +30,7 @@ class Budget:
         amount = min(amount, self.size)
         with self._changed:
             if not self._changed.wait_for(lambda: self._left >= amount, self.patience):
-                raise TooBusy("too many pictures are being worked on; try again later")
+                raise TooBusy(f"too many {self.activity}; try again later")
             self._left -= amount
         try:
             yield

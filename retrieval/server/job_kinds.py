@@ -10,6 +10,9 @@ from retrieval import Collection, Progress
 from retrieval.items.adding import Watch
 from retrieval.server.job_queue import JobFunction, ReportProgress
 
+MAX_LISTED = 1000
+"""The most failures and problems that a report names; `/v1/failures` has all."""
+
 
 def build_job_functions(collection: Collection, roots: Sequence[Path] | None = None) -> dict[str, JobFunction]:
     """Return the function of each kind of job: what was asked for and a progress callback -> the report.
@@ -26,7 +29,8 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def sync(request: Json, report_progress: ReportProgress) -> Json:
         folders = [Path(path) for path in request["paths"]]
         options = {name: request[name] for name in ("metadata", "retry_failed", "check")}
-        return collection.sync(folders, **options, roots=roots, progress=_describe(report_progress)).to_dict()
+        report = collection.sync(folders, **options, roots=roots, progress=_describe(report_progress))
+        return _cut(report.to_dict(), "failures")
 
     def retry(_: Json, report_progress: ReportProgress) -> Json:
         return _shorten(collection.retry_failed(roots=roots, progress=_describe(report_progress)).to_dict())
@@ -53,7 +57,7 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
 
     def verify(request: Json, report_progress: ReportProgress) -> Json:
         report_progress(0, None, "comparing the catalogue with derived files and the disk")
-        return collection.verify(repair=request["repair"]).to_dict()
+        return _cut(collection.verify(repair=request["repair"]).to_dict(), "problems")
 
     functions = (add, sync, retry, cluster, refresh, recluster, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
@@ -70,5 +74,10 @@ def _describe(report_progress: ReportProgress) -> Watch:
 
 
 def _shorten(report: Json) -> Json:
-    """Replace the ids of thousands of items by their number."""
-    return {**report, "items": len(report["items"]) if "items" in report else None}
+    """Replace the ids of thousands of items by their number, and leave the last of many failures out."""
+    return {**_cut(report, "failures"), "items": len(report["items"]) if "items" in report else None}
+
+
+def _cut(report: Json, field: str) -> Json:
+    """Leave out what a list has beyond its first entries: a report of a million files would be no job's any more."""
+    return {**report, field: report[field][:MAX_LISTED]}

@@ -24,7 +24,9 @@ from retrieval.server.watch import watch_folders
 
 log = logging.getLogger("nearkin")
 LARGE_SECONDS = 60.0
-"""Time that a request that works on pictures in full size waits for those before it."""
+"""Time that a request that works on pictures in full size, or on a large answer, waits for those before it."""
+MAX_TABLES = 2
+"""Large answers that are made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class State:
     jobs: JobQueue
     large: Budget = field(default_factory=lambda: Budget(1, LARGE_SECONDS))
     """Held by the one request that works on pictures in full size."""
+    tables: Budget = field(default_factory=lambda: Budget(MAX_TABLES, LARGE_SECONDS, "large answers are being made"))
+    """Held by requests whose answers are as long as the collection."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod

@@ -9,6 +9,7 @@ import pytest
 
 from indexers.errors import ClusteringNotFound
 from retrieval import Collection
+from retrieval.server import job_kinds
 from retrieval.server.job_kinds import build_job_functions
 from tests.support.serving import paint_folder
 
@@ -88,3 +89,21 @@ def test_evaluating_and_verifying_report_records(filled: Collection) -> None:
     assert (report["items"], report["draws"]) == (5, 0)
     report, _ = run(filled, "verify", repair=True)
     assert report["ok"]
+
+
+def test_a_report_names_so_many_failures(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_kinds, "MAX_LISTED", 2)
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(b"not a picture")
+    asked = {"paths": [str(folder)], "metadata": None}
+    for kind, request in (
+        ("add", {**asked, "sync": False}),
+        ("sync", {**asked, "retry_failed": True, "check": False}),
+        ("retry", {}),
+    ):
+        report, _ = run(collection, kind, **request)
+        assert (report["failed"], len(report["failures"])) == (4, 2)

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from indexers.errors import BadFilter
 from retrieval.server.responses import Responses, document_errors
 from retrieval.server.routes.items import Where, parse_json
-from retrieval.server.state import CollectionDep
+from retrieval.server.state import StateDep
 
 router = APIRouter(prefix="/v1", tags=["transfer"])
 
@@ -41,7 +41,7 @@ FILE_RESPONSE: Responses = {
 
 @router.get("/export", response_class=Response, responses={**FILE_RESPONSE, **document_errors(400, 503)})
 def export_items(
-    collection: CollectionDep,
+    state: StateDep,
     format: Annotated[Literal["csv", "jsonl", "parquet", "npz"], Query(description="The kind of file.")] = "csv",
     where: Where = None,
     vectors: Annotated[
@@ -52,7 +52,8 @@ def export_items(
     condition = parse_json(where, BadFilter, "where")
     with tempfile.TemporaryDirectory(prefix="nearkin-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"items.{format}"
-        count = collection.export(path, where=condition, vectors=vectors)
+        with state.tables.take(1):
+            count = state.collection.export(path, where=condition, vectors=vectors)
         file = path.open("rb")  # which keeps its content when the folder is gone
     headers = {
         "Content-Length": str(os.fstat(file.fileno()).st_size),

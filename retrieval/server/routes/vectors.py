@@ -11,12 +11,14 @@ from indexers.errors import BadQuery
 from retrieval import AddReport
 from retrieval.server.responses import answer_json, document_errors
 from retrieval.server.schemas import ItemName, JsonInt, RequestBody, ResponseBody, Vector, build_model
-from retrieval.server.state import CollectionDep
+from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["vectors"])
 
 MAX_NEIGHBOURS = 1_000_000
 """The most neighbours in an answer, of all vectors together."""
+LARGE = 20_000
+"""Neighbours from which on an answer is large."""
 Names = Annotated[list[str | None] | None, Field(max_length=100_000)]
 MetadataColumn = dict[str, Any] | Annotated[list[dict[str, Any]], Field(max_length=100_000)] | None
 
@@ -137,15 +139,17 @@ def read_vectors(body: VectorsToRead, collection: CollectionDep) -> Response:
 @router.post(
     "/search/many",
     response_model=NeighbourTable,
-    responses=document_errors(400, 404),
+    responses=document_errors(400, 404, 503),
     summary="Search with many vectors",
 )
-def search_many(body: ManySearches, collection: CollectionDep) -> Response:
+def search_many(body: ManySearches, state: StateDep) -> Response:
     """Return the nearest items of each of many vectors, as tables of ids and scores."""
-    if len(body.vectors) * body.k > MAX_NEIGHBOURS:
+    count = len(body.vectors) * body.k
+    if count > MAX_NEIGHBOURS:
         wanted = f"got {len(body.vectors)} vectors with k={body.k}"
         raise BadQuery(f"an answer holds at most {MAX_NEIGHBOURS:,} neighbours; {wanted}; ask for fewer at a time")
-    found = collection.search_many(body.vectors, **body.model_dump(exclude={"vectors"}))
-    scores = found.scores.astype(object)
-    scores[found.ids < 0] = None  # JSON has no -inf
-    return answer_json({"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position})
+    with state.tables.take(1 if count > LARGE else 0):
+        found = state.collection.search_many(body.vectors, **body.model_dump(exclude={"vectors"}))
+        scores = found.scores.astype(object)
+        scores[found.ids < 0] = None  # JSON has no -inf
+        return answer_json({"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position})

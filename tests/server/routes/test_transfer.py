@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from retrieval import Collection
 from retrieval.server.routes.transfer import MEDIA_TYPES, read_chunks
+from tests.support.serving import open_client
 
 
 @pytest.mark.parametrize("kind", MEDIA_TYPES)
@@ -69,3 +70,17 @@ def test_a_file_is_read_in_chunks_and_closed(tmp_path: Path) -> None:
     file = (tmp_path / "file").open("rb")
     assert [len(chunk) for chunk in read_chunks(file)] == [262_144, 262_144, 75_712]
     assert file.closed
+
+
+def test_only_so_many_are_made_at_once(discs: Collection) -> None:
+    with open_client(discs) as client:
+        tables = client.app.state.nearkin.tables  # type: ignore[attr-defined]
+        tables.patience = 0.01
+        with tables.take(tables.size):
+            refused = client.get("/v1/export")
+            assert (refused.status_code, refused.json()["type"]) == (503, "urn:nearkin:too-busy")
+            assert refused.json()["detail"] == "too many large answers are being made; try again later"
+            large = client.post("/v1/search/many", json={"vectors": [[1.0] * 13] * 30, "k": 1000})
+            assert large.status_code == 503
+            assert client.post("/v1/search/many", json={"vectors": [[1.0] * 13], "k": 3}).status_code == 200
+        assert client.get("/v1/export").status_code == 200
