@@ -2,7 +2,7 @@
 
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
-    python -m tests.bench embed              models, spaces, words
+    python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
@@ -41,6 +41,7 @@ ADAPTERS = ("methods_adapters", "methods_indices", "methods_sklearn")
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = (
     "faults",
+    "lite0",
     "embed",
     "clusters",
     "duplicates",
@@ -56,7 +57,7 @@ TOGETHER = {
     "server": SERVER,
     "adapters": ADAPTERS,
     "duplicates": ("copies", "rules", "library"),
-    "embed": ("embed", "spaces", "hostile"),
+    "embed": ("lite0", "embed", "spaces", "hostile"),
     "clusters": ("trees", "quality", "streams", "living"),
 }
 """Names that stand for several modules."""
