@@ -41,8 +41,10 @@ def replace_file(path: Path, durable: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` to write to; when the block ends, the file written there takes the place of `path`.
 
     If the block raises, `path` stays as it was. Several processes and threads may do so at once: each writes to a path
-    of its own. With `durable`, content and name are on the disk when the block ends. Raises WriteFailed for an OSError.
+    of its own. With `durable`, content and name are on the disk when the block ends. Raises WriteFailed for an OSError,
+    and for what can't be the name of a file.
     """
+    _check_name(path)
     temporary = path.with_name(f".{path.name[:24]}.{os.getpid()}-{threading.get_ident()}-{secrets.token_hex(4)}.part")
     try:
         yield temporary
@@ -55,6 +57,15 @@ def replace_file(path: Path, durable: bool = False) -> Iterator[Path]:
         raise WriteFailed(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_name(path: Path) -> None:
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise WriteFailed(f"cannot write {str(path)!r}: no file can have that name")
 
 
 def sync(path: Path) -> None:

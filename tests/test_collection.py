@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from indexers.errors import (
     BadVector,
     CollectionNotFound,
     ItemNotFound,
+    NearkinError,
     NoTextTower,
     NotFound,
     UnknownPlugin,
@@ -288,3 +290,37 @@ def test_numbers_beyond_what_a_database_holds_are_numbers(tmp_path: Path) -> Non
         for kind in (collection.cluster, collection.get):
             with pytest.raises(NotFound, match=str(large)):
                 kind(large)
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\0", "\ud800", "x\udfff"])
+def test_texts_that_no_database_can_store_are_errors_of_ours(filled: Collection, tmp_path: Path, odd: str) -> None:
+    before = filled.change()
+    doors: list[Callable[[], object]] = [
+        lambda: filled.search(query=odd),
+        lambda: filled.search(query=f'"{odd} x"'),
+        lambda: filled.search(item=odd),
+        lambda: filled.search(item=1, within=odd),
+        lambda: filled.search(item=1, exclude=[odd]),
+        lambda: filled.search(item=1, space=odd),
+        lambda: filled.get(odd),
+        lambda: filled.count(where={odd: 1}),
+        lambda: filled.count(where={"a": {"$in": [odd]}}),
+        lambda: filled.count(where={"key": {"$contains": odd}}),
+        lambda: filled.update(1, {"a": {"b": [odd]}}),
+        lambda: filled.update(1, {odd: 1}),
+        lambda: filled.update(1, text=odd),
+        lambda: filled.add([Image.new("RGB", (8, 8))], keys=[odd]),
+        lambda: filled.add([Image.new("RGB", (8, 8))], texts=[odd]),
+        lambda: filled.clusters(odd),
+        lambda: filled.cluster(odd),
+        lambda: filled.make_clustering(odd, k=2),
+        lambda: filled.drop_clustering(odd),
+        lambda: filled.refresh_clustering(odd),
+        lambda: filled.use(odd),
+        lambda: filled.evaluate(labels=odd),
+        lambda: filled.export(tmp_path / f"{odd}.csv"),
+    ]
+    for door in doors:
+        with pytest.raises(NearkinError):
+            door()
+    assert filled.change() == before

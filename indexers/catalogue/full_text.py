@@ -13,12 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue.metadata import OPAQUE_KEY
+from indexers.catalogue.metadata import OPAQUE_KEY, is_text
 from indexers.errors import BadQuery
 from indexers.types import Ids, Json
 
 TABLE = "words"
 CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, tokenize = 'porter unicode61 remove_diacritics 2')"
+MAX_TERMS = 1000
+"""Words and phrases in a query, at most."""
 _words = sa.table(TABLE, sa.column("rowid", sa.Integer), sa.column("body", sa.String), sa.column("rank", sa.Float))
 
 
@@ -77,11 +79,18 @@ def select_listed(item_ids: Ids) -> sa.Select[Any]:
 
 
 def parse_terms(words: str) -> list[str]:
-    """Return the phrases and words, each quoted, so that none is an operator. Raises BadQuery if there is none."""
+    """Return the phrases and words, each quoted, so that none is an operator.
+
+    Raises BadQuery if there is none, if there are too many, or if one is no text.
+    """
+    if not is_text(words):
+        raise BadQuery(f"the words {words[:100]!r} hold NUL or half a surrogate pair, which no text here has")
     terms = [phrase or word for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', words)]
     quoted = [f'"{term}"' for term in terms if any(letter.isalnum() for letter in term)]
     if not quoted:
-        raise BadQuery(f"there is no word to search for in {words!r}")
+        raise BadQuery(f"there is no word to search for in {words[:100]!r}")
+    if len(quoted) > MAX_TERMS:
+        raise BadQuery(f"a query has up to {MAX_TERMS:,} words and phrases; got {len(quoted):,}")
     return quoted
 
 

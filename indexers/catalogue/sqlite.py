@@ -118,13 +118,15 @@ def _check_in(connection: Any, writers: connections.Writers) -> None:
         writers.leave(connection)
 
 
-def _translate(context: Any, path: Path) -> errors.CatalogueError | None:
+def _translate(context: Any, path: Path) -> errors.NearkinError | None:
     options = context.connection.get_execution_options() if context.connection is not None else {}
     return translate_error(context.original_exception, path, is_writing=bool(options.get("writing", False)))
 
 
-def translate_error(error: BaseException, path: Path, is_writing: bool = True) -> errors.CatalogueError | None:
+def translate_error(error: BaseException, path: Path, is_writing: bool = True) -> errors.NearkinError | None:
     """Return an error of ours for one of SQLite's that a user can do something about; None for any other."""
+    if isinstance(error, UnicodeEncodeError):  # the database itself is the one place that every text passes
+        return errors.UsageError(f"{error.object[:100]!r} holds half a surrogate pair, which UTF-8 can't carry")
     name = getattr(error, "sqlite_errorname", "") if isinstance(error, sqlite3.Error) else ""
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return damage_error(path, str(error))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from indexers.catalogue import full_text
+from indexers.catalogue.full_text import parse_terms
 from indexers.errors import BadQuery
 from retrieval import Collection
 from retrieval.search.ranking import fuse_rankings
@@ -115,3 +116,9 @@ def test_verify_repairs_what_words_read(described: Collection) -> None:
     assert not described.verify().ok
     assert described.verify(repair=True).ok
     assert find_keys(described, "oslo") == ["oslo"]
+
+
+def test_a_query_has_so_many_words() -> None:
+    assert len(parse_terms("word " * 1000)) == 1000
+    with pytest.raises(BadQuery, match="up to 1,000 words and phrases; got 1,001"):
+        parse_terms("word " * 1001)
