@@ -10,12 +10,15 @@
     {"$or": [{"year": 2020}, {"$not": {"format": "JPEG"}}]}      $and $or $not
 
 Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
-format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name. `$ne`, `$nin`
-and `$not` hold where the key is missing. Types never coerce: 2020 is not "2020", and true is not 1.
+format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name, so that
+`metadata.metadata.width` reaches into an object called metadata. A dot may be part of a key or lead into an object;
+keys in quotes say which: `"a.b"` is one key, `"a"."b"` are two. `$ne`, `$nin` and `$not` hold where the key is missing.
+Types never coerce: 2020 is not "2020", and true is not 1.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -41,6 +44,8 @@ from indexers.errors import BadFilter
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
 OPERATORS = (*COMPARISONS, "$exists", "$empty", "$not")
 NUMBERS = {"id", "width", "height", "bytes"}
+_STEP = re.compile(r'"([^"]+)"|([^".]+)')
+_PATH = re.compile(rf"(?:{_STEP.pattern})(?:\.(?:{_STEP.pattern}))*")
 INT64 = 2**63
 """Whole numbers from here on do not fit into SQLite's integers, and are compared as floats."""
 DEPTH = 32
@@ -173,7 +178,9 @@ def _check_scalar(key: str, value: Any) -> Any:
 def _build_test(key: str, op: str, value: Any) -> Condition:
     if key not in ITEM_FIELDS:
         texts = tuple(map(_normalise, value)) if isinstance(value, tuple) else _normalise(value)
-        return FieldTest(normalise_text(key.removeprefix("metadata.")), op, texts)
+        name = key.removeprefix("metadata.")
+        path = _parse_path(name)
+        return FieldTest(normalise_text(".".join(path) if path else name), op, texts, path=path)
     if key == "missing" and (op != "$eq" or not isinstance(value, bool)):
         raise BadFilter(f'"missing" is true or false; got {op} {value!r}')
     if op in ("$exists", "$filled"):
@@ -187,6 +194,13 @@ def _build_test(key: str, op: str, value: Any) -> Condition:
         tests = tuple(FieldTest(key, op, form, of_item=True) for form in _list_forms(converted))
         return tests[0] if len(tests) == 1 else Either(tests)
     return FieldTest(key, op, converted, of_item=True)
+
+
+def _parse_path(name: str) -> tuple[str, ...]:
+    """Return the keys of a name with quoted keys, such as "camera"."lens" or "v1.2"; nothing for any other name."""
+    if '"' not in name or not _PATH.fullmatch(name):
+        return ()
+    return tuple(normalise_text(quoted or plain) for quoted, plain in _STEP.findall(name))
 
 
 def _list_forms(value: Any) -> tuple[Any, ...]:

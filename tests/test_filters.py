@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -123,3 +124,74 @@ def test_case_is_folded_in_every_script(collection: Collection, text: str, parts
         for field in ("title", "key", "text"):
             assert collection.count(where={field: {"$icontains": part}}) == 1, (field, part)
         assert collection.count(where={"title": {"$icontains": f"{part}x"}}) == 0
+
+
+AMBIGUOUS: list[dict[str, Any]] = [
+    {"a.b": 1},
+    {"a": {"b": 1}},
+    {"a.b": 2, "a": {"b": 1}},
+    {"a.b": 1, "a": {"b": 2}},
+    {"a": {"b": {"c": "x"}}, "a.b.c": "y"},
+    {"a.b": {"c": ["x", 1.5]}},
+    {"metadata": {"x": 1, "width": 9}},
+    {"metadata.x": 1},
+    {"x": 1},
+    {"width": 9},
+    {"e\u0301.ö": "Zu\u0308rich"},
+    {"é": {"o\u0308": ["Zürich", None, True]}},
+    {"a": {"b": None}},
+    {"a": {"b": {}}},
+    {"a.b": ""},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "places"),
+    [
+        ({"a.b": 1}, [0, 1, 2, 3]),
+        ({'"a.b"': 1}, [0, 3]),
+        ({'"a"."b"': 1}, [1, 2]),
+        ({'a."b"': 1}, [1, 2]),
+        ({'"a.b"': {"$in": [1, 2]}}, [0, 2, 3]),
+        ({'"a.b"': {"$gt": 1}}, [2]),
+        ({'"a"."b"': {"$gt": 1}}, [3]),
+        ({'"a"."b"': {"$ne": 1}}, [0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),
+        ({'"a"."b"': {"$exists": True}}, [1, 2, 3, 4, 12, 13]),
+        ({'"a.b"': {"$exists": True}}, [0, 2, 3, 5, 14]),
+        ({'"a.b"': {"$empty": False}}, [0, 2, 3, 5]),
+        ({'"a"."b"': {"$empty": False}}, [1, 2, 3, 4]),
+        ({'"a"."b"': None}, [12]),
+        ({'"a.b"': ""}, [14]),
+        ({'"a"."b"."c"': "x"}, [4]),
+        ({'"a.b"."c"': {"$contains": "x"}}, [5]),
+        ({'"a.b"."c"': {"$contains": 1.5}}, [5]),
+        ({'"a.b.c"': "y"}, [4]),
+        ({'"a.b"."c"': "x"}, []),
+        ({"metadata.x": 1}, [8]),
+        ({"metadata.metadata.x": 1}, [6, 7]),
+        ({'"metadata"."x"': 1}, [6]),
+        ({'"metadata.x"': 1}, [7]),
+        ({'metadata."x"': 1}, [8]),
+        ({'"width"': 9}, [9]),
+        ({'"metadata"."width"': 9}, [6]),
+        ({'"é.o\u0308"': "Zürich"}, [10]),
+        ({'"é"."ö"': {"$contains": "Zu\u0308rich"}}, [11]),
+        ({'"é.ö"': {"$icontains": "ZÜR"}}, [10]),
+        ({"$or": [{'"a.b"': 1}, {'"a"."b"': 1}, {"x": 1}]}, [0, 1, 2, 3, 8]),
+        ({"$and": [{'"a.b"': {"$gte": 1}}, {'"a.b"': {"$lt": 2}}, {"a.b": {"$gt": 1}}]}, [3]),
+        ({"$or": [{'"a.b"': number} for number in range(1, 200)] + [{'"a"."b"': 2}]}, [0, 2, 3]),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_keys_in_quotes_say_whether_a_dot_is_theirs(
+    ambiguous: Collection, where: dict[str, Any], places: list[int]
+) -> None:
+    assert [item.id - 1 for item in ambiguous.walk(where=where)] == places
+    assert ambiguous.count(where=where) == len(places)
+
+
+@pytest.fixture(scope="module")
+def ambiguous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+    with Collection.open(tmp_path_factory.mktemp("ambiguous") / "c", create=True) as collection:
+        collection.add_vectors([None] * len(AMBIGUOUS), metadata=AMBIGUOUS)
+        yield collection

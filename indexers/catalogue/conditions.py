@@ -6,8 +6,10 @@ select of item ids; set operations join them, so that every test is answered by 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,12 +39,15 @@ class FieldTest:
 
     operator: $eq $in $lt $lte $gt $gte $contains $icontains $exists $filled
     of_item: the field is one of ITEM_FIELDS, not a key of the metadata.
+    path: exactly these keys lead to the value, each inside the value of the one before. Without it, a dot in the field
+        may be part of a key, or lead into an object.
     """
 
     field: str
     operator: str
     value: Any
     of_item: bool = False
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +123,17 @@ def merge_tests(condition: Condition) -> Condition:
 def _merge_equals(conditions: list[Condition]) -> list[Condition]:
     """Return conditions of which at least one has to hold, with the tests for equality of one field joined."""
     merged: list[Condition] = []
-    values_by_field: dict[tuple[str, bool], dict[tuple[type, Any], Any]] = {}
+    values_by_field: dict[tuple[str, bool, tuple[str, ...]], dict[tuple[type, Any], Any]] = {}
     for condition in conditions:
         if isinstance(condition, FieldTest) and condition.operator in ("$eq", "$in") and condition.field != "missing":
             values = condition.value if condition.operator == "$in" else (condition.value,)
-            known = values_by_field.setdefault((condition.field, condition.of_item), {})
+            known = values_by_field.setdefault((condition.field, condition.of_item, condition.path), {})
             known |= {(type(value), value): value for value in values}  # to Python, 1 equals true
         else:
             merged.append(condition)
     joined = [
-        FieldTest(name, "$in", tuple(known.values()), of_item) for (name, of_item), known in values_by_field.items()
+        FieldTest(name, "$in", tuple(known.values()), of_item, path)
+        for (name, of_item, path), known in values_by_field.items()
     ]
     return merged + joined
 
@@ -149,6 +155,8 @@ def _compile(condition: Condition) -> IdSelect:
             return sa.select(item.c.id).where(item.c.id.not_in(sa.select(_compile(inner).cte().c[0])))
         case FieldTest(of_item=True):
             return _select_by_item_field(condition)
+        case FieldTest(path=(_, *_)):
+            return _select_by_path(condition)
         case FieldTest():
             return _select_by_metadata([condition])
 
@@ -159,7 +167,7 @@ def _compile_all(conditions: tuple[Condition, ...]) -> list[IdSelect]:
     ranges: dict[str, list[FieldTest]] = {}
     selects: list[IdSelect] = []
     for part in conditions:
-        if isinstance(part, FieldTest) and not part.of_item and part.operator in ORDERINGS:
+        if isinstance(part, FieldTest) and not (part.of_item or part.path) and part.operator in ORDERINGS:
             ranges.setdefault(part.field, []).append(part)
         else:
             selects.append(_compile(part))
@@ -184,26 +192,50 @@ def _combine(operation: Callable[..., CompoundSelect[Any]], parts: list[Select[A
 def _select_by_metadata(tests: list[FieldTest]) -> Select[Any]:
     """Select the items for which all of these tests of one metadata key hold."""
     columns, field, operator = attribute.c, tests[0].field, tests[0].operator
-    if operator in ("$exists", "$filled"):  # an object exists if a key in it does
-        is_inside = sa.and_(columns.key > f"{field}.", columns.key < f"{field}/")  # / follows .
-        existing = sa.select(columns.item).where(sa.or_(columns.key == field, is_inside))
-        is_filled = sa.or_(columns.number.is_not(None), columns.flag.is_not(None), columns.text != "")
-        return existing if operator == "$exists" else existing.where(is_filled)
-    return sa.select(columns.item).where(columns.key == field, *[_test_metadata(test) for test in tests])
+    if operator in ("$exists", "$filled"):
+        existing = _select_existing(field)
+        return existing if operator == "$exists" else existing.where(_is_filled(columns))
+    return sa.select(columns.item).where(columns.key == field, *[_test_metadata(test, columns) for test in tests])
 
 
-def _test_metadata(test: FieldTest) -> ColumnElement[bool]:
-    columns, is_single = attribute.c, attribute.c.element.is_(False)
+def _select_existing(field: str) -> Select[Any]:
+    """Select the items with that metadata key. An object exists if a key in it does."""
+    columns = attribute.c
+    is_inside = sa.and_(columns.key > f"{field}.", columns.key < f"{field}/")  # / follows .
+    return sa.select(columns.item).where(sa.or_(columns.key == field, is_inside))
+
+
+def _is_filled(columns: Any) -> ColumnElement[bool]:
+    return sa.or_(columns.number.is_not(None), columns.flag.is_not(None), columns.text != "")
+
+
+def _select_by_path(test: FieldTest) -> Select[Any]:
+    """Select the items for which a test of the value at exactly one path holds: among those that the index finds."""
+    spread = sa.func.spread(item.c.metadata, json.dumps(test.path))
+    rows = sa.func.json_each(spread).table_valued(sa.column("value", sa.String))
+    inside, element, number, text, flag = (
+        sa.func.json_extract(rows.c.value, f"$[{place}]", type_=kind())
+        for place, kind in enumerate((sa.Boolean, sa.Boolean, sa.Float, sa.String, sa.Boolean))
+    )
+    columns = SimpleNamespace(element=element, number=number, text=text, flag=flag)
+    query = sa.select(item.c.id).join(rows, sa.true()).where(item.c.id.in_(_select_existing(test.field)))
+    if test.operator in ("$exists", "$filled"):
+        return query.where(inside.is_not(None) if test.operator == "$exists" else _is_filled(columns))
+    return query.where(inside.is_(False), _test_metadata(test, columns))
+
+
+def _test_metadata(test: FieldTest, columns: Any) -> ColumnElement[bool]:
+    is_single = columns.element.is_(False)
     match test.operator, test.value:
         case "$in", values:
-            return sa.and_(is_single, _is_among(values))
+            return sa.and_(is_single, _is_among(values, columns))
         case "$eq", value:
-            return sa.and_(is_single, _equals(value))
+            return sa.and_(is_single, _equals(value, columns))
         case "$contains", str() as part:
             is_element = sa.and_(columns.element.is_(True), columns.text == part)
             return sa.or_(is_element, sa.and_(is_single, _contains_text(columns.text, part)))
         case "$contains", value:
-            return sa.and_(columns.element.is_(True), _equals(value))
+            return sa.and_(columns.element.is_(True), _equals(value, columns))
         case "$icontains", part:
             return sa.and_(is_single, _contains_text(sa.func.fold(columns.text), fold_text(part)))
         case operator, value:
@@ -211,23 +243,20 @@ def _test_metadata(test: FieldTest) -> ColumnElement[bool]:
             return sa.and_(is_single, getattr(column, ORDERINGS[operator])(value))
 
 
-def _equals(value: Any) -> ColumnElement[bool]:
+def _equals(value: Any, columns: Any) -> ColumnElement[bool]:
     """Compare with the column of the value's own type: types never coerce."""
-    columns = attribute.c
     if value is None:
         return sa.and_(columns.number.is_(None), columns.text.is_(None), columns.flag.is_(None))
-    if isinstance(value, bool):
-        return columns.flag.is_(value)
-    return columns.text == value if isinstance(value, str) else columns.number == value
+    column: ColumnElement[Any] = columns.text if isinstance(value, str) else columns.number
+    return columns.flag.is_(value) if isinstance(value, bool) else column == value  # type: ignore[no-any-return]
 
 
-def _is_among(values: Sequence[Any]) -> ColumnElement[bool]:
+def _is_among(values: Sequence[Any], columns: Any) -> ColumnElement[bool]:
     texts = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     constants = [constant for constant in (None, True, False) if any(value is constant for value in values)]
-    return sa.or_(
-        attribute.c.text.in_(texts), attribute.c.number.in_(numbers), *[_equals(constant) for constant in constants]
-    )
+    equals = [_equals(constant, columns) for constant in constants]
+    return sa.or_(columns.text.in_(texts), columns.number.in_(numbers), *equals)
 
 
 def _select_by_item_field(test: FieldTest) -> Select[Any]:

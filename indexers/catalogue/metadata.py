@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from indexers.errors import BadMetadata
@@ -108,6 +108,20 @@ def flatten_metadata(metadata: Json, prefix: str = "") -> Iterator[Json]:
                 yield _row(prefix + key, True, part if not isinstance(part, dict | list) else None)
         else:  # an empty list or object exists, and is not null
             yield _row(prefix + key, isinstance(value, list | dict), value)
+
+
+def spread_path(metadata: Json, steps: Sequence[str]) -> list[list[Any]]:
+    """Return what filters read of the value that exactly these keys lead to, each inside the value of the one before.
+
+    A row is: whether it belongs to a key inside the value, element, number, text, flag. Keys with dots in them, which
+    the table `attribute` can't tell from objects in objects, are one step here.
+    """
+    values: list[Any] = [{key: value for key, value in metadata.items() if key != OPAQUE_KEY}]
+    for step in steps:
+        objects = [value for value in values if isinstance(value, dict)]
+        values = [part for value in objects for key, part in value.items() if normalise_text(key) == step]
+    rows = [row for value in values for row in flatten_metadata({"": value})]
+    return [[row["key"] != "", row["element"], row["number"], row["text"], row["flag"]] for row in rows]
 
 
 def _row(key: str, element: bool, value: Any) -> Json:

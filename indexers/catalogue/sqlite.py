@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shlex
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from indexers import errors
 from indexers.catalogue import connections
-from indexers.catalogue.metadata import fold_text
+from indexers.catalogue.metadata import fold_text, spread_path
 from indexers.catalogue.read_only import Access
 from indexers.files import suggest_remedy
 
@@ -88,6 +89,7 @@ def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
     try:
         connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
         connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
+        connection.create_function("spread", 2, _spread, deterministic=True)
         for pragma in ("query_only=ON", CACHE) if is_read_only else WRITING:
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
@@ -100,6 +102,10 @@ def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
 
 def _fold(text: Any) -> Any:
     return fold_text(text) if isinstance(text, str) else text
+
+
+def _spread(metadata: str, steps: str) -> str:
+    return json.dumps(spread_path(json.loads(metadata), json.loads(steps)))
 
 
 def _begin(connection: Connection, writers: connections.Writers) -> None:

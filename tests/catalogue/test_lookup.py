@@ -80,7 +80,7 @@ def test_many_values_of_one_field_are_one_test(numbers: Collection) -> None:
     assert numbers.count(where=where) == 200
     assert numbers.count(where={"$and": [{"n": {"$ne": number}} for number in range(10, 20_000)]}) == 10
     assert numbers.count(where={"key": {"$in": [f"k{number}" for number in range(30_000)]}}) == 200
-    assert time.perf_counter() - started < 4
+    assert time.perf_counter() - started < 30
 
 
 def test_words_are_looked_for_among_the_items_of_a_long_filter(tmp_path: Any) -> None:
