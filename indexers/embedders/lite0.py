@@ -44,9 +44,9 @@ class Lite0(Embedder):
     whose short edge was made 256 pixels long (bicubic).
 
     On a CPU it runs in ONNX Runtime or OpenVINO, whichever is installed and quicker there; on a GPU, or where both are
-    missing, in torch. Full precision only: in bf16 (OpenVINO) it is 1.7 times as fast and loses 3 of a hundred nearest
-    neighbours, in 8 bits 7 to 11. `device`: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps". Neither is a setting
-    of the space, since the vectors are the same to rounding.
+    missing, in torch. `device`: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps". Neither is a setting
+    of the space, since the vectors are the same to rounding. Less than full precision is not offered: bf16 (OpenVINO)
+    is 1.7 times as fast and loses 3 of a hundred nearest neighbours, 8 bits lose 7 to 11.
     """
 
     name = "lite0"
