@@ -83,9 +83,9 @@ class Collection:
     """Pictures, their vectors and everything derived from them, in one folder.
 
     Open it with `Collection.open`, and use it as a context manager or `close` it: closing saves files that make the
-    next opening fast. Without closing nothing is lost. Several threads may use a collection at once, and several processes
-    may open it: any number of them may read, and one at a time may write. If the folder can't be written (another
-    user's, a read-only mount, a snapshot), methods that write raise CollectionReadOnly.
+    next opening fast. Without closing nothing is lost. Several threads may use a collection at once, and several
+    processes may open it: any number of them may read, and one at a time may write. If the folder can't be written
+    (another user's, a read-only mount, a snapshot), methods that write raise CollectionReadOnly.
     """
 
     def __init__(self, catalogue: Catalogue, config: configuration.Config, embedder: str | Embedder | None) -> None:
