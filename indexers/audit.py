@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,23 @@ from indexers.catalogue import full_text
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.snapshot import Snapshot
+from indexers.errors import PictureError
 from indexers.followers.base import Followers
 from indexers.followers.stored import VectorFollower
 from indexers.followers.tree import TreeFollower
-from indexers.types import Ids, Json
+from indexers.pictures.addresses import is_remote, is_web
+from indexers.pictures.images import hash_content
+from indexers.pictures.remote import read_uri
+from indexers.pictures.scan import to_path
+from indexers.types import Ids, Json, Limits
 
 BLOCK = 5000
 """Items that are looked at in one step."""
+PICTURES = 100
+"""Items whose files are read in one step."""
+SHOWN = 5
+"""Files that a problem names."""
+UNLIMITED = Limits(max_pixels=2**62, max_bytes=2**62)
 PROBES = 200
 """Vectors that are searched for by themselves."""
 
@@ -39,8 +50,19 @@ class Findings:
         return bool(self.problems) and not self.unrepairable and bool(self.repaired)
 
 
-def verify_collection(catalogue: Catalogue, spaces: Sequence[Followers], *, repair: bool = False) -> Findings:
-    """Run all checks. With `repair`, wrong rows of filters are written again and wrong followers are rebuilt."""
+def verify_collection(
+    catalogue: Catalogue,
+    spaces: Sequence[Followers],
+    *,
+    repair: bool = False,
+    pictures: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Findings:
+    """Run all checks. With `repair`, wrong rows of filters are written again and wrong followers are rebuilt.
+
+    pictures: read every picture's file as well. progress: called with the number of items whose files were read, and of
+    all.
+    """
     findings = Findings()
     _check_database(catalogue, findings)
     if findings.problems:
@@ -52,7 +74,52 @@ def verify_collection(catalogue: Catalogue, spaces: Sequence[Followers], *, repa
         return findings
     for followers in spaces:
         _check_followers(followers, findings, repair)
+    if pictures:
+        _check_pictures(catalogue, findings, progress or (lambda *_: None))
     return findings
+
+
+def _check_pictures(catalogue: Catalogue, findings: Findings, progress: Callable[[int, int], object]) -> None:
+    """Read the file of every picture from its disk: it is there, can be read, and has the bytes that were added."""
+    faults: dict[str, list[str]] = {"missing": [], "changed": [], "unreadable": []}
+    checked = vanished = skipped = 0
+    with catalogue.snapshot() as snapshot:
+        ids = snapshot.ids().tolist()
+    for start in range(0, len(ids), PICTURES):
+        with catalogue.snapshot() as snapshot:  # not one for all: reading a disk takes hours
+            rows = snapshot.items(ids[start : start + PICTURES])
+        for row in rows:
+            if row.hash is None:  # a ready-made vector, whose place may be anything
+                continue
+            vanished += row.missing
+            for uri in () if row.missing else row.uris:
+                fault = _find_fault(uri, row.hash)
+                checked, skipped = checked + 1, skipped + (fault == "skipped")
+                if fault in faults:
+                    faults[fault].append(uri)
+        progress(min(start + PICTURES, len(ids)), len(ids))
+    notes = [f"{skipped} on the web were not fetched"] if skipped else []
+    notes += [f"{vanished} items are known to have vanished"] if vanished else []
+    findings.checked.append(", ".join([f"the files of the pictures ({checked})", *notes]))
+    for fault, uris in faults.items():
+        if uris:
+            some = ", ".join(uris[:SHOWN]) + (f" and {len(uris) - SHOWN} more" if len(uris) > SHOWN else "")
+            findings.problems.append(f"pictures: {len(uris)} files are {fault}: {some}")
+            findings.unrepairable.append(findings.problems[-1])
+
+
+def _find_fault(uri: str, digest: bytes) -> str:
+    """Return "missing", "changed" or "unreadable" for a file that is not what was added; "" for one that is."""
+    if is_remote(uri) and is_web(uri):
+        return "skipped"
+    if not is_remote(uri) and not os.path.lexists(to_path(uri)):
+        return "missing"
+    try:
+        return "" if hash_content(read_uri(uri, UNLIMITED)) == digest else "changed"
+    except FileNotFoundError:
+        return "missing"
+    except (PictureError, OSError):
+        return "unreadable"
 
 
 def _check_database(catalogue: Catalogue, findings: Findings) -> None:

@@ -303,6 +303,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "search.group": flag,
     "sync.metadata": mapping,
     "update.metadata": mapping,
+    "verify.pictures": flag,
     "update_all.metadata": mapping,
 }
 """The check of each parameter of a public method; None: the room that reads it checks it."""

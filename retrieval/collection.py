@@ -695,7 +695,7 @@ class Collection:
 
         Duplicates are files with the same bytes, with the same pixels, or with the same picture resized, recompressed,
         cropped, mirrored, rotated a little, framed or written on. Other views of a scene and other pictures of a burst
-        are no duplicates.
+        are no duplicates. Items whose files have vanished are left out; each group lists them as `missing`.
 
         threshold: the lowest score of a proof, 0 to 1.
         rule: in a group each item is a verified duplicate of the one to keep ("kept"), of every other item ("every
@@ -710,6 +710,8 @@ class Collection:
 
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
+
+        Items whose files have vanished are left out.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """
@@ -824,12 +826,23 @@ class Collection:
         with self._catalogue.snapshot() as snapshot:
             return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, reads_words)
 
-    def verify(self, *, repair: bool = False) -> Report:
-        """Compare catalogue, derived files and disk. `repair` makes derived files again that are wrong."""
+    def verify(
+        self, *, repair: bool = False, pictures: bool = False, progress: Callable[[int, int], object] | None = None
+    ) -> Report:
+        """Compare catalogue, derived files and disk.
+
+        repair: make derived files again that are wrong.
+        pictures: read every picture's file, too, and list those that are missing, changed or unreadable. That reads
+            everything once from its disk; pictures on the web are not fetched.
+        progress: called with the number of items whose files were read, and of all.
+        """
         if repair:
             self._catalogue.check_writable()
         views = [self._spaces.view(space.name) for space in self.spaces()]
-        result = audit.verify_collection(self._catalogue, [view.followers for view in views if view], repair=repair)
+        followers = [view.followers for view in views if view]
+        result = audit.verify_collection(
+            self._catalogue, followers, repair=repair, pictures=pictures, progress=progress
+        )
         ok = not result.problems or result.is_repaired
         return Report(ok, tuple(result.problems), tuple(result.repaired), tuple(result.checked))
 

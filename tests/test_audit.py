@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from indexers.catalogue import sqlite as database
 from retrieval import Collection
 from tests.conftest import vectors
+from tests.support.pictures import noise
 
 
 @pytest.fixture
@@ -148,3 +150,46 @@ def test_each_metric_finds_itself(tmp_path: Path, metric: str, index: str) -> No
     with Collection.open(tmp_path / metric, create=True, metric=metric, index=index) as collection:
         collection.add_vectors(vectors(300) * np.linspace(0.01, 100, 300)[:, None])
         assert collection.verify().ok
+
+
+def test_pictures_are_read_from_their_disk_when_asked(
+    tmp_path: Path, unprivileged: Callable[[], AbstractContextManager[None]]
+) -> None:
+    place = tmp_path / "p"
+    place.mkdir()
+    for number in range(6):
+        noise(number).save(place / f"{number}.png")
+    with Collection.open(tmp_path / "c", create=True, embedder="tiny") as collection:
+        collection.add(place)
+        collection.add_vectors(vectors(1, dimension=collection.info().dimension or 0), uris=["/nowhere.png"])
+        assert collection.verify(pictures=True).ok
+        (place / "0.png").unlink()
+        collection.sync(place)
+        (place / "1.png").unlink()
+        (place / "2.png").write_bytes((place / "3.png").read_bytes())
+        (place / "4.png").chmod(0)
+        assert collection.verify().ok
+        steps: list[tuple[int, int]] = []
+        with unprivileged():
+            report = collection.verify(pictures=True, repair=True, progress=lambda *step: steps.append(step))
+        (place / "4.png").chmod(0o600)
+    assert not report.ok
+    assert report.problems == (
+        f"pictures: 1 files are missing: {place / '1.png'}",
+        f"pictures: 1 files are changed: {place / '2.png'}",
+        f"pictures: 1 files are unreadable: {place / '4.png'}",
+    )
+    assert report.checked[-1] == "the files of the pictures (5), 1 items are known to have vanished"
+    assert report.repaired == ()
+    assert steps == [(7, 7)]
+
+
+def test_many_bad_pictures_are_counted(tmp_path: Path) -> None:
+    for number in range(8):
+        noise(number).save(tmp_path / f"{number}.png")
+    with Collection.open(tmp_path / "c", create=True, embedder="tiny") as collection:
+        collection.add([str(path) for path in tmp_path.glob("*.png")])
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+        problem = collection.verify(pictures=True).problems[0]
+    assert re.match(r"pictures: 8 files are missing: .*(, .*){4} and 3 more$", problem)

@@ -98,6 +98,8 @@ def show_groups(groups: tuple[DuplicateGroup, ...], source: Collection) -> None:
                 say(f"  {item.id:>7}  {uri}  {facts}{note}")
         if len(group.path) > 2:
             say(f"           linked through items {' - '.join(map(str, group.path))}")
+        if group.missing:
+            say(f"           left out, since their files have vanished: items {', '.join(map(str, group.missing))}")
     say(f"{len(groups)} groups" if groups else "no duplicates found")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from retrieval.cli.command import Command
 from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
-from retrieval.cli.output import print_json, say, show_progress, show_table
+from retrieval.cli.output import print_json, say, show_progress, show_steps, show_table
 
 
 def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
@@ -25,19 +26,33 @@ def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
 def verify(
     collection: Folder = DEFAULT,
     repair: Annotated[bool, typer.Option("--repair", help="Rebuild derived files that are wrong.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Read every picture's file: is it there, readable, unchanged?")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that the catalogue, the derived files and the picture files agree."""
-    with open_collection(collection) as source:
-        report = source.verify(repair=repair)
+    """Check that the catalogue and the derived files agree, and with --pictures the picture files."""
+    with open_collection(collection) as source, show_steps() as show:
+        progress = None if show is None else lambda done, total: show(done, total, "reading pictures")
+        report = source.verify(repair=repair, pictures=pictures, progress=progress)
     if as_json:
         print_json(report.to_dict())
     else:
         for title, lines in (("checked", report.checked), ("problem", report.problems), ("repaired", report.repaired)):
             for line in lines:
                 say(f"{title}: {line}")
-        say("OK" if report.ok else "there are problems; `nearkin verify --repair` rebuilds derived files")
+        say("OK" if report.ok else _advise(report.problems))
     raise typer.Exit(0 if report.ok else 1)
+
+
+def _advise(problems: Sequence[str]) -> str:
+    of_pictures = sum(problem.startswith("pictures:") for problem in problems)
+    if not of_pictures:
+        return "there are problems; `nearkin verify --repair` rebuilds derived files"
+    advice = (
+        "there are problems; `nearkin sync --check FOLDER` takes in what has changed or vanished, or restore the files"
+    )
+    return advice + ("; `nearkin verify --repair` rebuilds derived files" if of_pictures < len(problems) else "")
 
 
 def rescue(collection: Folder = DEFAULT) -> None:

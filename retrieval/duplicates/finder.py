@@ -21,6 +21,7 @@ from indexers.types import ItemRow
 from retrieval.checks import ItemName, check_whole, is_number, is_whole
 from retrieval.config import Config
 from retrieval.duplicates.grouping import build_groups, group_repeated_files
+from retrieval.duplicates.presence import is_present, link_absent, list_missing, list_places
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.duplicates import DuplicateGroup, Match
 from retrieval.spaces.spaces import Spaces
@@ -69,10 +70,17 @@ class DuplicateFinder:
         with self._catalogue.snapshot() as snapshot:
             stored = self._read_pairs(snapshot)
             pairs = [pair for pair in stored.pairs if pair.score >= threshold]
-            proven = build_groups(pairs, stored.rows, snapshot.duplicates.decisions(), rule=rule, prefer=prefer)
+            rows = {item_id: row for item_id, row in stored.rows.items() if is_present(row)}
+            proven = build_groups(pairs, rows, snapshot.duplicates.decisions(), rule=rule, prefer=prefer)
         grouped = {item_id for group in proven for item_id in group.items}
-        repeated = group_repeated_files([row for row in stored.repeated if row.id not in grouped])
-        return tuple(replace(group, _pictures=self._pictures) for group in (*proven, *repeated))
+        repeated = group_repeated_files(
+            [row for row in stored.repeated if row.id not in grouped and len(list_places(row)) > 1]
+        )
+        absent = link_absent(pairs, set(rows))
+        return tuple(
+            replace(group, missing=list_missing(group, absent), _pictures=self._pictures)
+            for group in (*proven, *repeated)
+        )
 
     def _read_pairs(self, snapshot: Snapshot) -> StoredPairs:
         """Return the pairs and the rows of their items; kept for as long as nothing changes."""
@@ -85,7 +93,7 @@ class DuplicateFinder:
         return self._stored
 
     def find_matches(self, picture: Any, threshold: float) -> tuple[Match, ...]:
-        """Return the items that a picture, or an item by its id, is a copy of, the surest first."""
+        """Return the items that a picture, or an item by its id, is a copy of, the surest first; no vanished ones."""
         check_threshold(threshold)
         view = self._spaces.view()
         if view is None:
@@ -98,6 +106,7 @@ class DuplicateFinder:
         vector = view.flat.index.prepare(view.embedder().embed([image]))
         with view.followers.current_snapshot() as snapshot:
             candidates = [item_id for item_id in evidence.find_candidates(snapshot, image, vector) if item_id != own_id]
+            candidates = [row.id for row in snapshot.items(candidates) if is_present(row)]
             rows = snapshot.hits(candidates)
         matches = [
             Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())

@@ -57,6 +57,8 @@ class DuplicateGroup(Record):
     path: tuple[int, ...] = ()
     """With a diameter of 1: items from the one to keep to the member farthest from it, each a duplicate of the one
     before."""
+    missing: tuple[int, ...] = ()
+    """Items that were duplicates too, and whose files have vanished."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def _repr_html_(self) -> str:

@@ -181,6 +181,7 @@ SPECIAL: dict[str, Any] = {
     "AddReport.items": [201, 202],
     "Body_add_items.metadata": '{"album": "2024"}',
     "DuplicateGroup.kind": "same picture",
+    "DuplicateGroup.missing": [],
     "DecisionRequest.what": "keep",
     "Drift.new": 0.1,
     "Evaluation.classes": 12,
