@@ -211,7 +211,8 @@ class Transaction(FileWriter):
         """Give the URI of each arrival to its item, an id, of which is said whether it is new.
 
         Items with keys of their own keep the file. Of the others it leaves the item that it showed before: to content
-        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten.
+        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten. Where a file was seen
+        to be gone before, another one has its name now: that is no edit, unless it was there and could not be read.
         """
         uris = [arrival.uri or "" for arrival, _, _ in rows]
         before: dict[str, dict[int, Any]] = {}
@@ -222,6 +223,7 @@ class Transaction(FileWriter):
                 before.setdefault(row.uri, {})[row.item] = row
                 if row.hash is None or row.key != row.hash.hex():
                     own_keys.add(row.item)
+        unreadable = self.earlier_failures(uris)
         leaving: list[tuple[int, int, str | None]] = []
         inserted: set[tuple[str, int]] = set()
         for arrival, item_id, is_new in rows:
@@ -241,7 +243,8 @@ class Transaction(FileWriter):
             for old_id, old in seen.items():
                 if old_id != item_id and old_id not in own_keys and old.hash != arrival.hash:
                     self._leave_location(old_id, uri)
-                    leaving.append((old_id, item_id, None if is_new and not arrival.key else uri))
+                    was_there = old.missing_since is None or uri in unreadable
+                    leaving.append((old_id, item_id, None if is_new and not arrival.key and was_there else uri))
         if leaving:
             self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *leaving])
         self.clear_failures(uris)

@@ -70,9 +70,12 @@ class Hdbscan(CoreDistanceClusterer):
                 f"X has {len(rows):,} rows; metric='cosine' holds all pairs in memory, of at most {LIMIT:,} rows; "
                 "use unit vectors with metric='euclidean', or Evoc"
             )
-        # The parameters are those of scikit-learn's class; without copy it changes float64 rows in place.
-        fitted = sklearn.cluster.HDBSCAN(**self.get_params(), copy=True).fit(rows)
+        # The parameters are those of scikit-learn's class; without copy it changes float64 rows in place. It refuses
+        # fewer rows than a core distance counts.
+        parameters = self.get_params()
+        parameters["min_samples"] = min(self.min_samples or self.min_cluster_size, len(rows))
+        fitted = sklearn.cluster.HDBSCAN(**parameters, copy=True).fit(rows)
         self.labels_ = renumber_labels(fitted.labels_)
         self.probabilities_ = fitted.probabilities_
         self.rows_ = rows
-        self.core_distances_ = self._find_nearest(self.min_samples or self.min_cluster_size, rows)[0][:, -1]
+        self.core_distances_ = self._find_nearest(parameters["min_samples"], rows)[0][:, -1]

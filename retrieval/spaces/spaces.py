@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from indexers import plugins, signing
 from indexers.catalogue.catalogue import Catalogue
@@ -214,11 +215,16 @@ class Spaces:
 
     # ---- spaces to write into
 
-    def open_for_pictures(self) -> View:
-        """Return the current space for pictures, created if it is the first."""
+    def open_for_pictures(self, *, only_vectors: bool = False) -> View:
+        """Return the current space for pictures, created if it is the first.
+
+        An embedder that can't embed here gets no space, so that another one may be tried; with `only_vectors` it does.
+        """
         view = self.view()
         if view is None:
             embedder = self._load_embedder(self._requested or self._initial or DEFAULT)
+            if not only_vectors:
+                embedder.embed([Image.new("RGB", (8, 8))])
             view = self._use_view(self._create(embedder.name, embedder, embedder.dimension))
         self.embedder(view.space)  # raises what is in the way before anything is read
         return view
@@ -229,7 +235,7 @@ class Spaces:
         if view is not None:
             return view
         if self._requested or self._initial:
-            return self.open_for_pictures()
+            return self.open_for_pictures(only_vectors=True)
         return self._use_view(self._create(READY_MADE, None, check_vectors(vectors).shape[1]))
 
     def find_text_embedder(self) -> Embedder:
