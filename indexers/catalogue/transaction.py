@@ -211,8 +211,8 @@ class Transaction(FileWriter):
         """Give the URI of each arrival to its item, an id, of which is said whether it is new.
 
         Items with keys of their own keep the file. Of the others it leaves the item that it showed before: to content
-        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten. Where a file was seen
-        to be gone before, another one has its name now: that is no edit, unless it was there and could not be read.
+        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten. Where a file
+        was seen to be gone, another one has its name now: that is no edit, unless it was there and could not be read.
         """
         uris = [arrival.uri or "" for arrival, _, _ in rows]
         before: dict[str, dict[int, Any]] = {}

@@ -140,7 +140,7 @@ def test_what_could_not_begin_with_one_embedder_begins_with_another(core: Path, 
 def test_exact_needs_no_index_package(core: Path, place: Path) -> None:
     subprocess.run([core.parent / "pip", "uninstall", "--quiet", "--yes", "usearch", "hnswlib"], check=True)
     try:
-        for arguments in ("add p -c exact --embedder tiny", "search p/0.png -c exact", "clusters -c exact", "doctor"):
+        for arguments in ("add p -c exact --embedder tiny", "search p/0.png -c exact", "clusters -c exact"):
             done = run(core, place, *arguments.split(), NEARKIN_INDEX="exact")
             assert done.returncode == 0, done.stderr
         done = run(core, place, "add", "p", "-c", "none", "--embedder", "tiny", NEARKIN_INDEX="hnsw")
