@@ -216,10 +216,7 @@ class Spaces:
     # ---- spaces to write into
 
     def open_for_pictures(self, *, only_vectors: bool = False) -> View:
-        """Return the current space for pictures, created if it is the first.
-
-        An embedder that can't embed here gets no space, so that another one may be tried; with `only_vectors` it does.
-        """
+        """Return the current space for pictures, created if it is the first and its embedder can embed here."""
         view = self.view()
         if view is None:
             embedder = self._load_embedder(self._requested or self._initial or DEFAULT)
