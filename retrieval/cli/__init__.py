@@ -5,19 +5,19 @@ app             the application, and errors as sentences with exit codes
 command         what a command consists of: function, panel, example
 options         the options that several commands share, and what their values mean
 output          lines, tables, JSON and progress bars
-items           add, sync, items, update, remove, failures
+items           add, add-texts, sync, items, update, remove, failures
 names           the names of items and clusters
 queries         what a search asks with
 viewer          pages that are opened in the browser
 search          search
-clusters        clusters, rename, loose, outliers, recluster
+clusters        clusters, partitions, rename, loose, outliers, recluster
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate
-duplicates      duplicates, check, decide, calibrate
+duplicates      duplicates, check, decide, overlay, calibrate
 spaces          embedders, spaces, use, drop, export-onnx
 transfer        export, import
-maintenance     info, verify, rescue, upgrade, doctor, demo
+maintenance     info, verify, catch-up, rescue, upgrade, doctor, demo
 doctor          the checks of `doctor`
 demo            the demonstration
 serve           serve

@@ -116,6 +116,19 @@ def show_clusters(rows: Clusters) -> None:
     say(f"{len(rows)} clusters, {rows.loose} unclustered items (change {rows.as_of})")
 
 
+def partitions(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """List the partitions: a second clustering, by k-means, that puts every item into exactly one group."""
+    with open_collection(collection) as source:
+        rows = source.partitions()
+        best = {item.id: item for item in source.get([row.medoid for row in rows])}
+    if as_json:
+        return print_json({"partitions": [row.to_dict() for row in rows]})
+    for row in rows:
+        medoid = best[row.medoid]
+        say(f"{row.size:>7}  mean similarity {row.tightness:.2f}, such as {medoid.uri or medoid.key}")
+    say(format_count(len(rows), "partition"))
+
+
 def rename(
     cluster: Annotated[
         str, typer.Argument(help="The cluster, by its present name or its id, which `nearkin clusters` shows after #.")
@@ -170,6 +183,7 @@ def recluster(collection: Folder = DEFAULT) -> None:
 
 COMMANDS = (
     Command(clusters, "Clusters", "nearkin clusters --level medium"),
+    Command(partitions, "Clusters", "nearkin partitions"),
     Command(rename, "Clusters", "nearkin rename boats ships"),
     Command(loose, "Clusters", "nearkin loose"),
     Command(outliers, "Clusters", "nearkin outliers -n 10"),

@@ -215,6 +215,8 @@ def decide(
     say(f"saved as decision {_join(decisions)}")
 
 
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
+"""How `overlay` writes a file, by its suffix."""
 COUNTS = {"keep": 1, "not": 2, "both": 2}
 """How many items each decision is about."""
 
@@ -240,6 +242,27 @@ def _find_group(source: Collection, item_id: int) -> DuplicateGroup:
     raise UsageError(f"the item {item_id} is in no group of duplicates (`nearkin duplicates` lists them)")
 
 
+def overlay(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="A B FILE", help="Two items, by id, key or path, and a .png to write.")
+    ] = None,
+    collection: Folder = DEFAULT,
+    ids: Ids = None,
+    keys: Keys = None,
+) -> None:
+    """Draw two pictures side by side, and the second laid over the first with their differences in colour."""
+    from indexers.files import replace_file
+
+    *items, file = names or [""]
+    if len(items) + len(ids or ()) + len(keys or ()) != 2 or Path(file).suffix.lower() not in FORMATS:
+        raise typer.BadParameter("use: overlay A B FILE (items by id, key or path, and a .png, .webp or .jpg to write)")
+    with open_collection(collection) as source:
+        image = source.overlay(*find_items(source, items, ids, keys))
+    with replace_file(Path(file)) as temporary:
+        image.save(temporary, FORMATS[Path(file).suffix.lower()])
+    say(f"wrote {file}")
+
+
 def calibrate(
     collection: Folder = DEFAULT,
     pictures: Annotated[int, typer.Option("--pictures", help="Number of pictures to measure with.")] = 100,
@@ -257,5 +280,6 @@ COMMANDS = (
     Command(duplicates, "Duplicates", "nearkin duplicates --html duplicates.html"),
     Command(check, "Duplicates", "nearkin check holiday.jpg"),
     Command(decide, "Duplicates", "nearkin decide keep holiday.jpg"),
+    Command(overlay, "Duplicates", "nearkin overlay a.jpg b.jpg overlay.png"),
     Command(calibrate, "Duplicates", "nearkin calibrate"),
 )

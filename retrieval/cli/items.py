@@ -26,6 +26,7 @@ from retrieval.cli.options import (
     needs_second_space,
     open_collection,
     parse_json,
+    read_lines,
     read_paths,
 )
 from retrieval.cli.output import (
@@ -89,6 +90,25 @@ def add(
             report = target.add(sources, metadata=values, retry_failed=retry_failed, progress=progress)
         if is_second and model:
             report = target.fill(model, progress=progress)
+    exit_with_report(report, as_json)
+
+
+def add_texts(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts, each an item of its own.")] = None,
+    collection: Folder = DEFAULT,
+    listing: Annotated[
+        Path | None, typer.Option("--list", help="A file with one text per line; - for standard input.")
+    ] = None,
+    metadata: Metadata = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add texts as items, found among pictures by what they say; needs an embedder with text search, such as clip."""
+    lines = [" ".join(line.split()) for line in (*(texts or ()), *(read_lines(listing) if listing else ()))]
+    lines = [line for line in dict.fromkeys(lines) if line]
+    if not lines:
+        raise typer.BadParameter("give texts to add, or --list")
+    with open_collection(collection) as target:
+        report = target.add_texts(lines, keys=lines, metadata=parse_json(metadata, "--metadata"))
     exit_with_report(report, as_json)
 
 
@@ -289,6 +309,7 @@ def failures(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
 
 COMMANDS = (
     Command(add, "Pictures", "nearkin add ~/Pictures"),
+    Command(add_texts, "Pictures", "nearkin add-texts 'a red boat' 'a harbour at night'", "add-texts"),
     Command(sync, "Pictures", "nearkin sync ~/Pictures"),
     Command(items, "Pictures", "nearkin items --name holiday"),
     Command(update, "Pictures", "nearkin update holiday.jpg year=2024 place=Oslo"),

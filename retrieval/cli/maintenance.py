@@ -55,6 +55,13 @@ def _advise(problems: Sequence[str]) -> str:
     return advice + ("; `nearkin verify --repair` rebuilds derived files" if of_pictures < len(problems) else "")
 
 
+def catch_up(collection: Folder = DEFAULT) -> None:
+    """Bring index and clusters up to date, after additions that left them behind (catch_up=False in Python)."""
+    with open_collection(collection) as target:
+        change = target.catch_up()
+    say(f"everything is at change {change}")
+
+
 def rescue(collection: Folder = DEFAULT) -> None:
     """Recover what can still be read of a damaged collection."""
     from indexers.catalogue.rescue import rescue_catalogue
@@ -116,6 +123,7 @@ def demo(
 COMMANDS = (
     Command(info, "Maintenance", "nearkin info"),
     Command(verify, "Maintenance", "nearkin verify --repair"),
+    Command(catch_up, "Maintenance", "nearkin catch-up", "catch-up"),
     Command(rescue, "Maintenance", "nearkin rescue -c ~/photos"),
     Command(upgrade, "Maintenance", "nearkin upgrade"),
     Command(trust, "Maintenance", "nearkin trust ~/photos-from-anna"),

@@ -88,8 +88,20 @@ def read_paths(file: Path) -> list[str]:
     """Return the paths that a file lists, or standard input if the file is `-`."""
     from retrieval.items.path_list import split_path_list
 
+    return split_path_list(_read_list(file))
+
+
+def read_lines(file: Path) -> list[str]:
+    """Return the lines of a file in UTF-8, or of standard input if the file is `-`."""
     try:
-        return split_path_list(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        return _read_list(file).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"--list {file} is not text in UTF-8 ({error}); save it as UTF-8") from error
+
+
+def _read_list(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"cannot read --list {file}: {error.strerror or error}") from error
 

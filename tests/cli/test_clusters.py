@@ -158,3 +158,11 @@ def test_an_empty_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "0 items" in shell("clusters", "-c", "c").stdout
     assert shell("outliers", "-c", "c").stdout == ""
     assert shell("clusters", "-c", "c", "--html", "page.html").stdout.startswith("wrote 0 clusters")
+
+
+def test_partitions_hold_every_item_once(shell: Shell, families: Collection) -> None:
+    rows = shell.json("partitions")["partitions"]
+    assert sum(row["size"] for row in rows) == families.count()
+    lines = shell("partitions").stdout.splitlines()
+    assert lines[-1] == f"{len(rows)} partition{'s' if len(rows) > 1 else ''}"
+    assert re.match(rf" +{rows[0]['size']}  mean similarity 0\.\d\d, such as \w+-?\d+$", lines[0])

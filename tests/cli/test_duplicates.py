@@ -73,3 +73,36 @@ def test_decisions(shell: Shell) -> None:
     assert shell("decide", "undo", 1).stdout == "decision 1 was undone\n"
     assert shell.json("duplicates")["groups"][1]["items"] == group["items"]
     assert "use: decide not A B" in shell("decide", "perhaps", a, code=2).stderr
+
+
+def test_one_is_kept_and_that_is_undone(shell: Shell) -> None:
+    group = shell.json("duplicates")["groups"][0]
+    other = next(item for item in group["items"] if item != group["keep"])
+    saved = shell("decide", "keep", other).stdout.splitlines()
+    assert saved[0].startswith(f"item {other} is kept, and these are settled: ")
+    assert group["id"] not in [found["id"] for found in shell.json("duplicates")["groups"]]
+    assert "in no group of duplicates" in shell("decide", "keep", other, code=2).stderr
+    decisions = saved[1].removeprefix("saved as decision ").split(", ")
+    assert len(decisions) == len(group["items"]) - 1
+    assert shell("decide", "undo", *decisions).stdout.splitlines()[0] == f"decision {decisions[0]} was undone"
+    assert shell.json("duplicates")["groups"][0]["items"] == group["items"]
+    for words in (("keep",), ("keep", 1, 2), ("not", 1), ("undo",), ("undo", "--id", 1), ("undo", "x"), ("both", 1)):
+        assert "undo" in shell("decide", *words, code=2).stderr
+
+
+def test_copies_of_an_item_and_two_laid_over_each_other(shell: Shell, tmp_path: Path) -> None:
+    group = shell.json("duplicates")["groups"][0]
+    a, b = group["items"][:2]
+    found = [match["item"] for match in shell.json("check", "--id", a)["matches"]]
+    assert b in found
+    assert a not in found
+    assert "give a picture (a path or a URL), or an item" in shell("check", code=2).stderr
+    assert "give a picture" in shell("check", "x.jpg", "--id", 1, code=2).stderr
+    for name in ("o.png", "o.JPG", "o.webp"):
+        assert shell("overlay", a, b, name).stdout == f"wrote {name}\n"
+        with Image.open(tmp_path / name) as image:
+            assert image.width > 100
+    shell("overlay", "--id", a, "--id", b, "p.png")
+    assert (tmp_path / "p.png").is_file()
+    for words in ((), (a, b), (a, "o.png"), (a, b, "o.txt"), (a, b, 3, "o.png")):
+        assert "use: overlay A B FILE" in shell("overlay", *words, code=2).stderr

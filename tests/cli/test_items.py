@@ -150,3 +150,11 @@ def test_remove_takes_items_that_match_as_well(full: Shell, folder: Path) -> Non
 
 def test_progress_is_for_terminals_only(shell: Shell, folder: Path) -> None:
     assert shell("add", folder, "--embedder", "tiny").stderr == ""
+
+
+def test_texts_are_added_where_the_embedder_reads_words(full: Shell, tmp_path: Path) -> None:
+    assert "reads pictures only" in full("add-texts", "a red boat", code=2).stderr
+    assert "give texts to add, or --list" in full("add-texts", code=2).stderr
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    assert "is not text in UTF-8" in full("add-texts", "--list", tmp_path / "latin", code=2).stderr
+    assert "cannot read --list" in full("add-texts", "--list", tmp_path / "none", code=2).stderr

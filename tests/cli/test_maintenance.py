@@ -7,6 +7,8 @@ import sqlite3
 
 import pytest
 
+from retrieval import Collection
+from tests.conftest import vectors
 from tests.support.shell import Shell
 
 
@@ -54,3 +56,10 @@ def test_files_of_another_user_are_signed_when_told_to(full: Shell, monkeypatch:
     assert "rely on whoever made them" in output
     assert full.json("verify")["ok"]
     assert "no collection" in full("trust", "nowhere", code=1).stderr
+
+
+def test_what_was_left_behind_catches_up(full: Shell) -> None:
+    with Collection.open(full.place / "nearkin-collection") as collection:
+        collection.add_vectors(vectors(9, dimension=13), catch_up=False)
+        change = collection.change()
+    assert full("catch-up").stdout == f"everything is at change {change}\n"
