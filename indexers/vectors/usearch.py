@@ -67,11 +67,12 @@ class Usearch(RoundedSmallWorld):
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         matches = self._graph.search(queries, k, threads=self.threads)
         keys, distances = np.atleast_2d(matches.keys), np.atleast_2d(matches.distances)
-        ids, scores = keys.view(np.int64), self._convert_distances(distances)
-        if len(queries) > 1:  # the places of what could not be reached hold anything
-            missing = np.arange(k) >= np.asarray(matches.counts)[:, None]
-            return np.where(missing, -1, ids), np.where(missing, -np.inf, scores)
-        return ids, scores
+        ids = keys.view(np.int64)
+        if len(queries) == 1:
+            return ids, self._convert_distances(distances)
+        missing = np.arange(k) >= np.asarray(matches.counts)[:, None]  # these places hold anything, also NaN
+        scores = self._convert_distances(np.where(missing, np.float32(0), distances))
+        return np.where(missing, -1, ids), np.where(missing, -np.inf, scores)
 
     def _write_graph(self, path: Path) -> int:
         self._graph.save(encode_path(path))

@@ -1,6 +1,7 @@
 """What USearch needs help with: a mapped file is never written to."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,3 +64,19 @@ class TestUsearch(RoundedTests):
         assert index._pages is None
         assert (index.search(vectors[20:], 1).ids[:, 0] == np.arange(20, 300)).all()
         assert (tmp_path / "file").read_bytes() == (tmp_path / "again").read_bytes() == before
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_places_of_what_could_not_be_reached_hold_nothing(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """USearch leaves them as the memory was: numbers that are none, and keys that are not in the graph."""
+    index = Usearch(4, metric, threads=1)
+    index.add(np.arange(3), np.eye(4)[:3])
+    found = SimpleNamespace(
+        keys=np.array([[1, 0, 77], [2, 99, 98]], np.uint64),
+        distances=np.array([[0.1, 0.2, np.nan], [0.3, -np.inf, np.nan]], np.float32),
+        counts=np.array([2, 1]),
+    )
+    monkeypatch.setattr(index, "_graph", SimpleNamespace(search=lambda *_, **__: found))
+    answer = index.search(np.eye(4)[:2], 3)
+    assert answer.ids.tolist() == [[1, 0, -1], [2, -1, -1]]
+    assert np.isinf(answer.scores).tolist() == [[False, False, True], [False, True, True]]
