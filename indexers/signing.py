@@ -101,8 +101,8 @@ def _get_key(folder: Path) -> Key:
         secret = _read_key(folder / KEY_FILE)
     except OSError as error:
         log.warning(
-            "the key that signs derived files can't be kept in %s (%s): the next process will derive everything anew; "
-            "let %s name a folder that this user can write to",
+            "the key that signs derived files can't be kept in %s (%s): the next process will derive everything "
+            "again; set %s to a folder that this user can write to",
             folder,
             error.strerror or error,
             KEY_FOLDER,

@@ -118,7 +118,7 @@ class Catalogue:
         if revision < schema.REVISION:
             raise SchemaTooOld(
                 f"{self.path} was made by an older nearkin (schema {revision}; this one needs {schema.REVISION}); "
-                f"it stays as it is until you run: nearkin upgrade -c {self.folder}"
+                f"run: nearkin upgrade -c {self.folder} (nothing is changed before that)"
             )
 
     def is_current(self) -> bool:
@@ -145,18 +145,18 @@ class Catalogue:
     def _check_current(self) -> None:
         if os.getpid() != self._process:
             raise CollectionReplaced(
-                f"{self.path} was opened by process {self._process}, of which this one is a fork, and SQLite's "
+                f"{self.path} was opened by process {self._process}, which forked this process, and SQLite's "
                 f"connections can't be shared: open the collection here, Collection.open({str(self.folder)!r})"
             )
         if not self._is_in_place():
             if self.is_read_only:
                 raise CollectionReplaced(
-                    f"{self.path}, which may only be read here, was written while it was open; the next call opens it "
-                    "anew: repeat it"
+                    f"{self.path}, which can only be read here, was changed by somebody else while it was open; call "
+                    "again: the next call opens it again"
                 )
             raise CollectionReplaced(
-                f"another database was put in the place of {self.path} while it was open (by a rescue, or a copy that "
-                "was put back); what this call was to write is not stored. The next call opens the new one: repeat it"
+                f"another database has replaced {self.path} while it was open (a rescue, or a restored copy); nothing "
+                "of this call was stored. Call again: the next call opens the new database"
             )
         if self.is_closed:
             raise CollectionClosed(f"the collection in {self.folder} is closed; open it again, then repeat the call")

@@ -55,8 +55,8 @@ class ForkGuard:
         """Raise CatalogueError in a child that has inherited a connection in the middle of its work."""
         if self.was_in_use:
             raise CatalogueError(
-                f"this process was forked while {self._engine.url.database} was being read or written; fork before, "
-                "or start processes anew (multiprocessing.get_context('spawn'))"
+                f"this process was forked while {self._engine.url.database} was being read or written; fork before "
+                "that, or start processes with multiprocessing.get_context('spawn')"
             )
 
     def _count_in_use(self) -> int:

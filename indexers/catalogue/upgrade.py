@@ -77,7 +77,7 @@ def _apply(engine: sa.Engine, path: Path) -> None:
         ) from error
     revision = _read_revision(engine)
     if revision != schema.REVISION:
-        raise CatalogueError(f"the upgrade of {path} ended at schema {revision}; the copy {copy} is as it was before")
+        raise CatalogueError(f"the upgrade of {path} ended at schema {revision}; the copy {copy} was not changed")
     copy.unlink()
 
 

@@ -150,7 +150,7 @@ class Clip(NetworkEmbedder):
         if not config:
             tags = ", ".join(list_pretrained_tags_by_model(model)) or "none"
             raise BadSetting(
-                f"{pretrained!r} is neither a tag of open_clip's for {model!r} nor a file; the tags are: {tags}"
+                f"{pretrained!r} is neither a tag of open_clip for {model!r} nor a file; the tags are: {tags}"
             )
         return dict(config)
 

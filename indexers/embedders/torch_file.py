@@ -44,7 +44,7 @@ class _PlainUnpickler(pickle.Unpickler):
     """Reads numbers, texts, lists and dictionaries; whatever has a name that would be imported is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which has no place in a file of weights")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a file of weights does not need")
 
 
 class _TensorUnpickler(_PlainUnpickler):

@@ -351,7 +351,9 @@ class Followers:
             if self._store(follower, force):
                 self._finish_save(follower)
         except (WriteFailed, OSError) as error:  # of the user's own folder: a search must not fail for that
-            log.warning("%s of %r is not stored, and will be made anew: %s", follower.name, follower.space.name, error)
+            log.warning(
+                "%s of %r is not stored and will be derived again: %s", follower.name, follower.space.name, error
+            )
 
     def _save(self, follower: Follower, force: bool) -> None:
         stored = self._store(follower, force)

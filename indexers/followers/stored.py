@@ -174,13 +174,13 @@ class StoredFollower(Follower):
 def _explain_foreign(error: StoredFileForeign, collection: Path) -> CommonReason:
     if error.signed:
         return CommonReason(
-            f"the files derived from {collection} were made by another user or on another machine, and a forged one "
-            "could take over this process: they stay as they are, and their content is made anew from the catalogue, "
+            f"the files derived from {collection} were made by another user or on another machine, and a forged file "
+            "could take over this process: they are not loaded, and their content is derived again from the catalogue, "
             f"for you alone. If you trust whoever made them: nearkin trust {collection}"
         )
     return CommonReason(
-        f"the files derived from {collection} bear no signature, since an older version of nearkin wrote them, or "
-        "somebody else: they are made anew from the catalogue, once"
+        f"the files derived from {collection} have no signature, because an older version of nearkin or somebody else "
+        "wrote them: they are derived again from the catalogue, once"
     )
 
 

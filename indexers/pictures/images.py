@@ -196,7 +196,7 @@ class _TimedBytes(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if time.thread_time() > self._deadline:
-            raise UnreadablePicture(f"decoding it took longer than {SECONDS:g} seconds, and was given up")
+            raise UnreadablePicture(f"decoding it took longer than {SECONDS:g} seconds and was stopped")
         return super().read(size)
 
 

@@ -179,11 +179,11 @@ class Worker:
             self._write([header, data], deadline)
             return self._read_answer(edge, limits, deadline)
         except TimeoutError:
-            raise WorkerGone(f"it took longer than {seconds:g} seconds to decode, and was given up") from None
+            raise WorkerGone(f"it took longer than {seconds:g} seconds to decode and was stopped") from None
         except (OSError, EOFError):
             raise WorkerGone(f"its decoder crashed ({self._describe_end(5)})") from None
         except (ValueError, TypeError):
-            raise WorkerGone("its decoder crashed (it answered nonsense)") from None
+            raise WorkerGone("its decoder crashed (its answer was invalid)") from None
         except MemoryError:
             raise WorkerGone("decoding it takes more memory than there is") from None
 

@@ -314,7 +314,9 @@ def _find_allowed_addresses(
     addresses = _resolve_in_time(host, port, resolver, deadline)
     for address in addresses:
         if is_forbidden(ipaddress.ip_address(address.partition("%")[0])):
-            raise UnreadablePicture(f"{host} leads to {address}, an internal address, from which nothing is fetched")
+            raise UnreadablePicture(
+                f"{host} has the internal address {address}; pictures are fetched from public addresses only"
+            )
     return addresses
 
 

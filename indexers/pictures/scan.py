@@ -30,7 +30,7 @@ NOT_LIBRARIES = frozenset({"@eaDir", "$RECYCLE.BIN", "System Volume Information"
 COLLECTION_FILE, COLLECTION_FOLDERS = "catalogue.sqlite", frozenset({"thumbnails", "uploads", "spaces", "jobs"})
 """Beside that file lie a collection's own folders, whose pictures are copies: skipped."""
 
-OUTSIDE = "it leads out of the folders from which pictures may be added"
+OUTSIDE = "it lies outside the folders from which pictures may be added"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)  # a folder that may be entered, not listed
 _SCHEME = "file://"

@@ -155,7 +155,7 @@ def _make_image(pixels: NDArray[Any], photometric: int, extra: tuple[int, ...], 
     """Return the colours of the bands, float or integer (height, width, bands), with the alpha that they state."""
     count = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric, 0)
     if not count or pixels.shape[2] < count or (photometric <= _BLACK_IS_ZERO and pixels.shape[2] > 2):
-        raise UnreadablePicture(f"{kind}, of which none are stated to be grey or RGB")
+        raise UnreadablePicture(f"{kind}, none of them marked as grey or RGB")
     is_small = pixels.dtype == np.uint8
     colours = pixels[..., :count] if is_small else scale_to_eight_bits(pixels[..., :count])
     colours = 255 - colours if photometric == _WHITE_IS_ZERO else colours

@@ -80,18 +80,18 @@ def upgrade(collection: Folder = DEFAULT) -> None:
 
 
 def trust(collection: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the collection.")]) -> None:
-    """Load the derived files of a collection that somebody else has made, or an older version of nearkin.
+    """Trust the derived files of a collection that somebody else, or an older version of nearkin, has made.
 
-    Without this they are made anew from the catalogue, which takes longer once and is safe. With it, whoever made
-    those files can make your programs crash, or run code of theirs: sign only what comes from somebody whom you would
-    let install programs here.
+    Without this command they are derived again from the catalogue, which takes longer once and is safe. After it,
+    whoever made those files can crash your programs or run code in them: trust only people whom you would let install
+    programs here.
     """
     from indexers.followers.trust import trust_collection
 
     signed, damaged = trust_collection(collection.expanduser().resolve())
     for reason in damaged:
-        say(f"not signed, and made anew when it is needed: {reason}")
-    say(f"{collection}: {signed} derived files signed as yours; from now on you rely on whoever made them")
+        say(f"not signed, and derived again when needed: {reason}")
+    say(f"{collection}: {signed} derived files are now signed as yours; you trust whoever made them")
 
 
 def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:

@@ -61,7 +61,7 @@ class ClusterMethods(JobMethods):
         def get_page(_: Ids, page: int, size: int) -> Page:
             if record.id is None:
                 raise UsageError(
-                    "this cluster of a cut is none of the tree's levels: it has no id to fetch its items by"
+                    "this cluster of a cut is in none of the tree's levels, so it has no id by which to fetch its items"
                 )
             return self._get_page(f"/v1/{topic}/{record.id}/items", page=page, size=size)
 

@@ -119,7 +119,9 @@ class NamedClusterings:
         with self._catalogue.transaction() as transaction:
             previous = transaction.clusterings.find(name)
             if previous and previous.space != view.space.id:
-                raise UsageError(f"the clustering {name!r} is of another space; drop it first, or choose another name")
+                raise UsageError(
+                    f"the clustering {name!r} belongs to another space; drop it first, or choose another name"
+                )
             fitted = FittedClustering(
                 name, method, parameters, choice, model, training.items, model.labels_, low, training.position
             )
@@ -143,7 +145,7 @@ def check_name(name: Any) -> None:
     if not isinstance(name, str) or not is_text(name) or not NAME.fullmatch(name):
         raise BadQuery(f"a clustering's name is a letter and up to 63 letters, digits, - and _; got {name!r}")
     if name in (*LEVELS, *FIELDS, VECTOR):
-        raise BadQuery(f"the name {name!r} means something else already; choose another one")
+        raise BadQuery(f"the name {name!r} is already used for something else; choose another one")
 
 
 def _load_class(method: str) -> Any:

@@ -34,7 +34,7 @@ class DuplicateDecisions:
             first, second = transaction.resolve([a, b])
             contents = _read_contents(transaction, (first, second))
             if contents[first] == contents[second]:
-                raise UsageError(f"{a!r} and {b!r} are one and the same picture")
+                raise UsageError(f"{a!r} and {b!r} have the same content")
             return transaction.duplicates.decide(verdict, contents[first], contents[second])
 
     def undo(self, decision_id: int) -> None:
@@ -48,7 +48,5 @@ def _read_contents(snapshot: Snapshot, item_ids: tuple[int, ...]) -> dict[int, b
     contents = snapshot.duplicates.content_hashes(item_ids)
     for item_id in item_ids:
         if item_id not in contents:
-            raise UsageError(
-                f"the item {item_id} is a ready-made vector without a picture, about which nothing can be decided"
-            )
+            raise UsageError(f"the item {item_id} is a ready-made vector; decisions need pictures")
     return contents

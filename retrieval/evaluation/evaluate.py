@@ -103,7 +103,7 @@ def plan_evaluation(snapshot: Snapshot, request: EvaluationRequest) -> Plan:
     for space in spaces[1:]:
         items = np.intersect1d(items, _read_item_ids(snapshot, space), assume_unique=True)
     if len(items) < 2:
-        raise UsageError(f"items in {_list_names(spaces)}: {len(items)}; two or more can be judged")
+        raise UsageError(f"items in {_list_names(spaces)}: {len(items)}; an evaluation needs at least two")
     sample = items[sample_positions(len(items), MAX_RANKED, request.random_state)]
     truth = _read_truth(snapshot, request.labels, sample) if request.labels is not None else np.full(len(sample), -1)
     if request.k is not None and request.k > min(len(sample), request.sample):

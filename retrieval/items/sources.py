@@ -227,7 +227,7 @@ def read_content(
     Raises UnreadablePicture.
     """
     if not uris or missing:
-        raise UnreadablePicture(f"the picture of item {item_id} has no place that still exists")
+        raise UnreadablePicture(f"the picture of item {item_id} has no file that still exists")
     reason = UnreadablePicture(f"the picture of item {item_id} has changed since it was added; add it again")
     for uri in uris:
         try:

@@ -138,7 +138,7 @@ def widen_for_groups(options: Options) -> Options:
     """Return options that find enough hits for `k` clusters with some of each. Raises BadQuery."""
     check_count(options.k)
     if options.diversify is not None:
-        raise BadQuery("group=True does not go with diversify=; groups are diverse already")
+        raise BadQuery("group=True can't be combined with diversify=; groups are diverse already")
     by_vector = options.words is None and options.radius is None
     per_cluster = options.per_cluster or (5 if by_vector else None)
     count = (options.k or GROUPS) * (per_cluster or 10)
@@ -193,7 +193,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
         )
     assert count is not None
     if query is None and options.metric is not None:
-        raise BadQuery(f"metric= is about vectors, and query= alone has none; got metric={options.metric!r}")
+        raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
     pool = max(count, POOL)
     ranking = snapshot.search_text(options.words, pool, parse_filter(options.where))
     allowed = view.allowed(options.where, snapshot, within, exclude)
@@ -268,20 +268,20 @@ def check_options(options: Options) -> None:
             raise BadQuery(f"query is words to look for; got {words!r}")
         parse_terms(words)
         if radius is not None or diversity is not None or options.per_cluster is not None:
-            raise BadQuery("query= does not go with radius=, diversify=, per_cluster=, which are about vectors alone")
+            raise BadQuery("query= can't be combined with radius=, diversify= or per_cluster=, which need vectors")
     check_count(options.k)
     parse_filter(options.where)
     if radius is not None and not is_number(radius):
-        raise BadQuery(f"radius is the lowest score of a hit, a number; got {radius!r}")
+        raise BadQuery(f"radius is a number, the lowest score of a hit; got {radius!r}")
     if diversity is not None and not (is_number(diversity) and 0 <= diversity <= 1):
         raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversity!r}")
     if options.pool is not None:
-        check_whole(options.pool, "pool is how many of the nearest diversify= chooses from,")
+        check_whole(options.pool, "pool is the number of nearest items that diversify= chooses from,")
         if diversity is None:
-            raise BadQuery("pool= is how many of the nearest diversify= chooses from; it does not go without it")
+            raise BadQuery("pool= is the number of nearest items that diversify= chooses from; give diversify= too")
     if options.per_cluster is not None:
         check_whole(options.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversity is not None:
-            raise BadQuery("per_cluster= does not go with radius= and diversify=")
+            raise BadQuery("per_cluster= can't be combined with radius= and diversify=")
     scope.check_clusters(options.within, "within")
     scope.check_clusters(options.exclude, "exclude")

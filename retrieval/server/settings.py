@@ -80,8 +80,8 @@ class ServerSettings:
         for name, token in (("read", self.read_token), ("write", self.write_token)):
             if token is not None and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
                 raise BadSetting(
-                    f"the {name} token is shorter than {MIN_TOKEN_LENGTH} characters or has others than plain letters, "
-                    "digits and signs; choose another"
+                    f"the {name} token is shorter than {MIN_TOKEN_LENGTH} characters, or contains others than plain "
+                    "letters, digits and signs; choose another"
                 )
         check_root_path(self.root_path)
         for folder in (*self.allow, *self.watch):

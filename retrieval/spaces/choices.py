@@ -27,7 +27,7 @@ def check_same_weights(origin: Space, space: Space) -> None:
     if theirs != ours and None not in (origin.embedder, space.embedder):
         raise UsageError(
             f"these vectors were made by the embedder {origin.embedder!r} ({origin.fingerprint[:12]}), those of "
-            f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so that nothing could be "
+            f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so their vectors can't be "
             "compared; import them into another collection"
         )
 

@@ -195,8 +195,8 @@ class Spaces:
         if (embedder.fingerprint(), embedder.dimension) != (space.fingerprint, space.dimension):
             raise BadSetting(
                 f"the embedder {embedder.name!r} has other weights here than those that made these vectors "
-                f"({embedder.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so that nothing could be "
-                "compared; install those weights, or make another collection"
+                f"({embedder.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so their vectors can't be "
+                "compared; install those weights, or create another collection"
             )
         return embedder
 
@@ -315,8 +315,8 @@ class Spaces:
             lacking = transaction.count_unembedded(space.id)
             if lacking and not partial:
                 raise UsageError(
-                    f"the space {name!r} lacks the vectors of {lacking} items, which would no longer be found; fill it "
-                    f"first (nearkin add --embedder {space.embedder}), or take it as it is (--partial)"
+                    f"the space {name!r} lacks the vectors of {lacking} items, so searches would not find them; fill "
+                    f"it first (nearkin add --embedder {space.embedder}), or switch all the same (--partial)"
                 )
             transaction.set_current(space.id)
         self.view()
@@ -327,7 +327,7 @@ class Spaces:
         with self._catalogue.transaction() as transaction:
             space = find_space(transaction.spaces(), name)
             if space.current:
-                raise UsageError(f"the space {name!r} is the one that is searched; use another one first")
+                raise UsageError(f"the space {name!r} is the current one; switch to another space first")
             transaction.drop_space(space.id)
         if self._requested == space.embedder:  # what this collection was opened with is gone, as it was asked
             self._requested = None
@@ -390,7 +390,7 @@ class Spaces:
                 view.followers.save()
 
     def release(self) -> None:
-        """Let go of every file and all memory, and end the processes that decode; a later call opens them anew."""
+        """Release every file and all memory, and end the processes that decode; a later call opens them again."""
         if os.getpid() == self._process:  # else they are the parent's
             views, self._views, self._current = self.views, {}, None
             for view in views:

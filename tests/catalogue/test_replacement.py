@@ -48,7 +48,7 @@ def test_what_is_acknowledged_goes_into_the_database_that_has_the_name(
         assert collection.count() == left
         collection.add_vectors(vectors(20, 5), keys=[f"late{n}" for n in range(20)])
         assert collection.search(vector=vectors(20, 5)[3], k=1)[0].key == "late3"
-        assert any("opened anew" in repair for repair in collection.info().repairs)
+        assert any("has replaced the open one" in repair for repair in collection.info().repairs)
         with Collection.open(folder) as fresh:
             assert fresh.count() == left + 20
             assert fresh.verify().ok
@@ -60,7 +60,7 @@ def test_a_batch_during_which_the_database_was_replaced_is_not_acknowledged(cata
     with Catalogue.create(catalogue.folder / "other").transaction() as writing:
         writing.put([Arrival("b")])
     shutil.copyfile(catalogue.folder / "other" / database.FILE, catalogue.folder / "copy")
-    with pytest.raises(CollectionReplaced, match="repeat it"), catalogue.transaction() as writing:  # noqa: PT012
+    with pytest.raises(CollectionReplaced, match="Call again"), catalogue.transaction() as writing:  # noqa: PT012
         writing.put([Arrival("c")])
         put_back(catalogue.folder)
     with pytest.raises(CollectionReplaced), catalogue.snapshot():

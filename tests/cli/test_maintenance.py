@@ -52,8 +52,8 @@ def test_files_of_another_user_are_signed_when_told_to(full: Shell, monkeypatch:
     assert "nearkin trust" in full("search", "--item", "1").stderr
     assert "note" not in full("search", "--item", "1").stderr, "told once"
     output = full("trust", "nearkin-collection").stdout
-    assert "3 derived files signed as yours" in output
-    assert "rely on whoever made them" in output
+    assert "3 derived files are now signed as yours" in output
+    assert "trust whoever made them" in output
     assert full.json("verify")["ok"]
     assert "no collection" in full("trust", "nowhere", code=1).stderr
 

@@ -150,7 +150,7 @@ def test_it_stays_while_another_space_is_searched(tmp_path: Path, folder: Path) 
         found = collection.clusters("kinds")
         assert sum(one.size for one in found) == made.items
         assert collection.search(item=1, within=found[0].id, k=3, space="classic") is not None
-        with pytest.raises(UsageError, match="'kinds' is of another space"):
+        with pytest.raises(UsageError, match="'kinds' belongs to another space"):
             collection.make_clustering("kinds", k=2)
         collection.drop_space("tiny")
         assert collection.clusterings() == ()
@@ -177,8 +177,8 @@ def test_a_dropped_one_is_gone(themed: Collection) -> None:
     ("arguments", "error", "words"),
     [
         ({"name": "2 b"}, BadQuery, "a clustering's name is a letter and up to 63"),
-        ({"name": "fine"}, BadQuery, "means something else already"),
-        ({"name": "uri"}, BadQuery, "means something else already"),
+        ({"name": "fine"}, BadQuery, "is already used for something else"),
+        ({"name": "uri"}, BadQuery, "is already used for something else"),
         ({"name": 7}, BadQuery, "got 7"),
         ({"method": "nope"}, UnknownPlugin, "'nope'"),
         ({"method": "partitions"}, BadSetting, "can't be kept by name; methods that can: .*kmeans"),

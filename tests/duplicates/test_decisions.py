@@ -35,7 +35,7 @@ def test_decisions_last(library: Collection, place: Path, tmp_path: Path) -> Non
         library.undo(decision)
     with pytest.raises(UsageError, match="is not in the group"):
         library.decide(coffees, keep=cats.keep)
-    with pytest.raises(UsageError, match="one and the same"):
+    with pytest.raises(UsageError, match="have the same content"):
         library.keep_both(a, a)
     assert library.keep_both(a, b) > decision
 
@@ -70,7 +70,7 @@ def test_to_keep_one_of_three_is_a_decision_about_each_other_one(collection: Col
 
 
 def test_nothing_is_decided_about_items_without_a_picture(ready_made: Collection) -> None:
-    with pytest.raises(UsageError, match="is a ready-made vector without a picture"):
+    with pytest.raises(UsageError, match="is a ready-made vector; decisions need pictures"):
         ready_made.not_duplicates("n0", "n1")
     with pytest.raises(ItemNotFound):
         ready_made.keep_both("n0", "nobody")
@@ -79,7 +79,7 @@ def test_nothing_is_decided_about_items_without_a_picture(ready_made: Collection
 def test_two_items_of_the_same_bytes_are_one_picture(collection: Collection) -> None:
     data = pictures.encoded(pictures.disc("red"), "PNG")
     collection.add([data, data], keys=["a", "b"])
-    with pytest.raises(UsageError, match="'a' and 'b' are one and the same picture"):
+    with pytest.raises(UsageError, match="'a' and 'b' have the same content"):
         collection.not_duplicates("a", "b")
     collection.add_vectors(vectors(1, dimension=13), keys=["c"])
     with pytest.raises(UsageError, match="ready-made vector"):

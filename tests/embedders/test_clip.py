@@ -90,7 +90,7 @@ def test_a_configuration_that_is_no_json_is_told(tmp_path: Path) -> None:
     [
         ("clip:ViT-B-99", {}, "which weights of 'ViT-B-99'"),
         ("clip:ViT-B-99/openai", {}, "no model 'ViT-B-99'.*ViT-B-32"),
-        ("clip:ViT-B-32/laion7b", {}, "'laion7b' is neither a tag of open_clip's for 'ViT-B-32' nor a file; .*openai"),
+        ("clip:ViT-B-32/laion7b", {}, "'laion7b' is neither a tag of open_clip for 'ViT-B-32' nor a file; .*openai"),
         ("clip", {"pretrained": 3}, "pretrained 3"),
     ],
 )

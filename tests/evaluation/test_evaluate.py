@@ -211,7 +211,7 @@ def test_nothing_to_judge(collection: Collection) -> None:
     with pytest.raises(UsageError, match="the collection is empty"):
         collection.evaluate()
     collection.add([pictures.disc("red")], keys=["red"])
-    with pytest.raises(UsageError, match="items in the space 'tiny': 1; two or more"):
+    with pytest.raises(UsageError, match="items in the space 'tiny': 1; an evaluation needs at least two"):
         collection.evaluate()
 
 

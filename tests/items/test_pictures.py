@@ -62,7 +62,7 @@ def test_a_ready_made_vector_tells_nothing_of_a_file_that_is_no_picture(ready_ma
     hit = ready_made.search(vector=vectors(1, 3)[0], k=1)[0]
     with pytest.raises(UnreadablePicture, match=rf"the file of item {hit.item} is not a picture"):
         hit.image()
-    with pytest.raises(UnreadablePicture, match="has no place that still exists"):
+    with pytest.raises(UnreadablePicture, match="has no file that still exists"):
         ready_made.search(item="n0", k=1)[0].image()
 
 

@@ -171,7 +171,7 @@ def replace_workers(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 )
 def test_nonsense_is_a_failure_of_that_picture(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     replace_workers(monkeypatch, f"os.write(1, {answer!r})")
-    with DecoderPool() as isolated, pytest.raises(UnreadablePicture, match="answered nonsense"):
+    with DecoderPool() as isolated, pytest.raises(UnreadablePicture, match="answer was invalid"):
         isolated.decode(pictures.jpeg())
 
 

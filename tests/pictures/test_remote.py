@@ -171,7 +171,7 @@ def test_a_redirect_to_an_internal_address_is_refused(serve: Callable[[Answer], 
     def only_ten(address: remote.Address) -> bool:
         return str(address).startswith("10.")
 
-    with pytest.raises(UnreadablePicture, match=r"inside.example leads to 10.0.0.7, an internal address"):
+    with pytest.raises(UnreadablePicture, match=r"inside.example has the internal address 10.0.0.7"):
         remote.fetch(outside, LIMITS, is_forbidden=only_ten, resolver=lambda host, _: names[host])
 
 

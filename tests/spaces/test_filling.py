@@ -129,7 +129,7 @@ def test_what_was_added_before_and_after_a_switch_is_found(filled: Collection, f
 
 def test_the_current_space_is_not_dropped_another_is_with_its_files(filled: Collection) -> None:
     filled.fill(Brightness())
-    with pytest.raises(UsageError, match="is the one that is searched"):
+    with pytest.raises(UsageError, match="is the current one"):
         filled.drop_space("tiny")
     filled.use("brightness")
     filled.drop_space("tiny")

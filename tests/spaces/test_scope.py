@@ -99,7 +99,7 @@ def test_hits_know_their_clusters_coarse_to_fine(families: Collection) -> None:
         ({"within": 1.5}, BadQuery, "within takes clusters"),
         ({"exclude": True}, BadQuery, "exclude takes clusters"),
         ({"per_cluster": 0}, BadQuery, "per_cluster is how many"),
-        ({"per_cluster": 2, "radius": 0.5}, BadQuery, "does not go with"),
+        ({"per_cluster": 2, "radius": 0.5}, BadQuery, "can't be combined with"),
         ({"per_cluster": 2, "level": "x"}, BadQuery, "no level"),
         ({"group": True, "diversify": 0.4}, BadQuery, "diversify"),
     ],
