@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from indexers.catalogue.links import check_links
+from indexers.catalogue.read_only import refuse_writing
 from indexers.errors import NearkinError, NotFound, Unavailable, UsageError
 from indexers.files import move_over
 from indexers.types import Json
@@ -88,13 +89,19 @@ class JobQueue:
                 return False
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self._folder, os.W_OK | os.X_OK):
+            if not self._is_writable():
                 return False
             self._thread.start()
             return True
 
+    def _is_writable(self) -> bool:
+        return os.access(self._folder, os.W_OK | os.X_OK)
+
     def add(self, kind: str, request: Json) -> Job:
-        """Queue a job and return it; return the one that waits already with the same request. Raises TooManyJobs."""
+        """Queue a job and return it; return the one that waits already with the same request. Raises TooManyJobs, and
+        CollectionReadOnly where no job could run."""
+        if not self._is_writable():
+            raise refuse_writing(self._folder.parent)
         waiting = [job for job in self.list_jobs() if job.state == "queued"]
         for job in waiting:
             if (job.kind, job.asked) == (kind, request):

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from indexers.errors import BadQuery
+from indexers.errors import BadQuery, CollectionReadOnly
 from retrieval.records.reports import ENDED, Job
 from retrieval.server import job_queue
 from retrieval.server.job_queue import JobNotFound, JobQueue, ReportProgress, TooManyJobs
@@ -289,3 +290,17 @@ def test_the_leader_is_told_so(tmp_path: Path, work: RecordedJobs) -> None:
     jobs.start()
     assert led.wait(10)
     jobs.close()
+
+
+def test_where_nothing_can_be_written_no_job_is_accepted(
+    tmp_path: Path, work: RecordedJobs, unprivileged: Callable[[], AbstractContextManager[None]]
+) -> None:
+    place = tmp_path / "collection"
+    place.mkdir()
+    with unprivileged():
+        place.chmod(0o555)
+        jobs = open_queue(place / "jobs", work)
+        assert not jobs.start()
+        assert jobs.list_jobs() == []
+        with pytest.raises(CollectionReadOnly, match="may only be read"):
+            jobs.add("quick", {})
