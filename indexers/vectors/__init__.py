@@ -8,6 +8,7 @@ allowed         which items may answer a search, prepared to be used again
 searcher        the layer over every index: restrictions, radius, completeness, exact scores
 rerank          searching in another metric than the index was built for
 small_world     what the approximate indexes (HNSW) share
+strays          vectors that a graph no longer finds, kept beside it
 identical       equal vectors, of which only one enters a graph
 hnsw            the member hnswlib, the default
 usearch         the member USearch: rounded vectors, mapped from the file

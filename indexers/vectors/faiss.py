@@ -87,6 +87,12 @@ class Faiss(RoundedSmallWorld):
     def _relabel_node(self, old: int, new: int) -> None:
         self._labels[self._labels == old] = new
 
+    def _read_nodes(self, ids: Ids) -> Vectors:
+        nodes = np.flatnonzero(self._labels >= 0)
+        order = nodes[np.argsort(self._labels[nodes], kind="stable")]
+        vectors: Vectors = self._graph.reconstruct_batch(order[np.searchsorted(self._labels[order], ids)])
+        return vectors
+
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         with self._limit_threads() as faiss:
             parameters = faiss.SearchParametersHNSW(efSearch=self.ef, sel=self._select_live(faiss))

@@ -98,6 +98,9 @@ class Hnsw(SmallWorld):
         self._graph.set_ef(self.ef)
         self._graph.set_num_threads(self.threads)
 
+    def _read_nodes(self, ids: Ids) -> Vectors:
+        return np.asarray(self._graph.get_items(ids), dtype=np.float32).reshape(-1, self.dimension)
+
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         try:
             labels, distances = self._graph.knn_query(queries, k)

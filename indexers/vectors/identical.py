@@ -73,6 +73,21 @@ class IdenticalVectors:
         self._insert_sorted(ids, fingerprints)
         return represents
 
+    def find_representatives(self, fingerprints: Fingerprints) -> Ids:
+        """Return the representative of each fingerprint's group, int64 (n,); -1 where there is none."""
+        if not len(self._group_fingerprints):
+            return np.full(len(fingerprints), -1, np.int64)
+        place = np.minimum(np.searchsorted(self._group_fingerprints, fingerprints), len(self._group_fingerprints) - 1)
+        return np.where(self._group_fingerprints[place] == fingerprints, self._representatives[place], -1)
+
+    def list_next(self, fingerprint: int, count: int) -> tuple[Ids, int]:
+        """Return up to `count` representatives whose fingerprints follow that one, beginning again after the last, and
+        the fingerprint that the next list is to follow."""
+        start = int(np.searchsorted(self._group_fingerprints, np.uint64(fingerprint), side="right"))
+        places = np.arange(start, start + min(count, len(self._representatives))) % max(len(self._representatives), 1)
+        last = int(self._group_fingerprints[places[-1]]) if len(places) else 0
+        return self._representatives[places], last
+
     def _insert_sorted(self, ids: Ids, fingerprints: Fingerprints) -> None:
         order = np.argsort(ids, kind="stable")
         place = np.searchsorted(self.ids, ids[order])

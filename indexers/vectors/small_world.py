@@ -20,10 +20,17 @@ from indexers.errors import BadQuery, BadSetting, MissingPackage, UsageError, Wr
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex, break_ties, check_k, make_empty_answer, pair_with_ids
 from indexers.vectors.identical import IdenticalVectors, compute_fingerprints
+from indexers.vectors.strays import Strays, merge_answers
 
 SETTING_RANGES = {"M": (2, 128), "ef_construction": (4, 4096), "ef": (1, 65536), "threads": (0, 1024)}
 PRECISIONS = ("bf16", "i8")
 SCALE = struct.Struct("<d")
+CHECKS = 2
+"""For each node that was removed, so many others are looked at in turn, whether they are still found."""
+SCORE_ERROR = 1e-5
+"""The error of a score, as a share of the squared length of the vector."""
+CHECK_WIDTH, CHECK_BLOCK = 8, 4096
+"""A node is found if it is among so many that a search for its own vector returns; nodes searched for at once."""
 
 
 class SmallWorld(VectorIndex):
@@ -66,6 +73,9 @@ class SmallWorld(VectorIndex):
         self._identical = IdenticalVectors()
         self._graph: Any = None
         self._scale = 1.0
+        self._strays = Strays(self.dimension)
+        self._removed = 0  # nodes that were removed since it was last looked for strays
+        self._checked = 0  # the fingerprint up to which nodes have been looked at in this turn
 
     @abstractmethod
     def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
@@ -78,6 +88,10 @@ class SmallWorld(VectorIndex):
     @abstractmethod
     def _relabel_node(self, old: int, new: int) -> None:
         """Give the node of `old` another id, which is not in the graph."""
+
+    @abstractmethod
+    def _read_nodes(self, ids: Ids) -> Vectors:
+        """Return the vectors in the graph of these ids, float32 (n, dimension), as far as they are rounded."""
 
     @abstractmethod
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
@@ -107,6 +121,8 @@ class SmallWorld(VectorIndex):
             represents = self._identical.add(ids, compute_fingerprints(vectors))
             if represents.any():
                 self._insert_nodes(ids[represents], vectors[represents] * np.float32(self._scale))
+        if self._removed and self._graph is not None:
+            self._mend(CHECKS * self._removed)
 
     def remove(self, ids: Ids) -> None:
         known = self._identical.select_known(np.unique(np.asarray(ids, dtype=np.int64)))
@@ -119,21 +135,72 @@ class SmallWorld(VectorIndex):
         for representative, heir in heirs:
             if heir is not None:
                 self._relabel_node(representative, heir)
+                self._strays.relabel(representative, heir)
         unused = [representative for representative, heir in heirs if heir is None]
         if unused:
             self._remove_nodes(unused)
+            self._strays.remove(np.array(unused))
+            self._removed += len(unused)
+
+    def _mend(self, count: int) -> None:
+        """Look at the next nodes, whether searches still find them: insert those again that are lost, and keep those
+        beside the graph that are not found even then."""
+        self._removed = 0
+        block, self._checked = self._identical.list_next(self._checked, count)
+        self._strays.remove(block)
+        lost, vectors = self._find_lost(block)
+        if len(lost):
+            self._remove_nodes(lost.tolist())
+            self._insert_nodes(lost, vectors)
+            lost, vectors = self._find_lost(lost)
+            self._strays.add(lost, vectors / np.float32(self._scale))
+
+    def _find_lost(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Return which nodes a search for their own vectors does not find, and their vectors in the graph.
+
+        A node that others outdo is not lost: short vectors by inner product, many that are equal but for rounding.
+        """
+        lost_ids, lost_vectors = [ids[:0]], [np.empty((0, self.dimension), np.float32)]
+        width = min(CHECK_WIDTH, len(self._identical.representatives))
+        for start in range(0, len(ids), CHECK_BLOCK):
+            block = ids[start : start + CHECK_BLOCK]
+            vectors = self._read_nodes(block)
+            found, scores = self._search_graph(vectors, width)
+            squares = np.einsum("ij,ij->i", vectors, vectors)
+            own = np.zeros(len(block), np.float32) if self.metric == "l2" else squares
+            is_lost = (found != block[:, None]).all(1) & (scores[:, -1] < own - SCORE_ERROR * squares)
+            lost_ids.append(block[is_lost])
+            lost_vectors.append(vectors[is_lost])
+        return np.concatenate(lost_ids), np.concatenate(lost_vectors)
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         """Return the k nearest; -1 also where the graph can't reach as many as exist: the shared layer then scans."""
         if allowed is not None:
             raise BadQuery(f"{self.name} can't restrict its answers; search through the shared layer (Searcher)")
-        queries, k = self.prepare(queries), check_k(k)
+        given, queries, k = np.asarray(queries, np.float32), self.prepare(queries), check_k(k)
         width = min(k, len(self._identical.representatives))
         if not width or not len(queries):
             return Neighbours(*make_empty_answer(len(queries), k), self.position)
-        ids, scores = break_ties(*self._search_scaled(queries, width))
+        ids, scores = self._strays.merge(queries, *self._search_scaled(queries, width), self.metric)
+        ids, scores = break_ties(*self._include_equal(queries, given.reshape(queries.shape), ids, scores))
         ids, scores = self._identical.include_hidden(ids, scores, k)
         return Neighbours(*pad_answer(ids, scores, k), self.position)
+
+    def _include_equal(self, queries: Vectors, given: Vectors, ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
+        """Include in an answer the node that is equal to the query, if there is one and the graph has missed it.
+
+        `given`: the queries before they were prepared. A vector that was prepared before may come out in other digits.
+        """
+        equal = self._identical.find_representatives(compute_fingerprints(queries))
+        if self.metric == "cosine" and (equal < 0).any():
+            equal = np.where(equal < 0, self._identical.find_representatives(compute_fingerprints(given)), equal)
+        missed = np.flatnonzero((equal >= 0) & (ids != equal[:, None]).all(1))
+        if len(missed):
+            squares = np.einsum("ij,ij->i", queries[missed], queries[missed])
+            own = {"l2": np.zeros_like(squares), "cosine": np.minimum(squares, np.float32(1))}.get(self.metric, squares)
+            merged = merge_answers(ids[missed], scores[missed], equal[missed, None], own[:, None])
+            ids[missed], scores[missed] = merged
+        return ids, scores
 
     def _search_scaled(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         """Search with queries of the graph's scale, and return scores of the vectors' own."""
@@ -154,10 +221,13 @@ class SmallWorld(VectorIndex):
         return np.minimum(scores, np.float32(1)) if self.metric == "cosine" else scores
 
     def save(self, path: Path) -> None:
-        """Write the graph by its library, the table of ids beside it as ".ids", a scale other than 1 as ".scale"."""
+        """Write the graph by its library, the table of ids beside it as ".ids", a scale other than 1 as ".scale", and
+        strays as ".strays"."""
         self._identical.save(append_suffix(path, ".ids"))
         if self._scale != 1.0:
             append_suffix(path, ".scale").write_bytes(SCALE.pack(self._scale))
+        if len(self._strays):
+            self._strays.save(append_suffix(path, ".strays"))
         if self._graph is None:
             path.write_bytes(b"")
             return
@@ -172,6 +242,9 @@ class SmallWorld(VectorIndex):
         self._identical.load(append_suffix(path, ".ids"))
         scale = append_suffix(path, ".scale")
         self._scale = SCALE.unpack(scale.read_bytes())[0] if scale.exists() else 1.0
+        strays = append_suffix(path, ".strays")
+        if strays.exists():
+            self._strays.load(strays)
         if len(self._identical):
             self._read_graph(path)
 

@@ -64,6 +64,9 @@ class Usearch(RoundedSmallWorld):
         self._ensure_writable()
         self._graph.rename(old, new)
 
+    def _read_nodes(self, ids: Ids) -> Vectors:
+        return np.asarray(self._graph.get(ids, dtype="f32"), np.float32).reshape(-1, self.dimension)
+
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
         matches = self._graph.search(queries, k, threads=self.threads)
         keys, distances = np.atleast_2d(matches.keys), np.atleast_2d(matches.distances)

@@ -12,6 +12,7 @@ from indexers.devices import count_cores
 from indexers.errors import BadQuery, BadSetting, StoredFileDamaged, WriteFailed
 from indexers.testing import VectorIndexContract
 from indexers.types import Ids, Vectors
+from indexers.vectors.exact import Exact
 from indexers.vectors.hnsw import Hnsw
 from indexers.vectors.small_world import SmallWorld, append_suffix, pad_answer
 
@@ -20,6 +21,8 @@ class Scanned(SmallWorld):
     """A small world whose graph is a dictionary: it finds the nearest nodes by looking at all of them."""
 
     name: ClassVar[str] = "scanned"
+    unreachable: frozenset[int] = frozenset()
+    """Nodes that no search finds."""
 
     def _nodes(self) -> dict[int, Vectors]:
         if self._graph is None:
@@ -38,14 +41,18 @@ class Scanned(SmallWorld):
         assert new not in self._nodes()
         self._nodes()[new] = self._nodes().pop(old)
 
+    def _read_nodes(self, ids: Ids) -> Vectors:
+        return np.stack([self._nodes()[item_id] for item_id in ids.tolist()])
+
     def _search_graph(self, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
-        ids, rows = np.array(list(self._nodes()), np.int64), np.stack(list(self._nodes().values()))
+        found = {item_id: row for item_id, row in self._nodes().items() if item_id not in self.unreachable}
+        ids, rows = np.array(list(found), np.int64), np.stack(list(found.values()))
         if self.metric == "l2":
             distances = ((queries[:, None] - rows) ** 2).sum(axis=2)
         else:
             distances = 1 - (queries[:, None] * rows).sum(axis=2)
         order = np.argsort(distances, axis=1)[:, :k]
-        return ids[order], self._convert_distances(np.take_along_axis(distances, order, axis=1))
+        return pad_answer(ids[order], self._convert_distances(np.take_along_axis(distances, order, axis=1)), k)
 
     def _write_graph(self, path: Path) -> int:
         with path.open("wb") as file:
@@ -181,3 +188,58 @@ def test_unknown_settings_metrics_and_uses_are_refused() -> None:
         Hnsw(3, "l1")
     with pytest.raises(BadQuery, match="shared layer"):
         Hnsw(3).search(np.ones((1, 3)), 1, allowed=np.array([1]))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_nodes_that_are_not_found_are_kept_beside_the_graph(metric: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32) * np.float32(50)
+    index = Scanned(8, metric)
+    index.add(np.arange(60), rows)
+    index.unreachable = frozenset({3, 17, 40})
+    near = rows + np.float32(0.01)
+    assert not (index.search(near[[3, 17]], 5).ids == [[3], [17]]).any()
+    for start in range(50, 60):  # as many are looked at as there are
+        for _ in range(3):
+            index.add(np.array([start]), rows[[start]])
+    assert index._strays.ids.tolist() == [3, 17, 40]
+    truth = Exact(8, metric)
+    truth.add(np.arange(60), rows)
+    found, expected = index.search(near, 5), truth.search(near, 5)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-2)
+    index.save(tmp_path / "file")
+    loaded = Scanned(8, metric)
+    loaded.load(tmp_path / "file")
+    loaded.unreachable = index.unreachable
+    np.testing.assert_array_equal(loaded.search(near, 5).ids, expected.ids)
+    index.remove(np.array([3]))
+    assert 3 not in index.search(near[[3]], 60).ids
+    index.add(np.array([17]), rows[[59]])
+    assert 17 not in index._strays.ids
+    index.unreachable = frozenset()
+    index._mend(60)
+    assert not len(index._strays)
+
+
+def test_a_stray_passes_its_place_to_its_heir() -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32)
+    index = Scanned(8)
+    index.add(np.arange(20), rows)
+    index.add(np.array([100]), rows[[3]])
+    index.unreachable = frozenset({3, 100})
+    index._mend(20)
+    index.remove(np.array([3]))
+    assert index._strays.ids.tolist() == [100]
+    assert index.search(rows[[3]] + np.float32(0.01), 1).ids.tolist() == [[100]]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_a_query_that_is_stored_finds_its_item_whatever_the_graph_says(metric: str) -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32) * np.float32(7)
+    index = Scanned(8, metric)
+    index.add(np.arange(20), rows)
+    expected = index.search(rows, 20)
+    index.unreachable = frozenset({5})
+    found = index.search(rows[[5]], 20)
+    np.testing.assert_array_equal(found.ids, expected.ids[[5]])
+    np.testing.assert_allclose(found.scores, expected.scores[[5]], rtol=1e-5, atol=1e-5)
