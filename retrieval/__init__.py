@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from retrieval.records.duplicates import DuplicateGroup, Match, Move, Pair
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page
-    from retrieval.records.reports import AddReport, Info, Report, SyncReport
+    from retrieval.records.reports import AddReport, Backup, Info, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.search.query import item, text
 
@@ -84,7 +84,7 @@ _ROOMS = {
     "retrieval.records.duplicates": "DuplicateGroup Match Move Pair",
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page",
-    "retrieval.records.reports": "AddReport Info Report SyncReport",
+    "retrieval.records.reports": "AddReport Backup Info Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.search.query": "item text",
 }
@@ -92,6 +92,7 @@ _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()
 
 __all__ = [
     "AddReport",
+    "Backup",
     "BadFilter",
     "BadMetadata",
     "BadQuery",

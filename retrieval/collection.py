@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 from indexers import audit
+from indexers.catalogue.backup import back_up_catalogue
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import CollectionClosed, CollectionNotFound
@@ -38,11 +39,11 @@ from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, N
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page
-from retrieval.records.reports import AddReport, Info, Report, SpaceInfo, SyncReport
+from retrieval.records.reports import AddReport, Backup, Info, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.search.search import Options, QueryParts, Search
 from retrieval.spaces.embedder_names import check_name, embedder_setting
-from retrieval.spaces.info import read_info
+from retrieval.spaces.info import measure_folder, read_info
 from retrieval.spaces.spaces import Spaces
 from retrieval.transfer import exporting, importing
 
@@ -845,6 +846,29 @@ class Collection:
         )
         ok = not result.problems or result.is_repaired
         return Report(ok, tuple(result.problems), tuple(result.repaired), tuple(result.checked))
+
+    def backup(
+        self,
+        folder: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Backup:
+        """Copy the collection to a folder, while others may write, and check the copy.
+
+        It holds one moment of the database, the settings, and pictures that were sent to the server; other pictures
+        stay where they are. `Collection.open(folder)` opens it, and makes what is derived again. A backup that is
+        interrupted leaves nothing behind.
+
+        overwrite: replace an earlier backup of this collection, once the new one is complete.
+        progress: called with the number of pages of the database that are copied, and of all.
+
+        Raises UsageError (something else is there), WriteFailed, CatalogueDamaged.
+        """
+        started, target = time.perf_counter(), Path(folder).expanduser().absolute()
+        facts = back_up_catalogue(self._catalogue, target, overwrite=overwrite, progress=progress)
+        vectors, size = sum(facts.vectors.values()), measure_folder(target)
+        return Backup(str(target), facts.counts["items"], vectors, facts.change, size, time.perf_counter() - started)
 
     def _current_space(self) -> Space | None:
         view = self._spaces.current

@@ -17,7 +17,7 @@ evaluate        evaluate
 duplicates      duplicates, check, decide, overlay, calibrate
 spaces          embedders, spaces, use, drop, export-onnx
 transfer        export, import
-maintenance     info, verify, catch-up, rescue, upgrade, doctor, demo
+maintenance     info, verify, backup, catch-up, rescue, upgrade, doctor, demo
 doctor          the checks of `doctor`
 demo            the demonstration
 serve           serve

@@ -62,6 +62,25 @@ def catch_up(collection: Folder = DEFAULT) -> None:
     say(f"everything is at change {change}")
 
 
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Folder for the copy; it is created.")],
+    collection: Folder = DEFAULT,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier backup of this collection there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the collection to a folder, also while others write to it, and check the copy."""
+    with open_collection(collection) as source, show_steps() as show:
+        progress = None if show is None else lambda done, total: show(done, total, "copying")
+        made = source.backup(folder, overwrite=overwrite, progress=progress)
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        say(f"backed up {made.items} items with {made.vectors} vectors as of change {made.change} to {made.path}")
+        say(f"{made.bytes:,} bytes in {made.seconds:.1f} s, checked; to use it: nearkin info -c {made.path}")
+
+
 def rescue(collection: Folder = DEFAULT) -> None:
     """Recover what can still be read of a damaged collection."""
     from indexers.catalogue.rescue import rescue_catalogue
@@ -124,6 +143,7 @@ COMMANDS = (
     Command(info, "Maintenance", "nearkin info"),
     Command(verify, "Maintenance", "nearkin verify --repair"),
     Command(catch_up, "Maintenance", "nearkin catch-up", "catch-up"),
+    Command(backup, "Maintenance", "nearkin backup /media/disk/photos-backup"),
     Command(rescue, "Maintenance", "nearkin rescue -c ~/photos"),
     Command(upgrade, "Maintenance", "nearkin upgrade"),
     Command(trust, "Maintenance", "nearkin trust ~/photos-from-anna"),

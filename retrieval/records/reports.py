@@ -139,6 +139,24 @@ class Report(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Backup(Record):
+    """A complete and checked copy of a collection."""
+
+    path: str
+    """Its folder, which opens like any collection."""
+    items: int
+    """The number of items in it."""
+    vectors: int
+    """The number of vectors in it, of all spaces."""
+    change: int
+    """The newest change in it."""
+    bytes: int
+    """Its size on disk."""
+    seconds: float = 0.0
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job(Record):
     """Work in the background. Times are seconds since 1970."""
 

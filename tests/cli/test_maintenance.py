@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,16 @@ def test_what_was_left_behind_catches_up(full: Shell) -> None:
         collection.add_vectors(vectors(9, dimension=13), catch_up=False)
         change = collection.change()
     assert full("catch-up").stdout == f"everything is at change {change}\n"
+
+
+def test_a_backup_is_made_checked_and_not_replaced_unless_told(full: Shell, tmp_path: Path) -> None:
+    target = str(tmp_path / "backup")
+    items = full.json("info")["items"]
+    assert full("backup", target).stdout.startswith(f"backed up {items} items with ")
+    assert "--overwrite" in full("backup", target, code=2).stderr
+    made = full.json("backup", target, "--overwrite")
+    assert (made["path"], made["items"]) == (target, items)
+
+
+def test_pictures_are_verified_when_asked(full: Shell) -> None:
+    assert "the files of the pictures (" in full("verify", "--pictures").stdout

@@ -184,7 +184,7 @@ def test_sql_lives_in_its_room(module: str) -> None:
 
 def test_sqlite_is_known_to_few_files() -> None:
     knowing = {module for module in MODULES if "sqlite3" in find_imports(module)}
-    inside = {f"{SQL}.{name}" for name in ("sqlite", "connections", "read_only", "upgrade", "rescue")}
+    inside = {f"{SQL}.{name}" for name in ("sqlite", "backup", "connections", "read_only", "upgrade", "rescue")}
     assert knowing <= {*inside, "retrieval.cli.doctor"}
 
 
