@@ -90,7 +90,7 @@ class Onnx(Embedder):
     def _weight_files(self) -> list[Path]:
         """The files that hold the weights of a model that keeps them beside itself, by name."""
         names = {f"{self._path.name}.data", *_find_external_names(self._path)}
-        return [path for path in map(self._path.with_name, sorted(names)) if path.is_file()]
+        return [path for path in map(self._path.parent.joinpath, sorted(names)) if path.is_file()]
 
     # ---- facts, read from the file
 
@@ -211,7 +211,7 @@ class Onnx(Embedder):
 
 
 def _find_external_names(path: Path) -> set[str]:
-    """Return the names of the files that tensors of an ONNX file refer to, without parsing all of it.
+    """Return the files, beside or below an ONNX file, that its tensors refer to, without parsing all of it.
 
     In the file's protobuf, such a name is an entry of the key `location`: its length (one or two bytes), and the text.
     """
@@ -224,7 +224,8 @@ def _find_external_names(path: Path) -> set[str]:
                 low, high = entry[1][0], entry[1][-1]
                 length = low if len(entry[1]) == 1 else (low & 0x7F) | high << 7
                 names.add(content[entry.end() : entry.end() + length].decode("utf-8", "replace"))
-    return {name for name in map(os.path.normpath, names) if name and os.path.basename(name) == name}
+    below = {os.path.normpath(name.replace("\\", "/")) for name in names if name}
+    return {name for name in below if not os.path.isabs(name) and name.split(os.sep)[0] not in (os.pardir, os.curdir)}
 
 
 def _as_edges(size: Any) -> tuple[int, int]:

@@ -64,10 +64,11 @@ def read_tags(image: Image.Image) -> Tags:
     """Read what is sound of EXIF, XMP, IPTC and a PNG's texts. A damaged block, or a nonsense tag, spoils nothing else.
 
     Where several say something, EXIF counts for date and place, and XMP, IPTC, EXIF, in this order, for what people
-    write: programs keep XMP up to date, and IPTC where they say so.
+    write: programs keep XMP up to date, and IPTC where they say so. Tags of all are joined.
     """
     exif, changed = _read_exif(image)
-    written = _combine([*_read_blocks(image), exif.description, _read_png_texts(image)])
+    blocks = [*_read_blocks(image), exif.description, _read_png_texts(image)]
+    written = _combine(blocks) | _join_lists(blocks)
     taken_at = exif.taken_at or written.get("taken_at") or changed
     if exif.taken_at or not written.get("taken_at"):  # a time zone goes with its date
         written["utc_offset"] = exif.description.get("utc_offset")
@@ -81,6 +82,14 @@ def _combine(statements: Iterable[Mapping[str, Any]]) -> Json:
     for statement in statements:
         combined = {**statement, **combined}
     return combined
+
+
+def _join_lists(statements: Iterable[Mapping[str, Any]]) -> Json:
+    """Return the tags of all blocks: some programs write only those with a hierarchy into one, or none into another."""
+    lists = {
+        key: [name for said in statements for name in said.get(key, ())] for key, kind in FIELDS.items() if kind is list
+    }
+    return {key: list(dict.fromkeys(names)) for key, names in lists.items() if names}
 
 
 def _read_exif(image: Image.Image) -> tuple[Tags, str | None]:

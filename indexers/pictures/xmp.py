@@ -167,8 +167,10 @@ def _read_date(properties: Mapping[str, Iterable[str]]) -> Json:
 def _read_place(properties: Mapping[str, Iterable[str]]) -> Json:
     """Return `latitude`, `longitude` (only together) and `altitude`."""
     place: Json = {}
-    latitude = _parse_degrees(_first(properties, "exif:GPSLatitude"), "NS", 90)
-    longitude = _parse_degrees(_first(properties, "exif:GPSLongitude"), "EW", 180)
+    latitude, longitude = (
+        _read_degrees(properties, "Latitude", "NS", 90),
+        _read_degrees(properties, "Longitude", "EW", 180),
+    )
     if None not in (latitude, longitude) and (latitude, longitude) != (0, 0):
         place |= {"latitude": latitude, "longitude": longitude}
     with suppress(ValueError, ZeroDivisionError):
@@ -177,6 +179,13 @@ def _read_place(properties: Mapping[str, Iterable[str]]) -> Json:
         if abs(altitude) < _MAX_ALTITUDE:
             place["altitude"] = round(-altitude if _first(properties, "exif:GPSAltitudeRef") == "1" else altitude, 2)
     return place
+
+
+def _read_degrees(properties: Mapping[str, Iterable[str]], name: str, letters: str, limit: int) -> float | None:
+    """Return the degrees of a property, to which Apple's programs write the direction apart."""
+    degrees = _parse_degrees(_first(properties, f"exif:GPS{name}"), letters, limit)
+    direction = (_first(properties, f"exif:GPS{name}Ref") or "").upper()
+    return -degrees if degrees is not None and degrees > 0 and direction == letters[1] else degrees
 
 
 def _parse_degrees(text: str | None, letters: str, limit: int) -> float | None:

@@ -153,9 +153,10 @@ def test_the_fingerprint_covers_weights_beside_the_file(tmp_path: Path) -> None:
     assert Onnx(path=str(path)).fingerprint() == digest
 
 
-@pytest.mark.parametrize("name", ["weights.bin", "foreign.onnx.data", "w" * 200])
+@pytest.mark.parametrize("name", ["weights.bin", "foreign.onnx.data", "w" * 200, "sub/weights.bin"])
 def test_weights_beside_the_file_are_part_of_the_fingerprint(tmp_path: Path, foreign_file: Path, name: str) -> None:
     path = tmp_path / "foreign.onnx"
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     onnx.save(onnx.load(foreign_file), path, save_as_external_data=True, location=name, size_threshold=0)
     weights = (tmp_path / name).read_bytes()
     before = Onnx(path=str(path))

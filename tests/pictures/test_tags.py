@@ -106,6 +106,12 @@ def test_xmp_counts_before_iptc_unless_that_was_changed_since() -> None:
     assert decode(insert_iptc(jpeg, new, digest)).facts.description == {"caption": "new", "tags": ["a"]}
 
 
+def test_tags_of_all_blocks_are_joined() -> None:
+    packet = make_xmp(lr_hierarchicalSubject=["Places|Wien"])
+    data = insert_iptc(pictures.jpeg(xmp=packet), make_iptc([(25, b"lake"), (25, b"Wien")]))
+    assert decode(data).facts.description == {"tags": ["Places", "Wien", "lake"], "tag_paths": ["Places|Wien"]}
+
+
 def test_texts_of_a_png() -> None:
     info = PngImagePlugin.PngInfo()
     for name, text in {"Title": "A boat", "Description": "on the lake", "Comment": "Created with GIMP"}.items():

@@ -60,6 +60,12 @@ def test_what_lightroom_writes() -> None:
         (make_xmp('xmp:Rating="9" exif:GPSLatitude="91,0N" exif:GPSLongitude="1,0E"'), {}),
         (make_xmp('exif:GPSLatitude="48.5" exif:GPSLongitude="-16.25"'), {"latitude": 48.5, "longitude": -16.25}),
         (
+            make_xmp(
+                exif_GPSLatitude="48.5", exif_GPSLatitudeRef="S", exif_GPSLongitude="16.25", exif_GPSLongitudeRef="W"
+            ),
+            {"latitude": -48.5, "longitude": -16.25},
+        ),
+        (
             make_xmp('xmp:CreateDate="2003-05-17T10:20:30Z"'),
             {"taken_at": "2003-05-17T10:20:30", "utc_offset": "+00:00"},
         ),
