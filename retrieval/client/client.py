@@ -66,6 +66,7 @@ class Client(SearchMethods, DuplicateMethods):
         rows = [json.loads(line) for line in lines if line]
         return frame_rows(rows, [*LEVELS, *(clustering.name for clustering in self.clusterings())])
 
-    def verify(self, *, repair: bool = False, progress: WatchJob = ignore_job) -> Report:
+    def verify(self, *, repair: bool = False, pictures: bool = False, progress: WatchJob = ignore_job) -> Report:
         """Compare catalogue, derived files and disk, and wait for it. See Collection.verify."""
-        return cast(Report, from_json(Report, self._run("/v1/verify", {"repair": repair}, progress)))
+        body = {"repair": repair, "pictures": pictures}
+        return cast(Report, from_json(Report, self._run("/v1/verify", body, progress)))

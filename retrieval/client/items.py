@@ -151,6 +151,12 @@ class ItemMethods(JobMethods):
         report = self._run("/v1/failures/retry", progress=progress)
         return cast(AddReport, from_json(AddReport, {**report, "items": ()}))
 
+    def fill(self, embedder: str, *, progress: WatchJob = ignore_job) -> AddReport:
+        """Fill a second space: embed every item with another embedder, and wait for it; `use` switches to it. The name
+        has no argument: those are filled on the server. See Collection.fill. The report's `items` stay empty."""
+        report = self._run("/v1/spaces", {"embedder": embedder}, progress)
+        return cast(AddReport, from_json(AddReport, {**report, "items": ()}))
+
     def update(self, item: ItemName, metadata: Where = None, *, text: str | None = None, replace: bool = False) -> Item:
         """Merge metadata into an item's (`replace`: replace the item's), and set its text. Raises ItemNotFound."""
         body = {"metadata": metadata, "text": text, "replace": replace}

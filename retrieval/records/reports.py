@@ -163,7 +163,7 @@ class Job(Record):
     id: str
     """The job's id."""
     kind: str
-    """What it does: add, sync, retry, cluster, refresh, recluster, duplicates, evaluate or verify."""
+    """What it does: add, sync, retry, fill, cluster, refresh, recluster, duplicates, evaluate or verify."""
     asked: Json = field(hash=False)
     """What was asked for."""
     state: str = "queued"

@@ -221,6 +221,7 @@ SPECIAL: dict[str, Any] = {
     "SpaceInfo.name": "lite0",
     "SpaceInfo.vectors": 1200,
     "SyncReport.missing": 2,
+    "Verification.pictures": False,
     "count_items.where": '{"album": "2024"}',
     "drop_clustering.name": "rooms",
     "drop_space.name": "clip",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from indexers.errors import BadQuery
+from indexers.plugins import find_member
 from indexers.types import Json
 from retrieval import Collection, Progress
 from retrieval.items.adding import Watch
@@ -35,6 +38,10 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def retry(_: Json, report_progress: ReportProgress) -> Json:
         return _shorten(collection.retry_failed(roots=roots, progress=_describe(report_progress)).to_dict())
 
+    def fill(request: Json, report_progress: ReportProgress) -> Json:
+        check_embedder(request["embedder"])
+        return _shorten(collection.fill(request["embedder"], progress=_describe(report_progress)).to_dict())
+
     def cluster(request: Json, report_progress: ReportProgress) -> Json:
         return collection.make_clustering(**request, progress=report_progress).to_dict()
 
@@ -57,10 +64,26 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
 
     def verify(request: Json, report_progress: ReportProgress) -> Json:
         report_progress(0, None, "comparing the catalogue with derived files and the disk")
-        return _cut(collection.verify(repair=request["repair"]).to_dict(), "problems")
+        report = collection.verify(
+            repair=request["repair"],
+            pictures=request["pictures"],
+            progress=lambda done, total: report_progress(done, total, "pictures' files read"),
+        )
+        return _cut(report.to_dict(), "problems")
 
-    functions = (add, sync, retry, cluster, refresh, recluster, duplicates, evaluate, verify)
+    functions = (add, sync, retry, fill, cluster, refresh, recluster, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
+
+
+def check_embedder(name: Any) -> None:
+    """Raise BadQuery unless this is an embedder that names no file: what a remote caller names is not loaded. Raises
+    UnknownPlugin."""
+    if not isinstance(name, str) or ":" in name:
+        raise BadQuery(
+            f"embedder is a plain name, such as clip; got {name!r}; those with an argument are filled on the server: "
+            "nearkin add --embedder"
+        )
+    find_member("nearkin.embedders", name)
 
 
 def _describe(report_progress: ReportProgress) -> Watch:

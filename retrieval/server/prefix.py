@@ -26,7 +26,7 @@ def check_root_path(root_path: str) -> None:
     segments = root_path.split("/")
     if not SEGMENTS.fullmatch(root_path) or {".", ".."} & set(segments):
         raise BadSetting(
-            f"the root path consists of plain segments and ends without a slash, as in /pictures; got {root_path!r}"
+            f"the root path begins with a slash and ends without one, such as /pictures or /a/b; got {root_path!r}"
         )
     if segments[1] in OWN_SEGMENTS:
         raise BadSetting(f"the root path {root_path!r} begins with /{segments[1]}, a path of the server's own")

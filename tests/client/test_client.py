@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from indexers import plugins
 from indexers.errors import (
     BadFilter,
     BadQuery,
@@ -144,6 +145,7 @@ CALLS: dict[str, Any] = {
     "a partition's members": lambda api: [partition.members for partition in api.partitions()],
     "evaluation": lambda api: api.evaluate(methods=[], draws=0, spaces="tiny"),
     "verification": lambda api: api.verify(),
+    "verification of pictures": lambda api: api.verify(pictures=True),
     "reclustering": lambda api: api.recluster(),
     "copies of an item": lambda api: api.duplicates_of(api.items(where={"name": "cat"}).items[0].id),
     "copies of a certain sureness": lambda api: api.duplicates_of(
@@ -422,6 +424,19 @@ def test_folders_are_kept_in_step(own: Collection, tmp_path: Path) -> None:
         assert client.remove(where={"by": "sync"}) == 1
 
 
+def test_a_second_space_is_filled(own: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plugins.BUILT_IN["nearkin.embedders"], "brightness", "tests.spaces.test_spaces:Brightness")
+    with open_client(own, headers={}) as app_client:
+        client = Client("http://localhost", transport=AppTransport(app_client))
+        assert client.fill("brightness").added == 5
+        client.use("brightness")
+        assert client.spaces() == own.spaces()
+        with pytest.raises(BadQuery, match="plain name"):
+            client.fill("onnx:/etc/passwd")
+        with pytest.raises(UnknownPlugin, match="'none'"):
+            client.fill("none")
+
+
 def test_spaces_are_used_and_dropped(own: Collection) -> None:
     own.fill(Brightness())
     own.add_vectors([np.ones(13)], keys=["extra"])
@@ -445,7 +460,6 @@ LEFT_OUT = {
     "isolate": "a server does so",
     "path": "a client knows no folder",
     "import_from": "a file of vectors names any file as the place of a picture",
-    "fill": "loads a model by the name of any file",
     "catch_up": "a server does so after each change",
     "calibrate": "once for an embedder, beside its model",
     "move_duplicates": "moves files on the server",

@@ -87,7 +87,7 @@ def test_evaluating_and_verifying_report_records(filled: Collection) -> None:
     asked = {"labels": None, "k": None, "spaces": None, "draws": 0, "sample": 100, "random_state": 0}
     report, _ = run(filled, "evaluate", methods=[], **asked)
     assert (report["items"], report["draws"]) == (5, 0)
-    report, _ = run(filled, "verify", repair=True)
+    report, _ = run(filled, "verify", repair=True, pictures=True)
     assert report["ok"]
 
 

@@ -294,6 +294,7 @@ def test_what_the_library_refuses(document: Any, client: TestClient, collection:
         ("post", "/v1/texts"): {"json": {"texts": ["x"]}},
         ("post", "/v1/search/many"): {"json": {"vectors": [[1.0]]}},
         ("patch", "/v1/items"): {"json": {"metadata": {}, "where": {"$no": 1}}},
+        ("post", "/v1/spaces"): {"json": {"embedder": "onnx:model.onnx"}},
         ("delete", "/v1/spaces/{name}"): {},
         ("get", "/v1/items/{item}/thumbnail"): {"params": {"edge": 161}},
         ("post", "/v1/search"): {"json": {"item": 1, "text": "x"}},

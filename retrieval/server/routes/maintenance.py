@@ -31,6 +31,8 @@ class Verification(RequestBody):
 
     repair: bool = False
     """Rebuild derived files that are wrong."""
+    pictures: bool = False
+    """Also read every picture's file, and name those that are missing, changed or unreadable."""
 
 
 @router.get("/failures", response_model=FailurePage, responses=document_errors(400))

@@ -4,7 +4,7 @@ import { followJob, forgetAnswers, getInfo, request } from "./api.js";
 import { announce, formatCount, formatNumber, formatTime, make, makeButton, makeError, makeNote, showToast } from "./dom.js";
 
 const TITLES = {
-  add: "Adding pictures", sync: "Syncing folders", retry: "Retrying failures", duplicates: "Finding duplicates", cluster: "Making a clustering",
+  add: "Adding pictures", sync: "Syncing folders", retry: "Retrying failures", fill: "Filling a second space", duplicates: "Finding duplicates", cluster: "Making a clustering",
   refresh: "Refreshing a clustering", recluster: "Rebuilding the clusters", evaluate: "Evaluating clusterings", verify: "Verifying the collection",
 };
 const FILES_PER_REQUEST = 8;
@@ -50,7 +50,7 @@ function describeJob(job) {
 
 function describeReport({ kind, report, asked }) {
   if (!report) return asked?.paths?.join(", ") ?? "";
-  if (["add", "sync", "retry"].includes(kind)) return `${report.added} added, ${report.known} known, ${report.failed} failed`;
+  if (["add", "sync", "retry", "fill"].includes(kind)) return `${report.added} added, ${report.known} known, ${report.failed} failed`;
   if (kind === "duplicates") return `${formatCount(report.groups, "group")} of duplicates`;
   if (kind === "recluster") return formatCount(report.clusters, "cluster");
   if (kind === "evaluate") return `${formatCount(report.clusterings.length, "clustering")} of ${formatCount(report.judged, "picture")}`;

@@ -51,8 +51,8 @@ def test_failures_are_tried_again_as_a_job(client: TestClient, broken: Path) -> 
 def test_all_is_verified_and_repaired_as_a_job(client: TestClient, collection: Collection) -> None:
     job = wait_for_job(client, client.post("/v1/verify").json()["id"])
     assert job["report"] == collection.verify().to_dict()
-    assert job["asked"] == {"repair": False}
+    assert job["asked"] == {"repair": False, "pictures": False}
     repaired = wait_for_job(client, client.post("/v1/verify", json={"repair": True}).json()["id"])
-    assert (repaired["report"]["ok"], repaired["asked"]) == (True, {"repair": True})
+    assert (repaired["report"]["ok"], repaired["asked"]["repair"]) == (True, True)
     for body in ({"repair": "yes"}, {"mend": True}, []):
         assert client.post("/v1/verify", json=body).status_code == 422
