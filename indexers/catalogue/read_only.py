@@ -25,7 +25,7 @@ from urllib.parse import quote
 from indexers.errors import CollectionReadOnly, ReadFailed
 
 ATTEMPTS = 3
-"""How often a database is copied that somebody else writes meanwhile."""
+"""How often to try to copy a database that another process writes to meanwhile."""
 
 FileMarks = tuple[tuple[int, ...] | None, ...]
 
@@ -126,7 +126,7 @@ def _copy(path: Path, log: Path) -> Access:
 
 
 def refuse_writing(folder: Path) -> CollectionReadOnly:
-    """Return the error for whoever wants to write."""
+    """Return the error of a call that writes."""
     return CollectionReadOnly(
         f"the collection in {folder} may only be read: its folder, or a file in it, can't be written; nothing was "
         "changed"

@@ -248,7 +248,7 @@ grouping = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("written", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
-    comment="a clustering that somebody asked for, by name: the method, how items were chosen to learn from, what it "
+    comment="a named clustering: the method, how items were chosen to learn from, what it "
     "learned and the cluster of each of its labels; what it was like when it was made, at change `since`; the change "
     "that its members follow, and how often they were written",
 )

@@ -30,7 +30,7 @@ CHANGES_KEPT = 100_000
 
 
 class CommonReason(str):
-    """Why a stored file is of no use, in words that hold for all followers of a space: they are told once."""
+    """The reason why stored files can't be used, the same for all followers of a space: it is logged only once."""
 
 
 class Follower(ABC):
@@ -117,7 +117,7 @@ class Followers:
         """Held while followers that searches don't need are worked on, and searches go on. Locks are taken in this
         order: the writer's, this one, the followers'."""
         self._unloaded = {follower for follower in followers if not follower.on_read}
-        """Followers whose stored state nobody has needed yet."""
+        """Followers whose stored state was not needed yet."""
         self.repairs: list[str] = []
         """What had to be rebuilt, and why."""
         self._broken: set[Follower] = set()
@@ -211,7 +211,7 @@ class Followers:
             yield snapshot, advanced
 
     def load_stored(self) -> None:
-        """Load the files of the followers that nobody has needed yet, too."""
+        """Also load the files of followers that were not needed yet."""
         with self._slow_lock, self._catalogue.snapshot() as snapshot:
             for follower in self._slow:
                 if follower.stored:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from indexers.interrupts import guarded_context
 
 RECHECK_SECONDS = 0.5
-"""A waiting thread looks again after this time, even if nobody has woken it."""
+"""Seconds after which a waiting thread looks again, even if no other thread has woken it."""
 
 
 class _Hold:

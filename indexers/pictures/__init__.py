@@ -1,11 +1,11 @@
-"""Pictures: where they lie, how they are read, and how hostile ones are held off.
+"""Pictures: where they lie, how they are read, and how hostile ones are kept from doing harm.
 
     scan            picture files on disk: files, folders, globs; a path as a string that a database takes, and back
     remote          picture files elsewhere: archives, buckets, the web if enabled, but no private network
     images          decode a file as a person sees it; shrink it, hash it, or say why it is no picture
     colours         bring a picture with a colour profile to sRGB
     rgb             any of Pillow's modes as RGB; the ground that a transparent picture is laid over
-    tags            what a file tells of its picture: turned how, taken when, where and with which camera
+    tags            facts in a file about its picture: its orientation, when and where it was taken, the camera
     tiff            TIFFs that Pillow reads wrongly or not at all
     isolation       decode in processes of their own, with limits on memory and time
 

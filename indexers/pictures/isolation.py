@@ -1,4 +1,4 @@
-"""Decoding in processes of their own, with limits on memory and time: for pictures that nobody can vouch for.
+"""Decoding in separate processes, with limits on memory and time: for untrusted pictures.
 
 A worker is a fresh interpreter that loads Pillow and little else. It gets a picture's bytes on its standard input and
 answers with pixels on its standard output. It ends when its input ends, which is when its parent closes the pipe or is

@@ -17,7 +17,7 @@ Open = Annotated[bool, typer.Option("--open", help="Write a page with pictures a
 
 
 def place_page(html: Path | None, folder: Path, name: str) -> Path:
-    """Return where to write a page: the file that was asked for, else `name` in the collection's folder, else in a
+    """Return where to write a page: the file that the user names, else `name` in the collection's folder, else in a
     temporary one (which some browsers may not read)."""
     if html is not None:
         return html

@@ -31,7 +31,7 @@ from retrieval.spaces.view import View, find_cluster_state
 
 NO_FACTS = ClusterFacts(0, (), 0.0, np.empty(0, np.float32))
 TYPICAL = 0.5
-"""The quantile of all similarities to the nearest item, told beside an outlier's own."""
+"""The quantile of all similarities to the nearest item, with which that of an outlier is compared."""
 
 
 class Moment(NamedTuple):

@@ -25,7 +25,7 @@ def build_groups(
 ) -> list[DuplicateGroup]:
     """Group verified duplicates, the largest group first.
 
-    "kept": every member is a verified duplicate of the one to keep, so that nobody loses a picture to a chain of
+    "kept": every member is a verified duplicate of the one to keep, so that no picture is lost to a chain of
     likenesses. "every pair": of each other member, too. "connected": chains count. Two pictures about which a person
     has decided are in no group together. The groups depend on contents alone, not on the order of ids.
     """

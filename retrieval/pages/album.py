@@ -31,7 +31,7 @@ class Tile:
     level: str
     """One of the album's levels."""
     name: str | None
-    """None if nobody has named it."""
+    """None if it has no name."""
     size: int
     parent: int | None
     """Id of the coarser cluster that contains it; None if there is none, or the album does not show it."""

@@ -79,9 +79,9 @@ class Cluster(MemberList):
     """A cluster of pictures."""
 
     id: int | None
-    """Public and lasting; None for a cluster of an ad hoc cut that is none of the levels'."""
+    """The id, which the cluster keeps; None for a cluster of a cut that is in none of the levels."""
     name: str | None
-    """The name that a person gave it, else one made from what its members say."""
+    """The name that a person gave it, else an automatic one."""
     size: int
     """The number of its items."""
     level: str | None
@@ -97,9 +97,9 @@ class Cluster(MemberList):
     tightness: float
     """The mean similarity of two members."""
     new: int = 0
-    """The number of items that were added lately."""
+    """The number of items that were added since the last update, or since the change number `since`."""
     given: bool = False
-    """True if a person gave it its name."""
+    """True if a person gave it the name."""
     born: int | None = None
     """The change at which it was created."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
@@ -145,14 +145,14 @@ class Drift(Record):
     """How far a collection has drifted from what a clustering was fitted to."""
 
     new: float
-    """The share of its items that came or changed since."""
+    """The share of the current items that were added or changed since then."""
     gone: float
-    """The share of the items of then that no longer exist."""
+    """The share of the items at that time that no longer exist."""
     shift: float
-    """How differently items are spread over clusters, 0 to 1 (the Jensen-Shannon distance of then and now)."""
+    """How much the distribution of items over clusters has changed, 0 to 1 (Jensen-Shannon distance)."""
     strange: float | None
-    """The share of the new items that fit their cluster worse than 19 of 20 items did then, so about .05 where nothing
-    has changed; None if nothing is new."""
+    """The share of the new items that fit their cluster worse than 19 of 20 items did when it was fitted: about .05 if
+    new items are like the old ones; None if there are no new items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +164,9 @@ class NamedClustering(Record):
     method: str
     """The clustering algorithm."""
     parameters: Json = field(hash=False)
-    """The algorithm's parameters."""
+    """The parameters of the algorithm."""
     choice: Json = field(hash=False)
-    """How the items that it was fitted to were chosen; empty: all items."""
+    """How the items for the fit were chosen; empty: all items."""
     space: str
     """The space whose vectors it was fitted to."""
     clusters: int
@@ -216,16 +216,16 @@ class ClusterEvent(Record):
     cluster: int | None
     """The cluster's id; None where levels changed or all clusters were rebuilt."""
     what: str
-    """born, grew, shrank, changed (as many items came as went), split, merged, died; or levels changed; or
-    rebuilt: the tree was lost and made again, which may have changed the clusters that are told of next."""
+    """born (created), grew, shrank, changed (as many items were added as removed), split, merged, died (removed);
+    levels changed; or rebuilt: the tree was lost and built again, which may be the cause of the events that follow."""
     others: tuple[int, ...]
-    """The clusters that it split into, was born from, took in or merged into."""
+    """Other clusters of this event: those that it split into, was split off from, absorbed or was merged into."""
     level: str | None
     """The cluster's level."""
     gained: int
-    """The number of items that came."""
+    """The number of items that were added to it."""
     lost: int
-    """The number of items that went."""
+    """The number of items that left it."""
     size: int
     """The number of its items afterwards."""
     name: str | None
@@ -250,7 +250,7 @@ class Loose(Record):
 
 @dataclass(frozen=True, slots=True)
 class Outlier(Record):
-    """An item that fits nowhere."""
+    """An item that is not similar to any other."""
 
     item: int
     """The item's id."""
@@ -263,4 +263,4 @@ class Outlier(Record):
     nearest: int | None
     """The most similar item."""
     reason: str
-    """Why it fits nowhere."""
+    """Why it is an outlier."""

@@ -23,11 +23,11 @@ class Pair(Record):
     score: float
     """How certain it is that they show the same picture, 0 to 1."""
     evidence: Json = field(repr=False, hash=False)
-    """The figures that prove it; `differs` lists what was done to `b`, seen from `a`."""
+    """The figures of the comparison; `differs` lists how `b` differs from `a`."""
 
 
 def list_differences(pair: Pair, keep: int) -> list[str]:
-    """Return what was done to the duplicate, seen from the one to keep. (The evidence tells it of b, seen from a.)"""
+    """Return what was done to the duplicate, seen from the one to keep. (The evidence describes b, seen from a.)"""
     opposite = {"brighter": "darker", "darker": "brighter"} if pair.b == keep else {}
     return [opposite.get(word, word) for word in pair.evidence.get("differs", ())]
 
@@ -37,17 +37,17 @@ class DuplicateGroup(Record):
     """Duplicates of one picture."""
 
     id: int
-    """Depends on the contents of its pictures alone."""
+    """The id, which depends only on the contents of the pictures."""
     kind: str
-    """same pixels or same picture: what holds for all of its pairs."""
+    """same bytes, same pixels or same picture: the weakest kind among its pairs."""
     items: tuple[int, ...]
     """The ids of its members."""
     keep: int
     """The item to keep."""
     reason: str
-    """Why to keep that one."""
+    """Why this item is the one to keep."""
     pairs: tuple[Pair, ...]
-    """What is proven between members."""
+    """The proven pairs of its members."""
     weakest: float
     """The lowest score of its pairs."""
     weakest_pair: tuple[int, int] | None = None
@@ -55,8 +55,8 @@ class DuplicateGroup(Record):
     diameter: float = 0.0
     """1 - the lowest score of any two members; 1 if two of them were not proven to be duplicates."""
     path: tuple[int, ...] = ()
-    """With a diameter of 1: items from the one to keep to the member farthest from it, each a duplicate of the one
-    before."""
+    """With a diameter of 1: a chain of items from the one to keep to the member farthest from it; each is a duplicate
+    of the item before it."""
     missing: tuple[int, ...] = ()
     """Items that were duplicates too, and whose files have vanished."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)

@@ -37,7 +37,7 @@ class Item(Record):
     id: int
     """A number that is never used again."""
     key: str
-    """A unique name, given or made."""
+    """A unique name: the key that you gave, else the hash."""
     hash: str | None
     """The hash of the file's bytes (BLAKE2, hexadecimal); None for a ready-made vector."""
     uri: str | None

@@ -165,7 +165,7 @@ class Job(Record):
     kind: str
     """What it does: add, sync, retry, fill, cluster, refresh, recluster, duplicates, evaluate or verify."""
     asked: Json = field(hash=False)
-    """What was asked for."""
+    """The parameters of the request."""
     state: str = "queued"
     """queued, running, done, failed or cancelled."""
     done: int = 0

@@ -39,7 +39,7 @@ class Hit(Record):
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine."""
     text: str | None = None
-    """The text of the item, or its words where it is a text."""
+    """The text of the item."""
     missing: bool = False
     """True if its file has vanished, or can't be read any more."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
@@ -73,7 +73,7 @@ class Hit(Record):
 @dataclass(frozen=True, slots=True, repr=False)
 class Hits(Listing[Hit]):
     """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to.
-    `groups`: with `group=True`, the clusters that the hits lie in."""
+    `groups`: with `group=True`, the clusters with the best hits."""
 
     hits: tuple[Hit, ...]
     as_of: int

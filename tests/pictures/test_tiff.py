@@ -110,7 +110,7 @@ def test_complex_numbers_are_refused() -> None:
 
 def test_bands_without_colours_are_refused_with_what_they_are() -> None:
     data = write(np.zeros((20, 30, 7), np.uint8), photometric="minisblack", planarconfig="contig")
-    with pytest.raises(UnreadablePicture, match=r"a TIFF of 7 x 8 bits, .* none are stated to be grey or RGB"):
+    with pytest.raises(UnreadablePicture, match=r"a TIFF of 7 x 8 bits, .* none of them marked as grey or RGB"):
         decode(data)
 
 

@@ -112,7 +112,7 @@ def test_links_do_not_lead_out_of_folders_that_are_allowed_or_watched(
             job = client.get("/v1/jobs").json()["jobs"][0]
         report = wait_for_job(client, job["id"])["report"]
         assert (report["added"], report["failed"]) == (2, 2)
-        assert all(failure["reason"].startswith("it leads out of") for failure in report["failures"])
+        assert all(failure["reason"].startswith("it lies outside") for failure in report["failures"])
         assert client.get("/v1/count").json() == {"count": 2}
         if door == "allow":
             for path in (f"zip://*.png::{share}/a.zip", f"{share}/folder/*.png", f"file://{private}"):
