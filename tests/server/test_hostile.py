@@ -107,7 +107,19 @@ def hash_files(place: Path) -> dict[str, str]:
 
 
 HostileRequest = tuple[str, str, dict[str, Any]]
-POSTS = ("/v1/search", "/v1/items/remove", "/v1/clusterings", "/v1/decisions", "/v1/jobs/add")
+POSTS = (
+    "/v1/search",
+    "/v1/search/many",
+    "/v1/items/remove",
+    "/v1/items/vectors",
+    "/v1/vectors",
+    "/v1/texts",
+    "/v1/clusterings",
+    "/v1/decisions",
+    "/v1/spaces",
+    "/v1/jobs/add",
+    "/v1/jobs/sync",
+)
 CHANGES = (("DELETE", "/v1/items/1"), ("PATCH", "/v1/items/1"), ("POST", "/v1/items"), ("POST", "/v1/jobs/add"))
 PATHS = (
     "/v1/items/{}",
@@ -133,6 +145,12 @@ def list_traversals() -> Iterator[HostileRequest]:
         yield "POST", "/v1/search", {"json": {"item": traversal}}
         yield "POST", "/v1/search", {"json": {"mix": [{"upload": traversal}]}}
         yield "POST", "/v1/jobs/add", {"json": {"paths": [traversal], "sync": True}}
+        yield "POST", "/v1/jobs/sync", {"json": {"paths": [traversal]}}
+        yield "POST", "/v1/spaces", {"json": {"embedder": traversal}}
+        yield "POST", f"/v1/spaces/{quote(traversal, safe='%')}/use", {}
+        yield "DELETE", f"/v1/spaces/{quote(traversal, safe='%')}", {}
+        yield "GET", "/v1/cluster", {"params": {"name": traversal}}
+        yield "GET", "/v1/export", {"params": {"format": traversal}}
 
 
 def list_wrong_types() -> Iterator[HostileRequest]:
@@ -175,6 +193,7 @@ def list_wrong_pictures() -> Iterator[HostileRequest]:
     for content in broken:
         yield "POST", "/v1/uploads", {"files": {"picture": ("../../x.png", content)}}
         yield "POST", "/v1/items", {"files": {"pictures": ("../../canary.png", content)}}
+        yield "POST", "/v1/duplicates/of", {"files": {"picture": ("../../canary.png", content)}}
     yield "POST", "/v1/items", {"files": [("pictures", make_png("green")), ("pictures", b"no picture")]}
     yield "POST", "/v1/items", {"files": {"pictures": make_png("green")}, "data": {"keys": ["a", "b"]}}
     yield "POST", "/v1/items", {"files": {"pictures": make_png("green")}, "data": {"keys": "a\0b"}}
