@@ -245,6 +245,10 @@ class JobQueue:
         except NearkinError as error:
             self._finish(running, state="failed", error=str(error), problem=slug(type(error)))
         except Exception:
+            if not threading.main_thread().is_alive():  # Python ends, and starts no threads for the job any more
+                self._closing.set()
+                self._write(job)
+                return
             log.exception("job %s (%s) failed", job.id, job.kind)
             self._finish(running, state="failed", error="an error in the server; its log has the details")
 

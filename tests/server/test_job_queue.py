@@ -304,3 +304,32 @@ def test_where_nothing_can_be_written_no_job_is_accepted(
         assert jobs.list_jobs() == []
         with pytest.raises(CollectionReadOnly, match="may only be read"):
             jobs.add("quick", {})
+
+
+ENDING = """
+import atexit, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from retrieval.server.job_queue import JobQueue
+begun = threading.Event()
+def work(request, report_progress):
+    begun.set()
+    while threading.main_thread().is_alive():
+        time.sleep(0.01)
+    ThreadPoolExecutor().submit(print)  # which Python refuses at its end
+jobs = JobQueue(Path(sys.argv[1]), {"work": work})
+jobs.start()
+atexit.register(jobs.close)
+jobs.add("work", {})
+begun.wait()
+"""
+
+
+def test_a_job_that_pythons_end_interrupts_goes_on_at_the_next_start(tmp_path: Path, work: RecordedJobs) -> None:
+    command = [sys.executable, "-c", ENDING, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    jobs = JobQueue(tmp_path, {"work": work.quick})
+    assert [(job.state, job.tries, job.error) for job in jobs.list_jobs()] == [("queued", 0, None)]
+    jobs.start()
+    assert wait_for_end(jobs, jobs.list_jobs()[0]).state == "done"
+    jobs.close()
