@@ -37,8 +37,8 @@ from indexers.pictures.tags import FIELDS, PLACE_FIELDS
 from indexers.pictures.wording import is_clean
 from indexers.types import Limits, PictureFacts
 
-REQUEST_HEADER = struct.Struct("<QIIQQd")
-"""Precedes a picture's bytes: their count, the edge to decode for, the longer edge of the answer at most (0: any),
+REQUEST_HEADER = struct.Struct("<QIIIQQd")
+"""Precedes a picture's bytes: their count, the edge to decode for, the edge to shrink to and above which (0: never),
 max_pixels, max_bytes, seconds."""
 ANSWER_HEADER = struct.Struct("<BIII")
 """Precedes an answer: its kind, the length of its text (the facts as JSON, or the reason) in bytes, width, height."""
@@ -73,15 +73,18 @@ class DecoderPool:
         for _ in range(workers):
             self._idle.put(None)
 
-    def decode(self, data: bytes, size: int = 0, edge: int = 0) -> Picture:
-        """Decode as `images.decode` does, with `edge` shrunk to at most so many pixels of the longer edge before this
-        process sees it. Raises its errors, and Unavailable if no worker can be started."""
+    def decode(self, data: bytes, size: int = 0, edge: int = 0, above: int | None = None) -> Picture:
+        """Decode as `images.decode` does. With `edge`, a picture whose longer edge has more than `above` pixels (by
+        default `edge`) is shrunk to `edge` before this process sees it.
+
+        Raises its errors, and Unavailable if no worker can be started.
+        """
         check_bytes(len(data), self.limits)
         worker = self._idle.get()
         try:
             if worker is None:
                 worker = self._start()
-            return worker.decode(data, size, edge, self.limits, self.seconds)
+            return worker.decode(data, size, (edge, edge if above is None else above), self.limits, self.seconds)
         except PictureError:
             raise
         except WorkerGone as gone:
@@ -171,13 +174,13 @@ class Worker:
             self.end()
             raise Unavailable(f"no process for decoding pictures can be started ({reason}); set isolated = 0")
 
-    def decode(self, data: bytes, size: int, edge: int, limits: Limits, seconds: float) -> Picture:
-        """Decode one picture. Raises PictureTooLarge, UnreadablePicture, WorkerGone."""
+    def decode(self, data: bytes, size: int, shrinking: tuple[int, int], limits: Limits, seconds: float) -> Picture:
+        """Decode one picture; `shrinking`: to which edge, and above which. Raises PictureTooLarge, UnreadablePicture, WorkerGone."""
         deadline = time.monotonic() + seconds
-        header = REQUEST_HEADER.pack(len(data), size, edge, limits.max_pixels, limits.max_bytes, seconds)
+        header = REQUEST_HEADER.pack(len(data), size, *shrinking, limits.max_pixels, limits.max_bytes, seconds)
         try:
             self._write([header, data], deadline)
-            return self._read_answer(edge, limits, deadline)
+            return self._read_answer(max(shrinking), limits, deadline)
         except TimeoutError:
             raise WorkerGone(f"it took longer than {seconds:g} seconds to decode and was stopped") from None
         except (OSError, EOFError):
@@ -202,8 +205,20 @@ class Worker:
         facts = PictureFacts(**json.loads(text))
         _check_place(facts.place)
         check_description(facts.description)
-        pixels = self._read(BYTES_PER_PIXEL * width * height, deadline)
-        return Picture(Image.frombytes("RGB", (width, height), pixels, "raw", "RGBX"), facts)
+        return Picture(self._read_pixels(width, height, deadline), facts)
+
+    def _read_pixels(self, width: int, height: int, deadline: float) -> Image.Image:
+        """Read a picture, a large one in bands: nothing of its size is kept beside it, or until the next."""
+        rows = max(1, BUFFER_BYTES // (BYTES_PER_PIXEL * max(width, 1)))
+        if rows >= height:
+            pixels = self._read(BYTES_PER_PIXEL * width * height, deadline)
+            return Image.frombytes("RGB", (width, height), pixels, "raw", "RGBX")
+        image = Image.new("RGB", (width, height))
+        for top in range(0, height, rows):
+            count = min(rows, height - top)
+            pixels = self._read(BYTES_PER_PIXEL * width * count, deadline)
+            image.paste(Image.frombytes("RGB", (width, count), pixels, "raw", "RGBX"), (0, top))
+        return image
 
     def _write(self, chunks: list[bytes], deadline: float) -> None:
         views = [memoryview(chunk) for chunk in chunks]
@@ -303,18 +318,22 @@ def main() -> None:
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             header = _read_exactly(source, REQUEST_HEADER.size)
-            length, size, edge, max_pixels, max_bytes, seconds = REQUEST_HEADER.unpack(header)
+            length, size, edge, above, max_pixels, max_bytes, seconds = REQUEST_HEADER.unpack(header)
             _allow_seconds(seconds)
-            for chunk in _make_answer(_read_exactly(source, length), size, edge, Limits(max_pixels, max_bytes)):
+            for chunk in _make_answer(
+                _read_exactly(source, length), size, (edge, above), Limits(max_pixels, max_bytes)
+            ):
                 _write_all(target, chunk)
     os._exit(0)
 
 
-def _make_answer(data: bytes, size: int, edge: int, limits: Limits) -> tuple[bytes, ...]:
+def _make_answer(data: bytes, size: int, shrinking: tuple[int, int], limits: Limits) -> tuple[bytes, ...]:
     """Decode a picture. Returns the header, the text and, unless the picture was refused, its pixels."""
     try:
         picture = images.decode(data, size, limits)
-        image = images.shrink(picture.image, edge) if edge else picture.image
+        (edge, above), image = shrinking, picture.image
+        if edge and max(image.size) > above:
+            image = images.shrink(image, edge)
         text, pixels = json.dumps(asdict(picture.facts)).encode(), image.tobytes("raw", "RGBX")
         return ANSWER_HEADER.pack(PICTURE, len(text), *image.size), text, pixels
     except (PictureTooLarge, UnreadablePicture) as error:

@@ -28,14 +28,18 @@ class PictureLoader:
         if not rows:
             raise ItemNotFound(f"there is no item with the id {item_id!r}")
         row, isolation, limits = rows[0], self._spaces.find_isolation(), self._spaces.limits
+        least = max(edge, 64) if edge else 0
         content = read_content(row.id, row.uris, row.missing, row.hash, limits, self._spaces.web)
         try:
-            image = (isolation.decode(content, edge) if isolation else images.decode(content, edge, limits)).image
+            if isolation:
+                image = isolation.decode(content, edge, least, 2 * edge).image
+            else:
+                image = images.decode(content, edge, limits).image
         except UnreadablePicture:
             if row.hash is None:  # a ready-made vector's place may be anything, and its bytes are not to be told of
                 raise UnreadablePicture(f"the file of item {item_id} is not a picture") from None
             raise
-        return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, max(edge, 64))
+        return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, least)
 
     def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL_EDGES[0]) -> bytes:
         """Return a WebP of an item's picture whose longer edge has at most `edge` pixels.

@@ -266,3 +266,24 @@ def test_a_description_that_makes_no_sense_is_refused(description: object) -> No
     isolation.check_description({"title": "a", "tags": ["a"], "rating": 5})
     with pytest.raises(ValueError, match="sound"):
         isolation.check_description(description)
+
+
+def test_a_picture_is_shrunk_before_it_comes_over() -> None:
+    data = pictures.encoded(pictures.noise(1, (300, 200)), "PNG")
+    with DecoderPool() as pool:
+        whole = pool.decode(data)
+        small = pool.decode(data, 0, 100)
+        assert (small.image.size, small.facts) == ((100, 67), whole.facts)
+        assert small.image.tobytes() == images.shrink(whole.image, 100).tobytes()
+        assert pool.decode(data, 0, 100, 300).image.size == (300, 200)
+        assert pool.decode(data, 0, 100, 299).image.size == (100, 67)
+
+
+def test_large_pictures_come_in_bands_and_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "BUFFER_BYTES", 10_000)
+    for size in ((50, 49), (50, 50), (50, 51), (333, 250), (3000, 2)):
+        picture = pictures.noise(1, size)
+        with DecoderPool() as pool:
+            assert pool.decode(pictures.encoded(picture, "PNG")).image.tobytes() == picture.tobytes()
+            [worker] = pool._workers
+            assert len(worker._buffer) <= max(10_000, 4 * size[0])
