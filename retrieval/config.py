@@ -16,9 +16,11 @@ from typing import Any
 from indexers import plugins
 from indexers.devices import count_cores
 from indexers.errors import BadSetting
+from indexers.files import read_regular_file
 from indexers.types import Json, Limits
 
 FILE = "nearkin.toml"
+MAX_FILE_BYTES = 2**20
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
 READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER"}
@@ -110,10 +112,10 @@ def load(folder: Path, arguments: Mapping[str, Any]) -> Config:
 
 def _read_file(path: Path) -> Json:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(read_regular_file(path, MAX_FILE_BYTES).decode("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadSetting(f"the settings file {path} can't be read: {error}") from error
     for key in sorted(set(values) - set(KEYS)):
         raise BadSetting(f"the settings file {path} has the unknown key {key!r}; the settings are: {', '.join(KEYS)}")

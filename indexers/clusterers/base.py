@@ -115,11 +115,14 @@ class Clusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             header_size = int.from_bytes(content[:8], "little")
             metadata = json.loads(content[8 : 8 + header_size])["__metadata__"]
             name, parameters = metadata["clusterer"], json.loads(metadata["parameters"])
-        except (SafetensorError, ValueError, KeyError) as error:
+        except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoredFileDamaged(f"not a saved clusterer, or a damaged one: {error}") from error
         if name != cls.__name__:
             raise BadSetting(f"the saved clusterer is a {name}; load it with {name}, not with {cls.__name__}")
-        return cls(**parameters).set_state(state)
+        try:
+            return cls(**parameters).set_state(state)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise StoredFileDamaged(f"not a saved {cls.__name__}, or a damaged one: {error}") from error
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted clusterer to a file, from which `load` restores one with the same predictions."""

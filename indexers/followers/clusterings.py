@@ -16,7 +16,7 @@ from indexers import plugins
 from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
-from indexers.errors import NearkinError
+from indexers.errors import NearkinError, StoredFileDamaged
 from indexers.followers.base import Follower
 from indexers.followers.stored import FlatFollower
 from indexers.naming.namer import ClusterNamer
@@ -108,7 +108,10 @@ class ClusteringFollower(Follower):
         if model is None:
             clusterer = plugins.load_member("nearkin.clusterers", SAMPLING_CLUSTERER if row.choice else row.method)
             model = self._models[row.id, row.since] = clusterer.from_bytes(snapshot.clusterings.model(row.id))
-        return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
+        try:
+            return np.array([*row.labels, 0], np.int64)[predict_labels(model, items, self._flat)]
+        except (ValueError, IndexError, AttributeError) as error:  # of a model that somebody has forged
+            raise StoredFileDamaged(f"its model does not fit these items: {error}") from error
 
     def record_clustering(self, transaction: Transaction, fitted: FittedClustering) -> None:
         """Write a clustering. It replaces one of the same name, and clusters that stay the same keep their ids."""

@@ -7,6 +7,7 @@ in follows from them and is not recorded.
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +29,11 @@ SAMPLE = 10_000
 KMEANS_SETTINGS: dict[str, Any] = {"sample_size": SAMPLE, "random_state": 0}
 CHANGES_WORTH_LEARNING = 1000
 """Changes that are worth advancing for; fewer wait until partitions are asked for."""
+UNREADABLE = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OSError, MemoryError),
+    zipfile.BadZipFile,
+)
+"""What reading arrays raises that are damaged, or that somebody has forged."""
 SHARE_WORTH_RECORDING = 0.02
 """The centroids are recorded again once the vectors learnt since then are more than this share of those before."""
 
@@ -63,13 +69,18 @@ class PartitionFollower(Follower):
         recorded = snapshot.clusters.partitions(self.space.id)
         if recorded is None or recorded[0] > snapshot.number:
             return None
-        with np.load(io.BytesIO(recorded[1]), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if len(self._flat.index):
+        if not len(self._flat.index):
+            return None
+        try:
+            arrays = _read_arrays(recorded[1])
             ids = np.random.default_rng(int(arrays["numbers"][-1])).permutation(self._flat.index.ids())[:SAMPLE]
             self.means = _restore_means(arrays, self._flat.index.take(np.sort(ids)))
-            self._recorded_count = self.means.n_seen_
-            self.position = recorded[0]
+            _check_means(self.means, self.space.dimension)
+        except UNREADABLE as error:
+            self.reset()
+            return f"can't be used: {error}"
+        self._recorded_count = self.means.n_seen_
+        self.position = recorded[0]
         return None
 
     def may_wait(self, snapshot: Snapshot) -> bool:
@@ -102,6 +113,23 @@ class PartitionFollower(Follower):
                 parts.append(self.means.cluster_ids_[self.means.predict(vectors)])
             self._labels = self.position, item_ids, np.concatenate(parts)
         return self._labels[1], self._labels[2]
+
+
+def _read_arrays(content: bytes) -> dict[str, Any]:
+    """Return the recorded arrays. Raises one of UNREADABLE: whoever wrote the catalogue may have written anything."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > 2 * len(content) + 2**20:  # it is not compressed
+        raise ValueError(f"{len(content)} bytes would become {size}")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _check_means(means: IncrementalKMeans, dimension: int) -> None:
+    """Raise ValueError unless centroids and their ids belong together and fit the space."""
+    rows, count = means.settled_centres.rows, len(means.settled_centres.ids)
+    if rows.shape != (count, dimension) or not count or not np.isfinite(rows).all() or means.n_seen_ < 1:
+        raise ValueError(f"it has centroids of the shape {rows.shape} for {count} partitions")
 
 
 def _make_means() -> IncrementalKMeans:

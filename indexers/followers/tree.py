@@ -165,11 +165,11 @@ class TreeFollower(StoredFollower):
         """Return the clusters recorded last; of a new space those of another space, whose ids carry over by items."""
         if before:
             version = transaction.clusters_version(self.space.id)
-            return self.recall_item_clusters(version) or transaction.clusters.item_clusters(self.space.id)
+            return self.recall_item_clusters(version) or _read_known_clusters(transaction, self.space.id)
         clustered = transaction.clusters.clustered_space_ids()
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         if spaces:
-            return transaction.clusters.item_clusters(spaces[0])
+            return _read_known_clusters(transaction, spaces[0])
         return ItemClusters(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
 
     def cut_clusters(self, threshold: float) -> Ids:
@@ -272,6 +272,14 @@ class TreeFollower(StoredFollower):
         recorded = snapshot.clusters.tree_levels(self.space.id)
         self._may_differ = recorded is not None and recorded.position > self.position
         return reason
+
+
+def _read_known_clusters(transaction: Transaction, space_id: int) -> ItemClusters:
+    """Return the recorded clusters of each item; 0 for ids that no cluster ever had: tables are as long as the largest
+    id, and whoever wrote the catalogue may have written any."""
+    item_clusters, next_id = transaction.clusters.item_clusters(space_id), transaction.clusters.next_id()
+    ids = item_clusters.cluster_ids
+    return item_clusters._replace(cluster_ids=np.where((ids > 0) & (ids < next_id), ids, 0))
 
 
 def _merge_sorted(left: Ids, right: Ids) -> Ids:

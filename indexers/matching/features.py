@@ -121,7 +121,10 @@ def unpack_features(data: bytes) -> Features:
         start, steps = _HEAD.size, np.float32(_STEPS_PER_PIXEL)
         points = np.frombuffer(data, "<u2", 2 * count, start).reshape(-1, 2).astype(np.float32) / steps
         descriptors = np.frombuffer(data, np.uint8, 32 * count, start + 4 * count).reshape(-1, 32)
-        pixels = np.frombuffer(zlib.decompress(data[start + 36 * count :]), np.uint8)
+        inflating, size = zlib.decompressobj(), down * across + 2 * rows * columns
+        pixels = np.frombuffer(inflating.decompress(data[start + 36 * count :], size + 1), np.uint8)
+        if len(pixels) != size or not inflating.eof:  # no more is read: a few bytes may unpack to gigabytes
+            raise ValueError(f"they hold {len(pixels)} pixels or more, not {size}")
         grey, colours = pixels[: down * across].reshape(down, across), pixels[down * across :].reshape(rows, columns, 2)
     except (ValueError, struct.error, zlib.error) as error:
         raise StoredFileDamaged(

@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from indexers.catalogue.links import check_links
 from indexers.errors import ItemNotFound, PictureError, UnreadablePicture, WriteFailed
-from indexers.files import write_file
+from indexers.files import leads_outside, read_regular_file, write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.isolation import DecoderPool, can_isolate
@@ -36,6 +37,8 @@ UPLOAD_BYTES = 3 * 4 * MAX_UPLOAD_EDGE**2
 """Memory that an upload takes while it is used: its pixels, and copies of them."""
 CHECK_EDGE = 64
 """Pixels to which a picture is decoded to see whether it is one."""
+MAX_STORED_BYTES = 64 * 2**20
+"""The most bytes of an upload or a thumbnail in its file."""
 MAX_UPLOADS, UPLOAD_SECONDS = 64, 3600.0
 """How many uploads are kept at once, and for how long."""
 MAX_UNWRITTEN = 8
@@ -130,9 +133,10 @@ class Uploads:
         """Return an upload. Raises UploadNotFound."""
         path = self._folder / f"{upload_id}.png"
         if UPLOAD_ID.fullmatch(upload_id):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime > time.time() - UPLOAD_SECONDS:
-                    return Image.open(io.BytesIO(path.read_bytes()))  # safe here: `save` has encoded it
+            with suppress(OSError):
+                if path.lstat().st_mtime > time.time() - UPLOAD_SECONDS:
+                    content = read_regular_file(path, MAX_STORED_BYTES)
+                    return Image.open(io.BytesIO(content))  # safe here: `save` has encoded it
         saved_at, content = self._unwritten.get(upload_id, (0.0, b""))
         if saved_at > time.time() - UPLOAD_SECONDS:
             return Image.open(io.BytesIO(content))
@@ -179,7 +183,9 @@ class AddedFiles:
             with_keys = [f"{folder}-{_hash_key(key)}" for folder, key in zip(folders, keys, strict=False)]
             folders = with_keys + folders[len(keys) :]
         files = [f"{_clean_name(name)}.{suffix}" for name, suffix in zip(names, suffixes, strict=True)]
-        return [self._folder / folder / file for folder, file in zip(folders, files, strict=True)]
+        paths = [self._folder / folder / file for folder, file in zip(folders, files, strict=True)]
+        check_links(self._folder.parent, paths)
+        return paths
 
     def owns_file_of(self, item: Item) -> bool:
         """Return True if one of the item's files lies here."""
@@ -196,7 +202,8 @@ class AddedFiles:
             path.parent.rmdir()
 
     def _find_files(self, item: Item) -> list[Path]:
-        return [path for path in map(Path, map(to_path, item.uris)) if self._folder in path.parents]
+        paths = [path for path in map(Path, map(to_path, item.uris)) if self._folder in path.parents]
+        return [path for path in paths if not leads_outside(path.parent, self._folder)]  # by "..", or by a link
 
 
 def _write_files(paths: list[Path], contents: Sequence[bytes]) -> list[Path]:
@@ -224,8 +231,11 @@ class Thumbnails:
         if item.hash is None:
             return images.encode_webp(self._load_image(item, edge), edge)
         path = self._folder / item.hash[:2] / f"{item.hash}-{edge}.webp"
+        check_links(self._folder.parent, [path])
         with suppress(OSError):
-            return path.read_bytes()
+            content = read_regular_file(path, MAX_STORED_BYTES)
+            if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+                return content
         content = images.encode_webp(self._load_image(item, edge), edge)
         with suppress(WriteFailed):  # on a full disk, or where nothing may be written, it is shown all the same
             write_file(path, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -118,3 +119,20 @@ def test_importing_loads_neither_engine() -> None:
     code = "import sys, indexers.matching, indexers.matching.verification; print({'cv2', 'skimage'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_features_that_unpack_to_gigabytes_are_refused() -> None:
+    picture = Features(
+        np.zeros((1, 2), np.float32),
+        np.zeros((1, 32), np.uint8),
+        8,
+        8,
+        np.zeros((8, 8), np.uint8),
+        np.zeros((2, 2, 2), np.uint8),
+    )
+    packed = pack_features(picture)
+    assert unpack_features(packed).thumbnail.shape == (8, 8)
+    start = module._HEAD.size + 36
+    for pixels in (b"\0" * 10**8, b"\0" * 10, b""):
+        with pytest.raises(StoredFileDamaged):
+            unpack_features(packed[:start] + zlib.compress(pixels))
