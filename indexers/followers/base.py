@@ -323,18 +323,18 @@ class Followers:
     def save(self, *, force: bool = False) -> bool:
         """Save the followers that have a file, if they have anything new (or `force`).
 
-        Return False if another writer is at work, or the collection may only be read.
+        Return False if another writer is at work, or the collection may only be read: then those alone are saved that
+        lie with the user, not with the collection.
         """
-        if self._catalogue.is_read_only:
-            return False
+        is_read_only = self._catalogue.is_read_only
         try:
-            if any(follower not in self._unloaded for follower in self._slow if follower.stored):
+            if not is_read_only and any(follower not in self._unloaded for follower in self._slow if follower.stored):
                 self._record_remade(let_wait=True)
             with self._saving, self._slow_lock:
                 for follower in self._find_savable(private=True):
                     self._save_private(follower, force)
-            if not self._find_savable(private=False):
-                return True
+            if is_read_only or not self._find_savable(private=False):
+                return not is_read_only
             with self._saving, self._catalogue.lock.hold(), self._slow_lock:
                 for follower in self._find_savable(private=False):
                     self._save(follower, force)

@@ -102,7 +102,7 @@ def test_a_query_without_a_word_is_refused(described: Collection, query: str) ->
 
 @pytest.mark.parametrize("options", [{"radius": 0.5}, {"diversify": 0.5}])
 def test_what_is_about_vectors_alone_does_not_go_with_words(described: Collection, options: dict[str, float]) -> None:
-    with pytest.raises(BadQuery, match="vectors alone"):
+    with pytest.raises(BadQuery, match="which need vectors"):
         described.search(query="boat", **options)
 
 

@@ -112,7 +112,10 @@ def test_what_is_written_meanwhile_is_seen_by_the_next_call(folder: Path, monkey
     with Collection.open(folder) as writer:
         writer.add_vectors(vectors(3, 9))
         catalogue = reader._opened.catalogue
-        with pytest.raises(CollectionReplaced, match="was written while it was open"), catalogue.snapshot():
+        with (
+            pytest.raises(CollectionReplaced, match="changed by somebody else while it was open"),
+            catalogue.snapshot(),
+        ):
             pytest.fail("the log holds more")
         monkeypatch.setattr(read_only, "can_write", lambda _: False)
         assert reader.count() == 10

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexers.catalogue import read_only
 from indexers.errors import CollectionNotFound, LeadsOutside
 from indexers.followers.trust import trust_collection
 from retrieval import Collection
@@ -45,6 +46,18 @@ def test_files_of_another_user_stay_and_are_derived_for_this_one(foreign: Path) 
         assert collection.info().repairs == ()
         assert collection.verify().ok
         assert collection.info().items == 65
+    assert read_derived(foreign) == before
+
+
+def test_of_a_collection_that_may_only_be_read_files_are_derived_once(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_only, "can_write", lambda _: False)
+    before = read_derived(foreign)
+    for count in (1, 0):
+        with Collection.open(foreign) as collection:
+            assert len(collection.info().repairs) == count
+            assert len(collection.search(item=1, k=70)) == 59
     assert read_derived(foreign) == before
 
 
