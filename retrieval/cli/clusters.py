@@ -158,6 +158,8 @@ def loose(
         near = f"  nearest #{item.nearest} ({item.similarity:.2f})" if item.nearest else ""
         say(f"{item.item:>7}  {item.uri or item.key}{near}")
     show_page(len(items), page, count, as_json)
+    if not count and page == 1 and not as_json:
+        say("no unclustered items")
 
 
 def outliers(
@@ -178,7 +180,8 @@ def recluster(collection: Folder = DEFAULT) -> None:
     """Rebuild the clusters and choose the levels again. Clusters that remain keep their ids and names."""
     with open_collection(collection) as target:
         rows = target.recluster()
-    say(f"{len(rows)} clusters at the level medium, {rows.loose} unclustered items")
+    counts = format_count(len(rows), "cluster"), format_count(rows.loose, "unclustered item")
+    say(f"{counts[0]} at the level medium, {counts[1]}")
 
 
 COMMANDS = (

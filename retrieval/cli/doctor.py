@@ -7,7 +7,7 @@ import platform
 import re
 import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import (
     EntryPoint,
@@ -20,6 +20,7 @@ from importlib.metadata import (
 from pathlib import Path
 
 from indexers import plugins
+from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.sqlite import NETWORK, find_file_system
 from indexers.errors import NearkinError
 from retrieval.records.base import Record
@@ -49,6 +50,7 @@ def examine(folder: Path) -> list[Check]:
         *_check_system(),
         *_check_folder(folder.resolve()),
         _check_engine(),
+        _check_words(folder),
         *_check_extras(),
         *_check_members(),
         *_check_plugins(),
@@ -89,6 +91,20 @@ def _check_folder(folder: Path) -> list[Check]:
         Check("folder", is_writable, str(folder), "" if is_writable else remedies[0], True),
         Check("file system", is_local, file_system or "unknown", "" if is_local else remedies[1], True),
     ]
+
+
+def _check_words(folder: Path) -> Check:
+    """Check whether the collection in that folder, or a new one, finds pictures by words for what they show."""
+    name = DEFAULT
+    with suppress(NearkinError), closing(Catalogue.open(folder, 0)) as catalogue, catalogue.snapshot() as snapshot:
+        current = [space.embedder for space in snapshot.spaces() if space.id == snapshot.current_space_id]
+        name = current[0] or "" if current else DEFAULT
+    reads = False
+    with suppress(NearkinError):
+        reads = bool(name) and plugins.load_member("nearkin.embedders", name).supports_text
+    state = f"{name or 'ready-made vectors'}: {'yes' if reads else 'reads no words; texts and metadata are searched'}"
+    remedy = "" if reads else "nearkin add --embedder clip, which downloads a model; then nearkin use clip"
+    return Check("search by words", reads, state, remedy)
 
 
 def _check_engine() -> Check:

@@ -14,6 +14,7 @@ from retrieval.cli.command import Command
 from retrieval.cli.names import Ids, Keys, find_item, find_items, parse_id
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, write_text
+from retrieval.cli.queries import is_picture
 from retrieval.cli.viewer import Open, place_page, write_page
 from retrieval.pages.page import format_count
 
@@ -69,7 +70,7 @@ def duplicates(
             write_page(page, file, format_count(len(groups), "group"), is_opened)
         elif export is not None:
             export_groups(groups, source, export)
-            say(f"wrote {len(groups)} groups to {export}")
+            say(f"wrote {format_count(len(groups), 'group')} to {export}")
         elif as_json:
             print_json({"groups": [group.to_dict() for group in groups]})
         else:
@@ -137,7 +138,7 @@ def list_rows(groups: tuple[DuplicateGroup, ...], source: Collection) -> Iterato
 
 
 def check(
-    picture: Annotated[str | None, typer.Argument(help="A picture: a path or a URL.")] = None,
+    picture: Annotated[str | None, typer.Argument(help="A picture: a path or a URL. Or an item.")] = None,
     collection: Folder = DEFAULT,
     item: Annotated[str | None, typer.Option(help="Instead of a picture: an item, by its id, key or path.")] = None,
     ids: Ids = None,
@@ -152,6 +153,8 @@ def check(
     if (picture is None) == (not (item or ids or keys)):
         raise typer.BadParameter("give a picture (a path or a URL), or an item by --item, --id or --key")
     with open_collection(collection) as source:
+        if picture is not None and not is_picture(picture):
+            picture, item = None, picture
         item_id = find_item(source, item, ids, keys)
         matches = source.duplicates_of(picture or item_id or 0, threshold=threshold)
     if as_json:
@@ -176,7 +179,7 @@ def decide(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ITEM...",
+            metavar="ITEM",
             help="One item to keep, or two items, by id, key or path; for undo, the numbers of decisions.",
         ),
     ] = None,
@@ -244,7 +247,7 @@ def _find_group(source: Collection, item_id: int) -> DuplicateGroup:
 
 def overlay(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="A B FILE", help="Two items, by id, key or path, and a .png to write.")
+        list[str] | None, typer.Argument(metavar="A|B|FILE", help="Two items, by id, key or path, and a .png to write.")
     ] = None,
     collection: Folder = DEFAULT,
     ids: Ids = None,

@@ -130,7 +130,9 @@ def sync(
 
 
 def items(
-    names: Annotated[list[str] | None, typer.Argument(help="Items to show in full, by id, key or path.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ITEM", help="Items to show in full, by id, key or path.")
+    ] = None,
     collection: Folder = DEFAULT,
     ids: Ids = None,
     keys: Keys = None,
@@ -182,7 +184,7 @@ def update(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ITEM... KEY=VALUE...",
+            metavar="ITEM|KEY=VALUE",
             help="Items, by id, key or path, and metadata for them. A value is JSON, else a text.",
         ),
     ] = None,
@@ -272,7 +274,7 @@ def _merge_assignments(source: Collection, values: Any, pairs: Sequence[str]) ->
 
 
 def remove(
-    names: Annotated[list[str] | None, typer.Argument(metavar="ITEM...", help="Items, by id, key or path.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ITEM", help="Items, by id, key or path.")] = None,
     collection: Folder = DEFAULT,
     ids: Ids = None,
     keys: Keys = None,
@@ -304,7 +306,10 @@ def failures(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
         print_json({"failures": [failure.to_dict() for failure in records]})
     else:
         for failure in records:
-            say(f"{failure.uri}: {failure.reason} (tried {failure.attempts} times, last at {failure.at})")
+            times = format_count(failure.attempts, "time")
+            say(f"{failure.uri}: {failure.reason} (tried {times}, last at {failure.at})")
+        if not records:
+            say("no failures")
 
 
 COMMANDS = (

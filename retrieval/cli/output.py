@@ -82,7 +82,7 @@ def show_hits(hits: Hits) -> None:
     table = Table("score", "item", "picture", "metadata", **TABLE)
     for hit in hits:
         name = make_printable(hit.uri or hit.key)
-        table.add_row(f"{hit.score:.3f}", str(hit.item), Text(name, overflow="fold"), Text(_format_metadata(hit)))
+        table.add_row(format_score(hit.score), str(hit.item), Text(name, overflow="fold"), Text(_format_metadata(hit)))
     Console().print(table if len(hits) else "nothing found")
 
 
@@ -112,6 +112,11 @@ def show_page(shown: int, page: int, count: int, as_json: bool = False, size: in
         say(f"page {page} of {pages}, {count:,} items{more}")
 
 
+def format_score(score: float) -> str:
+    """Return a score with three digits: those of words may be tiny where all items have a word."""
+    return f"{score:.3f}" if score == 0 or abs(score) >= 0.001 else f"{score:.2g}"
+
+
 def format_value(value: Any) -> str:
     """Return a value for a person to read: texts as they are, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -127,7 +132,7 @@ def show_groups(hits: Hits) -> None:
         cluster = group.cluster
         say(f"{cluster.name or 'unnamed'}, {cluster.size} pictures  #{cluster.id}" if cluster else "in no cluster")
         for hit in group.hits:
-            say(f"  {hit.score:.3f}  {hit.uri or hit.key}")
+            say(f"  {format_score(hit.score)}  {hit.uri or hit.key}")
     if not hits.groups:
         say("nothing found")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,5 +88,9 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
         f"  the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with pictures "
         "(`nearkin embedders` lists those with text search)",
     ]
-    lines += [f"  but paths have: {count}; `nearkin items --name` lists them"] if count else []
+    lines += (
+        [f"  but so many paths have them: {count}; `nearkin items --name {shlex.quote(words)}` lists them"]
+        if count
+        else []
+    )
     raise NotFound("\n".join(lines))

@@ -26,7 +26,7 @@ def search(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PICTURE]...", help="A picture to search with: a path or a URL; several are mixed. Or words."
+            metavar="PICTURE", help="A picture to search with: a path or a URL; several are mixed. Or words."
         ),
     ] = None,
     collection: Folder = DEFAULT,

@@ -19,7 +19,7 @@ def export(
         Path, typer.Argument(help="File to write: .csv, .jsonl or .parquet, or .npz, which includes vectors.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ITEM]...", help="Items, by id, key or path (default: all).")
+        list[str] | None, typer.Argument(metavar="ITEM", help="Items, by id, key or path (default: all).")
     ] = None,
     collection: Folder = DEFAULT,
     ids: Ids = None,

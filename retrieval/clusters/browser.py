@@ -11,7 +11,7 @@ from indexers.errors import ClusterNotFound, UsageError
 from indexers.types import Ids
 from retrieval.clusters import browse
 from retrieval.clusters.browse import Moment
-from retrieval.clusters.cluster_names import resolve_cluster
+from retrieval.clusters.cluster_names import find_automatic_name, resolve_cluster
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
 from retrieval.records.items import Page
@@ -78,8 +78,11 @@ class ClusterBrowser:
             raise UsageError(f"a name is a text that is not empty, or None; got {name!r}")
         cluster_id = self.read_cluster(cluster).id
         assert cluster_id is not None
+        text = name.strip() if name else None
+        if text is None:
+            text = self.read_clusters(lambda moment: find_automatic_name(moment, cluster_id), None)
         with self._catalogue.transaction() as transaction:
-            transaction.clusters.set_name(cluster_id, name.strip() if name else None, name is not None)
+            transaction.clusters.set_name(cluster_id, text, name is not None)
         return self.read_cluster(cluster_id)
 
     def recluster(self) -> None:

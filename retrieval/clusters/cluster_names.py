@@ -43,6 +43,20 @@ def resolve_cluster(moment: Moment, cluster: Any) -> Any:
     return candidates[0].id
 
 
+def find_automatic_name(moment: Moment, cluster_id: int) -> str | None:
+    """Return the name that a cluster of now would be given if it was new."""
+    snapshot, view = moment.snapshot, moment.view
+    row = snapshot.clusters.rows([cluster_id])[cluster_id]
+    if view.namer is None:
+        return None
+    if row.level in LEVELS:
+        return view.namer(snapshot, [row], snapshot.clusters.item_clusters(view.space.id)).get(cluster_id)
+    clustering = snapshot.clusterings.find(row.level)
+    assert clustering is not None
+    item_clusters = snapshot.clusterings.item_clusters(clustering.id)
+    return view.namer(snapshot, [row], item_clusters, (row.level,)).get(cluster_id)
+
+
 def _list_named(moment: Moment) -> list[Candidate]:
     """Return the clusters of now that have a name, of the tree and of the clusterings of this space."""
     snapshot, space = moment.snapshot, moment.view.space

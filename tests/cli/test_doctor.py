@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from indexers import plugins
 from indexers.embedders import lite0
+from retrieval import Collection
 from retrieval.cli import doctor
 from retrieval.cli.doctor import Check
 
@@ -155,3 +157,13 @@ def test_a_network_file_system_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     check = find_check("file system", tmp_path)
     assert (check.ok, check.found, check.needed) == (False, "nfs4", True)
     assert "local disk" in check.remedy
+
+
+def test_whether_words_find_pictures_is_told(tmp_path: Path) -> None:
+    check = find_check("search by words", tmp_path / "none")
+    assert (check.ok, check.needed) == (False, False)
+    assert check.found == "lite0: reads no words; texts and metadata are searched"
+    assert check.remedy.startswith("nearkin add --embedder clip")
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(np.eye(3))
+    assert find_check("search by words", tmp_path / "c").found.startswith("ready-made vectors: reads no words")

@@ -36,7 +36,7 @@ def test_words_that_find_nothing_are_told_with_all_that_was_tried(full: Shell) -
     error = full("search", "unicorn", code=1).stderr
     for part in ("nothing found for 'unicorn'", "no such file", "no text and no metadata", "tiny does not read words"):
         assert part in error
-    assert "but paths have: 5; `nearkin items --name` lists them" in full("search", "pictures", code=1).stderr
+    assert "paths have it: 5; `nearkin items --name pictures` lists them" in full("search", "pictures", code=1).stderr
 
 
 def test_words_are_compared_with_pictures_where_the_embedder_reads_them(

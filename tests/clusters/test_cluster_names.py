@@ -39,6 +39,19 @@ def test_a_cluster_of_a_clustering_is_found_by_its_name(families: Collection) ->
         families.cluster("sea")
 
 
+def test_the_automatic_name_comes_back(tmp_path: Path) -> None:
+    bundles = np.repeat(np.eye(3, 13), 12, axis=0) + np.random.default_rng(0).normal(0, 0.01, (36, 13))
+    texts = [f"a {word}" for word in ("boat", "dog", "tree") for _ in range(12)]
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(bundles, texts=texts)
+        collection.make_clustering("themes", k=3)
+        for level in ("medium", "themes"):
+            cluster = next(row for row in collection.clusters(level) if row.name == "boat")
+            assert collection.rename(int(cluster.id or 0), "mine").name == "mine"
+            restored = collection.rename(int(cluster.id or 0), None)
+            assert (restored.name, restored.given) == ("boat", False)
+
+
 def test_numbers_are_ids_whatever_their_size(families: Collection) -> None:
     for number in (0, -1, 2**63, 10**30):
         with pytest.raises(ClusterNotFound, match=f"there is no cluster {number}"):
