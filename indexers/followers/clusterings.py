@@ -56,7 +56,7 @@ class ClusteringFollower(Follower):
 
     def __init__(self, space: Space, flat: FlatFollower, namer: ClusterNamer | None = None) -> None:
         super().__init__(space)
-        self._flat, self._namer = flat, namer
+        self._flat, self.namer = flat, namer
         self.reset()
 
     def reset(self) -> None:
@@ -133,9 +133,9 @@ class ClusteringFollower(Follower):
         transaction.clusterings.unassign(clustering_id, items[~present])
         events = [change._replace(change=fitted.position) for change in carried.events]
         transaction.clusters.add_events(self.space.id, events)
-        if self._namer and born:
+        if self.namer and born:
             item_clusters = ItemClusters(items[present], carried.cluster_ids[present][:, None], items[present])
-            for cluster_id, name in self._namer(transaction, born, item_clusters, (fitted.name,)).items():
+            for cluster_id, name in self.namer(transaction, born, item_clusters, (fitted.name,)).items():
                 transaction.clusters.set_name(cluster_id, name, False)
 
 

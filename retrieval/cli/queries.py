@@ -88,9 +88,6 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
         f"  the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with pictures "
         "(`nearkin embedders` lists those with text search)",
     ]
-    lines += (
-        [f"  but so many paths have them: {count}; `nearkin items --name {shlex.quote(words)}` lists them"]
-        if count
-        else []
-    )
+    listing = f"`nearkin items --name {shlex.quote(words)}` lists them"
+    lines += [f"  items whose paths have it: {count}; {listing}"] if count else []
     raise NotFound("\n".join(lines))

@@ -47,14 +47,15 @@ def find_automatic_name(moment: Moment, cluster_id: int) -> str | None:
     """Return the name that a cluster of now would be given if it was new."""
     snapshot, view = moment.snapshot, moment.view
     row = snapshot.clusters.rows([cluster_id])[cluster_id]
-    if view.namer is None:
+    namer = view.named.namer
+    if namer is None:
         return None
     if row.level in LEVELS:
-        return view.namer(snapshot, [row], snapshot.clusters.item_clusters(view.space.id)).get(cluster_id)
+        return namer(snapshot, [row], snapshot.clusters.item_clusters(view.space.id)).get(cluster_id)
     clustering = snapshot.clusterings.find(row.level)
     assert clustering is not None
     item_clusters = snapshot.clusterings.item_clusters(clustering.id)
-    return view.namer(snapshot, [row], item_clusters, (row.level,)).get(cluster_id)
+    return namer(snapshot, [row], item_clusters, (row.level,)).get(cluster_id)
 
 
 def _list_named(moment: Moment) -> list[Candidate]:

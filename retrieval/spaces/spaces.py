@@ -165,7 +165,6 @@ class Spaces:
             bool(config.web),
             tree,
             partitions,
-            names,
         )
 
     def _vocabulary(self, space: Space, folder: Path) -> tuple[Sequence[str], Vectors] | None:

@@ -20,7 +20,6 @@ from indexers.followers.clusterings import ClusteringFollower
 from indexers.followers.partitions import PartitionFollower
 from indexers.followers.stored import FlatFollower, IndexFollower
 from indexers.followers.tree import TreeFollower
-from indexers.naming.namer import ClusterNamer
 from indexers.pictures import images
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import hash_content
@@ -54,7 +53,6 @@ class View:
     web: bool = False
     tree: TreeFollower | None = None
     partitions: PartitionFollower | None = None
-    namer: ClusterNamer | None = None
     _searcher: Searcher | None = None
     _restrictions: OrderedDict[bytes, tuple[Allowed, Any]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
