@@ -164,6 +164,7 @@ def _list_light_engines() -> list[str]:
 
 def _pick_torch_device(device: str) -> Any:
     """Return torch's device of that name. Raises MissingPackage, BadSetting."""
+    check_device(device)
     missing = [package for package in _TORCH_PACKAGES if not has_packages(package)]
     if missing:
         if not _list_light_engines():

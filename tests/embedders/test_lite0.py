@@ -240,6 +240,15 @@ def test_a_gpu_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         Lite0(device="cuda").engine()
 
 
+def test_a_device_that_is_set_later_is_checked_before_torch_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a collection's settings do."""
+    monkeypatch.setattr(lite0, "has_packages", lambda *packages: "torch" not in packages)
+    embedder = Lite0()
+    embedder.device = "gpu"
+    with pytest.raises(BadSetting, match="device 'gpu' is not known"):
+        embedder.engine()
+
+
 def test_small_huge_grey_and_long_pictures_have_vectors(embedder: Lite0) -> None:
     grey = load_photograph("astronaut").convert("L").convert("RGB")
     sizes = [(1, 1), (13, 7), (4000, 3000), (6000, 300), (30, 6000)]
