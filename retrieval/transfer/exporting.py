@@ -127,7 +127,8 @@ def _write_tables(
 ) -> None:
     """Write Parquet; if there is a `vector_space`, with its vectors in the last column."""
     arrow, parquet = import_pyarrow()
-    schema = _build_schema(arrow, _list_cluster_columns(snapshot), vector_space)
+    is_sparse = vector_space is not None and not _all_have_vectors(ids, snapshot, vector_space)
+    schema = _build_schema(arrow, _list_cluster_columns(snapshot), vector_space, is_sparse)
     with parquet.ParquetWriter(path, schema) as writer:
         for part in split_chunks(ids, PART):
             rows = [_encode_lists(row) for row in _read_rows(list(part), snapshot, space)]
@@ -138,10 +139,18 @@ def _write_tables(
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
 
 
-def _build_schema(arrow: Any, levels: list[str], vector_space: Space | None) -> Any:
+def _all_have_vectors(ids: Sequence[int], snapshot: Snapshot, space: Space) -> bool:
+    return {item.item_id for item in snapshot.unembedded_items(space.id)}.isdisjoint(ids)
+
+
+def _build_schema(arrow: Any, levels: list[str], vector_space: Space | None, is_sparse: bool) -> Any:
+    """Return the columns. Where vectors are missing, their lists have no fixed length: pyarrow up to 23 can not
+    write an empty one of those between others."""
     kinds = dict.fromkeys((*INTEGERS, *levels), arrow.int64()) | {"missing": arrow.bool_()}
     columns = [(name, kinds.get(name, arrow.string())) for name in (*FIELDS, *levels)]
-    columns += [(VECTOR, arrow.list_(arrow.float32(), vector_space.dimension))] if vector_space else []
+    columns += (
+        [(VECTOR, arrow.list_(arrow.float32(), -1 if is_sparse else vector_space.dimension))] if vector_space else []
+    )
     return arrow.schema(columns, {MARK: _describe_space(vector_space)})
 
 
