@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from sys import float_info
 from typing import Any
 
@@ -23,6 +22,7 @@ from indexers.embedders.features import (
     describe_ground,
     describe_pyramid,
 )
+from indexers.embedders.quick import explain_missing_packages
 from indexers.errors import BadSetting
 from indexers.types import Json, Vectors
 
@@ -113,7 +113,7 @@ class Classic(Embedder):
         return {"features": {block.label: block.weight for block in _sort_blocks(blocks)}}
 
     def missing(self) -> str:
-        return "" if find_spec("skimage") else "pip install 'nearkin[classic]'"
+        return explain_missing_packages("skimage", extra=self.extra)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return uint8 (128, 128, 6): red, green, blue, hue, saturation, value."""

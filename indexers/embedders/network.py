@@ -87,7 +87,7 @@ class NetworkEmbedder(Embedder):
         return weights.hash_file(self._path)
 
     def missing(self) -> str:
-        command = explain_missing_packages(*self.packages)
+        command = explain_missing_packages(*self.packages, extra=str(self.extra))
         if command or not weights.explain_missing(lambda: self.find_weights(download=False)):
             return command
         return "its weights are downloaded on first use" if self.is_published else "the file of its weights is missing"

@@ -77,7 +77,8 @@ class Onnx(Embedder):
         return sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else digests[0]
 
     def missing(self) -> str:
-        return explain_missing_packages("onnxruntime", extra="onnx") or weights.explain_missing(lambda: self._path)
+        command = explain_missing_packages("onnxruntime", extra=self.extra)
+        return command or weights.explain_missing(lambda: self._path)
 
     def weights_bytes(self) -> int | None:
         return None if self.missing() else sum(path.stat().st_size for path in (self._path, *self._weight_files))

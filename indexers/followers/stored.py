@@ -245,6 +245,7 @@ class VectorFollower(StoredFollower, Generic[Member]):
             ids, vectors = snapshot.vectors(self.space.id, changed[start : start + BLOCK])
             if len(ids):
                 self.index.add(ids, vectors)
+        self.index.flush()
 
     def reset(self) -> None:
         self.index = self._make_index()

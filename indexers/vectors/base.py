@@ -28,8 +28,6 @@ class VectorIndex(ABC):
 
     metrics: ClassVar[frozenset[Metric]]
     """The metrics it supports; "minkowski" stands for those of every order."""
-    persistent: ClassVar[bool] = True
-    """True if `save` writes a file; a remote member keeps its vectors elsewhere."""
     exact_scores: ClassVar[bool] = True
     """False if it stores rounded vectors; the shared layer then scores its candidates again."""
 

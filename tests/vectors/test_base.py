@@ -51,7 +51,6 @@ class Empty(VectorIndex):
 def test_a_member_starts_at_position_and_generation_zero() -> None:
     index = Empty(3)
     assert (index.dimension, index.metric, index.position, index.generation) == (3, "cosine", 0, 0)
-    assert index.persistent
     assert index.exact_scores
     index.flush()
 
