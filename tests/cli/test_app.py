@@ -62,7 +62,7 @@ def test_the_collection_can_be_named(full: Shell) -> None:
         (("search",), "give a picture (a path or a URL), --item, --text or --query"),
         (("search", "--text", "words"), "reads pictures only"),
         (("remove",), "give items, --where or --missing"),
-        (("remove", "--where", "[]"), "a filter is an object"),
+        (("remove", "--where", "[]"), "a filter, an object"),
         (("export", "items.doc"), "can't export to 'items.doc'"),
         (("nonsense",), "nonsense"),
         (("info", "--nonsense"), "--nonsense"),
