@@ -175,7 +175,10 @@ class Worker:
             raise Unavailable(f"no process for decoding pictures can be started ({reason}); set isolated = 0")
 
     def decode(self, data: bytes, size: int, shrinking: tuple[int, int], limits: Limits, seconds: float) -> Picture:
-        """Decode one picture; `shrinking`: to which edge, and above which. Raises PictureTooLarge, UnreadablePicture, WorkerGone."""
+        """Decode one picture; `shrinking`: to which edge, and above which.
+
+        Raises PictureTooLarge, UnreadablePicture, WorkerGone.
+        """
         deadline = time.monotonic() + seconds
         header = REQUEST_HEADER.pack(len(data), size, *shrinking, limits.max_pixels, limits.max_bytes, seconds)
         try:

@@ -23,6 +23,8 @@ from retrieval.server.settings import ServerSettings
 from retrieval.server.watch import watch_folders
 
 log = logging.getLogger("nearkin")
+MAX_STREAMS = 128
+"""Streams of events that are open at once."""
 LARGE_SECONDS = 60.0
 """Time that a request that works on pictures in full size, or on a large answer, waits for those before it."""
 MAX_TABLES = 2
@@ -45,6 +47,8 @@ class State:
     """Held by the one request that works on pictures in full size."""
     tables: Budget = field(default_factory=lambda: Budget(MAX_TABLES, LARGE_SECONDS, "large answers are being made"))
     """Held by requests whose answers are as long as the collection."""
+    streams: Budget = field(default_factory=lambda: Budget(MAX_STREAMS, 0.0))
+    """Streams of events that are open."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod

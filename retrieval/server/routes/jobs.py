@@ -114,7 +114,7 @@ def cancel_job(job_id: JobId, state: StateDep) -> Response:
 
 
 @router.get(
-    "/jobs/{job}/events", response_class=StreamingResponse, responses={**EVENT_RESPONSES, **document_errors(404)}
+    "/jobs/{job}/events", response_class=StreamingResponse, responses={**EVENT_RESPONSES, **document_errors(404, 503)}
 )
 def stream_job(job_id: JobId, state: StateDep) -> StreamingResponse:
     """Stream the job whenever it changes, until it ends."""
@@ -122,7 +122,7 @@ def stream_job(job_id: JobId, state: StateDep) -> StreamingResponse:
     return stream_values(lambda: state.jobs.get(job_id).to_dict(), state, lambda job: job["state"] in ENDED)
 
 
-@router.get("/changes", response_class=StreamingResponse, responses=EVENT_RESPONSES)
+@router.get("/changes", response_class=StreamingResponse, responses={**EVENT_RESPONSES, **document_errors(503)})
 def stream_changes(state: StateDep) -> StreamingResponse:
     """Stream the newest change number whenever it grows, whichever process has written."""
     return stream_values(lambda: {"change": state.collection.change()}, state)
@@ -134,11 +134,13 @@ ReadValue = Callable[[], Json]
 def stream_values(
     read_value: ReadValue, state: State, is_last: Callable[[Json], bool] = lambda _: False
 ) -> StreamingResponse:
-    """Stream a value whenever it has changed, until the last or until the server ends."""
+    """Stream a value whenever it has changed, until the last or until the server ends. Raises TooBusy."""
+    with state.streams.take(1):  # an error now has a status, and one in a stream has none
+        pass
 
     async def generate_events() -> AsyncIterator[str]:
         sent, quiet = None, 0.0
-        with suppress(NearkinError):  # the job may have been deleted meanwhile
+        with suppress(NearkinError), state.streams.take(1):  # the job may have been deleted meanwhile
             while not state.stopping.is_set() and not (sent and is_last(sent)):
                 value = await run_in_threadpool(read_value)
                 if value != sent or quiet >= HEARTBEAT_SECONDS:

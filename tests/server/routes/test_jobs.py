@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from retrieval import Collection
+from retrieval.server import state
 from retrieval.server.job_kinds import build_job_functions
 from tests.support.serving import (
     CLIENT_HEADERS,
@@ -142,3 +143,14 @@ def test_folders_are_kept_in_step_as_a_job(collection: Collection, tmp_path: Pat
         assert (report["known"], report["missing"], report["returned"]) == (2, 1, 0)
         assert client.post("/v1/jobs/sync", json={"paths": ["/etc"]}).status_code == 403
         assert client.post("/v1/jobs/sync", json={"paths": []}).status_code == 422
+
+
+def test_so_many_streams_are_open_at_once(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MAX_STREAMS", 1)
+    with listen_in_thread(filled) as url, httpx.stream("GET", f"{url}/v1/changes", timeout=30) as stream:
+        assert stream.status_code == 200
+        lines = stream.iter_lines()  # the stream ends with it
+        assert next(lines).startswith("data:")
+        refused = httpx.get(f"{url}/v1/changes")
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:nearkin:too-busy")
+        assert httpx.get(f"{url}/v1/count").json() == {"count": filled.count()}
