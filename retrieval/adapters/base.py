@@ -183,15 +183,17 @@ def match_field(name: str, test: Any) -> Json:
     """Return the filter that a document's field passes a test, a value or operators with operands.
 
     The field is a key of the metadata, or, for items without such a key, one of the item's own fields (`uri`, `width`,
-    `format`, `taken_at` ...), as `build_metadata` shows them. A value that the item's own field can never have leaves
-    it out.
+    `format`, `taken_at` ...), as `build_metadata` shows them;
+    a text for `id` is compared with the item's key. A value that the item's own field can never have leaves it out.
     """
     by_metadata = {metadata_field(name): test}
-    own_test = _fit_own_field(name, test)
+    own, own_test = name, _fit_own_field(name, test)
+    if name == "id" and own_test != test:  # a document's id is the item's key
+        own, own_test = "key", _fit_own_field("key", test)
     if own_test is None:
         return by_metadata
     exists = {metadata_field(name): {"$exists": True}}
-    return join_any([join_all([exists, by_metadata]), join_all([negate(exists), {name: own_test}])])
+    return join_any([join_all([exists, by_metadata]), join_all([negate(exists), {own: own_test}])])
 
 
 def _fit_own_field(name: str, test: Any) -> Any:

@@ -121,6 +121,9 @@ def mixed(collection: Collection, folder: Path) -> Collection:
         ("missing", False, "abc"),
         ("nothing", {"$exists": False}, "abc"),
         ("metadata.width", 3, "b"),
+        ("id", "b", "b"),
+        ("id", {"$nin": ["b"]}, "ac"),
+        ("id", 1, "a"),
     ],
 )
 def test_a_field_is_a_key_of_the_metadata_or_the_items_own(mixed: Collection, name: str, test: Any, keys: str) -> None:
