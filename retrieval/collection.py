@@ -35,7 +35,16 @@ from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progres
 from retrieval.items.items import Items
 from retrieval.items.pictures import PictureLoader
 from retrieval.items.sources import Picture
-from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Partition
+from retrieval.records.clusters import (
+    Cluster,
+    ClusterEvent,
+    Clusters,
+    Loose,
+    NamedClustering,
+    Outlier,
+    Partition,
+    SomeClusters,
+)
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page
@@ -48,9 +57,6 @@ from retrieval.spaces.spaces import Spaces
 from retrieval.transfer import exporting, importing
 
 log = logging.getLogger("nearkin")
-
-AnyCluster = int | str | Cluster | Partition
-"""A cluster by its id, its name, or as a record."""
 
 
 class Parts:
@@ -461,8 +467,8 @@ class Collection:
         where: Mapping[str, Any] | None = None,
         diversify: float | None = None,
         pool: int | None = None,
-        within: AnyCluster | Sequence[AnyCluster] | None = None,
-        exclude: AnyCluster | Sequence[AnyCluster] | None = None,
+        within: SomeClusters = None,
+        exclude: SomeClusters = None,
         per_cluster: int | None = None,
         group: bool = False,
         level: str | None = None,

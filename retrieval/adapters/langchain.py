@@ -18,6 +18,7 @@ from indexers.errors import UsageError
 from indexers.types import Json
 from retrieval.adapters import base
 from retrieval.collection import Collection
+from retrieval.records.clusters import SomeClusters
 from retrieval.records.items import Item
 from retrieval.records.search import Hit, Hits
 
@@ -243,7 +244,9 @@ class NearkinVectorStore(VectorStore):  # type: ignore[misc]
     def _to_query(self, query: str) -> Json:
         return {"text": query} if self._foreign is None else {"vector": self._foreign.embed_query(query)}
 
-    def _search(self, query: Json, k: int, where: Filter, *, within_cluster: Any = None, **options: Any) -> Hits:
+    def _search(
+        self, query: Json, k: int, where: Filter, *, within_cluster: SomeClusters = None, **options: Any
+    ) -> Hits:
         where = base.match_fields(where)
         return self.collection.search(**query, k=k, where=where, within=within_cluster, **options)
 

@@ -19,6 +19,7 @@ from indexers.errors import UsageError
 from indexers.types import Json
 from retrieval.adapters import base
 from retrieval.collection import Collection
+from retrieval.records.clusters import SomeClusters
 from retrieval.records.items import Item
 from retrieval.records.search import Hit, Hits
 
@@ -169,7 +170,7 @@ class NearkinVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
             ids=[hit.key for hit in hits],
         )
 
-    def _search(self, query: Json, k: int, where: Json, *, within_cluster: Any = None, **options: Any) -> Hits:
+    def _search(self, query: Json, k: int, where: Json, *, within_cluster: SomeClusters = None, **options: Any) -> Hits:
         return self._collection.search(**query, k=k, where=where, within=within_cluster, **options)
 
 

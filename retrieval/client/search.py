@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from indexers.types import Json, Neighbours
 from retrieval.checks import ItemName
 from retrieval.client.clusters import ClusterMethods
 from retrieval.client.http import ServedPictures, Where, encode_clusters, read_picture, to_list, to_records
+from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.search.query import ItemOf, Text
 
@@ -31,15 +33,15 @@ class SearchMethods(ClusterMethods):
         k: int | None = None,
         text: str | None = None,
         item: ItemName | None = None,
-        vector: Any = None,
+        vector: ArrayLike | None = None,
         mix: Sequence[tuple[Any, float]] | None = None,
         query: str | None = None,
         radius: float | None = None,
         where: Where = None,
         diversify: float | None = None,
         pool: int | None = None,
-        within: Any = None,
-        exclude: Any = None,
+        within: SomeClusters = None,
+        exclude: SomeClusters = None,
         per_cluster: int | None = None,
         group: bool = False,
         level: str | None = None,
@@ -96,7 +98,13 @@ class SearchMethods(ClusterMethods):
         return cast(str, self._request("POST", "/v1/uploads", files=files)["upload"])
 
     def search_many(
-        self, vectors: Any, *, k: int = 10, where: Where = None, metric: str | None = None, space: str | None = None
+        self,
+        vectors: ArrayLike,
+        *,
+        k: int = 10,
+        where: Where = None,
+        metric: str | None = None,
+        space: str | None = None,
     ) -> Neighbours:
         """Return the k nearest items of each of n vectors, as arrays. See Collection.search_many. Many vectors are sent
         in several requests; `position` is the change number of the first answer."""

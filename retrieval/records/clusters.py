@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -205,6 +205,12 @@ class Partition(MemberList):
 
     def _title(self) -> str:
         return f"partition {self.id}: {self.size} items"
+
+
+AnyCluster = int | str | Cluster | Partition
+"""A cluster by its id, its name, or as a record."""
+SomeClusters = AnyCluster | Iterable[AnyCluster] | None
+"""One cluster, several, or no restriction to clusters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from retrieval.checks import ItemName, check_whole, is_number
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
+from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import Hit, Hits
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
@@ -65,8 +66,8 @@ class Options(NamedTuple):
     where: Mapping[str, Any] | None = None
     diversify: float | None = None
     words: str | None = None
-    within: Any = None
-    exclude: Any = None
+    within: SomeClusters = None
+    exclude: SomeClusters = None
     per_cluster: int | None = None
     level: str | None = None
     metric: str | None = None
