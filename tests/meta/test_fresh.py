@@ -156,7 +156,7 @@ def test_the_lowest_versions_that_are_allowed(tmp_path: Path) -> None:
     install([str(tools / "pip"), "install", "--quiet", "uv"])
     subprocess.run([tools / "uv", "venv", "--quiet", "--python", sys.executable, lowest], check=True)
     python = lowest / "bin" / "python"
-    command = [str(tools / "uv"), "pip", "install", "--quiet", "--native-tls", "--python", str(python)]
+    command = [str(tools / "uv"), "pip", "install", "--quiet", "--system-certs", "--python", str(python)]
     install([*command, "--resolution", "lowest-direct", f".[{EXTRAS}]", *TOOLS])
     rooms = [f"tests/{room}" for room in ROOMS]
     options = ["-q", "-n", "2", "-p", "no:cacheprovider", "-o", "filterwarnings=default"]
