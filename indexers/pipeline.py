@@ -132,6 +132,7 @@ class Run:
     allow_web: pictures may be fetched from the web.
     decoders: processes that decode pictures, instead of this one.
     roots: folders in which files have to lie once all links are followed; None allows everything.
+    keep_replaced: leave it to the caller to drop the items that no file shows any more.
     """
 
     catalogue: Catalogue
@@ -147,6 +148,7 @@ class Run:
     allow_web: bool = False
     decoders: DecoderPool | None = None
     roots: Sequence[Path] | None = None
+    keep_replaced: bool = False
     tally: Tally = field(default_factory=Tally)
     _is_filling: bool = False
     _started: float = field(default_factory=time.perf_counter)
@@ -230,7 +232,8 @@ class Run:
                     if future.done() and not future.cancelled() and future.exception() is None:
                         self._record(future.result())
                 raise
-        self._drop_replaced_items()
+        if not self.keep_replaced:
+            self._drop_replaced_items()
         return self.tally
 
     def _drop_replaced_items(self) -> None:

@@ -279,25 +279,27 @@ class Transaction(FileWriter):
             self._do(sa.delete(location).where(is_item, location.c.uri == uri, location.c.missing_since.is_not(None)))
 
     def _drop_replaced(self, old_id: int, new_id: int) -> None:
-        """Delete the item that an edited file showed before, if no other file shows it; the new item inherits its
-        metadata and text."""
+        """Let the new item of an edited file inherit what users said of the item that the file showed before, unless
+        another file shows that one; delete it, unless it may come back at another place."""
         columns = item.c.id, item.c.key, item.c.hash, item.c.text, item.c.metadata
         by_id = {row.id: row for row in self._all(sa.select(*columns).where(item.c.id.in_([old_id, new_id])))}
-        of_old = location.c.item == old_id
-        shown = sa.select(location.c.uri).where(location.c.item == new_id)
-        elsewhere = sa.or_(location.c.missing_since.is_(None), location.c.uri.not_in(shown))
         if by_id.keys() != {old_id, new_id}:
             return
-        if self._scalars(sa.select(location.c.id).where(of_old, elsewhere).limit(1)):
-            self._do(
-                sa.delete(location).where(of_old, location.c.missing_since.is_not(None), location.c.uri.in_(shown))
-            )
-            return
         old, new = by_id[old_id], by_id[new_id]
-        if old.hash is None or old.key != old.hash.hex():  # with a key of its own it stays
-            return
-        self._inherit(old, new)
-        self.remove([old_id])
+        shown = set(self._scalars(sa.select(location.c.uri).where(location.c.item == new_id)))
+        columns = location.c.uri, location.c.missing_since
+        places = {row.uri: row.missing_since for row in self._all(sa.select(*columns).where(location.c.item == old_id))}
+        is_shown = None in places.values()
+        if (
+            not is_shown and old.hash is not None and old.key == old.hash.hex()
+        ):  # with a key of its own it stays as it is
+            self._inherit(old, new)
+            if places.keys() <= shown:
+                self.remove([old_id])
+                return
+        if not places.keys() <= shown:
+            is_former = location.c.item == old_id, location.c.missing_since.is_not(None)
+            self._do(sa.delete(location).where(*is_former, location.c.uri.in_(shown)))
 
     def _inherit(self, old: Any, new: Any) -> None:
         """Give an item what users have said of another one, unless they have said it of this one too."""

@@ -122,13 +122,14 @@ class Adder:
         allowed = _list_roots(roots)
         scan = sources.Scan(folders, allowed)
         view = self._spaces.open_for_pictures()
-        options: Json = {"retry_failed": retry_failed, "check": check, "roots": allowed}
+        options: Json = {"retry_failed": retry_failed, "check": check, "roots": allowed, "keep_replaced": True}
         run = self._spaces.start_run(view, **options, progress=progress or ignore_progress)
         try:
             tally = run.add_files(scan, check_metadata(metadata or {}))
             with self._catalogue.transaction() as transaction:
                 vanished = scan.find_vanished(transaction.uris_under(scan.prefixes))
                 transaction.mark_missing(vanished)
+                transaction.drop_replaced_items()  # now that all files are known that show an item no more
         finally:
             self._spaces.settle(catch_up)
         return SyncReport(

@@ -266,11 +266,11 @@ class FolderMachine(RuleBasedStateMachine):
             if entry.present:
                 entry.missing.discard(name)
         for old, new in edited:
-            if old.present:
-                old.missing -= new.present
-            elif old in self.entries and old.missing <= new.present | new.missing:
+            if not old.present and old in self.entries:
                 new.note = old.note if new.note is None else new.note
-                self.entries.remove(old)
+                if old.missing <= new.present | new.missing:
+                    self.entries.remove(old)
+            old.missing -= new.present | new.missing
 
     @invariant()
     def the_collection_is_as_the_model_says(self) -> None:
