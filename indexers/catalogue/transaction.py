@@ -287,8 +287,8 @@ class Transaction(FileWriter):
             return
         old, new = by_id[old_id], by_id[new_id]
         shown = set(self._scalars(sa.select(location.c.uri).where(location.c.item == new_id)))
-        columns = location.c.uri, location.c.missing_since
-        places = {row.uri: row.missing_since for row in self._all(sa.select(*columns).where(location.c.item == old_id))}
+        query = sa.select(location.c.uri, location.c.missing_since).where(location.c.item == old_id)
+        places = {row.uri: row.missing_since for row in self._all(query)}
         is_shown = None in places.values()
         if (
             not is_shown and old.hash is not None and old.key == old.hash.hex()
