@@ -460,6 +460,7 @@ LEFT_OUT = {
     "isolate": "a server does so",
     "path": "a client knows no folder",
     "import_from": "a file of vectors names any file as the place of a picture",
+    "backup": "writes a folder on the server",
     "catch_up": "a server does so after each change",
     "calibrate": "once for an embedder, beside its model",
     "move_duplicates": "moves files on the server",
