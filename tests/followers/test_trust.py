@@ -13,6 +13,7 @@ from indexers.errors import CollectionNotFound, LeadsOutside
 from indexers.followers.trust import trust_collection
 from retrieval import Collection
 from tests.conftest import vectors
+from tests.followers.test_stored_file import forge
 
 
 @pytest.fixture
@@ -112,3 +113,22 @@ def strip_signatures(header: Path) -> None:
 
     text = header.read_bytes().split(b"\n")[0]
     header.write_bytes(text + b"\n" + xxhash.xxh3_128_hexdigest(text).encode() + b"\n")
+
+
+@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss"])
+@pytest.mark.parametrize("name", ["index", "tree", "flat"])
+def test_a_forged_file_of_any_kind_is_not_loaded(tmp_path: Path, index: str, name: str) -> None:
+    if index != "hnsw":
+        pytest.importorskip(index)
+    place = tmp_path / "c"
+    with Collection.open(place, create=True, scan_below=0, index=index) as collection:
+        collection.add_vectors(vectors(60))
+        collection.catch_up()
+    folder = place / "spaces" / "1" / name
+    forge(folder)
+    with Collection.open(place, scan_below=0, index=index) as collection:
+        assert len(collection.search(vector=vectors(1)[0], k=60)) == 60
+        collection.cut(threshold=0.5)
+        assert any("forged signature" in repair for repair in collection.info().repairs)
+    with Collection.open(place, scan_below=0, index=index) as collection:
+        assert collection.verify().ok
