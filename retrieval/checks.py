@@ -54,16 +54,16 @@ def is_whole(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | np.integer)
 
 
-def check_whole(value: Any, description: str, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number as an int, at most MOST: of anything there is never more.
+def check_whole(value: Any, description: str, least: int = 1, largest: int | None = None) -> int:
+    """Return a whole number as an int; one above MOST becomes MOST, since there is never more of anything.
 
-    Raises BadQuery if it is something else, below `least` or above `most`; its message begins with `description`, which
-    goes on in "a whole number", such as "page is" or "k is the number of hits,".
+    Raises BadQuery if it is something else, below `least` or above `largest`; its message begins with `description`,
+    which goes on in "a whole number", such as "page is" or "k is the number of hits,".
     """
     if not is_whole(value) or value < least:
         raise BadQuery(f"{description} a whole number of at least {least}; got {show_value(value)}")
-    if most is not None and value > most:
-        raise BadQuery(f"{description} a whole number of at most {most:,}; got {show_value(value)}")
+    if largest is not None and value > largest:
+        raise BadQuery(f"{description} a whole number of at most {largest:,}; got {show_value(value)}")
     return min(int(value), MOST)
 
 
@@ -80,9 +80,9 @@ def list_names(names: ItemName | Iterable[ItemName]) -> list[ItemName]:
 # ---- kinds of arguments
 
 
-def whole(description: str, least: int = 1, most: int | None = None) -> Check:
+def whole(description: str, least: int = 1, largest: int | None = None) -> Check:
     """Return the check of a whole number. `description`: what it is, after "<parameter> is"."""
-    return lambda name, value: check_whole(value, f"{name} is {description}".rstrip(), least, most)
+    return lambda name, value: check_whole(value, f"{name} is {description}".rstrip(), least, largest)
 
 
 def identifier(description: str) -> Check:
@@ -233,13 +233,13 @@ def record(kind: str) -> Check:
     return check
 
 
-def _list(name: str, value: Any, what: str) -> list[Any]:
+def _list(name: str, value: Any, description: str) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise UsageError(f"{name} is {what}; got {show_value(value)}")
+        raise UsageError(f"{name} is {description}; got {show_value(value)}")
     try:
         return list(value)
     except TypeError:  # an array without a dimension
-        raise UsageError(f"{name} is {what}; got {show_value(value)}") from None
+        raise UsageError(f"{name} is {description}; got {show_value(value)}") from None
 
 
 ARGUMENTS: dict[str, Check | None] = {

@@ -50,13 +50,16 @@ class FileMetadata:
             self.note_sidecar(arrival.file, arrival.sidecar)
         return arrival.facts is not None or before != self.sidecars
 
-    def note_sidecar(self, file: FoundFile, said: Json | None) -> None:
-        """Take over what the sidecar of a file says. One that can't be read leaves what it said before."""
+    def note_sidecar(self, file: FoundFile, metadata: Json | None) -> None:
+        """Store the metadata in the sidecar of a file; None, of a sidecar that can't be read, keeps the earlier one."""
         if file.sidecar is None:
             self.sidecars.pop(file.uri, None)
             return
         before = self.sidecars.get(file.uri, {}).get("metadata", {})
-        self.sidecars[file.uri] = {"stat": list_stat(file.sidecar), "metadata": before if said is None else said}
+        self.sidecars[file.uri] = {
+            "stat": list_stat(file.sidecar),
+            "metadata": before if metadata is None else metadata,
+        }
 
     def combine(self) -> Json:
         """Return what all files say: sidecars before the picture's own file, and the lists of several sidecars joined.

@@ -186,14 +186,15 @@ class SmallWorld(VectorIndex):
         ids, scores = self._identical.include_hidden(ids, scores, k)
         return Neighbours(*pad_answer(ids, scores, k), self.position)
 
-    def _include_equal(self, queries: Vectors, given: Vectors, ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
+    def _include_equal(self, queries: Vectors, raw_queries: Vectors, ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
         """Include in an answer the node that is equal to the query, if there is one and the graph has missed it.
 
-        `given`: the queries before they were prepared. A vector that was prepared before may come out in other digits.
+        `raw_queries`: the queries before they were prepared. A vector that was prepared before may come out in other
+        digits.
         """
         equal = self._identical.find_representatives(compute_fingerprints(queries))
         if self.metric == "cosine" and (equal < 0).any():
-            equal = np.where(equal < 0, self._identical.find_representatives(compute_fingerprints(given)), equal)
+            equal = np.where(equal < 0, self._identical.find_representatives(compute_fingerprints(raw_queries)), equal)
         missed = np.flatnonzero((equal >= 0) & (ids != equal[:, None]).all(1))
         if len(missed):
             squares = np.einsum("ij,ij->i", queries[missed], queries[missed])

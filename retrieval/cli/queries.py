@@ -32,7 +32,7 @@ class Asked(NamedTuple):
         return not self.words and self.item is None and self.text is None and self.query is None
 
 
-def build_query(source: Collection, asked: Asked) -> dict[str, Any]:
+def build_query(source: Collection, request: Asked) -> dict[str, Any]:
     """Return the arguments of `Collection.search` that ask for this.
 
     Words that are no pictures are words to search for, by what the pictures show if the embedder reads words, else in
@@ -40,21 +40,21 @@ def build_query(source: Collection, asked: Asked) -> dict[str, Any]:
     """
     from retrieval.search.query import item, text
 
-    pictures = [word for word in asked.words if is_picture(word)]
-    words, query = asked.text, asked.query
-    if len(pictures) < len(asked.words):
-        free = " ".join(word for word in asked.words if word not in pictures)
+    pictures = [word for word in request.words if is_picture(word)]
+    words, query = request.text, request.query
+    if len(pictures) < len(request.words):
+        free = " ".join(word for word in request.words if word not in pictures)
         if pictures or words is not None or query is not None:
             raise typer.BadParameter(f"there is no picture {free!r}; for words use --text or --query")
         words, query = _choose_words(source, free)
     parts: list[Any] = [(picture, 1.0) for picture in pictures]
-    parts += [(item(asked.item), 1.0)] if asked.item is not None else []
+    parts += [(item(request.item), 1.0)] if request.item is not None else []
     parts += [(text(words), 1.0)] if words is not None else []
-    if asked.unlike and not parts:
+    if request.unlike and not parts:
         raise typer.BadParameter("--unlike goes with a picture, --item or --text to search for")
-    if len(parts) + len(asked.unlike) > 1:
-        return {"mix": [*parts, *((picture, UNLIKE) for picture in asked.unlike)], "query": query}
-    return {"picture": pictures[0] if pictures else None, "item": asked.item, "text": words, "query": query}
+    if len(parts) + len(request.unlike) > 1:
+        return {"mix": [*parts, *((picture, UNLIKE) for picture in request.unlike)], "query": query}
+    return {"picture": pictures[0] if pictures else None, "item": request.item, "text": words, "query": query}
 
 
 def is_picture(word: str) -> bool:

@@ -87,16 +87,16 @@ class Decoder:
         self._pool = DecoderPool(limits, DECODERS, DECODE_SECONDS) if can_isolate() else None
         self._places = threading.BoundedSemaphore(MAX_WAITING)
 
-    def decode(self, content: bytes, edge: int, most: int = 0) -> Picture:
+    def decode(self, content: bytes, edge: int, largest_edge: int = 0) -> Picture:
         """Return the picture, decoded to be shrunk to `edge` pixels, and shrunk until its longer edge has at most
-        `most` (by default `edge`). Raises PictureError, TooBusy."""
+        `largest_edge` (by default `edge`). Raises PictureError, TooBusy."""
         if not self._places.acquire(timeout=WAIT_SECONDS):
             raise TooBusy("too many pictures are waiting to be decoded; try again later")
         try:
             if self._pool:
-                return self._pool.decode(content, edge, most or edge)
+                return self._pool.decode(content, edge, largest_edge or edge)
             picture = images.decode(content, edge, self.limits)
-            return picture._replace(image=images.shrink(picture.image, most or edge))
+            return picture._replace(image=images.shrink(picture.image, largest_edge or edge))
         finally:
             self._places.release()
 

@@ -202,6 +202,18 @@ def test_no_file_gets_too_long(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= 400 or module in LONG
 
 
+EMPTY_NAMES = {
+    *("one", "there", "here", "what", "how", "asked", "given"),
+    *("said", "some", "but", "other", "others", "few", "most"),
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_name_of_a_parameter_says_what_it_is(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    assert not {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} & EMPTY_NAMES
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_file_says_what_it_is(module: str) -> None:
     text = MODULES[module].read_text()
