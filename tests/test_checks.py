@@ -104,7 +104,8 @@ REQUIRED: dict[str, Any] = {
 
 
 @pytest.fixture
-def odd_collection(tmp_path: Path) -> Iterator[Collection]:
+def odd_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
+    monkeypatch.chdir(tmp_path)  # where an odd name of a folder may become one
     with Collection.open(tmp_path / "c", create=True) as collection:
         collection.add_vectors(vectors(12))
         yield collection
