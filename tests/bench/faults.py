@@ -18,6 +18,7 @@ from tests.bench import (
     faults_beside,
     faults_damages,
     faults_disks,
+    faults_foreign,
     faults_interrupts,
     faults_kills,
     faults_power,
@@ -40,7 +41,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
     """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
-        for part in ("kills", "damages", "limits", "disks", "power", "questions", "interrupts", "beside"):
+        for part in ("kills", "damages", "limits", "disks", "power", "questions", "interrupts", "foreign", "beside"):
             (root / part).mkdir()
         rows = [
             *_kills(max(1, int(500 * scale)), root / "kills", report),
@@ -49,6 +50,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
             *_power(max(24, int(500 * scale)), root / "power", report),
             *_questions(max(300, int(50_000 * scale)), root / "questions", report),
             *_interrupts(max(40, int(1000 * scale)), root / "interrupts", report),
+            *_foreign(max(45, int(300 * scale)), root / "foreign", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
         ]
     for row in rows:
@@ -113,6 +115,12 @@ def _interrupts(tried: int, folder: Path, report: Callable[[str], object]) -> li
     outcome = faults_interrupts.run(tried, folder, report)
     goal = "no lock held, the next call answers within 1 s"
     return [_row(f"interrupts, {outcome.cut} of which cut something short", outcome.tried, outcome.problems, goal)]
+
+
+def _foreign(tried: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    outcome = faults_foreign.run(tried, folder, report)
+    goal = "nothing read or written beyond the folder, errors of ours"
+    return [_row("hostile collections that were opened and used", outcome.tried, outcome.problems, goal)]
 
 
 def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[Row]:

@@ -61,7 +61,7 @@ class Nursery:
         )
 
     def run(self, job: str, *, kill_after: float | None = None, **arguments: Any) -> Ended:
-        """Run a function of `faults_jobs` or `power_jobs`; kill it if it is still at work after so many seconds."""
+        """Run a job, a function of one of the modules below; kill it if it is still at work after so many seconds."""
         self._count += 1
         output = self._folder / f"said-{self._count}"
         order = {"job": job, "arguments": arguments, "kill_after": kill_after, "output": str(output)}
@@ -88,15 +88,16 @@ class Nursery:
 
 def serve() -> None:
     """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
-    from tests.bench import faults_interrupts, faults_jobs, power_jobs
+    from tests.bench import faults_foreign, faults_interrupts, faults_jobs, power_jobs
 
     for name in LAZY:
         importlib.import_module(name)
+    jobs = vars(faults_jobs) | vars(power_jobs) | vars(faults_interrupts) | vars(faults_foreign)
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _work(vars(faults_jobs) | vars(power_jobs) | vars(faults_interrupts), order)
+            _work(jobs, order)
         print(_wait_for(child, order["kill_after"]), flush=True)
 
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
 
+from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, ItemNotFound
 from retrieval import Collection, item
@@ -448,7 +449,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     def _saved(self) -> bool:
         """Return whether the catalogue knows of saved files, which would be missed."""
-        catalogue = self.collection._catalogue
+        catalogue = Catalogue.open(self.root / "collection")
         with catalogue.snapshot() as snapshot:
             is_saved = any(
                 snapshot.follower(name, space.id)[1] for space in snapshot.spaces() for name in ("flat", "index")

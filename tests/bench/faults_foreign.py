@@ -1,0 +1,119 @@
+"""Collections that somebody else has made to do harm, many of them: opened and used, each in a process of its own.
+
+The kinds are those of `tests/test_foreign.py`, and cells of the database that hold what no cell should.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval import Collection
+from tests.bench.faults_process import Nursery
+from tests.test_foreign import HOSTILE, ROWS, SECRET, read_all, use
+
+SECONDS = 60.0
+"""After which opening and using one is given up."""
+VALUES: tuple[Any, ...] = (
+    *(None, -1, 0, 2**63 - 1, -(2**63), 1e308, float("inf"), 0.5),
+    *("", "\0", "x" * 100_000, "/etc/passwd", "../../outside/secret.txt", "file:///etc/passwd", "os:system"),
+    *(
+        "[]",
+        "{}",
+        "null",
+        "[[[[1]]]]",
+        "[" * 20_000,
+        '{"a": 1e999}',
+        '{"__class__": "os"}',
+        "\ud800".encode("utf-8", "replace"),
+    ),
+    *(b"", b"\0" * 32, b"\xff" * 33, b"\x80\x04\x95", np.full(8, np.inf, "<f4").tobytes()),
+)
+
+
+@dataclass
+class Foreign:
+    """What came of them."""
+
+    tried: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def use_foreign(place: str) -> str:
+    """Use a collection as anybody would; return what its errors say."""
+    return use(Path(place))
+
+
+def make_original(folder: Path) -> Path:
+    """Make a collection with all that can be derived, by the key of another user."""
+    os.environ["NEARKIN_KEY_FOLDER"] = str(folder / "their-key")
+    try:
+        with Collection.open(folder / "original", create=True, scan_below=0) as collection:
+            metadata = [{"n": row, "tags": ["a"]} for row in range(60)]
+            collection.add_vectors(ROWS, keys=[f"k{row}" for row in range(60)], metadata=metadata)
+            collection.make_clustering("mine", method="kmeans", k=3)
+            collection.not_duplicates(1, 2)
+            collection.partitions()
+            collection.catch_up()
+    finally:
+        del os.environ["NEARKIN_KEY_FOLDER"]
+    return folder / "original"
+
+
+def change_cells(place: Path, draw: random.Random) -> str:
+    """Put values into cells of the database that no program has written there; return what was done."""
+    done = []
+    with sqlite3.connect(place / "catalogue.sqlite", isolation_level=None) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE%'")]
+        for _ in range(draw.choice((1, 1, 2, 5))):
+            table = draw.choice([name for name in tables if connection.execute(f"SELECT 1 FROM {name}").fetchone()])
+            column = draw.choice([row[1] for row in connection.execute(f"PRAGMA table_info({table})")])
+            value = draw.choice(VALUES)
+            some = draw.choice(("", " WHERE rowid % 7 = 3", " WHERE rowid = 1"))
+            try:
+                connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ?{some}", (value,))
+                done.append(f"{table}.{column} = {value!r:.40}{some}")
+            except sqlite3.Error:  # a table without row numbers, or a trigger
+                continue
+    connection.close()
+    return "; ".join(done)
+
+
+def run(count: int, folder: Path, report: Callable[[str], object] = print, seed: int = 0) -> Foreign:
+    """Try so many collections: each named kind, then cells at random."""
+    outcome, original, draw = Foreign(), make_original(folder), random.Random(seed)
+    kinds = list(HOSTILE)
+    with Nursery(folder / "out") as nursery:
+        for number in range(count):
+            root = folder / f"trial-{number}"
+            place, outside = root / "c", root / "outside"
+            shutil.copytree(original, place)
+            outside.mkdir()
+            for name in ("secret.txt", "payload-1", "header"):
+                (outside / name).write_text(SECRET)
+            if number < len(kinds):
+                what = kinds[number]
+                HOSTILE[what](place, outside)
+            else:
+                what = change_cells(place, draw)
+            before = read_all(outside)
+            ended = nursery.run("use_foreign", kill_after=SECONDS, place=str(place))
+            outcome.tried += 1
+            if ended.status:
+                outcome.problems.append(f"{what}: ended with {ended.status}: {ended.output[-1500:]}")
+            elif SECRET in ended.value_returned:
+                outcome.problems.append(f"{what}: a secret was told")
+            if read_all(outside) != before or {path.name for path in root.iterdir()} != {"c", "outside"}:
+                outcome.problems.append(f"{what}: something was written beyond the folder")
+            shutil.rmtree(root)
+            if number % 100 == 99:
+                report(f"{number + 1} foreign collections, {len(outcome.problems)} problems")
+    return outcome
