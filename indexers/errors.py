@@ -183,6 +183,6 @@ class StoredFileDamaged(NearkinError):
 class StoredFileForeign(StoredFileDamaged):
     """A derived file without a signature of this user's. signed: whether it bears another one."""
 
-    def __init__(self, message: str, signed: bool) -> None:
+    def __init__(self, message: str, signed: bool = False) -> None:
         super().__init__(message)
         self.signed = signed

@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_key_of_the_process(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NEARKIN_KEY_FOLDER", str(tmp_path / "file" / "x"))
     assert len(signing.get_key().secret) == 32
-    assert "derive everything anew" in caplog.text
+    assert "derive everything again" in caplog.text
 
 
 def test_the_key_lies_where_the_system_keeps_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,12 +55,12 @@ class Chain:
         self.random = random.Random(seed)
         self.seconds = 0.5
 
-    def run(self, task: Task) -> bool:
-        """Work until killed, then inspect; return False if the process ended before."""
+    def run(self, task: Task, ops: int = OPS) -> bool:
+        """Carry out so many operations until killed, then inspect; return False if the process ended before."""
         self.count += 1
         late = None if task.point else self.random.uniform(0, self.seconds)
         started = time.perf_counter()
-        ended, log = self._work(OPS, point=task.point, hit=task.hit, kill_after=late)
+        ended, log = self._work(ops, point=task.point, hit=task.hit, kill_after=late)
         if ended.status == 0:
             self.seconds = 0.8 * (time.perf_counter() - started)
         elif not ended.was_killed:
@@ -186,7 +186,8 @@ def _share(folder: Path, tasks: Sequence[Task], kills: Kills, report: Callable[[
                 if chain is None:
                     seed = 10_000 * worker + 10 * number + turn
                     chain = Chain(folder / f"{task.kind}-{seed}", task.kind, seed, nursery, kills)
-                if chain.run(Task(task.kind, task.point, max(1, task.hit >> turn), task.fresh)):
+                # more operations each time: some points are passed by few kinds of them
+                if chain.run(Task(task.kind, task.point, max(1, task.hit >> turn), task.fresh), OPS * (turn + 1)):
                     break
             if number % 50 == 49:
                 report(f"worker {worker}: {number + 1} of {len(tasks)} kills, {len(kills.problems)} problems")

@@ -77,6 +77,6 @@ def test_places_of_what_could_not_be_reached_hold_nothing(metric: str, monkeypat
         counts=np.array([2, 1]),
     )
     monkeypatch.setattr(index, "_graph", SimpleNamespace(search=lambda *_, **__: found))
-    answer = index.search(np.eye(4)[:2], 3)
+    answer = index.search(np.array([[1, 1, 0, 0], [0, 1, 1, 0]], np.float32), 3)  # equal to no stored vector
     assert answer.ids.tolist() == [[1, 0, -1], [2, -1, -1]]
     assert np.isinf(answer.scores).tolist() == [[False, False, True], [False, True, True]]

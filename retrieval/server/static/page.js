@@ -51,8 +51,10 @@ function changeView() {
   main.replaceChildren(cached.stage);
   currentView = cached;
   document.title = cached.name;
+  const focusedNow = document.activeElement;
   setTimeout(() => {
     scrollTo(0, cached.scrolled);
+    if (document.activeElement !== focusedNow) return; // somebody types already
     (cached.stage.querySelector(`a[href="${CSS.escape(cached.focused ?? "none")}"]`) ?? cached.title)?.focus({ preventScroll: true });
   }, 60);
 }
