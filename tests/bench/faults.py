@@ -1,4 +1,4 @@
-"""The long form of what must never happen: kills, damaged files, full disks, power cuts, several processes.
+"""The long form of what must never happen: kills, damaged files, full disks, power cuts, hostile requests, and more.
 
     python -m tests.bench faults             500 kills, 500 damages, 500 power cuts: some minutes
     python -m tests.bench faults --scale .1  a tenth of it (each named point is still met once)
@@ -23,6 +23,7 @@ from tests.bench import (
     faults_kills,
     faults_power,
     faults_questions,
+    faults_requests,
 )
 from tests.bench.harness import Bench
 
@@ -41,7 +42,19 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
     """Run all fault tests; a row has `what`, the counts `tried` and `survived`, the `goal`, the first `problems`."""
     with tempfile.TemporaryDirectory(prefix="nearkin-faults-") as folder:
         root = Path(folder)
-        for part in ("kills", "damages", "limits", "disks", "power", "questions", "interrupts", "foreign", "beside"):
+        parts = (
+            "kills",
+            "damages",
+            "limits",
+            "disks",
+            "power",
+            "questions",
+            "interrupts",
+            "foreign",
+            "beside",
+            "requests",
+        )
+        for part in parts:
             (root / part).mkdir()
         rows = [
             *_kills(max(1, int(500 * scale)), root / "kills", report),
@@ -52,6 +65,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
             *_interrupts(max(40, int(1000 * scale)), root / "interrupts", report),
             *_foreign(max(45, int(300 * scale)), root / "foreign", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
+            *_requests(max(200, int(5000 * scale)), root / "requests", report),
         ]
     for row in rows:
         for problem in row["problems"]:
@@ -133,3 +147,10 @@ def _beside(rounds: int, folder: Path, report: Callable[[str], object]) -> list[
     watched = faults_beside.readers(3 * rounds, folder, report=report)
     rows.append(_row("answers of four readers beside a writer", watched.compared, watched.problems, "as brute force"))
     return rows
+
+
+def _requests(count: int, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    outcome = faults_requests.run(count, folder, report)
+    title = f"hostile requests of {faults_requests.CLIENTS} clients, {outcome.megabytes:.0f} MB at most"
+    goal = f"no fault, nothing read or written beyond, below {faults_requests.MAX_MEGABYTES:,} MB"
+    return [_row(title, outcome.tried, outcome.problems, goal)]

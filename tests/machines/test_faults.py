@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import faults_damages, faults_disks, faults_kills, faults_power, faults_questions
+from tests.bench import faults_damages, faults_disks, faults_kills, faults_power, faults_questions, faults_requests
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -54,3 +54,10 @@ def test_answers_are_those_of_brute_force_whatever_is_asked(tmp_path: Path) -> N
     assert outcome.problems == []
     assert outcome.missed() == []
     assert outcome.asked > 100
+
+
+def test_hostile_requests_meet_no_fault_and_reach_nothing_beyond(tmp_path: Path) -> None:
+    outcome = faults_requests.Requests()
+    faults_requests.attack_server(tmp_path, outcome, 80, has_tokens=True, clients=4, edge=300)
+    assert outcome.problems == []
+    assert outcome.tried == 80
