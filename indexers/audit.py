@@ -14,7 +14,7 @@ from indexers.catalogue import full_text
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import PictureError
+from indexers.errors import CatalogueDamaged, PictureError
 from indexers.followers.base import Followers
 from indexers.followers.stored import VectorFollower
 from indexers.followers.tree import TreeFollower
@@ -68,7 +68,12 @@ def verify_collection(
     if findings.problems:
         findings.unrepairable += findings.problems
         return findings
-    _check_metadata(catalogue, findings, repair)
+    try:
+        _check_metadata(catalogue, findings, repair)
+    except CatalogueDamaged as error:
+        findings.problems.append(f"database: {error}")
+        findings.unrepairable.append(findings.problems[-1])
+        return findings
     _check_vectors(catalogue, findings)
     if findings.unrepairable:  # followers would only repeat the damage
         return findings

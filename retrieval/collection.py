@@ -170,6 +170,17 @@ class Collection:
                 raise
             catalogue = Catalogue.create(folder, embedder_setting(embedder), config.wait)
         try:
+            restricted = configuration.list_restricted(folder)
+            if restricted and not catalogue.is_own():
+                config = configuration.load(folder, settings, is_own=False)
+                log.warning(
+                    "%s: its file %s sets %s, which is not taken from a collection that somebody else, or an older "
+                    "nearkin, has made: give arguments or variables of the environment, or sign it: nearkin trust %s",
+                    folder,
+                    configuration.FILE,
+                    ", ".join(restricted),
+                    folder,
+                )
             collection = cls(catalogue, config, embedder)
             collection._spaces.view()
         except BaseException:
@@ -216,6 +227,11 @@ class Collection:
     def path(self) -> Path:
         """The collection's folder."""
         return self._opened.catalogue.folder
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this user has created the collection, or trusts it (`nearkin trust`)."""
+        return self._catalogue.is_own()
 
     # ---- putting items in
 

@@ -98,16 +98,28 @@ class Config:
         return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index in GRAPHS else {}
 
 
+TAKEN_FROM_STRANGERS = frozenset({"index", "metric", "precision", "clusters", "isolated", "wait"})
+"""What the file of somebody else's collection may set: nothing that reaches further, or takes more, than the defaults.
+"""
 KEYS = {field.name: field for field in dataclasses.fields(Config)}
 
 
-def load(folder: Path, arguments: Mapping[str, Any]) -> Config:
-    """Return the settings in force for the collection in `folder`. Raises BadSetting."""
-    values = _read_file(folder / FILE) | _read_environment(os.environ) | dict(arguments)
+def load(folder: Path, arguments: Mapping[str, Any], *, is_own: bool = True) -> Config:
+    """Return the settings in force for the collection in `folder`. Raises BadSetting.
+
+    is_own: False takes from its file only `TAKEN_FROM_STRANGERS`.
+    """
+    stored = {key: value for key, value in _read_file(folder / FILE).items() if is_own or key in TAKEN_FROM_STRANGERS}
+    values = stored | _read_environment(os.environ) | dict(arguments)
     unknown = sorted(set(values) - set(KEYS))
     if unknown:
         raise BadSetting(f"unknown setting {unknown[0]!r}; the settings are: {', '.join(KEYS)}")
     return Config(**{key: _convert(key, value) for key, value in values.items()})
+
+
+def list_restricted(folder: Path) -> list[str]:
+    """Return the settings in the collection's file that hold only for a collection of one's own. Raises BadSetting."""
+    return sorted(set(_read_file(folder / FILE)) - TAKEN_FROM_STRANGERS)
 
 
 def _read_file(path: Path) -> Json:

@@ -16,9 +16,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue import connections, full_text, read_only, schema, sqlite
+from indexers.catalogue import connections, full_text, read_only, schema, soundness, sqlite
 from indexers.catalogue.forks import ForkGuard
 from indexers.catalogue.links import check_folder
+from indexers.catalogue.owners import is_own, sign_identity
 from indexers.catalogue.replacement import READY, FileMark, finish_swap, identify_file, set_log_aside
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
@@ -132,6 +133,11 @@ class Catalogue:
             and (not self._access.is_fixed or read_only.mark_files(self.path) == self._marks)
         )
 
+    def is_own(self) -> bool:
+        """Return True if this user has created the collection, or trusts it."""
+        with self.snapshot() as snapshot:
+            return is_own(snapshot, self.identity)
+
     @property
     def is_read_only(self) -> bool:
         """Whether the folder, or a file in it, can't be written, so that the database may only be read."""
@@ -207,7 +213,7 @@ class Catalogue:
     def find_faults(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""
         with self.engine.connect() as connection:  # not begin(): a commit would fail on a damaged file
-            return sqlite.find_faults(connection)
+            return sqlite.find_faults(connection) or soundness.find_wrong_values(connection)
 
     def size_on_disk(self) -> int:
         """Return the size of the database on disk in bytes, its log included."""
@@ -229,6 +235,7 @@ def _create_tables(connection: Connection, settings: Mapping[str, object]) -> No
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(sa.insert(version).values(version_num=schema.REVISION))
     connection.execute(sa.insert(schema.counter).values(id=1, number=0, oldest=0))
-    values: Json = {"identity": uuid.uuid4().hex, "created_at": int(time.time() * 1e6), **settings}
+    identity = uuid.uuid4().hex
+    values: Json = {"identity": identity, "created_at": int(time.time() * 1e6), **settings, **sign_identity(identity)}
     rows = [{"key": key, "value": value} for key, value in values.items()]
     connection.execute(sa.insert(schema.setting), rows)

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexers.catalogue import schema, sqlite
+from indexers.catalogue import owners, schema, soundness, sqlite
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_folder
 from indexers.catalogue.replacement import READY, finish_swap, keep_earlier_rescue
@@ -104,6 +104,7 @@ def _copy_rows(path: Path, workspace: Path) -> dict[str, int]:
             new.transaction() as writing,
         ):
             connection = writing._connection
+            connection.exec_driver_sql(f"DELETE FROM setting WHERE key LIKE '{owners.PREFIX}%'")  # only what was signed
             counts = {table: _copy_table(source, connection, table) for table in TABLES}
             if not counts["item"] and not counts["setting"]:
                 raise CatalogueDamaged(f"nothing can be read of {path}; restore a backup, or add the pictures again")
@@ -139,7 +140,7 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: str) -
             count += 1
         except sa.exc.IntegrityError:
             continue
-    return count
+    return count - soundness.delete_wrong_rows(target, table)
 
 
 def _read_rows(source: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:

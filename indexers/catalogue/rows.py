@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from indexers.arrays import split_chunks
+from indexers.errors import CatalogueDamaged
 from indexers.types import Ids, ItemRow
 
 
@@ -20,6 +21,11 @@ def format_time(microseconds: int) -> str:
 
 def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
     """Return the record of an item with its URIs and whether each is missing; of present ones only these."""
+    if not _is_sound(row):
+        raise CatalogueDamaged(
+            f"the catalogue is damaged: the row of item {row.id} holds what no nearkin has written; `nearkin verify` "
+            "tells what, and `nearkin rescue` leaves such rows out"
+        )
     present = tuple(uri for uri, is_missing in uris if not is_missing)
     missing = bool(uris) and not present
     fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
@@ -30,6 +36,16 @@ def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
         metadata=row.metadata,
         uris=tuple(uri for uri, _ in uris) if missing else present,
         missing=missing,
+    )
+
+
+def _is_sound(row: Row[Any]) -> bool:
+    """Return True if the values of an item are of the kinds that a record promises."""
+    return (
+        isinstance(row.metadata, dict)
+        and isinstance(row.key, str)
+        and isinstance(row.hash, bytes | None)
+        and isinstance(row.text, str | None)
     )
 
 

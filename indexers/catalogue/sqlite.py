@@ -71,8 +71,15 @@ def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
             uri=access.is_read_only,
         )
 
+    def read_json(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:  # a TypeError is a number, which SQLAlchemy takes
+            raise damage_error(path, f"a value is no JSON ({error})") from error
+
     engine = sa.create_engine(
         sa.URL.create("sqlite+pysqlite", database=str(path)),
+        json_deserializer=read_json,
         creator=open_connection,  # so that a folder may be called "what?"
         poolclass=connections.IdlePool,
         pool_reset_on_return=None,  # every transaction ends where it began, but for an interrupt: `_check_in`
@@ -89,6 +96,7 @@ def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
     try:
         connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
         connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
+        connection.create_function("is_object", 1, _is_object, deterministic=True)
         connection.create_function("spread", 2, _spread, deterministic=True)
         for pragma in ("query_only=ON", CACHE) if is_read_only else WRITING:
             connection.execute(f"PRAGMA {pragma}")
@@ -162,6 +170,14 @@ def _find_remedy(name: str, path: Path, is_writing: bool) -> str:
     if name.startswith("SQLITE_IOERR"):
         return suggest_remedy(OSError(errno.EIO, ""))
     return suggest_remedy(OSError(errno.EACCES, ""))
+
+
+def _is_object(text: Any) -> bool:
+    """Return True for an object in JSON, read as metadata are."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def damage_error(path: Path, reason: str) -> errors.CatalogueDamaged:

@@ -44,6 +44,10 @@ STOP_SECONDS = 30.0
 """Time that a job may take to stop when the server stops."""
 UNREADABLE = ".unreadable"
 """The suffix of files that were set aside."""
+STRANGE = (
+    "this job lay in a collection that somebody else, or an older nearkin, has made, and was not begun: ask for it "
+    "again; to take up such jobs from now on"
+)
 JOB_ID = re.compile(r"[0-9a-f]{24}")
 
 ReportProgress = Callable[[int, int | None, str], None]
@@ -70,14 +74,23 @@ class Cancelled(Exception):
 
 class JobQueue:
     """Jobs in a folder. `functions`: by kind of job. They run after `start`; after `close`, the running job is taken up
-    again by the next start."""
+    again by the next start.
+
+    takes_up: False refuses the jobs that lie there already: somebody else may have written them.
+    """
 
     def __init__(
-        self, folder: Path, functions: dict[str, JobFunction], on_leading: OnLeading = lambda *_: None
+        self,
+        folder: Path,
+        functions: dict[str, JobFunction],
+        on_leading: OnLeading = lambda *_: None,
+        *,
+        takes_up: bool = True,
     ) -> None:
         self._folder, self._functions, self._on_leading = folder, functions, on_leading
         self._closing, self._wake = threading.Event(), threading.Event()
         self._ended: set[str] = set()
+        self._refused = frozenset(() if takes_up else self._list_ids())
         self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run_thread, name="nearkin-jobs", daemon=True)
 
@@ -227,6 +240,9 @@ class JobQueue:
     def _run_job(self, job: Job) -> None:
         if job.state == "cancelled":
             self._finish(job)
+            return
+        if job.id in self._refused:
+            self._finish(job, state="failed", error=f"{STRANGE}: nearkin trust {self._folder.parent}")
             return
         if job.tries >= MAX_TRIES:
             self._finish(job, state="failed", error=f"the server ended {MAX_TRIES} times while running this job")

@@ -62,7 +62,7 @@ class State:
         decoder = Decoder(Limits(settings.max_pixels, settings.max_upload))
         functions = build_job_functions(collection, settings.roots)
         watch = partial(watch_folders, settings.watch, collection=collection.path)
-        jobs = JobQueue(collection.path / "jobs", functions, watch)
+        jobs = JobQueue(collection.path / "jobs", functions, watch, takes_up=collection.is_own)
         return cls(
             collection,
             settings,

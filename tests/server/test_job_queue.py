@@ -333,3 +333,16 @@ def test_a_job_that_pythons_end_interrupts_goes_on_at_the_next_start(tmp_path: P
     jobs.start()
     assert wait_for_end(jobs, jobs.list_jobs()[0]).state == "done"
     jobs.close()
+
+
+def test_jobs_that_somebody_else_left_are_not_begun(tmp_path: Path, work: RecordedJobs) -> None:
+    (tmp_path / "jobs").mkdir()
+    left = open_queue(tmp_path / "jobs", work).add("quick", {"n": 1})
+    jobs = JobQueue(tmp_path / "jobs", {"quick": work.quick}, takes_up=False)
+    jobs.start()
+    refused = wait_for_end(jobs, left)
+    assert refused.state == "failed"
+    assert "nearkin trust" in (refused.error or "")
+    assert wait_for_end(jobs, jobs.add("quick", {"n": 1})).state == "done"
+    assert len(work.begun) == 1
+    jobs.close()
