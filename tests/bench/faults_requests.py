@@ -184,7 +184,7 @@ def _fill(folder: Path, edge: int) -> list[int]:
     """Make a collection, a folder that may be read with links that lead out of it, and the secret; return the ids."""
     allowed, beyond = folder / "allowed", paint_folder(folder / "beyond", 1)
     allowed.mkdir()
-    for number in range(min(120, edge // 25)):
+    for number in range(min(120, edge // 50)):
         pictures.noise(number, (80, 60)).save(allowed / f"{number}.png")
     pictures.gradient((edge, edge)).save(allowed / "large.png", compress_level=1)
     pictures.noise(999, (edge // 3, edge // 3)).save(allowed / "noisy.png", compress_level=1)

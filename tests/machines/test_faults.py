@@ -58,6 +58,6 @@ def test_answers_are_those_of_brute_force_whatever_is_asked(tmp_path: Path) -> N
 
 def test_hostile_requests_meet_no_fault_and_reach_nothing_beyond(tmp_path: Path) -> None:
     outcome = faults_requests.Requests()
-    faults_requests.attack_server(tmp_path, outcome, 80, has_tokens=True, clients=4, edge=300)
+    faults_requests.attack_server(tmp_path, outcome, 60, has_tokens=True, clients=4, edge=300)
     assert outcome.problems == []
-    assert outcome.tried == 80
+    assert outcome.tried == 60
