@@ -24,6 +24,7 @@ from tests.bench import (
     faults_power,
     faults_questions,
     faults_requests,
+    faults_resources,
 )
 from tests.bench.harness import Bench
 
@@ -66,6 +67,7 @@ def run_all(scale: float = 1.0, report: Callable[[str], object] = print) -> list
             *_foreign(max(45, int(300 * scale)), root / "foreign", report),
             *_beside(max(20, int(300 * scale)), root / "beside", report),
             *_requests(max(200, int(5000 * scale)), root / "requests", report),
+            *_resources(scale, root / "resources", report),
         ]
     for row in rows:
         for problem in row["problems"]:
@@ -154,3 +156,12 @@ def _requests(count: int, folder: Path, report: Callable[[str], object]) -> list
     title = f"hostile requests of {faults_requests.CLIENTS} clients, {outcome.megabytes:.0f} MB at most"
     goal = f"no fault, nothing read or written beyond, below {faults_requests.MAX_MEGABYTES:,} MB"
     return [_row(title, outcome.tried, outcome.problems, goal)]
+
+
+def _resources(scale: float, folder: Path, report: Callable[[str], object]) -> list[Row]:
+    rows = []
+    for kind, count in ((faults_resources.OPENINGS, 1000), (faults_resources.QUESTIONS, 100_000)):
+        outcome = faults_resources.run(max(100, int(count * scale)), folder, kind, report)
+        title = f"{kind}, after which memory has grown by {outcome.growth:.1f} MB"
+        rows.append(_row(title, outcome.tried, outcome.problems, "descriptors, threads and memory flat"))
+    return rows

@@ -88,11 +88,13 @@ class Nursery:
 
 def serve() -> None:
     """Read orders, fork a child for each, and print how it ended; this is the nursery's own process."""
-    from tests.bench import faults_foreign, faults_interrupts, faults_jobs, power_jobs
+    from tests.bench import faults_foreign, faults_interrupts, faults_jobs, faults_resources, power_jobs
 
     for name in LAZY:
         importlib.import_module(name)
-    jobs = vars(faults_jobs) | vars(power_jobs) | vars(faults_interrupts) | vars(faults_foreign)
+    jobs = (
+        vars(faults_jobs) | vars(power_jobs) | vars(faults_interrupts) | vars(faults_resources) | vars(faults_foreign)
+    )
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import faults_damages, faults_disks, faults_kills, faults_power, faults_questions, faults_requests
+from tests.bench import (
+    faults_damages,
+    faults_disks,
+    faults_kills,
+    faults_power,
+    faults_questions,
+    faults_requests,
+    faults_resources,
+)
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
@@ -61,3 +69,12 @@ def test_hostile_requests_meet_no_fault_and_reach_nothing_beyond(tmp_path: Path)
     faults_requests.attack_server(tmp_path, outcome, 60, has_tokens=True, clients=4, edge=300)
     assert outcome.problems == []
     assert outcome.tried == 60
+
+
+@pytest.mark.parametrize(("kind", "count"), [(faults_resources.OPENINGS, 20), (faults_resources.QUESTIONS, 200)])
+def test_openings_and_questions_leave_no_descriptor_thread_or_memory_behind(
+    tmp_path: Path, kind: str, count: int
+) -> None:
+    outcome = faults_resources.run(count, tmp_path, kind)
+    assert outcome.problems == []
+    assert outcome.moments[-1].number == outcome.tried == count
