@@ -35,7 +35,7 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
-from retrieval.spaces.choices import check_same_weights, find_space, make_index
+from retrieval.spaces.choices import check_same_weights, check_stored_paths, find_space, make_index
 from retrieval.spaces.embedder_names import check_name, name_of, normalise_name
 from retrieval.spaces.view import View
 
@@ -173,9 +173,7 @@ class Spaces:
             return None
         try:
             embedder = self.embedder(space)
-            if not embedder.supports_text:
-                return None
-            return embed_vocabulary(embedder, folder / "vocabulary.npz")
+            return embed_vocabulary(embedder, folder / "vocabulary.npz") if embedder.supports_text else None
         except NearkinError:
             return None
 
@@ -191,7 +189,7 @@ class Spaces:
                 "this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
                 "words; search with vector= or item=, add with add_vectors"
             )
-        embedder = self._load_embedder(space.embedder, **space.settings)
+        embedder = self._load_embedder(space.embedder, space)
         if (embedder.fingerprint(), embedder.dimension) != (space.fingerprint, space.dimension):
             raise BadSetting(
                 f"the embedder {embedder.name!r} has other weights here than those that made these vectors "
@@ -203,12 +201,14 @@ class Spaces:
     def reads_words(self, space: Space) -> bool:
         """Return True if the embedder has a text tower; no weights are loaded to find out."""
         with suppress(NearkinError):
-            return space.embedder is not None and self._load_embedder(space.embedder, **space.settings).supports_text
+            return space.embedder is not None and self._load_embedder(space.embedder, space).supports_text
         return False
 
-    def _load_embedder(self, name: str, **settings: Any) -> Embedder:
+    def _load_embedder(self, name: str, space: Space | None = None) -> Embedder:
         if name not in self._embedders:
-            embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**settings)
+            embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**(space.settings if space else {}))
+            if space:
+                check_stored_paths(space, embedder)
             embedder.device = self._config.device
             self._embedders[name] = embedder
         return self._embedders[name]
