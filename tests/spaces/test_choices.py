@@ -38,5 +38,5 @@ def test_a_space_keeps_whole_paths() -> None:
     embedder = Onnx(path="/models/x.onnx")
     check_stored_paths(Space(1, "a", "onnx:/models/x.onnx", embedder.settings, "", 4, "cosine", True), embedder)
     for name, settings in (("onnx:x.onnx", {}), ("onnx", {"path": "x.onnx"})):
-        with pytest.raises(BadSetting, match="would load /models/x.onnx"):
+        with pytest.raises(BadSetting, match=r"would load /models/x\.onnx"):
             check_stored_paths(Space(1, "a", name, settings, "", 4, "cosine", True), embedder)
