@@ -55,15 +55,22 @@ def load_tiff(image: Image.Image) -> None:
 
 
 def correct_grey(image: Image.Image) -> Image.Image:
-    """Return a loaded deep grey TIFF with 8 bits and black for 0; any other picture as it is."""
+    """Return a loaded deep or signed grey TIFF with 8 bits and black for 0; any other picture as it is."""
     tags = getattr(image, "tag_v2", {})
     bits = max(tags.get(_BITS, (1,)))
+    if bits == 8 and image.mode == "L" and tags.get(_FORMAT, (1,))[0] == 2:  # Pillow takes them for unsigned
+        return _make_grey(scale_to_eight_bits(np.asarray(image).view(np.int8)), image, tags)
     if bits <= 8 or not image.mode.startswith(("I", "F")):
         return image
     values: NDArray[Any] = np.asarray(image)
     if image.mode == "I" and bits == 32 and tags.get(_FORMAT, (1,))[0] == 1:
         values = values.view(np.uint32)
     pixels = scale_to_eight_bits(values, _find_white(values, bits, tags))
+    return _make_grey(pixels, image, tags)
+
+
+def _make_grey(pixels: NDArray[np.uint8], image: Image.Image, tags: Any) -> Image.Image:
+    """Return these pixels as a picture, turned if white is 0, with what else the file says."""
     grey = Image.fromarray(255 - pixels if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels)
     grey.info = image.info
     return grey

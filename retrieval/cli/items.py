@@ -25,6 +25,7 @@ from retrieval.cli.options import (
     complete_plugins,
     needs_second_space,
     open_collection,
+    parse_folders,
     parse_json,
     read_lines,
     read_paths,
@@ -113,7 +114,7 @@ def add_texts(
 
 
 def sync(
-    paths: Annotated[list[Path], typer.Argument(help="Folders.")],
+    paths: Annotated[list[str], typer.Argument(help="Folders.")],
     collection: Folder = DEFAULT,
     metadata: Metadata = None,
     retry_failed: RetryFailed = False,
@@ -123,9 +124,10 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Add the new pictures of folders, and mark pictures whose files have vanished."""
+    folders = parse_folders(paths, "folders")
     with open_collection(collection, create=True) as target, show_progress() as progress:
         values = parse_json(metadata, "--metadata")
-        report = target.sync(list(paths), metadata=values, retry_failed=retry_failed, check=check, progress=progress)
+        report = target.sync(folders, metadata=values, retry_failed=retry_failed, check=check, progress=progress)
     exit_with_report(report, as_json)
 
 

@@ -49,6 +49,14 @@ def test_sync_and_remove(full: Shell, folder: Path) -> None:
     assert full.json("info")["items"] == 2
 
 
+def test_an_empty_path_is_not_the_current_folder(full: Shell) -> None:
+    before = full.json("info")["items"]
+    full("sync", "", code=2)
+    full("serve", "--port", "0", "--allow", "", code=2)
+    full("serve", "--port", "0", "--watch", "", code=2)
+    assert full.json("info")["items"] == before
+
+
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', "[" * 100_000, '{"a": NaN}', '{"a": 1e999}', "9" * 5000, ""])
 def test_strange_json_is_refused(full: Shell, text: str) -> None:
     full("remove", "--where", text, code=0 if "1e999" in text else 2)

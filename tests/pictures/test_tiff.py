@@ -42,6 +42,7 @@ def write(pixels: Any, **options: Any) -> bytes:
         (GREY.astype(np.uint32) * 16843009, {"photometric": "minisblack"}, GREY),
         (GREY / 255, {"photometric": "minisblack"}, GREY),
         (GREY.astype(np.float16) / 255, {"photometric": "minisblack"}, GREY),
+        (COLOURS.astype(np.uint16) * 257, {"photometric": "rgb", "byteorder": ">"}, COLOURS),
     ],
 )
 def test_unusual_ones_are_read_as_they_are(
@@ -95,6 +96,7 @@ def test_both_orders_of_bytes(kind: str, compression: str | None) -> None:
         ((WIDE * 16).astype(np.int16), {}),
         ((WIDE * 4 - 800).astype(np.float32), {}),
         ((WIDE * 4 - 800).astype(np.int16), {}),
+        ((WIDE - 160).clip(-128).astype(np.int8), {}),
     ],
 )
 def test_measurements_are_shown_between_their_extremes(pixels: Any, options: dict[str, Any]) -> None:
