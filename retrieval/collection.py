@@ -114,10 +114,11 @@ class Collection:
 
     @property
     def _parts(self) -> Parts:
-        """The parts. They are opened again if another database has replaced the open one, and in a forked process."""
-        if not self._opened.catalogue.is_current():
+        """The parts. They are opened again if another database has replaced the open one, and in a forked process; also
+        by the next call where that failed, since the folder was away or a writer held its lock."""
+        if not self._is_closed and not self._opened.catalogue.is_current():
             with self._opening:
-                if not self._opened.catalogue.is_current():
+                if not self._is_closed and not self._opened.catalogue.is_current():
                     self._reopen()
         return self._opened
 

@@ -324,3 +324,22 @@ def test_texts_that_no_database_can_store_are_errors_of_ours(filled: Collection,
         with pytest.raises(NearkinError):
             door()
     assert filled.change() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder with open files can't be renamed")
+def test_a_folder_that_was_away_for_a_while_is_opened_again(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(vectors(5))
+        (tmp_path / "c").rename(tmp_path / "away")
+        for _ in range(2):
+            with pytest.raises(NearkinError):
+                collection.search(vector=vectors(1)[0], k=1)
+        (tmp_path / "away").rename(tmp_path / "c")
+        assert collection.search(vector=vectors(1)[0], k=1)[0].item == 1
+        assert collection.add_vectors(vectors(2, seed=3)).added == 2
+        (tmp_path / "c").rename(tmp_path / "away")
+        with pytest.raises(NearkinError):
+            collection.info()
+    (tmp_path / "away").rename(tmp_path / "c")
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.info().items == 7

@@ -123,8 +123,9 @@ class Catalogue:
             )
 
     def is_current(self) -> bool:
-        """Return True if this is the process that opened the database, and the database still the one at its path."""
-        return os.getpid() == self._process and self._is_in_place()
+        """Return True if this is the process that opened the database, and the database, still open, the one at its
+        path."""
+        return os.getpid() == self._process and not self.is_closed and self._is_in_place()
 
     def _is_in_place(self) -> bool:
         return (
@@ -173,7 +174,8 @@ class Catalogue:
             self.close()
             if not self.is_read_only:
                 with WriterLock(self.folder, self._wait).hold():
-                    set_log_aside(self.path, self._log)
+                    if not self._is_in_place():  # else it was away, and the log is its own
+                        set_log_aside(self.path, self._log)
         self.forks.check()
         return Catalogue.open(self.folder, self._wait)
 
