@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -34,6 +35,8 @@ MAX_MEGABYTES = 1000
 """What the server's process may hold; its decoders are limited by themselves."""
 PATIENCE = 120.0
 """Seconds until an answer counts as missing."""
+END_SECONDS = 90.0
+"""Time in which a server has to end that is asked to: as much as systemd gives."""
 ALLOWED_FAULTS = (503, 504)
 """Statuses above 499 that are no faults of the server: it is busy, and says so."""
 
@@ -174,10 +177,24 @@ def attack_server(
         outcome.megabytes = max(outcome.megabytes, megabytes)
         if megabytes > MAX_MEGABYTES:
             outcome.problems.append(f"the server's process took {megabytes:.0f} MB")
+        outcome.problems += _end(server)
         outcome.problems += ["the server logged a fault: " + server.log[-1500:]] * ("an error in the" in server.log)
     if _read_beyond(folder) != before:
         outcome.problems.append("something beyond the allowed folders has changed")
     outcome.problems += _check_kept(folder, len(arsenal.ids))
+
+
+def _end(server: ServerProcess) -> list[str]:
+    """End the server as a service manager does, with its patience; return what is wrong with its end."""
+    server.process.terminate()
+    try:
+        server.process.wait(END_SECONDS)
+        problems = []
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        problems = [f"the server did not end within {END_SECONDS:.0f} s"]
+    server.end()  # closes what this process holds of it
+    return problems
 
 
 def _fill(folder: Path, edge: int) -> list[int]:
