@@ -35,11 +35,20 @@ def find_wrong_values(connection: Connection) -> list[str]:
         counts = ", ".join(f"sum({_describe_wrong(column)})" for column in table.columns)
         row = connection.exec_driver_sql(f"SELECT {counts} FROM {table.name}").one()
         faults += [
-            f"{count} values of {table.name}.{column.name} are not of its kind"
+            f"{count} values of {table.name}.{column.name} are not of its kind{_name_first(connection, column)}"
             for column, count in zip(table.columns, row, strict=True)
             if count
         ]
     return faults
+
+
+def _name_first(connection: Connection, column: sa.Column[Any]) -> str:
+    """Return which item has the first wrong value, in brackets; nothing if the table tells of no item."""
+    key = "id" if column.table is schema.item else "item"
+    if key not in column.table.columns:
+        return ""
+    query = f"SELECT {key} FROM {column.table.name} WHERE {_describe_wrong(column)} LIMIT 1"
+    return f" (the first is item {connection.exec_driver_sql(query).scalar_one()})"
 
 
 def delete_wrong_rows(connection: Connection, table: str) -> int:

@@ -60,7 +60,6 @@ def make_original(folder: Path) -> Path:
             metadata = [{"n": row, "tags": ["a"]} for row in range(60)]
             collection.add_vectors(ROWS, keys=[f"k{row}" for row in range(60)], metadata=metadata)
             collection.make_clustering("mine", method="kmeans", k=3)
-            collection.not_duplicates(1, 2)
             collection.partitions()
             collection.catch_up()
     finally:

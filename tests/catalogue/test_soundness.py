@@ -39,7 +39,7 @@ def test_a_value_of_another_kind_is_told_and_left_out_by_a_rescue(tmp_path: Path
     with Collection.open(tmp_path / "c") as collection:
         for repair in (False, True):
             problems = collection.verify(repair=repair).problems
-            assert problems == (f"database: 1 values of item.{column} are not of its kind",)
+            assert problems == (f"database: 1 values of item.{column} are not of its kind (the first is item 3)",)
         with pytest.raises(CatalogueDamaged, match="damaged"):
             list(collection.items())
     assert rescue_catalogue(tmp_path / "c")["item"] == 5

@@ -458,6 +458,7 @@ def test_spaces_are_used_and_dropped(own: Collection) -> None:
 LEFT_OUT = {
     "open": "a server has it open",
     "isolate": "a server does so",
+    "is_own": "a server trusts its own collection, or says so at its start",
     "path": "a client knows no folder",
     "import_from": "a file of vectors names any file as the place of a picture",
     "backup": "writes a folder on the server",
