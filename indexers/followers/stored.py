@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
-from filelock import FileLock
 
 from indexers import signing
 from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import StoredFileDamaged, StoredFileForeign
 from indexers.followers import stored_file
 from indexers.followers.base import CommonReason, Follower
@@ -133,7 +133,7 @@ class StoredFollower(Follower):
             return self._save(snapshot)
         self._used_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         signing.delete_unused(self._used_folder.parents[1])
-        with FileLock(self._used_folder.parent / "lock", timeout=PATIENCE):  # the user's other processes
+        with WriterLock(self._used_folder.parent, PATIENCE).hold():  # the user's other processes
             return self._save(snapshot)
 
     def _save(self, snapshot: Snapshot) -> int:

@@ -1,11 +1,10 @@
 """Collections that somebody else has made to do harm, many of them: opened and used, each in a process of its own.
 
-The kinds are those of `tests/test_foreign.py`, and cells of the database that hold what no cell should.
+The kinds are those of `tests/support/foreign.py`, and cells of the database that hold what no cell should.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sqlite3
@@ -16,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from retrieval import Collection
 from tests.bench.faults_process import Nursery
-from tests.test_foreign import HOSTILE, ROWS, SECRET, read_all, use
+from tests.support.foreign import HOSTILE, SECRET, make_original, make_trial, read_all, use
 
 SECONDS = 60.0
 """After which opening and using one is given up."""
@@ -52,21 +50,6 @@ def use_foreign(place: str) -> str:
     return use(Path(place))
 
 
-def make_original(folder: Path) -> Path:
-    """Make a collection with all that can be derived, by the key of another user."""
-    os.environ["NEARKIN_KEY_FOLDER"] = str(folder / "their-key")
-    try:
-        with Collection.open(folder / "original", create=True, scan_below=0) as collection:
-            metadata = [{"n": row, "tags": ["a"]} for row in range(60)]
-            collection.add_vectors(ROWS, keys=[f"k{row}" for row in range(60)], metadata=metadata)
-            collection.make_clustering("mine", method="kmeans", k=3)
-            collection.partitions()
-            collection.catch_up()
-    finally:
-        del os.environ["NEARKIN_KEY_FOLDER"]
-    return folder / "original"
-
-
 def change_cells(place: Path, draw: random.Random) -> str:
     """Put values into cells of the database that no program has written there; return what was done."""
     done = []
@@ -93,11 +76,8 @@ def run(count: int, folder: Path, report: Callable[[str], object] = print, seed:
     with Nursery(folder / "out") as nursery:
         for number in range(count):
             root = folder / f"trial-{number}"
-            place, outside = root / "c", root / "outside"
-            shutil.copytree(original, place)
-            outside.mkdir()
-            for name in ("secret.txt", "payload-1", "header"):
-                (outside / name).write_text(SECRET)
+            root.mkdir()
+            place, outside = make_trial(original, root)
             if number < len(kinds):
                 what = kinds[number]
                 HOSTILE[what](place, outside)

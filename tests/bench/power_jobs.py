@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +87,7 @@ def rescue(folder: str, log: str) -> dict[str, int]:
 
 def finish_rescue(folder: str, is_done: bool) -> int:
     """Open the collection, after another rescue if this one was not complete; return the number of items."""
-    try:
-        return _count(folder)
-    except CatalogueDamaged:
-        assert not is_done, "the rescue was acknowledged, and the database is damaged"
-        rescue_catalogue(Path(folder))
-        return _count(folder)
+    return _finish(Path(folder), is_done, CatalogueDamaged, rescue_catalogue)
 
 
 def upgrade(folder: str, log: str) -> None:
@@ -102,15 +98,20 @@ def upgrade(folder: str, log: str) -> None:
 
 def finish_upgrade(folder: str, is_done: bool) -> int:
     """Open the collection, after another upgrade if this one was not complete; return the number of items."""
+    return _finish(Path(folder), is_done, SchemaTooOld, upgrade_catalogue)
+
+
+def _finish(folder: Path, is_done: bool, kind: type[Exception], repeat: Callable[[Path], object]) -> int:
+    """Return the number of items, if need be after the repetition of what was not acknowledged."""
     try:
         return _count(folder)
-    except SchemaTooOld:
-        assert not is_done, "the upgrade was acknowledged, and the database is old"
-        upgrade_catalogue(Path(folder))
+    except kind:
+        assert not is_done, f"it was acknowledged, and the database is not so: {kind.__name__}"
+        repeat(folder)
         return _count(folder)
 
 
-def _count(folder: str) -> int:
+def _count(folder: Path) -> int:
     with Collection.open(folder) as collection:
         problems = collection.verify().problems
         if any(problem.startswith("database:") for problem in problems):
