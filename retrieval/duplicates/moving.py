@@ -259,7 +259,8 @@ def _read_lines(manifest: Path) -> list[dict[str, str]]:
         text = manifest.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]  # the last may have been cut
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the manifest {manifest}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read the manifest {manifest}: {reason}") from error
     if not lines or lines[0].get("nearkin manifest") != FORMAT:
         raise UsageError(f"{manifest} is not a manifest of moved duplicates")
     return lines[1:]
