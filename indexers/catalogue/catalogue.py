@@ -45,6 +45,7 @@ class Catalogue:
     def __init__(self, folder: Path, wait: float = 5.0) -> None:
         self.folder = folder
         self.path = folder / sqlite.FILE
+        self._path, self._ready = str(self.path), str(folder / READY)  # text: they are looked at before every answer
         self.lock = WriterLock(folder, wait)
         self._wait = wait
         self._access = read_only.choose_access(self.path) if self.path.exists() else read_only.Access(self.path)
@@ -129,8 +130,8 @@ class Catalogue:
 
     def _is_in_place(self) -> bool:
         return (
-            identify_file(self.path) == self._file
-            and not (self.folder / READY).exists()
+            identify_file(self._path) == self._file
+            and not os.path.exists(self._ready)
             and (not self._access.is_fixed or read_only.mark_files(self.path) == self._marks)
         )
 

@@ -23,7 +23,7 @@ FIRST_LOCK_BYTE = 128
 FileMark = tuple[int, int]
 
 
-def identify_file(path: Path) -> FileMark | None:
+def identify_file(path: str | Path) -> FileMark | None:
     """Return what tells a file from one that takes its place later: device and inode; None if there is none."""
     try:
         status = os.stat(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from indexers.arrays import split_chunks
 from indexers.errors import CatalogueDamaged
-from indexers.types import Ids, ItemRow
+from indexers.types import HitRow, Ids, ItemRow
 
 
 def format_time(microseconds: int) -> str:
@@ -22,10 +23,7 @@ def format_time(microseconds: int) -> str:
 def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
     """Return the record of an item with its URIs and whether each is missing; of present ones only these."""
     if not _is_sound(row):
-        raise CatalogueDamaged(
-            f"the catalogue is damaged: the row of item {row.id} holds what no nearkin has written; `nearkin verify` "
-            "tells what, and `nearkin rescue` leaves such rows out"
-        )
+        raise _damage_error(row.id)
     present = tuple(uri for uri, is_missing in uris if not is_missing)
     missing = bool(uris) and not present
     fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
@@ -36,6 +34,29 @@ def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
         metadata=row.metadata,
         uris=tuple(uri for uri, _ in uris) if missing else present,
         missing=missing,
+    )
+
+
+def to_hit_row(row: Sequence[Any]) -> HitRow:
+    """Return what a hit shows, of a row as SQLite gives it.
+
+    It holds id, key, "0" or (if the file is missing) "1" with the URI, metadata as JSON, text, clusters ...
+    """
+    item_id, key, marked_uri, metadata_text, text, *clusters = row
+    try:
+        metadata = json.loads(metadata_text)
+    except (ValueError, TypeError, RecursionError):
+        metadata = None
+    if not (isinstance(key, str) and isinstance(metadata, dict) and isinstance(text, str | None)):
+        raise _damage_error(item_id)
+    uri, is_missing = (None, False) if marked_uri is None else (marked_uri[1:], marked_uri[0] == "1")
+    return HitRow(key, uri, metadata, tuple(cluster for cluster in clusters if cluster), text, is_missing)
+
+
+def _damage_error(item_id: int) -> CatalogueDamaged:
+    return CatalogueDamaged(
+        f"the catalogue is damaged: the row of item {item_id} holds what no nearkin has written; `nearkin verify` "
+        "tells what, and `nearkin rescue` leaves such rows out"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import full_text
+from indexers.catalogue import full_text, sqlite
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
@@ -19,7 +20,7 @@ from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
-from indexers.catalogue.rows import format_time, to_item_row
+from indexers.catalogue.rows import format_time, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -42,33 +43,31 @@ CANDIDATE_THRESHOLD = "near {}"  # the key of a setting, with the id of a space
 
 # the statements of the search path are built once: building one costs more than running it
 _item_ids: sa.BindParameter[Any] = sa.bindparam("item_ids", expanding=True)
-_first_uri = (
-    sa.select(location.c.uri)
-    .where(location.c.item == item.c.id)
-    .order_by(location.c.missing_since.is_not(None), location.c.id)
-    .limit(1)
-    .scalar_subquery()
-)
-_is_missing = (
-    sa.select(location.c.missing_since.is_not(None))
-    .where(location.c.item == item.c.id)
-    .order_by(location.c.missing_since.is_not(None), location.c.id)
-    .limit(1)
-    .scalar_subquery()
-)
-_HITS = sa.select(item.c.id, item.c.key, _first_uri, item.c.metadata, item.c.text, _is_missing).where(
-    item.c.id.in_(_item_ids)
+_listed_ids = sa.func.json_each(sa.bindparam("listed_ids")).table_valued("value")  # no list that is written out anew
+
+
+def _select_first_location(value: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """Return a select of what an item's first location has, one whose file is there before those that have vanished."""
+    of_item = sa.select(value).where(location.c.item == item.c.id)
+    return of_item.order_by(location.c.missing_since.is_not(None), location.c.id).limit(1).scalar_subquery()
+
+
+# one search for both: a digit that says whether the file has vanished, then its URI
+_marked_uri = sa.case((location.c.missing_since.is_(None), "0"), else_="1") + location.c.uri
+_HITS = sa.select(item.c.id, item.c.key, _select_first_location(_marked_uri), item.c.metadata, item.c.text).where(
+    item.c.id.in_(sa.select(_listed_ids.c.value))
 )
 _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
-_HITS_WITH_CLUSTERS = (
-    sa.select(*_HITS.selected_columns, member.c.coarse, member.c.medium, member.c.fine)
-    .select_from(item.outerjoin(member, _IN_SPACE))
-    .where(item.c.id.in_(_item_ids))
+_HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member.c.fine).select_from(
+    item.outerjoin(member, _IN_SPACE)
 )
+_READ_HITS, _READ_HITS_WITH_CLUSTERS = map(sqlite.compile_statement, (_HITS, _HITS_WITH_CLUSTERS))
 _CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
 _LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
-_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
+_READ_STATE = sqlite.compile_statement(
+    sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
+)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
 )
@@ -85,7 +84,7 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        row = connection.execute(_STATE).one()
+        (row,) = sqlite.fetch_all(connection, _READ_STATE)
         self.number: int = row[0]
         self.oldest: int = row[1]
         self.current_space_id: int | None = row[2]
@@ -145,17 +144,12 @@ class Snapshot:
 
     def hits(self, item_ids: Sequence[int], space_id: int | None = None) -> dict[int, HitRow]:
         """Return by id what a search shows of these items; with a space, their clusters in it too."""
+        listed = json.dumps(list(item_ids))
         if space_id is None:
-            return {
-                row[0]: HitRow(row[1], row[2], row[3], (), row[4], bool(row[5]))
-                for chunk in split_chunks(item_ids)
-                for row in self._connection.execute(_HITS, {"item_ids": chunk})
-            }
-        return {
-            row[0]: HitRow(row[1], row[2], row[3], tuple(filter(None, row[6:])), row[4], bool(row[5]))
-            for chunk in split_chunks(item_ids)
-            for row in self._connection.execute(_HITS_WITH_CLUSTERS, {"item_ids": chunk, "space": space_id})
-        }
+            rows = sqlite.fetch_all(self._connection, _READ_HITS, listed_ids=listed)
+        else:
+            rows = sqlite.fetch_all(self._connection, _READ_HITS_WITH_CLUSTERS, listed_ids=listed, space=space_id)
+        return {row[0]: to_hit_row(row) for row in rows}
 
     def clusters_position(self, space_id: int) -> int | None:
         """Return the change that the clusters of a space follow; None if it has no clusters."""
@@ -278,7 +272,7 @@ class Snapshot:
     def unembedded_items(self, space_id: int) -> list[UnembeddedItem]:
         """Return the items without a vector in that space, by id."""
         has_none = ~sa.exists().where(vector.c.space == space_id, vector.c.item == item.c.id)
-        columns = item.c.id, item.c.key, item.c.hash, _first_uri
+        columns = item.c.id, item.c.key, item.c.hash, _select_first_location(location.c.uri)
         return [UnembeddedItem(*row) for row in self._all(sa.select(*columns).where(has_none).order_by(item.c.id))]
 
     def vectors(self, space_id: int, item_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:

@@ -25,7 +25,7 @@ def compute_fingerprints(vectors: Vectors) -> Fingerprints:
     That is 3e-8 at a million rows.
     """
     rows = vectors + np.float32(0)  # -0 equals 0 but has different bytes
-    return np.fromiter((xxhash.xxh3_64_intdigest(row) for row in rows), np.uint64, len(rows))
+    return np.array([xxhash.xxh3_64_intdigest(row) for row in rows], np.uint64)
 
 
 class IdenticalVectors:

@@ -192,9 +192,11 @@ class SmallWorld(VectorIndex):
         `raw_queries`: the queries before they were prepared. A vector that was prepared before may come out in other
         digits.
         """
-        equal = self._identical.find_representatives(compute_fingerprints(queries))
-        if self.metric == "cosine" and (equal < 0).any():
-            equal = np.where(equal < 0, self._identical.find_representatives(compute_fingerprints(raw_queries)), equal)
+        forms = np.concatenate([queries, raw_queries]) if self.metric == "cosine" else queries
+        found = self._identical.find_representatives(compute_fingerprints(forms)).reshape(-1, len(queries))
+        if found.max() < 0:
+            return ids, scores
+        equal = np.where(found[0] < 0, found[-1], found[0])
         missed = np.flatnonzero((equal >= 0) & (ids != equal[:, None]).all(1))
         if len(missed):
             squares = np.einsum("ij,ij->i", queries[missed], queries[missed])

@@ -212,12 +212,13 @@ def _rank_nearest(
     view: View, query: Query, snapshot: Snapshot, count: int | None, options: Options, allowed: Allowed | None
 ) -> tuple[Ids, Vectors]:
     metric = options.metric or view.space.metric
-    vector = prepare_vectors(query.to_vector(snapshot), view.space.dimension, metric)
+    vector = query.to_vector(snapshot)
     query_items, diversity = query.find_items(snapshot), options.diversify
     if options.per_cluster is not None:
         state = find_cluster_state(view, snapshot, options.level or "fine")
         if state is not None:
             assert count is not None
+            vector = prepare_vectors(vector, view.space.dimension, metric)
             nearest_query = NearestQuery(view.searcher, vector, metric, allowed, np.array(query_items, np.int64))
             return limit_per_cluster(state, nearest_query, count, options.per_cluster, options.level or "fine")
     if options.radius is not None:
