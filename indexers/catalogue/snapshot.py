@@ -61,13 +61,10 @@ _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("
 _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member.c.fine).select_from(
     item.outerjoin(member, _IN_SPACE)
 )
-_READ_HITS, _READ_HITS_WITH_CLUSTERS = map(sqlite.compile_statement, (_HITS, _HITS_WITH_CLUSTERS))
 _CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
 _LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
-_READ_STATE = sqlite.compile_statement(
-    sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
-)
+_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
 )
@@ -84,7 +81,7 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        (row,) = sqlite.fetch_all(connection, _READ_STATE)
+        (row,) = sqlite.fetch_all(connection, _STATE)
         self.number: int = row[0]
         self.oldest: int = row[1]
         self.current_space_id: int | None = row[2]
@@ -146,9 +143,9 @@ class Snapshot:
         """Return by id what a search shows of these items; with a space, their clusters in it too."""
         listed = json.dumps(list(item_ids))
         if space_id is None:
-            rows = sqlite.fetch_all(self._connection, _READ_HITS, listed_ids=listed)
+            rows = sqlite.fetch_all(self._connection, _HITS, listed_ids=listed)
         else:
-            rows = sqlite.fetch_all(self._connection, _READ_HITS_WITH_CLUSTERS, listed_ids=listed, space=space_id)
+            rows = sqlite.fetch_all(self._connection, _HITS_WITH_CLUSTERS, listed_ids=listed, space=space_id)
         return {row[0]: to_hit_row(row) for row in rows}
 
     def clusters_position(self, space_id: int) -> int | None:

@@ -9,10 +9,10 @@ import re
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -94,29 +94,25 @@ def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
     return engine
 
 
-class Statement(NamedTuple):
-    """A statement as text, with the values of those parameters that nobody gives."""
-
-    text: str
-    values: Mapping[str, Any]
-
-
-def compile_statement(statement: sa.Select[Any]) -> Statement:
-    """Return a statement for `fetch_all`; its parameters keep their names."""
+@cache
+def _compile(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
+    """Return a statement as text, and the values of those of its parameters that it brings along."""
     compiled = statement.compile(dialect=dialect(paramstyle="named"))
-    return Statement(str(compiled), compiled.params)
+    return str(compiled), compiled.params
 
 
-def fetch_all(connection: Connection, statement: Statement, **values: Any) -> list[Any]:
+def fetch_all(connection: Connection, statement: sa.Select[Any], **values: Any) -> list[Any]:
     """Return the rows of a statement as the driver gives them. Raises what the same statement through SQLAlchemy does.
 
-    For what every search reads: SQLAlchemy's own work around such a statement takes longer than the statement.
+    For what every search reads: SQLAlchemy's own work around such a statement takes longer than the statement. A
+    statement is compiled once and kept, so it is one that a module holds; its parameters are given by name.
     """
+    text, brought_values = _compile(statement)
     if not connection.in_transaction():
         connection.begin()
     driver: Any = connection.connection.driver_connection
     try:
-        return list(driver.execute(statement.text, {**statement.values, **values}).fetchall())
+        return list(driver.execute(text, {**brought_values, **values}).fetchall())
     except sqlite3.Error as error:
         translated = translate_error(error, Path(str(connection.engine.url.database)), is_writing=False)
         if translated is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,8 @@ def write_page(page: str, file: Path, description: str, is_opened: bool) -> None
 
 
 def _open(file: Path) -> bool:
+    import webbrowser
+
     try:
         return webbrowser.open(file.resolve().as_uri())
     except (webbrowser.Error, OSError):

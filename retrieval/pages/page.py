@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from base64 import b64encode
-from hashlib import sha256
 from unicodedata import category
 
 _JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
@@ -44,6 +43,8 @@ def render_page(title: str, body: str, style: str = "") -> str:
 
 def hash_source(source: str) -> str:
     """Return the name by which a content security policy knows a script or a style."""
+    from hashlib import sha256  # OpenSSL is behind it, and every command imports this module
+
     return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from indexers.catalogue.rows import format_time, to_item_row
+from indexers.catalogue.rows import format_time, to_hit_row, to_item_row
+from indexers.errors import CatalogueDamaged
+from indexers.types import HitRow
 
 
 def test_a_moment_is_iso_8601_in_utc() -> None:
@@ -33,3 +35,14 @@ def test_present_places_are_told_and_of_a_missing_item_all(
     row = to_item_row(make_row(), uris)
     assert (row.uris, row.missing) == (told, missing)
     assert (row.id, row.key, row.hash, row.metadata) == (7, "k", b"h", {"a": 1})
+
+
+def test_a_hit_row_that_no_nearkin_wrote_names_its_item() -> None:
+    """The values come from the driver: nothing between has looked at them."""
+    good = (7, "k", "1/a.jpg", '{"a": 1}', None, 3, None, 5)
+    assert to_hit_row(good) == HitRow("k", "/a.jpg", {"a": 1}, (3, 5), None, True)
+    assert to_hit_row((7, "k", None, "{}", "words")) == HitRow("k", None, {}, (), "words", False)
+    for place, value in ((1, 5), (3, "{"), (3, "[1]"), (3, None), (3, 4), (4, b"x")):
+        row = (*good[:place], value, *good[place + 1 :])
+        with pytest.raises(CatalogueDamaged, match="item 7"):
+            to_hit_row(row)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.schema import item
 from indexers.errors import CatalogueDamaged, ReadFailed, UnsafeFileSystem, WriteFailed, WriterBusy
 from indexers.types import Arrival
 from tests.conftest import vectors
@@ -229,3 +230,21 @@ def test_a_copy_holds_what_lies_in_the_log(catalogue: Catalogue, tmp_path: Path)
     with sqlite3.connect(tmp_path / "copy.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM item").fetchone() == (200,)
     connection.close()
+
+
+def test_rows_that_the_driver_gives_are_those_of_sqlalchemy(catalogue: Catalogue) -> None:
+    put_items(catalogue, 5)
+    statement = sa.select(item.c.key).where(item.c.id > sa.bindparam("above")).order_by(item.c.id).limit(2)
+    with catalogue.engine.connect() as connection:  # no transaction has begun yet
+        rows = database.fetch_all(connection, statement, above=2)
+        assert rows == [tuple(row) for row in connection.execute(statement, {"above": 2})] == [("k2",), ("k3",)]
+
+
+def test_faults_of_the_driver_are_translated_too(catalogue: Catalogue) -> None:
+    put_items(catalogue, 500)
+    catalogue.engine.dispose()
+    file = bytearray(catalogue.path.read_bytes())
+    file[16384:] = b"\xff" * (len(file) - 16384)
+    catalogue.path.write_bytes(file)
+    with catalogue.engine.connect() as connection, pytest.raises(CatalogueDamaged):
+        database.fetch_all(connection, sa.select(item.c.key))

@@ -174,4 +174,4 @@ def test_ordinary_queries_are_not_searched_twice(searcher: Searcher, monkeypatch
     monkeypatch.setattr(searcher, "_estimate_cost", lambda index, width: 0.0)
     searcher.search(QUERIES, 10)
     assert again[0] == len(QUERIES)
-    assert sum(again[1:]) <= 0.2 * len(QUERIES)
+    assert sum(again[1:]) <= 0.05 * len(QUERIES)
