@@ -25,9 +25,11 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import REPLACED, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
+from indexers.moves import find_renamed, find_vanished
 from indexers.pictures import images, remote
 from indexers.pictures.isolation import DecoderPool
 from indexers.pictures.sidecars import read_sidecar
+from indexers.progress import Progress, Tally
 from indexers.types import (
     Arrival,
     Failure,
@@ -69,55 +71,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The state of a run: pictures in all, done so far, and of these added, known before and failed; seconds spent."""
-
-    total: int
-    done: int
-    added: int
-    known: int
-    failed: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Pictures a second."""
-        return self.done / self.seconds if self.seconds else 0.0
-
-    @property
-    def left(self) -> float | None:
-        """The estimated number of seconds to the end; None before anything is done."""
-        return (self.total - self.done) / self.rate if self.rate else None
-
-
-@dataclass(slots=True)
-class Tally:
-    """The outcome of a run so far.
-
-    known: pictures that were in the collection before.
-    replaced: items with a key of their own that were given another picture.
-    returned: files that had vanished and exist again.
-    failed_before: files that were not tried again.
-    added: ids of new items.
-    item_ids: ids of the items of all pictures that were read, in their order.
-    """
-
-    known: int = 0
-    replaced: int = 0
-    returned: int = 0
-    failed_before: int = 0
-    added: list[int] = field(default_factory=list)
-    item_ids: list[int] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """The arrivals that a worker made of some sources, in the same order, and those that failed."""
+    """The arrivals that a worker made of some sources, in the same order, and those that failed.
+
+    vanished: URIs at which their content lay before.
+    """
 
     sources: list[Source]
     arrivals: list[Arrival]
     failures: list[tuple[Failure, FoundFile | None]]
+    vanished: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -163,6 +126,11 @@ class Run:
     def add_files(self, files: Iterable[FoundFile | ScanFailure], metadata: Json) -> Tally:
         """Add files. `metadata` goes to each, also to those that are known."""
         unknown = [file for chunk in take_chunks(files, LOOKUP_SIZE) for file in self._skip_known(chunk, metadata)]
+        with self.catalogue.snapshot() as snapshot:
+            renamed = find_renamed(snapshot, unknown)
+        if renamed:
+            with self.catalogue.transaction() as writing:
+                writing.mark_missing(renamed)
         return self.add([Source(file, metadata=metadata) for file in unknown])
 
     def _skip_known(self, scanned: Sequence[FoundFile | ScanFailure], metadata: Json) -> list[FoundFile]:
@@ -277,6 +245,7 @@ class Run:
                     prepared.append((len(batch.arrivals), self.embedder.prepare(picture)))
                 batch.sources.append(source)
                 batch.arrivals.append(arrival)
+            batch.vanished.extend(find_vanished(snapshot, batch.arrivals))
         if prepared:
             vectors = self._embed_batch([picture for _, picture in prepared])
             for (place, _), vector in zip(prepared, vectors, strict=True):
@@ -333,6 +302,7 @@ class Run:
     def _record(self, batch: Batch) -> int:
         """Write a batch to the catalogue, and return the number of its sources."""
         with self.catalogue.transaction() as writing:
+            writing.mark_missing(batch.vanished)
             batch = self._process_outdated(batch, writing)
             if self._is_filling:  # (failures in the catalogue are about pictures that are not in the collection)
                 stored = writing.fill_vectors(batch.arrivals, self.space.id)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         WriteFailed,
         WriterBusy,
     )
-    from indexers.pipeline import Progress
+    from indexers.progress import Progress
     from indexers.types import Failure, Neighbours
     from retrieval.collection import Collection
     from retrieval.records.clusters import (
@@ -77,7 +77,7 @@ _ROOMS = {
         CollectionReadOnly ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
         PictureTooLarge ReadFailed SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
         UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
-    "indexers.pipeline": "Progress",
+    "indexers.progress": "Progress",
     "indexers.types": "Failure Neighbours",
     "retrieval.collection": "Collection",
     "retrieval.records.clusters": "Cluster ClusterEvent Clusters Drift Loose NamedClustering Outlier Partition",

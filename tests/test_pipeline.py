@@ -21,7 +21,8 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadVector, ItemNotFound
 from indexers.pictures.scan import find_pictures
-from indexers.pipeline import Batch, Progress, Run, Source
+from indexers.pipeline import Batch, Run, Source
+from indexers.progress import Progress
 from indexers.types import Arrival, FoundFile, Space, Vectors
 from retrieval import Collection
 from tests.support import pictures

@@ -20,6 +20,7 @@ from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
+from indexers.catalogue.places import PlaceReader
 from indexers.catalogue.rows import format_time, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -76,7 +77,8 @@ class Snapshot:
     number: the newest change it holds.
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
-    clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures.
+    clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures; places: of
+        where the files lie.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -89,6 +91,7 @@ class Snapshot:
         self._last_event: int = row[4] or 0
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
+        self.places = PlaceReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -218,16 +221,6 @@ class Snapshot:
                     row.missing_since is not None,
                     bool(row.has_vector) and (other is None or not is_shared or other.has_vector),
                 )
-        return by_uri
-
-    def own_key_items(self, uris: Sequence[str]) -> dict[str, list[tuple[str, bytes | None]]]:
-        """Return by URI the keys and content hashes of the items there whose key is their own, not their content's."""
-        by_uri: dict[str, list[tuple[str, bytes | None]]] = {}
-        for chunk in split_chunks(uris):
-            query = sa.select(location.c.uri, item.c.key, item.c.hash).join(item, item.c.id == location.c.item)
-            for uri, key, digest in self._all(query.where(location.c.uri.in_(chunk)).order_by(location.c.id)):
-                if digest is not None and key != digest.hex():
-                    by_uri.setdefault(uri, []).append((key, digest))
         return by_uri
 
     def uris_under(self, prefixes: Sequence[str]) -> list[str]:

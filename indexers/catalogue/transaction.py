@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -16,21 +14,22 @@ from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.clusters import ClusterWriter
 from indexers.catalogue.duplicates import DuplicateWriter
-from indexers.catalogue.file_metadata import TAKEN, TEXT, FileMetadata
-from indexers.catalogue.file_writer import FileWriter, apply_file, join_text
+from indexers.catalogue.file_metadata import TEXT, FileMetadata
+from indexers.catalogue.file_writer import apply_file, join_text
+from indexers.catalogue.own_keys import OwnKeyWriter
 from indexers.catalogue.schema import (
     failure,
     item,
     location,
     vector,
 )
-from indexers.types import Arrival, Failure, FoundFile, Json, PictureFacts, StoredArrival
+from indexers.types import Arrival, Failure, FoundFile, Json, StoredArrival
 
 REPLACED = "left"
 """The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
 
 
-class Transaction(FileWriter):
+class Transaction(OwnKeyWriter):
     """A snapshot that may write. Each write logs a change; `finish` numbers the changes before the commit."""
 
     def __init__(self, connection: Connection) -> None:
@@ -80,53 +79,6 @@ class Transaction(FileWriter):
             self.drop_replaced_items()
         return [stored[places[number]] for number in range(count)]
 
-    def _address_own_keys(self, arrivals: Sequence[Arrival], space_id: int | None) -> tuple[list[int], list[Arrival]]:
-        """Address the content of a file to every item with a key of its own that has the file.
-
-        Return the place of each arrival among the addressed ones, and these. A file without a key goes to the items
-        that have it and, if there are none, to that of its content.
-        """
-        by_uri = self.own_key_items([arrival.uri for arrival in arrivals if arrival.uri and arrival.hash])
-        places: list[int] = []
-        addressed: list[Arrival] = []
-        for arrival in arrivals:
-            others = by_uri.get(arrival.uri or "", []) if arrival.hash else []
-            others = [(key, digest) for key, digest in others if key != arrival.key]
-            places.append(len(addressed))
-            if arrival.key or not others:
-                addressed.append(arrival)
-            facts = self._find_facts(arrival) if others else None
-            for key, digest in others:
-                if arrival.key is None or digest != arrival.hash:
-                    metadata = arrival.metadata if arrival.key is None else {}
-                    text = arrival.text if arrival.key is None else None
-                    vector = self._find_vector(arrival, space_id)
-                    own = replace(arrival, key=key, metadata=metadata, text=text, vector=vector, facts=facts)
-                    addressed.append(own)
-        return places, addressed
-
-    def _find_vector(self, arrival: Arrival, space_id: int | None) -> Any:
-        """Return the vector of an arrival, or that of an item with the same content in the space; None if none has."""
-        if arrival.vector is not None or space_id is None or arrival.hash is None:
-            return arrival.vector
-        same = sa.select(item.c.id).where(item.c.hash == arrival.hash)
-        query = sa.select(vector.c.data).where(vector.c.space == space_id, vector.c.item.in_(same)).limit(1)
-        content = next(iter(self._scalars(query)), None)
-        return None if content is None else np.frombuffer(content, "<f4")
-
-    def _find_facts(self, arrival: Arrival) -> PictureFacts | None:
-        """Return the facts of an arrival, or of an item with the same content; None if they are not known."""
-        if arrival.facts is not None:
-            return arrival.facts
-        columns = item.c.id, item.c.width, item.c.height, item.c.format
-        for row in self._all(
-            sa.select(*columns).where(item.c.hash == arrival.hash, item.c.width.is_not(None)).limit(1)
-        ):
-            embedded = self.files.load([row.id])[row.id].embedded
-            said = {key: value for key, value in embedded.items() if key != TAKEN}
-            return PictureFacts(row.width, row.height, row.format, embedded.get(TAKEN), description=said)
-        return None
-
     def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
         by_key: dict[str, Any] = {}
@@ -164,6 +116,7 @@ class Transaction(FileWriter):
             values["text"] = arrival.text
         if arrival.hash is not None and arrival.hash != row.hash:
             values |= _facts(arrival)
+            self._leave_other_locations(row.id, arrival.uri)
             self.drop_vectors(row.id)  # of whatever model: they show the picture that was replaced
         if values:
             self._do(sa.update(item).where(item.c.id == row.id).values(**values))
@@ -174,6 +127,7 @@ class Transaction(FileWriter):
     def _replace(self, row: Any, arrival: Arrival) -> None:
         values: Json = {"metadata": arrival.metadata, "text": arrival.text, **_facts(arrival)}
         self.files.remove([row.id])
+        self._do(sa.delete(location).where(location.c.item == row.id, location.c.uri != (arrival.uri or "")))
         self._do(sa.update(item).where(item.c.id == row.id).values(**values))
         self._log_change(row.id, None, "changed")
         self.reindex([row.id])
@@ -210,19 +164,16 @@ class Transaction(FileWriter):
     def _put_locations(self, rows: Sequence[tuple[Arrival, int, bool]]) -> None:
         """Give the URI of each arrival to its item, an id, of which is said whether it is new.
 
-        Items with keys of their own keep the file. Of the others it leaves the item that it showed before: to content
-        that is new it was edited (see `drop_replaced_items`), by known content it was overwritten. Where a file
-        was seen to be gone, another one has its name now: that is no edit, unless it was there and could not be read.
+        It leaves the items that it showed before and that show other content now: to content that is new it was edited
+        (see `drop_replaced_items`), by known content it was overwritten. Where a file was seen to be gone, another one
+        has its name now: that is no edit, unless it was there and could not be read.
         """
         uris = [arrival.uri or "" for arrival, _, _ in rows]
         before: dict[str, dict[int, Any]] = {}
-        own_keys: set[int] = set()
         for chunk in split_chunks(uris):
-            query = sa.select(location, item.c.key, item.c.hash).join(item, item.c.id == location.c.item)
+            query = sa.select(location, item.c.hash).join(item, item.c.id == location.c.item)
             for row in self._all(query.where(location.c.uri.in_(chunk)).order_by(location.c.id)):
                 before.setdefault(row.uri, {})[row.item] = row
-                if row.hash is None or row.key != row.hash.hex():
-                    own_keys.add(row.item)
         unreadable = self.earlier_failures(uris)
         leaving: list[tuple[int, int, str | None]] = []
         inserted: set[tuple[str, int]] = set()
@@ -241,12 +192,11 @@ class Transaction(FileWriter):
                 if seen:
                     self._log_change(item_id, None, "changed")
             for old_id, old in seen.items():
-                if old_id != item_id and old_id not in own_keys and old.hash != arrival.hash:
+                if old_id != item_id and None not in (old.hash, arrival.hash) and old.hash != arrival.hash:
                     self._leave_location(old_id, uri)
                     was_there = old.missing_since is None or uri in unreadable
                     leaving.append((old_id, item_id, None if is_new and not arrival.key and was_there else uri))
-        if leaving:
-            self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *leaving])
+        self._note_replaced(leaving)
         self.clear_failures(uris)
 
     def _leave_location(self, item_id: int, uri: str) -> None:
@@ -254,6 +204,22 @@ class Transaction(FileWriter):
         is_here = sa.and_(location.c.uri == uri, location.c.item == item_id, location.c.missing_since.is_(None))
         self._do(sa.update(location).where(is_here).values(missing_since=self.at))
         self._log_change(item_id, None, "changed")
+
+    def _leave_other_locations(self, item_id: int, uri: str | None) -> None:
+        """Note that an item has another picture now, that of the file at `uri` if it has one: its other files, which
+        show the earlier picture, are forgotten once all files of the run are known."""
+        is_other = sa.and_(location.c.item == item_id, location.c.uri != (uri or ""))
+        if uri is None:
+            self._do(sa.delete(location).where(is_other))
+            return
+        uris = self._scalars(sa.select(location.c.uri).where(is_other, location.c.missing_since.is_(None)))
+        for other_uri in uris:
+            self._leave_location(item_id, other_uri)
+        self._note_replaced([(item_id, item_id, other_uri) for other_uri in uris])
+
+    def _note_replaced(self, rows: Sequence[tuple[int, int, str | None]]) -> None:
+        if rows:
+            self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *rows])
 
     def drop_replaced_items(self) -> None:
         """Settle what became of items whose file now has other content: drop those that were edited into new items, and

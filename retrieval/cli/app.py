@@ -86,6 +86,7 @@ def main() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # names may hold letters that the terminal cannot show
     try:
         code = app(standalone_mode=False)
+        code = code or (2 if len(sys.argv) < 2 else 0)  # click before 8.2 ends with 0 where it was given nothing
         print(end="", flush=True)  # while a failure can still be reported
     except typer.Abort:
         code = fail("interrupted", 1)

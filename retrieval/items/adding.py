@@ -15,7 +15,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import check_metadata
 from indexers.embedders.base import Embedder
 from indexers.pictures.images import to_path
-from indexers.pipeline import Progress
+from indexers.progress import Progress
 from indexers.types import Json
 from retrieval.items import sources
 from retrieval.items.sources import Picture

@@ -10,7 +10,7 @@ from indexers.types import Failure, Json, Space
 from retrieval.records.base import Record
 
 if TYPE_CHECKING:
-    from indexers.pipeline import Tally
+    from indexers.progress import Tally
 
 ENDED = ("done", "failed", "cancelled")
 """States of a job that has ended."""

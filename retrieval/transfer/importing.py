@@ -22,7 +22,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import is_text
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import BadVector, MissingPackage, NearkinError, UsageError
-from indexers.pipeline import Progress
+from indexers.progress import Progress
 from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredArrival
 from indexers.vectors.metrics import parse_metric
 from retrieval.items import sources

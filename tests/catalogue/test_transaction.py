@@ -230,26 +230,30 @@ def test_the_old_item_of_a_changed_file_stays_where_it_has_another_place(catalog
     assert read_item(catalogue, new.item_id).metadata == {}
 
 
-def test_the_edited_file_of_an_item_with_a_key_of_its_own_is_its_new_picture(catalogue: Catalogue) -> None:
-    mug, cup = put_items(
-        catalogue,
-        make_picture(A, "/a", key="mug", metadata={"price": 9}),
-        make_picture(A, "/a", key="cup", metadata={"price": 4}),
-    )
-    [edited] = put_items(catalogue, make_picture(B, "/a"))
-    assert (edited.item_id, edited.is_new) == (mug.item_id, False)
-    for stored, price in ((mug, 9), (cup, 4)):
-        row = read_item(catalogue, stored.item_id)
-        assert (row.uris, row.hash, row.metadata) == (("/a",), B, {"price": price})
-    put_items(catalogue, make_picture(A, "/a", key="mug"))  # given for the one, it is the other's picture too
-    assert {read_item(catalogue, stored.item_id).hash for stored in (mug, cup)} == {A}
-
-
 def test_a_ready_made_vector_keeps_its_place_beside_a_picture(catalogue: Catalogue) -> None:
     [stored] = put_items(catalogue, Arrival("ready-made", uri="/a"))
     [picture] = put_items(catalogue, make_picture(B, "/a"))
     assert picture.is_new
     assert read_item(catalogue, stored.item_id).uris == read_item(catalogue, picture.item_id).uris == ("/a",)
+
+
+def test_a_picture_keeps_its_place_beside_a_ready_made_vector(catalogue: Catalogue) -> None:
+    [picture] = put_items(catalogue, make_picture(B, "/a"))
+    put_items(catalogue, Arrival("ready-made", uri="/a"))
+    assert read_item(catalogue, picture.item_id).uris == ("/a",)
+    assert not read_item(catalogue, picture.item_id).missing
+
+
+def test_a_replaced_item_keeps_no_uri(catalogue: Catalogue) -> None:
+    [stored] = put_items(catalogue, Arrival("a", uri="/1"), Arrival("b", uri="/1"))[:1]
+    with catalogue.transaction() as writing:
+        writing.put([Arrival("a", uri="/2")], replace=True)
+    assert read_item(catalogue, stored.item_id).uris == ("/2",)
+    with catalogue.transaction() as writing:
+        writing.put([Arrival("a")], replace=True)
+    assert read_item(catalogue, stored.item_id).uris == ()
+    with catalogue.snapshot() as snapshot:
+        assert snapshot.resolve(["/1"]) == snapshot.resolve(["b"])
 
 
 def test_what_is_said_of_an_overwritten_picture_stays_with_it(catalogue: Catalogue) -> None:

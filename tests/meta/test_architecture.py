@@ -19,10 +19,10 @@ LAYERS = {
     "indexers": [
         {"errors"},
         {"types"},
-        {"arrays", "files", "signing", "interrupts", "plugins", "devices"},
+        {"arrays", "files", "signing", "interrupts", "plugins", "devices", "progress"},
         {"pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
         {"catalogue"},
-        {"naming"},
+        {"naming", "moves"},
         {"followers", "pipeline"},
         {"audit", "testing"},
     ],

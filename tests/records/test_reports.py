@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from indexers.pipeline import Tally
+from indexers.progress import Tally
 from indexers.types import Failure, Space
 from retrieval import Collection
 from retrieval.records.reports import ENDED, AddReport, Job, SpaceInfo, count_outcomes

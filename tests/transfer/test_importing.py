@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from indexers.errors import BadMetadata, BadVector, NearkinError, UsageError
-from indexers.pipeline import Progress
+from indexers.progress import Progress
 from retrieval import Collection
 from tests.conftest import vectors
 
