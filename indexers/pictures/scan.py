@@ -139,6 +139,17 @@ def check_bytes(count: int, limits: Limits) -> None:
         raise PictureTooLarge(f"the file has {count:,} bytes; the limit max_bytes is {limits.max_bytes:,}")
 
 
+def is_lost(path: str) -> bool:
+    """Return True if there is no file at a path: nothing, something else, or a link that leads to neither. False if
+    that can't be told, for lack of permission, say."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError) as error:
+        return getattr(error, "errno", None) == errno.ELOOP
+
+
 def is_within(path: str | os.PathLike[str], roots: Sequence[Path] | None) -> bool:
     """Return True if the path lies in one of these folders once all links are followed; None allows everything."""
     return roots is None or _find_root(os.path.realpath(path), roots) is not None

@@ -18,7 +18,7 @@ from indexers.errors import UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import to_path
-from indexers.pictures.scan import OUTSIDE
+from indexers.pictures.scan import OUTSIDE, is_lost
 from indexers.pipeline import Source
 from indexers.types import Arrival, FoundFile, Json, Limits, ScanFailure, Space
 from indexers.vectors.base import check_vectors
@@ -189,7 +189,7 @@ class Scan:
         self._roots = roots
         self._folders = [folders] if isinstance(folders, str | PathLike) else list(folders)
         self._seen: set[str] = set()
-        self._unreadable: list[str] = []
+        self._unreadable: set[str] = set()
         for folder in self._folders:
             if not os.path.exists(os.path.expanduser(folder)):
                 raise UsageError(f"{folder!r} does not exist; a missing folder (a disk not mounted?) is not synced")
@@ -205,13 +205,21 @@ class Scan:
             if isinstance(file, FoundFile):
                 self._seen.add(file.uri)
             else:
-                self._unreadable.append(to_path(file.uri))
+                self._unreadable.add(to_path(file.uri))
             yield file
 
     def find_vanished(self, known: Sequence[str]) -> list[str]:
-        """Return the URIs that the scan did not meet, except in folders that could not be read."""
+        """Return the URIs that the scan did not meet, except in folders that could not be read.
+
+        Where a file can't be read, it has vanished if something else is in its place, such as a link to nothing.
+        """
         unreadable = tuple(f"{path.rstrip('/')}/" for path in self._unreadable)
-        return [uri for uri in known if uri not in self._seen and not f"{to_path(uri)}/".startswith(unreadable)]
+        paths = {uri: to_path(uri) for uri in known if uri not in self._seen}
+        return [
+            uri
+            for uri, path in paths.items()
+            if (is_lost(path) if path in self._unreadable else not path.startswith(unreadable))
+        ]
 
 
 def is_existing_file(uri: str) -> bool:

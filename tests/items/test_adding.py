@@ -285,6 +285,55 @@ def test_what_lies_in_a_folder_that_can_not_be_entered_is_not_missing(
     assert [os.path.basename(item.uri or "") for item in collection.items(where={"missing": True}).items] == ["red.png"]
 
 
+def make_link(path: Path) -> None:
+    path.symlink_to(path.parent / "not there")
+
+
+def make_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def make_pipe(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("Windows has no pipes with a path")
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [make_link, make_loop, make_pipe, os.mkdir])
+def test_a_file_in_whose_place_there_is_something_else_is_missing(
+    collection: Collection, folder: Path, make: Callable[[Path], None]
+) -> None:
+    collection.sync(folder)
+    red = folder / "red.png"
+    red.rename(folder.parent / "away")
+    make(red)
+    assert collection.sync(folder).missing == 1
+    assert collection.get(str(red)).missing
+    red.rmdir() if red.is_dir() else red.unlink()
+    (folder.parent / "away").rename(red)
+    assert collection.sync(folder).returned == 1
+    assert not collection.get(str(red)).missing
+
+
+def test_a_linked_picture_whose_disk_is_away_is_missing_and_a_linked_folder_is_not(
+    collection: Collection, folder: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    pictures.disc("pink").save(disk / "pink.png")
+    (folder / "linked.png").symlink_to(disk / "pink.png")
+    (tmp_path / "library").mkdir()
+    pictures.disc("cyan").save(tmp_path / "library" / "cyan.png")
+    (folder / "linked").symlink_to(tmp_path / "library")
+    assert collection.sync(folder).added == 7
+    disk.rename(tmp_path / "away")
+    (tmp_path / "library").rename(tmp_path / "library away")
+    report = collection.sync(folder)
+    assert (report.missing, report.failed) == (1, 2)
+    assert collection.get(str(folder / "linked.png")).missing
+    assert not collection.get(str(folder / "linked" / "cyan.png")).missing
+
+
 def test_names_that_are_not_utf8_are_synced_too(collection: Collection, folder: Path) -> None:
     odd = os.fsencode(folder) + b"/\xff\xfe.png"
     with open(odd, "wb") as file:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from indexers.errors import UnreadablePicture
 from indexers.pictures import scan
 from indexers.pictures.images import read_file
-from indexers.pictures.scan import OUTSIDE, _make_record, find_pictures, to_path, to_uri
+from indexers.pictures.scan import OUTSIDE, _make_record, find_pictures, is_lost, to_path, to_uri
 from indexers.types import FoundFile, ScanFailure
 
 NEEDS_LINKS = pytest.mark.skipif(os.name == "nt", reason="on Windows, making a link takes a privilege")
@@ -358,3 +358,13 @@ def test_a_collection_among_pictures_keeps_its_copies_for_itself(tmp_path: Path)
         assert {os.path.relpath(file.path, tmp_path) for file in found} == set(files[:4])
     [named] = find_pictures(tmp_path / "c" / "thumbnails" / "f.webp")
     assert isinstance(named, FoundFile)
+
+
+def test_a_file_is_lost_where_there_is_none_that_could_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "link").symlink_to("a.png")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    names = ["a.png", "link", "dangling", "loop", ".", "nowhere", "a.png/below", "x" * 300]
+    assert [is_lost(str(tmp_path / name)) for name in names] == [False, False, True, True, True, True, True, False]
+    assert not is_lost("nul\0")
