@@ -8,6 +8,7 @@
     files         files that are written whole or not at all
     plugins       members of the plug-in families by name
     devices       the device that a network runs on, and the number of cores
+    words/        texts of any language as the words that are searched
     pictures/     find picture files, read them, decode them safely
     embedders/    pictures and texts in, vectors out (plug-ins)
     vectors/      nearest neighbours: exact and approximate indices (plug-ins)

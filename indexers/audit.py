@@ -148,12 +148,12 @@ def _check_metadata(catalogue: Catalogue, findings: Findings, repair: bool) -> N
 
 
 def _find_wrong_rows(snapshot: Snapshot, item_ids: Sequence[int]) -> list[int]:
-    attributes, texts = snapshot.attributes(item_ids), snapshot.indexed_texts(item_ids)
+    attributes, words = snapshot.attributes(item_ids), snapshot.indexed_words(item_ids)
     return [
         row.id
         for row in snapshot.items(item_ids)
         if attributes.get(row.id, set()) != _build_attributes(row.metadata)
-        or texts.get(row.id, "") != full_text.build_text(row.text, row.metadata)
+        or words.get(row.id, ("", "")) != full_text.describe_item(row)[:2]
     ]
 
 

@@ -503,8 +503,8 @@ class Collection:
             `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
 
         Give instead, or in addition:
-        query: words to find in the texts and metadata of items. Scores are those of BM25; together with one of the
-            above both rankings are fused.
+        query: words to find in the texts, metadata and file names of items. Scores are those of BM25; together with one
+            of the above both rankings are fused.
 
         How many hits:
         k: the number of hits (default 20), best first; fewer if fewer items exist.

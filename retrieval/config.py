@@ -45,6 +45,8 @@ class Config:
     `save_changes`, `save_seconds`: a derived file is saved after so many changes or seconds.
     `scan_below`: collections up to this size are scanned, which is as fast and exact.
     `clusters`: 0 keeps no clusters, for collections that are only searched.
+    `path_weight`: how much a word in the path of a file weighs when words are searched, beside 1 for one in a text or
+        in metadata; 0 does not search paths.
     """
 
     index: str = "hnsw"
@@ -66,6 +68,7 @@ class Config:
     save_seconds: float = 60.0
     scan_below: int = 2000
     clusters: int = 1
+    path_weight: float = 0.5
 
     @property
     def limits(self) -> Limits:
@@ -98,7 +101,7 @@ class Config:
         return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index in GRAPHS else {}
 
 
-TAKEN_FROM_STRANGERS = frozenset({"index", "metric", "precision", "clusters", "isolated", "wait"})
+TAKEN_FROM_STRANGERS = frozenset({"index", "metric", "precision", "clusters", "isolated", "wait", "path_weight"})
 """What the file of somebody else's collection may set: nothing that reaches further, or takes more, than the defaults.
 """
 KEYS = {field.name: field for field in dataclasses.fields(Config)}

@@ -22,6 +22,8 @@ class FileWriter(SpaceWriter):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.files: FileMetadataWriter = FileMetadataWriter(connection)
+        self._unworded: set[int] = set()
+        """Items whose words may have changed, in texts or in paths, besides those of which a change is logged."""
 
     def _note_files(self, rows: Sequence[tuple[Arrival, int, bool]]) -> None:
         """Take over what arrivals say of items, of which is said whether they are new: those have taken it over."""
@@ -72,16 +74,27 @@ class FileWriter(SpaceWriter):
         """Write again what filters and text search read of these items."""
         for chunk in split_chunks(item_ids):
             self._do(sa.delete(attribute).where(attribute.c.item.in_(chunk)))
-            full_text.remove_texts(self._connection, chunk)
-            self._index([(row.id, row.text, row.metadata) for row in self.items(chunk)])
+            self._index([(row.id, row.metadata) for row in self.items(chunk)])
 
-    def _index(self, rows: Sequence[tuple[int, str | None, Json]]) -> None:
-        attributes = [
-            {"item": item_id, **values} for item_id, _, metadata in rows for values in flatten_metadata(metadata)
-        ]
-        self._do(sa.insert(attribute), attributes)
-        texts = [(item_id, full_text.build_text(text, metadata)) for item_id, text, metadata in rows]
-        full_text.add_texts(self._connection, texts)
+    def _index(self, rows: Sequence[tuple[int, Json]]) -> None:
+        values = [{"item": item_id, **row} for item_id, metadata in rows for row in flatten_metadata(metadata)]
+        self._do(sa.insert(attribute), values)
+        self._unworded |= {item_id for item_id, _ in rows}
+
+    def finish(self) -> None:
+        """Write the words of all items that have changed, and number the changes."""
+        logged = {item_id for (item_id, space_id), kind in self._log.items() if space_id is None and kind != "removed"}
+        for chunk in split_chunks(sorted(self._unworded | logged)):
+            self._write_words(chunk)
+        self._unworded.clear()
+        super().finish()
+
+    def _write_words(self, item_ids: Sequence[int]) -> None:
+        before = self.indexed_words(item_ids)
+        after = {row.id: full_text.describe_item(row) for row in self.items(item_ids)}
+        changed = [item_id for item_id in item_ids if item_id in after and before.get(item_id) != after[item_id][:2]]
+        full_text.remove_documents(self._connection, [item_id for item_id in changed if item_id in before])
+        full_text.add_documents(self._connection, ((item_id, after[item_id]) for item_id in changed))
 
     def _claim(self, item_id: int, keys: Sequence[str]) -> None:
         """Note that a user has said something of an item under these keys: files change it no more."""

@@ -1,27 +1,53 @@
-"""The inverted index over the text and metadata of items: SQLite's own (FTS5).
+"""The inverted index over the words of items: what is said of them and how their files are called. SQLite's own (FTS5).
 
-It is written in the transaction that changes the item. Words are compared by their English stems, without accents and
-case: `cats` finds `Cat`.
+It is written at the end of the transaction that changes the item. Texts come cut into tokens (`indexers.words`), so
+that the database has nothing to fold, split or stem, and any other one would hold the same.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from indexers.catalogue import sqlite
 from indexers.catalogue.metadata import OPAQUE_KEY, is_text
+from indexers.catalogue.schema import item, location, setting
 from indexers.errors import BadQuery
-from indexers.types import Ids, Json
+from indexers.types import Ids, ItemRow, Json
+from indexers.words.splitting import Word, split_text
+from indexers.words.tokens import Document, build_document, list_forms
 
 TABLE = "words"
-CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, tokenize = 'porter unicode61 remove_diacritics 2')"
-MAX_TERMS = 1000
-"""Words and phrases in a query, at most."""
-_words = sa.table(TABLE, sa.column("rowid", sa.Integer), sa.column("body", sa.String), sa.column("rank", sa.Float))
+CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, path, tokenize = 'ascii tokenchars ''@''')"
+LANGUAGES = "languages"
+"""The key of a setting: the languages, besides English, that tokens are marked with."""
+CHUNK = 500
+"""Items that are read in one step."""
+MAX_WORDS = 1000
+"""Words in a query, at most."""
+_words = sa.table(
+    TABLE,
+    sa.column("rowid", sa.Integer),
+    sa.column("body", sa.String),
+    sa.column("path", sa.String),
+    sa.column("rank", sa.Float),
+)
+_BEST = (
+    sa.select(_words.c.rowid, _words.c.rank)
+    .where(
+        sa.literal_column(TABLE).op("MATCH")(sa.bindparam("expression", type_=sa.String)),
+        _words.c.rank.op("MATCH")(sa.bindparam("weights", type_=sa.String)),
+    )
+    .order_by(_words.c.rank, _words.c.rowid)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_READ_LANGUAGES = sa.select(setting.c.value).where(setting.c.key == LANGUAGES)
 
 
 def include_object(schema_object: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
@@ -29,9 +55,12 @@ def include_object(schema_object: Any, name: str | None, kind: str, reflected: b
     return kind != "table" or str(name).split("_")[0] != TABLE
 
 
-def build_text(text: str | None, metadata: Json) -> str:
-    """Return what can be found of an item: its text, and the texts and numbers of its metadata, one a line."""
-    return "\n".join([*([] if text is None else [text]), *_list_values(metadata)])
+# ---- what is stored
+
+
+def list_texts(text: str | None, metadata: Json) -> list[str]:
+    """Return what is said of an item: its text, and the texts and numbers of its metadata."""
+    return [*([] if text is None else [text]), *_list_values(metadata)]
 
 
 def _list_values(metadata: Json | list[Any]) -> Iterator[str]:
@@ -44,32 +73,100 @@ def _list_values(metadata: Json | list[Any]) -> Iterator[str]:
             yield str(value)
 
 
-def add_texts(connection: Connection, texts: Iterable[tuple[int, str]]) -> None:
-    """Add the texts of items that the index does not hold yet; empty texts are left out."""
-    rows = [{"rowid": item_id, "body": text} for item_id, text in texts if text]
+def describe_item(row: ItemRow) -> Document:
+    """Return what the index holds of an item."""
+    return build_document(list_texts(row.text, row.metadata), row.uris)
+
+
+def rebuild_index(connection: Connection) -> None:
+    """Make the index anew, also of a database that an earlier version has cut into words in its own way."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}")
+    connection.exec_driver_sql(CREATE_TABLE)
+    query, last = sa.select(item.c.id, item.c.text, item.c.metadata).order_by(item.c.id).limit(CHUNK), 0
+    while rows := connection.execute(query.where(item.c.id > last)).all():
+        uris, last = _read_uris(connection, [row.id for row in rows]), rows[-1].id
+        texts = ((row.id, list_texts(row.text, row.metadata)) for row in rows)
+        documents = ((item_id, build_document(said, uris.get(item_id, ()))) for item_id, said in texts)
+        add_documents(connection, documents)
+
+
+def _read_uris(connection: Connection, item_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the URIs of each item's files; of vanished ones only where there are no others."""
+    columns = location.c.item, location.c.uri, location.c.missing_since
+    present, missing = dict[int, list[str]](), dict[int, list[str]]()
+    for row in connection.execute(sa.select(*columns).where(location.c.item.in_(item_ids)).order_by(location.c.id)):
+        (present if row.missing_since is None else missing).setdefault(row.item, []).append(row.uri)
+    return missing | present
+
+
+def add_documents(connection: Connection, documents: Iterable[tuple[int, Document]]) -> None:
+    """Add items that the index does not hold yet; those without a word are left out."""
+    rows, marks = list[Json](), set[str]()
+    for item_id, (body, path, languages) in documents:
+        if body or path:
+            rows.append({"rowid": item_id, "body": body, "path": path})
+            marks |= languages
     if rows:
         connection.execute(sa.insert(_words), rows)
+        _note_languages(connection, marks)
 
 
-def remove_texts(connection: Connection, item_ids: Sequence[int]) -> None:
+def _note_languages(connection: Connection, languages: set[str]) -> None:
+    known = read_languages(connection)
+    if not languages <= set(known):
+        connection.execute(sa.delete(setting).where(setting.c.key == LANGUAGES))
+        connection.execute(sa.insert(setting).values(key=LANGUAGES, value=sorted({*known, *languages})))
+
+
+def read_languages(connection: Connection) -> list[str]:
+    """Return the languages that tokens are marked with."""
+    rows = sqlite.fetch_all(connection, _READ_LANGUAGES)
+    try:
+        languages = json.loads(rows[0][0]) if rows else []
+    except (ValueError, TypeError, RecursionError):
+        return []
+    return [str(language) for language in languages] if isinstance(languages, list) else []
+
+
+def remove_documents(connection: Connection, item_ids: Sequence[int]) -> None:
     """Remove items from the index."""
     connection.execute(sa.delete(_words).where(_words.c.rowid.in_(item_ids)))
 
 
-def read_texts(connection: Connection, item_ids: Sequence[int]) -> dict[int, str]:
-    """Return by id the texts that the index holds of these items."""
-    rows = connection.execute(sa.select(_words.c.rowid, _words.c.body).where(_words.c.rowid.in_(item_ids)))
-    return {row[0]: row[1] for row in rows}
+def read_documents(connection: Connection, item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return by id what the index holds of these items: the tokens of texts, and of paths."""
+    columns = _words.c.rowid, _words.c.body, _words.c.path
+    rows = connection.execute(sa.select(*columns).where(_words.c.rowid.in_(item_ids)))
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def search(connection: Connection, words: str, limit: int, allowed: sa.Select[Any] | None) -> list[tuple[int, float]]:
+# ---- what is searched for
+
+
+class Term(NamedTuple):
+    """Words of a query that belong together: a phrase in quotes, or what stands between two blanks."""
+
+    words: tuple[Word, ...]
+    is_phrase: bool
+
+
+def search(
+    connection: Connection,
+    words: str,
+    limit: int,
+    allowed: sa.Select[Any] | None,
+    path_weight: float,
+) -> list[tuple[int, float]]:
     """Return the items that hold all of the words or, if no item does, any of them: pairs of id and score, best first.
 
     Scores are BM25 (Robertson and Zaragoza, 2009): larger is better. `"..."` is a phrase. `allowed` selects the ids of
-    the items that may answer. Raises BadQuery if there is no word to search for.
+    the items that may answer. `path_weight`: 0 leaves paths out. Raises BadQuery if there is no word to search for.
     """
-    terms = parse_terms(words)
-    return _match(connection, " ".join(terms), limit, allowed) or _match(connection, " OR ".join(terms), limit, allowed)
+    terms, languages = parse_terms(words), read_languages(connection)
+    every = " AND ".join(_write_term(term, languages) for term in terms)
+    return _match(connection, every, limit, allowed, path_weight) or _match(
+        connection, _write_any(terms, languages), limit, allowed, path_weight
+    )
 
 
 def select_listed(item_ids: Ids) -> sa.Select[Any]:
@@ -78,27 +175,51 @@ def select_listed(item_ids: Ids) -> sa.Select[Any]:
     return sa.select(listed.c.value)
 
 
-def parse_terms(words: str) -> list[str]:
-    """Return the phrases and words, each quoted, so that none is an operator.
-
-    Raises BadQuery if there is none, if there are too many, or if one is no text.
-    """
+def parse_terms(words: str) -> list[Term]:
+    """Return the phrases and words of a query. Raises BadQuery if there is none, or too many, or if one is no text."""
     if not is_text(words):
         raise BadQuery(f"the words {words[:100]!r} hold NUL or half a surrogate pair, which no text here has")
-    terms = [phrase or word for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', words)]
-    quoted = [f'"{term}"' for term in terms if any(letter.isalnum() for letter in term)]
-    if not quoted:
+    terms, left = list[Term](), MAX_WORDS
+    for match in re.finditer(r'"([^"]*)"|([^\s"]+)', words):
+        split = tuple(islice(split_text(match[1] or match[2] or ""), left + 1))
+        left -= len(split)
+        if left < 0:
+            raise BadQuery(f"a query has up to {MAX_WORDS:,} words, and {words[:60]!r}... has more")
+        if split:
+            terms.append(Term(split, match[1] is not None))
+    if not terms:
         raise BadQuery(f"there is no word to search for in {words[:100]!r}")
-    if len(quoted) > MAX_TERMS:
-        raise BadQuery(f"a query has up to {MAX_TERMS:,} words and phrases; got {len(quoted):,}")
-    return quoted
+    return terms
+
+
+def _write_term(term: Term, languages: Sequence[str]) -> str:
+    """Return a term in the language of FTS5: its words one after the other, in any of the languages of texts."""
+    forms = list_forms(term.words, languages)
+    written = [f'"{" ".join(form.tokens)}"{" *" * form.is_prefix}' for form in forms]
+    return written[0] if len(written) == 1 else f"({' OR '.join(written)})"
+
+
+def _write_any(terms: Sequence[Term], languages: Sequence[str]) -> str:
+    """Return what any of the terms matches, of one that is no phrase any of its words."""
+    parts: dict[Term, None] = {}
+    for term in terms:
+        words = term.words if not term.is_phrase else ()
+        last = {len(words) - 1} if len(words) > 1 and words[-2:][0].is_part and not words[-2:][0].ends_run else set()
+        singles = [Term((word,), False) for place, word in enumerate(words) if place not in last]
+        parts |= dict.fromkeys(singles or [term])
+    return " OR ".join(_write_term(term, languages) for term in parts)
 
 
 def _match(
-    connection: Connection, expression: str, limit: int, allowed: sa.Select[Any] | None
+    connection: Connection, expression: str, limit: int, allowed: sa.Select[Any] | None, path_weight: float
 ) -> list[tuple[int, float]]:
-    query = sa.select(_words.c.rowid, _words.c.rank).where(sa.literal_column(TABLE).op("MATCH")(expression))
-    if allowed is not None:
-        query = query.where(_words.c.rowid.in_(allowed))
-    rows = connection.execute(query.order_by(_words.c.rank, _words.c.rowid).limit(limit))
+    values = {
+        "expression": f"({expression})" if path_weight else f"{{body}} : ({expression})",
+        "weights": f"bm25(1.0, {float(path_weight)!r})",
+        "limit": limit,
+    }
+    if allowed is None:
+        rows = sqlite.fetch_all(connection, _BEST, **values)
+    else:
+        rows = list(connection.execute(_BEST.where(_words.c.rowid.in_(allowed)), values))
     return [(row[0], -row[1]) for row in rows]

@@ -181,23 +181,26 @@ class Snapshot:
             by_key |= dict(self._all(query))
         return by_key
 
-    def search_text(self, words: str, limit: int, condition: Condition | None = None) -> list[tuple[int, float]]:
-        """Return items (of those that the condition holds for) whose text or metadata holds these words.
+    def search_text(
+        self, words: str, limit: int, condition: Condition | None = None, path_weight: float = 1.0
+    ) -> list[tuple[int, float]]:
+        """Return items (of those that the condition holds for) whose text, metadata or paths hold these words.
 
-        Pairs of id and score, best first. Raises BadQuery.
+        Pairs of id and score, best first. `path_weight`: what a word in a path counts; 0 leaves paths out. Raises
+        BadQuery.
         """
         if is_short(condition):
             allowed = None if condition is None else select_ids(condition)
         else:
             allowed = full_text.select_listed(self.ids(condition))
-        return full_text.search(self._connection, words, limit, allowed)
+        return full_text.search(self._connection, words, limit, allowed, path_weight)
 
-    def indexed_texts(self, item_ids: Sequence[int]) -> dict[int, str]:
-        """Return by id what `search_text` reads of these items."""
+    def indexed_words(self, item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Return by id what `search_text` reads of these items: the words of texts, and of paths."""
         return {
-            item_id: text
+            item_id: words
             for chunk in split_chunks(item_ids)
-            for item_id, text in full_text.read_texts(self._connection, chunk).items()
+            for item_id, words in full_text.read_documents(self._connection, chunk).items()
         }
 
     # ---- locations

@@ -103,7 +103,7 @@ class Transaction(OwnKeyWriter):
         ids = {row.key: row.id for row in inserted}
         for key, _ in arrivals:
             self._log_change(ids[key], None, "added")
-        self._index([(ids[row["key"]], row["text"], row["metadata"]) for row in rows])
+        self._index([(ids[row["key"]], row["metadata"]) for row in rows])
         self.files.store({ids[key]: file for key, file in files.items()})
         return ids
 
@@ -153,7 +153,7 @@ class Transaction(OwnKeyWriter):
             existing = self._scalars(sa.select(item.c.id).where(item.c.id.in_(chunk)))
             for item_id in existing:
                 self._log_change(item_id, None, "removed")
-            full_text.remove_texts(self._connection, existing)
+            full_text.remove_documents(self._connection, existing)
             self.files.remove(existing)
             self._do(sa.delete(item).where(item.c.id.in_(existing)))
             removed += len(existing)
@@ -188,6 +188,7 @@ class Transaction(OwnKeyWriter):
                     self._log_change(item_id, None, "changed")
             elif (uri, item_id) not in inserted:
                 inserted.add((uri, item_id))
+                self._unworded.add(item_id)
                 self._do(sa.insert(location).values(uri=uri, item=item_id, **stat))
                 if seen:
                     self._log_change(item_id, None, "changed")
@@ -229,6 +230,7 @@ class Transaction(OwnKeyWriter):
         is kept in the settings, and done by the next run.
         """
         replaced = self.setting(REPLACED)
+        self._unworded |= {old_id for old_id, *_ in replaced or []}
         for old_id, new_id, *uri in replaced or []:
             if uri and uri[0] is not None:
                 self._forget_former_place(old_id, uri[0])

@@ -9,7 +9,6 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 from unicodedata import category, name, normalize
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from indexers.arrays import scale_to_unit
 from indexers.errors import BadVector
 from indexers.types import Vectors
 from indexers.vectors.base import check_vectors
+from indexers.words.languages import IRREGULAR
+from indexers.words.paths import split_humps, split_path, strip_suffix
 
 MEMBERS_PER_MENTION, MIN_EXCESS = 5, 0.05
 """A word can name a cluster if one in so many of its members mentions it, at least two do, and the share of members
@@ -47,21 +48,13 @@ _LISTS = {
     "counted": "building ceiling clearing drawing king meeting painting ring seedling spring swing wedding wing",
 }
 _NOISE, _FOLDERS, _STOP, _MASS, _COUNTED = (frozenset(words.split()) for words in _LISTS.values())
-_PLURALS = """men man women woman children child people person mice mouse geese goose feet foot teeth tooth leaves leaf
-    wolves wolf knives knife shoes shoe toes toe buses bus lens lens gas gas canvas canvas christmas christmas"""
-_SINGULAR = dict(zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True))
 _PLURAL = re.compile("(?<=ch|sh|ss|to|ro)es$|(?<=x)es$|(?<=[^sui'])s$")
 _REST = re.compile(r"\s(?:an?|the|of|in|on|at|with|from|over|under|through|to|by|behind|out|for|after)\s.*")
 _FOLDER = re.compile(r"\d{3}[A-Z0-9_]{5}")  # such as 100CANON, in the standard for cameras (DCF)
-_WEB = re.compile(r"https?://[^/?#]*/*([^?#]*).*", re.I | re.DOTALL)
-_OWNER = re.compile(r"^(?:/+(?:mnt/[a-z]/+)?|/*[a-z]:/+)(?:home|users)/+[^/]*(?=/)", re.I)
-_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,3}$", re.I)
 # A UUID, or six or more hexadecimal digits, mixed: `face2024` and `2024face` may be words beside a year.
 _HEX = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9a-f]{6})(?:[0-9]+[a-f]+[0-9]|[a-f]+[0-9]+[a-f])[0-9a-f]*"
 _NAMELESS = re.compile(rf"(?<![^\W_])(?:{_HEX})(?![^\W_])|whatsapp image|(?<=\d) at (?=\d)|(?<=\d)\s?[ap]m\b", re.I)
 _CODE = re.compile(r"(?<![^\W_])(?=[A-F]*[0-9])[0-9A-F]{4,}(?![^\W_])")  # such as 1F9CF and FE0F, of Unicode
-_SMALL, _LARGE = ("".join(filter(kind, map(chr, range(0x600)))) for kind in (str.islower, str.isupper))
-_HUMP = re.compile(f"(?<=[{_SMALL}])(?=[{_LARGE}])|(?<=[{_LARGE}])(?=[{_LARGE}][{_SMALL}])")
 
 
 @cache
@@ -77,23 +70,15 @@ def extract_file_words(uri: str, folders: int = 2) -> list[str]:
     Left out is what tells nothing: digits, single letters (not single Chinese characters), suffixes, names that cameras
     give, hexadecimal ids, usual folders (`Pictures`), the owner of `/home/...` or `/Users/...`. `uri` may be any text.
     """
-    *parents, file = _split_path(uri) or [""]
+    *parents, file = split_path(uri) or [""]
     names = [folder for folder in parents[-folders:] if not _is_usual_folder(folder)]
-    names = [_CODE.sub(" ", _NAMELESS.sub(" ", text)) for text in [*names, _SUFFIX.sub("", file)]]
-    return [word for word in dict.fromkeys(split_words(_HUMP.sub(" ", " ".join(names)))) if word not in _NOISE]
+    names = [_CODE.sub(" ", _NAMELESS.sub(" ", text)) for text in [*names, strip_suffix(file)]]
+    return [word for word in dict.fromkeys(split_words(split_humps(" ".join(names)))) if word not in _NOISE]
 
 
 def _is_usual_folder(name: str) -> bool:
     """Return True for a folder that a camera made, or whose name has usual words alone: `Camera Uploads`."""
-    return bool(_FOLDER.fullmatch(name.upper())) or all(word in _FOLDERS for word in split_words(_HUMP.sub(" ", name)))
-
-
-def _split_path(uri: str) -> list[str]:
-    """Return the folders and the file; a file in an archive (`zip://inner.png::/outer.zip`) comes after the archive."""
-    web = _WEB.fullmatch(uri)
-    links = [web[1]] if web else [link.split("://", 1)[-1] for link in reversed(uri.split("::"))]
-    path = normalize("NFKC", unquote("/".join(links))).replace("\\", "/")
-    return [step for step in _OWNER.sub("", path).split("/") if step]
+    return bool(_FOLDER.fullmatch(name.upper())) or all(word in _FOLDERS for word in split_words(split_humps(name)))
 
 
 @cache
@@ -157,8 +142,8 @@ def _count_words(texts: Sequence[str]) -> _Counts:
 @lru_cache(2**17)
 def _find_root(word: str) -> str:
     """Return what singular and plural share, by simple rules."""
-    if word in _SINGULAR or len(word) < 4:
-        return _SINGULAR.get(word, word)
+    if word in IRREGULAR or len(word) < 4:
+        return IRREGULAR.get(word, word)
     root = _PLURAL.sub("", word)
     return root[:-2] + "y" if len(root) > 4 and root.endswith("ie") else root  # cherries, but movies too
 
@@ -290,7 +275,7 @@ def _choose_article(phrase: str) -> str:
     """Return an article or nothing, by the noun that a phrase is about: `cup` in "cup of coffee"."""
     first, *_, noun = (_REST.sub("", phrase).split() or [""]) * 2
     is_activity = noun.endswith("ing") and noun not in _COUNTED and first not in ("person", "dog")
-    may_be_plural = noun[-1:] == "s" or noun in _SINGULAR
+    may_be_plural = noun[-1:] == "s" or noun in IRREGULAR
     is_plural = may_be_plural and _find_root(noun) != noun
     if is_activity or noun in _MASS or first in ("a", "an", "the", "two") or is_plural:
         return ""

@@ -102,7 +102,8 @@ def _check_words(folder: Path) -> Check:
     reads = False
     with suppress(NearkinError):
         reads = bool(name) and plugins.load_member("nearkin.embedders", name).supports_text
-    state = f"{name or 'ready-made vectors'}: {'yes' if reads else 'reads no words; texts and metadata are searched'}"
+    without = "reads no words; texts, metadata and file names are searched"
+    state = f"{name or 'ready-made vectors'}: {'yes' if reads else without}"
     remedy = "" if reads else "nearkin add --embedder clip, which downloads a model; then nearkin use clip"
     return Check("search by words", reads, state, remedy)
 

@@ -36,7 +36,7 @@ def build_query(source: Collection, request: Asked) -> dict[str, Any]:
     """Return the arguments of `Collection.search` that ask for this.
 
     Words that are no pictures are words to search for, by what the pictures show if the embedder reads words, else in
-    the texts and metadata of items; a note says so. Several parts are mixed.
+    the texts, metadata and file names of items; a note says so. Several parts are mixed.
     """
     from retrieval.search.query import item, text
 
@@ -77,14 +77,15 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
         show_message(f"note: there is no file {words!r}; searching for pictures that show it (--text)")
         return words, None
     if source.search(query=words, k=1):
-        show_message(f"note: there is no file {words!r}; searching for these words in texts and metadata (--query)")
+        fields = "texts, metadata and file names"
+        show_message(f"note: there is no file {words!r}; searching for these words in {fields} (--query)")
         return None, words
     named = {"$or": [{"uri": {"$icontains": words}}, {"key": {"$icontains": words}}]}
     count = source.count(where=named)
     lines = [
         f"nothing found for {words!r}:",
         "  there is no such file;",
-        "  no text and no metadata of an item has these words;",
+        "  no text, metadata or file name of an item has these words;",
         f"  the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with pictures "
         "(`nearkin embedders` lists those with text search)",
     ]

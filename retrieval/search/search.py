@@ -59,7 +59,7 @@ class QueryParts(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to search, see Collection.search."""
+    """How to search, see Collection.search. `path_weight` is a setting of the collection."""
 
     k: int | None = None
     radius: float | None = None
@@ -72,6 +72,7 @@ class Options(NamedTuple):
     level: str | None = None
     metric: str | None = None
     pool: int | None = None
+    path_weight: float = 1.0
 
 
 class Search:
@@ -85,7 +86,8 @@ class Search:
         if options.metric is not None:
             options = options._replace(metric=parse_metric(options.metric, BadQuery))
         within = scope.check_clusters(options.within, "within")  # once, since an iterator can't be read twice
-        options = options._replace(within=within, exclude=scope.check_clusters(options.exclude, "exclude"))
+        exclude = scope.check_clusters(options.exclude, "exclude")
+        options = options._replace(within=within, exclude=exclude, path_weight=self._spaces.path_weight)
         count = options.k or GROUPS
         options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
 
@@ -151,9 +153,9 @@ def find(
 ) -> Hits:
     """Return the k nearest items, or all that are at least as similar as `radius`. Items of the query are left out.
 
-    `options.words`: items whose text or metadata say them; together with a query, both rankings are fused. `follow`:
-    the current space is meant, whichever that is now; raises SpaceSwitched if it is no longer this one. `pictures`:
-    where the hits load their pictures from.
+    `options.words`: items whose text, metadata or paths say them; together with a query, both rankings are fused.
+    `follow`: the current space is meant, whichever that is now; raises SpaceSwitched if it is no longer this one.
+    `pictures`: where the hits load their pictures from.
     """
     check_options(options)
     with view.followers.current_snapshot() as snapshot:
@@ -196,7 +198,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
     pool = max(count, POOL)
-    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where))
+    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.path_weight)
     allowed = view.allowed(options.where, snapshot, within, exclude)
     if allowed is not None and (within is not None or exclude):
         ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]

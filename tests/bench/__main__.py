@@ -41,6 +41,7 @@ ADAPTERS = ("methods_adapters", "methods_indices", "methods_sklearn")
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = (
     "faults",
+    "words",
     "lite0",
     "embed",
     "clusters",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexers.catalogue import full_text
 from indexers.catalogue.full_text import parse_terms
@@ -112,13 +115,59 @@ def test_an_empty_collection_finds_no_words(collection: Collection) -> None:
 
 def test_verify_repairs_what_words_read(described: Collection) -> None:
     with described._catalogue.transaction() as writing:
-        full_text.remove_texts(writing._connection, [described.get("oslo").id])
+        full_text.remove_documents(writing._connection, [described.get("oslo").id])
     assert not described.verify().ok
     assert described.verify(repair=True).ok
     assert find_keys(described, "oslo") == ["oslo"]
 
 
-def test_a_query_has_so_many_words() -> None:
+@pytest.mark.parametrize("query", ["word " * 1001, "x" + "猫" * 1001, '"' + "a b " * 501 + '"', "é." * 10**6])
+def test_a_query_has_so_many_words(query: str) -> None:
     assert len(parse_terms("word " * 1000)) == 1000
-    with pytest.raises(BadQuery, match="up to 1,000 words and phrases; got 1,001"):
-        parse_terms("word " * 1001)
+    with pytest.raises(BadQuery, match=r"up to 1,000 words, and .* has more"):
+        parse_terms(query)
+
+
+def test_words_of_paths_follow_the_files(collection: Collection, tmp_path: Path) -> None:
+    folder = tmp_path / "RomeTrip2019"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "navy").save(folder / "the fountain.png")
+    Image.new("RGB", (8, 8), "red").save(folder / "market.png")
+    collection.add(folder, metadata={"note": "x"})
+    for query in ("rome fountain", "rometrip2019 fountain", "2019 FOUNTAINS", '"the fountain"', "fountain.png"):
+        assert [hit.uri.rsplit("/")[-1] for hit in collection.search(query=query)][:1] == ["the fountain.png"], query
+    (tmp_path / "Naples").mkdir()
+    (folder / "market.png").rename(tmp_path / "Naples" / "harbour.png")
+    collection.sync(tmp_path)
+    assert find_keys(collection, "market") == []
+    assert len(find_keys(collection, "naples harbour")) == 1
+    assert collection.verify().ok
+
+
+def test_a_setting_says_how_much_paths_weigh(tmp_path: Path) -> None:
+    keys = []
+    for weight in (1.0, 0.1, 0):
+        place = tmp_path / str(weight)
+        with Collection.open(place, create=True, path_weight=weight) as collection:
+            collection.add_vectors(
+                np.eye(3), keys=list("abc"), uris=["/x/boat boat", None, None], texts=["sea", "boat in the sea", "sea"]
+            )
+            keys.append(find_keys(collection, "boat"))
+    assert keys == [["a", "b"], ["b", "a"], ["b"]]
+
+
+def test_texts_of_ten_megabytes_are_found_by_their_last_word(collection: Collection) -> None:
+    texts = ["word " * 400_000 + "end", "\u732b" * 700_000 + "\u6c99\u53d1", "x" * 2_000_000 + " \u0301last"]
+    collection.add_vectors(np.eye(13)[:3], keys=list("abc"), texts=texts)
+    assert [find_keys(collection, query) for query in ("end", "\u6c99\u53d1", "last")] == [["a"], ["b"], ["c"]]
+
+
+def test_an_index_that_is_made_anew_is_the_same(described: Collection) -> None:
+    described.add_vectors(np.eye(13)[:1], keys=["de"], uris=["/x/y.jpg"], texts=["zwei Hunde im Schnee"])
+    ids = [item.id for item in described.items().items]
+    with described._catalogue.transaction() as writing:
+        before = writing.indexed_words(ids)
+        writing._connection.exec_driver_sql("DELETE FROM setting WHERE key = 'languages'")
+        full_text.rebuild_index(writing._connection)
+        assert writing.indexed_words(ids) == before
+    assert find_keys(described, "hund") == ["de"]

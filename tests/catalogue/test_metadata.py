@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexers.catalogue.full_text import build_text
+from indexers.catalogue.full_text import list_texts
 from indexers.catalogue.metadata import check_metadata, flatten_metadata
 from indexers.errors import BadMetadata
 
@@ -77,7 +77,7 @@ def test_what_is_kept_apart_comes_back_and_is_not_looked_at() -> None:
     metadata = {"a": 1, "$apart": {"node": "words", "deep": [1, {"b": None}]}}
     assert check_metadata(metadata) == metadata
     assert list(flatten_metadata(metadata)) == list(flatten_metadata({"a": 1}))
-    assert build_text("text", metadata) == "text\n1"
+    assert list_texts("text", metadata) == ["text", "1"]
 
 
 def test_depth_has_an_end() -> None:

@@ -162,7 +162,7 @@ def test_a_network_file_system_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_whether_words_find_pictures_is_told(tmp_path: Path) -> None:
     check = find_check("search by words", tmp_path / "none")
     assert (check.ok, check.needed) == (False, False)
-    assert check.found == "lite0: reads no words; texts and metadata are searched"
+    assert check.found == "lite0: reads no words; texts, metadata and file names are searched"
     assert check.remedy.startswith("nearkin add --embedder clip")
     with Collection.open(tmp_path / "c", create=True) as collection:
         collection.add_vectors(np.eye(3))

@@ -34,9 +34,15 @@ def test_words_are_looked_for_in_texts_and_metadata(full: Shell) -> None:
 
 def test_words_that_find_nothing_are_told_with_all_that_was_tried(full: Shell) -> None:
     error = full("search", "unicorn", code=1).stderr
-    for part in ("nothing found for 'unicorn'", "no such file", "no text and no metadata", "tiny does not read words"):
+    for part in (
+        "nothing found for 'unicorn'",
+        "no such file",
+        "no text, metadata or file name",
+        "tiny does not read words",
+    ):
         assert part in error
-    assert "paths have it: 5; `nearkin items --name pictures` lists them" in full("search", "pictures", code=1).stderr
+    assert "paths have it: 5; `nearkin items --name icture` lists them" in full("search", "icture", code=1).stderr
+    assert "in texts, metadata and file names (--query)" in full("search", "pictures").stderr
 
 
 def test_words_are_compared_with_pictures_where_the_embedder_reads_them(

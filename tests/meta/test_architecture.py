@@ -20,7 +20,7 @@ LAYERS = {
         {"errors"},
         {"types"},
         {"arrays", "files", "signing", "interrupts", "plugins", "devices", "progress"},
-        {"pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
+        {"words", "pictures", "vectors", "embedders", "matching", "tree", "clusterers"},
         {"catalogue"},
         {"naming", "moves"},
         {"followers", "pipeline"},

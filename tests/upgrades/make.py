@@ -11,10 +11,12 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
+import sqlalchemy as sa
 from PIL import Image
 
 from indexers.catalogue import schema
 from indexers.catalogue import sqlite as database
+from indexers.catalogue.full_text import rebuild_index
 from retrieval import Collection
 
 HERE = Path(__file__).parent
@@ -52,6 +54,10 @@ def compact(path: Path, place: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     for table in ("location", "failure"):
         connection.execute(f"UPDATE {table} SET uri = replace(uri, ?, '/pictures')", (place,))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as writing:
+        rebuild_index(writing)
+    engine.dispose()
     connection.execute("PRAGMA journal_mode=DELETE")
     connection.execute("PRAGMA page_size=1024")
     connection.execute("VACUUM")

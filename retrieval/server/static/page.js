@@ -190,7 +190,7 @@ setTheme(localStorage.getItem("nearkin-theme"));
 async function adaptToServer() {
   const info = await getInfo();
   $("meaning").hidden = !info.words;
-  $("words").placeholder = info.words ? "Search" : "Search texts and metadata";
+  $("words").placeholder = info.words ? "Search" : "Search texts and file names";
   $("adding").textContent = info.server.writable ? "Add" : "Jobs";
 }
 

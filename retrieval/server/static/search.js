@@ -145,7 +145,7 @@ export async function getEntries(hits) {
 async function makeNoResults({ words, where }) {
   const info = await getInfo();
   const fileSearch = words && makeButton("Search file names", () => { location.hash = getAddress({ ...emptyQuery, where: `uri contains ${JSON.stringify(words)}` }); }, { class: "plain" });
-  const reason = words ? `No text and no metadata contains “${words}”.${info.words ? "" : " This collection's embedder does not read words, so only texts and metadata are searched."}`
+  const reason = words ? `No text, metadata or file name contains “${words}”.${info.words ? "" : " This collection's embedder does not read words, so only texts, metadata and file names are searched."}`
     : where ? "No picture meets the filter." : "There are no pictures yet.";
   return makeNote("Nothing found", make("p", {}, reason), fileSearch);
 }

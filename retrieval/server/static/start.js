@@ -19,7 +19,7 @@ export async function show(stage, choosePicture) {
   }
   const button = make("button", { type: "button", class: "plain", onclick: choosePicture }, "Choose a picture");
   const hero = make("section", { class: "hero" }, title,
-    make("p", {}, info.words ? "Drop a picture anywhere, paste one, or describe what is in it." : "Drop a picture anywhere, paste one, or search texts and metadata."), button);
+    make("p", {}, info.words ? "Drop a picture anywhere, paste one, or describe what is in it." : "Drop a picture anywhere, paste one, or search texts, metadata and file names."), button);
   const clusters = make("section", { "aria-labelledby": "clusters" });
   const all = make("section", { "aria-labelledby": "all" },
     make("h2", { id: "all" }, "All pictures", make("small", {}, formatNumber(info.items)), make("a", { class: "also", href: "#/search" }, "Filter")));

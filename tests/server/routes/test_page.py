@@ -225,7 +225,7 @@ def test_words_are_seen_or_written(tab: Any) -> None:
     expect(tab.locator("#words")).to_have_value("red")
     tab.fill("#words", "zebra")
     tab.press("#words", "Enter")
-    expect(tab.locator(".note")).to_contain_text("No text and no metadata contains “zebra”")
+    expect(tab.locator(".note")).to_contain_text("No text, metadata or file name contains “zebra”")
 
 
 def test_scores_clusters_and_filters(opened: Opener, running: LocalServer) -> None:

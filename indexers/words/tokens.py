@@ -1,0 +1,96 @@
+"""What an index of words stores of the texts of an item, and what it is asked.
+
+A token is a word's stem; in Latin letters with the language of its text, unless that is English: `hund@de`. So a word
+that is looked for is stemmed by the rules of each language, and its stem is found in texts of that language alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, islice
+from typing import NamedTuple
+
+from indexers.words.languages import ENGLISH, MAX_SEEN, find_language, has_stems, stem_word
+from indexers.words.paths import describe_path
+from indexers.words.splitting import Word, split_text
+
+MARK = "@"
+"""Between a stem and its language. No word holds it."""
+CHUNK = 50_000
+
+
+class Document(NamedTuple):
+    """The tokens of an item, separated by blanks, in the order of its texts: of what is said of it, and of the names of
+    its files. `languages`: those that tokens are marked with."""
+
+    body: str
+    path: str
+    languages: frozenset[str]
+
+
+def build_document(texts: Iterable[str], uris: Iterable[str]) -> Document:
+    """Return the tokens of an item with these texts and files.
+
+    Each text is in a language of its own. One that does not tell it, such as a keyword, is in that of the others.
+    """
+    heads = [(list(islice(words, MAX_SEEN)), words) for words in map(split_text, dict.fromkeys(texts))]
+    main = find_language(word.text for head, _ in heads for word in head) or ENGLISH
+    languages = [find_language(word.text for word in head) if len(heads) > 1 else main for head, _ in heads]
+    tokens = (
+        build_token(word, language or main)
+        for (head, rest), language in zip(heads, languages, strict=True)
+        for word in chain(head, rest)
+    )
+    names = chain.from_iterable(split_text(describe_path(uri)) for uri in uris)
+    body, path = _join(tokens), _join(build_token(word, main) for word in names)
+    marks = frozenset(language for language in {main, *languages} if language and language != ENGLISH)
+    return Document(body, path, marks)
+
+
+def build_token(word: Word, language: str) -> str:
+    """Return what the index holds for a word of a text in that language."""
+    return word.text if word.is_part else _mark_stem(word.text, language)
+
+
+@lru_cache(2**17)
+def _mark_stem(word: str, language: str) -> str:
+    stem = stem_word(word, language)
+    return f"{stem}{MARK}{language}" if language != ENGLISH and has_stems(word) else stem
+
+
+def _join(tokens: Iterator[str]) -> str:
+    """Join tokens by blanks, some at a time: a text of 10 MB has millions."""
+    return " ".join(iter(lambda: " ".join(islice(tokens, CHUNK)), ""))
+
+
+class Wanted(NamedTuple):
+    """Tokens that stand one after the other. `is_prefix`: the last one may go on."""
+
+    tokens: tuple[str, ...]
+    is_prefix: bool = False
+
+
+def list_forms(words: Sequence[Word], languages: Sequence[str]) -> list[Wanted]:
+    """Return what the index may hold of words that stand one after the other, in texts of English and these languages.
+
+    The last letter of a script without blanks may be anywhere in a word: by itself it is the beginning of tokens, after
+    another letter it is in the token of both.
+    """
+    *before, last = words
+    is_letter = last.ends_run
+    if is_letter and before and before[-1].is_part and not before[-1].ends_run:
+        words, is_letter = before, False
+    forms: dict[tuple[str, ...], list[str]] = {}
+    for language in dict.fromkeys((ENGLISH, *languages)):
+        tokens = tuple(build_token(word, language) for word in words)
+        forms.setdefault(tuple(token.partition(MARK)[0] for token in tokens), []).append(language)
+    wanted: dict[Wanted, None] = {}
+    for stems, shared in forms.items():
+        marked = [language for language in shared if language != ENGLISH]
+        if len(words) == 1 and len(marked) > 1 and has_stems(words[0].text):  # one range of the index for all of them
+            wanted[Wanted((f"{stems[0]}{MARK}",), is_prefix=True)] = None
+            shared = [language for language in shared if language == ENGLISH]
+        for language in shared:
+            wanted[Wanted(tuple(build_token(word, language) for word in words), is_letter)] = None
+    return list(wanted)
