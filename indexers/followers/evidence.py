@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -20,7 +21,7 @@ from indexers.arrays import scale_to_unit
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow, PictureHashes, UnhashedPicture
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import PictureError
+from indexers.errors import PictureError, StoredFileDamaged
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
 from indexers.matching.descriptors import load_opencv
@@ -277,7 +278,8 @@ class EvidenceCollector:
         """Return the features of an item, extracted now if none are stored; None if its picture can't be read."""
         try:
             if stored:
-                return picture_features.unpack_features(stored)
+                with suppress(StoredFileDamaged):  # also those of an earlier version are made again
+                    return picture_features.unpack_features(stored)
             return picture_features.extract_features(self._load_picture(item_id, picture_features.EDGE))
         except PictureError:
             return None

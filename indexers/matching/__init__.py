@@ -6,6 +6,7 @@
     descriptors     what surrounds a point, as 256 bits that can be mirrored
     geometry        which points correspond, and by what similarity transform
     comparing       aligned thumbnails, block by block
+    details         what is drawn, stroke by stroke
     alignment       a transform found by pixels, for pictures without points
     verification    the verdict on a pair, and what it rests on
     differences     what was done to a duplicate, in words

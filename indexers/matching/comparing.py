@@ -109,7 +109,7 @@ def _mask_inside(
     matrix: NDArray[np.float64], source: tuple[int, ...], shape: tuple[int, ...], margin: float
 ) -> NDArray[np.bool_]:
     x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
-    u, v = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    u, v = (row[0] * x + (row[1] * y + row[2]) for row in matrix)
     inside: NDArray[np.bool_] = (u >= margin) & (v >= margin) & (u <= source[1] - margin) & (v <= source[0] - margin)
     return inside
 

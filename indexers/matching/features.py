@@ -1,9 +1,9 @@
-"""The features of a picture that are stored so that it can be compared without opening it again: at most 40 KB."""
+"""The features of a picture that are stored so that it can be compared without opening it again: at most 28 KB."""
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ EDGE = 512
 """Pixels of the longer edge of a normalised picture: enlarged or shrunk, so that duplicates of any size are alike."""
 THUMBNAIL = 96
 """Pixels of the thumbnail's longer edge."""
+DETAIL = 384
+"""Pixels of the longer edge of the stored picture, in which strokes of writing can be seen."""
 COLOURS = 24
 """Pixels of the longer edge of the stored colours."""
 MAX_POINTS = 512
@@ -27,10 +29,12 @@ ENGINES = ("auto", "opencv", "scikit-image")
 _OVERSAMPLING = 2.5  # times as many points are detected, of which those are stored that cover the picture best
 _CELLS = 8  # in each direction, for that
 _THRESHOLD = 7  # grey levels of the corner detector
-_HEAD = struct.Struct("<4sBIIHBBBB")
+_HEAD = struct.Struct("<4sBIIHBB")
 _MAGIC = b"nkfe"
 _NO_ROWS = np.empty((0, 4))
 _STEPS_PER_PIXEL = 64  # of a stored coordinate
+_QUALITIES = (45, 30, 20, 10, 5)  # of the stored picture as a JPEG: the best one that has room
+_DETAIL_BYTES = 8192
 
 
 class Features(NamedTuple):
@@ -38,14 +42,15 @@ class Features(NamedTuple):
 
     `points` float32 (n, 2): x and y in continuous pixels of the normalised picture (0 is its edge, 0.5 the middle of
     the first pixel), best ones first; `descriptors` uint8 (n, 32), 256 bits each; `width`, `height`: of the original
-    picture; `thumbnail` uint8 (h, w), grey, longer edge 96 pixels; `colours` uint8 (h', w', 2), Cb and Cr, longer
-    edge 24 pixels, 128 being grey.
+    picture; `detail`: the grey picture as a JPEG, longer edge 384 pixels; `thumbnail` uint8 (h, w): the same with a
+    longer edge of 96 pixels; `colours` uint8 (h', w', 2), Cb and Cr, longer edge 24 pixels, 128 being grey.
     """
 
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
     width: int
     height: int
+    detail: bytes
     thumbnail: NDArray[np.uint8]
     colours: NDArray[np.uint8]
 
@@ -76,8 +81,43 @@ def extract_features(image: Image.Image, engine: str = "auto") -> Features:
     keypoints = _spread_over_picture(detected, grey.size)
     descriptors = describe_points(grey, keypoints.points, keypoints.levels, keypoints.angles)
     points = np.rint(keypoints.points * _STEPS_PER_PIXEL).astype(np.float32) / np.float32(_STEPS_PER_PIXEL)
-    thumbnail = grey.resize(fit_size(*image.size, THUMBNAIL), Image.Resampling.BOX)
-    return Features(points, descriptors, *image.size, np.asarray(thumbnail), _shrink_colours(normal, image.size))
+    detail = encode_detail(grey.resize(fit_size(*image.size, DETAIL), Image.Resampling.BOX))
+    thumbnail = _shrink_detail(detail, *image.size)
+    return Features(points, descriptors, *image.size, detail, thumbnail, _shrink_colours(normal, image.size))
+
+
+def encode_detail(grey: Image.Image) -> bytes:
+    """Return a grey picture as a JPEG of at most 8 KB, or of the lowest quality."""
+    data = b""
+    for quality in _QUALITIES:
+        stream = io.BytesIO()
+        grey.save(stream, "JPEG", quality=quality, optimize=True)
+        data = stream.getvalue()
+        if len(data) <= _DETAIL_BYTES:
+            break
+    return data
+
+
+def decode_detail(features: Features) -> NDArray[np.uint8]:
+    """Return the grey picture of `features.detail`, uint8 (h, w)."""
+    return np.asarray(_open_detail(features.detail, features.width, features.height))
+
+
+def _open_detail(data: bytes, width: int, height: int) -> Image.Image:
+    """Decode a JPEG. Raises ValueError if it is damaged or of another size: a few bytes may decode to gigabytes."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
+        if image.mode != "L" or image.size != fit_size(width, height, DETAIL):
+            raise ValueError(f"their picture has the mode {image.mode} and {image.size} pixels")
+        image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"their picture can't be decoded: {error}") from error
+    return image
+
+
+def _shrink_detail(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
+    image = _open_detail(data, width, height)
+    return np.asarray(image.resize(fit_size(width, height, THUMBNAIL), Image.Resampling.BOX))
 
 
 def pick_engine(engine: str) -> str:
@@ -103,34 +143,30 @@ def fit_size(width: int, height: int, edge: int) -> tuple[int, int]:
 
 
 def pack_features(features: Features) -> bytes:
-    """Write features compactly: 36 bytes a point, and the pixels compressed; at most about 29 KB."""
-    height, width = features.thumbnail.shape
-    sizes = (width, height, features.colours.shape[1], features.colours.shape[0])
-    head = _HEAD.pack(_MAGIC, 1, features.width, features.height, len(features.points), *sizes)
+    """Write features compactly: 36 bytes a point, and the pixels compressed; at most about 28 KB."""
+    rows, columns, _ = features.colours.shape
+    head = _HEAD.pack(_MAGIC, 2, features.width, features.height, len(features.points), columns, rows)
     points = np.rint(features.points * _STEPS_PER_PIXEL).astype("<u2").tobytes()
-    pixels = features.thumbnail.tobytes() + features.colours.tobytes()
-    return head + points + features.descriptors.tobytes() + zlib.compress(pixels, 6)
+    return head + points + features.descriptors.tobytes() + features.colours.tobytes() + features.detail
 
 
 def unpack_features(data: bytes) -> Features:
     """Read what `pack_features` wrote. Raises StoredFileDamaged for any other bytes."""
     try:
-        magic, version, width, height, count, across, down, columns, rows = _HEAD.unpack_from(data)
-        if magic != _MAGIC or version != 1:
+        magic, version, width, height, count, columns, rows = _HEAD.unpack_from(data)
+        if magic != _MAGIC or version != 2:
             raise ValueError(f"they begin with {data[:5]!r}")
         start, steps = _HEAD.size, np.float32(_STEPS_PER_PIXEL)
         points = np.frombuffer(data, "<u2", 2 * count, start).reshape(-1, 2).astype(np.float32) / steps
         descriptors = np.frombuffer(data, np.uint8, 32 * count, start + 4 * count).reshape(-1, 32)
-        inflating, size = zlib.decompressobj(), down * across + 2 * rows * columns
-        pixels = np.frombuffer(inflating.decompress(data[start + 36 * count :], size + 1), np.uint8)
-        if len(pixels) != size or not inflating.eof:  # no more is read: a few bytes may unpack to gigabytes
-            raise ValueError(f"they hold {len(pixels)} pixels or more, not {size}")
-        grey, colours = pixels[: down * across].reshape(down, across), pixels[down * across :].reshape(rows, columns, 2)
-    except (ValueError, struct.error, zlib.error) as error:
+        colours = np.frombuffer(data, np.uint8, 2 * rows * columns, start + 36 * count).reshape(rows, columns, 2)
+        detail = data[start + 36 * count + 2 * rows * columns :]
+        thumbnail = _shrink_detail(detail, width, height)
+    except (ValueError, struct.error) as error:
         raise StoredFileDamaged(
             f"stored features of {len(data)} bytes can't be read: {error}; compute them again from the picture"
         ) from error
-    return Features(points, descriptors, width, height, grey, colours)
+    return Features(points, descriptors, width, height, detail, thumbnail, colours)
 
 
 # ---- detecting points

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexers.matching.alignment import refine_alignment, search_alignment
-from indexers.matching.comparing import Comparison, compare_thumbnails
+from indexers.matching.comparing import Comparison, compare_thumbnails, mask_covered
+from indexers.matching.details import DetailComparison, compare_details
 from indexers.matching.differences import describe_differences
 from indexers.matching.features import Features, extract_features
 from indexers.matching.geometry import Agreement, SimilarityTransform, find_agreement
 
-Kind = Literal["same picture", "same scene", "different"]
+Kind = Literal["same picture", "same template", "same scene", "different"]
 
 SAME = 0.5
 """The score from which two pictures count as the same."""
@@ -25,11 +26,23 @@ _SCENE_INLIERS = 15  # points that make a scene
 _CONVINCING_INLIERS = 25  # from here on the mirror image need not be tried
 _FLAT_DEVIATION = 4.0  # grey levels: the standard deviation of a picture with nothing to align
 _FEW_POINTS = 40  # below this a picture is compared by its pixels too
+_DOUBTFUL = 0.45  # the most that a proof scores which what is drawn contradicts
+_FAINT = 14.0  # grey levels that a block of a duplicate may leave unexplained, as after strong compression
+_FAINT_SHARE = 0.05  # the share of blocks that may
+_CLEAR = 20.0  # grey levels that one block in a hundred may leave unexplained
+_EXCUSABLE = 0.75  # the share of what is drawn that may lie under a bar or a logo
+_WHOLE = 0.97  # the share of a picture from which on the other shows all of it
+_SPREAD = 0.2  # the share of blocks in which something is drawn that proves pictures which both lack something
+_SHARED = 0.5  # the share that such pictures have to have in common
+_PAPER = 0.25  # the share of a drawing or a paper that is blank
+_RESCUING = 30  # blocks in which something is drawn that prove more than points which are off their places
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The record of a proof about pictures a and b.
+
+    `kind`: "same template" are papers, drawings or screens that have a form in common, and not what is drawn on it.
 
     `score`: how sure it is that they are the same picture, 0 to 1, `SAME` being the limit. `inliers`: points that agree
     on `transform` (0 where only pixels were compared). `overlap`: the share of the smaller picture, as one lies over
@@ -100,16 +113,20 @@ def verify_pictures(a: Image.Image, b: Image.Image, engine: str = "auto") -> Ver
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A transform between two normalised pictures, and how far it convinces."""
+    """A transform between two normalised pictures, and how far it convinces.
+
+    `details`: how what is drawn agrees; None where the rest doesn't convince anyway.
+    """
 
     transform: SimilarityTransform
     comparison: Comparison
     score: float
     inliers: int
+    details: DetailComparison | None = None
 
     def swap(self) -> Proof:
         """Return the proof of b and a."""
-        return Proof(self.transform.invert(), self.comparison.swap(), self.score, self.inliers)
+        return Proof(self.transform.invert(), self.comparison.swap(), self.score, self.inliers, self.details)
 
 
 def prove_by_points(a: Features, b: Features) -> Proof | None:
@@ -125,6 +142,7 @@ def prove_by_points(a: Features, b: Features) -> Proof | None:
         pixels = compare_thumbnails(a, b, points.transform)
         if pixels is not None:
             proof = Proof(points.transform, pixels, _score_points(points, pixels), points.inliers)
+            proof = check_details(a, b, proof)
             proofs = filter(None, (best, proof))
             best = max(proofs, key=lambda candidate: (candidate.score >= SAME, candidate.inliers))
         if best is not None and best.score >= SAME and best.inliers >= _CONVINCING_INLIERS:
@@ -159,8 +177,54 @@ def _pick_better(best: Proof | None, a: Features, b: Features, transform: Simila
         if comparison is not None:
             score = _score_pixels(comparison)
             if best is None or score > best.score:
-                best = Proof(candidate, comparison, score, 0)
+                proof = check_details(a, b, Proof(candidate, comparison, score, 0))
+                best = proof if best is None or proof.score > best.score else best
     return best
+
+
+def check_details(a: Features, b: Features, proof: Proof) -> Proof:
+    """Return the proof with its score after a look at what is drawn: lowered where it differs.
+
+    A score that is too low because of the points alone is raised where all that is drawn agrees.
+    """
+    if proof.score < SAME and proof.inliers < _SCENE_INLIERS:
+        return proof
+    brightness = proof.comparison.gain, proof.comparison.offset
+    details = compare_details(a, b, proof.transform, brightness)
+    if details is None:
+        return replace(proof, score=min(proof.score, _DOUBTFUL))
+    score = proof.score
+    if not _agrees(details) or not _is_framed(a, b, proof, details):
+        score = min(score, _DOUBTFUL)
+    elif score < SAME and _convinces(details):
+        score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
+    return replace(proof, score=score, details=details)
+
+
+def _agrees(details: DetailComparison) -> bool:
+    """Return True if what is drawn is the same, but for what compression blurs and what was drawn over it."""
+    if details.is_covered:
+        return details.share <= _EXCUSABLE
+    faint = details.worst <= _FAINT and details.share <= _FAINT_SHARE
+    return faint or (details.worst <= _CLEAR and details.share <= 0.01)
+
+
+def _convinces(details: DetailComparison) -> bool:
+    """Return True if what is drawn is so much, and so much the same, that points off their places don't count."""
+    same = details.is_covered or not details.differing
+    return same and details.drawn >= _RESCUING and details.coverage >= _SPREAD
+
+
+def _is_framed(a: Features, b: Features, proof: Proof, details: DetailComparison) -> bool:
+    """Return True if one picture shows all of the other, or what both show is full of things and most of them.
+
+    A thing that has moved over a blank ground agrees with itself if the frame is moved with it.
+    """
+    transform = proof.transform
+    covered = mask_covered(a, b, transform).mean(), mask_covered(b, a, transform.invert()).mean()
+    if max(covered) >= _WHOLE:
+        return True
+    return proof.comparison.overlap >= _SHARED and details.coverage >= _SPREAD
 
 
 def _score_points(points: Agreement, pixels: Comparison) -> float:
@@ -178,8 +242,13 @@ def _score_points(points: Agreement, pixels: Comparison) -> float:
         - 1.5 * (1 - pixels.sharpness)
         - 13.5 * pixels.moved
     )
-    recoloured = max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7))
-    return _apply_logistic(odds - (0.25 * recoloured + 0.5 * max(0, _SCENE_INLIERS - points.inliers)))
+    few = max(0, _SCENE_INLIERS - points.inliers)
+    return _apply_logistic(odds - (0.25 * _measure_recolouring(pixels) + 0.5 * few))
+
+
+def _measure_recolouring(pixels: Comparison) -> float:
+    """Return by how much the colours differ beyond what an edit of brightness and contrast makes of them."""
+    return max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7))
 
 
 def _score_pixels(pixels: Comparison) -> float:
@@ -204,9 +273,16 @@ def _apply_logistic(odds: float) -> float:
     return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 
+def _name_kind(proof: Proof) -> Kind:
+    if proof.score >= SAME:
+        return "same picture"
+    if proof.details is not None and proof.details.differing and proof.details.blank >= _PAPER:
+        return "same template"
+    return "same scene" if proof.inliers >= _SCENE_INLIERS else "different"
+
+
 def _make_verdict(a: Features, b: Features, proof: Proof) -> Verdict:
-    is_scene = proof.inliers >= _SCENE_INLIERS
-    kind: Kind = "same picture" if proof.score >= SAME else "same scene" if is_scene else "different"
+    kind = _name_kind(proof)
     transform, pixels = proof.transform, proof.comparison
     matrix = transform.to_matrix()
     matrix[:, :2] *= np.array(a.size) / (a.width, a.height)

@@ -47,7 +47,7 @@ def extract_by_pixel(image: Image.Image, engine: str = "auto") -> Features:
     """Stand in for extracting the points of a picture: the size says which one it is."""
     pattern, edit = read_edit(image)
     nothing = np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8)
-    return Features(*nothing, 1 + pattern, 1 + edit, np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8))
+    return Features(*nothing, 1 + pattern, 1 + edit, b"", np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8))
 
 
 def verify_by_size(a: Features, b: Features) -> Verdict:

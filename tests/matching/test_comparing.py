@@ -108,8 +108,8 @@ def test_a_shifted_picture_is_warped_to_its_place() -> None:
     shift = SimilarityTransform(1.0, 128 + 0j)
     warped, inside = warp_into_frame(picture, picture, picture.thumbnail, (96, 96), shift)
     assert warped.shape == inside.shape == (96, 96)
-    assert warped[80, 28] == 255  # (28 + 24, 80): in the white quarter
-    assert warped[80, 20] == 0
+    assert warped[80, 28] > 250  # (28 + 24, 80): in the white quarter
+    assert warped[80, 20] < 5
     assert inside[48, 60]
     assert not inside[48, 76]  # 76 + 24 is beyond the 96th
 

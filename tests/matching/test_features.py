@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,7 +14,15 @@ from PIL import Image
 
 from indexers.errors import BadSetting, MissingPackage, StoredFileDamaged
 from indexers.matching import features as module
-from indexers.matching.features import MAX_POINTS, Features, extract_features, pack_features, unpack_features
+from indexers.matching.features import (
+    DETAIL,
+    MAX_POINTS,
+    Features,
+    decode_detail,
+    extract_features,
+    pack_features,
+    unpack_features,
+)
 from indexers.matching.geometry import match_descriptors
 from tests.support import pictures
 from tests.support.photographs import load_photograph
@@ -84,7 +92,7 @@ def test_tiny_flat_and_narrow_pictures_have_features(size: tuple[int, int], engi
 def test_features_are_small_and_come_back_from_bytes(make: object) -> None:
     extracted = extract_features(make())  # type: ignore[operator]
     data = pack_features(extracted)
-    assert len(data) < 40_000
+    assert len(data) < 28_000
     for left, right in zip(extracted, unpack_features(data), strict=True):
         np.testing.assert_array_equal(left, right)
         assert np.asarray(left).dtype == np.asarray(right).dtype
@@ -122,17 +130,22 @@ def test_importing_loads_neither_engine() -> None:
 
 
 def test_features_that_unpack_to_gigabytes_are_refused() -> None:
-    picture = Features(
-        np.zeros((1, 2), np.float32),
-        np.zeros((1, 32), np.uint8),
-        8,
-        8,
-        np.zeros((8, 8), np.uint8),
-        np.zeros((2, 2, 2), np.uint8),
-    )
-    packed = pack_features(picture)
-    assert unpack_features(packed).thumbnail.shape == (8, 8)
-    start = module._HEAD.size + 36
-    for pixels in (b"\0" * 10**8, b"\0" * 10, b""):
-        with pytest.raises(StoredFileDamaged):
-            unpack_features(packed[:start] + zlib.compress(pixels))
+    packed = pack_features(extract_features(Image.linear_gradient("L").convert("RGB").resize((40, 30))))
+    unpacked = unpack_features(packed)
+    assert unpacked.thumbnail.shape == (72, 96)
+    start = packed.index(unpacked.detail)
+    huge = io.BytesIO()
+    Image.new("L", (20_000, 20_000)).save(huge, "JPEG", quality=5)
+    for picture in (huge.getvalue(), b"", unpacked.detail[:200], b"\xff\xd8\xff" + bytes(500)):
+        with pytest.raises(StoredFileDamaged, match="compute them again"):
+            unpack_features(packed[:start] + picture)
+
+
+@pytest.mark.parametrize("make", [pictures.noise, lambda: load_photograph("coffee"), pictures.stripes])
+def test_the_stored_picture_is_small_and_shows_strokes(make: Callable[[], Image.Image]) -> None:
+    extracted = extract_features(make())
+    assert len(extracted.detail) <= 8192
+    detail = decode_detail(extracted)
+    assert max(detail.shape) == DETAIL
+    expected = make().convert("L").resize(detail.shape[::-1], Image.Resampling.BICUBIC)
+    assert np.corrcoef(detail.ravel(), np.asarray(expected).ravel())[0, 1] > 0.8

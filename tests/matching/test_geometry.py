@@ -18,7 +18,7 @@ DESCRIPTORS = RANDOM.integers(0, 256, (60, 32), dtype=np.uint8)
 def make_features(points: np.ndarray, descriptors: np.ndarray = DESCRIPTORS) -> Features:
     """Return features of a picture of 512 x 512 with these points."""
     pixels = np.zeros((96, 96), np.uint8), np.full((24, 24, 2), 128, np.uint8)
-    return Features(points.astype(np.float32), descriptors, 512, 512, *pixels)
+    return Features(points.astype(np.float32), descriptors, 512, 512, b"", *pixels)
 
 
 def to_complex(points: np.ndarray) -> np.ndarray:
