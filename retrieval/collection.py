@@ -68,7 +68,7 @@ class Parts:
         self.pictures = PictureLoader(catalogue, spaces)
         self.items, self.adder = Items(catalogue, spaces), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
-        self.search = Search(catalogue, spaces, self.browser, self.pictures)
+        self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)

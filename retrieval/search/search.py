@@ -23,6 +23,7 @@ from indexers.vectors.base import prepare_vectors
 from indexers.vectors.metrics import parse_metric
 from retrieval.checks import ItemName, check_whole, is_number
 from retrieval.clusters.browser import ClusterBrowser
+from retrieval.config import Config
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
@@ -78,8 +79,11 @@ class Options(NamedTuple):
 class Search:
     """Answers the searches of a collection."""
 
-    def __init__(self, catalogue: Catalogue, spaces: Spaces, browser: ClusterBrowser, pictures: PictureLoader) -> None:
-        self._catalogue, self._spaces, self._browser, self._pictures = catalogue, spaces, browser, pictures
+    def __init__(
+        self, catalogue: Catalogue, spaces: Spaces, config: Config, browser: ClusterBrowser, pictures: PictureLoader
+    ) -> None:
+        self._catalogue, self._spaces, self._config = catalogue, spaces, config
+        self._browser, self._pictures = browser, pictures
 
     def find(self, parts: QueryParts, options: Options, *, group: bool, space: str | None) -> Hits:
         """Return the hits of a query, best first, with `group` in the clusters that they lie in."""
@@ -87,7 +91,7 @@ class Search:
             options = options._replace(metric=parse_metric(options.metric, BadQuery))
         within = scope.check_clusters(options.within, "within")  # once, since an iterator can't be read twice
         exclude = scope.check_clusters(options.exclude, "exclude")
-        options = options._replace(within=within, exclude=exclude, path_weight=self._spaces.path_weight)
+        options = options._replace(within=within, exclude=exclude, path_weight=self._config.path_weight)
         count = options.k or GROUPS
         options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
 

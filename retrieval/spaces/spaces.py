@@ -115,11 +115,6 @@ class Spaces:
         """Whether pictures may be fetched from the web."""
         return bool(self._config.web)
 
-    @property
-    def path_weight(self) -> float:
-        """What a word in the path of a file counts when words are searched."""
-        return self._config.path_weight
-
     def describe(self) -> tuple[SpaceInfo, ...]:
         """Return the spaces, and how full each is."""
         with self._catalogue.snapshot() as snapshot:
