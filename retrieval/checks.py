@@ -325,7 +325,8 @@ Class = TypeVar("Class", bound=type)
 def check_calls(kind: Class) -> Class:
     """Wrap the public methods of a class, which say what is wrong with their arguments before they run.
 
-    The class has a method `_check_open(method name)`, which is called first.
+    The class has the methods `_check_open(method name)`, which is called first, and `_explain_error(error)`, which is
+    called with every error, and may raise another one in its place.
     """
     for name, method in list(vars(kind).items()):
         if not name.startswith("_") and isfunction(method):
@@ -356,8 +357,12 @@ def _check_call(method_name: str, method: Callable[..., Any]) -> Callable[..., A
         named = {name: check(name, value) for name, value in options.items()}
         try:
             return method(self, *checked, *arguments[len(checked) :], **named)
-        except (MemoryError, OverflowError, RecursionError, UnicodeEncodeError) as error:
-            raise _blame_arguments(error, method_name, dict(zip(positions, checked, strict=False)) | named) from error
+        except Exception as error:
+            self._explain_error(error)
+            if isinstance(error, MemoryError | OverflowError | RecursionError | UnicodeEncodeError):
+                blamed = dict(zip(positions, checked, strict=False)) | named
+                raise _blame_arguments(error, method_name, blamed) from error
+            raise
 
     return call
 

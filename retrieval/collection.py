@@ -112,6 +112,11 @@ class Collection:
         if method in WRITING:
             self._catalogue.check_writable()
 
+    def _explain_error(self, error: Exception) -> None:
+        """Raise CatalogueDamaged if the error may come from values in the database that no nearkin has written."""
+        if not self._is_closed:
+            self._opened.catalogue.suspicion.blame_database(error)
+
     @property
     def _parts(self) -> Parts:
         """The parts. They are opened again if another database has replaced the open one, and in a forked process; also
@@ -182,8 +187,9 @@ class Collection:
                     ", ".join(restricted),
                     folder,
                 )
-            collection = cls(catalogue, config, embedder)
-            collection._spaces.view()
+            with catalogue.suspicion:
+                collection = cls(catalogue, config, embedder)
+                collection._spaces.view()
         except BaseException:
             catalogue.close()
             raise
@@ -192,10 +198,13 @@ class Collection:
     def close(self) -> None:
         """Save derived files that are behind, and close and unmap all files."""
         opened, self._is_closed = self._opened, True
-        if opened.catalogue.is_current():  # else nothing of it is worth a file
-            opened.spaces.close()
-        opened.spaces.release()
-        opened.catalogue.close()
+        try:
+            if opened.catalogue.is_current():  # else nothing of it is worth a file
+                with opened.catalogue.suspicion:
+                    opened.spaces.close()
+        finally:
+            opened.spaces.release()
+            opened.catalogue.close()
 
     def isolate(self) -> None:
         """Decode pictures in separate processes from now on, as with the setting `isolated`.

@@ -52,6 +52,7 @@ class Catalogue:
         self._marks = read_only.mark_files(self.path) if self._access.is_fixed else ()
         self.engine = sqlite.connect(self.path, wait, self._access)
         self._writing = self.engine.execution_options(writing=True)
+        self.suspicion = soundness.Suspicion(self.engine, self.path)
         self.identity, self.is_closed = "", False
         self._process = os.getpid()
         self._file: FileMark | None = None
@@ -94,7 +95,7 @@ class Catalogue:
         """Raise an error if the schema is of another version; else read the identity."""
         self._file = identify_file(self.path)
         try:
-            with self.engine.begin() as connection:
+            with self.suspicion, self.engine.begin() as connection:
                 self._check_version(connection)
                 self.identity = Snapshot(connection).setting("identity") or ""
             self._log = identify_file(self.path.with_name(self.path.name + "-wal"))
@@ -112,6 +113,8 @@ class Catalogue:
         if "alembic_version" not in tables:
             raise sqlite.damage_error(self.path, "it holds no nearkin tables")
         revision = connection.execute(sa.select(version.c.version_num)).scalar() or "0000"
+        if not isinstance(revision, str):
+            raise sqlite.damage_error(self.path, f"{revision!r:.40} is no version of a schema")
         if revision > schema.REVISION:
             raise SchemaTooNew(
                 f"{self.path} was made by a newer nearkin (schema {revision}; this one knows {schema.REVISION}); "
@@ -184,7 +187,7 @@ class Catalogue:
     def snapshot(self) -> Iterator[Snapshot]:
         """Open one moment for reading: what is written meanwhile is not seen. Raises CollectionReplaced."""
         self._check_current()  # first: SQLite would create a file that is missing
-        with connections.restore_interrupts(), self.forks.connect(self.engine) as connection:
+        with self.suspicion, connections.restore_interrupts(), self.forks.connect(self.engine) as connection:
             snapshot = Snapshot(connection)
             self._check_current()
             yield snapshot
@@ -202,6 +205,7 @@ class Catalogue:
         self._check_current()
         self.check_writable()
         with (
+            self.suspicion,
             connections.restore_interrupts(),
             self.lock.hold(wait),
             self.forks.connect(self._writing) as connection,

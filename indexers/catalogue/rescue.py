@@ -19,9 +19,11 @@ from indexers.catalogue import owners, schema, soundness, sqlite
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_folder
 from indexers.catalogue.replacement import READY, finish_swap, keep_earlier_rescue
+from indexers.catalogue.rows import NUMBER_LIMIT
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriteFailed
 from indexers.files import sync
+from indexers.types import LEVELS
 
 TABLES = (
     "item",
@@ -40,6 +42,14 @@ TABLES = (
     "decision",
 )
 """In the order of their references. What filters read is written anew; changes and followers start again."""
+_LISTED = "grouping, json_each(iif(json_valid(labels), labels, '[]'))"
+REVIVALS = {
+    "member": [(level, f"'{level}'", "member") for level in LEVELS],
+    "grouping": [("value", "grouping.name", _LISTED)],
+    "placed": [("cluster", "grouping.name", "placed JOIN grouping ON grouping.id = placed.grouping")],
+}
+"""By table where it refers to clusters: an id, its level, and what to select both from. What is lost comes back without
+its name."""
 SINGLE_STEPS = 4096
 """Row numbers tried one by one after a page that can't be read; beyond that, in growing steps."""
 MAX_ROW = 2**63 - 1
@@ -105,7 +115,10 @@ def _copy_rows(path: Path, workspace: Path) -> dict[str, int]:
         ):
             connection = writing._connection
             connection.exec_driver_sql(f"DELETE FROM setting WHERE key LIKE '{owners.PREFIX}%'")  # only what was signed
+            identity = writing.setting("identity")
             counts = {table: _copy_table(source, connection, table) for table in TABLES}
+            if writing.setting("identity") is None:  # it was damaged
+                writing.set_setting("identity", identity)
             if not counts["item"] and not counts["setting"]:
                 raise CatalogueDamaged(f"nothing can be read of {path}; restore a backup, or add the pictures again")
             _continue_numbers(source, connection)
@@ -140,6 +153,10 @@ def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: str) -
             count += 1
         except sa.exc.IntegrityError:
             continue
+    for id_column, level, place in REVIVALS.get(table, ()):
+        is_id = f"typeof({id_column}) = 'integer' AND {id_column} BETWEEN 1 AND {NUMBER_LIMIT}"
+        query = f"SELECT DISTINCT {id_column}, {level}, 0, 0 FROM {place} WHERE {is_id} AND typeof({level}) = 'text'"
+        target.exec_driver_sql(f"INSERT OR IGNORE INTO cluster (id, level, given, born) {query}")
     return count - soundness.delete_wrong_rows(target, table)
 
 
@@ -171,18 +188,17 @@ def _skip_damage(source: sqlite3.Connection, table: str, last: int) -> int | Non
 
 def _continue_numbers(source: sqlite3.Connection, target: sa.Connection) -> None:
     """Continue change numbers and item ids above all earlier ones, so that followers of those start again."""
-    queries = (
-        "SELECT max(number) FROM counter",
-        "SELECT max(number) FROM change",
-        "SELECT max(position) FROM follower",
-    )
-    number = max(_read_value(source, query) for query in queries) + 1
+    places = ("number", "counter"), ("number", "change"), ("position", "follower")
+    number = max(_find_largest(source, column, table) for column, table in places) + 1
     target.exec_driver_sql("UPDATE counter SET number = ?, oldest = ?", (number, number))
-    last = _read_value(source, "SELECT seq FROM sqlite_sequence WHERE name = 'item'")
+    last = _find_largest(source, "seq", "sqlite_sequence", "name = 'item'")
     target.exec_driver_sql("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'item'", (last,))
 
 
-def _read_value(source: sqlite3.Connection, query: str) -> int:
+def _find_largest(source: sqlite3.Connection, column: str, table: str, condition: str = "true") -> int:
+    """Return the largest number of a column that anybody can have counted to; 0 if there is none."""
     with suppress(sqlite3.DatabaseError):
-        return int((source.execute(query).fetchone() or (0,))[0] or 0)
+        is_number = f"typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {NUMBER_LIMIT - 2}"
+        row = source.execute(f"SELECT max({column}) FROM {table} WHERE {is_number} AND {condition}").fetchone()
+        return row[0] or 0
     return 0

@@ -11,8 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from indexers.arrays import split_chunks
+from indexers.catalogue import sqlite
 from indexers.errors import CatalogueDamaged
 from indexers.types import HitRow, Ids, ItemRow
+
+NUMBER_LIMIT = 2**62
+"""No change has a number of this size or more; beyond it numbers would overflow before long."""
 
 
 def format_time(microseconds: int) -> str:
@@ -51,6 +55,20 @@ def to_hit_row(row: Sequence[Any]) -> HitRow:
         raise _damage_error(item_id)
     uri, is_missing = (None, False) if marked_uri is None else (marked_uri[1:], marked_uri[0] == "1")
     return HitRow(key, uri, metadata, tuple(cluster for cluster in clusters if cluster), text, is_missing)
+
+
+def read_state(connection: Connection, statement: sa.Select[Any]) -> Sequence[Any]:
+    """Return the row of a statement that begins with the newest and the oldest change number of the counter.
+
+    Whatever follows the catalogue waits until it is at the newest one, which has to be a number that can be reached.
+    Raises CatalogueDamaged.
+    """
+    rows = sqlite.fetch_all(connection, statement)
+    if len(rows) != 1 or not 0 <= rows[0][1] <= rows[0][0] < NUMBER_LIMIT:
+        counted = [row[:2] for row in rows]
+        raise sqlite.damage_error(sqlite.find_path(connection), f"its changes are counted as {counted!r:.80}")
+    row: Sequence[Any] = rows[0]
+    return row
 
 
 def _damage_error(item_id: int) -> CatalogueDamaged:

@@ -35,6 +35,16 @@ class Number(UserDefinedType[Any]):
         return "NUMERIC"
 
 
+def _json(name: str, kind: str, **info: str) -> sa.Column[Any]:
+    """Return a column of JSON, of the kind that SQLite calls "object", "array" ...; lists: the table of listed ids."""
+    return sa.Column(name, sa.JSON, nullable=False, info={"kind": kind, **info})
+
+
+def _cluster(name: str) -> sa.Column[int]:
+    """Return a column of the ids of clusters, or 0 for none."""
+    return sa.Column(name, sa.Integer, nullable=False, info={"refers": "cluster"})
+
+
 def _item(**options: Any) -> sa.Column[int]:
     return sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, **options)
 
@@ -62,7 +72,7 @@ item = sa.Table(
     sa.Column("text", sa.String),
     sa.Column("taken_at", sa.String),
     sa.Column("added_at", sa.BigInteger, nullable=False),
-    sa.Column("metadata", sa.JSON, nullable=False),
+    _json("metadata", "object"),
     sqlite_autoincrement=True,
     comment="a picture, or a ready-made vector; ids are never used again",
 )
@@ -103,7 +113,7 @@ space = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.String, nullable=False, unique=True),
     sa.Column("embedder", sa.String),
-    sa.Column("settings", sa.JSON, nullable=False),
+    _json("settings", "object"),
     sa.Column("fingerprint", sa.String, nullable=False),
     sa.Column("dimension", sa.Integer, nullable=False),
     sa.Column("metric", sa.String, nullable=False),
@@ -151,6 +161,17 @@ setting = sa.Table(
     comment="what the collection remembers of itself",
 )
 
+SETTINGS = {
+    "identity": "string",
+    "embedder": "string",
+    "created_at": "number",
+    "left": "array",
+    "languages": "array",
+    "near %": "number",
+    "signed by %": "string",
+}
+"""By the key of a setting, a pattern of SQL, the kind of its value in JSON."""
+
 failure = sa.Table(
     "failure",
     metadata,
@@ -195,9 +216,9 @@ member = sa.Table(
     metadata,
     sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("coarse", sa.Integer, nullable=False),
-    sa.Column("medium", sa.Integer, nullable=False),
-    sa.Column("fine", sa.Integer, nullable=False),
+    _cluster("coarse"),
+    _cluster("medium"),
+    _cluster("fine"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Index(None, "space", "coarse", "item"),
     sa.Index(None, "space", "medium", "item"),
@@ -215,7 +236,7 @@ event = sa.Table(
     sa.Column("cluster", sa.Integer),
     sa.Column("level", sa.String),
     sa.Column("what", sa.String, nullable=False),
-    sa.Column("others", sa.JSON, nullable=False),
+    _json("others", "array"),
     sa.Column("gained", sa.Integer, nullable=False),
     sa.Column("lost", sa.Integer, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
@@ -238,11 +259,11 @@ grouping = sa.Table(
     sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("name", sa.String, nullable=False, unique=True),
     sa.Column("method", sa.String, nullable=False),
-    sa.Column("parameters", sa.JSON, nullable=False),
-    sa.Column("choice", sa.JSON, nullable=False),
-    sa.Column("labels", sa.JSON, nullable=False),
+    _json("parameters", "object"),
+    _json("choice", "object"),
+    _json("labels", "array", lists="cluster"),
     sa.Column("model", sa.LargeBinary, nullable=False),
-    sa.Column("begun", sa.JSON, nullable=False),
+    _json("begun", "object"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("made_at", sa.BigInteger, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
@@ -258,7 +279,7 @@ placed = sa.Table(
     metadata,
     sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("grouping", sa.Integer, sa.ForeignKey("grouping.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("cluster", sa.Integer, nullable=False),
+    _cluster("cluster"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Index(None, "grouping", "cluster", "item"),
     comment="the cluster of each item in a grouping, 0: loose; `since`: the change at which it came into it",
@@ -286,7 +307,7 @@ pair = sa.Table(
     ),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("score", sa.Float, nullable=False),
-    sa.Column("evidence", sa.JSON, nullable=False),
+    _json("evidence", "object"),
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
 )
 

@@ -21,7 +21,7 @@ from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
 from indexers.catalogue.places import PlaceReader
-from indexers.catalogue.rows import format_time, to_hit_row, to_item_row
+from indexers.catalogue.rows import format_time, read_state, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -83,7 +83,7 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        (row,) = sqlite.fetch_all(connection, _STATE)
+        row = read_state(connection, _STATE)
         self.number: int = row[0]
         self.oldest: int = row[1]
         self.current_space_id: int | None = row[2]

@@ -37,6 +37,15 @@ WRITING = (
     "journal_size_limit=67108864",
 )
 """What SQLite is told about a database that is written, too."""
+JSON_KINDS: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    type(None): "null",
+}
 NETWORK = {
     "nfs",
     "nfs4",
@@ -114,17 +123,22 @@ def fetch_all(connection: Connection, statement: sa.Select[Any], **values: Any) 
     try:
         return list(driver.execute(text, {**brought_values, **values}).fetchall())
     except sqlite3.Error as error:
-        translated = translate_error(error, Path(str(connection.engine.url.database)), is_writing=False)
+        translated = translate_error(error, find_path(connection), is_writing=False)
         if translated is None:
             raise
         raise translated from error
+
+
+def find_path(connection: Connection) -> Path:
+    """Return the path of the database."""
+    return Path(str(connection.engine.url.database))
 
 
 def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
     try:
         connection.isolation_level = None  # the driver's own idea of when to begin would split our transactions
         connection.create_function("fold", 1, _fold, deterministic=True)  # SQLite's own lower() knows ASCII only
-        connection.create_function("is_object", 1, _is_object, deterministic=True)
+        connection.create_function("json_kind", 1, _find_json_kind, deterministic=True)
         connection.create_function("spread", 2, _spread, deterministic=True)
         for pragma in ("query_only=ON", CACHE) if is_read_only else WRITING:
             connection.execute(f"PRAGMA {pragma}")
@@ -200,12 +214,13 @@ def _find_remedy(name: str, path: Path, is_writing: bool) -> str:
     return suggest_remedy(OSError(errno.EACCES, ""))
 
 
-def _is_object(text: Any) -> bool:
-    """Return True for an object in JSON, read as metadata are."""
+def _find_json_kind(text: Any) -> str | None:
+    """Return what a text in JSON is, as Python reads it; None if it is none."""
     try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, TypeError, RecursionError):
-        return False
+        value = json.loads(text) if isinstance(text, str) else text  # SQLite may keep a number as one
+    except (ValueError, RecursionError):
+        return None
+    return JSON_KINDS.get(type(value))
 
 
 def damage_error(path: Path, reason: str) -> errors.CatalogueDamaged:
@@ -222,11 +237,16 @@ def find_faults(connection: Connection) -> list[str]:
     try:
         rows = connection.exec_driver_sql("PRAGMA integrity_check(20)")
         faults += [str(row[0]) for row in rows if row[0] != "ok"]
-        strays = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
-        faults += [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in strays]
+        faults += find_strays(connection)
     except errors.CatalogueDamaged as error:  # so damaged that the check itself fails
         faults.append(str(error))
     return faults
+
+
+def find_strays(connection: Connection) -> list[str]:
+    """Return which rows refer to rows that are missing: the first 20."""
+    strays = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
+    return [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in strays]
 
 
 def copy_database(engine: Engine, target: Path) -> None:

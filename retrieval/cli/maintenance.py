@@ -46,6 +46,8 @@ def verify(
 
 
 def _advise(problems: Sequence[str]) -> str:
+    if any(problem.startswith("database:") for problem in problems):
+        return "the database is damaged; restore a backup, or `nearkin rescue` what can be read"
     of_pictures = sum(problem.startswith("pictures:") for problem in problems)
     if not of_pictures:
         return "there are problems; `nearkin verify --repair` rebuilds derived files"

@@ -3,8 +3,7 @@
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
     python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
-    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection, histories
-    python -m tests.bench histories          whether the graph depends on what came when
+    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
@@ -46,7 +45,6 @@ ON_REQUEST = (
     "lite0",
     "embed",
     "clusters",
-    "histories",
     "duplicates",
     "methods",
     "server",
@@ -61,7 +59,7 @@ TOGETHER = {
     "adapters": ADAPTERS,
     "duplicates": ("copies", "rules", "library"),
     "embed": ("lite0", "embed", "spaces", "hostile"),
-    "clusters": ("trees", "quality", "streams", "living", "histories"),
+    "clusters": ("trees", "quality", "streams", "living"),
 }
 """Names that stand for several modules."""
 

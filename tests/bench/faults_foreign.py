@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from indexers.catalogue.rescue import rescue_catalogue
+from indexers.errors import NearkinError
 from tests.bench.faults_process import Nursery
 from tests.support.foreign import HOSTILE, SECRET, make_original, make_trial, read_all, use
 
@@ -50,8 +52,17 @@ def use_foreign(place: str) -> str:
     return use(Path(place))
 
 
+def rescue_foreign(place: str) -> str:
+    """Rescue a collection, and use it again; return what the errors say."""
+    try:
+        rescue_catalogue(Path(place))
+    except NearkinError as error:
+        return str(error)
+    return use(Path(place))
+
+
 def change_cells(place: Path, draw: random.Random) -> str:
-    """Put values into cells of the database that no program has written there; return what was done."""
+    """Put values into cells of the database that no program has written there, or delete rows; return what was done."""
     done = []
     with sqlite3.connect(place / "catalogue.sqlite", isolation_level=None) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE%'")]
@@ -61,8 +72,12 @@ def change_cells(place: Path, draw: random.Random) -> str:
             value = draw.choice(VALUES)
             some = draw.choice(("", " WHERE rowid % 7 = 3", " WHERE rowid = 1"))
             try:
-                connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ?{some}", (value,))
-                done.append(f"{table}.{column} = {value!r:.40}{some}")
+                if draw.random() < 0.1:
+                    connection.execute(f"DELETE FROM {table}{some}")
+                    done.append(f"{table} deleted{some}")
+                else:
+                    connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ?{some}", (value,))
+                    done.append(f"{table}.{column} = {value!r:.40}{some}")
             except sqlite3.Error:  # a table without row numbers, or a trigger
                 continue
     connection.close()
@@ -90,6 +105,10 @@ def run(count: int, folder: Path, report: Callable[[str], object] = print, seed:
                 outcome.problems.append(f"{what}: ended with {ended.status}: {ended.output[-1500:]}")
             elif SECRET in ended.value_returned:
                 outcome.problems.append(f"{what}: a secret was told")
+            elif "nearkin rescue" in ended.value_returned:
+                ended = nursery.run("rescue_foreign", kill_after=SECONDS, place=str(place))
+                if ended.status or "is damaged" in ended.value_returned:
+                    outcome.problems.append(f"{what}: rescued: {ended.status} {ended.value_returned} {ended.output}")
             if read_all(outside) != before or {path.name for path in root.iterdir()} != {"c", "outside"}:
                 outcome.problems.append(f"{what}: something was written beyond the folder")
             shutil.rmtree(root)

@@ -41,6 +41,10 @@ def test_verify_repairs_and_says_so(full: Shell) -> None:
 
 
 def test_a_rescue_says_what_it_kept(full: Shell) -> None:
+    connection = sqlite3.connect(full.place / "nearkin-collection" / "catalogue.sqlite", isolation_level=None)
+    connection.execute("UPDATE event SET others = '7'")
+    connection.close()
+    assert "`nearkin rescue`" in full("verify", code=1).stdout
     output = full("rescue").stdout
     assert "recovered 5 items with 5 vectors" in output
     assert full.json("info")["items"] == 5

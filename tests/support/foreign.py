@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def use(place: Path) -> str:
     except NearkinError as error:
         return str(error)
     told = ""
-    with collection:
+    with suppress(NearkinError), collection:
         calls: list[Callable[[], object]] = [
             lambda: collection.search(vector=ROWS[0], k=5),
             lambda: collection.clusters("fine"),
