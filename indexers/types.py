@@ -25,11 +25,13 @@ class Neighbours(NamedTuple):
     ids: int64 (n, k), -1 where fewer than k exist.
     scores: float32 (n, k), larger is nearer, -inf beside -1.
     position: the change number that the answer belongs to.
+    proved: every vector was compared, or a bound shows that it can't be nearer.
     """
 
     ids: Ids
     scores: Vectors
     position: int
+    proved: bool = False
 
 
 class Change(NamedTuple):

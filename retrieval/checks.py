@@ -253,6 +253,7 @@ ARGUMENTS: dict[str, Check | None] = {
             "check",
             "compare",
             "dry_run",
+            "exact",
             "once_per_copy",
             "overwrite",
             "partial",

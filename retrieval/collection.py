@@ -499,6 +499,7 @@ class Collection:
         group: bool = False,
         level: str | None = None,
         metric: str | None = None,
+        exact: bool = False,
         space: str | None = None,
     ) -> Hits:
         """Find similar items.
@@ -530,13 +531,15 @@ class Collection:
         metric: another metric than that of the space, between the vectors as they were added: "cosine", "ip" (inner
             product), "l2" ("euclidean"), "l1" ("manhattan"), "minkowski:P" with a P of at least 1. Scores of distances
             are negated: `radius=-3` finds items at a distance of at most 3.
+        exact: find the nearest for certain; `proof` of the hits then says that no other item can be nearer. The first
+            dozen of such searches compare every vector, later ones a few in a hundred.
         space: the space to search (default: the current one).
 
         Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
         NoTextTower.
         """
         parts = QueryParts(picture, text, item, vector, mix)
-        options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool)
+        options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool, exact)
         return self._parts.search.find(parts, options, group=group, space=space)
 
     def search_many(
@@ -546,14 +549,16 @@ class Collection:
         k: int = 10,
         where: Mapping[str, Any] | None = None,
         metric: str | None = None,
+        exact: bool = False,
         space: str | None = None,
     ) -> Neighbours:
         """Return the k nearest items of each of n vectors, as arrays.
 
         `ids` is int64 (n, k), with -1 where fewer than k items exist; `scores` is float32 (n, k); `position` is the
-        change number of the answer. `metric`: as for `search`. Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
+        change number of the answer; `proved` says that no other item can be nearer. `metric`, `exact`: as for `search`.
+        Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
         """
-        return self._parts.search.find_many(vectors, k, where, metric, space)
+        return self._parts.search.find_many(vectors, k, where, metric, space, exact)
 
     # ---- clusters
 

@@ -261,7 +261,7 @@ class FlatFollower(VectorFollower[Exact]):
         header, payload = stored_file.verify(self._used_folder)
         if (header.position, header.generation) != (position, generation):
             return  # a reader has meanwhile carried in what another process wrote: the file holds less
-        self.index.load(payload)
+        self.index.reload(payload)
         self.index.position, self.index.generation = position, generation
 
 

@@ -4,6 +4,9 @@ base            the contract of an index, and the checks of vectors, ids and k t
 metrics         the metrics by their names, similarities, and what one metric tells of another
 exact           a scan with numpy: the flat vector file, and the referee of every other index
 rows            the rows of that file: a mapped base, and a tail in memory
+sketch          a few numbers for each row, which bound its inner products with a proof
+bounds          what these bounds say about scores in every metric
+pruning         the rows that a scan need not look at, by their bounds
 allowed         which items may answer a search, prepared to be used again
 searcher        the layer over every index: restrictions, radius, completeness, exact scores
 rerank          searching in another metric than the index was built for

@@ -1,8 +1,8 @@
-"""Exact search with numpy over a memory-mapped file of vectors: slow and right, the referee of every other index."""
+"""Exact search with numpy over a memory-mapped file of vectors: the referee of every other index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,19 +14,18 @@ from indexers.errors import BadQuery, BadSetting
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed, MatrixCache
 from indexers.vectors.base import VectorIndex, check_k, check_vectors, make_empty_answer, pair_with_ids, prepare_vectors
+from indexers.vectors.bounds import Target
 from indexers.vectors.metrics import PRODUCT_METRICS, compute_similarities, convert_products
+from indexers.vectors.pruning import GATHER_COST, Pruner
 from indexers.vectors.rows import Rows
+from indexers.vectors.sketch import TINY, UNIT
 
 MAX_SCORES = 4 * 2**20
 """Scores held at once: 16 MB. More queries are answered in batches."""
 BLOCK_ROWS = 512
 """Rows gathered at once: 1 MB at 512 dimensions, so that they are read again from the processor's cache."""
-GATHER_COST = 2.5
-"""The cost of a row that must be gathered first, in rows of a contiguous scan (measured: 2.1 to 2.6)."""
 RUN_COST = 24
 """The cost of starting another run of neighbouring rows, in rows of a contiguous scan."""
-RELATIVE_ERROR = 4e-6
-"""The error of an inner product summed in float32, as a share of the product of both lengths."""
 
 
 class Exact(VectorIndex):
@@ -54,6 +53,7 @@ class Exact(VectorIndex):
         if unknown:
             raise BadSetting(f"exact has no setting {sorted(unknown)[0]!r}; it has: cache_bytes")
         self.rows = Rows(dimension)
+        self._pruner = Pruner(self.rows, self.metric)
         self._matrix_cache = MatrixCache(cache_bytes)
 
     def __len__(self) -> int:
@@ -84,11 +84,11 @@ class Exact(VectorIndex):
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         ids, vectors = pair_with_ids(ids, check_vectors(vectors, self.dimension, self.metric))
-        self.rows.upsert(ids, self.prepare(vectors), compute_lengths(vectors))
+        self._pruner.forget_from(self.rows.upsert(ids, self.prepare(vectors), compute_lengths(vectors)))
         self._matrix_cache.clear()
 
     def remove(self, ids: Ids) -> None:
-        self.rows.remove(np.asarray(ids, dtype=np.int64))
+        self._pruner.forget_from(self.rows.remove(np.asarray(ids, dtype=np.int64)))
         self._matrix_cache.clear()
 
     def save(self, path: Path) -> None:
@@ -97,7 +97,18 @@ class Exact(VectorIndex):
 
     def load(self, path: Path) -> None:
         self.rows.load(path)
+        self._pruner.reset()
         self._matrix_cache.clear()
+
+    def reload(self, path: Path) -> None:
+        """Map what `save` has just written of the present content, and keep what has been drawn of it."""
+        ids, row_numbers = self.rows.ids, self.rows.row_numbers
+        self.rows.load(path)
+        self._matrix_cache.clear()
+        if np.array_equal(ids, self.rows.ids):
+            self._pruner.reorder(row_numbers)
+        else:
+            self._pruner.reset()
 
     def prepare_allowed(self, ids: ArrayLike, cacheable: bool = True) -> Allowed:
         """Prepare a restriction. If `cacheable`, its rows are gathered once and held while there is room."""
@@ -113,8 +124,13 @@ class Exact(VectorIndex):
             return self.prepare_allowed(allowed, cacheable=False)
         return allowed if allowed.version == self.rows.version else self.prepare_allowed(allowed.ids, allowed.cacheable)
 
-    def estimate_cost(self, allowed: Allowed) -> float:
-        """Estimate the cost of scanning a restriction, in rows of a contiguous scan."""
+    def estimate_cost(self, allowed: Allowed | None, metric: Metric | None = None) -> float:
+        """Estimate the cost of a search of a restriction (None: of all rows), in rows of a contiguous scan."""
+        return min(self._estimate_scan_cost(allowed), self._pruner.estimate_cost(allowed, metric or self.metric))
+
+    def _estimate_scan_cost(self, allowed: Allowed | None) -> float:
+        if allowed is None:
+            return float(self.rows.count)
         if allowed.matrix is not None or self._is_worth_caching(allowed):
             return float(len(allowed))
         return min(self._estimate_run_cost(allowed), GATHER_COST * len(allowed), float(self.rows.count))
@@ -133,12 +149,12 @@ class Exact(VectorIndex):
         allowed = None if allowed is None else self.refresh_allowed(allowed)
         k = min(k, len(self) if allowed is None else len(allowed))
         if k:
-            for first, rows, table in self._score_in_batches(queries, allowed, metric):
+            targets = [Target(query, metric, k) for query in queries]
+            for first, rows, table in self._score_in_batches(queries, allowed, metric, targets):
                 for i, query_scores in enumerate(table, first):
-                    kth_score = np.partition(query_scores, len(query_scores) - k)[len(query_scores) - k]
-                    best_ids, best_scores = self._rank_candidates(queries[i], rows, query_scores, kth_score, metric)
+                    best_ids, best_scores = self._rank(targets[i], rows, query_scores)
                     ids[i, :k], scores[i, :k] = best_ids[:k], best_scores[:k]
-        return Neighbours(ids, scores, self.position)
+        return Neighbours(ids, scores, self.position, True)
 
     def search_radius(
         self, query: Vectors, min_score: float, allowed: Ids | Allowed | None = None, metric: Metric | None = None
@@ -151,9 +167,11 @@ class Exact(VectorIndex):
         allowed = None if allowed is None else self.refresh_allowed(allowed)
         if not (len(self) if allowed is None else len(allowed)):
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        _, rows, table = next(self._score_in_batches(queries, allowed, metric))
-        ids, scores = self._rank_candidates(queries[0], rows, table[0], min_score, metric)
-        is_near = scores >= min_score
+        with np.errstate(over="ignore"):
+            target = Target(queries[0], metric, min_score=float(np.float32(min_score)))
+        _, rows, table = next(self._score_in_batches(queries, allowed, metric, [target]))
+        ids, scores = self._rank(target, rows, table[0])
+        is_near = scores >= target.min_score
         return ids[is_near], scores[is_near]
 
     def compute_scores(
@@ -170,42 +188,61 @@ class Exact(VectorIndex):
         is_live = ids >= 0
         return ids[is_live], table[0, is_live]
 
-    def _rank_candidates(
-        self, query: Vectors, rows: Ids | None, query_scores: Vectors, min_score: float, metric: Metric
-    ) -> tuple[Ids, Vectors]:
-        """Return the ids and exact scores, in order, of all rows whose exact score could be `min_score` or more.
+    def _rank(self, target: Target, rows: Ids | None, query_scores: Vectors) -> tuple[Ids, Vectors]:
+        """Return the ids and exact scores, in order, of all rows that could be among the answers, and of some others.
 
         `query_scores` (n,): the scores of `rows` (None: of every row) in float32.
         """
-        could_reach = self._could_reach(query, rows, query_scores, min_score, metric)
-        places = np.flatnonzero(could_reach & (query_scores > -np.inf))
-        scores = query_scores[places]
+        places = self._find_candidates(target, rows, query_scores)
         candidates = places if rows is None else rows[places]
-        if metric in PRODUCT_METRICS:
-            scores = self._score_exactly(query, candidates, metric)
         ids = self.rows.row_ids[candidates]
+        candidates, places, ids = candidates[ids >= 0], places[ids >= 0], ids[ids >= 0]
+        is_rounded = target.metric in PRODUCT_METRICS
+        scores = self._score_exactly(target, candidates) if is_rounded else query_scores[places]
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
 
-    def _could_reach(
-        self, query: Vectors, rows: Ids | None, query_scores: Vectors, min_score: float, metric: Metric
-    ) -> NDArray[np.bool_]:
-        """Return which rows' exact scores could be `min_score` or more, given the error of those in float32."""
-        size = float(np.linalg.norm(query))
-        margin: Any = RELATIVE_ERROR * size * self.rows.max_length if metric in PRODUCT_METRICS else 0.0
-        if metric != self.metric or metric == "l2":
-            lengths = self.rows.lengths if rows is None else self.rows.lengths[rows]
-            if metric == "l2":  # the error is that of its square, which the products give
-                reach = -min(min_score, 0.0)
-                query_scores, min_score = -query_scores * query_scores, -reach * reach
-                margin = RELATIVE_ERROR * (2 * size * size + (size + reach) ** 2 + lengths * lengths)
-            elif metric in PRODUCT_METRICS:
-                margin = RELATIVE_ERROR * size * lengths if metric == "ip" else RELATIVE_ERROR
-        could_reach: NDArray[np.bool_] = query_scores >= np.float32(min_score - margin)
-        return could_reach
+    def _find_candidates(self, target: Target, rows: Ids | None, query_scores: Vectors) -> Ids:
+        """Return the places of the scores that could belong to answers, given how far each may be from the exact one.
 
-    def _score_exactly(self, query: Vectors, rows: Ids, metric: Metric) -> Vectors:
-        scores = np.empty(len(rows), np.float32)
+        A place is left out only where a comparison says so, and not for a score that is no number.
+        """
+        values, margins = self._estimate_errors(target, rows, query_scores)
+        least = np.float32(target.min_score)
+        if target.k is not None:
+            kth = np.partition(values, len(values) - target.k)[len(values) - target.k]
+            best = values >= kth
+            least = (values[best] - (margins[best] if np.ndim(margins) else margins)).min(initial=kth)
+        elif target.metric == "l2":
+            least = -np.square(np.minimum(least, np.float32(0)))
+        return np.flatnonzero(~(values + margins < least))
+
+    def _estimate_errors(self, target: Target, rows: Ids | None, query_scores: Vectors) -> tuple[Vectors, Any]:
+        """Return scores (n,) and how far each is at most from the exact one: () or (n,). Those of "l2" are squared.
+
+        An inner product of d terms in float32 is wrong by at most d u / (1 - d u) of the product of both lengths, in
+        whatever order they are summed (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), u =
+        2^-24. With what is rounded before and afterwards this is less than (d + 16) u of it; of a squared distance, (d
+        + 40) u of the sum of both squared lengths. What underflows adds at most `tiny`.
+        """
+        metric, size, dimension = target.metric, np.float32(target.size), self.dimension
+        if metric not in PRODUCT_METRICS:
+            return query_scores, np.float32(0)  # they are computed in float64
+        error, tiny = np.float32(1.01 * UNIT * (dimension + 16)), np.float32(dimension * TINY)
+        if metric == self.metric == "cosine":
+            return query_scores, error
+        lengths = self.rows.lengths if rows is None else self.rows.lengths[rows]
+        with np.errstate(all="ignore"):  # what overflows is kept as a candidate
+            if metric == "l2":
+                error = np.float32(1.01 * UNIT * (dimension + 40))
+                return -query_scores * query_scores, error * (size * size + lengths * lengths) + tiny
+            if metric == "ip":
+                return query_scores, error * size * lengths + tiny * (1 + size + lengths)
+            return query_scores, error + tiny / lengths
+
+    def _score_exactly(self, target: Target, rows: Ids) -> Vectors:
+        """Return the scores of rows (n,), computed in float64 and rounded to float32."""
+        query, metric, scores = target.query, target.metric, np.empty(len(rows), np.float32)
         for first in range(0, len(rows), BLOCK_ROWS):
             part = rows[first : first + BLOCK_ROWS]
             block = self._convert_block(self.rows.gather_rows(part), self.rows.lengths[part], metric)
@@ -222,9 +259,23 @@ class Exact(VectorIndex):
         return scaled
 
     def _score_in_batches(
-        self, queries: Vectors, allowed: Allowed | None, metric: Metric
+        self, queries: Vectors, allowed: Allowed | None, metric: Metric, targets: Sequence[Target] = ()
     ) -> Iterator[tuple[int, Ids | None, Vectors]]:
-        """Yield the first query, row numbers (None: every row), scores (queries, rows); dead rows score -inf."""
+        """Yield the first query, row numbers (None: every row), scores (queries, rows); dead rows score -inf.
+
+        targets: what each query looks for; rows that can't be among its answers may be left out.
+        """
+        rows = None
+        if len(targets) == 1:
+            scan_cost = self._estimate_scan_cost(allowed)
+            rows = self._pruner.select(
+                targets[0], allowed, scan_cost, lambda part: self._score_exactly(targets[0], part)
+            )
+        if rows is not None:
+            table = np.empty((1, len(rows)), np.float32)
+            self._score_gathered(queries, rows, table, metric)
+            yield 0, rows, table
+            return
         step = max(1, MAX_SCORES // max(1, self.rows.count if allowed is None else len(allowed)))
         for first in range(0, len(queries), step):
             batch = queries[first : first + step]

@@ -98,5 +98,6 @@ def convert_products(products: Vectors, metric: Metric, size: Any, lengths: Vect
     if metric == "cosine":
         products = products / (size * np.where(lengths > 0, lengths, np.float32(1)))
     elif metric == "l2":
-        products = -np.sqrt(np.maximum(size * size + lengths * lengths - 2 * products, 0))
+        halves = (size / 2) ** 2 + (lengths / 2) ** 2 - products / 2  # of halves, whose squares can't overflow
+        products = -2 * np.sqrt(np.maximum(halves, 0))
     return products

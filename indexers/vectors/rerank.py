@@ -13,8 +13,9 @@ from indexers.arrays import compute_lengths
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import make_empty_answer
-from indexers.vectors.exact import GATHER_COST, Exact
+from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import PRODUCT_METRICS, bound_scores, compute_similarities
+from indexers.vectors.pruning import GATHER_COST
 
 CANDIDATE_COST = 30.0
 """The cost of one more candidate of a graph search, in rows of a contiguous scan (measured: 25 to 40)."""
@@ -45,7 +46,7 @@ class Reranker:
         self.flat, self.native, self.allowed, self.metric = flat, native, allowed, metric
         self._search = search
         self._lengths = flat.rows.lengths if allowed is None else flat.rows.lengths[allowed.rows]
-        self._scan = flat.rows.count if allowed is None else flat.estimate_cost(allowed)
+        self._scan = flat.estimate_cost(allowed, metric)
 
     def search(self, queries: Vectors, k: int) -> Neighbours:
         """Return the k nearest of queries, float32 (n, dimension), that are prepared for the metric."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from indexers.errors import ItemNotFound, StoredFileDamaged
 from indexers.types import Ids, Vectors
 
-HEAD = struct.Struct("<8sqqd")
+HEAD = struct.Struct("<8sqq8x")
 MAGIC = b"nearkin2"
 PAGE = 4096
 BLOCK_ROWS = 4096
@@ -22,17 +22,17 @@ class Rows:
     """A table of vectors. Row numbers count through the base, then through the tail; a replaced or removed row is dead.
 
     No Python object per item: `ids`, the live ids sorted, with `row_numbers`, the row of each; and `row_ids`, the id of
-    each row (-1: dead). `version` changes with every change of content. `max_length` bounds the length of every row.
+    each row (-1: dead). `version` changes with every change of content.
     `lengths` float32 (count,): that of each vector before it was prepared, which its row does not show for a cosine.
     """
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self.version = 0
-        self._set_base(np.empty(0, np.int64), np.empty((0, dimension), np.float32), np.empty(0, np.float32), 0.0)
+        self._set_base(np.empty(0, np.int64), np.empty((0, dimension), np.float32), np.empty(0, np.float32))
 
-    def _set_base(self, ids: Ids, base: Vectors, lengths: Vectors, max_length: float) -> None:
-        self.base, self.max_length = base, max_length
+    def _set_base(self, ids: Ids, base: Vectors, lengths: Vectors) -> None:
+        self.base = base
         self.tail = np.empty((0, self.dimension), np.float32)
         self.tail_count = 0
         self.ids, self.row_numbers = ids, np.arange(len(ids), dtype=np.int64)
@@ -65,21 +65,22 @@ class Rows:
         known: NDArray[np.bool_] = self.ids[np.minimum(places, len(self.ids) - 1)] == ids
         return places, known
 
-    def upsert(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> None:
-        """Add or replace vectors; each id comes once."""
+    def upsert(self, ids: Ids, vectors: Vectors, lengths: Vectors) -> int:
+        """Add or replace vectors; each id comes once. Return the number of leading rows that hold what they held."""
+        held = self.count
         places, known = self.locate(ids)
         rows = np.full(len(ids), -1, dtype=np.int64)
         rows[known] = self.row_numbers[places[known]]
         in_tail = rows >= len(self.base)  # a row of the tail may be overwritten, one of the base may not
         self.tail[rows[in_tail] - len(self.base)] = vectors[in_tail]
+        held = min(held, int(rows[in_tail].min(initial=held)))
         self.row_ids[rows[known & ~in_tail]] = -1
         rows[~in_tail] = self._append_tail(ids[~in_tail], vectors[~in_tail])
         self._lengths[rows] = lengths
         self.row_numbers[places[known]] = rows[known]
         self._insert_ids(ids[~known], rows[~known])
-        if len(vectors):
-            self.max_length = max(self.max_length, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
         self.version += 1
+        return held
 
     def _append_tail(self, ids: Ids, vectors: Vectors) -> Ids:
         start, stop = self.tail_count, self.tail_count + len(ids)
@@ -102,16 +103,19 @@ class Rows:
         places = np.searchsorted(self.ids, ids)
         self.ids, self.row_numbers = np.insert(self.ids, places, ids), np.insert(self.row_numbers, places, rows)
 
-    def remove(self, ids: Ids) -> None:
-        """Remove the vectors of these ids; unknown ids are ignored."""
+    def remove(self, ids: Ids) -> int:
+        """Remove the vectors of these ids; unknown ids are ignored. Return the number of leading rows that stay where
+        they are."""
         places, known = self.locate(np.unique(ids))
         places = places[known]
         self.row_ids[self.row_numbers[places]] = -1
         self.ids, self.row_numbers = np.delete(self.ids, places), np.delete(self.row_numbers, places)
         self.version += 1
         live = int(np.count_nonzero(self.row_ids[len(self.base) : self.count] >= 0))
-        if self.tail_count - live > max(1024, live):
-            self._compact_tail()
+        if self.tail_count - live <= max(1024, live):
+            return self.count
+        self._compact_tail()
+        return len(self.base)
 
     def _compact_tail(self) -> None:
         """Drop the dead rows of the tail."""
@@ -151,7 +155,7 @@ class Rows:
     def save(self, path: Path) -> None:
         """Write the live rows by id: head, ids, lengths, vectors from the next page on. Holds one block at a time."""
         with open(path, "xb") as file:
-            file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension, self.max_length))
+            file.write(HEAD.pack(MAGIC, len(self.ids), self.dimension))
             file.write(np.ascontiguousarray(self.ids).data)
             file.write(self._lengths[self.row_numbers].data)
             file.write(b"\0" * (_compute_vectors_start(len(self.ids)) - file.tell()))
@@ -164,7 +168,7 @@ class Rows:
             head = file.read(HEAD.size)
             if len(head) < HEAD.size or not head.startswith(MAGIC):
                 raise StoredFileDamaged(f"{path} is not a file of vectors in the format of this version")
-            _, count, dimension, longest = HEAD.unpack(head)
+            _, count, dimension = HEAD.unpack(head)
             size = _compute_vectors_start(count) + count * dimension * 4
             if count < 0 or dimension != self.dimension or path.stat().st_size != size:
                 raise StoredFileDamaged(f"{path} does not hold {count} vectors of {self.dimension} coordinates")
@@ -175,7 +179,7 @@ class Rows:
             )
         else:
             base = np.empty((0, dimension), np.float32)
-        self._set_base(ids, base, lengths, longest)
+        self._set_base(ids, base, lengths)
 
 
 def _compute_vectors_start(count: int) -> int:

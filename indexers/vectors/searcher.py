@@ -53,11 +53,19 @@ class Searcher:
         return self.flat.metric if self.index is None else self.index.metric
 
     def search(
-        self, queries: Vectors, k: int, allowed: Allowed | Ids | None = None, metric: Metric | None = None
+        self,
+        queries: Vectors,
+        k: int,
+        allowed: Allowed | Ids | None = None,
+        metric: Metric | None = None,
+        exact: bool = False,
     ) -> Neighbours:
-        """Return the k nearest of those allowed, in any metric; -1 and -inf at the end where fewer than k exist."""
+        """Return the k nearest of those allowed, in any metric; -1 and -inf at the end where fewer than k exist.
+
+        exact: `proved` answers only, from the flat vector file.
+        """
         metric = metric or self.flat.metric
-        if self.index is None or len(self.flat) <= self.small:
+        if exact or self.index is None or len(self.flat) <= self.small:
             return self.flat.search(queries, k, allowed, metric=metric)
         allowed = None if allowed is None else self.flat.refresh_allowed(allowed)
         if allowed is not None and self.flat.estimate_cost(allowed) <= 2.5 * self._estimate_cost(self.index, 0):
@@ -77,14 +85,14 @@ class Searcher:
 
     def _search_all(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
         answer = self._fetch_candidates(index, queries, k, max(WIDTH_PER_HIT * k, self._get_ef(index)))
-        self._look_again(index, queries, answer, WIDTH_PER_HIT * k)
+        answer = self._look_again(index, queries, answer, WIDTH_PER_HIT * k)
         incomplete = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(incomplete):  # the graph could not reach as many as exist
             exact = self.flat.search(index.prepare(queries)[incomplete], k, metric=index.metric)
             answer.ids[incomplete], answer.scores[incomplete] = exact.ids, exact.scores
         return answer
 
-    def _look_again(self, index: VectorIndex, queries: Vectors, answer: Neighbours, width: int) -> None:
+    def _look_again(self, index: VectorIndex, queries: Vectors, answer: Neighbours, width: int) -> Neighbours:
         """Search again for the queries whose nearest hit is too far: by more candidates, or a scan if that is cheaper.
 
         A graph leads well to what lies beside stored vectors, and badly to what lies between their clusters.
@@ -92,13 +100,16 @@ class Searcher:
         k = answer.ids.shape[1]
         unsure = np.flatnonzero(~self._is_near(index, queries, answer.scores[:, 0]))
         if not len(unsure):
-            return
+            return answer
         width = min(max(width, UNSURE_WIDTH), len(self.flat))
-        if self.flat.rows.count <= self._estimate_cost(index, width):
+        if self.flat.estimate_cost(None) <= self._estimate_cost(index, width):
             again = self.flat.search(index.prepare(queries)[unsure], k, metric=index.metric)
         else:
             again = self._fetch_candidates(index, queries[unsure], k, width)
+        if len(unsure) == len(queries):
+            return again
         answer.ids[unsure], answer.scores[unsure] = again.ids, again.scores
+        return answer
 
     def _is_near(self, index: VectorIndex, queries: Vectors, best_scores: Vectors) -> NDArray[np.bool_]:
         """Return which queries have a neighbour as near as stored vectors have; none if lengths decide (inner product).
@@ -153,6 +164,8 @@ class Searcher:
                 break
         if len(pending):
             exact = self.flat.search(queries[pending], k, allowed, metric=index.metric)
+            if len(pending) == len(queries):
+                return exact
             ids[pending], scores[pending] = exact.ids, exact.scores
         return Neighbours(ids, scores, min(self.flat.position, index.position))
 

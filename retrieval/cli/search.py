@@ -17,7 +17,7 @@ from retrieval.cli.options import (
     open_collection,
     parse_json,
 )
-from retrieval.cli.output import print_json, show_groups, show_hits
+from retrieval.cli.output import print_json, say, show_groups, show_hits
 from retrieval.cli.queries import Asked, build_query
 from retrieval.cli.viewer import Html, Open, place_page, write_page
 
@@ -70,6 +70,9 @@ def search(
             autocompletion=complete_from("cosine", "ip", "l2", "l1", "minkowski:3"),
         ),
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Find the nearest for certain, and say that no other item can be nearer.")
+    ] = False,
     space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
     html: Html = None,
     is_opened: Open = False,
@@ -80,6 +83,7 @@ def search(
         raise typer.BadParameter("give a picture (a path or a URL), --item, --text or --query")
     options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
     options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
+    options["exact"] = exact
     with open_collection(collection) as source:
         asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
         options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}
@@ -91,11 +95,11 @@ def search(
             return write_page(render_hits(hits, f"Hits in {source.path.name}"), file, f"{len(hits)} hits", is_opened)
     if as_json:
         groups = {"groups": [record.to_dict() for record in hits.groups]} if group else {}
-        print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of})
-    elif group:
-        show_groups(hits)
-    else:
-        show_hits(hits)
+        print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of, "proof": hits.proof})
+        return
+    (show_groups if group else show_hits)(hits)
+    if exact and hits.proof:
+        say(f"proved: {hits.proof}")
 
 
 COMMANDS = (Command(search, "Search", "nearkin search holiday.jpg -k 5"),)

@@ -46,6 +46,7 @@ class SearchMethods(ClusterMethods):
         group: bool = False,
         level: str | None = None,
         metric: str | None = None,
+        exact: bool = False,
         space: str | None = None,
     ) -> Hits:
         """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
@@ -70,13 +71,14 @@ class SearchMethods(ClusterMethods):
             "group": group,
             "level": level,
             "metric": metric,
+            "exact": exact,
             "space": space,
         }
         answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})
         groups = tuple(
             Group(self._build_cluster(entry["cluster"]), self._build_hits(entry["hits"])) for entry in answer["groups"]
         )
-        return Hits(self._build_hits(answer["hits"]), answer["as_of"], groups)
+        return Hits(self._build_hits(answer["hits"]), answer["as_of"], groups, answer["proof"])
 
     def _build_hits(self, rows: Sequence[Json]) -> tuple[Hit, ...]:
         """Return hits whose pictures are fetched when they are asked for."""
@@ -104,12 +106,13 @@ class SearchMethods(ClusterMethods):
         k: int = 10,
         where: Where = None,
         metric: str | None = None,
+        exact: bool = False,
         space: str | None = None,
     ) -> Neighbours:
         """Return the k nearest items of each of n vectors, as arrays. See Collection.search_many. Many vectors are sent
         in several requests; `position` is the change number of the first answer."""
         rows = np.atleast_2d(np.asarray(vectors, np.float64))
-        options = {"k": k, "where": where, "metric": metric, "space": space}
+        options = {"k": k, "where": where, "metric": metric, "exact": exact, "space": space}
         given = {name: value for name, value in options.items() if value is not None}
         size = max(1, NUMBERS_PER_REQUEST // max(1, rows.shape[1]))
         answers = [
@@ -118,4 +121,5 @@ class SearchMethods(ClusterMethods):
         ]
         ids = np.array([row for answer in answers for row in answer["ids"]], np.int64)
         scores = np.array([row for answer in answers for row in answer["scores"]], np.float32)
-        return Neighbours(ids, np.where(ids >= 0, scores, -np.inf).astype(np.float32), answers[0]["as_of"])
+        scores = np.where(ids >= 0, scores, -np.inf).astype(np.float32)
+        return Neighbours(ids, scores, answers[0]["as_of"], all(answer["proved"] for answer in answers))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Hits that a notebook shows."""
+NEAREST = "no other item can be nearer"
+WITHIN_RADIUS = "no other item lies within the radius"
+NEAREST_PER_CLUSTER = "no other item can be nearer within the limit of each cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,13 @@ class Hit(Record):
 @dataclass(frozen=True, slots=True, repr=False)
 class Hits(Listing[Hit]):
     """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to.
-    `groups`: with `group=True`, the clusters with the best hits."""
+    `groups`: with `group=True`, the clusters with the best hits. `proof`: a sentence that says what was shown, such as
+    "no other item can be nearer"; None if an index answered, which may miss some."""
 
     hits: tuple[Hit, ...]
     as_of: int
     groups: tuple[Group, ...] = ()
+    proof: str | None = None
 
     def _rows(self) -> tuple[Hit, ...]:
         return self.hits

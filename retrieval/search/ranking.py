@@ -16,6 +16,8 @@ from retrieval.spaces.cluster_state import Assignment, ClusterState
 
 POOL = 5
 """Times as many hits as asked for are looked at before every item is."""
+POOL_GROWTH = 8
+"""Times as many are looked at next, for a proof."""
 SPARE = 2
 """Hits more than asked for, of a cluster and in all, that are scored again in float64."""
 
@@ -72,29 +74,46 @@ def choose_diverse(
 
 
 class NearestQuery(NamedTuple):
-    """A prepared query, float32 (1, dimension). `query_items` are excluded from the hits."""
+    """A prepared query, float32 (1, dimension). `query_items` are excluded from the hits. `exact`: proved hits only."""
 
     searcher: Searcher
     vector: Vectors
     metric: Metric
     allowed: Allowed | None
     query_items: Ids
+    exact: bool = False
 
 
-def limit_per_cluster(state: ClusterState, query: NearestQuery, count: int, per_cluster: int, level: Level) -> Ranking:
-    """Return the best `count` hits of which no cluster has more than `per_cluster`; each loose item counts by itself.
+def limit_per_cluster(
+    state: ClusterState, query: NearestQuery, count: int, per_cluster: int, level: Level
+) -> tuple[Ranking, bool]:
+    """Return the best `count` hits of which no cluster has more than `per_cluster`, and whether they are proved.
 
-    The nearest items first; if they lie in too few clusters, every item is scored and each cluster keeps its best.
+    Each loose item counts by itself. The nearest items first; if they lie in too few clusters, every item is scored and
+    each cluster keeps its best. For a proof, ever more of the nearest are ranked instead.
     """
     flat, assignment = query.searcher.flat, state.assignment(level)
     pool = min(max(POOL * count, 100), max(1, len(flat)))
-    nearest = query.searcher.search(query.vector, pool, query.allowed, query.metric)
+    best, kept, is_proved = _rank_nearest(query, assignment, pool, per_cluster)
+    while len(kept) < count and len(best[0]) + len(query.query_items) >= pool:  # there are more than were looked at
+        if not query.exact:
+            best, is_proved = _rank_per_cluster(query, assignment, count, per_cluster), False
+            kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
+            break
+        if pool >= len(flat):
+            break
+        pool = min(POOL_GROWTH * pool, len(flat))
+        best, kept, is_proved = _rank_nearest(query, assignment, pool, per_cluster)
+    return (best[0][kept[:count]], best[1][kept[:count]]), is_proved
+
+
+def _rank_nearest(
+    query: NearestQuery, assignment: Assignment, pool: int, per_cluster: int
+) -> tuple[Ranking, Ids, bool]:
+    """Return the `pool` nearest, the places of those that no cluster's limit excludes, and whether they are proved."""
+    nearest = query.searcher.search(query.vector, pool, query.allowed, query.metric, query.exact)
     best = _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
-    kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
-    if len(kept) < count and nearest.ids[0, -1] >= 0:  # there are more items than were looked at
-        best = _rank_per_cluster(query, assignment, count, per_cluster)
-        kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
-    return best[0][kept[:count]], best[1][kept[:count]]
+    return best, _find_first_per_label(assignment.find_labels(best[0]), per_cluster), nearest.proved
 
 
 def _rank_per_cluster(query: NearestQuery, assignment: Assignment, count: int, per_cluster: int) -> Ranking:

@@ -27,7 +27,7 @@ from retrieval.config import Config
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
-from retrieval.records.search import Hit, Hits
+from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hit, Hits
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
 from retrieval.spaces import scope
@@ -73,7 +73,16 @@ class Options(NamedTuple):
     level: str | None = None
     metric: str | None = None
     pool: int | None = None
+    exact: bool = False
     path_weight: float = 1.0
+
+
+class Ranking(NamedTuple):
+    """ids: int64 (n,) of the hits, best first. scores: float32 (n,). proof: as of `Hits`."""
+
+    ids: Ids
+    scores: Vectors
+    proof: str | None = None
 
 
 class Search:
@@ -106,11 +115,19 @@ class Search:
         return replace(hits, groups=self._browser.group(hits, str(options.level), space)[:count]) if group else hits
 
     def find_many(
-        self, vectors: ArrayLike, k: int, where: Mapping[str, Any] | None, metric: str | None, space: str | None
+        self,
+        vectors: ArrayLike,
+        k: int,
+        where: Mapping[str, Any] | None,
+        metric: str | None,
+        space: str | None,
+        exact: bool = False,
     ) -> Neighbours:
         """Return the k nearest items of each of many vectors, as arrays. Raises BadQuery, BadVector, BadFilter."""
         chosen = None if metric is None else parse_metric(metric, BadQuery)
-        neighbours = self._run_in_space(space, lambda view: find_many(view, vectors, k, where, chosen, space is None))
+        neighbours = self._run_in_space(
+            space, lambda view: find_many(view, vectors, k, where, chosen, space is None, exact)
+        )
         if neighbours is None:
             raise BadQuery("the collection is empty; add pictures or vectors first")
         return neighbours
@@ -165,7 +182,7 @@ def find(
     with view.followers.current_snapshot() as snapshot:
         check_space(view, snapshot, follow)
         check_level(options.level, snapshot)
-        return build_hits(view, snapshot, *_rank(view, query, snapshot, options), pictures)
+        return build_hits(view, snapshot, _rank(view, query, snapshot, options), pictures)
 
 
 def find_many(
@@ -175,6 +192,7 @@ def find_many(
     where: Mapping[str, Any] | None,
     metric: Metric | None = None,
     follow: bool = True,
+    exact: bool = False,
 ) -> Neighbours:
     """Return the k nearest items of each of many vectors, as arrays."""
     count, metric = check_count(k) or 10, metric or view.space.metric
@@ -186,11 +204,11 @@ def find_many(
         )
     with view.followers.current_snapshot() as snapshot:
         check_space(view, snapshot, follow)
-        return view.searcher.search(queries, count, view.allowed(where, snapshot), metric)
+        return view.searcher.search(queries, count, view.allowed(where, snapshot), metric, exact)
 
 
-def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options) -> tuple[Ids, Vectors]:
-    """Return ids and scores of the hits, best first."""
+def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options) -> Ranking:
+    """Rank the hits."""
     within, exclude = scope.check_clusters(options.within, "within"), scope.check_clusters(options.exclude, "exclude")
     count = check_count(options.k) or (20 if options.radius is None else None)
     if options.words is None:
@@ -201,6 +219,8 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     assert count is not None
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
+    if query is None and options.exact:
+        raise BadQuery("exact=True compares vectors, and query= alone has none; its hits are complete without it")
     pool = max(count, POOL)
     ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.path_weight)
     allowed = view.allowed(options.where, snapshot, within, exclude)
@@ -209,14 +229,15 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None:
         ids, scores = to_arrays(ranking)
     else:
-        nearest = _rank_nearest(view, query, snapshot, pool, Options(metric=options.metric), allowed)[0]
+        by_vector = Options(metric=options.metric, exact=options.exact)
+        nearest = _rank_nearest(view, query, snapshot, pool, by_vector, allowed).ids
         ids, scores = fuse_rankings(ranking, nearest.tolist())
-    return ids[:count], scores[:count]
+    return Ranking(ids[:count], scores[:count])
 
 
 def _rank_nearest(
     view: View, query: Query, snapshot: Snapshot, count: int | None, options: Options, allowed: Allowed | None
-) -> tuple[Ids, Vectors]:
+) -> Ranking:
     metric = options.metric or view.space.metric
     vector = query.to_vector(snapshot)
     query_items, diversity = query.find_items(snapshot), options.diversify
@@ -225,34 +246,39 @@ def _rank_nearest(
         if state is not None:
             assert count is not None
             vector = prepare_vectors(vector, view.space.dimension, metric)
-            nearest_query = NearestQuery(view.searcher, vector, metric, allowed, np.array(query_items, np.int64))
-            return limit_per_cluster(state, nearest_query, count, options.per_cluster, options.level or "fine")
+            excluded = np.array(query_items, np.int64)
+            nearest_query = NearestQuery(view.searcher, vector, metric, allowed, excluded, options.exact)
+            level = options.level or "fine"
+            found, is_proved = limit_per_cluster(state, nearest_query, count, options.per_cluster, level)
+            return Ranking(*found, NEAREST_PER_CLUSTER if is_proved else None)
     if options.radius is not None:
         ids, scores = view.searcher.search_radius(vector, options.radius, allowed, metric)
+        proof: str | None = WITHIN_RADIUS
     else:
         assert count is not None
         pool = (count if diversity is None else options.pool or max(4 * count, 64)) + len(query_items)
-        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric)
-        ids, scores = nearest.ids[0], nearest.scores[0]
+        nearest = view.searcher.search(vector, min(pool, max(1, len(view.flat.index))), allowed, metric, options.exact)
+        ids, scores, proof = nearest.ids[0], nearest.scores[0], NEAREST if nearest.proved else None
     keep = (ids >= 0) & ~np.isin(ids, query_items) if query_items else ids >= 0
     ids, scores = ids[keep], scores[keep]
+    if options.radius is not None and count is not None and count < len(ids):
+        proof = NEAREST
     if diversity is not None:
         vectors = view.searcher.flat.take_for_metric(ids, metric)
         order = choose_diverse(vectors, vector[0], count or len(ids), diversity, metric)
-        ids, scores = ids[order], scores[order]
-    return ids[:count], scores[:count]
+        ids, scores, proof = ids[order], scores[order], None
+    return Ranking(ids[:count], scores[:count], proof)
 
 
-def build_hits(
-    view: View, snapshot: Snapshot, ids: Ids, scores: Vectors, pictures: PictureLoader | None = None
-) -> Hits:
+def build_hits(view: View, snapshot: Snapshot, ranking: Ranking, pictures: PictureLoader | None = None) -> Hits:
     """Return hits with what the catalogue says about their items."""
-    rows = snapshot.hits(ids.tolist(), view.space.id)
+    ids = ranking.ids.tolist()
+    rows = snapshot.hits(ids, view.space.id)
     hits = []
-    for item_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
+    for item_id, score in zip(ids, ranking.scores.tolist(), strict=True):
         row = rows[item_id]
         hits.append(Hit(item_id, row.key, score, row.uri, row.metadata, row.clusters, row.text, row.missing, pictures))
-    return Hits(tuple(hits), snapshot.number)
+    return Hits(tuple(hits), snapshot.number, proof=ranking.proof)
 
 
 def check_space(view: View, snapshot: Snapshot, follow: bool) -> None:

@@ -19,6 +19,14 @@ def test_search_by_item_radius_and_filter(full: Shell, folder: Path) -> None:
     assert len(full.json("search", folder / "red.png", "-k", 3, "--diversify", 0.5)["hits"]) == 3
 
 
+def test_a_search_is_proved_on_request(full: Shell, folder: Path) -> None:
+    answer = full.json("search", folder / "red.png", "--exact")
+    assert answer["proof"] == "no other item can be nearer"
+    assert "proved: no other item can be nearer" in full("search", folder / "red.png", "--exact").stdout
+    assert "proved:" not in full("search", folder / "red.png").stdout
+    assert "query= alone has none" in full("search", "--query", "red", "--exact", code=2).stderr
+
+
 def test_search_in_another_metric(full: Shell, folder: Path) -> None:
     for metric in ("manhattan", "minkowski:3"):
         scores = [hit["score"] for hit in full.json("search", folder / "red.png", "--metric", metric)["hits"]]

@@ -70,6 +70,23 @@ def test_through_the_graph_too_however_crowded_the_nearest_family_is(many: Colle
     assert len({hit.key for hit in hits} & set(wanted[:20])) >= 19
 
 
+@pytest.mark.parametrize(("count", "most"), [(20, 2), (60, 1), (5, 99), (200, 3)])
+def test_the_limit_of_clusters_is_proved_too(many: Collection, count: int, most: int) -> None:
+    query = family(7, 1, seed=3)[0]
+    hits = many.search(vector=query, k=count, per_cluster=most, level="medium", exact=True)
+    assert hits.proof == "no other item can be nearer within the limit of each cluster"
+    rows = np.concatenate([family(number, 100) for number in range(60)])
+    scores = (rows / np.linalg.norm(rows, axis=1, keepdims=True)) @ (query / np.linalg.norm(query))
+    wanted, taken = [], dict.fromkeys(range(60), 0)
+    for place in np.argsort(-scores).tolist():
+        taken[place // 100] += 1
+        if taken[place // 100] <= most:
+            wanted.append(f"k{place}")
+    assert [hit.key for hit in hits] == wanted[:count]
+    assert many.search(vector=query, k=20, per_cluster=2, level="medium").proof is None
+    assert many.search(vector=query, k=3, group=True, exact=True).proof is not None
+
+
 def test_an_item_that_is_asked_about_does_not_take_a_place(families: Collection) -> None:
     hits = families.search(item="f0-0", k=4, per_cluster=1, level="medium")
     assert "f0-0" not in {hit.key for hit in hits}

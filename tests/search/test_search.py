@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexers.arrays import scale_to_unit
-from indexers.errors import BadQuery, BadVector, ItemNotFound
+from indexers.errors import BadQuery, BadVector, ItemNotFound, UsageError
 from retrieval import Collection, item, text
 from retrieval.search.ranking import choose_diverse
 from tests.conftest import vectors
@@ -74,6 +74,64 @@ def test_a_radius_is_complete_and_not_capped(large: Any, radius: float) -> None:
     assert [hit.item for hit in best] == [hit.item for hit in hits][:3]
     some = collection.search(vector=query, radius=radius, where={"cluster": 5})
     assert {hit.item for hit in some} == {hit.item for hit in hits if hit.metadata["cluster"] == 5}
+
+
+# ---- proofs
+
+
+def test_an_exact_search_says_that_no_other_item_can_be_nearer(large: Any) -> None:
+    collection, data = large
+    for number in range(0, COUNT, 300):
+        query = data[number] + data[(number * 7 + 1) % COUNT]
+        hits = collection.search(vector=query, k=10, exact=True)
+        assert hits.proof == "no other item can be nearer"
+        assert [hit.item for hit in hits] == brute(data, query, lambda n: True)[:10]
+        filtered = collection.search(vector=query, k=10, exact=True, where={"n": {"$gte": 100}})
+        assert filtered.proof == "no other item can be nearer"
+        assert [hit.item for hit in filtered] == brute(data, query, lambda n: n >= 100)[:10]
+        asked = collection.search(item=number + 1, k=10, exact=True)
+        assert [hit.item for hit in asked] == brute(data, data[number], lambda n, own=number: n != own)[:10]
+
+
+def test_only_what_was_shown_is_called_proved(large: Any, ready_made: Collection) -> None:
+    collection, data = large
+    assert collection.search(vector=data[3], k=5).proof is None  # through the graph
+    assert ready_made.search(vector=vectors(1)[0], k=5).proof == "no other item can be nearer"  # few enough to scan
+    assert collection.search(vector=data[3], k=5, where={"n": {"$lt": 40}}).proof == "no other item can be nearer"
+    within = collection.search(vector=data[3], radius=0.9)
+    assert (len(within) > 5, within.proof) == (True, "no other item lies within the radius")
+    assert collection.search(vector=data[3], radius=0.9, k=len(within)).proof == within.proof
+    assert collection.search(vector=data[3], radius=0.9, k=5).proof == "no other item can be nearer"
+    assert collection.search(vector=data[3], k=5, exact=True, diversify=0.5).proof is None
+    assert ready_made.search(vector=vectors(1)[0], k=5, where={"number": -1}).proof is not None
+    assert within.to_dict()["proof"] == within.proof
+
+
+def test_a_proof_holds_in_every_metric(large: Any) -> None:
+    collection, data = large
+    query = data[3] + data[14]
+    for metric in ("ip", "euclidean", "manhattan", "minkowski:3"):
+        hits = collection.search(vector=query, k=7, metric=metric, exact=True)
+        stored = np.stack(list(collection.vectors(range(1, COUNT + 1)).values()))
+        assert hits.proof == "no other item can be nearer"
+        assert [hit.item - 1 for hit in hits] == np.argsort(-near(stored, query, metric), kind="stable")[:7].tolist()
+
+
+def test_many_exact_searches_are_proved(large: Any) -> None:
+    collection, data = large
+    queries = data[:200] + 0.5 * data[1:201]
+    answer = collection.search_many(queries, k=5, exact=True)
+    assert answer.proved
+    assert answer.ids.tolist() == [brute(data, query, lambda n: True)[:5] for query in queries]
+    assert not collection.search_many(data[:200], k=5).proved
+
+
+def test_words_alone_have_nothing_to_prove(ready_made: Collection) -> None:
+    with pytest.raises(BadQuery, match="query= alone has none"):
+        ready_made.search(query="red", exact=True)
+    assert ready_made.search(query="red").proof is None
+    with pytest.raises(UsageError, match="exact is True or False"):
+        ready_made.search(item="n1", exact="yes")  # type: ignore[arg-type]
 
 
 def test_k_may_be_larger_than_what_exists(ready_made: Collection) -> None:

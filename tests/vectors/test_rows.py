@@ -17,8 +17,8 @@ def make_vectors(*values: float) -> np.ndarray:
     return np.array([(value, 2 * value) for value in values], np.float32).reshape(-1, 2)
 
 
-def upsert(rows: Rows, ids: list[int], *values: float) -> None:
-    rows.upsert(np.array(ids, np.int64), make_vectors(*values), np.array(values, np.float32))
+def upsert(rows: Rows, ids: list[int], *values: float) -> int:
+    return rows.upsert(np.array(ids, np.int64), make_vectors(*values), np.array(values, np.float32))
 
 
 @pytest.fixture
@@ -84,10 +84,14 @@ def test_every_change_makes_a_version(rows: Rows, tmp_path: Path) -> None:
     assert len(set(versions)) == 4
 
 
-def test_the_length_bounds_every_row(rows: Rows) -> None:
-    assert rows.max_length == pytest.approx(5 * 5**0.5)
-    upsert(rows, [7], 100)
-    assert rows.max_length == pytest.approx(100 * 5**0.5)
+def test_writing_tells_how_many_leading_rows_stay(rows: Rows) -> None:
+    count, base = rows.count, len(rows.base)
+    assert upsert(rows, [1000, 1001], 1, 2) == count
+    assert upsert(rows, [1001, 1000, 7], 3, 2, 1) == count  # what lies in the tail is overwritten
+    assert upsert(rows, [10], 2) == count + 3  # a row of the base dies, and a new one is appended
+    assert rows.remove(np.array([1001])) == count + 4
+    upsert(rows, list(range(2000, 5000)), *[1.0] * 3000)
+    assert rows.remove(np.arange(2000, 5000)) == base
 
 
 def test_dead_rows_of_the_tail_are_dropped_when_they_are_many() -> None:
@@ -114,7 +118,6 @@ def test_the_file_is_the_live_rows_by_id_from_a_page_on(rows: Rows, tmp_path: Pa
     assert loaded.ids.tolist() == [5, 10, 15, 30]
     assert loaded.tail_count == 0
     assert loaded.lengths.tolist() == [5, 1, 4, 3]
-    assert loaded.max_length == rows.max_length
 
 
 def test_a_file_is_never_overwritten(rows: Rows, tmp_path: Path) -> None:

@@ -121,6 +121,27 @@ def test_a_radius_is_complete(searcher: Searcher) -> None:
     assert set(allowed.tolist()) == set(ids.tolist()) & set(IDS[::3].tolist())
 
 
+def test_a_proved_answer_is_that_of_a_scan(searcher: Searcher) -> None:
+    for allowed in (None, IDS[::2]):
+        true, answer = searcher.flat.search(QUERIES, 10, allowed), searcher.search(QUERIES, 10, allowed, exact=True)
+        assert answer.proved
+        assert (answer.ids == true.ids).all()
+        assert (answer.scores == true.scores).all()
+    other = searcher.search(QUERIES[:3], 10, metric="l1", exact=True)
+    assert other.proved
+    assert (other.ids == searcher.flat.search(QUERIES[:3], 10, metric="l1").ids).all()
+
+
+def test_what_the_graph_answers_is_not_called_proved(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not searcher.search(QUERIES, 10).proved
+    assert not searcher.search(QUERIES, 10, metric="l1").proved
+    assert searcher.search(QUERIES, 10, IDS[:20]).proved  # few enough to scan
+    far = make_distant_queries("outsiders")
+    assert searcher.search(far[:1], 10).proved  # searched again, by a scan
+    monkeypatch.setattr(searcher, "_estimate_cost", lambda index, width: 0.0)
+    assert not searcher.search(far[:1], 10).proved
+
+
 def test_small_collections_are_scanned(members: tuple[Exact, Hnsw]) -> None:
     empty = Hnsw(DIMENSION)
     assert Searcher(members[0], empty, small=COUNT).search(QUERIES[:1], 3).ids.min() >= 10

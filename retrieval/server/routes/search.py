@@ -85,6 +85,8 @@ class SearchRequest(RequestBody):
     """A filter on metadata and on the item's own fields."""
     metric: str | None = None
     """Another metric than the space's own: cosine, ip, l2, l1, minkowski:P. Scores of distances are negated."""
+    exact: bool = False
+    """Find the nearest for certain: `proof` then says that no other item can be nearer."""
     diversify: float | None = None
     """0 to 1: trades similarity for variety."""
     pool: JsonInt | None = None
@@ -136,6 +138,7 @@ SearchAnswer = build_list(
         Field(description="If asked for, the clusters that the best hits are in, best first."),
     ],
     as_of=Annotated[int, Field(description="The change number that the answer belongs to.")],
+    proof=Annotated[str | None, Field(description="What was shown of the hits, such as: no other item can be nearer.")],
 )
 InfoAnswer = build_answer(
     "ServedInfo", build_model(Info, "path"), server=Annotated[ServerInfo, Field(description="What serves it.")]

@@ -81,6 +81,8 @@ class ManySearches(RequestBody):
     """A filter on metadata and on the item's own fields."""
     metric: str | None = None
     """Another metric than the space's own: cosine, ip, l2, l1, minkowski:P. Scores of distances are negated."""
+    exact: bool = False
+    """Find the nearest for certain; `proved` is then true."""
     space: str | None = None
     """Another embedding space than the current one."""
 
@@ -110,6 +112,8 @@ class NeighbourTable(ResponseBody):
     """Their scores; null beside -1."""
     as_of: int
     """The change number that the answer belongs to."""
+    proved: bool
+    """No other item can be nearer to any of the vectors."""
 
 
 @router.post("/vectors", status_code=201, response_model=build_model(AddReport), responses=document_errors(400, 503))
@@ -152,4 +156,5 @@ def search_many(body: ManySearches, state: StateDep) -> Response:
         found = state.collection.search_many(body.vectors, **body.model_dump(exclude={"vectors"}))
         scores = found.scores.astype(object)
         scores[found.ids < 0] = None  # JSON has no -inf
-        return answer_json({"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position})
+        answer = {"ids": found.ids.tolist(), "scores": scores.tolist(), "as_of": found.position}
+        return answer_json({**answer, "proved": found.proved})

@@ -1,0 +1,253 @@
+"""Pruned answers are those of a scan, bit by bit, whatever vectors, metric and restriction are; and a sketch never
+costs more than the scans before it."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexers.vectors import pruning
+from indexers.vectors.allowed import Allowed
+from indexers.vectors.exact import Exact
+from indexers.vectors.metrics import compute_similarities
+
+METRICS = ("cosine", "ip", "l2", "l1", "minkowski:3", "minkowski:inf")
+OWN = ("cosine", "ip", "l2")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw sketches with the first search, and prune whatever it costs."""
+    for name, value in {
+        "FIT_COST": 0,
+        "BUILD_COST": 1e-9,
+        "GATHER_COST": 1e-9,
+        "CALL_COST": 0,
+        "SKETCH_COST": 0,
+        "WORTHWHILE": np.inf,
+        "WIDTHS": (2, 4, 16),
+        "SEEDS": 4,
+    }.items():
+        monkeypatch.setattr(pruning, name, value)
+
+
+def make_index(vectors: np.ndarray, metric: str = "cosine", path: Path | None = None) -> Exact:
+    """Return an index; with `path`, half of it is mapped, some replaced and some removed. Ids are 0, 2, 4 ..."""
+    index, ids = Exact(vectors.shape[1], metric), np.arange(len(vectors)) * 2
+    if path is None:
+        index.add(ids, vectors)
+        return index
+    half = len(ids) // 2
+    index.add(ids[:half], vectors[:half][::-1])
+    index.save(path)
+    index.load(path)
+    index.add(ids[: half // 2], vectors[: half // 2])
+    index.add(ids[half // 2 :], vectors[half // 2 :])
+    index.remove(ids[::7])
+    return index
+
+
+def rank_by_definition(
+    index: Exact, query: np.ndarray, metric: str, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all ids and scores as an answer orders them: by the score in float64 rounded to float32, then by id."""
+    ids = index.ids() if among is None else np.intersect1d(index.ids(), among)
+    if not len(ids):
+        return ids, np.empty(0, np.float32)
+    vectors = index.take_for_metric(ids, metric)
+    prepared = Exact(index.dimension, metric).prepare(query)[0]
+    scores = compute_similarities(prepared, vectors, metric).astype(np.float32)
+    scores = np.minimum(scores, np.float32(1)) if metric == "cosine" else scores
+    order = np.lexsort((ids, -scores))
+    return ids[order], scores[order]
+
+
+def check_answers(
+    index: Exact, query: np.ndarray, metric: str, restrictions: list[np.ndarray | Allowed | None]
+) -> None:
+    for allowed in restrictions:
+        ids, scores = rank_by_definition(index, query, metric, getattr(allowed, "ids", allowed))
+        for k in (1, 3, 10, len(index) + 3):
+            answer = index.search(query, k, allowed, metric)
+            assert answer.proved
+            assert answer.ids[0, : len(ids)].tolist() == ids[:k].tolist()
+            assert answer.scores[0, : len(ids)].tolist() == scores[:k].tolist()
+        for place in {0, len(ids) // 2, len(ids) - 1} if len(ids) else set():
+            near, near_scores = index.search_radius(query, float(scores[place]), allowed, metric)
+            count = int((scores >= scores[place]).sum())
+            assert near.tolist() == ids[:count].tolist()
+            assert near_scores.tolist() == scores[:count].tolist()
+
+
+def make_clusters(count: int, dimension: int, seed: int = 0, clusters: int = 8) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((clusters, dimension))
+    rows = centres[random.integers(0, clusters, count)] + 0.1 * random.standard_normal((count, dimension))
+    return (rows * np.exp(random.standard_normal((count, 1)))).astype(np.float32)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("own", OWN)
+def test_pruned_answers_are_those_of_the_definition(own: str, metric: str, tmp_path: Path) -> None:
+    vectors = make_clusters(400, 16)
+    vectors[50:60] = vectors[40:50]
+    index = make_index(vectors, own, tmp_path / "file")
+    restrictions = [None, np.arange(0, 800, 3), index.prepare_allowed(np.arange(100, 640)), np.array([6, 7])]
+    for query in (vectors[45], vectors[3] + vectors[200], np.ones(16, np.float32)):
+        check_answers(index, query, metric, restrictions)
+    assert index._pruner.covered == index.rows.count
+
+
+@pytest.mark.usefixtures("at_once")
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_adversarial_vectors_get_the_answers_of_the_definition(data: st.DataObject) -> None:
+    """Ties, equal vectors, subnormal numbers, lengths of 10^-44 to 10^17, rests of zero, and whole numbers."""
+    own, metric = data.draw(st.sampled_from(OWN)), data.draw(st.sampled_from(METRICS))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    count, dimension = data.draw(st.sampled_from([(1, 8), (30, 8), (80, 16), (200, 64)]))
+    rank = data.draw(st.sampled_from([1, 2, 3, dimension]))
+    basis = random.standard_normal((rank, dimension)) if data.draw(st.booleans()) else np.eye(rank, dimension)
+    rows = random.standard_normal((count + 1, rank)) @ basis
+    if data.draw(st.booleans()):
+        rows = np.round(rows)
+    rows = rows[random.integers(0, max(1, count // data.draw(st.sampled_from([1, 10]))), count + 1)]
+    low, high = data.draw(st.sampled_from([(0, 0), (-3, 3), (-30, -28), (15, 17), (-20, 17), (-44, -36)]))
+    rows = (rows * 10.0 ** random.uniform(low, high, (count + 1, 1))).astype(np.float32)
+    if data.draw(st.booleans()):  # queries almost equal to a row
+        rows[-1] = np.nextafter(rows[0], np.float32(data.draw(st.sampled_from([0, 9]))))
+    rows[np.einsum("ij,ij->i", rows, rows) == 0, 0] = 1
+    index = make_index(rows[:-1], own)
+    check_answers(index, rows[-1], metric, [None, np.arange(0, count, 2)])
+    check_answers(index, rows[0], metric, [None])
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("own", OWN)
+def test_answers_follow_every_change(own: str, tmp_path: Path) -> None:
+    vectors, random = make_clusters(3000, 16, 3), np.random.default_rng(4)
+    index = Exact(16, own)
+    index.add(np.arange(50), vectors[:50])
+    for turn in range(60):
+        ids = random.integers(0, 400, 30)
+        change = random.integers(0, 4)
+        if change < 2:
+            index.add(ids, vectors[random.integers(0, 3000, 30)])
+        elif change == 2:
+            index.remove(random.integers(0, 400, 60))
+        else:
+            index.save(tmp_path / str(turn))
+            covered = index._pruner.covered
+            index.reload(tmp_path / str(turn))
+            assert index._pruner.covered <= covered
+        if len(index):
+            check_answers(index, vectors[turn], own, [None])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_sketch_survives_saving_and_not_loading(tmp_path: Path) -> None:
+    vectors = make_clusters(400, 16)
+    index = make_index(vectors, "cosine", tmp_path / "before")
+    index.search(vectors[0], 3)
+    index.search(vectors[0], 3)
+    index.save(tmp_path / "file")
+    index.reload(tmp_path / "file")
+    assert index._pruner.covered == len(index) == index.rows.count
+    check_answers(index, vectors[0], "cosine", [None])
+    make_index(vectors[:20]).save(tmp_path / "other")
+    index.reload(tmp_path / "other")
+    assert index._pruner.covered == 0
+    index.load(tmp_path / "file")
+    assert index._pruner.covered == 0
+
+
+def test_a_sketch_is_paid_for_by_scans() -> None:
+    vectors = make_clusters(20_000, 256, clusters=40)
+    index = make_index(vectors)
+    fit, build = pruning.FIT_COST, pruning.BUILD_COST
+    scans = 0
+    while not index._pruner.covered and scans < 200:
+        index.search(vectors[scans], 10)
+        scans += 1
+    assert (scans - 1) * len(index) <= fit <= (scans + 1) * len(index)
+    before = index._pruner.covered
+    index.search(vectors[0], 10)
+    assert 0 < index._pruner.covered - before <= 2.1 * len(index) / build
+    for place in range(30):
+        index.search(vectors[place], 10)
+    assert index._pruner.covered == len(index)
+    assert index.estimate_cost(None) < 0.5 * len(index)
+    other = index.prepare_allowed(np.arange(0, 20_000, 2))
+    assert index.estimate_cost(other) < index._estimate_scan_cost(other)
+
+
+def test_nothing_is_drawn_where_no_bound_helps() -> None:
+    for vectors in (np.random.default_rng(0).standard_normal((5000, 64)), make_clusters(5000, 12)):
+        index = make_index(vectors.astype(np.float32))
+        index._pruner.pay(10 * pruning.FIT_COST)
+        assert index._pruner.covered == 0
+        check_answers(index, vectors[0], "cosine", [None])
+        assert index.estimate_cost(None) == 5000
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_metric_that_prunes_badly_is_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = make_clusters(3000, 32)
+    index = make_index(vectors, "l2")
+    index.search(vectors[0], 10)
+    monkeypatch.setattr(pruning, "GATHER_COST", 2.5)
+    selected = []
+    select = index._pruner._select_covered
+    monkeypatch.setattr(index._pruner, "_select_covered", lambda *given: selected.append(1) or select(*given))
+    for place in range(40):
+        check = index.search(vectors[place] + 1, 10, metric="l1")
+        assert check.ids[0].tolist() == rank_by_definition(index, vectors[place] + 1, "l1")[0][:10].tolist()
+    assert 1 <= len(selected) <= 6
+
+
+def test_a_small_collection_gets_no_sketch() -> None:
+    index = make_index(make_clusters(2000, 64))
+    index._pruner.pay(10 * pruning.FIT_COST)
+    assert index._pruner._drawn is None
+
+
+def test_more_rows_get_new_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "CALL_COST", 0)
+    index = make_index(make_clusters(2000, 64))
+    index._pruner.pay(pruning.FIT_COST)
+    first = index._pruner._drawn
+    index.add(np.arange(10_000, 14_000), make_clusters(4000, 64, 1))
+    index._pruner.pay(10 * pruning.FIT_COST)
+    assert index._pruner._drawn is not None
+    assert first is not None
+    assert index._pruner._drawn.sketch is first.sketch
+    index.add(np.arange(20_000, 24_000), make_clusters(4000, 64, 2))
+    index._pruner.pay(10 * pruning.FIT_COST)
+    assert index._pruner._drawn.sketch is not first.sketch
+
+
+def test_searches_beside_each_other_draw_one_sketch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "FIT_COST", 30_000)
+    monkeypatch.setattr(pruning, "CALL_COST", 0)
+    vectors = make_clusters(6000, 64)
+    index = make_index(vectors)
+    true = [rank_by_definition(index, query, "cosine")[0][:10].tolist() for query in vectors[:20]]
+    wrong = []
+
+    def search(first: int) -> None:
+        for place in range(100):
+            query = (first + place) % 20
+            if index.search(vectors[query], 10).ids[0].tolist() != true[query]:
+                wrong.append(query)
+
+    threads = [threading.Thread(target=search, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert index._pruner.covered == 6000
