@@ -31,7 +31,7 @@ from retrieval.cli.options import (
     read_paths,
 )
 from retrieval.cli.output import (
-    exit_with_report,
+    finish_with_report,
     format_value,
     print_json,
     say,
@@ -83,15 +83,16 @@ def add(
     is_second = needs_second_space(collection, embedder)
     model = build_embedder(embedder, parameters) if embedder and parameters else embedder
     first = None if is_second else model
-    with open_collection(collection, create=True, embedder=first, device=device) as target, show_progress() as progress:
-        if retry_failed and not sources:
-            report = target.retry_failed(progress=progress)
-        elif sources or not is_second:
-            values = parse_json(metadata, "--metadata")
-            report = target.add(sources, metadata=values, retry_failed=retry_failed, progress=progress)
-        if is_second and model:
-            report = target.fill(model, progress=progress)
-    exit_with_report(report, as_json)
+    values = parse_json(metadata, "--metadata")
+    with open_collection(collection, create=True, embedder=first, device=device) as target:
+        with show_progress() as progress:
+            if retry_failed and not sources:
+                report = target.retry_failed(progress=progress)
+            elif sources or not is_second:
+                report = target.add(sources, metadata=values, retry_failed=retry_failed, progress=progress)
+            if is_second and model:
+                report = target.fill(model, progress=progress)
+        finish_with_report(report, as_json)
 
 
 def add_texts(
@@ -110,7 +111,7 @@ def add_texts(
         raise typer.BadParameter("give texts to add, or --list")
     with open_collection(collection) as target:
         report = target.add_texts(lines, keys=lines, metadata=parse_json(metadata, "--metadata"))
-    exit_with_report(report, as_json)
+    finish_with_report(report, as_json)
 
 
 def sync(
@@ -125,10 +126,11 @@ def sync(
 ) -> None:
     """Add the new pictures of folders, and mark pictures whose files have vanished."""
     folders = parse_folders(paths, "folders")
-    with open_collection(collection, create=True) as target, show_progress() as progress:
-        values = parse_json(metadata, "--metadata")
-        report = target.sync(folders, metadata=values, retry_failed=retry_failed, check=check, progress=progress)
-    exit_with_report(report, as_json)
+    values = parse_json(metadata, "--metadata")
+    with open_collection(collection, create=True) as target:
+        with show_progress() as progress:
+            report = target.sync(folders, metadata=values, retry_failed=retry_failed, check=check, progress=progress)
+        finish_with_report(report, as_json)
 
 
 def items(

@@ -69,10 +69,14 @@ DEFAULT = Path("nearkin-collection")
 
 @contextmanager
 def open_collection(folder: Path, **options: Any) -> Iterator[Collection]:
-    """Open a collection, with the options of `Collection.open`, and close it afterwards."""
+    """Open a collection, with the options of `Collection.open`, and close it afterwards.
+
+    One that is created, and holds nothing when the block raises (as `finish_with_report` does, too), is deleted again.
+    """
+    from indexers.catalogue.discarding import discard_on_failure
     from retrieval.collection import Collection
 
-    with Collection.open(folder, **options) as collection:
+    with discard_on_failure(folder.expanduser()), Collection.open(folder, **options) as collection:
         yield collection
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -41,13 +41,14 @@ def print_json(record: Any) -> None:
     print(json.dumps(record, ensure_ascii=True, indent=2))
 
 
-def exit_with_report(report: AddReport | SyncReport, as_json: bool) -> NoReturn:
-    """Print the report of a run and exit: with code 1 if something could not be read, else 0."""
+def finish_with_report(report: AddReport | SyncReport, as_json: bool) -> None:
+    """Print the report of a run, and exit with code 1 if something could not be read."""
     if as_json:
         print_json(report.to_dict())
     else:
         _show_report(report)
-    raise typer.Exit(1 if report.failed else 0)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _show_report(report: AddReport | SyncReport) -> None:

@@ -10,7 +10,7 @@ import typer
 from retrieval.cli.command import Command
 from retrieval.cli.names import Ids, Keys, find_items
 from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_json
-from retrieval.cli.output import exit_with_report, say, show_progress
+from retrieval.cli.output import finish_with_report, say, show_progress
 from retrieval.pages.page import format_count
 
 
@@ -46,9 +46,10 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import items with ready-made vectors from files; creates the collection if it does not exist."""
-    with open_collection(collection, create=True) as target, show_progress() as progress:
-        report = target.import_from(files, vector=vector, progress=progress)
-    exit_with_report(report, as_json)
+    with open_collection(collection, create=True) as target:
+        with show_progress() as progress:
+            report = target.import_from(files, vector=vector, progress=progress)
+        finish_with_report(report, as_json)
 
 
 COMMANDS = (

@@ -6,13 +6,14 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
 from indexers.errors import BadSetting, UnknownPlugin
 from retrieval import Collection
 from retrieval.cli.options import build_embedder, needs_second_space, parse_json, read_paths
-from tests.support.shell import run
+from tests.support.shell import Shell, run
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\0", b"\r\n"])
@@ -31,6 +32,41 @@ def test_a_list_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_list_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match=r"cannot read --list .*none: No such file"):
         read_paths(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("import nowhere.npz", 2),
+        ("import damaged.npz", 2),
+        ("import damaged.parquet", 2),
+        ("import unnumbered.npz", 2),
+        ("add nowhere.jpg", 1),
+        ("add nothing*.jpg", 1),
+        ("add pictures --metadata [1]", 2),
+        ("add pictures --metadata {", 2),
+        ("add pictures --embedder onnx:nowhere.onnx", 1),
+        ("sync nowhere", 2),
+        ("sync pictures --metadata [1]", 2),
+        ("add --list nowhere", 2),
+    ],
+)
+def test_a_command_that_fails_leaves_no_collection_behind(shell: Shell, words: str, code: int) -> None:
+    for name in ("damaged.npz", "damaged.parquet"):
+        (shell.place / name).write_bytes(b"PK\3\4 and no more")
+    np.savez(shell.place / "unnumbered.npz", vectors=np.full((2, 4), np.nan))
+    before = sorted(shell.place.iterdir())
+    shell(*words.split(), "-c", "above/new", code=code)
+    assert sorted(shell.place.iterdir()) == before
+
+
+def test_a_collection_that_holds_failures_or_was_there_is_kept(shell: Shell) -> None:
+    (shell.place / "damaged.png").write_bytes(b"no picture")
+    shell("add", "damaged.png", "-c", "new", "--embedder", "tiny", code=1)
+    assert "damaged.png" in shell("failures", "-c", "new").stdout
+    shell("add", "--embedder", "tiny", "-c", "empty")
+    shell("import", "nowhere.npz", "-c", "empty", code=2)
+    assert shell.json("info", "-c", "empty")["items"] == 0
 
 
 def test_json_that_is_none_is_wrong_usage() -> None:
