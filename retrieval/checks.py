@@ -123,10 +123,19 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def preference(name: str, value: Any) -> str:
+    """Check what is to be kept first of duplicates."""
+    if not text(name, value).strip():
+        raise BadQuery(f"{name} is a format (heic), a folder, or oldest; got {show_value(value)}")
+    return str(value)
+
+
 def path(name: str, value: Any) -> Any:
     """Check a path."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+    if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name} is a path, as text or pathlib.Path; got {show_value(value)}")
+    if not os.fspath(value):  # which pathlib would take for the current folder
+        raise UsageError(f"{name} is an empty path; give the current folder as '.'")
     if "\0" in os.fsdecode(value):
         raise UsageError(f"{name} is a path, which can't hold a NUL; got {show_value(value)}")
     return value
@@ -263,7 +272,7 @@ ARGUMENTS: dict[str, Check | None] = {
         ),
         flag,
     ),
-    **dict.fromkeys(("level", "loose", "method", "name", "prefer", "query", "rule", "space", "text"), text),
+    **dict.fromkeys(("level", "loose", "method", "name", "query", "rule", "space", "text"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),
     "decision": identifier("the number of a decision"),
@@ -274,6 +283,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "n": lambda _, value: check_whole(value, "outliers takes the number of items,"),
     "page": whole(""),
     "paths": paths,
+    "prefer": preference,
     "per_cluster": whole("how many hits one cluster may have,"),
     "pool": whole("how many of the nearest diversify= chooses from,"),
     "progress": function,

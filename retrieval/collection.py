@@ -24,6 +24,7 @@ from indexers.matching.verification import SAME
 from indexers.types import Failure, Neighbours, Space, Vectors
 from retrieval import config as configuration
 from retrieval.checks import ItemName, check_calls, is_item_name, list_names
+from retrieval.checks import path as check_path
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.clusters.named import NamedClusterings
 from retrieval.duplicates.decisions import DuplicateDecisions
@@ -166,7 +167,7 @@ class Collection:
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, BadSetting,
         UnknownPlugin.
         """
-        folder = Path(path).expanduser().resolve()
+        folder = Path(check_path("path", path)).expanduser().resolve()
         config = configuration.load(folder, settings)
         check_name(embedder)
         try:

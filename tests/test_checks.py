@@ -150,6 +150,22 @@ def test_an_evaluation_says_what_is_odd(odd_collection: Collection, arguments: d
         odd_collection.evaluate(**arguments)
 
 
+@pytest.mark.parametrize("parameter", ["path", "paths", "folder", "folders", "manifest", "roots"])
+def test_an_empty_path_is_never_the_current_folder(odd_collection: Collection, parameter: str) -> None:
+    names = [name for name, method in METHODS.items() if parameter in inspect.signature(method).parameters]
+    assert names
+    for name in names:
+        arguments = next(arguments for own, arguments in list_arguments(name) if own == parameter)
+        for value in ("", ["", "a"]) if parameter in ("paths", "folders", "roots") else ("",):
+            with pytest.raises(UsageError, match=rf"{parameter} is an empty path; give the current folder as '\.'"):
+                getattr(odd_collection, name)(**arguments | {parameter: value})
+
+
+def test_what_is_to_be_kept_first_is_not_empty(odd_collection: Collection) -> None:
+    with pytest.raises(BadQuery, match="prefer is a format"):
+        odd_collection.duplicates(prefer=" ")
+
+
 def test_an_answer_that_no_memory_holds_is_refused(odd_collection: Collection) -> None:
     for k in (10**9, 10**30):
         with pytest.raises(BadQuery, match=r"k=\d+ hits for each of 2 vectors are more than"):

@@ -52,6 +52,14 @@ def test_a_path_may_begin_at_home_and_be_relative(tmp_path: Path, monkeypatch: p
         assert found.path == tmp_path / "c"
 
 
+@pytest.mark.parametrize("path", ["", 3, None, b"c", "a\0b"])
+def test_what_is_no_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="path is "):
+        Collection.open(path, create=True)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("settings", [{"embedder": "nobody"}, {"efff": 1}, {"ef": -1}, {"metric": 3}])
 def test_what_can_not_be_opened_is_not_made(tmp_path: Path, settings: dict[str, Any]) -> None:
     with pytest.raises((UnknownPlugin, BadSetting)):

@@ -52,9 +52,13 @@ def clusters(
     with open_collection(collection) as source:
         if html is not None or is_opened:
             _write_page(source, place_page(html, source.path, "clusters.html"), level, since, is_opened)
-        elif level or count is not None or threshold is not None:
+        elif level is not None or count is not None or threshold is not None:
             is_cut = count is not None or threshold is not None
-            rows = source.cut(count, threshold) if is_cut else source.clusters(level or "medium", since=since)
+            rows = (
+                source.cut(count, threshold)
+                if is_cut
+                else source.clusters("medium" if level is None else level, since=since)
+            )
             print_json(rows.to_dict()) if as_json else show_clusters(rows)
         elif as_json:
             _print_levels(source, since)
@@ -67,7 +71,7 @@ def _write_page(source: Collection, file: Path, level: str | None, since: int | 
     from retrieval.pages.album import build_album, make_thumbnailer
     from retrieval.pages.clusters import render_clusters
 
-    album = build_album(source, source.path.name, since, names=(level,) if level else LEVELS)
+    album = build_album(source, source.path.name, since, names=LEVELS if level is None else (level,))
     page = render_clusters(album, make_thumbnailer(source))
     write_page(page, file, format_count(len(album.tiles), "cluster"), is_opened)
 
@@ -150,8 +154,9 @@ def loose(
 ) -> None:
     """List the unclustered items, each with the cluster nearest to it."""
     with open_collection(collection) as source:
-        items = source.loose(level or "medium", page=page)
-        count = source.clusters(level or "medium").loose
+        chosen = "medium" if level is None else level
+        items = source.loose(chosen, page=page)
+        count = source.clusters(chosen).loose
     if as_json:
         print_json({"loose": [item.to_dict() for item in items], "count": count})
     for item in () if as_json else items:

@@ -150,13 +150,15 @@ def check(
 
     With an item, list the other items that are copies of it.
     """
-    if (picture is None) == (not (item or ids or keys)):
+    if (picture is None) == (item is None and not ids and not keys):
         raise typer.BadParameter("give a picture (a path or a URL), or an item by --item, --id or --key")
     with open_collection(collection) as source:
         if picture is not None and not is_picture(picture):
             picture, item = None, picture
         item_id = find_item(source, item, ids, keys)
-        matches = source.duplicates_of(picture or item_id or 0, threshold=threshold)
+        chosen = picture if item_id is None else item_id
+        assert chosen is not None
+        matches = source.duplicates_of(chosen, threshold=threshold)
     if as_json:
         print_json({"matches": [match.to_dict() for match in matches]})
         return

@@ -25,7 +25,6 @@ from retrieval.cli.options import (
     complete_plugins,
     needs_second_space,
     open_collection,
-    parse_folders,
     parse_json,
     read_lines,
     read_paths,
@@ -81,7 +80,7 @@ def add(
     parameters: Json = parse_json(settings, "--settings") or {}
     parameters |= {} if precision is None else {"precision": precision}
     is_second = needs_second_space(collection, embedder)
-    model = build_embedder(embedder, parameters) if embedder and parameters else embedder
+    model = build_embedder(embedder, parameters) if embedder is not None and parameters else embedder
     first = None if is_second else model
     values = parse_json(metadata, "--metadata")
     with open_collection(collection, create=True, embedder=first, device=device) as target:
@@ -90,7 +89,7 @@ def add(
                 report = target.retry_failed(progress=progress)
             elif sources or not is_second:
                 report = target.add(sources, metadata=values, retry_failed=retry_failed, progress=progress)
-            if is_second and model:
+            if is_second and model is not None:
                 report = target.fill(model, progress=progress)
         finish_with_report(report, as_json)
 
@@ -115,7 +114,7 @@ def add_texts(
 
 
 def sync(
-    paths: Annotated[list[str], typer.Argument(help="Folders.")],
+    paths: Annotated[list[Path], typer.Argument(help="Folders.")],
     collection: Folder = DEFAULT,
     metadata: Metadata = None,
     retry_failed: RetryFailed = False,
@@ -125,11 +124,10 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Add the new pictures of folders, and mark pictures whose files have vanished."""
-    folders = parse_folders(paths, "folders")
     values = parse_json(metadata, "--metadata")
     with open_collection(collection, create=True) as target:
         with show_progress() as progress:
-            report = target.sync(folders, metadata=values, retry_failed=retry_failed, check=check, progress=progress)
+            report = target.sync(paths, metadata=values, retry_failed=retry_failed, check=check, progress=progress)
         finish_with_report(report, as_json)
 
 

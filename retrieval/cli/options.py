@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,13 +86,6 @@ def build_embedder(name: str, settings: Json) -> Embedder:
 
     embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**settings)
     return embedder
-
-
-def parse_folders(texts: Iterable[str] | None, option: str) -> tuple[Path, ...]:
-    """Return the folders that an option names. Raises BadParameter for an empty text, which Path takes for `.`."""
-    if "" in (folders := tuple(texts or ())):
-        raise typer.BadParameter(f"{option}: an empty path; give the current folder as '.'")
-    return tuple(map(Path, folders))
 
 
 def read_paths(file: Path) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.options import DEFAULT, Folder, complete_from, parse_folders
+from retrieval.cli.options import DEFAULT, Folder, complete_from
 from retrieval.cli.output import say
 
 
@@ -20,10 +21,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8601,
     workers: Annotated[int, typer.Option(min=1, help="Number of server processes.")] = 1,
     watch: Annotated[
-        list[str] | None, typer.Option(help="Folder to keep indexed as its files change; can be repeated.")
+        list[Path] | None, typer.Option(help="Folder to keep indexed as its files change; can be repeated.")
     ] = None,
     allow: Annotated[
-        list[str] | None,
+        list[Path] | None,
         typer.Option(help="Folder from which clients may add pictures by path; can be repeated."),
     ] = None,
     read_token: Annotated[
@@ -61,8 +62,8 @@ def serve(
         read_token,
         write_token,
         hosts=tuple(name or ()),
-        allow=parse_folders(allow, "--allow"),
-        watch=parse_folders(watch, "--watch"),
+        allow=tuple(allow or ()),
+        watch=tuple(watch or ()),
         origins=tuple(origin or ()),
         root_path=root_path.rstrip("/"),
     )

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
@@ -85,3 +85,24 @@ def test_bash_completes_commands_options_and_values(tmp_path: Path, words: str, 
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == completions
+
+
+def name_paths(command: Command) -> list[list[str]]:
+    """Return the words that come before the value of each argument and option of a command that takes a path."""
+    words = []
+    for name, hint in get_type_hints(command.function, include_extras=True).items():
+        if get_origin(hint) is Annotated and "Path" in str(hint.__origin__):
+            info = hint.__metadata__[0]
+            options = [option for option in (info.default, *(info.param_decls or ())) if str(option).startswith("-")]
+            is_argument = type(info).__name__ == "ArgumentInfo"
+            words.append([] if is_argument else [options[0] if options else f"--{name}"])
+    return words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(name, words) for name, command in zip(NAMES, cli.COMMANDS, strict=True) for words in name_paths(command)],
+)
+def test_no_argument_and_no_option_takes_an_empty_path(shell: Shell, name: str, words: list[str]) -> None:
+    before = ["lite0"] if name == "export-onnx" else []
+    assert "an empty path; give the current folder as '.'" in shell(name, *before, *words, "", code=2).stderr

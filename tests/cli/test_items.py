@@ -49,12 +49,8 @@ def test_sync_and_remove(full: Shell, folder: Path) -> None:
     assert full.json("info")["items"] == 2
 
 
-def test_an_empty_path_is_not_the_current_folder(full: Shell) -> None:
-    before = full.json("info")["items"]
-    full("sync", "", code=2)
-    full("serve", "--port", "0", "--allow", "", code=2)
-    full("serve", "--port", "0", "--watch", "", code=2)
-    assert full.json("info")["items"] == before
+def test_an_empty_name_of_an_embedder_is_none(full: Shell) -> None:
+    assert "there is no embedder ''" in full("add", "--embedder", "", code=2).stderr
 
 
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', "[" * 100_000, '{"a": NaN}', '{"a": 1e999}', "9" * 5000, ""])

@@ -33,6 +33,8 @@ POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 """Time after which an event is sent though nothing has changed, so that a lost connection is noticed."""
 NOT_ALLOWED = "only folders that the server was started with (--allow) may be added by path"
+ServerPath = Annotated[str, Field(min_length=1)]
+"""A path on the server. An empty one would be the server's current folder."""
 JobId = Annotated[str, PathParameter(alias="job", description="The job's id.")]
 
 
@@ -41,7 +43,7 @@ class PathsToAdd(RequestBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"paths": ["/photos/2024"], "sync": True}]})
 
-    paths: list[str] = Field(min_length=1, max_length=10_000)
+    paths: list[ServerPath] = Field(min_length=1, max_length=10_000)
     """Paths below the folders that the server was started with (`--allow`)."""
     metadata: dict[str, Any] | None = None
     """Metadata for all pictures."""
@@ -54,7 +56,7 @@ class FoldersToSync(RequestBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"paths": ["/photos/2024"], "check": False}]})
 
-    paths: list[str] = Field(min_length=1, max_length=10_000)
+    paths: list[ServerPath] = Field(min_length=1, max_length=10_000)
     """Folders below those that the server was started with (`--allow`)."""
     metadata: dict[str, Any] | None = None
     """Metadata for all pictures."""

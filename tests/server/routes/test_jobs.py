@@ -80,6 +80,17 @@ def test_folders_that_are_not_allowed_are_refused_whether_they_exist_or_not(
         assert client.get("/v1/jobs").json() == {"jobs": []}
 
 
+@pytest.mark.parametrize("kind", ["add", "sync"])
+def test_an_empty_path_is_not_the_current_folder(
+    collection: Collection, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(folder)
+    with open_client(collection, allow=(folder,)) as client:
+        answer = client.post(f"/v1/jobs/{kind}", json={"paths": [str(folder), ""]})
+        assert (answer.status_code, "paths" in answer.text) == (422, True)
+        assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
 def test_jobs_are_listed_newest_first_and_cancelled(collection: Collection, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
