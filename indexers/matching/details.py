@@ -232,7 +232,7 @@ class _Bar(NamedTuple):
     cuts: bool
 
 
-def _find_bar(pixels: Blocks, other: Blocks, first: int, last: int) -> _Bar | None:
+def _find_bar(pixels: Blocks, partner: Blocks, first: int, last: int) -> _Bar | None:
     """Return the bar in the rows from `first` to `last` of a picture.
 
     Rows between the lines of a bar have one colour all across. Below it the picture looks otherwise; or, on a ground of
@@ -249,7 +249,7 @@ def _find_bar(pixels: Blocks, other: Blocks, first: int, last: int) -> _Bar | No
     if not len(below):
         return None
     ink = below[0] > _DIFFERENT
-    cuts = ink.mean() >= _CUT and (np.abs(other[end - 1, ink] - level) > _DIFFERENT).mean() >= _MOST
+    cuts = ink.mean() >= _CUT and (np.abs(partner[end - 1, ink] - level) > _DIFFERENT).mean() >= _MOST
     return _Bar(level, margins, bool(cuts)) if cuts or (below > _EDGE).mean() >= 0.5 else None
 
 
