@@ -8,6 +8,8 @@
     comparing       aligned thumbnails, block by block
     details         what is drawn, stroke by stroke
     alignment       a transform found by pixels, for pictures without points
+    reshaping       features as they would be of the stretched, inverted or projected picture
+    proofs          ways to prove a pair, from the usual to the rare
     verification    the verdict on a pair, and what it rests on
     differences     what was done to a duplicate, in words
     overlay         the verdict as a picture, for people's eyes

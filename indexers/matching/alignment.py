@@ -74,7 +74,7 @@ def _try_transforms(a: Features, b: Features) -> Iterator[tuple[float, Similarit
     for mirror in (False, True):
         for turn in TURNS:
             for scale in SCALES:
-                transform = _make_transform(a, scale * np.exp(1j * np.radians(turn)), mirror)
+                transform = fit_into_frame(a, scale * np.exp(1j * np.radians(turn)), mirror)
                 pixels, mask = _render_small(a, transform)
                 correlation, shift = _find_best_shift(_compute_spectra(pixels, mask), target, float(mask.sum()))
                 moved = transform.shift + shift * _measure_small_pixel(b)
@@ -86,7 +86,7 @@ def _measure_small_pixel(picture: Features) -> float:
     return max(picture.size) / _EDGE
 
 
-def _make_transform(a: Features, turn: complex, mirror: bool) -> SimilarityTransform:
+def fit_into_frame(a: Features, turn: complex, mirror: bool) -> SimilarityTransform:
     """Make a transform that leaves no coordinate of `a` negative."""
     width, height = a.size
     corners = SimilarityTransform(turn, 0, mirror)(np.array([0, width, 1j * height, width + 1j * height]))

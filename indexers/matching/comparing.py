@@ -18,6 +18,8 @@ _NOISE = 6.0  # grey levels that recompression and resampling may change
 _TONES = 12  # classes of brightness
 _ODD = 20.0  # grey levels that a class of brightness may be off the line, and more where brightness has changed
 _UNLIKE = 0.25  # what a textured block may lack of full correlation, however bright it is
+_TONED = 2.0  # chroma by which the colours of a toned picture are off what their brightness says
+_RECOLOURED = 20.0  # difference of colours from which on they may have been toned
 GREY = 2.5  # chroma below which a picture counts as grey
 
 Pixels = NDArray[np.float32]
@@ -237,18 +239,32 @@ def _measure_overlap(a: Features, b: Features, transform: SimilarityTransform) -
     return min(1.0, float(inside.mean()) * area_a / min(area_a, area_b))
 
 
+def is_toned(picture: Features) -> bool:
+    """Return True if a picture is grey, or its colours follow from its brightness, as in sepia."""
+    if picture.chroma < GREY:
+        return True
+    rows, columns, _ = picture.colours.shape
+    small = Image.fromarray(picture.thumbnail).resize((columns, rows), Image.Resampling.BOX)
+    tones = np.asarray(small, np.float64).ravel() / 128 - 1
+    design = np.stack([np.ones_like(tones), tones, tones**2], axis=1)
+    colours = picture.colours.reshape(-1, 2).astype(np.float64)
+    solution, *_ = np.linalg.lstsq(design, colours, rcond=None)
+    return float(np.abs(colours - design @ solution).mean()) < _TONED
+
+
 def _measure_colour(a: Features, b: Features, transform: SimilarityTransform, brightness: tuple[float, float]) -> float:
     """Return the mean over the fifth where colours, which may have grown with the brightness, differ most.
 
-    Where only one picture is grey: how far the other's brightness and contrast were changed besides, in grey levels.
+    Where only one picture is grey or toned: by how many grey levels brightness and contrast were changed besides.
     """
+    changed = 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
     if min(a.chroma, b.chroma) < GREY:
-        both_grey = max(a.chroma, b.chroma) < 2 * GREY
-        return 0.0 if both_grey else 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
+        return 0.0 if max(a.chroma, b.chroma) < 2 * GREY else changed
     differences: list[Pixels] = []
     for channel in range(2):
         left = a.colours[:, :, channel].astype(np.float32) - 128
         right, inside = warp_into_frame(a, b, np.ascontiguousarray(b.colours[:, :, channel]), left.shape, transform)
         differences.append(np.minimum(*(np.abs(gain * left - right + 128)[inside] for gain in (1.0, brightness[0]))))
     worst = np.sort(np.hypot(*differences))[-max(1, len(differences[0]) // 5) :]
-    return float(worst.mean()) if len(differences[0]) else 0.0
+    colour = float(worst.mean()) if len(worst) else 0.0
+    return changed if colour > max(_RECOLOURED, changed) and is_toned(a) != is_toned(b) else colour

@@ -23,7 +23,13 @@ _SCALES = (0.2, 5.0)
 _SHORTEST = 20.0  # pixels between the two points that a transform is drawn from
 _NEAR = 32.0  # pixels off its place up to which a point is held to have moved, not to be matched wrongly
 
+MIN_PLAUSIBLE = 12
+"""Points that have to agree on a model with more freedom than a similarity transform."""
+_CLOSER = (48.0, 24.0, 12.0, 6.0, TOLERANCE)  # pixels of the circles that a homography is fitted in
+
 Points = NDArray[np.complex128]
+Points2 = NDArray[np.float64]
+Points3 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,21 @@ class Agreement:
     bend: float
 
 
-def find_agreement(a: Features, b: Features, mirror: bool) -> Agreement | None:
-    """Return the best transform from `a` (with `mirror`, from its mirror image) to `b`; None if points give none."""
-    i, j = match_descriptors(mirror_descriptors(a.descriptors) if mirror else a.descriptors, b.descriptors)
+Matches = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The places in two pictures of points that look alike, int64 (n,) both."""
+
+
+def match_points(a: Features, b: Features, mirror: bool) -> Matches:
+    """Return which points of `a`, or with `mirror` of its mirror image, look like which points of `b`."""
+    return match_descriptors(mirror_descriptors(a.descriptors) if mirror else a.descriptors, b.descriptors)
+
+
+def find_agreement(a: Features, b: Features, mirror: bool, matches: Matches | None = None) -> Agreement | None:
+    """Return the best transform from `a` (with `mirror`, from its mirror image) to `b`; None if points give none.
+
+    `matches`: those of `match_points`, where they are known.
+    """
+    i, j = match_points(a, b, mirror) if matches is None else matches
     left, right = a.points[i].astype(np.float64), b.points[j].astype(np.float64)
     source, target = left[:, 0] + 1j * left[:, 1], right[:, 0] + 1j * right[:, 1]
     consensus = _find_consensus(np.conj(source) if mirror else source, target)
@@ -99,6 +117,85 @@ def _count_moved(source: Points, target: Points, mirror: bool) -> int:
         return 0
     turn, shift = consensus
     return int((np.abs(turn * source + shift - target) <= TOLERANCE * max(1, abs(turn))).sum())
+
+
+def find_stretch(a: Features, b: Features, mirror: bool, matches: Matches) -> tuple[float, int] | None:
+    """Return how many times as wide for its height `b` is as `a`, and how many of the matches agree; None below twelve.
+
+    Both axes are scaled and shifted alone; found as by `find_agreement`.
+    """
+    i, j = matches
+    if len(i) < 12:
+        return None
+    source, target = a.points[i].astype(np.float64), b.points[j].astype(np.float64)
+    if mirror:
+        source[:, 0] = a.size[0] - source[:, 0]
+    p, q = np.random.default_rng(len(i)).integers(0, len(i), (2, 2 * _DRAWS))
+    apart = source[p] - source[q]
+    wide = (np.abs(apart) >= _SHORTEST).all(axis=1)
+    p, scales = p[wide], (target[p[wide]] - target[q[wide]]) / apart[wide]
+    plausible = ((scales > _SCALES[0]) & (scales < _SCALES[1])).all(axis=1)
+    p, scales = p[plausible], scales[plausible]
+    if not len(p):
+        return None
+    shifts = target[p] - scales * source[p]
+    errors = [scales[:, axis, None] * source[:, axis] + shifts[:, axis, None] - target[:, axis] for axis in (0, 1)]
+    squares = (errors[0] ** 2 + errors[1] ** 2) / (TOLERANCE * np.maximum(1, scales.max(axis=1)))[:, None] ** 2
+    best = int(np.minimum(squares, 1).sum(axis=1).argmin())
+    scale, shift = scales[best], shifts[best]
+    for _ in range(3):
+        inliers = ((scale * source + shift - target) ** 2).sum(axis=1) <= (TOLERANCE * max(1.0, scale.max())) ** 2
+        if inliers.sum() < MIN_PLAUSIBLE:
+            return None
+        centred = source[inliers] - source[inliers].mean(axis=0)
+        scale = (centred * (target[inliers] - target[inliers].mean(axis=0))).sum(axis=0)
+        scale = scale / np.maximum((centred * centred).sum(axis=0), 1e-9)
+        if not ((scale > _SCALES[0]) & (scale < _SCALES[1])).all():
+            return None
+        shift = target[inliers].mean(axis=0) - scale * source[inliers].mean(axis=0)
+    return float(scale[0] / scale[1]), int(inliers.sum())
+
+
+def find_homography(
+    a: Features, b: Features, start: SimilarityTransform, matches: Matches
+) -> tuple[Points3, int] | None:
+    """Return the homography from normalised `a` to `b`, float64 (3, 3), and its inliers; None where too few agree.
+
+    `start`: a transform near it. The circle of points that it is fitted to by least squares is drawn closer in steps.
+    """
+    i, j = matches
+    left, right = a.points[i].astype(np.float64), b.points[j].astype(np.float64)
+    expected = start(left[:, 0] + 1j * left[:, 1])
+    places = np.column_stack([expected.real, expected.imag])
+    matrix = np.eye(3)
+    for tolerance in _CLOSER:
+        inliers = ((places - right) ** 2).sum(axis=1) <= tolerance**2
+        if inliers.sum() < MIN_PLAUSIBLE:
+            return None
+        matrix = _fit_homography(left[inliers], right[inliers], tolerance < _CLOSER[1])
+        homogeneous = np.column_stack([left, np.ones(len(left))]) @ matrix.T
+        if (homogeneous[:, 2] <= 0).any():
+            return None
+        places = homogeneous[:, :2] / homogeneous[:, 2:]
+    return matrix, int((((places - right) ** 2).sum(axis=1) <= TOLERANCE**2).sum())
+
+
+def _fit_homography(source: Points2, target: Points2, projective: bool) -> Points3:
+    """Return the matrix, float64 (3, 3), of least squares from `source` to `target`, float64 (n, 2); else affine."""
+    x, y = (source / 256 - 1).T
+    u, v = (target / 256 - 1).T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    rows = [
+        np.stack([x, y, one, zero, zero, zero, -u * x, -u * y]),
+        np.stack([zero, zero, zero, x, y, one, -v * x, -v * y]),
+    ]
+    design = np.concatenate(rows, axis=1).T[:, : 8 if projective else 6]
+    solution, *_ = np.linalg.lstsq(design, np.concatenate([u, v]), rcond=None)
+    normal = np.array([[1 / 256, 0, -1], [0, 1 / 256, -1], [0, 0, 1.0]])
+    matrix = np.append(solution, [0.0] * (8 - len(solution)) + [1.0]).reshape(3, 3)
+    whole: Points3 = np.linalg.inv(normal) @ matrix @ normal
+    whole /= whole[2, 2]
+    return whole
 
 
 def match_descriptors(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

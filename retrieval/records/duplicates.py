@@ -19,7 +19,7 @@ class Pair(Record):
     b: int
     """The second item's id."""
     kind: str
-    """same pixels, same picture, same template, same scene or different."""
+    """same pixels, same picture, inside another picture, photo of a print, same template, same scene or different."""
     score: float
     """How certain it is that they show the same picture, 0 to 1."""
     evidence: Json = field(repr=False, hash=False)

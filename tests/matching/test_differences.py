@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from indexers.matching.comparing import compare_thumbnails
 from indexers.matching.differences import describe_differences
-from indexers.matching.features import Features, extract_features
+from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
+from indexers.matching.proofs import Proof
 from tests.support.photographs import load_photograph
 
 SAME = SimilarityTransform(1.0, 0j)
@@ -20,13 +23,20 @@ def load() -> Image.Image:
 
 
 def describe(
-    a: Image.Image, b: Image.Image, transform: SimilarityTransform = SAME, scale: float = 1, rotation: float = 0
+    a: Image.Image,
+    b: Image.Image,
+    transform: SimilarityTransform = SAME,
+    scale: float = 1,
+    rotation: float = 0,
+    kind: str = "same picture",
+    **more: Any,
 ) -> tuple[str, ...]:
     """Describe what made `b` of `a`, under a transform of the normalised pictures that is known."""
     left, right = extract_features(a), extract_features(b)
     pixels = compare_thumbnails(left, right, transform)
     assert pixels is not None
-    return describe_differences(left, right, transform, pixels, scale, rotation)
+    proof = Proof(left, right, transform, pixels, 1.0, 0, **more)
+    return describe_differences(proof, kind, scale, rotation)
 
 
 def test_a_picture_does_not_differ_from_itself() -> None:
@@ -81,7 +91,32 @@ def test_something_added_is_named_unless_the_picture_was_rotated() -> None:
 
 
 def test_flat_features_that_are_equal_differ_in_nothing() -> None:
-    flat: Features = extract_features(Image.new("RGB", (60, 40), "red"))
-    pixels = compare_thumbnails(flat, flat, SAME)
-    assert pixels is not None
-    assert describe_differences(flat, flat, SAME, pixels, 1, 0) == ()
+    flat = Image.new("RGB", (60, 40), "red")
+    assert describe(flat, flat) == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"stretch": 1.15, "scale": 1.15**0.5}, ("stretched by 15 %",)),
+        ({"stretch": 1 / 1.4, "scale": 1.4**0.5, "is_inverted": True}, ("stretched by 40 %", "inverted")),
+        ({"kind": "photo of a print"}, ("seen at an angle",)),
+        ({"kind": "inside another picture"}, ("inside another picture",)),
+    ],
+)
+def test_what_was_done_to_a_whole_picture_is_named(more: dict[str, Any], words: tuple[str, ...]) -> None:
+    assert describe(load(), load(), **more) == words
+
+
+def test_a_toned_picture_is_named() -> None:
+    sepia = ImageOps.colorize(load().convert("L"), (30, 15, 0), (255, 240, 200))
+    assert "toned" in describe(load(), sepia)
+    assert "toned" in describe(sepia, load())
+
+
+def test_a_blurred_ground_is_a_border() -> None:
+    picture = load()
+    ground = picture.resize((512, 683)).filter(ImageFilter.GaussianBlur(25))
+    ground.paste(picture, (0, 171))
+    inner = 512 / 683
+    assert describe(picture, ground, SimilarityTransform(inner, 171j * inner)) == ("border",)

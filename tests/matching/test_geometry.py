@@ -8,7 +8,15 @@ import pytest
 from indexers.matching import geometry
 from indexers.matching.descriptors import mirror_descriptors
 from indexers.matching.features import Features
-from indexers.matching.geometry import TOLERANCE, SimilarityTransform, find_agreement, match_descriptors
+from indexers.matching.geometry import (
+    TOLERANCE,
+    SimilarityTransform,
+    find_agreement,
+    find_homography,
+    find_stretch,
+    match_descriptors,
+    match_points,
+)
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.uniform(20, 490, (60, 2))
@@ -126,3 +134,33 @@ def test_points_that_agree_on_nothing_give_no_transform() -> None:
     assert find_agreement(few, few, False) is None
     same_place = make_features(np.full((60, 2), 100.0))
     assert find_agreement(same_place, same_place, False) is None
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_stretch_is_found_among_wrong_matches(mirror: bool) -> None:
+    source = RANDOM.uniform(20, 490, (60, 2))
+    target = source * (0.9, 0.9 / 1.25) + (20, 40)
+    if mirror:
+        target[:, 0] = 512 - target[:, 0]
+    target[:15] = RANDOM.uniform(0, 500, (15, 2))
+    descriptors = mirror_descriptors(DESCRIPTORS) if mirror else DESCRIPTORS
+    a, b = make_features(source), make_features(target, descriptors)
+    stretch = find_stretch(a, b, mirror, match_points(a, b, mirror))
+    assert stretch is not None
+    assert stretch[0] == pytest.approx(1.25, abs=0.01)
+    assert 43 <= stretch[1] <= 48
+    few = make_features(source[:8], DESCRIPTORS[:8])
+    assert find_stretch(few, b, mirror, match_points(few, b, mirror)) is None
+
+
+def test_a_homography_is_found_from_a_transform_near_it() -> None:
+    matrix = np.array([[0.7, 0.05, 80], [-0.04, 0.75, 60], [0.0002, 0.0001, 1]])
+    source = RANDOM.uniform(20, 490, (60, 2))
+    projected = np.column_stack([source, np.ones(60)]) @ matrix.T
+    a, b = make_features(source), make_features(projected[:, :2] / projected[:, 2:])
+    agreement = find_agreement(a, b, False)
+    assert agreement is not None
+    fit = find_homography(a, b, agreement.transform, match_points(a, b, False))
+    assert fit is not None
+    np.testing.assert_allclose(fit[0], matrix, rtol=0.01, atol=1e-3)
+    assert fit[1] >= 58
