@@ -14,13 +14,13 @@ from indexers.vectors.allowed import Allowed
 from indexers.vectors.bounds import Bounds, Target
 from indexers.vectors.metrics import PRODUCT_METRICS
 from indexers.vectors.rows import Rows
-from indexers.vectors.sketch import Float64s, Sketch, fit_axes
+from indexers.vectors.sketch import Sketch, fit_axes
 
 SAMPLE, PROBES = 2048, 64
 """Rows that axes are fitted to; and those of them that stand for queries when the number of axes is chosen."""
 WIDTHS = (16, 32, 48, 64, 96, 128)
 """Numbers that a sketch may hold for each row. More were never cheaper."""
-FIT_COST, BUILD_COST = 500_000, 6.0
+FIT_COST, BUILD_COST = 400_000, 6.0
 """The cost of fitting axes, and of drawing a row, for which 32 numbers cost as much again, in rows of a contiguous
 scan."""
 GATHER_COST = 2.5
@@ -124,7 +124,8 @@ class Pruner:
             return None
         axes = fit_axes(sample, widths[-1] - 1)
         with np.errstate(all="ignore"):  # these are estimates; numbers near the largest may overflow
-            shares = [self._measure_share(axes[: width - 1], sample) for width in widths]
+            coordinates = sample @ axes.T.astype(np.float32)
+            shares = [self._measure_share(coordinates[:, : width - 1], sample) for width in widths]
         costs = [self._bound_cost(width) + GATHER_COST * share for width, share in zip(widths, shares, strict=True)]
         best = int(np.argmin(costs))
         self._fitted_share = shares[best]
@@ -135,10 +136,10 @@ class Pruner:
     def _bound_cost(self, width: int) -> float:
         return SKETCH_COST * width / self._rows.dimension
 
-    def _measure_share(self, axes: Float64s, sample: Vectors) -> float:
+    def _measure_share(self, coordinates: Vectors, sample: Vectors) -> float:
         """Measure the share of a sample that could be nearer to one of its rows than the nearest other one is."""
         places = np.linspace(0, len(sample) - 1, min(PROBES, len(sample))).astype(np.int64)
-        squares, coordinates = np.einsum("ij,ij->i", sample, sample), sample @ axes.T.astype(np.float32)
+        squares = np.einsum("ij,ij->i", sample, sample)
         rests = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", coordinates, coordinates), 0))
         products, bounds = sample[places] @ sample.T, coordinates[places] @ coordinates.T
         bounds += rests[places, None] * rests

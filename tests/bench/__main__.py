@@ -5,6 +5,7 @@
     python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
+    python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
@@ -46,6 +47,7 @@ ON_REQUEST = (
     "embed",
     "clusters",
     "duplicates",
+    "proofs",
     "methods",
     "server",
     "adapters",

@@ -28,7 +28,7 @@ from tests.bench.harness import Bench, make_nested_vectors
 SEED = 0
 SMALLEST = 5
 """Pictures that make a folder of gcompris a class."""
-FASHION = Path("/usr/share/datasets/fashion-mnist")
+FASHION, FASHION_FILES = Path("/usr/share/datasets/fashion-mnist"), ("train", "t10k")
 GCOMPRIS = Path("/usr/share/gcompris-qt/rcc")
 EMOJI = Path("/usr/share/unicode/emoji/emoji-test.txt")
 Drawn = tuple[Callable[[], Image.Image], str]
@@ -71,6 +71,17 @@ def load_featured(bench: Bench, embedders: Sequence[str] = ("lite0", "classic"))
             ),  # type: ignore[misc]
         ]
     return list(_load(bench, sources, "featured"))
+
+
+def load_fashion(bench: Bench) -> np.ndarray:
+    """Return the vectors of all pictures of Fashion-MNIST by lite0, float32, which the bench's folder keeps."""
+    path = bench.work / f"fashion-lite0-{bench.scale:g}.npy"
+    if not path.exists():
+        vectors, _ = _embed_drawings(_fashion(int(70_000 * bench.scale), FASHION_FILES))
+        bench.work.mkdir(parents=True, exist_ok=True)
+        np.save(path, vectors)
+    kept: np.ndarray = np.load(path)
+    return kept
 
 
 def _load(bench: Bench, sources: Sequence[Source], kind: str = "labelled") -> Iterator[Labelled]:
@@ -120,12 +131,15 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 # ---- pictures
 
 
-def _fashion(count: int) -> list[Drawn]:
+def _fashion(count: int, files: Sequence[str] = FASHION_FILES[:1]) -> list[Drawn]:
     """Return pictures of Fashion-MNIST: grey, 28 x 28, ten classes."""
-    with gzip.open(FASHION / "train-images-idx3-ubyte.gz") as file:
-        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
-    with gzip.open(FASHION / "train-labels-idx1-ubyte.gz") as file:
-        label = np.frombuffer(file.read(), np.uint8, offset=8)
+    pictures, labels = [], []
+    for name in files:
+        with gzip.open(FASHION / f"{name}-images-idx3-ubyte.gz") as file:
+            pictures.append(np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28))
+        with gzip.open(FASHION / f"{name}-labels-idx1-ubyte.gz") as file:
+            labels.append(np.frombuffer(file.read(), np.uint8, offset=8))
+    pixels, label = np.concatenate(pictures), np.concatenate(labels)
     chosen = np.random.default_rng(SEED).permutation(len(pixels))[:count].tolist()
     return [(lambda place=place: Image.fromarray(pixels[place]), f"{label[place]}") for place in chosen]  # type: ignore[misc]
 

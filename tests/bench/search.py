@@ -6,6 +6,7 @@ import numpy as np
 
 from retrieval import Collection
 from tests.bench.harness import Bench, time_in_turns
+from tests.bench.proofs import run_nested
 
 
 def run(bench: Bench) -> None:
@@ -31,6 +32,7 @@ def run(bench: Bench) -> None:
         )
         bench.add("recall@10, default settings", float(recall), "", "at least .98", limit=0.98, more=True)
     many(bench)
+    run_nested(bench)
 
 
 def many(bench: Bench) -> None:

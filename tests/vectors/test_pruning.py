@@ -2,6 +2,7 @@
 costs more than the scans before it."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,57 +13,16 @@ from hypothesis import strategies as st
 from indexers.vectors import pruning
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.exact import Exact
-from indexers.vectors.metrics import compute_similarities
+from tests.support.proofs import draw_hard_vectors, make_index, prune_at_once, rank_by_definition
 
 METRICS = ("cosine", "ip", "l2", "l1", "minkowski:3", "minkowski:inf")
 OWN = ("cosine", "ip", "l2")
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw sketches with the first search, and prune whatever it costs."""
-    for name, value in {
-        "FIT_COST": 0,
-        "BUILD_COST": 1e-9,
-        "GATHER_COST": 1e-9,
-        "CALL_COST": 0,
-        "SKETCH_COST": 0,
-        "WORTHWHILE": np.inf,
-        "WIDTHS": (2, 4, 16),
-        "SEEDS": 4,
-    }.items():
-        monkeypatch.setattr(pruning, name, value)
-
-
-def make_index(vectors: np.ndarray, metric: str = "cosine", path: Path | None = None) -> Exact:
-    """Return an index; with `path`, half of it is mapped, some replaced and some removed. Ids are 0, 2, 4 ..."""
-    index, ids = Exact(vectors.shape[1], metric), np.arange(len(vectors)) * 2
-    if path is None:
-        index.add(ids, vectors)
-        return index
-    half = len(ids) // 2
-    index.add(ids[:half], vectors[:half][::-1])
-    index.save(path)
-    index.load(path)
-    index.add(ids[: half // 2], vectors[: half // 2])
-    index.add(ids[half // 2 :], vectors[half // 2 :])
-    index.remove(ids[::7])
-    return index
-
-
-def rank_by_definition(
-    index: Exact, query: np.ndarray, metric: str, among: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all ids and scores as an answer orders them: by the score in float64 rounded to float32, then by id."""
-    ids = index.ids() if among is None else np.intersect1d(index.ids(), among)
-    if not len(ids):
-        return ids, np.empty(0, np.float32)
-    vectors = index.take_for_metric(ids, metric)
-    prepared = Exact(index.dimension, metric).prepare(query)[0]
-    scores = compute_similarities(prepared, vectors, metric).astype(np.float32)
-    scores = np.minimum(scores, np.float32(1)) if metric == "cosine" else scores
-    order = np.lexsort((ids, -scores))
-    return ids[order], scores[order]
+def at_once() -> Iterator[None]:
+    with prune_at_once():
+        yield
 
 
 def check_answers(
@@ -104,25 +64,18 @@ def test_pruned_answers_are_those_of_the_definition(own: str, metric: str, tmp_p
 
 @pytest.mark.usefixtures("at_once")
 @settings(deadline=None, max_examples=150)
-@given(data=st.data())
-def test_adversarial_vectors_get_the_answers_of_the_definition(data: st.DataObject) -> None:
-    """Ties, equal vectors, subnormal numbers, lengths of 10^-44 to 10^17, rests of zero, and whole numbers."""
-    own, metric = data.draw(st.sampled_from(OWN)), data.draw(st.sampled_from(METRICS))
-    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    count, dimension = data.draw(st.sampled_from([(1, 8), (30, 8), (80, 16), (200, 64)]))
-    rank = data.draw(st.sampled_from([1, 2, 3, dimension]))
-    basis = random.standard_normal((rank, dimension)) if data.draw(st.booleans()) else np.eye(rank, dimension)
-    rows = random.standard_normal((count + 1, rank)) @ basis
-    if data.draw(st.booleans()):
-        rows = np.round(rows)
-    rows = rows[random.integers(0, max(1, count // data.draw(st.sampled_from([1, 10]))), count + 1)]
-    low, high = data.draw(st.sampled_from([(0, 0), (-3, 3), (-30, -28), (15, 17), (-20, 17), (-44, -36)]))
-    rows = (rows * 10.0 ** random.uniform(low, high, (count + 1, 1))).astype(np.float32)
-    if data.draw(st.booleans()):  # queries almost equal to a row
-        rows[-1] = np.nextafter(rows[0], np.float32(data.draw(st.sampled_from([0, 9]))))
-    rows[np.einsum("ij,ij->i", rows, rows) == 0, 0] = 1
+@given(
+    own=st.sampled_from(OWN),
+    metric=st.sampled_from(METRICS),
+    seed=st.integers(0, 2**32),
+    shape=st.sampled_from([(1, 8), (30, 8), (80, 16), (200, 64)]),
+)
+def test_hard_vectors_get_the_answers_of_the_definition(
+    own: str, metric: str, seed: int, shape: tuple[int, int]
+) -> None:
+    rows = draw_hard_vectors(np.random.default_rng(seed), shape[0] + 1, shape[1])
     index = make_index(rows[:-1], own)
-    check_answers(index, rows[-1], metric, [None, np.arange(0, count, 2)])
+    check_answers(index, rows[-1], metric, [None, np.arange(0, len(rows), 2)])
     check_answers(index, rows[0], metric, [None])
 
 
