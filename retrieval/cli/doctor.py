@@ -24,7 +24,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.sqlite import NETWORK, find_file_system
 from indexers.errors import NearkinError
 from retrieval.records.base import Record
-from retrieval.spaces.spaces import DEFAULT
+from retrieval.spaces.embedders import DEFAULT
 
 DEVELOPERS = ("all", "bench", "test")
 """Extras for those who develop nearkin."""

@@ -43,10 +43,13 @@ def import_(
     ],
     collection: Folder = DEFAULT,
     vector: Annotated[str, typer.Option(help="Name of the Parquet column that holds the vectors.")] = "vector",
+    embedder: Annotated[
+        str | None, typer.Option(help="Model that has made the vectors, if a new collection is to use it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import items with ready-made vectors from files; creates the collection if it does not exist."""
-    with open_collection(collection, create=True) as target:
+    with open_collection(collection, create=True, embedder=embedder) as target:
         with show_progress() as progress:
             report = target.import_from(files, vector=vector, progress=progress)
         finish_with_report(report, as_json)

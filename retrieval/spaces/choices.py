@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from indexers import plugins
-from indexers.embedders.base import Embedder
-from indexers.errors import BadSetting, SpaceNotFound, UsageError
+from indexers.errors import SpaceNotFound, UsageError
 from indexers.types import Metric, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.metrics import PRODUCT_METRICS
@@ -33,20 +30,6 @@ def check_same_weights(origin: Space, space: Space) -> None:
             f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so their vectors can't be "
             "compared; import them into another collection"
         )
-
-
-def check_stored_paths(space: Space, embedder: Embedder) -> None:
-    """Raise BadSetting if the embedder, made from what the space stores, leads to a file by another path.
-
-    Every space of ours keeps whole paths. A stranger's may name a file beside the collection, wherever that lies.
-    """
-    stored = [value for value in space.settings.values() if isinstance(value, str)]
-    for path in embedder.settings.values():
-        if isinstance(path, str) and os.path.isabs(path) and path not in stored:
-            raise BadSetting(
-                f"the embedder {space.embedder!r} of this collection would load {path}, and its database does not hold "
-                "this whole path, as one written by nearkin does: fill another space with that file, if it is yours"
-            )
 
 
 def find_space(spaces: list[Space], name: str) -> Space:

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
@@ -15,11 +14,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from indexers import plugins, signing
+from indexers import signing
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_links
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, BadSetting, NearkinError, UsageError
+from indexers.errors import NearkinError, UsageError
 from indexers.followers.base import Followers
 from indexers.followers.clusterings import ClusteringFollower
 from indexers.followers.partitions import PartitionFollower
@@ -35,11 +34,11 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
-from retrieval.spaces.choices import check_same_weights, check_stored_paths, find_space, make_index
-from retrieval.spaces.embedder_names import check_name, name_of, normalise_name
+from retrieval.spaces.choices import check_same_weights, find_space, make_index
+from retrieval.spaces.embedder_names import check_name, name_of
+from retrieval.spaces.embedders import Embedders
 from retrieval.spaces.view import View
 
-DEFAULT = "lite0"
 READY_MADE = "vectors"
 
 
@@ -54,33 +53,12 @@ class Spaces:
         self._catalogue, self._config = catalogue, config
         self._views: dict[int, View] = {}
         self._current: int | None = None
-        self._embedders = {embedder.name: embedder} if isinstance(embedder, Embedder) else {}
-        self._requested = None if embedder is None else name_of(embedder)
         self._saved = time.monotonic()
         self._wrote = False
         self._isolated: DecoderPool | None = None
         self._starting = Lock()
         self._process = os.getpid()
-        with catalogue.snapshot() as snapshot:
-            self._initial: str | None = snapshot.setting("embedder")
-            self._check_embedder(snapshot.spaces())
-
-    def _check_embedder(self, spaces: list[Space]) -> None:
-        """Raise BadSetting if the requested embedder is none of those that the collection has."""
-        names = [space.embedder for space in spaces]  # without a space, it can take any embedder
-        if self._requested is None or not names or self._requested in names:
-            return
-        if normalise_name(self._requested) in names:
-            self._requested = normalise_name(self._requested)
-            return
-        if names == [None]:
-            raise BadSetting(
-                f"this collection holds ready-made vectors and has no embedder; {self._requested!r} can't fill it"
-            )
-        raise BadSetting(
-            f"this collection was made with the embedder {', '.join(map(repr, names))}, not {self._requested!r}; "
-            f"leave embedder= out, or fill a second space: `nearkin add --embedder {self._requested}`, Collection.fill"
-        )
+        self._embedders = Embedders(catalogue, config.device, embedder)
 
     # ---- views
 
@@ -88,7 +66,7 @@ class Spaces:
         """Return the current space, or the one of that name; None if there is no space yet. Raises SpaceNotFound."""
         with self._catalogue.snapshot() as snapshot:
             spaces = snapshot.spaces()
-        self._check_embedder(spaces)
+        self._embedders.check_requested(spaces)
         if name is not None:
             return self._use_view(find_space(spaces, name))
         self._current = next((space.id for space in spaces if space.current), None)
@@ -180,38 +158,12 @@ class Spaces:
     # ---- embedders
 
     def embedder(self, space: Space) -> Embedder:
-        """Return the embedder of a space.
-
-        Raises UnknownPlugin, MissingPackage, BadQuery (ready-made vectors), BadSetting (other weights).
-        """
-        if space.embedder is None:
-            raise BadQuery(
-                "this collection holds ready-made vectors and has no embedder, so it can't take pictures or "
-                "words; search with vector= or item=, add with add_vectors"
-            )
-        embedder = self._load_embedder(space.embedder, space)
-        if (embedder.fingerprint(), embedder.dimension) != (space.fingerprint, space.dimension):
-            raise BadSetting(
-                f"the embedder {embedder.name!r} has other weights here than those that made these vectors "
-                f"({embedder.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so their vectors can't be "
-                "compared; install those weights, or create another collection"
-            )
-        return embedder
+        """Return the embedder of a space. Raises what `Embedders.find` raises."""
+        return self._embedders.find(space)
 
     def reads_words(self, space: Space) -> bool:
-        """Return True if the embedder has a text tower; no weights are loaded to find out."""
-        with suppress(NearkinError):
-            return space.embedder is not None and self._load_embedder(space.embedder, space).supports_text
-        return False
-
-    def _load_embedder(self, name: str, space: Space | None = None) -> Embedder:
-        if name not in self._embedders:
-            embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**(space.settings if space else {}))
-            if space:
-                check_stored_paths(space, embedder)
-            embedder.device = self._config.device
-            self._embedders[name] = embedder
-        return self._embedders[name]
+        """Return True if the embedder of a space has a text tower; no weights are loaded to find out."""
+        return self._embedders.reads_words(space)
 
     # ---- spaces to write into
 
@@ -219,7 +171,7 @@ class Spaces:
         """Return the current space for pictures, created if it is the first and its embedder can embed here."""
         view = self.view()
         if view is None:
-            embedder = self._load_embedder(self._requested or self._initial or DEFAULT)
+            embedder = self._embedders.load_chosen()
             if not only_vectors:
                 embedder.embed([Image.new("RGB", (8, 8))])
             view = self._use_view(self._create(embedder.name, embedder, embedder.dimension))
@@ -231,7 +183,7 @@ class Spaces:
         view = self.view()
         if view is not None:
             return view
-        if self._requested or self._initial:
+        if self._embedders.chosen:
             return self.open_for_pictures(only_vectors=True)
         return self._use_view(self._create(READY_MADE, None, check_vectors(vectors).shape[1]))
 
@@ -247,9 +199,8 @@ class Spaces:
         """
         if origin is None:
             return self.open_for_vectors(vectors)
-        chosen = self._requested or self._initial
         view = self.view()
-        if view is None and chosen in (None, origin.embedder):
+        if view is None and self._embedders.takes_over(origin):
             view = self._use_view(self._insert(replace(origin, name=origin.embedder or READY_MADE)))
         view = view or self.open_for_vectors(vectors)
         check_same_weights(origin, view.space)
@@ -260,13 +211,12 @@ class Spaces:
 
         Raises UsageError if the vectors were made with other weights, BadVector if they are no vectors.
         """
-        view = self.view()
+        view, chosen = self.view(), self._embedders.chosen
         space = view.space if view else foreseen
-        chosen = self._requested or self._initial
-        if space is None and origin is not None and chosen in (None, origin.embedder):
+        if space is None and origin is not None and self._embedders.takes_over(origin):
             space = origin
         if space is None and chosen:
-            embedder = self._load_embedder(chosen)
+            embedder = self._embedders.load_chosen()
             metric = parse_metric(embedder.metric)
             space = Space(0, chosen, embedder.name, {}, embedder.fingerprint(), embedder.dimension, metric, False)
         elif space is None:
@@ -283,11 +233,11 @@ class Spaces:
         name = name_of(embedder)
         check_name(embedder)
         if isinstance(embedder, Embedder):
-            self._embedders[name] = embedder
+            self._embedders.take(embedder)
         with self._catalogue.snapshot() as snapshot:
             space = next((space for space in snapshot.spaces() if space.embedder == name), None)
         if space is None:
-            loaded = self._load_embedder(name)
+            loaded = self._embedders.load(name)
             space = self._create(loaded.name, loaded, loaded.dimension, second=True)
         self.embedder(space)
         return self._use_view(space)
@@ -329,8 +279,7 @@ class Spaces:
             if space.current:
                 raise UsageError(f"the space {name!r} is the current one; switch to another space first")
             transaction.drop_space(space.id)
-        if self._requested == space.embedder:  # what this collection was opened with is gone, as it was asked
-            self._requested = None
+        self._embedders.forget(space)
         self._views.pop(space.id, None)
         shutil.rmtree(self._catalogue.folder / "spaces" / str(space.id), ignore_errors=True)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from indexers.embedders.onnx import Onnx
-from indexers.errors import BadSetting, SpaceNotFound, UsageError
+from indexers.errors import SpaceNotFound, UsageError
 from indexers.types import Space
 from retrieval.config import Config
-from retrieval.spaces.choices import check_same_weights, check_stored_paths, find_space, make_index
+from retrieval.spaces.choices import check_same_weights, find_space, make_index
 
 
 def make_space(name: str, embedder: str | None, fingerprint: str = "") -> Space:
@@ -32,11 +31,3 @@ def test_vectors_of_other_weights_are_refused() -> None:
 def test_an_index_takes_every_metric() -> None:
     assert make_index(Config(), 4, "cosine").dimension == 4
     assert make_index(Config(), 4, "minkowski:3").dimension == 4
-
-
-def test_a_space_keeps_whole_paths() -> None:
-    embedder = Onnx(path="/models/x.onnx")
-    check_stored_paths(Space(1, "a", "onnx:/models/x.onnx", embedder.settings, "", 4, "cosine", True), embedder)
-    for name, settings in (("onnx:x.onnx", {}), ("onnx", {"path": "x.onnx"})):
-        with pytest.raises(BadSetting, match=r"would load /models/x\.onnx"):
-            check_stored_paths(Space(1, "a", name, settings, "", 4, "cosine", True), embedder)

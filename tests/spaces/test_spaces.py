@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -204,30 +203,3 @@ def test_a_precision_is_for_the_cosine_only_where_it_is(tmp_path: Path) -> None:
         with pytest.raises(BadSetting, match="precision 'i8' is for unit vectors"):
             collection.add_vectors(vectors(3))
         assert not collection.spaces()
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("onnx:x.onnx", "{}"),
-        ("onnx", '{"path": "x.onnx"}'),
-        ("onnx:~/x.onnx", "{}"),
-        ("timm:resnet18", '{"model": "resnet18", "weights": "x.pt"}'),
-    ],
-)
-def test_a_relative_path_in_the_database_is_not_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, settings: str
-) -> None:
-    with Collection.open(tmp_path / "c", create=True) as collection:
-        collection.add_vectors(vectors(5))
-    database = sqlite3.connect(tmp_path / "c" / "catalogue.sqlite", isolation_level=None)
-    database.execute("UPDATE space SET embedder = ?, settings = ?", (name, settings))
-    database.close()
-    monkeypatch.chdir(tmp_path / "c")
-    for suffix in ("onnx", "pt"):
-        (tmp_path / "c" / f"x.{suffix}").write_bytes(b"hostile")
-    with Collection.open(tmp_path / "c") as collection:
-        for _ in range(2):
-            with pytest.raises(BadSetting, match="does not hold this whole path"):
-                collection.search(picture=np.zeros((8, 8, 3), np.uint8))
-        assert len(collection.search(item=1, k=2)) == 2
