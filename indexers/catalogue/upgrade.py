@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from indexers.catalogue import schema, sqlite
 from indexers.catalogue.links import check_folder
 from indexers.catalogue.writer_lock import WriterLock
-from indexers.errors import CatalogueError, CollectionNotFound, SchemaTooNew, WriteFailed
+from indexers.errors import CatalogueError, CollectionNotFound, NearkinError, SchemaTooNew, WriteFailed
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -56,7 +56,6 @@ def _read_revision(engine: sa.Engine) -> str:
 
 def _apply(engine: sa.Engine, path: Path) -> None:
     from alembic import command
-    from alembic.util import CommandError
 
     copy = path.with_name(path.name + ".before-upgrade")
     try:
@@ -70,7 +69,9 @@ def _apply(engine: sa.Engine, path: Path) -> None:
         with engine.execution_options(writing=True).begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except (sa.exc.SQLAlchemyError, CommandError) as error:
+    except NearkinError:
+        raise
+    except Exception as error:  # a migration computes with whatever the rows hold
         raise CatalogueError(
             f"the upgrade of {path} failed: {error}. The database is as it was before, and so is its copy {copy}; keep "
             "one of them, and report the error"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -94,10 +96,18 @@ def rescue(collection: Folder = DEFAULT) -> None:
 
 def upgrade(collection: Folder = DEFAULT) -> None:
     """Upgrade a collection of an older version of nearkin to the current schema."""
+    from indexers.catalogue.catalogue import Catalogue
     from indexers.catalogue.upgrade import upgrade_catalogue
 
     before, after = upgrade_catalogue(collection)
     say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))
+    with closing(Catalogue.open(collection)) as catalogue:
+        is_own = catalogue.is_own()
+    if not is_own:  # whose files they are proves nothing: so are those of an unpacked archive
+        say(
+            "it bears no signature of yours, since older versions made none: its settings, jobs and files of embedders "
+            f"count once you sign it. If you made it: nearkin trust {shlex.quote(str(collection))}"
+        )
 
 
 def trust(collection: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the collection.")]) -> None:

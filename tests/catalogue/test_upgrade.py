@@ -145,3 +145,12 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
 
 def test_migrations_are_found() -> None:
     assert (find_migrations() / "env.py").is_file()
+
+
+def test_an_upgrade_that_meets_what_nobody_has_written_says_so(tmp_path: Path) -> None:
+    shutil.copy(make.HERE / "0006" / database.FILE, tmp_path)
+    execute(tmp_path, "UPDATE item SET metadata = '7'")
+    with pytest.raises(CatalogueError, match=r"the upgrade of .* failed: .*its copy .*before-upgrade"):
+        upgrade_catalogue(tmp_path)
+    execute(tmp_path, "UPDATE item SET metadata = '{}'")
+    assert upgrade_catalogue(tmp_path) == ("0006", schema.REVISION)

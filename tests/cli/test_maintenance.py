@@ -11,6 +11,7 @@ import pytest
 from retrieval import Collection
 from tests.conftest import vectors
 from tests.support.shell import Shell
+from tests.upgrades import make
 
 
 def test_info_verify_export_upgrade_doctor(full: Shell) -> None:
@@ -81,3 +82,12 @@ def test_a_backup_is_made_checked_and_not_replaced_unless_told(full: Shell, tmp_
 
 def test_pictures_are_verified_when_asked(full: Shell) -> None:
     assert "the files of the pictures (" in full("verify", "--pictures").stdout
+
+
+def test_an_upgrade_says_that_a_collection_without_a_signature_waits_for_one(full: Shell) -> None:
+    assert "trust" not in full("upgrade").stdout
+    shutil.copy(Path(make.HERE) / "0005" / "catalogue.sqlite", full.place)
+    for _ in range(2):
+        assert f"nearkin trust {full.place}" in full("upgrade", "-c", str(full.place)).stdout
+    full("trust", str(full.place))
+    assert "trust" not in full("upgrade", "-c", str(full.place)).stdout
