@@ -64,7 +64,7 @@ def test_its_python_runs_in_one_go(document: Path, tmp_path: Path, monkeypatch: 
     pictures.gradient((200, 150)).save(place / "holiday.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("retrieval.spaces.spaces.DEFAULT", "tiny")
+    monkeypatch.setattr("retrieval.spaces.embedders.DEFAULT", "tiny")
     namespace: dict[str, object] = {"__name__": "document"}
     for line, code in find_blocks(document, "python"):
         exec(compile("\n" * (line - 1) + code, str(document), "exec"), namespace)
