@@ -25,6 +25,7 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import REPLACED, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
+from indexers.matching import sketch
 from indexers.moves import find_renamed, find_vanished
 from indexers.pictures import images, remote
 from indexers.pictures.isolation import DecoderPool
@@ -227,7 +228,7 @@ class Run:
         return read_sidecar(file.sidecar, self.roots) if file and file.sidecar else None
 
     def _decode(self, content: bytes) -> images.Picture:
-        size = self.embedder.input_size
+        size = max(self.embedder.input_size, sketch.EDGE)
         return self.decoders.decode(content, size) if self.decoders else images.decode(content, size, self.limits)
 
     def _process(self, sources: Sequence[Source], skip_embedded: bool = True) -> Batch:
@@ -293,9 +294,11 @@ class Run:
                 arrival = replace(arrival, facts=self._decode(content).facts, bytes=len(content))
             return arrival, None
         if isinstance(content, Image):
-            return replace(arrival, facts=images.read_facts(content, upright.size)), upright
-        decoded = self._decode(content)
-        return replace(arrival, facts=decoded.facts, bytes=len(content)), decoded.image
+            arrival = replace(arrival, facts=images.read_facts(content, upright.size))
+        else:
+            decoded = self._decode(content)
+            upright, arrival = decoded.image, replace(arrival, facts=decoded.facts, bytes=len(content))
+        return replace(arrival, sketch=sketch.sketch_picture(upright)), upright
 
     # ---- in the calling thread
 

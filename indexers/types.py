@@ -189,6 +189,14 @@ class ItemRow:
     missing: bool
 
 
+class Sketch(NamedTuple):
+    """By what copies of a picture are nominated: perceptual hashes of its eight views, and compact features (None: they
+    were not computed)."""
+
+    hashes: tuple[int, ...]
+    compact: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A picture or a ready-made vector to be stored, with all that is known of it. Without a key it is given one."""
@@ -207,6 +215,7 @@ class Arrival:
     vector: NDArray[np.float32] | None = None
     item_id: int | None = None
     """The item exists already; only its vector arrives."""
+    sketch: Sketch | None = None
 
 
 class StoredArrival(NamedTuple):

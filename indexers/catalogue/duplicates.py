@@ -7,7 +7,7 @@ return.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,29 +17,28 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.metadata import INTEGER_LIMIT
-from indexers.catalogue.schema import decision, fingerprint, item, location, pair
-from indexers.types import Ids, Json
+from indexers.catalogue.schema import decision, feature, fingerprint, item, location, pair
+from indexers.types import Ids, Json, Sketch
 
 
-class UnhashedPicture(NamedTuple):
-    """An item whose picture is yet to be hashed perceptually, with the hash of its content and its location."""
+class UnsketchedPicture(NamedTuple):
+    """An item whose picture is yet to be sketched, with the hash of its content and its location."""
 
     item_id: int
     content_hash: bytes
-    uri: str
+    uri: str | None
 
 
 class PictureHashes(NamedTuple):
     """Perceptual hashes of n items.
 
     item_ids: int64 (n,), sorted.
-    hashes, mirrored_hashes: uint64 (n,), of the pictures and of their mirror images.
+    hashes: uint64 (n, 8), of eight views; the first is the picture as it is.
     are_compared: bool (n,), whether the item was compared with all others.
     """
 
     item_ids: Ids
     hashes: NDArray[np.uint64]
-    mirrored_hashes: NDArray[np.uint64]
     are_compared: NDArray[np.bool_]
 
 
@@ -72,8 +71,13 @@ class DuplicateReader:
     def _all(self, statement: sa.Executable) -> list[Any]:
         return list(self._connection.execute(statement).all())
 
-    def unhashed_pictures(self, item_ids: Sequence[int] | None = None) -> list[UnhashedPicture]:
-        """Return items (of all, or of these) that have a location and no hashes, or hashes of an older content."""
+    def unsketched_pictures(
+        self, item_ids: Sequence[int] | None = None, *, described: bool = True
+    ) -> list[UnsketchedPicture]:
+        """Return items (of all, or of these) that have a location and no sketch, or that of an older content.
+
+        described: a sketch without compact features counts as none.
+        """
         uri = (
             sa.select(location.c.uri)
             .where(location.c.item == item.c.id, location.c.missing_since.is_(None))
@@ -81,27 +85,36 @@ class DuplicateReader:
             .limit(1)
             .scalar_subquery()
         )
-        is_hashed = sa.exists().where(fingerprint.c.item == item.c.id, fingerprint.c.content == item.c.hash)
-        query = sa.select(item.c.id, item.c.hash, uri).where(item.c.hash.is_not(None), ~is_hashed).order_by(item.c.id)
+        is_sketched = sa.exists().where(fingerprint.c.item == item.c.id, fingerprint.c.content == item.c.hash)
+        if described:
+            is_sketched = is_sketched.where(fingerprint.c.described)
+        query = sa.select(item.c.id, item.c.hash, uri).where(item.c.hash.is_not(None), ~is_sketched).order_by(item.c.id)
         queries = [query] if item_ids is None else [query.where(item.c.id.in_(ids)) for ids in split_chunks(item_ids)]
-        return [UnhashedPicture(*row) for part in queries for row in self._all(part) if row[2] is not None]
+        return [UnsketchedPicture(*row) for part in queries for row in self._all(part) if row[2] is not None]
 
     def picture_hashes(self, item_ids: Sequence[int] | None = None) -> PictureHashes:
         """Return the hashes of all items, or of those among up to a thousand."""
-        columns = fingerprint.c.item, fingerprint.c.hash, fingerprint.c.mirrored, fingerprint.c.compared
+        columns = fingerprint.c.item, fingerprint.c.hashes, fingerprint.c.compared
         query = sa.select(*columns).order_by(fingerprint.c.item)
         rows = (query if item_ids is None else query.where(fingerprint.c.item.in_(item_ids))).subquery()
         # one long text a column instead of a row an item: several times faster for 100,000
         texts = [
             sa.func.aggregate_strings(sa.cast(rows.c.item, sa.String), ","),
-            sa.func.aggregate_strings(sa.func.hex(rows.c.hash), ""),
-            sa.func.aggregate_strings(sa.func.hex(rows.c.mirrored), ""),
+            sa.func.aggregate_strings(sa.func.hex(rows.c.hashes), ""),
             sa.func.aggregate_strings(sa.cast(rows.c.compared, sa.String), ""),
         ]
-        ids, hashes, mirrored, compared = (text or "" for text in self._all(sa.select(*texts))[0])
-        words = [np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64) for text in (hashes, mirrored)]
+        ids, hashes, compared = (text or "" for text in self._all(sa.select(*texts))[0])
+        words = np.frombuffer(bytes.fromhex(hashes), "<u8").astype(np.uint64).reshape(-1, 8)
         are_compared = np.frombuffer(compared.encode(), np.uint8) == ord("1")
-        return PictureHashes(np.fromstring(ids, dtype=np.int64, sep=","), words[0], words[1], are_compared)
+        return PictureHashes(np.fromstring(ids, dtype=np.int64, sep=","), words, are_compared)
+
+    def described_contents(self, item_ids: Sequence[int] | None = None) -> dict[int, bytes]:
+        """Return the content hash of the items (of all, or of these) that have compact features, by id."""
+        query = sa.select(fingerprint.c.item, fingerprint.c.content).where(fingerprint.c.described)
+        if item_ids is None:
+            return {row[0]: row[1] for row in self._all(query)}
+        parts = [self._all(query.where(fingerprint.c.item.in_(chunk))) for chunk in split_chunks(item_ids)]
+        return {row[0]: row[1] for rows in parts for row in rows}
 
     def count_hashed(self) -> int:
         """Return the number of items that have hashes."""
@@ -114,13 +127,13 @@ class DuplicateReader:
         row = self._all(sa.select(*counts, decisions.scalar_subquery()))[0]
         return row[0], row[1], row[2]
 
-    def features(self, item_ids: Sequence[int]) -> dict[int, bytes]:
-        """Return the local features of those of these items that have them."""
+    def features(self, item_ids: Sequence[int], *, compact: bool = False) -> dict[int, bytes]:
+        """Return the complete local features (or the compact ones) of those of these items that have them."""
+        column = feature.c.compact if compact else feature.c.complete
         by_item: dict[int, bytes] = {}
         for chunk in split_chunks(item_ids):
-            query = sa.select(fingerprint.c.item, fingerprint.c.features)
-            rows = self._all(query.where(fingerprint.c.item.in_(chunk), fingerprint.c.features.is_not(None)))
-            by_item |= {row[0]: row[1] for row in rows}
+            query = sa.select(feature.c.item, column).where(feature.c.item.in_(chunk), column.is_not(None))
+            by_item |= {row[0]: row[1] for row in self._all(query)}
         return by_item
 
     def pairs(self, min_score: float, kinds: Sequence[str]) -> list[PairRow]:
@@ -163,32 +176,66 @@ class DuplicateWriter(DuplicateReader):
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
-    def put_hashes(self, hashes: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
-        """Write the hashes of these pictures and of their mirror images; hashes and pairs of an older content go.
+    def put_sketches(self, rows: Sequence[tuple[UnsketchedPicture, Sketch]]) -> list[int]:
+        """Write the sketches of these pictures; return the ids of the items whose sketch is new.
 
-        Items that were removed or replaced meanwhile are passed over.
+        Complete features and pairs of an older content go. Items that were removed or replaced meanwhile are passed
+        over, and so are those that have a sketch of the same content that says as much.
         """
-        contents = self.content_hashes(picture.item_id for picture, _, _ in hashes)
-        current = [row for row in hashes if contents.get(row[0].item_id) == row[0].content_hash]
-        for chunk in split_chunks([picture.item_id for picture, _, _ in current]):
+        item_ids = [picture.item_id for picture, _ in rows]
+        contents, before = self.content_hashes(item_ids), self._sketched_contents(item_ids)
+        written = []
+        for picture, sketch in rows:
+            old, is_described = before.get(picture.item_id, (None, False))
+            if contents.get(picture.item_id) == picture.content_hash and (
+                old != picture.content_hash or (sketch.compact is not None and not is_described)
+            ):
+                written.append((picture, sketch))
+                before[picture.item_id] = picture.content_hash, sketch.compact is not None
+                if old is not None and old != picture.content_hash:
+                    self.drop_evidence([picture.item_id])
+        for chunk in split_chunks([picture.item_id for picture, _ in written]):
             self._do(sa.delete(fingerprint).where(fingerprint.c.item.in_(chunk)))
-            self._do(sa.delete(pair).where(sa.or_(pair.c.a.in_(chunk), pair.c.b.in_(chunk))))
-        rows = [
+        fingerprints = [
             {
                 "item": picture.item_id,
                 "content": picture.content_hash,
-                "hash": _to_bytes(word),
-                "mirrored": _to_bytes(mirrored),
+                "hashes": np.array(sketch.hashes, "<u8").tobytes(),
+                "described": sketch.compact is not None,
                 "compared": False,
             }
-            for picture, word, mirrored in current
+            for picture, sketch in written
         ]
-        self._do(sa.insert(fingerprint), rows)
+        self._do(sa.insert(fingerprint), fingerprints)
+        self._put_features({picture.item_id: sketch.compact for picture, sketch in written}, "compact")
+        return [picture.item_id for picture, _ in written]
+
+    def _sketched_contents(self, item_ids: Sequence[int]) -> dict[int, tuple[bytes | None, bool]]:
+        columns = fingerprint.c.item, fingerprint.c.content, fingerprint.c.described
+        parts = [
+            self._all(sa.select(*columns).where(fingerprint.c.item.in_(chunk))) for chunk in split_chunks(item_ids)
+        ]
+        return {row[0]: (row[1], row[2]) for rows in parts for row in rows}
+
+    def drop_evidence(self, item_ids: Sequence[int]) -> None:
+        """Delete the features and the pairs of these items."""
+        for chunk in split_chunks(item_ids):
+            self._do(sa.delete(feature).where(feature.c.item.in_(chunk)))
+            self._do(sa.delete(pair).where(sa.or_(pair.c.a.in_(chunk), pair.c.b.in_(chunk))))
 
     def put_features(self, features: dict[int, bytes]) -> None:
-        """Write the local features of items that have hashes, by item id."""
-        for item_id, content in features.items():
-            self._do(sa.update(fingerprint).where(fingerprint.c.item == item_id).values(features=content))
+        """Write the complete local features of items, by item id; items without a sketch are passed over."""
+        sketched = self._sketched_contents(list(features))
+        self._put_features({item_id: features[item_id] for item_id in features if item_id in sketched}, "complete")
+
+    def _put_features(self, features: Mapping[int, bytes | None], column: str) -> None:
+        kept: set[int] = set()
+        for chunk in split_chunks(list(features)):
+            kept |= {row[0] for row in self._all(sa.select(feature.c.item).where(feature.c.item.in_(chunk)))}
+        rows = [{"at": item_id, "data": features[item_id]} for item_id in features if item_id in kept]
+        update = sa.update(feature).where(feature.c.item == sa.bindparam("at"))
+        self._do(update.values({column: sa.bindparam("data")}), rows)
+        self._do(sa.insert(feature), [{"item": i, column: data} for i, data in features.items() if i not in kept])
 
     def put_pairs(self, rows: Sequence[PairRow]) -> None:
         """Write pairs of items; those are passed over of which an item has no hashes or is removed."""
@@ -221,7 +268,3 @@ class DuplicateWriter(DuplicateReader):
             return False
         query = sa.update(decision).where(decision.c.id == decision_id, decision.c.undone.is_(None))
         return bool(self._connection.execute(query.values(undone=int(time.time() * 1e6))).rowcount)
-
-
-def _to_bytes(word: int) -> bytes:
-    return int(word).to_bytes(8, "little")

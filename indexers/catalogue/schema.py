@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -290,12 +290,21 @@ fingerprint = sa.Table(
     metadata,
     sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column("content", sa.LargeBinary(20), nullable=False),
-    sa.Column("hash", sa.LargeBinary(8), nullable=False),
-    sa.Column("mirrored", sa.LargeBinary(8), nullable=False),
-    sa.Column("features", sa.LargeBinary),
+    sa.Column("hashes", sa.LargeBinary(64), nullable=False),
+    sa.Column("described", sa.Boolean, nullable=False),
     sa.Column("compared", sa.Boolean, nullable=False),
-    comment="perceptual hashes of an item and of its mirror image, as of the content that has that hash; features only "
-    "of items that were once candidates; `compared`: with all others",
+    comment="perceptual hashes of an item in eight views (turned by quarters, mirrored), as of the content that has "
+    "that hash; `described`: it has compact features; `compared`: with all others",
+)
+
+feature = sa.Table(
+    "feature",
+    metadata,
+    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("compact", sa.LargeBinary),
+    sa.Column("complete", sa.LargeBinary),
+    comment="local features of an item with a fingerprint: compact ones, by which copies are nominated; complete ones, "
+    "by which they are proved, only of items that were once candidates",
 )
 
 pair = sa.Table(

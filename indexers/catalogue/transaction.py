@@ -13,7 +13,7 @@ from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.clusters import ClusterWriter
-from indexers.catalogue.duplicates import DuplicateWriter
+from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
 from indexers.catalogue.own_keys import OwnKeyWriter
@@ -23,7 +23,7 @@ from indexers.catalogue.schema import (
     location,
     vector,
 )
-from indexers.types import Arrival, Failure, FoundFile, Json, StoredArrival
+from indexers.types import Arrival, Failure, FoundFile, Json, Sketch, StoredArrival
 
 REPLACED = "left"
 """The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
@@ -75,9 +75,23 @@ class Transaction(OwnKeyWriter):
             self.set_vectors(space_id, vectors, new={row.item_id for row in stored if row.is_new})
         self._put_locations([(arrival, *row) for arrival, row in zip(arrivals, stored, strict=True) if arrival.uri])
         self._note_files([(arrival, *row) for arrival, row in zip(arrivals, stored, strict=True)])
+        self._put_sketches(zip(ids, arrivals, strict=True))
         if not more_follow:
             self.drop_replaced_items()
         return [stored[places[number]] for number in range(count)]
+
+    def _put_sketches(self, rows: Iterable[tuple[int, Arrival]]) -> None:
+        sketches = [
+            (UnsketchedPicture(item_id, arrival.hash, arrival.uri), arrival.sketch)
+            for item_id, arrival in rows
+            if arrival.sketch is not None and arrival.hash is not None
+        ]
+        self.duplicates.put_sketches(sketches)
+
+    def put_sketches(self, rows: Sequence[tuple[UnsketchedPicture, Sketch]]) -> None:
+        """Write the sketches of pictures of existing items; those that have a new one count as changed."""
+        for item_id in self.duplicates.put_sketches(rows):
+            self._log_change(item_id, None, "changed")
 
     def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata

@@ -11,6 +11,8 @@ replayed, and a damaged, lost or foreign file is made again.
     tree            the neighbour graph, the cluster tree, and the public clusters of its three levels
     partitions      mini-batch k-means that learns from each batch
     clusterings     named clusterings: every item gets the cluster that the fitted model predicts
+    nomination      the index over compact features, which nominates copies
+    candidates      which pairs of pictures are worth a proof
     evidence        which pairs of pictures are duplicates, collected when someone asks
 
 A follower writes to the catalogue only in `record`, and only what can't be made again.

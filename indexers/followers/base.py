@@ -59,6 +59,10 @@ class Follower(ABC):
         Applying a change that the state already holds must do no harm.
         """
 
+    def read_changes(self, snapshot: Snapshot) -> Sequence[Change]:
+        """Return what `apply` has to carry in: the changes of the space after `position`."""
+        return snapshot.changes(self.position, self.space.id)
+
     @abstractmethod
     def reset(self) -> None:
         """Empty the state and go back to position 0."""
@@ -258,7 +262,7 @@ class Followers:
                     self._load(follower, snapshot)
         if follower.position >= snapshot.number:  # beyond it: `_load` has met a file of a later moment
             return
-        changes = snapshot.changes(follower.position, follower.space.id)
+        changes = follower.read_changes(snapshot)
         with self._changing(follower):
             if changes:
                 follower.apply(changes, snapshot)

@@ -1,166 +1,129 @@
-"""Evidence about duplicates, collected on demand: hashes of pictures that have none, candidates, verdicts on pairs.
+"""Evidence about duplicates, collected on demand: sketches of pictures that have none, candidates, verdicts on pairs.
 
-A pair becomes a candidate if its vectors are similar or its perceptual hashes are (those of one picture's mirror image,
-too). Candidates are verified by their features, and the verdict is stored whatever it is, so that any threshold can be
+Candidates are verified by their features, and the verdict is stored whatever it is, so that any threshold can be
 answered later. Adding a picture compares only that picture with the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
-from indexers.arrays import scale_to_unit
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.duplicates import PairRow, PictureHashes, UnhashedPicture
+from indexers.catalogue.duplicates import PairRow, PictureHashes, UnsketchedPicture
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError, StoredFileDamaged
+from indexers.followers.candidates import CandidateFinder, find_touched
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
-from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
+from indexers.matching.sketch import EDGE, is_describing, sketch_picture
 from indexers.matching.verification import SAME, Verdict, has_contrast, verify_features
-from indexers.types import Ids, Vectors
-from indexers.vectors.exact import Exact
+from indexers.types import Ids, ItemRow, Sketch, Vectors
 
-CANDIDATE_BITS = 14
-"""Bits of 64 in which the hashes of candidates differ at most."""
 EQUAL_PIXEL_BITS = 3
 """Bits in which the hashes of equal pixels may differ, since a decoder may round otherwise."""
 BATCH = 256
 """Pictures in one transaction."""
-MAX_REREAD = 1000
-"""If at most so many items have changed, their hashes alone are read again; if more have, all hashes are."""
-MAX_SINGLE_SEARCHES = 8
-"""At most so many vectors are searched for in the flat file one by one; more are compared in blocks."""
 MAX_COMPONENT = 40
-"""Duplicates connected by chains are compared each with each if they are at most so many."""
+"""Duplicates connected by chains are compared each with each if they are at most so many; else each with the best."""
 DUPLICATE_KINDS = ("same pixels", "same picture")
 """Kinds of pairs that are duplicates, the stronger one first."""
-BLOCK = 8192
-"""Vectors compared at once."""
 
 LoadPicture = Callable[[int, int], Image]
 """An item id and the length that the longer edge needs at least (0: the full picture) -> the picture.
 Raises PictureError."""
 ReportProgress = Callable[[int, int], object]
-"""Called with the number of pictures looked at, and of all that are looked at."""
+"""Called with the number of pictures that were sketched or compared, and with the number that will be."""
+
+EQUAL = Verdict("same picture", 1.0, overlap=1.0, agreement=1.0, transform=np.eye(2, 3))
+"""The verdict on equal pixels."""
 
 
 @dataclass(frozen=True)
 class EvidenceReport:
-    """What one run did: pictures hashed, the ids of items whose picture could not be read, pairs verified."""
+    """What one run did: pictures sketched, the ids of items whose picture could not be read, pairs verified."""
 
-    hashed: int
+    sketched: int
     unread: tuple[int, ...]
     verified: int
 
 
 class EvidenceCollector:
-    """Keeps the evidence about duplicates of one space up to date.
-
-    near: the similarity from which on two vectors make a pair a candidate.
-    """
+    """Keeps the evidence about duplicates of one space up to date."""
 
     def __init__(
-        self, catalogue: Catalogue, flat: Callable[[], Exact], load_picture: LoadPicture, workers: int
+        self, catalogue: Catalogue, candidates: CandidateFinder, load_picture: LoadPicture, workers: int
     ) -> None:
-        self._catalogue, self._flat, self._load_picture = catalogue, flat, load_picture
-        self._workers, self.near = workers, 1.0
+        self._catalogue, self.candidates, self._load_picture = catalogue, candidates, load_picture
+        self._workers = workers
         self._compared_up_to = -1  # the change up to which everything was compared
-        self._hashes: PictureHashes | None = None
-        self._hashes_position = -1  # the change that `_hashes` are of
-
-    def read_hashes(self, snapshot: Snapshot) -> PictureHashes:
-        """Return the hashes of all items. They stay in memory, and only those of changed items are read again."""
-        touched = self._find_touched(snapshot, self._hashes_position)
-        if self._hashes is not None and touched is not None:
-            self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.picture_hashes(touched))
-        if self._hashes is None or touched is None or len(self._hashes.item_ids) != snapshot.duplicates.count_hashed():
-            self._hashes = snapshot.duplicates.picture_hashes()
-        self._hashes_position = snapshot.number
-        return self._hashes
-
-    @staticmethod
-    def _find_touched(snapshot: Snapshot, since: int) -> list[int] | None:
-        """Return the items that have changed since then; None if they are too many, or no longer known."""
-        if since < max(snapshot.oldest, 1):
-            return None
-        item_ids = snapshot.changed_item_ids(since)
-        return item_ids if len(item_ids) <= MAX_REREAD else None
 
     def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
-        """Bring the evidence up to date. Raises WriterBusy, WriteFailed."""
+        """Bring the evidence up to date. What was done stays if it is interrupted. Raises WriterBusy, WriteFailed."""
+        described = is_describing()  # OpenCV is imported here: several threads at once would meet half a module
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._compared_up_to:
                 return EvidenceReport(0, (), 0)
-            number = snapshot.number
-            unhashed = snapshot.duplicates.unhashed_pictures(self._find_touched(snapshot, self._compared_up_to))
+            touched = find_touched(snapshot, self._compared_up_to)
+            unsketched = snapshot.duplicates.unsketched_pictures(touched, described=described)
+            known = self.candidates.read_hashes(snapshot)
+        fresh = np.union1d(known.item_ids[~known.are_compared], [picture.item_id for picture in unsketched])
+        steps = _Steps(progress, len(unsketched) + len(fresh))
         unread: list[int] = []
-        load_opencv()  # imported here: several threads at once would meet a half imported module
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(unhashed), BATCH):
-                part = unhashed[start : start + BATCH]
-                words = list(pool.map(self._hash_picture, part))
-                unread += [picture.item_id for picture, pair in zip(part, words, strict=True) if pair is None]
-                self._write_hashes(
-                    [(picture, *pair) for picture, pair in zip(part, words, strict=True) if pair is not None]
-                )
-                if progress:
-                    progress(start + len(part), len(unhashed))
-            verified = self._compare_new(pool)
+            for start in range(0, len(unsketched), BATCH):
+                part = unsketched[start : start + BATCH]
+                sketches = list(pool.map(self._sketch_picture, part))
+                rows = [(picture, sketch) for picture, sketch in zip(part, sketches, strict=True) if sketch]
+                unread += [picture.item_id for picture, sketch in zip(part, sketches, strict=True) if sketch is None]
+                with self._catalogue.transaction() as transaction:
+                    transaction.put_sketches(rows)
+                steps.add(len(part))
+            with self._catalogue.snapshot() as snapshot:
+                number, known = snapshot.number, self.candidates.read_hashes(snapshot)
+            verified = self._compare_new(pool, known, steps)
             if verified:
-                verified += self._complete_components(pool)
+                verified += self._complete_components(pool, known)
+        self.candidates.save()
         self._compared_up_to = number
-        return EvidenceReport(len(unhashed) - len(unread), tuple(unread), verified)
+        return EvidenceReport(len(unsketched) - len(unread), tuple(unread), verified)
 
-    def _write_hashes(self, rows: Sequence[tuple[UnhashedPicture, int, int]]) -> None:
-        item_ids = [picture.item_id for picture, _, _ in rows]
-        with self._catalogue.transaction() as transaction:
-            transaction.duplicates.put_hashes(rows)
-            if self._hashes is not None:
-                self._hashes = merge_hashes(self._hashes, item_ids, transaction.duplicates.picture_hashes(item_ids))
-
-    def _hash_picture(self, picture: UnhashedPicture) -> tuple[int, int] | None:
-        """Return the hashes of a picture and of its mirror image; None if the picture can't be read."""
+    def _sketch_picture(self, picture: UnsketchedPicture) -> Sketch | None:
+        """Return the sketch of a picture; None if the picture can't be read."""
         try:
-            return hashes.hash_picture(self._load_picture(picture.item_id, 64))
+            return sketch_picture(self._load_picture(picture.item_id, 2 * EDGE))
         except PictureError:
             return None
 
     # ---- a picture that is not in the collection
 
-    def find_candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> Iterable[int]:
+    def find_candidates(self, snapshot: Snapshot, image: Image, vector: Vectors) -> list[int]:
         """Return the ids of items that a picture may be a duplicate of.
 
         vector: the picture's own, prepared for the flat file, float32 (1, dimension).
         """
-        known, own = self.read_hashes(snapshot), hashes.hash_picture(image)
-        bits = np.minimum(
-            hashes.count_differing_bits(np.uint64(own.picture), known.hashes[:, None]),
-            hashes.count_differing_bits(np.uint64(own.mirrored), known.hashes[:, None]),
-        )
-        similar = self._flat().search_radius(vector, self.near, metric="cosine")[0]
-        candidates: list[int] = np.union1d(similar, known.item_ids[bits <= CANDIDATE_BITS]).tolist()
-        return candidates
+        known = self.candidates.read_hashes(snapshot)
+        return self.candidates.find_candidates(sketch_picture(image), vector, known)
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:
         """Verify a picture against items; yield the item id, the kind of the pair and the verdict.
 
         Items whose picture can't be read are left out.
         """
-        item_ids, own = list(items), picture_features.extract_features(image)
+        item_ids = list(items)
+        if not item_ids:
+            return
+        own = picture_features.extract_features(image)
         with self._catalogue.snapshot() as snapshot:
-            stored = snapshot.duplicates.features(item_ids)
+            stored = _unpack_sound(snapshot.duplicates.features(item_ids))
         for item_id in item_ids:
-            features = self._read_features(item_id, stored.get(item_id))
+            features = stored.get(item_id) or self._extract_features(item_id)
             if features is None:
                 continue
             verdict = verify_features(own, features)
@@ -170,66 +133,30 @@ class EvidenceCollector:
 
     # ---- candidates
 
-    def _compare_new(self, pool: ThreadPoolExecutor) -> int:
+    def _compare_new(self, pool: ThreadPoolExecutor, known: PictureHashes, steps: _Steps) -> int:
         """Compare the pictures that were never compared with all others; return the number of pairs verified."""
-        with self._catalogue.snapshot() as snapshot:
-            known = self.read_hashes(snapshot)
         fresh = np.flatnonzero(~known.are_compared)
         verified = 0
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
-            a, b = self._find_pairs(known, part)
+            a, b = self.candidates.find_pairs(known, part)
             with self._catalogue.snapshot() as snapshot:
                 new = ~snapshot.duplicates.were_compared(a, b)
             verified += self._verify_pairs(pool, a[new], b[new], known, known.item_ids[part])
+            steps.add(len(part))
         return verified
 
-    def _find_pairs(self, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
-        """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
-        left_parts, right_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for place in places.tolist():
-            bits = hashes.count_differing_bits(known.hashes[place], known.hashes[:, None])
-            mirrored_bits = hashes.count_differing_bits(known.mirrored_hashes[place], known.hashes[:, None])
-            close = np.flatnonzero(np.minimum(bits, mirrored_bits) <= CANDIDATE_BITS)
-            left_parts.append(np.full(len(close), known.item_ids[place]))
-            right_parts.append(known.item_ids[close])
-        for left, right in self._find_similar_pairs(known.item_ids, known.item_ids[places]):
-            left_parts.append(left)
-            right_parts.append(right)
-        left, right = np.concatenate(left_parts), np.concatenate(right_parts)
-        low, high = np.minimum(left, right), np.maximum(left, right)
-        width = int(known.item_ids.max(initial=0)) + 1
-        codes = np.unique((low * width + high)[low != high])
-        return codes // width, codes % width
-
-    def _find_similar_pairs(self, items: Ids, queries: Ids) -> Iterator[tuple[Ids, Ids]]:
-        """Yield all pairs of one of `queries` and one of `items` whose vectors are similar, block by block."""
-        flat = self._flat()
-        queries, items = queries[flat.has(queries)], items[flat.has(items)]
-        if not len(queries):
-            return
-        if len(queries) <= MAX_SINGLE_SEARCHES and flat.metric == "cosine":
-            for item_id in queries.tolist():
-                similar = flat.search_radius(flat.take(np.array([item_id])), self.near)[0]
-                similar = similar[np.isin(similar, items)]
-                yield np.full(len(similar), item_id), similar
-            return
-        directions = scale_to_unit(flat.take(queries))
-        for start in range(0, len(items), BLOCK):
-            block = items[start : start + BLOCK]
-            i, j = np.nonzero(directions @ scale_to_unit(flat.take(block)).T >= self.near)
-            yield queries[i], block[j]
-
-    def _complete_components(self, pool: ThreadPoolExecutor) -> int:
-        """Verify duplicates of duplicates too, whose vectors and hashes may be too different to make them candidates.
+    def _complete_components(self, pool: ThreadPoolExecutor, known: PictureHashes) -> int:
+        """Verify duplicates of duplicates too, which may be too different to be candidates.
 
         Returns the number of pairs verified.
         """
         with self._catalogue.snapshot() as snapshot:
-            known = self.read_hashes(snapshot)
             duplicates = [(row.a, row.b) for row in snapshot.duplicates.pairs(SAME, DUPLICATE_KINDS)]
-            components = [component for component in find_components(duplicates) if len(component) <= MAX_COMPONENT]
-            pairs = [pair for component in components for pair in combinations(sorted(component), 2)]
+            components = [sorted(component) for component in find_components(duplicates)]
+            large = [item_id for component in components if len(component) > MAX_COMPONENT for item_id in component]
+            sizes = {row.id: (row.width or 0) * (row.height or 0) for row in snapshot.items(large)}
+            pairs = [pair for component in components for pair in _list_pairs(component, sizes)]
             a, b = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
             new = ~snapshot.duplicates.were_compared(a, b)
         return self._verify_pairs(pool, a[new], b[new], known, np.empty(0, np.int64)) if new.any() else 0
@@ -238,64 +165,83 @@ class EvidenceCollector:
 
     def _verify_pairs(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, compared: Ids) -> int:
         """Verify pairs, and note that the items `compared` were compared with all others; return the number of pairs
-        that could be verified."""
-        item_ids = np.unique(np.concatenate([a, b])).tolist()
+        that could be verified.
+
+        Of pictures with equal pixels one stands for all.
+        """
+        pairs = list(zip(a.tolist(), b.tolist(), strict=True))
+        item_ids = sorted({item_id for pair in pairs for item_id in pair})
         with self._catalogue.snapshot() as snapshot:
-            stored = snapshot.duplicates.features(item_ids)
             rows_by_id = {row.id: row for row in snapshot.items(item_ids)}
-        read = pool.map(lambda item_id: self._read_features(item_id, stored.get(item_id)), item_ids)
-        features = dict(zip(item_ids, read, strict=True))
-        sizes = {item_id: (row.width, row.height) for item_id, row in rows_by_id.items()}
-        equal = self._find_equal_pixels(pool, a, b, known, sizes)
+        first_of = self._group_equal_pixels(pool, pairs, known, rows_by_id)
+        standing = [(first_of.get(left, left), first_of.get(right, right)) for left, right in pairs]
+        features = self._read_features(pool, sorted({item_id for pair in standing for item_id in pair}))
 
-        def have_equal_bytes(pair: tuple[int, int]) -> bool:
-            digests = {row.hash if (row := rows_by_id.get(item_id)) else None for item_id in pair}
-            return len(digests) == 1 and None not in digests
-
-        def verify_pair(pair: tuple[int, int]) -> PairRow | None:
-            left, right = features[pair[0]], features[pair[1]]
+        def verify_pair(pair: tuple[int, int]) -> Verdict | None:
+            left, right = features.get(pair[0]), features.get(pair[1])
             if left is None or right is None:
                 return None
-            verdict = verify_features(left, right)
-            is_equal = pair in equal and (has_contrast(left) or have_equal_bytes(pair))
-            kind, score = ("same pixels", 1.0) if is_equal else (verdict.kind, verdict.score)
-            return PairRow(*pair, kind, round(score, 4), verdict.to_dict())
+            return EQUAL if pair[0] == pair[1] and has_contrast(left) else verify_features(left, right)
 
-        rows = [row for row in pool.map(verify_pair, zip(a.tolist(), b.tolist(), strict=True)) if row]
-        packed = {
-            item_id: picture_features.pack_features(extracted)
-            for item_id, extracted in features.items()
-            if extracted is not None and item_id not in stored
-        }
+        distinct = sorted(set(standing))
+        verdicts = dict(zip(distinct, pool.map(verify_pair, distinct), strict=True))
+        rows = []
+        for pair, stand in zip(pairs, standing, strict=True):
+            verdict = EQUAL if _have_equal_bytes(rows_by_id, pair) else verdicts[stand]
+            if verdict is not None:
+                kind = "same pixels" if verdict is EQUAL else verdict.kind
+                rows.append(PairRow(*pair, kind, round(verdict.score, 4), verdict.to_dict()))
         with self._catalogue.transaction() as transaction:
-            transaction.duplicates.put_features(packed)
             transaction.duplicates.put_pairs(rows)
             transaction.duplicates.mark_compared(compared.tolist())
         known.are_compared[np.searchsorted(known.item_ids, compared)] = True
         return len(rows)
 
-    def _read_features(self, item_id: int, stored: bytes | None) -> Features | None:
-        """Return the features of an item, extracted now if none are stored; None if its picture can't be read."""
+    def _read_features(self, pool: ThreadPoolExecutor, item_ids: Sequence[int]) -> dict[int, Features]:
+        """Return the features of items whose picture can be read, extracted and stored now if none are stored."""
+        with self._catalogue.snapshot() as snapshot:
+            features = _unpack_sound(snapshot.duplicates.features(item_ids))
+        missing = [item_id for item_id in item_ids if item_id not in features]
+        extracted = dict(zip(missing, pool.map(self._extract_features, missing), strict=True))
+        new = {item_id: found for item_id, found in extracted.items() if found is not None}
+        if new:
+            packed = {item_id: picture_features.pack_features(found) for item_id, found in new.items()}
+            with self._catalogue.transaction() as transaction:
+                transaction.duplicates.put_features(packed)
+        return features | new
+
+    def _extract_features(self, item_id: int) -> Features | None:
+        """Return the features of an item, from its picture; None if it can't be read."""
         try:
-            if stored:
-                with suppress(StoredFileDamaged):  # also those of an earlier version are made again
-                    return picture_features.unpack_features(stored)
             return picture_features.extract_features(self._load_picture(item_id, picture_features.EDGE))
         except PictureError:
             return None
 
-    def _find_equal_pixels(
-        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, sizes: dict[int, tuple[Any, Any]]
-    ) -> set[tuple[int, int]]:
-        """Return the pairs of equal pixels. Only pictures of one size and nearly equal hashes are decoded in full."""
+    def _group_equal_pixels(
+        self,
+        pool: ThreadPoolExecutor,
+        pairs: Sequence[tuple[int, int]],
+        known: PictureHashes,
+        rows_by_id: Mapping[int, ItemRow],
+    ) -> dict[int, int]:
+        """Return the first of the items with equal pixels, for each of them.
+
+        Only pictures of one size and nearly equal hashes are decoded in full.
+        """
         places = {item_id: place for place, item_id in enumerate(known.item_ids.tolist())}
-        pairs = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if sizes.get(pair[0]) == sizes.get(pair[1])]
-        words = [(known.hashes[places[left]], known.hashes[places[right]]) for left, right in pairs]
+        sizes = {item_id: (row.width, row.height) for item_id, row in rows_by_id.items()}
+        alike = [(x, y) for x, y in pairs if x in sizes and sizes[x] == sizes.get(y) and x in places and y in places]
+        words = [(known.hashes[places[x], 0], known.hashes[places[y], 0]) for x, y in alike]
         bits = [int(hashes.count_differing_bits(x, y)) for x, y in words]
-        pairs = [pair for pair, count in zip(pairs, bits, strict=True) if count <= EQUAL_PIXEL_BITS]
-        item_ids = sorted({item_id for pair in pairs for item_id in pair})
-        pixels = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
-        return {pair for pair in pairs if pixels[pair[0]] is not None and pixels[pair[0]] == pixels[pair[1]]}
+        close = [pair for pair, count in zip(alike, bits, strict=True) if count <= EQUAL_PIXEL_BITS]
+        item_ids = sorted({item_id for pair in close for item_id in pair})
+        first_by_pixels: dict[bytes, int] = {}
+        digests = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
+        return {
+            item_id: first_by_pixels.setdefault(digest, item_id)
+            for item_id, digest in digests.items()
+            if digest is not None
+        }
 
     def _hash_pixels(self, item_id: int) -> bytes | None:
         """Return the hash of all pixels of an item; None if its picture can't be read."""
@@ -305,12 +251,41 @@ class EvidenceCollector:
             return None
 
 
-def merge_hashes(known: PictureHashes, items: Sequence[int], current: PictureHashes) -> PictureHashes:
-    """Replace the hashes of `items` in `known` by those in `current`, which lacks items that were removed."""
-    keep = ~np.isin(known.item_ids, items)
-    columns = [np.concatenate([old[keep], new]) for old, new in zip(known, current, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return PictureHashes(*(column[order] for column in columns))
+class _Steps:
+    """Counts what is done, and tells it."""
+
+    def __init__(self, progress: ReportProgress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        if total:
+            self.add(0)
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._progress:
+            self._progress(min(self._done, self._total), self._total)
+
+
+def _unpack_sound(stored: Mapping[int, bytes]) -> dict[int, Features]:
+    """Unpack stored features; those that can't be read, or that an older version has stored, are made again."""
+    features = {}
+    for item_id, data in stored.items():
+        try:
+            features[item_id] = picture_features.unpack_features(data)
+        except StoredFileDamaged:
+            continue
+    return features
+
+
+def _have_equal_bytes(rows_by_id: Mapping[int, ItemRow], pair: tuple[int, int]) -> bool:
+    digests = {row.hash if (row := rows_by_id.get(item_id)) else None for item_id in pair}
+    return len(digests) == 1 and None not in digests
+
+
+def _list_pairs(component: Sequence[int], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
+    if len(component) <= MAX_COMPONENT:
+        return list(combinations(component, 2))
+    best = max(component, key=lambda item_id: (sizes.get(item_id, 0), -item_id))
+    return [(min(best, item_id), max(best, item_id)) for item_id in component if item_id != best]
 
 
 def find_components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:

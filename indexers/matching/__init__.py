@@ -1,7 +1,11 @@
 """What proves that two pictures are the same: hashes that nominate, features that are stored, a proof for each pair.
 
     calibration     from which similarity of vectors on a pair is worth a proof
-    hashes          64 bits a picture: which pairs are worth a proof
+    hashes          64 bits a picture, in eight views: which pairs are worth a proof
+    compact         the best points of a picture, short: kept of every picture
+    sketch          hashes and compact features, made while a picture is decoded
+    nomination      an index over compact features: who may show the same
+    agreement       a quick look at two pictures' compact features before the proof
     features        points, descriptors and a small thumbnail of a picture, to be stored
     descriptors     what surrounds a point, as 256 bits that can be mirrored
     geometry        which points correspond, and by what similarity transform

@@ -12,7 +12,7 @@ from indexers.arrays import scale_to_unit
 from indexers.errors import UsageError
 from indexers.types import Vectors
 
-THRESHOLDS = {"lite0": 0.8, "classic": 0.68, "tiny": 0.92}
+THRESHOLDS = {"lite0": 0.7, "classic": 0.68, "tiny": 0.92}
 """Thresholds measured on sample photographs, by embedder."""
 DEFAULT_THRESHOLD = 0.8
 """The threshold of every other embedder, until it is calibrated."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,18 @@ LEVELS, FACTOR = 8, 1.2
 """Levels of the pyramid, and how much smaller each one is than the one before."""
 _TURNS = 64  # directions that are distinguished
 _STRIDE = 512 + 2 * (RADIUS + 1)
+_importing = Lock()
 _SPREAD = 6.5  # standard deviation of the pattern, in pixels
 
 
 def describe_points(
-    grey: Image.Image, points: NDArray[np.float32], levels: NDArray[np.int64], angles: NDArray[np.float32]
+    grey: Image.Image,
+    points: NDArray[np.float32],
+    levels: NDArray[np.int64],
+    angles: NDArray[np.float32],
+    chosen: NDArray[np.int64] | None = None,
 ) -> NDArray[np.uint8]:
-    """Describe points: uint8 (n, 32).
+    """Describe points: uint8 (n, 32), or (n, m / 8) with m chosen ones of the bits, by number and in that order.
 
     `points` float32 (n, 2) in continuous pixels of `grey` (mode L, both edges at most 512); `levels` of the pyramid,
     int64 (n,); `angles` float32 (n,), directions in radians (x right, y down).
@@ -41,14 +47,17 @@ def describe_points(
     places[:, 1] = np.clip(places[:, 1], RADIUS + 1, heights[levels] + RADIUS)
     base = starts[levels] + places[:, 1] * _STRIDE + places[:, 0]
     turns = np.rint(angles * (_TURNS / (2 * np.pi))).astype(np.int64) % _TURNS
-    values = pixels[base[:, None] + _compute_offsets()[turns]]
-    return np.packbits(values[:, :BITS] < values[:, BITS:], axis=1)
+    offsets = _compute_offsets().reshape(_TURNS, 2, BITS)
+    offsets = offsets if chosen is None else offsets[:, :, chosen]
+    first, second = (pixels[base[:, None] + offsets[turns, side]] for side in (0, 1))
+    return np.packbits(first < second, axis=1)
 
 
 @cache
 def load_opencv() -> Any:
     """Return the module cv2, imported on the first call; None where it is not installed."""
-    return import_module("cv2") if find_spec("cv2") is not None else None
+    with _importing:  # a second thread would meet half a module
+        return import_module("cv2") if find_spec("cv2") is not None else None
 
 
 def mirror_descriptors(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -73,12 +73,9 @@ def extract_features(image: Image.Image, engine: str = "auto") -> Features:
     the other, though those of one engine match best. Raises BadSetting for an unknown engine, MissingPackage for one
     that is not installed.
     """
-    detect = {"opencv": _detect_with_opencv, "scikit-image": _detect_with_scikit_image}[pick_engine(engine)]
-    normal = image.resize(fit_size(*image.size, EDGE), Image.Resampling.BICUBIC, reducing_gap=3)
+    normal = normalise(image)
     grey = normal.convert("L")
-    has_room = min(grey.size) > 2 * RADIUS + 2
-    detected = detect(np.asarray(grey), int(MAX_POINTS * _OVERSAMPLING)) if has_room else _make_keypoints(_NO_ROWS)
-    keypoints = _spread_over_picture(detected, grey.size)
+    keypoints = find_keypoints(grey, engine, int(MAX_POINTS * _OVERSAMPLING), MAX_POINTS)
     descriptors = describe_points(grey, keypoints.points, keypoints.levels, keypoints.angles)
     points = np.rint(keypoints.points * _STEPS_PER_PIXEL).astype(np.float32) / np.float32(_STEPS_PER_PIXEL)
     detail = encode_detail(grey.resize(fit_size(*image.size, DETAIL), Image.Resampling.BOX))
@@ -118,6 +115,11 @@ def _open_detail(data: bytes, width: int, height: int) -> Image.Image:
 def _shrink_detail(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
     image = _open_detail(data, width, height)
     return np.asarray(image.resize(fit_size(width, height, THUMBNAIL), Image.Resampling.BOX))
+
+
+def normalise(image: Image.Image) -> Image.Image:
+    """Enlarge or shrink a picture so that its longer edge has EDGE pixels."""
+    return image.resize(fit_size(*image.size, EDGE), Image.Resampling.BICUBIC, reducing_gap=3)
 
 
 def pick_engine(engine: str) -> str:
@@ -172,7 +174,7 @@ def unpack_features(data: bytes) -> Features:
 # ---- detecting points
 
 
-class _Keypoints(NamedTuple):
+class Keypoints(NamedTuple):
     """Points, best first: places float32 (n, 2), levels of the pyramid int64 (n,), angles in radians float32 (n,)."""
 
     points: NDArray[np.float32]
@@ -180,13 +182,24 @@ class _Keypoints(NamedTuple):
     angles: NDArray[np.float32]
 
 
-def _make_keypoints(rows: NDArray[np.float64]) -> _Keypoints:
+def find_keypoints(grey: Image.Image, engine: str, count: int, kept: int) -> Keypoints:
+    """Detect points in a normalised grey picture, and keep those that cover it best.
+
+    `count`: how many to detect at most. Raises BadSetting, MissingPackage.
+    """
+    detect = {"opencv": _detect_with_opencv, "scikit-image": _detect_with_scikit_image}[pick_engine(engine)]
+    has_room = min(grey.size) > 2 * RADIUS + 2
+    detected = detect(np.asarray(grey), count) if has_room else _make_keypoints(_NO_ROWS)
+    return _spread_over_picture(detected, grey.size, kept)
+
+
+def _make_keypoints(rows: NDArray[np.float64]) -> Keypoints:
     """Convert rows of x, y, level and direction, float64 (n, 4); x and y are those of a pixel's first corner there."""
     middles = rows[:, :2] + 0.5 * FACTOR ** rows[:, 2:3]
-    return _Keypoints(middles.astype(np.float32), rows[:, 2].astype(np.int64), rows[:, 3].astype(np.float32))
+    return Keypoints(middles.astype(np.float32), rows[:, 2].astype(np.int64), rows[:, 3].astype(np.float32))
 
 
-def _detect_with_opencv(grey: NDArray[np.uint8], count: int) -> _Keypoints:
+def _detect_with_opencv(grey: NDArray[np.uint8], count: int) -> Keypoints:
     detector = load_opencv().ORB_create(
         count, scaleFactor=FACTOR, nlevels=LEVELS, edgeThreshold=RADIUS + 1, fastThreshold=_THRESHOLD
     )
@@ -195,7 +208,7 @@ def _detect_with_opencv(grey: NDArray[np.uint8], count: int) -> _Keypoints:
     return _make_keypoints(np.array(rows, np.float64).reshape(-1, 4))
 
 
-def _detect_with_scikit_image(grey: NDArray[np.uint8], count: int) -> _Keypoints:
+def _detect_with_scikit_image(grey: NDArray[np.uint8], count: int) -> Keypoints:
     from skimage.feature import ORB
 
     detector = ORB(n_keypoints=count, downscale=FACTOR, n_scales=LEVELS, fast_threshold=_THRESHOLD / 255)
@@ -208,8 +221,8 @@ def _detect_with_scikit_image(grey: NDArray[np.uint8], count: int) -> _Keypoints
     return _make_keypoints(rows[np.argsort(-detector.responses, kind="stable")])
 
 
-def _spread_over_picture(keypoints: _Keypoints, size: tuple[int, int]) -> _Keypoints:
-    """Keep MAX_POINTS: the best of each cell of the picture in turns, so that all of it is covered."""
+def _spread_over_picture(keypoints: Keypoints, size: tuple[int, int], limit: int) -> Keypoints:
+    """Keep `limit` points: the best of each cell of the picture in turns, so that all of it is covered."""
     columns, rows = (
         np.minimum(keypoints.points[:, axis] * _CELLS / size[axis], _CELLS - 1).astype(np.int64) for axis in (0, 1)
     )
@@ -218,8 +231,8 @@ def _spread_over_picture(keypoints: _Keypoints, size: tuple[int, int]) -> _Keypo
     ranks = np.empty(len(cells), np.int64)
     counts = np.bincount(cells, minlength=_CELLS * _CELLS)
     ranks[order] = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = np.argsort(ranks, kind="stable")[:MAX_POINTS]
-    return _Keypoints(keypoints.points[kept], keypoints.levels[kept], keypoints.angles[kept])
+    kept = np.argsort(ranks, kind="stable")[:limit]
+    return Keypoints(keypoints.points[kept], keypoints.levels[kept], keypoints.angles[kept])
 
 
 def _shrink_colours(normal: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -29,21 +29,24 @@ _CHUNK = 200_000  # candidates at a time: they stay in the processor's cache
 Words = NDArray[np.uint64]
 
 
-class HashPair(NamedTuple):
-    """Perceptual hashes, 64 bits each, for np.uint64: of a picture and of its mirror image (left for right)."""
-
-    picture: int
-    mirrored: int
+VIEWS = 8
+"""Ways to lay a picture down: turned by quarters, and mirrored besides."""
 
 
-def hash_picture(image: Image.Image) -> HashPair:
-    """Return the hashes of an upright RGB picture. A flat one's bits are rounding noise: verify before you judge."""
+def hash_picture(image: Image.Image) -> tuple[int, ...]:
+    """Return the hashes of an upright RGB picture in all VIEWS, 64 bits each, for np.uint64.
+
+    The first is that of the picture, the second that of its mirror image (left for right), and the first four are those
+    of all pictures that are as wide as this one. A flat picture's bits are rounding noise: verify before you judge.
+    """
     small = image.resize((_EDGE, _EDGE), Image.Resampling.BOX, reducing_gap=2).convert("L")
     pixels = np.asarray(small, np.float64)
-    cosines, places = _compute_basis()
+    cosines, (rows, columns) = _compute_basis()
     spectrum = cosines @ pixels @ cosines.T
-    mirror = np.where(np.arange(_FREQUENCIES) % 2, -1.0, 1.0)  # in a mirror image odd frequencies change their sign
-    return HashPair(*(_pack_signs(values[places[0], places[1]]) for values in (spectrum, spectrum * mirror)))
+    odd = np.where(np.arange(_FREQUENCIES) % 2, -1.0, 1.0)  # in a mirror image odd frequencies change their sign
+    signs = np.ones((_FREQUENCIES, 1)), odd[:, None]
+    views = [table * sign.T * down for table in (spectrum, spectrum.T) for down in signs for sign in signs]
+    return tuple(_pack_signs(view[rows, columns]) for view in views)
 
 
 def hash_pixels(image: Image.Image) -> bytes:
@@ -61,7 +64,7 @@ def count_differing_bits(a: Any, b: Any) -> NDArray[np.int64]:
     A single number, without that axis, counts as a hash of one word.
     """
     left, right = (np.atleast_1d(np.asarray(hashes, np.uint64)) for hashes in (a, b))
-    return _count_bits(left ^ right).sum(axis=-1, dtype=np.int64)  # type: ignore[no-any-return]
+    return count_bits(left ^ right).sum(axis=-1, dtype=np.int64)  # type: ignore[no-any-return]
 
 
 def find_pairs_within(hashes: Words, mirrored: Words | None, radius: int) -> NDArray[np.int64]:
@@ -174,7 +177,7 @@ def _compare_all(left: Words, right: Words, radius: int) -> Iterator[NDArray[np.
 def _keep_close(
     left: Words, right: Words, i: NDArray[np.int64], j: NDArray[np.int64], radius: int
 ) -> NDArray[np.int64]:
-    bits = _count_bits(left[i] ^ right[j])
+    bits = count_bits(left[i] ^ right[j])
     close = (bits[:, 0] if bits.shape[1] == 1 else bits.sum(axis=1, dtype=np.int64)) <= radius
     return _encode_pairs(i[close], j[close], len(left))
 
@@ -191,4 +194,4 @@ def _make_bit_counter() -> Callable[[Words], NDArray[np.unsignedinteger[Any]]]:
     return lambda words: counts[np.ascontiguousarray(words)[..., None].view(np.uint16)].sum(-1, dtype=np.uint8)
 
 
-_count_bits = _make_bit_counter()
+count_bits = _make_bit_counter()

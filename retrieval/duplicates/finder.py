@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL.Image import Image
 
+from indexers import signing
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow
+from indexers.catalogue.links import check_links
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
+from indexers.followers.candidates import CandidateFinder
 from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
+from indexers.followers.nomination import NominationFollower
 from indexers.matching.calibration import DEFAULT_THRESHOLD, THRESHOLDS, calibrate_threshold
 from indexers.matching.features import EDGE
-from indexers.types import ItemRow
+from indexers.types import ItemRow, Neighbours, Space, Vectors
 from retrieval.checks import ItemName, check_whole, is_number, is_whole
 from retrieval.config import Config
 from retrieval.duplicates.grouping import build_groups, group_repeated_files
@@ -149,10 +154,16 @@ class DuplicateFinder:
     def follow(self, view: View) -> EvidenceCollector:
         """Return the follower that compares the pictures of a space."""
         if view.space.id not in self._evidence:
-            self._evidence[view.space.id] = EvidenceCollector(
-                self._catalogue, lambda: view.flat.index, self._pictures.load, self._config.cores
+            candidates = CandidateFinder(
+                self._catalogue,
+                lambda: view.flat.index,
+                partial(find_neighbours, view),
+                make_nomination_follower(self._catalogue, view.space),
             )
-        self._evidence[view.space.id].near = self._find_near(view)
+            self._evidence[view.space.id] = EvidenceCollector(
+                self._catalogue, candidates, self._pictures.load, self._config.cores
+            )
+        self._evidence[view.space.id].candidates.near = self._find_near(view)
         return self._evidence[view.space.id]
 
     def _find_near(self, view: View) -> float:
@@ -160,3 +171,17 @@ class DuplicateFinder:
             return snapshot.candidate_threshold(view.space.id) or THRESHOLDS.get(
                 view.space.embedder or "", DEFAULT_THRESHOLD
             )
+
+
+def make_nomination_follower(catalogue: Catalogue, space: Space) -> NominationFollower:
+    """Return the follower of compact features, which is stored in a space's folder. Raises LeadsOutside."""
+    folder = catalogue.folder / "spaces" / str(space.id) / NominationFollower.name
+    check_links(catalogue.folder, [folder])
+    private = signing.choose_private_folder(catalogue.folder, catalogue.identity) / str(space.id)
+    return NominationFollower(space, folder, catalogue.identity, private / NominationFollower.name)
+
+
+def find_neighbours(view: View, vectors: Vectors, k: int) -> Neighbours:
+    """Return the k nearest of prepared vectors by cosine similarity, while nobody writes into the index."""
+    with view.followers.current_snapshot():
+        return view.searcher.search(vectors, k, metric="cosine")

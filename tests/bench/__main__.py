@@ -6,6 +6,7 @@
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
+    python -m tests.bench edited             of these: whatever was done to them, found end to end
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
@@ -48,6 +49,7 @@ ON_REQUEST = (
     "clusters",
     "duplicates",
     "proofs",
+    "edited",
     "methods",
     "server",
     "adapters",
@@ -59,7 +61,7 @@ TOGETHER = {
     "methods": METHODS,
     "server": SERVER,
     "adapters": ADAPTERS,
-    "duplicates": ("copies", "rules", "library"),
+    "duplicates": ("copies", "edited", "rules", "library"),
     "embed": ("lite0", "embed", "spaces", "hostile"),
     "clusters": ("trees", "quality", "streams", "living"),
 }

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import BadQuery, UsageError
+from indexers.followers.candidates import CandidateFinder
 from indexers.followers.evidence import EvidenceCollector
 from retrieval import Collection
 from retrieval.records.duplicates import DuplicateGroup
@@ -93,13 +94,13 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     library: Collection, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the candidates are held back: what hangs together by the others is compared all the same."""
-    original = EvidenceCollector._find_pairs
+    original = CandidateFinder.find_pairs
 
-    def some(self: EvidenceCollector, prints: PictureHashes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def some(self: CandidateFinder, prints: PictureHashes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a, b = original(self, prints, part)
         return a[b == a + 1], b[b == a + 1]
 
-    monkeypatch.setattr(EvidenceCollector, "_find_pairs", some)
+    monkeypatch.setattr(CandidateFinder, "find_pairs", some)
     found = library.duplicates(rule="every pair")
     assert [names(library, group) for group in found] == [CATS, COFFEES]
 

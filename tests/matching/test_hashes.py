@@ -25,19 +25,39 @@ def to_word(value: int) -> np.ndarray:
 
 def test_a_recompressed_or_smaller_copy_is_near_and_another_picture_is_far() -> None:
     original = load_photograph()
-    hashed = hash_picture(original).picture
+    hashed = hash_picture(original)[0]
     for copy in (original.resize((200, 200)), decode(pictures.jpeg(original, quality=30)).image):
-        assert count_differing_bits(to_word(hashed), to_word(hash_picture(copy).picture)) <= 4
-    assert count_differing_bits(to_word(hashed), to_word(hash_picture(load_photograph("coffee")).picture)) > 16
+        assert count_differing_bits(to_word(hashed), to_word(hash_picture(copy)[0])) <= 4
+    assert count_differing_bits(to_word(hashed), to_word(hash_picture(load_photograph("coffee"))[0])) > 16
+
+
+VIEWS = (
+    lambda picture: picture,
+    ImageOps.mirror,
+    ImageOps.flip,
+    lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+    lambda picture: picture.transpose(Image.Transpose.TRANSPOSE),
+    lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+    lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    lambda picture: picture.transpose(Image.Transpose.TRANSVERSE),
+)
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "camera"])
-def test_the_mirrored_hash_is_that_of_the_mirror_image(name: str) -> None:
+def test_the_hashes_of_the_views_are_those_of_the_pictures_laid_down_so(name: str) -> None:
     picture = load_photograph(name)
-    hashed, mirrored = hash_picture(picture), hash_picture(ImageOps.mirror(picture))
-    assert count_differing_bits(to_word(hashed.mirrored), to_word(mirrored.picture)) <= 2
-    assert count_differing_bits(to_word(hashed.picture), to_word(mirrored.mirrored)) <= 2
-    assert count_differing_bits(to_word(hashed.picture), to_word(mirrored.picture)) > 8
+    hashed = hash_picture(picture)
+    turned = [hash_picture(view(picture))[0] for view in VIEWS]
+    apart = count_differing_bits(np.array(hashed, np.uint64)[:, None, None], np.array(turned, np.uint64)[None, :, None])
+    assert (np.diag(apart) <= 6).all()
+    assert apart[0, 1] > 8
+    assert set(apart.argmin(axis=1).tolist()) == set(range(8))
+
+
+def test_an_inverted_picture_has_the_opposite_hash() -> None:
+    picture = load_photograph()
+    opposite = np.uint64(2**64 - 1) ^ np.uint64(hash_picture(picture)[0])
+    assert count_differing_bits(opposite, to_word(hash_picture(ImageOps.invert(picture))[0])) <= 4
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (31, 33)])

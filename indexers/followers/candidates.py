@@ -1,0 +1,184 @@
+"""Which pictures may be copies of each other, and are worth a proof: never more than a few dozen for each picture.
+
+Three things nominate: similar vectors, similar perceptual hashes (also those of the picture turned by quarters,
+mirrored or inverted), and local features that agree. A pair that vectors nominate has to agree in its features too, if
+both pictures have enough of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from indexers.arrays import split_chunks
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.duplicates import PictureHashes
+from indexers.catalogue.snapshot import Snapshot
+from indexers.followers.base import Followers
+from indexers.followers.nomination import NominationFollower, read_compact
+from indexers.matching import hashes
+from indexers.matching.agreement import AGREEING, MANY_POINTS, count_agreeing, may_agree
+from indexers.matching.compact import CompactFeatures, unpack_compact
+from indexers.types import Ids, Neighbours, Sketch, Vectors
+from indexers.vectors.exact import Exact
+
+HASH_BITS = 14
+"""Bits of 64 in which the hashes of candidates differ at most, or that of one with that of the other's mirror image."""
+TURNED_BITS = 10
+"""The same for pictures turned by quarters, and for inverted ones."""
+MAX_BY_HASH = 20
+"""Candidates of one picture by their hashes: the nearest."""
+MAX_BY_VECTOR = 20
+"""Candidates of one picture by their vectors: the nearest."""
+MAX_FLAT_BY_VECTOR = 3
+"""The same for pictures with too few points to be looked at before the proof."""
+MAX_BY_VOTES = 12
+"""Candidates of one picture by their local features: those with the most votes."""
+MAX_REREAD = 1000
+"""If at most so many items have changed, their hashes alone are read again; if more have, all hashes are."""
+CHUNK = 32
+"""Pictures whose votes are counted at once."""
+
+FindNeighbours = Callable[[Vectors, int], Neighbours]
+"""Prepared vectors and k -> their k nearest, by cosine similarity."""
+
+
+class CandidateFinder:
+    """Finds candidates in one space.
+
+    near: the similarity from which on two vectors make a pair a candidate.
+    nominations: the one follower of compact features.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        flat: Callable[[], Exact],
+        find_neighbours: FindNeighbours,
+        follower: NominationFollower,
+    ) -> None:
+        self._flat, self._find_neighbours, self.near = flat, find_neighbours, 1.0
+        self._follower, self._followers = follower, Followers(catalogue, [follower])
+        self._hashes: PictureHashes | None = None
+        self._hashes_position = -1  # the change that `_hashes` are of
+
+    # ---- hashes in memory
+
+    def read_hashes(self, snapshot: Snapshot) -> PictureHashes:
+        """Return the hashes of all items. They stay in memory, and only those of changed items are read again."""
+        touched = find_touched(snapshot, self._hashes_position)
+        if self._hashes is not None and touched is not None:
+            self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.picture_hashes(touched))
+        if self._hashes is None or touched is None or len(self._hashes.item_ids) != snapshot.duplicates.count_hashed():
+            self._hashes = snapshot.duplicates.picture_hashes()
+        self._hashes_position = snapshot.number
+        return self._hashes
+
+    def save(self) -> None:
+        """Save the index of compact features, if it has changed by enough."""
+        self._followers.save()
+
+    # ---- candidates
+
+    def find_pairs(self, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
+        """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
+        queries = known.item_ids[places]
+        with self._followers.complete_snapshot() as snapshot:
+            features = read_compact(snapshot, queries.tolist())
+            described = [item_id for item_id in queries.tolist() if item_id in features]
+            pairs = list(self._find_voted(snapshot, described, [features[item_id] for item_id in described]))
+            flat = self._flat()
+            queries_with_vectors = queries[flat.has(queries)]
+            similar = self._find_similar(queries_with_vectors, flat.take(queries_with_vectors), known.item_ids)
+            pairs += self._keep_agreeing(snapshot, list(similar), features)
+        words = np.ascontiguousarray(known.hashes[:, 0])
+        for place in places.tolist():
+            own = int(known.item_ids[place])
+            pairs += [(own, other) for other in known.item_ids[find_close(known.hashes[place], words)].tolist()]
+        codes = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
+        codes = np.unique(np.sort(codes, axis=1), axis=0)
+        return codes[:, 0], codes[:, 1]
+
+    def find_candidates(self, sketch: Sketch, vector: Vectors, known: PictureHashes) -> list[int]:
+        """Return the ids of items that a picture outside the collection may be a copy of.
+
+        vector: the picture's own, prepared for the flat file, float32 (1, dimension).
+        """
+        own = 0  # no item has this id
+        features = {own: unpack_compact(sketch.compact)} if sketch.compact else {}
+        with self._followers.complete_snapshot() as snapshot:
+            pairs = list(self._find_voted(snapshot, list(features), list(features.values())))
+            similar = list(self._find_similar(np.array([own]), vector, known.item_ids))
+            pairs += self._keep_agreeing(snapshot, similar, features)
+        close = find_close(np.array(sketch.hashes, np.uint64), np.ascontiguousarray(known.hashes[:, 0]))
+        return sorted({other for _, other in pairs} | set(known.item_ids[close].tolist()))
+
+    def _find_voted(
+        self, snapshot: Snapshot, item_ids: Sequence[int], features: Sequence[CompactFeatures]
+    ) -> Iterator[tuple[int, int]]:
+        """Yield pairs of one of these items and one that its features vote for and agree with."""
+        for part in split_chunks(range(len(features)), CHUNK):
+            votes = self._follower.index.find([features[place] for place in part], MAX_BY_VOTES + 1)
+            others = read_compact(snapshot, np.unique(votes.item_ids).tolist())
+            rows = zip(votes.queries.tolist(), votes.item_ids.tolist(), votes.are_mirrored.tolist(), strict=True)
+            for query, other_id, is_mirrored in rows:
+                own, other = features[part[query]], others.get(other_id)
+                if other_id != item_ids[part[query]] and other is not None:
+                    own = own.mirror() if is_mirrored else own
+                    if count_agreeing(own, other) >= AGREEING:
+                        yield item_ids[part[query]], other_id
+
+    def _find_similar(self, queries: Ids, vectors: Vectors, items: Ids) -> Iterator[tuple[int, int, int]]:
+        """Yield the ids of a query and of an item whose vectors are similar, and how many are more similar."""
+        if not len(queries) or not len(self._flat()):
+            return
+        nearest = self._find_neighbours(vectors, MAX_BY_VECTOR + 1)
+        is_near = (nearest.scores >= self.near) & (nearest.ids >= 0) & (nearest.ids != queries[:, None])
+        is_near &= np.isin(nearest.ids, items)
+        ranks = np.cumsum(is_near, axis=1) - 1
+        for row, column in np.argwhere(is_near).tolist():
+            yield int(queries[row]), int(nearest.ids[row, column]), int(ranks[row, column])
+
+    def _keep_agreeing(
+        self, snapshot: Snapshot, similar: Sequence[tuple[int, int, int]], features: dict[int, CompactFeatures]
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of similar vectors whose features agree, or of few points and the most similar."""
+        others = read_compact(snapshot, sorted({other for _, other, _ in similar}))
+        for own_id, other_id, rank in similar:
+            own, other = features.get(own_id), others.get(other_id)
+            if own is None or other is None:
+                yield own_id, other_id
+            elif min(len(own.words), len(other.words)) < MANY_POINTS:
+                if rank < MAX_FLAT_BY_VECTOR:
+                    yield own_id, other_id
+            elif may_agree(own, other):
+                yield own_id, other_id
+
+
+def find_close(views: hashes.Words, words: hashes.Words) -> Ids:
+    """Return the places of the hashes that are close to one of a picture's views, the closest MAX_BY_HASH.
+
+    `views` uint64 (8,), the first two upright; `words` uint64 (n,).
+    """
+    distances = hashes.count_bits(views[:, None] ^ words[None, :]).astype(np.int16)
+    limits = np.array([HASH_BITS] * 2 + [TURNED_BITS] * (hashes.VIEWS - 2), np.int16)
+    over = np.minimum((distances - limits[:, None]).min(axis=0), hashes.BITS - distances[:2].max(axis=0) - TURNED_BITS)
+    close = np.flatnonzero(over <= 0)
+    return close[np.argsort(over[close], kind="stable")[:MAX_BY_HASH]] if len(close) > MAX_BY_HASH else close
+
+
+def find_touched(snapshot: Snapshot, since: int) -> list[int] | None:
+    """Return the items that have changed since then; None if they are too many, or no longer known."""
+    if since < max(snapshot.oldest, 1):
+        return None
+    item_ids = snapshot.changed_item_ids(since)
+    return item_ids if len(item_ids) <= MAX_REREAD else None
+
+
+def merge_hashes(known: PictureHashes, items: Sequence[int], current: PictureHashes) -> PictureHashes:
+    """Replace the hashes of `items` in `known` by those in `current`, which lacks items that were removed."""
+    keep = ~np.isin(known.item_ids, items)
+    columns = [np.concatenate([old[keep], new]) for old, new in zip(known, current, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return PictureHashes(*(column[order] for column in columns))

@@ -1,0 +1,38 @@
+"""Who becomes a candidate: near in one of three ways, and never more than a few dozen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from indexers.followers.candidates import HASH_BITS, MAX_BY_HASH, TURNED_BITS, find_close
+
+NO_BITS, ALL_BITS = 0, 2**64 - 1
+
+
+def views(**hashes: int) -> np.ndarray:
+    """Return the hashes of eight views; those that are not given are far from 0 and from its opposite."""
+    far = 2**32 - 1
+    return np.array([hashes.get(f"view{place}", far) for place in range(8)], np.uint64)
+
+
+def close(hashes: np.ndarray, *words: int) -> list[int]:
+    return find_close(hashes, np.array(words, np.uint64)).tolist()
+
+
+def test_hashes_are_close_within_their_bits() -> None:
+    words = [2**HASH_BITS - 1, 2 ** (HASH_BITS + 1) - 1]
+    assert close(views(view0=NO_BITS), *words) == [0]
+    assert close(views(view1=NO_BITS), *words) == [0]
+    assert close(views(view5=NO_BITS), *words) == []
+    assert close(views(view5=NO_BITS), 2**TURNED_BITS - 1, 2 ** (TURNED_BITS + 1) - 1) == [0]
+
+
+def test_the_opposite_hash_is_that_of_an_inverted_picture() -> None:
+    words = [ALL_BITS ^ (2**TURNED_BITS - 1), ALL_BITS ^ (2 ** (TURNED_BITS + 1) - 1)]
+    assert close(views(view0=NO_BITS), *words) == [0]
+    assert close(views(view4=NO_BITS), *words) == []
+
+
+def test_of_a_crowd_the_closest_are_taken() -> None:
+    words = [7] * 50 + [0] * 10 + [1] * 50
+    assert close(views(view0=NO_BITS), *words) == [*range(50, 60), *range(60, 60 + MAX_BY_HASH - 10)]

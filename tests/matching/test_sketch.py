@@ -1,0 +1,29 @@
+"""What is kept of every picture: the same whatever it was decoded for."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from indexers.matching import sketch
+from indexers.matching.agreement import count_agreeing
+from indexers.matching.compact import unpack_compact
+from indexers.matching.hashes import VIEWS, hash_picture
+from tests.matching.test_hashes import load_photograph
+
+
+def test_a_sketch_holds_hashes_and_compact_features() -> None:
+    pytest.importorskip("cv2", reason="without OpenCV there are no compact features")
+    picture = load_photograph()
+    first, small = sketch.sketch_picture(picture), sketch.sketch_picture(picture.resize((2 * sketch.EDGE,) * 2))
+    assert first.hashes == hash_picture(picture)
+    assert len(first.hashes) == VIEWS
+    assert first.compact is not None
+    assert small.compact is not None
+    assert count_agreeing(unpack_compact(first.compact), unpack_compact(small.compact)) > 40
+
+
+def test_without_opencv_there_are_hashes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sketch, "load_opencv", lambda: None)
+    assert sketch.sketch_picture(Image.new("RGB", (40, 30), "red")).compact is None
+    assert not sketch.is_describing()
