@@ -31,6 +31,8 @@ PICTURES = 100
 SHOWN = 5
 """Files that a problem names."""
 UNLIMITED = Limits(max_pixels=2**62, max_bytes=2**62)
+LEAST_RECALL = 0.95
+"""A neighbour graph in a sample of which less is right has to be made again; any history leaves .99 or more."""
 PROBES = 200
 """Vectors that are searched for by themselves."""
 
@@ -191,6 +193,10 @@ def _check_followers(followers: Followers, findings: Findings, repair: bool) -> 
         for tree in [follower for follower in followers.members if isinstance(follower, TreeFollower)]:
             with followers.complete_snapshot() as snapshot:
                 problems += [f"tree: {problem}" for problem in tree.find_contradictions(snapshot)]
+                recall = tree.measure_recall()
+            findings.checked.append(f"the neighbour graph of the space {name!r} ({recall:.2%} of a sample are right)")
+            if recall < LEAST_RECALL:
+                problems.append(f"tree: of the neighbours in its graph, {recall:.1%} of a sample are right")
     findings.problems += problems
     if problems and repair:
         followers.rebuild()

@@ -45,6 +45,22 @@ def test_a_sound_collection_is_well(collection_folder: Path) -> None:
         report = collection.verify()
     assert (report.ok, report.problems, report.repaired) == (True, (), ())
     assert len(report.checked) >= 4
+    assert "the neighbour graph of the space 'vectors' (100.00% of a sample are right)" in report.checked
+
+
+def test_a_neighbour_graph_that_is_wrong_is_made_again(collection_folder: Path) -> None:
+    with Collection.open(collection_folder) as collection:
+        collection.catch_up()
+        view = collection._spaces.view()
+        assert view
+        assert view.tree
+        lists = view.tree.graph.lists
+        lists.near[:, 3:] = (lists.near[:, :1] + 7) % 40
+        assert re.search(
+            "tree: of the neighbours in its graph, .*% of a sample are right", collection.verify().problems[0]
+        )
+        assert collection.verify(repair=True).ok
+        assert collection.verify().ok
 
 
 IN_THE_DATABASE = {

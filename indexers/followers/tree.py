@@ -19,13 +19,13 @@ from indexers.errors import StoredFileDamaged, UsageError
 from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollower
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from indexers.tree.fixed_point import compute_fingerprints, round_vectors
 from indexers.tree.identity import carry_ids
 from indexers.tree.neighbour_graph import NeighbourGraph
+from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import LEVELS, Change, ClusterEventRow, ClusterRow, Ids, ItemClusters, Space, TreeLevels, Vectors
 from indexers.vectors.searcher import Searcher
 
-FORMAT = 1
+FORMAT = 2
 BLOCK = 4096
 """Items whose neighbours are searched for at once."""
 ITEMS_THAT_SETTLE_LEVELS = 1000
@@ -79,8 +79,7 @@ class TreeFollower(StoredFollower):
         removed = np.array([change.item_id for change in changes if change.kind == "vector removed"], np.int64)
         changed, removed = changed[self._flat.index.has(changed)], removed[self.tree.items.has(removed)]
         vectors = self._flat.index.take(changed)
-        fingerprints = compute_fingerprints(round_vectors(vectors))
-        edges = self.graph.update(removed, changed, fingerprints, self._find_neighbours)
+        edges = self.graph.update(removed, RoundedVectors(self.tree, changed, vectors), self._find_neighbours)
         self.tree.update(changed, vectors, removed, edges.new, edges.gone)
         self._rebuilt = self._rebuilt or self.position == 0
         self._applied = snapshot.number
@@ -91,9 +90,14 @@ class TreeFollower(StoredFollower):
         ids, scores = np.empty((len(items), count), np.int64), np.empty((len(items), count), np.float32)
         for start in range(0, len(items), BLOCK):
             part = slice(start, start + BLOCK)
-            neighbours = searcher.search(self._flat.index.take(items[part]), count, metric=searcher.native_metric)
+            neighbours = searcher.search(self._flat.index.take(items[part]), count, metric="cosine")
             ids[part], scores[part] = neighbours.ids, neighbours.scores
         return ids, scores
+
+    def measure_recall(self) -> float:
+        """Return the share of places that are right in a sample of the lists of the graph."""
+        vectors = RoundedVectors(self.tree, np.empty(0, np.int64), np.empty((0, self.space.dimension)))
+        return self.graph.measure_recall(vectors)
 
     # ---- the record in the catalogue
 

@@ -1,7 +1,9 @@
 """The maintained cluster tree: equal to a full run over the same stored graph, at the cost of the change.
 
     cluster_tree      the tree as others use it: update, cut, choose levels, read nodes
-    neighbour_graph   the k nearest neighbours of each vector, from which the tree's edges come
+    neighbour_graph   the k nearest neighbours of each vector, from which the tree's edges come; its
+                      neighbour_lists, and the neighbour_search that makes them exact
+    rounded_vectors   vectors in fixed point, read where they lie
     identity          which new cluster is which old one, and what happened to the others
     levels            the three cuts that suit people: coarse, medium, fine
     cuts              reading a tree: merges in order, cuts by similarity or count, members

@@ -16,10 +16,17 @@ from numpy.typing import NDArray
 SCALE = 4000
 UNIT = float(SCALE * SCALE)
 """The product of a rounded unit vector with itself, nearly."""
+FLOAT32_DIMENSION = 36_864
+"""Rounding lengthens a vector by sqrt(d) / 2 at most: up to this dimension to 4096, and products are at most 2^24."""
 BLOCK = 256
 """Vectors rounded at once: they fit the processor's cache."""
 FLOAT64_LIMIT = 2**29
 """n_A n_B below which float64 products are exact."""
+
+
+def choose_float(dimension: int) -> str:
+    """Return the smallest dtype in which products of two rounded unit vectors are exact."""
+    return "f4" if dimension <= FLOAT32_DIMENSION else "f8"
 
 
 def round_vectors(vectors: NDArray[np.floating]) -> NDArray[np.int16]:

@@ -1,34 +1,40 @@
 """The graph of nearest neighbours of a living collection, maintained as items come and go.
 
 A node is a distinct vector (in the tree's fixed point), so that items of identical vectors share one node. Each node
-keeps a list of its k nearest other nodes. A new node searches for its neighbours, and enters the lists of those to
-which it is nearer than their last one; a node that goes leaves all lists, and lists that became short are filled again.
-The index may miss neighbours; each result is also inserted into the found node's own list, which repairs most misses.
+keeps a list of its k nearest other nodes by cosine similarity, as whole numbers; equally near ones are ordered by
+fingerprint. Up to `neighbour_search.EXACT` nodes the lists are exact after each update, so that the graph depends on
+the vectors alone and not on what came when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import grow_array
+from indexers.arrays import NO_INTS, contains, grow_array
+from indexers.tree.fixed_point import UNIT, compute_fingerprints
+from indexers.tree.neighbour_lists import Fingerprints, NeighbourLists
+from indexers.tree.neighbour_search import (
+    COMPARED_AGAIN,
+    EXACT,
+    FILL,
+    NARROW_SEARCH,
+    SEARCHED_AGAIN,
+    SEARCHES_AGAIN,
+    WIDE_SEARCH,
+    FindNeighbours,
+    NeighbourSearch,
+)
+from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import Ids, Vectors
 
 NEIGHBOURS = 15
-"""Neighbours that each node keeps."""
-WIDE_SEARCH, NARROW_SEARCH = 64, 24
-"""Neighbours searched for: wide for a few new nodes among many, which may enter lists of nodes far down their own list;
-narrow if most nodes are searched for."""
-GROWTH = 4
-"""By this factor more is searched for if items of identical vectors fill the result."""
-
-FindNeighbours = Callable[[Ids, int], tuple[Ids, Vectors]]
-"""Item ids (n,) and a count -> the nearest items of each, int64 (n, count), -1 where there are no more, and their
-similarities, float32."""
-Fingerprints = NDArray[np.uint64]
+"""Neighbours that each node has edges to."""
+SAMPLE = 200
+"""Lists by which the graph is judged: .2 s among 100,000 nodes of 512 dimensions."""
 
 
 class EdgeChanges(NamedTuple):
@@ -39,26 +45,26 @@ class EdgeChanges(NamedTuple):
 
 
 class NeighbourGraph:
-    """The lists of neighbours, by slot (a number for each node).
+    """The nodes and their lists, by slot (a number for each node).
 
-    near: int32 (slots, k), the neighbours of each node, nearest first, -1 where there are fewer; similarity: float32,
-    likewise. item: int64 (slots,), an item of each node, -1 in an unused slot. fingerprints: uint64 (slots,), of each
-    node's vector. other_items: the further items of a node, by slot. slot: int32, the slot of each item id, -1 where
-    there is no such item.
+    lists: see NeighbourLists. item: int64 (slots,), an item of each node, -1 in an unused slot. fingerprints: uint64
+    (slots,), of each node's vector. other_items: the further items of a node, by slot. slot: int32, the slot of each
+    item id, -1 where there is no such item.
+
+    updates: how many there were. exact_since: the update since which no node was searched for in an index: lists that
+    were made since are exact.
     """
 
     def __init__(self, k: int = NEIGHBOURS) -> None:
-        self.k = k
-        self.near = np.empty((0, k), np.int32)
-        self.similarity = np.empty((0, k), np.float32)
+        self.lists = NeighbourLists(k)
         self.item = np.empty(0, np.int64)
         self.fingerprints = np.empty(0, np.uint64)
         self.slot = np.empty(0, np.int32)
         self.other_items: dict[int, list[int]] = {}
+        self.updates = self.exact_since = 0
         self._keys = np.empty(0, np.uint64)  # the fingerprints of all nodes, sorted, and their slots
         self._key_slots = np.empty(0, np.int64)
         self._free: list[int] = []
-        self._log: list[tuple[Ids, NDArray[np.int32]]] = []  # in an update: lists as they were before
 
     def __len__(self) -> int:
         """Return the number of nodes."""
@@ -67,6 +73,21 @@ class NeighbourGraph:
     def items(self) -> Ids:
         """Return the ids of all items, sorted."""
         return np.flatnonzero(self.slot >= 0)
+
+    @property
+    def k(self) -> int:
+        """The neighbours that each node has edges to."""
+        return self.lists.k
+
+    @property
+    def near(self) -> NDArray[np.int32]:
+        """The neighbours of each node, int32 (slots, k), nearest first, -1 where there are fewer."""
+        return self.lists.near[:, : self.k]
+
+    @property
+    def similarity(self) -> Vectors:
+        """The cosine similarities of `near`, float32 (slots, k), -inf where there is no neighbour."""
+        return self.lists.similarity[:, : self.k] / np.float32(UNIT)
 
     def list_neighbours(self, items: Ids) -> Ids:
         """Return the neighbours of each of all items (sorted), int64 (n, k), as places in `items`.
@@ -83,26 +104,30 @@ class NeighbourGraph:
         return place
 
     def update(
-        self, removed: Ids, added: Ids, fingerprints: Fingerprints, find_neighbours: FindNeighbours
+        self, removed: Ids, vectors: RoundedVectors, find_neighbours: FindNeighbours | None = None
     ) -> EdgeChanges:
-        """Remove and add items; return how the edges have changed.
+        """Remove items, and add those of `vectors.added`; return how the edges have changed.
 
-        An added item that is in the graph gets another vector. fingerprints: of the vectors of `added`.
-        find_neighbours: must search the items as they are afterwards.
+        An added item that is in the graph gets another vector. find_neighbours: searches the items as they are
+        afterwards, in an index; with None, all nodes are compared however many they are.
         """
-        self._log = []
-        self._is_logged = np.zeros(len(self.item), bool)
-        leaving = self._select_known(np.concatenate([removed, added]))
-        dying = self._remove_items(np.unique(leaving))
-        shortened = self._remove_from_lists(dying)
-        fresh = self._add_items(added, fingerprints)
-        searching = np.concatenate([fresh, shortened])
-        count = NARROW_SEARCH if 2 * len(searching) > len(self) else WIDE_SEARCH
-        self._fill_lists(searching, find_neighbours, count)
-        changes = self._compare_edges()
+        self.lists.begin()
+        self.updates += 1
+        dying = self._remove_items(np.unique(self._select_known(np.concatenate([removed, vectors.added]))))
+        shortened = self.lists.remove(dying)
+        fresh = self._add_items(vectors.added, compute_fingerprints(vectors.rounded))
+        present = _leave_out(np.flatnonzero(self.item >= 0), dying)
+        search = NeighbourSearch(self.lists, self.item, self.slot, self.fingerprints, vectors)
+        if find_neighbours is None or (len(self) <= EXACT and len(fresh) <= FILL):
+            self._compare_nodes(search, fresh, shortened, present)
+        elif len(self) <= EXACT:
+            self._fill_lists(search, fresh, shortened, present, find_neighbours)
+        else:
+            self._search_nodes(search, fresh, shortened, present, find_neighbours)
+        won, lost = self.lists.compare()
+        changes = EdgeChanges(self._name_edges(won), self._name_edges(lost))
         self.item[dying] = -1
         self._free += dying.tolist()
-        self._log = []
         return changes
 
     # ---- items
@@ -164,11 +189,9 @@ class NeighbourGraph:
         if len(self._free) < count:
             used = len(self.item)
             length = max(used + count - len(self._free), used * 9 // 8 + 16)
-            self.near = grow_array(self.near, length, -1)
-            self.similarity = grow_array(self.similarity, length, -np.inf)
+            self.lists.grow(length)
             self.item = grow_array(self.item, length, -1)
             self.fingerprints = grow_array(self.fingerprints, length, 0)
-            self._is_logged = grow_array(self._is_logged, length, False)
             self._free = [*range(length - 1, used - 1, -1), *self._free]
         slots = self._free[len(self._free) - count :]
         del self._free[len(self._free) - count :]
@@ -176,106 +199,74 @@ class NeighbourGraph:
 
     # ---- lists
 
-    def _log_lists(self, slots: Ids) -> None:
-        """Note how lists are before they are changed for the first time in an update."""
-        first = slots[~self._is_logged[slots]]
-        self._is_logged[first] = True
-        self._log.append((first, self.near[first]))
+    def _compare_nodes(self, search: NeighbourSearch, fresh: Ids, shortened: Ids, present: Ids) -> None:
+        """Make lists exact by comparing nodes with all others."""
+        search.insert(fresh, _leave_out(present, fresh))
+        unsure = _leave_out(present[self.lists.looked[present] < self.exact_since], fresh)
+        again = self._choose_lists(shortened, unsure, max(COMPARED_AGAIN, len(fresh)))
+        search.look_again(again, present)
+        self.lists.looked[fresh] = self.lists.looked[again] = self.updates
 
-    def _remove_from_lists(self, dying: Ids) -> Ids:
-        """Remove dying nodes from all lists; return the nodes whose lists became shorter."""
-        if not len(dying):
-            return dying
-        is_dying = np.zeros(len(self.item), bool)
-        is_dying[dying] = True
-        names_dying = is_dying[self.near] & (self.near >= 0)
-        rows = np.flatnonzero(names_dying.any(1))
-        self._log_lists(np.union1d(rows, dying))
-        self.near[rows], self.similarity[rows] = _close_gaps(self.near[rows], self.similarity[rows], ~names_dying[rows])
-        self.near[dying], self.similarity[dying] = -1, -np.inf
-        return rows[~is_dying[rows]]
+    def _fill_lists(
+        self, search: NeighbourSearch, fresh: Ids, shortened: Ids, present: Ids, find_neighbours: FindNeighbours
+    ) -> None:
+        """Make the lists of many nodes by searches in an index, and those exact of which this is not to be trusted."""
+        others = len(present) - 1
+        search.search(fresh, find_neighbours, NARROW_SEARCH, others)
+        search.look_again(self._choose_lists(shortened, NO_INTS, 0), present)
+        exact = search.look_again_while_wrong(present, present)
+        self.lists.looked[present], self.exact_since = self.updates, self.updates + 1
+        self.lists.looked[exact] = self.exact_since
 
-    def _fill_lists(self, slots: Ids, find_neighbours: FindNeighbours, count: int) -> None:
-        """Fill the lists of nodes by searches, and insert each of these nodes into the lists of those it finds."""
-        slots = slots.astype(np.int64)
-        short = slots
-        offers: list[tuple[Ids, Ids, Vectors]] = []
-        while len(short):
-            owner, near, similarity = self._search_nodes(short, find_neighbours, count)
-            self._merge_into_lists(short[owner], near, similarity)
-            offers.append((near, short[owner], similarity))
-            if count >= len(self.slot):
-                break
-            is_lacking = (self.near[short] >= 0).sum(1) < min(self.k, len(self) - 1)
-            short, count = short[is_lacking], count * GROWTH
-        if offers:
-            self._merge_into_lists(*(np.concatenate(column) for column in zip(*offers, strict=True)))
+    def _search_nodes(
+        self, search: NeighbourSearch, fresh: Ids, shortened: Ids, present: Ids, find_neighbours: FindNeighbours
+    ) -> None:
+        """Make lists by searches in an index, among too many to compare them all."""
+        others, are_few = len(present) - 1, 2 * len(fresh) <= len(present)
+        search.search(fresh, find_neighbours, WIDE_SEARCH if are_few else NARROW_SEARCH, others)
+        if are_few:
+            search.offer_to_reverse_neighbours(fresh, present, others)
+        count = max(SEARCHED_AGAIN, SEARCHES_AGAIN * len(fresh))
+        again = self._choose_lists(shortened, _leave_out(present, fresh), count)
+        search.search(again, find_neighbours, WIDE_SEARCH, others)
+        self.lists.looked[fresh] = self.lists.looked[again] = self.updates
+        self.exact_since = self.updates + 1
 
-    def _search_nodes(self, slots: Ids, find_neighbours: FindNeighbours, count: int) -> tuple[Ids, Ids, Vectors]:
-        """Search for other nodes near these; return of each result its owner's place in `slots`, its slot and its
-        similarity."""
-        ids, similarity = find_neighbours(self.item[slots], count + 1)
-        owner, place = np.nonzero((ids >= 0) & (ids < len(self.slot)))
-        near = self.slot[ids[owner, place]].astype(np.int64)
-        is_other = (near >= 0) & (near != slots[owner])
-        return owner[is_other], near[is_other], similarity[owner, place][is_other]
+    def _choose_lists(self, shortened: Ids, unsure: Ids, count: int) -> Ids:
+        """Return the lists to make again: those that are too short, and of the unsure ones those made longest ago."""
+        short = shortened[self.lists.lengths(shortened) < min(self.k, len(self) - 1)]
+        if len(unsure) > count:
+            unsure = unsure[np.argpartition(self.lists.looked[unsure], count)[:count]]
+        return np.union1d(short, unsure)
 
-    def _merge_into_lists(self, owner: Ids, offered: Ids, similarity: Vectors) -> None:
-        """Let each list keep the nearest of what it holds and what is offered to its owner (one offer a row)."""
-        is_better = similarity > self.similarity[owner, self.k - 1]
-        owner, offered, similarity = owner[is_better], offered[is_better], similarity[is_better]
-        if not len(owner):
-            return
-        rows, place = np.unique(owner, return_inverse=True)
-        listed, column = np.nonzero(self.near[rows] >= 0)
-        place = np.concatenate([listed, place])
-        offered = np.concatenate([self.near[rows][listed, column].astype(np.int64), offered])
-        similarity = np.concatenate([self.similarity[rows][listed, column], similarity])
-        _, once = np.unique(place * len(self.item) + offered, return_index=True)
-        place, offered, similarity = place[once], offered[once], similarity[once]
-        order = np.lexsort((self.fingerprints[offered], -similarity, place))
-        place, offered, similarity = place[order], offered[order], similarity[order]
-        rank = np.arange(len(place)) - np.searchsorted(place, place)
-        keep = rank < self.k
-        self._log_lists(rows)
-        self.near[rows], self.similarity[rows] = -1, -np.inf
-        self.near[rows[place[keep]], rank[keep]] = offered[keep]
-        self.similarity[rows[place[keep]], rank[keep]] = similarity[keep]
+    def measure_recall(self, vectors: RoundedVectors, count: int = SAMPLE) -> float:
+        """Return the share of places that are right in a sample of lists, which are compared with all nodes.
+
+        vectors: of all items, none of which is added.
+        """
+        present = np.flatnonzero(self.item >= 0)
+        if len(present) < 2:
+            return 1.0
+        sample = present[np.unique(np.linspace(0, len(present) - 1, min(count, len(present))).astype(np.int64))]
+        lists = NeighbourLists(self.k)
+        lists.grow(len(self.item))
+        NeighbourSearch(lists, self.item, self.slot, self.fingerprints, vectors).look_again(sample, present)
+        right, places = lists.near[sample, : self.k], self.near[sample]
+        is_right = (places[:, :, None] == right[:, None]).any(2) & (places >= 0)
+        return float(np.count_nonzero(is_right) / np.count_nonzero(right >= 0))
 
     # ---- edges
 
-    def _compare_edges(self) -> EdgeChanges:
-        """Return what the written lists say otherwise than before.
-
-        There is an edge if at least one of its two nodes lists the other.
-        """
-        if not self._log:
-            return EdgeChanges(np.empty((0, 2), np.int64), np.empty((0, 2), np.int64))
-        slots = np.concatenate([part for part, _ in self._log])
-        width = len(self.item)
-        old = _encode_links(slots, np.concatenate([rows for _, rows in self._log]), width)
-        new = _encode_links(slots, self.near[slots], width)
-        lost, won = np.setdiff1d(old, new, assume_unique=True), np.setdiff1d(new, old, assume_unique=True)
-        gone = lost[~self._is_listed(lost % width, lost // width)]
-        reverse = won % width * width + won // width
-        was_edge = np.isin(reverse, old) | (~self._is_logged[won % width] & self._is_listed(won % width, won // width))
-        return EdgeChanges(self._name_edges(won[~was_edge], width), self._name_edges(gone, width))
-
-    def _is_listed(self, owners: Ids, neighbours: Ids) -> NDArray[np.bool_]:
-        """Return for each pair whether the owner lists the neighbour."""
-        is_listed: NDArray[np.bool_] = (self.near[owners] == neighbours[:, None]).any(1)
-        return is_listed
-
-    def _name_edges(self, links: Ids, width: int) -> Ids:
-        """Return encoded links as undirected edges between items, each once, int64 (m, 2)."""
+    def _name_edges(self, links: Ids) -> Ids:
+        """Return links (see NeighbourLists) as undirected edges between items, each once, int64 (m, 2)."""
+        width = max(len(self.item), 1)
         a, b = links // width, links % width
         once = np.unique(np.minimum(a, b) * width + np.maximum(a, b))
         return np.stack([self.item[once // width], self.item[once % width]], axis=1)
 
     def edges(self) -> Ids:
         """Return all undirected edges, int64 (m, 2), each by an item of either node."""
-        width = max(len(self.item), 1)
-        return self._name_edges(_encode_links(np.arange(len(self.item)), self.near, width), width)
+        return self._name_edges(self.lists.links())
 
     # ---- the state as arrays
 
@@ -283,8 +274,10 @@ class NeighbourGraph:
         """Return the graph as plain arrays."""
         items = self.items()
         return {
-            "near": self.near,
-            "similarity": self.similarity,
+            "about": np.array([self.k, self.updates, self.exact_since], np.int64),
+            "near": self.lists.near,
+            "similarity": self.lists.similarity,
+            "looked": self.lists.looked,
             "item": self.item,
             "prints": self.fingerprints,
             "items": items,
@@ -294,8 +287,11 @@ class NeighbourGraph:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> NeighbourGraph:
         """Return the graph that `to_arrays` described. It keeps the arrays."""
-        graph = cls(arrays["near"].shape[1])
-        graph.near, graph.similarity = arrays["near"], arrays["similarity"]
+        k, updates, exact_since = arrays["about"].tolist()
+        graph = cls(k)
+        graph.updates, graph.exact_since = updates, exact_since
+        graph.lists.near, graph.lists.similarity = arrays["near"], arrays["similarity"]
+        graph.lists.looked = arrays["looked"]
         graph.item, graph.fingerprints = arrays["item"], arrays["prints"]
         items, slots = arrays["items"], arrays["slots"].astype(np.int64)
         graph.slot = np.full(int(items.max(initial=-1)) + 1, -1, np.int32)
@@ -309,17 +305,6 @@ class NeighbourGraph:
         return graph
 
 
-def _encode_links(slots: Ids, rows: NDArray[np.int32], width: int) -> Ids:
-    """Return each link from a slot to one in its row as one number, owner * width + neighbour; sorted."""
-    owner, column = np.nonzero(rows >= 0)
-    return np.sort(slots[owner] * width + rows[owner, column])
-
-
-def _close_gaps(
-    near: NDArray[np.int32], similarity: Vectors, keep: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], Vectors]:
-    """Return rows without the entries that are not kept; what is kept moves up, and -1 and -inf fill the ends."""
-    order = np.argsort(~keep, axis=1, kind="stable")
-    is_kept = np.take_along_axis(keep, order, 1)
-    near, similarity = np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1)
-    return np.where(is_kept, near, -1), np.where(is_kept, similarity, -np.inf).astype(np.float32)
+def _leave_out(slots: Ids, excluded: Ids) -> Ids:
+    """Return the sorted slots that are not among `excluded`."""
+    return np.delete(slots, np.flatnonzero(contains(np.sort(excluded), slots))) if len(excluded) else slots

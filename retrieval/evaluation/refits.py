@@ -14,13 +14,13 @@ from indexers.followers.partitions import KMEANS_SETTINGS
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
-from indexers.tree.neighbour_graph import Fingerprints, NeighbourGraph
+from indexers.tree.neighbour_graph import NeighbourGraph
+from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import ClusteringRow, Ids, Space, Vectors
-from indexers.vectors.exact import Exact
 
 
 class TreeRefit:
-    """Neighbour graphs and trees of some rows, as a collection of just these would have them, with the exact index.
+    """Neighbour graphs and trees of some rows, as a collection of just these would have them.
 
     They are cut at the similarities of the collection's levels. Trees are kept, since three levels are cut from each.
     """
@@ -34,24 +34,15 @@ class TreeRefit:
         return lambda rows: self._cut(self._find_tree(rows), self.levels[place])
 
     def _find_tree(self, rows: Vectors) -> ClusterTree:
-        prints = compute_fingerprints(round_vectors(rows))
-        key = prints.tobytes()
+        key = compute_fingerprints(round_vectors(rows)).tobytes()
         if key not in self._trees:
-            self._trees[key] = self._build_tree(rows, prints)
+            self._trees[key] = self._build_tree(rows)
         return self._trees[key]
 
-    def _build_tree(self, rows: Vectors, prints: Fingerprints) -> ClusterTree:
-        index = Exact(self.space.dimension, self.space.metric)
-        items = np.arange(len(rows))
-        index.add(items, rows)
-
-        def find_nearest(item_ids: Ids, count: int) -> tuple[Ids, Vectors]:
-            nearest = index.search(index.take(item_ids), min(count, len(rows)))
-            return nearest.ids, nearest.scores
-
-        removed = np.empty(0, np.int64)
-        tree = ClusterTree(self.space.dimension)
-        tree.update(items, rows, new_pairs=NeighbourGraph().update(removed, items, prints, find_nearest).new)
+    def _build_tree(self, rows: Vectors) -> ClusterTree:
+        tree, items = ClusterTree(self.space.dimension), np.arange(len(rows))
+        edges = NeighbourGraph().update(np.empty(0, np.int64), RoundedVectors(tree, items, rows)).new
+        tree.update(items, rows, new_pairs=edges)
         return tree
 
     @staticmethod

@@ -3,7 +3,8 @@
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
     python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
-    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection
+    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection, histories
+    python -m tests.bench histories          whether the graph depends on what came when
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench edited             of these: whatever was done to them, found end to end
@@ -47,6 +48,7 @@ ON_REQUEST = (
     "lite0",
     "embed",
     "clusters",
+    "histories",
     "duplicates",
     "proofs",
     "edited",
@@ -63,7 +65,7 @@ TOGETHER = {
     "adapters": ADAPTERS,
     "duplicates": ("copies", "edited", "rules", "library"),
     "embed": ("lite0", "embed", "spaces", "hostile"),
-    "clusters": ("trees", "quality", "streams", "living"),
+    "clusters": ("trees", "quality", "streams", "living", "histories"),
 }
 """Names that stand for several modules."""
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from indexers.errors import WriterBusy
 from indexers.followers.tree import TreeFollower
+from indexers.tree import neighbour_graph
 from indexers.types import LEVELS, Ids, Vectors
 from retrieval import Collection
 from tests.support.trees import build_at_once, describe_tree, is_clean
@@ -227,11 +228,12 @@ def miss_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def find_fewer(self: TreeFollower, items: Ids, count: int) -> tuple[Ids, Vectors]:
         ids, scores = search(self, items, count)
-        missed = (ids * 7 + items[:, None]) % 3 == 0
+        missed = (ids * 7 + items[:, None]) % 29 == 0
         missed[:, 0] = False
         return np.where(missed, -1, ids), np.where(missed, np.float32(-np.inf), scores)
 
     monkeypatch.setattr(TreeFollower, "_find_neighbours", find_fewer)
+    monkeypatch.setattr(neighbour_graph, "EXACT", 10)
 
 
 def cut_sizes(collection: Collection) -> list[list[int]]:
