@@ -57,18 +57,18 @@ class NeighbourLists:
         lengths[short] = (self.near[slots[short]] >= 0).sum(1)
         return lengths
 
-    def find_last(self, slots: Ids, others: int, fingerprints: Fingerprints) -> tuple[Vectors, Fingerprints]:
+    def find_last(self, slots: Ids, other_count: int, fingerprints: Fingerprints) -> tuple[Vectors, Fingerprints]:
         """Return what a new node must come before to enter each list: the similarity and fingerprint of the last entry.
 
-        others: the number of nodes besides the owner. A list that names all of them takes in any node (-inf), and an
+        other_count: the number of nodes besides the owner. A list that names all of them takes in any node (-inf), and an
         empty one of others none (inf).
         """
         lengths = self.lengths(slots)
         last = np.maximum(lengths - 1, 0)
         similarity, keys = self.similarity[slots, last], fingerprints[self.near[slots, last]]
         similarity[lengths == 0] = np.inf
-        if others < self.width:
-            similarity[lengths == others] = -np.inf
+        if other_count < self.width:
+            similarity[lengths == other_count] = -np.inf
         return similarity, keys
 
     def clear(self, slots: Ids) -> None:

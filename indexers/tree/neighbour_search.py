@@ -138,10 +138,10 @@ class NeighbourSearch:
 
     # ---- searching in an index
 
-    def search(self, slots: Ids, find_neighbours: FindNeighbours, count: int, others: int) -> None:
+    def search(self, slots: Ids, find_neighbours: FindNeighbours, count: int, other_count: int) -> None:
         """Make lists by searches in an index, and offer each node to those that it finds.
 
-        count: the neighbours to search for. others: the number of nodes besides the owner of a list.
+        count: the neighbours to search for. other_count: the number of nodes besides the owner of a list.
         """
         short, offers = slots, [(slots[:0], slots[:0], np.empty(0, np.float32))]
         while len(short):
@@ -151,12 +151,12 @@ class NeighbourSearch:
             offers.append((near, owner, similarity))
             if count >= len(self.slot):
                 break
-            is_lacking = self.lists.lengths(short) < min(self.lists.k, others)
+            is_lacking = self.lists.lengths(short) < min(self.lists.k, other_count)
             short, count = short[is_lacking], count * GROWTH
         owner, offered, similarity = (np.concatenate(parts) for parts in zip(*offers, strict=True))
-        self._offer(owner, offered, similarity, others)
+        self._offer(owner, offered, similarity, other_count)
 
-    def offer_to_reverse_neighbours(self, slots: Ids, present: Ids, others: int) -> None:
+    def offer_to_reverse_neighbours(self, slots: Ids, present: Ids, other_count: int) -> None:
         """Offer nodes to those that list one of their neighbours: whoever lies near these may lie near the nodes."""
         for chunk in _split(slots, OFFERS):
             near = self.lists.near[chunk]
@@ -175,7 +175,7 @@ class NeighbourSearch:
             pair = np.unique(np.repeat(owner, length) * len(self.item) + source[place])
             owner, offered = pair // len(self.item), pair % len(self.item)
             owner, offered = owner[owner != offered], offered[owner != offered]
-            self._offer(owner, offered, self.vectors.multiply_pairs(self.item[owner], self.item[offered]), others)
+            self._offer(owner, offered, self.vectors.multiply_pairs(self.item[owner], self.item[offered]), other_count)
 
     def _find_nodes(self, slots: Ids, find_neighbours: FindNeighbours, count: int) -> tuple[Ints, Ints]:
         """Search for other nodes near these; return of each result the node that it was found for, and its slot."""
@@ -185,9 +185,9 @@ class NeighbourSearch:
         is_other = (near >= 0) & (near != slots[owner])
         return slots[owner[is_other]], near[is_other]
 
-    def _offer(self, owner: Ids, offered: Ids, similarity: Vectors, others: int) -> None:
+    def _offer(self, owner: Ids, offered: Ids, similarity: Vectors, other_count: int) -> None:
         """Let nodes enter lists in which they come before the last entry."""
-        least, key = self.lists.find_last(owner, others, self.fingerprints)
+        least, key = self.lists.find_last(owner, other_count, self.fingerprints)
         is_before = (similarity > least) | ((similarity == least) & (self.fingerprints[offered] < key))
         self.lists.merge(owner[is_before], offered[is_before], similarity[is_before], self.fingerprints)
 
