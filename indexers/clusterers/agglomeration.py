@@ -17,16 +17,14 @@ from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import order_merges
 
-APART = 2.0
-"""The distance at which components that no edge connects are joined: more than any other."""
-
 
 class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Average-linkage agglomeration over the graph of nearest neighbours, for cosine similarity, kept up to date.
 
     Rows are scaled to unit length, so that a distance is 1 - cosine, 0 to 2; a row of zeros has no direction and is at
     distance 1 from everything else. Up to `limit` distinct rows this is average linkage over all pairs, as
-    AgglomerativeClustering gives it; beyond that it is limited to neighbours. `partial_fit` adds rows to a fitted tree;
+    AgglomerativeClustering gives it; beyond that it is limited to neighbours, and to the most similar ones of what no
+    neighbours join. `partial_fit` adds rows to a fitted tree;
     the result is that of one fit of all rows (if two rows are equally near, either may be the neighbour).
 
     The neighbours are found by brute force, in n^2 d. With a better graph at hand, use ClusterTree instead.
@@ -163,8 +161,7 @@ def _decode_edges(keys: Ints, width: int) -> Ints:
 
 
 def _build_dendrogram(tree: ClusterTree, count: int) -> tuple[Ints, NDArray[np.float64]]:
-    """Return children_ and distances_: first the merges of equal rows, then those of the tree, then those of components
-    that no edge connects."""
+    """Return children_ and distances_: first the merges of equal rows, then those of the tree."""
     nodes = tree.nodes
     node_ids = np.full(nodes.used, -1)  # of each node of the tree: its present number in the dendrogram
     equal: list[tuple[int, int]] = []
@@ -177,15 +174,11 @@ def _build_dendrogram(tree: ClusterTree, count: int) -> tuple[Ints, NDArray[np.f
             node_ids[leaf] = count + len(equal) - 1
     ordered = order_merges(nodes)
     node_ids[ordered] = count + len(equal) + np.arange(len(ordered))
-    roots = node_ids[np.sort(tree.roots())]
-    end = count + len(equal) + len(ordered)
-    apart = [(int(roots[0]) if place == 0 else end + place - 1, int(root)) for place, root in enumerate(roots[1:])]
     children = np.concatenate(
         [
             np.array(equal, np.int64).reshape(-1, 2),
             np.stack([node_ids[nodes.left[ordered]], node_ids[nodes.right[ordered]]], 1),
-            np.array(apart, np.int64).reshape(-1, 2),
         ]
     )
-    distances = np.concatenate([np.zeros(len(equal)), 1 - nodes.height[ordered], np.full(len(apart), APART)])
+    distances = np.concatenate([np.zeros(len(equal)), 1 - tree.heights(ordered)])
     return np.sort(children, 1), distances

@@ -12,7 +12,8 @@ How an update works, from the top down:
 
     update            one update, round by round: what is dirty, what is gone, what stays
     leaves            items and their leaves: equal vectors share one
-    rounds            the thresholds of the rounds
+    rounds            the thresholds of the rounds, and their stages
+    parts             what a stage leaves, and the edges that join it in the next one
     watched_pairs     the pairs of neighbours that an update looks at in each round
     groups            which nodes link to each other in a round, and how each group merges
     linkage           exact average linkage inside many small groups at once

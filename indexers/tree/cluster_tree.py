@@ -48,7 +48,9 @@ class ClusterTree(TreeState):
     Items become *leaves* (one per distinct rounded vector), and leaves are joined in rounds with falling thresholds:
     every node links to its most similar neighbour if that is at least the threshold, and within each group of linked
     nodes exact average linkage merges whatever is at least that similar (`groups`). Heights fall towards the root. From
-    the first round of at most `limit` nodes on it is exact average linkage among all of them.
+    the first round of at most `limit` nodes on it is exact average linkage among all of them. If more than `limit` are
+    left that no edge joins, each of these parts gets edges to the `PART_NEIGHBOURS` most similar ones, and thresholds
+    fall anew (`rounds`).
 
     `update` keeps the tree equal, node for node and round for round, to one built at once over the same vectors and
     edges (the module `update` says how). Nodes are numbered; a number stays with a set of items for as long as that set
@@ -93,7 +95,7 @@ class ClusterTree(TreeState):
         )
         check_change(self.items, self.dimension, change)
         leaves = apply_change(self.nodes, self.items, change)
-        update = Update(self.nodes, self.groups, self.crown, self.rounds, self.limit)
+        update = Update(self.nodes, self.groups, self.crown, self.rounds, self.parts, self.limit)
         update.run(leaves)
         created = np.concatenate([NO_INTS, *update.created])
         died = update.dead_slots
@@ -112,8 +114,8 @@ class ClusterTree(TreeState):
     def cut(self, threshold: float | None = None, count: int | None = None) -> Cut:
         """Cut the tree at a similarity, or into a number of clusters (as near as leaves and separate parts allow).
 
-        The similarity of a merge is averaged over all pairs of items of the two nodes, but is never more than the
-        threshold of the round before, so that heights fall towards the root. Raises UsageError.
+        The similarity of a merge is averaged over all pairs of items of the two nodes, but is never more than that of
+        the merges within them or the threshold of the round before: heights fall towards the root. Raises UsageError.
         """
         if (threshold is None) == (count is None):
             raise UsageError(f"threshold is {threshold} and count {count}; give one of the two")
@@ -159,7 +161,7 @@ class ClusterTree(TreeState):
         return parent if parent >= 0 else None
 
     def roots(self) -> Ints:
-        """Return the topmost nodes: one, unless more than `limit` parts have no edge between them."""
+        """Return the topmost node; none of an empty tree."""
         is_node = self.nodes.size[: self.nodes.used] > 0
         return np.flatnonzero(is_node & (self.nodes.parent[: self.nodes.used] < 0))
 
@@ -168,8 +170,8 @@ class ClusterTree(TreeState):
         return self.nodes.size[np.asarray(nodes, np.int64)]
 
     def heights(self, nodes: ArrayLike) -> NDArray[np.float64]:
-        """Return the similarity at which each node was merged, 1 for a leaf."""
-        return self.nodes.height[np.asarray(nodes, np.int64)]
+        """Return the least similarity at which a node and those within it were merged, 1 for a leaf."""
+        return cuts.find_heights(self.nodes)[np.asarray(nodes, np.int64)]
 
     def contents(self, nodes: ArrayLike) -> NDArray[np.uint64]:
         """Return a hash of the vectors of each node's items, which depends on nothing else."""
@@ -179,8 +181,7 @@ class ClusterTree(TreeState):
         """Return the sum of the unit vectors of each node's items, exact in units of 1/4000, (n, dimension)."""
         sums = np.empty((len(np.atleast_1d(np.asarray(nodes))), self.dimension))
         for place, node in enumerate(np.atleast_1d(np.asarray(nodes, np.int64)).tolist()):
-            summed = cuts.find_summed_nodes(self.nodes, node)
-            sums[place] = self.nodes.sums.get(self.nodes.row[summed], "f8").sum(0)
+            sums[place] = self.nodes.add_up(node)
         return sums / SCALE
 
     # ---- the state as arrays ----------------------------------------------------------------------------------------

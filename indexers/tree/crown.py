@@ -36,8 +36,9 @@ EMPTY_STEP = Step(NO_INTS, NO_INTS, np.empty(0))
 class Crown:
     """The merges of the top of a tree.
 
-    base: the nodes that it is made of, int64 (n,), in no order. dots: int64, the products of their sums, in the first n
-    rows and columns. steps: see the module. seams: the merges, int64 slots. cap: no merge counts as more similar.
+    base: the nodes that it is made of, int64 (n,), in no order. dots: int64, the products of their sums modulo 2^64, in
+    the first n rows and columns. steps: see the module. seams: the merges, int64 slots. cap: no merge counts as more
+    similar.
     """
 
     def __init__(self) -> None:
@@ -184,8 +185,7 @@ class _Pass:
         starts = np.searchsorted(column[row], np.arange(len(alive)))
         seeking = np.concatenate([dirty, bereft])
         rows = np.concatenate([self.rows, self._compute_products(alive[bereft])]) if len(bereft) else self.rows
-        weight = nodes.size[alive[seeking]][:, None] * nodes.size[alive]
-        value = np.add.reduceat(rows[:, row], starts, axis=1) / weight
+        value = nodes.average(np.add.reduceat(rows[:, row], starts, axis=1), alive[seeking], alive)
         value[np.arange(len(seeking)), seeking] = -np.inf
         best[seeking] = value.argmax(1)
         similarity[seeking] = value[np.arange(len(seeking)), best[seeking]]

@@ -5,11 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import NO_INTS, Ints
+from indexers.arrays import NO_INTS, Ints, sort_unique
 from indexers.tree.nodes import Nodes
 
 MIN_CLUSTER_SIZE = 5
 """Items that make a cluster; the items of smaller ones are unclustered."""
+
+
+def find_heights(nodes: Nodes) -> NDArray[np.float64]:
+    """Return for every slot the least similarity of the merges within it, float64 (used,); 1 for a leaf.
+
+    Within a stage of rounds this is nearly always its own; a part may have come together at less than it then joins
+    another one.
+    """
+    heights = nodes.height[: nodes.used].copy()
+    merges = np.flatnonzero(nodes.left[: nodes.used] >= 0)
+    while len(merges):
+        lowest = np.minimum(heights[nodes.left[merges]], heights[nodes.right[merges]])
+        is_lower = lowest < heights[merges]
+        lowered = merges[is_lower]
+        heights[lowered] = lowest[is_lower]
+        above = nodes.parent[lowered]
+        merges = sort_unique(above[above >= 0].astype(np.int64))
+    return heights
 
 
 def order_merges(nodes: Nodes) -> Ints:
@@ -18,7 +36,7 @@ def order_merges(nodes: Nodes) -> Ints:
     Equally similar ones are ordered by size and then key, so that the order depends on the tree alone.
     """
     slots = np.flatnonzero(nodes.left[: nodes.used] >= 0)
-    return slots[np.lexsort((nodes.key[slots], nodes.size[slots], -nodes.height[slots]))]
+    return slots[np.lexsort((nodes.key[slots], nodes.size[slots], -find_heights(nodes)[slots]))]
 
 
 def find_tops(nodes: Nodes, merges: Ints) -> Ints:
@@ -36,7 +54,7 @@ def find_tops(nodes: Nodes, merges: Ints) -> Ints:
 def select_merges_at(nodes: Nodes, threshold: float) -> Ints:
     """Return the merges of at least this similarity."""
     is_merge = nodes.left[: nodes.used] >= 0
-    return np.flatnonzero(is_merge & (nodes.height[: nodes.used] >= threshold))
+    return np.flatnonzero(is_merge & (find_heights(nodes) >= threshold))
 
 
 def select_merges_for_count(nodes: Nodes, count: int) -> Ints:
@@ -57,7 +75,7 @@ def find_threshold(nodes: Nodes, count: int) -> float:
     ordered = order_merges(nodes)
     if not len(ordered):
         return 0.0
-    height = nodes.height[ordered]
+    height = find_heights(nodes)[ordered]
     is_large = nodes.size >= MIN_CLUSTER_SIZE
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
     gained = is_large[ordered].astype(np.int64) - is_large[nodes.left[ordered]] - is_large[nodes.right[ordered]]
@@ -79,17 +97,6 @@ def find_leaves(nodes: Nodes, node: int) -> Ints:
         leaves.append(front[~is_merge])
         front = np.concatenate([nodes.left[front[is_merge]], nodes.right[front[is_merge]]]).astype(np.int64)
     return np.sort(np.concatenate(leaves))
-
-
-def find_summed_nodes(nodes: Nodes, node: int) -> Ints:
-    """Return the topmost nodes within a node whose sums are stored; together they hold all its items."""
-    parts, front = [NO_INTS], np.array([node], np.int64)
-    while len(front):
-        has_sum = nodes.row[front] >= 0
-        parts.append(front[has_sum])
-        rest = front[~has_sum]
-        front = np.concatenate([nodes.left[rest], nodes.right[rest]]).astype(np.int64)
-    return np.concatenate(parts)
 
 
 def choose_threshold(heights: NDArray[np.float64], last: int) -> float:

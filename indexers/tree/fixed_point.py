@@ -1,10 +1,13 @@
 """Unit vectors in fixed point, so that sums and products are exact, and the same whatever the order of items.
 
-Each coordinate of a unit vector is rounded to a whole number of 1/SCALE. The product of two such vectors stays below
-2^24 and is exact even in float32: every partial sum is bounded by the product of the two norms (Cauchy and Schwarz).
+Each coordinate of a unit vector is rounded to a whole number of 1/SCALE, which lengthens the vector by sqrt(d) / 2 at
+most. Every partial sum of the product of two such vectors is bounded by the product of the two norms (Cauchy and
+Schwarz): up to 36,864 dimensions it is at most 2^24 and exact even in float32, up to 12 million dimensions below 2^25.
+
 A node keeps the sum S and the number n of its items' vectors; the average similarity of all pairs between nodes A and B
-is (S_A . S_B) / (n_A n_B), in units of SCALE squared. Products of sums are exact in float64 while n_A n_B < 2^29, and
-in 64-bit integers while n_A n_B < 2^39, which is two halves of a collection of 1.4 million items.
+is (S_A . S_B) / (n_A n_B), in units of SCALE squared. Products of sums are exact in float64 while n_A n_B < 2^28, and
+in 64-bit integers while n_A n_B < 2^37, which is two halves of a collection of 740,000 items. Beyond that integers give
+them modulo 2^64, and float64 roughly; together these determine them.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from indexers.arrays import Ints
+
 SCALE = 4000
 UNIT = float(SCALE * SCALE)
 """The product of a rounded unit vector with itself, nearly."""
@@ -20,13 +25,23 @@ FLOAT32_DIMENSION = 36_864
 """Rounding lengthens a vector by sqrt(d) / 2 at most: up to this dimension to 4096, and products are at most 2^24."""
 BLOCK = 256
 """Vectors rounded at once: they fit the processor's cache."""
-FLOAT64_LIMIT = 2**29
-"""n_A n_B below which float64 products are exact."""
+FLOAT64_LIMIT, INT64_LIMIT = 2**28, 2**37
+"""n_A n_B below which products are exact in float64, and in int64."""
+MODULUS = 2.0**64
 
 
 def choose_float(dimension: int) -> str:
     """Return the smallest dtype in which products of two rounded unit vectors are exact."""
     return "f4" if dimension <= FLOAT32_DIMENSION else "f8"
+
+
+def restore_products(remainders: Ints, rough: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return products that are known modulo 2^64 and, to within 2^62, roughly; rounded to float64 once."""
+    products = remainders.astype(np.float64)
+    wraps = np.rint((rough - products) / MODULUS)
+    for place in np.flatnonzero(wraps).tolist():
+        products.flat[place] = float(int(wraps.flat[place]) * 2**64 + int(remainders.flat[place]))
+    return products
 
 
 def round_vectors(vectors: NDArray[np.floating]) -> NDArray[np.int16]:

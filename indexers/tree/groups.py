@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NO_INTS, Ints, grow_array, sort_unique
-from indexers.tree.fixed_point import FLOAT64_LIMIT, UNIT
+from indexers.tree.fixed_point import FLOAT64_LIMIT, INT64_LIMIT, UNIT, choose_float
 from indexers.tree.linkage import average_linkage
 from indexers.tree.nodes import Nodes
-from indexers.tree.storage import SlotLists, Sums
+from indexers.tree.storage import SlotLists, Sums, round_products
 
 MAX_CELLS = 2_000_000
 """Numbers in one batch of groups that merge at once: 16 MB."""
@@ -122,7 +122,8 @@ def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, c
     """Merge by average linkage inside each of the groups that `members` holds one after another, each sorted by key.
 
     Heights are similarities of at most `cap`, the threshold of the round before: since a round considers neighbours
-    only, a merge can turn out more similar than earlier ones, and a cut must not see that.
+    only, a merge can turn out more similar than earlier ones, and a cut must not see that (`cuts.find_heights` sees to
+    what is left).
     """
     starts = np.cumsum(lengths) - lengths
     batches = []
@@ -143,8 +144,7 @@ def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, c
     for place, is_member in batches:
         slots = members[place]
         sizes = np.where(is_member, nodes.size[slots], 0)
-        dots = _multiply_members(nodes.sums, nodes.row[slots], sizes)
-        merges.append(_merge_batch(nodes, members, place, dots, sizes, threshold, cap, count))
+        merges.append(_merge_batch(nodes, members, place, sizes, threshold, cap, count))
         count += len(merges[-1].left)
     if not merges:
         return GroupMerges(NO_INTS, NO_INTS, NO_INTS, NO_INTS.astype(np.uint64), NO_INTS, np.empty(0))
@@ -153,14 +153,15 @@ def merge_groups(nodes: Nodes, members: Ints, lengths: Ints, threshold: float, c
 
 
 def _merge_batch(
-    nodes: Nodes, members: Ints, place: Ints, dots: Ints, sizes: Ints, threshold: float, cap: float, before: int
+    nodes: Nodes, members: Ints, place: Ints, sizes: Ints, threshold: float, cap: float, before: int
 ) -> GroupMerges:
     """Merge one batch of groups, whose members are at `place`, (groups, width).
 
     before: the number of merges of earlier batches.
     """
     width = place.shape[1]
-    merges = average_linkage(dots, sizes, threshold)
+    dots, rough = _multiply_members(nodes.sums, nodes.row[members[place]], sizes)
+    merges = average_linkage(dots, sizes, threshold, rough)
     count = len(merges.left)
     if not count:
         return GroupMerges(NO_INTS, NO_INTS, NO_INTS, NO_INTS.astype(np.uint64), NO_INTS, np.empty(0))
@@ -187,15 +188,13 @@ def _merge_batch(
                         (size, nodes.size),
                         (content, nodes.content),
                         (least, nodes.least),
-                        (height, nodes.height),
                     )
                 ]
             )
-        (size_l, content_l, least_l, height_l), (size_r, content_r, _, height_r) = halves
+        (size_l, content_l, least_l), (size_r, content_r, _) = halves
         size[now] = size_l + size_r
         content[now] = content_l + content_r
         least[now] = least_l  # the left one stands first in the order of keys
-        height[now] = np.minimum(height[now], np.minimum(height_l, height_r))
         start += wave
     return GroupMerges(left, right, size, content, least, height)
 
@@ -207,13 +206,21 @@ def _pad_lengths(lengths: Ints) -> Ints:
     return widths
 
 
-def _multiply_members(sums: Sums, rows: Ints, sizes: Ints) -> Ints:
-    """Return the products of all pairs of sums within each group, int64 (groups, width, width)."""
+def _multiply_members(sums: Sums, rows: Ints, sizes: Ints) -> tuple[Ints, NDArray[np.float64] | None]:
+    """Return the products of all pairs of sums within each group, int64 (groups, width, width), modulo 2^64.
+
+    If two parts of a group may have a product that does not fit 64 bits, return the products in float64 as well.
+    """
     largest = int(sizes.max())
-    dtype = "f4" if largest == 1 else "f8"
+    dtype = choose_float(sums.dimension) if largest == 1 else "f8"
     vectors = sums.get(rows.ravel(), dtype).reshape(*rows.shape, -1)
-    dots: Ints = np.rint(vectors @ vectors.transpose(0, 2, 1)).astype(np.int64)
-    if largest * largest >= FLOAT64_LIMIT:
-        group, i, j = np.nonzero(sizes[:, :, None] * sizes[:, None, :] >= FLOAT64_LIMIT)
-        dots[group, i, j] = sums.multiply_pairs(rows[group, i], rows[group, j], sizes[group, i] * sizes[group, j])
-    return dots
+    rough = vectors @ vectors.transpose(0, 2, 1)
+    if largest * largest < FLOAT64_LIMIT:
+        dots: Ints = np.rint(rough).astype(np.int64)
+    else:
+        weight = sizes[:, :, None] * sizes[:, None, :]
+        dots = round_products(rough, weight)
+        group, i, j = np.nonzero(weight >= FLOAT64_LIMIT)
+        dots[group, i, j] = sums.multiply_pairs(rows[group, i], rows[group, j], weight[group, i, j])
+    is_large = int(sizes.sum(1).max()) ** 2 // 4 >= INT64_LIMIT
+    return dots, rough if is_large else None

@@ -11,7 +11,7 @@ from indexers.arrays import Ints, contains, grow_array, sort_unique
 from indexers.errors import BadVector, UsageError
 from indexers.tree.fixed_point import compute_fingerprints, hash_contents, round_vectors
 from indexers.tree.nodes import NEVER, Nodes
-from indexers.tree.rounds import THRESHOLDS, LeafChanges
+from indexers.tree.rounds import THRESHOLDS, NodeChanges
 
 LARGEST_ID = 2**31 - 1
 
@@ -143,7 +143,7 @@ def _are_known_afterwards(items: Items, change: TreeChange) -> NDArray[np.bool_]
     return stays | contains(np.sort(change.added), ids)
 
 
-def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
+def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> NodeChanges:
     """Bring items, leaves and the edges of leaves up to date.
 
     A leaf whose number of items changes gets another slot, since it is another set of items. Raises UsageError before
@@ -196,7 +196,7 @@ def apply_change(nodes: Nodes, items: Items, change: TreeChange) -> LeafChanges:
     owners, owner, near = (_replace_slots(before, after, part) for part in (owners, owner, near))
     _write_edges(nodes, owners, owner, near, new_pairs)
     ends = sort_unique(np.concatenate([direct[~contains(before, direct)], new_pairs.ravel()]))
-    return LeafChanges(
+    return NodeChanges(
         dirty,
         before,
         ends[~contains(dirty, ends)],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import Ints, sort_unique
-from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_summed_nodes, find_tops, order_merges
+from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_heights, find_tops, order_merges
 from indexers.tree.nodes import Nodes
 
 FIRST_CUTS = 96
@@ -61,7 +61,7 @@ def choose_levels(nodes: Nodes) -> LevelThresholds:
     ordered = order_merges(nodes)
     if not len(ordered):
         return LevelThresholds(0.0, 0.0, 0.0)
-    height = nodes.height[ordered]
+    height = find_heights(nodes)[ordered]
     possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
     medium = _find_best_cut(nodes, ordered, possible, _link_leaves(nodes, leaves), score_brevity)
@@ -119,7 +119,7 @@ def _link_leaves(nodes: Nodes, leaves: Ints) -> Edges:
 def _link_clusters(nodes: Nodes, clusters: Ints) -> Edges:
     """Link each cluster to the nearest ones by average similarity."""
     count = min(CLUSTER_NEIGHBOURS, round(len(clusters) ** 0.5))
-    sums = np.stack([nodes.sums.get(nodes.row[find_summed_nodes(nodes, node)]).sum(0) for node in clusters.tolist()])
+    sums = np.stack([nodes.add_up(node) for node in clusters.tolist()])
     sums /= nodes.size[clusters][:, None]
     source, target = [], []
     for start in range(0, len(clusters), 1024):

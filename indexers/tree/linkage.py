@@ -3,7 +3,7 @@
 Within a group every pair is a candidate, so average linkage is reducible: a merged node is never nearer to a third
 node than the nearer of its halves was. Pairs that are each other's best may then merge at the same time, in any order,
 and give the tree of hierarchical clustering itself (Murtagh 1983; Müllner 2011). Products of sums add up, so that a
-merge is one addition of rows, exact in integers.
+merge is one addition of rows, exact in integers (modulo 2^64: see `fixed_point`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NO_INTS, Ints
+from indexers.tree.fixed_point import restore_products
 
 Floats = NDArray[np.float64]
 
@@ -34,18 +35,19 @@ class BatchMerges:
     waves: list[int]
 
 
-def average_linkage(dots: Ints, sizes: Ints, min_similarity: float) -> BatchMerges:
+def average_linkage(dots: Ints, sizes: Ints, min_similarity: float, rough: Floats | None = None) -> BatchMerges:
     """Merge within each group until no two nodes are at least `min_similarity` similar on average.
 
     dots: int64 (groups, width, width), products of the members' sums, changed in place. sizes: int64 (groups, width),
-    items per member; 0 where a group is narrower than the batch. Members must be in the order that breaks ties:
-    the first of equally similar neighbours is the best one, and a merged node stands where its first member stood.
+    items per member; 0 where a group is narrower than the batch. rough: the products in float64, changed in place,
+    needed if some may not fit 64 bits. Members must be in the order that breaks ties: the first of equally similar
+    neighbours is the best one, and a merged node stands where its first member stood.
     """
     groups, width, _ = dots.shape
     sizes = sizes.copy()
     group = np.arange(groups)
     label = np.tile(np.arange(width), (groups, 1))
-    average = _compute_averages(dots, sizes)
+    average = _compute_averages(dots, sizes, rough)
     steps: list[tuple[Ints, Ints, Ints, Floats]] = []
     count = 0
     while len(group) and average.shape[1] > 1:
@@ -61,13 +63,15 @@ def average_linkage(dots: Ints, sizes: Ints, min_similarity: float) -> BatchMerg
         steps.append((group[row], label[row, first], label[row, second], similarity[row, first]))
         label[row, first] = width + count + np.arange(len(row))
         count += len(row)
-        dots[row, first] += dots[row, second]
-        dots[row, :, first] += dots[row, :, second]
+        for products in (dots,) if rough is None else (dots, rough):
+            products[row, first] += products[row, second]
+            products[row, :, first] += products[row, :, second]
         sizes[row, first] += sizes[row, second]
         sizes[row, second] = 0
         size = sizes[row]
         fresh = np.full(size.shape, -np.inf)
-        np.divide(dots[row, first], size[np.arange(len(row)), first][:, None] * size, out=fresh, where=size > 0)
+        product = dots[row, first] if rough is None else restore_products(dots[row, first], rough[row, first])
+        np.divide(product, size[np.arange(len(row)), first][:, None] * size, out=fresh, where=size > 0)
         fresh[np.arange(len(row)), first] = -np.inf
         average[row, first] = fresh
         average[row, :, first] = fresh
@@ -78,17 +82,19 @@ def average_linkage(dots: Ints, sizes: Ints, min_similarity: float) -> BatchMerg
         keep[row] = True
         if not keep.all():
             group, label, dots, sizes, average = group[keep], label[keep], dots[keep], sizes[keep], average[keep]
+            rough = None if rough is None else rough[keep]
         if len(group) == 1 and np.count_nonzero(sizes) <= 0.75 * sizes.shape[1]:
             alive = np.flatnonzero(sizes[0])
             label, sizes = label[:, alive], sizes[:, alive]
             dots, average = dots[:, alive[:, None], alive], average[:, alive[:, None], alive]
+            rough = None if rough is None else rough[:, alive[:, None], alive]
     if not steps:
         return BatchMerges(NO_INTS, NO_INTS, NO_INTS, np.empty(0), [])
     merged_in, left, right, similarities = (np.concatenate(column) for column in zip(*steps, strict=True))
     return BatchMerges(merged_in, left, right, similarities, [len(step[0]) for step in steps])
 
 
-def _compute_averages(dots: Ints, sizes: Ints) -> Floats:
+def _compute_averages(dots: Ints, sizes: Ints, rough: Floats | None) -> Floats:
     """Return exact products over exact counts, rounded once, so that the order of items does not matter.
 
     Minus infinity where there is no pair.
@@ -98,5 +104,6 @@ def _compute_averages(dots: Ints, sizes: Ints) -> Floats:
     columns = np.arange(sizes.shape[1])
     is_pair[:, columns, columns] = False
     average = np.full(dots.shape, -np.inf)
-    np.divide(dots, sizes[:, :, None] * sizes[:, None, :], out=average, where=is_pair)
+    products = dots if rough is None else restore_products(dots, rough)
+    np.divide(products, sizes[:, :, None] * sizes[:, None, :], out=average, where=is_pair)
     return average

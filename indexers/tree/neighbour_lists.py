@@ -60,7 +60,7 @@ class NeighbourLists:
     def find_last(self, slots: Ids, other_count: int, fingerprints: Fingerprints) -> tuple[Vectors, Fingerprints]:
         """Return what a new node must come before to enter each list: the similarity and fingerprint of the last entry.
 
-        other_count: the number of nodes besides the owner. A list that names all of them takes in any node (-inf), and an
+        other_count: the number of nodes besides the owner. A list that names all of them takes in any node (-inf), an
         empty one of others none (inf).
         """
         lengths = self.lengths(slots)

@@ -14,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NO_INTS, Ints, grow_array, sort_unique
-from indexers.tree.storage import SlotLists, Sums
+from indexers.tree.fixed_point import INT64_LIMIT, restore_products
+from indexers.tree.rounds import STAGE, STAGES
+from indexers.tree.storage import EdgeTable, SlotLists, Sums
 
+SUMMED = 512
+"""Joints whose sums are written at once."""
 NEVER = 20_000
 """The birth of what does not exist."""
 
@@ -62,11 +66,13 @@ class Nodes:
 
     size: int64, items. key: uint64, the smallest fingerprint among its leaves, which breaks ties. content: uint64, a
     hash of the items. least: int32, the leaf with that fingerprint. left, right, parent: int32, the binary tree.
-    height: float64, the average similarity at which left and right merged (1 for a leaf). row: int64, where its sum is
+    height: float64, the average similarity at which left and right merged (1 for a leaf), at most the threshold of the
+    round before. row: int64, where its sum is
     stored in `sums`, or -1. seam: bool, whether it is one.
 
     near: the graph neighbours as of birth (a leaf's may be named more than once: once per edge between its items and
-    theirs). groups: those that it was in, in the order of rounds.
+    theirs). links: for each stage but the first, the edges between the nodes alive at its beginning, the parts. groups:
+    those that a node was in, in the order of rounds.
 
     During an update only: dirty, marked: bool, nodes that are new in the round, and clean ones whose edges changed.
     scratch, place: bool and int32, all False and -1 between uses.
@@ -94,6 +100,7 @@ class Nodes:
         self.new = Lifetimes(capacity)
         self.near = SlotLists(capacity)
         self.groups = SlotLists(capacity)
+        self.links = [EdgeTable(NO_INTS, NO_INTS)] * STAGES
         self.sums = Sums(dimension)
 
     FILL = (
@@ -147,16 +154,62 @@ class Nodes:
         self.height[slots] = 1
         self.free += slots.tolist()
 
-    def multiply_sums(self, a: Ints, b: Ints) -> tuple[Ints, Ints]:
-        """Return the products of the sums of nodes a[i] and b[i], and the products of their sizes."""
-        weight = self.size[a] * self.size[b]
-        return self.sums.multiply_pairs(self.row[a], self.row[b], weight), weight
-
     def similarity(self, a: Ints, b: Ints) -> NDArray[np.float64]:
         """Return the average similarity of all pairs of items, times SCALE squared: exact numbers, divided once."""
-        dots, weight = self.multiply_sums(a, b)
-        similarity: NDArray[np.float64] = dots / weight
+        weight = self.size[a] * self.size[b]
+        products = self.sums.multiply_pairs(self.row[a], self.row[b], weight)
+        similarity: NDArray[np.float64] = products / weight
+        large = np.flatnonzero(weight >= INT64_LIMIT)
+        if len(large):
+            similarity[large] = self._restore(products[large], a[large], b[large]) / weight[large]
         return similarity
+
+    def average(self, products: Ints, a: Ints, b: Ints) -> NDArray[np.float64]:
+        """Return the same for all pairs of nodes a and b, whose products, (a, b), are known modulo 2^64."""
+        weight = self.size[a][:, None] * self.size[b]
+        similarity: NDArray[np.float64] = products / weight
+        i, j = np.nonzero(weight >= INT64_LIMIT)
+        if len(i):
+            similarity[i, j] = self._restore(products[i, j], a[i], b[j]) / weight[i, j]
+        return similarity
+
+    def _restore(self, remainders: Ints, a: Ints, b: Ints) -> NDArray[np.float64]:
+        """Return the products of the sums of nodes a[i] and b[i], which are known modulo 2^64."""
+        slots, place = np.unique(np.concatenate([a, b]), return_inverse=True)
+        sums = np.stack([self.add_up(slot) for slot in slots.tolist()])
+        left, right = np.split(place, 2)
+        return restore_products(remainders, np.einsum("ij,ij->i", sums[left], sums[right]))
+
+    def add_up(self, slot: int) -> NDArray[np.float64]:
+        """Return the sum of a node's vectors, (dimension,), of the stored sums within it."""
+        total: NDArray[np.float64] = self.sums.get(self.row[self.find_summed_nodes(slot)]).sum(0)
+        return total
+
+    def find_summed_nodes(self, slot: int) -> Ints:
+        """Return the topmost nodes within a node whose sums are stored; together they hold all its items."""
+        parts, front = [NO_INTS], np.array([slot], np.int64)
+        while len(front):
+            has_sum = self.row[front] >= 0
+            parts.append(front[has_sum])
+            rest = front[~has_sum]
+            front = np.concatenate([self.left[rest], self.right[rest]]).astype(np.int64)
+        return np.concatenate(parts)
+
+    def write_sums(self, joints: Ints, members: Ints, owner: Ints) -> None:
+        """Write the sums of the joints that have none: those of their members added up.
+
+        owner: the place in `joints` of the joint of each member, sorted.
+        """
+        lengths = np.bincount(owner, minlength=len(joints))
+        starts = np.cumsum(lengths) - lengths
+        missing = np.flatnonzero(self.row[joints] < 0)
+        for begin in range(0, len(missing), SUMMED):
+            part = missing[begin : begin + SUMMED]
+            length = lengths[part]
+            ends = np.cumsum(length)
+            index = np.repeat(starts[part] - (ends - length), length) + np.arange(int(ends[-1]))
+            rows = self.sums.get(self.row[members[index]], "i8")
+            self.row[joints[part]] = self.sums.add(np.add.reduceat(rows, ends - length, axis=0))
 
     def find_seams(self, slots: Ints) -> Ints:
         """Return the merges inside the groups that the given joints came from."""
@@ -187,13 +240,23 @@ class Nodes:
 
         Of each neighbour: its owner's place in `slots`, and its slot.
         """
-        owner, near = self.near.get(slots)
+        owner, near = self._get_near(slots, round_index)
         return self._drop_repeats(slots, owner, self.new.climb(near, round_index))
+
+    def _get_near(self, slots: Ints, round_index: int) -> tuple[Ints, Ints]:
+        """Return the neighbours that count in the stage of a round, as of birth or of the stage's beginning."""
+        stage = round_index // STAGE
+        if not stage:
+            return self.near.get(slots)
+        is_part = self.new.birth[slots] <= stage * STAGE
+        parts, rest = np.flatnonzero(is_part), np.flatnonzero(~is_part)
+        (owner, near), (more_owner, more_near) = self.links[stage].get(slots[parts]), self.near.get(slots[rest])
+        return np.concatenate([parts[owner], rest[more_owner]]), np.concatenate([near, more_near])
 
     def list_neighbours(self, slots: Ints, round_index: int) -> None:
         """Write the neighbour lists of joints born at a round, from those of their members."""
         owner, member = self.find_members(slots)
-        place, near = self.near.get(member)
+        place, near = self._get_near(member, round_index)
         owner, near = self._drop_repeats(slots, owner[place], self.new.climb(near, round_index))
         self.near.write(slots, np.bincount(owner, minlength=len(slots)), near)
 

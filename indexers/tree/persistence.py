@@ -12,7 +12,7 @@ from indexers.tree.nodes import Lifetimes, Nodes
 from indexers.tree.state import TreeState
 from indexers.tree.storage import SlotLists, Sums
 
-FORMAT = 1
+FORMAT = 2
 LIFETIME_ARRAYS = ("birth", "death", "above")
 """The arrays of nodes.Lifetimes."""
 NODE_ARRAYS = ("size", "key", "content", "least", "left", "right", "parent", "height", "row", "seam")
@@ -34,6 +34,9 @@ def collect_arrays(tree: TreeState) -> Arrays:
         "narrow": nodes.sums.narrow[: nodes.sums.used[0]],
         "wide": nodes.sums.wide[: nodes.sums.used[1]],
         "round": groups.round[: groups.used],
+        "parts_count": np.array([len(parts.slots) for parts in tree.parts], np.int64),
+        "parts": np.concatenate([parts.slots for parts in tree.parts]),
+        "parts_near": np.concatenate([parts.near for parts in tree.parts]),
     }
     for name in NODE_ARRAYS:
         arrays[name] = getattr(nodes, name)[:used]
@@ -67,6 +70,7 @@ def restore_tree(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
     nodes.free = np.flatnonzero(nodes.size[:used] == 0).tolist()
     groups.free = np.flatnonzero(groups.round[: groups.used] < 0).tolist()
     _restore_sums(nodes, arrays)
+    _restore_parts(tree, arrays)
     tree.crown.restore(nodes, arrays["crown"].astype(np.int64), arrays["seams"].astype(np.int64))
     tree.rounds.crown_round = int(arrays["about"][3])
     tree.rounds.counts = arrays["count"].astype(np.int64)
@@ -92,6 +96,14 @@ def _restore_sums(nodes: Nodes, arrays: Mapping[str, NDArray[Any]]) -> None:
         free = np.ones(sums.used[kind], bool)
         free[rows[(rows & 1) == kind] >> 1] = False
         sums.free[kind] = np.flatnonzero(free).tolist()
+
+
+def _restore_parts(tree: TreeState, arrays: Mapping[str, NDArray[Any]]) -> None:
+    ends = np.cumsum(arrays["parts_count"])[:-1]
+    slots, near = (np.split(arrays[name].astype(np.int64), ends) for name in ("parts", "parts_near"))
+    for stage, parts in enumerate(tree.parts):
+        parts.restore(tree.nodes, slots[stage], near[stage])
+        tree.nodes.links[stage] = parts.link(tree.nodes.capacity)
 
 
 def count_bytes(tree: TreeState) -> dict[str, int]:

@@ -6,11 +6,13 @@ from indexers.tree.crown import Crown
 from indexers.tree.groups import Groups
 from indexers.tree.leaves import Items
 from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import Rounds
+from indexers.tree.parts import Parts
+from indexers.tree.rounds import STAGES, Rounds
 
 
 class TreeState:
-    """The nodes of a tree, the groups of its rounds, its items, its crown and the sizes of its rounds.
+    """The nodes of a tree, the groups of its rounds, its items, its crown, the sizes of its rounds, and the parts of
+    each stage of rounds but the first.
 
     dimension: of the vectors. limit: the number of nodes from which on all pairs are compared.
     """
@@ -22,3 +24,4 @@ class TreeState:
         self.items = Items()
         self.crown = Crown()
         self.rounds = Rounds()
+        self.parts = [Parts() for _ in range(STAGES)]

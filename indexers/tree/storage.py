@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NO_INTS, Ints, grow_array
-from indexers.tree.fixed_point import FLOAT64_LIMIT
+from indexers.tree.fixed_point import FLOAT64_LIMIT, choose_float
 
 CHUNK = 512
 """Pairs of rows that are multiplied at once: both sides fit the processor's cache."""
@@ -84,6 +84,23 @@ class SlotLists:
         return self.start.nbytes + self.room.nbytes + self.length.nbytes + self.data.nbytes
 
 
+class EdgeTable:
+    """Edges between slots, each in both directions: int64 (m,) source, sorted, and target."""
+
+    def __init__(self, source: Ints, target: Ints) -> None:
+        order = np.lexsort((target, source))
+        self.source, self.target = source[order], target[order]
+
+    def get(self, slots: Ints) -> tuple[Ints, Ints]:
+        """Return the targets of slots one after another: of each its owner's place in `slots`, and its slot."""
+        start = np.searchsorted(self.source, slots)
+        length = np.searchsorted(self.source, slots, side="right") - start
+        ends = np.cumsum(length)
+        total = int(ends[-1]) if len(ends) else 0
+        owner = np.repeat(np.arange(len(slots)), length)
+        return owner, self.target[np.repeat(start - (ends - length), length) + np.arange(total)]
+
+
 class Sums:
     """Rows of integers, (rows, dimension).
 
@@ -149,7 +166,7 @@ class Sums:
         return place
 
     def multiply_pairs(self, a: Ints, b: Ints, weight: Ints) -> Ints:
-        """Return the products of rows a[i] and b[i], int64 (n,).
+        """Return the products of rows a[i] and b[i], int64 (n,), modulo 2^64.
 
         weight: n_A n_B of each pair, on which depends how wide the numbers get.
         """
@@ -163,27 +180,36 @@ class Sums:
                 products[part] = np.einsum("ij,ij->i", left, right)
         return products
 
-    @staticmethod
-    def _choose_dtypes(weight: Ints) -> list[tuple[str, Ints]]:
+    def _choose_dtypes(self, weight: Ints) -> list[tuple[str, Ints]]:
         """Return the cheapest exact dtypes, each with the places of the pairs that it suits."""
         if len(weight) <= CHUNK and weight.max() < FLOAT64_LIMIT:
             return [("f8", np.arange(len(weight)))]
         choices = (
-            ("f4", np.flatnonzero(weight == 1)),
+            (choose_float(self.dimension), np.flatnonzero(weight == 1)),
             ("f8", np.flatnonzero((weight > 1) & (weight < FLOAT64_LIMIT))),
             ("i8", np.flatnonzero(weight >= FLOAT64_LIMIT)),
         )
         return [(dtype, pairs) for dtype, pairs in choices if len(pairs)]
 
     def multiply_all(self, a: Ints, b: Ints, size_a: Ints, size_b: Ints) -> Ints:
-        """Return the products of all rows a with all rows b, int64 (len(a), len(b)); sizes are those of the nodes."""
-        products: Ints = np.rint(self.get(a) @ self.get(b).T).astype(np.int64)
-        i, j = np.nonzero(size_a[:, None] * size_b >= FLOAT64_LIMIT)
+        """Return the products of all rows a with all rows b, int64 (len(a), len(b)), modulo 2^64.
+
+        size_a, size_b: those of the nodes.
+        """
+        weight = size_a[:, None] * size_b
+        products = round_products(self.get(a) @ self.get(b).T, weight)
+        i, j = np.nonzero(weight >= FLOAT64_LIMIT)
         if len(i):
-            products[i, j] = self.multiply_pairs(a[i], b[j], size_a[i] * size_b[j])
+            products[i, j] = self.multiply_pairs(a[i], b[j], weight[i, j])
         return products
 
     @property
     def nbytes(self) -> int:
         """The bytes in memory."""
         return self.narrow.nbytes + self.wide.nbytes
+
+
+def round_products(rough: NDArray[np.floating], weight: Ints) -> Ints:
+    """Return exact products from those in floating point, int64; 0 where they may not be exact, or the weight is 0."""
+    products: Ints = np.rint(np.where((weight > 0) & (weight < FLOAT64_LIMIT), rough, 0)).astype(np.int64)
+    return products

@@ -12,7 +12,8 @@ These groups are put together again; what comes out different is dirty or gone i
 same is clean again. A full run is the update of an empty tree: everything is dirty.
 
 From the first round of at most `limit` nodes on, all pairs are neighbours and one group takes in everything: the
-`crown`.
+`crown`. Where a stage of rounds ends with more, the next one begins with other edges (see `rounds`): which of these
+appear and vanish is worked out from the nodes that are dirty and gone, and the update goes on as it began.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from indexers.tree.crown import Crown
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.groups import GroupMerges, Groups, choose_best_links, find_components, merge_groups
 from indexers.tree.nodes import NEVER, Nodes
-from indexers.tree.rounds import THRESHOLDS, LeafChanges, Rounds, height_limit
+from indexers.tree.parts import Parts
+from indexers.tree.rounds import STAGE, STAGES, THRESHOLDS, NodeChanges, Rounds, height_limit, is_stage_start
+from indexers.tree.storage import EdgeTable
 from indexers.tree.watched_pairs import WatchedPairs
 
 
@@ -63,8 +66,10 @@ class Update:
     until `commit`), `rounds` those of the new tree, and `examined` the number of nodes whose links were examined.
     """
 
-    def __init__(self, nodes: Nodes, groups: Groups, crown: Crown, rounds: Rounds, limit: int) -> None:
-        self.nodes, self.groups, self.crown, self.limit = nodes, groups, crown, limit
+    def __init__(
+        self, nodes: Nodes, groups: Groups, crown: Crown, rounds: Rounds, parts: list[Parts], limit: int
+    ) -> None:
+        self.nodes, self.groups, self.crown, self.parts, self.limit = nodes, groups, crown, parts, limit
         self.before = rounds
         self.rounds = Rounds(rounds.counts.copy(), rounds.crown_round)
         self.full = bool(rounds.counts[0] == 0)
@@ -77,7 +82,7 @@ class Update:
 
     # ---- rounds -----------------------------------------------------------------------------------------------------
 
-    def run(self, leaves: LeafChanges) -> None:
+    def run(self, leaves: NodeChanges) -> None:
         """Go through the rounds, and the crown."""
         nodes, counts = self.nodes, self.rounds.counts
         self.dirty, self.gone = leaves.dirty, leaves.gone
@@ -91,8 +96,25 @@ class Update:
                 return self._run_crown(round_index)
             if not (len(self.dirty) or len(self.gone) or len(self.pairs.edged) or len(self.pairs.cut)):
                 return None
+            if is_stage_start(round_index):
+                self._start_stage(round_index)
             self._run_round(round_index)
-        self._end_without_crown()
+        return None
+
+    def _start_stage(self, round_index: int) -> None:
+        """Replace the edges of the stage before by those between the parts that it has left."""
+        stage = round_index // STAGE
+        parts = self.parts[stage]
+        if self.before.crown_round > round_index:
+            stays = ~contains(np.sort(self.gone), parts.slots)
+            alive = np.sort(np.concatenate([parts.slots[stays], self.dirty]))
+        else:  # there was no such stage
+            alive = self.nodes.new.find_alive(round_index)
+        edged, new, cut = parts.update(self.nodes, alive)
+        self.nodes.links[stage] = parts.link(self.nodes.capacity)
+        self.pairs.release()
+        changes = NodeChanges(self.dirty, self.gone, edged, new, cut)
+        self.pairs = WatchedPairs(self.nodes, changes, self.full, round_index)
 
     def _run_round(self, round_index: int) -> None:
         old, counts = self.nodes.old, self.before.counts
@@ -203,7 +225,7 @@ class Update:
         threshold, cap = float(THRESHOLDS[round_index] * UNIT), height_limit(round_index)
         merges = merge_groups(nodes, member, groups.length, threshold, cap)
         joint, place, owner = self._write_joints(member, merges)
-        self._write_sums(joint, place, owner, member)
+        nodes.write_sums(joint, member[place], owner)
         was_alive = old.are_alive(joint, round_index + 1)
         new.birth[joint] = round_index + 1
         new.death[joint] = np.where(was_alive, old.death[joint], len(THRESHOLDS))
@@ -254,20 +276,6 @@ class Update:
         nodes.least[slot], nodes.height[slot] = merges.least, merges.height
         nodes.key[slot] = nodes.key[merges.least]
 
-    def _write_sums(self, joint: Ints, place: Ints, owner: Ints, member: Ints, step: int = 512) -> None:
-        """Write the sums of the joints that have none: those of their members added up."""
-        nodes = self.nodes
-        lengths = np.bincount(owner, minlength=len(joint))
-        starts = np.cumsum(lengths) - lengths
-        missing = np.flatnonzero(nodes.row[joint] < 0)
-        for begin in range(0, len(missing), step):
-            part = missing[begin : begin + step]
-            length = lengths[part]
-            ends = np.cumsum(length)
-            index = np.repeat(starts[part] - (ends - length), length) + np.arange(int(ends[-1]))
-            rows = nodes.sums.get(nodes.row[member[place[index]]], "i8")
-            nodes.row[joint[part]] = nodes.sums.add(np.add.reduceat(rows, ends - length, axis=0))
-
     def _take_apart(self, joints: Ints) -> None:
         """Remove the merges that joints consist of; a joint may be made again, of other members."""
         joints = joints[self.nodes.left[joints] >= 0]
@@ -290,7 +298,7 @@ class Update:
         self.dirty = np.concatenate([stay, fresh])
         nodes.dirty[self.dirty] = True
         self.rounds.counts[round_index] += len(self.dirty) - len(self.gone)
-        if self.rounds.counts[round_index] > self.limit:
+        if self.rounds.counts[round_index] > self.limit and not is_stage_start(round_index):
             # The crown needed no neighbour lists of its nodes.
             unlisted = self.crown.base if round_index == self.before.crown_round else NO_INTS
             self.pairs.advance(round_index, born, fresh, unlisted)
@@ -332,14 +340,6 @@ class Update:
         own = np.concatenate([NO_INTS, *self.new_groups])
         self.dead_groups.append(group[~np.isin(group, own)])
 
-    def _end_without_crown(self) -> None:
-        """Leave a forest: more than `limit` parts that no edge joins."""
-        self.dead_seams.append(self.crown.seams)
-        self.crown.clear()
-        self.rounds.crown_round = len(THRESHOLDS)
-        roots = np.concatenate([self.dirty, *self.touched])
-        self.nodes.parent[roots[self.nodes.new.are_alive(roots, len(THRESHOLDS))]] = -1
-
     # ---- afterwards -------------------------------------------------------------------------------------------------
 
     def commit(self) -> None:
@@ -352,6 +352,8 @@ class Update:
         old.death[touched] = new.death[touched]
         old.above[touched] = new.above[touched]
         self._commit_groups()
+        for stage in range(1 + (self.rounds.crown_round - 1) // STAGE, STAGES):
+            self.parts[stage], nodes.links[stage] = Parts(), EdgeTable(NO_INTS, NO_INTS)
         nodes.release(self.dead_slots)
 
     @property

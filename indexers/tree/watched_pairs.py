@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from indexers.arrays import Ints, contains, sort_unique
 from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import LeafChanges
+from indexers.tree.rounds import NodeChanges
 
 
 class WatchedPairs:
@@ -16,16 +16,17 @@ class WatchedPairs:
     a, b: int64 (n,), the nodes of each pair. similarity: theirs, times SCALE squared. edged: clean nodes whose edges
     changed. cut: edges, (m, 2), that vanished between clean nodes.
 
-    full: whether this is a full run, in which every node is dirty.
+    changes: those at the beginning of the stage that starts in round `round_index`. full: whether this is a full run,
+    in which every node is dirty.
     """
 
-    def __init__(self, nodes: Nodes, leaves: LeafChanges, full: bool) -> None:
+    def __init__(self, nodes: Nodes, changes: NodeChanges, full: bool, round_index: int = 0) -> None:
         self.nodes, self.full = nodes, full
-        self.edged, self.cut = leaves.edged, leaves.cut
+        self.edged, self.cut = changes.edged, changes.cut
         nodes.marked[self.edged] = True
-        owner, near = nodes.find_neighbours(leaves.dirty, 0)
-        a, b = leaves.new.T
-        self._set(np.concatenate([leaves.dirty[owner], a]), np.concatenate([near, b]))
+        owner, near = nodes.find_neighbours(changes.dirty, round_index)
+        a, b = changes.new.T
+        self._set(np.concatenate([changes.dirty[owner], a]), np.concatenate([near, b]))
 
     def release(self) -> None:
         """Take the marks off the nodes."""

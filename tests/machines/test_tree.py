@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from indexers.tree.cluster_tree import ClusterTree
+from tests.support.slow_tree import build_slowly, is_equal
 from tests.support.trees import Pairs, build_at_once, describe_tree, is_clean, link_nearest
 
 
@@ -21,10 +22,11 @@ class Living(RuleBasedStateMachine):
         limit=st.sampled_from([1, 3, 8, 20, 40]),
         k=st.integers(1, 5),
         spread=st.sampled_from([0.01, 0.1, 0.4, 1.0]),
+        torn=st.booleans(),
     )
-    def begin(self, seed: int, dimension: int, limit: int, k: int, spread: float) -> None:
+    def begin(self, seed: int, dimension: int, limit: int, k: int, spread: float, torn: bool) -> None:
         self.random = np.random.default_rng(seed)
-        self.dimension, self.limit, self.k, self.spread = dimension, limit, k, spread
+        self.dimension, self.limit, self.k, self.spread, self.torn = dimension, limit, k, spread, torn
         self.centres = self.random.standard_normal((8, dimension))
         self.vectors: dict[int, np.ndarray] = {}
         self.former: dict[int, np.ndarray] = {}
@@ -48,6 +50,8 @@ class Living(RuleBasedStateMachine):
     def change(self, added: dict[int, np.ndarray], removed: set[int], noise: int = 0) -> None:
         after = {item: vector for item, vector in self.vectors.items() if item not in removed} | added
         pairs = link_nearest(after, self.k)
+        if self.torn:  # into many parts without an edge between them
+            pairs = {pair for pair in pairs if sum(pair) % 5}
         for _ in range(noise if len(after) > 2 else 0):
             a, b = sorted(self.random.choice(list(after), 2, replace=False).tolist())
             pairs.symmetric_difference_update({(a, b)})
@@ -109,6 +113,10 @@ class Living(RuleBasedStateMachine):
     def keep_and_take_up(self) -> None:
         self.tree = ClusterTree.from_arrays(self.tree.to_arrays())
         self.change({}, set())
+
+    def teardown(self) -> None:
+        if hasattr(self, "tree") and 0 < len(self.vectors) <= 50:
+            assert is_equal(self.tree, *build_slowly(self.vectors, self.pairs, self.limit))
 
     @invariant()
     def equal(self) -> None:

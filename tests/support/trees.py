@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from indexers.tree import leaves
 from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.cuts import find_heights
+from indexers.tree.fixed_point import compute_fingerprints, round_vectors
+from indexers.tree.rounds import STAGE, NodeChanges
+from indexers.tree.update import Update
 
 Pairs = set[tuple[int, int]]
 
@@ -45,6 +50,24 @@ def build_at_once(vectors: dict[int, np.ndarray], pairs: Pairs, dimension: int, 
     return tree
 
 
+def build_weighted(vectors: np.ndarray, counts: np.ndarray, pairs: Pairs, limit: int) -> ClusterTree:
+    """Return the tree of distinct vectors, of each of which there are `counts` items, by a full run. Only one item of
+    each leaf can be read from it."""
+    tree, places = ClusterTree(vectors.shape[1], limit), np.arange(len(vectors))
+    nodes, rounded, none = tree.nodes, round_vectors(vectors), np.empty(0, np.int64)
+    slots = nodes.allocate(len(vectors))
+    leaves._write_leaves(nodes, slots, compute_fingerprints(rounded), counts, rounded, places)
+    tree.items.first = np.full(nodes.capacity, -1, np.int32)
+    tree.items.move(none, none, none, places, slots)
+    edges = slots[np.array(sorted(pairs), np.int64).reshape(-1, 2)]
+    leaves._write_edges(nodes, slots, none, none, edges)
+    update = Update(nodes, tree.groups, tree.crown, tree.rounds, tree.parts, limit)
+    update.run(NodeChanges(slots, none, none, none.reshape(0, 2), none.reshape(0, 2)))
+    update.commit()
+    tree.rounds = update.rounds
+    return tree
+
+
 def describe_tree(tree: ClusterTree) -> dict[Any, Any]:
     """Return all that a tree says, in terms of contents: slots may differ between equal trees."""
     nodes, lives, groups = tree.nodes, tree.nodes.old, tree.groups
@@ -53,10 +76,12 @@ def describe_tree(tree: ClusterTree) -> dict[Any, Any]:
     def contents(slots: Iterable[int]) -> tuple[int | None, ...]:
         return tuple(content_of[slot] for slot in slots)
 
+    heights = find_heights(nodes)
     facts: dict[Any, Any] = {"top": tree.rounds.crown_round, "count": tree.rounds.counts.tolist()}
     for slot in np.flatnonzero(nodes.size[: nodes.used]).tolist():
         own = np.array([slot])
-        is_listed = not nodes.seam[slot] and (lives.birth[slot] == 0 or lives.birth[slot] < tree.rounds.crown_round)
+        birth = int(lives.birth[slot])
+        is_listed = not nodes.seam[slot] and (birth == 0 or (birth < tree.rounds.crown_round and birth % STAGE > 0))
         links = [
             (
                 int(groups.round[group]),
@@ -71,13 +96,26 @@ def describe_tree(tree: ClusterTree) -> dict[Any, Any]:
             "key": int(nodes.key[slot]),
             "children": contents([nodes.left[slot], nodes.right[slot]]),
             "parent": content_of[int(nodes.parent[slot])],
-            "height": float(nodes.height[slot]),
+            "height": (float(nodes.height[slot]), float(heights[slot])),
             "life": (int(lives.birth[slot]), int(lives.death[slot]), content_of[int(lives.above[slot])]),
             "seam": bool(nodes.seam[slot]),
             "neighbours": neighbours if is_listed else None,
             "links": links,
             "sum": nodes.sums.get(nodes.row[own]).tolist() if nodes.row[slot] >= 0 else None,
         }
+    facts["parts"] = [
+        {
+            content_of[slot]: list(zip(contents(near), similarity, strict=True))
+            for slot, near, similarity in zip(
+                parts.slots.tolist(), parts.near.tolist(), parts.similarity.tolist(), strict=True
+            )
+        }
+        for parts in tree.parts
+    ]
+    facts["links"] = [
+        sorted(zip(contents(links.source.tolist()), contents(links.target.tolist()), strict=True))  # type: ignore[type-var]
+        for links in nodes.links
+    ]
     facts["steps"] = [
         (contents(step.nodes.tolist()), contents(step.best.tolist()), step.similarity.tolist())
         for step in tree.crown.steps

@@ -52,8 +52,8 @@ def test_leaves_and_stored_sums_of_a_node_cover_its_items(tree: ClusterTree) -> 
     ordered = cuts.order_merges(tree.nodes)
     assert tree.items.in_leaves(cuts.find_leaves(tree.nodes, int(ordered[2]))).tolist() == [0, 1, 2, 3]
     leaf = int(tree.items.leaf[4])
-    assert cuts.find_leaves(tree.nodes, leaf).tolist() == [leaf] == cuts.find_summed_nodes(tree.nodes, leaf).tolist()
-    summed = cuts.find_summed_nodes(tree.nodes, int(ordered[-1]))
+    assert cuts.find_leaves(tree.nodes, leaf).tolist() == [leaf] == tree.nodes.find_summed_nodes(leaf).tolist()
+    summed = tree.nodes.find_summed_nodes(int(ordered[-1]))
     assert sorted(item for items in members(tree, summed) for item in items) == [0, 1, 2, 3, 4, 5]
     assert (tree.nodes.row[summed] >= 0).all()
 

@@ -2,7 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.tree.fixed_point import BLOCK, SCALE, compute_fingerprints, hash_contents, round_vectors
+from indexers.tree.fixed_point import (
+    BLOCK,
+    FLOAT32_DIMENSION,
+    FLOAT64_LIMIT,
+    INT64_LIMIT,
+    SCALE,
+    choose_float,
+    compute_fingerprints,
+    hash_contents,
+    restore_products,
+    round_vectors,
+)
 
 
 def test_rounded_vectors_have_the_length_of_the_scale_and_one_fingerprint_per_direction() -> None:
@@ -24,6 +35,24 @@ def test_a_vector_is_scaled_and_rounded_to_whole_numbers() -> None:
         [-2400, 3200],
         [0, 0],
     ]
+
+
+def test_a_product_is_restored_from_its_remainder_and_a_rough_one() -> None:
+    random = np.random.default_rng(0)
+    exact = [int(value) * 2**40 + int(low) for value, low in random.integers(-(2**44), 2**44, (500, 2)).tolist()]
+    remainders = np.array([(value + 2**63) % 2**64 - 2**63 for value in exact], np.int64)
+    for error in (0, 2.0**61, -(2.0**61)):
+        restored = restore_products(remainders, np.array(exact, float) + error)
+        assert restored.tolist() == [float(value) for value in exact]
+
+
+def test_float32_holds_products_up_to_the_dimension_that_is_said() -> None:
+    """The worst rounding lengthens every coordinate by a half."""
+    longest = SCALE + FLOAT32_DIMENSION**0.5 / 2
+    assert longest**2 == 2**24
+    assert (choose_float(FLOAT32_DIMENSION), choose_float(FLOAT32_DIMENSION + 1)) == ("f4", "f8")
+    assert (SCALE + 12_000_000**0.5 / 2) ** 2 * INT64_LIMIT < 2**62
+    assert (SCALE + 12_000_000**0.5 / 2) ** 2 * FLOAT64_LIMIT < 2**53
 
 
 def test_many_vectors_are_rounded_as_one_by_one() -> None:

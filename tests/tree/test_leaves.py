@@ -9,7 +9,7 @@ from indexers.errors import BadVector, UsageError
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.leaves import Items, TreeChange, apply_change
 from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import LeafChanges
+from indexers.tree.rounds import NodeChanges
 from tests.support.trees import angles, describe_tree, is_clean
 
 
@@ -81,7 +81,7 @@ def test_items_move_with_their_leaf_and_others_leave_or_come() -> None:
 def test_a_change_says_which_leaves_and_edges_are_new_and_which_vanish() -> None:
     nodes, items = Nodes(2), Items()
 
-    def change(added: list[int], degrees: list[float], removed: list[int], new: Any, gone: Any) -> LeafChanges:
+    def change(added: list[int], degrees: list[float], removed: list[int], new: Any, gone: Any) -> NodeChanges:
         pairs = [np.array(part, np.int64).reshape(-1, 2) for part in (new, gone)]
         arrays = np.array(added, np.int64), angles(*degrees), np.array(removed, np.int64)
         changes = apply_change(nodes, items, TreeChange(*arrays, *pairs))

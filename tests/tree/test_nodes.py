@@ -62,8 +62,21 @@ def test_similarity_is_the_average_over_all_pairs_of_items() -> None:
     nodes.size[own] = [2, 1]
     nodes.row[own] = nodes.sums.add(np.array([[8000, 0], [2400, 3200]]))
     assert nodes.similarity(own[:1], own[1:]).tolist() == [0.6 * UNIT]
-    dots, weight = nodes.multiply_sums(own, own)
-    assert (dots.tolist(), weight.tolist()) == ([64_000_000, 16_000_000], [4, 1])
+    assert nodes.similarity(own, own).tolist() == [UNIT, UNIT]
+
+
+@pytest.mark.parametrize("count", [2**18, 2**19, 3 * 2**20, 2**28])
+def test_similarity_is_exact_for_any_number_of_items(count: int) -> None:
+    """Products of sums pass 2^62 where two nodes have 2^19 items each."""
+    random = np.random.default_rng(0)
+    rows = random.integers(-2000, 2000, (6, 7)).astype(np.int64)
+    sizes = count + random.integers(0, 1000, 6)
+    nodes = Nodes(7)
+    own = nodes.allocate(6)
+    nodes.size[own], nodes.row[own] = sizes, nodes.sums.add(rows * sizes[:, None])
+    a, b = np.triu_indices(6, 1)
+    exact = [int(rows[i] @ rows[j]) for i, j in zip(a.tolist(), b.tolist(), strict=True)]
+    assert nodes.similarity(own[a], own[b]) == pytest.approx(exact, rel=1e-15)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from indexers.tree.fixed_point import round_vectors
-from indexers.tree.storage import SlotLists, Sums
+from indexers.tree.storage import EdgeTable, SlotLists, Sums, round_products
 
 
 def test_large_sums_stay_exact() -> None:
@@ -69,3 +69,16 @@ def test_an_emptied_list_keeps_its_room() -> None:
     assert lists.end == 3
     lists.grow(3)
     assert lists.get(np.array([2, 0]))[1].tolist() == [9]
+
+
+def test_edges_are_found_by_either_end() -> None:
+    table = EdgeTable(np.array([7, 2, 2, 5]), np.array([2, 7, 5, 2]))
+    owner, target = table.get(np.array([2, 3, 7]))
+    assert owner.tolist() == [0, 0, 2]
+    assert target.tolist() == [5, 7, 2]
+    assert [part.tolist() for part in EdgeTable(owner[:0], owner[:0]).get(np.array([2]))] == [[], []]
+
+
+def test_only_products_that_float64_holds_are_rounded() -> None:
+    weight = np.array([0, 1, 2**28 - 1, 2**28])
+    assert round_products(np.array([1e30, 3.2, -7.0, 1e19]), weight).tolist() == [0, 3, -7, 0]

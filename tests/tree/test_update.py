@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from indexers.tree.cluster_tree import ClusterTree
-from tests.support.trees import angles, blobs, build_at_once, describe_tree, link_nearest
+from tests.support.slow_tree import SlowTree, is_equal
+from tests.support.trees import angles, blobs, build_at_once, build_weighted, describe_tree, link_nearest
 
 
 def test_any_order_of_the_same_additions_gives_the_same_tree() -> None:
@@ -21,15 +23,30 @@ def test_any_order_of_the_same_additions_gives_the_same_tree() -> None:
         assert describe_tree(tree) == whole
 
 
-def test_links_follow_edges_only_beyond_the_limit() -> None:
+def test_links_follow_edges_only_beyond_the_limit_and_then_join_what_no_edge_joins() -> None:
     """Items 0 and 1 are nearest, but no edge joins them."""
     edges = [(0, 2), (1, 3)]
     bounded, whole = ClusterTree(2, limit=1), ClusterTree(2, limit=4)
     for tree in (bounded, whole):
         tree.update([0, 1, 2, 3], angles(0, 1, -20, 21), new_pairs=edges)
-    assert len(bounded.roots()) == 2
-    assert sorted(bounded.members(int(root)).tolist() for root in bounded.roots()) == [[0, 2], [1, 3]]
+    *halves, root = bounded.merges().tolist()
+    assert sorted(bounded.members(half).tolist() for half in halves) == [[0, 2], [1, 3]]
+    assert bounded.roots().tolist() == [root]
     assert whole.members(int(whole.merges()[0])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("largest", [10, 22, 27])
+def test_no_number_of_items_is_too_large(largest: int) -> None:
+    """Beside a tree in Python's whole numbers: products of sums pass 2^62 where two nodes have 2^19 items each."""
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        count, limit = int(random.integers(2, 25)), int(random.choice([1, 3, 12, 30]))
+        rows = np.abs(random.standard_normal((3, 4)))[random.integers(0, 3, count)]
+        rows += random.choice([0.01, 0.1, 0.5]) * random.standard_normal(rows.shape)
+        counts = (2.0 ** random.uniform(0, largest, count)).astype(np.int64)
+        pairs = link_nearest(dict(enumerate(rows)), int(random.integers(1, 4)))
+        tree = build_weighted(rows, counts, pairs, limit)
+        assert is_equal(tree, SlowTree(rows, counts.tolist(), pairs, limit), [{place} for place in range(count)])
 
 
 def test_an_update_examines_what_the_change_concerns_and_no_more() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from indexers.tree.fixed_point import UNIT, round_vectors
 from indexers.tree.nodes import Nodes
-from indexers.tree.rounds import LeafChanges
+from indexers.tree.rounds import NodeChanges
 from indexers.tree.watched_pairs import WatchedPairs
 from tests.support.trees import angles
 
@@ -34,7 +34,7 @@ def nodes() -> Nodes:
 def start(nodes: Nodes, dirty: np.ndarray, new: np.ndarray, cut: np.ndarray, full: bool = False) -> WatchedPairs:
     nodes.dirty[dirty] = True
     edged = np.unique(np.concatenate([new, cut]))
-    return WatchedPairs(nodes, LeafChanges(dirty, ints(), edged[~np.isin(edged, dirty)], new, cut), full)
+    return WatchedPairs(nodes, NodeChanges(dirty, ints(), edged[~np.isin(edged, dirty)], new, cut), full)
 
 
 def watched(pairs: WatchedPairs) -> set[tuple[int, int]]:
