@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
+from indexers.pictures import png
 from indexers.pictures.colours import to_srgb
 from indexers.pictures.jpeg import END, check_nearly_whole
 from indexers.pictures.rgb import flatten
@@ -68,9 +69,7 @@ _TURNS = {
 _LONG_SIGNATURES = {"JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000", "PSD", "QOI"}  # above two bytes
 _LOG = logging.getLogger("PIL")
 _MUTE = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-_MAX_PNG_TEXT = 64 * 2**20
-"""Bytes of a PNG's texts and profiles, unpacked: what is longer is a bomb. Pillow's own limit of 1 MiB refuses the
-workflows and histories that programs keep in there."""
+_TOO_MUCH_TEXT = "MAX_TEXT_"  # in Pillow's words about texts and profiles of a PNG that are longer than its limits
 _JXL = b"\xff\x0a"
 _ZIP = b"PK\x03\x04"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -111,6 +110,10 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
                 raise
             mended = data + END
             return _decode(_open(mended, limits), size, limits, mended)
+        except ValueError as error:
+            if not data.startswith(png.SIGNATURE) or _TOO_MUCH_TEXT not in str(error):
+                raise
+            return _decode(_open(png.leave_out_long_texts(data), limits), size, limits)
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
@@ -271,8 +274,8 @@ def _iterate_jxl_codestreams(data: bytes) -> Iterator[bytes]:
 @cache
 def _list_openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
     Image.init()
-    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_PNG_TEXT)
-    PngImagePlugin.MAX_TEXT_MEMORY = max(PngImagePlugin.MAX_TEXT_MEMORY, _MAX_PNG_TEXT)
+    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, png.MAX_TEXT)
+    PngImagePlugin.MAX_TEXT_MEMORY = max(PngImagePlugin.MAX_TEXT_MEMORY, png.MAX_TEXT)
     with suppress(ImportError):
         import pillow_jxl  # noqa: F401 (registers itself with Pillow)
     return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
@@ -369,4 +372,6 @@ def _describe_error(error: Exception) -> str:
         return "decoding it takes more memory than there is"
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return f"the picture is cut off: {text}"
+    if _TOO_MUCH_TEXT in text:
+        return f"its colour profile is too large: it has more than {png.MAX_TEXT:,} bytes"
     return f"the picture is damaged: {text}"

@@ -250,14 +250,19 @@ def test_pillow_logs_nothing_to_the_terminal() -> None:
     assert not done.stderr
 
 
-def test_long_texts_of_a_png_are_read_and_bombs_are_not() -> None:
-    """Programs keep workflows and histories of several MB in there; Pillow would refuse more than 1."""
-    for megabytes, is_refused in ((3, False), (80, True)):
-        info = PngImagePlugin.PngInfo()
-        info.add_text("workflow", "x" * (megabytes * 2**20), zip=True)
-        data = pictures.encoded(pictures.quarters(), "PNG", pnginfo=info)
-        if is_refused:
-            with pytest.raises(UnreadablePicture, match="too large"):
-                images.decode(data)
-        else:
-            assert looks_like_quarters(images.decode(data).image)
+@pytest.mark.parametrize(("count", "megabytes", "is_packed"), [(1, 3, True), (1, 80, True), (80, 1, False)])
+def test_long_texts_of_a_png_are_no_part_of_the_picture(count: int, megabytes: int, is_packed: bool) -> None:
+    """Programs keep workflows and histories of several MB in there; Pillow would refuse more than 1, or 64 together."""
+    info = PngImagePlugin.PngInfo()
+    for number in range(count):
+        info.add_text(f"workflow {number}", "x" * (megabytes * 2**20), zip=is_packed)
+    info.add_text("Title", "Four quarters")
+    picture = images.decode(pictures.encoded(pictures.quarters(), "PNG", pnginfo=info))
+    assert looks_like_quarters(picture.image)
+    assert picture.facts.description["title"] == "Four quarters"
+
+
+def test_a_colour_profile_that_is_a_bomb_is_refused_by_its_name() -> None:
+    data = pictures.encoded(pictures.quarters(), "PNG", icc_profile=b"p" * (80 * 2**20))
+    with pytest.raises(UnreadablePicture, match="its colour profile is too large: it has more than 67,108,864 bytes"):
+        images.decode(data)
