@@ -750,7 +750,8 @@ class Collection:
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
 
-        Items whose files have vanished are left out.
+        Items whose files have vanished are left out. The same file is of the kind "same bytes"; it and equal pixels have
+        a score of 1.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """

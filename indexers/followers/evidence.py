@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -129,7 +129,7 @@ class EvidenceCollector:
             verdict = verify_features(own, features)
             may_be_equal = verdict.kind == "same picture" and image.size == (features.width, features.height)
             equal = may_be_equal and self._hash_pixels(item_id) == hashes.hash_pixels(image)
-            yield item_id, "same pixels" if equal else verdict.kind, verdict
+            yield (item_id, "same pixels", replace(verdict, score=1.0)) if equal else (item_id, verdict.kind, verdict)
 
     # ---- candidates
 

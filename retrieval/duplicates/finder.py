@@ -22,11 +22,15 @@ from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
 from indexers.followers.nomination import NominationFollower
 from indexers.matching.calibration import DEFAULT_THRESHOLD, THRESHOLDS, calibrate_threshold
 from indexers.matching.features import EDGE
+from indexers.pictures.addresses import is_remote
+from indexers.pictures.remote import read_uri
 from indexers.types import ItemRow, Neighbours, Space, Vectors
 from retrieval.checks import ItemName, check_whole, is_number, is_whole
 from retrieval.config import Config
 from retrieval.duplicates.grouping import build_groups, group_repeated_files
+from retrieval.duplicates.identical import hash_source, mark_identical
 from retrieval.duplicates.presence import is_present, link_absent, list_missing, list_places
+from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.duplicates import DuplicateGroup, Match
 from retrieval.spaces.spaces import Spaces
@@ -107,18 +111,31 @@ class DuplicateFinder:
         if not self._catalogue.is_read_only:
             evidence.advance()
         own_id = int(picture) if is_whole(picture) else None
-        image = load_picture(picture, view) if own_id is None else self._pictures.load(own_id)
+        content = read_uri(picture, view.limits, view.web) if is_remote(picture) else picture
+        image = load_picture(content, view) if own_id is None else self._pictures.load(own_id)
         vector = view.flat.index.prepare(view.embedder().embed([image]))
         with view.followers.current_snapshot() as snapshot:
             candidates = [item_id for item_id in evidence.find_candidates(snapshot, image, vector) if item_id != own_id]
             candidates = [row.id for row in snapshot.items(candidates) if is_present(row)]
             rows = snapshot.hits(candidates)
+            identical = self._find_identical(snapshot, content, own_id)
         matches = [
             Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())
             for item_id, kind, proof in evidence.verify_candidates(image, candidates)
             if kind in DUPLICATE_KINDS and proof.score >= threshold
         ]
-        return tuple(sorted(matches, key=lambda match: (-match.score, match.item)))
+        return mark_identical(matches, identical)
+
+    def _find_identical(self, snapshot: Snapshot, content: Any, own_id: int | None) -> list[ItemRow]:
+        """Return the items that have the bytes of a picture, or of an item, apart from it."""
+        if own_id is None:
+            digest = hash_source(content, self._spaces.limits)
+        else:
+            digest = next((row.hash for row in snapshot.items([own_id])), None)
+        if digest is None:
+            return []
+        item_ids = snapshot.ids(parse_filter({"hash": digest.hex()})).tolist()
+        return [row for row in snapshot.items(item_ids) if row.id != own_id and is_present(row)]
 
     def calibrate(self, pictures: int) -> float:
         """Measure from which similarity of vectors on two pictures are worth a proof, and store it for the space."""

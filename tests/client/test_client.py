@@ -295,7 +295,7 @@ def test_whether_a_picture_is_there_already_is_one_request(
         for picture in (place / "cat-small.jpg", (place / "cat-small.jpg").read_bytes(), image, np.asarray(image)):
             assert to_plain(client.duplicates_of(picture)) == to_plain(collection.duplicates_of(picture))
     assert requests == ["/v1/duplicates/of"] * 4
-    assert [match.kind for match in client.duplicates_of(place / "cat.png")] == ["same pixels", "same picture"]
+    assert [match.kind for match in client.duplicates_of(place / "cat.png")] == ["same bytes", "same picture"]
     assert client.duplicates_of(Image.fromarray(data.coffee())) == ()
     assert client.count() == 12
 

@@ -12,6 +12,7 @@ from indexers.matching.verification import SAME
 from indexers.pictures import images
 from retrieval import DuplicateGroup, Match
 from retrieval.duplicates.finder import check_threshold
+from retrieval.duplicates.identical import mark_identical
 from retrieval.records.reports import Job
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
@@ -102,8 +103,10 @@ def find_duplicates_of_picture(
     """Return the items that a picture is a duplicate of, the surest first: is it there already? It is not added."""
     check_threshold(threshold)
     with state.large.take(1):
-        image = state.decoder.decode(picture.file.read(), 0).image
-        matches = state.collection.duplicates_of(image, threshold=threshold)
+        content = picture.file.read()
+        matches = state.collection.duplicates_of(state.decoder.decode(content, 0).image, threshold=threshold)
+    same = state.collection.walk(where={"hash": images.hash_content(content).hex(), "missing": False})
+    matches = mark_identical(matches, same)
     return answer_json({"matches": [match.to_dict() for match in matches]})
 
 
