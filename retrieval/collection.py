@@ -750,8 +750,8 @@ class Collection:
     def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
 
-        Items whose files have vanished are left out. The same file is of the kind "same bytes"; it and equal pixels have
-        a score of 1.
+        Items whose files have vanished are left out. The same file is of the kind "same bytes"; it and equal pixels
+        have a score of 1.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """
@@ -796,7 +796,8 @@ class Collection:
         """Move the files of these groups, except those to keep, into a folder; by default only plan the moves.
 
         `undo_moves` moves them back, with the manifest in the folder (`manifest.jsonl`). Nothing is deleted. Links, and
-        files that have changed since they were added, are not moved. Raises UsageError, WriteFailed.
+        files that have changed since they were added, are not moved. XMP sidecars move with their pictures. Raises
+        UsageError, WriteFailed.
         """
         if not dry_run:
             self._catalogue.check_writable()

@@ -23,6 +23,7 @@ from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.scan import find_pictures, to_uri
 from indexers.types import FoundFile
+from retrieval.duplicates.sidecars import plan_sidecars
 from retrieval.items.items import Items
 from retrieval.records.duplicates import DuplicateGroup, Move
 from retrieval.records.items import Item
@@ -46,6 +47,7 @@ class DuplicateMover:
         groups, target = tuple(groups), Path(folder).expanduser().resolve()
         item_ids = sorted({item_id for group in groups for item_id in group.items})
         moves = plan(groups, {item.id: item for item in self._items.read(item_ids)}, target)
+        moves = plan_sidecars(moves, _find_name_limit(target))
         check_room(moves, target)
         if dry_run:
             return tuple(moves)
@@ -197,7 +199,13 @@ def carry_out(moves: Iterable[Move], manifest: Path) -> list[Move]:
         try:
             _append(file, {"nearkin manifest": FORMAT})
             sync(manifest.parent)
-            return [_carry_out_move(move, file) for move in moves]
+            done: dict[str, Move] = {}
+            for move in moves:
+                picture = done.get(move.sidecar_of)
+                if picture is not None and not picture.done:
+                    move = replace(move, left=move.left or "its picture was not moved")
+                done[move.source] = _carry_out_move(move, file)
+            return list(done.values())
         except OSError as error:
             raise WriteFailed(
                 f"cannot move a file: {error}. What was moved so far is in {manifest}; "

@@ -101,3 +101,5 @@ class Move(Record):
     """True if it was moved."""
     left: str = ""
     """Why it was not moved."""
+    sidecar_of: str = ""
+    """Where the picture was that this XMP file belongs to, and with which it moves; empty for a picture."""
