@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from typing import Any
+from contextlib import ExitStack, suppress
 
 import pytest
 
-from indexers.interrupts import guarded_context
+from indexers.interrupts import end_abandoned, guarded_context
+from tests.support.interrupts import interrupt_at
 
 
 @guarded_context
@@ -19,44 +21,93 @@ def note_end(ends: list[str], name: str = "end") -> Iterator[str]:
         ends.append(name)
 
 
+@guarded_context
+def nest(ends: list[str]) -> Iterator[None]:
+    """Open a block within a generator."""
+    with note_end(ends, "inner"):
+        yield
+    ends.append("outer")
+
+
 def test_it_is_a_context_manager_like_any_other() -> None:
     ends: list[str] = []
     with note_end(ends, name="a") as name:
         assert (name, ends) == ("a", [])
     assert ends == ["a"]
-    with pytest.raises(ValueError, match="x"), note_end(ends):
-        raise ValueError("x")
-    assert ends == ["a", "end"]
+    for kind in (ValueError, StopIteration, RuntimeError, GeneratorExit):
+        with pytest.raises(kind, match="x"), note_end(ends):
+            raise kind("x")
+    assert ends == ["a", *["end"] * 4]
 
 
-class InterruptedManager:
-    """A manager of contextlib's in whose code an interrupt comes, before or after it runs the generator."""
+def test_it_may_deal_with_an_error_or_raise_another() -> None:
+    @guarded_context
+    def deal(answer: BaseException | None) -> Iterator[None]:
+        with suppress(ValueError):
+            yield
+        if answer is not None:
+            raise answer
 
-    def __init__(self, manager: Any, step: str, is_late: bool) -> None:
-        self.gen, self._manager, self._step, self._is_late = manager.gen, manager, step, is_late
-
-    def _run(self, step: str, *error: object) -> object:
-        if step == self._step and not self._is_late:
-            raise KeyboardInterrupt
-        result = getattr(self._manager, step)(*error)
-        if step == self._step:
-            raise KeyboardInterrupt
-        return result
-
-    def __enter__(self) -> object:
-        return self._run("__enter__")
-
-    def __exit__(self, *error: object) -> object:
-        return self._run("__exit__", *error)
+    with deal(None):
+        raise ValueError
+    with pytest.raises(KeyError), deal(KeyError()):
+        raise ValueError
 
 
-@pytest.mark.parametrize("step", ["__enter__", "__exit__"])
-@pytest.mark.parametrize("is_late", [False, True])
-def test_it_ends_if_the_interrupt_comes_in_the_code_of_contextlib(step: str, is_late: bool) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    "function", ["_Guarded.__enter__", "_Guarded.__exit__", "_Guarded._throw", "_Guarded.let_go", "Block.end", "nest"]
+)
+def test_it_ends_if_an_interrupt_comes_at_any_first_instruction(function: str, number: int) -> None:
     ends: list[str] = []
-    context: Any = note_end(ends)
-    context._manager = InterruptedManager(context._manager, step, is_late)
-    with pytest.raises(KeyboardInterrupt) as held, context:
+
+    def run() -> None:
+        with suppress(ValueError), nest(ends):
+            raise ValueError
+
+    held = interrupt_at(lambda code: code.co_qualname == function, number, run)
+    with note_end([]):  # the next block of the thread
         pass
-    assert ends == ([] if (step, is_late) == ("__enter__", False) else ["end"])
-    assert held.tb is not None  # the traceback, which alone keeps a generator of contextlib's alive
+    is_entered = not (held and (function == "_Guarded.__enter__" or (function, number) == ("nest", 1)))
+    assert ends.count("inner") == int(is_entered)
+
+
+def test_what_an_interrupt_has_left_open_ends_before_the_next_block_begins() -> None:
+    ends: list[str] = []
+
+    def run() -> None:
+        with note_end(ends, "cut"):
+            pass
+
+    held = interrupt_at(lambda code: code.co_qualname == "_Guarded.__exit__", 1, run)
+    assert held is not None
+    assert ends == []
+    with note_end(ends, "next"):
+        assert ends == ["cut"]
+    assert ends == ["cut", "next"]
+
+
+def test_blocks_that_still_run_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[str] = []
+
+    def walk() -> Iterator[int]:
+        with note_end(ends, "in a generator"):
+            yield 1
+
+    def deeper() -> None:
+        with note_end(ends, "deeper"):
+            end_abandoned()
+
+    steps = walk()
+    next(steps)
+    with note_end(ends, "outer"), ExitStack() as stack:
+        stack.enter_context(note_end(ends, "in a stack"))
+        deeper()
+        assert ends == ["deeper"]
+    assert ends == ["deeper", "in a stack", "outer"]
+    steps.close()
+    monkeypatch.setitem(sys.modules, "gevent", sys)
+    held = interrupt_at(lambda code: code.co_qualname == "_Guarded.__exit__", 1, deeper)
+    end_abandoned()
+    assert held is not None
+    assert ends[-2:] == ["outer", "in a generator"]

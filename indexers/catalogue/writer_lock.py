@@ -18,6 +18,7 @@ from indexers.catalogue import file_lock
 from indexers.catalogue.read_only import refuse_writing
 from indexers.errors import WriteFailed, WriterBusy
 from indexers.files import suggest_remedy
+from indexers.interrupts import Block
 
 POLL_SECONDS = 0.005
 
@@ -25,8 +26,8 @@ POLL_SECONDS = 0.005
 class WriterLock:
     """A lock on a folder. The operating system frees it when its holder dies; a thread that holds it may take it again.
 
-    What an interrupt (Ctrl+C) has cut short is settled when the block ends, or else when the thread takes the lock the
-    next time: the lock is held if a living block has been granted it.
+    What an interrupt (Ctrl+C) has cut short is settled when the block ends, or else when the thread opens the next one
+    (see `indexers.interrupts`): the lock is held if a living block has been granted it.
     """
 
     def __init__(self, folder: Path, wait: float) -> None:
@@ -105,8 +106,8 @@ class WriterLock:
             return "an unknown process"
 
 
-class _Hold(AbstractContextManager[None]):
-    """One block of one thread that holds a lock. Not a generator: of these, an interrupt may lose the end."""
+class _Hold(Block[None]):
+    """One block of one thread that holds a lock."""
 
     def __init__(self, lock: WriterLock, wait: float) -> None:
         self._lock, self._wait = lock, wait
@@ -114,6 +115,7 @@ class _Hold(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         try:
+            self.begin(sys._getframe(1))
             self._lock.enter(self, self._wait)
         except BaseException:
             self.__exit__()
@@ -121,10 +123,13 @@ class _Hold(AbstractContextManager[None]):
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._lock.leave(self)
+            self.end()
         except BaseException:  # interrupted once more
-            self._lock.leave(self)
+            self.end()
             raise
+
+    def let_go(self) -> None:
+        self._lock.leave(self)
 
 
 _locks: weakref.WeakSet[WriterLock] = weakref.WeakSet()

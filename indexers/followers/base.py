@@ -12,7 +12,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from indexers.catalogue.catalogue import Catalogue
@@ -149,10 +149,8 @@ class Followers:
         """Yield a snapshot of the catalogue at whose moment every `on_read` follower stays for the length of the
         block."""
         while True:
-            with ExitStack() as stack:
-                # The lock comes first: then the snapshot can't be older than what other threads have carried in.
-                stack.enter_context(self._lock.shared())
-                snapshot = stack.enter_context(self._catalogue.snapshot())
+            # The lock comes first: then the snapshot can't be older than what other threads have carried in.
+            with self._lock.shared(), self._catalogue.snapshot() as snapshot:
                 if all(self._is_current(follower, snapshot) for follower in self._quick):
                     yield snapshot
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sqlite3
 import time
@@ -10,10 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from indexers.catalogue import connections
+from indexers.catalogue import connections, file_lock
 from indexers.catalogue.catalogue import Catalogue
 from indexers.types import Arrival
-from tests.support.interrupts import interrupt_often
+from tests.support.interrupts import interrupt_at, interrupt_often
 
 
 def open_connection(path: Path) -> connections.DriverConnection:
@@ -113,4 +114,35 @@ def test_an_interrupt_at_any_moment_leaves_no_lock(catalogue: Catalogue) -> None
             assert time.monotonic() - started < 1
         assert catalogue.find_faults() == []
     finally:
+        other.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_a_first_instruction_leaves_no_lock_though_its_traceback_is_held(catalogue: Catalogue) -> None:
+    held: list[KeyboardInterrupt | None]
+    other, package, held = Catalogue.open(catalogue.folder, 0.2), str(Path(connections.__file__).parents[1]), []
+
+    def write() -> None:
+        with catalogue.transaction() as writing:
+            writing.set_setting("a", len(held))
+
+    def read() -> None:
+        with catalogue.snapshot():
+            pass
+
+    try:
+        for step in (write, read):
+            for number in itertools.count(1):
+                held.append(interrupt_at(lambda code: code.co_filename.startswith(package), number, step))
+                if held[-1] is None:
+                    break
+                read()  # whatever this thread does next
+                with (catalogue.folder / "writer.lock").open("ab") as file:  # as another process
+                    assert file_lock.try_lock(file), number
+                with other.transaction() as writing:
+                    writing.set_setting("b", number)
+        assert catalogue.engine.pool.count_in_use() == 0  # type: ignore[attr-defined]
+        assert len(held) > 60
+    finally:
+        held.clear()
         other.close()
