@@ -26,7 +26,7 @@ from indexers.pictures.jpeg import END, check_nearly_whole
 from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.pictures.tags import Tags, read_tags
-from indexers.pictures.tiff import correct_grey, is_misread, load_tiff, read_tiff
+from indexers.pictures.tiff import correct_grey, is_misread, load_tiff, read_tiff, skip_reduced_pages
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -215,6 +215,8 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
                 if name == "JXL":
                     _check_pixels(_read_jxl_size(data), limits)  # its plug-in decodes on opening
                 image = factory(_TimedBytes(data), "")
+                if name == "TIFF":
+                    skip_reduced_pages(image)
                 return read_tiff(_TimedBytes(data), limits) if name == "TIFF" and is_misread(image) else image
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name in _LONG_SIGNATURES:

@@ -1,9 +1,11 @@
-"""TIFFs that Pillow reads wrongly or not at all: deep ones with white for 0, in separate planes, of floats."""
+"""TIFFs that Pillow reads wrongly or not at all: deep ones with white for 0, in separate planes, of floats, of Lab
+colours, or of bits that fill no bytes."""
 
 from __future__ import annotations
 
 import logging
 import zlib
+from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
@@ -22,15 +24,28 @@ _TWELVE_BITS = 4096
 _FLOAT_PREDICTOR = 3
 _COPIED = 270, 271, 272, 274, 306, 315, 33432  # description, maker, model, orientation, date, artist, copyright
 _PROFILE, _XMP, _IPTC = 34675, 700, 33723
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _CIE_LAB, _ICC_LAB = 0, 1, 2, 5, 8, 9
 _DEFLATE, _PLAIN = (8, 32946), (1, 32773)  # compressions that need no other package; PackBits among the plain ones
 _MAX_SAMPLE_BYTES = 32  # of a pixel, in all its bands
+_SUBFILE, _REDUCED = 254, 1  # the tag of a page, and the bit in it that says that it is a small version of another page
+_MAX_REDUCED = 8  # pages that are looked at for one that is not reduced
+_BLOCK_ROWS = 64  # of a picture whose bits fill no bytes: it takes eight times its size while it is unpacked
 
 
 def is_misread(image: Image.Image) -> bool:
     """Return True for a TIFF that Pillow would take for another picture: deep, in separate planes."""
     tags = getattr(image, "tag_v2", {})
     return bool(max(tags.get(_BITS, (1,))) > 8 and tags.get(_PLANES, 1) == 2 and tags.get(_SAMPLES, 1) > 1)
+
+
+def skip_reduced_pages(image: Any) -> None:
+    """Go to the first page of a TIFF that is not a small version of another one, if there is any."""
+    first = image.tell()
+    with suppress(EOFError):
+        while image.tag_v2.get(_SUBFILE, 0) == _REDUCED and image.tell() < _MAX_REDUCED:
+            image.seek(image.tell() + 1)
+    if image.tag_v2.get(_SUBFILE, 0) == _REDUCED:
+        image.seek(first)
 
 
 def load_tiff(image: Image.Image) -> None:
@@ -132,8 +147,10 @@ def read_tiff(stream: IO[bytes], limits: Limits) -> Image.Image:
 
 
 def _read_pixels(page: Any, byteorder: Any) -> NDArray[Any]:
-    """Return the pixels of a page, also of floats that were stored as differences of their bytes (predictor 3, which
-    tifffile leaves to another package)."""
+    """Return the pixels of a page, also what tifffile leaves to another package: bits that fill no bytes, and floats
+    that were stored as differences of their bytes (predictor 3)."""
+    if page.dtype.kind == "u" and page.bitspersample not in (8, 16, 32, 64):
+        return _unpack_pixels(page)
     if page.predictor != _FLOAT_PREDICTOR:
         pixels: NDArray[Any] = page.asarray(maxworkers=1)
         return pixels
@@ -148,6 +165,31 @@ def _read_pixels(page: Any, byteorder: Any) -> NDArray[Any]:
     return values.reshape(stored.shape).astype(f"f{size}")
 
 
+def _unpack_pixels(page: Any) -> NDArray[np.uint16]:
+    """Return the pixels of a page whose values have any number of bits up to 16, scaled to 16.
+
+    Each row begins with a new byte; the highest bit comes first. Raises UnreadablePicture for other layouts.
+    """
+    bits, width, height = int(page.bitspersample), int(page.imagewidth), int(page.imagelength)
+    samples = int(page.samplesperpixel)
+    is_plain = not page.is_tiled and page.fillorder == page.predictor == page.planarconfig == 1
+    if bits > 16 or not is_plain or page.compression not in (*_DEFLATE, 1):
+        raise UnreadablePicture(f"a TIFF of {bits} bits in tiles, planes or differences; save it with 8 or 16 bits")
+    data, handle = bytearray(), page.parent.filehandle
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        handle.seek(offset)
+        strip = handle.read(count)
+        data += zlib.decompress(strip) if page.compression in _DEFLATE else strip
+    rows = np.frombuffer(data, np.uint8).reshape(height, -(-width * samples * bits // 8))
+    pixels = np.empty((height, width * samples), np.uint16)
+    weights = 2 ** np.arange(bits - 1, -1, -1, dtype=np.uint32)
+    for start in range(0, height, _BLOCK_ROWS):
+        unpacked = np.unpackbits(rows[start : start + _BLOCK_ROWS], axis=1)[:, : width * samples * bits]
+        values = unpacked.reshape(len(unpacked), width * samples, bits) @ weights
+        pixels[start : start + _BLOCK_ROWS] = values * 65535 // (2**bits - 1)
+    return pixels.reshape(height, width, samples)
+
+
 def _refuse_bombs(file: Any, page: Any) -> None:
     """Raise UnreadablePicture if a strip or tile unpacks to more than the picture has room for."""
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
@@ -160,6 +202,8 @@ def _refuse_bombs(file: Any, page: Any) -> None:
 
 def _make_image(pixels: NDArray[Any], photometric: int, extra: tuple[int, ...], kind: str) -> Image.Image:
     """Return the colours of the bands, float or integer (height, width, bands), with the alpha that they state."""
+    if photometric in (_CIE_LAB, _ICC_LAB) and pixels.shape[2] >= 3 and pixels.dtype.kind in "ui":
+        return _make_lab_image(pixels[..., :3], photometric)
     count = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric, 0)
     if not count or pixels.shape[2] < count or (photometric <= _BLACK_IS_ZERO and pixels.shape[2] > 2):
         raise UnreadablePicture(f"{kind}, none of them marked as grey or RGB")
@@ -176,3 +220,12 @@ def _make_image(pixels: NDArray[Any], photometric: int, extra: tuple[int, ...], 
     mode = "RGBa" if extra[0] == 1 else "RGBA"
     image = Image.frombytes(mode, rgb.shape[1::-1], np.concatenate([rgb, alpha], axis=2).tobytes())
     return image.convert("RGBA")
+
+
+def _make_lab_image(pixels: NDArray[Any], photometric: int) -> Image.Image:
+    """Return integers (height, width, 3) as Pillow's CIE L*a*b*: L from 0 to 255, a and b signed. In ICC's kind their 0
+    lies in the middle."""
+    high = (pixels >> 8 * (pixels.dtype.itemsize - 1)).astype(np.uint8)
+    if photometric == _ICC_LAB:
+        high[..., 1:] ^= 0x80
+    return Image.frombytes("LAB", high.shape[1::-1], high.tobytes())

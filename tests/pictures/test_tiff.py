@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import ImageCms
 
 from indexers.errors import PictureTooLarge, UnreadablePicture
 from indexers.pictures.images import decode
@@ -139,3 +141,69 @@ def test_a_damaged_one_is_refused() -> None:
     for end in (9, 60, len(data) // 2):
         with pytest.raises(UnreadablePicture):
             decode(data[:end])
+
+
+def pack(values: Any, bits: int, photometric: int, compression: int = 1, rows: int = 10) -> bytes:
+    """Return a TIFF of integers (height, width, samples) of so many bits, each row beginning with a new byte."""
+    height, width, samples = values.shape
+    strips = []
+    for start in range(0, height, rows):
+        texts = ("".join(f"{value:0{bits}b}" for value in row.ravel()) for row in values[start : start + rows])
+        padded = (text + "0" * (-len(text) % 8) for text in texts)
+        strip = b"".join(int(text, 2).to_bytes(len(text) // 8, "big") for text in padded)
+        strips.append(zlib.compress(strip) if compression == 8 else strip)
+    data, count = b"".join(strips), len(strips)
+    offsets = np.cumsum([8, *map(len, strips[:-1])])
+    lists = struct.pack(f"<{count}I{count}I{samples}H", *offsets, *map(len, strips), *[bits] * samples)
+    place = 8 + len(data)
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (259, 3, 1, compression), (262, 3, 1, photometric)]
+    entries += [(258, 3, samples, bits if samples == 1 else place + 8 * count), (273, 4, count, place)]
+    entries += [(277, 3, 1, samples), (278, 3, 1, rows), (279, 4, count, place + 4 * count)]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    start = place + len(lists)
+    return b"II*\0" + struct.pack("<I", start) + data + lists + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize("bits", [6, 10, 12, 14])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_bits_that_fill_no_bytes(bits: int, compression: int) -> None:
+    white = 2**bits - 1
+    for values, photometric in ((GREY[..., None], 1), (255 - GREY[..., None], 0), (COLOURS, 2)):
+        found = np.asarray(decode(pack(values.astype(int) * white // 255, bits, photometric, compression)).image)
+        expected = COLOURS if photometric == 2 else np.dstack([GREY] * 3)
+        assert np.abs(found.astype(int) - expected).max() <= 255 // white + 1
+
+
+def test_bits_that_are_cut_off_are_refused() -> None:
+    data = pack(COLOURS[:20].astype(int) * 16, 12, 2)
+    stated, higher = (struct.pack("<HHII", 257, 3, 1, height) for height in (20, 48))
+    assert data.count(stated) == 1
+    with pytest.raises(UnreadablePicture):
+        decode(data.replace(stated, higher))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("kind", ["cielab", "icclab"])
+def test_lab_colours(depth: int, kind: str) -> None:
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(pictures.quarters(), *profiles, outputMode="LAB")
+    assert lab is not None
+    values = np.frombuffer(lab.tobytes(), np.uint8).reshape(COLOURS.shape).astype(np.uint16)
+    values[..., 1:] = (values[..., 1:] + (128 if kind == "icclab" else 0)) % 256
+    deep = values.astype(np.uint8) if depth == 8 else values * 256
+    assert pictures.looks_like_quarters(decode(write(deep, photometric=kind)).image)
+
+
+def test_a_small_version_before_the_picture_is_passed_over() -> None:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        file.write(COLOURS[::4, ::4].copy(), photometric="rgb", subfiletype=1)
+        file.write(COLOURS, photometric="rgb", subfiletype=0)
+    assert decode(stream.getvalue()).facts.width == COLOURS.shape[1]
+    only = write(COLOURS, photometric="rgb", subfiletype=1)
+    assert decode(only).facts.width == COLOURS.shape[1]
+    pages = io.BytesIO()
+    with tifffile.TiffWriter(pages) as file:
+        for _ in range(3):
+            file.write(COLOURS, photometric="rgb", subfiletype=1)
+    assert pictures.looks_like_quarters(decode(pages.getvalue()).image)
