@@ -24,6 +24,10 @@ MAX_SCORES = 4 * 2**20
 """Scores held at once: 16 MB. More queries are answered in batches."""
 BLOCK_ROWS = 512
 """Rows gathered at once: 1 MB at 512 dimensions, so that they are read again from the processor's cache."""
+BATCH_COST = 0.12, 3.3
+"""The cost of each of n queries that are compared together, of that of one alone: so much + so much / n, at most 1."""
+FEW_QUERIES = 4
+"""Fewer queries than these are compared one by one; as a product of matrices they take longer."""
 RUN_COST = 24
 """The cost of starting another run of neighbouring rows, in rows of a contiguous scan."""
 
@@ -265,17 +269,22 @@ class Exact(VectorIndex):
 
         targets: what each query looks for; rows that can't be among its answers may be left out.
         """
-        rows = None
-        if len(targets) == 1:
-            scan_cost = self._estimate_scan_cost(allowed)
-            rows = self._pruner.select(
-                targets[0], allowed, scan_cost, lambda part: self._score_exactly(targets[0], part)
-            )
-        if rows is not None:
-            table = np.empty((1, len(rows)), np.float32)
-            self._score_gathered(queries, rows, table, metric)
-            yield 0, rows, table
-            return
+        scan_cost = self._estimate_scan_cost(allowed) * min(1, BATCH_COST[0] + BATCH_COST[1] / max(1, len(queries)))
+        if targets and len(queries) > 1:
+            if self._pruner.estimate_cost(allowed, metric, targets[0].k) < scan_cost:
+                for place, target in enumerate(targets):
+                    for _, rows, table in self._score_in_batches(target.query[None], allowed, metric, [target]):
+                        yield place, rows, table
+                return
+            self._pruner.pay(scan_cost * len(queries))
+        elif targets:
+            target = targets[0]
+            found = self._pruner.select(target, allowed, scan_cost, lambda part: self._score_exactly(target, part))
+            if found is not None:
+                table = np.empty((1, len(found)), np.float32)
+                self._score_gathered(queries, found, table, metric)
+                yield 0, found, table
+                return
         step = max(1, MAX_SCORES // max(1, self.rows.count if allowed is None else len(allowed)))
         for first in range(0, len(queries), step):
             batch = queries[first : first + step]
@@ -354,8 +363,9 @@ class Exact(VectorIndex):
         if metric not in PRODUCT_METRICS:
             self._score_blockwise(queries, block, lengths, out, metric)
             return
-        if len(queries) == 1:
-            np.dot(block, queries[0], out=out[0])
+        if len(queries) < FEW_QUERIES:
+            for query, query_scores in zip(queries, out, strict=True):
+                np.dot(block, query, out=query_scores)
         else:
             np.matmul(queries, block.T, out=out)
         if metric != self.metric or metric == "l2":

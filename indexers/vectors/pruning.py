@@ -168,7 +168,7 @@ class Pruner:
         drawn, count = self._drawn, self._rows.count if allowed is None else len(allowed)
         if drawn is None or 2 * drawn.covered < self._rows.count or not count:
             return math.inf
-        share = self._shares.get((metric, k is None), self._fitted_share if metric in PRODUCT_METRICS else 0.0)
+        share = self._shares.get((metric, k is None), self._fitted_share if metric in PRODUCT_METRICS else 1.0)
         share = max(share, (k or 0) / count)
         fresh = max(0, self._rows.count - drawn.covered) * count / max(1, self._rows.count)
         bounded = drawn.covered if allowed is None else min(GATHER_COST * count, drawn.covered)
@@ -183,7 +183,8 @@ class Pruner:
         """
         drawn, cost = self._drawn, self.estimate_cost(allowed, target.metric, target.k)
         self._use_count += 1
-        if drawn is None or cost == math.inf or (cost > scan_cost and self._use_count % RETRY_INTERVAL):
+        is_untried = (target.metric, target.k is None) not in self._shares or self._use_count % RETRY_INTERVAL == 0
+        if drawn is None or cost == math.inf or (cost > scan_cost and not is_untried):
             self.pay(scan_cost)
             return None
         covered, fresh = self._split_rows(drawn.covered, allowed)

@@ -23,6 +23,9 @@ RELIABLE_SHARE = 0.5
 """The nearer half of what a graph search returns is relied on; the farther half is not complete enough."""
 FIRST_WIDTH, WIDTH_GROWTH = 256, 4
 """Candidates at first, and how many times as many where those prove too little."""
+RERANK_COST = 4 * FIRST_WIDTH * CANDIDATE_COST
+"""What the first candidates may cost with all that follows, which is more where they prove too few: a scan that bounds
+make cheaper is done at once."""
 MAX_DEVIATIONS = 4.0
 """Standard deviations below the mean of the candidates' ratios of two distances, beyond which no other row's ratio is
 expected. On ten sets of pictures and heavy-tailed numbers the recall was 1.000 with 4, from .995 with 3, from .92 with

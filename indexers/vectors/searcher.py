@@ -13,7 +13,7 @@ from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import VectorIndex, check_k, make_empty_answer, prepare_vectors
 from indexers.vectors.exact import Exact
-from indexers.vectors.rerank import CANDIDATE_COST, RELIABLE_SHARE, Reranker
+from indexers.vectors.rerank import CANDIDATE_COST, RELIABLE_SHARE, RERANK_COST, Reranker
 
 SMALL_COLLECTION = 2000
 """Collections of up to so many vectors are scanned: as fast as a graph, and exact."""
@@ -71,11 +71,18 @@ class Searcher:
         if allowed is not None and self.flat.estimate_cost(allowed) <= 2.5 * self._estimate_cost(self.index, 0):
             return self.flat.search(queries, k, allowed, metric=metric)
         if metric != self.native_metric:
+            if self._is_pruned_well(allowed, metric):
+                return self.flat.search(queries, k, allowed, metric=metric)
             queries = prepare_vectors(queries, self.flat.dimension, metric)
             return Reranker(self.flat, self.search, self.native_metric, allowed, metric).search(queries, check_k(k))
         if allowed is None:
             return self._search_all(self.index, queries, k)
         return self._search_allowed(self.index, queries, check_k(k), allowed)
+
+    def _is_pruned_well(self, allowed: Allowed | None, metric: Metric) -> bool:
+        """Return True if bounds leave so few vectors that a scan costs no more than candidates that may not suffice."""
+        cost, count = self.flat.estimate_cost(allowed, metric), len(self.flat if allowed is None else allowed)
+        return cost < min(count / 2, RERANK_COST)
 
     def search_radius(
         self, query: Vectors, min_score: float, allowed: Allowed | Ids | None = None, metric: Metric | None = None
@@ -102,7 +109,7 @@ class Searcher:
         if not len(unsure):
             return answer
         width = min(max(width, UNSURE_WIDTH), len(self.flat))
-        if self.flat.estimate_cost(None) <= self._estimate_cost(index, width):
+        if self.flat.rows.count <= self._estimate_cost(index, width):  # bounds leave more here than they are known to
             again = self.flat.search(index.prepare(queries)[unsure], k, metric=index.metric)
         else:
             again = self._fetch_candidates(index, queries[unsure], k, width)

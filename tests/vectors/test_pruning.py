@@ -138,6 +138,22 @@ def test_a_sketch_is_paid_for_by_scans() -> None:
     assert index.estimate_cost(other) < index._estimate_scan_cost(other)
 
 
+@pytest.mark.parametrize("count", [2, 3, 5, 30])
+def test_several_queries_at_once_are_pruned_one_by_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = make_clusters(20_000, 256, clusters=40)
+    index, restriction = make_index(vectors), np.arange(0, 40_000, 3)
+    plain = [index.search(vectors[:count], 10, allowed) for allowed in (None, restriction)]
+    index._pruner.pay(100 * pruning.FIT_COST)
+    scores = []
+    score = index._score
+    monkeypatch.setattr(index, "_score", lambda *given: scores.append(len(given[1])) or score(*given))
+    for allowed, true in zip((None, restriction), plain, strict=True):
+        answer = index.search(vectors[:count], 10, allowed)
+        assert answer.ids.tolist() == true.ids.tolist()
+        assert answer.scores.tolist() == true.scores.tolist()
+    assert sum(scores) < 0.1 * count * len(index)
+
+
 def test_nothing_is_drawn_where_no_bound_helps() -> None:
     for vectors in (np.random.default_rng(0).standard_normal((5000, 64)), make_clusters(5000, 12)):
         index = make_index(vectors.astype(np.float32))

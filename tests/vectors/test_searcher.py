@@ -142,6 +142,20 @@ def test_what_the_graph_answers_is_not_called_proved(searcher: Searcher, monkeyp
     assert not searcher.search(far[:1], 10).proved
 
 
+def test_other_metrics_are_proved_where_bounds_leave_few_vectors() -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((40, 256))[np.arange(10_000) % 40] + 0.1 * random.standard_normal((10_000, 256))
+    flat, index = Exact(256), Hnsw(256, M=4, ef_construction=8)
+    for member in (flat, index):
+        member.add(np.arange(10_000), rows.astype(np.float32))
+    searcher = Searcher(flat, index)
+    assert not searcher.search(rows[:1], 5, metric="l2").proved
+    flat._pruner.pay(1e7)  # as many scans do
+    for metric in ("l2", "ip"):
+        assert searcher.search(rows[:1], 5, metric=metric).proved
+    assert not searcher.search(rows[:1], 5).proved
+
+
 def test_small_collections_are_scanned(members: tuple[Exact, Hnsw]) -> None:
     empty = Hnsw(DIMENSION)
     assert Searcher(members[0], empty, small=COUNT).search(QUERIES[:1], 3).ids.min() >= 10
