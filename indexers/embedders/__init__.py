@@ -6,6 +6,7 @@
     features        hand-made features, each of the whole picture or of the cells of a spatial pyramid
     lite0           EfficientNet-Lite0: the default, whose weights come with a package
     lite0_graph     the same as an ONNX graph, which needs no torch
+    lite0_inner     what becomes of its inner layers: each counts alike, around a centre that never changes
     lite0_torch     the same in torch, for a GPU
     network         what all embedders share that are one torch network over one transform
     clip            CLIP through open_clip: pictures and words in one space
@@ -13,7 +14,7 @@
     timm            any model of timm by its name
     onnx            any image model in an ONNX file
     export          write a network as such a file
-    transform       resize, crop and normalise as the model's makers do
+    transform       resize, crop and normalise as the model's makers do, or fit the whole picture in
     engines         run a network with torch, ONNX Runtime or OpenVINO, in full or reduced precision; choose one
     quick           compute the same function in less time
     weights         find, download and read files of weights; nothing in them can run

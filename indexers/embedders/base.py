@@ -47,11 +47,27 @@ class Embedder(ABC):
             known = ", ".join(sorted(self.defaults())) or "none"
             raise BadSetting(f"the embedder {self.name!r} has no setting {sorted(unknown)[0]!r}; it has: {known}")
         self.settings: Json = self.defaults() | settings
+        self._passed = settings
 
     @classmethod
     def defaults(cls) -> Json:
         """Return the settings that change the vectors, with their defaults; JSON values only."""
         return {}
+
+    @classmethod
+    def complete_settings(cls, stored: Json) -> Json:
+        """Return the settings of a space from those it stores: one that was added later has the value that vectors had
+        before, which need not be the default of today."""
+        return cls.defaults() | stored
+
+    def adopt(self, stored: Json) -> Embedder:
+        """Return this embedder, or, if it was made without settings, one with those that a space stores."""
+        settings = self.complete_settings(stored)
+        if self._passed or settings == self.settings:
+            return self
+        other = type(self)(**settings)
+        other.name, other.device = self.name, self.device
+        return other
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
@@ -111,6 +127,19 @@ class Embedder(ABC):
     def limit_threads(self, count: int) -> None:
         """Use so many cores for one call of `forward` in this thread. Called in each worker thread."""
         return
+
+
+def revive_embedder(name: str, stored: Json) -> Embedder:
+    """Return the embedder of that name with settings that were stored with it, perhaps by an older version.
+
+    Raises UnknownPlugin, MissingPackage, BadSetting.
+    """
+    member: Any = plugins.load_member("nearkin.embedders", name)
+    complete = getattr(member, "complete_settings", dict)  # a name with an argument is never without its settings
+    embedder: Embedder = member(**complete(stored))
+    if embedder.name != name:  # the settings are as stored: no reason to spell them in the name
+        embedder.name = name
+    return embedder
 
 
 def list_text_embedders() -> list[str]:

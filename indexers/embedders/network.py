@@ -27,13 +27,18 @@ from indexers.embedders.engines import (
     iterate_engine_makers,
 )
 from indexers.embedders.quick import explain_missing_packages, fold_if_equal
-from indexers.embedders.transform import Floats, Transform
+from indexers.embedders.transform import FITS, Floats, Transform, check_fit, name_fit
 from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors
 
 
 class NetworkEmbedder(Embedder):
-    """An embedder with a torch network. All have the setting `precision`, one of
+    """An embedder with a torch network. All have the settings `fit` and `precision`.
+
+    `fit` says how a picture comes into the network's square: None as when it was trained, mostly by its middle; "crop",
+    "pad" or "squash" as in `Transform.change_fit`.
+
+    `precision` is one of
 
     - "auto": the quickest engine of this machine, checked when the weights are loaded: on a few pictures, the cosine to
       full precision is at least .999. Another machine may use another engine, and its vectors agree to that;
@@ -52,13 +57,14 @@ class NetworkEmbedder(Embedder):
         super().__init__(**settings)
         check_device(device)
         check_precision(self.settings["precision"])
+        check_fit(self.settings["fit"], (None, *FITS))
         self.device = device
         self._loading, self._local = threading.Lock(), threading.local()
         self._engine: Engine | None = None
 
     @classmethod
     def defaults(cls) -> Json:
-        return {"precision": "auto"}
+        return {"precision": "auto", "fit": None}
 
     @property
     def batch_size(self) -> int:  # type: ignore[override]
@@ -83,8 +89,8 @@ class NetworkEmbedder(Embedder):
     # ---- the contract
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the weights' file, which has to be on this machine or is downloaded."""
-        return weights.hash_file(self._path)
+        """Return the SHA-256 of the weights' file, which has to be on this machine or is downloaded, and the fit."""
+        return name_fit(weights.hash_file(self._path), self.settings["fit"])
 
     def missing(self) -> str:
         command = explain_missing_packages(*self.packages, extra=str(self.extra))
@@ -115,7 +121,7 @@ class NetworkEmbedder(Embedder):
 
     @cached_property
     def transform(self) -> Transform:
-        return self.make_transform()
+        return self.make_transform().change_fit(self.settings["fit"])
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return uint8 (height, width, 3): the pixels that the network looks at, not yet normalised."""

@@ -22,7 +22,7 @@ from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, has_packag
 from indexers.embedders.export import parse_facts
 from indexers.embedders.network import check_precision, choose_engine, make_input
 from indexers.embedders.quick import explain_missing_packages, has_bf16
-from indexers.embedders.transform import Floats, Transform
+from indexers.embedders.transform import FITS, Floats, Transform, check_fit, name_fit
 from indexers.errors import BadSetting, WeightsUnavailable
 from indexers.types import Json, Vectors
 
@@ -42,7 +42,8 @@ class Onnx(Embedder):
     - `resize`: the length of the short edge before cropping; by default `size`;
     - `mean` and `std`: of red, green and blue from 0 to 1; by default ImageNet's;
     - `interpolation`: by default "bicubic";
-    - `mode`: "shortest", "longest" or "squash"; see `Transform`.
+    - `mode`: "shortest", "longest" or "squash"; see `Transform`;
+    - `fit`: "crop", "pad" or "squash" in place of all that; see `Transform.change_fit`.
     """
 
     name = "onnx"
@@ -56,6 +57,7 @@ class Onnx(Embedder):
         if not isinstance(path, str) or not path:
             raise BadSetting("the embedder 'onnx' needs the path of a file, as in 'onnx:/path/to/model.onnx'")
         check_precision(self.settings["precision"])
+        check_fit(self.settings["fit"], (None, *FITS))
         self.settings["path"] = weights.make_absolute(path)
         self.name = f"onnx:{self.settings['path']}"
         self.device = device
@@ -64,7 +66,7 @@ class Onnx(Embedder):
 
     @classmethod
     def defaults(cls) -> Json:
-        unset = dict.fromkeys(("path", "size", "resize", "mean", "std", "interpolation", "mode"))
+        unset = dict.fromkeys(("path", "size", "resize", "mean", "std", "interpolation", "mode", "fit"))
         return unset | {"precision": "auto"}
 
     @classmethod
@@ -72,9 +74,10 @@ class Onnx(Embedder):
         return {"path": argument}
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the file, and of the files beside it in which its weights lie."""
+        """Return the SHA-256 of the file, and of the files beside it in which its weights lie; and the fit."""
         digests = [weights.hash_file(path) for path in (self._path, *self._weight_files)]
-        return sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else digests[0]
+        digest = sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else digests[0]
+        return name_fit(digest, self.settings["fit"])
 
     def missing(self) -> str:
         command = explain_missing_packages("onnxruntime", extra=self.extra)
@@ -131,7 +134,9 @@ class Onnx(Embedder):
     def transform(self) -> Transform:
         """The file's own transform, changed by the settings."""
         settings = {
-            key: value for key, value in self.settings.items() if key not in ("path", "precision") and value is not None
+            key: value
+            for key, value in self.settings.items()
+            if key not in ("path", "precision", "fit") and value is not None
         }
         values: Json = dict(self._facts.get("transform") or _IMAGENET)
         shape = [edge if isinstance(edge, int) else None for edge in self._facts["shape"][-2:]]
@@ -143,7 +148,7 @@ class Onnx(Embedder):
         values["crop"] = _as_edges(size)
         if "resize" in settings:
             values["resize"] = _as_edges(settings.pop("resize"))
-        return Transform.from_dict(values | settings)
+        return Transform.from_dict(values | settings).change_fit(self.settings["fit"])
 
     @cached_property
     def dimension(self) -> int:  # type: ignore[override]

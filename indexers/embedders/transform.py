@@ -1,14 +1,15 @@
 """The transform from a picture to a model's input: resized, cropped and normalised just as when it was trained.
 
 One record describes the transforms of open_clip, torchvision and timm alike. It needs none of them, and can be written
-to a file.
+to a file. Most models look at a square; what becomes of the rest of a picture is its `fit`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -19,11 +20,18 @@ from indexers.errors import BadSetting
 from indexers.types import Json
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 INTERPOLATIONS = {
     name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 }
+FITS = ("crop", "pad", "squash")
+"""How a picture of any shape comes into a model's input; see `Transform.change_fit`."""
 _MAX_RATIO = 8
 """A picture that is more times longer than wide is not resized as a whole: 1 x 60,000 pixels would become billions."""
+CELL = 32
+"""Edge in pixels of the part of a picture that convolutional networks of ImageNet shrink to one number."""
+MAX_STRETCH = 3
+"""The most that one edge of an input in the picture's own proportions is longer than the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,22 @@ class Transform:
         left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
         return np.asarray(image.crop((left, top, left + width, top + height)))
 
+    def change_fit(self, fit: str | None) -> Transform:
+        """Return the transform to the same input that fits pictures into it by one of FITS; None: as it is.
+
+        - "crop": their middle, as large as the input;
+        - "pad": the whole picture, in the middle of an input of the mean colour;
+        - "squash": the whole picture, stretched to the shape of the input.
+
+        Raises BadSetting.
+        """
+        if fit is None or (fit == "crop" and self.mode == "shortest"):
+            return self
+        check_fit(fit)
+        mode: Any = {"crop": "shortest", "pad": "longest", "squash": "squash"}[fit]
+        red, green, blue = (round(255 * level) for level in self.mean)
+        return replace(self, resize=self.crop, mode=mode, fill=(red, green, blue))
+
     def normalise(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
         """Return cropped pictures as the model's input: float32 (n, 3, height, width), C-contiguous."""
         scale = (1 / (255 * np.array(self.std))).astype(np.float32)
@@ -130,6 +154,46 @@ def crop_middle(
     box = (columns[0], rows[0], columns[1], rows[1])
     resized = image.resize((edge_across, down), resample, box=box)
     return np.asarray(resized)[top : top + edge_down]
+
+
+def check_fit(fit: Any, fits: Sequence[str | None] = FITS) -> None:
+    """Raise BadSetting unless this is one of the fits."""
+    if fit not in fits:
+        raise BadSetting(f"the fit {fit!r} is not known; give one of: {', '.join(filter(None, fits))}")
+
+
+def name_fit(fingerprint: str, fit: str | None) -> str:
+    """Return the fingerprint of weights that see pictures by a fit; None: by that which they were trained with."""
+    return f"{fingerprint}-{fit}" if fit else fingerprint
+
+
+def resize_whole(image: Image.Image, edge: int, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Pixels:
+    """Return the whole picture with about as many pixels as a square of that edge, uint8 (height, width, 3).
+
+    It gets one of a few shapes, so that a network meets no others, and one near its own: one edge changes by a sixth at
+    most, compared with the other, unless it is more than MAX_STRETCH times as long.
+    """
+    ratio = min(max(image.width / image.height, 1 / MAX_STRETCH), MAX_STRETCH)
+    shapes = _list_shapes(edge)
+    # a stretch by a quarter weighs as much as the loss of half of the pixels
+    width, height, _, _ = min(shapes, key=lambda shape: abs(shape[2] - math.log(ratio)) - 0.35 * shape[3])
+    return np.asarray(image.resize((width, height), resample))
+
+
+@cache
+def _list_shapes(edge: int) -> tuple[tuple[int, int, float, float], ...]:
+    """Return the width and height of shapes, and the logarithms of their ratio and their product.
+
+    They are multiples of CELL, and have at most a fiftieth more pixels than the square, and at least .7 of that.
+    """
+    most = edge * edge * 1.02
+    edges = range(CELL, math.ceil(MAX_STRETCH * edge) + 1, CELL)
+    return tuple(
+        (width, height, math.log(width / height), math.log(width * height))
+        for width in edges
+        for height in edges
+        if 0.7 * most <= width * height <= most and max(width, height) <= MAX_STRETCH * min(width, height)
+    )
 
 
 def _scale_size(size: tuple[int, int], short_edge: int) -> tuple[int, int]:

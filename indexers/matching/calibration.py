@@ -12,8 +12,8 @@ from indexers.arrays import scale_to_unit
 from indexers.errors import UsageError
 from indexers.types import Vectors
 
-THRESHOLDS = {"lite0": 0.7, "classic": 0.68, "tiny": 0.92}
-"""Thresholds measured on sample photographs, by embedder."""
+THRESHOLDS = {("lite0", 624): 0.65, ("lite0", 1280): 0.7, ("classic", 734): 0.68, ("tiny", 13): 0.92}
+"""Thresholds measured on sample photographs, by embedder and dimension."""
 DEFAULT_THRESHOLD = 0.8
 """The threshold of every other embedder, until it is calibrated."""
 TARGET_RECALL = 0.98
@@ -22,6 +22,11 @@ MIN_PICTURES = 20
 """The fewest pictures that a calibration takes."""
 MIN_THRESHOLD = 0.3
 """Below this nearly every pair would be a candidate."""
+
+
+def find_threshold(embedder: str | None, dimension: int) -> float:
+    """Return the threshold of an embedder, by its name in a collection, until it is calibrated there."""
+    return THRESHOLDS.get(((embedder or "").partition(":")[0], dimension), DEFAULT_THRESHOLD)
 
 
 def make_edits(image: Image.Image) -> Iterator[Image.Image]:

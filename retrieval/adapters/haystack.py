@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from indexers.catalogue.metadata import OPAQUE_KEY
-from indexers.embedders.base import Embedder
+from indexers.embedders.base import Embedder, revive_embedder
 from indexers.errors import BadFilter, NearkinError, UsageError
 from indexers.types import Json
 from retrieval.adapters import base
@@ -239,6 +239,15 @@ class _EmbedderComponent:
         """Return the component as a dictionary, for Haystack's serialisation."""
         values: Json = default_to_dict(self, embedder=self.embedder.name, settings=self.embedder.settings)
         return values
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Return the component of such a dictionary; an older version may have written it."""
+        values = data["init_parameters"]
+        if isinstance(values.get("embedder"), str) and values.get("settings") is not None:
+            return cls(revive_embedder(values["embedder"], values["settings"]))
+        component: Self = default_from_dict(cls, data)
+        return component
 
 
 @component

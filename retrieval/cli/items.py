@@ -79,8 +79,8 @@ def add(
         raise typer.BadParameter("give files, folders or globs to add (or --list, or --retry-failed)")
     parameters: Json = parse_json(settings, "--settings") or {}
     parameters |= {} if precision is None else {"precision": precision}
-    is_second = needs_second_space(collection, embedder)
     model = build_embedder(embedder, parameters) if embedder is not None and parameters else embedder
+    is_second = needs_second_space(collection, model)
     first = None if is_second else model
     values = parse_json(metadata, "--metadata")
     with open_collection(collection, create=True, embedder=first, device=device) as target:

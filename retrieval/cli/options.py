@@ -110,7 +110,7 @@ def _read_list(file: Path) -> bytes:
         raise typer.BadParameter(f"cannot read --list {file}: {error.strerror or error}") from error
 
 
-def needs_second_space(folder: Path, embedder: str | None) -> bool:
+def needs_second_space(folder: Path, embedder: str | Embedder | None) -> bool:
     """Return True if the collection exists and its pictures are embedded with another embedder."""
     from indexers.errors import CollectionNotFound
     from retrieval.collection import Collection
@@ -122,7 +122,10 @@ def needs_second_space(folder: Path, embedder: str | None) -> bool:
             current = next((space for space in collection.spaces() if space.current), None)
     except CollectionNotFound:
         return False
-    return current is not None and current.embedder not in (embedder, None)
+    return current is not None and current.embedder not in (
+        embedder if isinstance(embedder, str) else embedder.name,
+        None,
+    )
 
 
 def parse_json(text: str | None, option: str) -> Any:

@@ -20,7 +20,7 @@ from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageErro
 from indexers.followers.candidates import CandidateFinder
 from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
 from indexers.followers.nomination import NominationFollower
-from indexers.matching.calibration import DEFAULT_THRESHOLD, THRESHOLDS, calibrate_threshold
+from indexers.matching.calibration import calibrate_threshold, find_threshold
 from indexers.matching.features import EDGE
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.remote import read_uri
@@ -185,9 +185,8 @@ class DuplicateFinder:
 
     def _find_near(self, view: View) -> float:
         with self._catalogue.snapshot() as snapshot:
-            return snapshot.candidate_threshold(view.space.id) or THRESHOLDS.get(
-                view.space.embedder or "", DEFAULT_THRESHOLD
-            )
+            stored = snapshot.candidate_threshold(view.space.id)
+        return stored or find_threshold(view.space.embedder, view.space.dimension)
 
 
 def make_nomination_follower(catalogue: Catalogue, space: Space) -> NominationFollower:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from indexers import plugins
-from indexers.errors import SpaceNotFound, UsageError
+from indexers.embedders.base import Embedder
+from indexers.errors import BadSetting, SpaceNotFound, UsageError
 from indexers.types import Metric, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.metrics import PRODUCT_METRICS
@@ -30,6 +31,24 @@ def check_same_weights(origin: Space, space: Space) -> None:
             f"the space {space.name!r} by {space.embedder!r} ({space.fingerprint[:12]}), so their vectors can't be "
             "compared; import them into another collection"
         )
+
+
+def check_made_by(embedder: Embedder, space: Space) -> None:
+    """Raise BadSetting if this embedder gives other vectors than those of the space."""
+    if (embedder.fingerprint(), embedder.dimension) == (space.fingerprint, space.dimension):
+        return
+    stored = embedder.complete_settings(space.settings)
+    if differing := [key for key, value in embedder.settings.items() if value != stored.get(key, value)]:
+        texts = [", ".join(f"{key} {of[key]}" for key in differing) for of in (stored, embedder.settings)]
+        raise BadSetting(
+            f"the vectors of the space {space.name!r} were made with the setting {texts[0]}, not {texts[1]}, so they "
+            "can't be compared; leave that out, or create another collection"
+        )
+    raise BadSetting(
+        f"the embedder {embedder.name!r} has other weights here than those that made these vectors "
+        f"({embedder.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so their vectors can't be "
+        "compared; install those weights, or create another collection"
+    )
 
 
 def find_space(spaces: list[Space], name: str) -> Space:

@@ -14,13 +14,15 @@ from typing import Any
 
 from indexers import plugins
 from indexers.catalogue.catalogue import Catalogue
-from indexers.embedders.base import Embedder
+from indexers.embedders.base import Embedder, revive_embedder
 from indexers.embedders.weights import is_file_name
 from indexers.errors import BadQuery, BadSetting, NearkinError, UsageError
 from indexers.types import Space
-from retrieval.spaces.embedder_names import name_of, normalise_name
+from retrieval.spaces.choices import check_made_by
+from retrieval.spaces.embedder_names import find_own_space, name_of
 
 DEFAULT = "lite0"
+GROUP = "nearkin.embedders"
 
 
 class Embedders:
@@ -42,8 +44,10 @@ class Embedders:
         names = [space.embedder for space in spaces]  # without a space, it can take any embedder
         if self._requested is None or not names or self._requested in names:
             return
-        if normalise_name(self._requested) in names:
-            self._requested = normalise_name(self._requested)
+        instance = self._loaded.get(self._requested)
+        if own := find_own_space(instance or self._requested, spaces):
+            self._requested = name = str(own.embedder)
+            self._loaded |= {name: instance} if instance else {}
             return
         if names == [None]:
             raise BadSetting(
@@ -59,9 +63,9 @@ class Embedders:
         """The name of the first space's embedder, if one was chosen."""
         return self._requested or self._initial
 
-    def take(self, embedder: Embedder) -> None:
-        """Use an embedder of the user's from now on."""
-        self._loaded[embedder.name] = embedder
+    def take(self, embedder: Embedder, name: str) -> None:
+        """Use an embedder of the user's from now on, for the space whose embedder has that name."""
+        self._loaded[name] = embedder
 
     def forget(self, space: Space) -> None:
         """Note that the space is gone, and with it, as it was asked, what this collection was opened with."""
@@ -80,12 +84,7 @@ class Embedders:
                 "words; search with vector= or item=, add with add_vectors"
             )
         embedder = self._load_stored(space.embedder, space)
-        if (embedder.fingerprint(), embedder.dimension) != (space.fingerprint, space.dimension):
-            raise BadSetting(
-                f"the embedder {embedder.name!r} has other weights here than those that made these vectors "
-                f"({embedder.fingerprint()[:12]} instead of {space.fingerprint[:12]}), so their vectors can't be "
-                "compared; install those weights, or create another collection"
-            )
+        check_made_by(embedder, space)
         return embedder
 
     def reads_words(self, space: Space) -> bool:
@@ -97,7 +96,7 @@ class Embedders:
     def load(self, name: str) -> Embedder:
         """Return the embedder of a name that the user has given."""
         if name not in self._loaded:
-            self._keep(name, plugins.load_member("nearkin.embedders", name)())
+            self._keep(name, plugins.load_member(GROUP, name)())
         return self._loaded[name]
 
     def load_chosen(self) -> Embedder:
@@ -109,10 +108,12 @@ class Embedders:
     def _load_stored(self, name: str, space: Space | None) -> Embedder:
         """Return the embedder that the database names, with the settings of a space, if there is one already."""
         if name not in self._loaded:
-            settings = space.settings if space else {}
-            embedder: Embedder = plugins.load_member("nearkin.embedders", name)(**settings)
+            embedder = revive_embedder(name, space.settings) if space else plugins.load_member(GROUP, name)()
             self._check_files(name, space, embedder)
             self._keep(name, embedder)
+        elif space and (adopted := self._loaded[name].adopt(space.settings)) is not self._loaded[name]:
+            self._check_files(name, space, adopted)
+            self._loaded[name] = adopted
         return self._loaded[name]
 
     def _keep(self, name: str, embedder: Embedder) -> None:
@@ -125,7 +126,7 @@ class Embedders:
         if name is None:
             return []
         # one that is made for this is not kept: a space may hold other settings of the same name
-        return _list_files((self._loaded.get(name) or plugins.load_member("nearkin.embedders", name)()).settings)
+        return _list_files((self._loaded.get(name) or plugins.load_member(GROUP, name)()).settings)
 
     def _check_files(self, name: str, space: Space | None, embedder: Embedder) -> None:
         """Check the files that an embedder would load which is made from what the database says. Raises BadSetting.

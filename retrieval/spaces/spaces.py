@@ -35,7 +35,7 @@ from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
 from retrieval.spaces.choices import check_same_weights, find_space, make_index
-from retrieval.spaces.embedder_names import check_name, name_of
+from retrieval.spaces.embedder_names import check_name, find_own_space, name_of
 from retrieval.spaces.embedders import Embedders
 from retrieval.spaces.view import View
 
@@ -232,10 +232,10 @@ class Spaces:
         """Return the space of that embedder, created beside the others if there is none."""
         name = name_of(embedder)
         check_name(embedder)
-        if isinstance(embedder, Embedder):
-            self._embedders.take(embedder)
         with self._catalogue.snapshot() as snapshot:
-            space = next((space for space in snapshot.spaces() if space.embedder == name), None)
+            space = find_own_space(embedder, snapshot.spaces())
+        if isinstance(embedder, Embedder):
+            self._embedders.take(embedder, str(space.embedder) if space else name)
         if space is None:
             loaded = self._embedders.load(name)
             space = self._create(loaded.name, loaded, loaded.dimension, second=True)
@@ -249,9 +249,8 @@ class Spaces:
         return self._insert(Space(0, name, embedder_name, settings, fingerprint, dimension, metric, False), second)
 
     def _insert(self, space: Space, second: bool = False) -> Space:
-        make_index(
-            self._config, space.dimension, space.metric
-        )  # if the index takes no such thing, nothing is written yet
+        # if the index takes no such thing, nothing is written yet
+        make_index(self._config, space.dimension, space.metric)
         values = {name: value for name, value in asdict(space).items() if name not in ("id", "current")}
         with self._catalogue.transaction() as transaction:
             # another process may have been faster

@@ -5,6 +5,7 @@
     python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
     python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection, histories
     python -m tests.bench histories          whether the graph depends on what came when
+    python -m tests.bench vectors            what the default vector finds, beside other ways to see a picture
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench edited             of these: whatever was done to them, found end to end
@@ -46,6 +47,7 @@ ON_REQUEST = (
     "faults",
     "words",
     "lite0",
+    "vectors",
     "embed",
     "clusters",
     "histories",

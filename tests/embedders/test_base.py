@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from indexers import plugins
-from indexers.embedders.base import Embedder, list_text_embedders
+from indexers.embedders.base import Embedder, list_text_embedders, revive_embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadSetting, NoTextTower
 from indexers.types import Json, Vectors
@@ -62,10 +62,47 @@ def test_an_embedder_without_weights_lacks_nothing() -> None:
     assert (embedder.supports_text, embedder.metric, embedder.extra) == (False, "cosine", None)
 
 
-@pytest.mark.parametrize("name", ["tiny", "lite0"])
-def test_an_argument_is_refused_by_an_embedder_that_takes_none(name: str) -> None:
-    with pytest.raises(BadSetting, match=f"'{name}' takes no argument after a colon; got 'b'"):
-        plugins.load_member("nearkin.embedders", f"{name}:b")
+def test_an_argument_is_refused_by_an_embedder_that_takes_none() -> None:
+    with pytest.raises(BadSetting, match="'tiny' takes no argument after a colon; got 'b'"):
+        plugins.load_member("nearkin.embedders", "tiny:b")
+
+
+class Later(Widths):
+    """A version in which the width was added as a setting; before, all were 2 wide, now the default is 3."""
+
+    @classmethod
+    def defaults(cls) -> Json:
+        return {"width": 3, "exact": True}
+
+    @classmethod
+    def complete_settings(cls, stored: Json) -> Json:
+        return super().complete_settings({"width": 2} | stored)
+
+
+def test_stored_settings_are_completed_by_what_was_before() -> None:
+    assert Widths.complete_settings({}) == Widths.defaults()
+    assert Later.complete_settings({}) == {"width": 2, "exact": True}
+    assert Later.complete_settings({"width": 5}) == {"width": 5, "exact": True}
+
+
+def test_an_embedder_without_settings_adopts_those_of_a_space() -> None:
+    plain, chosen = Later(), Later(exact=True)
+    plain.device = "cpu"
+    adopted = plain.adopt({})
+    assert (adopted.settings["width"], adopted.device, adopted.name) == (2, "cpu", plain.name)
+    assert plain.adopt({"width": 3}) is plain
+    assert chosen.adopt({}) is chosen
+
+
+def test_a_stored_embedder_is_the_one_of_its_time() -> None:
+    assert revive_embedder("lite0", {}).settings == {"fit": "crop", "layers": "last"}
+    today = plugins.load_member("nearkin.embedders", "lite0")()
+    assert revive_embedder("lite0", today.settings).fingerprint() == today.fingerprint()
+    padded = revive_embedder("lite0:pad", {"fit": "pad", "layers": "inner"})
+    assert (padded.name, padded.settings["fit"]) == ("lite0:pad", "pad")
+    assert revive_embedder("lite0", padded.settings).name == "lite0"
+    with pytest.raises(BadSetting, match="no setting 'colour'"):
+        revive_embedder("tiny", {"colour": 1})
 
 
 def test_embedders_without_words_name_those_that_read_them() -> None:

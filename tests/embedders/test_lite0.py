@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexers import plugins
 from indexers.embedders import lite0
 from indexers.embedders.base import Embedder
 from indexers.embedders.engines import OnnxRuntime, OpenVino, compute_least_cosine, has_packages
-from indexers.embedders.lite0 import SHA256, Lite0
+from indexers.embedders.lite0 import FIRST, SHA256, Lite0
+from indexers.embedders.lite0_graph import DIMENSIONS
 from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
+from indexers.types import Json
 from retrieval import Collection
 from tests.support.embedders import SharedContract
 from tests.support.photographs import load_photograph
@@ -33,6 +37,13 @@ class TestLite0(SharedContract):
         return Lite0(device="cpu")
 
 
+class TestTheFirstLite0(SharedContract):
+    tolerance = 1e-4
+
+    def make(self) -> Embedder:
+        return Lite0(device="cpu", **FIRST)
+
+
 @pytest.fixture(scope="module")
 def embedder() -> Lite0:
     """One for all tests, so that its network loads once."""
@@ -46,19 +57,56 @@ def list_engines(*packages: str) -> Callable[[], list[str]]:
     return lambda: list(packages)
 
 
-def test_cats_are_nearer_to_cats_than_to_coffee(embedder: Lite0) -> None:
+@pytest.mark.parametrize("settings", [{}, FIRST, {"fit": "pad"}, {"fit": "squash", "layers": "last"}])
+def test_cats_are_nearer_to_cats_than_to_coffee(settings: Json) -> None:
     cat, coffee = load_photograph("cat"), load_photograph("coffee")
     mirrored = cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT).crop((40, 10, 440, 290))
-    vectors = embedder.embed([cat, mirrored, coffee])
+    vectors = Lite0(device="cpu", **settings).embed([cat, mirrored, coffee])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     assert vectors[0] @ vectors[1] > 0.7 > vectors[0] @ vectors[2]
 
 
+def test_a_panorama_is_seen_to_its_ends(embedder: Lite0) -> None:
+    """Only the default sees what lies left and right of the middle."""
+    middle = load_photograph("coffee").resize((300, 300))
+    panoramas = []
+    for name in ("cat", "rocket"):
+        panorama = Image.new("RGB", (900, 300))
+        for left, picture in ((0, load_photograph(name)), (300, middle), (600, load_photograph(name))):
+            panorama.paste(picture.resize((300, 300)), (left, 0))
+        panoramas.append(panorama)
+    first, second = Lite0(device="cpu", **FIRST).embed(panoramas)
+    assert np.array_equal(first, second)
+    first, second = embedder.embed(panoramas)
+    assert first @ second < 0.8
+
+
+SQUARE = (224, 224, 3)
+
+
+@pytest.mark.parametrize(
+    ("fit", "shape"), [("whole", (192, 256, 3)), ("crop", SQUARE), ("pad", SQUARE), ("squash", SQUARE)]
+)
+def test_each_fit_prepares_pictures_of_any_shape(fit: str, shape: tuple[int, ...]) -> None:
+    embedder = Lite0(fit=fit)
+    assert embedder.prepare(Image.new("RGB", (400, 300))).shape == shape
+    for size in ((1, 1), (1, 60_000), (60_000, 1)):
+        assert embedder.prepare(Image.new("RGB", size)).size <= 3 * 51_200
+
+
 def test_a_tall_strip_costs_no_more_than_a_square() -> None:
-    image = load_photograph("astronaut").resize((40, 3000))
+    image, first = load_photograph("astronaut").resize((40, 3000)), Lite0(**FIRST)
     whole = image.resize((256, 19_200), Image.Resampling.BICUBIC).crop((16, 9488, 240, 9712))
-    assert np.abs(Lite0().prepare(image) - np.asarray(whole, np.float32)).max() <= 3
-    assert Lite0().prepare(Image.new("RGB", (1, 60_000))).shape == (224, 224, 3)  # whole: 256 x 15,360,000
+    assert np.abs(first.prepare(image) - np.asarray(whole, np.float32)).max() <= 3
+    assert first.prepare(Image.new("RGB", (1, 60_000))).shape == (224, 224, 3)  # whole: 256 x 15,360,000
+    assert Lite0().prepare(image).shape == (384, 128, 3)
+
+
+def test_pictures_of_several_shapes_are_one_batch(embedder: Lite0) -> None:
+    pictures = [load_photograph("cat").resize(size) for size in ((400, 300), (300, 300), (300, 400), (401, 300))]
+    together = embedder.embed(pictures)
+    for picture, vector in zip(pictures, together, strict=True):
+        np.testing.assert_allclose(embedder.embed([picture])[0], vector, atol=1e-5)
 
 
 # ---- engines
@@ -80,7 +128,7 @@ def test_it_needs_no_torch() -> None:
         "assert not embedder.missing(); print(embedder.embed([Image.new('RGB', (9, 9))]).shape)"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout == "(1, 1280)\n"
+    assert done.stdout == "(1, 624)\n"
 
 
 @pytest.mark.parametrize(
@@ -126,19 +174,19 @@ def test_a_graph_that_cant_be_kept_is_built_again(
 
 def test_a_damaged_graph_is_never_run(embedder: Lite0, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    content = lite0.load_graph()
+    content = lite0.load_graph("inner")
     [path] = (tmp_path / "nearkin").iterdir()
     damaged = bytearray(content)
     damaged[5_000_000] ^= 64
     path.write_bytes(bytes(damaged))
-    assert lite0.load_graph() == content == path.read_bytes()
+    assert lite0.load_graph("inner") == content == path.read_bytes()
 
 
 def test_a_graph_in_the_cache_does_not_stand_for_a_package_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    lite0.load_graph()
+    lite0.load_graph("last")
     monkeypatch.setattr(lite0, "find_spec", lambda name: None)
     with pytest.raises(WeightsUnavailable, match="not installed"):
-        lite0.load_graph()
+        lite0.load_graph("last")
 
 
 def test_it_loads_in_less_than_a_second() -> None:
@@ -161,13 +209,91 @@ def test_constructing_it_is_quick() -> None:
     assert time.perf_counter() - start < 0.5
 
 
-def test_the_fingerprint_is_the_hash_of_the_weights() -> None:
-    assert Lite0().fingerprint() == SHA256
+def test_the_fingerprint_of_the_first_settings_is_the_hash_of_the_weights() -> None:
+    assert Lite0(**FIRST).fingerprint() == SHA256
     assert len(lite0.load_weights()) == 296
 
 
+def test_each_setting_has_a_fingerprint_and_a_dimension() -> None:
+    made = [Lite0(fit=fit, layers=layers) for fit in lite0.LITE0_FITS for layers in DIMENSIONS]
+    assert len({embedder.fingerprint() for embedder in made}) == len(made) == 8
+    assert {embedder.dimension for embedder in made} == {624, 1280}
+
+
+def test_settings_may_follow_the_name() -> None:
+    def load(name: str) -> Lite0:
+        member: Lite0 = plugins.load_member("nearkin.embedders", name)()
+        return member
+
+    assert (load("lite0").name, load("lite0").settings) == ("lite0", {"fit": "whole", "layers": "inner"})
+    assert (load("lite0:pad").name, load("lite0:pad").settings) == ("lite0:pad", {"fit": "pad", "layers": "inner"})
+    assert (load("lite0:last").name, load("lite0:last").settings["layers"]) == ("lite0:last", "last")
+    assert (load("lite0:last+crop").name, load("lite0:crop+last").settings) == ("lite0:crop+last", FIRST)
+
+
+@pytest.mark.parametrize("argument", ["", "b", "pad+crop", "last+inner", "pad+", "pad+last+inner"])
+def test_another_argument_is_refused(argument: str) -> None:
+    with pytest.raises(BadSetting, match="takes one or two words of: whole, crop, pad, squash; inner, last"):
+        Lite0.parse_argument(argument)
+
+
+@pytest.mark.parametrize("settings", [{"fit": "stretch"}, {"fit": None}, {"fit": 5}, {"layers": "all"}, {"layers": []}])
+def test_another_setting_is_refused(settings: Json) -> None:
+    with pytest.raises(BadSetting, match=r"give one of: (whole, crop, pad, squash|inner, last)"):
+        Lite0(**settings)
+
+
 def test_the_device_does_not_change_the_space() -> None:
-    assert Lite0(device="cpu").settings == Lite0().settings == {}
+    assert Lite0(device="cpu").settings == Lite0().settings
+
+
+# ---- spaces that were made before it had settings
+
+
+def make_old_collection(folder: Path) -> dict[str, np.ndarray]:
+    """Make a collection as it was then, and return the vector of each picture."""
+    pictures = {name: load_photograph(name) for name in ("astronaut", "cat", "coffee", "rocket")}
+    with Collection.open(folder, create=True, embedder="lite0:crop+last") as collection:
+        collection.add(list(pictures.values()), keys=list(pictures))
+    with sqlite3.connect(folder / "catalogue.sqlite") as connection:
+        connection.execute("UPDATE space SET name = 'lite0', embedder = 'lite0', settings = '{}'")
+        assert connection.execute("SELECT fingerprint FROM space").fetchall() == [(SHA256,)]
+    connection.close()
+    vectors = Lite0(device="cpu", **FIRST).embed(list(pictures.values()))
+    return dict(zip(pictures, vectors, strict=True))
+
+
+@pytest.mark.parametrize("embedder", [None, "lite0", Lite0(device="cpu"), "lite0:crop+last", Lite0(**FIRST)])
+def test_an_old_space_keeps_its_vectors(tmp_path: Path, embedder: str | Embedder | None) -> None:
+    make_old_collection(tmp_path / "old")
+    with Collection.open(tmp_path / "old", embedder=embedder) as collection:
+        hits = collection.search(load_photograph("cat"), k=2)
+        assert (hits[0].key, collection.info().dimension) == ("cat", 1280)
+        assert hits[0].score > 0.99999
+        mirrored = load_photograph("cat").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        assert collection.add([mirrored], keys=["mirrored"]).added == 1
+        assert [hit.key for hit in collection.search(mirrored, k=2)] == ["mirrored", "cat"]
+        assert [(space.name, space.vectors) for space in collection.spaces()] == [("lite0", 5)]
+
+
+def test_an_old_collection_gets_the_new_vectors_as_a_second_space(tmp_path: Path) -> None:
+    make_old_collection(tmp_path / "old")
+    with Collection.open(tmp_path / "old") as collection:
+        assert collection.fill("lite0").added == 0  # the plain name is that of the space it has
+        paths = [load_photograph("chelsea"), load_photograph("coins")]
+        folder = tmp_path / "pictures"
+        folder.mkdir()
+        for place, picture in enumerate(paths):
+            picture.save(folder / f"{place}.png")
+        collection.add(folder)
+        collection.fill("lite0:whole")
+        assert {space.name: space.dimension for space in collection.spaces()} == {"lite0": 1280, "lite0:whole": 624}
+        collection.use("lite0:whole", partial=True)
+        assert collection.search(folder / "0.png", k=1)[0].score > 0.99999
+        collection.drop_space("lite0")
+    with Collection.open(tmp_path / "old", embedder="lite0") as collection:  # what it stands for today
+        assert collection.info().space == "lite0:whole"
+        assert collection.search(folder / "1.png", k=1)[0].score > 0.99999
 
 
 def test_a_collection_continues_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from indexers.embedders import lite0
 from indexers.embedders.engines import compute_least_cosine
-from indexers.embedders.lite0 import Lite0, load_weights
+from indexers.embedders.lite0 import FIRST, Lite0, load_weights
+from indexers.embedders.lite0_graph import INNER
 from indexers.embedders.lite0_torch import TorchLite0, make_network
 from indexers.errors import MissingPackage
 from tests.support.photographs import load_photograph
@@ -47,7 +48,7 @@ def test_prepare_is_timms_own_transform(plain: Any, size: tuple[int, int]) -> No
     image = load_photograph("astronaut").resize(size)
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=plain))
     expected = transform(image).permute(1, 2, 0).numpy() * 127.5 + 127.5
-    prepared = Lite0().prepare(image)
+    prepared = Lite0(**FIRST).prepare(image)
     assert prepared.shape == (224, 224, 3)
     assert prepared.dtype == np.uint8
     difference = np.abs(prepared - expected)
@@ -57,7 +58,7 @@ def test_prepare_is_timms_own_transform(plain: Any, size: tuple[int, int]) -> No
 
 @pytest.mark.parametrize("count", [1, 3, 16])
 def test_the_quick_network_computes_what_timms_does(plain: Any, engine: TorchLite0, count: int) -> None:
-    batch = [Lite0().prepare(load_photograph(name)) for name in ("cat", "coffee", "rocket")] * 6
+    batch = [Lite0(**FIRST).prepare(load_photograph(name)) for name in ("cat", "coffee", "rocket")] * 6
     pixels = torch.from_numpy(np.stack(batch[:count])).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
         expected = plain.forward_head(plain.forward_features(pixels), pre_logits=True).numpy()
@@ -72,7 +73,7 @@ def test_light_engines_make_the_vectors_of_timms_network_and_transform(plain: An
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=plain))
     with torch.inference_mode():
         expected = plain(torch.stack([transform(picture) for picture in pictures])).numpy()
-    vectors = Lite0(device="cpu").embed(pictures)
+    vectors = Lite0(device="cpu", **FIRST).embed(pictures)
     assert compute_least_cosine(vectors, expected) > 0.9999
     assert compute_least_cosine(vectors[:6], expected[:6]) > 0.99999
 
@@ -81,16 +82,34 @@ def test_light_engines_and_torch_agree_on_the_same_pixels(engine: TorchLite0) ->
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (6, 224, 224, 3), dtype=np.uint8)
     noise[0], noise[1], noise[2] = 0, 255, 127
-    photographs = [Lite0().prepare(load_photograph(name)) for name in ("cat", "coffee", "rocket")]
+    photographs = [Lite0(**FIRST).prepare(load_photograph(name)) for name in ("cat", "coffee", "rocket")]
     pixels = np.concatenate([noise, photographs])
-    assert compute_least_cosine(Lite0(device="cpu").forward(list(pixels)), engine.run(pixels)) > 0.999999
+    assert compute_least_cosine(Lite0(device="cpu", **FIRST).forward(list(pixels)), engine.run(pixels)) > 0.999999
+
+
+def test_inner_layers_are_those_of_timms_network(plain: Any) -> None:
+    pixels = np.stack(
+        [Lite0().prepare(load_photograph(name).resize((400, 300))) for name in ("cat", "coffee", "rocket")]
+    )
+    tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    means = []
+    with torch.inference_mode():
+        tensor = plain.bn1(plain.conv_stem(tensor))
+        for place, block in enumerate(plain.blocks):
+            tensor = block(tensor)
+            means += [tensor.mean((2, 3)).numpy()] if place in INNER else []
+    expected = np.concatenate(means, axis=1)
+    quick = TorchLite0(load_weights(), torch.device("cpu"), "inner").run(pixels)
+    light = Lite0(device="cpu").engine().run(pixels)
+    for found in (quick, light):
+        np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
 
 
 def test_torch_serves_where_no_light_engine_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lite0, "_list_light_engines", list)
     embedder = Lite0()
     assert not embedder.missing()
-    assert embedder.embed([Image.new("RGB", (9, 9))]).shape == (1, 1280)
+    assert embedder.embed([Image.new("RGB", (9, 9))]).shape == (1, 624)
     assert embedder.describe_engine() == "torch fp32 on cpu"
 
 

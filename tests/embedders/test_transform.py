@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from indexers.embedders.transform import (
+    FITS,
     Transform,
     make_open_clip_transform,
     make_timm_transform,
     make_torchvision_transform,
+    name_fit,
+    resize_whole,
 )
 from indexers.errors import BadSetting
 
@@ -88,6 +91,55 @@ def test_a_strip_costs_no_more_than_a_square(size: tuple[int, int]) -> None:
         left, top = (round((edge - 64) / 2) for edge in whole.size)
         expected = np.asarray(whole.crop((left, top, left + 64, top + 64)), np.int16)
         assert np.abs(cropped - expected).max() <= 6  # of grain; Pillow keeps the box in single precision
+
+
+# ---- other ways to fit a picture
+
+
+SHAPES = [(400, 300), (300, 400), (900, 100), (64, 64), (1, 1), (1, 60_000), (60_000, 1)]
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("fit", [None, *FITS])
+def test_every_fit_gives_the_same_input(size: tuple[int, int], mode: Any, fit: str | None) -> None:
+    transform = Transform((72, 72), (64, 48), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), mode)
+    assert transform.change_fit(fit)(Image.new("RGB", size)).shape == (64, 48, 3)
+
+
+def test_a_fit_shows_what_it_says() -> None:
+    """A white square between a red and a blue one."""
+    strip = Image.new("RGB", (300, 100), "white")
+    strip.paste((255, 0, 0), (0, 0, 100, 100))
+    strip.paste((0, 0, 255), (200, 0, 300, 100))
+    makers = Transform((80, 80), (64, 64), (0.5, 0.4, 0.2), (1, 1, 1))
+    crop, pad, squash = (makers.change_fit(fit)(strip) for fit in ("crop", "pad", "squash"))
+    assert np.array_equal(crop, makers(strip))
+    assert (crop == 255).all()
+    assert pad[0, 0].tolist() == pad[-1, -1].tolist() == [128, 102, 51]
+    for pixels, rows in ((pad, slice(26, 38)), (squash, slice(0, 64))):
+        assert pixels[rows, 2].reshape(-1, 3).tolist() == [[255, 0, 0]] * len(pixels[rows])
+        assert pixels[rows, -3].reshape(-1, 3).tolist() == [[0, 0, 255]] * len(pixels[rows])
+    assert makers.change_fit(None) is makers
+    with pytest.raises(BadSetting, match="the fit 'stretch' is not known; give one of: crop, pad, squash"):
+        makers.change_fit("stretch")
+
+
+def test_a_whole_picture_keeps_its_proportions_and_its_cost() -> None:
+    for width in range(30, 1300, 13):
+        for size in ((width, 400), (400, width)):
+            height, across, _ = resize_whole(Image.new("RGB", size), 224).shape
+            assert 0.7 * 224 * 224 <= height * across <= 1.02 * 224 * 224
+            assert height % 32 == across % 32 == 0
+            ratio = min(max(size[0] / size[1], 1 / 3), 3)
+            assert abs(np.log(across / height / ratio)) < np.log(7 / 6)
+    assert resize_whole(Image.new("RGB", (500, 500)), 224).shape == (224, 224, 3)
+    assert resize_whole(Image.new("RGB", (1, 60_000)), 224).shape == (384, 128, 3)
+
+
+def test_a_fingerprint_names_the_fit() -> None:
+    assert name_fit("abc", None) == "abc"
+    assert name_fit("abc", "pad") == "abc-pad"
 
 
 def test_is_written_and_read() -> None:

@@ -10,7 +10,14 @@ from PIL import Image
 
 from indexers.embedders.tiny import Tiny
 from indexers.errors import UsageError
-from indexers.matching.calibration import MIN_PICTURES, MIN_THRESHOLD, calibrate_threshold, make_edits
+from indexers.matching.calibration import (
+    DEFAULT_THRESHOLD,
+    MIN_PICTURES,
+    MIN_THRESHOLD,
+    calibrate_threshold,
+    find_threshold,
+    make_edits,
+)
 from tests.support import pictures
 
 
@@ -42,3 +49,10 @@ def test_it_never_takes_everything_and_needs_some_pictures() -> None:
     assert calibrate_threshold([pictures.noise(1, (9, 9))] * MIN_PICTURES, random) == MIN_THRESHOLD
     with pytest.raises(UsageError, match="at least 20 pictures, and got 3"):
         calibrate_threshold([pictures.noise(1, (9, 9))] * 3, random)
+
+
+def test_each_kind_of_vector_has_its_own_threshold_until_it_is_measured() -> None:
+    assert find_threshold("lite0", 1280) == find_threshold("lite0:crop+last", 1280) == 0.7
+    assert find_threshold("lite0", 624) == find_threshold("lite0:whole", 624) == 0.65
+    assert find_threshold("tiny", 13) == 0.92
+    assert find_threshold(None, 624) == find_threshold("clip", 512) == DEFAULT_THRESHOLD

@@ -71,6 +71,18 @@ def test_a_file_that_a_stranger_names_is_not_loaded(theirs: Path, monkeypatch: p
         collection.search(picture=PICTURE)
 
 
+def test_an_instance_without_settings_takes_no_file_that_a_stranger_names(theirs: Path) -> None:
+    pytest.importorskip("torch")
+    from indexers.embedders.torchvision import ResNet18
+
+    run_sql(theirs, "UPDATE space SET embedder = 'resnet18', settings = ?", json.dumps({"weights": "/etc/x.pt"}))
+    with (
+        Collection.open(theirs, embedder=ResNet18()) as collection,
+        pytest.raises(BadSetting, match=r"would load /etc/x\.pt"),
+    ):
+        collection.add(PICTURE, keys=["a"])
+
+
 def test_other_weights_that_a_stranger_names_are_not_loaded(theirs: Path) -> None:
     settings = {"model": "resnet18", "weights": "/etc/x.pt"}
     run_sql(theirs, "UPDATE space SET embedder = 'timm:resnet18', settings = ?", json.dumps(settings))
