@@ -162,12 +162,12 @@ class Library(RuleBasedStateMachine):
 
 
 def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(*_: Any) -> set[tuple[int, int]]:
-        return set()
+    def nothing(*_: Any) -> dict[int, int]:
+        return {}
 
     monkeypatch.setattr(evidence, "verify_features", verify_by_size)
     monkeypatch.setattr(picture_features, "extract_features", extract_by_pixel)
-    monkeypatch.setattr(evidence.EvidenceCollector, "_find_equal_pixels", nothing)
+    monkeypatch.setattr(evidence.EvidenceCollector, "_group_equal_pixels", nothing)
     Library.folder = tmp_path
     Library.TestCase.settings = settings(
         max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)

@@ -21,10 +21,10 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]
     """Three pictures, a smaller copy of each, and one picture alone."""
     folder: Path = tmp_path_factory.mktemp("duplicates")
     for number in range(4):
-        image = pictures.noise(number, (160, 120))
+        image = pictures.noise(number, (40, 30)).resize((320, 240))
         image.save(folder / f"{number}.png")
         if number < 3:
-            image.resize((120, 90)).save(folder / f"{number}-small.jpg", quality=90)
+            image.resize((240, 180)).save(folder / f"{number}-small.jpg", quality=90)
     with Collection.open(folder / "collection", create=True, embedder="tiny") as collection:
         collection.add(sorted(folder.glob("*.*")))
         yield collection
