@@ -31,6 +31,7 @@ MAX_SECONDS = 20.0
 MAX_ADDRESSES = 4
 """Of one host, that are tried in turn."""
 _CHUNK_BYTES = 2**16
+_SHORT_SUFFIXES = {".tgz": "gzip", ".tbz": "bz2", ".tbz2": "bz2", ".txz": "xz"}  # which fsspec knows in full only
 _UNQUOTED = "/%:?@!$&'()*+,;=~-._[]"
 HEADERS = {"User-Agent": "nearkin", "Accept": "image/*", "Accept-Encoding": "identity"}
 
@@ -50,10 +51,8 @@ def find_pictures(uri: str) -> Iterator[FoundFile | ScanFailure]:
         return
     try:
         system, path, archive = _open_uri(uri)
-        if any(letter in path for letter in "*?["):
-            matches = system.glob(path, detail=True)
-        else:
-            matches = {path: system.info(path)}
+        is_glob = any(letter in path for letter in "*?[") and not system.exists(path)
+        matches = system.glob(path, detail=True) if is_glob else {path: system.info(path)}
         files: dict[str, dict[str, Any]] = {}  # each once: a glob matches folders beside what lies in them
         for match in sorted(matches):
             files |= _list_files(system, match, matches[match], is_named=match == path)
@@ -61,6 +60,8 @@ def find_pictures(uri: str) -> Iterator[FoundFile | ScanFailure]:
         for name, facts in files.items():
             if all(part in literal_names or scan.is_visible(part) for part in name.split("/")):
                 yield _make_record(system, name, facts, archive)
+        if is_glob and not files:
+            yield ScanFailure(_make_printable(uri), "nothing matches this glob")
     except MissingPackage:
         raise
     except Exception as error:  # each file system has errors of its own
@@ -143,13 +144,24 @@ def _open_uri(uri: str) -> tuple[Any, str, str]:
         key = f"{inner.partition('://')[0]}::{archive}", str(sorted(system.info(path).items(), key=str))
         if _last_archive.key != key:
             _last_archive.key = _last_archive.system = None
-            _last_archive.system, _last_archive.key = fsspec.core.url_to_fs(f"{inner}::{archive}")[0], key
-        return _last_archive.system, _last_archive.system._strip_protocol(inner), archive
+            options = {"tar": {"compression": _SHORT_SUFFIXES.get(Path(archive).suffix.lower())}}
+            _last_archive.system, _last_archive.key = fsspec.core.url_to_fs(f"{inner}::{archive}", **options)[0], key
+            _simplify_names(_last_archive.system)
+        return _last_archive.system, _last_archive.system._strip_protocol(inner).removeprefix("./"), archive
     except ImportError as error:
         package = "fsspec: pip install 'nearkin[remote]'" if error.name == "fsspec" else f"another package: {error}"
         raise MissingPackage(f"{uri!r} needs {package}") from error
     except Exception as error:
         raise UnreadablePicture(f"{_make_printable(uri)!r} can't be opened: {_describe_error(error)}") from error
+
+
+def _simplify_names(system: Any) -> None:
+    """Let the names in a tar begin without `./`, which `tar cf all.tar .` writes: globs and folders go without it."""
+    if isinstance(index := getattr(system, "index", None), dict):
+        for name in [name for name in index if name == "." or name.startswith("./")]:
+            facts, *others = index.pop(name)
+            if plain := name[2:]:
+                index[plain] = ({**facts, "name": plain}, *others)
 
 
 def _make_printable(text: str) -> str:

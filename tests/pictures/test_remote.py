@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import os
+import shutil
 import tarfile
 import threading
 import time
@@ -81,11 +82,43 @@ def test_archives_are_searched_as_folders_are(tmp_path: Path, address: str) -> N
     assert [uri.partition("::")[0] for uri in named] == ["zip://trip/.thumbnails/1.jpg"]
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tgz", "TGZ", "tbz2", "txz"])
+def test_a_tar_of_the_current_folder_has_plain_names(tmp_path: Path, folder: Path, suffix: str) -> None:
+    (folder / "deep").mkdir()
+    shutil.copy(folder / "red.png", folder / "deep" / "red.png")
+    (folder / "._red.png").write_bytes(b"\0\5\x16\7 what macOS keeps beside a file")
+    kind = {"tar": "w", "tbz2": "w:bz2", "txz": "w:xz"}.get(suffix, "w:gz")
+    with tarfile.open(tmp_path / f"all.{suffix}", kind) as file:
+        file.add(folder, ".")
+    archive = tmp_path / f"all.{suffix}"
+    found = find_uris(f"tar://**::{archive}")
+    names = ["black.png", "blue.png", "deep/red.png", "green.png", "red.png", "yellow.png"]
+    assert found == [f"tar://{name}::{archive}" for name in names]
+    assert find_uris(f"tar://./deep/*.png::{archive}") == find_uris(f"tar://deep::{archive}") == found[2:3]
+    for uri in (found[2], f"tar://./deep/red.png::{archive}"):
+        assert remote.read_uri(uri, LIMITS) == (folder / "red.png").read_bytes()
+
+
+def test_what_matches_nothing_is_reported_and_names_are_literal_where_they_exist(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as zipped:
+        for name in ("a/[1].png", "a/1.png", "a/b*.png", "a/bc.png"):
+            zipped.writestr(name, b"x")
+    archive = tmp_path / "all.zip"
+    assert find_uris(f"zip://a/[1].png::{archive}") == [f"zip://a/[1].png::{archive}"]
+    assert find_uris(f"zip://a/b*.png::{archive}") == [f"zip://a/b*.png::{archive}"]
+    assert find_uris(f"zip://a/[12].png::{archive}") == [f"zip://a/1.png::{archive}"]
+    assert list(remote.find_pictures(f"zip://*.png::{archive}")) == [
+        ScanFailure(f"zip://*.png::{archive}", "nothing matches this glob")
+    ]
+
+
 def test_folders_elsewhere_give_what_is_below_them(memory: fsspec.AbstractFileSystem, collection: Collection) -> None:
     for name in ("a/1.jpg", "a/b/2.JPG", "a/readme.txt"):
         memory.pipe(f"/{name}", pictures.jpeg(pictures.noise(len(name))))
     assert find_uris("memory://a") == ["memory:///a/1.jpg", "memory:///a/b/2.JPG"]
-    assert find_uris("memory://a/*.txt") == []
+    assert list(remote.find_pictures("memory://a/*.txt")) == [
+        ScanFailure("memory://a/*.txt", "nothing matches this glob")
+    ]
     assert collection.add("memory://a").added == 2
     memory.pipe("/a/1.jpg", pictures.jpeg(pictures.disc()))
     assert collection.add("memory://a").added == 1
