@@ -12,6 +12,7 @@ import re
 import secrets
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -214,9 +215,16 @@ def _write_files(paths: list[Path], contents: Sequence[bytes]) -> list[Path]:
 
 def _clean_name(name: str) -> str:
     """Return a file's name without its suffix and without characters that mean something to a file system."""
-    stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
-    clean = re.sub(r"[^\w ()+-]+", "_", stem).strip(" _")[:MAX_NAME_LENGTH] or "picture"
+    stem = os.path.splitext(unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2].strip("."))[0]
+    plain = "".join(letter if _belongs_to_names(letter) else "_" for letter in stem)
+    clean = re.sub("_+", "_", plain).strip(" _")[:MAX_NAME_LENGTH].strip(" _") or "picture"
     return f"picture {clean}" if DEVICE_NAME.fullmatch(clean) else clean
+
+
+def _belongs_to_names(letter: str) -> bool:
+    """Return True for letters, the marks on them, digits, pictures (emoji) and what joins them, in whatever script."""
+    category = unicodedata.category(letter)
+    return letter in " ()+-_\u200c\u200d" or category[0] in "LMN" or (category in ("So", "Sk") and letter > "\xff")
 
 
 class Thumbnails:

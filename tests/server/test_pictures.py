@@ -67,6 +67,28 @@ def test_added_files_keep_what_their_names_tell_and_no_path(tmp_path: Path, deco
     assert paths[0].read_bytes() == make_png("red")
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("U\u0308bung.jpg", "\u00dcbung"),  # as macOS sends it
+        ("\u0939\u093f\u0928\u094d\u0926\u0940.png", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+        (
+            "\U0001f431 \U0001f468\u200d\U0001f469\u200d\U0001f467.png",
+            "\U0001f431 \U0001f468\u200d\U0001f469\u200d\U0001f467",
+        ),
+        ("holiday", "holiday"),
+        ("a\u202egnp\n\x1b[31m|<>*.png", "a_gnp_31m"),
+        ("con.jpg", "picture con"),
+        ("..", "picture"),
+        (".png", "png"),
+        ("\U0001f431" * 300 + ".png", "\U0001f431" * 60),
+    ],
+)
+def test_names_of_every_script_are_kept(tmp_path: Path, decoder: Decoder, name: str, kept: str) -> None:
+    [path] = AddedFiles(tmp_path, decoder).save([make_png("red")], [name], None)
+    assert path.name == f"{kept}.png"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
 def test_added_files_may_be_read_by_whom_the_umask_lets(tmp_path: Path, decoder: Decoder) -> None:
     before = os.umask(0o027)
