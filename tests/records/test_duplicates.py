@@ -39,4 +39,5 @@ def test_evidence_is_left_out_of_what_is_printed() -> None:
         "kept": "/c",
         "done": False,
         "left": "",
+        "sidecar_of": "",
     }
