@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +46,21 @@ class Allowed:
 
 
 class MatrixCache:
-    """The gathered tables of the Allowed used last, bounded in bytes; the least recently used goes first."""
+    """The gathered tables of the Allowed used last, bounded in bytes; the least recently used goes first.
+
+    A table belongs to its Allowed and goes with it: the cache holds no restriction that nobody else holds any more.
+    """
 
     def __init__(self, capacity_bytes: int) -> None:
         self.capacity_bytes = capacity_bytes
-        self.used_bytes = 0
-        self._holders: OrderedDict[int, Allowed] = OrderedDict()
+        self._holders: OrderedDict[int, ref[Allowed]] = OrderedDict()
         self._lock = Lock()  # searches run beside each other
+
+    @property
+    def used_bytes(self) -> int:
+        """The bytes of all tables that are held."""
+        with self._lock:
+            return count_bytes(self._collect_living())
 
     def get(self, allowed: Allowed) -> Vectors | None:
         """Return the table if it is held, and mark it as just used."""
@@ -64,21 +74,34 @@ class MatrixCache:
         with self._lock:
             if matrix.nbytes > self.capacity_bytes or allowed.matrix is not None:
                 return
-            while self.used_bytes + matrix.nbytes > self.capacity_bytes:
-                _, oldest = self._holders.popitem(last=False)
-                self._release(oldest)
+            living = self._collect_living()
+            used_bytes = count_bytes(living)
+            for oldest in living:
+                if used_bytes + matrix.nbytes <= self.capacity_bytes:
+                    break
+                used_bytes -= count_bytes([oldest])
+                oldest.matrix = None
+                del self._holders[id(oldest)]
             allowed.matrix = matrix
-            self._holders[id(allowed)] = allowed
-            self.used_bytes += matrix.nbytes
-
-    def _release(self, allowed: Allowed) -> None:
-        if allowed.matrix is not None:
-            self.used_bytes -= allowed.matrix.nbytes
-            allowed.matrix = None
+            self._holders[id(allowed)] = ref(allowed)
 
     def clear(self) -> None:
         """Release all tables."""
         with self._lock:
-            for allowed in self._holders.values():
-                self._release(allowed)
+            for allowed in self._collect_living():
+                allowed.matrix = None
             self._holders.clear()
+
+    def _collect_living(self) -> list[Allowed]:
+        """Forget the Allowed that are gone, and return the others, the least recently used first.
+
+        Without a callback of the references: it could run while this thread holds the lock.
+        """
+        holders = [(key, holder()) for key, holder in self._holders.items()]
+        self._holders = OrderedDict((key, self._holders[key]) for key, allowed in holders if allowed is not None)
+        return [allowed for _, allowed in holders if allowed is not None]
+
+
+def count_bytes(several: Sequence[Allowed]) -> int:
+    """Return the bytes of their tables."""
+    return sum(allowed.matrix.nbytes for allowed in several if allowed.matrix is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 import numpy as np
 
 from indexers.vectors.allowed import Allowed, MatrixCache
@@ -79,3 +81,19 @@ def test_clearing_releases_everything() -> None:
     assert allowed.matrix is None
     cache.store(allowed, np.ones((1, 5), np.float32))
     assert cache.used_bytes == 20
+
+
+def test_a_table_goes_with_its_restriction() -> None:
+    cache, kept = MatrixCache(10_000), make_allowed([0])
+    cache.store(kept, np.ones((1, 5), np.float32))
+    tables = []
+    for row in range(100):  # nobody holds these, and their ids in memory come again
+        allowed, table = make_allowed([row]), np.full((2, 5), row, np.float32)
+        assert cache.get(allowed) is None
+        cache.store(allowed, table)
+        assert cache.get(allowed) is table
+        tables.append(ref(table))
+    del allowed, table
+    assert not any(table() is not None for table in tables)
+    assert cache.used_bytes == 20
+    assert cache.get(kept) is not None
