@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
@@ -48,12 +48,13 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
     async def run_lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         state.begin()
         try:
-            yield {"stopping": state.stopping}
+            yield {"stop": state.stop, "stopping": state.stopping}
         finally:
-            state.stopping.set()
-            await run_in_threadpool(state.close)
+            state.stop()
+            await asyncio.to_thread(state.close)  # the threads of requests may all be at work
             if close:
-                await run_in_threadpool(collection.close)
+                await asyncio.to_thread(collection.close)
+            state.closed.set()
 
     app = FastAPI(
         title="nearkin",

@@ -21,7 +21,7 @@ class Budget:
 
     def __init__(self, size: int, patience: float, activity: str = "pictures are being worked on") -> None:
         self.size, self.patience, self.activity = size, patience, activity
-        self._left = size
+        self._left, self._is_ended = size, False
         self._changed = threading.Condition()
 
     @contextmanager
@@ -29,7 +29,8 @@ class Budget:
         """Hold so many bytes in this block; more than there are at all counts as all. Raises TooBusy."""
         amount = min(amount, self.size)
         with self._changed:
-            if not self._changed.wait_for(lambda: self._left >= amount, self.patience):
+            self._changed.wait_for(lambda: self._is_ended or self._left >= amount, self.patience)
+            if self._left < amount:
                 raise TooBusy(f"too many {self.activity}; try again later")
             self._left -= amount
         try:
@@ -38,3 +39,9 @@ class Budget:
             with self._changed:
                 self._left += amount
                 self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let no request wait any more: from now on those that find too little left are refused at once."""
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify_all()

@@ -8,6 +8,7 @@ server store or compute anything: whatever a browser sends for it is refused.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
@@ -39,6 +40,13 @@ MAX_REQUESTS = 512
 """Requests that are answered or wait at once."""
 FILTER_SECONDS = 10.0
 """Time in which the filters of a request must be answered."""
+ENDING = make_problem(
+    503,
+    "ending",
+    "The server is ending",
+    "the server ended before it was done with this request; see whether it was carried out",
+    headers={"Connection": "close"},
+)
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -90,6 +98,11 @@ class Guard:
                 async with self._bodies.admit(headers, receive) as admitted:
                     with limit_time(FILTER_SECONDS):
                         await self._app(scope, admitted, send_with_headers)
+        except asyncio.CancelledError:
+            stopping = scope.get("state", {}).get("stopping")
+            if status or stopping is None or not stopping.is_set():
+                raise
+            await ENDING(scope, receive, send_with_headers)
         except HTTPException as error:
             await answer_http_error(error)(scope, receive, send_with_headers)
         except Exception:

@@ -40,8 +40,8 @@ TAKEOVER_SECONDS = 1.0
 """Time after which a process tries again to become the one that runs the jobs."""
 MAX_TRIES = 3
 """How often a job is begun: one that kills its server must not do so for ever."""
-STOP_SECONDS = 30.0
-"""Time that a job may take to stop when the server stops."""
+STOP_SECONDS = 2.5
+"""Time that a job is waited for when the server stops, beside that in which requests are finished."""
 UNREADABLE = ".unreadable"
 """The suffix of files that were set aside."""
 STRANGE = (
@@ -90,6 +90,7 @@ class JobQueue:
         self._folder, self._functions, self._on_leading = folder, functions, on_leading
         self._closing, self._wake = threading.Event(), threading.Event()
         self._ended: set[str] = set()
+        self._running: Job | None = None  # as it was before it began
         self._refused = frozenset(() if takes_up else self._list_ids())
         self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run_thread, name="nearkin-jobs", daemon=True)
@@ -144,12 +145,18 @@ class JobQueue:
                 self._cancel_path(job_id).open("x").close()
         return self.get(job_id)
 
-    def close(self) -> None:
-        """Stop after the present step. The running job waits for the next start."""
+    def stop(self) -> None:
+        """Stop after the present step, without waiting for it. The running job waits for the next start."""
         self._closing.set()
         self._wake.set()
+
+    def close(self) -> None:
+        """Stop after the present step, and wait for it."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
+            if self._thread.is_alive() and self._running is not None:  # this process ends, and did not die of the job
+                self._write(self._running)
 
     # ---- files
 
@@ -251,6 +258,7 @@ class JobQueue:
         self._write(running)
         log.info("job %s (%s) begins", job.id, job.kind)
         try:
+            self._running = job
             report = self._find_function(job.kind)(job.asked, self._make_callback(running))
             self._finish(running, state="done", report=report)
         except Cancelled:
@@ -259,14 +267,19 @@ class JobQueue:
             else:
                 self._finish(self._read(job.id) or running, state="cancelled")
         except NearkinError as error:
-            self._finish(running, state="failed", error=str(error), problem=slug(type(error)))
+            if self._closing.is_set():  # the collection may have been closed before the job had stopped
+                self._write(job)
+            else:
+                self._finish(running, state="failed", error=str(error), problem=slug(type(error)))
         except Exception:
-            if not threading.main_thread().is_alive():  # Python ends, and starts no threads for the job any more
+            if self._closing.is_set() or not threading.main_thread().is_alive():  # Python starts no threads any more
                 self._closing.set()
                 self._write(job)
                 return
             log.exception("job %s (%s) failed", job.id, job.kind)
             self._finish(running, state="failed", error="an error in the server; its log has the details")
+        finally:
+            self._running = None
 
     def _find_function(self, kind: str) -> JobFunction:
         if kind not in self._functions:

@@ -12,6 +12,8 @@ from retrieval.server.problems import make_problem
 
 HEADER_SECONDS = 15.0
 """Time in which a request's headers must arrive."""
+ARRIVAL_SECONDS = 2.0
+"""Time in which the rest of a request must arrive when the server ends."""
 
 
 class TimeoutProtocol(H11Protocol):
@@ -36,11 +38,16 @@ class TimeoutProtocol(H11Protocol):
             self._timer.cancel()
 
     def shutdown(self) -> None:
-        """End streams of events too, when the server ends."""
-        stopping = self.app_state.get("stopping")
-        if stopping is not None:
-            stopping.set()
+        """End streams of events too, and soon what goes on arriving, when the server ends."""
+        stop = self.app_state.get("stop")
+        if stop is not None:
+            stop()
         super().shutdown()
+        self.loop.call_later(ARRIVAL_SECONDS, self._close_if_arriving)
+
+    def _close_if_arriving(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
 
     @property
     def _awaits_headers(self) -> bool:

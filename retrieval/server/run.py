@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,9 +25,16 @@ from retrieval.server.app import create_app
 from retrieval.server.logs import FORMATS, configure_logging
 from retrieval.server.protocol import TimeoutProtocol
 from retrieval.server.settings import ServerSettings
+from retrieval.server.state import State
 
-SHUTDOWN_SECONDS = 20
+log = logging.getLogger("nearkin.server")
+
+SHUTDOWN_SECONDS = 6
 """How long running requests may take to finish when the server ends."""
+SAVE_SECONDS = 30.0
+"""How long the jobs may then take to stop, and the derived files of a large collection to be saved."""
+EXIT_SECONDS = 0.5
+"""How long the threads of requests may then go on."""
 WORKER_SECONDS = 60
 """How long a worker may leave its supervisor without an answer. It answers only once it has imported everything; with
 uvicorn's 5 seconds, workers of a busy machine were killed and started again for ever."""
@@ -39,8 +48,11 @@ def serve(
     log_format: str = "text",
     announce: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Serve a collection until a signal (TERM, INT) ends the server: requests are finished, derived files saved, and
-    the running job goes on at the next start.
+    """Serve a collection until a signal (TERM, INT) ends the server: requests have SHUTDOWN_SECONDS to be finished,
+    derived files are saved, and the running job goes on at the next start.
+
+    The process then ends, whatever its threads are still doing: they can't be broken off, and nothing that was
+    acknowledged depends on them.
 
     - `workers`: processes that answer; one of them does the jobs
     - `log_format`: text or json
@@ -115,7 +127,19 @@ def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -
     parent: Any = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    return create_app(Collection.open(folder, isolated=int(can_isolate())), settings, close=True)
+    app = create_app(Collection.open(folder, isolated=int(can_isolate())), settings, close=True)
+    threading.Thread(target=_end_in_time, args=(app.state.nearkin,), daemon=True).start()
+    return app
+
+
+def _end_in_time(state: State) -> None:
+    """End this process soon after its app has ended: Python waits for every thread, and a search that somebody asked
+    for can't be broken off. All that was acknowledged is on the disk."""
+    state.stopped.wait()
+    state.closed.wait(SHUTDOWN_SECONDS + SAVE_SECONDS)
+    time.sleep(EXIT_SECONDS)
+    log.warning("requests that were still being worked on were broken off")
+    os._exit(0)
 
 
 def _end_with_parent(parent: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import threading
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
@@ -50,6 +51,10 @@ class State:
     streams: Budget = field(default_factory=lambda: Budget(MAX_STREAMS, 0.0))
     """Streams of events that are open."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set with `stopping`, for threads."""
+    closed: threading.Event = field(default_factory=threading.Event)
+    """Set when the app has ended, and with it the collection where that is the app's to close."""
 
     @classmethod
     def create(cls, collection: Collection, settings: ServerSettings, metrics: Metrics) -> State:
@@ -79,6 +84,15 @@ class State:
         mounted in another app, which tells it nothing of its start and its end."""
         if self.jobs.start():
             atexit.register(self.close)
+
+    def stop(self) -> None:
+        """Let nothing wait any more, since the server is about to end: streams, requests in a queue, the next step of a
+        job. What is being worked on goes on."""
+        self.stopping.set()
+        self.stopped.set()
+        for budget in (self.large, self.tables, self.streams, self.decoder.memory):
+            budget.end()
+        self.jobs.stop()
 
     def close(self) -> None:
         """End the jobs and the processes that decode. The collection stays open."""

@@ -39,6 +39,24 @@ def test_who_waits_too_long_is_told_to_come_again() -> None:
         pass
 
 
+def test_nobody_waits_when_the_server_ends() -> None:
+    budget, refused = Budget(10, 60.0), threading.Event()
+
+    def wait() -> None:
+        with pytest.raises(TooBusy), budget.take(5):
+            pass
+        refused.set()
+
+    with budget.take(10):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        budget.end()
+        assert refused.wait(5)
+        thread.join()
+    with budget.take(10):  # what needs no waiting is still done
+        pass
+
+
 def test_an_error_gives_the_share_back() -> None:
     budget = Budget(10, 0.02)
     with pytest.raises(ZeroDivisionError), budget.take(10):

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from indexers.errors import BadQuery, CollectionReadOnly
+from indexers.errors import BadQuery, CollectionReadOnly, NotFound
+from indexers.types import Json
 from retrieval.records.reports import ENDED, Job
 from retrieval.server import job_queue
 from retrieval.server.job_queue import JobNotFound, JobQueue, ReportProgress, TooManyJobs
@@ -158,6 +159,28 @@ def test_a_closed_server_leaves_its_job_to_the_next(tmp_path: Path, work: Record
     second.start()
     assert wait_for_end(second, job).state == "done"
     second.close()
+
+
+def test_a_job_that_does_not_stop_in_time_is_left_to_the_next_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_queue, "STOP_SECONDS", 0.05)
+    begun, go = threading.Event(), threading.Event()
+
+    def work_on(request: Json, report_progress: ReportProgress) -> Json:
+        begun.set()
+        go.wait(10)
+        raise NotFound("the collection is closed")
+
+    jobs = JobQueue(tmp_path / "jobs", {"stubborn": work_on})
+    jobs.start()
+    job = jobs.add("stubborn", {})
+    assert begun.wait(10)
+    jobs.close()
+    assert (jobs.get(job.id).state, jobs.get(job.id).tries) == ("queued", 0)
+    go.set()
+    wait_until(lambda: not jobs._thread.is_alive())
+    assert (jobs.get(job.id).state, jobs.get(job.id).error) == ("queued", None)
 
 
 def test_two_processes_see_the_same_jobs_and_one_does_them(jobs: JobQueue, tmp_path: Path, work: RecordedJobs) -> None:

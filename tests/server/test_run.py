@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -88,8 +89,8 @@ def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
 
 
 def test_a_request_that_is_under_way_is_finished(place: Path, many: Path) -> None:
-    with ServerProcess(place) as server:
-        files = [("pictures", path.read_bytes()) for path in sorted(many.iterdir())[:150]]
+    with ServerProcess(place, before="import retrieval.server.run as run; run.SHUTDOWN_SECONDS = 90; ") as server:
+        files = [("pictures", path.read_bytes()) for path in sorted(many.iterdir())[:40]]
         responses: list[httpx.Response] = []
         sender = threading.Thread(target=lambda: responses.append(server.client.post("/v1/items", files=files)))
         sender.start()
@@ -97,8 +98,45 @@ def test_a_request_that_is_under_way_is_finished(place: Path, many: Path) -> Non
         server.process.send_signal(signal.SIGTERM)
         sender.join()
         assert responses[0].status_code == 201
-        assert responses[0].json()["added"] == 150
+        assert responses[0].json()["added"] == 40
         assert server.end() == 0
+
+
+ENDLESS = """
+import os, threading
+import retrieval.server.run
+from retrieval.collection import Collection
+def search(*_, **__):
+    os.write(1, b"searching\\n")
+    threading.Event().wait()
+Collection.search = search
+retrieval.server.run.SHUTDOWN_SECONDS = 1
+"""
+
+
+def test_it_ends_in_time_whatever_its_threads_are_doing(place: Path) -> None:
+    """More searches than it has threads never end, and uploads trickle in."""
+    with ServerProcess(place, before=ENDLESS) as server, ExitStack() as connections:
+        assert server.process.stdout
+        port = int(server.url.rpartition(":")[2])
+        start = "POST /v1/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nContent-Type: "
+        search = start % ("search", 11) + 'application/json\r\n\r\n{"item": 1}'
+        upload = start % ("uploads", 60_000_000) + "multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+        waiting: list[socket.socket] = []
+        for request in [search] * 50 + [upload] * 10:
+            connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+            connections.enter_context(connection).sendall(request.encode())
+            waiting.append(connection)
+        for _ in range(40):
+            assert server.process.stdout.readline() == "searching\n"
+        assert server.end() == 0
+        assert "were broken off" in server.log
+        assert "Traceback" not in server.log
+        answers = [connection.recv(100) for connection in waiting[:50]]  # some were waiting for a thread
+        assert {answer[:12] for answer in answers} <= {b"", b"HTTP/1.1 503"}
+        assert b"HTTP/1.1 503" in {answer[:12] for answer in answers}
+    with Collection.open(place) as collection:
+        assert collection.info().repairs == ()
 
 
 def test_a_killed_job_goes_on_at_the_next_start(place: Path, many: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from retrieval import Collection
 from retrieval.server import ServerSettings
+from retrieval.server.budget import TooBusy
 from retrieval.server.metrics import Metrics
 from retrieval.server.state import State
 from tests.support.serving import make_png, wait_until
@@ -32,7 +33,18 @@ def test_everything_lies_beside_the_collection(filled: Collection) -> None:
 def test_limits_are_those_of_the_settings(filled: Collection) -> None:
     state = State.create(filled, ServerSettings(max_pixels=1000, max_upload=2000), Metrics())
     assert (state.decoder.limits.max_pixels, state.decoder.limits.max_bytes) == (1000, 2000)
+    state.close()
+
+
+def test_stopping_tells_whatever_waits(filled: Collection) -> None:
+    state = State.create(filled, ServerSettings(), Metrics())
     assert not state.stopping.is_set()
+    state.stop()
+    assert state.stopping.is_set()
+    assert state.stopped.is_set()
+    with state.large.take(1), pytest.raises(TooBusy), state.large.take(1):
+        pass
+    assert not state.jobs.start()
     state.close()
 
 

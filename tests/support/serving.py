@@ -26,7 +26,8 @@ from retrieval.server import ServerSettings, create_app
 from retrieval.server.run import build_config
 
 ROOT = Path(__file__).parents[2]
-RUN = (sys.executable, "-c", "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()")
+PROGRAM = "import sys; sys.argv[0] = 'nearkin'; from retrieval.cli.app import main; main()"
+RUN = (sys.executable, "-c", PROGRAM)
 CLIENT_HEADERS = {"X-Nearkin": "test"}
 READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
 
@@ -131,13 +132,26 @@ def exchange(url: str, *parts: bytes, pause: float = 0.0) -> bytes:
 
 
 class ServerProcess:
-    """`nearkin serve` in a process of its own, on a free port, with a client that may change things."""
+    """`nearkin serve` in a process of its own, on a free port, with a client that may change things.
 
-    def __init__(self, collection: Path, *options: Any, **environment: str) -> None:
+    `before`: Python that runs first.
+    """
+
+    def __init__(self, collection: Path, *options: Any, before: str = "", **environment: str) -> None:
         log = collection.parent / f"server-{time.time_ns()}.log"
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*RUN, "serve", "-c", str(collection), "--port", "0", *map(str, options)],
+                [
+                    sys.executable,
+                    "-c",
+                    before + PROGRAM,
+                    "serve",
+                    "-c",
+                    str(collection),
+                    "--port",
+                    "0",
+                    *map(str, options),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
