@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -279,20 +278,17 @@ def test_pictures_may_be_given_as_they_are(catalogue: Catalogue, space: Space) -
 def test_decoding_runs_beside_the_model(catalogue: Catalogue, space: Space, tmp_path: Path) -> None:
     for n in range(16):
         pictures.noise(n, (16, 16)).save(tmp_path / f"{n:02}.png")
-    inside, most, lock = [0], [0], threading.Lock()
+    together = threading.Barrier(3, timeout=30)  # passes three at once, so three have to be inside
+    first = iter([True] * 3)
 
     def before() -> None:
-        with lock:
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-        time.sleep(0.01)
-        with lock:
-            inside[0] -= 1
+        if next(first, False):
+            together.wait()
 
     embedder = Counting()
     embedder.before = before
     add(make_run(catalogue, space, embedder, workers=3), tmp_path)
-    assert most[0] == 3
+    assert not together.broken
 
 
 SLOW = """

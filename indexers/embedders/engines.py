@@ -223,6 +223,7 @@ def quantise(model: bytes | Path) -> bytes:
             source if isinstance(model, bytes) else model,
             target,
             op_types_to_quantize=["MatMul", "Gemm"],
+            reduce_range=True,
             weight_type=QuantType.QInt8,
         )
         return target.read_bytes()

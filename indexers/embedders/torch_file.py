@@ -103,7 +103,10 @@ def _read(file: io.BytesIO, length: int) -> dict[str, NDArray[Any]]:
 
 
 def _read_storage(file: io.BytesIO, storage: _Storage, length: int) -> NDArray[Any]:
-    count = int.from_bytes(file.read(8), "little")
+    prefix = file.read(8)
+    if len(prefix) < 8:
+        _refuse(f"it ends before storage {storage.key}")
+    count = int.from_bytes(prefix, "little")
     size = count * storage.dtype.itemsize
     if count != storage.count or size > length - file.tell():
         _refuse(f"storage {storage.key} has {count} numbers in {length - file.tell()} bytes, not {storage.count}")

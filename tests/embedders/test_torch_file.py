@@ -98,6 +98,9 @@ def test_a_file_that_is_cut_or_too_long_is_refused(tensors: Any) -> None:
     for size in (10, 200, len(content) // 2, len(content) - 1):
         with pytest.raises(WeightsUnavailable):
             read_torch_file(content[:size], "file")
+    nothing = save(OrderedDict(empty=torch.empty(0, 3)))  # ends with the length of a storage without numbers
+    with pytest.raises(WeightsUnavailable, match="ends before storage"):
+        read_torch_file(nothing[:-1], "file")
     with pytest.raises(WeightsUnavailable, match="3 bytes follow"):
         read_torch_file(content + b"abc", "file")
 
