@@ -75,7 +75,7 @@ class SmallWorld(VectorIndex):
         self._scale = 1.0
         self._strays = Strays(self.dimension)
         self._removed = 0  # nodes that were removed since it was last looked for strays
-        self._checked = 0  # the fingerprint up to which nodes have been looked at in this turn
+        self._checked: int | None = None  # the fingerprint up to which nodes were looked at; None: at none by now
 
     @abstractmethod
     def _insert_nodes(self, ids: Ids, vectors: Vectors) -> None:
@@ -118,7 +118,10 @@ class SmallWorld(VectorIndex):
         if len(ids):
             if self._graph is None:
                 self._scale = choose_scale(vectors, self.metric)
-            represents = self._identical.add(ids, compute_fingerprints(vectors))
+            fingerprints = compute_fingerprints(vectors)
+            if self._checked is None:  # a turn starts anywhere: processes that end soon look at other nodes each time
+                self._checked = int(fingerprints[0])
+            represents = self._identical.add(ids, fingerprints)
             if represents.any():
                 self._insert_nodes(ids[represents], vectors[represents] * np.float32(self._scale))
         if self._removed and self._graph is not None:
@@ -146,7 +149,7 @@ class SmallWorld(VectorIndex):
         """Look at the next nodes, whether searches still find them: insert those again that are lost, and keep those
         beside the graph that are not found even then."""
         self._removed = 0
-        block, self._checked = self._identical.list_next(self._checked, count)
+        block, self._checked = self._identical.list_next(self._checked or 0, count)
         self._strays.remove(block)
         lost, vectors = self._find_lost(block)
         if len(lost):

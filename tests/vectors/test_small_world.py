@@ -221,6 +221,19 @@ def test_nodes_that_are_not_found_are_kept_beside_the_graph(metric: str, tmp_pat
     assert not len(index._strays)
 
 
+def test_processes_that_end_soon_look_at_other_nodes_each_time(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    index = Scanned(8)
+    index.add(np.arange(60), rows)
+    for number in range(60):
+        index.save(tmp_path / str(number))
+        index = Scanned(8)
+        index.load(tmp_path / str(number))
+        index.unreachable = frozenset({3, 17, 40})
+        index.add(np.array([number]), rows[[number]])
+    assert index._strays.ids.tolist() == [3, 17, 40]
+
+
 def test_a_stray_passes_its_place_to_its_heir() -> None:
     rows = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32)
     index = Scanned(8)
