@@ -189,6 +189,19 @@ class ItemRow:
     missing: bool
 
 
+class TrashedRow(NamedTuple):
+    """An item that was removed, as the trash keeps it.
+
+    removed_at: microseconds since 1970. state: what other tables held of it: `item`, `locations`, `clusters`, `file`.
+    """
+
+    id: int
+    key: str
+    hash: bytes | None
+    removed_at: int
+    state: Json
+
+
 class Sketch(NamedTuple):
     """By what copies of a picture are nominated: perceptual hashes of its eight views, and compact features (None: they
     were not computed)."""

@@ -36,6 +36,7 @@ from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progres
 from retrieval.items.items import Items
 from retrieval.items.pictures import PictureLoader
 from retrieval.items.sources import Picture
+from retrieval.items.trash import Trash
 from retrieval.records.clusters import (
     Cluster,
     ClusterEvent,
@@ -48,7 +49,7 @@ from retrieval.records.clusters import (
 )
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
 from retrieval.records.evaluation import Evaluation
-from retrieval.records.items import VECTOR, Item, Page
+from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.reports import AddReport, Backup, Info, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.search.search import Options, QueryParts, Search
@@ -67,7 +68,8 @@ class Parts:
         self.process, self.catalogue = os.getpid(), catalogue
         self.spaces = spaces = Spaces(catalogue, config, embedder)
         self.pictures = PictureLoader(catalogue, spaces)
-        self.items, self.adder = Items(catalogue, spaces), Adder(catalogue, spaces)
+        self.trash = Trash(catalogue, spaces, config.trash_days)
+        self.items, self.adder = Items(catalogue, spaces, self.trash), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
         self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
         self.clusterings = NamedClusterings(catalogue, spaces)
@@ -78,7 +80,7 @@ class Parts:
 WRITING = frozenset(
     (
         *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "calibrate"),
-        *("update", "update_all", "remove", "rename", "recluster", "use", "drop_space"),
+        *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("decide", "not_duplicates", "keep_both", "undo", "undo_moves"),
     )
@@ -191,6 +193,8 @@ class Collection:
             with catalogue.suspicion:
                 collection = cls(catalogue, config, embedder)
                 collection._spaces.view()
+                if not catalogue.is_read_only:
+                    collection._parts.trash.empty_expired()
         except BaseException:
             catalogue.close()
             raise
@@ -463,16 +467,41 @@ class Collection:
         return self._parts.items.update_all(metadata, where)
 
     def remove(
-        self, items: ItemName | Iterable[ItemName] | None = None, *, where: Mapping[str, Any] | None = None
+        self,
+        items: ItemName | Iterable[ItemName] | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        purge: bool = False,
     ) -> int:
-        """Remove items and return their number.
+        """Remove items and return their number. For 30 days (setting `trash_days`) `restore` brings them back.
 
         items: by id, key or path; with `where` only those of them that match the filter.
         where: without `items`, all items that match the filter.
+        purge: delete them for good, at once.
 
         The picture files are not touched. Raises ItemNotFound before anything is removed.
         """
-        return self._parts.items.remove(items, where)
+        return self._parts.items.remove(items, where, purge)
+
+    def trash(self) -> tuple[TrashedItem, ...]:
+        """Return the removed items that `restore` brings back, the newest removal first."""
+        return self._parts.trash.read()
+
+    def restore(self, items: ItemName | Iterable[ItemName]) -> int:
+        """Bring removed items back, by id, key or path, and return their number.
+
+        They have their ids, metadata, vectors and clusters again, and nothing is computed anew.
+
+        Raises ItemNotFound, and UsageError if an item with the same key was added since.
+        """
+        return self._parts.trash.restore(list_names(items))
+
+    def empty_trash(self, items: ItemName | Iterable[ItemName] | None = None) -> int:
+        """Delete removed items for good, all or these, and return their number.
+
+        Nothing of them stays in the database, in files derived from it, or among thumbnails. Raises ItemNotFound.
+        """
+        return self._parts.trash.empty(None if items is None else list_names(items))
 
     def failures(self) -> list[Failure]:
         """Return what could not be read, newest first."""

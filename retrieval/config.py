@@ -47,6 +47,7 @@ class Config:
     `clusters`: 0 keeps no clusters, for collections that are only searched.
     `path_weight`: how much a word in the path of a file weighs when words are searched, beside 1 for one in a text or
         in metadata; 0 does not search paths.
+    `trash_days`: removed items can be restored for so many days; 0 deletes them at once.
     """
 
     index: str = "hnsw"
@@ -69,6 +70,7 @@ class Config:
     scan_below: int = 2000
     clusters: int = 1
     path_weight: float = 0.5
+    trash_days: float = 30.0
 
     @property
     def limits(self) -> Limits:

@@ -217,6 +217,11 @@ class Catalogue:
             connection.commit()
             self._check_current()  # else what was committed has lost its name, and must not be acknowledged
 
+    def shorten_log(self) -> None:
+        """Empty SQLite's log, which holds what was written lately; as far as nobody is reading."""
+        with self.lock.hold(), self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def find_faults(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""
         with self.engine.connect() as connection:  # not begin(): a commit would fail on a damaged file

@@ -133,6 +133,11 @@ def remove_documents(connection: Connection, item_ids: Sequence[int]) -> None:
     connection.execute(sa.delete(_words).where(_words.c.rowid.in_(item_ids)))
 
 
+def erase_removed_words(connection: Connection) -> None:
+    """Write the index anew without what was removed, of which it otherwise keeps the words for a while."""
+    connection.exec_driver_sql(f"INSERT INTO {TABLE}({TABLE}) VALUES ('optimize')")
+
+
 def read_documents(connection: Connection, item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Return by id what the index holds of these items: the tokens of texts, and of paths."""
     columns = _words.c.rowid, _words.c.body, _words.c.path

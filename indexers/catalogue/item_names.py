@@ -33,7 +33,7 @@ def resolve_names(connection: Connection, names: Sequence[int | str]) -> list[in
 
 def _resolve_texts(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the id for each name that is known; a key counts before a URI, a URI before a path."""
-    uri_of = {name: _path_to_uri(name) for name in names}
+    uri_of = {name: path_to_uri(name) for name in names}
     # of the items that share a file, one whose file is there counts before others, and the first before later ones
     order = location.c.missing_since.is_(None), location.c.id.desc()
     by_uri = _select_ids(connection, location.c.item, location.c.uri, {*names, *uri_of.values()}, order)
@@ -52,7 +52,7 @@ def _select_ids(
     return {row[1]: row[0] for row in rows}
 
 
-def _path_to_uri(path: str) -> str:
+def path_to_uri(path: str) -> str:
     """Return the URI of a path; the path itself if it is relative and the working directory is gone."""
     try:
         return to_uri(os.path.expanduser(path))

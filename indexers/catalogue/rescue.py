@@ -40,6 +40,8 @@ TABLES = (
     "grouping",
     "placed",
     "decision",
+    "trash",
+    "trash_vector",
 )
 """In the order of their references. What filters read is written anew; changes and followers start again."""
 _LISTED = "grouping, json_each(iif(json_valid(labels), labels, '[]'))"

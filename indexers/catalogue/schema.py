@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -331,4 +331,24 @@ decision = sa.Table(
     sa.Column("undone", sa.BigInteger),
     sqlite_autoincrement=True,
     comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one",
+)
+
+trash = sa.Table(
+    "trash",
+    metadata,
+    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String, nullable=False, index=True),
+    sa.Column("hash", sa.LargeBinary(20)),
+    sa.Column("removed_at", sa.BigInteger, nullable=False, index=True),
+    _json("state", "object"),
+    comment="items that were removed and can be restored: what the other tables held of them",
+)
+
+trash_vector = sa.Table(
+    "trash_vector",
+    metadata,
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", sa.Integer, sa.ForeignKey("trash.item", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    comment="the vectors of removed items",
 )

@@ -37,6 +37,7 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
+from indexers.catalogue.trash import TrashReader
 from indexers.errors import CatalogueDamaged
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
 
@@ -78,7 +79,7 @@ class Snapshot:
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
     clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures; places: of
-        where the files lie.
+        where the files lie; trash: of what was removed.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -91,7 +92,7 @@ class Snapshot:
         self._last_event: int = row[4] or 0
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
-        self.places = PlaceReader(connection)
+        self.places, self.trash = PlaceReader(connection), TrashReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""

@@ -33,6 +33,7 @@ WRITING = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
+    "secure_delete=ON",  # what is deleted for good is overwritten
     CACHE,
     "journal_size_limit=67108864",
 )

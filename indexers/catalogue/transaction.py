@@ -10,18 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import full_text
 from indexers.catalogue.clusterings import ClusteringWriter
-from indexers.catalogue.clusters import ClusterWriter
 from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
-from indexers.catalogue.own_keys import OwnKeyWriter
+from indexers.catalogue.removal import RemovalWriter
 from indexers.catalogue.schema import (
     failure,
     item,
     location,
-    vector,
 )
 from indexers.types import Arrival, Failure, FoundFile, Json, Sketch, StoredArrival
 
@@ -29,12 +26,11 @@ REPLACED = "left"
 """The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
 
 
-class Transaction(OwnKeyWriter):
+class Transaction(RemovalWriter):
     """A snapshot that may write. Each write logs a change; `finish` numbers the changes before the commit."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self.clusters: ClusterWriter = ClusterWriter(connection)
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
 
@@ -93,13 +89,6 @@ class Transaction(OwnKeyWriter):
         for item_id in self.duplicates.put_sketches(rows):
             self._log_change(item_id, None, "changed")
 
-    def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
-        columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
-        by_key: dict[str, Any] = {}
-        for chunk in split_chunks(list(keys)):
-            by_key |= {row.key: row for row in self._all(sa.select(*columns).where(item.c.key.in_(chunk)))}
-        return by_key
-
     def _insert(self, arrivals: Sequence[tuple[str, Arrival]]) -> dict[str, int]:
         """Insert items, with what their files say, and return their ids by key."""
         if not arrivals:
@@ -157,21 +146,6 @@ class Transaction(OwnKeyWriter):
             self.reindex([item_id])
             metadata = {}
         self._merge(row, Arrival(metadata=metadata, text=text))
-
-    def remove(self, item_ids: Sequence[int]) -> int:
-        """Delete these items and all that belongs to them, and return how many existed."""
-        removed = 0
-        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
-            for row in self._all(sa.select(vector.c.item, vector.c.space).where(vector.c.item.in_(chunk))):
-                self._log_change(row.item, row.space, "vector removed")
-            existing = self._scalars(sa.select(item.c.id).where(item.c.id.in_(chunk)))
-            for item_id in existing:
-                self._log_change(item_id, None, "removed")
-            full_text.remove_documents(self._connection, existing)
-            self.files.remove(existing)
-            self._do(sa.delete(item).where(item.c.id.in_(existing)))
-            removed += len(existing)
-        return removed
 
     # ---- locations
 

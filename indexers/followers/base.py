@@ -67,6 +67,9 @@ class Follower(ABC):
     def reset(self) -> None:
         """Empty the state and go back to position 0."""
 
+    def erase_removed(self) -> None:  # noqa: B027  most followers keep nothing of what is removed
+        """Overwrite what is left of removed items."""
+
     def restart(self) -> None:
         """Empty the state, and let everything that was decided once (such as levels) be decided again."""
         self.reset()
@@ -312,6 +315,13 @@ class Followers:
                     follower.reset()
                 self._advance(follower, snapshot)
         self.record(force=True)
+        self.save(force=True)
+
+    def erase_removed(self) -> None:
+        """Leave nothing of removed items in memory and in stored files."""
+        with self._slow_lock, self._lock.exclusive():
+            for follower in self.members:
+                follower.erase_removed()
         self.save(force=True)
 
     def count_unsaved(self) -> int:

@@ -247,6 +247,9 @@ class VectorFollower(StoredFollower, Generic[Member]):
                 self.index.add(ids, vectors)
         self.index.flush()
 
+    def erase_removed(self) -> None:
+        self.index.erase_removed()
+
     def reset(self) -> None:
         self.index = self._make_index()
 

@@ -63,6 +63,9 @@ class VectorIndex(ABC):
     def remove(self, ids: Ids) -> None:
         """Remove the vectors of these ids; unknown ids are ignored."""
 
+    def erase_removed(self) -> None:  # noqa: B027  most members keep nothing of what is removed
+        """Overwrite what is left of removed vectors, in memory and in what `save` will write."""
+
     @abstractmethod
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
         """Return the k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id.

@@ -75,6 +75,10 @@ class Faiss(RoundedSmallWorld):
         if len(labels) - len(live) > MAX_REMOVED_SHARE * len(live):
             self._rebuild(live)
 
+    def erase_removed(self) -> None:
+        if (self._labels < 0).any():
+            self._rebuild(np.flatnonzero(self._labels >= 0))
+
     def _rebuild(self, nodes: Ids) -> None:
         old, labels = self._graph, self._labels[nodes]
         self._graph = None

@@ -27,7 +27,6 @@ class Hnsw(SmallWorld):
 
     def _reset(self) -> None:
         super()._reset()
-        self._free = 0  # slots of the graph that are marked deleted
         self._deleted_labels: set[int] = set()  # labels that may still sit on one of them
 
     def _remove_nodes(self, ids: list[int]) -> None:

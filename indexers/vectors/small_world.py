@@ -27,6 +27,8 @@ PRECISIONS = ("bf16", "i8")
 SCALE = struct.Struct("<d")
 CHECKS = 2
 """For each node that was removed, so many others are looked at in turn, whether they are still found."""
+FIRST_PASSING_ID = 2**62
+"""The first id of nodes that are removed as soon as they are inserted; no item has it."""
 SCORE_ERROR = 1e-5
 """The error of a score, as a share of the squared length of the vector."""
 CHECK_WIDTH, CHECK_BLOCK = 8, 4096
@@ -74,6 +76,7 @@ class SmallWorld(VectorIndex):
         self._graph: Any = None
         self._scale = 1.0
         self._strays = Strays(self.dimension)
+        self._free = 0  # removed nodes whose places the next ones take
         self._removed = 0  # nodes that were removed since it was last looked for strays
         self._checked: int | None = None  # the fingerprint up to which nodes were looked at; None: at none by now
 
@@ -144,6 +147,16 @@ class SmallWorld(VectorIndex):
             self._remove_nodes(unused)
             self._strays.remove(np.array(unused))
             self._removed += len(unused)
+
+    def erase_removed(self) -> None:
+        """Overwrite the nodes that are marked as removed, with copies of others, which are removed at once."""
+        alive = self._identical.representatives
+        if self._graph is None or not self._free or not len(alive):
+            return
+        places = np.arange(self._free)
+        copies = FIRST_PASSING_ID + places
+        self._insert_nodes(copies, self._read_nodes(alive[places % len(alive)]))
+        self._remove_nodes(copies.tolist())
 
     def _mend(self, count: int) -> None:
         """Look at the next nodes, whether searches still find them: insert those again that are lost, and keep those

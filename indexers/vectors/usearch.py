@@ -24,7 +24,6 @@ class Usearch(RoundedSmallWorld):
     def _reset(self) -> None:
         super()._reset()
         self._pages: Any = None  # the mapped file, while the graph lies in it
-        self._free = 0  # removed nodes, whose places the next ones take
 
     def _make_graph(self) -> Any:
         from usearch.index import Index  # compiled code: loaded on first use only

@@ -27,11 +27,13 @@ from retrieval.cli import (
     serve,
     spaces,
     transfer,
+    trash,
 )
 from retrieval.cli.output import Notes, say, show_message
 
 COMMANDS = (
     *items.COMMANDS,
+    *trash.COMMANDS,
     *search.COMMANDS,
     *clusters.COMMANDS,
     *clusterings.COMMANDS,

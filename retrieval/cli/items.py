@@ -282,9 +282,11 @@ def remove(
     keys: Keys = None,
     where: Where = None,
     missing: Annotated[bool, typer.Option("--missing", help="All items whose files have vanished.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete them for good, at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove items from the collection. The picture files are not touched.
+    """Remove items from the collection; for 30 days `nearkin restore` brings them back. The picture files are not
+    touched.
 
     Items together with --where or --missing: those of them that match.
     """
@@ -296,7 +298,7 @@ def remove(
         condition = {"missing": True} if where is None else {"$and": [condition, {"missing": True}]}
     with open_collection(collection) as target:
         chosen = find_items(target, names, ids, keys) if is_named else None
-        count = target.remove(chosen, where=condition)
+        count = target.remove(chosen, where=condition, purge=purge)
     print_json({"removed": count}) if as_json else say(f"removed {format_count(count, 'item')}")
 
 

@@ -14,14 +14,14 @@ from indexers.matching.verification import SAME
 from indexers.types import Json
 from retrieval.checks import ItemName, is_whole
 from retrieval.client.http import ServedPictures, read_picture, to_records
-from retrieval.client.items import ItemMethods
+from retrieval.client.trash import TrashMethods
 from retrieval.records.duplicates import DuplicateGroup, Match
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
 
 
-class DuplicateMethods(ItemMethods):
+class DuplicateMethods(TrashMethods):
     """The methods about duplicates."""
 
     def duplicates(

@@ -166,10 +166,15 @@ class ItemMethods(JobMethods):
         """Merge metadata into every item that meets a filter. Return their number."""
         return cast(int, self._request("PATCH", "/v1/items", json={"metadata": metadata, "where": where})["updated"])
 
-    def remove(self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None) -> int:
-        """Remove items by id or key, or all that meet a filter. Return the number removed. Raises ItemNotFound."""
-        names = None if items is None else list_names(items)
-        return cast(int, self._post("/v1/items/remove", {"items": names, "where": where})["removed"])
+    def remove(
+        self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None, purge: bool = False
+    ) -> int:
+        """Remove items by id or key, or all that meet a filter (`purge`: for good). Return their number.
+
+        Raises ItemNotFound.
+        """
+        body = {"items": None if items is None else list_names(items), "where": where, "purge": purge}
+        return cast(int, self._post("/v1/items/remove", body)["removed"])
 
 
 def list_paths(paths: Paths) -> list[str]:

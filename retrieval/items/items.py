@@ -12,6 +12,7 @@ from indexers.errors import UsageError
 from indexers.types import Failure, ItemRow, Vectors
 from retrieval.checks import MOST, ItemName, check_whole, list_names
 from retrieval.filters import parse_filter
+from retrieval.items.trash import Trash
 from retrieval.records.items import Item, Page
 from retrieval.spaces.spaces import Spaces
 
@@ -19,8 +20,8 @@ from retrieval.spaces.spaces import Spaces
 class Items:
     """The items of a collection. The methods are those of `Collection`, which documents them."""
 
-    def __init__(self, catalogue: Catalogue, spaces: Spaces) -> None:
-        self._catalogue, self._spaces = catalogue, spaces
+    def __init__(self, catalogue: Catalogue, spaces: Spaces, trash: Trash) -> None:
+        self._catalogue, self._spaces, self._trash = catalogue, spaces, trash
 
     def read(self, names: Iterable[ItemName]) -> list[Item]:
         """Return the items of these ids, keys or paths, in that order. Raises ItemNotFound."""
@@ -99,8 +100,11 @@ class Items:
         self._spaces.settle()
         return len(item_ids)
 
-    def remove(self, names: ItemName | Iterable[ItemName] | None, where: Mapping[str, Any] | None) -> int:
-        """Remove items by name, by filter, or those of the names that match the filter. Return their number."""
+    def remove(self, names: ItemName | Iterable[ItemName] | None, where: Mapping[str, Any] | None, purge: bool) -> int:
+        """Remove items by name, by filter, or those of the names that match the filter. Return their number.
+
+        purge: delete them for good.
+        """
         if names is None and where is None:
             raise UsageError("remove takes items, where= or both; to remove everything: where={}")
         chosen = None if names is None else list_names(names)
@@ -111,8 +115,11 @@ class Items:
                 item_ids = named if matching is None else matching
             else:
                 item_ids = sorted(set(named) & set(matching))
-            removed = transaction.remove(item_ids or [])
+            removed = transaction.remove(item_ids or [], keep=True)
         self._spaces.settle()
+        if item_ids and (purge or not self._trash.days):
+            self._trash.empty(item_ids)
+        self._trash.empty_expired()
         return removed
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from indexers.catalogue.rows import format_time
-from indexers.types import ItemRow, Json
+from indexers.types import ItemRow, Json, TrashedRow
 from retrieval.records.base import SHOWN, Listing, Record
 from retrieval.records.notebook import render_rows
 
@@ -96,3 +96,40 @@ def _describe(item: Item) -> Json:
     """Return what people look for first: the key is left out where it is the hash, and further URIs always."""
     hidden = {"hash", "uris", *(("key",) if item.key == item.hash else ())}
     return {name: value for name, value in item.to_dict().items() if name not in hidden}
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedItem(Record):
+    """An item that was removed and can be restored. Times are ISO 8601."""
+
+    id: int
+    """The id that it had and gets back."""
+    key: str
+    """The key that it had."""
+    hash: str | None
+    """The hash of the file's bytes (BLAKE2, hexadecimal); None for a ready-made vector."""
+    uri: str | None
+    """The first of its paths and URIs."""
+    text: str | None
+    """A text about the picture."""
+    metadata: Json = field(hash=False)
+    """The user's own keys and values."""
+    removed_at: str
+    """When it was removed."""
+    kept_until: str
+    """When it will be deleted for good."""
+
+    @classmethod
+    def of(cls, row: TrashedRow, kept_until: int) -> TrashedItem:
+        """Return the record of a removed item that is kept until a time, in microseconds since 1970."""
+        state, places = row.state["item"], row.state["locations"]
+        return cls(
+            row.id,
+            row.key,
+            row.hash.hex() if row.hash else None,
+            places[0]["uri"] if places else None,
+            state["text"],
+            state["metadata"],
+            format_time(row.removed_at),
+            format_time(kept_until),
+        )

@@ -28,6 +28,7 @@ from retrieval.server.routes import (
     search,
     spaces,
     transfer,
+    trash,
     vectors,
 )
 from retrieval.server.settings import STATIC, ServerSettings
@@ -69,7 +70,10 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
     app.state.nearkin = state
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign]
     problems.install_handlers(app)
-    topics = (search, items, vectors, clusters, duplicates, spaces, evaluation, transfer, maintenance, jobs, health)
+    topics = (
+        *(search, items, trash, vectors, clusters, duplicates, spaces, evaluation, transfer, maintenance, jobs),
+        health,
+    )
     app.openapi_tags = [{"name": str(topic.router.tags[0]), "description": topic.__doc__} for topic in topics]
     for topic in (*topics, page):
         app.include_router(topic.router)

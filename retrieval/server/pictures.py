@@ -22,11 +22,11 @@ from PIL import Image
 
 from indexers.catalogue.links import check_links
 from indexers.errors import ItemNotFound, PictureError, UnreadablePicture, WriteFailed
-from indexers.files import leads_outside, read_regular_file, write_file
+from indexers.files import read_regular_file, write_file
 from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.isolation import DecoderPool, can_isolate
-from indexers.pictures.scan import to_path, to_uri
+from indexers.pictures.scan import to_uri
 from indexers.types import Limits
 from retrieval import Collection, Item
 from retrieval.items.sources import read_content
@@ -188,23 +188,10 @@ class AddedFiles:
         check_links(self._folder.parent, paths)
         return paths
 
-    def owns_file_of(self, item: Item) -> bool:
-        """Return True if one of the item's files lies here."""
-        return bool(self._find_files(item))
-
-    def delete_files(self, item: Item) -> None:
-        """Delete the files of an item that lie here, and no others."""
-        for path in self._find_files(item):
-            self._delete(path)
-
     def _delete(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # the folder may hold another item's file
             path.parent.rmdir()
-
-    def _find_files(self, item: Item) -> list[Path]:
-        paths = [path for path in map(Path, map(to_path, item.uris)) if self._folder in path.parents]
-        return [path for path in paths if not leads_outside(path.parent, self._folder)]  # by "..", or by a link
 
 
 def _write_files(paths: list[Path], contents: Sequence[bytes]) -> list[Path]:

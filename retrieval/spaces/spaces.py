@@ -325,6 +325,14 @@ class Spaces:
                 view.followers.record(let_wait=patient)
             self._save_if_due(view)
 
+    def erase_removed(self) -> None:
+        """Leave nothing of removed items in memory and in stored files, of every space."""
+        with self._catalogue.snapshot() as snapshot:
+            views = [self._use_view(space) for space in snapshot.spaces()]
+        for view in views:
+            view.followers.advance()
+            view.followers.erase_removed()
+
     def _save_if_due(self, view: View) -> None:
         late = time.monotonic() - self._saved > self._config.save_seconds
         if late or view.followers.count_unsaved() >= self._config.save_changes:

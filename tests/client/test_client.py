@@ -259,7 +259,8 @@ def test_items_are_added_changed_and_removed(client: Client, collection: Collect
     paths = [Path(str(collection.get(name).uri)) for name in "ab"]
     assert all(path.is_relative_to(collection.path / "pictures") for path in paths)
     assert client.remove("a") == 1
-    assert client.remove(where={"new": True}) == 1
+    assert client.restore("a") == 1
+    assert client.remove(where={"new": True}, purge=True) == 2
     assert client.remove(where={"x": 1}) == 1
     assert not any(path.exists() for path in paths)
     assert client.count() == 12

@@ -25,7 +25,7 @@ from PIL import Image
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
-from indexers.errors import BadQuery, ItemNotFound
+from indexers.errors import BadQuery, ItemNotFound, UsageError
 from retrieval import Collection, item
 from retrieval.records.search import Hits
 
@@ -175,6 +175,7 @@ class CollectionMachine(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="nearkin-machine-"))
         self.model: dict[str, Entry] = {}
+        self.removed: list[Entry] = []
         self.used: set[int] = set()
         self.change = 0
         self.older: Path | None = None
@@ -245,7 +246,24 @@ class CollectionMachine(RuleBasedStateMachine):
         names = [key if draw.random() < 0.5 else self.model[key].id for key in keys]
         assert self.collection.remove(names) == len(keys)
         for key in keys:
-            del self.model[key]
+            self.removed.append(self.model.pop(key))
+
+    @precondition(lambda self: self.removed)
+    @rule(seed=seeds, limit=st.integers(1, 40), purge=st.booleans())
+    def restore(self, seed: int, limit: int, purge: bool) -> None:
+        chosen = random.Random(seed).sample(self.removed, min(limit, len(self.removed)))
+        keys = [entry.key for entry in chosen]
+        if purge:
+            assert self.collection.empty_trash([entry.id for entry in chosen]) == len(chosen)
+        elif len(set(keys)) < len(keys) or not self.model.keys().isdisjoint(keys):
+            with pytest.raises(UsageError, match="key"):
+                self.collection.restore([entry.id for entry in chosen])
+            return
+        else:
+            assert self.collection.restore([entry.id for entry in chosen]) == len(chosen)
+            self.model |= {entry.key: entry for entry in chosen}
+        taken = {entry.id for entry in chosen}
+        self.removed = [entry for entry in self.removed if entry.id not in taken]
 
     @rule(seed=seeds)
     def remove_where(self, seed: int) -> None:

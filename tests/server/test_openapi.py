@@ -257,6 +257,8 @@ def test_what_is_not_there(document: Any, client: TestClient) -> None:
     bodies: dict[str, dict[str, Any]] = {
         "/v1/search": {"json": {"item": UNKNOWN_ID}},
         "/v1/items/remove": {"json": {"items": [UNKNOWN_ID]}},
+        "/v1/trash/restore": {"json": {"items": [UNKNOWN_ID]}},
+        "/v1/trash/empty": {"json": {"items": [UNKNOWN_ID]}},
         "/v1/items/vectors": {"json": {"items": [UNKNOWN_ID]}},
         "/v1/search/many": {"json": {"vectors": [[1.0] * 13], "space": "none"}},
         "/v1/evaluate": {"json": {"spaces": ["none"]}},

@@ -2,6 +2,7 @@
 
 - `search`: searching, uploads to search with, what the collection holds
 - `items`: pages of items, their pictures and thumbnails; adding, updating, removing
+- `trash`: removed items, restored or deleted for good
 - `clusters`: levels, clusters and what is in them, events, outliers, named clusterings
 - `duplicates`: groups with proof, overlays, decisions
 - `jobs`: long work, and streams of what happens (server-sent events)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from pydantic import ConfigDict, Field
 
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
-from retrieval import AddReport, Collection, Item, Page
+from retrieval import AddReport, Item, Page
 from retrieval.items.sources import check_columns
 from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.server.pictures import BROWSER_TYPES
@@ -39,7 +38,6 @@ router = APIRouter(prefix="/v1", tags=["items"])
 
 CACHE_CONTROL = "private, max-age=3600"
 """An item may get another picture: then its ETag is another one."""
-REMOVAL_PAGE = 1000
 Where = Annotated[str | None, Query(description='A filter, as JSON, such as {"width": {"$gte": 500}}.')]
 
 
@@ -65,6 +63,8 @@ class ItemRemoval(RequestBody):
     """Items by id or key."""
     where: dict[str, Any] | None = None
     """A filter; an empty one holds for all items."""
+    purge: bool = False
+    """Delete them for good, at once."""
 
 
 class ItemsUpdate(RequestBody):
@@ -214,39 +214,24 @@ def update_items(body: ItemsUpdate, collection: CollectionDep) -> Response:
 
 
 @router.delete("/items/{item}", status_code=204, response_class=Response, responses=document_errors(404, 503))
-def remove_item(item_id: ItemId, state: StateDep) -> Response:
-    """Remove an item from the collection; a file that was added by path is never touched."""
-    item = state.collection.get(item_id)
-    state.collection.remove(item_id)
-    state.added_files.delete_files(item)
+def remove_item(
+    item_id: ItemId,
+    collection: CollectionDep,
+    purge: Annotated[bool, Query(description="Delete it for good, at once.")] = False,
+) -> Response:
+    """Remove an item; it can be restored for a while. A file that was added by path is never touched."""
+    collection.remove(item_id, purge=purge)
     return Response(status_code=204)
 
 
 @router.post(
     "/items/remove", response_model=Removed, responses=document_errors(400, 404, 503), summary="Remove several items"
 )
-def remove_items(body: ItemRemoval, state: StateDep) -> Response:
-    """Remove several items, or all that meet a filter."""
+def remove_items(body: ItemRemoval, collection: CollectionDep) -> Response:
+    """Remove several items, or all that meet a filter; they can be restored for a while."""
     if body.items is None and body.where is None:
         raise BadQuery("give items, where or both; to remove everything: an empty filter")
-    candidates = [item for item in _find_candidates(body, state.collection) if state.added_files.owns_file_of(item)]
-    removed = state.collection.remove(body.items, where=body.where)
-    for item in candidates:
-        if not state.collection.count(where={"id": item.id}):
-            state.added_files.delete_files(item)
-    return answer_json({"removed": removed})
-
-
-def _find_candidates(body: ItemRemoval, collection: Collection) -> Iterator[Item]:
-    """Yield all items that will be removed, and maybe others."""
-    if body.items is not None:
-        yield from collection.get(body.items)
-        return
-    cursor: int | None = 0
-    while cursor is not None:
-        page = collection.items(where=body.where, cursor=cursor, limit=REMOVAL_PAGE)
-        yield from page.items
-        cursor = page.cursor
+    return answer_json({"removed": collection.remove(body.items, where=body.where, purge=body.purge)})
 
 
 @router.get(

@@ -79,7 +79,7 @@ def test_added_pictures_are_kept_shown_and_go_with_their_item(collection: Collec
         assert (red["metadata"], blue["text"]) == ({"n": 1}, "two")
         assert client.get(f"/v1/items/{red['id']}/picture").content == make_png("red")
         paths = [Path(item["uri"]) for item in (red, blue)]
-        assert client.delete(f"/v1/items/{red['id']}").status_code == 204
+        assert client.delete(f"/v1/items/{red['id']}", params={"purge": True}).status_code == 204
         assert [path.exists() for path in paths] == [False, True]
         assert client.post("/v1/items", files={"pictures": make_png("blue")}).json()["known"] == 1
 
@@ -130,7 +130,7 @@ def test_several_are_removed_with_the_files_that_were_sent_and_no_others(filled:
         where = {"colour": {"$in": ["red", "pink"]}}
         assert client.post("/v1/items/remove", json={"items": [1], "where": where}).json() == {"removed": 0}
         assert path.exists()
-        assert client.post("/v1/items/remove", json={"where": where}).json() == {"removed": 2}
+        assert client.post("/v1/items/remove", json={"where": where, "purge": True}).json() == {"removed": 2}
         assert (path.exists(), (folder / "red.png").exists()) == (False, True)
         assert client.post("/v1/items/remove", json={}).status_code == 400
         assert client.post("/v1/items/remove", json={"where": {}}).json() == {"removed": 4}

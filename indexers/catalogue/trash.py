@@ -1,0 +1,143 @@
+"""The trash: items that were removed, as they were, until they are restored or deleted for good.
+
+What is in it is no item: nothing that reads items, vectors or words meets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from indexers.arrays import split_chunks
+from indexers.catalogue.file_metadata import FileMetadataReader
+from indexers.catalogue.item_names import path_to_uri
+from indexers.catalogue.metadata import is_storable
+from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
+from indexers.catalogue.sqlite import damage_error, find_path
+from indexers.errors import ItemNotFound
+from indexers.types import Json, TrashedRow
+
+ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata")
+LOCATION_COLUMNS = ("uri", "size", "mtime_ns", "inode", "missing_since", "ctime_ns")
+STATE = {"item": dict, "locations": list, "clusters": list}
+"""The kinds of what is kept of each item; `file` may be null."""
+MEMBER_COLUMNS = ("space", "coarse", "medium", "fine", "since")
+
+
+class TrashReader:
+    """Reads the trash."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _all(self, statement: sa.Executable) -> list[Any]:
+        return list(self._connection.execute(statement).all())
+
+    def rows(self, item_ids: Sequence[int] | None = None, since: int = 0) -> list[TrashedRow]:
+        """Return what is in the trash, or these items of it, removed after a time, the newest removal first.
+
+        Raises CatalogueDamaged.
+        """
+        query = sa.select(trash).where(trash.c.removed_at > since)
+        chunks = [query] if item_ids is None else [query.where(trash.c.item.in_(ids)) for ids in split_chunks(item_ids)]
+        rows = [TrashedRow(*row) for chunk in chunks for row in self._all(chunk)]
+        for row in rows:
+            if not STATE.keys() <= row.state.keys() or any(
+                type(row.state[key]) is not kind for key, kind in STATE.items()
+            ):
+                raise damage_error(find_path(self._connection), f"the removed item {row.id} is not what it was")
+        return sorted(rows, key=lambda row: (-row.removed_at, row.id))
+
+    def ids_until(self, moment: int) -> list[int]:
+        """Return the ids of the items that were removed at or before a time, in microseconds since 1970."""
+        return [row[0] for row in self._all(sa.select(trash.c.item).where(trash.c.removed_at <= moment))]
+
+    def resolve(self, names: Sequence[int | str]) -> list[int]:
+        """Return the ids of removed items named by id, key, URI or path; of several the one removed last.
+
+        Raises ItemNotFound.
+        """
+        known: dict[int | str, int] = {}
+        by_uri: dict[str, int] | None = None
+        for name in names:
+            if not isinstance(name, str):
+                rows = self._all(sa.select(trash.c.item).where(trash.c.item == name)) if is_storable(name) else []
+            else:
+                newest = trash.c.removed_at.desc(), trash.c.item.desc()
+                rows = self._all(sa.select(trash.c.item).where(trash.c.key == name).order_by(*newest).limit(1))
+                if not rows:
+                    by_uri = self._read_uris() if by_uri is None else by_uri
+                    rows = [(by_uri[uri],) for uri in (name, path_to_uri(name)) if uri in by_uri][:1]
+            if not rows:
+                kind = "key or path" if isinstance(name, str) else "id"
+                raise ItemNotFound(f"there is no removed item with the {kind} {name!r}; `trash` lists those there are")
+            known[name] = rows[0][0]
+        return list(dict.fromkeys(known[name] for name in names))
+
+    def find_kept(self, hashes: Sequence[bytes], uris: Sequence[str]) -> tuple[set[bytes], set[str]]:
+        """Return those hashes and URIs that items have, or others in the trash."""
+        trashed = self.rows()
+        kept_hashes = {row.hash for row in trashed if row.hash} & set(hashes)
+        kept_uris = {place["uri"] for row in trashed for place in row.state["locations"]} & set(uris)
+        for hash_chunk in split_chunks(hashes):
+            kept_hashes |= {row[0] for row in self._all(sa.select(item.c.hash).where(item.c.hash.in_(hash_chunk)))}
+        for uri_chunk in split_chunks(uris):
+            kept_uris |= {row[0] for row in self._all(sa.select(location.c.uri).where(location.c.uri.in_(uri_chunk)))}
+        return kept_hashes, kept_uris
+
+    def _read_uris(self) -> dict[str, int]:
+        return {place["uri"]: row.id for row in reversed(self.rows()) for place in row.state["locations"]}
+
+
+class TrashWriter(TrashReader):
+    """Reads and writes the trash."""
+
+    def put(self, item_ids: Sequence[int], at: int) -> None:
+        """Keep items, which exist, as they are: to be called before they are removed."""
+        for chunk in split_chunks(item_ids):
+            states = self._read_states(chunk)
+            rows = self._all(sa.select(item.c.id, item.c.key, item.c.hash).where(item.c.id.in_(chunk)))
+            values = [
+                {"item": row.id, "key": row.key, "hash": row.hash, "removed_at": at, "state": states[row.id]}
+                for row in rows
+            ]
+            self._connection.execute(sa.insert(trash), values)
+            vectors = sa.select(vector.c.space, vector.c.item, vector.c.data).where(vector.c.item.in_(chunk))
+            self._connection.execute(sa.insert(trash_vector).from_select(["space", "item", "data"], vectors))
+
+    def _read_states(self, item_ids: Sequence[int]) -> dict[int, Json]:
+        columns = [item.c[name] for name in ITEM_COLUMNS]
+        rows = self._all(sa.select(item.c.id, *columns).where(item.c.id.in_(item_ids)))
+        states: dict[int, Json] = {
+            row.id: {"item": dict(zip(ITEM_COLUMNS, row[1:], strict=True)), "locations": [], "clusters": []}
+            for row in rows
+        }
+        for kind, table, names in (("locations", location, LOCATION_COLUMNS), ("clusters", member, MEMBER_COLUMNS)):
+            query = sa.select(table.c.item, *(table.c[name] for name in names)).where(table.c.item.in_(item_ids))
+            for row in self._all(query):
+                states[row.item][kind].append(dict(zip(names, row[1:], strict=True)))
+        for item_id, file in FileMetadataReader(self._connection).load(item_ids).items():
+            known = {"embedded": file.embedded, "applied": file.applied, "sidecars": file.sidecars}
+            states[item_id]["file"] = None if file.is_new else known
+        return states
+
+    def vectors(self, item_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Return pairs of item and space for each vector of these removed items."""
+        query = sa.select(trash_vector.c.item, trash_vector.c.space)
+        chunks = [self._all(query.where(trash_vector.c.item.in_(chunk))) for chunk in split_chunks(item_ids)]
+        return [(row[0], row[1]) for rows in chunks for row in rows]
+
+    def copy_vectors(self, item_ids: Sequence[int]) -> None:
+        """Give items that exist again their vectors."""
+        for chunk in split_chunks(item_ids):
+            columns = trash_vector.c.space, trash_vector.c.item, trash_vector.c.data
+            vectors = sa.select(*columns).where(trash_vector.c.item.in_(chunk))
+            self._connection.execute(sa.insert(vector).from_select(["space", "item", "data"], vectors))
+
+    def delete(self, item_ids: Sequence[int]) -> None:
+        """Delete these items from the trash."""
+        for chunk in split_chunks(item_ids):
+            self._connection.execute(sa.delete(trash).where(trash.c.item.in_(chunk)))
