@@ -283,6 +283,15 @@ class Transaction(RemovalWriter):
             self._do(sa.update(location).where(is_here).values(missing_since=self.at))
         self._follow_vanished_files(self._log_locations(uris))
 
+    def mark_items_missing(self, item_ids: Sequence[int]) -> None:
+        """Note that all files of these items have vanished, whatever lies in their places now."""
+        for chunk in split_chunks(item_ids):
+            is_here = sa.and_(location.c.item.in_(chunk), location.c.missing_since.is_(None))
+            self._do(sa.update(location).where(is_here).values(missing_since=self.at))
+        for item_id in item_ids:
+            self._log_change(item_id, None, "changed")
+        self._follow_vanished_files(list(item_ids))
+
     def _log_locations(self, uris: Sequence[str]) -> list[int]:
         """Log a change of the items with these URIs, and return their ids."""
         item_ids: list[int] = []

@@ -124,7 +124,8 @@ def _store_batch(writing: Transaction, batch: Batch, space: Space) -> list[Store
     other_places = [Arrival(key=row["key"], uri=uri) for row in batch.rows for uri in row.get("uris", [])[1:]]
     for part in split_chunks(other_places):
         writing.put(part, more_follow=True)
-    writing.mark_missing([uri for row in batch.rows if row.get("missing") for uri in row["uris"]])
+    pairs = zip(batch.rows, stored, strict=True)  # by item: another picture may lie in the place of one that vanished
+    writing.mark_items_missing([item.item_id for row, item in pairs if row.get("missing")])
     writing.drop_replaced_items()
     return stored
 

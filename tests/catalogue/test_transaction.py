@@ -326,6 +326,16 @@ def test_what_vanished_and_comes_back_is_a_change(catalogue: Catalogue) -> None:
         assert (known.item_ids, known.size, known.mtime_ns, known.is_missing) == ((stored.item_id,), 11, 21, False)
 
 
+def test_the_files_of_items_vanish_whatever_lies_in_their_places(catalogue: Catalogue) -> None:
+    gone, here = put_items(catalogue, make_picture(A, "/a"), make_picture(hash_content(b"other"), "/b"))
+    with catalogue.transaction() as writing:
+        writing.mark_missing(["/a"])
+        writing.put([Arrival(key=read_item(catalogue, here.item_id).key, uri="/a")])
+        writing.mark_items_missing([gone.item_id])
+    assert read_item(catalogue, gone.item_id).missing
+    assert not read_item(catalogue, here.item_id).missing
+
+
 # ---- removing
 
 

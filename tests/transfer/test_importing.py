@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexers.errors import BadMetadata, BadVector, NearkinError, UsageError
 from indexers.progress import Progress
@@ -66,6 +67,19 @@ def test_an_export_comes_back_whole(full: Collection, fresh: Collection, tmp_pat
     again = fresh.import_from([tmp_path / name])
     assert (again.added, again.replaced) == (0, 6)
     assert content(fresh) == content(full)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_picture_in_the_place_of_one_that_vanished_is_not_missing(
+    full: Collection, fresh: Collection, folder: Path, tmp_path: Path, name: str
+) -> None:
+    Image.new("RGB", (30, 20), "purple").save(folder / "blue.png")
+    assert full.add(folder).added == 1
+    full.export(tmp_path / name, vectors=True)
+    for _ in range(2):
+        fresh.import_from(tmp_path / name)
+        assert content(fresh) == content(full)
+        assert [item.missing for item in fresh.items() if item.uri == str(folder / "blue.png")] == [True, False]
 
 
 @pytest.mark.parametrize("name", EXPORTS)
