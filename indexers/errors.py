@@ -3,6 +3,7 @@
     NearkinError
     ├── UsageError (also a ValueError)      an argument can't be used; nothing was written
     │   ├── BadQuery                        a query that is no picture, text, item or vector; k below 1
+    │   │   └── UnknownWords                words of which the embedder knows none
     │   ├── BadVector                       NaN, infinite, all zero, or of another dimension
     │   ├── BadFilter                       a `where` outside the grammar
     │   ├── BadMetadata                     metadata that JSON can't hold
@@ -51,6 +52,10 @@ class UsageError(NearkinError, ValueError):
 
 class BadQuery(UsageError):
     """The query is nothing that can be searched for."""
+
+
+class UnknownWords(BadQuery):
+    """Words of which the embedder knows none."""
 
 
 class BadVector(UsageError):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SchemaTooOld,
         Unavailable,
         UnknownPlugin,
+        UnknownWords,
         UnreadablePicture,
         UnsafeFileSystem,
         UsageError,
@@ -75,7 +76,7 @@ _ROOMS = {
     "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged
         CatalogueError ClusterNotFound ClusteringNotFound CollectionClosed CollectionNotFound
         CollectionReadOnly ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
-        PictureTooLarge ReadFailed SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnreadablePicture
+        PictureTooLarge ReadFailed SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnknownWords UnreadablePicture
         UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.progress": "Progress",
     "indexers.types": "Failure Neighbours",
@@ -146,6 +147,7 @@ __all__ = [
     "TrashedItem",
     "Unavailable",
     "UnknownPlugin",
+    "UnknownWords",
     "UnreadablePicture",
     "UnsafeFileSystem",
     "UsageError",

@@ -7,6 +7,8 @@
     lite0           EfficientNet-Lite0: the default, whose weights come with a package
     lite0_graph     the same as an ONNX graph, which needs no torch
     lite0_inner     what becomes of its inner layers: each counts alike, around a centre that never changes
+    lite0_words     words in its space: the directions in which its classifier looks for what they mean
+    class_words     what words mean, as shares of ImageNet's classes; class_words.bin holds them
     lite0_torch     the same in torch, for a GPU
     network         what all embedders share that are one torch network over one transform
     clip            CLIP through open_clip: pictures and words in one space

@@ -33,6 +33,8 @@ class Embedder(ABC):
     """Edge in pixels of the model's input; pictures are decoded to about twice that."""
     metric: ClassVar[Metric] = "cosine"
     supports_text: bool = False
+    names_clusters: bool = True
+    """Where it reads words: they are sure enough to name clusters by."""
     licence: str = "unknown"
     """Of the weights."""
     extra: str | None = None
@@ -98,6 +100,10 @@ class Embedder(ABC):
             f"the embedder {self.name!r} reads pictures only, so it can't search for {texts[0]!r}; search with a "
             f"picture, an item or a vector, or fill a space of an embedder that reads words: {names}"
         )
+
+    def find_unknown_words(self, text: str) -> Sequence[str]:
+        """Return the words of a text that `embed_texts` can make nothing of, as far as it can tell."""
+        return ()
 
     def fingerprint(self) -> str:
         """Return a name of the weights (a hash of their file) or of the version of the computation.

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexers.devices import check_device, may_have_gpu, pick_device
+from indexers.embedders import lite0_words
 from indexers.embedders.base import Embedder
 from indexers.embedders.cache import make_once
+from indexers.embedders.class_words import read_words
 from indexers.embedders.engines import Engine, OnnxRuntime, OpenVino, choose_quickest, describe_quickest, has_packages
 from indexers.embedders.lite0_graph import DIMENSIONS, build_graph
 from indexers.embedders.lite0_inner import combine_stages, hash_centre
@@ -48,6 +50,9 @@ _TORCH_PACKAGES = ("torch", "timm")
 class Lite0(Embedder):
     """EfficientNet-Lite0 (Tan and Le, EfficientNet, ICML 2019; the Lite variant of 2020) without its classifier.
 
+    It reads words, each as a mixture of the 1,000 classes of ImageNet that its classifier tells apart: names of things
+    and their kinds, in many languages (see `class_words` and `lite0_words`). It reads no sentences.
+
     Settings, which may also follow the name, as in `lite0:pad` or `lite0:crop+last`:
 
     - `fit`: "whole" shows the network the whole picture in its own proportions, and about 224 x 224 pixels of it (up to
@@ -66,6 +71,9 @@ class Lite0(Embedder):
     """
 
     name = "lite0"
+    supports_text = True
+    names_clusters = False
+    """What lies outside of ImageNet's classes would be named wrongly."""
     input_size = _EDGE
     licence = "Apache-2.0"
     extra = "lite0"
@@ -84,6 +92,7 @@ class Lite0(Embedder):
         self.device = device
         self._loading, self._local = threading.Lock(), threading.local()
         self._engine: Engine | None = None
+        self._directions: Vectors | None = None
 
     @classmethod
     def defaults(cls) -> Json:
@@ -144,6 +153,19 @@ class Lite0(Embedder):
             rows = [row for row, pixels in enumerate(batch) if pixels.shape == shape]
             vectors[rows] = engine.run(np.stack([batch[row] for row in rows]), threads)
         return combine_stages(vectors) if self.settings["layers"] == "inner" else vectors
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of n texts, float32 (n, dimension): of each, the mean of its known words.
+
+        Raises UnknownWords for a text without a known word, BadQuery for what is no text, WeightsUnavailable.
+        """
+        with self._loading:
+            if self._directions is None:
+                self._directions = lite0_words.make_directions(load_weights(), self.settings["layers"])
+        return lite0_words.embed_texts(texts, self._directions)
+
+    def find_unknown_words(self, text: str) -> Sequence[str]:
+        return read_words(text).unknown
 
     def limit_threads(self, count: int) -> None:
         self._local.threads = count

@@ -35,8 +35,8 @@ class Asked(NamedTuple):
 def build_query(source: Collection, request: Asked) -> dict[str, Any]:
     """Return the arguments of `Collection.search` that ask for this.
 
-    Words that are no pictures are words to search for, by what the pictures show if the embedder reads words, else in
-    the texts, metadata and file names of items; a note says so. Several parts are mixed.
+    Words that are no pictures are words to search for: by what the pictures show, if the embedder knows them, and in
+    the texts, metadata and file names of items, if any has them; a note says so. Several parts are mixed.
     """
     from retrieval.search.query import item, text
 
@@ -69,15 +69,17 @@ def is_picture(word: str) -> bool:
 
 
 def _choose_words(source: Collection, words: str) -> tuple[str | None, str | None]:
-    """Return what finds these words: as `text` or as `query`; say which. Raises NotFound if nothing can."""
+    """Return what finds these words: as `text`, as `query`, or as both; say which. Raises NotFound if nothing can."""
     from indexers.errors import NotFound
 
-    info = source.info()
-    if info.words:
-        show_message(f"note: there is no file {words!r}; searching for pictures that show it (--text)")
-        return words, None
-    if source.search(query=words, k=1):
-        fields = "texts, metadata and file names"
+    obstacle = _find_obstacle(source, words)
+    is_said = bool(source.search(query=words, k=1))
+    fields = "texts, metadata and file names"
+    if not obstacle:
+        also = f", and for these words in {fields} (--query)" if is_said else ""
+        show_message(f"note: there is no file {words!r}; searching for pictures that show it (--text){also}")
+        return words, words if is_said else None
+    if is_said:
         show_message(f"note: there is no file {words!r}; searching for these words in {fields} (--query)")
         return None, words
     named = {"$or": [{"uri": {"$icontains": words}}, {"key": {"$icontains": words}}]}
@@ -86,9 +88,25 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
         f"nothing found for {words!r}:",
         "  there is no such file;",
         "  no text, metadata or file name of an item has these words;",
-        f"  the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with pictures "
-        "(`nearkin embedders` lists those with text search)",
+        f"  {obstacle}",
     ]
     listing = f"`nearkin items --name {shlex.quote(words)}` lists them"
     lines += [f"  items whose paths have it: {count}; {listing}"] if count else []
     raise NotFound("\n".join(lines))
+
+
+def _find_obstacle(source: Collection, words: str) -> str:
+    """Return why pictures can't be found by these words; "" if they can."""
+    from indexers.errors import UnknownWords
+
+    info = source.info()
+    if not info.words:
+        return (
+            f"the embedder {info.embedder or 'lite0'} does not read words, so that they can't be compared with "
+            "pictures (`nearkin embedders` lists those with text search)"
+        )
+    try:
+        source.search(text=words, k=1)
+    except UnknownWords as error:
+        return str(error)
+    return ""

@@ -146,12 +146,14 @@ class Spaces:
         )
 
     def _vocabulary(self, space: Space, folder: Path) -> tuple[Sequence[str], Vectors] | None:
-        """Return words and their vectors, embedded once and kept; None if the embedder reads none or is unavailable."""
+        """Return words and their vectors, embedded once and kept; None if the embedder reads none that are sure enough
+        to name clusters by, or is unavailable."""
         if space.embedder is None:
             return None
         try:
             embedder = self.embedder(space)
-            return embed_vocabulary(embedder, folder / "vocabulary.npz") if embedder.supports_text else None
+            names = embedder.supports_text and embedder.names_clusters
+            return embed_vocabulary(embedder, folder / "vocabulary.npz") if names else None
         except NearkinError:
             return None
 

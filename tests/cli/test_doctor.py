@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexers import plugins
 from indexers.embedders import lite0
@@ -161,8 +162,12 @@ def test_a_network_file_system_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_whether_words_find_pictures_is_told(tmp_path: Path) -> None:
     check = find_check("search by words", tmp_path / "none")
+    assert (check.ok, check.needed, check.found, check.remedy) == (True, False, "lite0: yes", "")
+    with Collection.open(tmp_path / "classic", create=True, embedder="tiny") as collection:
+        collection.add(Image.new("RGB", (9, 9)), keys=["a"])
+    check = find_check("search by words", tmp_path / "classic")
     assert (check.ok, check.needed) == (False, False)
-    assert check.found == "lite0: reads no words; texts, metadata and file names are searched"
+    assert check.found == "tiny: reads no words; texts, metadata and file names are searched"
     assert check.remedy.startswith("nearkin add --embedder clip")
     with Collection.open(tmp_path / "c", create=True) as collection:
         collection.add_vectors(np.eye(3))

