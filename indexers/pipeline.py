@@ -298,7 +298,7 @@ class Run:
         else:
             decoded = self._decode(content)
             upright, arrival = decoded.image, replace(arrival, facts=decoded.facts, bytes=len(content))
-        return replace(arrival, sketch=sketch.sketch_picture(upright)), upright
+        return replace(arrival, sketch=sketch.sketch_picture(upright, quickly=True)), upright
 
     # ---- in the calling thread
 

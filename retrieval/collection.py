@@ -780,7 +780,8 @@ class Collection:
         """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
 
         Items whose files have vanished are left out. The same file is of the kind "same bytes"; it and equal pixels
-        have a score of 1.
+        have a score of 1. Last come items that show the picture, or that it shows, as a part: of the kinds "inside
+        another picture" and "photo of a print", which are proven too, and replace nothing.
 
         picture: as for `search`, or an item's id. Raises what `search` raises.
         """

@@ -1,13 +1,14 @@
 """Which pictures may be copies of each other, and are worth a proof: never more than a few dozen for each picture.
 
 Three things nominate: similar vectors, similar perceptual hashes (also those of the picture turned by quarters,
-mirrored or inverted), and local features that agree. A pair that vectors nominate has to agree in its features too, if
-both pictures have enough of them.
+mirrored or inverted), and local features that agree. Of a picture outside the collection many are nominated; of the
+collection's own the nearest of each kind, since copies of copies are compared too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.followers.base import Followers
 from indexers.followers.nomination import NominationFollower, read_compact
 from indexers.matching import hashes
-from indexers.matching.agreement import AGREEING, MANY_POINTS, count_agreeing, may_agree
+from indexers.matching.agreement import AGREEING, MANY_POINTS, count_agreeing, find_rough_transform
 from indexers.matching.compact import CompactFeatures, unpack_compact
+from indexers.matching.nomination import Votes
 from indexers.types import Ids, Neighbours, Sketch, Vectors
 from indexers.vectors.exact import Exact
 
@@ -31,12 +33,15 @@ MAX_BY_HASH = 20
 """Candidates of one picture by their hashes: the nearest."""
 MAX_BY_VECTOR = 20
 """Candidates of one picture by their vectors: the nearest."""
+NEAREST_BY_VOTES, NEAREST_BY_VECTOR, NEAREST_BY_HASH = 5, 4, 4
+"""The same for each picture of the collection."""
 MAX_FLAT_BY_VECTOR = 3
 """The same for pictures with too few points to be looked at before the proof."""
 MAX_BY_VOTES = 12
 """Candidates of one picture by their local features: those with the most votes."""
 MAX_REREAD = 1000
 """If at most so many items have changed, their hashes alone are read again; if more have, all hashes are."""
+EMPTY_VOTES = Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_))
 CHUNK = 32
 """Pictures whose votes are counted at once."""
 
@@ -81,24 +86,34 @@ class CandidateFinder:
 
     # ---- candidates
 
-    def find_pairs(self, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
+    def find_pairs(self, pool: Executor, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
         """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
         queries = known.item_ids[places]
         with self._followers.complete_snapshot() as snapshot:
             features = read_compact(snapshot, queries.tolist())
-            described = [item_id for item_id in queries.tolist() if item_id in features]
-            pairs = list(self._find_voted(snapshot, described, [features[item_id] for item_id in described]))
+            votes = self._count_votes(pool, list(features.values()), NEAREST_BY_VOTES + 1)
+            described = np.array(list(features), np.int64)
             flat = self._flat()
             queries_with_vectors = queries[flat.has(queries)]
-            similar = self._find_similar(queries_with_vectors, flat.take(queries_with_vectors), known.item_ids)
-            pairs += self._keep_agreeing(snapshot, list(similar), features)
+            vectors = flat.take(queries_with_vectors)
+            similar = self._find_similar(queries_with_vectors, vectors, known.item_ids, NEAREST_BY_VECTOR)
+            pairs = [(own, other) for own, other, _ in similar]
+        pairs += zip(described[votes.queries].tolist(), votes.item_ids.tolist(), strict=True)
         words = np.ascontiguousarray(known.hashes[:, 0])
         for place in places.tolist():
             own = int(known.item_ids[place])
-            pairs += [(own, other) for other in known.item_ids[find_close(known.hashes[place], words)].tolist()]
+            close = find_close(known.hashes[place], words, NEAREST_BY_HASH + 1)
+            pairs += [(own, other) for other in known.item_ids[close].tolist()]
         codes = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
         codes = np.unique(np.sort(codes, axis=1), axis=0)
         return codes[:, 0], codes[:, 1]
+
+    def _count_votes(self, pool: Executor, features: Sequence[CompactFeatures], limit: int) -> Votes:
+        """Return who gets most votes of each of these pictures."""
+        parts = list(pool.map(lambda part: self._follower.index.find(part, limit), split_chunks(features, CHUNK)))
+        starts = np.repeat(np.arange(len(parts)) * CHUNK, [len(part.queries) for part in parts])
+        queries, *columns = (np.concatenate(column) for column in zip(EMPTY_VOTES, *parts, strict=True))
+        return Votes(queries + starts, *columns)
 
     def find_candidates(self, sketch: Sketch, vector: Vectors, known: PictureHashes) -> list[int]:
         """Return the ids of items that a picture outside the collection may be a copy of.
@@ -108,32 +123,26 @@ class CandidateFinder:
         own = 0  # no item has this id
         features = {own: unpack_compact(sketch.compact)} if sketch.compact else {}
         with self._followers.complete_snapshot() as snapshot:
-            pairs = list(self._find_voted(snapshot, list(features), list(features.values())))
-            similar = list(self._find_similar(np.array([own]), vector, known.item_ids))
+            pairs = [(own, other) for row in features.values() for other in self._find_voted(snapshot, row)]
+            similar = list(self._find_similar(np.array([own]), vector, known.item_ids, MAX_BY_VECTOR))
             pairs += self._keep_agreeing(snapshot, similar, features)
         close = find_close(np.array(sketch.hashes, np.uint64), np.ascontiguousarray(known.hashes[:, 0]))
         return sorted({other for _, other in pairs} | set(known.item_ids[close].tolist()))
 
-    def _find_voted(
-        self, snapshot: Snapshot, item_ids: Sequence[int], features: Sequence[CompactFeatures]
-    ) -> Iterator[tuple[int, int]]:
-        """Yield pairs of one of these items and one that its features vote for and agree with."""
-        for part in split_chunks(range(len(features)), CHUNK):
-            votes = self._follower.index.find([features[place] for place in part], MAX_BY_VOTES + 1)
-            others = read_compact(snapshot, np.unique(votes.item_ids).tolist())
-            rows = zip(votes.queries.tolist(), votes.item_ids.tolist(), votes.are_mirrored.tolist(), strict=True)
-            for query, other_id, is_mirrored in rows:
-                own, other = features[part[query]], others.get(other_id)
-                if other_id != item_ids[part[query]] and other is not None:
-                    own = own.mirror() if is_mirrored else own
-                    if count_agreeing(own, other) >= AGREEING:
-                        yield item_ids[part[query]], other_id
+    def _find_voted(self, snapshot: Snapshot, own: CompactFeatures) -> Iterator[int]:
+        """Yield the items that a picture's features vote for and agree with."""
+        votes = self._follower.index.find([own], MAX_BY_VOTES)
+        others = read_compact(snapshot, votes.item_ids.tolist())
+        for item_id, is_mirrored in zip(votes.item_ids.tolist(), votes.are_mirrored.tolist(), strict=True):
+            other = others.get(item_id)
+            if other is not None and count_agreeing(own.mirror() if is_mirrored else own, other) >= AGREEING:
+                yield item_id
 
-    def _find_similar(self, queries: Ids, vectors: Vectors, items: Ids) -> Iterator[tuple[int, int, int]]:
+    def _find_similar(self, queries: Ids, vectors: Vectors, items: Ids, limit: int) -> Iterator[tuple[int, int, int]]:
         """Yield the ids of a query and of an item whose vectors are similar, and how many are more similar."""
         if not len(queries) or not len(self._flat()):
             return
-        nearest = self._find_neighbours(vectors, MAX_BY_VECTOR + 1)
+        nearest = self._find_neighbours(vectors, limit + 1)
         is_near = (nearest.scores >= self.near) & (nearest.ids >= 0) & (nearest.ids != queries[:, None])
         is_near &= np.isin(nearest.ids, items)
         ranks = np.cumsum(is_near, axis=1) - 1
@@ -152,12 +161,12 @@ class CandidateFinder:
             elif min(len(own.words), len(other.words)) < MANY_POINTS:
                 if rank < MAX_FLAT_BY_VECTOR:
                     yield own_id, other_id
-            elif may_agree(own, other):
+            elif find_rough_transform(own, other)[1] is not None:
                 yield own_id, other_id
 
 
-def find_close(views: hashes.Words, words: hashes.Words) -> Ids:
-    """Return the places of the hashes that are close to one of a picture's views, the closest MAX_BY_HASH.
+def find_close(views: hashes.Words, words: hashes.Words, limit: int = MAX_BY_HASH) -> Ids:
+    """Return the places of the hashes that are close to one of a picture's views, the closest `limit`.
 
     `views` uint64 (8,), the first two upright; `words` uint64 (n,).
     """
@@ -165,7 +174,7 @@ def find_close(views: hashes.Words, words: hashes.Words) -> Ids:
     limits = np.array([HASH_BITS] * 2 + [TURNED_BITS] * (hashes.VIEWS - 2), np.int16)
     over = np.minimum((distances - limits[:, None]).min(axis=0), hashes.BITS - distances[:2].max(axis=0) - TURNED_BITS)
     close = np.flatnonzero(over <= 0)
-    return close[np.argsort(over[close], kind="stable")[:MAX_BY_HASH]] if len(close) > MAX_BY_HASH else close
+    return close[np.argsort(over[close], kind="stable")[:limit]] if len(close) > limit else close
 
 
 def find_touched(snapshot: Snapshot, since: int) -> list[int] | None:

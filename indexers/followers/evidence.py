@@ -1,7 +1,7 @@
 """Evidence about duplicates, collected on demand: sketches of pictures that have none, candidates, verdicts on pairs.
 
-Candidates are verified by their features, and the verdict is stored whatever it is, so that any threshold can be
-answered later. Adding a picture compares only that picture with the others.
+Candidates that a glance can't tell apart are verified by their features, and the verdict is stored whatever it is, so
+that any threshold can be answered later. Adding a picture compares only that picture with the others.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from indexers.catalogue.duplicates import PairRow, PictureHashes, UnsketchedPict
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError, StoredFileDamaged
 from indexers.followers.candidates import CandidateFinder, find_touched
+from indexers.followers.looks import PairGate
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
+from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
-from indexers.matching.sketch import EDGE, is_describing, sketch_picture
+from indexers.matching.sketch import EDGE, sketch_picture
 from indexers.matching.verification import SAME, Verdict, has_contrast, verify_features
 from indexers.types import Ids, ItemRow, Sketch, Vectors
 
@@ -34,6 +36,8 @@ MAX_COMPONENT = 40
 """Duplicates connected by chains are compared each with each if they are at most so many; else each with the best."""
 DUPLICATE_KINDS = ("same pixels", "same picture")
 """Kinds of pairs that are duplicates, the stronger one first."""
+PART_KINDS = ("inside another picture", "photo of a print")
+"""Kinds of pairs that are proven, and of which neither picture can replace the other."""
 
 LoadPicture = Callable[[int, int], Image]
 """An item id and the length that the longer edge needs at least (0: the full picture) -> the picture.
@@ -61,17 +65,18 @@ class EvidenceCollector:
         self, catalogue: Catalogue, candidates: CandidateFinder, load_picture: LoadPicture, workers: int
     ) -> None:
         self._catalogue, self.candidates, self._load_picture = catalogue, candidates, load_picture
-        self._workers = workers
+        self._workers, self._gate = workers, PairGate(catalogue, load_picture)
         self._compared_up_to = -1  # the change up to which everything was compared
 
     def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
         """Bring the evidence up to date. What was done stays if it is interrupted. Raises WriterBusy, WriteFailed."""
-        described = is_describing()  # OpenCV is imported here: several threads at once would meet half a module
+        load_opencv()  # here, since several threads at once would meet half a module
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._compared_up_to:
                 return EvidenceReport(0, (), 0)
             touched = find_touched(snapshot, self._compared_up_to)
-            unsketched = snapshot.duplicates.unsketched_pictures(touched, described=described)
+            self._gate.forget(touched)
+            unsketched = snapshot.duplicates.unsketched_pictures(touched)
             known = self.candidates.read_hashes(snapshot)
         fresh = np.union1d(known.item_ids[~known.are_compared], [picture.item_id for picture in unsketched])
         steps = _Steps(progress, len(unsketched) + len(fresh))
@@ -136,15 +141,29 @@ class EvidenceCollector:
     def _compare_new(self, pool: ThreadPoolExecutor, known: PictureHashes, steps: _Steps) -> int:
         """Compare the pictures that were never compared with all others; return the number of pairs verified."""
         fresh = np.flatnonzero(~known.are_compared)
-        verified = 0
+        verified, rejected = 0, set[tuple[int, int]]()
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
-            a, b = self.candidates.find_pairs(known, part)
+            a, b = self.candidates.find_pairs(pool, known, part)
             with self._catalogue.snapshot() as snapshot:
                 new = ~snapshot.duplicates.were_compared(a, b)
-            verified += self._verify_pairs(pool, a[new], b[new], known, known.item_ids[part])
+            pairs = [pair for pair in zip(a[new].tolist(), b[new].tolist(), strict=True) if pair not in rejected]
+            kept = self._keep_alike(pool, pairs, known)
+            rejected |= set(pairs) - set(kept)
+            a, b = (np.array([pair[side] for pair in kept], np.int64) for side in (0, 1))
+            verified += self._verify_pairs(pool, a, b, known, known.item_ids[part])
             steps.add(len(part))
         return verified
+
+    def _keep_alike(
+        self, pool: ThreadPoolExecutor, pairs: Sequence[tuple[int, int]], known: PictureHashes
+    ) -> list[tuple[int, int]]:
+        """Return the pairs that a glance can't tell apart, and those with the same bytes."""
+        with self._catalogue.snapshot() as snapshot:
+            contents = snapshot.duplicates.content_hashes(sorted({item_id for pair in pairs for item_id in pair}))
+        equal = [pair for pair in pairs if contents.get(pair[0], b"") == contents.get(pair[1])]
+        alike = self._gate.keep(pool, pairs, known)
+        return sorted({*equal, *alike})
 
     def _complete_components(self, pool: ThreadPoolExecutor, known: PictureHashes) -> int:
         """Verify duplicates of duplicates too, which may be too different to be candidates.

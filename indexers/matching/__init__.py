@@ -5,12 +5,15 @@
     compact         the best points of a picture, short: kept of every picture
     sketch          hashes and compact features, made while a picture is decoded
     nomination      an index over compact features: who may show the same
-    agreement       a quick look at two pictures' compact features before the proof
+    agreement       how one picture lies on the other, roughly, by their compact features
+    coarse          pictures at a glance: what can't be the same needs no proof
     features        points, descriptors and a small thumbnail of a picture, to be stored
+    corners         points detected without OpenCV
     descriptors     what surrounds a point, as 256 bits that can be mirrored
     geometry        which points correspond, and by what similarity transform
     comparing       aligned thumbnails, block by block
     details         what is drawn, stroke by stroke
+    drawings        what makes another drawing of one with the same strokes
     alignment       a transform found by pixels, for pictures without points
     reshaping       features as they would be of the stretched, inverted or projected picture
     proofs          ways to prove a pair, from the usual to the rare
@@ -18,5 +21,5 @@
     differences     what was done to a duplicate, in words
     overlay         the verdict as a picture, for people's eyes
 
-No database and no collection. Importing this package loads neither OpenCV nor scikit-image.
+No database and no collection. Importing this package doesn't load OpenCV.
 """

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from indexers.matching.compact import DIRECTIONS, CompactFeatures
 from indexers.matching.descriptors import FACTOR
+from indexers.matching.features import EDGE
+from indexers.matching.geometry import SimilarityTransform
 from indexers.matching.hashes import count_bits
 from indexers.types import Ids
 
@@ -17,34 +19,72 @@ MAX_DISTANCE = 30
 """Bits of 128 in which matching points differ at most."""
 MANY_POINTS = 64
 """With as many points in both pictures, a copy has matches that agree."""
+_TRIALS = 48  # matches whose transform is tried
+_CLEAR = 40  # matches that agree, from which on the mirror image need not be tried
+_SCALES = 0.1, 10.0
+_ROUNDS, _NEAR = 3, 3.0  # of fitting, and steps of a stored coordinate up to which a match takes part in the next one
 _TOLERANCE = 3, 0.2  # steps of a stored coordinate, and share of the distance of two points
 
+Points = NDArray[np.complex128]
 
-def may_agree(a: CompactFeatures, b: CompactFeatures) -> bool:
-    """Return whether `a`, or its mirror image, and `b` may show the same; True if they have too few points to tell."""
-    if min(len(a.words), len(b.words)) < MANY_POINTS:
-        return True
-    return count_agreeing(a, b) >= AGREEING or count_agreeing(a.mirror(), b) >= AGREEING
+
+def find_rough_transform(a: CompactFeatures, b: CompactFeatures) -> tuple[int, SimilarityTransform | None]:
+    """Return how many matches agree on a transform of normalised `a`, or of its mirror image, to `b`; and it.
+
+    None if fewer than AGREEING do.
+    """
+    upright = _agree(a, b)
+    return upright if upright[0] >= _CLEAR else max(upright, _agree(a.mirror(), b), key=lambda trial: trial[0])
 
 
 def count_agreeing(a: CompactFeatures, b: CompactFeatures) -> int:
     """Return how many matches agree best on one transform of `a` to `b`: a turn, a scale and a shift."""
+    return _agree(a, b)[0]
+
+
+def _agree(a: CompactFeatures, b: CompactFeatures) -> tuple[int, SimilarityTransform | None]:
     if not (len(a.words) and len(b.words)):
-        return 0
+        return 0, None
     i, j = _match_words(a.words, b.words)
     if len(i) < AGREEING:
-        return len(i)
+        return len(i), None
     (x, y), right = a.places[i].astype(np.float32).T, b.places[j].astype(np.float32)
     source, target = (-x if a.is_mirrored else x) + 1j * y, right[:, 0] + 1j * right[:, 1]
     angles = (b.directions[j].astype(np.int64) - a.directions[i]) % DIRECTIONS
     steps = b.levels[j].astype(np.int64) - a.levels[i]
     turns = FACTOR**steps * np.exp(1j * angles * (2 * np.pi / DIRECTIONS))
-    expected = turns[:, None] * (source[None, :] - source[:, None])
-    missed = np.abs(target[None, :] - target[:, None] - expected)
-    apart = np.abs((angles[None, :] - angles[:, None] + DIRECTIONS // 2) % DIRECTIONS - DIRECTIONS // 2)
+    tried = slice(None, None, -(-len(i) // _TRIALS))
+    expected = (turns[tried, None] * (source[None, :] - source[tried, None])).astype(np.complex64)
+    missed = np.abs((target[None, :] - target[tried, None]).astype(np.complex64) - expected)
+    apart = np.abs((angles[None, :] - angles[tried, None] + DIRECTIONS // 2) % DIRECTIONS - DIRECTIONS // 2)
     agree = (missed <= _TOLERANCE[0] + _TOLERANCE[1] * np.abs(expected)) & (apart <= 2)
-    agree &= np.abs(steps[None, :] - steps[:, None]) <= 1
-    return int(agree.sum(axis=1).max())
+    agree &= np.abs(steps[None, :] - steps[tried, None]) <= 1
+    counts = agree.sum(axis=1)
+    best = int(counts.argmax())
+    if counts[best] < AGREEING:
+        return int(counts[best]), None
+    return int(counts[best]), _fit_transform(source[agree[best]], target[agree[best]], a.is_mirrored)
+
+
+def _fit_transform(source: Points, target: Points, is_mirrored: bool) -> SimilarityTransform | None:
+    """Return the transform of least squares; `source` in steps of a stored coordinate, mirrored by its sign of x."""
+    turn = shift = 0j
+    for _ in range(_ROUNDS):
+        centred = source - source.mean()
+        spread = float(np.vdot(centred, centred).real)
+        turn = complex(np.vdot(centred, target - target.mean())) / spread if spread else 0j
+        shift = complex(target.mean() - turn * source.mean())
+        missed = np.abs(turn * source + shift - target)
+        near = missed <= max(_NEAR * max(1.0, abs(turn)), float(np.median(missed)))
+        source, target = source[near], target[near]
+    if not _SCALES[0] < abs(turn) < _SCALES[1]:
+        return None
+    step = EDGE / 256
+    half = 0.5 * step * (1 + 1j)  # a stored coordinate stands for the middle of its step
+    shift = shift * step + half
+    if is_mirrored:  # -conj(a) is what x was negated in
+        return SimilarityTransform(-turn, shift + turn * half.conjugate(), True)
+    return SimilarityTransform(turn, shift - turn * half)
 
 
 def _match_words(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> tuple[Ids, Ids]:

@@ -33,12 +33,14 @@ def search_alignment(a: Features, b: Features) -> SimilarityTransform | None:
     return None if best is None else refine_alignment(a, b, best)
 
 
-def refine_alignment(a: Features, b: Features, transform: SimilarityTransform) -> SimilarityTransform:
+def refine_alignment(
+    a: Features, b: Features, transform: SimilarityTransform, steps: int = _STEPS
+) -> SimilarityTransform:
     """Improve a transform by a few steps of least squares."""
     target = a.thumbnail.astype(np.float32)
     pixel = np.array(b.size) / b.thumbnail.shape[1::-1]
     gradients = np.gradient(b.thumbnail.astype(np.float32)) if min(b.thumbnail.shape) > 1 else None
-    for _ in range(_STEPS if gradients else 0):
+    for _ in range(steps if gradients else 0):
         slopes = gradients[1] / pixel[0], gradients[0] / pixel[1]  # type: ignore[index]
         step = _take_step(a, b, transform, target, slopes)
         if step is None or not 0.5 < abs(step.turn / transform.turn) < 2:

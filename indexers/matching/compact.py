@@ -60,8 +60,8 @@ class CompactFeatures(NamedTuple):
 
 def extract_compact(image: Image.Image, engine: str = "auto") -> CompactFeatures:
     """Compute the compact features of an upright RGB picture. Deterministic. Raises as `extract_features` does."""
-    grey = normalise(image).convert("L")
-    keypoints = find_keypoints(grey, engine, _DETECTED, MAX_POINTS)
+    grey = normalise(image.convert("L"))
+    keypoints = find_keypoints(grey, engine, (_DETECTED, MAX_POINTS), max(image.size))
     bits = describe_points(grey, keypoints.points, keypoints.levels, keypoints.angles, _CHOSEN)
     words = np.ascontiguousarray(bits).view(">u4").astype(np.uint32)
     places = np.clip(keypoints.points / _STEP, 0, 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,13 @@ _RECOLOURED = 20.0  # difference of colours from which on they may have been ton
 GREY = 2.5  # chroma below which a picture counts as grey
 
 Pixels = NDArray[np.float32]
+
+
+class Framed(Protocol):
+    """Anything that knows the width and height of its normalised picture."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
 
 
 class Comparison(NamedTuple):
@@ -83,7 +90,7 @@ def compare_thumbnails(a: Features, b: Features, transform: SimilarityTransform)
 
 
 def warp_into_frame(
-    a: Features, b: Features, pixels: NDArray[Any], shape: tuple[int, ...], transform: SimilarityTransform
+    a: Framed, b: Framed, pixels: NDArray[Any], shape: tuple[int, ...], transform: SimilarityTransform
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     """Warp a small version of `b`, `pixels` uint8 or float32 (h, w), into the frame of one of `a` of that `shape`.
 
@@ -99,7 +106,7 @@ def warp_into_frame(
 
 
 def _compute_warp(
-    a: Features, b: Features, source: tuple[int, ...], shape: tuple[int, ...], transform: SimilarityTransform
+    a: Framed, b: Framed, source: tuple[int, ...], shape: tuple[int, ...], transform: SimilarityTransform
 ) -> NDArray[np.float64]:
     """Return the matrix, float64 (2, 3), from a small version of `a` of that shape to one of `b` of shape `source`."""
     matrix = transform.to_matrix()

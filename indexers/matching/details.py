@@ -104,11 +104,14 @@ def compare_details(
         right = np.clip((right - offset) / gain, 0, 255)
     if abs(offset + 128 * (gain - 1)) > _LIGHT:
         _ignore_clipped(left, right)
-    blocks, covered = _cut_into_blocks(left, right, inside), _count_pixels(inside)
-    contrast, unexplained = _explain_blocks(blocks, np.maximum(covered, 1))
+    covered = _count_pixels(inside)
+    contrast = _measure_contrast(left, right, inside, np.maximum(covered, 1))
     contrast[covered < BLOCK * BLOCK / 2] = np.nan
     drawn = np.nan_to_num(contrast) > CONTRAST + min(40 * abs(gain - 1), 25)
-    differing = drawn & (unexplained > UNEXPLAINED)
+    blocks = _cut_into_blocks(left, right, inside, drawn)
+    unexplained = np.zeros(len(drawn), np.float32)
+    unexplained[drawn] = _explain_blocks(blocks, covered[drawn])
+    differing = unexplained > UNEXPLAINED
     worst = float((unexplained * np.minimum(contrast, _STRONG))[differing].max(initial=0))
     shape = -(-target.shape[0] // BLOCK), -(-target.shape[1] // BLOCK)
     return DetailComparison(
@@ -117,7 +120,7 @@ def compare_details(
         int(drawn.sum()),
         int(differing.sum()),
         worst,
-        bool(differing.any()) and _is_covered(left, right, blocks, drawn, differing),
+        bool(differing.any()) and _is_covered(left, right, blocks[differing[drawn]], drawn, differing),
     )
 
 
@@ -133,38 +136,61 @@ def _ignore_clipped(a: Blocks, b: Blocks) -> None:
         second[lost] = first[lost]
 
 
-def _cut_into_blocks(a: Blocks, b: Blocks, inside: NDArray[np.bool_]) -> Blocks:
-    """Return for each block, row by row, the pixels of a, their slopes to the right and down, and the same of b.
+def _measure_contrast(a: Blocks, b: Blocks, inside: NDArray[np.bool_], count: NDArray[np.float32]) -> Blocks:
+    """Return the larger of both standard deviations within each block, row by row, float32 (n,)."""
+    strongest = np.zeros(len(count), np.float32)
+    for pixels in (a, b):
+        values = np.where(inside, pixels - 128, np.float32(0))
+        mean = _sum_blocks(values) / count
+        np.maximum(strongest, _sum_blocks(values * values) / count - mean * mean, out=strongest)
+    return np.sqrt(strongest)
+
+
+def _sum_blocks(values: Blocks) -> Blocks:
+    rows = np.add.reduceat(values, np.arange(0, values.shape[0], BLOCK), axis=0)
+    sums: Blocks = np.add.reduceat(rows, np.arange(0, values.shape[1], BLOCK), axis=1).ravel()
+    return sums
+
+
+def _cut_into_blocks(a: Blocks, b: Blocks, inside: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Blocks:
+    """Return for each wanted block, row by row, the pixels of a, their slopes to the right and down, and those of b.
 
     float32 (n, 6, 256): grey levels less 128, 0 outside and where the last blocks reach past the edge.
     """
     height, width = inside.shape
-    columns = np.zeros((6, -(-height // BLOCK) * BLOCK, -(-width // BLOCK) * BLOCK), np.float32)
+    rows, across = np.divmod(np.flatnonzero(wanted), -(-width // BLOCK))
+    margins = [(1, 1 - edge % -BLOCK) for edge in (height, width)]
+    blocks = np.empty((len(rows), 6, BLOCK, BLOCK), np.float32)
     for place, pixels in ((0, a), (3, b)):
-        columns[place, :height, :width] = pixels - 128
-        columns[place + 1, :height, 1 : width - 1] = (pixels[:, 2:] - pixels[:, :-2]) / 2
-        columns[place + 2, 1 : height - 1, :width] = (pixels[2:] - pixels[:-2]) / 2
-    if not inside.all():
-        columns[:, :height, :width] *= inside
-    cut = columns.reshape(6, columns.shape[1] // BLOCK, BLOCK, columns.shape[2] // BLOCK, BLOCK)
-    return np.ascontiguousarray(cut.transpose(1, 3, 0, 2, 4)).reshape(-1, 6, BLOCK * BLOCK)
+        cut = _cut_patches(np.pad(pixels, margins, mode="edge"), rows, across)
+        blocks[:, place] = cut[:, 1:-1, 1:-1] - 128
+        blocks[:, place + 1] = (cut[:, 1:-1, 2:] - cut[:, 1:-1, :-2]) / 2
+        blocks[:, place + 2] = (cut[:, 2:, 1:-1] - cut[:, :-2, 1:-1]) / 2
+    if not inside.all() or height % BLOCK or width % BLOCK:
+        blocks *= _cut_patches(np.pad(inside, margins), rows, across)[:, None, 1:-1, 1:-1]
+    return blocks.reshape(-1, 6, BLOCK * BLOCK)
+
+
+def _cut_patches(padded: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+    """Return blocks with a pixel around each, (n, BLOCK + 2, BLOCK + 2), of a picture with a pixel around it."""
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (BLOCK + 2, BLOCK + 2))
+    return windows[rows * BLOCK, columns * BLOCK]
 
 
 def _count_pixels(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return how many pixels of each block are inside, float32 (n,)."""
-    rows = np.add.reduceat(inside, np.arange(0, inside.shape[0], BLOCK), axis=0, dtype=np.float32)
-    return np.add.reduceat(rows, np.arange(0, inside.shape[1], BLOCK), axis=1).ravel()
+    return _sum_blocks(inside.astype(np.float32))
 
 
-def _explain_blocks(blocks: Blocks, count: NDArray[np.float32]) -> tuple[Blocks, Blocks]:
-    """Return the contrast of each block and the share of its variance that stays unexplained, float32 (n,) both."""
+def _explain_blocks(blocks: Blocks, count: NDArray[np.float32]) -> Blocks:
+    """Return the share of each block's variance that stays unexplained, where it is larger, float32 (n,)."""
     means = blocks.sum(axis=2) / count[:, None]
     covariance = blocks @ blocks.swapaxes(1, 2) / count[:, None, None] - means[:, :, None] * means[:, None, :]
     variances = np.maximum(covariance[:, [0, 3], [0, 3]], 1e-3)
     left = np.stack([_leave_unexplained(covariance, 3, 0), _leave_unexplained(covariance, 0, 3)], axis=1)
     rows, stronger = np.arange(len(blocks)), variances.argmax(axis=1)
-    strength = variances[rows, stronger]
-    return np.sqrt(strength), np.clip(left[rows, stronger] / strength, 0, 1)
+    share: Blocks = np.clip(left[rows, stronger] / variances[rows, stronger], 0, 1)
+    return share
 
 
 def _leave_unexplained(covariance: Blocks, source: int, target: int) -> Blocks:
@@ -181,7 +207,8 @@ def _leave_unexplained(covariance: Blocks, source: int, target: int) -> Blocks:
 def _is_covered(a: Blocks, b: Blocks, blocks: Blocks, drawn: NDArray[np.bool_], differing: NDArray[np.bool_]) -> bool:
     """Return True if the blocks that differ were drawn over in one picture and not in the other.
 
-    `a`, `b`: grey levels float32 (h, w), and their `blocks`; `drawn` and `differing` say so of each block, bool (n,).
+    `a`, `b`: grey levels float32 (h, w); `drawn` and `differing` say so of each block, bool (n,); `blocks`: the
+    differing ones, as of `_cut_into_blocks`.
     """
     if drawn.sum() - differing.sum() < _LEAST_AROUND:
         return False
@@ -189,9 +216,9 @@ def _is_covered(a: Blocks, b: Blocks, blocks: Blocks, drawn: NDArray[np.bool_], 
     changed = differing.reshape(shape)
     if _has_bar(a, b, changed) or _has_bar(a.T, b.T, changed.T):
         return True
-    ranges = np.ptp(blocks[differing][:, [0, 3]], axis=2)
+    ranges = np.ptp(blocks[:, [0, 3]], axis=2)
     letters = int(np.median(ranges[:, 1] - ranges[:, 0]) > 0)
-    below = blocks[differing, 0 if letters else 3]
+    below = blocks[:, 0 if letters else 3]
     return bool(
         (drawn & ~differing).sum() >= _RICH * drawn.size
         and (ranges[:, letters] >= _BLACK_ON_WHITE).mean() >= _MOST

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.matching.descriptors import load_opencv, mirror_descriptors
+from indexers.matching.descriptors import BITS, load_opencv, mirror_descriptors
 from indexers.matching.features import Features
 
 RATIO = 0.8
@@ -217,8 +217,14 @@ def _find_two_nearest(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[NDArr
         return cv2.batchDistance(a, b, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=2)  # type: ignore[no-any-return]
     signs = [np.unpackbits(descriptors, axis=1).astype(np.float32) * 2 - 1 for descriptors in (a, b)]
     distances = ((256 - signs[0] @ signs[1].T) / 2).astype(np.int32)
-    nearest = np.argsort(distances, axis=1, kind="stable")[:, :2].astype(np.int32)
-    return np.take_along_axis(distances, nearest, axis=1), nearest
+    nearest = np.empty((len(a), 2), np.int32)
+    least = np.empty((len(a), 2), np.int32)
+    rows = np.arange(len(a))
+    for place in range(2):
+        nearest[:, place] = distances.argmin(axis=1)
+        least[:, place] = distances[rows, nearest[:, place]]
+        distances[rows, nearest[:, place]] = BITS + 1
+    return least, nearest
 
 
 def _find_consensus(source: Points, target: Points) -> tuple[complex, complex] | None:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.matching.alignment import fit_into_frame, refine_alignment, search_alignment
+from indexers.matching.coarse import ALIKE_FRAMES, compare_squares, make_square
 from indexers.matching.comparing import Comparison, compare_thumbnails, mask_covered
 from indexers.matching.details import DetailComparison, compare_details
+from indexers.matching.drawings import are_other_drawings
 from indexers.matching.features import Features
 from indexers.matching.geometry import (
     Agreement,
@@ -33,6 +35,9 @@ FLAT_DEVIATION = 4.0
 """Grey levels: the standard deviation of a picture with nothing to align."""
 WHOLE = 0.97
 """The share of a picture from which on the other shows all of it."""
+_CLEARLY = 0.7  # the share of the matches that leaves no doubt how pictures lie on each other
+_STILL = 1.5  # pixels of the normalised picture that a step of alignment moves frames which lie as they should
+_EXACT = 0.97  # the correlation of frames that may be the same without a shift
 _CONVINCING_INLIERS = 25  # from here on the mirror image need not be tried
 _DOUBTFUL = 0.45  # the most that a proof scores which what is drawn contradicts
 _FAINT = 14.0  # grey levels that a block of a duplicate may leave unexplained, as after strong compression
@@ -47,8 +52,6 @@ _RESCUING = 30  # blocks in which something is drawn that prove more than points
 _TELLING = 20  # blocks in which something is drawn that prove that a picture without points was mirrored or turned
 _EMPTY = 0.7  # and the share that is blank from which on so many are needed
 _UPRIGHT = 0.05  # radians up to which it was not
-_FRAME = 24  # pixels of the edges of the squares that whole frames are compared as
-_ALIKE = 0.75  # the correlation of those from which on frames may be the same
 _STRETCHED = 0.015  # the logarithm of a ratio from which on a picture is stretched
 _MOST_STRETCHED = 0.7  # and up to which
 _STRETCH_SHARE = 0.5  # the share of the matches that have to agree on a stretch
@@ -66,6 +69,7 @@ class Proof:
     `a`, `b`: the features that were compared, of which one may be reshaped. `details`: how what is drawn agrees; None
     where the rest doesn't convince anyway. `stretch`: how many times as wide for its height b is as a. `homography`
     float64 (3, 3): from normalised a to b where one is seen at an angle; the transform is then of a projected picture.
+    `is_refuted`: another transform wouldn't help, since this one is right and the pictures differ.
     """
 
     a: Features
@@ -78,6 +82,7 @@ class Proof:
     stretch: float = 1.0
     is_inverted: bool = False
     homography: NDArray[np.float64] | None = None
+    is_refuted: bool = False
 
     def swap(self) -> Proof:
         """Return the proof of b and a."""
@@ -98,17 +103,46 @@ def find_proof(a: Features, b: Features, few_points: int) -> Proof | None:
     Pictures with fewer than `few_points` points are aligned by their pixels, too.
     """
     matches: list[Matches] = []
+    exact = prove_by_frames(a, b, is_exact=True)
+    if exact is not None and exact.details is not None:
+        differs = exact.details.differing > 0
+        if exact.is_refuted or (exact.score >= SAME and not differs) or (differs and _is_settled(exact)):
+            return exact
     best = prove_by_points(a, b, matches)
-    if best is not None and best.score >= SAME:
+    is_stretched = _measure_change(a, b) > _STRETCHED
+    if best is not None and (best.score >= SAME or best.is_refuted or (not is_stretched and _lies_well(best, matches))):
         return best
     best = _pick_best([best, prove_stretched(a, b, matches, best.inliers if best else 0)])
-    if best is None or (best.score < SAME and (best.inliers < SCENE_INLIERS or _measure_change(a, b) > _STRETCHED)):
+    if best is None or (best.score < SAME and (best.inliers < SCENE_INLIERS or is_stretched)):
         best = _pick_best([best, prove_by_frames(a, b)])
     if (best is None or best.score < SAME) and min(len(a.points), len(b.points)) < few_points:
         best = _pick_best([best, prove_by_pixels(a, b)])
     if best is not None and best.score < SAME and best.inliers >= SCENE_INLIERS and best.a is a and best.b is b:
         best = _pick_best([best, prove_projected(best, matches[best.transform.mirrored])])
     return best
+
+
+def _is_settled(proof: Proof) -> bool:
+    """Return True if whole frames lie as they should on each other, and what is drawn differs."""
+    if proof.score >= SAME or not _differs_clearly(proof):
+        return False
+    refined = refine_alignment(proof.a, proof.b, proof.transform, 1)
+    width, height = proof.a.size
+    corners = np.array([0, width, 1j * height, width + 1j * height])
+    moved = np.abs(refined(corners) - proof.transform(corners)) / max(1.0, abs(proof.transform.turn))
+    return bool(moved.max() <= _STILL)
+
+
+def _lies_well(proof: Proof, matches: list[Matches]) -> bool:
+    """Return True if nearly all points agree on how papers or drawings lie on each other, and what is drawn differs."""
+    agreed = max(_CONVINCING_INLIERS, _CLEARLY * len(matches[proof.transform.mirrored][0]))
+    is_paper = proof.details is not None and proof.details.blank >= _BARE
+    return is_paper and proof.inliers >= agreed and _differs_clearly(proof)
+
+
+def _differs_clearly(proof: Proof) -> bool:
+    details = proof.details
+    return details is not None and details.worst > _CLEAR and not details.is_covered and details.share <= _EXCUSABLE
 
 
 def _measure_change(a: Features, b: Features) -> float:
@@ -145,25 +179,26 @@ def _judge_points(a: Features, b: Features, points: Agreement | None) -> Proof |
     return check_details(Proof(a, b, points.transform, pixels, _score_points(points, pixels), points.inliers))
 
 
-def prove_by_frames(a: Features, b: Features) -> Proof | None:
+def prove_by_frames(a: Features, b: Features, *, is_exact: bool = False) -> Proof | None:
     """Prove by the whole frames, edge on edge: turned by right angles, mirrored, stretched, inverted.
 
-    Only where the frames are much alike when both are shrunk to a square.
+    Only where the frames are much alike when both are shrunk to a square. `is_exact`: only as they lie on each other
+    best, without stretching, inverting or shifting them.
     """
     best: Proof | None = None
-    for correlation, mirror, quarters in _compare_frames(a, b)[:2]:
-        if abs(correlation) < _ALIKE:
+    for correlation, mirror, quarters in _compare_frames(a, b)[: 1 if is_exact else 2]:
+        if (correlation if is_exact else abs(correlation)) < (_EXACT if is_exact else ALIKE_FRAMES):
             break
         target = invert_features(b) if correlation < 0 else b
         shape = a.width / a.height if quarters % 2 == 0 else a.height / a.width
         change = float(np.log(b.width / b.height / shape))
-        if abs(change) > _MOST_STRETCHED:
+        if abs(change) > (_STRETCHED if is_exact else _MOST_STRETCHED):
             continue
         ratio = float(np.exp(change if quarters % 2 == 0 else -change)) if abs(change) > _STRETCHED else 1.0
         source = a if ratio == 1 else stretch_features(a, ratio)
         longer = max(target.size) / max(source.size)
         transform = fit_into_frame(source, longer * 1j**quarters, mirror)
-        proof = _refine(source, target, transform)
+        proof = _refine(source, target, transform, is_exact)
         if proof is not None:
             best = _pick_best([best, replace(proof, stretch=ratio, is_inverted=correlation < 0)])
         if best is not None and best.score >= SAME:
@@ -171,12 +206,15 @@ def prove_by_frames(a: Features, b: Features) -> Proof | None:
     return best
 
 
-def _refine(a: Features, b: Features, transform: SimilarityTransform) -> Proof | None:
-    """Return the better proof of a transform that lays frame on frame and of its refinement."""
+def _refine(a: Features, b: Features, transform: SimilarityTransform, is_exact: bool) -> Proof | None:
+    """Return the better proof of a transform that lays frame on frame and, unless it is exact, of its refinement."""
     best: Proof | None = None
-    for candidate in (transform, refine_alignment(a, b, transform)):
+    for is_refined in (False,) if is_exact else (False, True):
+        if best is not None and best.score >= SAME:
+            break
+        candidate = refine_alignment(a, b, transform) if is_refined else transform
         pixels = compare_thumbnails(a, b, candidate)
-        if pixels is not None and (best is None or best.score < SAME):
+        if pixels is not None:
             proof = Proof(a, b, candidate, pixels, _score_pixels(pixels), 0)
             best = _pick_best([best, check_details(proof, is_whole=True)])
     return best
@@ -189,20 +227,7 @@ def _compare_frames(a: Features, b: Features) -> list[tuple[float, bool, int]]:
     """
     if min(a.thumbnail.std(), b.thumbnail.std()) < FLAT_DEVIATION:
         return [(1.0, False, 0), (1.0, True, 2)]
-    squares = []
-    for picture in (a, b):
-        square = picture.thumbnail if min(picture.thumbnail.shape) > 1 else np.kron(picture.thumbnail, np.ones((2, 2)))
-        rows, columns = (np.linspace(0, edge, _FRAME + 1).astype(int) for edge in square.shape)
-        sums = np.pad(square.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-        areas = np.maximum(np.diff(rows)[:, None] * np.diff(columns)[None], 1)
-        small = np.diff(np.diff(sums[rows], axis=0)[:, columns], axis=1) / areas
-        squares.append((small - small.mean()) / max(float(small.std()), 1e-6))
-    turned = []
-    for mirror in (False, True):
-        for quarters in range(4):
-            image = np.rot90(squares[0][::-1] if mirror else squares[0], -quarters)
-            turned.append((float((image * squares[1]).mean()), mirror, quarters))
-    return sorted(turned, key=lambda trial: -abs(trial[0]))
+    return compare_squares(make_square(a.thumbnail), make_square(b.thumbnail))
 
 
 def prove_stretched(a: Features, b: Features, matches: list[Matches], inliers: int) -> Proof | None:
@@ -297,7 +322,8 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
         score = min(score, _DOUBTFUL)
     elif score < SAME and _convinces(details):
         score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
-    return replace(proof, score=score, details=details)
+    is_other = score >= SAME and are_other_drawings(proof.a, proof.b, proof.transform, details)
+    return replace(proof, score=_DOUBTFUL if is_other else score, details=details, is_refuted=is_other)
 
 
 def _agrees(details: DetailComparison) -> bool:

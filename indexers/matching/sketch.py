@@ -13,12 +13,7 @@ EDGE = 192
 """Pixels that both edges of the picture should have at least twice, or as many as the file has."""
 
 
-def is_describing() -> bool:
-    """Return whether sketches hold compact features: without OpenCV they would take half a second a picture."""
-    return load_opencv() is not None
-
-
-def sketch_picture(image: Image.Image) -> Sketch:
-    """Sketch an upright RGB picture."""
-    compact = pack_compact(extract_compact(image, "opencv")) if is_describing() else None
-    return Sketch(hash_picture(image), compact)
+def sketch_picture(image: Image.Image, *, quickly: bool = False) -> Sketch:
+    """Sketch an upright RGB picture. `quickly`: without compact features where OpenCV is missing, which makes them."""
+    is_described = load_opencv() is not None or not quickly
+    return Sketch(hash_picture(image), pack_compact(extract_compact(image)) if is_described else None)

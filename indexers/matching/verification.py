@@ -113,7 +113,7 @@ def _name_kind(proof: Proof, scale: float) -> Kind:
         first, second = measure_covered(proof)
         is_part = (second < _PART and scale < _SMALLER) or (first < _PART and scale > 1 / _SMALLER)
         return "inside another picture" if is_part else "same picture"
-    if proof.details is not None and proof.details.differing and proof.details.blank >= _PAPER:
+    if proof.details is not None and proof.details.blank >= _PAPER:
         return "same template"
     return "same scene" if proof.inliers >= SCENE_INLIERS else "different"
 

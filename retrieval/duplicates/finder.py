@@ -18,7 +18,7 @@ from indexers.catalogue.links import check_links
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
 from indexers.followers.candidates import CandidateFinder
-from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector
+from indexers.followers.evidence import DUPLICATE_KINDS, PART_KINDS, EvidenceCollector
 from indexers.followers.nomination import NominationFollower
 from indexers.matching.calibration import calibrate_threshold, find_threshold
 from indexers.matching.features import EDGE
@@ -102,7 +102,10 @@ class DuplicateFinder:
         return self._stored
 
     def find_matches(self, picture: Any, threshold: float) -> tuple[Match, ...]:
-        """Return the items that a picture, or an item by its id, is a copy of, the surest first; no vanished ones."""
+        """Return the items that a picture, or an item by its id, is a copy of, the surest first; no vanished ones.
+
+        Those that show it, or that it shows, only as a part come last.
+        """
         check_threshold(threshold)
         view = self._spaces.view()
         if view is None:
@@ -122,7 +125,7 @@ class DuplicateFinder:
         matches = [
             Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())
             for item_id, kind, proof in evidence.verify_candidates(image, candidates)
-            if kind in DUPLICATE_KINDS and proof.score >= threshold
+            if kind in (*DUPLICATE_KINDS, *PART_KINDS) and proof.score >= threshold
         ]
         return mark_identical(matches, identical)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from indexers.errors import PictureError
+from indexers.followers.evidence import PART_KINDS
 from indexers.matching.verification import Verdict
 from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.types import Limits
@@ -41,10 +42,14 @@ def hash_source(picture: Any, limits: Limits) -> bytes | None:
 
 
 def mark_identical(matches: Iterable[Match], items: Iterable[Named]) -> tuple[Match, ...]:
-    """Return matches, the surest first, with the items of the same bytes among them, however they compare."""
+    """Return matches, the surest first and parts last, with the items of the same bytes, however they compare."""
     by_id = {match.item: match for match in matches}
     for item in items:
         uri = item.uris[0] if item.uris else None
         match = by_id.get(item.id) or Match(item.id, item.key, uri, "", 0.0, IDENTICAL.to_dict())
         by_id[item.id] = replace(match, kind="same bytes", score=1.0, evidence=match.evidence | {"score": 1.0})
-    return tuple(sorted(by_id.values(), key=lambda match: (-match.score, match.kind != "same bytes", match.item)))
+
+    def rank(match: Match) -> tuple[bool, float, bool, int]:
+        return match.kind in PART_KINDS, -match.score, match.kind != "same bytes", match.item
+
+    return tuple(sorted(by_id.values(), key=rank))

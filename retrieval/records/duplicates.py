@@ -80,7 +80,8 @@ class Match(Record):
     uri: str | None
     """The item's first path or URI."""
     kind: str
-    """same bytes, same pixels or same picture."""
+    """same bytes, same pixels or same picture; or, of which neither replaces the other, inside another picture or photo
+    of a print."""
     score: float
     """How certain it is that they show the same picture, 0 to 1."""
     evidence: Json = field(repr=False, hash=False)

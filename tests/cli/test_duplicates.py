@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,22 @@ def test_check_tells_whether_a_picture_is_there(shell: Shell, place: Path, tmp_p
     Image.new("RGB", (50, 50), "navy").save(tmp_path / "other.png")
     assert shell("check", "other.png").stdout == "not in the collection\n"
     assert shell.json("check", "query.jpg")["matches"][0]["kind"] == "same picture"
+
+
+def test_before_many_pictures_it_is_said_what_compares_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from indexers.matching import features
+    from retrieval.cli.duplicates import tell_start
+
+    for done, total in ((5, 10_000), (0, 3)):
+        tell_start(done, total)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    tell_start(0, 10_000)
+    assert re.search(
+        r"comparing 10,000 pictures, .* by numpy: about \d+ (s|min); quicker with", capsys.readouterr().err
+    )
 
 
 def test_decisions(shell: Shell) -> None:

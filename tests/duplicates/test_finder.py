@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     """Half of the candidates are held back: what hangs together by the others is compared all the same."""
     original = CandidateFinder.find_pairs
 
-    def some(self: CandidateFinder, prints: PictureHashes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a, b = original(self, prints, part)
+    def some(
+        self: CandidateFinder, pool: Executor, prints: PictureHashes, part: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        a, b = original(self, pool, prints, part)
         return a[b == a + 1], b[b == a + 1]
 
     monkeypatch.setattr(CandidateFinder, "find_pairs", some)
@@ -121,6 +124,15 @@ def test_do_we_have_it_already(library: Collection, originals: Path) -> None:
     item = library.items().items[0]
     assert all(match.item != item.id for match in library.duplicates_of(item.id))
     assert library.count() == before
+
+
+def test_a_picture_within_another_one_is_told_as_such(library: Collection, originals: Path) -> None:
+    page = Image.new("RGB", (900, 700), "white")
+    page.paste(Image.open(originals / "astronaut.png").resize((300, 300)), (60, 120))
+    page.paste(Image.fromarray(skimage.rocket()).convert("RGB").resize((420, 300)), (420, 300))
+    [match] = [match for match in library.duplicates_of(page) if Path(match.uri or "").name == "astronaut.png"]
+    assert match.kind == "inside another picture"
+    assert "inside another picture" in match.evidence["differs"]
 
 
 def test_the_same_pixels_in_another_container_are_told_from_a_copy(library: Collection, place: Path) -> None:

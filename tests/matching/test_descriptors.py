@@ -15,7 +15,7 @@ from indexers.matching.geometry import match_descriptors
 from tests.support import pictures
 from tests.support.photographs import load_photograph
 
-ENGINES = {"opencv": "cv2", "scikit-image": "skimage"}
+ENGINES = {"opencv": "cv2", "numpy": "numpy"}
 
 
 def describe(image: Image.Image, x: float, y: float, level: int = 0, angle: float = 0.0) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from indexers.matching.features import extract_features
 from indexers.matching.verification import Verdict, verify_features, verify_pictures
@@ -123,11 +123,38 @@ def test_a_thing_that_moved_over_a_blank_ground_is_no_copy() -> None:
     assert verify_pictures(*burst(ground, load("cat"), np.random.default_rng(0))).kind != "same picture"
 
 
-def test_a_drawing_turned_over_is_found_by_its_whole_frame() -> None:
+def draw_sign(colour: str = "crimson", left: int = 90) -> Image.Image:
     drawing = Image.new("RGB", (400, 300), "white")
     pen = ImageDraw.Draw(drawing)
-    for x in range(20, 380, 60):
-        pen.ellipse((x, 40 + x // 3, x + 40, 80 + x // 3), outline="black", width=9)
-    pen.line((20, 280, 380, 220), fill="black", width=9)
-    for turned in (rotate(drawing, 90), rotate(drawing, 180), ImageOps.flip(drawing)):
-        assert verify_pictures(drawing, turned).kind == "same picture"
+    pen.polygon([(left, 150), (left + 90, 60), (left + 90, 240)], fill=colour, outline="black", width=9)
+    pen.rectangle((left + 90, 120, 330, 180), fill=colour, outline="black", width=9)
+    pen.ellipse((300, 20, 380, 100), fill="gold", outline="black", width=9)
+    return drawing
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda image: recompress(image, 30),
+        lambda image: image.resize((200, 150)),
+        lambda image: image.convert("L").convert("RGB"),
+        lambda image: ImageEnhance.Brightness(image).enhance(1.3),
+        ImageOps.invert,
+    ],
+)
+def test_an_edited_sign_is_the_same(edit: Edit) -> None:
+    assert verify_both_ways(draw_sign(), edit(draw_sign())).kind == "same picture"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [draw_sign("royalblue"), draw_sign("black"), ImageOps.mirror(draw_sign()), rotate(draw_sign(), 180)],
+    ids=["blue", "black", "mirrored", "turned"],
+)
+def test_a_sign_in_another_colour_or_turned_over_is_another_sign(other: Image.Image) -> None:
+    assert verify_both_ways(draw_sign(), other).kind == "same template"
+
+
+def test_a_page_on_its_head_is_the_same_page() -> None:
+    page = REPORTED["letters"](np.random.default_rng(1), np.random.default_rng(2))
+    assert verify_pictures(page, rotate(page, 180)).kind == "same picture"

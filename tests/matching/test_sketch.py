@@ -13,7 +13,6 @@ from tests.matching.test_hashes import load_photograph
 
 
 def test_a_sketch_holds_hashes_and_compact_features() -> None:
-    pytest.importorskip("cv2", reason="without OpenCV there are no compact features")
     picture = load_photograph()
     first, small = sketch.sketch_picture(picture), sketch.sketch_picture(picture.resize((2 * sketch.EDGE,) * 2))
     assert first.hashes == hash_picture(picture)
@@ -23,7 +22,8 @@ def test_a_sketch_holds_hashes_and_compact_features() -> None:
     assert count_agreeing(unpack_compact(first.compact), unpack_compact(small.compact)) > 40
 
 
-def test_without_opencv_there_are_hashes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opencv_a_quick_sketch_holds_hashes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sketch, "load_opencv", lambda: None)
-    assert sketch.sketch_picture(Image.new("RGB", (40, 30), "red")).compact is None
-    assert not sketch.is_describing()
+    picture = Image.new("RGB", (40, 30), "red")
+    assert sketch.sketch_picture(picture, quickly=True).compact is None
+    assert sketch.sketch_picture(picture).compact is not None

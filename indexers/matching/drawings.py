@@ -1,0 +1,152 @@
+"""Flat drawings: signs, symbols, emoji, flags. Turned, recoloured or with more beside them they mean another thing.
+
+A photograph proves itself by its texture, whatever was done to it. A drawing of a few flat tones has none: a heart of
+another colour, an arrow that points the other way and a disc of another size are other drawings, not edits of one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from indexers.matching.comparing import GREY, mask_covered, warp_into_frame
+from indexers.matching.details import DetailComparison
+from indexers.matching.features import Features, decode_detail, fit_size
+from indexers.matching.geometry import SimilarityTransform
+
+BUSY = 20
+"""Changes between ground and ink along most lines of a page with writing, which may lie on its side; signs have 16."""
+_TONES = 5  # grey levels that a drawing consists of
+_NEAR = 4  # grey levels on either side of a tone
+_PURE = 0.8  # the share of a drawing that has one of its tones
+_BLANK_SHARE = 0.45  # the share of its thumbnail that is blank
+_EVEN = 1  # grey levels, range within 3 x 3 pixels, up to which it is blank there
+_TURNED = 0.3  # radians from which on a drawing was turned
+_SEEN = 0.97  # the share of a picture that counts as all of it
+_WHITE, _BLACK = 235, 30  # grey levels from which, and up to which, a cell tells little of a change of brightness
+_FEW_BLOCKS = 130  # blocks that don't prove how large a shape was drawn
+_CELLS = 24  # pixels of the longer edge of the picture that colours are compared in
+_OTHER = 28.0  # levels by which a cell of another colour differs
+_TINT, _GREYED = 10.0, 6.0  # levels from which a cell lost its colour, and by which its brightness may change then
+_OTHER_CELLS = 3  # of them that make another drawing
+_INK = 40.0  # grey levels that ink differs from the ground
+
+Colours = NDArray[np.float32]
+
+
+class Overlay(NamedTuple):
+    """Two drawings that agree: `transform` from normalised `a` to `b`; blocks `drawn`; True if `is_covered`."""
+
+    a: Features
+    b: Features
+    transform: SimilarityTransform
+    drawn: int
+    is_covered: bool
+
+
+def is_drawing(picture: Features) -> bool:
+    """Return True if a picture has a few flat tones on a blank ground."""
+    grey = picture.thumbnail
+    counts = np.bincount(decode_detail(picture).ravel(), minlength=256)
+    share, total = 0.0, counts.sum()
+    for _ in range(_TONES):
+        sums = np.convolve(counts, np.ones(2 * _NEAR + 1, np.int64), "same")
+        place = int(sums.argmax())
+        share += sums[place] / total
+        counts[max(0, place - _NEAR) : place + _NEAR + 1] = 0
+    if share < _PURE or min(grey.shape) < 3 or float(grey.std()) < 1:
+        return False
+    windows = np.lib.stride_tricks.sliding_window_view(grey, (3, 3))
+    blank = windows.max(axis=(2, 3)).astype(np.int64) - windows.min(axis=(2, 3)) <= _EVEN
+    return float(blank.mean()) >= _BLANK_SHARE
+
+
+def are_other_drawings(a: Features, b: Features, transform: SimilarityTransform, details: DetailComparison) -> bool:
+    """Return True if both pictures are drawings, and other ones although `details` agree."""
+    if not (is_drawing(a) and is_drawing(b)):
+        return False
+    return is_other_drawing(Overlay(a, b, transform, details.drawn, details.is_covered))
+
+
+def is_other_drawing(overlay: Overlay) -> bool:
+    """Return True if two drawings whose strokes agree are not the same: turned, recoloured, or one thing of several."""
+    turn = overlay.transform.turn
+    is_turned = overlay.transform.mirrored or abs(np.angle(turn)) > _TURNED
+    if is_turned and not _is_page(overlay.a):
+        return True
+    return _is_elsewhere(overlay) or _is_recoloured(overlay)
+
+
+def _is_page(picture: Features) -> bool:
+    """Return True if a picture is written all over."""
+    ink = _find_ink(decode_detail(picture))
+    changes = [(lines[:, 1:] != lines[:, :-1]).sum(axis=1) for lines in (ink, ink.T)]
+    return max(float(np.percentile(count[count > 0], 75)) if count.any() else 0.0 for count in changes) >= BUSY
+
+
+def _find_ink(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which pixels are unlike the ground, which is seen at the edges."""
+    pixels = grey.astype(np.float32)
+    edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    ink: NDArray[np.bool_] = np.abs(pixels - np.median(edges)) > _INK
+    return ink
+
+
+def _is_elsewhere(overlay: Overlay) -> bool:
+    """Return True if one drawing is only a thing in the other, or too simple to tell its size."""
+    a, b, transform = overlay.a, overlay.b, overlay.transform
+    seen = mask_covered(a, b, transform), mask_covered(b, a, transform.invert())
+    shares = [float(mask.mean()) for mask in seen]
+    if min(shares) >= _SEEN:
+        return False
+    if overlay.drawn < _FEW_BLOCKS:
+        return True
+    outer, mask, inner = (a, seen[0], b) if shares[0] < shares[1] else (b, seen[1], a)
+    edges = _find_ink(inner.thumbnail)
+    is_cut = edges[[0, -1]].any() or edges[:, [0, -1]].any()
+    return not is_cut and bool((_find_ink(outer.thumbnail) & ~mask).any())
+
+
+def _is_recoloured(overlay: Overlay) -> bool:
+    """Return True if places have other colours, and neither greying nor one brightness explains it."""
+    a, b = overlay.a, overlay.b
+    left, right, inside = _read_cells(a, b, overlay.transform)
+    if overlay.is_covered or not inside.any():
+        return False
+    left, right = left[inside], right[inside]
+    if min(a.chroma, b.chroma) < GREY:  # greying leaves the brightness as it is
+        difference = np.abs(left - right)
+        tinted = difference[:, 1:].max(axis=1) > _TINT
+        is_brighter = bool(tinted.any()) and float(np.median(difference[tinted, 0])) > _GREYED
+        return is_brighter or int((difference[:, 0] > _OTHER).sum()) >= _OTHER_CELLS
+    differences = [np.abs(left - right).max(axis=1), _measure_brightened(left, right), _measure_brightened(right, left)]
+    return all(int((difference > _OTHER).sum()) >= _OTHER_CELLS for difference in differences)
+
+
+def _measure_brightened(a: Colours, b: Colours) -> Colours:
+    """Return how far each cell of `b`, float32 (n, 3), is from that of `a` under one change of the brightness."""
+    lit = (b[:, 0] < _WHITE) & (a[:, 0] > _BLACK)
+    gain = float(np.median(b[lit, 0] / a[lit, 0])) if lit.any() else 1.0
+    expected = np.column_stack([np.clip(gain * a[:, 0], 0, 255), 128 + gain * (a[:, 1:] - 128)])
+    missed = np.abs(expected - b)
+    return np.where(b[:, 0] >= _WHITE, missed[:, 0], missed.max(axis=1)).astype(np.float32)  # white loses its colours
+
+
+def _read_cells(a: Features, b: Features, transform: SimilarityTransform) -> tuple[Colours, Colours, NDArray[np.bool_]]:
+    """Return luma, Cb and Cr of both, float32 (h, w, 3), in the frame of the coarser one; and where both show it."""
+    if abs(transform.turn) < 1:
+        right, left, inside = _read_cells(b, a, transform.invert())
+        return left, right, inside
+    size = fit_size(a.width, a.height, _CELLS)
+    warped, mask = warp_into_frame(a, b, b.thumbnail, a.thumbnail.shape, transform)
+    lumas = [np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)) for grey in (a.thumbnail, warped)]
+    colours = [np.ascontiguousarray(b.colours[:, :, channel]) for channel in (0, 1)]
+    tints = [warp_into_frame(a, b, colour, a.colours.shape[:2], transform) for colour in colours]
+    cells = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    left = np.dstack([lumas[0], a.colours]).astype(np.float32)
+    right = np.dstack([lumas[1], *(tint for tint, _ in tints)]).astype(np.float32)
+    inside = (np.asarray(cells) == 255) & tints[0][1]
+    return left, right, inside

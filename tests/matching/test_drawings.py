@@ -1,0 +1,79 @@
+"""What is a drawing, and what makes another drawing of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from indexers.matching.details import compare_details
+from indexers.matching.drawings import Overlay, are_other_drawings, is_drawing, is_other_drawing
+from indexers.matching.features import extract_features
+from indexers.matching.geometry import SimilarityTransform
+from tests.bench.papers import REPORTED
+from tests.bench.transforms import recompress
+from tests.support.photographs import load_photograph
+
+SAME_PLACE = SimilarityTransform(1, 0)
+
+
+def draw(colour: str = "red", *, beside: bool = False) -> Image.Image:
+    drawing = Image.new("RGB", (300, 300), "white")
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse((40, 60, 180, 220), fill=colour, outline="black", width=6)
+    pen.rectangle((70, 220, 150, 260), fill="navy", outline="black", width=6)
+    if beside:
+        pen.polygon([(230, 90), (270, 200), (200, 200)], fill="navy")
+    return drawing
+
+
+def overlay(a: Image.Image, b: Image.Image, transform: SimilarityTransform = SAME_PLACE, drawn: int = 200) -> Overlay:
+    return Overlay(extract_features(a), extract_features(b), transform, drawn, False)
+
+
+@pytest.mark.parametrize("name", ["coffee", "astronaut", "moon"])
+def test_a_photograph_is_no_drawing(name: str) -> None:
+    assert not is_drawing(extract_features(load_photograph(name)))
+
+
+def test_a_drawing_is_one_also_compressed() -> None:
+    assert is_drawing(extract_features(draw()))
+    assert is_drawing(extract_features(recompress(draw(), 60)))
+    assert not is_drawing(extract_features(Image.new("RGB", (2, 2))))
+
+
+@pytest.mark.parametrize("colour", ["blue", "black", "orange", "white"])
+def test_another_colour_makes_another_drawing(colour: str) -> None:
+    assert is_other_drawing(overlay(draw(), draw(colour)))
+    assert is_other_drawing(overlay(draw(colour), draw()))
+
+
+def test_compressing_and_greying_make_none() -> None:
+    assert not is_other_drawing(overlay(draw(), recompress(draw(), 20)))
+    assert not is_other_drawing(overlay(draw(), draw().convert("L").convert("RGB")))
+
+
+def test_what_points_the_other_way_is_another_sign_but_no_other_page() -> None:
+    mirrored = SimilarityTransform(-1, 512, mirrored=True)
+    assert is_other_drawing(overlay(draw(), ImageOps.mirror(draw()), mirrored))
+    page = REPORTED["letters"](np.random.default_rng(1), np.random.default_rng(2))
+    assert not is_other_drawing(overlay(page, page.rotate(180), SimilarityTransform(-1, 366 + 512j)))
+
+
+def test_a_thing_beside_makes_another_drawing_and_a_cut_does_not() -> None:
+    both = draw(beside=True)
+    thing = both.crop((30, 50, 190, 270))
+    scale = 512 / 300 * 220 / 512
+    lies = SimilarityTransform(scale, (30 + 50j) * 512 / 300)
+    assert is_other_drawing(overlay(thing, both, lies))
+    cut = both.crop((30, 50, 250, 270))
+    assert not is_other_drawing(overlay(cut, both, SimilarityTransform(scale, (30 + 50j) * 512 / 300)))
+    assert is_other_drawing(overlay(cut, both, SimilarityTransform(scale, (30 + 50j) * 512 / 300), drawn=20))
+
+
+def test_two_photographs_are_no_other_drawings_and_a_recoloured_drawing_is() -> None:
+    for first, second, expected in ((load_photograph(), load_photograph(), False), (draw(), draw("blue"), True)):
+        a, b = extract_features(first), extract_features(second)
+        details = compare_details(a, b, SAME_PLACE)
+        assert details is not None
+        assert are_other_drawings(a, b, SAME_PLACE, details) == expected
