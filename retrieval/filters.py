@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Set, ValuesView
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,7 @@ def _parse_test(key: str, op: Any, value: Any) -> Condition:
     if op == "$not":
         return Not(_parse_entry(key, value))
     if op in ("$exists", "$empty"):
+        value = value.item() if isinstance(value, np.bool_) else value
         if not isinstance(value, bool):
             raise BadFilter(f"{op} at {key!r} takes true or false; got {value!r}")
         presence = _build_test(key, "$exists" if op == "$exists" else "$filled", True)
@@ -138,7 +140,8 @@ def _parse_test(key: str, op: Any, value: Any) -> Condition:
 
 def _check_operand(key: str, op: str, value: Any) -> Any:
     if op == "$in":
-        if not isinstance(value, list | tuple | set | frozenset):
+        value = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
+        if not isinstance(value, list | tuple | Set | range | ValuesView):
             raise BadFilter(f"$in and $nin at {key!r} take a list; got {value!r}")
         if len(value) > MAX_VALUES:
             raise BadFilter(f"$in and $nin at {key!r} take up to {MAX_VALUES} values; got {len(value)}")
@@ -154,8 +157,10 @@ def _check_operand(key: str, op: str, value: Any) -> Any:
 
 
 def _check_scalar(key: str, value: Any) -> Any:
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         value = value.item()
+    if isinstance(value, PurePath):
+        value = str(value)
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, date):

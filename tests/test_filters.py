@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 
 from indexers.catalogue.conditions import ITEM_FIELDS, All, Either, Not
@@ -26,6 +28,13 @@ from retrieval.filters import parse_filter
         ({"width": 1}, Condition("width", "$eq", 1, of_item=True)),
         ({"x": {"$ne": 1}}, Not(Condition("x", "$eq", 1))),
         ({"x": {"$nin": [1]}}, Not(Condition("x", "$in", (1,)))),
+        ({"x": {"$in": np.array([1, 2])}}, Condition("x", "$in", (1, 2))),
+        ({"x": {"$in": range(2)}}, Condition("x", "$in", (0, 1))),
+        ({"x": {"$in": {1: 2}.keys()}}, Condition("x", "$in", (1,))),
+        ({"x": {"$in": {1: 2}.values()}}, Condition("x", "$in", (2,))),
+        ({"x": np.array(2.5)}, Condition("x", "$eq", 2.5)),
+        ({"x": {"$exists": np.True_}}, Condition("x", "$exists", True)),
+        ({"uri": PurePosixPath("/a/b.png")}, Condition("uri", "$eq", "/a/b.png", of_item=True)),
         ({"x": {"$exists": False}}, Not(Condition("x", "$exists", True))),
         ({"x": {"$not": {"$gt": 1}}}, Not(Condition("x", "$gt", 1))),
         ({"x": {"$not": 1}}, Not(Condition("x", "$eq", 1))),
@@ -55,7 +64,8 @@ def test_what_a_filter_becomes(where: Any, condition: Any) -> None:
         ({"$or": [1]}, "a filter is an object such as .* got 1"),
         ({"$not": 3}, "a filter is an object such as .* got 3"),
         ({"x": {"$in": "abc"}}, "$in and $nin at 'x' take a list; got 'abc'"),
-        ({"x": {"$in": range(3)}}, "$in and $nin at 'x' take a list"),
+        ({"x": {"$in": {1: 2}}}, "$in and $nin at 'x' take a list"),
+        ({"x": {"$in": np.ones((2, 2))}}, "$in and $nin at 'x' take a list"),
         ({"x": {"$in": [0] * 30_001}}, "$in and $nin at 'x' take up to 30000 values; got 30001"),
         ({"x": {"$in": [[1]]}}, "the filter on 'x' compares with [1]; for lists there are $in and $contains"),
         ({"x": {"$eq": {"a": 1}}}, "the filter on 'x' compares with {'a': 1}"),

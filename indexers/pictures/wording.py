@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 MAX_TEXT = 10_000
@@ -17,10 +17,12 @@ MAX_TEXTS = 500
 MAX_NAME = 200
 _FIRST_PHOTOGRAPH = 1826
 _MOMENT = re.compile(
-    r"(\d{4})[:/.-](\d{1,2})[:/.-](\d{1,2})"
-    r"(?:[T ]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d*)?)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?",
+    r"(\d{4})[:/.-] ?(\d{1,2})[:/.-] ?(\d{1,2})"
+    r"(?:[T ]+(\d{1,2})[:.] ?(\d{1,2})(?:[:.] ?(\d{1,2})(?:[.,]\d*)?)?)?"
+    r"\s*([AP]M)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?",
     re.ASCII | re.IGNORECASE,
 )
+_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(\d\d)?)?\s*()(?:Z|[+-]\d{4})?", re.ASCII)
 _OFFSET = re.compile(r"(?:.*[\d ])?(?:(Z|UTC)|([+-])(\d{2}):?(\d{2}))", re.ASCII | re.IGNORECASE)
 _MAX_HOURS = 14  # of a zone: Kiribati
 _STARS = (1, 1), (25, 2), (50, 3), (75, 4), (99, 5)  # Windows writes the second number as the first
@@ -83,17 +85,25 @@ def parse_rating(value: Any, scale: int = 5) -> int | None:
 def parse_moment(text: Any) -> str | None:
     """Return a date of EXIF or XMP in ISO 8601, without fractions of a second and time zone.
 
-    Takes `2024:05:17 10:20:30` and what programs make of it: dashes, slashes, a T, no seconds, no time, a zone. None
-    for anything else, such as a camera's zeros or a year before 1826, when the first photograph was taken.
+    Takes `2024:05:17 10:20:30` and what programs make of it: dashes, slashes, a T, digits alone, AM, PM, the hour 24, a
+    leap second, no seconds, no time, a zone. None for anything else, such as a camera's zeros or a year before 1826,
+    when the first photograph was taken.
     """
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
-    match = _MOMENT.fullmatch(text.strip("\0 \t\r\n")) if isinstance(text, str) and len(text) < 100 else None
+    text = text.strip("\0 \t\r\n") if isinstance(text, str) and len(text) < 100 else ""
+    match = _MOMENT.fullmatch(text) or _DIGITS.fullmatch(text)
     if not match:
         return None
+    *numbers, half = match.groups()
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + 12 * (half.upper() == "PM")
+    is_midnight = (hour, minute, second) == (24, 0, 0)
     try:
-        moment = datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]
-    except ValueError:
+        moment = datetime(year, month, day, 0 if is_midnight else hour, minute, 59 if second == 60 else second)
+        moment += timedelta(days=is_midnight)
+    except (ValueError, OverflowError):
         return None
     return moment.isoformat() if moment.year >= _FIRST_PHOTOGRAPH else None
 
