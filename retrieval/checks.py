@@ -267,6 +267,7 @@ ARGUMENTS: dict[str, Check | None] = {
             "overwrite",
             "partial",
             "repair",
+            "purge",
             "replace",
             "retry_failed",
         ),

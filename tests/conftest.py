@@ -30,7 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; run with --slow")
 
 
+LONGEST = ("machines/test_faults", "machines/", "routes/test_page", "test_hvae", "test_deep", "server/", "catalogue/")
+"""Parts of the names of files whose tests take longest, or keep the other core waiting if they begin last."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((place for place, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST))
+
+    items.sort(key=rank)
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:
