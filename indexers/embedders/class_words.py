@@ -67,7 +67,7 @@ class Reading:
 def read_words(text: str) -> Reading:
     """Return what is known about a text of any language: the mean of what its known words mean."""
     lexicon, tokens = load_lexicon(), fold_words(text[:MAX_LETTERS]).split()
-    language = find_language(tokens) or ENGLISH
+    language = (len(tokens) > 1 and find_language(tokens)) or ENGLISH  # alone, a bag is no Danish preposition
     known: dict[str, Vectors] = {}
     unknown: dict[str, None] = {}
     for words, mixture in _find_all(lexicon, tokens, language):

@@ -36,6 +36,10 @@ def test_several_words_count_alike_and_the_rest_is_named() -> None:
     assert reading.mixture.sum() == pytest.approx(1)
 
 
+def test_a_word_alone_is_no_function_word_of_another_language() -> None:
+    assert read_words("bag").known == ("bag",)
+
+
 def test_the_longest_name_is_taken() -> None:
     assert read_words("two polar bears").known == ("polar bears",)
     assert np.argmax(read_words("polar bear").mixture) == 296
