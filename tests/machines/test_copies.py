@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 from indexers.catalogue.duplicates import Decision, PairRow
-from indexers.followers import evidence
+from indexers.followers import candidates, evidence
+from indexers.followers.looks import PairGate
 from indexers.matching import features as picture_features
 from indexers.matching.features import Features
 from indexers.matching.verification import Verdict
@@ -168,6 +169,9 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     monkeypatch.setattr(evidence, "verify_features", verify_by_size)
     monkeypatch.setattr(picture_features, "extract_features", extract_by_pixel)
     monkeypatch.setattr(evidence.EvidenceCollector, "_group_equal_pixels", nothing)
+    monkeypatch.setattr(PairGate, "keep", lambda self, pool, pairs, known: list(pairs))  # all look alike, or are grey
+    monkeypatch.setattr(candidates, "NEAREST_BY_HASH", PATTERNS * (EDITS + 1))
+    monkeypatch.setattr(candidates, "NEAREST_BY_VECTOR", PATTERNS * (EDITS + 1))
     Library.folder = tmp_path
     Library.TestCase.settings = settings(
         max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
