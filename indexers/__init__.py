@@ -37,8 +37,8 @@ One word for each thing:
     scope           the clusters and conditions of a query, from which the allowed items follow
     hit             an item in the answer to a query, with its score (larger is nearer)
     cluster         items under a public id that lasts; an item in no cluster has the cluster id 0
-    cluster tree    merges of ever larger clusters, cut at three similarities into the levels coarse, medium, fine
-    tree levels     these three similarities
+    cluster tree    merges of ever larger clusters, cut into the levels coarse, medium and fine
+    tree levels     the parameters of these three cuts
     loose           of an item: in no cluster of a level; users also read "unclustered"
     clustering      items -> clusters under a name, made by a user beside the tree: a named clustering
     assignment      which item is in which cluster, in memory

@@ -242,8 +242,8 @@ class TreeLevels(NamedTuple):
     """The cuts through the cluster tree of a space.
 
     position: the change that the clusters follow.
-    levels: the similarities at which the tree is cut, coarse to fine.
-    item_count, since: the number of items and the change at which these similarities were chosen.
+    levels: what says how the tree is cut, coarse to fine; see `indexers.tree.levels.LevelParameters`.
+    item_count, since: the number of items and the change at which these parameters were chosen.
     """
 
     position: int

@@ -195,7 +195,7 @@ clustering = sa.Table(
     sa.Column("fine", sa.Float, nullable=False),
     sa.Column("items", sa.Integer, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
-    comment="as of which change the clusters of a space are, and the similarities at which its levels cut the tree, "
+    comment="as of which change the clusters of a space are, and the parameters by which its levels cut the tree, "
     "chosen among so many items at change `since`",
 )
 

@@ -145,7 +145,10 @@ class GraphAgglomeration(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         elif self.distance_threshold is not None:
             n_merges = int(np.count_nonzero(self.distances_ < self.distance_threshold))
         else:
-            n_merges = int(np.count_nonzero(self.distances_ <= 1 - self.tree_.choose_levels().medium))
+            tops = self.tree_.cut_medium().nodes
+            self.labels_ = np.unique(tops, return_inverse=True)[1]
+            self.n_clusters_ = int(self.labels_.max()) + 1
+            return
         self.labels_ = apply_merges(self.children_[:n_merges], count)
         self.n_clusters_ = count - n_merges
 

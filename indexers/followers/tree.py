@@ -20,6 +20,7 @@ from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollowe
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.identity import carry_ids
+from indexers.tree.levels import LevelLabels, LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import LEVELS, Change, ClusterEventRow, ClusterRow, Ids, ItemClusters, Space, TreeLevels, Vectors
@@ -28,8 +29,6 @@ from indexers.vectors.searcher import Searcher
 FORMAT = 2
 BLOCK = 4096
 """Items whose neighbours are searched for at once."""
-ITEMS_THAT_SETTLE_LEVELS = 1000
-"""Items from which on levels stay as they were chosen; before, they are chosen again whenever items have doubled."""
 
 Namer = Callable[[Snapshot, Sequence[ClusterRow], ItemClusters], dict[int, str]]
 
@@ -152,17 +151,13 @@ class TreeFollower(StoredFollower):
     def _choose_levels(self, before: TreeLevels | None) -> TreeLevels:
         """Return the levels chosen before.
 
-        They are chosen again if they never were, if they were chosen among far fewer items, or after a restart.
+        They are chosen again if they never were, if items have doubled since, or after a restart.
         """
         count = len(self.tree)
-        outgrown = (
-            before is not None
-            and before.item_count < ITEMS_THAT_SETTLE_LEVELS
-            and count >= max(2 * before.item_count, 1)
-        )
+        outgrown = before is not None and count >= max(2 * before.item_count, 1)
         if before and not outgrown and not self._restarted:
             return before._replace(position=self.position)
-        chosen = self.tree.choose_levels()
+        chosen = self.tree.choose_levels(self.graph.link_items)
         return TreeLevels(self.position, (chosen.coarse, chosen.medium, chosen.fine), count, self.position)
 
     def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> ItemClusters:
@@ -175,6 +170,10 @@ class TreeFollower(StoredFollower):
         if spaces:
             return _read_known_clusters(transaction, spaces[0])
         return ItemClusters(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
+
+    def cut_levels(self, levels: tuple[float, float, float]) -> LevelLabels:
+        """Cut into levels: return for each of `tree.items.ids()` a number above 0 for its cluster; 0 if in none."""
+        return self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
 
     def cut_clusters(self, threshold: float) -> Ids:
         """Cut at a similarity: return for each of `tree.items.ids()` its cluster's node + 1; 0 where it is in none."""
@@ -190,10 +189,11 @@ class TreeFollower(StoredFollower):
         events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
+        labels = self.cut_levels(levels.levels)
         for column, level in enumerate(LEVELS):
             before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
             before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
-            after[np.searchsorted(items, present)] = self.cut_clusters(levels.levels[column])
+            after[np.searchsorted(items, present)] = labels[column]
             carried = carry_ids(before, after, next_id, level)
             cluster_ids[:, column] = carried.cluster_ids
             events += carried.events
@@ -243,9 +243,9 @@ class TreeFollower(StoredFollower):
         item_clusters, problems = snapshot.clusters.item_clusters(self.space.id), []
         if not np.array_equal(item_clusters.item_ids, self.tree.items.ids()):
             return ["the recorded clusters are not those of the tree's items"]
+        cut = self.cut_levels(recorded.levels)
         for column, level in enumerate(LEVELS):
-            nodes, labels = self.cut_clusters(recorded.levels[column]), item_clusters.cluster_ids[:, column]
-            pairs = np.unique(np.stack([nodes, labels]), axis=1)
+            pairs = np.unique(np.stack([cut[column], item_clusters.cluster_ids[:, column]]), axis=1)
             if len(np.unique(pairs[0])) < pairs.shape[1] or len(np.unique(pairs[1])) < pairs.shape[1]:
                 problems.append(f"the recorded {level} clusters are not those of the tree")
         return problems

@@ -6,6 +6,8 @@
     rounded_vectors   vectors in fixed point, read where they lie
     identity          which new cluster is which old one, and what happened to the others
     levels            the three cuts that suit people: coarse, medium, fine
+    branches          nodes as intervals of leaves, and the least cut per branch, from which levels come
+    ward              how clusters of medium are joined to those of coarse
     cuts              reading a tree: merges in order, cuts by similarity or count, members
 
 How an update works, from the top down:

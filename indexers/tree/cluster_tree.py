@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexers.arrays import NO_INTS, Ints
 from indexers.errors import UsageError
-from indexers.tree import cuts, persistence
+from indexers.tree import cuts, levels, persistence
+from indexers.tree.branches import Links
 from indexers.tree.fixed_point import SCALE
 from indexers.tree.leaves import TreeChange, apply_change, check_change
-from indexers.tree.levels import LevelThresholds, choose_levels
+from indexers.tree.levels import LevelLabels, LevelParameters, LinkFinder
 from indexers.tree.state import TreeState
 from indexers.tree.update import Update
+
+ItemLinker = Callable[[int], Ints]
+"""Returns links from each item of distinct vectors to so many of its most similar ones, int64 (m, 2)."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +142,28 @@ class ClusterTree(TreeState):
         """
         return cuts.find_threshold(self.nodes, count)
 
-    def choose_levels(self) -> LevelThresholds:
-        """Return cuts that suit people, chosen from the tree as it is now; see `levels.choose_levels`."""
-        return choose_levels(self.nodes)
+    def choose_levels(self, link_items: ItemLinker | None = None) -> LevelParameters:
+        """Return parameters of levels that suit people, chosen from the tree as it is now; see `levels`.
+
+        link_items: without it, the neighbours that the tree has edges to are compared.
+        """
+        return levels.choose_levels(self.nodes, self._make_link_finder(link_items))
+
+    def cut_levels(self, parameters: LevelParameters, link_items: ItemLinker | None = None) -> LevelLabels:
+        """Return the cluster of each of all items on each level, a number above 0; 0 where it is in none."""
+        leaf = self.items.leaf[self.items.ids()]
+        cut = levels.cut_levels(self.nodes, parameters, self._make_link_finder(link_items))
+        return LevelLabels(cut.coarse[leaf], cut.medium[leaf], cut.fine[leaf])
+
+    def cut_medium(self) -> Cut:
+        """Return the clusters of medium, chosen from the tree as it is now; those of few items are clusters, too."""
+        items = self.items.ids()
+        return Cut(items, levels.find_medium(self.nodes)[self.items.leaf[items]])
+
+    def _make_link_finder(self, link_items: ItemLinker | None) -> LinkFinder | None:
+        if link_items is None:
+            return None
+        return lambda count: Links(*self.items.leaf[link_items(count).T].astype(np.int64))
 
     def members(self, node: int) -> Ints:
         """Return the ids of the items of a node, sorted."""

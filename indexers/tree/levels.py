@@ -1,105 +1,166 @@
-"""Levels for people: the three cuts of a tree that are called fine, medium and coarse."""
+"""Levels for people: the three cuts of a tree that are called coarse, medium and fine.
+
+A cut at one similarity is too high for dense regions and too low for sparse ones. Each branch is therefore cut where a
+random walk over the graph of nearest neighbours is described most briefly (the map equation: Rosvall and Bergstrom
+2008), and the parameters of the levels say how briefly: levels are functions of the tree, its links and these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexers.arrays import Ints, sort_unique
-from indexers.tree.cuts import MIN_CLUSTER_SIZE, choose_threshold, find_heights, find_tops, order_merges
+from indexers.tree.branches import Branches, Floats, Links
+from indexers.tree.cuts import MIN_CLUSTER_SIZE, find_heights, find_tops, select_merges_at
+from indexers.tree.fixed_point import SCALE
 from indexers.tree.nodes import Nodes
+from indexers.tree.ward import MOST, choose_count, join_by_ward
 
-FIRST_CUTS = 96
-"""Cuts that are scored first, in geometric steps of their counts."""
-CLOSER_CUTS = 24
-"""Cuts between the neighbours of the best one that are scored next, as often as there are any between."""
-NEAREST = 8
-"""Medium is chosen by the links from each leaf to so many of its most similar neighbours. A cluster of fewer members
-than a leaf has neighbours would be lost in those around it: half of the usual 15 show clusters half that small."""
-CLUSTER_NEIGHBOURS = 15
-"""Coarse is chosen by the links from each cluster of medium to at most so many of its nearest ones."""
-Floats = NDArray[np.float64]
-Score = Callable[[Floats, Floats], float]
-"""Scores a cut, larger is better. It gets two arrays of one value a cluster: the share of all ends of edges that lie in
-the cluster, and the share whose edges lead out of it."""
+MULTIPLIERS = np.linspace(-14, 2, 33)
+"""Bits that the index of clusters costs for a step out of one, as tried for medium."""
+FINE_MULTIPLIERS = (-2.5, -1.2, -0.4, 0.4)
+"""The same for the code of each medium cluster, which takes the best of these."""
+MOST_LOOSE = 0.1
+"""The share of a medium cluster that fine may leave in no cluster; else the cluster stays whole."""
+SMALLEST = 300
+"""Leaves below which SMALL is the rule: in a graph of so few, eight neighbours reach everywhere."""
+STRANGE, NEAR = 2.0, 0.01
+"""An item is a stranger to a cluster at so many times its typical distance (1 - similarity), which is at least NEAR."""
+FEW = 8
+"""Clusters of medium below which coarse is medium."""
+MOST_JOINED = 128
+"""Clusters that Ward's linkage joins; of more, those that the tree joins first are joined before."""
+LinkFinder = Callable[[int], Links]
+"""Returns the links from each leaf to so many of its most similar neighbours."""
+
+
+class Rule(NamedTuple):
+    """How a walk is described.
+
+    nearest: links of each leaf. A cluster of fewer members would be lost in those around it. medium, fine: the steps
+    that are described at once (Markov time: Schaub, Lambiotte and Barahona 2012). Of one step alone, medium takes
+    classes apart that belong together (digits: AMI .74, of 1.4 steps .82), and finds clusters in noise; of two, it
+    joins small classes (OpenMoji: .46 of 1.4 steps, .29).
+    """
+
+    nearest: int
+    medium: float
+    fine: float
+
+
+LARGE, SMALL = Rule(8, 1.4, 1.6), Rule(4, 1.5, 1.0)
 
 
 @dataclass(frozen=True)
-class LevelThresholds:
-    """Similarities at which to cut, coarse <= medium <= fine."""
+class LevelParameters:
+    """What says how a tree is cut into levels.
+
+    coarse: the number of clusters, at least 2. medium: the multiplier of the map equation. fine: the steps of the walk,
+    which tell the rule. If `coarse` is less than 2, all three are similarities at which the whole tree is cut, as
+    earlier versions chose them.
+    """
 
     coarse: float
     medium: float
     fine: float
 
+    @property
+    def are_similarities(self) -> bool:
+        """True if each level is a cut of the whole tree at one similarity."""
+        return not self.coarse >= 2
 
-@dataclass(frozen=True)
-class Edges:
-    """Edges between nodes, each in both directions."""
+    @property
+    def multiplier(self) -> float:
+        """The multiplier within what is ever chosen: whoever wrote the catalogue may have written anything."""
+        return float(np.clip(np.nan_to_num(self.medium), MULTIPLIERS[0], MULTIPLIERS[-1]))
 
-    source: Ints
-    target: Ints
-
-    @classmethod
-    def from_pairs(cls, a: Ints, b: Ints) -> Edges:
-        """Return the edges of undirected pairs."""
-        return cls(np.concatenate([a, b]), np.concatenate([b, a]))
+    @property
+    def rule(self) -> Rule:
+        """The rule by which they were chosen."""
+        return LARGE if self.fine >= LARGE.fine else SMALL
 
 
-def choose_levels(nodes: Nodes) -> LevelThresholds:
-    """Choose three cuts that suit people.
+class LevelLabels(NamedTuple):
+    """The cluster of each leaf on each level, int64 by slot: a number above 0; 0 where it is in none."""
 
-    *medium*: the cut by which a random walk over the graph of nearest neighbours is described most briefly (the map
-    equation: Rosvall and Bergstrom 2008). It finds clusters of very different sizes, where modularity joins the small
-    ones of a large collection. *fine*: the most clusters of at least five items. *coarse*: the greatest modularity
-    (Newman and Girvan 2004) of the graph of the medium clusters and their nearest ones; the graph of items can't show
-    it, since it has next to no edges between clusters.
+    coarse: Ints
+    medium: Ints
+    fine: Ints
+
+
+class Walk(NamedTuple):
+    """Links, and the lowest merge that holds both ends of each."""
+
+    links: Links
+    joints: Ints
+
+
+class Code(NamedTuple):
+    """How a walk is described on each node, float64 by slot: the share of ends of links in it, and of those that lead
+    out of it; and the bits that the node takes as a cluster, but for the index."""
+
+    share: Floats
+    leaving: Floats
+    bits: Floats
+
+
+def choose_levels(nodes: Nodes, find_links: LinkFinder | None = None) -> LevelParameters:
+    """Choose the levels that suit people.
+
+    find_links: without it, links are found by comparing the tree's neighbours.
     """
-    ordered = order_merges(nodes)
-    if not len(ordered):
-        return LevelThresholds(0.0, 0.0, 0.0)
-    height = find_heights(nodes)[ordered]
-    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))  # between equal heights there is no cut
+    branches = Branches(nodes)
+    rule = LARGE if len(branches.leaves) >= SMALLEST else SMALL
+    code = _describe_walk(branches, _start_walk(branches, rule, find_links), rule.medium)
+    lengths = []
+    for multiplier in MULTIPLIERS.tolist():
+        tops = branches.find_least_cut(code.bits + multiplier * code.leaving)
+        lengths.append(float(_p_log_p(code.leaving[tops].sum(keepdims=True)).sum() + code.bits[tops].sum()))
+    medium = float(MULTIPLIERS[int(np.argmin(np.round(lengths, 9)))])
+    joined = _order_by_key(nodes, _join_first(branches, _cut_medium(branches, code, medium)))
+    return LevelParameters(float(choose_count(*_sum_up(nodes, joined))), medium, rule.fine)
+
+
+def cut_levels(nodes: Nodes, levels: LevelParameters, find_links: LinkFinder | None = None) -> LevelLabels:
+    """Cut a tree into levels.
+
+    *medium*: the clusters of the shortest code. *fine*: each of them where a code of its own inside gets shorter by
+    more clusters; of noise it does not. *coarse*: medium clusters joined by Ward's linkage, by their sizes.
+    """
+    if levels.are_similarities or not np.any(nodes.size[: nodes.used]):
+        return LevelLabels(*(label_at(nodes, similarity) for similarity in (levels.coarse, levels.medium, levels.fine)))
+    branches = Branches(nodes)
+    walk = _start_walk(branches, levels.rule, find_links)
+    tops = _cut_medium(branches, _describe_walk(branches, walk, levels.rule.medium), levels.multiplier)
+    medium, fine = _label(branches, tops), _label(branches, _split_clusters(branches, walk, tops, levels.rule.fine))
+    if np.count_nonzero(nodes.size[tops] >= MIN_CLUSTER_SIZE) < FEW:
+        return LevelLabels(medium, medium, fine)
+    return LevelLabels(_join_clusters(branches, tops, int(min(levels.coarse, MOST))), medium, fine)
+
+
+def find_medium(nodes: Nodes) -> Ints:
+    """Return for each leaf, by slot, the topmost node of its cluster of medium, also if it is small."""
+    levels, branches = choose_levels(nodes), Branches(nodes)
+    code = _describe_walk(branches, _start_walk(branches, levels.rule, None), levels.rule.medium)
+    tops = _cut_medium(branches, code, levels.multiplier)
+    top = np.arange(nodes.used)
+    top[branches.leaves] = branches.repeat(tops, tops)
+    return top
+
+
+def label_at(nodes: Nodes, similarity: float) -> Ints:
+    """Return the cluster of each slot if the whole tree is cut at a similarity; 0 where it is in none."""
+    top = find_tops(nodes, select_merges_at(nodes, similarity))
+    return np.where(nodes.size[top] >= MIN_CLUSTER_SIZE, top + 1, 0)
+
+
+def link_leaves(nodes: Nodes, nearest: int) -> Links:
+    """Return the links from each leaf to its most similar ones of the graph, equally near ones by key."""
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    medium = _find_best_cut(nodes, ordered, possible, _link_leaves(nodes, leaves), score_brevity)
-    coarse = medium
-    clusters = np.unique(find_tops(nodes, ordered[: medium + 1])[leaves])
-    if len(clusters) > 3:
-        edges = _link_clusters(nodes, clusters)
-        coarse = _find_best_cut(nodes, ordered, possible[possible > medium], edges, score_modularity)
-    is_large = nodes.size >= MIN_CLUSTER_SIZE
-    gained = is_large[ordered].astype(np.int64) - is_large[nodes.left[ordered]] - is_large[nodes.right[ordered]]
-    fine = min(int(possible[np.argmax(np.cumsum(gained)[possible])]), medium)
-    return LevelThresholds(*(choose_threshold(height, last) for last in (coarse, medium, fine)))
-
-
-# ---- scores
-
-
-def score_brevity(share: Floats, leaving: Floats) -> float:
-    """Return minus the bits that describe a step of a random walk, without the terms that all cuts share."""
-    return 2 * _entropy(leaving) - _entropy(leaving.sum(keepdims=True)) - _entropy(leaving + share)
-
-
-def score_modularity(share: Floats, leaving: Floats) -> float:
-    """Return the modularity: the share of edges inside clusters, minus that expected by chance."""
-    return float(1 - leaving.sum() - np.sum(share**2))
-
-
-def _entropy(share: Floats) -> float:
-    """Return the sum of p log2 p over shares p (a negative number)."""
-    positive = share[share > 0]
-    return float(np.sum(positive * np.log2(positive)))
-
-
-# ---- graphs
-
-
-def _link_leaves(nodes: Nodes, leaves: Ints) -> Edges:
-    """Link each leaf to its most similar neighbours."""
     owner, near = nodes.near.get(leaves)
     pair = sort_unique(leaves[owner] * nodes.capacity + near)
     source, target = pair // nodes.capacity, pair % nodes.capacity
@@ -110,59 +171,160 @@ def _link_leaves(nodes: Nodes, leaves: Ints) -> Edges:
     order = np.lexsort((nodes.key[target], -similarity, source))
     rank = np.empty(len(pair), np.int64)
     rank[order] = np.arange(len(pair)) - np.searchsorted(source, source[order])
-    is_near = rank < NEAREST
-    low, high = np.minimum(source, target)[is_near], np.maximum(source, target)[is_near]
-    pair = sort_unique(low * nodes.capacity + high)
-    return Edges.from_pairs(pair // nodes.capacity, pair % nodes.capacity)
+    return Links(source[rank < nearest], target[rank < nearest])
 
 
-def _link_clusters(nodes: Nodes, clusters: Ints) -> Edges:
-    """Link each cluster to the nearest ones by average similarity."""
-    count = min(CLUSTER_NEIGHBOURS, round(len(clusters) ** 0.5))
-    sums = np.stack([nodes.add_up(node) for node in clusters.tolist()])
-    sums /= nodes.size[clusters][:, None]
-    source, target = [], []
-    for start in range(0, len(clusters), 1024):
-        part = np.arange(start, min(start + 1024, len(clusters)))
-        distance = -(sums[part] @ sums.T)
-        distance[np.arange(len(part)), part] = np.inf
-        source.append(np.repeat(clusters[part], count))
-        target.append(clusters[np.argpartition(distance, count - 1, axis=1)[:, :count].ravel()])
-    return Edges.from_pairs(np.concatenate(source), np.concatenate(target))
+# ---- the code of a walk
 
 
-# ---- the search
+def _start_walk(branches: Branches, rule: Rule, find_links: LinkFinder | None) -> Walk:
+    links = find_links(rule.nearest) if find_links else link_leaves(branches.nodes, rule.nearest)
+    return Walk(links, branches.find_joints(links))
 
 
-def _find_best_cut(nodes: Nodes, ordered: Ints, possible: Ints, edges: Edges, score: Score) -> int:
-    """Return the place in `ordered` of the last merge of the best cut; cuts lie after the merges `possible`."""
-    if not len(possible):
-        return len(ordered) - 1
-    remaining = len(ordered) - possible  # clusters of each cut, up to the parts that no edge joins
-    counts = sort_unique(np.geomspace(1, max(remaining.max() / 2, 1), FIRST_CUTS).astype(np.int64))
-    tried = sort_unique(np.searchsorted(-remaining, -counts).clip(0, len(possible) - 1))
-    while True:
-        best = int(np.argmax(_score_cuts(nodes, ordered, possible[tried], edges, score)))
-        low, high = int(tried[max(best - 1, 0)]), int(tried[min(best + 1, len(tried) - 1)])
-        if high - low < len(tried[max(best - 1, 0) : best + 2]):  # every cut between them was scored
-            return int(possible[tried[best]])
-        tried = sort_unique(np.linspace(low, high, CLOSER_CUTS).astype(np.int64))
+def _describe_walk(branches: Branches, walk: Walk, steps: float, whole: Ints | None = None) -> Code:
+    """Describe so many steps of a walk along links.
 
-
-def _score_cuts(nodes: Nodes, ordered: Ints, lasts: Ints, edges: Edges, score: Score) -> list[float]:
-    """Return the score of the cut after each of the merges `lasts`, which ascend.
-
-    Edges inside a cluster stay inside, so that each cut starts from the one before.
+    whole: by slot, the node whose links are all that there are; without it the root. No link leaves such a node.
     """
-    source, target, total = edges.source, edges.target, max(len(edges.source), 1)
-    share = np.bincount(source, minlength=nodes.used) / total
-    scores, done = [], 0
-    for last in lasts.tolist():
-        top = find_tops(nodes, ordered[done : last + 1])
-        share = np.bincount(top, share, nodes.used).astype(np.float64)
-        source, target = top[source], top[target]
-        across = source != target
-        source, target = source[across], target[across]
-        scores.append(score(share, np.bincount(source, minlength=nodes.used) / total))
-        done = last + 1
-    return scores
+    used, leaves = branches.nodes.used, branches.leaves
+    links = walk.links
+    joined = np.bincount(walk.joints, minlength=used)[branches.merges]
+    ends = np.bincount(links.source, minlength=used) + np.bincount(links.target, minlength=used)
+    inside, share = branches.add_up(2 * joined, branches.merges), branches.add_up(ends[leaves], leaves)
+    total = np.maximum(2 * len(links.source) if whole is None else share[whole], 1)
+    leaving = steps * (share - inside) / total
+    return Code(share / total, leaving, _p_log_p(leaving + share / total) - 2 * _p_log_p(leaving))
+
+
+def _cut_medium(branches: Branches, code: Code, multiplier: float) -> Ints:
+    """Return the clusters of the shortest code, without strangers."""
+    return _release_strangers(branches, branches.find_least_cut(code.bits + multiplier * code.leaving))
+
+
+def _release_strangers(branches: Branches, tops: Ints) -> Ints:
+    """Return the cut with those small pieces on their own that came to a cluster from too far.
+
+    A walk knows the nearest neighbours of an item and not how near they are. A piece of fewer than MIN_CLUSTER_SIZE
+    items leaves if it came at more than STRANGE times the distance at which half of the cluster had come together.
+    """
+    nodes = branches.nodes
+    large = tops[nodes.size[tops] >= 2 * MIN_CLUSTER_SIZE]
+    middle = large
+    while True:
+        inner = np.stack([branches.left[middle], branches.right[middle]])
+        inner = np.where(nodes.size[inner[0]] >= nodes.size[inner[1]], *inner)
+        is_half = (inner >= 0) & (2 * nodes.size[inner] >= nodes.size[large])
+        if not is_half.any():
+            break
+        middle = np.where(is_half, inner, middle)
+    reach = STRANGE * np.maximum(1 - nodes.height[middle], NEAR)
+    is_split, front = np.zeros(nodes.used, bool), large
+    while len(front):
+        left, right = branches.left[front], branches.right[front]
+        less, more = (np.where(nodes.size[left] < nodes.size[right], *pair) for pair in ((left, right), (right, left)))
+        is_strange = (nodes.size[less] < MIN_CLUSTER_SIZE) & (1 - nodes.height[front] > reach) & (left >= 0)
+        is_split[front[is_strange]] = True
+        front, reach = more[is_strange], reach[is_strange]
+    return branches.descend(tops, is_split)
+
+
+def _split_clusters(branches: Branches, walk: Walk, tops: Ints, steps: float) -> Ints:
+    """Return the parts of each cluster: those of the shortest code of the walk within it, or the cluster itself."""
+    nodes = branches.nodes
+    place = branches.repeat(np.arange(len(tops)), tops)[np.minimum(branches.first, len(branches.leaves) - 1)]
+    (source, target), joints = walk
+    is_inside = place[source] == place[target]
+    inside = Walk(Links(source[is_inside], target[is_inside]), joints[is_inside])
+    code = _describe_walk(branches, inside, steps, tops[place])
+    shortest = np.zeros(len(tops))
+    cuts = [tops]
+    chosen = np.zeros(len(tops), np.int64)
+    for multiplier in FINE_MULTIPLIERS:
+        parts = branches.find_least_cut(code.bits + multiplier * code.leaving, tops)
+        owner, is_small = place[parts], nodes.size[parts] < MIN_CLUSTER_SIZE
+        length = _p_log_p(np.bincount(owner, code.leaving[parts], len(tops)).astype(np.float64))
+        length += np.bincount(owner, code.bits[parts], len(tops))
+        loose = np.bincount(owner, nodes.size[parts] * is_small, len(tops))
+        is_better = (length < shortest - 1e-9) & (loose <= MOST_LOOSE * nodes.size[tops])
+        is_better &= np.bincount(owner, ~is_small, len(tops)) >= 2
+        shortest[is_better], chosen[is_better] = length[is_better], len(cuts)
+        cuts.append(parts)
+    parts = np.concatenate([parts[chosen[place[parts]] == number] for number, parts in enumerate(cuts)])
+    return parts[np.argsort(branches.first[parts], kind="stable")]
+
+
+def _p_log_p(share: Floats) -> Floats:
+    """Return p log2 p of each, 0 for 0."""
+    return share * np.log2(np.where(share > 0, share, 1))
+
+
+# ---- coarse
+
+
+def _join_clusters(branches: Branches, tops: Ints, count: int) -> Ints:
+    """Return the cluster of each leaf by slot after medium clusters are joined until `count` are left.
+
+    What is in none of them joins what most of the items beside it in the tree are in, if that is more than half.
+    """
+    nodes, joined = branches.nodes, _join_first(branches, tops)
+    order = _order_by_key(nodes, joined)
+    group = np.full(nodes.used, -1)
+    group[order] = join_by_ward(*_sum_up(nodes, order), count)
+    groups = group[joined]
+    small = tops[nodes.size[tops] < MIN_CLUSTER_SIZE]
+    large = tops[nodes.size[tops] >= MIN_CLUSTER_SIZE]
+    group[large] = groups[np.searchsorted(branches.first[joined], branches.first[large], side="right") - 1]
+    counts = np.zeros((len(branches.leaves) + 1, int(groups.max()) + 1), np.int64)
+    counts[branches.last[large], group[large]] = nodes.size[large]
+    counts = np.cumsum(counts, axis=0)
+    above, waiting = small, np.arange(len(small))
+    while len(waiting):
+        parent = nodes.parent[above[waiting]]
+        waiting, parent = waiting[parent >= 0], parent[parent >= 0]
+        above[waiting] = parent
+        beside = counts[branches.last[parent]] - counts[branches.first[parent]]
+        items = beside.sum(1)
+        is_clear = 2 * beside.max(1, initial=0) > np.maximum(items, 1)
+        group[small[waiting[is_clear]]] = beside[is_clear].argmax(1)
+        waiting = waiting[items == 0]
+    labels = np.zeros(nodes.used, np.int64)
+    labels[branches.leaves] = branches.repeat(group[tops] + 1, tops)
+    return labels
+
+
+def _join_first(branches: Branches, tops: Ints) -> Ints:
+    """Return the clusters of at least MIN_CLUSTER_SIZE items, from left to right.
+
+    Of more than MOST_JOINED, the tree's most similar merges above them are made first.
+    """
+    nodes = branches.nodes
+    large = tops[nodes.size[tops] >= MIN_CLUSTER_SIZE]
+    if len(large) <= MOST_JOINED:
+        return large
+    top = branches.repeat(tops, tops)[branches.first[branches.merges]]
+    above = branches.merges[branches.last[branches.merges] > branches.last[top]]
+    above = above[np.lexsort((nodes.key[above], nodes.size[above], -find_heights(nodes)[above]))]
+    is_large = nodes.size >= MIN_CLUSTER_SIZE
+    fewer = np.cumsum(is_large[nodes.left[above]] & is_large[nodes.right[above]])
+    made = above[: int(np.searchsorted(fewer, len(large) - MOST_JOINED)) + 1]
+    joined = sort_unique(find_tops(nodes, made)[large])
+    return joined[np.argsort(branches.first[joined], kind="stable")]
+
+
+def _order_by_key(nodes: Nodes, clusters: Ints) -> Ints:
+    """Return the clusters in an order that depends on their items alone."""
+    return clusters[np.argsort(nodes.key[clusters], kind="stable")]
+
+
+def _sum_up(nodes: Nodes, clusters: Ints) -> tuple[Floats, Ints]:
+    """Return the sums of the vectors of clusters, in their units of length, and their sizes."""
+    return nodes.add_up_each(clusters) / SCALE, nodes.size[clusters]
+
+
+def _label(branches: Branches, tops: Ints) -> Ints:
+    """Return the cluster of each leaf by slot; 0 where it is in one of fewer than MIN_CLUSTER_SIZE items."""
+    labels = np.zeros(branches.nodes.used, np.int64)
+    numbers = np.where(branches.nodes.size[tops] >= MIN_CLUSTER_SIZE, tops + 1, 0)
+    labels[branches.leaves] = branches.repeat(numbers, tops)
+    return labels

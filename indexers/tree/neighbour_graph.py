@@ -103,6 +103,13 @@ class NeighbourGraph:
         place[copies] = np.concatenate([first[:, None], place[copies, :-1]], 1)
         return place
 
+    def link_items(self, count: int) -> Ids:
+        """Return links from an item of each node to one of each of its `count` nearest nodes, int64 (m, 2)."""
+        slots = np.flatnonzero(self.item >= 0)
+        near = self.near[slots, :count]
+        owner, column = np.nonzero(near >= 0)
+        return np.stack([self.item[slots[owner]], self.item[near[owner, column]]], axis=1)
+
     def update(
         self, removed: Ids, vectors: RoundedVectors, find_neighbours: FindNeighbours | None = None
     ) -> EdgeChanges:

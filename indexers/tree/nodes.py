@@ -185,6 +185,22 @@ class Nodes:
         total: NDArray[np.float64] = self.sums.get(self.row[self.find_summed_nodes(slot)]).sum(0)
         return total
 
+    def add_up_each(self, slots: Ints) -> NDArray[np.float64]:
+        """Return the sum of the vectors of each of several nodes, (n, dimension)."""
+        owner, below = np.arange(len(slots)), slots
+        owners, rows = [NO_INTS], [NO_INTS]
+        while len(below):
+            has_sum = self.row[below] >= 0
+            owners.append(owner[has_sum])
+            rows.append(self.row[below[has_sum]])
+            owner, rest = np.tile(owner[~has_sum], 2), below[~has_sum]
+            below = np.concatenate([self.left[rest], self.right[rest]]).astype(np.int64)
+        owner = np.concatenate(owners)
+        order = np.argsort(owner, kind="stable")
+        starts = np.searchsorted(owner[order], np.arange(len(slots)))
+        vectors = self.sums.get(np.concatenate(rows)[order])
+        return np.add.reduceat(vectors, starts, axis=0) if len(slots) else vectors
+
     def find_summed_nodes(self, slot: int) -> Ints:
         """Return the topmost nodes within a node whose sums are stored; together they hold all its items."""
         parts, front = [NO_INTS], np.array([slot], np.int64)

@@ -12,8 +12,8 @@ from indexers.clusterers.incremental_kmeans.estimator import IncrementalKMeans
 from indexers.errors import NearkinError
 from indexers.followers.partitions import KMEANS_SETTINGS
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
+from indexers.tree.levels import LevelLabels, LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import ClusteringRow, Ids, Space, Vectors
@@ -22,33 +22,33 @@ from indexers.types import ClusteringRow, Ids, Space, Vectors
 class TreeRefit:
     """Neighbour graphs and trees of some rows, as a collection of just these would have them.
 
-    They are cut at the similarities of the collection's levels. Trees are kept, since three levels are cut from each.
+    They are cut as the collection's levels are. The cuts are kept, since three levels come from each tree.
     """
 
-    def __init__(self, space: Space, levels: tuple[float, ...]) -> None:
-        self.space, self.levels = space, levels
-        self._trees: dict[bytes, ClusterTree] = {}
+    def __init__(self, space: Space, levels: tuple[float, float, float]) -> None:
+        self.space, self.levels = space, LevelParameters(*levels)
+        self._cuts: dict[bytes, LevelLabels] = {}
 
     def make_level_refit(self, place: int) -> Callable[[Vectors], Ids]:
         """Return the function that clusters rows as the level at this place of LEVELS does."""
-        return lambda rows: self._cut(self._find_tree(rows), self.levels[place])
 
-    def _find_tree(self, rows: Vectors) -> ClusterTree:
+        def refit(rows: Vectors) -> Ids:
+            labels = self._find_cut(rows)[place]
+            return np.where(labels > 0, labels, -1)
+
+        return refit
+
+    def _find_cut(self, rows: Vectors) -> LevelLabels:
         key = compute_fingerprints(round_vectors(rows)).tobytes()
-        if key not in self._trees:
-            self._trees[key] = self._build_tree(rows)
-        return self._trees[key]
+        if key not in self._cuts:
+            self._cuts[key] = self._cut_tree(rows)
+        return self._cuts[key]
 
-    def _build_tree(self, rows: Vectors) -> ClusterTree:
-        tree, items = ClusterTree(self.space.dimension), np.arange(len(rows))
-        edges = NeighbourGraph().update(np.empty(0, np.int64), RoundedVectors(tree, items, rows)).new
+    def _cut_tree(self, rows: Vectors) -> LevelLabels:
+        tree, items, graph = ClusterTree(self.space.dimension), np.arange(len(rows)), NeighbourGraph()
+        edges = graph.update(np.empty(0, np.int64), RoundedVectors(tree, items, rows)).new
         tree.update(items, rows, new_pairs=edges)
-        return tree
-
-    @staticmethod
-    def _cut(tree: ClusterTree, similarity: float) -> Ids:
-        node = tree.cut(threshold=similarity).nodes
-        return np.where(np.bincount(node)[node] >= MIN_CLUSTER_SIZE, node, -1)
+        return tree.cut_levels(self.levels, graph.link_items)
 
 
 def make_partition_refit(count: int) -> Callable[[Vectors], Ids]:

@@ -18,6 +18,7 @@ from indexers.arrays import scale_to_unit
 from indexers.catalogue import sqlite as database
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.levels import LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS
 from retrieval import Collection
@@ -279,11 +280,11 @@ def measure_replacement(bench: Bench, count: int = 20_000, batch: int = 1000) ->
             follower, levels = view(collection).tree, snapshot.clusters.tree_levels(view(collection).space.id)
             assert follower
             assert levels
-            compare(bench, follower.graph, follower.tree, view(collection).flat.index, levels.levels)
+            compare(bench, follower.graph, follower.tree, view(collection).flat.index, LevelParameters(*levels.levels))
     shutil.rmtree(folder)
 
 
-def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, levels: tuple[float, ...]) -> None:
+def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, levels: LevelParameters) -> None:
     ids = graph.items()
     rows = flat.take(ids)
     exact = find_neighbours(rows, graph.k)
@@ -294,8 +295,8 @@ def compare(bench: Bench, graph: NeighbourGraph, tree: ClusterTree, flat: Any, l
     bench.add(f"the kept graph {title}, recall", float(recall), "", "at least .97", limit=0.97, more=True)
     exact_tree = ClusterTree(tree.dimension)
     exact_tree.update(ids, rows, new_pairs=ids[build_edges(exact)])
-    for level, threshold in zip(LEVELS, levels, strict=True):
-        kept_nodes, two = tree.cut(threshold=threshold).nodes, exact_tree.cut(threshold=threshold).nodes
-        same = adjusted_mutual_info_score(kept_nodes, two)
+    kept, exact_cut = tree.cut_levels(levels, graph.link_items), exact_tree.cut_levels(levels)
+    for level, label, other_label in zip(LEVELS, kept, exact_cut, strict=True):
+        same = adjusted_mutual_info_score(label, other_label)
         subject = f"{level} {title}, beside that of the exact graph"
         bench.add(subject, same, "AMI", "at least .95", limit=0.95, more=True)

@@ -18,6 +18,7 @@ from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
+from indexers.tree.levels import LevelLabels
 from tests.bench.harness import Bench, make_nested_vectors
 from tests.bench.labelled import Labelled, load_labelled
 from tests.bench.trees import K, graph
@@ -34,6 +35,7 @@ def run(bench: Bench) -> None:
     for dataset in sets:
         quality(bench, dataset)
     synthetic(bench)
+    noise(bench)
     for dataset in sets:
         stability(bench, dataset)
 
@@ -47,8 +49,14 @@ class Tree:
         self.tree.update(np.arange(len(vectors)), vectors, new_pairs=build_edges(find_neighbours(vectors, K)))
         self.levels = self.tree.choose_levels()
 
+    @cached_property
+    def cuts(self) -> LevelLabels:
+        return self.tree.cut_levels(self.levels)
+
     def at(self, level: str) -> np.ndarray:
-        return self.tree.cut(threshold=getattr(self.levels, level)).nodes
+        """Return the clusters of a level; loose items are clusters of their own."""
+        label: np.ndarray = getattr(self.cuts, level)
+        return split_loose(label, label == 0)
 
     @cached_property
     def hac(self) -> AgglomerativeClustering:
@@ -110,11 +118,34 @@ def quality(bench: Bench, dataset: Labelled) -> None:
         scores[best],
         agreement(dataset.label, means),
     )
+    shares = {level: _describe_shares(getattr(tree.cuts, level)) for level in LEVELS}
+    title = f"{dataset.name}: the largest cluster of coarse, share of all"
+    bench.add(title, shares["coarse"][0], "", "at most .6", limit=0.6)
+    title = f"{dataset.name}: loose items of fine, beside those of medium"
+    goal = "the peer's plus .1"
+    bench.add(title, shares["fine"][1], "", goal, peer=shares["medium"][1], limit=shares["medium"][1] + 0.1)
     ours = split_loose(label["medium"], find_small(label["medium"]))
     for name, theirs in peers(bench, dataset):
         title = f"{dataset.name}: AMI of medium, loose ones as singletons, beside {name}"
         note = f"clusters {_clusters(ours)} beside {_clusters(theirs)}"
         _row(bench, title, agreement(dataset.label, ours), agreement(dataset.label, theirs), note=note)
+
+
+def _describe_shares(labels: np.ndarray) -> tuple[float, float]:
+    """Return the share of items in the largest cluster, and of those in none."""
+    counts = np.bincount(labels)
+    return float(counts[1:].max(initial=0) / len(labels)), float(counts[0] / len(labels))
+
+
+def noise(bench: Bench, count: int = 3000) -> None:
+    """Count the clusters in noise without any, and in five blobs far from each other."""
+    random = np.random.default_rng(5)
+    blobs = random.standard_normal((5, 64))[np.arange(count) % 5] + 0.1 * random.standard_normal((count, 64))
+    for name, vectors, true in (("noise", random.standard_normal((count, 64)), 1), ("five blobs", blobs, 5)):
+        tree = Tree(scale_to_unit(vectors.astype(np.float32)))
+        for level in LEVELS:
+            clusters = _clusters(tree.at(level))
+            bench.add(f"{name}: clusters of {level}", clusters, "", f"{true}", limit=true)
 
 
 def peers(bench: Bench, dataset: Labelled) -> Iterator[tuple[str, np.ndarray]]:

@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.levels import LevelParameters
 from tests.bench.harness import Bench, make_nested_vectors
 
 K = 15
@@ -104,11 +105,11 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
     tree.update(present, vectors[present], new_pairs=edges[~np.isin(edges, come).any(1)])
     levels = tree.choose_levels()
     stay = np.setdiff1d(present, leave)
-    before = {level: _of(tree, stay, getattr(levels, level)) for level, _ in LEVELS}
+    before = _label(tree, stay, levels)
     without, within = np.isin(edges, leave).any(1), np.isin(edges, come).any(1)
     tree.update(come, vectors[come], leave, new_pairs=edges[within & ~without], gone_pairs=edges[without & ~within])
-    for level, limit in LEVELS:
-        same = adjusted_mutual_info_score(before[level], _of(tree, stay, getattr(levels, level)))
+    for (level, limit), old, new in zip(LEVELS, before, _label(tree, stay, levels), strict=True):
+        same = adjusted_mutual_info_score(old, new)
         bench.add(
             f"stability of {level}, .1 % replaced",
             same,
@@ -119,9 +120,10 @@ def _stability(bench: Bench, vectors: np.ndarray, edges: np.ndarray) -> None:
         )
 
 
-def _of(tree: ClusterTree, items: np.ndarray, threshold: float) -> np.ndarray:
-    cut = tree.cut(threshold=threshold)
-    return cut.nodes[np.searchsorted(cut.items, items)]
+def _label(tree: ClusterTree, items: np.ndarray, levels: LevelParameters) -> list[np.ndarray]:
+    """Return the clusters of items on each level; loose items are clusters of their own."""
+    place = np.searchsorted(tree.items.ids(), items)
+    return [np.where(labels > 0, labels, -1 - np.arange(len(labels)))[place] for labels in tree.cut_levels(levels)]
 
 
 def _equality(bench: Bench, count: int = 5000, batches: int = 200, dimension: int = 32) -> None:

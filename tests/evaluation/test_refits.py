@@ -30,7 +30,7 @@ def test_levels_of_all_items_are_the_collections_own(families: Collection) -> No
             expected[np.isin(items, cluster.members)] = number
         assert np.array_equal(labels < 0, expected < 0)
         assert adjusted_rand_score(labels, expected) == 1
-    assert len(again._trees) == 1
+    assert len(again._cuts) == 1
 
 
 def test_partitions_are_as_many(families: Collection) -> None:

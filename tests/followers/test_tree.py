@@ -15,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from indexers.errors import WriterBusy
 from indexers.followers.tree import TreeFollower
 from indexers.tree import neighbour_graph
-from indexers.types import LEVELS, Ids, Vectors
+from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.levels import LevelParameters
+from indexers.types import LEVELS, Ids, TreeLevels, Vectors
 from retrieval import Collection
 from tests.support.trees import build_at_once, describe_tree, is_clean
 
@@ -44,8 +46,8 @@ def check(collection: Collection) -> None:
     assert clustering
     assert clustering.position == tree.position
     assert member.item_ids.tolist() == ids.tolist()
-    for place, level in enumerate(LEVELS):
-        nodes, labels = tree.cut_clusters(clustering.levels[place]), member.cluster_ids[:, place]
+    for place, (level, nodes) in enumerate(zip(LEVELS, tree.cut_levels(clustering.levels), strict=True)):
+        labels = member.cluster_ids[:, place]
         pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
         assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
         assert all(np.count_nonzero(labels == cluster) >= 5 for _, cluster in pairs)
@@ -222,6 +224,48 @@ def test_the_order_of_additions_does_not_matter(tmp_path: Path) -> None:
     assert trees[0] == trees[1] == trees[2]
 
 
+def read_levels(collection: Collection) -> TreeLevels:
+    with collection._catalogue.snapshot() as snapshot:
+        levels = snapshot.clusters.tree_levels(1)
+    assert levels
+    return levels
+
+
+def test_levels_are_chosen_again_when_a_collection_of_any_size_has_doubled(tmp_path: Path) -> None:
+    rows = blobs(25, 90)
+    order = np.random.default_rng(0).permutation(len(rows))
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(rows[order[:1100]])
+        assert read_levels(collection).item_count == 1100
+        collection.add_vectors(rows[order[1100:2199]])
+        assert read_levels(collection).item_count == 1100
+        before = clusters_of(collection)
+        collection.add_vectors(rows[order[2199:]])
+        assert read_levels(collection).item_count == 2250
+        assert clusters_of(collection).keys() == before.keys()  # chosen anew, the same clusters keep their ids
+        check(collection)
+
+
+def test_levels_of_an_earlier_version_stay_until_they_are_chosen_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, Collection.open(tmp_path / "c", create=True) as collection:
+        patch.setattr(ClusterTree, "choose_levels", lambda tree, links: LevelParameters(0.1, 0.6, 0.97))
+        collection.add_vectors(blobs(6, 30))
+        before = [clusters_of(collection, place) for place in range(3)]
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.verify().problems == ()
+        assert [clusters_of(collection, place) for place in range(3)] == before
+        assert read_levels(collection).levels == (0.1, 0.6, 0.97)
+        check(collection)
+        collection.add_vectors(blobs(6, 31)[::6])
+        assert read_levels(collection).levels == (0.1, 0.6, 0.97)
+        collection.recluster()
+        assert read_levels(collection).levels[0] >= 2
+        assert clusters_of(collection).keys() == before[1].keys()
+        check(collection)
+
+
 def miss_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a graph that is made from now on be another one, as an approximate index makes it."""
     search = TreeFollower._find_neighbours
@@ -243,8 +287,7 @@ def cut_sizes(collection: Collection) -> list[list[int]]:
     tree = collection._spaces.view().tree  # type: ignore[union-attr]
     with collection._catalogue.snapshot() as snapshot:
         levels = snapshot.clusters.tree_levels(tree.space.id).levels  # type: ignore[union-attr]
-    for threshold in levels:
-        labels = tree.cut_clusters(threshold)  # type: ignore[union-attr]
+    for labels in tree.cut_levels(levels):  # type: ignore[union-attr]
         sizes.append(sorted(np.unique(labels[labels > 0], return_counts=True)[1].tolist(), reverse=True))
     return sizes
 
@@ -264,7 +307,7 @@ def test_a_tree_that_is_made_again_is_recorded_before_it_is_seen(
     monkeypatch.setattr(TreeFollower, "limit", 12)
     rng = np.random.default_rng(0)
     with Collection.open(tmp_path / "c", create=True) as collection:
-        rows = rng.standard_normal((300, 8))
+        rows = rng.standard_normal((300, 4)) ** 3  # clusters, and many items between them
         collection.add_vectors(rows, keys=[f"k{row}" for row in range(300)])
         change = collection.change()
         if first == "metadata":
@@ -294,10 +337,10 @@ def test_what_a_killed_process_had_recorded_is_met_again(tmp_path: Path, monkeyp
     monkeypatch.setattr(TreeFollower, "limit", 12)
     rng = np.random.default_rng(0)
     with Collection.open(tmp_path / "c", create=True) as collection:
-        collection.add_vectors(rng.standard_normal((200, 8)))
+        collection.add_vectors(rng.standard_normal((200, 4)) ** 3)
     shutil.copytree(tmp_path / "c" / "spaces", tmp_path / "saved")
     with Collection.open(tmp_path / "c") as collection:
-        collection.add_vectors(rng.standard_normal((100, 8)))
+        collection.add_vectors(rng.standard_normal((100, 4)) ** 3)
     shutil.rmtree(tmp_path / "c" / "spaces" / "1" / "tree")
     shutil.move(tmp_path / "saved" / "1" / "tree", tmp_path / "c" / "spaces" / "1" / "tree")
     with sqlite3.connect(tmp_path / "c" / "catalogue.sqlite") as connection:

@@ -86,11 +86,12 @@ def test_levels_find_the_groups_and_are_nested() -> None:
     table = find_neighbours(scale_to_unit(rows), 8)
     tree = ClusterTree(16, 100)
     tree.update(np.arange(800), rows, new_pairs=build_edges(table))
-    levels = tree.choose_levels()
-    assert levels.coarse <= levels.medium <= levels.fine
-    nodes = tree.cut(threshold=levels.medium).nodes
-    assert len(np.unique(nodes * 20 + label)) <= 24
+    levels = tree.cut_levels(tree.choose_levels())
+    assert len(np.unique(levels.medium * 20 + label)) <= 24
+    assert len(np.unique(np.stack(levels, axis=1), axis=0)) == len(np.unique(levels.fine))
+    assert len(np.unique(tree.cut_medium().nodes)) >= len(np.unique(levels.medium))
     empty = ClusterTree(2)
     assert empty.choose_levels() == empty.choose_levels()
     empty.update([3], angles(1))
-    assert empty.cut(threshold=empty.choose_levels().fine).items.tolist() == [3]
+    assert empty.cut_medium().items.tolist() == [3]
+    assert [labels.tolist() for labels in empty.cut_levels(empty.choose_levels())] == [[0]] * 3

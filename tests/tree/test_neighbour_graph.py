@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexers.arrays import scale_to_unit
 from indexers.tree import neighbour_graph
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
@@ -229,3 +230,14 @@ def test_a_graph_that_was_too_large_becomes_exact_again(monkeypatch: pytest.Monk
     for item in range(40):
         world.change([item], {})
     world.check()
+
+
+def test_links_name_an_item_of_each_node_and_its_nearest() -> None:
+    world = World()
+    rows = np.random.default_rng(0).standard_normal((12, 6))
+    world.change([], {**dict(enumerate(rows)), 20: rows[3]})
+    links = world.graph.link_items(2)
+    similarity = scale_to_unit(rows) @ scale_to_unit(rows).T - 9 * np.eye(12)
+    for item in range(12):
+        assert links[links[:, 0] == item, 1].tolist() == np.argsort(-similarity[item])[:2].tolist()
+    assert len(links) == 24

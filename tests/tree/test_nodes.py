@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import UNIT
 from indexers.tree.nodes import NEVER, Lifetimes, Nodes
+from tests.support.trees import blobs
 
 
 def slots(*values: int) -> np.ndarray:
@@ -112,3 +114,12 @@ def test_neighbours_of_a_joint_are_those_of_its_members_outside_of_it(joint: Nod
     assert [part.tolist() for part in joint.find_neighbours(slots(0, 3), 0)] == [[0, 0, 1, 1], [1, 7, 7, 8]]
     joint.list_neighbours(slots(6), 1)
     assert joint.near.get(slots(6))[1].tolist() == [7, 8]
+
+
+def test_sums_of_several_nodes_are_those_of_each() -> None:
+    tree = ClusterTree(3, limit=12)
+    tree.update(np.arange(90), blobs(90, 6, 3)[0])
+    merges = np.flatnonzero(tree.nodes.left[: tree.nodes.used] >= 0)
+    sums = tree.nodes.add_up_each(merges)
+    assert sums.tolist() == [tree.nodes.add_up(node).tolist() for node in merges.tolist()]
+    assert tree.nodes.add_up_each(merges[:0]).shape == (0, 3)
