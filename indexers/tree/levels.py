@@ -162,7 +162,8 @@ def link_leaves(nodes: Nodes, nearest: int) -> Links:
     """Return the links from each leaf to its most similar ones of the graph, equally near ones by key."""
     leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
     owner, near = nodes.near.get(leaves)
-    pair = sort_unique(leaves[owner] * nodes.capacity + near)
+    is_other = leaves[owner] != near  # equal vectors may have an edge to each other
+    pair = sort_unique(leaves[owner[is_other]] * nodes.capacity + near[is_other])
     source, target = pair // nodes.capacity, pair % nodes.capacity
     forward = source < target
     similarity = np.empty(len(pair))
