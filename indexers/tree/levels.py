@@ -214,7 +214,7 @@ def _release_strangers(branches: Branches, tops: Ints) -> Ints:
     middle = large
     while True:
         inner = np.stack([branches.left[middle], branches.right[middle]])
-        inner = np.where(nodes.size[inner[0]] >= nodes.size[inner[1]], *inner)
+        inner = np.where(nodes.size[inner[0]] >= nodes.size[inner[1]], inner[0], inner[1])
         is_half = (inner >= 0) & (2 * nodes.size[inner] >= nodes.size[large])
         if not is_half.any():
             break
