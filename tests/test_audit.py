@@ -56,9 +56,8 @@ def test_a_neighbour_graph_that_is_wrong_is_made_again(collection_folder: Path) 
         assert view.tree
         lists = view.tree.graph.lists
         lists.near[:, 3:] = (lists.near[:, :1] + 7) % 40
-        assert re.search(
-            "tree: of the neighbours in its graph, .*% of a sample are right", collection.verify().problems[0]
-        )
+        problems = "\n".join(collection.verify().problems)  # levels, which are cut along its links, differ as well
+        assert re.search("tree: of the neighbours in its graph, .*% of a sample are right", problems)
         assert collection.verify(repair=True).ok
         assert collection.verify().ok
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL.Image import Image
 
 from indexers.catalogue.metadata import check_metadata, is_text
-from indexers.errors import UnreadablePicture, UsageError
+from indexers.errors import BadVector, UnreadablePicture, UsageError
 from indexers.pictures import images, remote
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import to_path
@@ -130,6 +130,8 @@ def build_arrivals(
     """
     existing, has_vector = drop_missing(vectors)
     checked = check_vectors(existing, space.dimension, space.metric) if space and _has_values(existing) else ()
+    if has_vector is not None and len(checked) != sum(has_vector):
+        raise BadVector(f"{sum(has_vector) - len(checked)} of the vectors are empty; give None for an item without one")
     remaining = iter(checked)
     rows = checked if has_vector is None else [next(remaining) if has else None for has in has_vector]
     count = len(rows)

@@ -150,3 +150,9 @@ def test_control_characters_are_no_keys(key: str) -> None:
 def test_an_empty_path_is_not_the_current_folder() -> None:
     with pytest.raises(UsageError, match=r"number 1 is an empty path; give the current folder as '\.'"):
         sources.sort_pictures(["a.jpg", ""], None, None, None)
+
+
+def test_an_empty_vector_beside_items_without_one_is_refused() -> None:
+    for space in (None, SPACE):
+        with pytest.raises(BadVector, match="1 of the vectors are empty; give None"):
+            sources.build_arrivals([None, []], space, None, None, None, None)
