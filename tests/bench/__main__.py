@@ -9,6 +9,7 @@
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench edited             of these: whatever was done to them, found end to end
+    python -m tests.bench papers             of these: papers of one form and other contents, never copies
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
@@ -54,6 +55,7 @@ ON_REQUEST = (
     "duplicates",
     "proofs",
     "edited",
+    "papers",
     "methods",
     "server",
     "adapters",

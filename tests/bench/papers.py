@@ -2,6 +2,8 @@
 
 Each kind is a function of two random generators: `form` draws what all sheets of a form share, `content` what is
 filled in. Kinds are split into those that limits were tuned on and those whose figures are reported.
+
+    python -m tests.bench papers     pairs of each kind that are called copies, and copies that are found
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from indexers.matching.verification import verify_pictures
+from tests.bench.harness import Bench
 
 Random = np.random.Generator
 Paper = Callable[[Random, Random], Image.Image]
@@ -305,3 +310,21 @@ REPORTED: dict[str, Paper] = {
     "tables": draw_table,
 }
 """Kinds that nothing was tuned on."""
+PAIRS = 50
+"""Of each kind, at scale 1."""
+COPIES = ("same picture", "inside another picture", "photo of a print")
+
+
+def run(bench: Bench) -> None:
+    """Compare two papers of one form and other contents, and each paper with a smaller copy of itself."""
+    count = max(5, round(PAIRS * bench.scale))
+    for kind, draw in REPORTED.items():
+        wrong, found = 0, 0
+        for seed in range(1000, 1000 + count):
+            first, second = (draw(np.random.default_rng(seed), np.random.default_rng([seed, n])) for n in (1, 2))
+            wrong += verify_pictures(first, second).kind in COPIES
+            copy = first.resize((first.width * 3 // 4, first.height * 3 // 4), Image.Resampling.LANCZOS)
+            found += verify_pictures(first, copy).kind == "same picture"
+        note = f"{count} pairs"
+        bench.add(f"papers: different {kind}, called copies", wrong, "", "0", limit=0, note=note)
+        bench.add(f"papers: {kind} at three quarters, found", found / count, "", "", note=note)
