@@ -26,8 +26,8 @@ COLUMNS = ("group", "kind", "weakest", "item", "uri", "width", "height", "format
 """Of an export of duplicates."""
 MANY = 100
 """New pictures from which on it is said how long they will take."""
-SECONDS = {"opencv": 0.03, "numpy": 0.045}
-"""Of a core, for each picture, by engine."""
+SECONDS = {"opencv": 0.065, "numpy": 0.1}
+"""For each picture, by engine: drawings, of which many are alike; photographs take less. One core does most of it."""
 NAMES = {"opencv": "OpenCV", "numpy": "numpy"}
 Threshold = Annotated[float, typer.Option("--threshold", help="Minimum confidence, 0 to 1.")]
 
@@ -84,13 +84,12 @@ def duplicates(
 
 def tell_start(done: int, total: int) -> None:
     """Say before the first pictures are compared with what engine that is done, and how long it will take."""
-    from indexers.devices import count_cores
     from indexers.matching.features import pick_engine
 
     if done or total < MANY:
         return
     engine = pick_engine("auto")
-    seconds = total * SECONDS[engine] / count_cores()
+    seconds = total * SECONDS[engine]
     duration = f"{max(1, round(seconds / 60))} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
     advice = "" if engine == "opencv" else "; quicker with OpenCV: pip install 'nearkin[duplicates]'"
     show_message(f"comparing {total:,} pictures, with points by {NAMES[engine]}: about {duration}{advice}")
