@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -75,12 +76,14 @@ class RemovalWriter(OwnKeyWriter):
         return len(restored)
 
     def purge(self, item_ids: Sequence[int]) -> list[TrashedRow]:
-        """Delete removed items for good, words included, and return what they were."""
+        """Delete removed items for good, and return what they were."""
         rows = self.trash.rows(item_ids)
         self.trash.delete([row.id for row in rows])
-        if rows:
-            full_text.erase_removed_words(self._connection)
         return rows
+
+    def erase_removed_words(self) -> None:
+        """Leave no word of removed items in the index of words."""
+        full_text.erase_removed_words(self._connection)
 
     def _find_by_key(self, keys: Iterable[str]) -> dict[str, Any]:
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
@@ -91,14 +94,14 @@ class RemovalWriter(OwnKeyWriter):
 
     def _refuse_taken_keys(self, rows: Sequence[TrashedRow]) -> None:
         taken = self._find_by_key([row.key for row in rows])
-        twice = {row.key for row in rows if sum(row.key == other.key for other in rows) > 1} if not taken else set()
+        counts = Counter(row.key for row in rows)
         for row in rows:
             if row.key in taken:
                 raise UsageError(
                     f"item {row.id} can't be restored: its key {row.key!r} is that of item {taken[row.key].id} now, "
                     "which was added since; remove that one first"
                 )
-            if row.key in twice:
+            if counts[row.key] > 1:
                 raise UsageError(f"several removed items have the key {row.key!r}; restore one of them, by its id")
 
     def _mark_taken_places(self, places: list[Json], hashes: dict[int, bytes | None]) -> list[Json]:
@@ -122,6 +125,6 @@ class RemovalWriter(OwnKeyWriter):
             self._do(sa.delete(member).where(member.c.item.in_(chunk)))
         self._do(sa.insert(member), members)
         for space_id in sorted({row["space"] for row in members}):
-            count = sum(row["space"] == space_id for row in members)
+            count = sum(row["space"] == space_id for row in members)  # of a few spaces
             event = ClusterEventRow(None, None, RESTORED, gained=count, change=self.number + 1)
             self.clusters.add_events(space_id, [event])

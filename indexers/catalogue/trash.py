@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from indexers.arrays import split_chunks
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import path_to_uri
-from indexers.catalogue.metadata import is_storable
+from indexers.catalogue.metadata import is_storable, is_text
 from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
 from indexers.catalogue.sqlite import damage_error, find_path
 from indexers.errors import ItemNotFound
@@ -61,20 +61,22 @@ class TrashReader:
         Raises ItemNotFound.
         """
         known: dict[int | str, int] = {}
-        by_uri: dict[str, int] | None = None
+        for ids in split_chunks([int(name) for name in names if not isinstance(name, str) and is_storable(name)]):
+            known |= {row[0]: row[0] for row in self._all(sa.select(trash.c.item).where(trash.c.item.in_(ids)))}
+        texts = [name for name in names if isinstance(name, str)]
+        for keys in split_chunks([name for name in texts if is_text(name)]):
+            query = sa.select(trash.c.item, trash.c.key).where(trash.c.key.in_(keys))
+            known |= {row.key: row.item for row in self._all(query.order_by(trash.c.removed_at, trash.c.item))}
+        if any(text not in known for text in texts):
+            by_uri = self._read_uris()
+            for text in texts:
+                for uri in (path_to_uri(text), text):
+                    if text not in known and uri in by_uri:
+                        known[text] = by_uri[uri]
         for name in names:
-            if not isinstance(name, str):
-                rows = self._all(sa.select(trash.c.item).where(trash.c.item == name)) if is_storable(name) else []
-            else:
-                newest = trash.c.removed_at.desc(), trash.c.item.desc()
-                rows = self._all(sa.select(trash.c.item).where(trash.c.key == name).order_by(*newest).limit(1))
-                if not rows:
-                    by_uri = self._read_uris() if by_uri is None else by_uri
-                    rows = [(by_uri[uri],) for uri in (name, path_to_uri(name)) if uri in by_uri][:1]
-            if not rows:
+            if name not in known:
                 kind = "key or path" if isinstance(name, str) else "id"
                 raise ItemNotFound(f"there is no removed item with the {kind} {name!r}; `trash` lists those there are")
-            known[name] = rows[0][0]
         return list(dict.fromkeys(known[name] for name in names))
 
     def find_kept(self, hashes: Sequence[bytes], uris: Sequence[str]) -> tuple[set[bytes], set[str]]:

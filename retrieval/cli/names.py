@@ -71,10 +71,15 @@ def _find_item(source: Collection, name: str) -> int:
 
 
 def _find_by_id(source: Collection, text: str) -> int:
+    return source.get(parse_id_option(text)).id
+
+
+def parse_id_option(text: str) -> int:
+    """Return the id that was given by --id. Raises BadParameter."""
     number = parse_id(text)
     if number is None:
         raise typer.BadParameter(f"--id takes the number of an item, such as 17; got {text!r}{_suggest(text)}")
-    return source.get(number).id
+    return number
 
 
 def _get(source: Collection, name: int | str) -> Item | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.names import Ids, Keys, parse_id
+from retrieval.cli.names import Ids, Keys, parse_id, parse_id_option
 from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
 from retrieval.cli.output import print_json, say
 from retrieval.pages.page import format_count, make_printable
@@ -79,7 +79,7 @@ def choose_removed(
     from indexers.errors import UsageError
 
     known_ids, known_keys = {row.id for row in rows}, {row.key: row.id for row in reversed(rows)}
-    chosen: list[int | str] = [*(int(text) if text.isdigit() else text for text in ids or ()), *(keys or ())]
+    chosen: list[int | str] = [*map(parse_id_option, ids or ()), *(keys or ())]
     for name in names or ():
         number = parse_id(name)
         is_id, by_key = number in known_ids, known_keys.get(name)

@@ -117,8 +117,10 @@ class Items:
                 item_ids = sorted(set(named) & set(matching))
             removed = transaction.remove(item_ids or [], keep=True)
         self._spaces.settle()
-        if item_ids and (purge or not self._trash.days):
+        if item_ids and purge:
             self._trash.empty(item_ids)
+        elif item_ids and not self._trash.days:
+            self._trash.forget(item_ids)
         self._trash.empty_expired()
         return removed
 

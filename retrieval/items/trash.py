@@ -42,6 +42,12 @@ class Trash:
         self._spaces.settle()
         return restored
 
+    def forget(self, item_ids: Sequence[int]) -> None:
+        """Delete removed items at once. What indexes hold of them goes when others take their places."""
+        with self._catalogue.transaction() as transaction:
+            rows = transaction.purge(item_ids)
+        self._delete_files(rows)
+
     def empty(self, names: Sequence[ItemName] | None) -> int:
         """Delete removed items for good, or all, and return their number. Raises ItemNotFound."""
         with self._catalogue.transaction() as transaction:
@@ -49,6 +55,7 @@ class Trash:
                 [row.id for row in transaction.trash.rows()] if names is None else transaction.trash.resolve(names)
             )
             rows = transaction.purge(row_ids)
+            transaction.erase_removed_words()
         self._erase(rows)
         return len(rows)
 
@@ -60,17 +67,21 @@ class Trash:
             with suppress(WriterBusy):
                 with self._catalogue.transaction() as transaction:
                     rows = transaction.purge(expired)
+                    transaction.erase_removed_words()
                 self._erase(rows)
 
     def _find_limit(self) -> int:
         return int(time.time() * 1e6 - self.days * DAY)
 
     def _erase(self, rows: Sequence[TrashedRow]) -> None:
-        """Delete what else tells of items that are deleted for good: vectors in files, thumbnails, pictures sent."""
-        if not rows:
-            return
-        self._spaces.erase_removed()
-        self._catalogue.shorten_log()
+        """Leave nothing of items deleted for good: vectors in files, SQLite's log, thumbnails, pictures sent."""
+        if rows:
+            self._spaces.erase_removed()
+            self._catalogue.shorten_log()
+            self._delete_files(rows)
+
+    def _delete_files(self, rows: Sequence[TrashedRow]) -> None:
+        """Delete thumbnails, and pictures that were sent, of items that are deleted for good."""
         with self._catalogue.snapshot() as snapshot:
             kept_hashes, kept_uris = snapshot.trash.find_kept([row.hash for row in rows if row.hash], _list_uris(rows))
         for row in rows:

@@ -34,6 +34,8 @@ def test_what_is_wrong_is_one_sentence(full: Shell, folder: Path) -> None:
     assert "give removed items, or --all" in full("restore", code=2).stderr
     assert "there is no removed item with the key or path 'red'" in full("restore", "red", code=1).stderr
     assert "there is no removed item with the id 2" in full("restore", "--id", 2, code=1).stderr
+    for odd in ("²", "x", "-1", "1.5"):
+        assert "--id takes the number" in full("restore", f"--id={odd}", code=2).stderr
     full("add", folder)
     assert "its key" in full("restore", "1", code=2).stderr
 

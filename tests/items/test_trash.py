@@ -136,10 +136,15 @@ def test_removed_items_are_deleted_when_their_days_are_over(tmp_path: Path, monk
 def test_without_days_and_with_purge_nothing_is_kept(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", create=True, trash_days=0) as collection:
         collection.add_vectors(vectors(5))
-        collection.remove(1)
+        thumbnail = collection.path / "thumbnails" / "ab" / "ab-160.webp"
+        thumbnail.parent.mkdir(parents=True)
+        thumbnail.write_bytes(b"RIFF")
+        assert collection.remove([1, 2]) == 2
         assert collection.trash() == ()
+        assert thumbnail.exists()  # of another picture
+        assert collection.verify().problems == ()
     with Collection.open(tmp_path / "c") as collection:
-        assert collection.remove(2, purge=True) == 1
+        assert collection.remove(4, purge=True) == 1
         assert collection.trash() == ()
         assert collection.remove(where={"id": 3}) == 1
         assert [item.id for item in collection.trash()] == [3]
