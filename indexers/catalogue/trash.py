@@ -22,9 +22,8 @@ from indexers.types import Json, TrashedRow
 
 ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata")
 LOCATION_COLUMNS = ("uri", "size", "mtime_ns", "inode", "missing_since", "ctime_ns")
-STATE = {"item": dict, "locations": list, "clusters": list}
-"""The kinds of what is kept of each item; `file` may be null."""
 MEMBER_COLUMNS = ("space", "coarse", "medium", "fine", "since")
+FILE_FIELDS = ("embedded", "applied", "sidecars")
 
 
 class TrashReader:
@@ -45,9 +44,7 @@ class TrashReader:
         chunks = [query] if item_ids is None else [query.where(trash.c.item.in_(ids)) for ids in split_chunks(item_ids)]
         rows = [TrashedRow(*row) for chunk in chunks for row in self._all(chunk)]
         for row in rows:
-            if not STATE.keys() <= row.state.keys() or any(
-                type(row.state[key]) is not kind for key, kind in STATE.items()
-            ):
+            if not _is_sound(row.state):
                 raise damage_error(find_path(self._connection), f"the removed item {row.id} is not what it was")
         return sorted(rows, key=lambda row: (-row.removed_at, row.id))
 
@@ -143,3 +140,25 @@ class TrashWriter(TrashReader):
         """Delete these items from the trash."""
         for chunk in split_chunks(item_ids):
             self._connection.execute(sa.delete(trash).where(trash.c.item.in_(chunk)))
+
+
+def _is_sound(state: Json) -> bool:
+    """Return True if a state is of the form that `put` writes."""
+    places, clusters, file = state.get("locations"), state.get("clusters"), state.get("file", "")
+    if not isinstance(places, list) or not isinstance(clusters, list):
+        return False
+    has_file = file is None or (_has_keys(file, FILE_FIELDS) and all(isinstance(file[name], dict) for name in file))
+    rows = [*((place, LOCATION_COLUMNS) for place in places), *((cluster, MEMBER_COLUMNS) for cluster in clusters)]
+    return has_file and _is_row(state.get("item"), ITEM_COLUMNS) and all(_is_row(*row) for row in rows)
+
+
+def _is_row(row: Any, columns: Sequence[str]) -> bool:
+    """Return True for values of these columns: `metadata` an object, the others plain."""
+    return _has_keys(row, columns) and all(
+        isinstance(row[name], dict) if name == "metadata" else isinstance(row[name], str | int | float | None)
+        for name in columns
+    )
+
+
+def _has_keys(value: Any, names: Sequence[str]) -> bool:
+    return isinstance(value, dict) and value.keys() == set(names)

@@ -25,10 +25,26 @@ def test_items_are_named_by_id_key_or_uri_the_last_removal_first(catalogue: Cata
                 snapshot.trash.resolve([name])
 
 
-def test_a_state_that_no_nearkin_has_written_is_told(catalogue: Catalogue) -> None:
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$", "1"),
+        ("$.item", "1"),
+        ("$.item.width", "[1]"),
+        ("$.item.metadata", "[]"),
+        ("$.item.odd", "1"),
+        ("$.locations", "{}"),
+        ("$.locations[0].uri", "{}"),
+        ("$.clusters", "[1]"),
+        ("$.file", "[]"),
+        ("$.file", '{"embedded": 1}'),
+    ],
+)
+def test_a_state_that_no_nearkin_has_written_is_told(catalogue: Catalogue, path: str, value: str) -> None:
     [mug] = put_items(catalogue, make_picture(A, "/a", key="mug"))
     with catalogue.transaction() as writing:
         writing.remove([mug.item_id], keep=True)
-        writing._connection.exec_driver_sql("""UPDATE trash SET state = '{"item": 1}'""")
+        state = f"json_set(state, '{path}', json('{value}'))" if path != "$" else "'{\"item\": 1}'"
+        writing._connection.exec_driver_sql(f"UPDATE trash SET state = {state}")
     with catalogue.snapshot() as snapshot, pytest.raises(CatalogueDamaged, match=f"the removed item {mug.item_id}"):
         snapshot.trash.rows()
