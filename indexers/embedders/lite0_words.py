@@ -47,9 +47,9 @@ def embed_texts(texts: Sequence[str], directions: Vectors) -> Vectors:
 
 def _explain_unknown(text: str, unknown: Sequence[str]) -> str:
     shown = text if len(text) <= 60 else f"{text[:57]}..."
-    what = f"no word of {shown!r}" if len(unknown) != 1 else f"the word {unknown[0]!r}"
+    what = f"knows no word of {shown!r}" if len(unknown) != 1 else f"does not know the word {unknown[0]!r}"
     return (
-        f"the embedder 'lite0' does not know {what}: it reads names of things that can be seen, not moods, styles or "
+        f"the embedder 'lite0' {what}: it reads names of things that can be seen, not moods, styles or "
         "sentences. Search for the thing itself or its kind ('dog', 'animal'), in texts and names (query=), or fill a "
         "space of an embedder that reads sentences: clip"
     )

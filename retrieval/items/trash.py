@@ -18,6 +18,8 @@ from retrieval.spaces.spaces import Spaces
 
 DAY = 24 * 3600 * 1_000_000
 """Microseconds."""
+MOST_DAYS = 365_000
+"""A thousand years: times beyond have more digits than dates."""
 PICTURES, THUMBNAILS = "pictures", "thumbnails"
 """The folders of a collection with the pictures that were sent to it, and with thumbnails."""
 
@@ -26,7 +28,7 @@ class Trash:
     """What was removed from a collection. The methods are those of `Collection`, which documents them."""
 
     def __init__(self, catalogue: Catalogue, spaces: Spaces, days: float) -> None:
-        self._catalogue, self._spaces, self.days = catalogue, spaces, days
+        self._catalogue, self._spaces, self.days = catalogue, spaces, min(days, MOST_DAYS)
 
     def read(self) -> tuple[TrashedItem, ...]:
         """Return what can be restored, the newest removal first."""

@@ -160,3 +160,12 @@ def test_thumbnails_and_pictures_that_were_sent_go_with_the_item_others_stay(fil
     filled.empty_trash(1)
     assert [path.name for path in (filled.path / "thumbnails").rglob("*.webp")] == [f"{second.hash}-160.webp"]
     assert len(list(folder.glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize("days", [365_000, 1e300])
+def test_removed_items_may_be_kept_for_ever(tmp_path: Path, days: float) -> None:
+    with Collection.open(tmp_path / "c", create=True, trash_days=days) as collection:
+        collection.add_vectors(vectors(3))
+        collection.remove(1)
+        assert collection.trash()[0].kept_until.startswith("30")
+        assert collection.restore(1) == 1
