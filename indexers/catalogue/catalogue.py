@@ -242,7 +242,8 @@ class Catalogue:
 
 def _create_tables(connection: Connection, settings: Mapping[str, object]) -> None:
     """Create the tables as they are today, marked with the migration that they correspond to."""
-    schema.metadata.create_all(connection)
+    for statement in sqlite.compile_tables(schema.metadata):
+        connection.exec_driver_sql(statement)
     connection.exec_driver_sql(full_text.CREATE_TABLE)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.execute(sa.insert(version).values(version_num=schema.REVISION))
