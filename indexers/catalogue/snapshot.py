@@ -63,7 +63,9 @@ _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("
 _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member.c.fine).select_from(
     item.outerjoin(member, _IN_SPACE)
 )
-_CURRENT = sa.select(space.c.id).where(space.c.current).limit(1).scalar_subquery()
+# what a database says that no program of ours has written counts too: every reader must see the same space
+_IS_CURRENT = sa.type_coerce(space.c.current, sa.Integer) != 0
+_CURRENT = sa.select(space.c.id).where(_IS_CURRENT).order_by(space.c.id).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
 _LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
 _STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
@@ -254,8 +256,9 @@ class Snapshot:
     # ---- vectors, changes, followers
 
     def spaces(self) -> list[Space]:
-        """Return all spaces, by id."""
-        return [Space(**row._mapping) for row in self._all(sa.select(space).order_by(space.c.id))]
+        """Return all spaces, by id. At most one of them is current."""
+        rows = self._all(sa.select(space).order_by(space.c.id))
+        return [Space(**{**row._mapping, "current": row.id == self.current_space_id}) for row in rows]
 
     def count_unembedded(self, space_id: int) -> int:
         """Return the number of items with a vector in another space and none in this one."""

@@ -183,3 +183,13 @@ def test_values_of_a_metadata_key_keep_their_types(catalogue: Catalogue) -> None
         assert snapshot.metadata_values("d") == {}
         assert snapshot.metadata_keys(10) == ["a", "a.b", "c"]
         assert snapshot.metadata_keys(1) == ["a"]
+
+
+def test_one_space_is_current_whatever_the_database_says(catalogue: Catalogue, space: Space) -> None:
+    """A search that two readers send to one space each would never end."""
+    with catalogue.transaction() as writing:
+        writing.add_space("other", None, {}, "", space.dimension, "cosine")
+    with catalogue.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE space SET current = {2**63 - 1}")
+    with catalogue.snapshot() as snapshot:
+        assert [row.id for row in snapshot.spaces() if row.current] == [snapshot.current_space_id] == [space.id]
