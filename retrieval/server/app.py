@@ -55,7 +55,6 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
             await asyncio.to_thread(state.close)  # the threads of requests may all be at work
             if close:
                 await asyncio.to_thread(collection.close)
-            state.closed.set()
 
     app = FastAPI(
         title="nearkin",

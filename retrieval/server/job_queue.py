@@ -155,8 +155,13 @@ class JobQueue:
         self.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
-            if self._thread.is_alive() and self._running is not None:  # this process ends, and did not die of the job
-                self._write(self._running)
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Write down that the running job is to be begun again: this process ends, and did not die of it."""
+        job = self._running
+        if self._thread.is_alive() and job is not None:
+            self._write(job)
 
     # ---- files
 

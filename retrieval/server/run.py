@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import uvicorn
@@ -29,12 +30,15 @@ from retrieval.server.state import State
 
 log = logging.getLogger("nearkin.server")
 
-SHUTDOWN_SECONDS = 6
+SHUTDOWN_SECONDS = 5
 """How long running requests may take to finish when the server ends."""
-SAVE_SECONDS = 30.0
-"""How long the jobs may then take to stop, and the derived files of a large collection to be saved."""
+END_SECONDS = 8.5
+"""How long all of the end may take: requests, the step of a job, saving derived files. What is not saved then is
+replayed from the catalogue at the next start."""
 EXIT_SECONDS = 0.5
-"""How long the threads of requests may then go on."""
+"""How long the threads of requests may go on when all else has ended."""
+POLL_SECONDS = 0.05
+"""Time between two looks at what is waited for."""
 WORKER_SECONDS = 60
 """How long a worker may leave its supervisor without an answer. It answers only once it has imported everything; with
 uvicorn's 5 seconds, workers of a busy machine were killed and started again for ever."""
@@ -51,8 +55,8 @@ def serve(
     """Serve a collection until a signal (TERM, INT) ends the server: requests have SHUTDOWN_SECONDS to be finished,
     derived files are saved, and the running job goes on at the next start.
 
-    The process then ends, whatever its threads are still doing: they can't be broken off, and nothing that was
-    acknowledged depends on them.
+    The process ends within END_SECONDS, whatever its threads are still doing: they can't be broken off, and nothing
+    that was acknowledged depends on them.
 
     - `workers`: processes that answer; one of them does the jobs
     - `log_format`: text or json
@@ -75,7 +79,7 @@ def serve(
     )
     announce(f"nearkin serves {folder} at {format_address(settings, listener)} (Ctrl+C ends it)")
     if workers > 1:
-        Multiprocess(config, [listener]).run()
+        _supervise(Multiprocess(config, [listener]))
     else:
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn handles them, and then sends them again
             signal.signal(number, lambda *_: None)
@@ -128,17 +132,61 @@ def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     app = create_app(Collection.open(folder, isolated=int(can_isolate())), settings, close=True)
-    threading.Thread(target=_end_in_time, args=(app.state.nearkin,), daemon=True).start()
+    # (no daemon: Python waits for it before it takes its objects apart, which nothing can break off)
+    threading.Thread(target=_end_in_time, args=(app.state.nearkin,), name="nearkin-end").start()
     return app
 
 
 def _end_in_time(state: State) -> None:
-    """End this process soon after its app has ended: Python waits for every thread, and a search that somebody asked
-    for can't be broken off. All that was acknowledged is on the disk."""
-    state.stopped.wait()
-    state.closed.wait(SHUTDOWN_SECONDS + SAVE_SECONDS)
-    time.sleep(EXIT_SECONDS)
-    log.warning("requests that were still being worked on were broken off")
+    """End this process soon after its app has ended, and within END_SECONDS after it was told to: Python waits for
+    every thread, a search that somebody asked for can't be broken off, and saving may wait for it. All that was
+    acknowledged is on the disk."""
+    main = threading.main_thread()
+    while not state.stopped.wait(EXIT_SECONDS):
+        if not main.is_alive():  # it did not start
+            return
+    deadline = time.monotonic() + END_SECONDS
+    _wait_until(lambda: not main.is_alive(), deadline)
+    if not _wait_until(_is_idle, min(deadline, time.monotonic() + EXIT_SECONDS)):
+        log.warning("what was still being worked on was broken off")
+        state.jobs.give_back()
+    os._exit(0)
+
+
+def _is_idle() -> bool:
+    """Return True if Python's end has no thread to wait for, beside the one that calls this."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    return not any(thread.is_alive() and not thread.daemon for thread in others)
+
+
+def _wait_until(condition: Callable[[], bool], deadline: float) -> bool:
+    """Wait until the condition holds; return False if it does not at the deadline."""
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return holds
+
+
+def _supervise(supervisor: Multiprocess) -> None:
+    """Run the processes that answer, until a signal ends them and this one. uvicorn itself looks at its signals only
+    when each process has answered it, which one that is busy or stopped may not do for WORKER_SECONDS."""
+    numbers: SimpleQueue[int] = SimpleQueue()  # the one queue that a handler may put something into
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: numbers.put(number))
+    threading.Thread(target=_end_workers, args=(supervisor, numbers), daemon=True).start()
+    supervisor.run()
+
+
+def _end_workers(supervisor: Multiprocess, numbers: SimpleQueue[int]) -> None:
+    """Wait for a signal, and pass it on. End this process with those that it looks after; kill what is left of them
+    when they have had time."""
+    numbers.get()
+    supervisor.should_exit.set()
+    if os.name != "nt":  # there, uvicorn knows how
+        for worker in list(supervisor.processes):
+            worker.process.terminate()
+    time.sleep(END_SECONDS + EXIT_SECONDS)  # this process ends meanwhile, unless it waits for one that does not answer
+    for worker in list(supervisor.processes):
+        worker.process.kill()
     os._exit(0)
 
 

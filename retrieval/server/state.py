@@ -53,8 +53,6 @@ class State:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set with `stopping`, for threads."""
-    closed: threading.Event = field(default_factory=threading.Event)
-    """Set when the app has ended, and with it the collection where that is the app's to close."""
 
     @classmethod
     def create(cls, collection: Collection, settings: ServerSettings, metrics: Metrics) -> State:

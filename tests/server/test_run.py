@@ -89,7 +89,8 @@ def test_it_says_where_it_listens_and_ends_in_order(place: Path) -> None:
 
 
 def test_a_request_that_is_under_way_is_finished(place: Path, many: Path) -> None:
-    with ServerProcess(place, before="import retrieval.server.run as run; run.SHUTDOWN_SECONDS = 90; ") as server:
+    patient = "import retrieval.server.run as run; run.SHUTDOWN_SECONDS = run.END_SECONDS = 90; "
+    with ServerProcess(place, before=patient) as server:
         files = [("pictures", path.read_bytes()) for path in sorted(many.iterdir())[:40]]
         responses: list[httpx.Response] = []
         sender = threading.Thread(target=lambda: responses.append(server.client.post("/v1/items", files=files)))
@@ -130,13 +131,38 @@ def test_it_ends_in_time_whatever_its_threads_are_doing(place: Path) -> None:
         for _ in range(40):
             assert server.process.stdout.readline() == "searching\n"
         assert server.end() == 0
-        assert "were broken off" in server.log
+        assert "was broken off" in server.log
         assert "Traceback" not in server.log
         answers = [connection.recv(100) for connection in waiting[:50]]  # some were waiting for a thread
         assert {answer[:12] for answer in answers} <= {b"", b"HTTP/1.1 503"}
         assert b"HTTP/1.1 503" in {answer[:12] for answer in answers}
     with Collection.open(place) as collection:
         assert collection.info().repairs == ()
+
+
+STUCK = """
+import threading
+import retrieval.server.run
+from retrieval.collection import Collection
+def wait(*_, **__):
+    if threading.current_thread() is not threading.main_thread():  # where the collection is looked at first
+        threading.Event().wait()
+Collection.close = Collection.sync = wait
+retrieval.server.run.SHUTDOWN_SECONDS, retrieval.server.run.END_SECONDS = 0, 1
+retrieval.server.job_queue.STOP_SECONDS = 60
+"""
+
+
+def test_it_ends_in_time_whatever_saving_waits_for_and_forgets_no_job(place: Path) -> None:
+    with ServerProcess(place, "--allow", place.parent, before=STUCK) as server:
+        job = server.client.post("/v1/jobs/sync", json={"paths": [str(place.parent)]}).json()
+        wait_until(lambda: server.client.get(f"/v1/jobs/{job['id']}").json()["state"] == "running")
+        started = time.monotonic()
+        assert server.end() == 0
+        assert time.monotonic() - started < 8
+        assert "Traceback" not in server.log
+    kept = json.loads((place / "jobs" / f"{job['id']}.json").read_text())
+    assert (kept["state"], kept["tries"]) == ("queued", 0)
 
 
 def test_a_killed_job_goes_on_at_the_next_start(place: Path, many: Path) -> None:
@@ -188,6 +214,25 @@ def test_processes_end_when_the_one_that_looks_after_them_is_killed(place: Path)
                 return True
 
         wait_until(is_gone)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_processes_end_in_time_though_one_of_them_has_stopped(place: Path) -> None:
+    impatient = "import retrieval.server.run as run; run.END_SECONDS = 1; "
+    with ServerProcess(place, "--workers", 2, before=impatient) as server:
+        supervisor = server.process.pid
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(workers[0], signal.SIGSTOP)
+        time.sleep(1)  # so that the supervisor waits for its answer
+        assert server.end() == 0
+        wait_until(lambda: not any(is_running(pid) for pid in workers))
 
 
 # ---- what happens elsewhere
