@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,8 @@ class Rooms:
     """A process for each job that runs at the same time."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self._stack = ExitStack()
-        self._nurseries = [self._stack.enter_context(Nursery(folder / f"room-{number}")) for number in range(count)]
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(count))
+        self._nurseries = [Nursery(folder / f"room-{number}") for number in range(count)]
+        self._pool = ThreadPoolExecutor(count)
 
     def start(self, room: int, job: str, **arguments: Any) -> Future[Ended]:
         return self._pool.submit(self._nurseries[room].run, job, **arguments)
@@ -45,7 +43,7 @@ class Rooms:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._pool.shutdown()
 
 
 # ---- two writers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import time
@@ -36,13 +37,14 @@ class Task:
 
 @dataclass
 class Kills:
-    """The outcome. `points`: those of `known` at which a process died."""
+    """The outcome. `points`: those of `known`, all named ones, at which a process died; `chosen`: where it was to."""
 
     killed: int = 0
     problems: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     points: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
+    chosen: set[str] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -140,14 +142,20 @@ def points(folder: Path, kind: str, nursery: Nursery) -> tuple[dict[str, int], d
     return counts[0], counts[1]
 
 
-def plan(tried: int, known: dict[str, tuple[dict[str, int], dict[str, int]]], seed: int = 0) -> list[Task]:
-    """Plan a kill at each named point, four in ten of `tried` at random, the rest at any passing of a point."""
+def plan(
+    tried: int, known: dict[str, tuple[dict[str, int], dict[str, int]]], seed: int = 0, share: float = 1.0
+) -> list[Task]:
+    """Plan a kill at each named point, four in ten of `tried` at random, the rest at any passing of a point.
+
+    share: of the named points, drawn anew by each seed.
+    """
     draw = random.Random(seed)
     owners: dict[str, list[Task]] = {}
     for kind, (first, later) in known.items():
         for name, times in {**first, **later}.items():
             owners.setdefault(name, []).append(Task(kind, name, times, fresh=name not in later))
-    tasks = [_at(draw, draw.choice(owners[name]), first=True) for name in sorted(owners)]
+    names = draw.sample(sorted(owners), math.ceil(share * len(owners)))
+    tasks = [_at(draw, draw.choice(owners[name]), first=True) for name in names]
     while len(tasks) < 0.6 * tried:
         tasks.append(_at(draw, draw.choice(owners[draw.choice(sorted(owners))])))
     tasks += [Task(draw.choice(list(known))) for _ in range(max(tried - len(tasks), int(0.4 * tried)))]
@@ -160,14 +168,22 @@ def _at(draw: random.Random, task: Task, first: bool = False) -> Task:
     return Task(task.kind, task.point, 1 if first else draw.randint(1, task.hit), task.fresh)
 
 
-def run(tried: int, folder: Path, workers: int = 2, report: Callable[[str], object] = print) -> Kills:
-    """Kill so often, and at least once at every named point, in `workers` processes at once."""
+def run(
+    tried: int,
+    folder: Path,
+    workers: int = 2,
+    report: Callable[[str], object] = print,
+    seed: int = 0,
+    share: float = 1.0,
+) -> Kills:
+    """Kill so often, and at least once at every named point (or a share of them), in `workers` processes at once."""
     kills = Kills()
     with Nursery(folder / "out") as nursery:
         known = {kind: points(folder / f"count-{kind}", kind, nursery) for kind in KINDS}
     kills.known = {name for first, later in known.values() for name in (*first, *later)}
     report(f"{len(kills.known)} named points")
-    tasks = plan(tried, known)
+    tasks = plan(tried, known, seed, share)
+    kills.chosen = {task.point for task in tasks if task.point}
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda w: _share(folder / f"worker-{w}", tasks[w::workers], kills, report, w), range(workers)))
     return kills

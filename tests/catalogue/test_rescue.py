@@ -21,15 +21,23 @@ from tests.conftest import vectors
 COUNT = 2000
 
 
-@pytest.fixture
-def collection_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "a collection"
-    with Collection.open(folder, create=True) as made:
-        keys = [f"k{n}" for n in range(COUNT)]
-        metadata = [{"n": n, "name": f"number {n}"} for n in range(COUNT)]
-        made.add_vectors(vectors(COUNT), keys=keys, uris=[f"/{key}.jpg" for key in keys], metadata=metadata)
-        made.remove(f"k{COUNT - 1}")
+@pytest.fixture(scope="module")
+def sound_folder(tmp_path_factory: pytest.TempPathFactory, key_folder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("sound") / "a collection"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NEARKIN_KEY_FOLDER", str(key_folder))
+        with Collection.open(folder, create=True) as made:
+            keys = [f"k{n}" for n in range(COUNT)]
+            metadata = [{"n": n, "name": f"number {n}"} for n in range(COUNT)]
+            made.add_vectors(vectors(COUNT), keys=keys, uris=[f"/{key}.jpg" for key in keys], metadata=metadata)
+            made.remove(f"k{COUNT - 1}")
     return folder
+
+
+@pytest.fixture
+def collection_folder(sound_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of a sound collection of 1,999 items, to be damaged."""
+    return Path(shutil.copytree(sound_folder, tmp_path / "a collection"))
 
 
 def find_leaf_pages(folder: Path, table: str) -> list[int]:

@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="training needs torch")
 
 class TestHvae(ClustererContract):
     def clusterer(self, **more: object) -> Hvae:
-        return Hvae(**{"n_clusters": 6, "random_state": 0, "device": "cpu"} | more)  # type: ignore[arg-type]
+        return Hvae(**{"n_clusters": 6, "random_state": 0, "device": "cpu", "epochs": 8} | more)  # type: ignore[arg-type]
 
     def test_it_reconstructs_better_from_round_to_round(self) -> None:
         rows, _ = load_digits(return_X_y=True)
@@ -58,6 +58,6 @@ def sixfold() -> Hvae:
     return contract.clusterer().fit(contract.rows()[0])  # type: ignore[return-value]
 
 
-@parametrize_with_checks([Hvae(3, epochs=5, device="cpu", random_state=0)])
+@parametrize_with_checks([Hvae(3, epochs=2, device="cpu", random_state=0)])
 def test_it_passes_the_checks_of_scikit_learn(estimator: Hvae, check: object) -> None:
     check(estimator)  # type: ignore[operator]
