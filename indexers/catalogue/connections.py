@@ -28,6 +28,44 @@ class DriverConnection(sqlite3.Connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self._is_switching = False
+        """Whether a transaction is beginning or ending. SQLite has locks before it says that one has begun, and while
+        it commits one that it says is over."""
+        self.gate = threading.Lock()
+        """Held by whoever wants no transaction to begin."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether this connection may hold a lock."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed
+            return self._is_switching or self.in_transaction
+        return False
+
+    @contextmanager
+    def switch(self) -> Iterator[None]:
+        """Begin a transaction in this block."""
+        try:
+            with self.gate:
+                self._is_switching = True
+            yield
+        finally:
+            self._is_switching = False
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        try:
+            self._is_switching = True
+            super().commit()
+        finally:
+            self._is_switching = False
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        try:
+            self._is_switching = True
+            super().rollback()
+        finally:
+            self._is_switching = False
 
     def cursor(self, *arguments: Any) -> Any:
         """Return a new cursor, which `end` finds for as long as anybody holds it."""
@@ -42,6 +80,7 @@ class DriverConnection(sqlite3.Connection):
                 cursor.close()
             if self.in_transaction:
                 self.rollback()
+        self._is_switching = False  # an interrupt may have left it
 
     def close(self) -> None:
         """Close the connection. If an interrupt prevents it, the transaction is over or the connection still open."""
@@ -89,14 +128,18 @@ class IdlePool(Pool):
         self._entries: weakref.WeakSet[ConnectionPoolEntry] = weakref.WeakSet()
         self._mutex = threading.Lock()
         """Held while `_entries` is changed or walked through, which are several steps."""
+        self.gate = threading.Lock()
+        """Held by whoever wants no connection to be opened, and no transaction to begin."""
 
     def _do_get(self) -> ConnectionPoolEntry:
         with suppress(IndexError):
             return self._idle.pop()
-        entry = self._create_connection()
-        with self._mutex:
-            self._entries.add(entry)
-        return entry
+        with self.gate:
+            entry = self._create_connection()
+            entry.dbapi_connection.gate = self.gate  # type: ignore[union-attr]
+            with self._mutex:
+                self._entries.add(entry)
+            return entry
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if len(self._idle) < IDLE:
@@ -105,10 +148,10 @@ class IdlePool(Pool):
             record.close()
 
     def count_in_use(self) -> int:
-        """Return the number of connections that are in the middle of a transaction."""
+        """Return the number of connections that may hold a lock."""
         with self._mutex:
             entries = list(self._entries)
-        return sum(_is_in_use(entry.dbapi_connection) for entry in entries)
+        return sum(getattr(entry.dbapi_connection, "is_in_use", False) for entry in entries)
 
     def dispose(self) -> None:
         """Close the idle connections."""
@@ -131,9 +174,3 @@ class IdlePool(Pool):
     def status(self) -> str:
         """Describe the pool for SQLAlchemy's log."""
         return f"{len(self._idle)} idle connections, {self.count_in_use()} in use"
-
-
-def _is_in_use(connection: Any) -> bool:
-    with suppress(sqlite3.ProgrammingError):  # it is closed
-        return connection is not None and bool(connection.in_transaction)
-    return False

@@ -29,16 +29,15 @@ class ForkGuard:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._gate = threading.Lock()
-        """Held while a connection is taken out of the pool, and for the length of a fork."""
-        self._is_waiting = self.was_in_use = False
+        self._gate: threading.Lock | None = None
+        """The gate of the pool, held for the length of a fork."""
+        self.was_in_use = False
         _guards.add(self)
 
     @guarded_context
     def connect(self, engine: Engine) -> Iterator[Connection]:
         """Take a connection out of the pool for the length of a block; what is not committed by then is undone."""
-        with self._gate:
-            connection = engine.connect()
+        connection = engine.connect()
         driver: Any = connection.connection.driver_connection
         try:
             yield connection
@@ -59,26 +58,27 @@ class ForkGuard:
                 "that, or start processes with multiprocessing.get_context('spawn')"
             )
 
-    def _count_in_use(self) -> int:
-        pool = self._engine.pool
-        return pool.count_in_use() if isinstance(pool, IdlePool) else 0
-
     def before_fork(self) -> None:
-        """Let no connection be taken any more, and wait for those in use."""
-        self._is_waiting = self._gate.acquire(timeout=WAIT_SECONDS)
-        late = time.monotonic() + WAIT_SECONDS
-        while self._count_in_use() and time.monotonic() < late:
-            time.sleep(0.001)
+        """Let no transaction begin any more, and wait for those under way."""
+        pool = self._engine.pool
+        if isinstance(pool, IdlePool):
+            self._gate = pool.gate if pool.gate.acquire(timeout=WAIT_SECONDS) else None
+            late = time.monotonic() + WAIT_SECONDS
+            while pool.count_in_use() and time.monotonic() < late:
+                time.sleep(0.001)
 
     def after_fork_in_parent(self) -> None:
         """Go on as before."""
-        if self._is_waiting:
+        if self._gate is not None:
             self._gate.release()
+            self._gate = None
 
     def after_fork_in_child(self) -> None:
         """Close the inherited connections, unless one was in use."""
-        self.was_in_use = self.was_in_use or not self._is_waiting or self._count_in_use() > 0
-        self._gate = threading.Lock()
+        pool = self._engine.pool
+        if isinstance(pool, IdlePool):
+            self.was_in_use = self.was_in_use or self._gate is None or pool.count_in_use() > 0
+            self._gate, pool.gate = None, threading.Lock()
         if not self.was_in_use:
             self._engine.dispose()
 

@@ -186,10 +186,12 @@ def _begin(connection: Connection, writers: connections.Writers) -> None:
     """Begin a transaction; a writing one by a thread that holds the writer's lock."""
     driver: Any = connection.connection.driver_connection
     if not connection.get_execution_options().get("writing", False):
-        driver.execute("BEGIN")  # takes no lock yet, so there is no error to translate
+        with driver.switch():
+            driver.execute("BEGIN")  # takes no lock yet, so there is no error to translate
         return
     writers.enter(driver)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with driver.switch():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_in(connection: Any, writers: connections.Writers) -> None:

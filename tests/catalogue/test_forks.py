@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,37 @@ def test_a_fork_waits_for_the_transaction_of_another_thread(catalogue: Catalogue
     is_inside.wait(10)
     assert run_in_child(lambda: catalogue.reopen().path) == str(catalogue.path)
     thread.join()
+
+
+def test_a_fork_waits_until_a_transaction_has_begun_or_ended(catalogue: Catalogue) -> None:
+    """SQLite takes locks before it says that a transaction has begun, and keeps them after it has said that it is over:
+    a child forked then would find the database locked for ever."""
+    is_inside, was_left = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        with catalogue.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            with driver.switch():
+                is_inside.set()
+                time.sleep(0.1)
+                was_left.set()
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    is_inside.wait(10)
+    assert run_in_child(lambda: (was_left.is_set(), catalogue.forks.was_in_use)) == "(True, False)"
+    thread.join()
+
+
+def test_no_transaction_begins_during_a_fork(catalogue: Catalogue) -> None:
+    catalogue.forks.before_fork()
+    thread = threading.Thread(target=lambda: catalogue.snapshot().__enter__())
+    thread.start()
+    thread.join(0.1)
+    assert catalogue.engine.pool.count_in_use() == 0  # type: ignore[attr-defined]
+    catalogue.forks.after_fork_in_parent()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_child_of_a_process_that_is_reading_is_refused(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
