@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from indexers.pictures.wording import clean_text, clean_texts, parse_moment, parse_offset
 from indexers.types import Json
 
 _MARK = 0x1C
 _CHARSET, _APPLICATION = 1, 2  # the records that are read
-_UTF_8 = b"\x1b%G"
-_TITLE, _KEYWORD, _DATE, _TIME, _CREATOR, _CITY, _STATE, _COUNTRY = 5, 25, 55, 60, 80, 90, 95, 101
+_CHARSETS = dict(zip("BCDLGFHMV", (2, 3, 4, 5, 6, 7, 8, 9, 10), strict=True))
+"""The last letter of an escape sequence of ISO 2022, and the part of ISO 8859 that it switches to. The first part, and
+what is not stated, is taken for the letters of Windows, which hold it."""
+_TITLE, _KEYWORD, _DATE, _TIME, _DIGITIZED, _DIGITIZED_TIME, _CREATOR, _CITY, _STATE, _COUNTRY = (
+    5,
+    25,
+    55,
+    60,
+    62,
+    63,
+    80,
+    90,
+    95,
+    101,
+)
 _HEADLINE, _COPYRIGHT, _CAPTION = 105, 116, 120
 _TEXTS = {"city": _CITY, "state": _STATE, "country": _COUNTRY, "copyright": _COPYRIGHT, "caption": _CAPTION}
 
@@ -23,18 +35,21 @@ def parse_iptc(block: bytes) -> Json:
     A damaged block is read as far as it is sound.
     """
     datasets: dict[int, list[str]] = {}
-    is_utf_8 = False
+    charset = "cp1252"
     for record, number, content in _iterate_datasets(block):
         if (record, number) == (_CHARSET, 90):
-            is_utf_8 = content == _UTF_8
+            part = _CHARSETS.get(content[-1:].decode("latin-1")) if content[:2] in (b"\x1b-", b"\x1b.") else None
+            charset = f"iso8859-{part}" if part else charset
         elif record == _APPLICATION:
-            datasets.setdefault(number, []).append(_decode(content, is_utf_8))
+            datasets.setdefault(number, []).append(_decode(content, charset))
     first = {number: clean_text(texts[0]) for number, texts in datasets.items()}
     values: Json = {key: first.get(number) for key, number in _TEXTS.items()}
     values["title"] = first.get(_TITLE) or first.get(_HEADLINE)
     values["creator"] = "; ".join(clean_texts(datasets.get(_CREATOR, ()))) or None
     values["tags"] = clean_texts(datasets.get(_KEYWORD, ()))
-    values |= _read_date(first.get(_DATE), first.get(_TIME))
+    values |= _read_date(first.get(_DATE), first.get(_TIME)) or _read_date(
+        first.get(_DIGITIZED), first.get(_DIGITIZED_TIME)
+    )
     return {key: value for key, value in values.items() if value not in (None, [])}
 
 
@@ -70,17 +85,16 @@ def _iterate_datasets(block: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset += length
 
 
-def _decode(content: bytes, is_utf_8: bool) -> str:
-    """Decode a text. Many programs write UTF-8 without saying so; in older ones it is that of Windows."""
+def _decode(content: bytes, charset: str) -> str:
+    """Decode a text. Many programs write UTF-8 without saying so."""
     with suppress(UnicodeDecodeError):
-        return content.decode("utf-8")
-    return content.decode("utf-8" if is_utf_8 else "cp1252", "replace")
+        return content.decode()
+    return content.decode(charset, "replace")
 
 
-def _read_date(date: Any, time: Any) -> Json:
-    """Return the date of `20030517` and `102030+0200`."""
-    if not date or len(date) != 8 or not date.isdigit():
-        return {}
-    clock = f" {time[:2]}:{time[2:4]}:{time[4:6]}" if time and len(time) >= 6 and time[:6].isdigit() else ""
-    moment = parse_moment(f"{date[:4]}:{date[4:6]}:{date[6:]}{clock}")
-    return {"taken_at": moment, "utc_offset": parse_offset(time) if clock else None} if moment else {}
+def _read_date(date: str | None, time: str | None) -> Json:
+    """Return the date of `20030517` and `102030+0200`; some programs write dashes and colons into them."""
+    day, clock = (date or "").replace("-", ""), (time or "").replace(":", "")
+    if moment := parse_moment(f"{day} {clock}"):
+        return {"taken_at": moment, "utc_offset": parse_offset(clock)}
+    return {"taken_at": moment} if (moment := parse_moment(day)) else {}

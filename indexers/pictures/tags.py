@@ -208,7 +208,9 @@ def _read_place(gps: Any) -> Json:
 
 
 def _read_degrees(reference: Any, values: Any, negative: str, limit: int) -> float | None:
-    degrees = sum(float(value) / 60**power for power, value in enumerate(_iterate_numbers(values)))
+    whole, *smaller = map(float, _iterate_numbers(values))
+    known = [0 if math.isnan(value) else value for value in smaller]  # 0/0 is what many write for no seconds
+    degrees = sum(value / 60**power for power, value in enumerate([whole, *known]))
     sign = -1 if str(reference).strip("\0 ").upper().startswith(negative) else 1
     return round(sign * degrees, 7) if math.isfinite(degrees) and 0 <= degrees <= limit else None
 

@@ -53,6 +53,13 @@ _POSITION = re.compile(
     r"(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?(?:,(\d+(?:\.\d+)?))?\s*([NSEW])", re.ASCII | re.IGNORECASE
 )
 _MAX_ALTITUDE = 1e5
+_ITEM = re.compile(r"rdf:(?:li|_\d+)", re.ASCII)
+_JUNK_BEHIND = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
+_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]{,99}encoding\s*=\s*["']([\w.:-]+)""", re.ASCII)
+_FORBIDDEN = re.compile(
+    rb"[\0-\x08\x0b\x0c\x0e-\x1f]|&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcef]|1[\da-f]));", re.IGNORECASE
+)
+"""Control characters, and references to them, which XML has no place for; programs copy them out of EXIF."""
 
 
 def parse_xmp(packet: bytes) -> Json:
@@ -103,18 +110,31 @@ def _parse_xml(packet: bytes) -> Element:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
     try:
         parser.Parse(content, True)
-        return builder.close()
-    except (expat.ExpatError, AssertionError, LookupError) as error:
-        raise ValueError(f"damaged XMP: {error}") from error
+    except (expat.ExpatError, LookupError) as error:
+        if getattr(error, "code", None) != _JUNK_BEHIND:  # such as what was left of a longer packet
+            raise ValueError(f"damaged XMP: {error}") from error
+    return builder.close()
 
 
 def _decode(packet: bytes) -> tuple[bytes, str | None]:
-    """Return a packet without padding, and its encoding; None if the packet states it. UTF-16 becomes UTF-8."""
+    """Return a packet without padding and what XML forbids, and its encoding; None if it states one byte a letter.
+
+    Others become UTF-8, by the zeros around the first `<`: programs convert a packet and leave its declaration as it
+    was. Old ones write the letters of Windows and declare nothing.
+    """
     start = packet.find(b"<")
-    if start < 0 or packet[start + 1 : start + 2] != b"\0":
-        return packet.strip(b"\0 \t\r\n"), None
-    text = packet.decode("utf-16-be" if start % 2 else "utf-16-le", "replace")
-    return text.strip("\ufeff\0 \t\r\n").encode(), "utf-8"
+    if packet[start + 1 : start + 4] == bytes(3):
+        text = packet.decode("utf-32-be" if start % 4 else "utf-32-le", "replace")
+    elif packet[start + 1 : start + 2] == b"\0":
+        text = packet.decode("utf-16-be" if start % 2 else "utf-16-le", "replace")
+    elif (declared := _DECLARATION.match(packet)) and not declared[1].lower().startswith(b"utf"):
+        return _FORBIDDEN.sub(b"", packet).strip(), None
+    else:
+        try:
+            text = packet.decode()
+        except UnicodeDecodeError:
+            text = packet.decode("cp1252", "replace")
+    return _FORBIDDEN.sub(b"", text.strip("\ufeff\0 \t\r\n").encode()).strip(), "utf-8"
 
 
 def _shorten(name: str) -> str:
@@ -136,11 +156,15 @@ def _read_properties(root: Element) -> dict[str, list[str]]:
 
 
 def _read_values(element: Element) -> list[str]:
-    items = [item for container in element for item in container if item.tag == "rdf:li"]
-    if not items:
-        return [element.text or ""]
+    items = [item for container in element for item in container if _ITEM.fullmatch(item.tag)]
     items.sort(key=lambda item: item.get("xml:lang", "x-default") != "x-default")
-    return [item.text or "" for item in items]
+    return [_read_text(item) for item in items or [element]]
+
+
+def _read_text(element: Element) -> str:
+    """Return an element's own text; of one with qualifiers, its `rdf:value`."""
+    value = next(element.iter("rdf:value"), element)
+    return value.text or ""
 
 
 def _first(properties: Mapping[str, Iterable[str]], name: str) -> str | None:

@@ -45,6 +45,28 @@ def test_texts_without_a_stated_encoding(coding: str) -> None:
     assert parse_iptc(make_iptc([(120, "Größe".encode(coding))], utf_8=False)) == {"caption": "Größe"}
 
 
+@pytest.mark.parametrize(("mark", "coding"), [(b".A", "cp1252"), (b"-B", "iso8859-2"), (b"-L", "iso8859-5")])
+def test_an_encoding_that_is_stated(mark: bytes, coding: str) -> None:
+    text = "Привет" if coding == "iso8859-5" else "Größe"
+    stated = struct.pack(">BBBH", 28, 1, 90, 3) + b"\x1b" + mark
+    assert parse_iptc(stated + make_iptc([(120, text.encode(coding))], utf_8=False)) == {"caption": text}
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "moment", "offset"),
+    [
+        (b"2003-05-17", b"10:20:30+02:00", "2003-05-17T10:20:30", "+02:00"),
+        (b"20030517", b"1020", "2003-05-17T10:20:00", None),
+        (b"20030517", b"rubbish", "2003-05-17T00:00:00", None),
+        (b"20030000", b"102030", None, None),
+    ],
+)
+def test_dates_as_programs_write_them(date: bytes, time: bytes, moment: str | None, offset: str | None) -> None:
+    for day, clock in ((55, 60), (62, 63)):  # created, and digitized where that is missing
+        said = parse_iptc(make_iptc([(day, date), (clock, time)]))
+        assert (said.get("taken_at"), said.get("utc_offset")) == (moment, offset)
+
+
 def test_a_length_of_its_own_length() -> None:
     text = b"x" * 40_000
     block = struct.pack(">BBBHI", 28, 2, 120, 0x8004, len(text)) + text

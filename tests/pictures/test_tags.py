@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 
 from indexers.pictures.images import decode
 from indexers.pictures.tags import Tags, read_tags
@@ -42,6 +43,11 @@ def test_the_first_sound_date_counts(tags: dict[int, str], moment: str | None) -
         ({1: "S", 2: (33.5, 0.0, 0.0), 3: "E", 4: (151.25, 0.0, 0.0)}, {"latitude": -33.5, "longitude": 151.25}),
         ({6: 100.0}, {"altitude": 100.0}),
         ({1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}, {}),
+        (
+            {1: "N", 2: (48.0, IFDRational(1260, 100), IFDRational(0, 0)), 3: "E", 4: (16.5,)},
+            {"latitude": 48.21, "longitude": 16.5},
+        ),
+        ({1: "N", 2: (IFDRational(0, 0),) * 3, 3: "E", 4: (16.0, 0.0, 0.0)}, {}),
         ({1: "N", 2: (91.0, 0.0, 0.0), 3: "E", 4: (10.0, 0.0, 0.0)}, {}),
         ({1: "N", 2: (48.0, 0.0, 0.0)}, {}),
     ],
