@@ -156,15 +156,28 @@ def _check_operand(key: str, op: str, value: Any) -> Any:
     return value
 
 
-def _check_scalar(key: str, value: Any) -> Any:
+def to_json(where: Any) -> Any:
+    """Return a filter as JSON can carry it, for another door: what it compares with as plain numbers, texts, lists."""
+    if isinstance(where, Mapping):
+        return {key: to_json(value) for key, value in where.items()}
+    if isinstance(where, list | tuple | Set | range | ValuesView) or (isinstance(where, np.ndarray) and where.ndim):
+        return [to_json(value) for value in where]
+    return _to_plain(where)
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a number of numpy's, a path, a decimal number or a date as JSON has them, and anything else as it is."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         value = value.item()
     if isinstance(value, PurePath):
-        value = str(value)
+        return str(value)
     if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, date):
-        value = value.isoformat()
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _check_scalar(key: str, value: Any) -> Any:
+    value = _to_plain(value)
     if isinstance(value, float) and value != value:
         raise BadFilter(f"the filter on {key!r} compares with NaN, which equals nothing")
     if isinstance(value, int) and value.bit_length() > MAX_BITS:

@@ -20,6 +20,7 @@ from indexers.files import replace_file
 from indexers.pictures import images
 from indexers.types import Json
 from retrieval.checks import is_whole
+from retrieval.filters import to_json
 from retrieval.records.clusters import Cluster, Partition
 from retrieval.records.codec import from_json, slug
 from retrieval.records.items import Page
@@ -84,7 +85,12 @@ class Connection:
         return self._request("POST", path, json=body)
 
     def _request(self, method: str, path: str, **options: Any) -> Json:
-        """Return the JSON of the response, empty without a body. Raises what the server's problem document says."""
+        """Return the JSON of the response, empty without a body. Raises what the server's problem document says.
+
+        json: the body of the request; numbers of numpy's are taken in it.
+        """
+        if "json" in options:
+            options |= {"content": encode_json(options.pop("json")), "headers": {"Content-Type": "application/json"}}
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
@@ -225,7 +231,21 @@ def _encode_cluster(cluster: Any) -> Any:
 
 def encode_filter(where: Where) -> str | None:
     """Return a filter as a query parameter."""
-    return None if where is None else json.dumps(where)
+    return None if where is None else encode_json(to_json(where))
+
+
+def encode_json(value: Any) -> str:
+    """Return the JSON of a value in which numbers may be numpy's. Raises UsageError for what JSON can't carry."""
+    try:
+        return json.dumps(value, default=_list_numbers)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"this can't be sent to a server: {error}") from error
+
+
+def _list_numbers(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"JSON holds no {type(value).__name__}; give texts, numbers, true, false, null, lists, objects")
 
 
 def to_records(record: type[T], rows: Sequence[Json]) -> tuple[T, ...]:

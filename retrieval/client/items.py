@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, cast, overload
@@ -11,8 +10,9 @@ import numpy as np
 
 from indexers.types import Failure, Json, Vectors
 from retrieval.checks import ItemName, is_item_name, list_names
-from retrieval.client.http import Where, encode_filter, read_picture, to_list, to_records
+from retrieval.client.http import Where, encode_filter, encode_json, read_picture, to_list, to_records
 from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
+from retrieval.filters import to_json
 from retrieval.records.codec import from_json
 from retrieval.records.items import Item, Page
 from retrieval.records.reports import AddReport, Job, SyncReport
@@ -91,7 +91,7 @@ class ItemMethods(JobMethods):
         """Add pictures by sending them: paths of local files, bytes, PIL images, arrays. See Collection.add."""
         several = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         files = [("pictures", (str(number), read_picture(picture))) for number, picture in enumerate(several)]
-        fields: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else json.dumps(metadata)}
+        fields: Json = {"keys": keys, "texts": texts, "metadata": None if metadata is None else encode_json(metadata)}
         data = {name: value for name, value in fields.items() if value is not None}
         return cast(AddReport, from_json(AddReport, self._request("POST", "/v1/items", files=files, data=data)))
 
@@ -164,7 +164,9 @@ class ItemMethods(JobMethods):
 
     def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
         """Merge metadata into every item that meets a filter. Return their number."""
-        return cast(int, self._request("PATCH", "/v1/items", json={"metadata": metadata, "where": where})["updated"])
+        return cast(
+            int, self._request("PATCH", "/v1/items", json={"metadata": metadata, "where": to_json(where)})["updated"]
+        )
 
     def remove(
         self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None, purge: bool = False
@@ -173,7 +175,7 @@ class ItemMethods(JobMethods):
 
         Raises ItemNotFound.
         """
-        body = {"items": None if items is None else list_names(items), "where": where, "purge": purge}
+        body = {"items": None if items is None else list_names(items), "where": to_json(where), "purge": purge}
         return cast(int, self._post("/v1/items/remove", body)["removed"])
 
 

@@ -13,6 +13,7 @@ from indexers.types import Json, Neighbours
 from retrieval.checks import ItemName
 from retrieval.client.clusters import ClusterMethods
 from retrieval.client.http import ServedPictures, Where, encode_clusters, read_picture, to_list, to_records
+from retrieval.filters import to_json
 from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.search.query import ItemOf, Text
@@ -62,7 +63,7 @@ class SearchMethods(ClusterMethods):
             "query": query,
             "k": k,
             "radius": radius,
-            "where": where,
+            "where": to_json(where),
             "diversify": diversify,
             "pool": pool,
             "within": encode_clusters(within),
@@ -112,7 +113,7 @@ class SearchMethods(ClusterMethods):
         """Return the k nearest items of each of n vectors, as arrays. See Collection.search_many. Many vectors are sent
         in several requests; `position` is the change number of the first answer."""
         rows = np.atleast_2d(np.asarray(vectors, np.float64))
-        options = {"k": k, "where": where, "metric": metric, "exact": exact, "space": space}
+        options = {"k": k, "where": to_json(where), "metric": metric, "exact": exact, "space": space}
         given = {name: value for name, value in options.items() if value is not None}
         size = max(1, NUMBERS_PER_REQUEST // max(1, rows.shape[1]))
         answers = [

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,11 @@ CALLS: dict[str, Any] = {
     "by mix": lambda api: api.search(mix=[(item(1), 1), (item(9), -0.5), ([1.0] * 13, 0.2)], k=4),
     "by words": lambda api: api.search(query="red0"),
     "filtered": lambda api: api.search(item=1, where={"name": {"$contains": "red"}}, k=30),
+    "filtered by NumPy": lambda api: api.items(where={"id": {"$in": np.array([2, 3])}, "width": np.float32(60)}),
+    "filtered by ranges and dates": lambda api: api.search(
+        item=np.int64(1), k=np.int64(3), where={"id": {"$in": range(2, 5)}, "added_at": {"$gt": date(2020, 1, 1)}}
+    ),
+    "not filtered by paths": lambda api: api.count(where={"$not": {"uri": {"$in": {Path("/a"), Path("/b")}}}}),
     "within": lambda api: api.search(item=1, within=api.clusters("coarse")[0], k=30),
     "within a name": lambda api: api.search(item=1, within=[api.clusters("coarse")[0].name], k=30),
     "within all": lambda api: api.search(item=1, within=api.clusters("coarse"), k=30),

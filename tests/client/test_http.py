@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 
 import httpx
 import numpy as np
@@ -17,6 +18,7 @@ from retrieval.client.http import (
     build_error,
     encode_clusters,
     encode_filter,
+    encode_json,
     find_error_class,
     quote_path,
     quote_segment,
@@ -84,3 +86,12 @@ def test_clusters_are_sent_by_id_by_name_and_as_records() -> None:
 def test_errors_are_known_by_name() -> None:
     assert find_error_class("bad-query") is errors.BadQuery
     assert find_error_class("job-not-found") is None
+
+
+def test_numbers_of_numpy_are_sent_and_what_json_lacks_is_named() -> None:
+    assert (
+        encode_json({"n": np.int64(3), "x": np.float32(0.5), "all": np.arange(2)})
+        == '{"n": 3, "x": 0.5, "all": [0, 1]}'
+    )
+    with pytest.raises(errors.UsageError, match="can't be sent to a server: JSON holds no date"):
+        encode_json({"taken": date(2020, 1, 1)})
