@@ -61,7 +61,7 @@ def test_srgb_itself_costs_nothing_and_changes_nothing() -> None:
     assert to_srgb(picture) is picture
 
 
-@pytest.mark.parametrize("profile", [b"x" * 200, make_wide_profile()[:300], SRGB[:128], b""])
+@pytest.mark.parametrize("profile", [b"x" * 200, make_wide_profile()[:300], SRGB[:128], b""], ids=len)
 def test_a_broken_profile_is_passed_over(profile: bytes) -> None:
     red, green, _ = decode_middle(encode_with_profile(profile))
     assert (red, green) == (250, 10)
