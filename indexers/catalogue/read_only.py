@@ -1,4 +1,4 @@
-"""Databases that may only be read: another user's, on a read-only mount, in a snapshot of a file system.
+"""Databases that may only be read: another user's, on a read-only mount or a full disk, in a snapshot of a file system.
 
 SQLite's write-ahead log wants to write even where a program only reads. So where the folder or a file in it can't be
 written, the database is opened in one of three ways that write nothing beside it:
@@ -26,6 +26,11 @@ from indexers.errors import CollectionReadOnly, ReadFailed
 
 ATTEMPTS = 3
 """How often to try to copy a database that another process writes to meanwhile."""
+CANT_WRITE = "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR_SHM"
+"""The errors of SQLite's of which one means that it can't write what it needs to read."""
+
+ROOM = 2**20
+"""Bytes. The log's memory takes 32 KB at first, and grows with the log."""
 
 FileMarks = tuple[tuple[int, ...] | None, ...]
 
@@ -55,7 +60,7 @@ class Access(NamedTuple):
 
 def choose_access(path: Path) -> Access:
     """Return how to open the database at the path. Raises ReadFailed if it has to be copied and can't be."""
-    if can_write(path):
+    if can_write(path) and (has_room(path.parent) or _can_open(Access(path))):
         return Access(path)
     log, memory = list_files(path)[1:]
     has_log = log.exists() and log.stat().st_size > 0
@@ -70,6 +75,11 @@ def can_write(path: Path) -> bool:
     """Return True if this process may write the database, its log and the folder that they lie in."""
     files = [file for file in list_files(path) if file.exists()]
     return _is_allowed(path.parent, os.W_OK | os.X_OK) and all(_is_allowed(file, os.W_OK) for file in files)
+
+
+def has_room(folder: Path) -> bool:
+    """Return False if the disk is so full that SQLite may not find room for its log and the log's memory."""
+    return shutil.disk_usage(folder).free >= ROOM
 
 
 def _is_allowed(path: Path, mode: int) -> bool:
@@ -100,7 +110,7 @@ def _can_open(access: Access) -> bool:
         with closing(sqlite3.connect(access.uri, uri=True)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
-        return not str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        return not str(getattr(error, "sqlite_errorname", "")).startswith(CANT_WRITE)
     return True
 
 
@@ -127,6 +137,11 @@ def _copy(path: Path, log: Path) -> Access:
 
 def refuse_writing(folder: Path) -> CollectionReadOnly:
     """Return the error of a call that writes."""
+    if can_write(folder / "catalogue.sqlite"):
+        return CollectionReadOnly(
+            f"the collection in {folder} was opened to be read only, since its disk is full: free disk space, and open "
+            "it again; nothing was changed"
+        )
     return CollectionReadOnly(
         f"the collection in {folder} may only be read: its folder, or a file in it, can't be written; nothing was "
         "changed"

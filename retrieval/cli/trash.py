@@ -74,17 +74,23 @@ def choose_removed(
 ) -> list[int | str]:
     """Return ids of the removed items that are named by id, key or path, and texts that are neither id nor key.
 
-    Raises UsageError for a number that is the id of one and the key of another.
+    Raises UsageError for a number that is the id of one and the key of another, ItemNotFound for one that is neither.
     """
-    from indexers.errors import UsageError
+    from indexers.catalogue.item_names import path_to_uri
+    from indexers.errors import ItemNotFound, UsageError
 
     known_ids, known_keys = {row.id for row in rows}, {row.key: row.id for row in reversed(rows)}
+    uris = {row.uri for row in rows}
     chosen: list[int | str] = [*map(parse_id_option, ids or ()), *(keys or ())]
     for name in names or ():
         number = parse_id(name)
         is_id, by_key = number in known_ids, known_keys.get(name)
         if is_id and by_key is not None and by_key != number:
             raise UsageError(f"{name!r} is the id of one removed item and the key of another; say --id or --key {name}")
+        if number is not None and not is_id and by_key is None and path_to_uri(name) not in uris:
+            raise ItemNotFound(
+                f"there is no removed item with the id, key or path {name!r}; `nearkin trash` lists those there are"
+            )
         chosen.append(number if is_id and number is not None else name)
     return chosen
 

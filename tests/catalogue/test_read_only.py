@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,29 @@ def test_without_a_log_the_file_alone_is_read_and_nothing_is_written(folder: Pat
     assert catalogue.find_faults() == []
     catalogue.close()
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_full_disk_is_read_and_what_writes_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_only, "has_room", lambda _: False)
+    catalogue = Catalogue.open(folder)
+    assert not catalogue.is_read_only  # there is room enough for SQLite
+    catalogue.close()
+    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    for path in read_only.list_files(folder / "catalogue.sqlite")[2:]:
+        path.unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, limits[1]))  # the memory of the log takes 32 KB
+    monkeypatch.setattr(read_only, "_copy", lambda path, _: read_only.Access(path, "immutable=1&mode=ro", True))
+    try:
+        catalogue = Catalogue.open(folder)
+        with catalogue.snapshot() as snapshot:
+            assert snapshot.count() >= 2
+        with pytest.raises(CollectionReadOnly, match="its disk is full: free disk space"), catalogue.transaction():
+            pytest.fail("it may only be read")
+        catalogue.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert count_keys(folder) == 3
 
 
 def test_a_log_that_a_killed_writer_has_left_behind_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ def test_what_is_wrong_is_one_sentence(full: Shell, folder: Path) -> None:
     assert "add --empty" in full("trash", "1", code=2).stderr
     assert "give removed items, or --all" in full("restore", code=2).stderr
     assert "there is no removed item with the key or path 'red'" in full("restore", "red", code=1).stderr
+    assert "there is no removed item with the id, key or path '2'" in full("restore", 2, code=1).stderr
     assert "there is no removed item with the id 2" in full("restore", "--id", 2, code=1).stderr
     for odd in ("²", "x", "-1", "1.5"):
         assert "--id takes the number" in full("restore", f"--id={odd}", code=2).stderr

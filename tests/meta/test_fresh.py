@@ -35,7 +35,7 @@ TOUCHING = {
 }
 WHOLE = "transfer", "vectors", "words"
 """The tests that call each pinned package in the ways in which nearkin calls it. All others run the same calls again:
-the whole suite tells no more about a version, and takes an hour."""
+the whole suite tells no more about a version."""
 TOOLS = ("pytest>=8", "pytest-xdist>=3.8", "hypothesis>=6.100")
 NO_INDEX = ("No matching distribution", "Could not find a version", "connection", "resolve host", "Name or service")
 
