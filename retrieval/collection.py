@@ -619,7 +619,11 @@ class Collection:
         return self._browser.list_loose(level, page)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
-        """Cut the cluster tree into about `count` clusters, or at the similarity `threshold`. Raises BadQuery."""
+        """Cut the cluster tree into `count` clusters, or at the similarity `threshold`.
+
+        Few clusters are those of medium joined, many those taken apart. Clusters of fewer than five items are loose; if
+        there are not `count` others, `note` tells. Raises BadQuery.
+        """
         return self._browser.cut(count, threshold)
 
     def partitions(self) -> tuple[Partition, ...]:

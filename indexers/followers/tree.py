@@ -175,6 +175,15 @@ class TreeFollower(StoredFollower):
         """Cut into levels: return for each of `tree.items.ids()` a number above 0 for its cluster; 0 if in none."""
         return self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
 
+    def cut_into(self, levels: tuple[float, float, float] | None, count: int) -> Ids:
+        """Cut into so many clusters: return for each of `tree.items.ids()` a number above 0; 0 if in none.
+
+        levels: as chosen; None: they are chosen. There are fewer if so many have not MIN_CLUSTER_SIZE items.
+        """
+        link = self.graph.link_items
+        parameters = LevelParameters(*levels) if levels else self.tree.choose_levels(link)
+        return self.tree.cut_into(parameters, count, link)
+
     def cut_clusters(self, threshold: float) -> Ids:
         """Cut at a similarity: return for each of `tree.items.ids()` its cluster's node + 1; 0 where it is in none."""
         nodes = self.tree.cut(threshold=threshold).nodes

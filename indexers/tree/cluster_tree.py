@@ -134,14 +134,6 @@ class ClusterTree(TreeState):
         items = self.items.ids()
         return Cut(items, cuts.find_tops(nodes, merges)[self.items.leaf[items]])
 
-    def find_threshold(self, count: int) -> float:
-        """Return a similarity at which a cut has the number of clusters nearest to `count`.
-
-        Only clusters of at least five items count, as people count them. Of several such similarities it is, below
-        that with the most clusters, the one from which it is farthest to the next merge.
-        """
-        return cuts.find_threshold(self.nodes, count)
-
     def choose_levels(self, link_items: ItemLinker | None = None) -> LevelParameters:
         """Return parameters of levels that suit people, chosen from the tree as it is now; see `levels`.
 
@@ -154,6 +146,14 @@ class ClusterTree(TreeState):
         leaf = self.items.leaf[self.items.ids()]
         cut = levels.cut_levels(self.nodes, parameters, self._make_link_finder(link_items))
         return LevelLabels(cut.coarse[leaf], cut.medium[leaf], cut.fine[leaf])
+
+    def cut_into(self, parameters: LevelParameters, count: int, link_items: ItemLinker | None = None) -> Ints:
+        """Return the cluster of each of all items of a cut into so many, above 0; 0 where it is in none.
+
+        Only clusters of at least five items count, as people count them; if there are not so many, all that there are.
+        """
+        leaf = self.items.leaf[self.items.ids()]
+        return levels.cut_into(self.nodes, parameters, count, self._make_link_finder(link_items))[leaf]
 
     def cut_medium(self) -> Cut:
         """Return the clusters of medium, chosen from the tree as it is now; those of few items are clusters, too."""

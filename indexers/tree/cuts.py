@@ -64,31 +64,6 @@ def select_merges_for_count(nodes: Nodes, count: int) -> Ints:
     return ordered[: max(leaves - count, 0)]
 
 
-def find_threshold(nodes: Nodes, count: int) -> float:
-    """Return a similarity at which a cut has the number of clusters nearest to `count`.
-
-    Only clusters of at least MIN_CLUSTER_SIZE items count. As merges are made, their number rises to a peak while small
-    groups grow into clusters, and falls from there on while clusters join. Both slopes pass every count, but on the
-    rising one nearly all items are in no cluster yet: the cut is taken from the peak on. Of several such similarities
-    it is the one from which it is farthest to the next merge.
-    """
-    ordered = order_merges(nodes)
-    if not len(ordered):
-        return 0.0
-    height = find_heights(nodes)[ordered]
-    is_large = nodes.size >= MIN_CLUSTER_SIZE
-    leaves = np.flatnonzero(nodes.old.birth[: nodes.used] == 0)
-    gained = is_large[ordered].astype(np.int64) - is_large[nodes.left[ordered]] - is_large[nodes.right[ordered]]
-    counts = int(np.count_nonzero(is_large[leaves])) + np.cumsum(gained)
-    possible = np.flatnonzero(np.append(height[:-1] > height[1:], True))
-    peak = counts[possible].max()
-    possible = possible[np.flatnonzero(counts[possible] == peak)[-1] :]
-    off = np.abs(counts[possible] - count)
-    possible = possible[off == off.min()]
-    gap = height[possible] - np.append(height, -1.0)[possible + 1]
-    return choose_threshold(height, int(possible[np.argmax(gap)]))
-
-
 def find_leaves(nodes: Nodes, node: int) -> Ints:
     """Return the leaves of a node, sorted."""
     leaves, front = [NO_INTS], np.array([node], np.int64)
@@ -97,11 +72,3 @@ def find_leaves(nodes: Nodes, node: int) -> Ints:
         leaves.append(front[~is_merge])
         front = np.concatenate([nodes.left[front[is_merge]], nodes.right[front[is_merge]]]).astype(np.int64)
     return np.sort(np.concatenate(leaves))
-
-
-def choose_threshold(heights: NDArray[np.float64], last: int) -> float:
-    """Return a similarity that cuts right after the merge at `last` of descending heights.
-
-    It lies in the middle between that merge and the next one.
-    """
-    return float(heights[last] if last + 1 == len(heights) else (heights[last] + heights[last + 1]) / 2)

@@ -18,6 +18,7 @@ from indexers.tree.branches import Branches, Floats, Links
 from indexers.tree.cuts import MIN_CLUSTER_SIZE, find_heights, find_tops, select_merges_at
 from indexers.tree.fixed_point import SCALE
 from indexers.tree.nodes import Nodes
+from indexers.tree.splits import split_branches
 from indexers.tree.ward import MOST, choose_count, join_by_ward
 
 MULTIPLIERS = np.linspace(-14, 2, 33)
@@ -152,6 +153,26 @@ def find_medium(nodes: Nodes) -> Ints:
     return top
 
 
+def cut_into(nodes: Nodes, levels: LevelParameters, count: int, find_links: LinkFinder | None = None) -> Ints:
+    """Cut a tree into `count` clusters: return the cluster of each leaf by slot, above 0; 0 where it is in none.
+
+    Fewer than medium has are its clusters joined by Ward's linkage, as in coarse. More are its clusters taken apart
+    where the tree has two branches of at least MIN_CLUSTER_SIZE items, first where that lowers the sum of squared
+    distances to the clusters' means most; all of them, if there are not so many.
+    """
+    if levels.are_similarities:
+        levels = choose_levels(nodes, find_links)
+    branches = Branches(nodes)
+    code = _describe_walk(branches, _start_walk(branches, levels.rule, find_links), levels.rule.medium)
+    tops = _cut_medium(branches, code, levels.multiplier)
+    if not np.any(nodes.size[tops] >= MIN_CLUSTER_SIZE):
+        tops = branches.find_root()
+    clusters = int(np.count_nonzero(nodes.size[tops] >= MIN_CLUSTER_SIZE))
+    if 0 < count < clusters:
+        return _join_clusters(branches, tops, count)
+    return _label(branches, split_branches(branches, tops, count - clusters))
+
+
 def label_at(nodes: Nodes, similarity: float) -> Ints:
     """Return the cluster of each slot if the whole tree is cut at a similarity; 0 where it is in none."""
     top = find_tops(nodes, select_merges_at(nodes, similarity))
@@ -268,7 +289,7 @@ def _join_clusters(branches: Branches, tops: Ints, count: int) -> Ints:
 
     What is in none of them joins what most of the items beside it in the tree are in, if that is more than half.
     """
-    nodes, joined = branches.nodes, _join_first(branches, tops)
+    nodes, joined = branches.nodes, _join_first(branches, tops, max(count, MOST_JOINED))
     order = _order_by_key(nodes, joined)
     group = np.full(nodes.used, -1)
     group[order] = join_by_ward(*_sum_up(nodes, order), count)
@@ -294,21 +315,21 @@ def _join_clusters(branches: Branches, tops: Ints, count: int) -> Ints:
     return labels
 
 
-def _join_first(branches: Branches, tops: Ints) -> Ints:
+def _join_first(branches: Branches, tops: Ints, limit: int = MOST_JOINED) -> Ints:
     """Return the clusters of at least MIN_CLUSTER_SIZE items, from left to right.
 
-    Of more than MOST_JOINED, the tree's most similar merges above them are made first.
+    Of more than `limit`, the tree's most similar merges above them are made first.
     """
     nodes = branches.nodes
     large = tops[nodes.size[tops] >= MIN_CLUSTER_SIZE]
-    if len(large) <= MOST_JOINED:
+    if len(large) <= limit:
         return large
     top = branches.repeat(tops, tops)[branches.first[branches.merges]]
     above = branches.merges[branches.last[branches.merges] > branches.last[top]]
     above = above[np.lexsort((nodes.key[above], nodes.size[above], -find_heights(nodes)[above]))]
     is_large = nodes.size >= MIN_CLUSTER_SIZE
     fewer = np.cumsum(is_large[nodes.left[above]] & is_large[nodes.right[above]])
-    made = above[: int(np.searchsorted(fewer, len(large) - MOST_JOINED)) + 1]
+    made = above[: int(np.searchsorted(fewer, len(large) - limit)) + 1]
     joined = sort_unique(find_tops(nodes, made)[large])
     return joined[np.argsort(branches.first[joined], kind="stable")]
 

@@ -34,7 +34,7 @@ EVENT_WORDS = {"born": "created", "merged": "merged with", "died": "removed"}
 def clusters(
     collection: Folder = DEFAULT,
     level: Level = None,
-    count: Annotated[int | None, typer.Option("--count", help="Cut the tree into about this many clusters.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Cut the tree into this many clusters.")] = None,
     threshold: Annotated[float | None, typer.Option("--threshold", help="Cut the tree at this similarity.")] = None,
     since: Annotated[
         int | None,
@@ -118,6 +118,8 @@ def show_clusters(rows: Clusters) -> None:
         name = f"{cluster.name or 'unnamed'}{new}  mean similarity {cluster.tightness:.2f}"
         say(f"{cluster.size:>7}  {name}" + (f"  #{cluster.id}" if cluster.id else ""))
     say(f"{len(rows)} clusters, {rows.loose} unclustered items (change {rows.as_of})")
+    if rows.note:
+        say(rows.note)
 
 
 def partitions(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:

@@ -31,14 +31,14 @@ class ClusterMethods(JobMethods):
         return self._get_clusters(level=level, loose=loose, since=since)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
-        """Cut the tree of clusters anywhere: into about `count` clusters, or at a similarity."""
+        """Cut the tree of clusters anywhere: into `count` clusters, or at a similarity."""
         check_cut(count, threshold)
         return self._get_clusters(count=count, threshold=threshold)
 
     def _get_clusters(self, **params: Any) -> Clusters:
         answer = self._get("/v1/clusters", **params)
         clusters = tuple(cast(Cluster, self._build_cluster(cluster)) for cluster in answer["clusters"])
-        return Clusters(clusters, answer["level"], answer["loose"], answer["as_of"])
+        return Clusters(clusters, answer["level"], answer["loose"], answer["as_of"], answer["note"])
 
     def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
         """Return a cluster by its id, or by a name that it alone has. Raises ClusterNotFound, which tells what became

@@ -12,7 +12,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS, ClusterRow, Ids, Level
-from retrieval.checks import MOST, check_whole, is_number, is_whole
+from retrieval.checks import check_whole, is_number, is_whole
 from retrieval.items.items import build_items
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
 from retrieval.records.items import Page
@@ -57,7 +57,17 @@ def list_clusters(moment: Moment, level: str, loose: str = "apart", since: int |
         _build_cluster(moment, state, rows[cluster_id], level, shown.members(cluster_id), since)
         for cluster_id, _ in shown.clusters
     ]
-    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of)
+    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(state, level))
+
+
+def _explain_level(state: ClusterState, level: str) -> str:
+    """Return why coarse is no coarser than medium, if it is not."""
+    if level != "coarse" or level not in state.levels:
+        return ""
+    is_same = [row[1] for row in state.assignment("coarse").clusters] == [
+        row[1] for row in state.assignment("medium").clusters
+    ]
+    return "there are few clusters, so those of coarse are those of medium" if is_same else ""
 
 
 def read_cluster(moment: Moment, cluster_id: Any, since: int | None = None) -> Cluster:
@@ -119,10 +129,12 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
     view, snapshot = moment.view, moment.snapshot
     if view.tree is None:
         raise UsageError("this collection keeps no clusters (the setting clusters is 0)")
-    tree = view.tree.tree
-    if threshold is None:
-        threshold = tree.find_threshold(min(int(count or 1), MOST))
-    assignment = Assignment(tree.items.ids(), view.tree.cut_clusters(threshold))
+    if threshold is not None:
+        labels = view.tree.cut_clusters(threshold)
+    else:
+        chosen = snapshot.clusters.tree_levels(view.space.id)
+        labels = view.tree.cut_into(chosen.levels if chosen else None, int(count or 1))
+    assignment = Assignment(view.tree.tree.items.ids(), labels)
     state = find_cluster_state(view, snapshot)
     clusters = []
     for node, size in assignment.clusters:
@@ -147,7 +159,12 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
             _pictures=moment.pictures,
         )
         clusters.append(cluster)
-    return Clusters(tuple(clusters), None, len(assignment.members(0)), snapshot.number)
+    note = (
+        f"{count} clusters were asked for; there are at most {len(clusters)} of five items or more"
+        if count is not None and len(clusters) < count
+        else ""
+    )
+    return Clusters(tuple(clusters), None, len(assignment.members(0)), snapshot.number, note)
 
 
 def group_hits(moment: Moment, hits: Hits, level: str) -> tuple[Group, ...]:

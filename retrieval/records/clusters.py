@@ -123,6 +123,8 @@ class Clusters(Listing[Cluster]):
     """The number of items that are in none of them."""
     as_of: int
     """The change number that they follow."""
+    note: str = ""
+    """Why they are not what was asked for: fewer than `count`, or the same on two levels. Usually empty."""
 
     def _rows(self) -> tuple[Cluster, ...]:
         return self.clusters
@@ -132,7 +134,8 @@ class Clusters(Listing[Cluster]):
             f"\n  {cluster.size:>7}  {cluster.name or 'unnamed'} (id {cluster.id})" for cluster in self.clusters[:5]
         )
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
-        return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}>"
+        note = f"\n  {self.note}" if self.note else ""
+        return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}{note}>"
 
     def _repr_html_(self) -> str:
         captions = [(cluster.medoid, cluster._title()) for cluster in self.clusters[:24]]

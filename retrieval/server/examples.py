@@ -93,6 +93,7 @@ FIELDS: dict[str, Any] = {
     "nearest": 12,
     "new": 3,
     "nmi": 0.78,
+    "note": "there are few clusters, so those of coarse are those of medium",
     "notes": ["20000 of 61230 items, drawn at random, were clustered"],
     "ok": True,
     "once_per_copy": False,

@@ -142,7 +142,12 @@ def test_a_cut_anywhere(families: Collection) -> None:
     six = families.cut(count=6)
     assert [one.size for one in six] == list(SIZES)
     assert {one.id for one in six} <= {one.id for level in LEVELS for one in families.clusters(level)}
-    assert len(families.cut(count=1)) == 1
+    for count in (1, 2, 5, 9):
+        assert len(families.cut(count=count)) == count
+        assert families.cut(count=count).note == ""
+    most = families.cut(count=1000)
+    assert most.note == f"1000 clusters were asked for; there are at most {len(most)} of five items or more"
+    assert most.note in repr(most)
     tight = families.cut(threshold=0.99)
     assert isinstance(tight, Clusters)
     assert tight.loose + sum(one.size for one in tight) == families.count()

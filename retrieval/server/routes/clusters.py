@@ -91,7 +91,7 @@ def list_clusters(
     ] = None,
     count: Annotated[
         int | None,
-        Query(gt=-MAX_JSON_INT, lt=MAX_JSON_INT, description="Cut the tree into about that many clusters instead."),
+        Query(gt=-MAX_JSON_INT, lt=MAX_JSON_INT, description="Cut the tree into that many clusters instead."),
     ] = None,
     threshold: Annotated[float | None, Query(description="Cut the tree at that similarity instead.")] = None,
     since: Since = None,
