@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import PictureError, StoredFileDamaged
 from indexers.followers.nomination import read_compact
 from indexers.matching import hashes
 from indexers.matching.agreement import MANY_POINTS, find_rough_transform
-from indexers.matching.coarse import LOOK_EDGE, Look, look_at, look_at_features, may_be_laid, may_be_whole, resemble
+from indexers.matching.coarse import (
+    LOOK_EDGE,
+    Look,
+    lie_on_each_other,
+    look_at,
+    look_at_features,
+    may_be_laid,
+    may_be_whole,
+    resemble,
+)
 from indexers.matching.compact import CompactFeatures
 from indexers.matching.features import unpack_features
 from indexers.matching.geometry import SimilarityTransform
@@ -27,8 +38,12 @@ FAR_BITS = 20
 MAX_LOOKS = 20_000
 """Looks that stay in memory, of 6 KB each."""
 
+CHUNK = 64
+"""Pairs that are judged in one task."""
+
 LoadPicture = Callable[[int, int], Image]
 Pair = tuple[int, int]
+T = TypeVar("T")
 
 
 class PairGate:
@@ -43,21 +58,29 @@ class PairGate:
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         with self._catalogue.snapshot() as snapshot:
             compact = read_compact(snapshot, item_ids)
-        matches = list(pool.map(partial(_match, compact), pairs))
-        are_far = _are_far(pairs, known)
-        wanted = [match is not False or not is_far for match, is_far in zip(matches, are_far, strict=True)]
-        looks = self._take_looks(
-            pool, sorted({id for pair, look in zip(pairs, wanted, strict=True) if look for id in pair})
-        )
-        kept = pool.map(partial(_may_be_same, looks), pairs, matches, are_far)
-        return [pair for pair, is_kept in zip(pairs, kept, strict=True) if is_kept]
+        are_far = _are_far(pairs, known).tolist()
+        near = [pair for pair, is_far in zip(pairs, are_far, strict=True) if not is_far]
+        looks = self._take_looks(pool, near)
+        whole = {
+            pair
+            for pair, is_whole in zip(near, _map(pool, partial(_may_be_whole, looks), near), strict=True)
+            if is_whole
+        }
+        rest = [pair for pair in pairs if pair not in whole]
+        matches = dict(zip(rest, _map(pool, partial(_match, compact, looks), rest), strict=True))
+        matched = [pair for pair in rest if matches[pair] is not False]
+        looks = self._take_looks(pool, matched)
+        laid = _map(pool, partial(_may_be_laid, looks, matches, set(near)), matched)
+        whole |= {pair for pair, is_laid in zip(matched, laid, strict=True) if is_laid}
+        return [pair for pair in pairs if pair in whole]
 
     def forget(self, item_ids: Sequence[int] | None) -> None:
         """Forget the looks of items whose pictures may have changed; None: of all."""
         for item_id in list(self._looks) if item_ids is None else item_ids:
             self._looks.pop(item_id, None)
 
-    def _take_looks(self, pool: Executor, item_ids: Sequence[int]) -> dict[int, Look | None]:
+    def _take_looks(self, pool: Executor, pairs: Sequence[Pair]) -> dict[int, Look | None]:
+        item_ids = sorted({item_id for pair in pairs for item_id in pair})
         missing = [item_id for item_id in item_ids if item_id not in self._looks]
         with self._catalogue.snapshot() as snapshot:
             stored = snapshot.duplicates.features(missing)
@@ -80,12 +103,42 @@ class PairGate:
             return None
 
 
-def _match(compact: Mapping[int, CompactFeatures], pair: Pair) -> SimilarityTransform | bool:
+def _map(pool: Executor, judge: Callable[[Pair], T], pairs: Sequence[Pair]) -> list[T]:
+    """Judge pairs in the pool, many in one task: one takes less time than a task."""
+    parts = pool.map(lambda part: [judge(pair) for pair in part], split_chunks(pairs, CHUNK))
+    return [judgement for part in parts for judgement in part]
+
+
+def _may_be_whole(looks: Mapping[int, Look | None], pair: Pair) -> bool:
+    a, b = looks[pair[0]], looks[pair[1]]
+    return a is None or b is None or may_be_whole(a, b)
+
+
+def _match(
+    compact: Mapping[int, CompactFeatures], looks: Mapping[int, Look | None], pair: Pair
+) -> SimilarityTransform | bool:
     """Return the transform on which local features agree; False if they agree on none, True if they are too few."""
     a, b = compact.get(pair[0]), compact.get(pair[1])
     if a is None or b is None or min(len(a.words), len(b.words)) < MANY_POINTS:
         return True
-    return find_rough_transform(a, b)[1] or False
+    seen = [looks.get(item_id) for item_id in pair]
+    are_signs = all(look is not None and look.is_sign for look in seen)
+    return find_rough_transform(a, b, is_upright=are_signs)[1] or False
+
+
+def _may_be_laid(
+    looks: Mapping[int, Look | None],
+    matches: Mapping[Pair, SimilarityTransform | bool],
+    near: Container[Pair],
+    pair: Pair,
+) -> bool:
+    a, b, match = looks[pair[0]], looks[pair[1]], matches[pair]
+    if a is None or b is None:
+        return True
+    if isinstance(match, bool):
+        return resemble(a, b)
+    is_judged = pair in near and a.is_sign and b.is_sign and lie_on_each_other(a, b, match)
+    return not is_judged and may_be_laid(a, b, match)
 
 
 def _are_far(pairs: Sequence[Pair], known: PictureHashes) -> NDArray[np.bool_]:
@@ -98,14 +151,3 @@ def _are_far(pairs: Sequence[Pair], known: PictureHashes) -> NDArray[np.bool_]:
     is_far = np.minimum(bits, hashes.BITS - bits).min(axis=1) > FAR_BITS
     are_far: NDArray[np.bool_] = is_far & (known.item_ids[places] == ids).all(axis=1)
     return are_far
-
-
-def _may_be_same(looks: Mapping[int, Look | None], pair: Pair, match: SimilarityTransform | bool, is_far: bool) -> bool:
-    if match is False and is_far:
-        return False
-    a, b = looks[pair[0]], looks[pair[1]]
-    if a is None or b is None or (not is_far and may_be_whole(a, b)):
-        return True
-    if isinstance(match, bool):
-        return match and resemble(a, b)
-    return may_be_laid(a, b, match)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,28 +28,41 @@ _ROUNDS, _NEAR = 3, 3.0  # of fitting, and steps of a stored coordinate up to wh
 _TOLERANCE = 3, 0.2  # steps of a stored coordinate, and share of the distance of two points
 
 Points = NDArray[np.complex128]
+_NO_POINTS: Points = np.empty(0, np.complex128)
 
 
-def find_rough_transform(a: CompactFeatures, b: CompactFeatures) -> tuple[int, SimilarityTransform | None]:
+def find_rough_transform(
+    a: CompactFeatures, b: CompactFeatures, *, is_upright: bool = False
+) -> tuple[int, SimilarityTransform | None]:
     """Return how many matches agree on a transform of normalised `a`, or of its mirror image, to `b`; and it.
 
-    None if fewer than AGREEING do.
+    None if fewer than AGREEING do. `is_upright`: the mirror image isn't tried.
     """
-    upright = _agree(a, b)
-    return upright if upright[0] >= _CLEAR else max(upright, _agree(a.mirror(), b), key=lambda trial: trial[0])
+    best = _find_consensus(a, b)
+    if best.agreeing < _CLEAR and not is_upright:
+        best = max(best, _find_consensus(a.mirror(), b), key=lambda consensus: consensus.agreeing)
+    transform = _fit_transform(best.source, best.target, best.is_mirrored) if best.agreeing >= AGREEING else None
+    return best.agreeing, transform
 
 
 def count_agreeing(a: CompactFeatures, b: CompactFeatures) -> int:
     """Return how many matches agree best on one transform of `a` to `b`: a turn, a scale and a shift."""
-    return _agree(a, b)[0]
+    return _find_consensus(a, b).agreeing
 
 
-def _agree(a: CompactFeatures, b: CompactFeatures) -> tuple[int, SimilarityTransform | None]:
-    if not (len(a.words) and len(b.words)):
-        return 0, None
+class _Consensus(NamedTuple):
+    """How many matches agree; where the points of those that do are in both pictures, in steps of a coordinate."""
+
+    agreeing: int
+    source: Points
+    target: Points
+    is_mirrored: bool
+
+
+def _find_consensus(a: CompactFeatures, b: CompactFeatures) -> _Consensus:
     i, j = _match_words(a.words, b.words)
     if len(i) < AGREEING:
-        return len(i), None
+        return _Consensus(len(i), _NO_POINTS, _NO_POINTS, a.is_mirrored)
     (x, y), right = a.places[i].astype(np.float32).T, b.places[j].astype(np.float32)
     source, target = (-x if a.is_mirrored else x) + 1j * y, right[:, 0] + 1j * right[:, 1]
     angles = (b.directions[j].astype(np.int64) - a.directions[i]) % DIRECTIONS
@@ -61,9 +76,7 @@ def _agree(a: CompactFeatures, b: CompactFeatures) -> tuple[int, SimilarityTrans
     agree &= np.abs(steps[None, :] - steps[tried, None]) <= 1
     counts = agree.sum(axis=1)
     best = int(counts.argmax())
-    if counts[best] < AGREEING:
-        return int(counts[best]), None
-    return int(counts[best]), _fit_transform(source[agree[best]], target[agree[best]], a.is_mirrored)
+    return _Consensus(int(counts[best]), source[agree[best]], target[agree[best]], a.is_mirrored)
 
 
 def _fit_transform(source: Points, target: Points, is_mirrored: bool) -> SimilarityTransform | None:
@@ -89,8 +102,13 @@ def _fit_transform(source: Points, target: Points, is_mirrored: bool) -> Similar
 
 def _match_words(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> tuple[Ids, Ids]:
     """Return the places of points that are each other's nearest, and near. (OpenCV takes three times as long.)"""
+    if not (len(a) and len(b)):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     first, second = (np.ascontiguousarray(words).view(np.uint64) for words in (a, b))
-    table = count_bits(first[:, None, 0] ^ second[None, :, 0]) + count_bits(first[:, None, 1] ^ second[None, :, 1])
-    nearest, rows = table.argmin(axis=1), np.arange(len(table))
-    is_match = (table[rows, nearest] <= MAX_DISTANCE) & (table.argmin(axis=0)[nearest] == rows)
-    return np.flatnonzero(is_match), nearest[is_match]
+    table = count_bits(first[:, None, 0] ^ second[None, :, 0])
+    table += count_bits(first[:, None, 1] ^ second[None, :, 1])
+    nearest = table.argmin(axis=1)
+    near = np.flatnonzero(table[np.arange(len(table)), nearest] <= MAX_DISTANCE)
+    partners = nearest[near]  # few, so that the way back is looked up for them alone
+    is_match = np.ascontiguousarray(table[:, partners].T).argmin(axis=1) == near
+    return near[is_match], partners[is_match]

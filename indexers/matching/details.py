@@ -8,7 +8,7 @@ been drawn anew, or added.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ class DetailComparison(NamedTuple):
     `contrast` float32 (h, w): the standard deviation of each block of the coarser picture's frame, in the picture where
     it is larger, NaN outside the overlap. `unexplained` float32 (h, w): the share of that variance which the other
     picture doesn't explain. `drawn`: blocks of both in which something is drawn; `differing`: those of them that are
-    not explained. `worst`: grey levels that the worst block leaves unexplained, at most 40. `is_covered`: True if what
-    differs was drawn over one picture, as a bar with words or as large letters.
+    not explained. `worst`: grey levels that the worst block leaves unexplained, at most 40. `cover`: what was drawn
+    over one picture where they differ: a "bar" with words, large "letters", or "" for neither.
     """
 
     contrast: Blocks
@@ -65,7 +65,12 @@ class DetailComparison(NamedTuple):
     drawn: int
     differing: int
     worst: float
-    is_covered: bool
+    cover: Literal["", "bar", "letters"]
+
+    @property
+    def is_covered(self) -> bool:
+        """True if what differs was drawn over one picture."""
+        return self.cover != ""
 
     @property
     def share(self) -> float:
@@ -120,7 +125,7 @@ def compare_details(
         int(drawn.sum()),
         int(differing.sum()),
         worst,
-        bool(differing.any()) and _is_covered(left, right, blocks[differing[drawn]], drawn, differing),
+        _find_cover(left, right, blocks[differing[drawn]], drawn, differing) if differing.any() else "",
     )
 
 
@@ -204,27 +209,30 @@ def _leave_unexplained(covariance: Blocks, source: int, target: int) -> Blocks:
     return left
 
 
-def _is_covered(a: Blocks, b: Blocks, blocks: Blocks, drawn: NDArray[np.bool_], differing: NDArray[np.bool_]) -> bool:
-    """Return True if the blocks that differ were drawn over in one picture and not in the other.
+def _find_cover(
+    a: Blocks, b: Blocks, blocks: Blocks, drawn: NDArray[np.bool_], differing: NDArray[np.bool_]
+) -> Literal["", "bar", "letters"]:
+    """Return what was drawn over one picture, and not over the other, in the blocks that differ; "" for neither.
 
     `a`, `b`: grey levels float32 (h, w); `drawn` and `differing` say so of each block, bool (n,); `blocks`: the
     differing ones, as of `_cut_into_blocks`.
     """
     if drawn.sum() - differing.sum() < _LEAST_AROUND:
-        return False
+        return ""
     shape = -(-a.shape[0] // BLOCK), -(-a.shape[1] // BLOCK)
     changed = differing.reshape(shape)
     if _has_bar(a, b, changed) or _has_bar(a.T, b.T, changed.T):
-        return True
+        return "bar"
     ranges = np.ptp(blocks[:, [0, 3]], axis=2)
     letters = int(np.median(ranges[:, 1] - ranges[:, 0]) > 0)
     below = blocks[:, 0 if letters else 3]
-    return bool(
+    is_lettered = (
         (drawn & ~differing).sum() >= _RICH * drawn.size
         and (ranges[:, letters] >= _BLACK_ON_WHITE).mean() >= _MOST
         and np.quantile(ranges[:, 1 - letters], _MOST) < _BLACK_ON_WHITE
         and (below.std(axis=1) >= _TEXTURE).mean() >= _MOST
     )
+    return "letters" if is_lettered else ""
 
 
 def _has_bar(a: Blocks, b: Blocks, changed: NDArray[np.bool_]) -> bool:

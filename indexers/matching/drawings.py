@@ -6,19 +6,21 @@ another colour, an arrow that points the other way and a disc of another size ar
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from indexers.matching.comparing import GREY, mask_covered, warp_into_frame
+from indexers.matching.comparing import GREY, fit_brightness, mask_covered, warp_into_frame
 from indexers.matching.details import DetailComparison
 from indexers.matching.features import Features, decode_detail, fit_size
 from indexers.matching.geometry import SimilarityTransform
 
 BUSY = 20
 """Changes between ground and ink along most lines of a page with writing, which may lie on its side; signs have 16."""
+OTHER_CELLS = 3
+"""Cells of another colour that make another drawing."""
 _TONES = 5  # grey levels that a drawing consists of
 _NEAR = 4  # grey levels on either side of a tone
 _PURE = 0.8  # the share of a drawing that has one of its tones
@@ -31,14 +33,19 @@ _FEW_BLOCKS = 130  # blocks that don't prove how large a shape was drawn
 _CELLS = 24  # pixels of the longer edge of the picture that colours are compared in
 _OTHER = 28.0  # levels by which a cell of another colour differs
 _TINT, _GREYED = 10.0, 6.0  # levels from which a cell lost its colour, and by which its brightness may change then
-_OTHER_CELLS = 3  # of them that make another drawing
 _INK = 40.0  # grey levels that ink differs from the ground
+_PART, _PART_CONTRAST = (
+    5,
+    25.0,
+)  # pixels of half the stored picture, and grey levels, of a part that makes another drawing
+_TINGED, _TINGED_SHARE = 16.0, 0.2  # levels by which so many cells may not differ where no brightness was changed
+_STEADY = 0.08  # the share by which it isn't
 
 Colours = NDArray[np.float32]
 
 
 class Overlay(NamedTuple):
-    """Two drawings that agree: `transform` from normalised `a` to `b`; blocks `drawn`; True if `is_covered`."""
+    """Two drawings that agree: `transform` from normalised `a` to `b`; blocks `drawn`; whether a bar covers one."""
 
     a: Features
     b: Features
@@ -49,40 +56,89 @@ class Overlay(NamedTuple):
 
 def is_drawing(picture: Features) -> bool:
     """Return True if a picture has a few flat tones on a blank ground."""
-    grey = picture.thumbnail
-    counts = np.bincount(decode_detail(picture).ravel(), minlength=256)
+    return _is_flat(decode_detail(picture), picture.thumbnail)
+
+
+def is_sign(grey: NDArray[np.uint8], thumbnail: NDArray[np.uint8]) -> bool:
+    """Return True for a drawing, uint8 (h, w), that isn't written all over: turned it means another thing."""
+    return _is_flat(grey, thumbnail) and not _is_page(grey)
+
+
+def _is_flat(grey: NDArray[np.uint8], thumbnail: NDArray[np.uint8]) -> bool:
+    counts = np.bincount(grey.ravel(), minlength=256)
     share, total = 0.0, counts.sum()
     for _ in range(_TONES):
         sums = np.convolve(counts, np.ones(2 * _NEAR + 1, np.int64), "same")
         place = int(sums.argmax())
         share += sums[place] / total
         counts[max(0, place - _NEAR) : place + _NEAR + 1] = 0
-    if share < _PURE or min(grey.shape) < 3 or float(grey.std()) < 1:
+    if share < _PURE or min(thumbnail.shape) < 3 or float(thumbnail.std()) < 1:
         return False
-    windows = np.lib.stride_tricks.sliding_window_view(grey, (3, 3))
-    blank = windows.max(axis=(2, 3)).astype(np.int64) - windows.min(axis=(2, 3)) <= _EVEN
-    return float(blank.mean()) >= _BLANK_SHARE
+    small = Image.fromarray(thumbnail)
+    lowest, highest = (
+        np.asarray(small.filter(rank(3)), np.int64)[1:-1, 1:-1]
+        for rank in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
+    )
+    return float((highest - lowest <= _EVEN).mean()) >= _BLANK_SHARE
+
+
+def has_other_part(a: Colours, b: Colours, reach: int, limit: float) -> bool:
+    """Return True if grey levels, float32 (h, w) both, differ by more than the limit all over a square of an edge of
+    `reach`, odd: a part is drawn in one and not in the other. Lines that lie a little beside each other are narrower.
+    """
+    unlike = Image.fromarray((np.abs(a - b) > limit).astype(np.uint8))
+    return bool(np.asarray(unlike.filter(ImageFilter.MinFilter(reach))).any())
 
 
 def are_other_drawings(a: Features, b: Features, transform: SimilarityTransform, details: DetailComparison) -> bool:
     """Return True if both pictures are drawings, and other ones although `details` agree."""
     if not (is_drawing(a) and is_drawing(b)):
         return False
-    return is_other_drawing(Overlay(a, b, transform, details.drawn, details.is_covered))
+    return is_other_drawing(Overlay(a, b, transform, details.drawn, details.cover == "bar"))
 
 
 def is_other_drawing(overlay: Overlay) -> bool:
     """Return True if two drawings whose strokes agree are not the same: turned, recoloured, or one thing of several."""
-    turn = overlay.transform.turn
-    is_turned = overlay.transform.mirrored or abs(np.angle(turn)) > _TURNED
-    if is_turned and not _is_page(overlay.a):
+    if is_turned(overlay.transform) and not _is_page(decode_detail(overlay.a)):
         return True
-    return _is_elsewhere(overlay) or _is_recoloured(overlay)
+    return _is_elsewhere(overlay) or _is_recoloured(overlay) or _has_other_part(overlay)
 
 
-def _is_page(picture: Features) -> bool:
+def is_turned(transform: SimilarityTransform) -> bool:
+    """Return True if a transform makes another sign of a sign: turned far, or mirrored."""
+    return transform.mirrored or abs(float(np.angle(transform.turn))) > _TURNED
+
+
+def _has_other_part(overlay: Overlay) -> bool:
+    """Return True if something small is drawn in one picture and not in the other, where no bar covers it."""
+    if overlay.is_covered:
+        return False
+    a, b, transform = overlay.a, overlay.b, overlay.transform
+    if abs(transform.turn) < 1:
+        a, b, transform = b, a, transform.invert()
+    left, right = (_shrink(decode_detail(picture)) for picture in (a, b))
+    warped, inside = warp_into_frame(a, b, right, left.shape, transform)
+    blurred = [np.asarray(_blur(pixels), np.float32) for pixels in (left, warped)]
+    if not inside.any():
+        return False
+    _, _, knots, values = fit_brightness(blurred[0][inside], blurred[1][inside])
+    expected = np.interp(blurred[0], knots, values)
+    return has_other_part(np.where(inside, expected, 0), np.where(inside, blurred[1], 0), _PART, _PART_CONTRAST)
+
+
+def _shrink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink a picture by two: strokes are still seen, and what compression changed is not."""
+    image = Image.fromarray(grey)
+    return np.asarray(image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.BOX))
+
+
+def _blur(pixels: NDArray[Any]) -> Image.Image:
+    return Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.BoxBlur(1))
+
+
+def _is_page(grey: NDArray[np.uint8]) -> bool:
     """Return True if a picture is written all over."""
-    ink = _find_ink(decode_detail(picture))
+    ink = _find_ink(grey)
     changes = [(lines[:, 1:] != lines[:, :-1]).sum(axis=1) for lines in (ink, ink.T)]
     return max(float(np.percentile(count[count > 0], 75)) if count.any() else 0.0 for count in changes) >= BUSY
 
@@ -112,27 +168,38 @@ def _is_elsewhere(overlay: Overlay) -> bool:
 
 def _is_recoloured(overlay: Overlay) -> bool:
     """Return True if places have other colours, and neither greying nor one brightness explains it."""
-    a, b = overlay.a, overlay.b
-    left, right, inside = _read_cells(a, b, overlay.transform)
-    if overlay.is_covered or not inside.any():
-        return False
-    left, right = left[inside], right[inside]
-    if min(a.chroma, b.chroma) < GREY:  # greying leaves the brightness as it is
-        difference = np.abs(left - right)
+    left, right, inside = _read_cells(overlay.a, overlay.b, overlay.transform)
+    return not overlay.is_covered and bool(inside.any()) and are_recoloured(left[inside], right[inside])
+
+
+def are_recoloured(a: Colours, b: Colours, least: int = OTHER_CELLS) -> bool:
+    """Return True if at least so many cells have other colours, and neither greying nor one brightness explains it.
+
+    `a`, `b`: luma, Cb and Cr of cells that lie on each other, float32 (n, 3).
+    """
+    difference = np.abs(a - b)
+    if min(float(np.abs(cells[:, 1:] - 128).mean()) for cells in (a, b)) < GREY:  # greying leaves the brightness
         tinted = difference[:, 1:].max(axis=1) > _TINT
         is_brighter = bool(tinted.any()) and float(np.median(difference[tinted, 0])) > _GREYED
-        return is_brighter or int((difference[:, 0] > _OTHER).sum()) >= _OTHER_CELLS
-    differences = [np.abs(left - right).max(axis=1), _measure_brightened(left, right), _measure_brightened(right, left)]
-    return all(int((difference > _OTHER).sum()) >= _OTHER_CELLS for difference in differences)
+        return is_brighter or int((difference[:, 0] > _OTHER).sum()) >= least
+    differences = [difference.max(axis=1), _measure_brightened(a, b), _measure_brightened(b, a)]
+    if abs(_find_gain(a, b) - 1) < _STEADY and float((differences[0] > _TINGED).mean()) >= _TINGED_SHARE:
+        return True
+    return all(int((difference > _OTHER).sum()) >= least for difference in differences)
 
 
 def _measure_brightened(a: Colours, b: Colours) -> Colours:
     """Return how far each cell of `b`, float32 (n, 3), is from that of `a` under one change of the brightness."""
-    lit = (b[:, 0] < _WHITE) & (a[:, 0] > _BLACK)
-    gain = float(np.median(b[lit, 0] / a[lit, 0])) if lit.any() else 1.0
+    gain = _find_gain(a, b)
     expected = np.column_stack([np.clip(gain * a[:, 0], 0, 255), 128 + gain * (a[:, 1:] - 128)])
     missed = np.abs(expected - b)
     return np.where(b[:, 0] >= _WHITE, missed[:, 0], missed.max(axis=1)).astype(np.float32)  # white loses its colours
+
+
+def _find_gain(a: Colours, b: Colours) -> float:
+    """Return how many times as bright the cells of `b` are as those of `a`."""
+    lit = (b[:, 0] < _WHITE) & (a[:, 0] > _BLACK)
+    return float(np.median(b[lit, 0] / a[lit, 0])) if lit.any() else 1.0
 
 
 def _read_cells(a: Features, b: Features, transform: SimilarityTransform) -> tuple[Colours, Colours, NDArray[np.bool_]]:

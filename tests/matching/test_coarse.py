@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from indexers.matching import coarse
-from indexers.matching.coarse import compare_squares, look_at, look_at_features, may_be_laid, may_be_whole, resemble
+from indexers.matching.coarse import (
+    compare_squares,
+    lie_on_each_other,
+    look_at,
+    look_at_features,
+    may_be_laid,
+    may_be_whole,
+    resemble,
+)
 from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
 from tests.bench.transforms import recompress, text_bar
@@ -90,3 +100,50 @@ def test_squares_are_compared_in_eight_views() -> None:
             turned = np.rot90(look.frame[::-1] if mirror else look.frame, -quarters)
             square = coarse.make_square(np.ascontiguousarray(turned))
             assert compare_squares(look.square, square)[0][1:] == (mirror, quarters)
+
+
+def draw_sign(colour: str = "crimson", *, beside: bool = False) -> Image.Image:
+    sign = Image.new("RGB", (400, 400), "white")
+    pen = ImageDraw.Draw(sign)
+    pen.ellipse((60, 40, 240, 260), fill=colour, outline="black", width=9)
+    pen.rectangle((100, 260, 200, 360), fill="navy", outline="black", width=9)
+    if beside:
+        pen.ellipse((320, 300, 350, 330), fill="navy")
+    return sign
+
+
+def test_a_sign_with_more_beside_it_in_another_colour_or_turned_may_not_be_the_same() -> None:
+    sign = look_at(draw_sign())
+    others = draw_sign("royalblue"), draw_sign(beside=True), draw_sign().rotate(90), ImageOps.mirror(draw_sign())
+    for other in map(look_at, others):
+        assert sign.is_sign
+        assert other.is_sign
+        assert not may_be_whole(sign, other)
+    assert not may_be_laid(sign, look_at(draw_sign(beside=True)), SimilarityTransform(1, 0))
+    assert not may_be_laid(sign, look_at(ImageOps.mirror(draw_sign())), SimilarityTransform(-1, 512, mirrored=True))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda image: recompress(image, 20),
+        lambda image: image.resize((150, 150)),
+        lambda image: image.resize((400, 520)),
+        lambda image: image.convert("L").convert("RGB"),
+        ImageOps.invert,
+    ],
+)
+def test_an_edited_sign_may_be_the_same(edit: Callable[[Image.Image], Image.Image]) -> None:
+    assert may_be_whole(look_at(draw_sign()), look_at(edit(draw_sign())))
+
+
+def test_a_sign_with_a_bar_over_it_may_be_the_same() -> None:
+    covered = text_bar(draw_sign(), np.random.default_rng(2))
+    assert may_be_laid(look_at(draw_sign()), look_at(covered), SimilarityTransform(1, 0))
+
+
+def test_whole_frames_are_looked_at_once() -> None:
+    sign = look_at(draw_sign())
+    assert lie_on_each_other(sign, sign, SimilarityTransform(1.001, 0.5))
+    assert not lie_on_each_other(sign, sign, SimilarityTransform(1.1, 0))
+    assert not lie_on_each_other(sign, look_at(draw_sign().rotate(90)), SimilarityTransform(1, 0))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from indexers.matching.details import compare_details
-from indexers.matching.drawings import Overlay, are_other_drawings, is_drawing, is_other_drawing
+from indexers.matching.drawings import Overlay, are_other_drawings, is_drawing, is_other_drawing, is_sign
 from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
 from tests.bench.papers import REPORTED
@@ -77,3 +77,50 @@ def test_two_photographs_are_no_other_drawings_and_a_recoloured_drawing_is() -> 
         details = compare_details(a, b, SAME_PLACE)
         assert details is not None
         assert are_other_drawings(a, b, SAME_PLACE, details) == expected
+
+
+def add_stroke(left: int | None, colour: str = "black") -> Image.Image:
+    drawing = draw()
+    if left is not None:
+        ImageDraw.Draw(drawing).line((left, 100, left + 10, 150), fill=colour, width=8)
+    return drawing
+
+
+@pytest.mark.parametrize(
+    "other", [add_stroke(None), add_stroke(120), add_stroke(100, "orange")], ids=["left out", "elsewhere", "in colour"]
+)
+def test_a_small_stroke_makes_another_drawing(other: Image.Image) -> None:
+    assert is_other_drawing(overlay(add_stroke(100), other))
+    assert is_other_drawing(overlay(other, add_stroke(100)))
+
+
+@pytest.mark.parametrize("edge", [144, 216, 600])
+def test_the_same_stroke_in_another_size_makes_none(edge: int) -> None:
+    smaller = add_stroke(100).resize((edge, edge), Image.Resampling.LANCZOS)
+    assert not is_other_drawing(overlay(add_stroke(100), recompress(smaller, 90)))
+
+
+def test_a_plain_thing_in_nearly_the_same_colour_is_another_drawing() -> None:
+    flags = [Image.new("RGB", (300, 300), "white") for _ in range(2)]
+    for flag, colour in zip(flags, ((225, 112, 33), (236, 90, 71)), strict=True):
+        ImageDraw.Draw(flag).rectangle((30, 70, 270, 230), fill=colour, outline="black", width=8)
+    assert is_other_drawing(overlay(*flags))
+    assert not is_other_drawing(overlay(flags[0], recompress(flags[0], 30)))
+
+
+def test_letters_over_a_drawing_are_part_of_it() -> None:
+    a, b = extract_features(add_stroke(None)), extract_features(add_stroke(100))
+    details = compare_details(a, b, SAME_PLACE)
+    assert details is not None
+    assert are_other_drawings(a, b, SAME_PLACE, details._replace(cover="letters"))
+    assert not are_other_drawings(a, b, SAME_PLACE, details._replace(cover="bar"))
+
+
+def test_a_page_is_no_sign() -> None:
+    page = REPORTED["letters"](np.random.default_rng(1), np.random.default_rng(2)).convert("L")
+    sign = draw().convert("L")
+    small = [np.asarray(image.resize((96, 96), Image.Resampling.BOX)) for image in (page, sign)]
+    assert [is_sign(np.asarray(image), thumbnail) for image, thumbnail in zip((page, sign), small, strict=True)] == [
+        False,
+        True,
+    ]
