@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import posixpath
 import queue
 import socket
 import ssl
@@ -19,6 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
+from zipfile import ZipInfo
 
 from indexers.errors import MissingPackage, PictureTooLarge, UnreadablePicture
 from indexers.pictures import scan
@@ -32,6 +34,7 @@ MAX_ADDRESSES = 4
 """Of one host, that are tried in turn."""
 _CHUNK_BYTES = 2**16
 _SHORT_SUFFIXES = {".tgz": "gzip", ".tbz": "bz2", ".tbz2": "bz2", ".txz": "xz"}  # which fsspec knows in full only
+_IS_UTF_8, _WINDOWS = 0x800, (0, 10, 11)  # of a zip's entry: its flag, and the systems that may have made it
 _UNQUOTED = "/%:?@!$&'()*+,;=~-._[]"
 HEADERS = {"User-Agent": "nearkin", "Accept": "image/*", "Accept-Encoding": "identity"}
 
@@ -156,12 +159,33 @@ def _open_uri(uri: str) -> tuple[Any, str, str]:
 
 
 def _simplify_names(system: Any) -> None:
-    """Let the names in a tar begin without `./`, which `tar cf all.tar .` writes: globs and folders go without it."""
-    if isinstance(index := getattr(system, "index", None), dict):
-        for name in [name for name in index if name == "." or name.startswith("./")]:
-            facts, *others = index.pop(name)
-            if plain := name[2:]:
-                index[plain] = ({**facts, "name": plain}, *others)
+    """Let the names in an archive lead from its root: `./a`, `/a` and `../a` are `a`, as globs and folders name it.
+
+    `tar cf all.tar .` writes the first; some programs on Windows part folders by backslashes.
+    """
+    if packed := getattr(system, "tar", None):
+        for member in packed.getmembers():
+            member.name = _simplify_name(member.name)
+            member.linkname = _simplify_name(member.linkname) if member.islnk() else member.linkname
+        packed.members = [member for member in packed.getmembers() if member.name]
+        system._index()
+    if zipped := getattr(system, "zip", None):
+        for entry in zipped.infolist():
+            entry.filename = _simplify_name(_decode_name(entry)) + "/" * entry.is_dir()
+        zipped.NameToInfo = {entry.filename: entry for entry in zipped.infolist()}
+
+
+def _simplify_name(name: str) -> str:
+    return posixpath.normpath(f"/{name}").lstrip("/")
+
+
+def _decode_name(entry: ZipInfo) -> str:
+    """Return the name of a zip's entry as it was meant: macOS writes UTF-8 without saying so."""
+    name = entry.filename
+    if not entry.flag_bits & _IS_UTF_8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/") if entry.create_system in _WINDOWS else name
 
 
 def _make_printable(text: str) -> str:
@@ -173,6 +197,8 @@ def _describe_error(error: Exception) -> str:
         return "there is nothing at that address"
     if isinstance(error, UnreadablePicture):
         return str(error)
+    if isinstance(error, KeyError) and "linkname" in str(error):
+        return "a link to something that is not in the archive"
     return f"{type(error).__name__}: {error}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+from contextlib import suppress
 
 from indexers.errors import UsageError
 from indexers.pictures.addresses import is_remote
@@ -16,13 +17,18 @@ _MARKS = (  # the longer first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WINDOWS = "cp1252", "cp850", "cp437"
+"""What programs write, and what the command line does; other parts of the world have others."""
+_END = "\x1a"
+"""Ctrl+Z, with which a file ended once."""
 
 
 def split_path_list(data: bytes) -> list[str]:
     """Return the paths in a list, one a line, or each ended by a NUL (as `find -print0` writes them).
 
-    The list is UTF-8, or what its byte order mark says; names that are not UTF-8 keep their bytes. Quotes around a
-    line are removed, unless a file of that name exists. A line that begins with `#` is a path like any other.
+    The list is UTF-8, or what its byte order mark says; names that are not UTF-8 keep their bytes, or are those that
+    Windows means by them, whichever exist. Quotes around a line are removed, unless a file of that name exists. A line
+    that begins with `#` is a path like any other.
 
     Raises UsageError, with the number of the line, for an empty entry and for one that stands for a whole disk or the
     home folder: in a list, that is a mistake.
@@ -30,10 +36,10 @@ def split_path_list(data: bytes) -> list[str]:
     text = _decode(data)
     separator = "\0" if "\0" in text else "\n"
     if separator == "\n":
-        text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix(_END).rstrip("\n")
     entries = text.removesuffix("\0").split(separator) if text else []
     if separator == "\n":
-        entries = [_unquote(entry) for entry in entries]
+        entries = [_read_windows(_unquote(entry)) for entry in entries]
     elif len(entries) > 3 and all(len(entry) <= 1 for entry in entries):
         raise UsageError("the list looks like UTF-16 without a byte order mark; save it as UTF-8")
     for number, entry in enumerate(entries, 1):
@@ -65,6 +71,17 @@ def _guess_utf_16(data: bytes) -> str:
 def _unquote(entry: str) -> str:
     is_quoted = len(entry) > 1 and entry[0] == entry[-1] == '"' and not os.path.lexists(entry)
     return entry[1:-1] if is_quoted else entry
+
+
+def _read_windows(entry: str) -> str:
+    """Return a path whose bytes are no UTF-8 as one of the encodings in which Windows writes lists, if that exists."""
+    if any("\udc80" <= letter <= "\udcff" for letter in entry) and not os.path.lexists(entry):
+        for encoding in _WINDOWS:
+            with suppress(UnicodeError):
+                path = os.fsencode(entry).decode(encoding)
+                if os.path.lexists(os.path.expanduser(path)):
+                    return path
+    return entry
 
 
 def _check_entry(entry: str, number: int) -> None:

@@ -49,6 +49,13 @@ def test_lines_are_paths(data: bytes, paths: list[str]) -> None:
     assert split_path_list(data) == paths
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "cp850"])
+def test_names_of_windows_are_those_that_exist(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "Bücher").mkdir()
+    lines = f"{tmp_path}/Bücher\r\n{tmp_path}/Größe.jpg\r\n\x1a".encode(encoding)
+    assert split_path_list(lines) == [f"{tmp_path}/Bücher", os.fsdecode(f"{tmp_path}/Größe.jpg".encode(encoding))]
+
+
 def test_a_name_that_really_has_quotes_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     try:

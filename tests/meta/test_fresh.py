@@ -29,7 +29,7 @@ TOUCHING = {
     "followers": "stored_file",
     "matching": "features geometry",
     "pictures": "colours images remote tags tiff",
-    "server": "app openapi protocol watch",
+    "server": "app protocol watch",
     "server/routes": "items",
     "tree": "linkage",
 }

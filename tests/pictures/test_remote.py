@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import importlib.util
+import io
 import os
 import shutil
 import tarfile
@@ -97,6 +98,42 @@ def test_a_tar_of_the_current_folder_has_plain_names(tmp_path: Path, folder: Pat
     assert find_uris(f"tar://./deep/*.png::{archive}") == find_uris(f"tar://deep::{archive}") == found[2:3]
     for uri in (found[2], f"tar://./deep/red.png::{archive}"):
         assert remote.read_uri(uri, LIMITS) == (folder / "red.png").read_bytes()
+
+
+def test_names_in_a_zip_are_those_that_were_meant(tmp_path: Path) -> None:
+    """From macOS, in UTF-8 without the flag; from Windows, with backslashes and in cp437; others, from the root."""
+    archive = tmp_path / "all.zip"
+    names = ["b__.png", "Trip*__MACOSX*._1.png", "Trip*1.png", "./a.png", "../up.png", "/abs.png", "u_.png"]
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for number, name in enumerate(names):
+            entry = zipfile.ZipInfo(name)
+            entry.create_system = 0 if "*" in name or name == "u_.png" else 3
+            zipped.writestr(entry, str(number))
+    data = archive.read_bytes().replace(b"b__", "bü".encode()).replace(b"u_", "ü".encode("cp437") + b"_")
+    archive.write_bytes(data.replace(b"Trip*", b"Trip\\").replace(b"X*._", b"X\\._"))
+    uris = find_uris(f"zip://**::{archive}")
+    expected = ["Trip/1.png", "a.png", "abs.png", "bü.png", "up.png", "ü_.png"]
+    assert uris == [f"zip://{name}::{archive}" for name in expected]
+    assert find_uris(f"zip://Trip/*.png::{archive}") == uris[:1]
+    assert [remote.read_uri(uri, LIMITS) for uri in uris] == [b"2", b"3", b"5", b"0", b"4", b"6"]
+
+
+def test_links_in_a_tar(tmp_path: Path) -> None:
+    archive = tmp_path / "all.tar"
+    with tarfile.open(archive, "w") as packed:
+        for name, kind, target in (
+            ("./a.png", tarfile.REGTYPE, ""),
+            ("b.png", tarfile.LNKTYPE, "./a.png"),
+            ("c.png", tarfile.SYMTYPE, "a.png"),
+            ("d.png", tarfile.SYMTYPE, "/etc/passwd"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.size = kind, target, 3 * (not target)
+            packed.addfile(member, io.BytesIO(b"abc"))
+    uris = find_uris(f"tar://**::{archive}")
+    assert [remote.read_uri(uri, LIMITS) for uri in uris[:-1]] == [b"abc"] * 3
+    with pytest.raises(UnreadablePicture, match="a link to something that is not in the archive"):
+        remote.read_uri(uris[-1], LIMITS)
 
 
 def test_what_matches_nothing_is_reported_and_names_are_literal_where_they_exist(tmp_path: Path) -> None:
