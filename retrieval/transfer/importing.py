@@ -221,9 +221,8 @@ def _build_batch(part: Any, vector: str, convert: Callable[[Json], Json]) -> Bat
 
 
 def _read_npz(path: Path, vector: str) -> File:
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        if not hasattr(file, "files"):
-            raise UsageError("it holds a single array, without names")
+    # not np.load: it takes what is no archive for a pickle, and advises to load it as one
+    with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     if "vectors" not in arrays:
         raise UsageError(f"{path} has no array 'vectors'; it has: {', '.join(arrays)}")
@@ -269,7 +268,7 @@ def _read_clip_retrieval(path: Path, vector: str) -> File:
         if not table.is_file():
             raise UsageError(f"{array} has no {table.name} beside it in {table.parent}")
         with _name_damage(array):
-            vectors = _check_array(np.load(array, mmap_mode="r", allow_pickle=False), array)
+            vectors = _check_array(np.lib.format.open_memmap(array, mode="r"), array)
         with _name_damage(table):
             file = _open_parquet(table)
         if len(vectors) != file.metadata.num_rows:

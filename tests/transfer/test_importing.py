@@ -351,6 +351,13 @@ def test_an_export_that_says_odd_things_is_refused(
     assert (fresh.count(), fresh.spaces()) == (0, ())
 
 
+def test_what_is_no_archive_is_not_taken_for_a_pickle(fresh: Collection, tmp_path: Path) -> None:
+    for name, content in (("text.npz", b"hello"), ("empty.npz", b""), ("array.npz", b"\x93NUMPY\x01\0v\0")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match=r"can't be read as NumPy's archive \(File is not a zip file\)"):
+            fresh.import_from(tmp_path / name)
+
+
 def test_of_several_files_nothing_is_stored_if_one_is_damaged(fresh: Collection, tmp_path: Path) -> None:
     np.savez(tmp_path / "good.npz", vectors=vectors(3))
     np.savez(tmp_path / "other.npz", vectors=vectors(3, dimension=5))
