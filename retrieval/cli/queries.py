@@ -91,7 +91,7 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
         f"  {obstacle}",
     ]
     listing = f"`nearkin items --name {shlex.quote(words)}` lists them"
-    lines += [f"  items whose paths have it: {count}; {listing}"] if count else []
+    lines += [f"  items whose keys or paths have it: {count}; {listing}"] if count else []
     raise NotFound("\n".join(lines))
 
 

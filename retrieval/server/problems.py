@@ -36,7 +36,9 @@ RETRY_AFTER = "2"
 """Seconds after which to ask again while another process writes."""
 BUSY_DETAIL = "another process is writing; try again when it is done"
 """Replaces the library's message, which names that process and its command line: no business of remote callers."""
-FAULT_DETAIL = "something went wrong in the server; its log has the details"
+SEE_LOG = "the server's log has the details"
+"""Replaces the library's message, which names paths, where it tells of a fault of the server's."""
+FAULT_DETAIL = f"something went wrong; {SEE_LOG}"
 KIND_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-much", 503: "too-busy"}
 
 
@@ -72,7 +74,7 @@ def answer_library_error(error: errors.NearkinError) -> Response:
     busy = isinstance(error, errors.WriterBusy)
     if status == 500:
         log.error("an error in the server", exc_info=error)
-    detail = FAULT_DETAIL if status == 500 else BUSY_DETAIL if busy else str(error)
+    detail = f"{title}; {SEE_LOG}" if status == 500 else BUSY_DETAIL if busy else str(error)
     return make_problem(status, slug(kind), title, detail, headers={"Retry-After": RETRY_AFTER} if busy else None)
 
 

@@ -41,6 +41,10 @@ def test_a_fault_of_the_disk_goes_to_the_log_only(caplog: pytest.LogCaptureFixtu
     response = answer_library_error(errors.WriteFailed("cannot write /secret/path"))
     assert response.status_code == 500
     assert b"secret" not in response.body
+    assert (
+        b'"detail": "The disk is full, or the folder is not writable; the server\'s log has the details"'
+        in response.body
+    )
     assert "secret" in caplog.text
 
 
