@@ -181,6 +181,16 @@ def texts(name: str, value: Any) -> Any:
     return values
 
 
+def space_names(name: str, value: Any) -> str | list[str]:
+    """Check the name of one space, or of several."""
+    if isinstance(value, str):
+        return value
+    for element in (values := _list(name, value, "the name of a space, or of several")):
+        if not isinstance(element, str):
+            raise UsageError(f"{name} is the name of a space, or of several; one of them is {show_value(element)}")
+    return values
+
+
 def mapping(name: str, value: Any) -> Any:
     """Check an object of names and values."""
     if not isinstance(value, Mapping) or any(not isinstance(key, str) for key in value):
@@ -305,7 +315,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "pictures": pictures,
     "radius": None,
     "sample": None,
-    "spaces": None,
+    "spaces": space_names,
     "threshold": None,
     "vector": None,
     "vectors": None,
