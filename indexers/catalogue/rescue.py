@@ -115,6 +115,7 @@ def _copy_rows(path: Path, workspace: Path) -> dict[str, int]:
             closing(sqlite3.connect(_copy_padded(path, workspace / "damaged"))) as source,
             new.transaction() as writing,
         ):
+            _drop_programs(source)
             connection = writing._connection
             connection.exec_driver_sql(f"DELETE FROM setting WHERE key LIKE '{owners.PREFIX}%'")  # only what was signed
             identity = writing.setting("identity")
@@ -142,6 +143,14 @@ def _copy_padded(path: Path, copy: Path) -> Path:
         if head.startswith(b"SQLite format 3") and copy.stat().st_size < size * count <= MAX_BYTES:
             file.truncate(size * count)
     return copy
+
+
+def _drop_programs(source: sqlite3.Connection) -> None:
+    """Drop views, of the copy: reading one may take for ever. Where the schema itself can't be read, nothing can."""
+    with suppress(sqlite3.DatabaseError):
+        for kind, name in source.execute(sqlite.PROGRAMS).fetchall():
+            quoted = name.replace('"', '""')
+            source.execute(f'DROP {kind} "{quoted}"')
 
 
 def _copy_table(source: sqlite3.Connection, target: sa.Connection, table: str) -> int:

@@ -67,6 +67,10 @@ NETWORK = {
 }
 
 
+PROGRAMS = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+"""What SQLite would run whenever we write to a table or read it. A collection of somebody else's might hold it."""
+
+
 def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
     """Return an engine over the file.
 
@@ -166,12 +170,18 @@ def _configure(connection: Any, path: Path, is_read_only: bool) -> None:
         connection.create_function("spread", 2, _spread, deterministic=True)
         for pragma in ("query_only=ON", CACHE) if is_read_only else WRITING:
             connection.execute(f"PRAGMA {pragma}")
+        programs = connection.execute(PROGRAMS).fetchone()
     except sqlite3.Error as error:
         translated = translate_error(error, path, is_writing=False)
         if translated is None:
             raise
         connection.close()
         raise translated from error
+    if programs:
+        connection.close()
+        raise damage_error(
+            path, f"it holds the {programs[0]} {programs[1]!r:.60}, a program that no nearkin has written"
+        )
 
 
 def _fold(text: Any) -> Any:

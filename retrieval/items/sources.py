@@ -194,7 +194,9 @@ class Scan:
         self._unreadable: set[str] = set()
         for folder in self._folders:
             if not os.path.exists(os.path.expanduser(folder)):
-                raise UsageError(f"{folder!r} does not exist; a missing folder (a disk not mounted?) is not synced")
+                raise UsageError(
+                    f"{str(folder)!r} does not exist; a missing folder (a disk not mounted?) is not synced"
+                )
 
     @property
     def prefixes(self) -> list[str]:

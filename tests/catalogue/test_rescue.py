@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.rescue import rescue_catalogue
+from indexers.catalogue.upgrade import upgrade_catalogue
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueDamaged, CollectionNotFound, WriterBusy
 from retrieval import Collection
@@ -95,6 +97,28 @@ def test_the_words_of_the_error_work(collection_folder: Path) -> None:
     assert shlex.split(match[1]) == [str(collection_folder)]
     assert rescue_catalogue(collection_folder)["item"] > 0
     with Collection.open(collection_folder) as collection:
+        assert collection.verify().ok
+
+
+PROGRAMS = (
+    "CREATE TRIGGER evil AFTER INSERT ON vector BEGIN DELETE FROM vector; END",
+    "ALTER TABLE event RENAME TO kept; CREATE VIEW event AS "
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x FROM r) SELECT x AS id FROM r",
+)
+
+
+@pytest.mark.parametrize("statements", PROGRAMS)
+def test_a_program_in_a_database_is_not_run_but_left_behind(collection_folder: Path, statements: str) -> None:
+    with closing(sqlite3.connect(collection_folder / database.FILE)) as connection:
+        connection.executescript(statements)
+    with pytest.raises(CatalogueDamaged, match=r"a program that no nearkin has written.*nearkin rescue"):
+        Collection.open(collection_folder)
+    with pytest.raises(CatalogueDamaged, match="a program that no nearkin has written"):
+        upgrade_catalogue(collection_folder)
+    assert rescue_catalogue(collection_folder)["vector"] == COUNT - 1
+    with Collection.open(collection_folder) as collection:
+        collection.add_vectors(vectors(1, 99), keys=["new"])
+        assert collection.count() == COUNT
         assert collection.verify().ok
 
 

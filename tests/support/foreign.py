@@ -91,6 +91,15 @@ def sql(statement: str, *values: Any) -> Callable[[Path, Path], object]:
     return lambda place, outside: run_sql(place, statement, *values)
 
 
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
+
+
+def hide_behind_view(place: Path, _: Path) -> None:
+    """Let a table be a view, and each look at it take for ever."""
+    run_sql(place, "ALTER TABLE setting RENAME TO kept")
+    run_sql(place, f"CREATE VIEW setting AS SELECT key, ({ENDLESS}) AS value FROM kept")
+
+
 def make_bomb(**arrays: Any) -> bytes:
     """Return an archive of few bytes that unpack to many."""
     stream = io.BytesIO()
@@ -142,6 +151,10 @@ HOSTILE: dict[str, Callable[[Path, Path], object]] = {
     "a model is nothing": sql("UPDATE grouping SET model = ?", b"\xff" * 100),
     "a model claims much": sql("UPDATE grouping SET model = ?", (2**62).to_bytes(8, "little") + b"{}"),
     "labels are of nobody": sql("UPDATE grouping SET labels = '[99999999]'"),
+    "a trigger deletes what is added": sql("CREATE TRIGGER evil AFTER INSERT ON vector BEGIN DELETE FROM vector; END"),
+    "a trigger never ends": sql(f"CREATE TRIGGER evil AFTER INSERT ON change BEGIN SELECT ({ENDLESS}); END"),
+    "a table is a view that never ends": hide_behind_view,
+    "no reader agrees which space is current": sql(f"UPDATE space SET current = {2**63 - 1}"),
     "a dimension is huge": sql("UPDATE space SET dimension = 1000000000000"),
     "a dimension is negative": sql("UPDATE space SET dimension = -8"),
     "a metric is code": sql("UPDATE space SET metric = '__import__(1)'"),
