@@ -181,14 +181,10 @@ def texts(name: str, value: Any) -> Any:
     return values
 
 
-def space_names(name: str, value: Any) -> str | list[str]:
+def space_names(name: str, value: Any) -> Any:
     """Check the name of one space, or of several."""
-    if isinstance(value, str):
-        return value
-    for element in (values := _list(name, value, "the name of a space, or of several")):
-        if not isinstance(element, str):
-            raise UsageError(f"{name} is the name of a space, or of several; one of them is {show_value(element)}")
-    return values
+    several = "the name of a space, or of several"
+    return value if isinstance(value, str) else [text(name, element) for element in _list(name, value, several)]
 
 
 def mapping(name: str, value: Any) -> Any:
