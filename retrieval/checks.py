@@ -181,12 +181,6 @@ def texts(name: str, value: Any) -> Any:
     return values
 
 
-def space_names(name: str, value: Any) -> Any:
-    """Check the name of one space, or of several."""
-    several = "the name of a space, or of several"
-    return value if isinstance(value, str) else [text(name, element) for element in _list(name, value, several)]
-
-
 def mapping(name: str, value: Any) -> Any:
     """Check an object of names and values."""
     if not isinstance(value, Mapping) or any(not isinstance(key, str) for key in value):
@@ -311,7 +305,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "pictures": pictures,
     "radius": None,
     "sample": None,
-    "spaces": space_names,
+    "spaces": None,
     "threshold": None,
     "vector": None,
     "vectors": None,

@@ -16,6 +16,7 @@ import numpy as np
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, UsageError
 from indexers.types import LEVELS, Ids, Json, Space, Vectors
+from retrieval.checks import show_value
 from retrieval.clusters.browse import Moment
 from retrieval.evaluation import metrics, trials
 from retrieval.evaluation.metrics import sample_positions
@@ -117,7 +118,10 @@ def _choose_spaces(snapshot: Snapshot, request: EvaluationRequest) -> tuple[Spac
         raise UsageError("the collection is empty; add pictures or vectors first")
     if request.spaces is None:
         return tuple(space for space in spaces if space.current)
-    names = dict.fromkeys([request.spaces] if isinstance(request.spaces, str) else request.spaces)
+    given: Any = [request.spaces] if isinstance(request.spaces, str) else request.spaces
+    if not isinstance(given, list | tuple | set | dict) or any(not isinstance(name, str) for name in given):
+        raise BadQuery(f"spaces is the name of a space, or a list of several; got {show_value(request.spaces)}")
+    names = dict.fromkeys(given)
     if not names:
         raise BadQuery("spaces is an empty list; leave it out for the current space")
     return tuple(find_space(spaces, name) for name in names)
