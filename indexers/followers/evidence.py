@@ -99,6 +99,13 @@ class EvidenceCollector:
         self._compared_up_to = number
         return EvidenceReport(len(unsketched) - len(unread), tuple(unread), verified)
 
+    def count_waiting(self) -> int:
+        """Return the number of pictures that have not been compared with the others."""
+        with self._catalogue.snapshot() as snapshot:
+            known = self.candidates.read_hashes(snapshot)
+            waiting = known.item_ids[~known.are_compared].tolist()
+            return len({*waiting, *(picture.item_id for picture in snapshot.duplicates.unsketched_pictures())})
+
     def _sketch_picture(self, picture: UnsketchedPicture) -> Sketch | None:
         """Return the sketch of a picture; None if the picture can't be read."""
         try:

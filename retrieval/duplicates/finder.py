@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +36,8 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.records.duplicates import DuplicateGroup, Match
 from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import View, load_picture
+
+log = logging.getLogger("nearkin")
 
 
 def check_threshold(threshold: Any) -> None:
@@ -76,6 +79,12 @@ class DuplicateFinder:
             return ()
         if compare and not self._catalogue.is_read_only:
             self.follow(view).advance(progress)
+        elif compare and (waiting := self.follow(view).count_waiting()):
+            log.warning(
+                "%s may only be read: %s pictures are left out, which have not been compared with the others",
+                self._catalogue.folder,
+                f"{waiting:,}",
+            )
         with self._catalogue.snapshot() as snapshot:
             stored = self._read_pairs(snapshot)
             pairs = [pair for pair in stored.pairs if pair.score >= threshold]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from indexers.catalogue import read_only
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import BadQuery, UsageError
 from indexers.followers.candidates import CandidateFinder
@@ -262,3 +263,14 @@ def test_twenty_orders_of_arrival_give_the_same_groups(originals: Path, tmp_path
                 collection.duplicates()
             found.append([(group.id, names(collection, group)) for group in collection.duplicates()])
     assert all(one == found[0] for one in found)
+
+
+def test_where_nothing_may_be_written_what_is_not_compared_is_said(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Collection.open(tmp_path / "c", create=True, embedder="tiny") as collection:
+        collection.add(folder)
+    monkeypatch.setattr(read_only, "can_write", lambda _: False)
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.duplicates() == ()
+    assert "5 pictures are left out, which have not been compared" in caplog.text
