@@ -30,9 +30,9 @@ from retrieval.server.state import State
 
 log = logging.getLogger("nearkin.server")
 
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 4
 """How long running requests may take to finish when the server ends."""
-END_SECONDS = 8.0
+END_SECONDS = 7.0
 """How long all of the end may take: requests, the step of a job, saving derived files. What is not saved then is
 replayed from the catalogue at the next start."""
 EXIT_SECONDS = 0.5
