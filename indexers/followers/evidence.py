@@ -121,7 +121,7 @@ class EvidenceCollector:
         vector: the picture's own, prepared for the flat file, float32 (1, dimension).
         """
         known = self.candidates.read_hashes(snapshot)
-        return self.candidates.find_candidates(sketch_picture(image), vector, known)
+        return self.candidates.find_candidates(image, vector, known)
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:
         """Verify a picture against items; yield the item id, the kind of the pair and the verdict.
@@ -131,7 +131,7 @@ class EvidenceCollector:
         item_ids = list(items)
         if not item_ids:
             return
-        own = picture_features.extract_features(image)
+        own = picture_features.extract_features(image, limit=picture_features.QUERY_POINTS)
         with self._catalogue.snapshot() as snapshot:
             stored = _unpack_sound(snapshot.duplicates.features(item_ids))
         for item_id in item_ids:

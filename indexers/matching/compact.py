@@ -20,6 +20,8 @@ from indexers.matching.features import EDGE, find_keypoints, normalise
 
 MAX_POINTS = 208
 """Points that are kept: four pictures then fit into a page of the database."""
+QUERY_POINTS = 416
+"""Points of a picture that is looked for and not kept: what it shows may be a small part of it."""
 WORDS = 4
 """Words of 32 bits that describe a point."""
 DIRECTIONS = 32
@@ -58,10 +60,13 @@ class CompactFeatures(NamedTuple):
         return CompactFeatures(words, self.places, self.levels, directions.astype(np.uint8), not self.is_mirrored)
 
 
-def extract_compact(image: Image.Image, engine: str = "auto") -> CompactFeatures:
-    """Compute the compact features of an upright RGB picture. Deterministic. Raises as `extract_features` does."""
+def extract_compact(image: Image.Image, engine: str = "auto", limit: int = MAX_POINTS) -> CompactFeatures:
+    """Compute the compact features of an upright RGB picture, of up to `limit` points. Deterministic.
+
+    Raises as `extract_features` does.
+    """
     grey = normalise(image.convert("L"))
-    keypoints = find_keypoints(grey, engine, (_DETECTED, MAX_POINTS), max(image.size))
+    keypoints = find_keypoints(grey, engine, (max(_DETECTED, 3 * limit), limit), max(image.size))
     bits = describe_points(grey, keypoints.points, keypoints.levels, keypoints.angles, _CHOSEN)
     words = np.ascontiguousarray(bits).view(">u4").astype(np.uint32)
     places = np.clip(keypoints.points / _STEP, 0, 255).astype(np.uint8)

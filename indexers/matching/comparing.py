@@ -20,6 +20,10 @@ _ODD = 20.0  # grey levels that a class of brightness may be off the line, and m
 _UNLIKE = 0.25  # what a textured block may lack of full correlation, however bright it is
 _TONED = 2.0  # chroma by which the colours of a toned picture are off what their brightness says
 _RECOLOURED = 20.0  # difference of colours from which on they may have been toned
+_PALE = 6.0  # chroma from which a hue is seen
+_COLOURFUL, _COLOURED = 0.25, 0.6  # shares of cells with a hue: that tell something; of a picture coloured all over
+_ALIKE_TURNS = 6.0  # degrees, standard deviation, up to which hues were turned alike
+_MANY_HUES, _SOME_HUES = 15.0, 4.0  # degrees by which hues differ at least, and in a picture coloured all over
 GREY = 2.5  # chroma below which a picture counts as grey
 
 Pixels = NDArray[np.float32]
@@ -41,7 +45,8 @@ class Comparison(NamedTuple):
     block is from agreeing (1 is the limit, NaN outside), in the frame of the picture that shows the overlap smaller.
     `gain`, `offset`: of b's brightness over a's. `texture`: the standard deviation of the grey levels there. `colour`:
     mean difference of Cb and Cr over the fifth where it is largest, as far as neither greying nor brightening explains
-    it. `moved`: 0 to .5, how much of what vanished in one place has appeared in another.
+    it. `moved`: 0 to .5, how much of what vanished in one place has appeared in another. `hue`: degrees by which all
+    hues were turned, which explains the colours; 0 where it doesn't.
     """
 
     overlap: float
@@ -54,10 +59,11 @@ class Comparison(NamedTuple):
     texture: float
     colour: float
     moved: float
+    hue: float = 0.0
 
     def swap(self) -> Comparison:
         """Return the comparison of b with a; `blocks` stay in their frame."""
-        return self._replace(gain=1 / self.gain, offset=-self.offset / self.gain)
+        return self._replace(gain=1 / self.gain, offset=-self.offset / self.gain, hue=-self.hue)
 
 
 def compare_thumbnails(a: Features, b: Features, transform: SimilarityTransform) -> Comparison | None:
@@ -75,6 +81,7 @@ def compare_thumbnails(a: Features, b: Features, transform: SimilarityTransform)
     blocks, likeness = _compare_blocks(expected, right, inside, contrast, _NOISE + min(40 * abs(gain - 1), 25))
     compared = np.isfinite(blocks)
     agreeing = likeness[(blocks <= 1) & np.isfinite(likeness)]
+    colour, hue = _measure_colour(a, b, transform, (gain, offset))
     return Comparison(
         _measure_overlap(a, b, transform),
         _correlate(expected[inside], right[inside]),
@@ -84,8 +91,9 @@ def compare_thumbnails(a: Features, b: Features, transform: SimilarityTransform)
         gain,
         offset,
         min(contrast, float(right[inside].std())),
-        _measure_colour(a, b, transform, (gain, offset)),
+        colour,
         _measure_moved(np.where(inside, expected - right, 0), blocks),
+        hue,
     )
 
 
@@ -259,19 +267,53 @@ def is_toned(picture: Features) -> bool:
     return float(np.abs(colours - design @ solution).mean()) < _TONED
 
 
-def _measure_colour(a: Features, b: Features, transform: SimilarityTransform, brightness: tuple[float, float]) -> float:
+def _measure_colour(
+    a: Features, b: Features, transform: SimilarityTransform, brightness: tuple[float, float]
+) -> tuple[float, float]:
     """Return the mean over the fifth where colours, which may have grown with the brightness, differ most.
 
-    Where only one picture is grey or toned: by how many grey levels brightness and contrast were changed besides.
+    Where only one picture is grey or toned: by how many grey levels brightness and contrast were changed besides. Where
+    all hues were turned alike: 0. Second, the degrees by which they were.
     """
     changed = 128 * abs(brightness[0] - 1) + abs(brightness[1] + 128 * (brightness[0] - 1))
     if min(a.chroma, b.chroma) < GREY:
-        return 0.0 if max(a.chroma, b.chroma) < 2 * GREY else changed
-    differences: list[Pixels] = []
+        return (0.0 if max(a.chroma, b.chroma) < 2 * GREY else changed), 0.0
+    channels: list[tuple[Pixels, Pixels]] = []
     for channel in range(2):
         left = a.colours[:, :, channel].astype(np.float32) - 128
         right, inside = warp_into_frame(a, b, np.ascontiguousarray(b.colours[:, :, channel]), left.shape, transform)
-        differences.append(np.minimum(*(np.abs(gain * left - right + 128)[inside] for gain in (1.0, brightness[0]))))
+        channels.append((left[inside], right[inside] - 128))
+    differences = [
+        np.minimum(*(np.abs(gain * left - right) for gain in (1.0, brightness[0]))) for left, right in channels
+    ]
     worst = np.sort(np.hypot(*differences))[-max(1, len(differences[0]) // 5) :]
     colour = float(worst.mean()) if len(worst) else 0.0
-    return changed if colour > max(_RECOLOURED, changed) and is_toned(a) != is_toned(b) else colour
+    if colour <= _RECOLOURED:
+        return colour, 0.0
+    (blue, other_blue), (red, other_red) = channels
+    hue = _find_hue_turn(blue + 1j * red, other_blue + 1j * other_red)
+    if hue:
+        return 0.0, hue
+    return (changed if colour > changed and is_toned(a) != is_toned(b) else colour), 0.0
+
+
+def _find_hue_turn(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> float:
+    """Return by how many degrees all hues were turned alike between colours, complex64 (n,) both; 0 if they weren't.
+
+    Of one hue in a part of the picture nothing is said: that may be a thing of another colour.
+    """
+    weights = np.minimum(np.abs(a), np.abs(b))
+    seen = weights > _PALE
+    share = float(seen.mean()) if len(a) else 0.0
+    if share < _COLOURFUL:
+        return 0.0
+    turn, deviation = _average_directions(b[seen] / a[seen], weights[seen])
+    spread = min(_average_directions(colours[seen], weights[seen])[1] for colours in (a, b))
+    has_many_hues = spread >= (_SOME_HUES if share >= _COLOURED else _MANY_HUES)
+    return turn if deviation <= _ALIKE_TURNS and has_many_hues else 0.0
+
+
+def _average_directions(values: NDArray[np.complex64], weights: Pixels) -> tuple[float, float]:
+    """Return the mean direction of complex numbers and its circular standard deviation, in degrees."""
+    mean = complex((values / np.abs(values) * weights).sum() / weights.sum())
+    return float(np.degrees(np.angle(mean))), float(np.degrees(np.sqrt(-2 * np.log(min(max(abs(mean), 1e-6), 1.0)))))

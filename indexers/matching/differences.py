@@ -45,6 +45,8 @@ def describe_differences(proof: Proof, kind: str, scale: float, rotation: float)
         words.append("grey")
     elif pixels.colour > GREY and is_toned(a) != is_toned(b):
         words.append("toned")
+    elif pixels.hue:
+        words.append("other hues")
     if abs(lighter := pixels.offset + 128 * (pixels.gain - 1)) > _LIGHT:
         words.append("brighter" if lighter > 0 else "darker")
     if not rotated and _has_addition(pixels):  # the empty corners of a rotated picture look like an addition

@@ -25,6 +25,8 @@ COLOURS = 24
 """Pixels of the longer edge of the stored colours."""
 MAX_POINTS = 512
 """The most points that are stored of a picture."""
+QUERY_POINTS = 1024
+"""The most points of a picture that is looked for and not stored: what it shows may be a small part of it."""
 ENGINES = ("auto", "opencv", "numpy")
 
 _OVERSAMPLING = 2.5  # times as many points are detected, of which those are stored that cover the picture best
@@ -67,8 +69,8 @@ class Features(NamedTuple):
         return float(np.abs(self.colours.astype(np.float32) - 128).mean())
 
 
-def extract_features(image: Image.Image, engine: str = "auto") -> Features:
-    """Compute the points, descriptors, thumbnail and colours of an upright RGB picture. Deterministic.
+def extract_features(image: Image.Image, engine: str = "auto", limit: int = MAX_POINTS) -> Features:
+    """Compute the points, at most `limit`, descriptors, thumbnail and colours of an upright RGB picture. Deterministic.
 
     `engine`: what detects the points. "opencv" takes milliseconds, "numpy" ten times as long; "auto" is OpenCV where it
     is installed. Both engines' points are described alike, so that features of one can be compared with those of the
@@ -76,7 +78,7 @@ def extract_features(image: Image.Image, engine: str = "auto") -> Features:
     is not installed.
     """
     grey = normalise(image.convert("L"))
-    keypoints = find_keypoints(grey, engine, (int(MAX_POINTS * _OVERSAMPLING), MAX_POINTS), max(image.size))
+    keypoints = find_keypoints(grey, engine, (int(limit * _OVERSAMPLING), limit), max(image.size))
     descriptors = describe_points(grey, keypoints.points, keypoints.levels, keypoints.angles)
     points = np.rint(keypoints.points * _STEPS_PER_PIXEL).astype(np.float32) / np.float32(_STEPS_PER_PIXEL)
     detail = encode_detail(grey.resize(fit_size(*image.size, DETAIL), Image.Resampling.BOX))

@@ -15,6 +15,7 @@ from indexers.matching.details import DetailComparison, compare_details
 from indexers.matching.drawings import are_other_drawings
 from indexers.matching.features import Features
 from indexers.matching.geometry import (
+    TOLERANCE,
     Agreement,
     Matches,
     SimilarityTransform,
@@ -23,7 +24,13 @@ from indexers.matching.geometry import (
     find_stretch,
     match_points,
 )
-from indexers.matching.reshaping import invert_features, project_features, stretch_features, stretch_points
+from indexers.matching.reshaping import (
+    crop_features,
+    invert_features,
+    project_features,
+    stretch_features,
+    stretch_points,
+)
 
 SAME = 0.5
 """The score from which two pictures count as the same."""
@@ -45,6 +52,7 @@ _FAINT_SHARE = 0.05  # the share of blocks that may in a paper
 _COMPRESSED_SHARE = 0.25  # the share that may in a photograph
 _BARE = 0.4  # the share of a picture that is blank in a paper
 _CLEAR = 20.0  # grey levels that one block in a hundred may leave unexplained
+_TURNED_HUES = 30.0  # grey levels that a block may leave unexplained where hues were turned
 _EXCUSABLE = 0.75  # the share of what is drawn that may lie under a bar or a logo
 _SPREAD = 0.2  # the share of blocks in which something is drawn that proves pictures which both lack something
 _SHARED = 0.5  # the share that such pictures have to have in common
@@ -56,6 +64,10 @@ _STRETCHED = 0.015  # the logarithm of a ratio from which on a picture is stretc
 _MOST_STRETCHED = 0.7  # and up to which
 _STRETCH_SHARE = 0.5  # the share of the matches that have to agree on a stretch
 _MORE = 1.2  # times as many points that a stretch has to explain
+_SMALL = 0.5  # the share of a picture up to which it shows a part of another one among other things
+_LARGE = 0.2  # the share of that picture which the part has at least
+_BLANK_PART = 0.25  # the share of it that may be blank
+_OUTERMOST = 0.02  # the share of points at each side that may agree by chance
 _PROJECTED_SHARE = 0.6  # the share of the matches that have to agree on a homography
 _PROJECTED_INLIERS = 40
 _BESIDE = 0.2  # the share of what is drawn that may be off its place in a projected picture
@@ -69,6 +81,7 @@ class Proof:
     `a`, `b`: the features that were compared, of which one may be reshaped. `details`: how what is drawn agrees; None
     where the rest doesn't convince anyway. `stretch`: how many times as wide for its height b is as a. `homography`
     float64 (3, 3): from normalised a to b where one is seen at an angle; the transform is then of a projected picture.
+    `is_cut`: one picture shows only a part of the other, small and among other things, as a cell of a grid does.
     `is_refuted`: another transform wouldn't help, since this one is right and the pictures differ.
     """
 
@@ -83,6 +96,7 @@ class Proof:
     is_inverted: bool = False
     homography: NDArray[np.float64] | None = None
     is_refuted: bool = False
+    is_cut: bool = False
 
     def swap(self) -> Proof:
         """Return the proof of b and a."""
@@ -118,7 +132,8 @@ def find_proof(a: Features, b: Features, few_points: int) -> Proof | None:
     if (best is None or best.score < SAME) and min(len(a.points), len(b.points)) < few_points:
         best = _pick_best([best, prove_by_pixels(a, b)])
     if best is not None and best.score < SAME and best.inliers >= SCENE_INLIERS and best.a is a and best.b is b:
-        best = _pick_best([best, prove_projected(best, matches[best.transform.mirrored])])
+        pairs = matches[best.transform.mirrored]
+        best = _pick_best([best, prove_cut(best, pairs) or prove_projected(best, pairs)])
     return best
 
 
@@ -255,6 +270,57 @@ def prove_stretched(a: Features, b: Features, matches: list[Matches], inliers: i
     return best
 
 
+def prove_cut(proof: Proof, matches: Matches) -> Proof | None:
+    """Prove that one picture shows a large part of the other, cut straight, small and among other things.
+
+    The part is where points agree. Pictures in which much is blank prove nothing so: forms have parts in common.
+    """
+    first, second = measure_covered(proof)
+    if min(first, second) >= _SMALL:
+        return None
+    is_swapped = first < second
+    found = proof.swap() if is_swapped else proof
+    i, j = reversed(matches) if is_swapped else matches
+    box = _find_agreeing_box(found, i, j)
+    width, height = found.a.size
+    if box is None or (box[2] - box[0]) * (box[3] - box[1]) < _LARGE * width * height:
+        return None
+    part = crop_features(found.a, box)
+    scale = (box[2] - box[0]) / part.size[0]
+    transform = replace(
+        found.transform,
+        turn=found.transform.turn * scale,
+        shift=complex(found.transform(np.array([complex(box[0], box[1])]))[0]),
+    )
+    pixels = compare_thumbnails(part, found.b, transform)
+    if pixels is None:
+        return None
+    agreement = Agreement(transform, len(i), found.inliers, 0, 0, 0.0)
+    shown = check_details(Proof(part, found.b, transform, pixels, _score_points(agreement, pixels), found.inliers))
+    details = shown.details
+    if shown.score < SAME or details is None or details.blank > _BLANK_PART or details.drawn < _RESCUING:
+        return None
+    cut = replace(found, score=shown.score, comparison=pixels, details=details, is_cut=True)
+    return cut.swap() if is_swapped else cut
+
+
+def _find_agreeing_box(
+    proof: Proof, i: NDArray[np.int64], j: NDArray[np.int64]
+) -> tuple[float, float, float, float] | None:
+    """Return the box in normalised `a`, all of which `b` shows, around nearly all points that agree; None without any.
+
+    `i`, `j`: the places of points that look alike.
+    """
+    left, right = proof.a.points[i].astype(np.float64), proof.b.points[j].astype(np.float64)
+    placed = proof.transform(left[:, 0] + 1j * left[:, 1])
+    limit = TOLERANCE * max(1.0, abs(proof.transform.turn))
+    agreeing = left[np.abs(placed - (right[:, 0] + 1j * right[:, 1])) <= limit]
+    if len(agreeing) < SCENE_INLIERS:
+        return None
+    low, high = np.quantile(agreeing, [_OUTERMOST, 1 - _OUTERMOST], axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
 def prove_projected(proof: Proof, matches: Matches) -> Proof | None:
     """Prove that one picture shows the other as a print, seen at an angle with something around it."""
     a, b = proof.a, proof.b
@@ -318,7 +384,7 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
     score = proof.score
     if is_projected and details.share <= _BESIDE and details.drawn >= _RESCUING and details.coverage >= _SPREAD:
         score = _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison))
-    elif not _agrees(details) or not _is_framed(proof, details):
+    elif not _agrees(details, proof.comparison.hue != 0) or not _is_framed(proof, details):
         score = min(score, _DOUBTFUL)
     elif score < SAME and _convinces(details):
         score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
@@ -326,8 +392,13 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
     return replace(proof, score=_DOUBTFUL if is_other else score, details=details, is_refuted=is_other)
 
 
-def _agrees(details: DetailComparison) -> bool:
-    """Return True if what is drawn is the same, but for what compression blurs and what was drawn over it."""
+def _agrees(details: DetailComparison, is_hue_turned: bool = False) -> bool:
+    """Return True if what is drawn is the same, but for what compression blurs and what was drawn over it.
+
+    Where all hues were turned alike, blocks of several hues have other brightnesses too.
+    """
+    if is_hue_turned and details.worst <= _TURNED_HUES and details.share <= _FAINT_SHARE:
+        return True
     if details.is_covered:
         return details.share <= _EXCUSABLE
     share = _FAINT_SHARE if details.blank > _BARE else _COMPRESSED_SHARE

@@ -1,4 +1,4 @@
-"""Features of a picture as they would be if it were stretched, inverted or seen straight from the front."""
+"""Features of a picture as they would be if it were stretched, inverted, cropped or seen straight from the front."""
 
 from __future__ import annotations
 
@@ -63,6 +63,23 @@ def project_features(features: Features, shape: Features, matrix: Matrix) -> Fea
         for channel in np.moveaxis(features.colours, 2, 0)
     ]
     return _replace_pixels(projected, detail, channels)
+
+
+def crop_features(features: Features, box: tuple[float, float, float, float]) -> Features:
+    """Return the features of a part of the picture, without points. `box`: in pixels of the normalised picture."""
+    left, top, right, bottom = box
+    scale = features.width / features.size[0]
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    cropped = features._replace(width=size[0], height=size[1])
+    cropped = cropped._replace(points=features.points[:0], descriptors=features.descriptors[:0])
+    images = [Image.fromarray(decode_detail(features))]
+    images += [Image.fromarray(np.ascontiguousarray(channel)) for channel in np.moveaxis(features.colours, 2, 0)]
+    parts = []
+    for image, edge in zip(images, (DETAIL, COLOURS, COLOURS), strict=True):
+        across, down = image.width / features.size[0], image.height / features.size[1]
+        cut = (left * across, top * down, right * across, bottom * down)
+        parts.append(image.resize(fit_size(*size, edge), Image.Resampling.BILINEAR, box=cut))
+    return _replace_pixels(cropped, parts[0], parts[1:])
 
 
 def _project(image: Image.Image, source: Features, shape: Features, matrix: Matrix, edge: int) -> Image.Image:

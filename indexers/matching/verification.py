@@ -110,6 +110,8 @@ def _name_kind(proof: Proof, scale: float) -> Kind:
     if proof.score >= SAME:
         if proof.homography is not None:
             return "photo of a print"
+        if proof.is_cut:
+            return "inside another picture"
         first, second = measure_covered(proof)
         is_part = (second < _PART and scale < _SMALLER) or (first < _PART and scale > 1 / _SMALLER)
         return "inside another picture" if is_part else "same picture"

@@ -95,6 +95,42 @@ def test_a_picture_in_a_collage_is_proven_but_no_duplicate() -> None:
     assert "cropped" in part.differs
 
 
+def lay_in_grid(*cells: Image.Image) -> Image.Image:
+    page = Image.new("RGB", (520, 520), "white")
+    for place, cell in enumerate(cells):
+        page.paste(ImageOps.fit(cell, (256, 256)), (264 * (place % 2), 264 * (place // 2)))
+    return page
+
+
+def test_the_middle_of_a_picture_in_a_grid_is_proven_but_no_duplicate() -> None:
+    whole = load("astronaut").resize((512, 384))
+    grid = lay_in_grid(load("rocket"), whole, load("cat"), load("coffee"))
+    verdict = verify_both_ways(whole, grid)
+    assert verdict.kind == "inside another picture"
+    assert "inside another picture" in verdict.differs
+    other = lay_in_grid(*(load(name) for name in ("rocket", "moon", "cat", "coffee")))
+    assert verify_both_ways(whole, other).kind not in ("same picture", "inside another picture")
+
+
+def turn_hues(image: Image.Image, steps: int) -> Image.Image:
+    hue, saturation, value = image.convert("HSV").split()
+    return Image.merge("HSV", (hue.point(lambda level: (level + steps) % 256), saturation, value)).convert("RGB")
+
+
+@pytest.mark.parametrize("steps", [40, -60])
+@pytest.mark.parametrize("name", ["astronaut", "cat"])
+def test_a_picture_with_all_hues_turned_alike_is_the_same(name: str, steps: int) -> None:
+    verdict = verify_both_ways(load(name), turn_hues(load(name), steps))
+    assert verdict.kind == "same picture"
+    assert "other hues" in verdict.differs
+
+
+def test_a_picture_of_one_hue_in_another_one_is_not() -> None:
+    grey = load("astronaut").convert("L")
+    red, blue = (ImageOps.colorize(grey, "black", "white", mid=colour) for colour in ("crimson", "royalblue"))
+    assert verify_pictures(red, blue).kind != "same picture"
+
+
 def test_a_print_seen_at_an_angle_is_a_kind_of_its_own() -> None:
     framed = ImageOps.expand(load("astronaut"), 60, "sienna")
     corners = (0, -40, 40, 600, 600, 690, 632, 50)

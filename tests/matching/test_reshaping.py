@@ -6,7 +6,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from indexers.matching.features import decode_detail, extract_features
-from indexers.matching.reshaping import invert_features, project_features, stretch_features, stretch_points
+from indexers.matching.reshaping import (
+    crop_features,
+    invert_features,
+    project_features,
+    stretch_features,
+    stretch_points,
+)
 from tests.support.photographs import load_photograph
 
 
@@ -46,3 +52,12 @@ def test_projected_features_show_a_part_in_the_frame_of_another_picture() -> Non
     assert (projected.width, projected.height) == (256, 171)
     assert projected.thumbnail.shape == part.thumbnail.shape
     assert correlate(projected.thumbnail, part.thumbnail) > 0.98
+
+
+def test_cropped_features_are_those_of_the_part() -> None:
+    cropped = crop_features(extract_features(load()), (100, 50, 400, 300))
+    expected = extract_features(load().crop((100, 50, 400, 300)))
+    assert (cropped.width, cropped.height) == (300, 250)
+    assert len(cropped.points) == len(cropped.descriptors) == 0
+    assert correlate(cropped.thumbnail, expected.thumbnail) > 0.99
+    assert correlate(cropped.colours, expected.colours) > 0.9
