@@ -15,7 +15,9 @@
     details         what is drawn, stroke by stroke
     drawings        what makes another drawing of one with the same strokes
     alignment       a transform found by pixels, for pictures without points
-    reshaping       features as they would be of the stretched, inverted or projected picture
+    reshaping       features as they would be of the stretched, inverted, cropped or projected picture
+    cells           which part of a picture another one shows
+    judging         how what agrees under a transform has to agree
     proofs          ways to prove a pair, from the usual to the rare
     verification    the verdict on a pair, and what it rests on
     differences     what was done to a duplicate, in words

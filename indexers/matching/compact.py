@@ -20,7 +20,7 @@ from indexers.matching.features import EDGE, find_keypoints, normalise
 
 MAX_POINTS = 208
 """Points that are kept: four pictures then fit into a page of the database."""
-QUERY_POINTS = 416
+QUERY_POINTS = 640
 """Points of a picture that is looked for and not kept: what it shows may be a small part of it."""
 WORDS = 4
 """Words of 32 bits that describe a point."""

@@ -23,6 +23,7 @@ _RECOLOURED = 20.0  # difference of colours from which on they may have been ton
 _PALE = 6.0  # chroma from which a hue is seen
 _COLOURFUL, _COLOURED = 0.25, 0.6  # shares of cells with a hue: that tell something; of a picture coloured all over
 _ALIKE_TURNS = 6.0  # degrees, standard deviation, up to which hues were turned alike
+_FARTHEST_TURN = 100.0  # degrees; farther than that a picture was recoloured, as when its channels are exchanged
 _MANY_HUES, _SOME_HUES = 15.0, 4.0  # degrees by which hues differ at least, and in a picture coloured all over
 GREY = 2.5  # chroma below which a picture counts as grey
 
@@ -310,7 +311,8 @@ def _find_hue_turn(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> float:
     turn, deviation = _average_directions(b[seen] / a[seen], weights[seen])
     spread = min(_average_directions(colours[seen], weights[seen])[1] for colours in (a, b))
     has_many_hues = spread >= (_SOME_HUES if share >= _COLOURED else _MANY_HUES)
-    return turn if deviation <= _ALIKE_TURNS and has_many_hues else 0.0
+    is_filtered = abs(turn) <= _FARTHEST_TURN and deviation <= _ALIKE_TURNS
+    return turn if is_filtered and has_many_hues else 0.0
 
 
 def _average_directions(values: NDArray[np.complex64], weights: Pixels) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from indexers.matching.comparing import GREY, Comparison, is_toned, mask_covered
 from indexers.matching.features import Features
 from indexers.matching.geometry import SimilarityTransform
-from indexers.matching.proofs import Proof
+from indexers.matching.judging import Proof
 
 _WHOLE = 0.97  # the share of a picture from which on it counts as all of it
 _LEVEL = 1.2  # degrees up to which a picture doesn't count as rotated

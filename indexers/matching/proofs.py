@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexers.matching.alignment import fit_into_frame, refine_alignment, search_alignment
+from indexers.matching.cells import Box, list_agreeing_boxes
 from indexers.matching.coarse import ALIKE_FRAMES, compare_squares, make_square
-from indexers.matching.comparing import Comparison, compare_thumbnails, mask_covered
-from indexers.matching.details import DetailComparison, compare_details
-from indexers.matching.drawings import are_other_drawings
+from indexers.matching.comparing import compare_thumbnails
 from indexers.matching.features import Features
 from indexers.matching.geometry import (
-    TOLERANCE,
     Agreement,
     Matches,
     SimilarityTransform,
@@ -23,6 +21,22 @@ from indexers.matching.geometry import (
     find_homography,
     find_stretch,
     match_points,
+)
+from indexers.matching.judging import (
+    BARE,
+    CLEAR,
+    EXCUSABLE,
+    FLAT_DEVIATION,
+    MIN_INLIERS,
+    RESCUING,
+    SAME,
+    SCENE_INLIERS,
+    Proof,
+    check_details,
+    invert_matrix,
+    measure_covered,
+    score_pixels,
+    score_points,
 )
 from indexers.matching.reshaping import (
     crop_features,
@@ -32,34 +46,10 @@ from indexers.matching.reshaping import (
     stretch_points,
 )
 
-SAME = 0.5
-"""The score from which two pictures count as the same."""
-MIN_INLIERS = 8
-"""Points that have to agree; fewer prove nothing."""
-SCENE_INLIERS = 15
-"""Points that make a scene."""
-FLAT_DEVIATION = 4.0
-"""Grey levels: the standard deviation of a picture with nothing to align."""
-WHOLE = 0.97
-"""The share of a picture from which on the other shows all of it."""
 _CLEARLY = 0.7  # the share of the matches that leaves no doubt how pictures lie on each other
 _STILL = 1.5  # pixels of the normalised picture that a step of alignment moves frames which lie as they should
 _EXACT = 0.97  # the correlation of frames that may be the same without a shift
 _CONVINCING_INLIERS = 25  # from here on the mirror image need not be tried
-_DOUBTFUL = 0.45  # the most that a proof scores which what is drawn contradicts
-_FAINT = 14.0  # grey levels that a block of a duplicate may leave unexplained, as after strong compression
-_FAINT_SHARE = 0.05  # the share of blocks that may in a paper
-_COMPRESSED_SHARE = 0.25  # the share that may in a photograph
-_BARE = 0.4  # the share of a picture that is blank in a paper
-_CLEAR = 20.0  # grey levels that one block in a hundred may leave unexplained
-_TURNED_HUES = 30.0  # grey levels that a block may leave unexplained where hues were turned
-_EXCUSABLE = 0.75  # the share of what is drawn that may lie under a bar or a logo
-_SPREAD = 0.2  # the share of blocks in which something is drawn that proves pictures which both lack something
-_SHARED = 0.5  # the share that such pictures have to have in common
-_RESCUING = 30  # blocks in which something is drawn that prove more than points which are off their places
-_TELLING = 20  # blocks in which something is drawn that prove that a picture without points was mirrored or turned
-_EMPTY = 0.7  # and the share that is blank from which on so many are needed
-_UPRIGHT = 0.05  # radians up to which it was not
 _STRETCHED = 0.015  # the logarithm of a ratio from which on a picture is stretched
 _MOST_STRETCHED = 0.7  # and up to which
 _STRETCH_SHARE = 0.5  # the share of the matches that have to agree on a stretch
@@ -67,48 +57,9 @@ _MORE = 1.2  # times as many points that a stretch has to explain
 _SMALL = 0.5  # the share of a picture up to which it shows a part of another one among other things
 _LARGE = 0.2  # the share of that picture which the part has at least
 _BLANK_PART = 0.25  # the share of it that may be blank
-_OUTERMOST = 0.02  # the share of points at each side that may agree by chance
 _PROJECTED_SHARE = 0.6  # the share of the matches that have to agree on a homography
 _PROJECTED_INLIERS = 40
-_BESIDE = 0.2  # the share of what is drawn that may be off its place in a projected picture
 _AROUND = 0.92  # the share of a photograph that the print in it covers at most
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A transform between two normalised pictures, and how far it convinces.
-
-    `a`, `b`: the features that were compared, of which one may be reshaped. `details`: how what is drawn agrees; None
-    where the rest doesn't convince anyway. `stretch`: how many times as wide for its height b is as a. `homography`
-    float64 (3, 3): from normalised a to b where one is seen at an angle; the transform is then of a projected picture.
-    `is_cut`: one picture shows only a part of the other, small and among other things, as a cell of a grid does.
-    `is_refuted`: another transform wouldn't help, since this one is right and the pictures differ.
-    """
-
-    a: Features
-    b: Features
-    transform: SimilarityTransform
-    comparison: Comparison
-    score: float
-    inliers: int
-    details: DetailComparison | None = None
-    stretch: float = 1.0
-    is_inverted: bool = False
-    homography: NDArray[np.float64] | None = None
-    is_refuted: bool = False
-    is_cut: bool = False
-
-    def swap(self) -> Proof:
-        """Return the proof of b and a."""
-        return replace(
-            self,
-            a=self.b,
-            b=self.a,
-            transform=self.transform.invert(),
-            comparison=self.comparison.swap(),
-            stretch=1 / self.stretch,
-            homography=None if self.homography is None else _invert(self.homography),
-        )
 
 
 def find_proof(a: Features, b: Features, few_points: int) -> Proof | None:
@@ -151,13 +102,13 @@ def _is_settled(proof: Proof) -> bool:
 def _lies_well(proof: Proof, matches: list[Matches]) -> bool:
     """Return True if nearly all points agree on how papers or drawings lie on each other, and what is drawn differs."""
     agreed = max(_CONVINCING_INLIERS, _CLEARLY * len(matches[proof.transform.mirrored][0]))
-    is_paper = proof.details is not None and proof.details.blank >= _BARE
+    is_paper = proof.details is not None and proof.details.blank >= BARE
     return is_paper and proof.inliers >= agreed and _differs_clearly(proof)
 
 
 def _differs_clearly(proof: Proof) -> bool:
     details = proof.details
-    return details is not None and details.worst > _CLEAR and not details.is_covered and details.share <= _EXCUSABLE
+    return details is not None and details.worst > CLEAR and not details.is_covered and details.share <= EXCUSABLE
 
 
 def _measure_change(a: Features, b: Features) -> float:
@@ -191,7 +142,7 @@ def _judge_points(a: Features, b: Features, points: Agreement | None) -> Proof |
     pixels = compare_thumbnails(a, b, points.transform)
     if pixels is None:
         return None
-    return check_details(Proof(a, b, points.transform, pixels, _score_points(points, pixels), points.inliers))
+    return check_details(Proof(a, b, points.transform, pixels, score_points(points, pixels), points.inliers))
 
 
 def prove_by_frames(a: Features, b: Features, *, is_exact: bool = False) -> Proof | None:
@@ -230,7 +181,7 @@ def _refine(a: Features, b: Features, transform: SimilarityTransform, is_exact: 
         candidate = refine_alignment(a, b, transform) if is_refined else transform
         pixels = compare_thumbnails(a, b, candidate)
         if pixels is not None:
-            proof = Proof(a, b, candidate, pixels, _score_pixels(pixels), 0)
+            proof = Proof(a, b, candidate, pixels, score_pixels(pixels), 0)
             best = _pick_best([best, check_details(proof, is_whole=True)])
     return best
 
@@ -280,45 +231,31 @@ def prove_cut(proof: Proof, matches: Matches) -> Proof | None:
         return None
     is_swapped = first < second
     found = proof.swap() if is_swapped else proof
-    i, j = reversed(matches) if is_swapped else matches
-    box = _find_agreeing_box(found, i, j)
+    pairs = (matches[1], matches[0]) if is_swapped else matches
     width, height = found.a.size
-    if box is None or (box[2] - box[0]) * (box[3] - box[1]) < _LARGE * width * height:
-        return None
-    part = crop_features(found.a, box)
-    scale = (box[2] - box[0]) / part.size[0]
-    transform = replace(
-        found.transform,
-        turn=found.transform.turn * scale,
-        shift=complex(found.transform(np.array([complex(box[0], box[1])]))[0]),
-    )
-    pixels = compare_thumbnails(part, found.b, transform)
+    for left, top, right, bottom in list_agreeing_boxes(found.a, found.b, found.transform, pairs):
+        if (right - left) * (bottom - top) >= _LARGE * width * height:
+            cut = _judge_part(found, (left, top, right, bottom), len(pairs[0]))
+            if cut is not None:
+                return cut.swap() if is_swapped else cut
+    return None
+
+
+def _judge_part(proof: Proof, box: Box, matches: int) -> Proof | None:
+    """Return the proof of what `b` shows of `a`, in a box of normalised `a`; None if it doesn't convince."""
+    part = crop_features(proof.a, box)
+    corner = complex(proof.transform(np.array([complex(box[0], box[1])]))[0])
+    turn = proof.transform.turn * ((box[2] - box[0]) / part.size[0])
+    transform = replace(proof.transform, turn=turn, shift=corner)
+    pixels = compare_thumbnails(part, proof.b, transform)
     if pixels is None:
         return None
-    agreement = Agreement(transform, len(i), found.inliers, 0, 0, 0.0)
-    shown = check_details(Proof(part, found.b, transform, pixels, _score_points(agreement, pixels), found.inliers))
+    score = score_points(Agreement(transform, matches, proof.inliers, 0, 0, 0.0), pixels)
+    shown = check_details(Proof(part, proof.b, transform, pixels, score, proof.inliers))
     details = shown.details
-    if shown.score < SAME or details is None or details.blank > _BLANK_PART or details.drawn < _RESCUING:
+    if shown.score < SAME or details is None or details.blank > _BLANK_PART or details.drawn < RESCUING:
         return None
-    cut = replace(found, score=shown.score, comparison=pixels, details=details, is_cut=True)
-    return cut.swap() if is_swapped else cut
-
-
-def _find_agreeing_box(
-    proof: Proof, i: NDArray[np.int64], j: NDArray[np.int64]
-) -> tuple[float, float, float, float] | None:
-    """Return the box in normalised `a`, all of which `b` shows, around nearly all points that agree; None without any.
-
-    `i`, `j`: the places of points that look alike.
-    """
-    left, right = proof.a.points[i].astype(np.float64), proof.b.points[j].astype(np.float64)
-    placed = proof.transform(left[:, 0] + 1j * left[:, 1])
-    limit = TOLERANCE * max(1.0, abs(proof.transform.turn))
-    agreeing = left[np.abs(placed - (right[:, 0] + 1j * right[:, 1])) <= limit]
-    if len(agreeing) < SCENE_INLIERS:
-        return None
-    low, high = np.quantile(agreeing, [_OUTERMOST, 1 - _OUTERMOST], axis=0)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    return replace(proof, score=shown.score, comparison=pixels, details=details, is_cut=True)
 
 
 def prove_projected(proof: Proof, matches: Matches) -> Proof | None:
@@ -328,7 +265,7 @@ def prove_projected(proof: Proof, matches: Matches) -> Proof | None:
     if fit is None or fit[1] < max(_PROJECTED_INLIERS, _PROJECTED_SHARE * len(matches[0])):
         return None
     matrix, inliers = fit
-    for first, second, forth in ((a, b, matrix), (b, a, _invert(matrix))):
+    for first, second, forth in ((a, b, matrix), (b, a, invert_matrix(matrix))):
         if _lies_within(first, second, forth):
             seen = project_features(second, first, forth)
             identity = SimilarityTransform(1.0, 0j)
@@ -339,10 +276,6 @@ def prove_projected(proof: Proof, matches: Matches) -> Proof | None:
             checked = check_details(shown, is_whole=True, is_projected=True)
             return checked if first is a else replace(checked.swap(), homography=matrix)
     return None
-
-
-def _invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _lies_within(a: Features, b: Features, matrix: NDArray[np.float64]) -> bool:
@@ -366,106 +299,4 @@ def prove_by_pixels(a: Features, b: Features) -> Proof | None:
     if transform is None:
         return None
     pixels = compare_thumbnails(a, b, transform)
-    return None if pixels is None else check_details(Proof(a, b, transform, pixels, _score_pixels(pixels), 0))
-
-
-def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = False) -> Proof:
-    """Return the proof with its score after a look at what is drawn: lowered where it differs.
-
-    A score that is too low because of the points alone, or of a whole frame (`is_whole`) because of its tones, is
-    raised where all that is drawn agrees. In a picture that was projected (`is_projected`) edges may be a little off.
-    """
-    if proof.score < SAME and proof.inliers < SCENE_INLIERS and not is_whole:
-        return proof
-    brightness = proof.comparison.gain, proof.comparison.offset
-    details = compare_details(proof.a, proof.b, proof.transform, brightness)
-    if details is None:
-        return replace(proof, score=min(proof.score, _DOUBTFUL))
-    score = proof.score
-    if is_projected and details.share <= _BESIDE and details.drawn >= _RESCUING and details.coverage >= _SPREAD:
-        score = _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison))
-    elif not _agrees(details, proof.comparison.hue != 0) or not _is_framed(proof, details):
-        score = min(score, _DOUBTFUL)
-    elif score < SAME and _convinces(details):
-        score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
-    is_other = score >= SAME and are_other_drawings(proof.a, proof.b, proof.transform, details)
-    return replace(proof, score=_DOUBTFUL if is_other else score, details=details, is_refuted=is_other)
-
-
-def _agrees(details: DetailComparison, is_hue_turned: bool = False) -> bool:
-    """Return True if what is drawn is the same, but for what compression blurs and what was drawn over it.
-
-    Where all hues were turned alike, blocks of several hues have other brightnesses too.
-    """
-    if is_hue_turned and details.worst <= _TURNED_HUES and details.share <= _FAINT_SHARE:
-        return True
-    if details.is_covered:
-        return details.share <= _EXCUSABLE
-    share = _FAINT_SHARE if details.blank > _BARE else _COMPRESSED_SHARE
-    return (details.worst <= _FAINT and details.share <= share) or (details.worst <= _CLEAR and details.share <= 0.01)
-
-
-def _convinces(details: DetailComparison) -> bool:
-    """Return True if what is drawn is so much, and so much the same, that points off their places don't count."""
-    same = details.is_covered or not details.differing
-    return same and details.drawn >= _RESCUING and details.coverage >= _SPREAD
-
-
-def _is_framed(proof: Proof, details: DetailComparison) -> bool:
-    """Return True if one picture shows all of the other, or what both show is full of things and most of them.
-
-    A thing that has moved over a blank ground agrees with itself if the frame is moved with it, or turned over.
-    """
-    turn = proof.transform.turn
-    is_upright = not proof.transform.mirrored and abs(np.angle(turn)) < _UPRIGHT
-    if not is_upright and proof.inliers < MIN_INLIERS and details.drawn < _TELLING and details.blank > _EMPTY:
-        return False
-    if max(measure_covered(proof)) >= WHOLE:
-        return True
-    return proof.comparison.overlap >= _SHARED and details.coverage >= _SPREAD
-
-
-def measure_covered(proof: Proof) -> tuple[float, float]:
-    """Return which share of a is shown by b, and which share of b by a."""
-    forth, back = proof.transform, proof.transform.invert()
-    return float(mask_covered(proof.a, proof.b, forth).mean()), float(mask_covered(proof.b, proof.a, back).mean())
-
-
-def _score_points(points: Agreement, pixels: Comparison) -> float:
-    """Score a proof by points, 0 to 1.
-
-    A logistic regression over duplicates and simulated bursts (the bench's half for tuning), less what different
-    pictures with a few points in common need.
-    """
-    odds = (
-        5.8
-        - 1.05 * np.log(1 + 20 * points.displaced / points.inliers)
-        - 2.8 * np.log(1 + 20 * points.moved / points.inliers)
-        - 11.5 * min(points.bend, 1.0)
-        - 5.7 * (1 - pixels.agreeing)
-        - 1.5 * (1 - pixels.sharpness)
-        - 13.5 * pixels.moved
-    )
-    few = max(0, SCENE_INLIERS - points.inliers)
-    return _apply_logistic(odds - (0.25 * _measure_recolouring(pixels) + 0.5 * few))
-
-
-def _measure_recolouring(pixels: Comparison) -> float:
-    """Return by how much the colours differ beyond what an edit of brightness and contrast makes of them."""
-    return max(0.0, pixels.colour - 30 - 20 * min(abs(pixels.gain - 1), 0.7))
-
-
-def _score_pixels(pixels: Comparison) -> float:
-    """Score a proof by pixels alone, 0 to 1: then everything has to agree.
-
-    Nearly every block, the colours, and in a flat picture the brightness too: there another brightness is another
-    picture.
-    """
-    odds = 4 - 60 * (1 - pixels.correlation) - 25 * (1 - pixels.agreeing) - 0.3 * max(0.0, pixels.colour - 4)
-    small_overlap = 10 * max(0.0, 0.6 - pixels.overlap)
-    flat = abs(pixels.offset + 128 * (pixels.gain - 1)) if pixels.texture < FLAT_DEVIATION else 0.0
-    return _apply_logistic(odds - small_overlap - flat)
-
-
-def _apply_logistic(odds: float) -> float:
-    return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+    return None if pixels is None else check_details(Proof(a, b, transform, pixels, score_pixels(pixels), 0))

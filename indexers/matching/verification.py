@@ -11,7 +11,8 @@ from PIL import Image
 
 from indexers.matching.differences import describe_differences
 from indexers.matching.features import Features, extract_features
-from indexers.matching.proofs import FLAT_DEVIATION, SAME, SCENE_INLIERS, Proof, find_proof, measure_covered
+from indexers.matching.judging import FLAT_DEVIATION, SAME, SCENE_INLIERS, Proof, measure_covered
+from indexers.matching.proofs import find_proof
 
 __all__ = ["SAME", "Kind", "Verdict", "has_contrast", "verify_features", "verify_pictures"]
 

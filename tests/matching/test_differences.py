@@ -12,7 +12,7 @@ from indexers.matching.comparing import compare_thumbnails
 from indexers.matching.differences import describe_differences
 from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
-from indexers.matching.proofs import Proof
+from indexers.matching.judging import Proof
 from tests.support.photographs import load_photograph
 
 SAME = SimilarityTransform(1.0, 0j)
