@@ -131,7 +131,8 @@ class EvidenceCollector:
         item_ids = list(items)
         if not item_ids:
             return
-        own = picture_features.extract_features(image, limit=picture_features.QUERY_POINTS)
+        own = picture_features.extract_features(image)
+        in_detail: Features | None = None
         with self._catalogue.snapshot() as snapshot:
             stored = _unpack_sound(snapshot.duplicates.features(item_ids))
         for item_id in item_ids:
@@ -139,6 +140,9 @@ class EvidenceCollector:
             if features is None:
                 continue
             verdict = verify_features(own, features)
+            if verdict.score < SAME:  # it may show the item as a small part, in which there are too few points
+                in_detail = in_detail or picture_features.extract_features(image, limit=picture_features.QUERY_POINTS)
+                verdict = max(verdict, verify_features(in_detail, features), key=lambda judged: judged.score >= SAME)
             may_be_equal = verdict.kind == "same picture" and image.size == (features.width, features.height)
             equal = may_be_equal and self._hash_pixels(item_id) == hashes.hash_pixels(image)
             yield (item_id, "same pixels", replace(verdict, score=1.0)) if equal else (item_id, verdict.kind, verdict)
