@@ -38,6 +38,11 @@ class Centres:
         self.weight = np.concatenate([self.weight, np.ones(len(rows))])
         self.ids = np.concatenate([self.ids, self.create_ids(len(rows))])
 
+    def replace(self, clusters: Ints, rows: Rows) -> None:
+        """Put clusters, (m,), at the rows, (m, d), with new ids and a weight of 1."""
+        self.rows[clusters], self.weight[clusters] = rows, 1
+        self.ids[clusters] = self.create_ids(len(clusters))
+
     def create_ids(self, count: int) -> Ints:
         """Return `count` ids that were never used before."""
         self.next_id += count

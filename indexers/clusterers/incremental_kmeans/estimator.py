@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from math import sqrt
 from numbers import Integral
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -26,6 +28,10 @@ ROUNDS, LATER_ROUNDS = 10, 5
 """The largest number of rounds of settling: while the sample holds every row that arrived, and later."""
 ENOUGH = 0.998
 """Clusters have settled when nothing moves and a round leaves this share of the squared distances."""
+PLACEMENTS = 50
+"""The largest number of times that clusters without rows are placed anew: each leaves a few to the next."""
+ROUNDING = 1e-6
+"""Smaller squared distances of unit rows in float32 are rounding errors."""
 SETTLING = Lock()
 """Keeps two readers from settling the same clusters at once. One for all estimators, since these can be copied."""
 REPLAY_SHARE = 0.4
@@ -50,7 +56,9 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_clusters: the number of clusters; None: the square root of half the rows that arrived, growing with them.
+    n_clusters: the number of clusters. As clusters settle, those without a row of the sample are placed on the rows
+        that are farthest from their centres; a ConvergenceWarning says if there are too few different rows for that.
+        None: the square root of half the rows that arrived, growing with them.
     batch_size: of the mini-batches of `fit`.
     sample_size: the number of rows of the uniform sample, kept in memory.
     replay: a callable that takes a count and returns that many stored rows, (count, d), drawn at random from all that
@@ -113,6 +121,7 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             self._settle()
         else:
             self._relocation.run_thoroughly(self._get_target())
+            self._complete_clusters(rows)
         self._label_rows(rows)
         return self
 
@@ -239,6 +248,8 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         rows = reservoir.rows[: len(reservoir)]
         is_complete = self.n_seen_ <= self.sample_size
         self._relocation.resting[:] = 0
+        if self.n_clusters is not None:
+            self._fill_clusters(rows, self.n_clusters)
         for _ in range(ROUNDS if is_complete else LATER_ROUNDS):
             reservoir.label, distance = centres.find_nearest(rows)
             after = float(distance.sum(dtype=np.float64))
@@ -249,4 +260,35 @@ class IncrementalKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             if not self._relocation.n_moved and after > ENOUGH * before:
                 break
             before = after
+        self._complete_clusters(rows)
         self._n_unsettled = 0
+
+    def _complete_clusters(self, rows: Rows) -> None:
+        """Fill the clusters from these rows, label the sample, and warn if there are fewer than `n_clusters`."""
+        if self.n_clusters is None:
+            return
+        self._fill_clusters(rows, self.n_clusters)
+        count = len(np.unique(self._centres.assign(rows)))
+        self._reservoir.label = self._centres.assign(self._reservoir.rows[: len(self._reservoir)])
+        if count < self.n_clusters <= self.n_seen_:
+            warnings.warn(
+                f"only {count} of n_clusters={self.n_clusters} clusters have rows: there are too few different ones "
+                f"among {len(rows)} rows (sample_size={self.sample_size})",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    def _fill_clusters(self, rows: Rows, target: int) -> None:
+        """Place clusters that have none of the rows, and those missing from the `target` number, on the rows that are
+        farthest from their centres, as scikit-learn's KMeans does."""
+        centres = self._centres
+        for _ in range(PLACEMENTS):
+            labels, distance = centres.find_nearest(rows)
+            empty = np.flatnonzero(np.bincount(labels, minlength=len(centres)) == 0)
+            far = np.argsort(-distance, kind="stable")[: max(len(empty) + target - len(centres), 0)]
+            far = far[distance[far] > ROUNDING]
+            if not len(far):
+                break
+            empty = empty[: len(far)]
+            centres.replace(empty, rows[far[: len(empty)]])
+            centres.add(rows[far[len(empty) :]])

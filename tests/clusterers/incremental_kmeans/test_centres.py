@@ -123,3 +123,11 @@ def test_a_pickled_reservoir_takes_the_room_of_its_rows_and_goes_on() -> None:
     copy.add(numbered_rows(5, 8), np.arange(5, 8), 5)
     np.testing.assert_array_equal(copy.rows[:8], numbered_rows(0, 8))
     assert (len(copy), len(reservoir)) == (8, 5)
+
+
+def test_a_cluster_that_is_replaced_gets_a_new_id() -> None:
+    centres = Centres(2)
+    centres.add(np.eye(2, dtype=np.float32))
+    centres.weight[:] = 9
+    centres.replace(np.array([1]), np.array([[3, 4]], np.float32))
+    assert (centres.rows.tolist(), centres.ids.tolist(), centres.weight.tolist()) == ([[1, 0], [3, 4]], [0, 2], [9, 1])

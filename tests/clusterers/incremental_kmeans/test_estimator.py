@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import IncrementalKMeans
@@ -125,7 +126,8 @@ def test_few_rows_copies_and_rows_without_a_direction() -> None:
     estimator = IncrementalKMeans(5, random_state=0)
     estimator.partial_fit(np.ones((1, 3)))
     estimator.partial_fit(np.ones((4, 3)))
-    assert len(estimator.cluster_centers_) == 1
+    with pytest.warns(ConvergenceWarning, match="only 1 of n_clusters=5"):
+        assert len(estimator.cluster_centers_) == 1
     rows, _ = blobs(400, 8, 3)
     estimator.partial_fit(np.concatenate([rows, np.zeros((2, 3))]))
     assert 1 <= len(estimator.cluster_centers_) <= 5
@@ -139,3 +141,27 @@ def test_the_first_batch_may_be_larger_than_the_sample() -> None:
     means = IncrementalKMeans(n_clusters=5, sample_size=100, random_state=0).partial_fit(rows)
     assert means.cluster_centers_.shape == (5, 4)
     assert len(np.unique(means.predict(rows))) == 5
+
+
+@pytest.mark.parametrize("sample_size", [150, 800])
+def test_as_many_clusters_as_were_asked_for_have_rows(sample_size: int) -> None:
+    """More than can be found by splits, which take eight rows each."""
+    rows = np.random.default_rng(0).standard_normal((600, 5)).astype(np.float32)
+    fitted = IncrementalKMeans(140, sample_size=sample_size, random_state=0).fit(rows)
+    assert len(fitted.cluster_ids_) == len(np.unique(fitted.labels_)) == 140
+    learnt = fit_stream(rows, 60, n_clusters=140, sample_size=sample_size)
+    assert len(set(learnt.cluster_ids_.tolist())) == len(learnt.cluster_centers_) == 140
+    assert np.count_nonzero(learnt.counts_) == 140
+    assert learnt.counts_.sum() == pytest.approx(600)
+    assert len(np.unique(learnt.predict(rows))) == 140
+
+
+def test_too_few_different_rows_for_the_clusters_are_told() -> None:
+    rows = np.repeat(np.eye(7, dtype=np.float32), 5, axis=0)
+    with pytest.warns(ConvergenceWarning, match="only 7 of n_clusters=20 clusters have rows"):
+        fitted = IncrementalKMeans(20, random_state=0).fit(rows)
+    assert len(np.unique(fitted.labels_)) == 7
+    with pytest.warns(ConvergenceWarning, match=r"only 7 of n_clusters=20 .* among 35 rows"):
+        assert len(fit_stream(rows, 5, n_clusters=20).cluster_centers_) <= 20
+    with pytest.warns(ConvergenceWarning, match=r"only 10 of n_clusters=20 .* \(sample_size=10\)"):
+        fit_stream(np.random.default_rng(0).standard_normal((60, 3)), 20, n_clusters=20, sample_size=10).labels_  # noqa: B018
