@@ -16,6 +16,7 @@ Metric = str
 Level = str
 """A level of the cluster tree, or the name of a clustering that a user made beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
+CorrectionKind = Literal["merge", "split", "move", "together", "apart", "hide"]
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
 
@@ -238,18 +239,36 @@ class StoredArrival(NamedTuple):
     is_new: bool
 
 
+class CorrectionRow(NamedTuple):
+    """What a person said of clusters, and holds.
+
+    id: that of the decision. kind: "merge", "split", "move" (the first group, to where the second is), "together",
+    "apart" or "hide". level: of the clusters that it is about. groups: item ids. clusters: the ids of those that it
+    names, as they were then.
+    """
+
+    id: int
+    kind: CorrectionKind
+    level: Level
+    groups: tuple[tuple[int, ...], ...]
+    clusters: tuple[int, ...]
+    at: int
+
+
 class TreeLevels(NamedTuple):
     """The cuts through the cluster tree of a space.
 
     position: the change that the clusters follow.
     levels: what says how the tree is cut, coarse to fine; see `indexers.tree.levels.LevelParameters`.
     item_count, since: the number of items and the change at which these parameters were chosen.
+    corrections: what tells which corrections are in the clusters; see `CorrectionReader.version`.
     """
 
     position: int
     levels: tuple[float, float, float]
     item_count: int
     since: int
+    corrections: int = 0
 
 
 class ItemClusters(NamedTuple):

@@ -171,6 +171,15 @@ def item_names(name: str, value: Any) -> ItemName | list[ItemName]:
     return [item_name(name, element) for element in _list(name, value, "an item, or several, by id, key or path")]
 
 
+def groups_of_items(name: str, value: Any) -> list[list[ItemName]]:
+    """Check groups of items."""
+    described = "a list of groups, each a list of items by id, key or path"
+    return [
+        [item_name(name, element) for element in _list(name, group, described)]
+        for group in _list(name, value, described)
+    ]
+
+
 def texts(name: str, value: Any) -> Any:
     """Check one text for each picture or vector, None where there is none."""
     if isinstance(value, str):
@@ -251,33 +260,23 @@ def _list(name: str, value: Any, description: str) -> list[Any]:
         raise UsageError(f"{name} is {description}; got {show_value(value)}") from None
 
 
+FLAGS = (
+    *("catch_up", "check", "compare", "dry_run", "exact", "hidden"),
+    *("once_per_copy", "overwrite", "partial", "repair", "purge", "replace", "retry_failed"),
+)
+"""Parameters that are True or False."""
 ARGUMENTS: dict[str, Check | None] = {
     **dict.fromkeys(("a", "b", "item", "keep"), item_name),
     **dict.fromkeys(("items",), item_names),
     **dict.fromkeys(("keys", "texts", "uris"), texts),
     **dict.fromkeys(("folder", "manifest", "path"), path),
-    **dict.fromkeys(
-        (
-            "catch_up",
-            "check",
-            "compare",
-            "dry_run",
-            "exact",
-            "once_per_copy",
-            "overwrite",
-            "partial",
-            "repair",
-            "purge",
-            "replace",
-            "retry_failed",
-        ),
-        flag,
-    ),
+    **dict.fromkeys(FLAGS, flag),
     **dict.fromkeys(("level", "loose", "method", "name", "query", "rule", "space", "text"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),
     "decision": identifier("the number of a decision"),
     "groups": records("DuplicateGroup"),
+    "into": groups_of_items,
     "k": whole("the number of hits,"),
     "limit": whole("the number of items on a page,"),
     "metadata": objects,

@@ -26,6 +26,7 @@ from retrieval import config as configuration
 from retrieval.checks import ItemName, check_calls, is_item_name, list_names
 from retrieval.checks import path as check_path
 from retrieval.clusters.browser import ClusterBrowser
+from retrieval.clusters.correcting import ClusterCorrector
 from retrieval.clusters.named import NamedClusterings
 from retrieval.duplicates.decisions import DuplicateDecisions
 from retrieval.duplicates.finder import DuplicateFinder
@@ -41,6 +42,7 @@ from retrieval.records.clusters import (
     Cluster,
     ClusterEvent,
     Clusters,
+    Correction,
     Loose,
     NamedClustering,
     Outlier,
@@ -72,6 +74,7 @@ class Parts:
         self.items, self.adder = Items(catalogue, spaces, self.trash), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
         self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
+        self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
@@ -82,6 +85,7 @@ WRITING = frozenset(
         *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "calibrate"),
         *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
+        *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
         *("decide", "not_duplicates", "keep_both", "undo", "undo_moves"),
     )
 )
@@ -592,7 +596,9 @@ class Collection:
 
     # ---- clusters
 
-    def clusters(self, level: str = "medium", *, loose: str = "apart", since: int | None = None) -> Clusters:
+    def clusters(
+        self, level: str = "medium", *, loose: str = "apart", since: int | None = None, hidden: bool = False
+    ) -> Clusters:
         """Return the clusters of a level, the largest first.
 
         level: one of the tree's ("coarse", "medium", "fine"), which are nested, or the name of a clustering of your own
@@ -600,11 +606,12 @@ class Collection:
         loose: clusters of the tree have at least five items; an item in no cluster is loose. "apart" leaves loose items
             out, "nearest" puts each of them into the nearest cluster.
         since: a change number; items that were added after it count as `new` (default: the items of the last update).
+        hidden: also return those that were hidden (`hide`).
 
         `add` and `catch_up` bring clusters up to date. While another process writes they may be behind: `as_of` is the
         change number that they have reached. Raises BadQuery.
         """
-        return self._browser.list_clusters(level, loose, since)
+        return self._browser.list_clusters(level, loose, since, hidden)
 
     def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
         """Return one cluster by its id, or by a name that no other cluster has.
@@ -649,6 +656,57 @@ class Collection:
         """Build the graph and the tree again, and choose the levels again. Clusters that remain keep their ids."""
         self._browser.recluster()
         return self.clusters()
+
+    # ---- corrections of clusters
+
+    def merge_clusters(self, a: int | str, b: int | str) -> int:
+        """Join two clusters of one level for good, by id or name. Return the decision's id, for `undo`.
+
+        Like every correction, it outlives new pictures, `recluster` and a change of the model; pictures that come later
+        go where the corrected clusters say. Of two that contradict each other the later one holds, and `corrections`
+        tells what of the other does not. Raises ClusterNotFound, UsageError.
+        """
+        return self._parts.corrector.merge(a, b)
+
+    def split_cluster(self, cluster: int | str, into: Sequence[Iterable[ItemName]]) -> int:
+        """Take a cluster apart into one with each group of its items. Return the decision's id, for `undo`.
+
+        into: groups of items, or one group that is taken out. Items of no group go with the one they are most like. A
+        part of fewer than five items is loose. Raises ClusterNotFound, ItemNotFound, UsageError.
+        """
+        return self._parts.corrector.split(cluster, into)
+
+    def move_to_cluster(self, items: ItemName | Iterable[ItemName], cluster: int | str) -> int:
+        """Put items into a cluster. Return the decision's id, for `undo`.
+
+        Raises ItemNotFound, ClusterNotFound, UsageError.
+        """
+        return self._parts.corrector.move(items, cluster)
+
+    def keep_together(self, items: Iterable[ItemName]) -> int:
+        """Keep items in one cluster of each level: that which holds most of them. Return the decision's id, for `undo`.
+
+        Raises ItemNotFound, UsageError.
+        """
+        return self._parts.corrector.keep_together(items)
+
+    def keep_apart(self, a: ItemName, b: ItemName) -> int:
+        """Keep two items in different clusters on every level. Return the decision's id, for `undo`.
+
+        A cluster that holds both is taken apart where their branches of the tree meet. Raises ItemNotFound, UsageError.
+        """
+        return self._parts.corrector.keep_apart(a, b)
+
+    def hide(self, cluster: int | str) -> int:
+        """Leave a cluster out of `clusters`; its items stay in it and are found. Return the decision's id, for `undo`.
+
+        Raises ClusterNotFound, UsageError.
+        """
+        return self._parts.corrector.hide(cluster)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """Return the corrections of clusters that were not undone, in order, each with what of it does not hold."""
+        return self._parts.corrector.list_corrections()
 
     # ---- named clusterings
 
@@ -821,8 +879,9 @@ class Collection:
         return self._parts.decisions.decide("keep both", a, b)
 
     def undo(self, decision: int) -> None:
-        """Undo a decision; the items may be in a group of duplicates again. Raises UsageError."""
+        """Undo a decision about duplicates or a correction of clusters. Raises UsageError."""
         self._parts.decisions.undo(decision)
+        self._parts.corrector.apply()
 
     def move_duplicates(
         self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True

@@ -40,7 +40,7 @@ class ClusterReader:
     def tree_levels(self, space_id: int) -> TreeLevels | None:
         """Return the cuts of a space's tree; None if the space has no clusters yet."""
         for row in self._all(_TREE_LEVELS, {"space": space_id}):
-            return TreeLevels(row.position, (row.coarse, row.medium, row.fine), row.items, row.since)
+            return TreeLevels(row.position, (row.coarse, row.medium, row.fine), row.items, row.since, row.corrections)
         return None
 
     def clustered_space_ids(self) -> list[int]:
@@ -127,6 +127,7 @@ class ClusterWriter(ClusterReader):
         self._do(sa.delete(clustering).where(clustering.c.space == space_id))
         values: dict[str, float] = dict(zip(LEVELS, tree_levels.levels, strict=True))
         values |= {"position": tree_levels.position, "items": tree_levels.item_count, "since": tree_levels.since}
+        values["corrections"] = tree_levels.corrections
         self._do(sa.insert(clustering).values(space=space_id, **values))
 
     def next_id(self) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.metadata import INTEGER_LIMIT
-from indexers.catalogue.schema import decision, feature, fingerprint, item, location, pair
+from indexers.catalogue.schema import CORRECTION, decision, feature, fingerprint, item, location, pair
 from indexers.types import Ids, Json, Sketch
 
 
@@ -165,7 +165,8 @@ class DuplicateReader:
     def decisions(self) -> list[Decision]:
         """Return the decisions that hold, in order."""
         columns = decision.c.id, decision.c.what, decision.c.first, decision.c.second, decision.c.at
-        query = sa.select(*columns).where(decision.c.undone.is_(None)).order_by(decision.c.id)
+        of_contents = sa.and_(decision.c.undone.is_(None), decision.c.what != CORRECTION)
+        query = sa.select(*columns).where(of_contents).order_by(decision.c.id)
         return [Decision(*row) for row in self._all(query)]
 
 

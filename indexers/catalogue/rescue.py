@@ -40,6 +40,7 @@ TABLES = (
     "grouping",
     "placed",
     "decision",
+    "correction",
     "trash",
     "trash_vector",
 )

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0009"
+REVISION = "0010"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -195,8 +195,9 @@ clustering = sa.Table(
     sa.Column("fine", sa.Float, nullable=False),
     sa.Column("items", sa.Integer, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("corrections", sa.BigInteger, nullable=False, server_default="0"),
     comment="as of which change the clusters of a space are, and the parameters by which its levels cut the tree, "
-    "chosen among so many items at change `since`",
+    "chosen among so many items at change `since`; `corrections` tells which corrections are in them",
 )
 
 cluster = sa.Table(
@@ -320,6 +321,9 @@ pair = sa.Table(
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
 )
 
+CORRECTION = "correction"
+"""What a decision about clusters says in `what`; `correction` says the rest."""
+
 decision = sa.Table(
     "decision",
     metadata,
@@ -330,7 +334,19 @@ decision = sa.Table(
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("undone", sa.BigInteger),
     sqlite_autoincrement=True,
-    comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one",
+    comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
+    "or of clusters, in `correction`",
+)
+
+correction = sa.Table(
+    "correction",
+    metadata,
+    sa.Column("decision", sa.Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("level", sa.String, nullable=False),
+    _json("groups", "array"),
+    _json("clusters", "array"),
+    comment="what a person said of clusters, by items in groups; its decision says when, and whether it was undone",
 )
 
 trash = sa.Table(

@@ -15,6 +15,7 @@ from indexers.catalogue import full_text, sqlite
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
+from indexers.catalogue.corrections import CorrectionReader
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
@@ -95,6 +96,7 @@ class Snapshot:
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
         self.places, self.trash = PlaceReader(connection), TrashReader(connection)
+        self.corrections = CorrectionReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.clusterings import ClusteringWriter
+from indexers.catalogue.corrections import CorrectionWriter
 from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
@@ -33,6 +34,9 @@ class Transaction(RemovalWriter):
         super().__init__(connection)
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
+        self.corrections: CorrectionWriter = CorrectionWriter(
+            connection, lambda item_id: self._log_change(item_id, None, "changed"), self._note_uncorrected
+        )
 
     # ---- items
 

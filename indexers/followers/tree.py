@@ -18,6 +18,7 @@ from indexers.catalogue.transaction import Transaction
 from indexers.errors import StoredFileDamaged, UsageError
 from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollower
 from indexers.tree.cluster_tree import ClusterTree
+from indexers.tree.corrections import correct_levels
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.identity import carry_ids
 from indexers.tree.levels import LevelLabels, LevelParameters
@@ -103,7 +104,9 @@ class TreeFollower(StoredFollower):
     def needs_record(self, snapshot: Snapshot) -> bool:
         recorded = snapshot.clusters.tree_levels(self.space.id)
         is_older = recorded is None or recorded.position < self._applied
-        return is_older or (self._rebuilt and not self.is_private) or self._restarted
+        if is_older or (self._rebuilt and not self.is_private) or self._restarted:
+            return True
+        return recorded is not None and recorded.corrections != snapshot.corrections.version()
 
     def differs_from_record(self, snapshot: Snapshot) -> bool:
         recorded = snapshot.clusters.tree_levels(self.space.id)
@@ -118,7 +121,7 @@ class TreeFollower(StoredFollower):
         before = transaction.clusters.tree_levels(self.space.id)
         if before and before.position > self.position:
             return  # what another process has written is newer
-        levels = self._choose_levels(before)
+        levels = self._choose_levels(before)._replace(corrections=transaction.corrections.version())
         old = self._read_clusters_before(transaction, before)
         items = _merge_sorted(self.tree.items.ids(), old.item_ids)
         cluster_ids, events, born = self._carry_levels(transaction, old, items, levels)
@@ -154,7 +157,9 @@ class TreeFollower(StoredFollower):
         They are chosen again if they never were, if items have doubled since, or after a restart.
         """
         count = len(self.tree)
-        outgrown = before is not None and count >= max(2 * before.item_count, 1)
+        outgrown = before is not None and (
+            count >= max(2 * before.item_count, 1) or self.tree.has_outgrown(LevelParameters(*before.levels))
+        )
         if before and not outgrown and not self._restarted:
             return before._replace(position=self.position)
         chosen = self.tree.choose_levels(self.graph.link_items)
@@ -171,9 +176,15 @@ class TreeFollower(StoredFollower):
             return _read_known_clusters(transaction, spaces[0])
         return ItemClusters(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
 
-    def cut_levels(self, levels: tuple[float, float, float]) -> LevelLabels:
-        """Cut into levels: return for each of `tree.items.ids()` a number above 0 for its cluster; 0 if in none."""
-        return self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
+    def cut_levels(self, levels: tuple[float, float, float], snapshot: Snapshot) -> LevelLabels:
+        """Cut into levels, and correct them as people said.
+
+        Return for each of `tree.items.ids()` a number above 0 for its cluster; 0 if in none.
+        """
+        labels = self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
+        corrections = [row for row in snapshot.corrections.rows() if row.kind != "hide"]
+        take = self._flat.index.take
+        return correct_levels(labels, self.tree.items.ids(), corrections, self.tree.find_pieces, take)
 
     def cut_into(self, levels: tuple[float, float, float] | None, count: int) -> Ids:
         """Cut into so many clusters: return for each of `tree.items.ids()` a number above 0; 0 if in none.
@@ -198,7 +209,7 @@ class TreeFollower(StoredFollower):
         events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
-        labels = self.cut_levels(levels.levels)
+        labels = self.cut_levels(levels.levels, transaction)
         for column, level in enumerate(LEVELS):
             before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
             before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
@@ -252,7 +263,9 @@ class TreeFollower(StoredFollower):
         item_clusters, problems = snapshot.clusters.item_clusters(self.space.id), []
         if not np.array_equal(item_clusters.item_ids, self.tree.items.ids()):
             return ["the recorded clusters are not those of the tree's items"]
-        cut = self.cut_levels(recorded.levels)
+        if recorded.corrections != snapshot.corrections.version():
+            return []  # not recorded yet
+        cut = self.cut_levels(recorded.levels, snapshot)
         for column, level in enumerate(LEVELS):
             pairs = np.unique(np.stack([cut[column], item_clusters.cluster_ids[:, column]]), axis=1)
             if len(np.unique(pairs[0])) < pairs.shape[1] or len(np.unique(pairs[1])) < pairs.shape[1]:

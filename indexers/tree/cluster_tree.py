@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from indexers.arrays import NO_INTS, Ints
 from indexers.errors import UsageError
 from indexers.tree import cuts, levels, persistence
-from indexers.tree.branches import Links
+from indexers.tree.branches import Branches, Links
 from indexers.tree.fixed_point import SCALE
 from indexers.tree.leaves import TreeChange, apply_change, check_change
 from indexers.tree.levels import LevelLabels, LevelParameters, LinkFinder
+from indexers.tree.splits import find_pieces
 from indexers.tree.state import TreeState
 from indexers.tree.update import Update
 
@@ -141,6 +142,10 @@ class ClusterTree(TreeState):
         """
         return levels.choose_levels(self.nodes, self._make_link_finder(link_items))
 
+    def has_outgrown(self, parameters: LevelParameters) -> bool:
+        """Return True if the parameters were chosen for far fewer items than there are now."""
+        return levels.has_outgrown(self.nodes, parameters)
+
     def cut_levels(self, parameters: LevelParameters, link_items: ItemLinker | None = None) -> LevelLabels:
         """Return the cluster of each of all items on each level, a number above 0; 0 where it is in none."""
         leaf = self.items.leaf[self.items.ids()]
@@ -154,6 +159,13 @@ class ClusterTree(TreeState):
         """
         leaf = self.items.leaf[self.items.ids()]
         return levels.cut_into(self.nodes, parameters, count, self._make_link_finder(link_items))[leaf]
+
+    def find_pieces(self, groups: Sequence[Ints]) -> Ints:
+        """Return for each of all items its piece, a number: the largest branch with items of one group at most."""
+        leaf = self.items.leaf
+        pieces = find_pieces(Branches(self.nodes), [leaf[group].astype(np.int64) for group in groups])
+        found: Ints = pieces[leaf[self.items.ids()]]
+        return found
 
     def cut_medium(self) -> Cut:
         """Return the clusters of medium, chosen from the tree as it is now; those of few items are clusters, too."""

@@ -126,6 +126,12 @@ def choose_levels(nodes: Nodes, find_links: LinkFinder | None = None) -> LevelPa
     return LevelParameters(float(choose_count(*_sum_up(nodes, joined))), medium, rule.fine)
 
 
+def has_outgrown(nodes: Nodes, levels: LevelParameters) -> bool:
+    """Return True if the levels were chosen by the rule for few items, which finds clusters in noise among many."""
+    is_small = not levels.are_similarities and levels.rule == SMALL
+    return is_small and int(np.count_nonzero(nodes.old.birth[: nodes.used] == 0)) >= SMALLEST
+
+
 def cut_levels(nodes: Nodes, levels: LevelParameters, find_links: LinkFinder | None = None) -> LevelLabels:
     """Cut a tree into levels.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 import numpy as np
 
-from indexers.arrays import Ints
+from indexers.arrays import Ints, sort_unique
 from indexers.tree.branches import Branches, Floats
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.fixed_point import SCALE
@@ -38,6 +39,21 @@ def split_branches(branches: Branches, tops: Ints, splits: int) -> Ints:
         made[split] = True
         found = following[[branches.left[split], branches.right[split]]]
     return branches.descend(tops, branches.add_up(made[branches.merges].astype(np.int64), branches.merges) > 0)
+
+
+def find_pieces(branches: Branches, groups: Sequence[Ints]) -> Ints:
+    """Return for each slot of a leaf the topmost node above it in which leaves of one group lie at most.
+
+    groups: int64, the slots of leaves of each.
+    """
+    held = np.zeros(branches.nodes.used, np.int64)
+    for group in groups:
+        leaves = sort_unique(group)
+        held += branches.add_up(np.ones(len(leaves), np.int64), leaves) > 0
+    tops = branches.descend(branches.find_root(), (held > 1) & (branches.left >= 0))  # a leaf can't be split
+    top = np.arange(branches.nodes.used)
+    top[branches.leaves] = branches.repeat(tops, tops)
+    return top
 
 
 def _measure_gains(branches: Branches, splits: Ints) -> Floats:

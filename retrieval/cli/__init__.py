@@ -14,6 +14,7 @@ clusters        clusters, partitions, rename, loose, outliers, recluster
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate
+corrections     correct, corrections
 duplicates      duplicates, check, decide, overlay, calibrate
 spaces          embedders, spaces, use, drop, export-onnx
 transfer        export, import

@@ -19,6 +19,7 @@ import typer
 from retrieval.cli import (
     clusterings,
     clusters,
+    corrections,
     duplicates,
     evaluate,
     items,
@@ -36,6 +37,7 @@ COMMANDS = (
     *trash.COMMANDS,
     *search.COMMANDS,
     *clusters.COMMANDS,
+    *corrections.COMMANDS,
     *clusterings.COMMANDS,
     *evaluate.COMMANDS,
     *duplicates.COMMANDS,

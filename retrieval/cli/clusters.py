@@ -42,6 +42,7 @@ def clusters(
     ] = None,
     html: Html = None,
     is_opened: Open = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="With --level: also list hidden clusters.")] = False,
     depth: Annotated[int, typer.Option("--depth", help="Levels of the tree to print.", min=1, max=3)] = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +58,7 @@ def clusters(
             rows = (
                 source.cut(count, threshold)
                 if is_cut
-                else source.clusters("medium" if level is None else level, since=since)
+                else source.clusters("medium" if level is None else level, since=since, hidden=hidden)
             )
             print_json(rows.to_dict()) if as_json else show_clusters(rows)
         elif as_json:

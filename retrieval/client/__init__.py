@@ -1,6 +1,6 @@
 """The client: a collection on a server, with the methods of `Collection`. Needs `pip install 'nearkin[client]'`.
 
-- `client`: the class `Client`, put together from `search`, `items`, `clusters`, `duplicates` and `jobs`
+- `client`: the class `Client`, put together from `search`, `items`, `clusters`, `corrections`, `duplicates` and `jobs`
 - `http`: requests, pictures to send, and errors as the library's own
 """
 

@@ -26,9 +26,11 @@ T = TypeVar("T", Cluster, Partition)
 class ClusterMethods(JobMethods):
     """The methods about clusters."""
 
-    def clusters(self, level: str = "medium", *, loose: str = "apart", since: int | None = None) -> Clusters:
+    def clusters(
+        self, level: str = "medium", *, loose: str = "apart", since: int | None = None, hidden: bool = False
+    ) -> Clusters:
         """Return the clusters of a level, the largest first. See Collection.clusters."""
-        return self._get_clusters(level=level, loose=loose, since=since)
+        return self._get_clusters(level=level, loose=loose, since=since, hidden=hidden)
 
     def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
         """Cut the tree of clusters anywhere: into `count` clusters, or at a similarity."""

@@ -43,19 +43,26 @@ class Moment(NamedTuple):
     pictures: PictureSource | None = None
 
 
-def list_clusters(moment: Moment, level: str, loose: str = "apart", since: int | None = None) -> Clusters:
-    """Return all clusters of a level. With `loose="nearest"` items that are in none join the nearest one."""
+def list_clusters(
+    moment: Moment, level: str, loose: str = "apart", since: int | None = None, with_hidden: bool = False
+) -> Clusters:
+    """Return all clusters of a level, hidden ones only if told so.
+
+    With `loose="nearest"` items that are in none join the nearest one.
+    """
     if loose not in ("apart", "nearest"):
         raise BadQuery(f'loose is "apart" or "nearest"; got {loose!r}')
     state = find_cluster_state(moment.view, moment.snapshot, level)
     if state is None:
         return Clusters((), level, 0, 0)
     assignment = state.assignment(level)
+    hidden = moment.snapshot.corrections.hidden_clusters()
     rows = moment.snapshot.clusters.rows([cluster_id for cluster_id, _ in assignment.clusters])
     shown = join_nearest(moment.view.flat.index, state, assignment) if loose == "nearest" else assignment
     clusters = [
-        _build_cluster(moment, state, rows[cluster_id], level, shown.members(cluster_id), since)
+        _build_cluster(moment, state, rows[cluster_id], level, shown.members(cluster_id), since, cluster_id in hidden)
         for cluster_id, _ in shown.clusters
+        if with_hidden or cluster_id not in hidden
     ]
     return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(state, level))
 
@@ -79,7 +86,8 @@ def read_cluster(moment: Moment, cluster_id: Any, since: int | None = None) -> C
     level = state.find_level(int(cluster_id)) if state else None
     if row is None or state is None or level is None:
         raise ClusterNotFound(_describe_missing(moment, cluster_id))
-    return _build_cluster(moment, state, row, level, state.assignment(level).members(cluster_id), since)
+    is_hidden = row.id in moment.snapshot.corrections.hidden_clusters()
+    return _build_cluster(moment, state, row, level, state.assignment(level).members(cluster_id), since, is_hidden)
 
 
 def _has_level(moment: Moment, level: Level) -> bool:
@@ -99,7 +107,13 @@ def _describe_missing(moment: Moment, cluster_id: Any) -> str:
 
 
 def _build_cluster(
-    moment: Moment, state: ClusterState, row: ClusterRow, level: Level, members: Ids, since: int | None
+    moment: Moment,
+    state: ClusterState,
+    row: ClusterRow,
+    level: Level,
+    members: Ids,
+    since: int | None,
+    hidden: bool,
 ) -> Cluster:
     facts = state.describe(members, moment.view.flat.index)
     return Cluster(
@@ -115,6 +129,7 @@ def _build_cluster(
         new=state.count_new(members, since),
         given=row.named_by_person,
         born=row.born_at,
+        hidden=hidden,
         _members=members,
         _pager=moment.pager,
         _pictures=moment.pictures,

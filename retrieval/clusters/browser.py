@@ -28,10 +28,10 @@ class ClusterBrowser:
     def __init__(self, catalogue: Catalogue, spaces: Spaces, pictures: PictureLoader) -> None:
         self._catalogue, self._spaces, self._pictures = catalogue, spaces, pictures
 
-    def list_clusters(self, level: str, loose: str, since: int | None) -> Clusters:
-        """Return the clusters of a level, the largest first."""
+    def list_clusters(self, level: str, loose: str, since: int | None, hidden: bool = False) -> Clusters:
+        """Return the clusters of a level, the largest first; hidden ones only if told so."""
         empty = Clusters((), level, 0, 0)
-        return self.read_clusters(lambda moment: browse.list_clusters(moment, level, loose, since), empty)
+        return self.read_clusters(lambda moment: browse.list_clusters(moment, level, loose, since, hidden), empty)
 
     def read_cluster(self, cluster: int | str, since: int | None = None) -> Cluster:
         """Return one cluster. Raises ClusterNotFound, which says what became of it; BadQuery for an ambiguous name."""
@@ -98,7 +98,11 @@ class ClusterBrowser:
             return empty
         with self._catalogue.snapshot() as snapshot:
             clustering = snapshot.clusters.tree_levels(view.space.id)
-            behind = clustering is None or not snapshot.is_unchanged(clustering.position, view.space.id)
+            behind = (
+                clustering is None
+                or not snapshot.is_unchanged(clustering.position, view.space.id)
+                or clustering.corrections != snapshot.corrections.version()
+            )
         if behind:
             view.followers.record(let_wait=True, wait=0)
         with view.followers.current_snapshot() as snapshot:

@@ -102,6 +102,8 @@ class Cluster(MemberList):
     """True if a person gave it the name."""
     born: int | None = None
     """The change at which it was created."""
+    hidden: bool = False
+    """True if a person hid it."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
     _pager: Pager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
@@ -141,6 +143,27 @@ class Clusters(Listing[Cluster]):
         captions = [(cluster.medoid, cluster._title()) for cluster in self.clusters[:24]]
         title = f"{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}"
         return render_thumbnails(title, captions, self.clusters[0]._pictures if self.clusters else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction(Record):
+    """What a person said of clusters."""
+
+    decision: int
+    """The decision's id, for `undo`."""
+    kind: str
+    """merge, split, move, together, apart or hide."""
+    level: str
+    """The level of the clusters that it is about."""
+    groups: tuple[tuple[int, ...], ...] = field(repr=False)
+    """The ids of the items that it is about: of each cluster merged, each part of a split, both that are kept apart; of
+    a move those moved and those of the cluster."""
+    clusters: tuple[int, ...]
+    """The clusters that it names, by their ids then: both of a merge, the one that was split, moved to or hidden."""
+    at: str
+    """When it was made, in UTC (ISO 8601)."""
+    exception: str
+    """What of it does not hold, and why; usually empty."""
 
 
 @dataclass(frozen=True, slots=True)

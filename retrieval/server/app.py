@@ -18,6 +18,7 @@ from retrieval.server.metrics import Metrics
 from retrieval.server.openapi import build_document, name_operation
 from retrieval.server.routes import (
     clusters,
+    corrections,
     duplicates,
     evaluation,
     health,
@@ -70,7 +71,20 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
     app.openapi = lambda: build_document(app)  # type: ignore[method-assign]
     problems.install_handlers(app)
     topics = (
-        *(search, items, trash, vectors, clusters, duplicates, spaces, evaluation, transfer, maintenance, jobs),
+        *(
+            search,
+            items,
+            trash,
+            vectors,
+            clusters,
+            corrections,
+            duplicates,
+            spaces,
+            evaluation,
+            transfer,
+            maintenance,
+            jobs,
+        ),
         health,
     )
     app.openapi_tags = [{"name": str(topic.router.tags[0]), "description": topic.__doc__} for topic in topics]

@@ -17,7 +17,7 @@ from indexers.followers.tree import TreeFollower
 from indexers.tree import neighbour_graph
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.levels import LevelParameters
-from indexers.types import LEVELS, Ids, TreeLevels, Vectors
+from indexers.types import LEVELS, Ids, Level, TreeLevels, Vectors
 from retrieval import Collection
 from tests.support.trees import build_at_once, describe_tree, is_clean
 
@@ -43,10 +43,12 @@ def check(collection: Collection) -> None:
         clustering = snapshot.clusters.tree_levels(view.space.id)
         member = snapshot.clusters.item_clusters(view.space.id)
         known = snapshot.clusters.rows(np.unique(member.cluster_ids[member.cluster_ids > 0]).tolist())
-    assert clustering
+        assert clustering
+        cut = tree.cut_levels(clustering.levels, snapshot)
+        assert clustering.corrections == snapshot.corrections.version()
     assert clustering.position == tree.position
     assert member.item_ids.tolist() == ids.tolist()
-    for place, (level, nodes) in enumerate(zip(LEVELS, tree.cut_levels(clustering.levels), strict=True)):
+    for place, (level, nodes) in enumerate(zip(LEVELS, cut, strict=True)):
         labels = member.cluster_ids[:, place]
         pairs = set(zip(nodes.tolist(), labels.tolist(), strict=True)) - {(0, 0)}
         assert len(pairs) == len({a for a, _ in pairs} - {0}) == len({b for _, b in pairs} - {0})
@@ -113,6 +115,33 @@ class Kept(RuleBasedStateMachine):
             for cluster in labels:
                 items_of.setdefault(cluster, set()).add(item)
         return items_of
+
+    @precondition(lambda self: len(self.keys) > 1)
+    @rule(kind=st.sampled_from(["merge", "split", "move", "together", "apart", "hide"]), level=st.sampled_from(LEVELS))
+    def correct(self, kind: str, level: Level) -> None:
+        """Say something of clusters as they are, which then holds, and sometimes take back an earlier one."""
+        clusters = self.collection.clusters(level, hidden=True)
+        items = self.random.permutation([item.id for item in self.collection.walk()]).tolist()
+        whole = [cluster.id for cluster in clusters if cluster.id is not None]
+        if kind == "merge" and len(whole) > 1:
+            self.collection.merge_clusters(*self.random.permutation(whole)[:2].tolist())
+        elif kind == "split" and whole:
+            members = self.random.permutation(clusters[0].members).tolist()
+            self.collection.split_cluster(whole[0], [members[:3], members[3:5]][: 1 + int(self.random.integers(2))])
+        elif kind == "move" and whole and len(items) > 7:
+            self.collection.move_to_cluster(
+                [item for item in items if item not in clusters[0].members[:5]][:2], whole[0]
+            )
+        elif kind == "hide" and whole:
+            self.collection.hide(whole[0])
+        elif kind == "apart":
+            self.collection.keep_apart(*items[:2])
+        else:
+            self.collection.keep_together(items[:2])
+        last = self.collection.corrections()[-1]
+        assert "loose" in last.exception or not last.exception
+        if self.random.random() < 0.3:
+            self.collection.undo(int(self.random.choice([row.decision for row in self.collection.corrections()])))
 
     @rule()
     def recluster(self) -> None:
@@ -287,7 +316,8 @@ def cut_sizes(collection: Collection) -> list[list[int]]:
     tree = collection._spaces.view().tree  # type: ignore[union-attr]
     with collection._catalogue.snapshot() as snapshot:
         levels = snapshot.clusters.tree_levels(tree.space.id).levels  # type: ignore[union-attr]
-    for labels in tree.cut_levels(levels):  # type: ignore[union-attr]
+        cut = tree.cut_levels(levels, snapshot)  # type: ignore[union-attr]
+    for labels in cut:
         sizes.append(sorted(np.unique(labels[labels > 0], return_counts=True)[1].tolist(), reverse=True))
     return sizes
 
@@ -352,3 +382,14 @@ def test_what_a_killed_process_had_recorded_is_met_again(tmp_path: Path, monkeyp
             sizes = cut_sizes(collection)
             assert sizes[:3] == sizes[3:]
             assert not collection.info().repairs
+
+
+def test_levels_chosen_for_few_items_are_chosen_again_among_more(tmp_path: Path) -> None:
+    """The rule for few items takes round groups of more than three hundred apart."""
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(blobs(6, 40, spread=0.4))
+        before = read_levels(collection)
+        collection.add_vectors(blobs(6, 60, spread=0.4)[180:])
+        after = read_levels(collection)
+        assert after.item_count == 420 < 2 * before.item_count
+        assert [len(collection.clusters(level)) for level in LEVELS] == [6, 6, 6]

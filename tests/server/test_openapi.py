@@ -263,6 +263,7 @@ def test_what_is_not_there(document: Any, client: TestClient) -> None:
         "/v1/search/many": {"json": {"vectors": [[1.0] * 13], "space": "none"}},
         "/v1/evaluate": {"json": {"spaces": ["none"]}},
         "/v1/decisions": {"json": {"what": "keep both", "items": [UNKNOWN_ID, UNKNOWN_ID + 1]}},
+        "/v1/corrections": {"json": {"kind": "hide", "clusters": [UNKNOWN_ID]}},
         "/v1/item": {"params": {"key": "nobody"}},
         "/v1/cluster": {"params": {"name": "nobody"}},
         "/v1/duplicates/overlay": {"params": {"a": UNKNOWN_ID, "b": UNKNOWN_ID}},

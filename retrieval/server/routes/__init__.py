@@ -4,6 +4,7 @@
 - `items`: pages of items, their pictures and thumbnails; adding, updating, removing
 - `trash`: removed items, restored or deleted for good
 - `clusters`: levels, clusters and what is in them, events, outliers, named clusterings
+- `corrections`: what people say of clusters
 - `duplicates`: groups with proof, overlays, decisions
 - `jobs`: long work, and streams of what happens (server-sent events)
 - `health`: liveness, readiness, metrics

@@ -98,11 +98,12 @@ def list_clusters(
     loose: Annotated[
         str, Query(description="apart: leave loose items out; nearest: count each to its nearest cluster.")
     ] = "apart",
+    hidden: Annotated[bool, Query(description="Also return clusters that were hidden.")] = False,
 ) -> Response:
     """Return the clusters of a level, or of a cut of the tree, the largest first."""
     if count is not None or threshold is not None:
         return answer_json(collection.cut(count, threshold))
-    return answer_json(collection.clusters(level or "medium", loose=loose, since=since))
+    return answer_json(collection.clusters(level or "medium", loose=loose, since=since, hidden=hidden))
 
 
 @router.get(

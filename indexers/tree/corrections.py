@@ -1,0 +1,193 @@
+"""What people say of clusters, applied to the levels that a tree was cut into.
+
+Corrections are replayed in the order in which they were made, as edits of the cut: a function of the tree, its levels,
+the vectors and the corrections alone. An update therefore still equals a full run, corrections outlive whatever is made
+again, and one that a later one contradicts gives way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from indexers.arrays import Ints, sort_unique
+from indexers.tree.cuts import MIN_CLUSTER_SIZE
+from indexers.tree.levels import LevelLabels
+from indexers.types import LEVELS, CorrectionRow, Ids, Vectors
+
+PieceFinder = Callable[[Sequence[Ids]], Ints]
+"""Returns for each of all items its piece: the largest branch of the tree with items of one of the groups at most."""
+VectorReader = Callable[[Ids], Vectors]
+
+
+def correct_levels(
+    labels: LevelLabels,
+    items: Ids,
+    corrections: Sequence[CorrectionRow],
+    find_pieces: PieceFinder,
+    take: VectorReader,
+) -> LevelLabels:
+    """Return the levels after all corrections: the cluster of each of `items`, above 0; 0 where it is in none.
+
+    labels: the levels of the tree. items: int64 (n,), sorted. take: reads vectors by item, float32 (m, dimension).
+    """
+    if not corrections:
+        return labels
+    replay = _Replay(labels, items, find_pieces, take)
+    for correction in corrections:
+        replay.apply(correction)
+    return replay.finish()
+
+
+class _Replay:
+    """The levels while corrections are applied. labels: the cluster of each item, by level from coarse to fine."""
+
+    def __init__(self, labels: LevelLabels, items: Ids, find_pieces: PieceFinder, take: VectorReader) -> None:
+        self.labels: list[Ints] = [np.array(level, np.int64) for level in labels]
+        self.items, self._find_pieces, self._take = items, find_pieces, take
+        self._next = 1 + max((int(level.max(initial=0)) for level in self.labels), default=0)
+
+    def apply(self, correction: CorrectionRow) -> None:
+        groups = [self._find_places(group) for group in correction.groups]
+        level = LEVELS.index(correction.level)
+        if correction.kind == "merge":
+            self._unite(level, groups)
+        elif correction.kind == "move":
+            moved, anchor = groups
+            for column in range(level + 1):
+                self._move(column, moved, self._find_home(column, anchor))
+        elif correction.kind == "together":
+            for column in range(len(LEVELS)):
+                self._gather(column, groups[0])
+        elif correction.kind == "apart":
+            self._split_all(groups)
+        elif correction.kind == "split":
+            self._split_all(groups, level)
+            for group in groups:
+                self._gather(level, group)
+
+    def _find_places(self, group: Sequence[int]) -> Ints:
+        """Return where the items of a group lie; those that are gone are left out."""
+        wanted = np.array(group, np.int64)
+        places = np.minimum(np.searchsorted(self.items, wanted), max(len(self.items) - 1, 0))
+        return places[self.items[places] == wanted] if len(self.items) else places[:0]
+
+    def _find_home(self, column: int, places: Ints) -> int:
+        """Return the cluster that holds most of these items, of several the first; 0 if all of them are loose."""
+        held = self.labels[column][places]
+        held = held[held > 0]
+        if not len(held):
+            return 0
+        numbers, first, counts = np.unique(held, return_index=True, return_counts=True)
+        return int(numbers[np.lexsort((first, -counts))[0]])
+
+    def _make_label(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _move(self, column: int, places: Ints, home: int) -> None:
+        """Put items into a cluster; of finer clusters that they leave behind they are taken out."""
+        moved = places[self.labels[column][places] != home] if home else places[:0]
+        self.labels[column][moved] = home
+        for labels in self.labels[column + 1 :]:
+            for label in sort_unique(labels[moved][labels[moved] > 0]).tolist():
+                members = moved[labels[moved] == label]
+                if len(members) < np.count_nonzero(labels == label):
+                    labels[members] = self._make_label()
+
+    def _gather(self, column: int, places: Ints) -> None:
+        """Put items into the cluster that holds most of them, or into a new one if all of them are loose."""
+        self._move(column, places, self._find_home(column, places) or self._make_label())
+
+    def _unite(self, level: int, groups: Sequence[Ints]) -> None:
+        """Join the clusters that hold most of each group, and those that hold little else; gather the rest."""
+        labels, places = self.labels[level], np.concatenate(groups)
+        homes = {self._find_home(level, group) for group in groups} - {0}
+        inside = np.bincount(labels[places], minlength=self._next)
+        homes |= set(np.flatnonzero(2 * inside > np.bincount(labels, minlength=self._next)).tolist()) - {0}
+        home = self._find_home(level, places) or self._make_label()
+        labels[np.isin(labels, sorted(homes))] = home
+        self._move(level, places, home)
+        whole = np.flatnonzero(labels == home)
+        for column in range(level):  # all of it, so that nothing finer is taken apart
+            self.labels[column][whole] = self._find_home(column, whole) or self._make_label()
+
+    def _split_all(self, groups: Sequence[Ints], level: int = 0) -> None:
+        """Take clusters of a level and finer ones apart; coarse after medium, by whose clusters it is taken apart."""
+        for column in (1, 2, 0):
+            if column >= level:
+                self._split(column, groups)
+
+    def _split(self, column: int, groups: Sequence[Ints]) -> None:
+        """Take apart each cluster that holds items of several groups.
+
+        What lies in one branch with items of one group goes with it; the rest goes to the group that it is most like.
+        """
+        labels = self.labels[column]
+        held = [sort_unique(labels[group][labels[group] > 0]) for group in groups]
+        numbers, counts = np.unique(np.concatenate(held), return_counts=True)
+        contested = numbers[counts > 1].tolist()
+        if not contested:
+            return
+        pieces = self._find_units(column, groups)
+        for label in contested:
+            places = np.flatnonzero(labels == label)
+            owner = self._find_owners(places, pieces[places], groups)
+            for number in range(1, len(groups)):
+                labels[places[owner == number]] = self._make_label()
+
+    def _find_units(self, column: int, groups: Sequence[Ints]) -> Ints:
+        """Return for each item what it stays with: its cluster of medium in coarse, else its piece of the tree."""
+        if column:
+            return self._find_pieces([self.items[group] for group in groups])
+        medium = self.labels[1]
+        return np.where(medium > 0, medium, -1 - np.arange(len(medium)))
+
+    def _find_owners(self, places: Ints, units: Ints, groups: Sequence[Ints]) -> Ints:
+        """Return the number of the group that each of a cluster's items goes with."""
+        owner = np.full(len(places), -1)
+        inside = [np.searchsorted(places, group[np.isin(group, places)]) for group in groups]
+        _, unit = np.unique(units, return_inverse=True)
+        claimed = np.full(int(unit.max()) + 1, -1)
+        for number, members in enumerate(inside):
+            theirs = sort_unique(unit[members])
+            claimed[theirs] = np.where(claimed[theirs] == -1, number, -2)  # -2: claimed by several
+        owner = claimed[unit]
+        for number, members in enumerate(inside):
+            owner[members] = number
+        free = np.flatnonzero(owner < 0)
+        if len(free):
+            rows = self._take(self.items[places]).astype(np.float64)
+            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+            present = [number for number, members in enumerate(inside) if len(members)]
+            means = np.stack([rows[inside[number]].mean(0) for number in present])
+            _, place = np.unique(unit[free], return_inverse=True)
+            sums = np.zeros((int(place.max()) + 1, rows.shape[1]))
+            np.add.at(sums, place, rows[free])
+            owner[free] = np.array(present)[np.argmax(sums @ means.T, axis=1)][place]
+        return owner
+
+    def finish(self) -> LevelLabels:
+        """Return the levels, each within the one above, without clusters that have become too small."""
+        coarse, medium, fine = self.labels
+        medium = _drop_small(medium)
+        inside = medium > 0
+        numbers, place = np.unique(medium[inside], return_inverse=True)
+        if len(numbers):
+            pairs, pair_counts = np.unique(np.stack([place, coarse[inside]]), axis=1, return_counts=True)
+            order = np.lexsort((pairs[1], -pair_counts, pairs[1] == 0, pairs[0]))
+            best = order[np.searchsorted(pairs[0][order], np.arange(len(numbers)))]
+            above = pairs[1][best]
+            above = np.where(above > 0, above, self._next + np.arange(len(numbers)))
+            coarse[inside] = above[place]
+        both = inside & (fine > 0)
+        parts = np.zeros(len(fine), np.int64)
+        parts[both] = 1 + np.unique(np.stack([fine[both], medium[both]]), axis=1, return_inverse=True)[1].ravel()
+        return LevelLabels(_drop_small(coarse), medium, _drop_small(parts))
+
+
+def _drop_small(labels: Ints) -> Ints:
+    """Return labels with 0 for clusters of fewer than MIN_CLUSTER_SIZE items."""
+    _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.where(counts[place] >= MIN_CLUSTER_SIZE, labels, 0)
