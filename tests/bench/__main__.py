@@ -3,7 +3,7 @@
     python -m tests.bench                    all that belong to the default run
     python -m tests.bench search filters     some
     python -m tests.bench embed              models, spaces, words; lite0 alone: the default, beside torch
-    python -m tests.bench clusters           the tree, quality, streams, clusters of a living collection, histories
+    python -m tests.bench clusters           the tree, quality, corrections, streams, a living collection, histories
     python -m tests.bench histories          whether the graph depends on what came when
     python -m tests.bench vectors            what the default vector finds, beside other ways to see a picture
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
@@ -51,6 +51,7 @@ ON_REQUEST = (
     "vectors",
     "embed",
     "clusters",
+    "corrected",
     "histories",
     "duplicates",
     "proofs",
@@ -69,7 +70,7 @@ TOGETHER = {
     "adapters": ADAPTERS,
     "duplicates": ("copies", "edited", "rules", "library"),
     "embed": ("lite0", "embed", "spaces", "hostile"),
-    "clusters": ("trees", "quality", "streams", "living", "histories"),
+    "clusters": ("trees", "quality", "corrected", "streams", "living", "histories"),
 }
 """Names that stand for several modules."""
 
