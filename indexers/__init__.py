@@ -39,6 +39,7 @@ One word for each thing:
     cluster         items under a public id that lasts; an item in no cluster has the cluster id 0
     cluster tree    merges of ever larger clusters, cut into the levels coarse, medium and fine
     tree levels     the parameters of these three cuts
+    correction      what a person says of clusters: two are one, these belong apart, this belongs there
     loose           of an item: in no cluster of a level; users also read "unclustered"
     clustering      items -> clusters under a name, made by a user beside the tree: a named clustering
     assignment      which item is in which cluster, in memory

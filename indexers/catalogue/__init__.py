@@ -7,6 +7,7 @@ transaction   what can be written: all of it or nothing, one logged change for e
 file_writer   the part of a transaction that brings items to what their files say
 space_writer  the part of a transaction that writes spaces, vectors, followers and settings
 clusters      public cluster ids, members, names and events; partitions
+corrections   what people say of clusters
 clusterings   named clusterings and the cluster of each item
 duplicates    perceptual hashes, compared pairs, people's decisions
 file_metadata what files say of their pictures, kept apart from what users say

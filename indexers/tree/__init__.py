@@ -7,6 +7,8 @@
     identity          which new cluster is which old one, and what happened to the others
     levels            the three cuts that suit people: coarse, medium, fine
     branches          nodes as intervals of leaves, and the least cut per branch, from which levels come
+    splits            clusters taken apart one by one, where the tree has two that are large enough
+    corrections       what people say of clusters, applied to the levels
     ward              how clusters of medium are joined to those of coarse
     cuts              reading a tree: merges in order, cuts by similarity or count, members
 
