@@ -122,8 +122,9 @@ $("search").addEventListener("submit", event => {
   const words = $("words").value.trim();
   if (!words) return;
   const { where, within, group, level, scores } = getCurrentQuery();
-  const inPictures = !$("meaning").hidden && $("meaning").value === "seen";
-  location.hash = getAddress({ ...emptyQuery, where, within, group, level, scores, ...(inPictures ? { terms: [{ kind: "text", value: words, weight: 1 }] } : { words }) });
+  const meaning = $("meaning").hidden ? "said" : $("meaning").value;
+  const terms = meaning === "said" ? [] : [{ kind: "text", value: words, weight: 1 }];
+  location.hash = getAddress({ ...emptyQuery, where, within, group, level, scores, terms, words: meaning === "seen" ? "" : words });
 });
 
 async function searchByPicture(file) {

@@ -98,13 +98,22 @@ async function makeWithinChip(query, go) {
 }
 
 async function showResults(place, query, where, { count, filter, signal }) {
-  const answer = await request("/search", { method: "POST", json: buildSearch(query, where, PAGE), signal });
+  const ask = asked => request("/search", { method: "POST", json: buildSearch(asked, where, PAGE), signal });
+  let unread = "";
+  const answer = await ask(query).catch(error => {
+    if (error.type !== "urn:nearkin:unknown-words" || !query.words) throw error;
+    unread = query.words;
+    query = { ...query, terms: query.terms.filter(({ kind }) => kind !== "text") };
+    return ask(query);
+  });
   place.classList.toggle("scored", query.scores);
   filter.suggest(await getItems(answer.hits.map(hit => hit.item)));
   const entries = await getEntries(answer.hits);
-  if (!answer.hits.length) { place.replaceChildren(await makeNoResults(query)); count.textContent = "Nothing found"; announce("Nothing found"); return; }
+  const note = unread && make("p", { class: "quiet" }, `The model does not know “${unread}”, so only texts, metadata and names were searched.`);
+  if (!answer.hits.length) { place.replaceChildren(...(note ? [note] : []), await makeNoResults(query)); count.textContent = "Nothing found"; announce("Nothing found"); return; }
   if (query.group) showGroups(place, query, answer.groups, new Map(entries.map(entry => [entry.id, entry])), count);
   else showHits(place, query, where, entries, count);
+  if (note) place.prepend(note);
 }
 
 function showHits(place, query, where, entries, count) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -214,6 +215,10 @@ def test_words_are_seen_or_written(tab: Any) -> None:
     tab.keyboard.press("/")
     tab.keyboard.type("red")
     tab.keyboard.press("Enter")
+    expect(tab.locator(".term")).to_have_text([re.compile("“red”"), re.compile("in texts: “red”")])
+    tab.select_option("#meaning", "seen")
+    tab.press("#words", "Enter")
+    expect(tab.locator(".term")).to_have_count(1)
     expect(tab.locator(".term")).to_contain_text("“red”")
     assert all(name.startswith("red") or "harbour" in name for name in read_names(tab))
     tab.select_option("#meaning", "said")
