@@ -30,6 +30,7 @@ from indexers.moves import find_renamed, find_vanished
 from indexers.pictures import images, remote
 from indexers.pictures.isolation import DecoderPool
 from indexers.pictures.sidecars import read_sidecar
+from indexers.pictures.turns import take_turns
 from indexers.progress import Progress, Tally
 from indexers.types import (
     Arrival,
@@ -238,12 +239,12 @@ class Run:
         with self.catalogue.snapshot() as snapshot:
             for source in sources:
                 try:
-                    arrival, picture = self._read_source(source, snapshot if skip_embedded else None)
+                    arrival, prepared_picture = self._prepare_source(source, snapshot if skip_embedded else None)
                 except PictureError as error:
                     batch.failures.append((Failure(source.name, str(error)), source.file))
                     continue
-                if picture is not None:
-                    prepared.append((len(batch.arrivals), self.embedder.prepare(picture)))
+                if prepared_picture is not None:
+                    prepared.append((len(batch.arrivals), prepared_picture))
                 batch.sources.append(source)
                 batch.arrivals.append(arrival)
             batch.vanished.extend(find_vanished(snapshot, batch.arrivals))
@@ -260,6 +261,14 @@ class Run:
             return check_vectors(self.embedder.forward(prepared), self.space.dimension, self.space.metric)
         except BadVector as error:
             raise BadVector(f"the embedder {self.embedder.name!r} returned unusable vectors: {error}") from error
+
+    def _prepare_source(self, source: Source, snapshot: Snapshot | None) -> tuple[Arrival, Any | None]:
+        """Return what `_read_source` does, the picture prepared: in full size it lives here only."""
+        with take_turns():
+            arrival, picture = self._read_source(source, snapshot)
+            prepared = None if picture is None else self.embedder.prepare(picture)
+            del picture  # before others take their turn
+        return arrival, prepared
 
     def _read_item(self, item: UnembeddedItem) -> tuple[Arrival, Image]:
         """Read the picture of an item from its location."""

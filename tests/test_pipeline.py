@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from PIL.Image import Image
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadVector, ItemNotFound
+from indexers.pictures import images, isolation, turns
 from indexers.pictures.scan import find_pictures
 from indexers.pipeline import Batch, Run, Source
 from indexers.progress import Progress
@@ -305,6 +308,52 @@ with Collection.open(sys.argv[1], create=True, embedder=Slow(), batch=4, threads
     print("ready", flush=True)
     collection.add(sys.argv[2], progress=lambda state: print(state.done, flush=True))
 """
+
+
+def test_a_picture_in_full_size_is_gone_before_the_next_is_decoded(
+    catalogue: Catalogue, space: Space, folder: Path
+) -> None:
+    seen: list[weakref.ref[Image]] = []
+    living: list[int] = []
+
+    class Watching(Tiny):
+        @property
+        def input_size(self) -> int:  # type: ignore[override]  # asked for when a picture is about to be decoded
+            living.append(sum(picture() is not None for picture in seen))
+            return 16
+
+        def prepare(self, image: Image) -> Any:
+            seen.append(weakref.ref(image))
+            return super().prepare(image)
+
+    add(make_run(catalogue, space, Watching(), workers=1, batch_size=4), folder)
+    assert len(seen) > 1
+    assert not any(living)
+
+
+@pytest.mark.parametrize("is_isolated", [False, True])
+def test_large_pictures_take_turns(
+    catalogue: Catalogue, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_isolated: bool
+) -> None:
+    if is_isolated and not isolation.can_isolate():
+        pytest.skip("decoding in other processes needs POSIX")
+    for module, name in ((turns, "LARGE"), (images, "OWN_PIXELS"), (isolation, "ISOLATED_PIXELS")):
+        monkeypatch.setattr(module, name, 1)
+    for number in range(8):
+        pictures.noise(number).save(tmp_path / f"{number}.png")
+    embedder, at_work, were_alone = Counting(), threading.Lock(), []
+
+    def work() -> None:
+        is_alone = at_work.acquire(blocking=False)
+        were_alone.append(is_alone)
+        time.sleep(0.02)
+        if is_alone:
+            at_work.release()
+
+    embedder.before = work
+    with isolation.DecoderPool(workers=2) as decoders:
+        add(make_run(catalogue, space, embedder, batch_size=1, decoders=decoders if is_isolated else None), tmp_path)
+    assert were_alone == [True] * 8
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])

@@ -26,6 +26,7 @@ from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
 from indexers.matching.sketch import EDGE, sketch_picture
 from indexers.matching.verification import SAME, Verdict, has_contrast, verify_features
+from indexers.pictures.turns import take_turns
 from indexers.types import Ids, ItemRow, Sketch, Vectors
 
 EQUAL_PIXEL_BITS = 3
@@ -109,7 +110,8 @@ class EvidenceCollector:
     def _sketch_picture(self, picture: UnsketchedPicture) -> Sketch | None:
         """Return the sketch of a picture; None if the picture can't be read."""
         try:
-            return sketch_picture(self._load_picture(picture.item_id, 2 * EDGE))
+            with take_turns():
+                return sketch_picture(self._load_picture(picture.item_id, 2 * EDGE))
         except PictureError:
             return None
 
@@ -243,7 +245,8 @@ class EvidenceCollector:
     def _extract_features(self, item_id: int) -> Features | None:
         """Return the features of an item, from its picture; None if it can't be read."""
         try:
-            return picture_features.extract_features(self._load_picture(item_id, picture_features.EDGE))
+            with take_turns():
+                return picture_features.extract_features(self._load_picture(item_id, picture_features.EDGE))
         except PictureError:
             return None
 
@@ -276,7 +279,8 @@ class EvidenceCollector:
     def _hash_pixels(self, item_id: int) -> bytes | None:
         """Return the hash of all pixels of an item; None if its picture can't be read."""
         try:
-            return hashes.hash_pixels(self._load_picture(item_id, 0))
+            with take_turns():
+                return hashes.hash_pixels(self._load_picture(item_id, 0))
         except PictureError:
             return None
 

@@ -32,6 +32,7 @@ from indexers.matching.coarse import (
 from indexers.matching.compact import CompactFeatures
 from indexers.matching.features import unpack_features
 from indexers.matching.geometry import SimilarityTransform
+from indexers.pictures.turns import take_turns
 
 FAR_BITS = 20
 """Bits of 64 from which on no view of one picture is that of the other, edge on edge."""
@@ -98,7 +99,8 @@ class PairGate:
             except StoredFileDamaged:
                 pass
         try:
-            return look_at(self._load_picture(item_id, 2 * LOOK_EDGE))
+            with take_turns():
+                return look_at(self._load_picture(item_id, 2 * LOOK_EDGE))
         except PictureError:
             return None
 

@@ -24,6 +24,7 @@ _EDGE = 32  # pixels of the small picture
 _FREQUENCIES = 10  # in each direction
 _BAND_BITS = 16
 _MAX_PROBES = 3000
+_BAND_ROWS = 256  # of pixels that are hashed at a time
 _CHUNK = 200_000  # candidates at a time: they stay in the processor's cache
 
 Words = NDArray[np.uint64]
@@ -55,7 +56,10 @@ def hash_pixels(image: Image.Image) -> bytes:
     Another container or other metadata don't change it; one changed pixel does.
     """
     head = f"{image.mode} {image.width} {image.height} ".encode()
-    return blake2b(head + image.tobytes(), digest_size=20).digest()
+    digest = blake2b(head, digest_size=20)
+    for top in range(0, image.height, _BAND_ROWS):  # no copy of a large picture
+        digest.update(image.crop((0, top, image.width, min(top + _BAND_ROWS, image.height))).tobytes())
+    return digest.digest()
 
 
 def count_differing_bits(a: Any, b: Any) -> NDArray[np.int64]:

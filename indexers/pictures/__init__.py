@@ -7,6 +7,7 @@
     rgb             any of Pillow's modes as RGB; the ground that a transparent picture is laid over
     tags            facts in a file about its picture: its orientation, when and where it was taken, the camera
     tiff            TIFFs that Pillow reads wrongly or not at all
+    turns           a bound on the pixels of large pictures that a process holds at once
     isolation       decode in processes of their own, with limits on memory and time
 
 Nothing here knows of a database or a collection.

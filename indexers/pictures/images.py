@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import re
 import struct
@@ -27,6 +28,7 @@ from indexers.pictures.rgb import flatten
 from indexers.pictures.scan import PICTURE_SUFFIXES, check_bytes, encode_uri, find_pictures, read_file, to_path, to_uri
 from indexers.pictures.tags import Tags, read_tags
 from indexers.pictures.tiff import correct_grey, is_misread, load_tiff, read_tiff, skip_reduced_pages
+from indexers.pictures.turns import OWN_PIXELS, wait_for_turn
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
@@ -168,10 +170,12 @@ def _decode(image: Image.Image, size: int, limits: Limits, mended: bytes = b"") 
         kind, image.decodermaxblock = "JPEG", _BLOCK_BYTES
         if size:
             image.draft(None, (2 * size, 2 * size))
+        wait_for_turn(math.prod(image.size), OWN_PIXELS)
         image.load()
         if mended:
             check_nearly_whole(mended, image)
     else:
+        wait_for_turn(math.prod(full), OWN_PIXELS)
         load_tiff(image) if kind == "TIFF" else image.load()
         full = image.size  # HEIC tells its visible size only now
     tags = read_tags(image)

@@ -34,6 +34,7 @@ from indexers.pictures import images
 from indexers.pictures.images import Picture
 from indexers.pictures.scan import check_bytes
 from indexers.pictures.tags import FIELDS, PLACE_FIELDS
+from indexers.pictures.turns import ISOLATED_PIXELS, wait_for_turn
 from indexers.pictures.wording import is_clean
 from indexers.types import Limits, PictureFacts
 
@@ -208,7 +209,9 @@ class Worker:
         facts = PictureFacts(**json.loads(text))
         _check_place(facts.place)
         check_description(facts.description)
-        return Picture(self._read_pixels(width, height, deadline), facts)
+        started = time.monotonic()
+        wait_for_turn(width * height, ISOLATED_PIXELS)  # meanwhile they stay with the worker
+        return Picture(self._read_pixels(width, height, deadline + time.monotonic() - started), facts)
 
     def _read_pixels(self, width: int, height: int, deadline: float) -> Image.Image:
         """Read a picture, a large one in bands: nothing of its size is kept beside it, or until the next."""

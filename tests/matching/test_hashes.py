@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -154,3 +155,9 @@ def test_twenty_thousand_take_a_moment() -> None:
 def test_a_negative_radius_and_shapes_that_differ_are_refused(radius: int, more: int) -> None:
     with pytest.raises(UsageError, match=r"radius of.*shapes"):
         find_pairs_within(np.zeros((4, 1), np.uint64), np.zeros((4 + more, 1), np.uint64), radius)
+
+
+def test_pixels_are_hashed_in_bands_as_they_are_in_one_piece() -> None:
+    image = pictures.noise(1, (7, 700))
+    whole = b"RGB 7 700 " + image.tobytes()
+    assert hash_pixels(image) == blake2b(whole, digest_size=20).digest()
