@@ -6,7 +6,8 @@ ASGI app for a server of your own.
 - `run`: a socket, one process or several, an orderly end; `protocol`: HTTP/1.1 with a time limit for headers
 - `prefix`: the path below which the app is mounted, or at which a proxy shows it
 - `guard`: checks before every request (host name, site, token, size) and headers of every response
-- `bodies`: how much may be sent, how slowly, and by all together; `budget`: memory that requests share
+- `bodies`: how much may be sent, how slowly, and by all together; `budget`: memory that requests share;
+  `memory`: what the process gives back of it
 - `routes/`: the routes, one file a topic; `responses`: JSON, pictures and ranges; `problems`: errors as documents
 - `schemas`: request bodies and responses as JSON schemas; `openapi`: the document that describes all of it, with
   `examples`

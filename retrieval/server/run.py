@@ -24,6 +24,7 @@ from indexers.pictures.isolation import can_isolate
 from retrieval import Collection
 from retrieval.server.app import create_app
 from retrieval.server.logs import FORMATS, configure_logging
+from retrieval.server.memory import return_freed_memory
 from retrieval.server.protocol import TimeoutProtocol
 from retrieval.server.settings import ServerSettings
 from retrieval.server.state import State
@@ -128,6 +129,7 @@ def format_address(settings: ServerSettings, listener: socket.socket) -> str:
 def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -> FastAPI:
     """Return the app of one process, which opens the collection and closes it."""
     configure_logging(log_format)
+    return_freed_memory()
     parent: Any = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
