@@ -8,15 +8,20 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import sqlite
 from indexers.errors import CatalogueDamaged
-from indexers.types import HitRow, Ids, ItemRow
+from indexers.types import HitRow, Ids, ItemRow, Json
 
 NUMBER_LIMIT = 2**62
 """No change has a number of this size or more; beyond it numbers would overflow before long."""
+ITEM_COLUMNS = (
+    *("id", "key", "hash", "width", "height", "format", "bytes"),
+    *("text", "taken_at", "added_at", "metadata"),
+)
+"""Of the table of items, what its record holds."""
 
 
 def format_time(microseconds: int) -> str:
@@ -24,21 +29,20 @@ def format_time(microseconds: int) -> str:
     return str(np.datetime64(microseconds, "us").astype("datetime64[s]")) + "Z"
 
 
-def to_item_row(row: Row[Any], uris: list[tuple[str, bool]]) -> ItemRow:
-    """Return the record of an item with its URIs and whether each is missing; of present ones only these."""
-    if not _is_sound(row):
-        raise _damage_error(row.id)
+def to_item_row(row: Sequence[Any], uris: list[tuple[str, bool]]) -> ItemRow:
+    """Return the record of an item, of ITEM_COLUMNS as SQLite gives them, with its URIs and whether each is missing.
+
+    Where some are there, only these are told. Raises CatalogueDamaged.
+    """
+    item_id, key, digest, width, height, kind, size, text, taken_at, added_at, metadata_text = row
+    metadata = _read_metadata(metadata_text)
+    is_sound = isinstance(key, str) and isinstance(digest, bytes | None) and isinstance(text, str | None)
+    if metadata is None or not is_sound:
+        raise _damage_error(item_id)
     present = tuple(uri for uri, is_missing in uris if not is_missing)
     missing = bool(uris) and not present
-    fields = {name: getattr(row, name) for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text")}
-    return ItemRow(
-        **fields,
-        taken_at=row.taken_at,
-        added_at=row.added_at,
-        metadata=row.metadata,
-        uris=tuple(uri for uri, _ in uris) if missing else present,
-        missing=missing,
-    )
+    told = tuple(uri for uri, _ in uris) if missing else present
+    return ItemRow(item_id, key, digest, width, height, kind, size, text, taken_at, added_at, metadata, told, missing)
 
 
 def to_hit_row(row: Sequence[Any]) -> HitRow:
@@ -47,14 +51,20 @@ def to_hit_row(row: Sequence[Any]) -> HitRow:
     It holds id, key, "0" or (if the file is missing) "1" with the URI, metadata as JSON, text, clusters ...
     """
     item_id, key, marked_uri, metadata_text, text, *clusters = row
-    try:
-        metadata = json.loads(metadata_text)
-    except (ValueError, TypeError, RecursionError):
-        metadata = None
-    if not (isinstance(key, str) and isinstance(metadata, dict) and isinstance(text, str | None)):
+    metadata = _read_metadata(metadata_text)
+    if metadata is None or not (isinstance(key, str) and isinstance(text, str | None)):
         raise _damage_error(item_id)
     uri, is_missing = (None, False) if marked_uri is None else (marked_uri[1:], marked_uri[0] == "1")
     return HitRow(key, uri, metadata, tuple(cluster for cluster in clusters if cluster), text, is_missing)
+
+
+def _read_metadata(text: Any) -> Json | None:
+    """Return the metadata of an item; None if they are not what a nearkin writes."""
+    try:
+        metadata = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return metadata if isinstance(metadata, dict) else None
 
 
 def read_state(connection: Connection, statement: sa.Select[Any]) -> Sequence[Any]:
@@ -75,16 +85,6 @@ def _damage_error(item_id: int) -> CatalogueDamaged:
     return CatalogueDamaged(
         f"the catalogue is damaged: the row of item {item_id} holds what no nearkin has written; `nearkin verify` "
         "tells what, and `nearkin rescue` leaves such rows out"
-    )
-
-
-def _is_sound(row: Row[Any]) -> bool:
-    """Return True if the values of an item are of the kinds that a record promises."""
-    return (
-        isinstance(row.metadata, dict)
-        and isinstance(row.key, str)
-        and isinstance(row.hash, bytes | None)
-        and isinstance(row.text, str | None)
     )
 
 

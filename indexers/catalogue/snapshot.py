@@ -22,7 +22,7 @@ from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
 from indexers.catalogue.places import PlaceReader
-from indexers.catalogue.rows import format_time, read_state, to_hit_row, to_item_row
+from indexers.catalogue.rows import ITEM_COLUMNS, format_time, read_state, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
     change,
@@ -59,6 +59,12 @@ def _select_first_location(value: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]
 _marked_uri = sa.case((location.c.missing_since.is_(None), "0"), else_="1") + location.c.uri
 _HITS = sa.select(item.c.id, item.c.key, _select_first_location(_marked_uri), item.c.metadata, item.c.text).where(
     item.c.id.in_(sa.select(_listed_ids.c.value))
+)
+_ITEMS = sa.select(*(item.c[name] for name in ITEM_COLUMNS)).where(item.c.id.in_(sa.select(_listed_ids.c.value)))
+_LOCATIONS = (
+    sa.select(location.c.item, location.c.uri, location.c.missing_since)
+    .where(location.c.item.in_(sa.select(_listed_ids.c.value)))
+    .order_by(location.c.id)
 )
 _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("space"))
 _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member.c.fine).select_from(
@@ -131,19 +137,16 @@ class Snapshot:
 
     def items(self, item_ids: Sequence[int]) -> list[ItemRow]:
         """Return these items in the order of `item_ids`, without those that don't exist."""
-        by_id: dict[int, ItemRow] = {}
-        for chunk in split_chunks([int(item_id) for item_id in item_ids if is_storable(item_id)]):
-            uris = self._uris(chunk)
-            for row in self._all(sa.select(item).where(item.c.id.in_(chunk))):
-                by_id[row.id] = to_item_row(row, uris.get(row.id, []))
+        listed = json.dumps([int(item_id) for item_id in item_ids if is_storable(item_id)])
+        uris = self._uris(listed)
+        rows = sqlite.fetch_all(self._connection, _ITEMS, listed_ids=listed)
+        by_id = {row[0]: to_item_row(row, uris.get(row[0], [])) for row in rows}
         return [by_id[item_id] for item_id in map(int, item_ids) if item_id in by_id]
 
-    def _uris(self, item_ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
-        """Return the URIs of each item, and whether each has vanished."""
-        columns = location.c.item, location.c.uri, location.c.missing_since
-        query = sa.select(*columns).where(location.c.item.in_(item_ids)).order_by(location.c.id)
+    def _uris(self, listed_ids: str) -> dict[int, list[tuple[str, bool]]]:
+        """Return the URIs of each item of a list in JSON, and whether each has vanished."""
         by_item: dict[int, list[tuple[str, bool]]] = {}
-        for item_id, uri, missing_since in self._all(query):
+        for item_id, uri, missing_since in sqlite.fetch_all(self._connection, _LOCATIONS, listed_ids=listed_ids):
             by_item.setdefault(item_id, []).append((uri, missing_since is not None))
         return by_item
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from indexers.catalogue.rows import format_time, to_hit_row, to_item_row
@@ -16,9 +13,7 @@ def test_a_moment_is_iso_8601_in_utc() -> None:
     assert format_time(1_700_000_000_123_456) == "2023-11-14T22:13:20Z"
 
 
-def make_row() -> Any:
-    values = {"id": 7, "key": "k", "hash": b"h", "width": 4, "height": 3, "format": "PNG", "bytes": 9, "text": None}
-    return SimpleNamespace(**values, taken_at=None, added_at=1, metadata={"a": 1})
+ITEM = (7, "k", b"h", 4, 3, "PNG", 9, None, None, 1, '{"a": 1}')
 
 
 @pytest.mark.parametrize(
@@ -32,9 +27,15 @@ def make_row() -> Any:
 def test_present_places_are_told_and_of_a_missing_item_all(
     uris: list[tuple[str, bool]], told: tuple[str, ...], missing: bool
 ) -> None:
-    row = to_item_row(make_row(), uris)
+    row = to_item_row(ITEM, uris)
     assert (row.uris, row.missing) == (told, missing)
     assert (row.id, row.key, row.hash, row.metadata) == (7, "k", b"h", {"a": 1})
+
+
+@pytest.mark.parametrize(("place", "value"), [(1, 5), (2, "text"), (7, b"x"), (10, "{"), (10, "[1]"), (10, None)])
+def test_an_item_that_no_nearkin_wrote_is_named(place: int, value: object) -> None:
+    with pytest.raises(CatalogueDamaged, match="item 7"):
+        to_item_row((*ITEM[:place], value, *ITEM[place + 1 :]), [])
 
 
 def test_a_hit_row_that_no_nearkin_wrote_names_its_item() -> None:
