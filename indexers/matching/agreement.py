@@ -71,8 +71,8 @@ def _find_consensus(a: CompactFeatures, b: CompactFeatures) -> _Consensus:
     tried = slice(None, None, -(-len(i) // _TRIALS))
     expected = (turns[tried, None] * (source[None, :] - source[tried, None])).astype(np.complex64)
     missed = np.abs((target[None, :] - target[tried, None]).astype(np.complex64) - expected)
-    apart = np.abs((angles[None, :] - angles[tried, None] + DIRECTIONS // 2) % DIRECTIONS - DIRECTIONS // 2)
-    agree = (missed <= _TOLERANCE[0] + _TOLERANCE[1] * np.abs(expected)) & (apart <= 2)
+    apart = (angles[None, :] - angles[tried, None] + 2) % DIRECTIONS
+    agree = (missed <= _TOLERANCE[0] + _TOLERANCE[1] * np.abs(expected)) & (apart <= 4)
     agree &= np.abs(steps[None, :] - steps[tried, None]) <= 1
     counts = agree.sum(axis=1)
     best = int(counts.argmax())
@@ -83,12 +83,15 @@ def _fit_transform(source: Points, target: Points, is_mirrored: bool) -> Similar
     """Return the transform of least squares; `source` in steps of a stored coordinate, mirrored by its sign of x."""
     turn = shift = 0j
     for _ in range(_ROUNDS):
-        centred = source - source.mean()
+        source_mean, target_mean = source.mean(), target.mean()
+        centred = source - source_mean
         spread = float(np.vdot(centred, centred).real)
-        turn = complex(np.vdot(centred, target - target.mean())) / spread if spread else 0j
-        shift = complex(target.mean() - turn * source.mean())
+        turn = complex(np.vdot(centred, target - target_mean)) / spread if spread else 0j
+        shift = complex(target_mean - turn * source_mean)
         missed = np.abs(turn * source + shift - target)
-        near = missed <= max(_NEAR * max(1.0, abs(turn)), float(np.median(missed)))
+        ordered, middle = np.sort(missed), len(missed) // 2  # for so few np.median takes longer than all the rest
+        median = float(ordered[middle] if len(missed) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+        near = missed <= max(_NEAR * max(1.0, abs(turn)), median)
         source, target = source[near], target[near]
     if not _SCALES[0] < abs(turn) < _SCALES[1]:
         return None
@@ -104,11 +107,10 @@ def _match_words(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> tuple[Ids, Ids
     """Return the places of points that are each other's nearest, and near. (OpenCV takes three times as long.)"""
     if not (len(a) and len(b)):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    first, second = (np.ascontiguousarray(words).view(np.uint64) for words in (a, b))
-    table = count_bits(first[:, None, 0] ^ second[None, :, 0])
-    table += count_bits(first[:, None, 1] ^ second[None, :, 1])
-    nearest = table.argmin(axis=1)
-    near = np.flatnonzero(table[np.arange(len(table)), nearest] <= MAX_DISTANCE)
-    partners = nearest[near]  # few, so that the way back is looked up for them alone
+    first, second = (np.ascontiguousarray(np.ascontiguousarray(words).view(np.uint64).T) for words in (a, b))
+    table = count_bits(first[0, :, None] ^ second[0])
+    table += count_bits(first[1, :, None] ^ second[1])
+    near = np.flatnonzero(table.min(axis=1) <= MAX_DISTANCE)
+    partners = table[near].argmin(axis=1)  # few, so that they and the way back are looked up for them alone
     is_match = np.ascontiguousarray(table[:, partners].T).argmin(axis=1) == near
     return near[is_match], partners[is_match]

@@ -74,12 +74,15 @@ def _is_flat(grey: NDArray[np.uint8], thumbnail: NDArray[np.uint8]) -> bool:
         counts[max(0, place - _NEAR) : place + _NEAR + 1] = 0
     if share < _PURE or min(thumbnail.shape) < 3 or float(thumbnail.std()) < 1:
         return False
-    small = Image.fromarray(thumbnail)
-    lowest, highest = (
-        np.asarray(small.filter(rank(3)), np.int64)[1:-1, 1:-1]
-        for rank in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
-    )
+    lowest, highest = (_pick_of_neighbours(thumbnail, pick) for pick in (np.minimum, np.maximum))
     return float((highest - lowest <= _EVEN).mean()) >= _BLANK_SHARE
+
+
+def _pick_of_neighbours(pixels: NDArray[np.uint8], pick: np.ufunc) -> NDArray[np.uint8]:
+    """Return the least or the greatest of each 3 x 3 pixels, as Pillow's slower rank filter does."""
+    rows = pick(pick(pixels[:-2], pixels[1:-1]), pixels[2:])
+    picked: NDArray[np.uint8] = pick(pick(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return picked
 
 
 def has_other_part(a: Colours, b: Colours, reach: int, limit: float) -> bool:

@@ -209,12 +209,13 @@ def _count_votes(segment: Segment, owners: Ids, words: Words, angles: Ids) -> tu
         turns.append((np.repeat(angles[order], counts) - entries) % DIRECTIONS)
         shared = _count_equal(owners[order] * (segment.keys.shape[1] + 1) + starts)
         weights.append(np.repeat(1 / (shared * np.log2(2 + counts)), counts))
-    codes, bins, votes = (np.concatenate(parts) for parts in (items, turns, weights))
+    codes, bins = (np.concatenate(parts) for parts in (items, turns))
     width = DIRECTIONS // _BINS
     halves = bins // width, _BINS + (bins + width // 2) % DIRECTIONS // width
     binned = np.concatenate([codes * (2 * _BINS) + half for half in halves])
-    binned, votes = _reduce_codes(binned, np.concatenate([votes, votes]), np.add)
-    return _reduce_codes(binned // (2 * _BINS), votes, np.maximum)
+    order = np.argsort(binned)
+    binned, votes = _reduce_sorted(binned[order], np.concatenate([*weights, *weights])[order], np.add)
+    return _reduce_sorted(binned // (2 * _BINS), votes, np.maximum)
 
 
 def _find_ranges(keys: Words, queries: Words) -> tuple[Ids, Ids]:
@@ -242,11 +243,9 @@ def _count_equal(values: Ids) -> Ids:
     return np.asarray(counts[inverse], np.int64)
 
 
-def _reduce_codes(codes: Ids, values: NDArray[np.float64], reduce: np.ufunc) -> tuple[Ids, NDArray[np.float64]]:
-    """Return each code once, sorted, with its values reduced to one."""
+def _reduce_sorted(codes: Ids, values: NDArray[np.float64], reduce: np.ufunc) -> tuple[Ids, NDArray[np.float64]]:
+    """Return each of the codes, which are sorted, once, with its values reduced to one."""
     if not len(codes):
         return codes, values
-    order = np.argsort(codes)
-    codes, values = codes[order], values[order]
     firsts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     return codes[firsts], reduce.reduceat(values, firsts)
