@@ -43,7 +43,7 @@ class Deep(NeuralClusterer):
 
     Parameters
     ----------
-    n_clusters: the number of clusters at which the tree is cut.
+    n_clusters: the number of clusters at which the tree is cut, whose means k-means starts from.
     n_neighbors: the largest number of neighbours per row to learn from.
     dimension: of a code.
     epochs: passes over the rows.
@@ -54,7 +54,8 @@ class Deep(NeuralClusterer):
     ----------
     cluster_centers_: float32 (k, dimension).
     children_: int64 (leaves - 1, 2), distances_: float64 (leaves - 1,): the merges of Ward's tree over leaves, as
-        AgglomerativeClustering has them.
+        AgglomerativeClustering has them. Its cut into `n_clusters` is where k-means starts, which then moves rows from
+        cluster to cluster: `labels_` is what k-means ends with, the nearest centre of each row, and no cut of the tree.
     leaves_: int64 (n,), the leaf of each row: its own, or beyond 2,000 rows one of 1,000 small groups.
     encoder_: a list of float32 matrices, one per layer, each with the bias as its last row.
     """

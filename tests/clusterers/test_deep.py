@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
-from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from indexers.clusterers import Deep
+from indexers.clusterers import Deep, Hvae
+from indexers.clusterers.steps.dendrogram import apply_merges
 from indexers.testing import ClustererContract
 
 pytest.importorskip("torch", reason="training needs torch")
@@ -34,6 +35,17 @@ def test_it_sees_more_than_k_means_in_handwritten_digits() -> None:
     assert deep.transform(rows).shape == (len(rows), 10)
     assert deep.children_.shape == (len(rows) - 1, 2)
     assert (np.diff(deep.distances_) >= 0).all()
+    check_tree(deep, rows)
+
+
+def check_tree(fitted: Deep | Hvae, rows: np.ndarray) -> None:
+    """Assert that the labels are what k-means ends with when it starts from the cut of the tree, as is said."""
+    codes, count = fitted.transform(rows), len(fitted.cluster_centers_)
+    cut = apply_merges(fitted.children_[: len(fitted.children_) + 1 - count], len(rows))[fitted.leaves_]
+    start = np.stack([codes[cut == cluster].mean(0) for cluster in range(count)])
+    assert adjusted_rand_score(cut, fitted.labels_) > 0.6
+    end = KMeans(count, init=start, n_init=1).fit_predict(codes)
+    assert adjusted_rand_score(end, fitted.labels_) == 1
 
 
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,10 @@ from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from indexers.clusterers import Hvae
+from indexers.clusterers.hvae import LOWER, compute_divergence, multiply_gaussians, split_gaussian
+from indexers.clusterers.steps.networks import run_network
 from indexers.testing import ClustererContract
+from tests.clusterers.test_deep import check_tree
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -18,10 +21,21 @@ class TestHvae(ClustererContract):
         return Hvae(**{"n_clusters": 6, "random_state": 0, "device": "cpu", "epochs": 8} | more)  # type: ignore[arg-type]
 
     def test_it_reconstructs_better_from_round_to_round(self) -> None:
-        rows, _ = load_digits(return_X_y=True)
-        fitted = Hvae(10, device="cpu", epochs=3, random_state=0).fit(rows[:900])
+        fitted = digits()
         assert fitted.n_iter_ == len(fitted.round_errors_) >= 2
         assert (np.diff(fitted.round_errors_) < 0).all()
+
+    def test_its_lower_level_lives(self) -> None:
+        """Its dimensions tell something of a row beyond what the upper level does."""
+        fitted, rows = digits(), load_digits(return_X_y=True)[0][:900]
+        projected = fitted._project(rows)
+        expected = run_network(fitted.below_, fitted._encode(rows))
+        mean, variance = multiply_gaussians(run_network(fitted.bottom_, projected), expected)
+        information = compute_divergence(mean, np.log(variance), *split_gaussian(expected)).mean(0)
+        assert np.count_nonzero(information > 0.01) >= LOWER / 2
+
+    def test_its_tree_is_where_k_means_began(self) -> None:
+        check_tree(digits(), load_digits(return_X_y=True)[0][:900])
 
     def test_it_says_how_well_a_row_fits(self) -> None:
         fitted = sixfold()
@@ -50,6 +64,12 @@ class TestHvae(ClustererContract):
         loaded, rows = Hvae.from_bytes(fitted.to_bytes()), self.rows()[0]
         np.testing.assert_array_equal(loaded.reconstruction_error(rows), fitted.reconstruction_error(rows))
         np.testing.assert_array_equal(loaded.typical(2), fitted.typical(2))
+
+
+@cache
+def digits() -> Hvae:
+    rows, _ = load_digits(return_X_y=True)
+    return Hvae(10, device="cpu", epochs=3, random_state=0).fit(rows[:900])
 
 
 @cache
