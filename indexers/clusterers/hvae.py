@@ -45,16 +45,17 @@ DRAWING_WEIGHTS = (0.5, 2.0)
 
 class Hvae(NeuralClusterer):
     """A variational autoencoder of two levels, trained in rounds: train, encode, cluster the upper codes by Ward's
-    tree and k-means, reconstruct, and train again with the clusters and errors, until the clusters are stable or the error no
-    longer falls.
+    tree and k-means, reconstruct, and train again with the clusters and errors, until the clusters are stable or
+    the error no longer falls.
 
-    The levels form a ladder (Sønderby et al. 2016): the posterior of the lower level combines the evidence of the row
-    with the expectation of the upper level. The upper code is that of a neighbour of the row (like the group's code in
-    multi-level autoencoders: Bouchacourt, Tomioka and Nowozin 2018), so that it holds what neighbours have in common,
-    and the lower code what is peculiar to the row. A contrastive term keeps information in the upper code (Zhao, Song
-    and Ermon 2019), free bits keep it in each dimension of the lower one (Kingma et al. 2016). After each round the clusters become the prior of the upper level, a mixture of Gaussians (as in
-    VaDE: Jiang et al. 2017), and rows are drawn in proportion to their error. The noise of the rows is estimated from
-    the errors (Rybkin, Daniilidis and Levine 2021).
+    The levels form a ladder (Sønderby et al. 2016): the posterior of the lower level combines the evidence of the
+    row with the expectation of the upper level. The upper code is that of a neighbour of the row (like the group's
+    code in multi-level autoencoders: Bouchacourt, Tomioka and Nowozin 2018), so that it holds what neighbours have
+    in common, and the lower code what is peculiar to the row. A contrastive term keeps information in the upper
+    code (Zhao, Song and Ermon 2019), free bits keep it in each dimension of the lower one (Kingma et al. 2016).
+    After each round the clusters become the prior of the upper level, a mixture of Gaussians (as in VaDE: Jiang et
+    al. 2017), and rows are drawn in proportion to their error. The noise of the rows is estimated from the errors
+    (Rybkin, Daniilidis and Levine 2021).
 
     Parameters
     ----------

@@ -84,7 +84,15 @@ CLUSTERINGS = (
         "Davies-Bouldin",
         "width of clusters relative to the gaps between them",
     ),
-    Figure("stability", "stable", 1, format_share, 1, "Stability", "ARI with clusterings of four fifths of the items"),
+    Figure(
+        "stability",
+        "stable",
+        1,
+        format_share,
+        1,
+        "Stability",
+        "ARI with clusterings of four fifths of the items ± standard error",
+    ),
     Figure(
         "seconds",
         "time",
@@ -129,9 +137,10 @@ def select_figures(records: Iterable[Any], figures: Sequence[Figure]) -> list[Fi
 
 
 def format_figure(record: Any, figure: Figure) -> str:
-    """Return the record's value of a figure as text; a dash if it has none."""
+    """Return the record's value of a figure as text, with its standard error if it has one; a dash if it has none."""
     value = getattr(record, figure.field)
-    return "–" if value is None else figure.show(value)
+    error = getattr(record, f"{figure.field}_error", None)
+    return "–" if value is None else figure.show(value) + ("" if error is None else f" ± {figure.show(error)}")
 
 
 def find_best(records: Iterable[Any], figure: Figure) -> float | None:

@@ -194,7 +194,7 @@ class Judge:
     """The rows of one space that are clustered, and everything that clusterings of them are compared with.
 
     `draws`: positions of rows, one array for each repetition. `k`: the number of clusters for methods that need one.
-    `labelled`: positions of the rows that have a label.
+    `labelled`: positions of the rows that have a label. `classes`: the number of labels.
     """
 
     space: Space
@@ -204,9 +204,11 @@ class Judge:
     random_state: int
     k: int | None = None
     labelled: Ids = field(init=False)
+    classes: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.labelled = np.flatnonzero(self.truth >= 0)
+        self.classes = len(np.unique(self.truth[self.labelled]))
 
     def measure(self, labels: Ids) -> Json:
         """Return the figures of the labels of all rows."""
@@ -220,13 +222,17 @@ class Judge:
         return figures | {"notes": notes}
 
     def measure_stability(self, labels: Ids, draw_labels: Sequence[Ids]) -> Json:
-        """Return how much the labels of each draw agree with those of the same rows among all."""
+        """Return how much the labels of each draw agree with those of the same rows among all, with standard errors."""
         pairs = zip(self.draws, draw_labels, strict=False)
         scores = [metrics.compare_clusterings(labels[draw], repeated) for draw, repeated in pairs]
         if not scores:
             return {}
-        ari, ami = np.mean(scores, axis=0).tolist()
-        return {"stability": ari, "stability_ami": ami}
+        names = ("stability", "stability_ami")
+        figures: Json = dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
+        if len(scores) > 1:
+            errors = np.std(scores, axis=0, ddof=1) / len(scores) ** 0.5
+            figures |= zip([f"{name}_error" for name in names], errors.tolist(), strict=True)
+        return figures
 
 
 def run_evaluation(
@@ -247,7 +253,7 @@ def run_evaluation(
         if space_data is None or len(space_data.items) < 2:
             raise UsageError(f"the space {space.name!r} lost its items during the evaluation; try again")
         judge = _prepare_judge(space_data, plan)
-        labelled, classes = len(judge.labelled), len(np.unique(judge.truth[judge.labelled]))
+        labelled, classes = len(judge.labelled), judge.classes
         steps.start(f"{space.name}: retrieval")
         spaces.append(_judge_space(space_data, request.random_state))
         clusterings += _judge_clusterings(space_data, judge, request, steps)
@@ -262,8 +268,7 @@ def _prepare_judge(space_data: SpaceData, plan: Plan) -> Judge:
     draws = metrics.draw_subsets(len(sample), request.draws, request.random_state)
     judge = Judge(space_data.space, space_data.rows[sample], space_data.truth[sample], draws, request.random_state)
     medium = next((stored.labels for stored in space_data.stored if stored.name == "medium"), np.empty(0, np.int64))
-    classes = len(np.unique(judge.truth[judge.labelled]))
-    judge.k = request.k or classes or len(np.unique(medium[medium >= 0])) or None
+    judge.k = request.k or judge.classes or len(np.unique(medium[medium >= 0])) or None
     return judge
 
 
@@ -326,6 +331,9 @@ def _judge_method(method: Method, judge: Judge, steps: Steps) -> JudgedClusterin
     if trial.draw_failure:
         figures["notes"] += (f"stability of {len(trial.draw_labels)} draws: {trial.draw_failure}",)
     cost = {key: getattr(trial, key) for key in ("parameters", "seconds", "cpu_seconds", "memory")}
+    figures["given_count"] = judge.classes > 0 and trial.parameters.get("n_clusters") == judge.classes
+    if figures["given_count"]:
+        figures["notes"] += (f"it was given the true number of clusters, that of the labels: {judge.classes}",)
     return JudgedClustering(**about, **cost, **figures)
 
 

@@ -21,6 +21,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from indexers.clusterers.base import Ints, Rows
 from indexers.types import Metric
+from indexers.vectors.metrics import compute_similarities
 
 CELLS = 4_000_000
 """Distances held at once."""
@@ -101,7 +102,7 @@ def measure_silhouette(
     If these are more than `sample`, it is the mean of a random sample of them, each compared with all rows. None for
     fewer than two clusters, and for clusters of one row each.
 
-    The distance is 1 - cosine for cosine, L1 for l1, and Euclidean for the others.
+    The distance is 1 - cosine for cosine, Euclidean for ip, and the metric itself for the others.
     """
     rows, label, size = _drop_loose_rows(rows, labels)
     if not 2 <= len(size) < len(rows):
@@ -127,9 +128,9 @@ def _sum_distances(rows: Rows, label: Ints, size: Ints, sampled: Ints, metric: M
         distances: NDArray[np.float64] = size - _normalise(queries) @ sums.T
         return np.maximum(distances, 0)
     total = np.empty((len(queries), len(size)))
-    step, name = max(1, CELLS // len(rows)), "manhattan" if metric == "l1" else "euclidean"
+    step = max(1, CELLS // len(rows))
     for first in range(0, len(queries), step):
-        apart = pairwise_distances(queries[first : first + step], rows, name)
+        apart = _measure_distances(queries[first : first + step], rows, "l2" if metric == "ip" else metric)
         total[first : first + step] = np.add.reduceat(apart, start, axis=1, dtype=np.float64)
     return total
 
@@ -212,8 +213,10 @@ def _measure_distances(queries: Rows, rows: Rows, metric: Metric) -> NDArray[np.
     distances: NDArray[np.floating]
     if metric in ("cosine", "ip"):
         distances = -(queries @ rows.T)
-    else:
+    elif metric in ("l1", "l2"):
         distances = pairwise_distances(queries, rows, "manhattan" if metric == "l1" else "euclidean")
+    else:
+        distances = -np.stack([compute_similarities(query, rows, metric) for query in queries])
     return distances
 
 

@@ -70,6 +70,13 @@ class JudgedClustering(Record):
     """The mean adjusted Rand index with what is made again without a fifth of the items."""
     stability_ami: float | None = None
     """The mean adjusted mutual information with what is made again without a fifth of the items."""
+    stability_error: float | None = None
+    """The standard error of `stability` over the draws: their deviation over the root of their number; None for fewer
+    than two. Draws share items, so that it says how far the draws scatter rather than how far other items would."""
+    stability_ami_error: float | None = None
+    """The standard error of `stability_ami` over the draws."""
+    given_count: bool = False
+    """True if a method was given the number of labels as its number of clusters, which a user would not know."""
     seconds: float | None = field(default=None, compare=False)
     """The time of one fit, of a method."""
     cpu_seconds: float | None = field(default=None, compare=False)

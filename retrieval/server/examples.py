@@ -155,6 +155,8 @@ FIELDS: dict[str, Any] = {
     "spaces": ["lite0"],
     "stability": 0.88,
     "stability_ami": 0.9,
+    "stability_ami_error": 0.01,
+    "stability_error": 0.02,
     "stage": "read",
     "started": 1_717_266_601.0,
     "state": "done",

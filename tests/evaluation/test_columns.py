@@ -40,6 +40,8 @@ def test_only_figures_that_there_are_have_a_column() -> None:
     ]
     assert format_figure(GOOD, FIGURES["ami"]) == "0.500"
     assert format_figure(FAILED, FIGURES["ami"]) == "–"
+    drawn = dataclasses.replace(GOOD, stability=0.8, stability_error=0.0123)
+    assert format_figure(drawn, FIGURES["stability"]) == "0.800 ± 0.012"
 
 
 def test_the_best_is_the_largest_or_the_smallest() -> None:

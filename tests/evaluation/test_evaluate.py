@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from indexers.clusterers import KMeans
 from indexers.errors import BadQuery, SpaceNotFound, UnknownPlugin, UsageError
+from indexers.types import Space
 from retrieval import Collection
 from retrieval.evaluation import evaluate
 from retrieval.records.evaluation import Evaluation, JudgedClustering
@@ -69,6 +70,10 @@ def test_planted_groups_are_found(colour_groups: Collection) -> None:
     assert (kmeans.ari, kmeans.ami, kmeans.nmi, kmeans.purity) == tuple([pytest.approx(1)] * 4)
     assert kmeans.stability is not None
     assert kmeans.stability > 0.8
+    assert kmeans.stability_error is not None
+    assert 0 <= kmeans.stability_error < 0.2
+    assert [clustering.name for clustering in evaluation.clusterings if clustering.given_count] == ["kmeans"]
+    assert kmeans.notes == ("it was given the true number of clusters, that of the labels: 3",)
     assert kmeans.seconds is not None
     assert kmeans.error is None
     [space] = evaluation.spaces
@@ -109,6 +114,8 @@ def test_figures_are_those_of_the_arrays(families: Collection) -> None:
 def test_without_labels_medium_says_how_many(families: Collection) -> None:
     evaluation = families.evaluate(draws=1)
     assert find_clustering(evaluation, "kmeans").clusters == 6
+    assert not find_clustering(evaluation, "kmeans").given_count
+    assert find_clustering(evaluation, "medium").stability_error is None  # of one draw
     assert (find_clustering(evaluation, "kmeans").ami, evaluation.spaces[0].p_at_1) == (None, None)
     assert find_clustering(evaluation, "medium").stability == pytest.approx(1, abs=0.05)
     assert find_clustering(evaluation, "partitions").stability is not None
@@ -240,3 +247,16 @@ def test_another_metric(euclidean: Collection) -> None:
     silhouette = find_clustering(evaluation, "kmeans").silhouette
     assert silhouette is not None
     assert silhouette > 0.8
+
+
+def test_the_standard_error_is_that_of_the_mean_over_the_draws() -> None:
+    labels = np.repeat([0, 1], 10)
+    space = Space(1, "s", None, 2, "cosine", True)
+    draws = [np.arange(16), np.arange(2, 18), np.arange(4, 20)]
+    judge = evaluate.Judge(space, np.zeros((20, 2), np.float32), np.full(20, -1), draws, 0)
+    repeated = [labels[draws[0]], labels[draws[1]], np.arange(16) % 2]
+    scores = [metrics.adjusted_rand_score(labels[draw], other) for draw, other in zip(draws, repeated, strict=True)]
+    figures = judge.measure_stability(labels, repeated)
+    assert figures["stability"] == pytest.approx(np.mean(scores))
+    assert figures["stability_error"] == pytest.approx(np.std(scores, ddof=1) / 3**0.5)
+    assert judge.measure_stability(labels, repeated[:1]).keys() == {"stability", "stability_ami"}

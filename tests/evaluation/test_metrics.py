@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn import metrics
 
 from indexers.arrays import scale_to_unit
@@ -52,6 +53,15 @@ def test_silhouette_is_that_of_scikit_learn(metric: Metric, name: str) -> None:
     label[0] = 99  # alone in its cluster
     silhouette = judging.measure_silhouette(rows, label, metric)
     assert silhouette == pytest.approx(metrics.silhouette_score(rows, label, metric=name), abs=1e-5)
+
+
+@pytest.mark.parametrize(("metric", "p"), [("minkowski:3", 3.0), ("minkowski:1.5", 1.5), ("minkowski:inf", np.inf)])
+def test_minkowski_distances_are_judged_as_themselves(metric: Metric, p: float) -> None:
+    rows, label = blobs()
+    apart = cdist(rows, rows, "chebyshev") if p == np.inf else cdist(rows, rows, "minkowski", p=p)
+    expected = metrics.silhouette_score(apart, label, metric="precomputed")
+    assert judging.measure_silhouette(rows, label, metric) == pytest.approx(expected, abs=1e-5)
+    assert judging.measure_silhouette(rows, label, "l2") != pytest.approx(expected, abs=2e-5)
 
 
 def test_a_sampled_silhouette_is_near_the_whole_one() -> None:
@@ -120,7 +130,7 @@ def test_a_ranking_by_hand() -> None:
     assert (ranking.queries, ranking.alone) == (5, 0)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "ip", "l2", "l1"])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2", "l1", "minkowski:4", "minkowski:inf"])
 def test_a_ranking_is_that_of_exact_search(metric: Metric) -> None:
     rows, label = blobs(80)
     index = Exact(rows.shape[1], metric)
