@@ -64,10 +64,26 @@ def list_clusters(
         for cluster_id, _ in shown.clusters
         if with_hidden or cluster_id not in hidden
     ]
-    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(state, level))
+    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(moment, state, level))
 
 
-def _explain_level(state: ClusterState, level: str) -> str:
+def _explain_level(moment: Moment, state: ClusterState, level: str) -> str:
+    """Return what is to be known about a level of the tree: that lengths don't count, why coarse is as medium."""
+    return "; ".join(filter(None, [_explain_direction(moment, level), _explain_coarse(state, level)]))
+
+
+def _explain_direction(moment: Moment, level: str | None) -> str:
+    """Return that the tree compares directions, if the metric of the space compares more than these."""
+    metric = moment.view.space.metric
+    if metric == "cosine" or level not in (*LEVELS, None):
+        return ""
+    return (
+        f"clusters of the tree follow the direction of vectors alone, while the space's metric is {metric}, for which "
+        "their length counts too; `make_clustering` takes the vectors as they are"
+    )
+
+
+def _explain_coarse(state: ClusterState, level: str) -> str:
     """Return why coarse is no coarser than medium, if it is not."""
     if level != "coarse" or level not in state.levels:
         return ""
@@ -174,12 +190,10 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
             _pictures=moment.pictures,
         )
         clusters.append(cluster)
-    note = (
-        f"{count} clusters were asked for; there are at most {len(clusters)} of five items or more"
-        if count is not None and len(clusters) < count
-        else ""
-    )
-    return Clusters(tuple(clusters), None, len(assignment.members(0)), snapshot.number, note)
+    notes = [_explain_direction(moment, None)]
+    if count is not None and len(clusters) < count:
+        notes.append(f"{count} clusters were asked for; there are at most {len(clusters)} of five items or more")
+    return Clusters(tuple(clusters), None, len(assignment.members(0)), snapshot.number, "; ".join(filter(None, notes)))
 
 
 def group_hits(moment: Moment, hits: Hits, level: str) -> tuple[Group, ...]:

@@ -126,7 +126,8 @@ class Clusters(Listing[Cluster]):
     as_of: int
     """The change number that they follow."""
     note: str = ""
-    """Why they are not what was asked for: fewer than `count`, or the same on two levels. Usually empty."""
+    """Why they are not what was asked for: fewer than `count`, the same on two levels, or by direction in a space where
+    the length of vectors counts too. Usually empty."""
 
     def _rows(self) -> tuple[Cluster, ...]:
         return self.clusters

@@ -227,3 +227,19 @@ def test_items_tell_their_clusters_coarse_to_fine(families: Collection) -> None:
     assert item.clusters == families.search(item=2, where={"id": item.id}, k=1)[0].clusters
     assert levels[1][0].items(1, 1).items[0].clusters == next(levels[1][0].walk()).clusters != ()
     assert not {cluster.id for cluster in levels[1]} & set(families.get("s0").clusters)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "minkowski:3"])
+def test_levels_of_a_space_where_length_counts_say_that_they_go_by_direction(tmp_path: Path, metric: str) -> None:
+    random = np.random.default_rng(0)
+    rows = np.repeat([[1.0, 0], [9, 0], [0, 1]], 8, axis=0) + random.normal(0, 0.02, (24, 2))
+    with Collection.open(tmp_path / "c", create=True, metric=metric) as collection:
+        collection.add_vectors(rows)
+        cuts = [*map(collection.clusters, LEVELS), collection.cut(count=2)]
+        collection.make_clustering("distance", "kmeans", k=3)
+        named = collection.clusters("distance")
+    assert {"direction of vectors alone" in cut.note for cut in cuts} == {metric != "cosine"}
+    assert sorted(cluster.size for cluster in cuts[-1]) == [8, 16]
+    if metric != "cosine":
+        assert f"the space's metric is {metric}" in cuts[-1].note
+        assert (sorted(cluster.size for cluster in named), named.note) == ([8, 8, 8], "")

@@ -251,7 +251,7 @@ def test_another_metric(euclidean: Collection) -> None:
 
 def test_the_standard_error_is_that_of_the_mean_over_the_draws() -> None:
     labels = np.repeat([0, 1], 10)
-    space = Space(1, "s", None, 2, "cosine", True)
+    space = Space(1, "s", None, {}, "", 2, "cosine", True)
     draws = [np.arange(16), np.arange(2, 18), np.arange(4, 20)]
     judge = evaluate.Judge(space, np.zeros((20, 2), np.float32), np.full(20, -1), draws, 0)
     repeated = [labels[draws[0]], labels[draws[1]], np.arange(16) % 2]
