@@ -2,7 +2,8 @@
 
 Each coordinate of a unit vector is rounded to a whole number of 1/SCALE, which lengthens the vector by sqrt(d) / 2 at
 most. Every partial sum of the product of two such vectors is bounded by the product of the two norms (Cauchy and
-Schwarz): up to 36,864 dimensions it is at most 2^24 and exact even in float32, up to 12 million dimensions below 2^25.
+Schwarz). Up to 36,864 dimensions it is at most 2^24, and exact in float32; beyond, products are computed in float64. Up
+to 12 million dimensions it is below 2^25, from which the limits below follow; a tree of more is refused.
 
 A node keeps the sum S and the number n of its items' vectors; the average similarity of all pairs between nodes A and B
 is (S_A . S_B) / (n_A n_B), in units of SCALE squared. Products of sums are exact in float64 while n_A n_B < 2^28, and
@@ -17,17 +18,29 @@ import xxhash
 from numpy.typing import NDArray
 
 from indexers.arrays import Ints
+from indexers.errors import BadSetting
 
 SCALE = 4000
 UNIT = float(SCALE * SCALE)
 """The product of a rounded unit vector with itself, nearly."""
 FLOAT32_DIMENSION = 36_864
 """Rounding lengthens a vector by sqrt(d) / 2 at most: up to this dimension to 4096, and products are at most 2^24."""
+MAX_DIMENSION = 12_000_000
+"""The dimension up to which products of two vectors are below 2^25."""
 BLOCK = 256
 """Vectors rounded at once: they fit the processor's cache."""
 FLOAT64_LIMIT, INT64_LIMIT = 2**28, 2**37
 """n_A n_B below which products are exact in float64, and in int64."""
 MODULUS = 2.0**64
+
+
+def check_dimension(dimension: int) -> None:
+    """Raise BadSetting for vectors so long that products of their sums may not be exact."""
+    if dimension > MAX_DIMENSION:
+        raise BadSetting(
+            f"vectors of {dimension:,} numbers are too long for clusters; at most {MAX_DIMENSION:,} are exact: "
+            "make them shorter, or keep no clusters (the setting clusters=0)"
+        )
 
 
 def choose_float(dimension: int) -> str:

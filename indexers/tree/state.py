@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexers.tree.crown import Crown
+from indexers.tree.fixed_point import check_dimension
 from indexers.tree.groups import Groups
 from indexers.tree.leaves import Items
 from indexers.tree.nodes import Nodes
@@ -15,9 +16,12 @@ class TreeState:
     each stage of rounds but the first.
 
     dimension: of the vectors. limit: the number of nodes from which on all pairs are compared.
+
+    Raises BadSetting (a dimension beyond that of exact products).
     """
 
     def __init__(self, dimension: int, limit: int = 1000) -> None:
+        check_dimension(dimension)
         self.dimension, self.limit = dimension, limit
         self.nodes = Nodes(dimension)
         self.groups = Groups()

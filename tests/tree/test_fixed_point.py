@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from indexers.errors import BadSetting
+from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import (
     BLOCK,
     FLOAT32_DIMENSION,
     FLOAT64_LIMIT,
     INT64_LIMIT,
+    MAX_DIMENSION,
     SCALE,
+    check_dimension,
     choose_float,
     compute_fingerprints,
     hash_contents,
@@ -51,8 +56,16 @@ def test_float32_holds_products_up_to_the_dimension_that_is_said() -> None:
     longest = SCALE + FLOAT32_DIMENSION**0.5 / 2
     assert longest**2 == 2**24
     assert (choose_float(FLOAT32_DIMENSION), choose_float(FLOAT32_DIMENSION + 1)) == ("f4", "f8")
-    assert (SCALE + 12_000_000**0.5 / 2) ** 2 * INT64_LIMIT < 2**62
-    assert (SCALE + 12_000_000**0.5 / 2) ** 2 * FLOAT64_LIMIT < 2**53
+    longest = SCALE + MAX_DIMENSION**0.5 / 2
+    assert longest**2 < 2**25
+    assert longest**2 * INT64_LIMIT < 2**62
+    assert longest**2 * FLOAT64_LIMIT < 2**53
+
+
+def test_vectors_too_long_for_exact_products_are_refused() -> None:
+    check_dimension(MAX_DIMENSION)
+    with pytest.raises(BadSetting, match=r"12,000,001 numbers are too long for clusters; at most 12,000,000"):
+        ClusterTree(MAX_DIMENSION + 1)
 
 
 def test_many_vectors_are_rounded_as_one_by_one() -> None:

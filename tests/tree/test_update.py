@@ -49,6 +49,16 @@ def test_no_number_of_items_is_too_large(largest: int) -> None:
         assert is_equal(tree, SlowTree(rows, counts.tolist(), pairs, limit), [{place} for place in range(count)])
 
 
+@pytest.mark.parametrize("half", [2**18, 2**18 + 1, 760_001, 2**30])
+def test_halves_in_nearly_one_direction_merge_at_their_similarity(half: int) -> None:
+    """Sums of 760,001 items each wrapped: two nodes merged at -.9966 that are similar by .9998."""
+    rows = angles(0, 1, 90)
+    tree = build_weighted(rows, np.array([half, half, 3]), {(0, 1), (1, 2)}, 1000)
+    low, high = sorted(tree.heights(tree.merges()).tolist(), reverse=True)
+    assert low == pytest.approx(np.cos(np.radians(1)), abs=1e-3)
+    assert high == pytest.approx(np.cos(np.radians(89)) / 2, abs=1e-3)
+
+
 def test_an_update_examines_what_the_change_concerns_and_no_more() -> None:
     rows, _ = blobs(2000, 100, 8)
     vectors = dict(enumerate(rows))
