@@ -56,6 +56,7 @@ FIELDS: dict[str, Any] = {
     "format": "JPEG",
     "gained": 3,
     "given": False,
+    "given_count": True,
     "gone": 0.02,
     "group": False,
     "groups": [[12, 14], [31]],
