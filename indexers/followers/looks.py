@@ -6,13 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.errors import PictureError, StoredFileDamaged
@@ -39,12 +37,8 @@ FAR_BITS = 20
 MAX_LOOKS = 20_000
 """Looks that stay in memory, of 6 KB each."""
 
-CHUNK = 64
-"""Pairs that are judged in one task."""
-
 LoadPicture = Callable[[int, int], Image]
 Pair = tuple[int, int]
-T = TypeVar("T")
 
 
 class PairGate:
@@ -62,17 +56,14 @@ class PairGate:
         are_far = _are_far(pairs, known).tolist()
         near = [pair for pair, is_far in zip(pairs, are_far, strict=True) if not is_far]
         looks = self._take_looks(pool, near)
-        whole = {
-            pair
-            for pair, is_whole in zip(near, _map(pool, partial(_may_be_whole, looks), near), strict=True)
-            if is_whole
-        }
+        # pairs are judged in this thread: in two they took twice the processor time, waiting for the interpreter's lock
+        whole = {pair for pair in near if _may_be_whole(looks, pair)}
         rest = [pair for pair in pairs if pair not in whole]
-        matches = dict(zip(rest, _map(pool, partial(_match, compact, looks), rest), strict=True))
+        matches = {pair: _match(compact, looks, pair) for pair in rest}
         matched = [pair for pair in rest if matches[pair] is not False]
         looks = self._take_looks(pool, matched)
-        laid = _map(pool, partial(_may_be_laid, looks, matches, set(near)), matched)
-        whole |= {pair for pair, is_laid in zip(matched, laid, strict=True) if is_laid}
+        are_near = set(near)
+        whole |= {pair for pair in matched if _may_be_laid(looks, matches, are_near, pair)}
         return [pair for pair in pairs if pair in whole]
 
     def forget(self, item_ids: Sequence[int] | None) -> None:
@@ -103,12 +94,6 @@ class PairGate:
                 return look_at(self._load_picture(item_id, 2 * LOOK_EDGE))
         except PictureError:
             return None
-
-
-def _map(pool: Executor, judge: Callable[[Pair], T], pairs: Sequence[Pair]) -> list[T]:
-    """Judge pairs in the pool, many in one task: one takes less time than a task."""
-    parts = pool.map(lambda part: [judge(pair) for pair in part], split_chunks(pairs, CHUNK))
-    return [judgement for part in parts for judgement in part]
 
 
 def _may_be_whole(looks: Mapping[int, Look | None], pair: Pair) -> bool:
