@@ -6,6 +6,7 @@ nobody has foreseen, somewhere between the database and the answer.
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ KINDS = {
     sa.JSON: "'text', 'integer', 'real'",
 }
 """By the type of a column what SQLite calls the values that it may hold."""
+PAUSE = 20
+"""How many times as long as a search for faults took no other begins: unforeseen errors take little of the time."""
 SHOWN = 3
 """Faults that an error names."""
 
@@ -92,12 +95,14 @@ class Suspicion(AbstractContextManager[None]):
     CatalogueDamaged if values of another kind than their column explain it.
 
     It may be entered any number of times at once. A database that was found to be sound is not searched again before
-    it has changed: a function of a user's that fails within the block would search it each time.
+    it has changed: a function of a user's that fails within the block would search it each time. Where others change it
+    all the time, as in a server, the next search waits PAUSE times as long as this one took.
     """
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine, self._path = engine, path
         self._sound: FileMarks | None = None
+        self._next_search = 0.0
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None:
@@ -114,7 +119,8 @@ class Suspicion(AbstractContextManager[None]):
 
     def _find_faults(self) -> list[str]:
         marks = mark_files(self._path)
-        if marks == self._sound:
+        started = time.monotonic()
+        if marks == self._sound or started < self._next_search:
             return []
         try:
             with self._engine.connect() as connection:
@@ -126,5 +132,6 @@ class Suspicion(AbstractContextManager[None]):
         except sa.exc.DBAPIError as error:  # a table is missing
             return [str(error.orig)]
         if not faults:
-            self._sound = marks
+            self._sound, ended = marks, time.monotonic()
+            self._next_search = ended + PAUSE * (ended - started)
         return faults

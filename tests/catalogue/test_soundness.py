@@ -116,6 +116,7 @@ class OwnError(Exception):
 def test_an_error_of_a_user_stays_his_and_a_sound_database_is_searched_once(
     ready_made: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(soundness, "PAUSE", 0)
     searches: list[int] = []
     find = soundness.find_wrong_values
     monkeypatch.setattr(soundness, "find_wrong_values", lambda connection: searches.append(1) or find(connection))
@@ -135,6 +136,12 @@ def test_an_error_of_a_user_stays_his_and_a_sound_database_is_searched_once(
     with pytest.raises(OwnError), ready_made._catalogue.snapshot():
         fail()
     assert len(searches) == 2
+    monkeypatch.setattr(soundness, "PAUSE", 10**9)
+    for seed in (2, 3):  # the database changes all the time
+        ready_made.add_vectors(vectors(1, seed=seed))
+        with pytest.raises(OwnError), ready_made._catalogue.snapshot():
+            fail()
+    assert len(searches) == 3
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, ItemNotFound])
