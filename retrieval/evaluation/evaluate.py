@@ -344,11 +344,15 @@ def _describe_sampling(plan: Plan) -> Iterator[str]:
         yield f"retrieval ranks {count:,} of the {plan.total:,} items, drawn at random"
     if request.sample < plan.total:
         yield f"{min(request.sample, count):,} of the {plan.total:,} items, drawn at random, are clustered and judged"
-    if min(request.sample, count) > metrics.SILHOUETTE_ROWS:
-        yield f"silhouettes are of {metrics.SILHOUETTE_ROWS:,} items, drawn at random, each compared with all"
+    silhouettes, queries = (
+        min(metrics.limit_queries(limit, space.metric) for space in plan.spaces)
+        for limit in (metrics.SILHOUETTE_ROWS, metrics.RANKING_QUERIES)
+    )
+    if min(request.sample, count) > silhouettes:
+        yield f"silhouettes are of {silhouettes:,} items, drawn at random, each compared with all"
     unlabelled = int(np.count_nonzero(plan.truth < 0))
-    if request.labels is not None and count - unlabelled > metrics.RANKING_QUERIES:
-        yield f"retrieval asks for {metrics.RANKING_QUERIES:,} items, drawn at random"
+    if request.labels is not None and count - unlabelled > queries:
+        yield f"retrieval asks for {queries:,} items, drawn at random"
     if request.labels is not None and unlabelled:
         key = request.labels
         yield f"{unlabelled:,} items have no text or number under {key!r} and are left out of figures with labels"

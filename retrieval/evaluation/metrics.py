@@ -29,6 +29,8 @@ SILHOUETTE_ROWS = 5_000
 """The largest number of rows whose silhouette is computed, each among all rows."""
 RANKING_QUERIES = 1_000
 """The largest number of rows that are queries of `measure_ranking`."""
+POWER_COST = 10
+"""A Minkowski distance costs as many times as much as other distances, so a tenth of the queries is asked."""
 DRAW_SHARE = 0.8
 """The share of the rows in a draw."""
 ROUNDING = 1e-9
@@ -99,15 +101,15 @@ def measure_silhouette(
 ) -> float | None:
     """Return the mean silhouette (Rousseeuw 1987), -1 to 1, of the rows that are in a cluster.
 
-    If these are more than `sample`, it is the mean of a random sample of them, each compared with all rows. None for
-    fewer than two clusters, and for clusters of one row each.
+    If these are more than `sample` (for Minkowski distances a tenth of it), it is the mean of a random sample of
+    them, each compared with all rows. None for fewer than two clusters, and for clusters of one row each.
 
     The distance is 1 - cosine for cosine, Euclidean for ip, and the metric itself for the others.
     """
     rows, label, size = _drop_loose_rows(rows, labels)
     if not 2 <= len(size) < len(rows):
         return None
-    sampled = sample_positions(len(rows), sample, random_state)
+    sampled = sample_positions(len(rows), limit_queries(sample, metric), random_state)
     total, own = _sum_distances(rows, label, size, sampled, metric), label[sampled]
     row = np.arange(len(sampled))
     within = total[row, own] / np.maximum(size[own] - 1, 1)
@@ -183,14 +185,14 @@ def measure_ranking(
 ) -> Ranking | None:
     """Measure how well near rows have the same label, by exact search; for cosine, rows have unit length.
 
-    At most `sample` rows are queries. None if no two rows share a label. Equally near rows keep their order. With fewer
-    than eleven rows, all others are the first ten.
+    At most `sample` rows, for Minkowski distances a tenth of that, are queries. None if no two rows share a label.
+    Equally near rows keep their order. With fewer than eleven rows, all others are the first ten.
     """
     shared = np.bincount(labels)[labels] > 1
     able = np.flatnonzero(shared)
     if not len(able):
         return None
-    queries = able[sample_positions(len(able), sample, random_state)]
+    queries = able[sample_positions(len(able), limit_queries(sample, metric), random_state)]
     step = max(1, CELLS // len(rows))
     parts = [_rank(rows, labels, queries[first : first + step], metric) for first in range(0, len(queries), step)]
     first, ten, precision = np.concatenate(parts, axis=1).mean(1).tolist()
@@ -218,6 +220,11 @@ def _measure_distances(queries: Rows, rows: Rows, metric: Metric) -> NDArray[np.
     else:
         distances = -np.stack([compute_similarities(query, rows, metric) for query in queries])
     return distances
+
+
+def limit_queries(sample: int, metric: Metric) -> int:
+    """Return the largest number of queries in this metric, of a sample for usual ones."""
+    return max(sample // POWER_COST, 1) if metric.startswith("minkowski") else sample
 
 
 def sample_positions(count: int, limit: int, random_state: int) -> Ints:

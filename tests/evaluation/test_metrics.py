@@ -170,3 +170,10 @@ def test_queries_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sampled.mean_average_precision == pytest.approx(whole.mean_average_precision, abs=0.05)
     monkeypatch.setattr(judging, "CELLS", 1000)  # one query at a time
     np.testing.assert_allclose(judging.measure_ranking(rows, label), whole)
+
+
+def test_a_tenth_of_the_queries_is_asked_by_minkowski_distances() -> None:
+    rows, label = blobs(200)
+    asked = [judging.measure_ranking(rows, label, metric, sample=100) for metric in ("l2", "minkowski:3")]
+    assert [ranking.queries for ranking in asked if ranking] == [100, 10]
+    assert judging.limit_queries(3, "minkowski:3") == 1
