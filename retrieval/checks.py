@@ -321,6 +321,8 @@ ARGUMENTS: dict[str, Check | None] = {
     "import_from.vector": text,
     "make_clustering.k": whole("the number of clusters,"),
     "make_clustering.sample": whole("the number of items to learn from,"),
+    "merge_clusters.a": None,
+    "merge_clusters.b": None,
     "rename.name": None,
     "search.group": flag,
     "sync.metadata": mapping,

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue.metadata import INTEGER_LIMIT
 from indexers.catalogue.schema import CORRECTION, correction, decision, item, member
 from indexers.types import LEVELS, CorrectionKind, CorrectionRow, Level
 
@@ -23,10 +22,9 @@ class CorrectionReader:
         self._connection = connection
 
     def version(self) -> int:
-        """Return a number that differs whenever a correction was made or undone."""
-        total = sa.func.coalesce(sa.func.sum(decision.c.id + sa.func.coalesce(decision.c.undone, 0)), 0)
-        query = sa.select(total).select_from(correction.join(decision))
-        return int(self._connection.execute(query).scalar_one()) % INTEGER_LIMIT
+        """Return a number that grows whenever a correction is made or undone."""
+        query = sa.select(sa.func.count() + sa.func.count(decision.c.undone)).select_from(correction.join(decision))
+        return int(self._connection.execute(query).scalar_one())
 
     def rows(self) -> list[CorrectionRow]:
         """Return the corrections that hold, in the order in which they were made."""
@@ -34,12 +32,6 @@ class CorrectionReader:
         query = sa.select(decision.c.id, *columns).select_from(correction.join(decision))
         rows = self._connection.execute(query.where(_HOLDS).order_by(decision.c.id)).all()
         return [CorrectionRow(row[0], row[1], row[2], tuple(map(tuple, row[3])), tuple(row[4]), row[5]) for row in rows]
-
-    def hidden_clusters(self) -> set[int]:
-        """Return the ids of the clusters that are hidden."""
-        query = sa.select(correction.c.clusters).select_from(correction.join(decision))
-        rows = self._connection.execute(query.where(_HOLDS, correction.c.kind == "hide")).all()
-        return {cluster_id for row in rows for cluster_id in row[0]}
 
 
 class CorrectionWriter(CorrectionReader):
@@ -53,33 +45,83 @@ class CorrectionWriter(CorrectionReader):
         self._log_item, self._note_event = log_item, note_event
 
     def add(
-        self, kind: CorrectionKind, level: Level, groups: Sequence[Sequence[int]], clusters: Sequence[int] = ()
+        self,
+        kind: CorrectionKind,
+        level: Level,
+        groups: Sequence[Sequence[int]],
+        clusters: Sequence[int] = (),
+        space_id: int | None = None,
     ) -> int:
         """Enter a correction, and return the id of its decision. Its first item has changed, so that time goes on."""
         values = {"what": CORRECTION, "first": b"", "second": b"", "at": int(time.time() * 1e6)}
         query = sa.insert(decision).values(**values).returning(decision.c.id)
         decision_id = int(self._connection.execute(query).scalar_one())
         row = {"decision": decision_id, "kind": kind, "level": level, "clusters": list(clusters)}
-        self._connection.execute(sa.insert(correction).values(**row, groups=[list(group) for group in groups]))
+        before = self._read_clusters(space_id, [item_id for group in groups for item_id in group])
+        self._connection.execute(
+            sa.insert(correction).values(**row, groups=[list(group) for group in groups], before=before)
+        )
         self._log_first(groups)
         return decision_id
 
-    def undo(self, decision_id: int) -> None:
-        """Note that a decision was undone, if it is a correction: clusters that were joined continue with their ids."""
-        columns = correction.c.kind, correction.c.level, correction.c.groups, correction.c.clusters
-        for kind, level, groups, clusters in self._connection.execute(
-            sa.select(*columns).where(correction.c.decision == decision_id)
-        ).all():
-            if kind == "merge" and level in LEVELS:
-                for group, cluster_id in zip(groups, clusters, strict=False):
-                    for chunk in split_chunks(group):
-                        query = sa.update(member).where(member.c.item.in_(chunk), member.c[level] > 0)
-                        self._connection.execute(query.values({level: cluster_id}))
-                self._note_event()
-            self._log_first(groups)
+    def _read_clusters(self, space_id: int | None, item_ids: Sequence[int]) -> list[list[int]]:
+        """Return the clusters that items are in now, as rows of an item and its cluster of each level."""
+        rows: list[list[int]] = []
+        for chunk in split_chunks(sorted(set(item_ids))) if space_id is not None else ():
+            columns = member.c.item, *(member.c[level] for level in LEVELS)
+            query = sa.select(*columns).where(member.c.space == space_id, member.c.item.in_(chunk))
+            rows += [list(row) for row in self._connection.execute(query).all()]
+        return rows
+
+    def undo(self, decision_id: int, space_id: int | None) -> None:
+        """Note that a decision was undone, if it is a correction.
+
+        Clusters that it has ended continue with ids and names: what is made of their items in this space is noted to
+        have been theirs. So do those that an earlier correction ended, which was undone while this one still held.
+        """
+        query = sa.select(correction.c.decision, correction.c.groups, correction.c.before).select_from(
+            correction.join(decision)
+        )
+        undone = query.where(decision.c.undone.is_not(None), decision.c.id <= decision_id)
+        rows = self._connection.execute(undone.order_by(decision.c.id.desc())).all()
+        if not rows or rows[0].decision != decision_id:
+            return
+        if space_id is not None:
+            for place, level in enumerate(LEVELS):
+                self._revive_clusters(space_id, level, [_pair_before(row.before, place) for row in rows])
+            self._note_event()
+        self._log_first(rows[0].groups)
+
+    def _revive_clusters(self, space_id: int, level: Level, before: Sequence[dict[int, int]]) -> None:
+        """Give items the clusters of a level back that have ended. before: cluster by item, the newest first."""
+        column, here = member.c[level], member.c.space == space_id
+        alive = set(self._connection.execute(sa.select(column).where(here).distinct()).scalars())
+        now: dict[int, int] = {}
+        for chunk in split_chunks(list(before[0])):
+            query = sa.select(member.c.item, column).where(here, member.c.item.in_(chunk))
+            now |= {row[0]: row[1] for row in self._connection.execute(query).all()}
+        reached = {cluster_id for cluster_id in before[0].values() if cluster_id > 0}  # what came since stays
+        ended: dict[int, list[int]] = {}
+        for clusters in reversed(before[1:]):  # the oldest first, so that the newest has the last word
+            for item_id, cluster_id in clusters.items():
+                if now.get(item_id) in reached and cluster_id > 0 and cluster_id not in alive:
+                    ended.setdefault(cluster_id, []).append(item_id)
+        for item_id, cluster_id in before[0].items():
+            if now.get(item_id) in reached and cluster_id not in alive and cluster_id > 0:
+                ended.setdefault(cluster_id, []).append(item_id)
+        for cluster_id, item_ids in ended.items():
+            for chunk in split_chunks(item_ids):
+                self._connection.execute(
+                    sa.update(member).where(here, member.c.item.in_(chunk)).values({level: cluster_id})
+                )
 
     def _log_first(self, groups: Sequence[Sequence[int]]) -> None:
         for chunk in split_chunks([item_id for group in groups for item_id in group]):
             present = self._connection.execute(sa.select(item.c.id).where(item.c.id.in_(chunk)).limit(1)).scalar()
             if present is not None:
                 return self._log_item(present)
+
+
+def _pair_before(rows: Sequence[Sequence[int]], place: int) -> dict[int, int]:
+    """Return the cluster of one level by item, of rows that `before` holds."""
+    return {row[0]: row[1 + place] for row in rows}

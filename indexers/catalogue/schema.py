@@ -346,7 +346,9 @@ correction = sa.Table(
     sa.Column("level", sa.String, nullable=False),
     _json("groups", "array"),
     _json("clusters", "array"),
-    comment="what a person said of clusters, by items in groups; its decision says when, and whether it was undone",
+    _json("before", "array"),
+    comment="what a person said of clusters, by items in groups, and the clusters of each level that these were in "
+    "before; its decision says when, and whether it was undone",
 )
 
 trash = sa.Table(

@@ -184,7 +184,7 @@ class TreeFollower(StoredFollower):
         labels = self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
         corrections = [row for row in snapshot.corrections.rows() if row.kind != "hide"]
         take = self._flat.index.take
-        return correct_levels(labels, self.tree.items.ids(), corrections, self.tree.find_pieces, take)
+        return correct_levels(labels, self.tree.items.ids(), corrections, self.tree.make_piece_finder(), take)
 
     def cut_into(self, levels: tuple[float, float, float] | None, count: int) -> Ids:
         """Cut into so many clusters: return for each of `tree.items.ids()` a number above 0; 0 if in none.

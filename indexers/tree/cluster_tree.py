@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -160,12 +161,17 @@ class ClusterTree(TreeState):
         leaf = self.items.leaf[self.items.ids()]
         return levels.cut_into(self.nodes, parameters, count, self._make_link_finder(link_items))[leaf]
 
-    def find_pieces(self, groups: Sequence[Ints]) -> Ints:
-        """Return for each of all items its piece, a number: the largest branch with items of one group at most."""
-        leaf = self.items.leaf
-        pieces = find_pieces(Branches(self.nodes), [leaf[group].astype(np.int64) for group in groups])
-        found: Ints = pieces[leaf[self.items.ids()]]
-        return found
+    def make_piece_finder(self) -> Callable[[Sequence[Ints]], Ints]:
+        """Return a function of groups of items, for the tree as it is: for each of all items it returns its piece, a
+        number: the largest branch with items of one group at most."""
+        leaf, branches = self.items.leaf, cache(lambda: Branches(self.nodes))
+
+        def find(groups: Sequence[Ints]) -> Ints:
+            pieces = find_pieces(branches(), [leaf[group].astype(np.int64) for group in groups])
+            found: Ints = pieces[leaf[self.items.ids()]]
+            return found
+
+        return find
 
     def cut_medium(self) -> Cut:
         """Return the clusters of medium, chosen from the tree as it is now; those of few items are clusters, too."""

@@ -46,13 +46,14 @@ class _Replay:
     def __init__(self, labels: LevelLabels, items: Ids, find_pieces: PieceFinder, take: VectorReader) -> None:
         self.labels: list[Ints] = [np.array(level, np.int64) for level in labels]
         self.items, self._find_pieces, self._take = items, find_pieces, take
+        self._pieces: Ints | None = None
         self._next = 1 + max((int(level.max(initial=0)) for level in self.labels), default=0)
 
     def apply(self, correction: CorrectionRow) -> None:
         groups = [self._find_places(group) for group in correction.groups]
         level = LEVELS.index(correction.level)
         if correction.kind == "merge":
-            self._unite(level, groups)
+            self._unite(level, groups, [len(group) for group in correction.groups])
         elif correction.kind == "move":
             moved, anchor = groups
             for column in range(level + 1):
@@ -100,10 +101,18 @@ class _Replay:
         """Put items into the cluster that holds most of them, or into a new one if all of them are loose."""
         self._move(column, places, self._find_home(column, places) or self._make_label())
 
-    def _unite(self, level: int, groups: Sequence[Ints]) -> None:
-        """Join the clusters that hold most of each group, and those that hold little else; gather the rest."""
+    def _unite(self, level: int, groups: Sequence[Ints], named: Sequence[int]) -> None:
+        """Join the clusters of the groups, and gather those of their items that lie elsewhere.
+
+        A cluster is joined if it holds half of a group, or little else than their items: what is left of a group whose
+        items are mostly gone takes no other cluster along. named: the items of each group when it was said.
+        """
         labels, places = self.labels[level], np.concatenate(groups)
-        homes = {self._find_home(level, group) for group in groups} - {0}
+        homes = set()
+        for group, count in zip(groups, named, strict=True):
+            home = self._find_home(level, group)
+            homes |= {home} if 2 * np.count_nonzero(labels[group] == home) >= count else set()
+        homes -= {0}
         inside = np.bincount(labels[places], minlength=self._next)
         homes |= set(np.flatnonzero(2 * inside > np.bincount(labels, minlength=self._next)).tolist()) - {0}
         home = self._find_home(level, places) or self._make_label()
@@ -115,6 +124,7 @@ class _Replay:
 
     def _split_all(self, groups: Sequence[Ints], level: int = 0) -> None:
         """Take clusters of a level and finer ones apart; coarse after medium, by whose clusters it is taken apart."""
+        self._pieces = None
         for column in (1, 2, 0):
             if column >= level:
                 self._split(column, groups)
@@ -140,7 +150,9 @@ class _Replay:
     def _find_units(self, column: int, groups: Sequence[Ints]) -> Ints:
         """Return for each item what it stays with: its cluster of medium in coarse, else its piece of the tree."""
         if column:
-            return self._find_pieces([self.items[group] for group in groups])
+            if self._pieces is None:
+                self._pieces = self._find_pieces([self.items[group] for group in groups])
+            return self._pieces
         medium = self.labels[1]
         return np.where(medium > 0, medium, -1 - np.arange(len(medium)))
 

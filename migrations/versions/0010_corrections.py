@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("level", sa.String, nullable=False),
         sa.Column("groups", sa.JSON, nullable=False),
         sa.Column("clusters", sa.JSON, nullable=False),
+        sa.Column("before", sa.JSON, nullable=False),
         sa.PrimaryKeyConstraint("decision", name="pk_correction"),
     )
     op.add_column("clustering", sa.Column("corrections", sa.BigInteger, nullable=False, server_default="0"))

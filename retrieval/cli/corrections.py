@@ -68,8 +68,9 @@ def correct(
             numbers = [_parse_number(text) for text in given]
             for number in numbers:
                 target.undo(number)
-            lines = [f"correction {number} was undone" for number in numbers]
-            return print_json({"undone": numbers}) if as_json else say(*lines)
+                if not as_json:
+                    say(f"correction {number} was undone")
+            return print_json({"undone": numbers}) if as_json else None
         decision = _correct(target, correction, given)
         exception = next(row.exception for row in target.corrections() if row.decision == decision)
     if as_json:

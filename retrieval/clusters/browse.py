@@ -56,7 +56,7 @@ def list_clusters(
     if state is None:
         return Clusters((), level, 0, 0)
     assignment = state.assignment(level)
-    hidden = moment.snapshot.corrections.hidden_clusters()
+    hidden = _find_hidden(moment, state, level)
     rows = moment.snapshot.clusters.rows([cluster_id for cluster_id, _ in assignment.clusters])
     shown = join_nearest(moment.view.flat.index, state, assignment) if loose == "nearest" else assignment
     clusters = [
@@ -65,6 +65,29 @@ def list_clusters(
         if with_hidden or cluster_id not in hidden
     ]
     return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(moment, state, level))
+
+
+def find_hidden_items(moment: Moment, state: ClusterState) -> Ids:
+    """Return the items of hidden clusters: those that were in them then, and those that are now."""
+    rows = [row for row in moment.snapshot.corrections.rows() if row.kind == "hide"]
+    parts = [np.array([item_id for row in rows for group in row.groups for item_id in group], np.int64)]
+    parts += [state.assignment(row.level).members(row.clusters[0]) for row in rows if row.level in state.levels]
+    return np.unique(np.concatenate(parts))
+
+
+def is_hidden(members: Ids, hidden: Ids) -> bool:
+    """Return True if most of a cluster's members are hidden."""
+    return bool(2 * np.count_nonzero(np.isin(members, hidden)) > len(members))
+
+
+def _find_hidden(moment: Moment, state: ClusterState, level: Level) -> set[int]:
+    """Return the clusters of a level most of whose items are hidden: parts of a hidden cluster too."""
+    if level not in LEVELS or not (items := find_hidden_items(moment, state)).size:
+        return set()
+    assignment = state.assignment(level)
+    labels, counts = np.unique(assignment.find_labels(items), return_counts=True)
+    inside = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    return {cluster_id for cluster_id, size in assignment.clusters if 2 * inside.get(cluster_id, 0) > size}
 
 
 def _explain_level(moment: Moment, state: ClusterState, level: str) -> str:
@@ -102,8 +125,8 @@ def read_cluster(moment: Moment, cluster_id: Any, since: int | None = None) -> C
     level = state.find_level(int(cluster_id)) if state else None
     if row is None or state is None or level is None:
         raise ClusterNotFound(_describe_missing(moment, cluster_id))
-    is_hidden = row.id in moment.snapshot.corrections.hidden_clusters()
-    return _build_cluster(moment, state, row, level, state.assignment(level).members(cluster_id), since, is_hidden)
+    hidden = row.id in _find_hidden(moment, state, level)
+    return _build_cluster(moment, state, row, level, state.assignment(level).members(cluster_id), since, hidden)
 
 
 def _has_level(moment: Moment, level: Level) -> bool:
@@ -167,6 +190,7 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
         labels = view.tree.cut_into(chosen.levels if chosen else None, int(count or 1))
     assignment = Assignment(view.tree.tree.items.ids(), labels)
     state = find_cluster_state(view, snapshot)
+    hidden = find_hidden_items(moment, state) if state else assignment.items[:0]
     clusters = []
     for node, size in assignment.clusters:
         members = assignment.members(node)
@@ -185,6 +209,7 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
             new=state.count_new(members, None) if state else 0,
             given=row.named_by_person if row else False,
             born=row.born_at if row else None,
+            hidden=is_hidden(members, hidden),
             _members=members,
             _pager=moment.pager,
             _pictures=moment.pictures,

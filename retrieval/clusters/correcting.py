@@ -6,6 +6,7 @@ to the clusters of the tree whenever they change (`indexers.tree.corrections`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,9 +16,10 @@ from indexers.catalogue.rows import format_time
 from indexers.errors import UsageError
 from indexers.types import LEVELS, CorrectionKind, CorrectionRow, Level
 from retrieval.checks import ItemName, list_names
-from retrieval.clusters.browse import Moment
+from retrieval.clusters.browse import Moment, find_hidden_items, is_hidden
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.records.clusters import Cluster, Correction
+from retrieval.spaces.cluster_state import ClusterState
 from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import find_cluster_state
 
@@ -48,8 +50,8 @@ class ClusterCorrector:
         if not groups or not all(groups):
             raise UsageError("into is a list of groups of items, none of them empty; got an empty one")
         everything = [item_id for group in groups for item_id in group]
-        if len(set(everything)) < len(everything):
-            twice = next(item_id for item_id in everything if everything.count(item_id) > 1)
+        twice = next((item_id for item_id, count in Counter(everything).items() if count > 1), None)
+        if twice is not None:
             raise UsageError(f"the item {twice} is in several groups; an item belongs into one")
         strange = sorted(set(everything) - set(source.members))
         if strange:
@@ -64,7 +66,8 @@ class ClusterCorrector:
     def move(self, items: ItemName | Iterable[ItemName], cluster: int | str) -> int:
         """Put items into a cluster. Returns the decision's id. Raises ItemNotFound, ClusterNotFound, UsageError."""
         target, moved = self._read_cluster(cluster), self._resolve(items)
-        anchor = [item_id for item_id in target.members if item_id not in set(moved)]
+        leaving = set(moved)
+        anchor = [item_id for item_id in target.members if item_id not in leaving]
         if not moved or not anchor:
             raise UsageError("there is nothing to move" if not moved else f"cluster {target.id} holds nothing else")
         return self._enter("move", _read_level(target), [moved, anchor], [target])
@@ -86,7 +89,7 @@ class ClusterCorrector:
     def hide(self, cluster: int | str) -> int:
         """Hide a cluster. Returns the decision's id. Raises ClusterNotFound, UsageError."""
         hidden = self._read_cluster(cluster)
-        return self._enter("hide", _read_level(hidden), [hidden.members[:1]], [hidden])
+        return self._enter("hide", _read_level(hidden), [hidden.members], [hidden])
 
     def list_corrections(self) -> tuple[Correction, ...]:
         """Return the corrections that were not undone, and whether each holds."""
@@ -115,9 +118,12 @@ class ClusterCorrector:
     def _enter(
         self, kind: CorrectionKind, level: Level, groups: Sequence[Sequence[int]], clusters: Sequence[Cluster] = ()
     ) -> int:
+        view = self._spaces.view()
+        if view is None or view.tree is None:
+            raise UsageError("this collection keeps no clusters (the setting clusters is 0), so none can be corrected")
         with self._catalogue.transaction() as transaction:
             cluster_ids = [cluster.id or 0 for cluster in clusters]
-            decision_id = transaction.corrections.add(kind, level, groups, cluster_ids)
+            decision_id = transaction.corrections.add(kind, level, groups, cluster_ids, view.space.id)
         self.apply()
         return decision_id
 
@@ -144,8 +150,10 @@ def _list_corrections(moment: Moment) -> tuple[Correction, ...]:
 def _find_exception(moment: Moment, row: CorrectionRow) -> str:
     """Return what of a correction does not hold, in words; "" if all of it does."""
     state = find_cluster_state(moment.view, moment.snapshot)
-    if state is None or row.kind == "hide":
+    if state is None:
         return ""
+    if row.kind == "hide":
+        return _explain_shown(moment, state, row)
     present = set(state.items.tolist())
     groups = [np.array([item_id for item_id in group if item_id in present], np.int64) for group in row.groups]
     if not all(len(group) for group in groups[:2]) and row.kind != "together":
@@ -177,3 +185,15 @@ def _find_exception(moment: Moment, row: CorrectionRow) -> str:
             return "all of them are loose: a cluster has five items or more"
         away = labels_together != np.bincount(labels_together).argmax()
     return f"{np.count_nonzero(away)} of {len(away)} items are elsewhere by a later correction" if away.any() else ""
+
+
+def _explain_shown(moment: Moment, state: ClusterState, row: CorrectionRow) -> str:
+    """Return how many pictures of a hidden cluster are in one that is shown."""
+    hidden, assignment = find_hidden_items(moment, state), state.assignment(row.level)
+    items = np.intersect1d(np.array(row.groups[0], np.int64), state.items)
+    labels = assignment.find_labels(items)
+    covered = [
+        label for label in np.unique(labels[labels > 0]).tolist() if is_hidden(assignment.members(label), hidden)
+    ]
+    count = int(np.count_nonzero(~np.isin(labels, [0, *covered])))
+    return f"{count} of {len(items)} pictures are in clusters that are shown" if count else ""

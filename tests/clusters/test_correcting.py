@@ -153,3 +153,63 @@ def test_a_collection_that_may_only_be_read_is_not_corrected(families: Collectio
             pytest.skip("this user may write everything")
         with pytest.raises(CollectionReadOnly):
             reading.hide(1)
+
+
+def test_undone_in_any_order_clusters_have_their_ids_and_names_again(families: Collection) -> None:
+    ids = [of(families, f"f{number}-0") for number in range(4)]
+    for cluster, name in zip(ids, "abcd", strict=True):
+        families.rename(cluster, name)
+    coarse = of(families, "f1-0", "coarse")
+    made = [families.merge_clusters(ids[0], ids[1]), families.merge_clusters(ids[0], ids[2])]
+    for decision in made:
+        families.undo(decision)
+    assert [of(families, f"f{number}-0") for number in range(4)] == ids
+    assert [families.cluster(cluster).name for cluster in ids] == list("abcd")
+    moved = families.move_to_cluster(families.cluster(ids[3]).members, ids[0])
+    families.undo(moved)
+    assert [of(families, f"f{number}-0") for number in range(4)] == ids
+    assert families.cluster(ids[3]).name == "d"
+    assert of(families, "f1-0", "coarse") == coarse
+    assert families.verify().ok
+
+
+def test_undoing_leaves_clusters_that_came_since_alone(families: Collection) -> None:
+    first, second = of(families, "f0-0"), of(families, "f1-0")
+    merged = families.merge_clusters(first, second)
+    families.split_cluster(first, [[f"f1-{number}" for number in range(50)]])
+    part = of(families, "f1-0")
+    families.rename(part, "kept")
+    families.undo(merged)
+    assert families.cluster(of(families, "f1-0")).name == "kept"
+
+
+def test_what_is_left_of_a_cluster_takes_no_other_along(families: Collection) -> None:
+    families.merge_clusters(of(families, "f0-0"), of(families, "f5-0"))
+    families.remove([f"f5-{number}" for number in range(1, 20)])
+    families.add_vectors(family(2, 1, seed=9), keys=["f5-0"], replace=True)
+    assert of(families, "f2-0") != of(families, "f0-0")
+    assert of(families, "f5-0") == of(families, "f0-0")
+
+
+def test_parts_of_a_hidden_cluster_are_hidden_on_every_level(families: Collection) -> None:
+    hidden = of(families, "f2-0")
+    members = set(families.cluster(hidden).members)
+    families.hide(hidden)
+    for level in LEVELS:
+        assert not any(set(cluster.members) <= members for cluster in families.clusters(level))
+    families.split_cluster(hidden, [[f"f2-{number}" for number in range(15)]])
+    assert not any(set(cluster.members) <= members for cluster in families.clusters())
+    assert families.corrections()[0].exception == ""
+    families.merge_clusters(of(families, "f0-0"), of(families, "f5-0"))
+    second = of(families, "f4-0")
+    families.hide(second)
+    families.merge_clusters(second, of(families, "f0-0"))
+    exception = families.corrections()[-2].exception
+    assert exception.startswith("24 of 24 pictures are in clusters that are shown")
+
+
+def test_without_clusters_nothing_is_corrected(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", create=True, clusters=0) as collection:
+        collection.add_vectors(family(0, 6), keys=[f"k{number}" for number in range(6)])
+        with pytest.raises(UsageError, match="keeps no clusters"):
+            collection.keep_apart("k0", "k1")

@@ -33,7 +33,7 @@ def correct(
         CorrectionRow(number, kind, level, tuple(tuple(group) for group in groups), (), 0)
         for number, (kind, level, groups) in enumerate(corrections)
     ]
-    return correct_levels(labels, tree.items.ids(), made, tree.find_pieces, lambda items: rows[items])
+    return correct_levels(labels, tree.items.ids(), made, tree.make_piece_finder(), lambda items: rows[items])
 
 
 def is_nested(labels: LevelLabels) -> bool:

@@ -56,6 +56,10 @@ def _correct(body: CorrectionRequest, collection: Collection) -> int:
     needed = {"merge": 2, "split": 1, "move": 1, "hide": 1}.get(body.kind, 0)
     if len(clusters) != needed:
         raise BadQuery(f"{body.kind!r} takes {needed} clusters; got {len(clusters)}")
+    used = {"split": "into", "move": "items", "together": "items", "apart": "items"}.get(body.kind)
+    for name in ("items", "into"):
+        if getattr(body, name) and name != used:
+            raise BadQuery(f"{body.kind!r} takes no {name}; leave them out")
     match body.kind:
         case "merge":
             return collection.merge_clusters(clusters[0], clusters[1])
