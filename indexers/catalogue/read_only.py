@@ -79,7 +79,10 @@ def can_write(path: Path) -> bool:
 
 def has_room(folder: Path) -> bool:
     """Return False if the disk is so full that SQLite may not find room for its log and the log's memory."""
-    return shutil.disk_usage(folder).free >= ROOM
+    try:
+        return shutil.disk_usage(folder).free >= ROOM
+    except (OSError, AttributeError):  # the system does not tell
+        return True
 
 
 def _is_allowed(path: Path, mode: int) -> bool:

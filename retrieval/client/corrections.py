@@ -17,28 +17,28 @@ class CorrectionMethods(ClusterMethods, ItemMethods):
 
     def merge_clusters(self, a: int | str, b: int | str) -> int:
         """Join two clusters of one level for good."""
-        return self._correct("merge", clusters=[self._find_id(a), self._find_id(b)])
+        return self._correct("merge", clusters=[self._find_cluster_id(a), self._find_cluster_id(b)])
 
     def split_cluster(self, cluster: int | str, into: Sequence[Iterable[ItemName]]) -> int:
         """Take a cluster apart into one with each group of its items, or take one group out."""
-        groups = [self._find_items(group) for group in into]
-        return self._correct("split", clusters=[self._find_id(cluster)], into=groups)
+        groups = [self._resolve_items(group) for group in into]
+        return self._correct("split", clusters=[self._find_cluster_id(cluster)], into=groups)
 
     def move_to_cluster(self, items: ItemName | Iterable[ItemName], cluster: int | str) -> int:
         """Put items into a cluster."""
-        return self._correct("move", items=self._find_items(items), clusters=[self._find_id(cluster)])
+        return self._correct("move", items=self._resolve_items(items), clusters=[self._find_cluster_id(cluster)])
 
     def keep_together(self, items: Iterable[ItemName]) -> int:
         """Keep items in one cluster of each level."""
-        return self._correct("together", items=self._find_items(items))
+        return self._correct("together", items=self._resolve_items(items))
 
     def keep_apart(self, a: ItemName, b: ItemName) -> int:
         """Keep two items in different clusters on every level."""
-        return self._correct("apart", items=self._find_items([a, b]))
+        return self._correct("apart", items=self._resolve_items([a, b]))
 
     def hide(self, cluster: int | str) -> int:
         """Leave a cluster out of `clusters`."""
-        return self._correct("hide", clusters=[self._find_id(cluster)])
+        return self._correct("hide", clusters=[self._find_cluster_id(cluster)])
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return the corrections that were not undone, each with what of it does not hold."""
@@ -47,10 +47,10 @@ class CorrectionMethods(ClusterMethods, ItemMethods):
     def _correct(self, kind: str, **body: Any) -> int:
         return int(self._post("/v1/corrections", {"kind": kind, **body})["decisions"][0])
 
-    def _find_id(self, cluster: int | str) -> int:
+    def _find_cluster_id(self, cluster: int | str) -> int:
         return int(cluster) if is_whole(cluster) else int(self.cluster(cluster).id or 0)
 
-    def _find_items(self, items: ItemName | Iterable[ItemName]) -> list[int]:
+    def _resolve_items(self, items: ItemName | Iterable[ItemName]) -> list[int]:
         names = list_names(items)
         others = [name for name in names if not is_whole(name)]
         found = {name: item.id for name, item in zip(others, self.get(others), strict=True)} if others else {}

@@ -20,7 +20,7 @@ from indexers.errors import CatalogueDamaged, CollectionNotFound, WriterBusy
 from retrieval import Collection
 from tests.conftest import vectors
 
-COUNT = 2000
+COUNT = 1200
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def sound_folder(tmp_path_factory: pytest.TempPathFactory, key_folder: Path) -> 
 
 @pytest.fixture
 def collection_folder(sound_folder: Path, tmp_path: Path) -> Path:
-    """Return a copy of a sound collection of 1,999 items, to be damaged."""
+    """Return a copy of a sound collection, to be damaged."""
     return Path(shutil.copytree(sound_folder, tmp_path / "a collection"))
 
 

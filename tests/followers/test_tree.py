@@ -165,7 +165,7 @@ def test_after_any_changes_the_tree_is_that_of_a_full_run(tmp_path: Path, monkey
     monkeypatch.setattr(TreeFollower, "limit", 1000)
     Kept.folder = tmp_path
     Kept.TestCase.settings = settings(
-        max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=8, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
     )
     case = Kept.TestCase()
     case.runTest()

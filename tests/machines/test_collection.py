@@ -553,7 +553,7 @@ class TestCollection(CollectionMachine.TestCase):  # type: ignore[name-defined,m
 
 
 TestCollection.settings = settings(
-    max_examples=600 if SOAK else 40,
+    max_examples=600 if SOAK else 24,
     stateful_step_count=80 if SOAK else 50,
     deadline=None,
     derandomize=not SOAK,

@@ -174,6 +174,6 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     monkeypatch.setattr(candidates, "NEAREST_BY_VECTOR", PATTERNS * (EDITS + 1))
     Library.folder = tmp_path
     Library.TestCase.settings = settings(
-        max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=8, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
     )
     Library.TestCase().runTest()

@@ -77,6 +77,8 @@ VERBS = {
     "vectors": "export", "update": "update", "update_all": "update", "remove": "remove", "failures": "failures",
     "search": "search", "clusters": "clusters", "cluster": "cluster", "loose": "loose", "cut": "clusters",
     "partitions": "partitions", "cluster_events": "clusters", "outliers": "outliers", "rename": "rename",
+    **dict.fromkeys(("merge_clusters", "split_cluster", "move_to_cluster"), "correct"),
+    **dict.fromkeys(("keep_together", "keep_apart", "hide"), "correct"), "corrections": "corrections",
     "recluster": "recluster", "make_clustering": "cluster", "refresh_clustering": "cluster", "clustering": "cluster",
     "clusterings": "clusterings", "drop_clustering": "cluster", "evaluate": "evaluate", "duplicates": "duplicates",
     "duplicates_of": "check", "overlay": "overlay", "calibrate": "calibrate", "decide": "decide",

@@ -35,6 +35,7 @@ GUARDED = {
     "indexers.files": {"os.O_NOFOLLOW", "os.O_NONBLOCK"},
     "retrieval.duplicates.moving": {"os.pathconf"},
     "indexers.pictures.scan": {"os.O_NOFOLLOW"},
+    "indexers.pictures.turns": {"os.register_at_fork"},
     "indexers.pictures.isolation": {"os.readv", "os.writev", "select.poll", "fcntl", "resource"},
 }
 """The files that ask first whether the system has it, or say that it has not."""
