@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Level = str
 """A level of the cluster tree, or the name of a clustering that a user made beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 CorrectionKind = Literal["merge", "split", "move", "together", "apart", "hide"]
+CORRECTION_KINDS: tuple[CorrectionKind, ...] = get_args(CorrectionKind)
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 
 

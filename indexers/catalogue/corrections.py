@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue import sqlite
 from indexers.catalogue.schema import CORRECTION, correction, decision, item, member
-from indexers.types import LEVELS, CorrectionKind, CorrectionRow, Level
+from indexers.types import CORRECTION_KINDS, LEVELS, CorrectionKind, CorrectionRow, Level
 
 _HOLDS = decision.c.undone.is_(None)
 
@@ -31,6 +32,9 @@ class CorrectionReader:
         columns = (correction.c.kind, correction.c.level, correction.c.groups, correction.c.clusters, decision.c.at)
         query = sa.select(decision.c.id, *columns).select_from(correction.join(decision))
         rows = self._connection.execute(query.where(_HOLDS).order_by(decision.c.id)).all()
+        for row in rows:
+            if not _is_sound(*row[1:5]):
+                raise sqlite.damage_error(sqlite.find_path(self._connection), f"the correction {row[0]} is none")
         return [CorrectionRow(row[0], row[1], row[2], tuple(map(tuple, row[3])), tuple(row[4]), row[5]) for row in rows]
 
 
@@ -125,3 +129,16 @@ class CorrectionWriter(CorrectionReader):
 def _pair_before(rows: Sequence[Sequence[int]], place: int) -> dict[int, int]:
     """Return the cluster of one level by item, of rows that `before` holds."""
     return {row[0]: row[1 + place] for row in rows}
+
+
+def _is_sound(kind: object, level: object, groups: object, clusters: object) -> bool:
+    """Return True for a correction as `add` writes it: whoever wrote the catalogue may have written anything."""
+    counts = {"merge": 2, "move": 2, "apart": 2, "together": 1, "hide": 1}
+    if kind not in CORRECTION_KINDS or level not in LEVELS:
+        return False
+    if not isinstance(groups, list) or len(groups) != counts.get(str(kind), max(len(groups), 2)):
+        return False
+    ids = [*groups, clusters]
+    return all(isinstance(part, list) and all(type(value) is int for value in part) for part in ids) and (
+        kind != "hide" or len(ids[-1]) == 1
+    )

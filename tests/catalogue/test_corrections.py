@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import sqlalchemy as sa
 
+from indexers.catalogue import schema
 from indexers.catalogue.catalogue import Catalogue
+from indexers.errors import CatalogueDamaged
 from indexers.types import Arrival
 from tests.conftest import vectors
 
@@ -48,3 +52,25 @@ def test_items_that_are_gone_are_no_obstacle(catalogue: Catalogue) -> None:
         assert snapshot.corrections.rows()[0].id == decision
         assert len(snapshot.corrections.rows()) == 2
         assert vectors(1).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "burn"},
+        {"level": "none"},
+        {"groups": []},
+        {"groups": [[1]], "kind": "apart"},
+        {"groups": [["x"]], "kind": "together"},
+        {"groups": {}},
+        {"clusters": [None], "kind": "hide"},
+    ],
+)
+def test_what_is_no_correction_is_damage(catalogue: Catalogue, wrong: dict[str, object]) -> None:
+    fill(catalogue)
+    with catalogue.transaction() as writing:
+        decision = writing.corrections.add("together", "medium", [[1, 2]])
+    with catalogue.engine.begin() as connection:
+        connection.execute(sa.update(schema.correction).where(schema.correction.c.decision == decision).values(**wrong))
+    with pytest.raises(CatalogueDamaged, match="rescue"), catalogue.snapshot() as snapshot:
+        snapshot.corrections.rows()
