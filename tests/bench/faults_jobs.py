@@ -73,9 +73,10 @@ class Worker:
             case "rename":
                 for cluster in self.collection.clusters("fine")[:1]:
                     self.collection.rename(cluster.id, "named")
-            case "decide" if len(names) == 2:
+            case "decide" | "correct" if len(names) == 2:
                 a, b = [self._path(name) if self.kind == "file" else name for name in names]
-                self.collection.keep_both(a, b)
+                say = self.collection.keep_both if op == "decide" else self.collection.keep_apart
+                say(a, b)
             case "fill":
                 for embedder in (Twin(), Tiny()):
                     self.collection.fill(embedder)

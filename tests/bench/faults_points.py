@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 from indexers import pipeline
-from indexers.catalogue import catalogue, clusters, file_lock, transaction
+from indexers.catalogue import catalogue, clusters, corrections, file_lock, transaction
 from indexers.catalogue import sqlite as database
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.followers import base, stored, tree
@@ -47,6 +47,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (hnswlib.Index, "add_items"),
     (hnswlib.Index, "mark_deleted"),
     (hnswlib.Index, "resize_index"),
+    (corrections.CorrectionWriter, "add"),
     (transaction.Transaction, "put"),
     (transaction.Transaction, "_insert"),
     (transaction.Transaction, "_index"),

@@ -23,9 +23,9 @@ SETTINGS: dict[str, Any] = {"scan_below": 0, "save_changes": 40, "batch": 4, "th
 """HNSW itself answers, and index files are written all the time."""
 
 UPKEEP = {
-    "vector": ("recluster", "clustering", "rename"),
-    "picture": ("recluster", "clustering", "rename", "decide"),
-    "file": ("recluster", "clustering", "rename", "decide", "fill", "fill"),
+    "vector": ("recluster", "clustering", "rename", "correct"),
+    "picture": ("recluster", "clustering", "rename", "correct", "decide"),
+    "file": ("recluster", "clustering", "rename", "correct", "decide", "fill", "fill"),
 }
 """What changes neither items nor vectors, by kind."""
 
