@@ -21,6 +21,9 @@ from indexers.catalogue.rows import read_pairs
 from indexers.catalogue.schema import cluster, clustering, event, member, partitioning
 from indexers.types import LEVELS, ClusterEventRow, ClusterRow, Ids, ItemClusters, Level, TreeLevels
 
+RESTORED = "restored"
+"""The kind of an event: items came back into the clusters that they were taken from."""
+
 _LEVEL_COLUMNS = [member.c[level] for level in LEVELS]
 _CLUSTER_IDS = sa.select(member.c.item, *_LEVEL_COLUMNS).where(
     member.c.space == sa.bindparam("space"), member.c.item.in_(sa.bindparam("item_ids", expanding=True))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import sqlite
+from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.schema import CORRECTION, correction, decision, item, member
-from indexers.types import CORRECTION_KINDS, LEVELS, CorrectionKind, CorrectionRow, Level
+from indexers.types import CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
 
 _HOLDS = decision.c.undone.is_(None)
 
@@ -39,14 +41,11 @@ class CorrectionReader:
 
 
 class CorrectionWriter(CorrectionReader):
-    """Reads and writes corrections, within a transaction.
+    """Reads and writes corrections, within a transaction. log_item: notes that an item has changed."""
 
-    log_item: notes that an item has changed. note_event: notes that clusters are not what was recorded of them.
-    """
-
-    def __init__(self, connection: Connection, log_item: Callable[[int], None], note_event: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, clusters: ClusterWriter, log_item: Callable[[int], None]) -> None:
         super().__init__(connection)
-        self._log_item, self._note_event = log_item, note_event
+        self._clusters, self._log_item = clusters, log_item
 
     def add(
         self,
@@ -61,58 +60,52 @@ class CorrectionWriter(CorrectionReader):
         query = sa.insert(decision).values(**values).returning(decision.c.id)
         decision_id = int(self._connection.execute(query).scalar_one())
         row = {"decision": decision_id, "kind": kind, "level": level, "clusters": list(clusters)}
-        before = self._read_clusters(space_id, [item_id for group in groups for item_id in group])
+        named = sorted({item_id for group in groups for item_id in group})
+        known = self._clusters.cluster_ids(space_id, named) if space_id is not None else {}
+        before = [[item_id, *cluster_ids] for item_id, cluster_ids in known.items()]
         self._connection.execute(
             sa.insert(correction).values(**row, groups=[list(group) for group in groups], before=before)
         )
         self._log_first(groups)
         return decision_id
 
-    def _read_clusters(self, space_id: int | None, item_ids: Sequence[int]) -> list[list[int]]:
-        """Return the clusters that items are in now, as rows of an item and its cluster of each level."""
-        rows: list[list[int]] = []
-        for chunk in split_chunks(sorted(set(item_ids))) if space_id is not None else ():
-            columns = member.c.item, *(member.c[level] for level in LEVELS)
-            query = sa.select(*columns).where(member.c.space == space_id, member.c.item.in_(chunk))
-            rows += [list(row) for row in self._connection.execute(query).all()]
-        return rows
-
-    def undo(self, decision_id: int, space_id: int | None) -> None:
-        """Note that a decision was undone, if it is a correction.
+    def undo(self, decision_id: int, space_id: int | None, number: int) -> None:
+        """Note that a decision was undone, if it is a correction. number: that of the change before.
 
         Clusters that it has ended continue with ids and names: what is made of their items in this space is noted to
         have been theirs. So do those that an earlier correction ended, which was undone while this one still held.
         """
-        query = sa.select(correction.c.decision, correction.c.groups, correction.c.before).select_from(
-            correction.join(decision)
-        )
-        undone = query.where(decision.c.undone.is_not(None), decision.c.id <= decision_id)
-        rows = self._connection.execute(undone.order_by(decision.c.id.desc())).all()
+        query = sa.select(correction.c.decision, correction.c.groups, correction.c.before)
+        undone = query.select_from(correction.join(decision)).where(decision.c.undone.is_not(None))
+        newest_first = undone.where(decision.c.id <= decision_id).order_by(decision.c.id.desc())
+        rows = self._connection.execute(newest_first).all()
         if not rows or rows[0].decision != decision_id:
             return
         if space_id is not None:
-            for place, level in enumerate(LEVELS):
-                self._revive_clusters(space_id, level, [_pair_before(row.before, place) for row in rows])
-            self._note_event()
+            before = [self._check_before(row.decision, row.before) for row in rows]
+            for place, level in enumerate(LEVELS, 1):
+                self._revive_clusters(space_id, level, [{row[0]: row[place] for row in known} for known in before])
+            self._clusters.add_events(space_id, [ClusterEventRow(None, None, RESTORED, change=number + 1)])
         self._log_first(rows[0].groups)
+
+    def _check_before(self, decision_id: int, before: object) -> list[list[int]]:
+        """Return rows of an item and its cluster of each level. Raises CatalogueDamaged for anything else."""
+        if not isinstance(before, list) or not all(_is_ids(row) and len(row) == 1 + len(LEVELS) for row in before):
+            raise sqlite.damage_error(sqlite.find_path(self._connection), f"the correction {decision_id} is none")
+        return before
 
     def _revive_clusters(self, space_id: int, level: Level, before: Sequence[dict[int, int]]) -> None:
         """Give items the clusters of a level back that have ended. before: cluster by item, the newest first."""
         column, here = member.c[level], member.c.space == space_id
         alive = set(self._connection.execute(sa.select(column).where(here).distinct()).scalars())
-        now: dict[int, int] = {}
-        for chunk in split_chunks(list(before[0])):
-            query = sa.select(member.c.item, column).where(here, member.c.item.in_(chunk))
-            now |= {row[0]: row[1] for row in self._connection.execute(query).all()}
+        place = LEVELS.index(level)
+        now = {item_id: ids[place] for item_id, ids in self._clusters.cluster_ids(space_id, [*before[0]]).items()}
         reached = {cluster_id for cluster_id in before[0].values() if cluster_id > 0}  # what came since stays
         ended: dict[int, list[int]] = {}
-        for clusters in reversed(before[1:]):  # the oldest first, so that the newest has the last word
+        for clusters in reversed(before):  # the oldest first, so that the newest has the last word
             for item_id, cluster_id in clusters.items():
                 if now.get(item_id) in reached and cluster_id > 0 and cluster_id not in alive:
                     ended.setdefault(cluster_id, []).append(item_id)
-        for item_id, cluster_id in before[0].items():
-            if now.get(item_id) in reached and cluster_id not in alive and cluster_id > 0:
-                ended.setdefault(cluster_id, []).append(item_id)
         for cluster_id, item_ids in ended.items():
             for chunk in split_chunks(item_ids):
                 self._connection.execute(
@@ -126,11 +119,6 @@ class CorrectionWriter(CorrectionReader):
                 return self._log_item(present)
 
 
-def _pair_before(rows: Sequence[Sequence[int]], place: int) -> dict[int, int]:
-    """Return the cluster of one level by item, of rows that `before` holds."""
-    return {row[0]: row[1 + place] for row in rows}
-
-
 def _is_sound(kind: object, level: object, groups: object, clusters: object) -> bool:
     """Return True for a correction as `add` writes it: whoever wrote the catalogue may have written anything."""
     counts = {"merge": 2, "move": 2, "apart": 2, "together": 1, "hide": 1}
@@ -138,7 +126,9 @@ def _is_sound(kind: object, level: object, groups: object, clusters: object) -> 
         return False
     if not isinstance(groups, list) or len(groups) != counts.get(str(kind), max(len(groups), 2)):
         return False
-    ids = [*groups, clusters]
-    return all(isinstance(part, list) and all(type(value) is int for value in part) for part in ids) and (
-        kind != "hide" or len(ids[-1]) == 1
-    )
+    return all(map(_is_ids, groups)) and _is_ids(clusters) and (kind != "hide" or len(clusters) == 1)
+
+
+def _is_ids(value: object) -> TypeGuard[list[int]]:
+    """Return True for a list of whole numbers."""
+    return isinstance(value, list) and all(type(part) is int for part in value)

@@ -11,16 +11,13 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
-from indexers.catalogue.clusters import ClusterWriter
+from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.file_metadata import FileMetadata
 from indexers.catalogue.own_keys import OwnKeyWriter
 from indexers.catalogue.schema import item, location, member, vector
 from indexers.catalogue.trash import TrashWriter
 from indexers.errors import UsageError
 from indexers.types import ClusterEventRow, Json, TrashedRow
-
-RESTORED = "restored"
-"""The kind of an event: items came back into the clusters that they were taken from."""
 
 
 class RemovalWriter(OwnKeyWriter):
@@ -115,11 +112,6 @@ class RemovalWriter(OwnKeyWriter):
             if shown.get(place["uri"], set()) - {hashes[place["item"]]}:
                 place["missing_since"] = place["missing_since"] or self.at
         return places
-
-    def _note_uncorrected(self) -> None:
-        """Note in every space that clusters, which were joined, are to go on with their ids."""
-        for space_id in self.clusters.clustered_space_ids():
-            self.clusters.add_events(space_id, [ClusterEventRow(None, None, RESTORED, change=self.number + 1)])
 
     def _restore_clusters(self, rows: Sequence[TrashedRow]) -> None:
         """Note the clusters that items were in: clusters made of them continue these, with ids and names."""

@@ -35,7 +35,7 @@ class Transaction(RemovalWriter):
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
         self.corrections: CorrectionWriter = CorrectionWriter(
-            connection, lambda item_id: self._log_change(item_id, None, "changed"), self._note_uncorrected
+            connection, self.clusters, lambda item_id: self._log_change(item_id, None, "changed")
         )
 
     # ---- items

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from indexers.arrays import Ints, sort_unique
+from indexers.arrays import Ints, scale_to_unit, sort_unique
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.levels import LevelLabels
 from indexers.types import LEVELS, CorrectionRow, Ids, Vectors
@@ -158,7 +158,6 @@ class _Replay:
 
     def _find_owners(self, places: Ints, units: Ints, groups: Sequence[Ints]) -> Ints:
         """Return the number of the group that each of a cluster's items goes with."""
-        owner = np.full(len(places), -1)
         inside = [np.searchsorted(places, group[np.isin(group, places)]) for group in groups]
         _, unit = np.unique(units, return_inverse=True)
         claimed = np.full(int(unit.max()) + 1, -1)
@@ -170,8 +169,7 @@ class _Replay:
             owner[members] = number
         free = np.flatnonzero(owner < 0)
         if len(free):
-            rows = self._take(self.items[places]).astype(np.float64)
-            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+            rows = scale_to_unit(self._take(self.items[places])).astype(np.float64)
             present = [number for number, members in enumerate(inside) if len(members)]
             means = np.stack([rows[inside[number]].mean(0) for number in present])
             _, place = np.unique(unit[free], return_inverse=True)

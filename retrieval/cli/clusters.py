@@ -42,7 +42,7 @@ def clusters(
     ] = None,
     html: Html = None,
     is_opened: Open = False,
-    hidden: Annotated[bool, typer.Option("--hidden", help="With --level: also list hidden clusters.")] = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Print a list with hidden clusters, too.")] = False,
     depth: Annotated[int, typer.Option("--depth", help="Levels of the tree to print.", min=1, max=3)] = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +53,7 @@ def clusters(
     with open_collection(collection) as source:
         if html is not None or is_opened:
             _write_page(source, place_page(html, source.path, "clusters.html"), level, since, is_opened)
-        elif level is not None or count is not None or threshold is not None:
+        elif level is not None or hidden or count is not None or threshold is not None:
             is_cut = count is not None or threshold is not None
             rows = (
                 source.cut(count, threshold)

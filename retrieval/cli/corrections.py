@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.names import find_cluster, find_items, parse_id
+from retrieval.cli.duplicates import undo_decisions
+from retrieval.cli.names import find_cluster, find_items
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say
 from retrieval.pages.page import format_count
@@ -65,12 +66,7 @@ def correct(
         raise typer.BadParameter("use: " + (USES.get(correction) or "; ".join(USES.values())))
     with open_collection(collection) as target:
         if correction == "undo":
-            numbers = [_parse_number(text) for text in given]
-            for number in numbers:
-                target.undo(number)
-                if not as_json:
-                    say(f"correction {number} was undone")
-            return print_json({"undone": numbers}) if as_json else None
+            return undo_decisions(target, given, as_json)
         decision = _correct(target, correction, given)
         exception = next(row.exception for row in target.corrections() if row.decision == decision)
     if as_json:
@@ -94,13 +90,6 @@ def _correct(target: Collection, correction: str, names: Sequence[str]) -> int:
     return (
         target.move_to_cluster(find_items(target, names[1:]), cluster) if correction == "move" else target.hide(cluster)
     )
-
-
-def _parse_number(text: str) -> int:
-    number = parse_id(text)
-    if number is None:
-        raise typer.BadParameter(f"undo takes the number of a correction, such as 3; got {text!r}")
-    return number
 
 
 def corrections(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:

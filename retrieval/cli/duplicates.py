@@ -226,11 +226,7 @@ def decide(
         )
     with open_collection(collection) as target:
         if decision == "undo":
-            numbers = [_parse_decision(name) for name in names or ()]
-            for number in numbers:
-                target.undo(number)
-            lines = [f"decision {number} was undone" for number in numbers]
-            return print_json({"undone": numbers}) if as_json else say(*lines)
+            return undo_decisions(target, names or (), as_json)
         items = find_items(target, names, ids, keys)
         if decision == "keep":
             group = _find_group(target, items[0])
@@ -248,6 +244,17 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 """How `overlay` writes a file, by its suffix."""
 COUNTS = {"keep": 1, "not": 2, "both": 2}
 """How many items each decision is about."""
+
+
+def undo_decisions(target: Collection, numbers: Sequence[str], as_json: bool) -> None:
+    """Undo decisions by their numbers, and print which were undone. Raises BadParameter, UsageError."""
+    decisions = [_parse_decision(text) for text in numbers]
+    for decision in decisions:
+        target.undo(decision)
+        if not as_json:
+            say(f"decision {decision} was undone")
+    if as_json:
+        print_json({"undone": decisions})
 
 
 def _parse_decision(text: str) -> int:

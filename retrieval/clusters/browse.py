@@ -85,9 +85,7 @@ def _find_hidden(moment: Moment, state: ClusterState, level: Level) -> set[int]:
     if level not in LEVELS or not (items := find_hidden_items(moment, state)).size:
         return set()
     assignment = state.assignment(level)
-    labels, counts = np.unique(assignment.find_labels(items), return_counts=True)
-    inside = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    return {cluster_id for cluster_id, size in assignment.clusters if 2 * inside.get(cluster_id, 0) > size}
+    return {cluster for cluster, _ in assignment.clusters if is_hidden(assignment.members(cluster), items)}
 
 
 def _explain_level(moment: Moment, state: ClusterState, level: str) -> str:

@@ -42,7 +42,7 @@ class DuplicateDecisions:
         with self._catalogue.transaction() as transaction:
             if not transaction.duplicates.undo(decision_id):
                 raise UsageError(f"there is no decision {decision_id!r} to undo")
-            transaction.corrections.undo(decision_id, transaction.current_space_id)
+            transaction.corrections.undo(decision_id, transaction.current_space_id, transaction.number)
 
 
 def _read_contents(snapshot: Snapshot, item_ids: tuple[int, ...]) -> dict[int, bytes]:

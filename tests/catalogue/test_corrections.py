@@ -35,7 +35,7 @@ def test_what_was_said_is_read_in_order_until_it_is_undone(catalogue: Catalogue)
         number, version = snapshot.number, snapshot.corrections.version()
     with catalogue.transaction() as writing:
         assert writing.duplicates.undo(second)
-        writing.corrections.undo(second, None)
+        writing.corrections.undo(second, None, writing.number)
     with catalogue.snapshot() as snapshot:
         assert [row.id for row in snapshot.corrections.rows()] == [first]
         assert snapshot.number > number

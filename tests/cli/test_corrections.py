@@ -24,7 +24,7 @@ def test_clusters_are_corrected_listed_and_undone(shell: Shell) -> None:
     [first] = shell.json("correct", "merge", "a", "b")["decisions"]
     assert len(shell.json("clusters", "--level", "medium")["clusters"]) == 1
     assert "merge" in shell("corrections").stdout
-    assert f"correction {first} was undone" in shell("correct", "undo", first).stdout
+    assert f"decision {first} was undone" in shell("correct", "undo", first).stdout
     assert len(shell.json("clusters", "--level", "medium")["clusters"]) == 2
     assert "take it back with: nearkin correct undo" in shell("correct", "apart", "a0", "a1").stdout
     assert shell.json("correct", "together", "a0", "a1")["decisions"]
@@ -33,6 +33,7 @@ def test_clusters_are_corrected_listed_and_undone(shell: Shell) -> None:
     shell("correct", "hide", "b")
     shown, everything = (shell.json("clusters", "--level", "medium", *more)["clusters"] for more in ((), ("--hidden",)))
     assert len(shown) == len(everything) - 1
+    assert shell.json("clusters", "--hidden")["clusters"] == everything
     assert len(shell.json("corrections")["corrections"]) == 5
 
 
@@ -41,7 +42,7 @@ def test_wrong_uses_say_how_it_is_written(shell: Shell) -> None:
     for wrong, message in (
         (("correct", "merge", "a"), "correct merge CLUSTER CLUSTER"),
         (("correct", "burn", "a"), "correct hide CLUSTER"),
-        (("correct", "undo", "x"), "the number of a correction"),
+        (("correct", "undo", "x"), "the number of a decision"),
         (("correct", "undo", "99"), "no decision"),
         (("correct", "hide", "nobody"), "nobody"),
     ):
