@@ -291,6 +291,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "roots": paths,
     "settings": mapping,
     "since": whole("a change number, such as a report's `change`,", 0),
+    "at_least": None,
     "cluster": None,
     "diversify": None,
     "embedder": embedder,

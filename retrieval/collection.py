@@ -534,6 +534,7 @@ class Collection:
         level: str | None = None,
         metric: str | None = None,
         exact: bool = False,
+        at_least: str | float | None = None,
         space: str | None = None,
     ) -> Hits:
         """Find similar items.
@@ -559,6 +560,8 @@ class Collection:
         within, exclude: only or no items of these clusters or partitions; one or several, by id, by name or as records.
             A name that several clusters share stands for all of them; `within=[]` has no hits.
         per_cluster: at most this many hits from one cluster of `level` (default "fine").
+        at_least: how sure a hit has to be: "certain", "likely" or "possible" (see `Hit.certainty`), or a number such as
+            1000 for hits that are nearer than all but 1 in 1,000 unrelated items. Takes 50 items.
         diversify: 0 to 1; prefers variety to similarity, among the `pool` nearest items (default 4 k, at least 64).
         group: also return in `groups` the k (default 10) clusters of `level` (default "medium") with the best hits,
             each with its best hits (`per_cluster`, default 5).
@@ -574,6 +577,7 @@ class Collection:
         """
         parts = QueryParts(picture, text, item, vector, mix)
         options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool, exact)
+        options = options._replace(at_least=at_least)
         return self._parts.search.find(parts, options, group=group, space=space)
 
     def search_many(

@@ -80,10 +80,16 @@ def show_hits(hits: Hits) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("score", "item", "picture", "metadata", **TABLE)
+    from retrieval.records.search import format_odds
+
+    is_judged = any(hit.chance is not None for hit in hits)
+    table = Table("score", *(["sure", "by chance"] if is_judged else []), "item", "picture", "metadata", **TABLE)
     for hit in hits:
         name = make_printable(hit.uri or hit.key)
-        table.add_row(format_score(hit.score), str(hit.item), Text(name, overflow="fold"), Text(_format_metadata(hit)))
+        odds = format_odds(hit.chance) if hit.chance is not None else ""
+        sure = [hit.certainty or "", odds] if is_judged else []
+        cells = Text(name, overflow="fold"), Text(_format_metadata(hit))
+        table.add_row(format_score(hit.score), *sure, str(hit.item), *cells)
     Console().print(table if len(hits) else "nothing found")
 
 
@@ -133,7 +139,8 @@ def show_groups(hits: Hits) -> None:
         cluster = group.cluster
         say(f"{cluster.name or 'unnamed'}, {cluster.size} pictures  #{cluster.id}" if cluster else "in no cluster")
         for hit in group.hits:
-            say(f"  {format_score(hit.score)}  {hit.uri or hit.key}")
+            sure = f"  {hit.certainty}" if hit.certainty else ""
+            say(f"  {format_score(hit.score)}{sure}  {hit.uri or hit.key}")
     if not hits.groups:
         say("nothing found")
 

@@ -73,6 +73,13 @@ def search(
     exact: Annotated[
         bool, typer.Option("--exact", help="Find the nearest for certain, and say that no other item can be nearer.")
     ] = False,
+    at_least: Annotated[
+        str | None,
+        typer.Option(
+            help="How sure a hit has to be: certain, likely, possible, or a number: 1000 for 1 in 1,000 by chance.",
+            autocompletion=complete_from("certain", "likely", "possible", "1000"),
+        ),
+    ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
     html: Html = None,
     is_opened: Open = False,
@@ -83,7 +90,7 @@ def search(
         raise typer.BadParameter("give a picture (a path or a URL), --item, --text or --query")
     options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
     options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
-    options["exact"] = exact
+    options |= {"exact": exact, "at_least": parse_number(at_least)}
     with open_collection(collection) as source:
         asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
         options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}
@@ -100,6 +107,14 @@ def search(
     (show_groups if group else show_hits)(hits)
     if exact and hits.proof:
         say(f"proved: {hits.proof}")
+
+
+def parse_number(value: str | None) -> str | float | None:
+    """Return a number where the text is one, else the text."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return value
 
 
 COMMANDS = (Command(search, "Search", "nearkin search holiday.jpg -k 5"),)

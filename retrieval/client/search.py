@@ -48,6 +48,7 @@ class SearchMethods(ClusterMethods):
         level: str | None = None,
         metric: str | None = None,
         exact: bool = False,
+        at_least: str | float | None = None,
         space: str | None = None,
     ) -> Hits:
         """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
@@ -73,6 +74,7 @@ class SearchMethods(ClusterMethods):
             "level": level,
             "metric": metric,
             "exact": exact,
+            "at_least": at_least,
             "space": space,
         }
         answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})

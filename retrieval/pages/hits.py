@@ -49,6 +49,7 @@ def _render_hit(hit: Hit) -> str:
     linked = f'<a href="{escape(address)}">{picture}</a>' if address else picture
     facts = ", ".join(f"{key}: {value}" for key, value in hit.metadata.items())
     text = f"{hit.score:.3f} {escape(os.path.basename(name) or name)}"
+    facts = "; ".join(part for part in (hit.describe_chance(), facts) if part)
     return f'<figure>{linked}<figcaption>{text}<p class="quiet">{escape(facts)}</p></figcaption></figure>'
 
 

@@ -23,6 +23,9 @@ SHOWN = 20
 NEAREST = "no other item can be nearer"
 WITHIN_RADIUS = "no other item lies within the radius"
 NEAREST_PER_CLUSTER = "no other item can be nearer within the limit of each cluster"
+MAX_ODDS = 1_000_000
+UNSURE = "unsure"
+"""The certainty of a hit so near as many unrelated items may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Hit(Record):
     """The text of the item."""
     missing: bool = False
     """True if its file has vanished, or can't be read any more."""
+    chance: float | None = None
+    """The share of unrelated items that would be as near: .00005 is 1 in 20,000. None if its score is not that of a
+    vector, or if the space has fewer than 50 items."""
+    certainty: str | None = None
+    """How many unrelated items may be so near: "certain" none, "likely" at most one, "possible" at most ten, "unsure"
+    more. None as for `chance`."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def image(self, edge: int = 0) -> Image:
@@ -59,6 +68,16 @@ class Hit(Record):
     def thumbnail(self, edge: int = 160) -> bytes:
         """Return a WebP of the picture, its longer edge at most `edge` pixels. Raises UnreadablePicture, BadQuery."""
         return self._source().make_thumbnail(self.item, check_whole(edge, "edge is a number of pixels,"))
+
+    def describe_chance(self) -> str:
+        """Return certainty and chance as a person reads them: "likely, 1 in 20,000 by chance"; "" if none is known."""
+        if self.chance is None:
+            return ""
+        return f"{self.certainty}, {format_odds(self.chance)} by chance"
+
+    def _label(self) -> str:
+        """Return the score for a caption, with the certainty if it is known."""
+        return f"{self.score:.3f} {self.certainty or ''}".rstrip()
 
     def _source(self) -> PictureSource:
         if self._pictures is None:
@@ -114,7 +133,16 @@ class Group(Record):
         return render_hits(self.cluster._title() if self.cluster else "in no cluster", self.hits)
 
 
+def format_odds(chance: float) -> str:
+    """Return a chance as "1 in 20,000", to two digits, as far as it can be told."""
+    if chance < 1 / MAX_ODDS:
+        return f"< 1 in {MAX_ODDS:,}"
+    odds = 1 / chance
+    digits = 10 ** max(len(str(int(odds))) - 2, 0)
+    return f"1 in {int(odds / digits + 0.5) * digits:,}"
+
+
 def render_hits(title: str, hits: Sequence[Hit]) -> str:
     """Return a title and the thumbnails of the best hits, with scores and paths."""
-    captions = [(hit.item, f"{hit.score:.3f} {hit.uri or hit.key}") for hit in hits[:SHOWN]]
+    captions = [(hit.item, f"{hit._label()} {hit.uri or hit.key}") for hit in hits[:SHOWN]]
     return render_thumbnails(title, captions, hits[0]._pictures if hits else None)

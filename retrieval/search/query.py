@@ -63,6 +63,8 @@ class Query:
             got = " and ".join(names) or "nothing"
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
         self._view, self._metric = view, metric or view.space.metric
+        self.is_text = text is not None
+        """Whether it is a text alone: its scores with pictures are others than those of a picture."""
         if mix is not None:
             self._parts = [(self._read_part(part), _check_weight(weight)) for part, weight in _check_pairs(mix)]
         else:

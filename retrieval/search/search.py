@@ -6,6 +6,7 @@ nearest of them become hits. All of it happens within one moment of the catalogu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +21,8 @@ from indexers.errors import BadQuery, BadVector, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import prepare_vectors
-from indexers.vectors.metrics import parse_metric
+from indexers.vectors.chance import MIN_ITEMS
+from indexers.vectors.metrics import Float64s, parse_metric
 from retrieval.checks import ItemName, check_whole, is_number
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.config import Config
@@ -28,6 +30,7 @@ from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hit, Hits
+from retrieval.search.certainty import compute_chances, find_word, parse_at_least
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
 from retrieval.spaces import scope
@@ -74,15 +77,26 @@ class Options(NamedTuple):
     metric: str | None = None
     pool: int | None = None
     exact: bool = False
+    at_least: str | float | None = None
     path_weight: float = 1.0
 
 
 class Ranking(NamedTuple):
-    """ids: int64 (n,) of the hits, best first. scores: float32 (n,). proof: as of `Hits`."""
+    """ids: int64 (n,) of the hits, best first. scores: float32 (n,). proof: as of `Hits`.
+
+    chances: of each score, float64 (n,), NaN where nothing is known; None for all. looked_through: the number of items.
+    """
 
     ids: Ids
     scores: Vectors
     proof: str | None = None
+    chances: Float64s | None = None
+    looked_through: int = 0
+
+    def choose(self, places: Any) -> Ranking:
+        """Return the ranking of some places, such as a slice or the numbers of some."""
+        chances = None if self.chances is None else self.chances[places]
+        return self._replace(ids=self.ids[places], scores=self.scores[places], chances=chances)
 
 
 class Search:
@@ -213,14 +227,17 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     count = check_count(options.k) or (20 if options.radius is None else None)
     if options.words is None:
         assert query is not None
-        return _rank_nearest(
-            view, query, snapshot, count, options, view.allowed(options.where, snapshot, within, exclude)
+        allowed = view.allowed(options.where, snapshot, within, exclude)
+        return _judge(
+            view, query, snapshot, options, allowed, _rank_nearest(view, query, snapshot, count, options, allowed)
         )
     assert count is not None
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
     if query is None and options.exact:
         raise BadQuery("exact=True compares vectors, and query= alone has none; its hits are complete without it")
+    if query is None and options.at_least is not None:
+        raise BadQuery("at_least= cuts by how near vectors are, and query= alone has none; leave it out")
     pool = max(count, POOL)
     ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.path_weight)
     allowed = view.allowed(options.where, snapshot, within, exclude)
@@ -229,10 +246,37 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None:
         ids, scores = to_arrays(ranking)
     else:
-        by_vector = Options(metric=options.metric, exact=options.exact)
-        nearest = _rank_nearest(view, query, snapshot, pool, by_vector, allowed).ids
-        ids, scores = fuse_rankings(ranking, nearest.tolist())
+        by_vector = Options(metric=options.metric, exact=options.exact, at_least=options.at_least)
+        nearest = _rank_nearest(view, query, snapshot, pool, by_vector, allowed)
+        nearest = _judge(view, query, snapshot, by_vector, allowed, nearest)
+        ids, scores = fuse_rankings(ranking, nearest.ids.tolist())
+        if nearest.chances is not None:
+            known = dict(zip(nearest.ids.tolist(), nearest.chances.tolist(), strict=True))
+            chances = np.array([known.get(item_id, np.nan) for item_id in ids.tolist()])
+            return Ranking(ids, scores, None, chances, nearest.looked_through).choose(slice(count))
     return Ranking(ids[:count], scores[:count])
+
+
+def _judge(
+    view: View, query: Query, snapshot: Snapshot, options: Options, allowed: Allowed | None, ranking: Ranking
+) -> Ranking:
+    """Return the ranking with the chance of each score, and without hits that are less sure than `at_least` asks."""
+    metric, threshold = options.metric or view.space.metric, parse_at_least(options.at_least)
+    vector = query.to_vector(snapshot)[0]
+    chances = compute_chances(view, metric, vector, ranking.scores, of_texts=query.is_text)
+    if chances is None:
+        if threshold is not None:
+            raise BadQuery(
+                f"at_least= compares a score with those of unrelated items, and the space {view.space.name!r} has "
+                f"{len(view.flat.index)} items; it takes {MIN_ITEMS} different ones"
+            )
+        return ranking
+    count = len(view.flat.index) if allowed is None else len(allowed)
+    ranking = ranking._replace(chances=chances, looked_through=count)
+    if threshold is None:
+        return ranking
+    is_kept = (chances <= threshold.chance) & (chances * count <= threshold.expected)
+    return ranking.choose(is_kept)
 
 
 def _rank_nearest(
@@ -275,9 +319,12 @@ def build_hits(view: View, snapshot: Snapshot, ranking: Ranking, pictures: Pictu
     ids = ranking.ids.tolist()
     rows = snapshot.hits(ids, view.space.id)
     hits = []
-    for item_id, score in zip(ids, ranking.scores.tolist(), strict=True):
-        row = rows[item_id]
-        hits.append(Hit(item_id, row.key, score, row.uri, row.metadata, row.clusters, row.text, row.missing, pictures))
+    chances = [math.nan] * len(ids) if ranking.chances is None else ranking.chances.tolist()
+    for item_id, score, chance in zip(ids, ranking.scores.tolist(), chances, strict=True):
+        row, is_judged = rows[item_id], not math.isnan(chance)
+        certainty = find_word(chance, ranking.looked_through) if is_judged else None
+        facts = row.uri, row.metadata, row.clusters, row.text, row.missing, chance if is_judged else None, certainty
+        hits.append(Hit(item_id, row.key, score, *facts, pictures))
     return Hits(tuple(hits), snapshot.number, proof=ranking.proof)
 
 
@@ -317,5 +364,6 @@ def check_options(options: Options) -> None:
         check_whole(options.per_cluster, "per_cluster is how many hits one cluster may have,")
         if radius is not None or diversity is not None:
             raise BadQuery("per_cluster= can't be combined with radius= and diversify=")
+    parse_at_least(options.at_least)
     scope.check_clusters(options.within, "within")
     scope.check_clusters(options.exclude, "exclude")

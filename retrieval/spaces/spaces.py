@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
@@ -40,6 +41,8 @@ from retrieval.spaces.embedders import Embedders
 from retrieval.spaces.view import View
 
 READY_MADE = "vectors"
+WORDS = 256
+"""Words whose scores tell how near a text is to a picture by chance."""
 
 
 class Spaces:
@@ -123,7 +126,11 @@ class Spaces:
 
             build, kind = config.index_build, config.serving_index
             index = IndexFollower(space, fresh, kind, folder / "index", identity, build, private / "index")
-        names = ClusterNamer(lambda: self._vocabulary(space, folder), lambda: flat.index)
+
+        def load_vocabulary() -> tuple[Sequence[str], Vectors] | None:
+            return self._load_words(space, folder / "vocabulary.npz") if self._names_clusters(space) else None
+
+        names = ClusterNamer(load_vocabulary, lambda: flat.index)
         tree = None
         if config.clusters:
             tree = TreeFollower(space, flat, index, folder / "tree", identity, names, private / "tree")
@@ -143,19 +150,22 @@ class Spaces:
             bool(config.web),
             tree,
             partitions,
+            words=lambda: self._load_words(space, folder / "words.npz", WORDS),
         )
 
-    def _vocabulary(self, space: Space, folder: Path) -> tuple[Sequence[str], Vectors] | None:
-        """Return words and their vectors, embedded once and kept; None if the embedder reads none that are sure enough
-        to name clusters by, or is unavailable."""
-        if space.embedder is None:
-            return None
-        try:
-            embedder = self.embedder(space)
-            names = embedder.supports_text and embedder.names_clusters
-            return embed_vocabulary(embedder, folder / "vocabulary.npz") if names else None
-        except NearkinError:
-            return None
+    def _names_clusters(self, space: Space) -> bool:
+        """Return True if the words that the embedder of a space reads are sure enough to name clusters by."""
+        with suppress(NearkinError):
+            return space.embedder is not None and self.embedder(space).names_clusters
+        return False
+
+    def _load_words(self, space: Space, path: Path, count: int | None = None) -> tuple[Sequence[str], Vectors] | None:
+        """Return the words of the vocabulary, or some, and their vectors, embedded once and kept in a file; None if the
+        embedder reads none or is unavailable."""
+        with suppress(NearkinError):
+            if self.reads_words(space):
+                return embed_vocabulary(self.embedder(space), path, count)
+        return None
 
     # ---- embedders
 

@@ -24,8 +24,9 @@ from indexers.pictures import images
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import hash_content
 from indexers.pictures.remote import read_uri
-from indexers.types import LEVELS, Ids, Level, Limits, Space
+from indexers.types import LEVELS, Ids, Level, Limits, Metric, Space, Vectors
 from indexers.vectors.allowed import Allowed
+from indexers.vectors.chance import ChanceModel
 from indexers.vectors.searcher import Searcher
 from retrieval.filters import parse_filter
 from retrieval.spaces import scope
@@ -58,6 +59,10 @@ class View:
     _lock: Lock = field(default_factory=Lock)
     tree_state: ClusterState | None = None
     """The tree's clusters as they were last read."""
+    words: Callable[[], tuple[Sequence[str], Vectors] | None] = lambda: None
+    """Returns some words and their vectors in the space; None if its embedder reads none, or is not available."""
+    chance_models: dict[tuple[Metric, bool], tuple[int, ChanceModel]] = field(default_factory=dict)
+    """The null distributions of scores by metric, and whether texts ask, with the items they were sampled from."""
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
     """The clusters of named clusterings, with the number of times they had been written by then."""
 
@@ -124,6 +129,7 @@ class View:
         self.followers.release()
         self._searcher = self.tree_state = None
         self.named_states.clear()
+        self.chance_models.clear()
         with self._lock:
             self._restrictions.clear()
 

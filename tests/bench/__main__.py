@@ -8,6 +8,7 @@
     python -m tests.bench vectors            what the default vector finds, beside other ways to see a picture
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
+    python -m tests.bench chance             what the chances and words beside scores promise, held against labels
     python -m tests.bench edited             of these: whatever was done to them, found end to end
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
@@ -47,6 +48,7 @@ DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = (
     "faults",
     "words",
+    "chance",
     "lite0",
     "vectors",
     "embed",

@@ -62,6 +62,8 @@ def test_records_within_records_become_dictionaries(hits: Hits) -> None:
         "clusters": [],
         "text": None,
         "missing": False,
+        "chance": None,
+        "certainty": None,
     }
 
 

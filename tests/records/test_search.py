@@ -10,7 +10,7 @@ import pytest
 
 from indexers.errors import BadQuery, UnreadablePicture
 from retrieval import Collection
-from retrieval.records.search import Hit, Hits
+from retrieval.records.search import Hit, Hits, format_odds
 
 
 @pytest.fixture
@@ -93,3 +93,12 @@ def test_edges_are_whole_numbers_of_pixels(filled: Collection, folder: Path, edg
             load(edge)  # type: ignore[operator]
     with pytest.raises(BadQuery):
         hit.thumbnail(0)
+
+
+def test_odds_are_rounded_and_end_where_nothing_can_be_told() -> None:
+    odds = [format_odds(chance) for chance in (1, 0.3, 0.0123, 4.9e-5, 1e-6, 9e-7)]
+    assert odds == ["1 in 1", "1 in 3", "1 in 81", "1 in 20,000", "1 in 1,000,000", "< 1 in 1,000,000"]
+    hit = Hit(1, "k", 0.5, None, {}, chance=1e-3, certainty="possible")
+    assert hit.describe_chance() == "possible, 1 in 1,000 by chance"
+    assert Hit(1, "k", 0.5, None, {}).describe_chance() == ""
+    assert "0.500 possible k" in Hits((hit,), 3)._repr_html_()

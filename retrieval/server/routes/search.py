@@ -87,6 +87,8 @@ class SearchRequest(RequestBody):
     """Another metric than the space's own: cosine, ip, l2, l1, minkowski:P. Scores of distances are negated."""
     exact: bool = False
     """Find the nearest for certain: `proof` then says that no other item can be nearer."""
+    at_least: str | float | None = None
+    """How sure a hit has to be: "certain", "likely", "possible", or a number: 1000 for 1 in 1,000 by chance."""
     diversify: float | None = None
     """0 to 1: trades similarity for variety."""
     pool: JsonInt | None = None

@@ -38,6 +38,8 @@ export const formatNumber = number => number.toLocaleString("en");
 export const formatCount = (number, noun) => `${formatNumber(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 export const formatScore = score => score.toFixed(3);
+// How sure a hit is: "likely, 1 in 20,000 by chance".
+export const formatChance = ({ certainty, chance }) => certainty ? `${certainty}, ${chance < 1e-6 ? "< 1 in 1,000,000" : `1 in ${formatNumber(Number((1 / chance).toPrecision(2)))}`} by chance` : "";
 
 const UNITS = ["bytes", "kB", "MB", "GB"];
 

@@ -21,7 +21,7 @@ export class Grid {
     this.element.addEventListener("keydown", event => this.handleKey(event));
   }
 
-  // Entries: { id, width, height, name, score?, line? }.
+  // Entries: { id, width, height, name, score?, sure?, line? }.
   add(entries) {
     this.entries.push(...entries);
     this.layOut();
@@ -74,10 +74,11 @@ export class Grid {
   }
 
   makeCell({ entry, place, ratio }, height) {
-    const suffix = entry.score === undefined ? "" : `, score ${formatScore(entry.score)}`;
+    const sure = entry.sure ? ` ${entry.sure}` : "";
+    const suffix = entry.score === undefined ? "" : `, score ${formatScore(entry.score)}${sure}`;
     const image = makePicture(getThumbnailUrl(entry.id, height * ratio > 340 ? 640 : 320), entry.name + suffix);
     const link = make("a", { class: "shot", href: this.getLink(entry), "data-place": place, title: entry.name }, image);
-    if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, formatScore(entry.score)));
+    if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, formatScore(entry.score) + sure));
     const cell = make("div", { class: "cell", role: "listitem" }, link, make("span", { class: "quick" }, ...this.makeActions(entry)));
     if (this.lines) cell.append(make("span", { class: "line", title: entry.line ?? entry.name }, entry.line ?? entry.name));
     return setVariables(cell, { w: `${Math.floor(height * ratio * 100) / 100}px`, h: `${height}px` });

@@ -121,10 +121,10 @@ $("search").addEventListener("submit", event => {
   event.preventDefault();
   const words = $("words").value.trim();
   if (!words) return;
-  const { where, within, group, level, scores } = getCurrentQuery();
+  const { where, within, group, level, scores, sure } = getCurrentQuery();
   const meaning = $("meaning").hidden ? "said" : $("meaning").value;
   const terms = meaning === "said" ? [] : [{ kind: "text", value: words, weight: 1 }];
-  location.hash = getAddress({ ...emptyQuery, where, within, group, level, scores, terms, words: meaning === "seen" ? "" : words });
+  location.hash = getAddress({ ...emptyQuery, where, within, group, level, scores, sure, terms, words: meaning === "seen" ? "" : words });
 });
 
 async function searchByPicture(file) {

@@ -1,5 +1,5 @@
 // The query, and how the address holds it:
-// #/search?like=item:5&less=item:7~0.5&like=text:snow&said=oslo&where=width+>+500&within=12&group=1&level=fine&scores=1
+// #/search?like=item:5&less=item:7~0.5&like=text:snow&said=oslo&where=width+>+500&within=12&group=1&level=fine&scores=1&sure=1
 
 const SIGNS = { like: 1, less: -1 };
 
@@ -19,6 +19,7 @@ export function readQuery(params) {
     group: params.get("group") === "1",
     level: params.get("level") ?? "medium",
     scores: params.get("scores") === "1",
+    sure: params.get("sure") === "1",
   };
 }
 
@@ -31,6 +32,7 @@ export function getAddress(query, path = "/search") {
   if (query.group) params.set("group", "1");
   if (query.group && query.level !== "medium") params.set("level", query.level);
   if (query.scores) params.set("scores", "1");
+  if (query.sure) params.set("sure", "1");
   const text = String(params);
   return `#${path}${text ? `?${text}` : ""}`;
 }
@@ -58,6 +60,7 @@ export function buildSearch(query, where, k) {
     ...terms,
     ...(query.words && { query: query.words }),
     ...(where && { where }),
+    ...(query.sure && query.terms.length && { at_least: "likely" }),
     ...(query.within && { within: [query.within] }),
     ...(query.group ? { group: true, level: query.level, ...(!query.words && { per_cluster: 8 }) } : { k }),
   };

@@ -1,7 +1,7 @@
 // Results: the hits of a query, or all pictures; grouped, filtered, refined.
 
 import { getInfo, getItem, getItems, getUrl, request } from "./api.js";
-import { announce, formatCount, formatNumber, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
+import { announce, formatChance, formatCount, formatNumber, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
 import { makeConditionChips, makeFilterPanel, parseFilter } from "./filter.js";
 import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, isSearch, withLessLike, withMoreLike, withTerm } from "./query.js";
@@ -89,6 +89,7 @@ function makeToolbar(query, go, count, filter) {
   }, { class: "toggle", "aria-expanded": String(!filter.hidden) });
   return make("div", { class: "tools" }, count, ...makeConditionChips(query.where, text => go({ where: text })), make("span", { class: "push" }), opener,
     isSearch(query) && makeToggle(query.group, "By cluster", () => go({ group: !query.group })),
+    query.terms.length > 0 && makeToggle(query.sure, "Only likely ones", () => go({ sure: !query.sure })),
     isSearch(query) && makeToggle(query.scores, "Scores", () => go({ scores: !query.scores })));
 }
 
@@ -148,13 +149,14 @@ function showGroups(place, query, groups, entriesById, count) {
 
 export async function getEntries(hits) {
   const items = new Map((await getItems(hits.map(hit => hit.item))).map(item => [item.id, item]));
-  return hits.filter(hit => items.has(hit.item)).map(hit => makeEntry(items.get(hit.item), { score: hit.score }));
+  return hits.filter(hit => items.has(hit.item)).map(hit => makeEntry(items.get(hit.item), { score: hit.score, sure: formatChance(hit) }));
 }
 
-async function makeNoResults({ words, where }) {
+async function makeNoResults({ words, where, sure }) {
   const info = await getInfo();
   const fileSearch = words && makeButton("Search file names", () => { location.hash = getAddress({ ...emptyQuery, where: `uri contains ${JSON.stringify(words)}` }); }, { class: "plain" });
   const reason = words ? `No text, metadata or file name contains “${words}”.${info.words ? "" : " This collection's embedder does not read words, so only texts, metadata and file names are searched."}`
+    : sure ? "No picture is near enough that it is likely no chance. Without “Only likely ones”, the nearest are shown."
     : where ? "No picture meets the filter." : "There are no pictures yet.";
   return makeNote("Nothing found", make("p", {}, reason), fileSearch);
 }

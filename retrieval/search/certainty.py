@@ -1,0 +1,79 @@
+"""What the scores of hits mean, in one number and one word that say the same in every space.
+
+The number is the chance: the share of unrelated items that would be as near (see `indexers.vectors.chance`). The word
+goes by how many unrelated hits so near are to be expected among all items that were looked through, chance times items:
+the E-value, by which hits in databases of sequences are judged (Karlin and Altschul, PNAS 87, 1990). Among a hundred
+items a chance of 1 in 1,000 is much, among a million it is nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from indexers.arrays import scale_to_unit
+from indexers.errors import BadQuery
+from indexers.types import Metric, Vectors
+from indexers.vectors.chance import ChanceModel, count_sampled, draw_cohort
+from indexers.vectors.metrics import Float64s
+from retrieval.checks import is_number
+from retrieval.records.search import UNSURE
+from retrieval.spaces.view import View
+
+MAX_EXPECTED = {"certain": 0.01, "likely": 1.0, "possible": 10.0}
+"""The most unrelated hits so near that are expected, by word: in "likely" hits one, in "certain" ones one in a hundred
+searches."""
+
+
+class Threshold(NamedTuple):
+    """What `at_least` asks for: the most that may be expected by chance, and the largest chance."""
+
+    expected: float
+    chance: float
+
+
+def parse_at_least(value: Any) -> Threshold | None:
+    """Return what a word, or a number N for "1 in N", asks of hits; None if nothing is asked. Raises BadQuery."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value in MAX_EXPECTED:
+        return Threshold(MAX_EXPECTED[value], 1.0)
+    if is_number(value) and value >= 1:
+        return Threshold(np.inf, 1 / float(value))
+    words = ", ".join(map(repr, MAX_EXPECTED))
+    raise BadQuery(
+        f"at_least is one of {words}, or a number from 1 on, such as 1000 for hits that are nearer than all but 1 in "
+        f"1,000 unrelated items; got {value!r}"
+    )
+
+
+def find_word(chance: float, count: int) -> str:
+    """Return the word for a chance among `count` items that were looked through."""
+    return next((word for word, most in MAX_EXPECTED.items() if chance * count <= most), UNSURE)
+
+
+def compute_chances(
+    view: View, metric: Metric, query: Vectors, scores: Vectors, *, of_texts: bool = False
+) -> Float64s | None:
+    """Return the chance of each score (n,) of a query (d,); None where the space has too few items to tell."""
+    model = find_model(view, metric, of_texts)
+    if model is None:
+        return None
+    chances = model.compute_chances(scale_to_unit(query[None])[0] if metric == "cosine" else query, scores)
+    return None if np.isnan(chances).any() else chances
+
+
+def find_model(view: View, metric: Metric, of_texts: bool = False) -> ChanceModel | None:
+    """Return the null distribution of a space, made when it is first needed and after the space has grown."""
+    flat = view.flat.index
+    count = count_sampled(len(flat))
+    if not count:
+        return None
+    known_count, model = view.chance_models.get((metric, of_texts), (0, None))
+    if known_count != count:
+        words = view.words() if of_texts else None  # where the embedder is gone, pictures ask in their place
+        queries = scale_to_unit(words[1]) if words and len(words[0]) else None
+        model = ChanceModel(draw_cohort(flat, count, metric), metric, queries)
+        view.chance_models[metric, of_texts] = count, model
+    return model

@@ -1,0 +1,87 @@
+"""What `Hit.chance` and `Hit.certainty` promise, held against labels.
+
+Of pairs whose labels differ, so many should reach a chance as it says; fewer do where it is too careful. Settings were
+chosen by gcompris' and OpenMoji's pictures; the other sets are reported. Labels are narrower than likeness: pictures of
+two folders of one game may well be related, so that more pairs seem unrelated than are.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from indexers.arrays import scale_to_unit
+from indexers.vectors.chance import COHORT, ChanceModel
+from retrieval import Collection
+from retrieval.search.certainty import find_word
+from tests.bench.harness import Bench, make_nested_vectors, time_in_turns
+from tests.bench.vectors import embed_all, load
+from tests.bench.vectors_data import PictureSet, load_sets
+
+CHOSEN_BY = ("gcompris", "OpenMoji")
+CHANCES = (0.01, 0.001)
+QUERIES, HITS = 300, 20
+
+
+def run(bench: Bench) -> None:
+    embedder = load("whole+inner")
+    for each in load_sets(bench.scale):
+        judge(bench, each, embed_all(embedder, each.pictures))
+    compare_time(bench)
+
+
+def judge(bench: Bench, each: PictureSet, rows: np.ndarray) -> None:
+    """Add the ratios of one set, and the share of hits with each word that are of the query's class."""
+    order = np.random.default_rng(0).permutation(len(rows))
+    model = ChanceModel(rows[order[:COHORT]], "cosine")
+    reached, pairs = dict.fromkeys(CHANCES, 0), 0
+    right: dict[str, list[bool]] = {}
+    for place in order[-QUERIES:]:
+        others = np.delete(np.arange(len(rows)), place)
+        scores = rows[others] @ rows[place]
+        chances = model.compute_chances(rows[place], scores)
+        is_same = each.label[others] == each.label[place]
+        pairs += int((~is_same).sum())
+        for chance in CHANCES:
+            reached[chance] += int((chances[~is_same] <= chance).sum())
+        for best in np.argsort(-scores)[:HITS]:
+            right.setdefault(find_word(chances[best], len(others)), []).append(bool(is_same[best]))
+    use = "chosen by" if each.name in CHOSEN_BY else "reported"
+    words = ", ".join(
+        f"{word} {np.mean(right[word]):.2f} of {len(right[word]) / QUERIES:.1f} a query"
+        for word in ("certain", "likely", "possible", "unsure")
+        if word in right
+    )
+    count = f"{len(rows)} pictures, {len(np.unique(each.label))} classes"
+    for chance in CHANCES:
+        ratio = max(reached[chance], 0.5) / pairs / chance
+        bench.add(
+            f"chance: off for unrelated pairs at 1 in {1 / chance:,.0f}, {each.name} ({use})",
+            max(ratio, 1 / ratio),
+            "x",
+            "at most 2" if chance == 0.001 else "",
+            limit=2 if chance == 0.001 else None,
+            note=f"{ratio:.2g} times as many reach it; {count}; of the query's class: {words}",
+        )
+
+
+def compare_time(bench: Bench) -> None:
+    """Measure a search with and without what judges its hits, in processor time."""
+    rows = scale_to_unit(make_nested_vectors(int(100_000 * max(bench.scale, 0.02)), 512)[0])
+    with Collection.open(bench.work / "chance", create=True, clusters=0) as collection:
+        collection.add_vectors(rows)
+        start = time.process_time()
+        collection.search(vector=rows[0])
+        bench.add("chance: the first search, which makes the null", 1e3 * (time.process_time() - start), "ms", "")
+        view = collection._spaces.current
+        assert view is not None
+        model = view.chance_models["cosine", False][1]
+        scores = rows[:20] @ rows[0]
+        ours, search = time_in_turns(
+            200,
+            lambda turn: model.compute_chances(rows[turn], scores),
+            lambda turn: collection.search(vector=rows[turn]),
+            clock=time.process_time,
+        )
+        bench.add("chance: judging the hits of a search, of all that it takes", 1e6 * ours, "us", "", peer=1e6 * search)
