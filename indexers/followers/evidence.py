@@ -67,7 +67,7 @@ class EvidenceCollector:
     ) -> None:
         self._catalogue, self.candidates, self._load_picture = catalogue, candidates, load_picture
         self._workers, self._gate = workers, PairGate(catalogue, load_picture)
-        self._compared_up_to = -1  # the change up to which everything was compared
+        self._sketched_up_to = self._compared_up_to = -1  # the changes up to which everything was
 
     def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
         """Bring the evidence up to date. What was done stays if it is interrupted. Raises WriterBusy, WriteFailed."""
@@ -75,22 +75,14 @@ class EvidenceCollector:
         with self._catalogue.snapshot() as snapshot:
             if snapshot.number == self._compared_up_to:
                 return EvidenceReport(0, (), 0)
-            touched = find_touched(snapshot, self._compared_up_to)
-            self._gate.forget(touched)
-            unsketched = snapshot.duplicates.unsketched_pictures(touched)
-            known = self.candidates.read_hashes(snapshot)
+            self._gate.forget(find_touched(snapshot, self._compared_up_to))
+            unsketched = snapshot.duplicates.unsketched_pictures(find_touched(snapshot, self._sketched_up_to))
+            sketched_up_to, known = snapshot.number, self.candidates.read_hashes(snapshot)
         fresh = np.union1d(known.item_ids[~known.are_compared], [picture.item_id for picture in unsketched])
         steps = _Steps(progress, len(unsketched) + len(fresh))
-        unread: list[int] = []
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(unsketched), BATCH):
-                part = unsketched[start : start + BATCH]
-                sketches = list(pool.map(self._sketch_picture, part))
-                rows = [(picture, sketch) for picture, sketch in zip(part, sketches, strict=True) if sketch]
-                unread += [picture.item_id for picture, sketch in zip(part, sketches, strict=True) if sketch is None]
-                with self._catalogue.transaction() as transaction:
-                    transaction.put_sketches(rows)
-                steps.add(len(part))
+            unread = self._sketch_pictures(pool, unsketched, steps)
+            self._sketched_up_to = sketched_up_to
             with self._catalogue.snapshot() as snapshot:
                 number, known = snapshot.number, self.candidates.read_hashes(snapshot)
             verified = self._compare_new(pool, known, steps)
@@ -99,6 +91,34 @@ class EvidenceCollector:
         self.candidates.save()
         self._compared_up_to = number
         return EvidenceReport(len(unsketched) - len(unread), tuple(unread), verified)
+
+    def sketch(self) -> None:
+        """Sketch the pictures that are new, and compare none: enough to find what another picture may be a copy of."""
+        load_opencv()
+        with self._catalogue.snapshot() as snapshot:
+            if snapshot.number == self._sketched_up_to:
+                return
+            unsketched = snapshot.duplicates.unsketched_pictures(find_touched(snapshot, self._sketched_up_to))
+            number = snapshot.number
+        if unsketched:
+            with ThreadPoolExecutor(self._workers) as pool:
+                self._sketch_pictures(pool, unsketched, _Steps(None, 0))
+        self._sketched_up_to = number
+
+    def _sketch_pictures(
+        self, pool: ThreadPoolExecutor, pictures: Sequence[UnsketchedPicture], steps: _Steps
+    ) -> list[int]:
+        """Sketch these pictures; return the ids of items whose picture could not be read."""
+        unread: list[int] = []
+        for start in range(0, len(pictures), BATCH):
+            part = pictures[start : start + BATCH]
+            sketches = list(pool.map(self._sketch_picture, part))
+            rows = [(picture, sketch) for picture, sketch in zip(part, sketches, strict=True) if sketch]
+            unread += [picture.item_id for picture, sketch in zip(part, sketches, strict=True) if sketch is None]
+            with self._catalogue.transaction() as transaction:
+                transaction.put_sketches(rows)
+            steps.add(len(part))
+        return unread
 
     def count_waiting(self) -> int:
         """Return the number of pictures that have not been compared with the others."""

@@ -16,9 +16,9 @@ from indexers.devices import count_cores
 
 LARGE = 4_000_000
 """Pixels, each of four bytes, from which on a picture is counted."""
-ISOLATED_PIXELS = 2**26
-"""The most pixels of pictures from strangers (see `isolation`) at once: 256 MB. One that is larger is alone."""
-OWN_PIXELS = max(ISOLATED_PIXELS, 2**24 * count_cores())
+ISOLATED_PIXELS = 2**25
+"""The most pixels of pictures from strangers (see `isolation`) at once: 128 MB. One that is larger is alone."""
+OWN_PIXELS = max(2**26, 2**24 * count_cores())
 """The most pixels of pictures that this process decodes itself: so many that ordinary ones keep all cores busy."""
 
 

@@ -25,6 +25,7 @@ from indexers.matching.calibration import calibrate_threshold, find_threshold
 from indexers.matching.features import EDGE
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.remote import read_uri
+from indexers.pictures.turns import take_turns
 from indexers.types import ItemRow, Neighbours, Space, Vectors
 from retrieval.checks import ItemName, check_whole, is_number, is_whole
 from retrieval.config import Config
@@ -121,21 +122,24 @@ class DuplicateFinder:
             return ()
         evidence = self.follow(view)
         if not self._catalogue.is_read_only:
-            evidence.advance()
+            evidence.sketch()
         own_id = int(picture) if is_whole(picture) else None
         content = read_uri(picture, view.limits, view.web) if is_remote(picture) else picture
-        image = load_picture(content, view) if own_id is None else self._pictures.load(own_id)
-        vector = view.flat.index.prepare(view.embedder().embed([image]))
-        with view.followers.current_snapshot() as snapshot:
-            candidates = [item_id for item_id in evidence.find_candidates(snapshot, image, vector) if item_id != own_id]
-            candidates = [row.id for row in snapshot.items(candidates) if is_present(row)]
-            rows = snapshot.hits(candidates)
-            identical = self._find_identical(snapshot, content, own_id)
-        matches = [
-            Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())
-            for item_id, kind, proof in evidence.verify_candidates(image, candidates)
-            if kind in (*DUPLICATE_KINDS, *PART_KINDS) and proof.score >= threshold
-        ]
+        with take_turns():
+            image = load_picture(content, view) if own_id is None else self._pictures.load(own_id)
+            vector = view.flat.index.prepare(view.embedder().embed([image]))
+            with view.followers.current_snapshot() as snapshot:
+                candidates = [
+                    item_id for item_id in evidence.find_candidates(snapshot, image, vector) if item_id != own_id
+                ]
+                candidates = [row.id for row in snapshot.items(candidates) if is_present(row)]
+                rows = snapshot.hits(candidates)
+                identical = self._find_identical(snapshot, content, own_id)
+            matches = [
+                Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())
+                for item_id, kind, proof in evidence.verify_candidates(image, candidates)
+                if kind in (*DUPLICATE_KINDS, *PART_KINDS) and proof.score >= threshold
+            ]
         return mark_identical(matches, identical)
 
     def _find_identical(self, snapshot: Snapshot, content: Any, own_id: int | None) -> list[ItemRow]:

@@ -26,7 +26,7 @@ from retrieval.server.watch import watch_folders
 log = logging.getLogger("nearkin")
 MAX_STREAMS = 128
 """Streams of events that are open at once."""
-LARGE_SECONDS = 60.0
+LARGE_SECONDS = 30.0
 """Time that a request that works on pictures in full size, or on a large answer, waits for those before it."""
 MAX_TABLES = 2
 """Large answers that are made at once."""

@@ -274,3 +274,11 @@ def test_where_nothing_may_be_written_what_is_not_compared_is_said(
     with Collection.open(tmp_path / "c") as collection:
         assert collection.duplicates() == ()
     assert "5 pictures are left out, which have not been compared" in caplog.text
+
+
+def test_what_a_picture_is_a_copy_of_is_told_without_comparing_the_collection(library: Collection, place: Path) -> None:
+    compared: list[tuple[int, int]] = []
+    matches = library.duplicates_of(place / "chelsea.png")
+    assert {Path(match.uri or "").name for match in matches} >= {"cat again.tif", "cat small.jpg", "cat half.jpg"}
+    library.duplicates(progress=lambda done, total: compared.append((done, total)))
+    assert compared[-1] == (8, 8)  # all of them were still to be compared

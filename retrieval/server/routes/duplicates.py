@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
@@ -14,6 +16,7 @@ from retrieval import DuplicateGroup, Match
 from retrieval.duplicates.finder import check_threshold
 from retrieval.duplicates.identical import mark_identical
 from retrieval.records.reports import Job
+from retrieval.server.budget import TooBusy
 from retrieval.server.responses import answer_json, document_errors, document_picture
 from retrieval.server.schemas import (
     MAX_JSON_INT,
@@ -31,6 +34,8 @@ router = APIRouter(prefix="/v1", tags=["duplicates"])
 
 OVERLAY_EDGE = 1600
 """Pixels of an overlay's longer edge, at most."""
+COMPARE_SECONDS = 20.0
+"""How long a request compares pictures. What was compared stays so."""
 QueriedId = Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="An item's id.")]
 
 Threshold = Annotated[float, Query(description="How sure it must be that two pictures are the same, 0 to 1.")]
@@ -66,13 +71,29 @@ DuplicatePage = build_list(
 )
 
 
+def limit_comparing(seconds: float) -> Callable[[int, int], None]:
+    """Return what raises TooBusy when it is told of progress after so many seconds, and something is left to do."""
+    end = time.monotonic() + seconds
+
+    def check_time(done: int, total: int) -> None:
+        if done < total and time.monotonic() > end:
+            raise TooBusy(
+                f"{total - done:,} steps of comparing pictures are left; ask again, or with compare=false for what is "
+                "known, or have POST /v1/duplicates/find do it"
+            )
+
+    return check_time
+
+
 @router.get("/duplicates", response_model=DuplicatePage, responses=document_errors(400, 503))
 def list_duplicates(
     state: StateDep,
     threshold: Threshold = SAME,
     rule: Annotated[str, Query(description="How pairs become groups: kept, connected or every pair.")] = "kept",
     prefer: Annotated[str | None, Query(description="Which item to suggest to keep, such as oldest.")] = None,
-    compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
+    compare: Annotated[
+        bool, Query(description="First compare what is new; answered with 503 when that takes long.")
+    ] = True,
     cursor: Annotated[
         int, Query(ge=0, lt=MAX_JSON_INT, description="The `cursor` of the page before; omit for the first.")
     ] = 0,
@@ -80,7 +101,8 @@ def list_duplicates(
 ) -> Response:
     """Return groups of pictures that are duplicates of each other."""
     with state.large.take(1 if compare else 0):
-        groups = state.collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare)
+        progress = limit_comparing(COMPARE_SECONDS)
+        groups = state.collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
     page = [group.to_dict() for group in groups[cursor : cursor + limit]]
     following = cursor + limit if cursor + limit < len(groups) else None
     return answer_json({"groups": page, "total": len(groups), "cursor": following})

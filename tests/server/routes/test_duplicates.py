@@ -12,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from retrieval import Collection
+from retrieval.server.routes import duplicates
 from tests.support import pictures
 from tests.support.serving import open_client, wait_for_job
 
@@ -131,3 +132,21 @@ def test_what_is_sent_must_be_a_picture(client: TestClient) -> None:
     assert client.post("/v1/duplicates/of").status_code == 422
     refused = client.post("/v1/duplicates/of", files={"picture": b"no picture"})
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:nearkin:unreadable-picture")
+
+
+def test_a_request_that_compares_for_long_says_what_to_do_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        pictures.noise(number, (120, 90)).save(tmp_path / f"{number}.png")
+    monkeypatch.setattr(duplicates, "COMPARE_SECONDS", 0.0)
+    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as collection:
+        collection.add(tmp_path / "0.png")
+        collection.add(tmp_path)
+        with open_client(collection) as client:
+            refused = client.get("/v1/duplicates")
+            assert refused.status_code == 503
+            assert "steps of comparing pictures are left" in refused.json()["detail"]
+            assert client.get("/v1/duplicates", params={"compare": False}).status_code == 200
+            monkeypatch.undo()
+            assert client.get("/v1/duplicates").json()["total"] == 0
