@@ -69,6 +69,9 @@ NETWORK = {
 
 PROGRAMS = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
 """What SQLite would run whenever we write to a table or read it. A collection of somebody else's might hold it."""
+FOREIGN_PARTS = "no such collation sequence: ", "unknown function: "
+"""How SQLite begins to tell that the schema of a database names what this process does not have. No query of ours
+does."""
 
 
 def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
@@ -230,6 +233,8 @@ def translate_error(error: BaseException, path: Path, is_writing: bool = True) -
         return errors.WriteFailed(
             f"cannot write {path} ({error}). Nothing of this batch was stored; everything before it was: {remedy}"
         )
+    if str(error).startswith(FOREIGN_PARTS):
+        return damage_error(path, f"its tables ask for what no nearkin has: {error}")
     if name.startswith("SQLITE_BUSY"):
         return errors.WriterBusy(f"{path} is locked by another program ({error}); try again when it is done")
     return None

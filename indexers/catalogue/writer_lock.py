@@ -80,6 +80,8 @@ class WriterLock:
         except OSError as error:
             if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise refuse_writing(self.path.parent) from error
+            if not self.path.parent.exists():
+                raise WriteFailed(f"the collection's folder {self.path.parent} was deleted or moved away") from error
             raise WriteFailed(f"cannot open {self.path}: {suggest_remedy(error)}") from error
 
     def forget(self) -> None:

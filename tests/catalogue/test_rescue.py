@@ -122,6 +122,23 @@ def test_a_program_in_a_database_is_not_run_but_left_behind(collection_folder: P
         assert collection.verify().ok
 
 
+@pytest.mark.parametrize("part", ["COLLATE nobodys", "CHECK (nobodys(uri))"])
+def test_a_schema_that_names_what_nobody_has_is_told_and_left_behind(collection_folder: Path, part: str) -> None:
+    with closing(sqlite3.connect(collection_folder / database.FILE)) as connection:
+        connection.executescript(
+            "PRAGMA writable_schema=1; UPDATE sqlite_master "
+            f"SET sql = replace(sql, 'uri VARCHAR', 'uri VARCHAR {part}') WHERE name = 'location'"
+        )
+    with Collection.open(collection_folder) as collection:
+        assert not collection.verify().ok
+        with pytest.raises(CatalogueDamaged, match=r"asks? for what no nearkin has.*nobodys.*nearkin rescue"):
+            collection.add_vectors(vectors(1, 99), keys=["new"], uris=["file:///new.png"])
+    rescue_catalogue(collection_folder)
+    with Collection.open(collection_folder) as collection:
+        collection.add_vectors(vectors(1, 99), keys=["new"], uris=["file:///new.png"])
+        assert collection.verify().ok
+
+
 def test_a_sound_one_comes_through_whole(collection_folder: Path) -> None:
     with Collection.open(collection_folder) as collection:
         before = collection.items(limit=COUNT).items

@@ -145,3 +145,12 @@ def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteFailed, match=r"writer\.lock"), WriterLock(tmp_path / "file", 0).hold():
         pytest.fail("no lock there")
+
+
+def test_a_folder_that_is_gone_is_called_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "collection"
+    with (
+        pytest.raises(WriteFailed, match=r"folder .*collection was deleted or moved away"),
+        WriterLock(folder, 1).hold(),
+    ):
+        pytest.fail("there is nothing to lock")
