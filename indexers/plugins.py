@@ -39,6 +39,7 @@ BUILT_IN = {
         "exact": "indexers.vectors.exact:Exact",
         "usearch": "indexers.vectors.usearch:Usearch",
         "faiss": "indexers.vectors.faiss:Faiss",
+        "rabitq": "indexers.vectors.rabitq:Rabitq",
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,6 +20,8 @@ LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 CorrectionKind = Literal["merge", "split", "move", "together", "apart", "hide"]
 CORRECTION_KINDS: tuple[CorrectionKind, ...] = get_args(CorrectionKind)
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
+Rebuild = Callable[[], Callable[[], None]]
+"""The long part of a rebuild, which may run beside everything; it returns the short part, which changes the state."""
 
 
 class Neighbours(NamedTuple):

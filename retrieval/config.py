@@ -35,6 +35,7 @@ class Config:
     `metric`: the metric of ready-made vectors; an embedder brings its own.
     `m`, `ef_construction`, `ef`: the parameters of HNSW (Malkov and Yashunin, 2018).
     `precision`: the precision of vectors in the indices `usearch` and `faiss`: bf16, or i8 (for the cosine).
+    `bits`: of each coordinate in the codes of the index `rabitq`, 1 to 8.
     `device`: where embedders compute, such as "cpu" or "cuda".
     `threads`: 0 is one for each core.
     `batch`: pictures that are embedded at a time; 0 leaves it to the embedder.
@@ -56,6 +57,7 @@ class Config:
     ef_construction: int = 200
     ef: int = 128
     precision: str = "bf16"
+    bits: int = 1
     device: str = "auto"
     threads: int = 0
     batch: int = 0
@@ -90,6 +92,8 @@ class Config:
     @property
     def index_build(self) -> Json:
         """The settings that a stored index depends on; it is rebuilt when they differ."""
+        if self.index == "rabitq":
+            return {"bits": self.bits}
         if self.index not in GRAPHS:
             return {}
         build = {"M": self.m, "ef_construction": self.ef_construction}
@@ -100,10 +104,13 @@ class Config:
     @property
     def index_settings(self) -> Json:
         """The parameters of the index plug-in."""
-        return {**self.index_build, "ef": self.ef, "threads": self.threads} if self.index in GRAPHS else {}
+        takes_settings = self.index in GRAPHS | {"rabitq"}
+        return {**self.index_build, "ef": self.ef, "threads": self.threads} if takes_settings else {}
 
 
-TAKEN_FROM_STRANGERS = frozenset({"index", "metric", "precision", "clusters", "isolated", "wait", "path_weight"})
+TAKEN_FROM_STRANGERS = frozenset(
+    {"index", "metric", "precision", "bits", "clusters", "isolated", "wait", "path_weight"}
+)
 """What the file of somebody else's collection may set: nothing that reaches further, or takes more, than the defaults.
 """
 KEYS = {field.name: field for field in dataclasses.fields(Config)}

@@ -158,10 +158,10 @@ def test_what_only_a_person_can_mend_is_said(collection_folder: Path, statement:
             assert report.repaired == ()
 
 
-@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss"])
+@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss", "rabitq"])
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
 def test_each_metric_finds_itself(tmp_path: Path, metric: str, index: str) -> None:
-    pytest.importorskip("hnswlib" if index == "hnsw" else index)
+    pytest.importorskip({"hnsw": "hnswlib", "rabitq": "rabitqlib"}.get(index, index))
     with Collection.open(tmp_path / metric, create=True, metric=metric, index=index) as collection:
         collection.add_vectors(vectors(300) * np.linspace(0.01, 100, 300)[:, None])
         assert collection.verify().ok

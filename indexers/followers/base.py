@@ -21,7 +21,7 @@ from indexers.catalogue.transaction import Transaction
 from indexers.errors import WriteFailed, WriterBusy
 from indexers.followers.shared_lock import SharedLock
 from indexers.interrupts import guarded_context
-from indexers.types import Change, Space
+from indexers.types import Change, Rebuild, Space
 
 log = logging.getLogger("nearkin")
 
@@ -103,6 +103,10 @@ class Follower(ABC):
         to be recorded before anybody sees it or it is stored. The state is at the snapshot's moment."""
         return False
 
+    def plan_rebuild(self) -> Rebuild | None:
+        """Return how the state is laid out anew if it has outgrown its layout, as `VectorIndex.plan_rebuild` does."""
+        return None
+
     def record(self, transaction: Transaction) -> None:
         """Write to the catalogue what can't be made again. The state is at the moment of `transaction`."""
         return
@@ -118,9 +122,7 @@ class Followers:
     def __init__(self, catalogue: Catalogue, followers: Sequence[Follower]) -> None:
         self._catalogue = catalogue
         self.members = tuple(followers)
-        self._lock = SharedLock()
-        self._saving = threading.Lock()
-        self._slow_lock = threading.RLock()
+        self._lock, self._saving, self._slow_lock = SharedLock(), threading.Lock(), threading.RLock()
         """Held while followers that searches don't need are worked on, and searches go on. Locks are taken in this
         order: the writer's, this one, the followers'."""
         self._unloaded = {follower for follower in followers if not follower.on_read}
@@ -300,6 +302,17 @@ class Followers:
             with self._changing(follower):
                 follower.restart()
         self.record(force=True)
+
+    def rebuild_outgrown(self) -> None:
+        """Lay the state of followers out anew that has outgrown its layout, while searches and changes go on."""
+        with self._slow_lock:
+            for follower in self._quick:
+                with self._lock.shared():
+                    plan = follower.plan_rebuild()
+                take_over = plan() if plan else None
+                if take_over:
+                    with self._lock.exclusive():
+                        take_over()
 
     def find_damage(self) -> list[str]:
         """Return what is wrong with the stored files, a sentence for each damaged one."""

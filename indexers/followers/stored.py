@@ -16,7 +16,7 @@ from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import StoredFileDamaged, StoredFileForeign
 from indexers.followers import stored_file
 from indexers.followers.base import CommonReason, Follower
-from indexers.types import Change, Json, Space
+from indexers.types import Change, Json, Rebuild, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.exact import Exact
 
@@ -246,6 +246,9 @@ class VectorFollower(StoredFollower, Generic[Member]):
             if len(ids):
                 self.index.add(ids, vectors)
         self.index.flush()
+
+    def plan_rebuild(self) -> Rebuild | None:
+        return self.index.plan_rebuild()
 
     def erase_removed(self) -> None:
         self.index.erase_removed()

@@ -16,4 +16,6 @@ identical       equal vectors, of which only one enters a graph
 hnsw            the member hnswlib, the default
 usearch         the member USearch: rounded vectors, mapped from the file
 faiss           the member faiss: rounded vectors
+rabitq          the member rabitq: codes of one bit, scored exactly with the flat vector file
+cells           these codes in cells, and how many cells a search needs
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from indexers.arrays import scale_to_unit
 from indexers.errors import BadQuery, BadSetting, BadVector
-from indexers.types import Ids, Metric, Neighbours, Vectors
+from indexers.types import Ids, Metric, Neighbours, Rebuild, Vectors
 from indexers.vectors.metrics import parse_metric
 
 
@@ -30,6 +31,11 @@ class VectorIndex(ABC):
     """The metrics it supports; "minkowski" stands for those of every order."""
     exact_scores: ClassVar[bool] = True
     """False if it stores rounded vectors; the shared layer then scores its candidates again."""
+    answers_alone: ClassVar[bool] = False
+    """True if it takes `allowed`, returns as many as exist, and finds what lies between clusters as well: the shared
+    layer then adds nothing."""
+    candidate_share: ClassVar[float] = 1.0
+    """The cost of one more candidate of a search, as a share of that in a graph."""
 
     def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
         metric = parse_metric(metric)
@@ -67,10 +73,12 @@ class VectorIndex(ABC):
         """Overwrite what is left of removed vectors, in memory and in what `save` will write."""
 
     @abstractmethod
-    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> Neighbours:
+    def search(self, queries: Vectors, k: int, allowed: Any = None) -> Neighbours:
         """Return the k nearest of each query, float32 (n, dimension), nearest first; equal scores by smaller id.
 
-        The shared layer (`Searcher`) never passes `allowed`: a member that can't restrict its answers raises BadQuery.
+        allowed: the ids that may answer, or an `Allowed`; None for all.
+        The shared layer (`Searcher`) passes it to members that say so (`answers_alone`); one that can't restrict
+        its answers raises BadQuery.
         """
 
     @abstractmethod
@@ -84,6 +92,24 @@ class VectorIndex(ABC):
     def flush(self) -> None:
         """Return once everything added can be found; only members that are slow to show it need to wait."""
         return
+
+    def bind(self, find_flat: Callable[[], Any]) -> None:  # noqa: B027  most members keep their vectors
+        """Note what returns the flat vector file, an `Exact` with the same items: a member that keeps no vectors reads
+        them there, and follows it in every change."""
+
+    def plan_rebuild(self) -> Rebuild | None:
+        """Return how the index is built anew, if its content has outgrown the way it was built; else None.
+
+        Called while nothing is written; then the long part may run beside searches and changes, and the short part runs
+        while nobody searches.
+        """
+        return None
+
+    def rebuild(self) -> None:
+        """Build the index anew, if that is due."""
+        plan = self.plan_rebuild()
+        if plan:
+            plan()()
 
     def prepare(self, vectors: ArrayLike) -> Vectors:
         """Return vectors as `prepare_vectors` does, for this index's dimension and metric. Raises BadVector."""

@@ -156,7 +156,7 @@ class Exact(VectorIndex):
             targets = [Target(query, metric, k) for query in queries]
             for first, rows, table in self._score_in_batches(queries, allowed, metric, targets):
                 for i, query_scores in enumerate(table, first):
-                    best_ids, best_scores = self._rank(targets[i], rows, query_scores)
+                    best_ids, best_scores = self.rank(targets[i], rows, query_scores)
                     ids[i, :k], scores[i, :k] = best_ids[:k], best_scores[:k]
         return Neighbours(ids, scores, self.position, True)
 
@@ -174,7 +174,7 @@ class Exact(VectorIndex):
         with np.errstate(over="ignore"):
             target = Target(queries[0], metric, min_score=float(np.float32(min_score)))
         _, rows, table = next(self._score_in_batches(queries, allowed, metric, [target]))
-        ids, scores = self._rank(target, rows, table[0])
+        ids, scores = self.rank(target, rows, table[0])
         is_near = scores >= target.min_score
         return ids[is_near], scores[is_near]
 
@@ -192,10 +192,25 @@ class Exact(VectorIndex):
         is_live = ids >= 0
         return ids[is_live], table[0, is_live]
 
-    def _rank(self, target: Target, rows: Ids | None, query_scores: Vectors) -> tuple[Ids, Vectors]:
+    def find_rows(self, ids: Ids) -> Ids:
+        """Return the row of each id (n,), all of which are stored; of another one, any row."""
+        rows: Ids = self.rows.row_numbers[np.minimum(np.searchsorted(self.rows.ids, ids), len(self.rows) - 1)]
+        return rows
+
+    def score_rows(self, query: Vectors, rows: Ids, metric: Metric) -> Vectors:
+        """Return the scores of rows (n,), in their order, for a prepared query, in float32."""
+        scores = np.empty((1, len(rows)), np.float32)
+        for first in range(0, len(rows), BLOCK_ROWS):
+            part = slice(first, first + BLOCK_ROWS)
+            lengths = self.rows.lengths[rows[part]]
+            self._score(query[None], self.rows.take_rows(rows[part]), lengths, scores[:, part], metric)
+        found: Vectors = scores[0]
+        return found
+
+    def rank(self, target: Target, rows: Ids | None, query_scores: Vectors) -> tuple[Ids, Vectors]:
         """Return the ids and exact scores, in order, of all rows that could be among the answers, and of some others.
 
-        `query_scores` (n,): the scores of `rows` (None: of every row) in float32.
+        `query_scores` (n,): the scores of `rows`, in ascending order (None: of every row), in float32.
         """
         places = self._find_candidates(target, rows, query_scores)
         candidates = places if rows is None else rows[places]

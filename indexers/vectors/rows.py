@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,27 @@ MAGIC = b"nearkin2"
 PAGE = 4096
 BLOCK_ROWS = 4096
 """Rows that are copied at once while writing: 8 MB at 512 dimensions."""
+
+
+class FrozenRows(NamedTuple):
+    """Rows as they were at one moment, to be read while they change: only the vectors of ids that have been replaced or
+    removed since may be others, or halves of two.
+
+    ids: sorted. numbers: the row of each.
+    """
+
+    ids: Ids
+    numbers: Ids
+    base: Vectors
+    tail: Vectors
+
+    def take(self, places: Ids) -> Vectors:
+        """Return the vectors of the ids at these places, float32 (n, dimension)."""
+        numbers, split = self.numbers[places], len(self.base)
+        vectors = np.empty((len(places), self.base.shape[1]), np.float32)
+        in_base = numbers < split
+        vectors[in_base], vectors[~in_base] = self.base[numbers[in_base]], self.tail[numbers[~in_base] - split]
+        return vectors
 
 
 class Rows:
@@ -128,6 +150,11 @@ class Rows:
         in_tail = self.row_numbers >= len(self.base)
         self.row_numbers[in_tail] = new_rows[self.row_numbers[in_tail] - len(self.base)]
 
+    def freeze(self, ids: Ids) -> FrozenRows:
+        """Return the rows of those of the ids, sorted, that are known, to be read while these rows change."""
+        places, known = self.locate(ids)
+        return FrozenRows(ids[known], self.row_numbers[places[known]], self.base, self.tail)
+
     def gather_rows(self, rows: Ids, out: Vectors | None = None) -> Vectors:
         """Gather rows, in ascending order, into one table (n, dimension): a new one, or the first rows of `out`."""
         out = np.empty((len(rows), self.dimension), np.float32) if out is None else out[: len(rows)]
@@ -144,9 +171,12 @@ class Rows:
         places, known = self.locate(ids)
         if not known.all():
             raise ItemNotFound(f"item {ids[~known][0]} has no vector here")
-        return self._take_rows(self.row_numbers[places])
+        return self.take_rows(self.row_numbers[places])
 
-    def _take_rows(self, rows: Ids) -> Vectors:
+    def take_rows(self, rows: Ids) -> Vectors:
+        """Return the vectors of rows, in their order, float32 (n, dimension)."""
+        if not self.tail_count:
+            return self.base.take(rows, axis=0, mode="clip")
         order = np.argsort(rows, kind="stable")
         vectors = np.empty((len(rows), self.dimension), np.float32)
         vectors[order] = self.gather_rows(rows[order])
@@ -160,7 +190,7 @@ class Rows:
             file.write(self._lengths[self.row_numbers].data)
             file.write(b"\0" * (_compute_vectors_start(len(self.ids)) - file.tell()))
             for first in range(0, len(self.ids), BLOCK_ROWS):
-                file.write(self._take_rows(self.row_numbers[first : first + BLOCK_ROWS]).data)
+                file.write(self.take_rows(self.row_numbers[first : first + BLOCK_ROWS]).data)
 
     def load(self, path: Path) -> None:
         """Map a file that `save` wrote. Raises StoredFileDamaged if it is of another shape."""

@@ -75,6 +75,8 @@ class Searcher:
                 return self.flat.search(queries, k, allowed, metric=metric)
             queries = prepare_vectors(queries, self.flat.dimension, metric)
             return Reranker(self.flat, self.search, self.native_metric, allowed, metric).search(queries, check_k(k))
+        if self.index.answers_alone:
+            return self.index.search(queries, check_k(k), allowed)
         if allowed is None:
             return self._search_all(self.index, queries, k)
         return self._search_allowed(self.index, queries, check_k(k), allowed)
@@ -216,7 +218,7 @@ class Searcher:
 
     def _estimate_cost(self, index: VectorIndex, width: int) -> float:
         """Estimate the cost of a search for `width` candidates, in rows of a contiguous scan."""
-        return CANDIDATE_COST * max(width, self._get_ef(index))
+        return CANDIDATE_COST * index.candidate_share * max(width, self._get_ef(index))
 
     @staticmethod
     def _get_ef(index: VectorIndex) -> int:

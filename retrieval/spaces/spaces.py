@@ -122,7 +122,9 @@ class Spaces:
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
-                return make_index(config, space.dimension, space.metric)
+                made = make_index(config, space.dimension, space.metric)
+                made.bind(lambda: flat.index)
+                return made
 
             build, kind = config.index_build, config.serving_index
             index = IndexFollower(space, fresh, kind, folder / "index", identity, build, private / "index")
@@ -335,6 +337,7 @@ class Spaces:
             view.followers.advance(include_slow=False)
             if catch_up:
                 view.followers.record(let_wait=patient)
+                view.followers.rebuild_outgrown()
             self._save_if_due(view)
 
     def erase_removed(self) -> None:

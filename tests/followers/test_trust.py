@@ -115,11 +115,11 @@ def strip_signatures(header: Path) -> None:
     header.write_bytes(text + b"\n" + xxhash.xxh3_128_hexdigest(text).encode() + b"\n")
 
 
-@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss"])
+@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss", "rabitq"])
 @pytest.mark.parametrize("name", ["index", "tree", "flat"])
 def test_a_forged_file_of_any_kind_is_not_loaded(tmp_path: Path, index: str, name: str) -> None:
     if index != "hnsw":
-        pytest.importorskip(index)
+        pytest.importorskip({"rabitq": "rabitqlib"}.get(index, index))
     place = tmp_path / "c"
     with Collection.open(place, create=True, scan_below=0, index=index) as collection:
         collection.add_vectors(vectors(60))

@@ -91,7 +91,7 @@ def test_a_file_that_shows_another_picture_since_is_not_that_of_the_restored_ite
     assert filled.verify().problems == ()
 
 
-@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss"])
+@pytest.mark.parametrize("index", ["hnsw", "usearch", "faiss", "rabitq"])
 def test_nothing_of_what_is_deleted_for_good_stays_on_disk(tmp_path: Path, index: str) -> None:
     place, rows = tmp_path / "c", vectors(40)
     metadata = [{"secret": f"quetzalcoatl{number}"} for number in range(40)]

@@ -36,7 +36,7 @@ class Churn(RuleBasedStateMachine):
 
     def make(self) -> VectorIndex:
         kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", self.member)
-        return kind(DIMENSION, self.metric, **SPARSE)
+        return kind(DIMENSION, self.metric, **({"threads": 1} if self.member == "rabitq" else SPARSE))
 
     def draw(self, count: int) -> Vectors:
         vectors: Vectors = self.rng.standard_normal((count, DIMENSION)).astype(np.float32)
@@ -45,6 +45,7 @@ class Churn(RuleBasedStateMachine):
     def put(self, ids: np.ndarray, vectors: Vectors) -> None:
         for index in (self.index, self.truth):
             index.add(ids, vectors)
+            index.flush()
         self.vectors.update(zip(ids.tolist(), vectors, strict=True))
 
     @rule(count=st.integers(1, 40))
@@ -102,9 +103,10 @@ class Churn(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
-@pytest.mark.parametrize("member", ["hnsw", "usearch", "faiss"])
-def test_churn(member: str, metric: str) -> None:
-    pytest.importorskip({"hnsw": "hnswlib"}.get(member, member))
+@pytest.mark.parametrize("member", ["hnsw", "usearch", "faiss", "rabitq"])
+def test_churn(member: str, metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexers.vectors.rabitq.SMALL", 20)
+    pytest.importorskip({"hnsw": "hnswlib", "rabitq": "rabitqlib"}.get(member, member))
     machine = type("Chosen", (Churn,), {"member": member, "metric": metric})
     run_state_machine_as_test(
         machine,

@@ -17,7 +17,7 @@ from tests.support import pictures
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = "classic,client,duplicates,faiss,hnswlib,jxl,lite0,onnx,pandas,parquet,remote,server,usearch"
+EXTRAS = "classic,client,duplicates,faiss,hnswlib,jxl,lite0,onnx,pandas,parquet,rabitq,remote,server,usearch"
 """The extras whose lowest versions are tried together: those without torch."""
 TOUCHING = {
     "adapters": "sklearn",

@@ -172,6 +172,38 @@ def test_another_index_is_built_from_the_catalogue(tmp_path: Path) -> None:
         assert collection.search(vector=make_clusters(1, seed=2)[0], k=1)[0].key == "new"
 
 
+def test_codes_are_trained_after_adding_and_searched_after_opening(tmp_path: Path) -> None:
+    pytest.importorskip("rabitqlib")
+    rows = make_clusters(6300)
+    settings: dict[str, Any] = {"index": "rabitq", "clusters": 0, "threads": 1}
+    with Collection.open(tmp_path / "c", create=True, **settings) as collection:
+        collection.add_vectors(rows[:4000], keys=[f"k{number}" for number in range(4000)])
+        assert not is_trained(collection)
+        collection.add_vectors(rows[4000:6000])
+        assert is_trained(collection)
+        collection.remove(list(range(1, 101)))
+        collection.add_vectors(rows[6000:6100], keys=[f"k{number}" for number in range(200, 300)])
+        assert [collection.search(vector=row, k=1)[0].key for row in rows[6000:6003]] == ["k200", "k201", "k202"]
+        before = [[hit.item for hit in collection.search(vector=row, k=10)] for row in rows[6200:]]
+    true, _, _ = answers(tmp_path / "c", index="exact")
+    with Collection.open(tmp_path / "c", **settings) as collection:
+        assert is_trained(collection)
+        assert collection.info().repairs == ()
+        assert collection.verify().ok
+        again = [[hit.item for hit in collection.search(vector=row, k=10)] for row in rows[6200:]]
+    assert np.mean([len(set(row) & set(other)) / 10 for row, other in zip(before, again, strict=True)]) >= 0.99
+    found, kind, _ = answers(tmp_path / "c", index="rabitq")
+    assert kind == "rabitq"
+    assert np.mean([len(set(row) & set(other)) / 20 for row, other in zip(found, true, strict=True)]) >= 0.98
+
+
+def is_trained(collection: Collection) -> bool:
+    view = collection._spaces.view()
+    assert view is not None
+    assert view.index is not None
+    return bool(view.index.index.is_trained)
+
+
 def test_an_index_of_hnswlib_opens_where_that_is_missing_and_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
