@@ -120,17 +120,18 @@ class Followers:
     """The followers of one space, advanced in order."""
 
     def __init__(self, catalogue: Catalogue, followers: Sequence[Follower]) -> None:
-        self._catalogue = catalogue
-        self.members = tuple(followers)
+        self._catalogue, self.members = catalogue, tuple(followers)
+        self._quick = [follower for follower in followers if follower.on_read]
+        self._slow = [follower for follower in followers if not follower.on_read]
         self._lock, self._saving, self._slow_lock = SharedLock(), threading.Lock(), threading.RLock()
-        """Held while followers that searches don't need are worked on, and searches go on. Locks are taken in this
-        order: the writer's, this one, the followers'."""
-        self._unloaded = {follower for follower in followers if not follower.on_read}
+        """The last is held while followers that searches don't need are worked on, and searches go on. Locks are taken
+        in this order: the writer's, this one, the followers'."""
+        self._unloaded = set(self._slow)
         """Followers whose stored state was not needed yet."""
         self.repairs: list[str] = []
         """What had to be rebuilt, and why."""
         self._broken: set[Follower] = set()
-        """Followers whose stored file is of no use: it is written again even if nothing has changed since."""
+        """Followers whose stored file is of no use or outgrown: it is written even if nothing has changed since."""
         self._torn: set[Follower] = set()
         """Followers that hold half of a change, if an error or an interrupt came between: they are made again."""
 
@@ -140,14 +141,6 @@ class Followers:
             for follower in self._quick:
                 self._load(follower, snapshot)
                 self._advance(follower, snapshot)
-
-    @property
-    def _quick(self) -> list[Follower]:
-        return [follower for follower in self.members if follower.on_read]
-
-    @property
-    def _slow(self) -> list[Follower]:
-        return [follower for follower in self.members if not follower.on_read]
 
     @guarded_context
     def current_snapshot(self) -> Iterator[Snapshot]:
@@ -313,11 +306,12 @@ class Followers:
                 if take_over:
                     with self._lock.exclusive():
                         take_over()
+                    self._broken.add(follower)
 
     def find_damage(self) -> list[str]:
         """Return what is wrong with the stored files, a sentence for each damaged one."""
-        reasons = [(follower.name, follower.find_damage()) for follower in self.members if follower.stored]
-        return [f"{name}: the stored file {reason}" for name, reason in reasons if reason]
+        stored = [follower for follower in self.members if follower.stored]
+        return [f"{each.name}: the stored file {reason}" for each in stored if (reason := each.find_damage())]
 
     def rebuild(self) -> None:
         """Throw away all state and make it again from the catalogue, also on disk."""
@@ -340,10 +334,8 @@ class Followers:
     def count_unsaved(self) -> int:
         """Return by how many changes the stored files are behind, at most."""
         followers = [follower for follower in self.members if follower.stored and follower not in self._unloaded]
-        positions = [follower.position for follower in followers]
         with self._catalogue.snapshot() as snapshot:
-            saved = [follower.find_stored_position(snapshot) for follower in followers]
-        return max((position - stored for position, stored in zip(positions, saved, strict=True)), default=0)
+            return max((each.position - each.find_stored_position(snapshot) for each in followers), default=0)
 
     def save(self, *, force: bool = False) -> bool:
         """Save the followers that have a file, if they have anything new (or `force`).
@@ -368,17 +360,16 @@ class Followers:
         return True
 
     def _find_savable(self, private: bool) -> list[Follower]:
-        followers = [follower for follower in self.members if follower.stored and follower not in self._unloaded]
-        return [follower for follower in followers if follower.is_private == private]
+        return [
+            each for each in self.members if each.stored and each not in self._unloaded and each.is_private == private
+        ]
 
     def _save_private(self, follower: Follower, force: bool) -> None:
         try:
             if self._store(follower, force):
                 self._finish_save(follower)
         except (WriteFailed, OSError) as error:  # of the user's own folder: a search must not fail for that
-            log.warning(
-                "%s of %r is not stored and will be derived again: %s", follower.name, follower.space.name, error
-            )
+            log.warning("%s of %r is not stored, but derived again: %s", follower.name, follower.space.name, error)
 
     def _save(self, follower: Follower, force: bool) -> None:
         stored = self._store(follower, force)
