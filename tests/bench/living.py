@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,6 +29,8 @@ from retrieval.spaces.view import View
 from tests.bench.filters import near
 from tests.bench.harness import Bench, make_nested_vectors, time_in_turns
 
+WHOLE = 100_000
+"""Items for which the goals on small changes hold."""
 SHARES = (0.0001, 0.01, 0.05, 0.1, 0.5)
 
 
@@ -43,6 +46,7 @@ def run(bench: Bench) -> None:
         each(bench, collection)
         adding(bench, collection)
         lasting(bench, collection)
+    measure_changes(bench, folder)
     shutil.rmtree(folder)
     measure_replacement(bench)
 
@@ -230,6 +234,37 @@ def adding(bench: Bench, collection: Collection, count: int = 1000) -> None:
     bench.add(title, ours, "s", "at most 3 x adding to raw hnswlib", peer=peer, limit=3 * peer)
     bench.add("the tree too, and its clusters remembered", more, "s more", "at most 3 s more", limit=3)
     del bench.__dict__["raw"]  # it holds more now
+
+
+# ---- small changes
+
+
+def measure_changes(bench: Bench, folder: Path) -> None:
+    """Measure the processor time of the first look at the clusters, and of changes that end with them up to date."""
+    rows = make_nested_vectors(bench.count + 9999, bench.dimension)[0]
+    random = np.random.default_rng(5)
+    with Collection.open(folder) as collection:
+        first = _measure_seconds(collection.clusters)
+        item_ids = np.array([item.id for item in collection.walk()])
+        gone = random.permutation(item_ids)
+        whole = bench.count >= WHOLE
+        costs = [("the first look at the clusters, names included", first, 2.0)]
+        for count, limit in ((1, 0.06), (100, 0.8)):
+            fresh = [rows[place : place + count] for place in random.integers(0, len(rows) - count, 5)]
+            times = [_measure_seconds(partial(collection.add_vectors, vectors)) for vectors in fresh]
+            costs.append((f"adding {count}, everything up to date", float(np.median(times)), limit))
+        for count, limit in ((100, 1.0), (bench.count // 10, 20.0)):
+            chosen, gone = gone[:count].tolist(), gone[count:]
+            costs.append((f"removing {count:,}", _measure_seconds(partial(collection.remove, chosen)), limit))
+    for title, seconds, limit in costs:
+        goal = f"{limit:g} s at {WHOLE:,}"
+        bench.add(f"{title}, of {bench.count:,}, processor time", seconds, "s", goal, limit=limit if whole else None)
+
+
+def _measure_seconds(job: Callable[[], object]) -> float:
+    start = time.process_time()
+    job()
+    return time.process_time() - start
 
 
 # ---- what lasts

@@ -1,6 +1,7 @@
 // The tree of clusters: a level at once, or one cluster with what is in it; outliers and items in no cluster.
 
 import { forgetAnswers, getClusters, getInfo, getItems, request } from "./api.js";
+import { makeCorrectionButtons } from "./correct.js";
 import { announce, formatCount, getClusterName, make, makeButton, makeError, makeIcon, makeNote, makeSpinner, showToast } from "./dom.js";
 import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
 import { emptyQuery, getAddress } from "./query.js";
@@ -41,7 +42,7 @@ export async function showLevel(stage, params) {
 function makeFurtherLinks(loose, level) {
   return make("p", { class: "further" },
     loose > 0 && make("a", { href: `#/loose?level=${encodeURIComponent(level)}` }, `${formatCount(loose, "unclustered picture")}`),
-    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"));
+    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/corrections" }, "Corrections"));
 }
 
 function makeLevelSlider(level, sort) {
@@ -95,14 +96,22 @@ export async function showCluster(stage, id) {
   const similarity = cluster.tightness > 0.999 ? "all identical" : `mean similarity ${Math.round(100 * cluster.tightness)} %`;
   const facts = make("p", { class: "count" }, `${formatCount(cluster.size, "picture")} · ${cluster.level} · ${similarity}`, cluster.new ? make("b", {}, ` · +${cluster.new} new`) : "");
   const grid = makeGallery(emptyQuery, `Pictures of ${getClusterName(cluster)}, the most typical first`);
-  const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, "Pictures", make("small", {}, "the most typical first")), grid.element);
+  const corrections = server.writable && TREE.includes(cluster.level) ? makeCorrectionButtons(cluster, grid, () => showWhatIsLeft(stage, cluster)) : { buttons: [], bar: "" };
+  const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, "Pictures", make("small", {}, "the most typical first")), corrections.bar, grid.element);
   stage.replaceChildren(makeCrumbs(parents, cluster), head, facts, make("p", { class: "buttons" },
-    make("a", { class: "plain", href: getAddress({ ...emptyQuery, within: cluster.id }) }, "Search inside")), parts.length ? makePartsSection(parts, cluster) : "", pictures);
+    make("a", { class: "plain", href: getAddress({ ...emptyQuery, within: cluster.id }) }, "Search inside"), ...corrections.buttons), parts.length ? makePartsSection(parts, cluster) : "", pictures);
   const getNext = makeMemberPager(id);
   const { entries, more } = await getNext();
   grid.add(entries);
   if (more) pictures.append(makeEndlessEnd(grid, getNext));
   return title;
+}
+
+// After a correction: the cluster, or all of its level if it is no more or hidden.
+async function showWhatIsLeft(stage, { id, level }) {
+  const { clusters } = await getClusters(level);
+  if (clusters.some(cluster => cluster.id === id)) await showCluster(stage, id);
+  else location.hash = getLevelAddress(level, "size");
 }
 
 function makePartsSection(parts, cluster) {

@@ -86,13 +86,15 @@ export function announce(text) {
 
 let fading;
 
-export function showToast(text) {
+// Shows a sentence for a while; `action`: the label of a button beside it, and what it does.
+export function showToast(text, action) {
   const box = document.getElementById("toast");
-  box.replaceChildren(text);
+  const close = () => { box.hidden = true; };
+  box.replaceChildren(text, action ? makeButton(action[0], () => { close(); action[1](); }) : "");
   box.hidden = false;
   announce(text);
   clearTimeout(fading);
-  fading = setTimeout(() => { box.hidden = true; }, 6000);
+  fading = setTimeout(close, action ? 15000 : 6000);
 }
 
 const toSentence = text => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");

@@ -45,6 +45,14 @@ export class Grid {
     if (hadFocus && !Number.isNaN(focusedPlace)) this.focusPlace(focusedPlace);
   }
 
+  // Makes the pictures anew, since what is on them has changed.
+  redraw() {
+    for (const { element } of this.blocks.filter(block => block.element.hasChildNodes())) {
+      element.replaceChildren();
+      fillers.get(element)(true);
+    }
+  }
+
   buildRows() {
     const target = this.rowHeight ?? (this.width < 520 ? 118 : this.width < 900 ? 160 : 184);
     const rows = [];

@@ -22,6 +22,7 @@ const views = {
   clusters: async (stage, [id], params) => { const view = await import("./clusters.js"); return id ? view.showCluster(stage, Number(id)) : view.showLevel(stage, params); },
   outliers: async stage => (await import("./clusters.js")).showOutliers(stage),
   loose: async (stage, _, params) => (await import("./clusters.js")).showLoose(stage, params.get("level") ?? "medium"),
+  corrections: async stage => (await import("./correct.js")).showCorrections(stage),
   new: async (stage, _, params) => (await import("./new.js")).show(stage, params),
   duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
   add: async stage => (await import("./add.js")).show(stage),
@@ -97,7 +98,7 @@ async function draw({ focus = true } = {}) {
 
 function updateHeader({ view, params }) {
   for (const link of document.querySelectorAll("[data-nav]")) {
-    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new"].includes(view))) link.setAttribute("aria-current", "page");
+    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections"].includes(view))) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const { words, terms } = readQuery(params);

@@ -40,6 +40,7 @@ VIEWS = {
     "duplicates": "#/duplicates",
     "outliers": "#/outliers",
     "new": "#/new",
+    "corrections": "#/corrections",
     "add": "#/add",
 }
 
@@ -319,6 +320,56 @@ def test_a_cluster_is_renamed_where_it_stands(tab: Any, running: LocalServer) ->
 
 
 # ---- copies
+
+
+def test_clusters_are_corrected_and_it_is_taken_back(tab: Any, running: LocalServer) -> None:
+    open_view(tab, "#/clusters?level=fine")
+    tab.locator("#main .tile").first.click()
+    cluster = int(tab.url.rsplit("/", 1)[1])
+    before = {item.id for item in running.collection.cluster(cluster).items().items}
+    tab.get_by_role("button", name="Pick pictures").click()
+    expect(tab.locator(".pick").first).to_be_focused()
+    tab.keyboard.press("Space")
+    tab.locator(".shot").nth(4).click(modifiers=["Shift"])
+    expect(tab.locator(".picking-bar b")).to_have_text("5 pictures picked")
+    expect(tab.get_by_role("button", name="Keep apart")).to_be_disabled()
+    tab.get_by_role("button", name="Take out").click()
+    expect(tab.locator("#toast")).to_contain_text("a cluster of their own")
+    (split,) = running.collection.corrections()
+    assert (split.kind, len(split.groups[0])) == ("split", 5)
+    assert set(split.groups[0]) <= before
+
+    tab.locator("#toast").get_by_role("button", name="Undo").click()
+    expect(tab.locator("#toast")).to_have_text("The correction was taken back")
+    assert running.collection.corrections() == ()
+
+    tab.get_by_role("button", name="Merge with…").click()
+    choices = tab.get_by_role("dialog")
+    expect(choices.locator("li img").first).to_be_visible()
+    choices.get_by_role("searchbox").fill("no such name")
+    expect(choices).to_contain_text("No cluster has such a name")
+    choices.get_by_role("searchbox").fill("")
+    choices.locator("li button").first.click()
+    expect(tab.locator("#toast")).to_contain_text("are one now")
+    open_view(tab, "#/corrections")
+    expect(tab.locator(".corrections li")).to_contain_text("Two clusters were merged")
+    tab.locator(".corrections").get_by_role("button", name="Undo").click()
+    expect(tab.locator("#main")).to_contain_text("No corrections")
+    assert running.collection.corrections() == ()
+
+
+def test_a_hidden_cluster_leaves_the_list(tab: Any, running: LocalServer) -> None:
+    open_view(tab, "#/clusters?level=fine")
+    tiles = tab.locator("#main .tile")
+    expect(tiles.first).to_be_visible()
+    count = tiles.count()
+    tiles.first.click()
+    tab.get_by_role("button", name="Hide", exact=True).click()
+    expect(tab.locator("h1")).to_have_text("Clusters")
+    expect(tiles).to_have_count(count - 1)
+    tab.locator("#toast").get_by_role("button", name="Undo").click()
+    expect(tab.locator("#toast")).to_have_text("The correction was taken back")
+    assert running.collection.corrections() == ()
 
 
 def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: LocalServer) -> None:
