@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 from PIL.Image import Image
@@ -40,6 +41,7 @@ DUPLICATE_KINDS = ("same pixels", "same picture")
 PART_KINDS = ("inside another picture", "photo of a print")
 """Kinds of pairs that are proven, and of which neither picture can replace the other."""
 
+T = TypeVar("T")
 LoadPicture = Callable[[int, int], Image]
 """An item id and the length that the longer edge needs at least (0: the full picture) -> the picture.
 Raises PictureError."""
@@ -87,7 +89,7 @@ class EvidenceCollector:
                 number, known = snapshot.number, self.candidates.read_hashes(snapshot)
             verified = self._compare_new(pool, known, steps)
             if verified:
-                verified += self._complete_components(pool, known)
+                verified += self._complete_components(pool, known, steps)
         self.candidates.save()
         self._compared_up_to = number
         return EvidenceReport(len(unsketched) - len(unread), tuple(unread), verified)
@@ -112,7 +114,7 @@ class EvidenceCollector:
         unread: list[int] = []
         for start in range(0, len(pictures), BATCH):
             part = pictures[start : start + BATCH]
-            sketches = list(pool.map(self._sketch_picture, part))
+            sketches = steps.collect(pool.map(self._sketch_picture, part))
             rows = [(picture, sketch) for picture, sketch in zip(part, sketches, strict=True) if sketch]
             unread += [picture.item_id for picture, sketch in zip(part, sketches, strict=True) if sketch is None]
             with self._catalogue.transaction() as transaction:
@@ -184,7 +186,7 @@ class EvidenceCollector:
             kept = self._keep_alike(pool, pairs, known)
             rejected |= set(pairs) - set(kept)
             a, b = (np.array([pair[side] for pair in kept], np.int64) for side in (0, 1))
-            verified += self._verify_pairs(pool, a, b, known, known.item_ids[part])
+            verified += self._verify_pairs(pool, a, b, known, known.item_ids[part], steps)
             steps.add(len(part))
         return verified
 
@@ -198,7 +200,7 @@ class EvidenceCollector:
         alike = self._gate.keep(pool, pairs, known)
         return sorted({*equal, *alike})
 
-    def _complete_components(self, pool: ThreadPoolExecutor, known: PictureHashes) -> int:
+    def _complete_components(self, pool: ThreadPoolExecutor, known: PictureHashes, steps: _Steps) -> int:
         """Verify duplicates of duplicates too, which may be too different to be candidates.
 
         Returns the number of pairs verified.
@@ -211,11 +213,13 @@ class EvidenceCollector:
             pairs = [pair for component in components for pair in _list_pairs(component, sizes)]
             a, b = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
             new = ~snapshot.duplicates.were_compared(a, b)
-        return self._verify_pairs(pool, a[new], b[new], known, np.empty(0, np.int64)) if new.any() else 0
+        return self._verify_pairs(pool, a[new], b[new], known, np.empty(0, np.int64), steps) if new.any() else 0
 
     # ---- verdicts
 
-    def _verify_pairs(self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, compared: Ids) -> int:
+    def _verify_pairs(
+        self, pool: ThreadPoolExecutor, a: Ids, b: Ids, known: PictureHashes, compared: Ids, steps: _Steps
+    ) -> int:
         """Verify pairs, and note that the items `compared` were compared with all others; return the number of pairs
         that could be verified.
 
@@ -225,9 +229,9 @@ class EvidenceCollector:
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         with self._catalogue.snapshot() as snapshot:
             rows_by_id = {row.id: row for row in snapshot.items(item_ids)}
-        first_of = self._group_equal_pixels(pool, pairs, known, rows_by_id)
+        first_of = self._group_equal_pixels(pool, pairs, known, rows_by_id, steps)
         standing = [(first_of.get(left, left), first_of.get(right, right)) for left, right in pairs]
-        features = self._read_features(pool, sorted({item_id for pair in standing for item_id in pair}))
+        features = self._read_features(pool, sorted({item_id for pair in standing for item_id in pair}), steps)
 
         def verify_pair(pair: tuple[int, int]) -> Verdict | None:
             left, right = features.get(pair[0]), features.get(pair[1])
@@ -236,7 +240,7 @@ class EvidenceCollector:
             return EQUAL if pair[0] == pair[1] and has_contrast(left) else verify_features(left, right)
 
         distinct = sorted(set(standing))
-        verdicts = dict(zip(distinct, pool.map(verify_pair, distinct), strict=True))
+        verdicts = dict(zip(distinct, steps.collect(pool.map(verify_pair, distinct)), strict=True))
         rows = []
         for pair, stand in zip(pairs, standing, strict=True):
             verdict = EQUAL if _have_equal_bytes(rows_by_id, pair) else verdicts[stand]
@@ -249,12 +253,12 @@ class EvidenceCollector:
         known.are_compared[np.searchsorted(known.item_ids, compared)] = True
         return len(rows)
 
-    def _read_features(self, pool: ThreadPoolExecutor, item_ids: Sequence[int]) -> dict[int, Features]:
+    def _read_features(self, pool: ThreadPoolExecutor, item_ids: Sequence[int], steps: _Steps) -> dict[int, Features]:
         """Return the features of items whose picture can be read, extracted and stored now if none are stored."""
         with self._catalogue.snapshot() as snapshot:
             features = _unpack_sound(snapshot.duplicates.features(item_ids))
         missing = [item_id for item_id in item_ids if item_id not in features]
-        extracted = dict(zip(missing, pool.map(self._extract_features, missing), strict=True))
+        extracted = dict(zip(missing, steps.collect(pool.map(self._extract_features, missing)), strict=True))
         new = {item_id: found for item_id, found in extracted.items() if found is not None}
         if new:
             packed = {item_id: picture_features.pack_features(found) for item_id, found in new.items()}
@@ -276,6 +280,7 @@ class EvidenceCollector:
         pairs: Sequence[tuple[int, int]],
         known: PictureHashes,
         rows_by_id: Mapping[int, ItemRow],
+        steps: _Steps,
     ) -> dict[int, int]:
         """Return the first of the items with equal pixels, for each of them.
 
@@ -289,7 +294,7 @@ class EvidenceCollector:
         close = [pair for pair, count in zip(alike, bits, strict=True) if count <= EQUAL_PIXEL_BITS]
         item_ids = sorted({item_id for pair in close for item_id in pair})
         first_by_pixels: dict[bytes, int] = {}
-        digests = dict(zip(item_ids, pool.map(self._hash_pixels, item_ids), strict=True))
+        digests = dict(zip(item_ids, steps.collect(pool.map(self._hash_pixels, item_ids)), strict=True))
         return {
             item_id: first_by_pixels.setdefault(digest, item_id)
             for item_id, digest in digests.items()
@@ -312,6 +317,14 @@ class _Steps:
         self._progress, self._total, self._done = progress, total, 0
         if total:
             self.add(0)
+
+    def collect(self, results: Iterable[T]) -> list[T]:
+        """Return the results of threads; what is told of progress may end the work after each of them."""
+        collected = []
+        for result in results:
+            collected.append(result)
+            self.add(0)
+        return collected
 
     def add(self, count: int) -> None:
         self._done += count

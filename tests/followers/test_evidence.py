@@ -93,7 +93,7 @@ def test_pairs_of_similar_hashes_are_verified_and_the_verdict_is_stored(library:
     report = library.collector.advance(lambda done, total: steps.append((done, total)))
     assert report == EvidenceReport(sketched=4, unread=(), verified=3)
     assert library.collector.count_waiting() == 0
-    assert steps == [(0, 8), (4, 8), (8, 8)]
+    assert list(dict.fromkeys(steps)) == [(0, 8), (4, 8), (8, 8)]  # each told again and again, for who has to wait
     assert library.pairs() == {(1, 2): "same pixels", (1, 3): "same picture", (2, 3): "same picture"}
 
 
