@@ -151,11 +151,12 @@ def _check_metadata(catalogue: Catalogue, findings: Findings, repair: bool) -> N
 
 def _find_wrong_rows(snapshot: Snapshot, item_ids: Sequence[int]) -> list[int]:
     attributes, words = snapshot.attributes(item_ids), snapshot.indexed_words(item_ids)
+    seen = snapshot.readings.texts(item_ids)
     return [
         row.id
         for row in snapshot.items(item_ids)
         if attributes.get(row.id, set()) != _build_attributes(row.metadata)
-        or words.get(row.id, ("", "")) != full_text.describe_item(row)[:2]
+        or words.get(row.id, ("", "", "")) != full_text.describe_item(row, seen.get(row.id, "")).columns
     ]
 
 

@@ -197,7 +197,8 @@ class ItemRow:
 class TrashedRow(NamedTuple):
     """An item that was removed, as the trash keeps it.
 
-    removed_at: microseconds since 1970. state: what other tables held of it: `item`, `locations`, `clusters`, `file`.
+    removed_at: microseconds since 1970. state: what other tables held of it: `item`, `locations`, `clusters`, `file`,
+    and `reading` if its picture was read.
     """
 
     id: int

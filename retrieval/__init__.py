@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from retrieval.records.duplicates import DuplicateGroup, Match, Move, Pair
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
-    from retrieval.records.reports import AddReport, Backup, Info, Report, SyncReport
+    from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.search.query import item, text
 
@@ -87,7 +87,7 @@ _ROOMS = {
     "retrieval.records.duplicates": "DuplicateGroup Match Move Pair",
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page TrashedItem",
-    "retrieval.records.reports": "AddReport Backup Info Report SyncReport",
+    "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.search.query": "item text",
 }
@@ -143,6 +143,7 @@ __all__ = [
     "PictureTooLarge",
     "Progress",
     "ReadFailed",
+    "ReadReport",
     "Report",
     "SchemaTooNew",
     "SchemaTooOld",

@@ -36,6 +36,7 @@ from retrieval.filters import parse_filter
 from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progress
 from retrieval.items.items import Items
 from retrieval.items.pictures import PictureLoader
+from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
 from retrieval.records.clusters import (
@@ -52,7 +53,7 @@ from retrieval.records.clusters import (
 from retrieval.records.duplicates import DuplicateGroup, Match, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
-from retrieval.records.reports import AddReport, Backup, Info, Report, SpaceInfo, SyncReport
+from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.search.search import Options, QueryParts, Search
 from retrieval.spaces.embedder_names import check_name, embedder_setting
@@ -74,6 +75,7 @@ class Parts:
         self.items, self.adder = Items(catalogue, spaces, self.trash), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
         self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
+        self.reader = PictureReader(catalogue, self.pictures, config.cores)
         self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
@@ -82,7 +84,7 @@ class Parts:
 
 WRITING = frozenset(
     (
-        *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "calibrate"),
+        *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "read", "calibrate"),
         *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
@@ -284,7 +286,7 @@ class Collection:
 
         Raises WriterBusy, WriteFailed, BadMetadata, Unavailable (weights or packages), UsageError.
         """
-        return self._parts.adder.add(
+        report = self._parts.adder.add(
             pictures,
             metadata=metadata,
             keys=keys,
@@ -294,6 +296,8 @@ class Collection:
             catch_up=catch_up,
             progress=progress,
         )
+        self._read_new(catch_up)
+        return report
 
     def add_vectors(
         self,
@@ -395,7 +399,7 @@ class Collection:
         Nothing is removed. If all locations of an item have vanished, the item is `missing` until one of them comes
         back; `remove(where={"missing": True})` removes such items.
         """
-        return self._parts.adder.sync(
+        report = self._parts.adder.sync(
             folders,
             metadata=metadata,
             retry_failed=retry_failed,
@@ -404,6 +408,8 @@ class Collection:
             catch_up=catch_up,
             progress=progress,
         )
+        self._read_new(catch_up)
+        return report
 
     def retry_failed(self, *, roots: Roots = None, progress: Watch | None = None) -> AddReport:
         """Try every failure again; forget those whose file no longer exists.
@@ -507,6 +513,24 @@ class Collection:
         """
         return self._parts.trash.empty(None if items is None else list_names(items))
 
+    def read(self, *, retry_failed: bool = False, progress: Callable[[int, int], object] | None = None) -> ReadReport:
+        """Read the text in pictures (pages, screenshots, signs), so that `search(query=)` finds its words.
+
+        Pictures that were read and have not changed since are not read again; what was read before an interrupt stays.
+        With the setting `read=1`, `add`, `sync` and `catch_up` do it too. Takes seconds for a full page.
+
+        retry_failed: also try pictures again that could not be read.
+        progress: called with the number of pictures that were read, and of all to read.
+
+        Raises MissingPackage, WeightsUnavailable, WriterBusy, WriteFailed.
+        """
+        return self._parts.reader.read(retry_failed, progress)
+
+    def _read_new(self, catch_up: bool) -> None:
+        """Read the text in new pictures where the settings say so."""
+        if self._config.read and catch_up:
+            self._parts.reader.read()
+
     def failures(self) -> list[Failure]:
         """Return what could not be read, newest first."""
         return self._parts.items.read_failures()
@@ -548,8 +572,8 @@ class Collection:
             `mix=[("a.jpg", 1), (retrieval.item(7), .5), ("b.jpg", -1)]`.
 
         Give instead, or in addition:
-        query: words to find in the texts, metadata and file names of items. Scores are those of BM25; together with one
-            of the above both rankings are fused.
+        query: words to find in the texts, metadata and file names of items, and in pictures (see `read`). Scores are
+            those of BM25; together with one of the above both rankings are fused.
 
         How many hits:
         k: the number of hits (default 20), best first; fewer if fewer items exist.
@@ -949,6 +973,7 @@ class Collection:
         """Bring every follower to the newest change. Return the number of that change."""
         self._spaces.view()
         self._spaces.settle(patient=False)
+        self._read_new(not self._catalogue.is_read_only)
         return self.change()
 
     def change(self) -> int:

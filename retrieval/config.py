@@ -48,6 +48,8 @@ class Config:
     `clusters`: 0 keeps no clusters, for collections that are only searched.
     `path_weight`: how much a word in the path of a file weighs when words are searched, beside 1 for one in a text or
         in metadata; 0 does not search paths.
+    `seen_weight`: how much a word in a picture weighs then (`read`); 0 does not search pictures.
+    `read`: 1 reads the text in pictures as they are added.
     `trash_days`: removed items can be restored for so many days; 0 deletes them at once.
     """
 
@@ -72,6 +74,8 @@ class Config:
     scan_below: int = 2000
     clusters: int = 1
     path_weight: float = 0.5
+    seen_weight: float = 0.5
+    read: int = 0
     trash_days: float = 30.0
 
     @property
@@ -109,7 +113,7 @@ class Config:
 
 
 TAKEN_FROM_STRANGERS = frozenset(
-    {"index", "metric", "precision", "bits", "clusters", "isolated", "wait", "path_weight"}
+    {"index", "metric", "precision", "bits", "clusters", "isolated", "wait", "path_weight", "seen_weight"}
 )
 """What the file of somebody else's collection may set: nothing that reaches further, or takes more, than the defaults.
 """

@@ -11,6 +11,7 @@ from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
 from indexers.catalogue.file_metadata import TAKEN, TEXT, FileMetadata, FileMetadataWriter
 from indexers.catalogue.metadata import flatten_metadata
+from indexers.catalogue.readings import Reading, ReadingWriter
 from indexers.catalogue.schema import attribute, item, location
 from indexers.catalogue.space_writer import SpaceWriter
 from indexers.types import Arrival, FoundFile, Json
@@ -22,6 +23,7 @@ class FileWriter(SpaceWriter):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.files: FileMetadataWriter = FileMetadataWriter(connection)
+        self.readings: ReadingWriter = ReadingWriter(connection)
         self._unworded: set[int] = set()
         """Items whose words may have changed, in texts or in paths, besides those of which a change is logged."""
 
@@ -70,6 +72,14 @@ class FileWriter(SpaceWriter):
 
     # ---- words and filters
 
+    def put_readings(self, rows: Sequence[Reading]) -> None:
+        """Write the texts that were read in pictures of items that still exist; they count as changed."""
+        existing = {row.id: row.hash for row in self.items([row.item_id for row in rows])}
+        rows = [row for row in rows if existing.get(row.item_id) == row.content]
+        self.readings.put(rows)
+        for row in rows:
+            self._log_change(row.item_id, None, "changed")
+
     def reindex(self, item_ids: Sequence[int]) -> None:
         """Write again what filters and text search read of these items."""
         for chunk in split_chunks(item_ids):
@@ -91,8 +101,9 @@ class FileWriter(SpaceWriter):
 
     def _write_words(self, item_ids: Sequence[int]) -> None:
         before = self.indexed_words(item_ids)
-        after = {row.id: full_text.describe_item(row) for row in self.items(item_ids)}
-        changed = [item_id for item_id in item_ids if item_id in after and before.get(item_id) != after[item_id][:2]]
+        seen = self.readings.texts(item_ids)
+        after = {row.id: full_text.describe_item(row, seen.get(row.id, "")) for row in self.items(item_ids)}
+        changed = [id_ for id_ in item_ids if id_ in after and before.get(id_) != after[id_].columns]
         full_text.remove_documents(self._connection, [item_id for item_id in changed if item_id in before])
         full_text.add_documents(self._connection, ((item_id, after[item_id]) for item_id in changed))
 

@@ -1,4 +1,5 @@
-"""The inverted index over the words of items: what is said of them and how their files are called. SQLite's own (FTS5).
+"""The inverted index over the words of items: what is said of them, how their files are called, and what is written in
+their pictures. SQLite's own (FTS5).
 
 It is written at the end of the transaction that changes the item. Texts come cut into tokens (`indexers.words`), so
 that the database has nothing to fold, split or stem, and any other one would hold the same.
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.catalogue import sqlite
 from indexers.catalogue.metadata import OPAQUE_KEY, is_text
+from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, setting
 from indexers.errors import BadQuery
 from indexers.types import Ids, ItemRow, Json
@@ -24,7 +26,7 @@ from indexers.words.splitting import Word, split_text
 from indexers.words.tokens import Document, build_document, list_forms
 
 TABLE = "words"
-CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, path, tokenize = 'ascii tokenchars ''@''')"
+CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, path, seen, tokenize = 'ascii tokenchars ''@''')"
 LANGUAGES = "languages"
 """The key of a setting: the languages, besides English, that tokens are marked with."""
 CHUNK = 500
@@ -36,6 +38,7 @@ _words = sa.table(
     sa.column("rowid", sa.Integer),
     sa.column("body", sa.String),
     sa.column("path", sa.String),
+    sa.column("seen", sa.String),
     sa.column("rank", sa.Float),
 )
 _BEST = (
@@ -73,9 +76,9 @@ def _list_values(metadata: Json | list[Any]) -> Iterator[str]:
             yield str(value)
 
 
-def describe_item(row: ItemRow) -> Document:
-    """Return what the index holds of an item."""
-    return build_document(list_texts(row.text, row.metadata), row.uris)
+def describe_item(row: ItemRow, seen: str = "") -> Document:
+    """Return what the index holds of an item; `seen` is the text in its picture."""
+    return build_document(list_texts(row.text, row.metadata), row.uris, seen)
 
 
 def rebuild_index(connection: Connection) -> None:
@@ -84,9 +87,12 @@ def rebuild_index(connection: Connection) -> None:
     connection.exec_driver_sql(CREATE_TABLE)
     query, last = sa.select(item.c.id, item.c.text, item.c.metadata).order_by(item.c.id).limit(CHUNK), 0
     while rows := connection.execute(query.where(item.c.id > last)).all():
-        uris, last = _read_uris(connection, [row.id for row in rows]), rows[-1].id
+        item_ids, last = [row.id for row in rows], rows[-1].id
+        uris, seen = _read_uris(connection, item_ids), ReadingReader(connection).texts(item_ids)
         texts = ((row.id, list_texts(row.text, row.metadata)) for row in rows)
-        documents = ((item_id, build_document(said, uris.get(item_id, ()))) for item_id, said in texts)
+        documents = (
+            (item_id, build_document(said, uris.get(item_id, ()), seen.get(item_id, ""))) for item_id, said in texts
+        )
         add_documents(connection, documents)
 
 
@@ -102,10 +108,10 @@ def _read_uris(connection: Connection, item_ids: Sequence[int]) -> dict[int, lis
 def add_documents(connection: Connection, documents: Iterable[tuple[int, Document]]) -> None:
     """Add items that the index does not hold yet; those without a word are left out."""
     rows, marks = list[Json](), set[str]()
-    for item_id, (body, path, languages) in documents:
-        if body or path:
-            rows.append({"rowid": item_id, "body": body, "path": path})
-            marks |= languages
+    for item_id, document in documents:
+        if any(document.columns):
+            rows.append(dict(zip(("rowid", "body", "path", "seen"), (item_id, *document.columns), strict=True)))
+            marks |= document.languages
     if rows:
         connection.execute(sa.insert(_words), rows)
         _note_languages(connection, marks)
@@ -138,14 +144,21 @@ def erase_removed_words(connection: Connection) -> None:
     connection.exec_driver_sql(f"INSERT INTO {TABLE}({TABLE}) VALUES ('optimize')")
 
 
-def read_documents(connection: Connection, item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Return by id what the index holds of these items: the tokens of texts, and of paths."""
-    columns = _words.c.rowid, _words.c.body, _words.c.path
+def read_documents(connection: Connection, item_ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+    """Return by id what the index holds of these items: the tokens of texts, of paths, and of texts in pictures."""
+    columns = _words.c.rowid, _words.c.body, _words.c.path, _words.c.seen
     rows = connection.execute(sa.select(*columns).where(_words.c.rowid.in_(item_ids)))
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
 # ---- what is searched for
+
+
+class Weights(NamedTuple):
+    """What a word counts in the path of a file and in the picture, beside 1 in a text; 0 leaves these out."""
+
+    path: float = 1.0
+    seen: float = 1.0
 
 
 class Term(NamedTuple):
@@ -160,17 +173,17 @@ def search(
     words: str,
     limit: int,
     allowed: sa.Select[Any] | None,
-    path_weight: float,
+    weights: Weights,
 ) -> list[tuple[int, float]]:
     """Return the items that hold all of the words or, if no item does, any of them: pairs of id and score, best first.
 
     Scores are BM25 (Robertson and Zaragoza, 2009): larger is better. `"..."` is a phrase. `allowed` selects the ids of
-    the items that may answer. `path_weight`: 0 leaves paths out. Raises BadQuery if there is no word to search for.
+    the items that may answer. Raises BadQuery if there is no word to search for.
     """
     terms, languages = parse_terms(words), read_languages(connection)
     every = " AND ".join(_write_term(term, languages) for term in terms)
-    return _match(connection, every, limit, allowed, path_weight) or _match(
-        connection, _write_any(terms, languages), limit, allowed, path_weight
+    return _match(connection, every, limit, allowed, weights) or _match(
+        connection, _write_any(terms, languages), limit, allowed, weights
     )
 
 
@@ -216,11 +229,12 @@ def _write_any(terms: Sequence[Term], languages: Sequence[str]) -> str:
 
 
 def _match(
-    connection: Connection, expression: str, limit: int, allowed: sa.Select[Any] | None, path_weight: float
+    connection: Connection, expression: str, limit: int, allowed: sa.Select[Any] | None, weights: Weights
 ) -> list[tuple[int, float]]:
+    columns = " ".join(["body", *(name for name, weight in weights._asdict().items() if weight)])
     values = {
-        "expression": f"({expression})" if path_weight else f"{{body}} : ({expression})",
-        "weights": f"bm25(1.0, {float(path_weight)!r})",
+        "expression": f"({expression})" if all(weights) else f"{{{columns}}} : ({expression})",
+        "weights": f"bm25(1.0, {float(weights.path)!r}, {float(weights.seen)!r})",
         "limit": limit,
     }
     if allowed is None:

@@ -61,6 +61,7 @@ class RemovalWriter(OwnKeyWriter):
             places = [{"item": row.id, **place} for row in chunk for place in row.state["locations"]]
             self._do(sa.insert(location), self._mark_taken_places(places, {row.id: row.hash for row in chunk}))
             self.files.store({row.id: FileMetadata(**row.state["file"]) for row in chunk if row.state["file"]})
+            self.readings.restore(row.state["reading"] for row in chunk if row.state.get("reading"))
             for row in chunk:
                 self._log_change(row.id, None, "added")
         restored = [row.id for row in rows]

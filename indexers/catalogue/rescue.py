@@ -28,6 +28,7 @@ from indexers.types import LEVELS
 TABLES = (
     "item",
     "location",
+    "reading",
     "space",
     "vector",
     "failure",

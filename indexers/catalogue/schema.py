@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0010"
+REVISION = "0011"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -306,6 +306,17 @@ feature = sa.Table(
     sa.Column("complete", sa.LargeBinary),
     comment="local features of an item with a fingerprint: compact ones, by which copies are nominated; complete ones, "
     "by which they are proved, only of items that were once candidates",
+)
+
+reading = sa.Table(
+    "reading",
+    metadata,
+    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary(20), nullable=False),
+    sa.Column("reader", sa.String, nullable=False),
+    sa.Column("text", sa.String, nullable=False),
+    sa.Column("problem", sa.String),
+    comment="the text that a reader has recognised in the picture of an item with that content, or why it could not",
 )
 
 pair = sa.Table(

@@ -22,6 +22,7 @@ from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
 from indexers.catalogue.places import PlaceReader
+from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.rows import ITEM_COLUMNS, format_time, read_state, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -88,7 +89,7 @@ class Snapshot:
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
     clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures; places: of
-        where the files lie; trash: of what was removed.
+        where the files lie; trash: of what was removed; readings: of the text in pictures.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -103,6 +104,7 @@ class Snapshot:
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
         self.places, self.trash = PlaceReader(connection), TrashReader(connection)
         self.corrections = CorrectionReader(connection)
+        self.readings: ReadingReader = ReadingReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -190,21 +192,24 @@ class Snapshot:
         return by_key
 
     def search_text(
-        self, words: str, limit: int, condition: Condition | None = None, path_weight: float = 1.0
+        self,
+        words: str,
+        limit: int,
+        condition: Condition | None = None,
+        weights: full_text.Weights = full_text.Weights(),  # noqa: B008  it never changes
     ) -> list[tuple[int, float]]:
-        """Return items (of those that the condition holds for) whose text, metadata or paths hold these words.
+        """Return items (of those that the condition holds for) whose text, metadata, paths or picture hold these words.
 
-        Pairs of id and score, best first. `path_weight`: what a word in a path counts; 0 leaves paths out. Raises
-        BadQuery.
+        Pairs of id and score, best first. Raises BadQuery.
         """
         if is_short(condition):
             allowed = None if condition is None else select_ids(condition)
         else:
             allowed = full_text.select_listed(self.ids(condition))
-        return full_text.search(self._connection, words, limit, allowed, path_weight)
+        return full_text.search(self._connection, words, limit, allowed, weights)
 
-    def indexed_words(self, item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-        """Return by id what `search_text` reads of these items: the words of texts, and of paths."""
+    def indexed_words(self, item_ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        """Return by id what `search_text` reads of these items: the words of texts, of paths, and in pictures."""
         return {
             item_id: words
             for chunk in split_chunks(item_ids)

@@ -15,6 +15,8 @@ from indexers.arrays import split_chunks
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import path_to_uri
 from indexers.catalogue.metadata import is_storable, is_text
+from indexers.catalogue.readings import FIELDS as READING_FIELDS
+from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
 from indexers.catalogue.sqlite import damage_error, find_path
 from indexers.errors import ItemNotFound
@@ -121,6 +123,8 @@ class TrashWriter(TrashReader):
         for item_id, file in FileMetadataReader(self._connection).load(item_ids).items():
             known = {"embedded": file.embedded, "applied": file.applied, "sidecars": file.sidecars}
             states[item_id]["file"] = None if file.is_new else known
+        for item_id, known in ReadingReader(self._connection).states(item_ids).items():
+            states[item_id]["reading"] = known
         return states
 
     def vectors(self, item_ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -148,6 +152,9 @@ def _is_sound(state: Json) -> bool:
     if not isinstance(places, list) or not isinstance(clusters, list):
         return False
     has_file = file is None or (_has_keys(file, FILE_FIELDS) and all(isinstance(file[name], dict) for name in file))
+    read = state.get("reading")
+    if read is not None and not _is_row(read, ("item", *READING_FIELDS)):
+        return False
     rows = [*((place, LOCATION_COLUMNS) for place in places), *((cluster, MEMBER_COLUMNS) for cluster in clusters)]
     return has_file and _is_row(state.get("item"), ITEM_COLUMNS) and all(_is_row(*row) for row in rows)
 

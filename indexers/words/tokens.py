@@ -21,19 +21,34 @@ CHUNK = 50_000
 
 
 class Document(NamedTuple):
-    """The tokens of an item, separated by blanks, in the order of its texts: of what is said of it, and of the names of
-    its files. `languages`: those that tokens are marked with."""
+    """The tokens of an item, separated by blanks, in the order of its texts: of what is said of it, of the names of its
+    files, and of the text in its picture. `languages`: those that tokens are marked with."""
 
     body: str
     path: str
+    seen: str
     languages: frozenset[str]
 
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """What the index holds."""
+        return self.body, self.path, self.seen
 
-def build_document(texts: Iterable[str], uris: Iterable[str]) -> Document:
-    """Return the tokens of an item with these texts and files.
+
+def build_document(texts: Iterable[str], uris: Iterable[str], seen: str = "") -> Document:
+    """Return the tokens of an item with these texts and files, and with the text `seen` in its picture.
 
     Each text is in a language of its own. One that does not tell it, such as a keyword, is in that of the others.
     """
+    body, main, marks = _tokenize_texts(texts)
+    names = chain.from_iterable(split_text(describe_path(uri)) for uri in uris)
+    path = _join(build_token(word, main) for word in names)
+    seen_tokens, _, seen_marks = _tokenize_texts([seen] if seen else [])
+    return Document(body, path, seen_tokens, marks | seen_marks)
+
+
+def _tokenize_texts(texts: Iterable[str]) -> tuple[str, str, frozenset[str]]:
+    """Return the tokens of texts, the language of most of them, and the languages that tokens are marked with."""
     heads = [(list(islice(words, MAX_SEEN)), words) for words in map(split_text, dict.fromkeys(texts))]
     main = find_language(word.text for head, _ in heads for word in head) or ENGLISH
     languages = [find_language(word.text for word in head) if len(heads) > 1 else main for head, _ in heads]
@@ -42,10 +57,8 @@ def build_document(texts: Iterable[str], uris: Iterable[str]) -> Document:
         for (head, rest), language in zip(heads, languages, strict=True)
         for word in chain(head, rest)
     )
-    names = chain.from_iterable(split_text(describe_path(uri)) for uri in uris)
-    body, path = _join(tokens), _join(build_token(word, main) for word in names)
     marks = frozenset(language for language in {main, *languages} if language and language != ENGLISH)
-    return Document(body, path, marks)
+    return _join(tokens), main, marks
 
 
 def build_token(word: Word, language: str) -> str:

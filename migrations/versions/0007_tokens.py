@@ -5,8 +5,6 @@ Revision 0007 after 0006
 
 from alembic import op
 
-from indexers.catalogue import full_text
-
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -14,8 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # not a copy of how words were cut at this revision: what searches has to cut them as the index does
-    full_text.rebuild_index(op.get_bind())
+    """Do nothing: 0011 makes the index anew, with one more column."""
 
 
 def downgrade() -> None:

@@ -24,6 +24,7 @@ from retrieval.cli import (
     evaluate,
     items,
     maintenance,
+    reading,
     search,
     serve,
     spaces,
@@ -35,6 +36,7 @@ from retrieval.cli.output import Notes, say, show_message
 COMMANDS = (
     *items.COMMANDS,
     *trash.COMMANDS,
+    *reading.COMMANDS,
     *search.COMMANDS,
     *clusters.COMMANDS,
     *corrections.COMMANDS,

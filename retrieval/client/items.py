@@ -15,7 +15,7 @@ from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
 from retrieval.filters import to_json
 from retrieval.records.codec import from_json
 from retrieval.records.items import Item, Page
-from retrieval.records.reports import AddReport, Job, SyncReport
+from retrieval.records.reports import AddReport, Job, ReadReport, SyncReport
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
@@ -150,6 +150,11 @@ class ItemMethods(JobMethods):
         empty."""
         report = self._run("/v1/failures/retry", progress=progress)
         return cast(AddReport, from_json(AddReport, {**report, "items": ()}))
+
+    def read(self, *, retry_failed: bool = False, progress: WatchJob = ignore_job) -> ReadReport:
+        """Read the text in pictures that were not read yet, and wait for it. See Collection.read."""
+        report = self._run("/v1/jobs/read", {"retry_failed": retry_failed}, progress)
+        return cast(ReadReport, from_json(ReadReport, report))
 
     def fill(self, embedder: str, *, progress: WatchJob = ignore_job) -> AddReport:
         """Fill a second space: embed every item with another embedder, and wait for it; `use` switches to it. The name

@@ -21,6 +21,7 @@ FIELDS = (
     "format",
     "bytes",
     "text",
+    "seen",
     "taken_at",
     "added_at",
     "missing",
@@ -64,14 +65,16 @@ class Item(Record):
     """True if all its locations have vanished."""
     clusters: tuple[int, ...] = ()
     """Public ids of the clusters it lies in, coarse to fine; levels in which it is loose are left out."""
+    seen: str | None = None
+    """The text in the picture, once `read` has read it."""
 
     @classmethod
-    def of(cls, row: ItemRow, clusters: tuple[int, ...] = ()) -> Item:
-        """Return the record of a row of the catalogue, with the ids of its clusters."""
+    def of(cls, row: ItemRow, clusters: tuple[int, ...] = (), seen: str | None = None) -> Item:
+        """Return the record of a row of the catalogue, with the ids of its clusters and the text in its picture."""
         values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         values["hash"] = row.hash.hex() if row.hash else None
         values["added_at"] = format_time(row.added_at)
-        return cls(uri=row.uris[0] if row.uris else None, clusters=clusters, **values)
+        return cls(uri=row.uris[0] if row.uris else None, clusters=clusters, seen=seen, **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,24 @@ class SyncReport(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadReport(Record):
+    """Counts and failures of one `read`."""
+
+    read: int
+    """The number of pictures whose text was read."""
+    with_text: int
+    """The number of those in which there is any."""
+    failed: int
+    """The number of pictures that could not be read."""
+    failures: tuple[Failure, ...]
+    """What could not be read, and why."""
+    change: int
+    """The newest change number."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceInfo(Record):
     """One embedder's vectors over the collection."""
 

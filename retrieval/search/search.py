@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.full_text import parse_terms
+from indexers.catalogue.full_text import Weights, parse_terms
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, SpaceNotFound
 from indexers.types import Ids, Metric, Neighbours, Vectors
@@ -63,7 +63,7 @@ class QueryParts(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to search, see Collection.search. `path_weight` is a setting of the collection."""
+    """How to search, see Collection.search. `word_weights` follow from settings of the collection."""
 
     k: int | None = None
     radius: float | None = None
@@ -78,7 +78,7 @@ class Options(NamedTuple):
     pool: int | None = None
     exact: bool = False
     at_least: str | float | None = None
-    path_weight: float = 1.0
+    word_weights: Weights = Weights()
 
 
 class Ranking(NamedTuple):
@@ -114,7 +114,8 @@ class Search:
             options = options._replace(metric=parse_metric(options.metric, BadQuery))
         within = scope.check_clusters(options.within, "within")  # once, since an iterator can't be read twice
         exclude = scope.check_clusters(options.exclude, "exclude")
-        options = options._replace(within=within, exclude=exclude, path_weight=self._config.path_weight)
+        weights = Weights(self._config.path_weight, self._config.seen_weight)
+        options = options._replace(within=within, exclude=exclude, word_weights=weights)
         count = options.k or GROUPS
         options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
 
@@ -188,7 +189,7 @@ def find(
 ) -> Hits:
     """Return the k nearest items, or all that are at least as similar as `radius`. Items of the query are left out.
 
-    `options.words`: items whose text, metadata or paths say them; together with a query, both rankings are fused.
+    `options.words`: items whose text, metadata, paths or picture say them; with a query, both rankings are fused.
     `follow`: the current space is meant, whichever that is now; raises SpaceSwitched if it is no longer this one.
     `pictures`: where the hits load their pictures from.
     """
@@ -239,7 +240,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None and options.at_least is not None:
         raise BadQuery("at_least= cuts by how near vectors are, and query= alone has none; leave it out")
     pool = max(count, POOL)
-    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.path_weight)
+    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.word_weights)
     allowed = view.allowed(options.where, snapshot, within, exclude)
     if allowed is not None and (within is not None or exclude):
         ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]

@@ -48,6 +48,13 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def refresh(request: Json, report_progress: ReportProgress) -> Json:
         return collection.refresh_clustering(request["name"], progress=report_progress).to_dict()
 
+    def read(request: Json, report_progress: ReportProgress) -> Json:
+        retry_failed = request["retry_failed"]
+        report = collection.read(
+            retry_failed=retry_failed, progress=lambda done, total: report_progress(done, total, "pictures read")
+        )
+        return _cut(report.to_dict(), "failures")
+
     def recluster(_: Json, report_progress: ReportProgress) -> Json:
         report_progress(0, None, "building the tree of clusters again")
         clusters = collection.recluster()
@@ -71,7 +78,7 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         )
         return _cut(report.to_dict(), "problems")
 
-    functions = (add, sync, retry, fill, cluster, refresh, recluster, duplicates, evaluate, verify)
+    functions = (add, sync, retry, fill, read, cluster, refresh, recluster, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
 
 

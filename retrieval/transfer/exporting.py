@@ -88,13 +88,13 @@ def _list_cluster_columns(snapshot: Snapshot) -> list[str]:
 def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in split_chunks(ids):
         labels = snapshot.clusters.cluster_ids(space.id, part) if space else {}
-        items = snapshot.items(part)
+        items, seen = snapshot.items(part), snapshot.readings.texts(part)
         by_name = {
             row.name: snapshot.clusterings.cluster_ids(row.id, np.array(part, np.int64))
             for row in snapshot.clusterings.rows()
         }
         for place, row in enumerate(items):
-            values = Item.of(row).to_dict()
+            values = Item.of(row, seen=seen.get(row.id)).to_dict()
             cells = {name: values[name] for name in FIELDS}
             cluster_ids = labels.get(row.id, (0, 0, 0))
             cells |= {level: cluster_id or None for level, cluster_id in zip(CLUSTERS, cluster_ids, strict=True)}

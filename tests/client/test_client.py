@@ -35,6 +35,7 @@ from indexers.errors import (
 )
 from retrieval import Collection, item
 from retrieval.client.client import Client, NotAllowed, ServerFault
+from tests.pictures.test_text_reader import draw_lines
 from tests.spaces.test_spaces import Brightness
 from tests.support.serving import READ, WRITE, AppTransport, make_png, open_client
 
@@ -444,6 +445,16 @@ def test_a_second_space_is_filled(own: Collection, monkeypatch: pytest.MonkeyPat
             client.fill("onnx:/etc/passwd")
         with pytest.raises(UnknownPlugin, match="'none'"):
             client.fill("none")
+
+
+def test_the_text_in_pictures_is_read(own: Collection, tmp_path: Path) -> None:
+    draw_lines(["Harbour office"]).save(tmp_path / "page.png")
+    own.add(tmp_path / "page.png")
+    with open_client(own, headers={}) as app_client:
+        client = Client("http://localhost", transport=AppTransport(app_client))
+        report = client.read()
+        assert (report.with_text, report.failed) == (1, 0)
+        assert client.search(query="harbour")[0].uri == str(tmp_path / "page.png")
 
 
 def test_spaces_are_used_and_dropped(own: Collection) -> None:

@@ -11,6 +11,7 @@ from indexers.errors import ClusteringNotFound
 from retrieval import Collection
 from retrieval.server import job_kinds
 from retrieval.server.job_kinds import build_job_functions
+from tests.pictures.test_text_reader import draw_lines
 from tests.support.serving import paint_folder
 
 
@@ -107,3 +108,12 @@ def test_a_report_names_so_many_failures(
     ):
         report, _ = run(collection, kind, **request)
         assert (report["failed"], len(report["failures"])) == (4, 2)
+
+
+def test_the_text_in_pictures_is_read(collection: Collection, tmp_path: Path) -> None:
+    draw_lines(["Harbour office"]).save(tmp_path / "page.png")
+    collection.add(tmp_path / "page.png")
+    report, progress = run(collection, "read", retry_failed=False)
+    assert (report["read"], report["with_text"], report["failed"]) == (1, 1, 0)
+    assert progress.reports == [(1, 1, "pictures read")]
+    assert len(collection.search(query="harbour")) == 1

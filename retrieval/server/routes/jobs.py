@@ -66,6 +66,15 @@ class FoldersToSync(RequestBody):
     """Read known files again, whatever their size and time say."""
 
 
+class PicturesToRead(RequestBody):
+    """Which pictures to read."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"retry_failed": False}]})
+
+    retry_failed: bool = False
+    """Also pictures that could not be read before."""
+
+
 @router.get("/jobs", response_model=build_list("jobs", Job, "The jobs, the newest first."))
 def list_jobs(state: StateDep) -> Response:
     """Return all jobs, the newest first."""
@@ -96,6 +105,12 @@ def sync_folders(body: FoldersToSync, state: StateDep) -> Response:
     """Add what is new in folders on the server and mark what has vanished from them, as a job."""
     paths = [str(_check_path(path, state)) for path in body.paths]
     return answer_json(state.jobs.add("sync", {**body.model_dump(), "paths": paths}), 202)
+
+
+@router.post("/jobs/read", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+def read_pictures(body: PicturesToRead, state: StateDep) -> Response:
+    """Read the text in the pictures that were not read yet, as a job."""
+    return answer_json(state.jobs.add("read", body.model_dump()), 202)
 
 
 def _check_path(path: str, state: State) -> Path:

@@ -38,6 +38,7 @@ function makeFacts(item) {
     ...(file ? makeFact("File", file) : []),
     ...(item.taken_at ? makeFact("Taken", formatTime(item.taken_at)) : []),
     ...makeFact("Added", formatTime(item.added_at)),
+    ...(item.seen ? makeFact("Text in it", make("span", { class: "seen", dir: "auto" }, item.seen)) : []),
     ...(item.missing ? makeFact("Missing", "its file was not found") : []),
     ...Object.entries(item.metadata).flatMap(([key, value]) => makeFact(key, value === null || typeof value === "object" ? make("code", {}, JSON.stringify(value)) : String(value))),
   ];
