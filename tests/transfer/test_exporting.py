@@ -111,8 +111,8 @@ def test_a_table_in_memory(odd: Collection) -> None:
     pandas = pytest.importorskip("pandas", reason="tables need pandas")
     odd.make_clustering("mine", k=2)
     table = odd.to_pandas()
-    assert table.columns.tolist()[:13] == list(FIELDS[:-1])
-    assert table.columns.tolist()[13:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
+    assert table.columns.tolist()[:14] == list(FIELDS[:-1])
+    assert table.columns.tolist()[14:] == [*CLUSTERS, "mine", "colour", "metadata.text", "deep"]
     first = table.iloc[0]
     assert (first["text"], first["metadata.text"]) == ("words, words", 'a "b", c;\nd\té')
     assert first["deep"] == {"list": [1, None, True, {"x": 1.5}]}
