@@ -56,6 +56,7 @@ from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.search.search import Options, QueryParts, Search
+from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
 from retrieval.spaces.info import measure_folder, read_info
 from retrieval.spaces.spaces import Spaces
@@ -441,15 +442,15 @@ class Collection:
 
         page: the number of a page, from 1 on, instead of a cursor. Raises BadFilter, BadQuery, UsageError.
         """
-        return self._parts.items.read_page(where, cursor, limit, page)
+        return self._parts.items.read_page(self._resolve(where), cursor, limit, page)
 
     def walk(self, *, where: Mapping[str, Any] | None = None) -> Iterator[Item]:
         """Yield every item that matches a filter, in order of id, reading a page at a time. Raises BadFilter."""
-        return self._parts.items.walk(where)
+        return self._parts.items.walk(self._resolve(where))
 
     def count(self, *, where: Mapping[str, Any] | None = None) -> int:
         """Return the number of items that match a filter. Raises BadFilter."""
-        return self._parts.items.count(where)
+        return self._parts.items.count(self._resolve(where))
 
     def vectors(self, items: ItemName | Iterable[ItemName], *, space: str | None = None) -> dict[int, Vectors]:
         """Return the vectors of items, float32 (dimension,), by item id; items without a vector are left out.
@@ -474,7 +475,7 @@ class Collection:
 
     def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
         """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
-        return self._parts.items.update_all(metadata, where)
+        return self._parts.items.update_all(metadata, self._resolve(where))
 
     def remove(
         self,
@@ -491,7 +492,7 @@ class Collection:
 
         The picture files are not touched. Raises ItemNotFound before anything is removed.
         """
-        return self._parts.items.remove(items, where, purge)
+        return self._parts.items.remove(items, self._resolve(where), purge)
 
     def trash(self) -> tuple[TrashedItem, ...]:
         """Return the removed items that `restore` brings back, the newest removal first."""
@@ -580,7 +581,7 @@ class Collection:
         radius: all items with at least this score; with `k`, the best k of them.
 
         Which hits:
-        where: a filter, see `retrieval.filters`.
+        where: a filter, see `retrieval.filters`; `{"$sees": "dog"}` asks what is seen in the picture.
         within, exclude: only or no items of these clusters or partitions; one or several, by id, by name or as records.
             A name that several clusters share stands for all of them; `within=[]` has no hits.
         per_cluster: at most this many hits from one cluster of `level` (default "fine").
@@ -600,6 +601,7 @@ class Collection:
         NoTextTower.
         """
         parts = QueryParts(picture, text, item, vector, mix)
+        where = self._resolve(where, space)
         options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool, exact)
         options = options._replace(at_least=at_least)
         return self._parts.search.find(parts, options, group=group, space=space)
@@ -620,7 +622,7 @@ class Collection:
         change number of the answer; `proved` says that no other item can be nearer. `metric`, `exact`: as for `search`.
         Raises BadQuery, BadVector, BadFilter, SpaceNotFound.
         """
-        return self._parts.search.find_many(vectors, k, where, metric, space, exact)
+        return self._parts.search.find_many(vectors, k, self._resolve(where, space), metric, space, exact)
 
     # ---- clusters
 
@@ -955,10 +957,9 @@ class Collection:
         path: .csv, .jsonl, .parquet or .npz. `vectors` adds the vectors of the current space to .parquet; .npz always
             has them, and only the items with a vector. `import_from` reads files with vectors.
         """
+        condition = parse_filter(self._resolve(where))
         with self._catalogue.snapshot() as snapshot:
-            return exporting.export_items(
-                snapshot, self._current_space(), Path(path).expanduser(), parse_filter(where), vectors
-            )
+            return exporting.export_items(snapshot, self._current_space(), Path(path).expanduser(), condition, vectors)
 
     def to_pandas(self, *, where: Mapping[str, Any] | None = None) -> Any:
         """Return items as a pandas.DataFrame.
@@ -966,8 +967,9 @@ class Collection:
         There is a column for each field, each metadata key (`metadata.width` if a field has the same name), each level
         and each named clustering (cluster ids; <NA>: loose). Raises MissingPackage.
         """
+        condition = parse_filter(self._resolve(where))
         with self._catalogue.snapshot() as snapshot:
-            return exporting.build_frame(snapshot, self._current_space(), parse_filter(where))
+            return exporting.build_frame(snapshot, self._current_space(), condition)
 
     def catch_up(self) -> int:
         """Bring every follower to the newest change. Return the number of that change."""
@@ -1031,6 +1033,10 @@ class Collection:
         facts = back_up_catalogue(self._catalogue, target, overwrite=overwrite, progress=progress)
         vectors, size = sum(facts.vectors.values()), measure_folder(target)
         return Backup(str(target), facts.counts["items"], vectors, facts.change, size, time.perf_counter() - started)
+
+    def _resolve(self, where: Mapping[str, Any] | None, space: str | None = None) -> Any:
+        """Return a filter with the items that show them in place of the words of `$sees`."""
+        return resolve_sight(where, lambda words: self._parts.search.find_seen(words, space))
 
     def _current_space(self) -> Space | None:
         view = self._spaces.current

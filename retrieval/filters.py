@@ -9,6 +9,8 @@
     {"tags": {"$empty": true}}                         missing, null, "", a list or an object with nothing in it
     {"$or": [{"year": 2020}, {"$not": {"format": "JPEG"}}]}      $and $or $not
 
+    {"$sees": "dog"}                                   what is seen in the picture, by an embedder that reads words
+
 Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
 format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name, so that
 `metadata.metadata.width` reaches into an object called metadata. A dot may be part of a key or lead into an object;
@@ -111,6 +113,8 @@ def _parse_entry(key: Any, value: Any) -> Condition:
         return All(parts) if key == "$and" else Either(parts)
     if key == "$not":
         return Not(_parse_object(value))
+    if key == "$sees":
+        raise BadFilter(f"$sees is answered where a collection is searched or listed, and not here; got {value!r}")
     if not isinstance(key, str) or key.startswith("$"):
         raise BadFilter(f"unknown operator {key!r}; expected $and, $or, $not or the name of a field")
     if not is_text(key):

@@ -33,6 +33,7 @@ from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS
 from retrieval.search.certainty import compute_chances, find_word, parse_at_least
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
+from retrieval.search.sight import find_seen
 from retrieval.spaces import scope
 from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import View, check_level, find_cluster_state
@@ -146,6 +147,11 @@ class Search:
         if neighbours is None:
             raise BadQuery("the collection is empty; add pictures or vectors first")
         return neighbours
+
+    def find_seen(self, words: str, space: str | None) -> Ids:
+        """Return the ids of the items in which words are seen. Raises what `sight.find_seen` raises."""
+        seen = self._run_in_space(space, lambda view: find_seen(view, words))
+        return np.empty(0, np.int64) if seen is None else seen
 
     def _run_in_space(self, space: str | None, job: Callable[[View], T]) -> T | None:
         """Return the job's result in the current space, whichever that is by then; None if there is no space yet."""

@@ -9,6 +9,7 @@
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench chance             what the chances and words beside scores promise, held against labels
+    python -m tests.bench sight              what a filter by words for what pictures show finds
     python -m tests.bench reading            text in pictures, found by its words
     python -m tests.bench edited             of these: whatever was done to them, found end to end
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
@@ -51,6 +52,7 @@ ON_REQUEST = (
     "words",
     "chance",
     "reading",
+    "sight",
     "lite0",
     "vectors",
     "embed",
