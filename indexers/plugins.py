@@ -40,6 +40,7 @@ BUILT_IN = {
         "usearch": "indexers.vectors.usearch:Usearch",
         "faiss": "indexers.vectors.faiss:Faiss",
         "rabitq": "indexers.vectors.rabitq:Rabitq",
+        "auto": "indexers.vectors.auto:Auto",
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",

@@ -22,6 +22,7 @@ from indexers.embedders.base import Embedder
 from indexers.errors import CollectionClosed, CollectionNotFound
 from indexers.matching.verification import SAME
 from indexers.types import Failure, Neighbours, Space, Vectors
+from indexers.vectors.staged import SCANNED
 from retrieval import config as configuration
 from retrieval.checks import ItemName, check_calls, is_item_name, list_names
 from retrieval.checks import path as check_path
@@ -988,8 +989,9 @@ class Collection:
         view = self._spaces.view()
         repairs = self._repairs + [repair for view in self._spaces.views for repair in view.followers.repairs]
         reads_words = view is not None and self._spaces.reads_words(view.space)
+        space, kind = (view.space, view.index_kind) if view else (None, SCANNED)
         with self._catalogue.snapshot() as snapshot:
-            return read_info(snapshot, view.space if view else None, self.path, self._config, repairs, reads_words)
+            return read_info(snapshot, space, self.path, self._config, repairs, reads_words, kind)
 
     def verify(
         self, *, repair: bool = False, pictures: bool = False, progress: Callable[[int, int], object] | None = None

@@ -23,6 +23,7 @@ FILE = "nearkin.toml"
 MAX_FILE_BYTES = 2**20
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
+STAGED = frozenset({"rabitq", "auto"})
 READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER"}
 """Variables with our prefix that are no settings of a collection: the command line's, and where this user's key is."""
 
@@ -31,7 +32,7 @@ READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER"}
 class Config:
     """The settings of a collection.
 
-    `index`: the plug-in that searches vectors.
+    `index`: the plug-in that searches vectors; "auto" takes the best for the size of the collection as it grows.
     `metric`: the metric of ready-made vectors; an embedder brings its own.
     `m`, `ef_construction`, `ef`: the parameters of HNSW (Malkov and Yashunin, 2018).
     `precision`: the precision of vectors in the indices `usearch` and `faiss`: bf16, or i8 (for the cosine).
@@ -98,6 +99,8 @@ class Config:
         """The settings that a stored index depends on; it is rebuilt when they differ."""
         if self.index == "rabitq":
             return {"bits": self.bits}
+        if self.index == "auto":
+            return {"M": self.m, "ef_construction": self.ef_construction, "bits": self.bits}
         if self.index not in GRAPHS:
             return {}
         build = {"M": self.m, "ef_construction": self.ef_construction}
@@ -108,7 +111,7 @@ class Config:
     @property
     def index_settings(self) -> Json:
         """The parameters of the index plug-in."""
-        takes_settings = self.index in GRAPHS | {"rabitq"}
+        takes_settings = self.index in GRAPHS | STAGED
         return {**self.index_build, "ef": self.ef, "threads": self.threads} if takes_settings else {}
 
 

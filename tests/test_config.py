@@ -116,6 +116,7 @@ def test_the_settings_of_the_index() -> None:
     assert config.Config(m=5, ef=7).index_settings == {"M": 5, "ef_construction": 200, "ef": 7, "threads": 0}
     assert config.Config(index="exact").index_settings == {}
     assert config.Config(index="rabitq", bits=4, ef=9).index_build == {"bits": 4}
+    assert config.Config(index="auto", m=5).index_build == {"M": 5, "ef_construction": 200, "bits": 1}
     assert config.Config(index="rabitq", ef=9).index_settings == {"bits": 1, "ef": 9, "threads": 0}
 
 

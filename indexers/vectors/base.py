@@ -97,6 +97,11 @@ class VectorIndex(ABC):
         """Note what returns the flat vector file, an `Exact` with the same items: a member that keeps no vectors reads
         them there, and follows it in every change."""
 
+    @property
+    def serving(self) -> VectorIndex | None:
+        """The index that answers at present; None if a scan of the flat vector file does."""
+        return self
+
     def plan_rebuild(self) -> Rebuild | None:
         """Return how the index is built anew, if its content has outgrown the way it was built; else None.
 

@@ -49,12 +49,16 @@ class Cells:
         self._halves = np.einsum("ij,ij->i", centres, centres) / 2
         self._labels = np.empty(0, np.int64)  # the id of each number, -1: removed; with room at the end
         self._places = np.empty(0, np.uint32)  # the cell of each number
-        self.ids, self._numbers = np.empty(0, np.int64), np.empty(0, np.uint32)  # sorted by id
+        self._ids, self._numbers = np.empty(0, np.int64), np.empty(0, np.uint32)  # sorted by id
         self.stored = 0
         """Codes that it holds, those of removed vectors included."""
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._ids)
+
+    def ids(self) -> Ids:
+        """Return all ids, sorted."""
+        return self._ids
 
     @property
     def changes(self) -> int:
@@ -117,7 +121,7 @@ class Cells:
         self._labels, self._places, self.stored = labels.copy(), places, len(labels)
         live = np.flatnonzero(labels >= 0)
         order = live[np.argsort(labels[live], kind="stable")]
-        self.ids, self._numbers = labels[order], order.astype(np.uint32)
+        self._ids, self._numbers = labels[order], order.astype(np.uint32)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Add prepared vectors under ids that are not here, each once."""
@@ -133,17 +137,19 @@ class Cells:
         self._labels[numbers], self._places[numbers] = ids, places
         self.stored = end
         order = np.argsort(ids, kind="stable")
-        spots = np.searchsorted(self.ids, ids[order])
-        self.ids = np.insert(self.ids, spots, ids[order])
+        spots = np.searchsorted(self._ids, ids[order])
+        self._ids = np.insert(self._ids, spots, ids[order])
         self._numbers = np.insert(self._numbers, spots, numbers[order])
 
     def remove(self, ids: Ids) -> None:
         """Remove the vectors of these ids; unknown ids are ignored."""
-        gone = np.flatnonzero(np.isin(self.ids, ids))
+        spots = np.searchsorted(self._ids, np.sort(ids))
+        spots = spots[spots < len(self._ids)]
+        gone = np.unique(spots[np.isin(self._ids[spots], ids)])
         if len(gone):
             self._native.remove(self._numbers[gone])
             self._labels[self._numbers[gone]] = -1
-            self.ids, self._numbers = np.delete(self.ids, gone), np.delete(self._numbers, gone)
+            self._ids, self._numbers = np.delete(self._ids, gone), np.delete(self._numbers, gone)
 
     def search(self, queries: Vectors, count: int, probes: int, threads: int) -> tuple[Ids, Vectors]:
         """Return the `count` vectors that seem nearest to prepared queries, ids int64 (n, count), and estimates.

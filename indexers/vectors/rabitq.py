@@ -4,24 +4,25 @@ vectors of the flat vector file (Gao and Long, "RaBitQ", 2024)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from indexers.devices import count_cores
-from indexers.errors import BadSetting, MissingPackage, StoredFileDamaged
-from indexers.types import Ids, Metric, Neighbours, Rebuild, Vectors
+from indexers.errors import MissingPackage
+from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
-from indexers.vectors.base import VectorIndex, check_k, make_empty_answer, pair_with_ids
+from indexers.vectors.base import VectorIndex, check_k, make_empty_answer
 from indexers.vectors.bounds import Target
 from indexers.vectors.cells import Cells
 from indexers.vectors.exact import Exact
-from indexers.vectors.small_world import append_suffix, choose_scale
+from indexers.vectors.rows import FrozenRows
+from indexers.vectors.small_world import choose_scale
+from indexers.vectors.staged import SCANNED, Staged
 
-SETTING_RANGES = {"bits": (1, 8), "ef": (1, 65536), "threads": (0, 1024)}
+CELLS = "cells"
+"""The kind of layout once there are cells."""
 SMALL = 5000
 """Fewer vectors are scanned: with bounds that takes no longer."""
 STALE_SHARE = 1.0
@@ -43,12 +44,10 @@ DEVIATIONS = 3.0
 """Candidates are scored, and more are looked at, as long as one could be an answer whose estimate is wrong by so many
 standard deviations. In and between 30 clusters of 64 coordinates the recall was .975 to 1 with 2.5, .995 to 1 with
 3."""
-NO_CELLS = b"no cells"
-"""The content of the file of an index that is scanned."""
 
 
-class Rabitq(VectorIndex):
-    """Codes in cells, which hold no vectors: these are read from the flat vector file, or kept here if there is none.
+class Rabitq(Staged):
+    """Codes in cells, which hold no vectors: these are read from the flat vector file.
 
     Up to `SMALL` vectors are scanned. Then cells are trained, and trained again when as much has changed as there was;
     until then, the same cells take in what comes. Settings: `bits` of a coordinate, `ef` candidates that a search is
@@ -57,126 +56,46 @@ class Rabitq(VectorIndex):
 
     name: ClassVar[str] = "rabitq"
     metrics: ClassVar[frozenset[Metric]] = frozenset({"cosine", "ip", "l2"})
+    setting_ranges: ClassVar[dict[str, tuple[int, int]]] = {"bits": (1, 8), "ef": (1, 65536), "threads": (0, 1024)}
     answers_alone: ClassVar[bool] = True
     candidate_share: ClassVar[float] = 0.15
 
-    def __init__(
-        self,
-        dimension: int,
-        metric: Metric = "cosine",
-        *,
-        bits: int = 1,
-        ef: int = 128,
-        threads: int = 0,
-        **unknown: Any,
-    ) -> None:
-        super().__init__(dimension, metric)
-        if unknown:
-            names = ", ".join(sorted(SETTING_RANGES))
-            raise BadSetting(f"{self.name} has no setting {sorted(unknown)[0]!r}; it has: {names}")
-        for name, value in {"bits": bits, "ef": ef, "threads": threads}.items():
-            low, high = SETTING_RANGES[name]
-            if not isinstance(value, int) or not low <= value <= high:
-                raise BadSetting(f"{self.name}'s {name} is {value!r}; it must be a whole number from {low} to {high}")
+    def __init__(self, dimension: int, metric: Metric = "cosine", **settings: Any) -> None:
+        super().__init__(dimension, metric, **settings)
         if find_spec("rabitqlib") is None:
             raise MissingPackage("the index 'rabitq' is not installed: pip install 'nearkin[rabitq]'")
-        self.bits, self.ef, self.threads = bits, ef, threads or count_cores()
-        self._find_flat: Callable[[], Exact] | None = None
-        self._reset()
+        self.bits, self.ef = settings.get("bits", 1), settings.get("ef", 128)
 
-    def _reset(self) -> None:
-        self._ids = np.empty(0, np.int64)
-        self._own = Exact(self.dimension, self.metric)  # used only without a flat vector file
-        self._cells: Cells | None = None
-        self._changed: set[int] | None = None  # ids, since a rebuild was planned; None: none is under way
-
-    def bind(self, find_flat: Callable[[], Exact]) -> None:
-        self._find_flat = find_flat
+    def take_over(self, frozen: FrozenRows) -> None:
+        """Hold these prepared vectors, and nothing else, in cells."""
+        self._layout, self.kind, self._ids = self._build(CELLS, frozen), CELLS, frozen.ids.copy()
 
     @property
-    def _flat(self) -> Exact:
-        return self._find_flat() if self._find_flat else self._own
+    def serving(self) -> VectorIndex | None:
+        return None if self._layout is None else self
 
-    @property
-    def is_trained(self) -> bool:
-        """Whether there are cells; without them, every search is a scan."""
-        return self._cells is not None
+    def _choose_kind(self) -> str:
+        return CELLS if len(self) > SMALL or self._layout is not None else SCANNED
 
-    def __len__(self) -> int:
-        return len(self._ids)
+    def _is_outgrown(self) -> bool:
+        return bool(self._layout.changes >= STALE_SHARE * self._layout.trained)
 
-    def ids(self) -> Ids:
-        """Return all ids, sorted; a copy."""
-        return self._ids.copy()
+    def _build(self, kind: str, frozen: FrozenRows) -> Cells:
+        sample = np.linspace(0, len(frozen.ids) - 1, min(len(frozen.ids), SMALL)).astype(np.int64)
+        scale = choose_scale(frozen.take(sample), self.metric)
+        return Cells.train(frozen, self.metric, self.bits, self.threads, scale)
 
-    # ---- changes
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        ids, vectors = pair_with_ids(ids, self.prepare(vectors))
-        self.remove(ids)
-        if not self._find_flat:
-            self._own.add(ids, vectors)
-        self._ids = np.union1d(self._ids, ids)
-        if self._cells:
-            self._cells.add(ids, vectors)
-        self._note_changed(ids)
-
-    def remove(self, ids: Ids) -> None:
-        ids = np.asarray(ids, dtype=np.int64)
-        known = ids[np.isin(ids, self._ids)] if len(self._ids) else ids[:0]
-        if not len(known):
-            return
-        self._ids = np.setdiff1d(self._ids, known, assume_unique=True)
-        self._own.remove(known)
-        if not len(self._ids):
-            self._reset()
-        elif self._cells:
-            self._cells.remove(known)
-        self._note_changed(known)
-
-    def _note_changed(self, ids: Ids) -> None:
-        if self._changed is not None:
-            self._changed.update(ids.tolist())
+    def _load_layout(self, kind: str, path: Path) -> Cells:
+        return Cells.load(path, self.dimension, self.metric, self.bits)
 
     def erase_removed(self) -> None:
-        if self._cells and self._cells.stored > len(self._cells):
-            self._cells = None
-            self.rebuild()
-
-    def flush(self) -> None:
-        if not self._find_flat:  # else whoever drives it rebuilds while searches go on
-            self.rebuild()
-
-    def plan_rebuild(self) -> Rebuild | None:
-        cells = self._cells
-        if len(self._ids) <= SMALL or (cells and cells.changes < STALE_SHARE * cells.trained):
-            return None
-        frozen, changed = self._flat.rows.freeze(self._ids), set[int]()
-        scale = choose_scale(frozen.take(np.arange(min(len(frozen.ids), SMALL))), self.metric)
-        self._changed = changed
-
-        def train() -> Callable[[], None]:
-            cells = Cells.train(frozen, self.metric, self.bits, self.threads, scale)
-            return lambda: self._take(cells, changed)
-
-        return train
-
-    def _take(self, cells: Cells, changed: set[int]) -> None:
-        """Use new cells, with what has changed since they were planned."""
-        if self._changed is not changed:  # everything was read anew meanwhile
-            return
-        ids, flat = np.array(sorted(changed), np.int64), self._flat
-        cells.remove(ids)
-        ids = ids[np.isin(ids, self._ids) & flat.has(ids)]
-        cells.add(ids, flat.take(ids))
-        self._changed = None
-        if len(cells) == len(self._ids):  # else the flat file is at another moment: the next rebuild finds it right
-            self._cells = cells
+        if self._layout is not None and self._layout.stored > len(self):
+            self._layout = self._build(CELLS, self.flat.rows.freeze(self._ids))
 
     # ---- searching
 
     def search(self, queries: Vectors, k: int, allowed: Allowed | Ids | None = None) -> Neighbours:
-        queries, k, flat, cells = self.prepare(queries), check_k(k), self._flat, self._cells
+        queries, k, flat, cells = self.prepare(queries), check_k(k), self.flat, self._layout
         if cells is None:
             found = flat.search(queries, k, allowed, metric=self.metric)
             return Neighbours(found.ids, found.scores, self.position)
@@ -190,30 +109,6 @@ class Rabitq(VectorIndex):
             choice = _Choice(flat, cells, Target(queries[row], self.metric, need), restriction)
             ids[row, :need], scores[row, :need] = choice.find(candidates[row], estimates[row], width, probes)
         return Neighbours(ids, scores, self.position)
-
-    # ---- files
-
-    def save(self, path: Path) -> None:
-        """Write the codes and, beside them, the ids as ".ids"; without a flat file also the vectors as ".flat"."""
-        self._ids.tofile(append_suffix(path, ".ids"))
-        if not self._find_flat:
-            self._own.save(append_suffix(path, ".flat"))
-        if self._cells:
-            self._cells.save(path)
-        else:
-            path.write_bytes(NO_CELLS)
-
-    def load(self, path: Path) -> None:
-        self._reset()
-        self._ids = np.fromfile(append_suffix(path, ".ids"), np.int64)
-        if not self._find_flat:
-            self._own.load(append_suffix(path, ".flat"))
-        with open(path, "rb") as file:
-            has_cells = file.read(len(NO_CELLS)) != NO_CELLS
-        if has_cells:
-            self._cells = Cells.load(path, self.dimension, self.metric, self.bits)
-            if not np.array_equal(self._cells.ids, self._ids):
-                raise StoredFileDamaged(f"{path} and its table of ids do not belong together")
 
 
 class _Choice:

@@ -64,22 +64,22 @@ class Searcher:
 
         exact: `proved` answers only, from the flat vector file.
         """
-        metric = metric or self.flat.metric
-        if exact or self.index is None or len(self.flat) <= self.small:
+        metric, index = metric or self.flat.metric, None if self.index is None else self.index.serving
+        if exact or index is None or len(self.flat) <= self.small:
             return self.flat.search(queries, k, allowed, metric=metric)
         allowed = None if allowed is None else self.flat.refresh_allowed(allowed)
-        if allowed is not None and self.flat.estimate_cost(allowed) <= 2.5 * self._estimate_cost(self.index, 0):
+        if allowed is not None and self.flat.estimate_cost(allowed) <= 2.5 * self._estimate_cost(index, 0):
             return self.flat.search(queries, k, allowed, metric=metric)
         if metric != self.native_metric:
             if self._is_pruned_well(allowed, metric):
                 return self.flat.search(queries, k, allowed, metric=metric)
             queries = prepare_vectors(queries, self.flat.dimension, metric)
             return Reranker(self.flat, self.search, self.native_metric, allowed, metric).search(queries, check_k(k))
-        if self.index.answers_alone:
-            return self.index.search(queries, check_k(k), allowed)
+        if index.answers_alone:
+            return index.search(queries, check_k(k), allowed)
         if allowed is None:
-            return self._search_all(self.index, queries, k)
-        return self._search_allowed(self.index, queries, check_k(k), allowed)
+            return self._search_all(index, queries, k)
+        return self._search_allowed(index, queries, check_k(k), allowed)
 
     def _is_pruned_well(self, allowed: Allowed | None, metric: Metric) -> bool:
         """Return True if bounds leave so few vectors that a scan costs no more than candidates that may not suffice."""

@@ -23,8 +23,10 @@ from indexers import plugins
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.sqlite import NETWORK, find_file_system
 from indexers.errors import NearkinError
+from retrieval import config as configuration
 from retrieval.records.base import Record
 from retrieval.spaces.embedders import DEFAULT
+from retrieval.spaces.info import describe_gain, describe_index, would_pay
 
 DEVELOPERS = ("all", "bench", "test")
 """Extras for those who develop nearkin."""
@@ -51,6 +53,7 @@ def examine(folder: Path) -> list[Check]:
         *_check_folder(folder.resolve()),
         _check_engine(),
         _check_words(folder),
+        *_check_index(folder),
         *_check_extras(),
         *_check_members(),
         *_check_plugins(),
@@ -91,6 +94,18 @@ def _check_folder(folder: Path) -> list[Check]:
         Check("folder", is_writable, str(folder), "" if is_writable else remedies[0], True),
         Check("file system", is_local, file_system or "unknown", "" if is_local else remedies[1], True),
     ]
+
+
+def _check_index(folder: Path) -> list[Check]:
+    """Say of the collection in that folder, if there is one, whether another index would pay."""
+    with suppress(NearkinError), closing(Catalogue.open(folder, 0)) as catalogue, catalogue.snapshot() as snapshot:
+        config = configuration.load(folder, {}, is_own=False)
+        count = snapshot.vector_counts().get(snapshot.current_space_id or 0, 0)
+        pays = would_pay(config, count)
+        remedy = 'pip install "nearkin[rabitq]"; then NEARKIN_INDEX=auto, or index = "auto" in nearkin.toml'
+        state = describe_gain(count) if pays else describe_index(config, count)
+        return [Check("index of the collection", not pays, state, remedy if pays else "")]
+    return []
 
 
 def _check_words(folder: Path) -> Check:

@@ -28,6 +28,7 @@ from indexers.types import LEVELS, Ids, Level, Limits, Metric, Space, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.chance import ChanceModel
 from indexers.vectors.searcher import Searcher
+from indexers.vectors.staged import SCANNED, Staged
 from retrieval.filters import parse_filter
 from retrieval.spaces import scope
 from retrieval.spaces.cluster_state import ClusterState
@@ -74,6 +75,12 @@ class View:
         if searcher is None or searcher.flat is not flat or searcher.index is not index:
             searcher = self._searcher = Searcher(flat, index, small=self.small)
         return searcher
+
+    @property
+    def index_kind(self) -> str:
+        """What an index that changes with the size of the collection is at present; SCANNED for others."""
+        index = self.index.index if self.index else None
+        return index.kind if isinstance(index, Staged) else SCANNED
 
     def allowed(
         self,

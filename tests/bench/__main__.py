@@ -16,6 +16,7 @@
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
+    python -m tests.bench indices            codes in cells beside hnswlib and others, at equal recall
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
 
@@ -49,6 +50,7 @@ ADAPTERS = ("methods_adapters", "methods_indices", "methods_sklearn")
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = (
     "faults",
+    "indices",
     "words",
     "chance",
     "reading",

@@ -172,3 +172,19 @@ def test_whether_words_find_pictures_is_told(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", create=True) as collection:
         collection.add_vectors(np.eye(3))
     assert find_check("search by words", tmp_path / "c").found.startswith("ready-made vectors: reads no words")
+
+
+def test_it_is_said_when_another_index_would_pay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collection.open(tmp_path / "c", create=True, clusters=0) as collection:
+        collection.add_vectors([[1.0, 2.0], [2.0, 1.0]])
+    assert doctor._check_index(tmp_path / "none") == []
+    [small] = doctor._check_index(tmp_path / "c")
+    assert small.ok
+    monkeypatch.setattr("retrieval.spaces.info.CODES_FROM", 2)
+    [large] = doctor._check_index(tmp_path / "c")
+    assert not large.ok
+    assert "NEARKIN_INDEX=auto" in large.remedy
+    assert "a tenth of the memory" in large.found
+    monkeypatch.setenv("NEARKIN_INDEX", "exact")
+    [exact] = doctor._check_index(tmp_path / "c")
+    assert (exact.ok, exact.found) == (True, "exact")

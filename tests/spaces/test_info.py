@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from retrieval import Collection
-from retrieval.spaces.info import measure_folder
+from retrieval.config import Config
+from retrieval.spaces.info import describe_index, measure_folder, would_pay
 from tests.conftest import vectors
 
 
@@ -34,3 +35,12 @@ def test_an_empty_collection_has_neither_space_nor_dimension(tmp_path: Path) -> 
         collection.add_vectors(vectors(3), uris=["/a.jpg", None, "/b.jpg"])
         info = collection.info()
         assert (info.space, info.dimension, info.items, info.vectors, info.locations) == ("vectors", 8, 3, 3, 2)
+
+
+def test_a_large_collection_is_told_that_another_index_would_pay() -> None:
+    assert describe_index(Config(), 49_999).partition(",")[0] == "hnsw"
+    assert "for 50,000 vectors, the index auto takes a tenth of the memory" in describe_index(Config(), 50_000)
+    assert describe_index(Config(index="auto"), 50_000, "rabitq") == "auto, now rabitq"
+    assert describe_index(Config(index="auto"), 0) == "auto, now a scan"
+    paying = [name for name in ("hnsw", "auto", "rabitq", "exact") if would_pay(Config(index=name), 10**6)]
+    assert paying == ["hnsw"]

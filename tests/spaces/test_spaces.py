@@ -197,11 +197,31 @@ def test_codes_are_trained_after_adding_and_searched_after_opening(tmp_path: Pat
     assert np.mean([len(set(row) & set(other)) / 20 for row, other in zip(found, true, strict=True)]) >= 0.98
 
 
+def test_the_index_changes_with_the_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rabitqlib")
+    monkeypatch.setattr("indexers.vectors.auto.GRAPH_FROM", 2200)
+    monkeypatch.setattr("indexers.vectors.auto.CODES_FROM", 3000)
+    rows, kinds = make_clusters(3600), []
+    for start in range(0, 3600, 600):
+        with Collection.open(tmp_path / "c", create=True, index="auto", clusters=0, threads=1) as collection:
+            collection.add_vectors(rows[start : start + 600])
+            assert collection.search(vector=rows[start], k=1)[0].item == start + 1
+            kinds.append(collection.info().index)
+            assert collection.verify().ok
+            assert collection.info().repairs == ()
+    scanned, graph, codes = (f"auto, now {kind}" for kind in ("a scan", "hnsw", "rabitq"))
+    assert kinds == [scanned] * 3 + [graph, codes, codes]
+    true, _, _ = answers(tmp_path / "c", index="exact")
+    found, kind, _ = answers(tmp_path / "c", index="auto")
+    assert kind == "auto"
+    assert np.mean([len(set(row) & set(other)) / 20 for row, other in zip(found, true, strict=True)]) >= 0.98
+
+
 def is_trained(collection: Collection) -> bool:
     view = collection._spaces.view()
     assert view is not None
     assert view.index is not None
-    return bool(view.index.index.is_trained)
+    return view.index.index.serving is not None
 
 
 def test_an_index_of_hnswlib_opens_where_that_is_missing_and_back(

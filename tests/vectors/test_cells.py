@@ -46,7 +46,7 @@ def test_ids_come_and_go() -> None:
     everything, estimates = cells.search(vectors[:1], 3000, cells.count, 1)
     assert (everything[0, 2500:] == -1).all()
     assert np.isneginf(estimates[0, 2500:]).all()
-    assert np.array_equal(np.sort(everything[0, :2500]), cells.ids)
+    assert np.array_equal(np.sort(everything[0, :2500]), cells.ids())
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])

@@ -71,7 +71,7 @@ def mix(vectors: Vectors, count: int = 40) -> Vectors:
 def test_recall_holds_inside_clusters_between_them_and_anywhere(metric: Metric, k: int) -> None:
     vectors = make_clusters(9200, 64)
     flat, index = make_bound(vectors[:9000], metric)
-    assert index.is_trained
+    assert index.serving
     anywhere = np.random.default_rng(4).standard_normal((200, 64), dtype=np.float32)
     for queries in (vectors[9000:], mix(vectors, 200), anywhere):
         assert measure_recall(index, flat, queries, k) >= 0.99
@@ -105,8 +105,8 @@ def test_ten_turnovers_leave_recall_as_it_was() -> None:
                 member.add(np.arange(start, start + 1500), vectors[start : start + 1500])
             index.rebuild()
     assert np.array_equal(index.ids(), flat.ids())
-    assert index._cells is not None
-    assert index._cells.stored <= 3 * len(index)
+    assert index._layout is not None
+    assert index._layout.stored <= 3 * len(index)
     fresh = make_bound(vectors[60_000:])
     queries = make_clusters(200, 32, seed=8)
     assert measure_recall(index, flat, queries) >= measure_recall(*fresh[::-1], queries) - 0.002
@@ -128,7 +128,7 @@ def test_what_changes_during_a_rebuild_is_in_it() -> None:
             member.add(np.arange(500, 1000), vectors[6500:])
         assert np.array_equal(index.search(vectors[6000:6500], 1).ids[:, 0], np.arange(6000, 6500))
         training.result()()
-    assert index.is_trained
+    assert index.serving
     assert np.array_equal(index.search(vectors[6000:6500], 1).ids[:, 0], np.arange(6000, 6500))
     assert np.array_equal(index.search(vectors[6500:], 1).ids[:, 0], np.arange(500, 1000))
     assert (index.search(vectors[:500], 10).ids >= 500).all()
@@ -147,7 +147,7 @@ def test_a_rebuild_that_was_overtaken_changes_nothing() -> None:
     for member in (flat, index):
         member.remove(np.arange(6000))
     take_over()
-    assert not index.is_trained
+    assert index.serving is None
     assert len(index) == 0
 
 
@@ -164,8 +164,8 @@ def test_removed_vectors_leave_no_code() -> None:
     for member in (flat, index):
         member.remove(np.arange(100))
     index.erase_removed()
-    assert index._cells is not None
-    assert index._cells.stored == len(index) == 5900
+    assert index._layout is not None
+    assert index._layout.stored == len(index) == 5900
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1e15])
@@ -179,7 +179,7 @@ def test_lengths_of_any_size_are_told_apart(metric: Metric, scale: float) -> Non
 def test_a_file_of_another_table_is_refused(tmp_path: Path) -> None:
     flat, index = make_bound(make_clusters(6000, 64))
     index.save(tmp_path / "index")
-    np.arange(5999).tofile(tmp_path / "index.ids")
+    np.arange(1, 6000).tofile(tmp_path / "index.labels")
     again = Rabitq(64)
     again.bind(lambda: flat)
     with pytest.raises(StoredFileDamaged, match="do not belong together"):
@@ -198,7 +198,7 @@ def test_500_damaged_files_end_no_process(tmp_path: Path) -> None:
         index = rabitq.Rabitq(64, threads=1)
         index.add(np.arange(400), make_clusters(400, 64))
         index.flush()
-        assert index.is_trained
+        assert index.serving
         storage.write(folder, storage.Header("rabitq", "c", 1, 1, 1), index.save)
         parts, noticed = sorted(folder.glob("payload-*")), 0
         assert len(parts) == 7, parts
