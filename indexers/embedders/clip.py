@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from indexers.arrays import scale_to_unit
 from indexers.devices import import_torch, pick_device
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
@@ -31,6 +33,23 @@ TAGS = {
 }
 """The published weights that the name of a model stands for; for other models the tag has to be given."""
 
+HUB = "hf-hub:"
+"""Begins the name of a repository of Hugging Face."""
+PROMPTS = (
+    "a photo of a {}.",
+    "a photo of the {}.",
+    "a bad photo of the {}.",
+    "a photo of the large {}.",
+    "a photo of the small {}.",
+    "a drawing of a {}.",
+    "art of the {}.",
+)
+"""Sentences for words; most are those that CLIP's authors found best on ImageNet."""
+MAX_PROMPTED = 2
+_LISTS = {"articles": "a an the some no ein eine der die das un une le la les el los il lo"}
+ARTICLES = frozenset(_LISTS["articles"].split())
+TEXTS = 64
+"""Sentences in one call of the network."""
 _BYTES = {"ViT-B-32": 605_000_000, "ViT-B-16": 599_000_000, "ViT-L-14": 1_710_000_000, "ViT-H-14": 3_940_000_000}
 _CONFIG = "open_clip_config.json"
 _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
@@ -48,13 +67,18 @@ class Clip(NetworkEmbedder):
 
     Settings:
 
-    - `model`: an architecture of open_clip, or a folder in open_clip's format (open_clip_config.json and one file of
-      weights);
+    - `model`: an architecture of open_clip, such as those of CLIP, SigLIP 2 and MobileCLIP; `hf-hub:OWNER/NAME`, a
+      repository of Hugging Face in open_clip's format; or a folder in that format (open_clip_config.json and one file
+      of weights);
     - `pretrained`: a tag of published weights, or a local file (.safetensors, .pt, .bin; only tensors are read); None
       is the usual tag of the model;
     - `precision`: of the picture tower; words are always read in full precision.
 
-    In a collection: `clip`, `clip:ViT-L-14`, `clip:ViT-B-32/openai`, `clip:ViT-B-32//path/to/file.safetensors`.
+    In a collection: `clip`, `clip:ViT-L-14`, `clip:ViT-B-32/openai`, `clip:ViT-B-32//path/to/file.safetensors`,
+    `clip:hf-hub:timm/ViT-B-16-SigLIP2-256`.
+
+    A word or two without an article ("dog", "polar bear") are read in several sentences (PROMPTS), whose directions are
+    averaged: such models were trained on captions, and words alone are hardly any (Radford et al., section 3.1.4).
     """
 
     name = "clip"
@@ -68,7 +92,9 @@ class Clip(NetworkEmbedder):
             raise BadSetting(
                 f"the embedder 'clip' takes names or paths; got model {model!r}, pretrained {pretrained!r}"
             )
-        if self._folder is None and pretrained is None:
+        if self._repository:
+            self.settings["pretrained"] = None
+        elif self._folder is None and pretrained is None:
             if model not in TAGS:
                 raise BadSetting(
                     f"say which weights of {model!r} are meant, as in 'clip:{model}/TAG': a tag of open_clip's "
@@ -89,7 +115,9 @@ class Clip(NetworkEmbedder):
 
     @classmethod
     def parse_argument(cls, argument: str) -> Json:
-        """Read MODEL, MODEL/TAG, MODEL/PATH, or the path of a folder in open_clip's format."""
+        """Read MODEL, MODEL/TAG, MODEL/PATH, hf-hub:OWNER/NAME, or the path of a folder in open_clip's format."""
+        if argument.startswith(HUB):
+            return {"model": argument}
         if Path(argument).expanduser().is_dir():
             return {"model": argument}
         model, _, pretrained = argument.partition("/")
@@ -103,10 +131,24 @@ class Clip(NetworkEmbedder):
 
     # ---- facts, known before anything is loaded
 
+    @property
+    def _repository(self) -> str:
+        """The repository of Hugging Face that the model is, as OWNER/NAME; "" if it is none."""
+        model = str(self.settings["model"])
+        return model.removeprefix(HUB) if model.startswith(HUB) else ""
+
     @cached_property
     def _folder(self) -> Path | None:
         path = Path(self.settings["model"]).expanduser()
-        return path if path.is_dir() else None
+        return path if path.is_dir() and not self._repository else None
+
+    def _fetch(self, names: Sequence[str], download: bool = True) -> Path:
+        """Return the first of these files of the repository. Raises WeightsUnavailable."""
+        try:
+            return weights.fetch_from_hub(self._repository, names, download)
+        except OSError as error:
+            setting = "the folder in which all its files lie (in a name: clip:FOLDER)"
+            raise weights.make_error(self.name, f"of {self._repository}", [str(error)], setting) from error
 
     @cached_property
     def _config(self) -> Json:
@@ -116,6 +158,7 @@ class Clip(NetworkEmbedder):
         folders = spec.submodule_search_locations if spec else None
         published = Path(next(iter(folders or ["."])), "model_configs", f"{model}.json")
         path = self._folder / _CONFIG if self._folder else published
+        path = self._fetch([_CONFIG]) if self._repository else path
         try:
             config = json.loads(path.read_text("utf-8"))
             return cast(Json, config if "model_cfg" in config else {"model_cfg": config})
@@ -157,13 +200,38 @@ class Clip(NetworkEmbedder):
     @property
     def is_published(self) -> bool:
         """True if the weights have a tag."""
-        return self._folder is None and not weights.is_file_name(self.settings["pretrained"])
+        return bool(self._repository) or (
+            self._folder is None and not weights.is_file_name(self.settings["pretrained"])
+        )
 
     @cached_property
     def _preprocess(self) -> Json:
         size = self._config["model_cfg"]["vision_cfg"].get("image_size", 224)
-        trained = self._tag if self.is_published else self._config.get("preprocess_cfg", {})
+        if self._folder or self._repository:
+            trained = self._config.get("preprocess_cfg", {})
+        else:
+            trained = self._tag if self.is_published else self._usual_preprocess
         return _PREPROCESS | {key: trained[key] for key in _PREPROCESS if trained.get(key) is not None} | {"size": size}
+
+    @cached_property
+    def _usual_preprocess(self) -> Json:
+        """How pictures are prepared for all published weights of the architecture, for a file of one's own; {} if they
+        differ, or if it is as CLIP has it."""
+        from open_clip import get_pretrained_cfg, list_pretrained_tags_by_model
+
+        model = self.settings["model"]
+        tags = [get_pretrained_cfg(model, tag) for tag in list_pretrained_tags_by_model(model)]
+        known = [{key: tag[key] for key in _PREPROCESS if tag.get(key) is not None} for tag in tags]
+        is_one = bool(known) and all(each == known[0] for each in known)
+        return known[0] if is_one and _PREPROCESS | known[0] != _PREPROCESS else {}
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the weights' file, the fit, and how pictures are prepared where that is not CLIP's way
+        and no file says it: older versions took CLIP's for all files of one's own."""
+        is_own = not self.is_published and not self._folder
+        usual = self._usual_preprocess if is_own else {}
+        mark = "".join(f" {key}={value}" for key, value in sorted(usual.items()))
+        return super().fingerprint() + mark
 
     def make_transform(self) -> Transform:
         return make_open_clip_transform(self._preprocess)
@@ -173,6 +241,8 @@ class Clip(NetworkEmbedder):
     def find_weights(self, download: bool = True) -> Path:
         if self._folder:
             return _find_only_weights(self._folder, self.name)
+        if self._repository:
+            return self._fetch(_HUB_FILES, download)
         if not self.is_published:
             return weights.find_file(self.settings["pretrained"], self.name)
         _check_installed()
@@ -201,9 +271,11 @@ class Clip(NetworkEmbedder):
 
         path = self.find_weights()
         weights.read_tensors(path, self.name)  # tells clearly what is wrong with it, and runs nothing
-        options: Json = {"force_quick_gelu": bool(self.is_published and self._tag.get("quick_gelu"))}
-        if self._folder:
-            options["model_name"] = f"local-dir:{self._folder}"
+        has_tag = self.is_published and not self._repository
+        options: Json = {"force_quick_gelu": bool(has_tag and self._tag.get("quick_gelu"))}
+        if self._folder or self._repository:
+            folder = self._folder or self._fetch([_CONFIG]).parent
+            options |= {"model_name": f"local-dir:{folder}", "pretrained": str(path)}
         else:
             options |= {"model_name": self.settings["model"], "pretrained": str(path)}
 
@@ -227,9 +299,21 @@ class Clip(NetworkEmbedder):
         torch = import_torch()
 
         tokenize, model, device = self._load_text_tower()
+        sentences = [write_sentences(text) for text in texts]
+        flat = [sentence for several in sentences for sentence in several]
         with torch.inference_mode():
-            vectors: Vectors = model.encode_text(tokenize(list(texts)).to(device)).float().cpu().numpy()
-        return vectors
+            parts = [
+                model.encode_text(tokenize(flat[start : start + TEXTS]).to(device)).float().cpu().numpy()
+                for start in range(0, len(flat), TEXTS)
+            ]
+        rows: Vectors = np.concatenate(parts)
+        ends = np.cumsum([len(several) for several in sentences])
+        return np.stack(
+            [
+                rows[end - 1] if len(several) == 1 else scale_to_unit(rows[end - len(several) : end]).mean(axis=0)
+                for several, end in zip(sentences, ends.tolist(), strict=True)
+            ]
+        )
 
     def _load_text_tower(self) -> tuple[Any, Any, Any]:
         """Return the tokenizer, the model without its picture tower, and its device; loaded on first use."""
@@ -246,14 +330,29 @@ class Clip(NetworkEmbedder):
         name = f"local-dir:{self._folder}" if self._folder else self.settings["model"]
         repository = self._config["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
         try:
-            if repository and not self._folder:
+            if self._repository:
+                with suppress(OSError):  # CLIP's own tokenizer has no file
+                    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+                        weights.fetch_from_hub(self._repository, (file,))
+                name = f"local-dir:{self._fetch([_CONFIG]).parent}"
+            elif repository and not self._folder:
                 weights.fetch_from_hub(repository, ("tokenizer.json", "tokenizer_config.json"))  # gives up quickly
             return get_tokenizer(name)
         except (OSError, ImportError, RuntimeError, ValueError) as error:
             raise WeightsUnavailable(
                 f"the embedder {self.name!r} reads pictures here, but no words: its tokenizer {repository!r} is "
-                f"unavailable: {error}. 'clip' with {MODEL} brings its own"
+                f"unavailable: {error}. That of SigLIP needs the package 'transformers' (pip install "
+                "'nearkin[siglip]'), and its files (tokenizer.json, tokenizer_config.json) in the folder of the model; "
+                f"'clip' with {MODEL} brings its own"
             ) from error
+
+
+def write_sentences(text: str) -> list[str]:
+    """Return the sentences in which a text is read: itself, or PROMPTS for one or two words without an article."""
+    words = text.split()
+    if not 1 <= len(words) <= MAX_PROMPTED or words[0].lower() in ARTICLES or not text[-1:].isalnum():
+        return [text]
+    return [prompt.format(" ".join(words)) for prompt in PROMPTS]
 
 
 def _make_picture_tower(visual: Any) -> Any:

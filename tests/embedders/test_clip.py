@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from indexers import plugins
-from indexers.embedders.clip import Clip
+from indexers.arrays import scale_to_unit
+from indexers.embedders.clip import PROMPTS, Clip, write_sentences
 from indexers.errors import BadQuery, BadSetting, WeightsUnavailable
-from tests.support.networks import PICTURES, NetworkContract, Originals, open_clip, read_facts, torch
+from tests.support.networks import PICTURES, NetworkContract, Originals, open_clip, read_facts, save_file, torch
 
 pytestmark = pytest.mark.usefixtures("one_core")
 
@@ -97,3 +99,127 @@ def test_a_configuration_that_is_no_json_is_told(tmp_path: Path) -> None:
 def test_what_open_clip_does_not_have_is_refused_by_name(name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(BadSetting, match=message):
         read_facts(name, **settings)
+
+
+def test_a_file_of_ones_own_is_prepared_as_all_published_weights_of_its_architecture(tmp_path: Path) -> None:
+    """MobileCLIP takes pixels as they are, and no CLIP's mean."""
+    torch.manual_seed(0)
+    model, _, transform = open_clip.create_model_and_transforms(
+        "MobileCLIP-S1",
+        pretrained_image=False,
+        pretrained_text=False,
+        image_mean=(0, 0, 0),
+        image_std=(1, 1, 1),
+        image_interpolation="bilinear",
+        image_resize_mode="shortest",
+    )
+    torch.save(model.state_dict(), tmp_path / "mine.pt")
+    embedder = plugins.load_member("nearkin.embedders", f"clip:MobileCLIP-S1/{tmp_path / 'mine.pt'}")(precision="fp32")
+    with torch.inference_mode():
+        expected = model.eval().encode_image(torch.stack([transform(picture) for picture in PICTURES])).numpy()
+        words = model.encode_text(open_clip.get_tokenizer("MobileCLIP-S1")(["a red boat"])).numpy()
+    np.testing.assert_allclose(embedder.embed(PICTURES), expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(embedder.embed_texts(["a red boat"]), words, atol=1e-4 * np.abs(words).max())
+    assert "mean=(0.0, 0.0, 0.0)" in embedder.fingerprint(), "vectors of older versions were others"
+
+
+SIGLIP_CONFIG: dict[str, Any] = {
+    "model_cfg": {
+        "embed_dim": 32,
+        "init_logit_bias": -10,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 32,
+            "timm_model_name": "test_vit",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "linear",
+        },
+        "text_cfg": {
+            "context_length": 16,
+            "vocab_size": 40,
+            "hf_tokenizer_name": "somebody/words",
+            "tokenizer_kwargs": {"clean": "canonicalize"},
+            "width": 32,
+            "heads": 2,
+            "layers": 1,
+            "no_causal_mask": True,
+            "proj_bias": True,
+            "pool_type": "last",
+            "norm_kwargs": {"eps": 1e-06},
+        },
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+    },
+}
+"""SigLIP 2's form (ViT-B-16-SigLIP2 of open_clip) with a small network: another tower and tokenizer for words."""
+
+
+def write_siglip(folder: Path) -> Path:
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    folder.mkdir(parents=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(SIGLIP_CONFIG))
+    words = ["<pad>", "<eos>", "<unk>", *"a photo of the red boat dog snow on roofs".split()]  # noqa: SIM905
+    model = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>")
+    )
+    model.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=model, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    made = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+    save_file(made.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+def check_siglip(embedder: Any, folder: Path) -> None:
+    name = f"local-dir:{folder}"
+    model, _, transform = open_clip.create_model_and_transforms(name, pretrained_text=False)
+    tokenize, texts = open_clip.get_tokenizer(name), ["A photo of the red boat!", "snow on the roofs"]
+    with torch.inference_mode():
+        expected = model.eval().encode_image(torch.stack([transform(picture) for picture in PICTURES])).numpy()
+        words = model.encode_text(tokenize(texts)).numpy()
+    np.testing.assert_allclose(embedder.embed(PICTURES), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(embedder.embed_texts(texts), words, atol=1e-5 * np.abs(words).max())
+
+
+def test_a_folder_of_siglip_2s_form_is_read_as_open_clip_reads_it(tmp_path: Path) -> None:
+    folder = write_siglip(tmp_path / "siglip")
+    check_siglip(plugins.load_member("nearkin.embedders", f"clip:{folder}")(precision="fp32"), folder)
+
+
+def test_a_repository_of_hugging_faces_is_read_from_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    place = tmp_path / "models--somebody--siglip"
+    folder = write_siglip(place / "snapshots" / ("0" * 40))
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    embedder = plugins.load_member("nearkin.embedders", "clip:hf-hub:somebody/siglip")(precision="fp32")
+    assert embedder.name == "clip:hf-hub:somebody/siglip"
+    assert (embedder.dimension, embedder.input_size, embedder.missing()) == (32, 32, "")
+    check_siglip(embedder, folder)
+    missing = plugins.load_member("nearkin.embedders", "clip:hf-hub:somebody/else")()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsUnavailable, match="of somebody/else, which are not on this machine"):
+        missing.embed(PICTURES)
+
+
+def test_a_word_is_read_in_several_sentences(originals: Originals) -> None:
+    embedder = originals["clip"].share_ours("auto")
+    sentences = write_sentences("polar bear")
+    assert sentences == [prompt.format("polar bear") for prompt in PROMPTS]
+    expected = scale_to_unit(embedder.embed_texts(sentences)).mean(axis=0)
+    found = embedder.embed_texts(["a red boat", "polar bear", "snow on the roofs"])
+    np.testing.assert_allclose(found[1], expected, atol=1e-5)
+    np.testing.assert_allclose(found[[0, 2]], embedder.embed_texts(["a red boat", "snow on the roofs"]), atol=1e-5)
+    for text in ("a dog", "The dog", "two dogs run", "dog!", "", " "):
+        assert write_sentences(text) == [text]
