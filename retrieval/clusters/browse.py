@@ -228,10 +228,16 @@ def group_hits(moment: Moment, hits: Hits, level: str) -> tuple[Group, ...]:
     by_cluster: dict[int, list[Hit]] = {}
     for hit, label in zip(hits, labels, strict=True):
         by_cluster.setdefault(label, []).append(hit)
-    return tuple(
-        Group(read_cluster(moment, cluster_id) if cluster_id else None, tuple(members))
-        for cluster_id, members in by_cluster.items()
-    )
+    assignment, hidden = state.assignment(level), _find_hidden(moment, state, level)
+    rows = moment.snapshot.clusters.rows(filter(None, by_cluster))
+    groups = []
+    for cluster_id, members in by_cluster.items():
+        cluster = None
+        if cluster_id:
+            items = assignment.members(cluster_id)
+            cluster = _build_cluster(moment, state, rows[cluster_id], level, items, None, cluster_id in hidden)
+        groups.append(Group(cluster, tuple(members)))
+    return tuple(groups)
 
 
 def check_cut(count: Any, threshold: Any) -> None:

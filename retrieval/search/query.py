@@ -63,6 +63,7 @@ class Query:
             got = " and ".join(names) or "nothing"
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
         self._view, self._metric = view, metric or view.space.metric
+        self._seen: tuple[Snapshot | None, list[int], Vectors | None] = None, [], None
         self.is_text = text is not None
         """Whether it is a text alone: its scores with pictures are others than those of a picture."""
         if mix is not None:
@@ -97,14 +98,26 @@ class Query:
 
     def find_items(self, snapshot: Snapshot) -> list[int]:
         """Return the items of the query, which are excluded from its hits. Raises ItemNotFound."""
-        return snapshot.resolve([part.name for part, _ in self._parts if isinstance(part, ItemOf)])
+        if self._seen[0] is not snapshot:
+            items = [part.name for part, _ in self._parts if isinstance(part, ItemOf)]
+            self._seen = snapshot, snapshot.resolve(items) if items else [], None
+        return self._seen[1]
 
     def to_vector(self, snapshot: Snapshot) -> Vectors:
         """Return the vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel out."""
-        parts = [
-            (self._look_up(part, snapshot) if isinstance(part, ItemOf) else part, weight)
-            for part, weight in self._parts
-        ]
+        items = iter(self.find_items(snapshot))
+        vector = self._seen[2]
+        if vector is None:
+            vector = self._mix(
+                [
+                    (self._look_up(part, next(items), snapshot) if isinstance(part, ItemOf) else part, weight)
+                    for part, weight in self._parts
+                ]
+            )
+            self._seen = *self._seen[:2], vector
+        return vector
+
+    def _mix(self, parts: list[tuple[Vectors, float]]) -> Vectors:
         if len(parts) == 1 and parts[0][1] == 1.0:
             return np.ascontiguousarray(parts[0][0][None], np.float32)
         # directions are mixed, so that a part weighs as much as its weight says, whatever the length of its vector
@@ -115,8 +128,7 @@ class Query:
             raise BadQuery("the parts of the mix cancel each other out, so that nothing is left to search for")
         return np.ascontiguousarray(mixed[None], np.float32)
 
-    def _look_up(self, part: ItemOf, snapshot: Snapshot) -> Vectors:
-        item_id = snapshot.resolve([part.name])[0]
+    def _look_up(self, part: ItemOf, item_id: int, snapshot: Snapshot) -> Vectors:
         ids, vectors = snapshot.vectors(self._view.space.id, [item_id])
         if not len(ids):
             raise ItemNotFound(f"the item {part.name!r} has no vector in the space {self._view.space.name!r}")
