@@ -21,6 +21,7 @@ BUILT_IN = {
         "classic": "indexers.embedders.classic:Classic",
         "tiny": "indexers.embedders.tiny:Tiny",
         "clip": "indexers.embedders.clip:Clip",
+        "transformers": "indexers.embedders.transformers:Transformers",
         "alexnet": "indexers.embedders.torchvision:AlexNet",
         "vgg16": "indexers.embedders.torchvision:VGG16",
         "vgg19": "indexers.embedders.torchvision:VGG19",

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from indexers.arrays import scale_to_unit
 from indexers.devices import import_torch, pick_device
 from indexers.embedders import weights
 from indexers.embedders.network import NetworkEmbedder
+from indexers.embedders.sentences import embed_sentences
 from indexers.embedders.transform import Transform, make_open_clip_transform
-from indexers.errors import BadQuery, BadSetting, MissingPackage, WeightsUnavailable
+from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
 from indexers.types import Json, Vectors
 
 MODEL = "ViT-B-32"
@@ -35,21 +33,6 @@ TAGS = {
 
 HUB = "hf-hub:"
 """Begins the name of a repository of Hugging Face."""
-PROMPTS = (
-    "a photo of a {}.",
-    "a photo of the {}.",
-    "a bad photo of the {}.",
-    "a photo of the large {}.",
-    "a photo of the small {}.",
-    "a drawing of a {}.",
-    "art of the {}.",
-)
-"""Sentences for words; most are those that CLIP's authors found best on ImageNet."""
-MAX_PROMPTED = 2
-_LISTS = {"articles": "a an the some no ein eine der die das un une le la les el los il lo"}
-ARTICLES = frozenset(_LISTS["articles"].split())
-TEXTS = 64
-"""Sentences in one call of the network."""
 _BYTES = {"ViT-B-32": 605_000_000, "ViT-B-16": 599_000_000, "ViT-L-14": 1_710_000_000, "ViT-H-14": 3_940_000_000}
 _CONFIG = "open_clip_config.json"
 _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
@@ -77,8 +60,7 @@ class Clip(NetworkEmbedder):
     In a collection: `clip`, `clip:ViT-L-14`, `clip:ViT-B-32/openai`, `clip:ViT-B-32//path/to/file.safetensors`,
     `clip:hf-hub:timm/ViT-B-16-SigLIP2-256`.
 
-    A word or two without an article ("dog", "polar bear") are read in several sentences (PROMPTS), whose directions are
-    averaged: such models were trained on captions, and words alone are hardly any (Radford et al., section 3.1.4).
+    A word or two are read in several sentences (see `sentences`).
     """
 
     name = "clip"
@@ -291,29 +273,15 @@ class Clip(NetworkEmbedder):
 
         Raises BadQuery for anything that is no text.
         """
-        for text in texts:
-            if not isinstance(text, str):
-                raise BadQuery(f"{text!r} is no text")
-        if not texts:
-            return np.empty((0, self.dimension), np.float32)
+        return embed_sentences(texts, self.dimension, self._encode)
+
+    def _encode(self, sentences: list[str]) -> Vectors:
         torch = import_torch()
 
         tokenize, model, device = self._load_text_tower()
-        sentences = [write_sentences(text) for text in texts]
-        flat = [sentence for several in sentences for sentence in several]
         with torch.inference_mode():
-            parts = [
-                model.encode_text(tokenize(flat[start : start + TEXTS]).to(device)).float().cpu().numpy()
-                for start in range(0, len(flat), TEXTS)
-            ]
-        rows: Vectors = np.concatenate(parts)
-        ends = np.cumsum([len(several) for several in sentences])
-        return np.stack(
-            [
-                rows[end - 1] if len(several) == 1 else scale_to_unit(rows[end - len(several) : end]).mean(axis=0)
-                for several, end in zip(sentences, ends.tolist(), strict=True)
-            ]
-        )
+            vectors: Vectors = model.encode_text(tokenize(sentences).to(device)).float().cpu().numpy()
+        return vectors
 
     def _load_text_tower(self) -> tuple[Any, Any, Any]:
         """Return the tokenizer, the model without its picture tower, and its device; loaded on first use."""
@@ -345,14 +313,6 @@ class Clip(NetworkEmbedder):
                 "'nearkin[siglip]'), and its files (tokenizer.json, tokenizer_config.json) in the folder of the model; "
                 f"'clip' with {MODEL} brings its own"
             ) from error
-
-
-def write_sentences(text: str) -> list[str]:
-    """Return the sentences in which a text is read: itself, or PROMPTS for one or two words without an article."""
-    words = text.split()
-    if not 1 <= len(words) <= MAX_PROMPTED or words[0].lower() in ARTICLES or not text[-1:].isalnum():
-        return [text]
-    return [prompt.format(" ".join(words)) for prompt in PROMPTS]
 
 
 def _make_picture_tower(visual: Any) -> Any:

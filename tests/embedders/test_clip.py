@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from indexers import plugins
-from indexers.arrays import scale_to_unit
-from indexers.embedders.clip import PROMPTS, Clip, write_sentences
+from indexers.embedders.clip import Clip
 from indexers.errors import BadQuery, BadSetting, WeightsUnavailable
 from tests.support.networks import PICTURES, NetworkContract, Originals, open_clip, read_facts, save_file, torch
 
@@ -211,15 +210,3 @@ def test_a_repository_of_hugging_faces_is_read_from_its_cache(tmp_path: Path, mo
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match="of somebody/else, which are not on this machine"):
         missing.embed(PICTURES)
-
-
-def test_a_word_is_read_in_several_sentences(originals: Originals) -> None:
-    embedder = originals["clip"].share_ours("auto")
-    sentences = write_sentences("polar bear")
-    assert sentences == [prompt.format("polar bear") for prompt in PROMPTS]
-    expected = scale_to_unit(embedder.embed_texts(sentences)).mean(axis=0)
-    found = embedder.embed_texts(["a red boat", "polar bear", "snow on the roofs"])
-    np.testing.assert_allclose(found[1], expected, atol=1e-5)
-    np.testing.assert_allclose(found[[0, 2]], embedder.embed_texts(["a red boat", "snow on the roofs"]), atol=1e-5)
-    for text in ("a dog", "The dog", "two dogs run", "dog!", "", " "):
-        assert write_sentences(text) == [text]
