@@ -74,7 +74,7 @@ def _choose_words(source: Collection, words: str) -> tuple[str | None, str | Non
 
     obstacle = _find_obstacle(source, words)
     is_said = bool(source.search(query=words, k=1))
-    fields = "texts, metadata and file names"
+    fields = "texts, metadata, file names and texts in pictures"
     if not obstacle:
         also = f", and for these words in {fields} (--query)" if is_said else ""
         show_message(f"note: there is no file {words!r}; searching for pictures that show it (--text){also}")

@@ -44,7 +44,7 @@ def test_words_that_find_nothing_are_told_with_all_that_was_tried(full: Shell) -
     ):
         assert part in error
     assert "paths have it: 5; `nearkin items --name icture` lists them" in full("search", "icture", code=1).stderr
-    assert "in texts, metadata and file names (--query)" in full("search", "pictures").stderr
+    assert "in texts, metadata, file names and texts in pictures (--query)" in full("search", "pictures").stderr
 
 
 def test_words_are_compared_with_pictures_where_the_embedder_reads_them(
@@ -71,7 +71,9 @@ def test_the_default_collection_finds_what_pictures_show_and_what_is_written_abo
     done = shell("search", "a", "cat", "--json")
     assert json.loads(done.stdout)["hits"][0]["uri"].endswith("tac.png")
     assert done.stderr.endswith("searching for pictures that show it (--text)\n")
-    assert "these words in texts, metadata and file names (--query)" in shell("search", "zxqv").stderr
+    assert (
+        "these words in texts, metadata, file names and texts in pictures (--query)" in shell("search", "zxqv").stderr
+    )
     error = shell("search", "vqxz", code=1).stderr
     assert "no text, metadata or file name of an item has these words" in error
     assert "'lite0' does not know the word 'vqxz'" in error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from retrieval import Collection
 from tests.support.shell import Shell
 
 
@@ -25,6 +27,22 @@ def test_a_search_is_proved_on_request(full: Shell, folder: Path) -> None:
     assert "proved: no other item can be nearer" in full("search", folder / "red.png", "--exact").stdout
     assert "proved:" not in full("search", folder / "red.png").stdout
     assert "query= alone has none" in full("search", "--query", "red", "--exact", code=2).stderr
+
+
+def test_hits_say_how_sure_they_are_and_are_cut_by_it(shell: Shell) -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((200, 16)).astype(np.float32)
+    rows[:5] = rows[0] + 0.05 * rows[:5]
+    with Collection.open(shell.place / "nearkin-collection", create=True, clusters=0) as collection:
+        collection.add_vectors(rows)
+    printed = shell("search", "--item", 1, "-k", 20).stdout
+    assert printed.splitlines()[0].split() == ["score", "sure", "by", "chance", "item", "picture", "metadata"]
+    assert "certain" in printed
+    hits = shell.json("search", "--item", 1, "--at-least", "certain")["hits"]
+    assert {hit["item"] for hit in hits} == {2, 3, 4, 5}
+    assert all(hit["certainty"] == "certain" and hit["chance"] < 1e-3 for hit in hits)
+    assert len(shell.json("search", "--item", 1, "--at-least", 20)["hits"]) >= 4
+    assert "at_least is one of" in shell("search", "--item", 1, "--at-least", "sure", code=2).stderr
 
 
 def test_search_in_another_metric(full: Shell, folder: Path) -> None:

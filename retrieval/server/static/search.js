@@ -62,7 +62,7 @@ export async function show(stage, query, signal) {
   if (query.within) toolbar.prepend(await makeWithinChip(query, go));
   try { where = parseFilter(query.where); } catch (error) { refuseFilter(filter, error.message, place); return title; }
   try {
-    await (isSearch(query) ? showResults : showAll)(place, query, where, { count, filter, signal });
+    await (isSearch(query) ? showResults : showAll)(place, query, where, { count, filter, signal, toolbar });
   } catch (error) {
     if (error.name === "AbortError") return title;
     if (error.type === "urn:nearkin:bad-filter") refuseFilter(filter, error.detail, place);
@@ -89,16 +89,19 @@ function makeToolbar(query, go, count, filter) {
   }, { class: "toggle", "aria-expanded": String(!filter.hidden) });
   return make("div", { class: "tools" }, count, ...makeConditionChips(query.where, text => go({ where: text })), make("span", { class: "push" }), opener,
     isSearch(query) && makeToggle(query.group, "By cluster", () => go({ group: !query.group })),
-    query.terms.length > 0 && makeToggle(query.sure, "Only likely ones", () => go({ sure: !query.sure })),
+    query.terms.length > 0 && makeSureToggle(query, go),
     isSearch(query) && makeToggle(query.scores, "Scores", () => go({ scores: !query.scores })));
 }
+
+// The button that leaves only hits that are likely no chance; shown where hits say how sure they are.
+const makeSureToggle = (query, go) => makeButton("Only likely ones", () => go({ sure: !query.sure }), { class: "toggle sure", "aria-pressed": String(query.sure), hidden: !query.sure });
 
 async function makeWithinChip(query, go) {
   const name = await request(`/clusters/${query.within}`).then(getClusterName, () => `cluster ${query.within}`);
   return make("span", { class: "chip on" }, make("span", { class: "clip" }, `in ${name}`), makeButton(makeIcon("close"), () => go({ within: null }), { class: "tiny", "aria-label": `Search everywhere, not only in ${name}` }));
 }
 
-async function showResults(place, query, where, { count, filter, signal }) {
+async function showResults(place, query, where, { count, filter, signal, toolbar }) {
   const ask = asked => request("/search", { method: "POST", json: buildSearch(asked, where, PAGE), signal });
   let unread = "";
   const answer = await ask(query).catch(error => {
@@ -108,6 +111,8 @@ async function showResults(place, query, where, { count, filter, signal }) {
     return ask(query);
   });
   place.classList.toggle("scored", query.scores);
+  const sure = toolbar.querySelector(".sure");
+  if (sure && answer.hits.some(hit => hit.certainty)) sure.hidden = false;
   filter.suggest(await getItems(answer.hits.map(hit => hit.item)));
   const entries = await getEntries(answer.hits);
   const note = unread && make("p", { class: "quiet" }, `The model does not know “${unread}”, so only texts, metadata and names were searched.`);
@@ -155,7 +160,7 @@ export async function getEntries(hits) {
 async function makeNoResults({ words, where, sure }) {
   const info = await getInfo();
   const fileSearch = words && makeButton("Search file names", () => { location.hash = getAddress({ ...emptyQuery, where: `uri contains ${JSON.stringify(words)}` }); }, { class: "plain" });
-  const reason = words ? `No text, metadata or file name contains “${words}”.${info.words ? "" : " This collection's embedder does not read words, so only texts, metadata and file names are searched."}`
+  const reason = words ? `No text, metadata or file name contains “${words}”, and no picture whose text was read.${info.words ? "" : " This collection's embedder does not read words, so only texts, metadata and file names are searched."}`
     : sure ? "No picture is near enough that it is likely no chance. Without “Only likely ones”, the nearest are shown."
     : where ? "No picture meets the filter." : "There are no pictures yet.";
   return makeNote("Nothing found", make("p", {}, reason), fileSearch);

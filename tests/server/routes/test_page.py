@@ -259,6 +259,16 @@ def test_scores_clusters_and_filters(opened: Opener, running: LocalServer) -> No
     assert tab.locator(".group").count() > 1
 
 
+def test_only_hits_that_are_likely_no_chance(opened: Opener, running: LocalServer) -> None:
+    tab = opened(f"{running.address}/#/search?like=item:1&scores=1")
+    expect(tab.locator(".score").first).to_contain_text("by chance")
+    tab.get_by_role("button", name="Only likely ones").click()
+    expect(tab.get_by_role("button", name="Only likely ones")).to_have_attribute("aria-pressed", "true")
+    expect(tab.locator(".count")).not_to_contain_text("The best")
+    for label in tab.locator(".score").all_text_contents():
+        assert re.search(r" (certain|likely), (< )?1 in [\d,]+ by chance$", label), label
+
+
 def test_one_picture_with_what_is_known_of_it(tab: Any, running: LocalServer, photographs: Path) -> None:
     item = running.collection.get(str(photographs / "red 3.png"))
     open_view(tab, f"#/items/{item.id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -34,6 +35,19 @@ def test_a_picture_is_sent_once_and_asked_with_often(discs_client: TestClient, d
     with Image.open(io.BytesIO(thumbnail.content)) as image:
         assert max(image.size) <= 160
     assert discs.count() == 5
+
+
+def test_hits_can_be_cut_by_how_sure_they_are(discs_client: TestClient, discs: Collection) -> None:
+    refused = discs_client.post("/v1/search", json={"item": 1, "at_least": "likely"})
+    assert (refused.status_code, "it takes 50" in refused.json()["detail"]) == (400, True)
+    assert discs_client.post("/v1/search", json={"item": 1}).json()["hits"][0]["certainty"] is None
+    random = np.random.default_rng(0)
+    added = discs.add_vectors(random.standard_normal((60, len(discs.vectors([1])[1]))), catch_up=False)
+    for at_least in ("possible", 100):
+        hits = discs_client.post("/v1/search", json={"item": 1, "at_least": at_least, "k": 64}).json()["hits"]
+        assert 0 < len(hits) < 64
+        assert all(hit["chance"] is not None for hit in hits)
+    discs.remove(added.items, purge=True)
 
 
 def test_filters_and_words_hold(discs_client: TestClient) -> None:
