@@ -58,8 +58,13 @@ BUILT_IN = {
     },
 }
 
-SUBSTITUTES = {("nearkin.vectors", "hnsw"): ("hnswlib", "usearch")}
-"""Members whose package needs a compiler: that package, and the member that serves in their place without it."""
+SUBSTITUTES = {
+    ("nearkin.vectors", "hnsw"): ("hnswlib", "usearch"),
+    ("nearkin.vectors", "rabitq"): ("rabitqlib", "usearch"),
+}
+"""Members whose package is not for every machine: that package, and the member that serves in their place without it.
+hnswlib needs a compiler; rabitqlib has wheels for Linux, Windows and macOS 14 on Arm.
+"""
 
 
 @cache

@@ -91,22 +91,23 @@ class Config:
 
     @property
     def serving_index(self) -> str:
-        """The plug-in that serves as `index`: without hnswlib, `usearch` takes the place of `hnsw`."""
+        """The plug-in that serves as `index`: without their packages, `usearch` serves as `hnsw` and `rabitq`."""
         return plugins.find_serving_name("nearkin.vectors", self.index)
 
     @property
     def index_build(self) -> Json:
         """The settings that a stored index depends on; it is rebuilt when they differ."""
-        if self.index == "rabitq":
+        serving = self.serving_index
+        if serving == "rabitq":
             return {"bits": self.bits}
-        if self.index == "auto":
-            return {"M": self.m, "ef_construction": self.ef_construction, "bits": self.bits}
-        if self.index not in GRAPHS:
-            return {}
         build = {"M": self.m, "ef_construction": self.ef_construction}
-        if self.serving_index == "hnsw":
+        if serving == "auto":
+            return {**build, "bits": self.bits}
+        if serving not in GRAPHS:
+            return {}
+        if serving == "hnsw":
             return build
-        return {**build, "precision": "bf16" if self.index == "hnsw" else self.precision}
+        return {**build, "precision": self.precision if serving == self.index else "bf16"}
 
     @property
     def index_settings(self) -> Json:

@@ -120,6 +120,17 @@ def test_the_settings_of_the_index() -> None:
     assert config.Config(index="rabitq", ef=9).index_settings == {"bits": 1, "ef": 9, "threads": 0}
 
 
+def test_without_rabitqlib_a_graph_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rabitqlib", None)
+    settings = config.Config(index="rabitq", precision="i8", bits=4)
+    assert settings.serving_index == "usearch"
+    assert settings.index_build == {"M": 16, "ef_construction": 200, "precision": "bf16"}
+    with Collection.open(tmp_path / "c", create=True, index="rabitq") as collection:
+        collection.add_vectors([[1.0, 2.0], [2.0, 1.0]])
+        assert collection.info().index == "rabitq, served by usearch"
+        assert len(collection.search(vector=[1.0, 2.0])) == 2
+
+
 def test_without_hnswlib_the_settings_are_those_of_the_index_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hnswlib", None)
     settings = config.Config(m=5, precision="i8")

@@ -90,6 +90,8 @@ def test_a_member_without_its_package_is_served_by_another(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "hnswlib", None)
     assert plugins.find_serving_name("nearkin.vectors", "hnsw") == "usearch"
     assert plugins.load_member("nearkin.vectors", "hnsw") is Usearch
+    monkeypatch.setitem(sys.modules, "rabitqlib", None)
+    assert plugins.load_member("nearkin.vectors", "rabitq") is Usearch
     assert plugins.find_serving_name("nearkin.vectors", "exact") == "exact"
     assert plugins.find_serving_name("nearkin.embedders", "hnsw") == "hnsw"
     monkeypatch.delitem(sys.modules, "hnswlib")

@@ -104,7 +104,7 @@ class Auto(Staged):
         return Neighbours(found.ids, found.scores, self.position)
 
     def _load_layout(self, kind: str, path: Path) -> Layout:
-        if kind not in ("rabitq", plugins.find_serving_name(GROUP, "hnsw")):
+        if kind not in (plugins.find_serving_name(GROUP, name) for name in ("hnsw", "rabitq")):
             raise StoredFileDamaged(f"it was made by {kind!r}, which does not serve here")
         member = self._make(kind)
         member.load(path)
