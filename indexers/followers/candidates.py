@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
-from PIL.Image import Image
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.catalogue.snapshot import Snapshot
 from indexers.followers.base import Followers
+from indexers.followers.looks import GUEST, Guest
 from indexers.followers.nomination import NominationFollower, read_compact
 from indexers.matching import hashes
 from indexers.matching.agreement import AGREEING, MANY_POINTS, count_agreeing, find_rough_transform
-from indexers.matching.compact import QUERY_POINTS, CompactFeatures, extract_compact
+from indexers.matching.compact import CompactFeatures
 from indexers.matching.nomination import Votes
 from indexers.types import Ids, Neighbours, Vectors
 from indexers.vectors.exact import Exact
@@ -116,18 +116,18 @@ class CandidateFinder:
         queries, *columns = (np.concatenate(column) for column in zip(EMPTY_VOTES, *parts, strict=True))
         return Votes(queries + starts, *columns)
 
-    def find_candidates(self, image: Image, vector: Vectors, known: PictureHashes) -> list[int]:
-        """Return the ids of items that an upright RGB picture outside the collection may be a copy of.
+    def find_candidates(self, guest: Guest, vector: Vectors, known: PictureHashes) -> list[int]:
+        """Return the ids of items that a picture outside the collection may be a copy of.
 
         vector: the picture's own, prepared for the flat file, float32 (1, dimension).
         """
-        own = 0  # no item has this id
-        features = {own: extract_compact(image, limit=QUERY_POINTS)}
+        own = GUEST
+        features = {own: guest.compact}
         with self._followers.complete_snapshot() as snapshot:
             pairs = [(own, other) for row in features.values() for other in self._find_voted(snapshot, row)]
             similar = list(self._find_similar(np.array([own]), vector, known.item_ids, MAX_BY_VECTOR))
             pairs += self._keep_agreeing(snapshot, similar, features)
-        close = find_close(np.array(hashes.hash_picture(image), np.uint64), np.ascontiguousarray(known.hashes[:, 0]))
+        close = find_close(guest.hashes, np.ascontiguousarray(known.hashes[:, 0]))
         return sorted({other for _, other in pairs} | set(known.item_ids[close].tolist()))
 
     def _find_voted(self, snapshot: Snapshot, own: CompactFeatures) -> Iterator[int]:

@@ -20,9 +20,11 @@ from indexers.catalogue.duplicates import PairRow, PictureHashes, UnsketchedPict
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError, StoredFileDamaged
 from indexers.followers.candidates import CandidateFinder, find_touched
-from indexers.followers.looks import PairGate
+from indexers.followers.looks import Guest, PairGate
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
+from indexers.matching.coarse import look_at
+from indexers.matching.compact import QUERY_POINTS, extract_compact
 from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
 from indexers.matching.sketch import EDGE, sketch_picture
@@ -145,7 +147,9 @@ class EvidenceCollector:
         vector: the picture's own, prepared for the flat file, float32 (1, dimension).
         """
         known = self.candidates.read_hashes(snapshot)
-        return self.candidates.find_candidates(image, vector, known)
+        hashed = np.array(hashes.hash_picture(image), np.uint64)
+        guest = Guest(extract_compact(image, limit=QUERY_POINTS), look_at(image), hashed)
+        return self._gate.keep_for(guest, self.candidates.find_candidates(guest, vector, known), known)
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:
         """Verify a picture against items; yield the item id, the kind of the pair and the verdict.

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,19 @@ FAR_BITS = 20
 MAX_LOOKS = 20_000
 """Looks that stay in memory, of 6 KB each."""
 
+GUEST = 0
+"""The id of no item, for a picture outside the collection."""
+MISSING: Any = object()
 LoadPicture = Callable[[int, int], Image]
 Pair = tuple[int, int]
+
+
+class Guest(NamedTuple):
+    """A picture outside the collection. hashes: uint64 (VIEWS,)."""
+
+    compact: CompactFeatures
+    look: Look
+    hashes: NDArray[np.uint64]
 
 
 class PairGate:
@@ -48,20 +60,34 @@ class PairGate:
         self._catalogue, self._load_picture = catalogue, load_picture
         self._looks: OrderedDict[int, Look | None] = OrderedDict()
 
-    def keep(self, pool: Executor, pairs: Sequence[Pair], known: PictureHashes) -> list[Pair]:
-        """Return the pairs that may be the same picture, and those of which too little is known."""
+    def keep_for(self, guest: Guest, item_ids: Sequence[int], known: PictureHashes) -> list[int]:
+        """Return the items that may be the same picture as one outside the collection. Runs in the caller's thread."""
+        places = np.searchsorted(known.item_ids, np.intersect1d(item_ids, known.item_ids))
+        own = PictureHashes(np.array([GUEST]), guest.hashes[None], np.array([False]))
+        known = PictureHashes(
+            *(np.concatenate([mine, all_of[places]]) for mine, all_of in zip(own, known, strict=True))
+        )
+        return [pair[1] for pair in self.keep(None, [(GUEST, item_id) for item_id in item_ids], known, guest)]
+
+    def keep(
+        self, pool: Executor | None, pairs: Sequence[Pair], known: PictureHashes, guest: Guest | None = None
+    ) -> list[Pair]:
+        """Return the pairs that may be the same picture, and those of which too little is known.
+
+        pool: takes looks; without it the caller's thread does. guest: the picture that the id GUEST stands for.
+        """
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         with self._catalogue.snapshot() as snapshot:
-            compact = read_compact(snapshot, item_ids)
+            compact = read_compact(snapshot, item_ids) | ({GUEST: guest.compact} if guest else {})
         are_far = _are_far(pairs, known).tolist()
         near = [pair for pair, is_far in zip(pairs, are_far, strict=True) if not is_far]
-        looks = self._take_looks(pool, near)
+        looks = self._take_looks(pool, near, guest)
         # pairs are judged in this thread: in two they took twice the processor time, waiting for the interpreter's lock
         whole = {pair for pair in near if _may_be_whole(looks, pair)}
         rest = [pair for pair in pairs if pair not in whole]
         matches = {pair: _match(compact, looks, pair) for pair in rest}
         matched = [pair for pair in rest if matches[pair] is not False]
-        looks = self._take_looks(pool, matched)
+        looks = self._take_looks(pool, matched, guest)
         are_near = set(near)
         whole |= {pair for pair in matched if _may_be_laid(looks, matches, are_near, pair)}
         return [pair for pair in pairs if pair in whole]
@@ -71,16 +97,18 @@ class PairGate:
         for item_id in list(self._looks) if item_ids is None else item_ids:
             self._looks.pop(item_id, None)
 
-    def _take_looks(self, pool: Executor, pairs: Sequence[Pair]) -> dict[int, Look | None]:
-        item_ids = sorted({item_id for pair in pairs for item_id in pair})
-        missing = [item_id for item_id in item_ids if item_id not in self._looks]
+    def _take_looks(self, pool: Executor | None, pairs: Sequence[Pair], guest: Guest | None) -> dict[int, Look | None]:
+        item_ids = sorted({item_id for pair in pairs for item_id in pair} - {GUEST})
+        looks = {item_id: self._looks.get(item_id, MISSING) for item_id in item_ids}  # others may forget some meanwhile
+        missing = [item_id for item_id, look in looks.items() if look is MISSING]
         with self._catalogue.snapshot() as snapshot:
             stored = snapshot.duplicates.features(missing)
-        self._looks |= zip(missing, pool.map(partial(self._take_look, stored), missing), strict=True)
-        looks = {item_id: self._looks[item_id] for item_id in item_ids}
+        take = partial(self._take_look, stored)
+        new = dict(zip(missing, pool.map(take, missing) if pool else map(take, missing), strict=True))
+        self._looks |= new
         while len(self._looks) > MAX_LOOKS:
             self._looks.popitem(last=False)
-        return looks
+        return {**looks, **new, **({GUEST: guest.look} if guest else {})}
 
     def _take_look(self, stored: Mapping[int, bytes], item_id: int) -> Look | None:
         """Return the look of an item, by its features if some are stored; None if its picture can't be read."""

@@ -9,12 +9,15 @@ from indexers.tree.branches import Floats
 
 FEWEST, MOST = 5, 24
 """Clusters of the coarse level, where medium has so many: as many as a person can look through."""
+CLEAR = 2.0
+"""How many times the merge before it a merge costs that joins what does not belong together."""
 
 
 def choose_count(sums: Floats, sizes: Ints) -> int:
-    """Return how many clusters are to be left: from the square root of their number to twice that, within limits.
+    """Return how many clusters are to be left: twice the square root of their number, within limits.
 
-    It is the count before the merge that costs most, beside the one before it.
+    Fewer, down to the square root, where a merge costs CLEAR times as much as the one before it: there are groups. Of
+    less clear ones another 1 % of the items chose others: over five labelled sets AMI .84 between two choices, not .88.
     """
     root = float(np.sqrt(len(sizes)))
     low, high = (min(max(round(count), FEWEST), MOST) for count in (root, 2 * root))
@@ -23,7 +26,8 @@ def choose_count(sums: Floats, sizes: Ints) -> int:
         return low
     costs = np.sort(costs)[::-1]  # costs[i] leaves i + 1 clusters
     counts = np.arange(low, high + 1)
-    return int(counts[np.argmax(costs[counts - 2] / np.maximum(costs[counts - 1], 1e-12))])
+    rises = costs[counts - 2] / np.maximum(costs[counts - 1], 1e-12)
+    return int(counts[np.argmax(rises)]) if rises.max() >= CLEAR else high
 
 
 def join_by_ward(sums: Floats, sizes: Ints, count: int) -> Ints:

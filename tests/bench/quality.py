@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering, MiniBatchKMeans
-from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
@@ -35,9 +35,11 @@ def run(bench: Bench) -> None:
     for dataset in sets:
         quality(bench, dataset)
     synthetic(bench)
+    compare_with_means(bench, sets)
     noise(bench)
     for dataset in sets:
         stability(bench, dataset)
+    measure_removal(bench, sets)
 
 
 class Tree:
@@ -129,6 +131,24 @@ def quality(bench: Bench, dataset: Labelled) -> None:
         title = f"{dataset.name}: AMI of medium, loose ones as singletons, beside {name}"
         note = f"clusters {_clusters(ours)} beside {_clusters(theirs)}"
         _row(bench, title, agreement(dataset.label, ours), agreement(dataset.label, theirs), note=note)
+
+
+def compare_with_means(bench: Bench, sets: Sequence[Labelled]) -> None:
+    """Compare medium with k-means that is told the true number of classes; the mean of three starts."""
+    won = 0
+    for dataset in sets:
+        count = len(np.unique(dataset.label))
+        means = [KMeans(count, n_init=1, random_state=seed).fit_predict(dataset.vectors) for seed in range(3)]
+        peer = float(np.mean([agreement(dataset.label, label) for label in means]))
+        medium = Tree(dataset.vectors).at("medium")
+        score, rand = agreement(dataset.label, medium), float(adjusted_rand_score(dataset.label, medium))
+        peer_rand = float(np.mean([adjusted_rand_score(dataset.label, label) for label in means]))
+        title = f"{dataset.name}: AMI of medium, beside k-means told the true number, {count}"
+        bench.add(title, score, "", "", peer=peer, note=f"ARI {rand:.3f} beside {peer_rand:.3f}")
+        won += score > peer
+    least = int(np.ceil(len(sets) * 2 / 3))
+    title = f"of {len(sets)} sets those where medium is above k-means told the true number"
+    bench.add(title, won, "", f"at least {least}", limit=least, more=True)
 
 
 def _describe_shares(labels: np.ndarray) -> tuple[float, float]:
@@ -250,3 +270,20 @@ def stability(bench: Bench, dataset: Labelled) -> None:
             more=True,
             note=f"least {min(ours[level]):.3f}, peer {min(theirs[level]):.3f}",
         )
+
+
+def measure_removal(bench: Bench, sets: Sequence[Labelled], most: int = 5000) -> None:
+    """Leave out 1 % of the items, and choose the levels anew: how far do the others stay together?"""
+    same: dict[str, list[float]] = {level: [] for level in LEVELS}
+    for dataset in sets:
+        rows = dataset.vectors[:most]
+        before = Tree(rows)
+        for draw in range(3):
+            kept = np.sort(np.random.default_rng(draw).permutation(len(rows))[len(rows) // 100 :])
+            after = Tree(rows[kept])
+            for level in LEVELS:
+                same[level].append(agreement(before.at(level)[kept], after.at(level)))
+    for level, least in (("coarse", 0.90), ("medium", 0.95), ("fine", 0.93)):
+        title = f"stability of {level} without 1 % of the items, levels chosen anew, mean of {len(sets)} sets"
+        mean = float(np.mean(same[level]))
+        bench.add(title, mean, "AMI", f"at least {least}", limit=least, more=True, note=f"least {min(same[level]):.3f}")

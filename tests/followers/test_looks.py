@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PictureHashes
 from indexers.followers import looks
-from indexers.followers.looks import Pair, PairGate
+from indexers.followers.looks import Guest, Pair, PairGate
 from indexers.matching import hashes
+from indexers.matching.coarse import look_at
+from indexers.matching.compact import QUERY_POINTS, extract_compact
 from indexers.matching.features import extract_features, pack_features
 from indexers.types import Space
 from tests.followers.test_evidence import Library, texture
@@ -72,3 +74,19 @@ def test_far_hashes_are_told_from_those_of_a_view() -> None:
     nothing = known._replace(item_ids=known.item_ids[:0], hashes=known.hashes[:0])
     assert not looks._are_far([(1, 2)], nothing).any()
     assert len(looks._are_far([], known)) == 0
+
+
+def test_a_picture_from_outside_passes_with_its_copies_alone(library: Library) -> None:
+    gate = PairGate(library.catalogue, library.load)
+    with library.catalogue.snapshot() as snapshot:
+        known = library.finder.read_hashes(snapshot)
+
+    def keep_for(image: Image.Image) -> list[int]:
+        hashed = np.array(hashes.hash_picture(image), np.uint64)
+        return gate.keep_for(
+            Guest(extract_compact(image, limit=QUERY_POINTS), look_at(image), hashed), range(1, 6), known
+        )
+
+    assert keep_for(texture(1).resize((200, 150))) == [1, 2, 3]
+    assert keep_for(texture(2).rotate(90, expand=True)) == [4]
+    assert keep_for(texture(9)) == []
