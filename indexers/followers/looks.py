@@ -35,6 +35,9 @@ from indexers.pictures.turns import take_turns
 
 FAR_BITS = 20
 """Bits of 64 from which on no view of one picture is that of the other, edge on edge."""
+MANY_AGREEING = 10
+"""Matches that agree from which on a glance does not outvote them: it knows of no stretching. Different photographs
+have 5 at most, a corner of one that was stretched 60 and more."""
 MAX_LOOKS = 20_000
 """Looks that stay in memory, of 6 KB each."""
 
@@ -86,7 +89,7 @@ class PairGate:
         whole = {pair for pair in near if _may_be_whole(looks, pair)}
         rest = [pair for pair in pairs if pair not in whole]
         matches = {pair: _match(compact, looks, pair) for pair in rest}
-        matched = [pair for pair in rest if matches[pair] is not False]
+        matched = [pair for pair in rest if matches[pair].may_be_same]
         looks = self._take_looks(pool, matched, guest)
         are_near = set(near)
         whole |= {pair for pair in matched if _may_be_laid(looks, matches, are_near, pair)}
@@ -129,31 +132,40 @@ def _may_be_whole(looks: Mapping[int, Look | None], pair: Pair) -> bool:
     return a is None or b is None or may_be_whole(a, b)
 
 
-def _match(
-    compact: Mapping[int, CompactFeatures], looks: Mapping[int, Look | None], pair: Pair
-) -> SimilarityTransform | bool:
-    """Return the transform on which local features agree; False if they agree on none, True if they are too few."""
+class _Match(NamedTuple):
+    """How many local features agree on a transform, and it: None if too few do. `is_known`: enough of them are."""
+
+    is_known: bool
+    agreeing: int = 0
+    transform: SimilarityTransform | None = None
+
+    @property
+    def may_be_same(self) -> bool:
+        return not self.is_known or self.transform is not None
+
+
+def _match(compact: Mapping[int, CompactFeatures], looks: Mapping[int, Look | None], pair: Pair) -> _Match:
     a, b = compact.get(pair[0]), compact.get(pair[1])
     if a is None or b is None or min(len(a.words), len(b.words)) < MANY_POINTS:
-        return True
+        return _Match(is_known=False)
     seen = [looks.get(item_id) for item_id in pair]
     are_signs = all(look is not None and look.is_sign for look in seen)
-    return find_rough_transform(a, b, is_upright=are_signs)[1] or False
+    return _Match(True, *find_rough_transform(a, b, is_upright=are_signs))
 
 
 def _may_be_laid(
-    looks: Mapping[int, Look | None],
-    matches: Mapping[Pair, SimilarityTransform | bool],
-    near: Container[Pair],
-    pair: Pair,
+    looks: Mapping[int, Look | None], matches: Mapping[Pair, _Match], near: Container[Pair], pair: Pair
 ) -> bool:
     a, b, match = looks[pair[0]], looks[pair[1]], matches[pair]
     if a is None or b is None:
         return True
-    if isinstance(match, bool):
+    if match.transform is None:
         return resemble(a, b)
-    is_judged = pair in near and a.is_sign and b.is_sign and lie_on_each_other(a, b, match)
-    return not is_judged and may_be_laid(a, b, match)
+    are_signs = a.is_sign and b.is_sign
+    if match.agreeing >= MANY_AGREEING and not are_signs:
+        return True
+    is_judged = pair in near and are_signs and lie_on_each_other(a, b, match.transform)
+    return not is_judged and may_be_laid(a, b, match.transform)
 
 
 def _are_far(pairs: Sequence[Pair], known: PictureHashes) -> NDArray[np.bool_]:

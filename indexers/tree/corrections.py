@@ -56,8 +56,10 @@ class _Replay:
             self._unite(level, groups, [len(group) for group in correction.groups])
         elif correction.kind == "move":
             moved, anchor = groups
-            for column in range(level + 1):
-                self._move(column, moved, self._find_home(column, anchor))
+            for column in range(level, -1, -1):  # above a level at which all of the cluster is loose by now
+                if home := self._find_home(column, anchor):
+                    self._move(column, moved, home)
+                    break
         elif correction.kind == "together":
             for column in range(len(LEVELS)):
                 self._gather(column, groups[0])
@@ -88,9 +90,13 @@ class _Replay:
         return self._next - 1
 
     def _move(self, column: int, places: Ints, home: int) -> None:
-        """Put items into a cluster; of finer clusters that they leave behind they are taken out."""
-        moved = places[self.labels[column][places] != home] if home else places[:0]
+        """Put items into a cluster, and where it lies in coarser ones; of finer ones that they leave they are taken
+        out."""
+        moved = places[self.labels[column][places] != home]
+        members = np.flatnonzero(self.labels[column] == home)
         self.labels[column][moved] = home
+        for coarser in range(column if len(members) else 0):
+            self.labels[coarser][moved] = self._find_home(coarser, members)
         for labels in self.labels[column + 1 :]:
             for label in sort_unique(labels[moved][labels[moved] > 0]).tolist():
                 members = moved[labels[moved] == label]
@@ -185,15 +191,17 @@ class _Replay:
         inside = medium > 0
         numbers, place = np.unique(medium[inside], return_inverse=True)
         if len(numbers):
-            pairs, pair_counts = np.unique(np.stack([place, coarse[inside]]), axis=1, return_counts=True)
-            order = np.lexsort((pairs[1], -pair_counts, pairs[1] == 0, pairs[0]))
+            both = np.stack([place, coarse[inside]])
+            pairs, first, pair_counts = np.unique(both, axis=1, return_index=True, return_counts=True)
+            order = np.lexsort((first, -pair_counts, pairs[1] == 0, pairs[0]))  # numbers of clusters are chance
             best = order[np.searchsorted(pairs[0][order], np.arange(len(numbers)))]
             above = pairs[1][best]
             above = np.where(above > 0, above, self._next + np.arange(len(numbers)))
             coarse[inside] = above[place]
-        both = inside & (fine > 0)
+        is_part = inside & (fine > 0)
         parts = np.zeros(len(fine), np.int64)
-        parts[both] = 1 + np.unique(np.stack([fine[both], medium[both]]), axis=1, return_inverse=True)[1].ravel()
+        within = np.stack([fine[is_part], medium[is_part]])
+        parts[is_part] = 1 + np.unique(within, axis=1, return_inverse=True)[1].ravel()
         return LevelLabels(_drop_small(coarse), medium, _drop_small(parts))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from indexers.tree.cluster_tree import ClusterTree
@@ -146,6 +146,9 @@ SAID = st.tuples(
 
 
 @settings(max_examples=60, deadline=None)
+@example([("split", "medium", [25], [35, 36, 84, 85, 24])], 0)  # each was wrong once
+@example([("move", "medium", [0], [60, 1, 12]), ("split", "coarse", [0], [48])], 0)
+@example([("split", "medium", [0], [1, 62]), ("split", "coarse", [0], [62])], 0)
 @given(st.lists(SAID, max_size=6), st.integers(0, 9))
 def test_whatever_is_said_levels_are_nested_and_the_last_holds(
     said: list[tuple[CorrectionKind, Level, list[int], list[int]]], seed: int
