@@ -79,7 +79,7 @@ def test_a_member_whose_package_is_missing_says_which() -> None:
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     known = "alexnet, classic, clip, inception_v3, lite0, onnx, resnet101, resnet152, resnet18, resnet34, resnet50, "
-    known += "timm, tiny, torchvision, vgg16, vgg19"
+    known += "timm, tiny, torchvision, transformers, vgg16, vgg19"
     with pytest.raises(UnknownPlugin, match=f"there is no embedder 'clipp'; there are: {known}"):
         plugins.load_member("nearkin.embedders", "clipp")
     with pytest.raises(UnknownPlugin, match="there are: auto, exact, faiss, hnsw, rabitq, usearch"):

@@ -87,7 +87,8 @@ class ChanceModel:
             if spread > 0:
                 is_unrelated = others & ((scores - mean) / spread < MAX_PARENT)
                 values.append((decoy_scores[is_unrelated[parents].all(axis=1)] - mean) / spread)
-        self._null = np.sort(np.concatenate(values)) if values else np.empty(0)
+        # in the precision of what is looked up: else each look-up would convert them all
+        self._null = np.sort(np.concatenate(values)).astype(np.float64) if values else np.empty(0)
         self._tail = _fit_tail(self._null)
 
     def compute_chances(self, query: Vectors, scores: NDArray[np.floating]) -> Float64s:
