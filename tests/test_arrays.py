@@ -11,6 +11,7 @@ from indexers.arrays import (
     compute_lengths,
     contains,
     grow_array,
+    measure_spread,
     scale_to_unit,
     sort_unique,
     split_chunks,
@@ -87,3 +88,13 @@ def test_very_short_and_very_long_float32_rows_have_their_length() -> None:
     rows = np.array([[3e30, 4e30], [1e-25, 0]], np.float32)
     np.testing.assert_allclose(compute_lengths(rows), [5e30, 1e-25], rtol=1e-6)
     np.testing.assert_allclose(scale_to_unit(rows), [[0.6, 0.8], [1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("values", [[3.0], [1.0, 1.0], [1e30, -1e30, 2.0], list(range(1000))])
+def test_mean_and_deviation_are_those_of_numpy(values: list[float]) -> None:
+    array = np.array(values, np.float32)
+    mean, spread = measure_spread(array)
+    assert mean == pytest.approx(array.mean(dtype=np.float64), rel=1e-12, abs=1e-6)
+    assert spread == pytest.approx(array.std(dtype=np.float64), rel=1e-12)
+    assert array.dtype == np.float32
+    assert array.tolist() == np.array(values, np.float32).tolist()

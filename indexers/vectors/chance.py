@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import compute_lengths, scale_to_unit
+from indexers.arrays import compute_lengths, measure_spread, scale_to_unit
 from indexers.types import Ids, Metric, Vectors
 from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import PRODUCT_METRICS, Float64s, compute_similarities, convert_products
@@ -83,7 +83,7 @@ class ChanceModel:
         values = []
         for place, (scores, decoy_scores) in enumerate(zip(known, made, strict=True)):
             others = np.arange(len(cohort)) != place if queries is None else np.ones(len(cohort), bool)
-            mean, spread = _measure(scores[others])
+            mean, spread = measure_spread(scores[others])
             if spread > 0:
                 is_unrelated = others & ((scores - mean) / spread < MAX_PARENT)
                 values.append((decoy_scores[is_unrelated[parents].all(axis=1)] - mean) / spread)
@@ -96,7 +96,7 @@ class ChanceModel:
 
         The query is as the metric compares it: of length 1 for the cosine.
         """
-        mean, spread = _measure(_compare_all(query[None], self.cohort, self.metric)[0])
+        mean, spread = measure_spread(_compare_all(query[None], self.cohort, self.metric)[0])
         if self._tail is None or not spread > 0:
             return np.full(len(scores), np.nan)
         values = (np.asarray(scores, np.float64) - mean) / spread
@@ -148,10 +148,6 @@ def _compare_all(queries: Vectors, rows: Vectors, metric: Metric) -> Vectors | F
 
 def _measure_lengths(rows: Vectors) -> Vectors:
     return compute_lengths(rows).astype(np.float32)
-
-
-def _measure(scores: Vectors | Float64s) -> tuple[float, float]:
-    return float(scores.mean(dtype=np.float64)), float(scores.std(dtype=np.float64))
 
 
 def _fit_tail(null: Float64s) -> Tail | None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from indexers.arrays import measure_spread
 from indexers.errors import MissingPackage
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.allowed import Allowed
@@ -151,7 +152,7 @@ class _Choice:
         if len(errors) < HEAD:  # of those that are not allowed, too
             exists = head >= 0
             errors = self._straighten(self._compare(head[exists])[1]) - head_estimates[exists]
-        margin = DEVIATIONS * float(errors.std(dtype=np.float64)) if len(errors) else 0.0
+        margin = DEVIATIONS * measure_spread(errors)[1] if len(errors) else 0.0
         close = int(np.count_nonzero(estimates >= self._find_least(scores, self.k) - margin))
         if close > count:
             more_rows, more_scores = self._compare(ids[count:close])
