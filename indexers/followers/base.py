@@ -213,9 +213,8 @@ class Followers:
     def load_stored(self) -> None:
         """Also load the files of followers that were not needed yet."""
         with self._slow_lock, self._catalogue.snapshot() as snapshot:
-            for follower in self._slow:
-                if follower.stored:
-                    self._load_once(follower, snapshot)
+            for follower in [each for each in self._slow if each.stored]:
+                self._load_once(follower, snapshot)
 
     def _load_once(self, follower: Follower, snapshot: Snapshot) -> None:
         if follower in self._unloaded:
@@ -296,17 +295,18 @@ class Followers:
                 follower.restart()
         self.record(force=True)
 
-    def rebuild_outgrown(self) -> None:
-        """Lay the state of followers out anew that has outgrown its layout, while searches and changes go on."""
+    def rebuild_outgrown(self) -> bool:
+        """Lay out anew what has outgrown its layout, while searches go on; return True if something has to be saved."""
         with self._slow_lock:
             for follower in self._quick:
                 with self._lock.shared():
                     plan = follower.plan_rebuild()
-                take_over = plan() if plan else None
-                if take_over:
+                if plan:
+                    take_over = plan()
                     with self._lock.exclusive():
                         take_over()
                     self._broken.add(follower)
+            return bool(self._broken)
 
     def find_damage(self) -> list[str]:
         """Return what is wrong with the stored files, a sentence for each damaged one."""

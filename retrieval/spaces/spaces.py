@@ -140,6 +140,7 @@ class Spaces:
         named = ClusteringFollower(space, flat, names)
         followers = Followers(self._catalogue, [member for member in (flat, index, tree, partitions, named) if member])
         followers.open()
+        self._wrote |= followers.rebuild_outgrown()  # where another index has served until now
         return View(
             space,
             followers,

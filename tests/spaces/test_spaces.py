@@ -197,6 +197,20 @@ def test_codes_are_trained_after_adding_and_searched_after_opening(tmp_path: Pat
     assert np.mean([len(set(row) & set(other)) / 20 for row, other in zip(found, true, strict=True)]) >= 0.98
 
 
+def test_codes_of_another_collection_are_trained_once(tmp_path: Path) -> None:
+    pytest.importorskip("rabitqlib")
+    with Collection.open(tmp_path / "c", create=True, index="exact", clusters=0) as collection:
+        collection.add_vectors(make_clusters(5500))
+    payload = tmp_path / "c" / "spaces" / "1" / "index"
+    stored = []
+    for _ in range(2):
+        with Collection.open(tmp_path / "c", index="rabitq", clusters=0, threads=1) as collection:
+            assert len(collection.search(vector=make_clusters(1)[0], k=5)) == 5
+            assert is_trained(collection)
+        stored.append(sorted(path.name for path in payload.iterdir()))
+    assert stored[0] == stored[1], "the second opening takes what the first has stored"
+
+
 def test_the_index_changes_with_the_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rabitqlib")
     monkeypatch.setattr("indexers.vectors.auto.GRAPH_FROM", 2200)
