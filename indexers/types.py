@@ -99,6 +99,8 @@ class PictureFacts:
     """`latitude` and `longitude` in degrees, `altitude` in metres, as far as EXIF or XMP state them."""
     description: Json = field(default_factory=dict)
     """What people have written about it into the file: title, caption, tags ... (`indexers.pictures.tags.FIELDS`)."""
+    capture: Json = field(default_factory=dict)
+    """How it was taken: when to the fraction of a second, exposure, lens ... (`indexers.pictures.capture.FIELDS`)."""
 
     @property
     def metadata(self) -> Json:
@@ -210,10 +212,11 @@ class TrashedRow(NamedTuple):
 
 class Sketch(NamedTuple):
     """By what copies of a picture are nominated: perceptual hashes of its eight views, and compact features (None: they
-    were not computed)."""
+    were not computed); and where it is sharp and bright (`indexers.matching.clarity`)."""
 
     hashes: tuple[int, ...]
     compact: bytes | None
+    clarity: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from retrieval.records.items import Item, Page, TrashedItem
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
+    from retrieval.records.stacks import Stack
     from retrieval.search.query import item, text
 
 __version__ = "0.1.0"
@@ -89,6 +90,7 @@ _ROOMS = {
     "retrieval.records.items": "Item Page TrashedItem",
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
+    "retrieval.records.stacks": "Stack",
     "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -147,6 +149,7 @@ __all__ = [
     "Report",
     "SchemaTooNew",
     "SchemaTooOld",
+    "Stack",
     "SyncReport",
     "TrashedItem",
     "Unavailable",

@@ -240,12 +240,12 @@ def records(kind: str) -> Check:
     return check
 
 
-def record(kind: str) -> Check:
-    """Return the check of one record of a class, which is named."""
+def record(kind: str, method: str = "duplicates") -> Check:
+    """Return the check of one record of a class, which is named; `method` returns such records."""
 
     def check(name: str, value: Any) -> Any:
         if type(value).__name__ != kind:
-            raise UsageError(f"{name} takes a {kind}, as `duplicates` returns them; got {show_value(value)}")
+            raise UsageError(f"{name} takes a {kind}, as `{method}` returns them; got {show_value(value)}")
         return value
 
     return check
@@ -266,16 +266,17 @@ FLAGS = (
 )
 """Parameters that are True or False."""
 ARGUMENTS: dict[str, Check | None] = {
-    **dict.fromkeys(("a", "b", "item", "keep"), item_name),
+    **dict.fromkeys(("a", "b", "cover", "item", "keep"), item_name),
     **dict.fromkeys(("items",), item_names),
     **dict.fromkeys(("keys", "texts", "uris"), texts),
     **dict.fromkeys(("folder", "manifest", "path"), path),
     **dict.fromkeys(FLAGS, flag),
-    **dict.fromkeys(("level", "loose", "method", "name", "query", "rule", "space", "text"), text),
+    **dict.fromkeys(("kind", "level", "loose", "method", "name", "query", "rule", "space", "text"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),
     "decision": identifier("the number of a decision"),
     "groups": records("DuplicateGroup"),
+    "stack": record("Stack", "stacks"),
     "into": groups_of_items,
     "k": whole("the number of hits,"),
     "limit": whole("the number of items on a page,"),

@@ -32,6 +32,7 @@ from retrieval.clusters.named import NamedClusterings
 from retrieval.duplicates.decisions import DuplicateDecisions
 from retrieval.duplicates.finder import DuplicateFinder
 from retrieval.duplicates.moving import DuplicateMover
+from retrieval.duplicates.stacks import StackFinder
 from retrieval.evaluation import request as evaluation
 from retrieval.filters import parse_filter
 from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progress
@@ -56,6 +57,7 @@ from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
+from retrieval.records.stacks import Stack
 from retrieval.search.search import Options, QueryParts, Search
 from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
@@ -81,6 +83,7 @@ class Parts:
         self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
+        self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
 
 
@@ -90,7 +93,7 @@ WRITING = frozenset(
         *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
-        *("decide", "not_duplicates", "keep_both", "undo", "undo_moves"),
+        *("decide", "choose_cover", "not_duplicates", "keep_both", "undo", "undo_moves"),
     )
 )
 """The methods that always write: of a collection that may only be read, they are refused before they begin."""
@@ -913,6 +916,34 @@ class Collection:
         """Undo a decision about duplicates or a correction of clusters. Raises UsageError."""
         self._parts.decisions.undo(decision)
         self._parts.corrector.apply()
+
+    def stacks(
+        self,
+        kind: str | None = None,
+        *,
+        compare: bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[Stack, ...]:
+        """Return stacks: pictures that belong together and are no copies, each with a cover and the reason.
+
+        Series of shots that one camera has taken of one frame: burst, exposure bracket, focus series. Files of one
+        exposure: raw + jpeg, raw + heic, heic + jpeg. A picture and what was made of it: edit, crop, screenshot, inside
+        another picture. An item may be in stacks of several kinds. What files say of time and exposure, their names and
+        what the pictures show have to agree.
+
+        kind: only stacks of this kind.
+        compare: compare new pictures with all others first, as for `duplicates`.
+
+        Raises BadQuery, WriterBusy, MissingPackage.
+        """
+        return self._parts.stacks.find(kind, compare, progress)
+
+    def choose_cover(self, stack: Stack, cover: ItemName) -> int:
+        """Make an item the cover of its stack, also when pictures come to it. Return the decision's id, for `undo`.
+
+        Raises ItemNotFound, UsageError.
+        """
+        return self._parts.stacks.choose_cover(stack, cover)
 
     def move_duplicates(
         self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True

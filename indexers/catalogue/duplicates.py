@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.metadata import INTEGER_LIMIT
-from indexers.catalogue.schema import CORRECTION, decision, feature, fingerprint, item, location, pair
+from indexers.catalogue.schema import COVER, DECISIONS, decision, feature, fingerprint, item, location, pair
 from indexers.types import Ids, Json, Sketch
 
 
@@ -53,7 +53,10 @@ class PairRow(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a person decided about two contents: "not duplicates", "keep both", or "keep" the first one."""
+    """What a person decided about two contents: "not duplicates", "keep both", or "keep" the first one.
+
+    Of a cover both are the same.
+    """
 
     id: int
     kind: str
@@ -136,6 +139,15 @@ class DuplicateReader:
             by_item |= {row[0]: row[1] for row in self._all(query)}
         return by_item
 
+    def clarities(self, item_ids: Sequence[int]) -> dict[int, bytes]:
+        """Return where pictures are sharp and bright (`indexers.matching.clarity`), of those of these items of which it
+        is known."""
+        by_item: dict[int, bytes] = {}
+        for chunk in split_chunks(item_ids):
+            query = sa.select(fingerprint.c.item, fingerprint.c.clarity).where(fingerprint.c.item.in_(chunk))
+            by_item |= {row[0]: row[1] for row in self._all(query) if row[1] is not None}
+        return by_item
+
     def pairs(self, min_score: float, kinds: Sequence[str]) -> list[PairRow]:
         """Return the pairs of these kinds with at least that score, by their items."""
         query = sa.select(pair).where(pair.c.score >= min_score, pair.c.kind.in_(kinds)).order_by(pair.c.a, pair.c.b)
@@ -165,9 +177,16 @@ class DuplicateReader:
     def decisions(self) -> list[Decision]:
         """Return the decisions that hold, in order."""
         columns = decision.c.id, decision.c.what, decision.c.first, decision.c.second, decision.c.at
-        of_contents = sa.and_(decision.c.undone.is_(None), decision.c.what != CORRECTION)
+        of_contents = sa.and_(decision.c.undone.is_(None), decision.c.what.in_(DECISIONS))
         query = sa.select(*columns).where(of_contents).order_by(decision.c.id)
         return [Decision(*row) for row in self._all(query)]
+
+    def covers(self) -> list[Decision]:
+        """Return which contents people have chosen as covers of stacks, in order; `kind` is that of the stacks."""
+        columns = decision.c.id, decision.c.what, decision.c.first, decision.c.second, decision.c.at
+        chosen = decision.c.what.startswith(COVER), decision.c.undone.is_(None)
+        rows = self._all(sa.select(*columns).where(*chosen).order_by(decision.c.id))
+        return [Decision(row[0], row[1].removeprefix(COVER), *row[2:]) for row in rows]
 
 
 class DuplicateWriter(DuplicateReader):
@@ -204,6 +223,7 @@ class DuplicateWriter(DuplicateReader):
                 "hashes": np.array(sketch.hashes, "<u8").tobytes(),
                 "described": sketch.compact is not None,
                 "compared": False,
+                "clarity": sketch.clarity,
             }
             for picture, sketch in written
         ]
@@ -249,6 +269,11 @@ class DuplicateWriter(DuplicateReader):
             self._do(sa.delete(pair).where(pair.c.a == row.a, pair.c.b == row.b))
         self._do(sa.insert(pair), [row._asdict() for row in current])
 
+    def put_clarities(self, clarities: Mapping[int, bytes]) -> None:
+        """Write where pictures are sharp and bright, of items that have hashes."""
+        for item_id, data in clarities.items():
+            self._do(sa.update(fingerprint).where(fingerprint.c.item == item_id).values(clarity=data))
+
     def mark_compared(self, item_ids: Sequence[int]) -> None:
         """Note that these items were compared with all others."""
         for chunk in split_chunks(item_ids):
@@ -256,9 +281,18 @@ class DuplicateWriter(DuplicateReader):
 
     def decide(self, kind: str, first: bytes, second: bytes) -> int:
         """Enter a decision about two contents, which ends earlier ones about them, and return its id."""
-        about_both = sa.and_(decision.c.first.in_([first, second]), decision.c.second.in_([first, second]))
+        both = [first, second]
+        about_both = decision.c.first.in_(both), decision.c.second.in_(both), decision.c.what.in_(DECISIONS)
         now = int(time.time() * 1e6)
-        self._do(sa.update(decision).where(about_both, decision.c.undone.is_(None)).values(undone=now))
+        self._do(sa.update(decision).where(*about_both, decision.c.undone.is_(None)).values(undone=now))
+        return self._enter(kind, first, second)
+
+    def choose_cover(self, kind: str, content: bytes) -> int:
+        """Enter that a content is the cover of its stack of a kind, and return the decision's id. The last counts."""
+        return self._enter(COVER + kind, content, content)
+
+    def _enter(self, kind: str, first: bytes, second: bytes) -> int:
+        now = int(time.time() * 1e6)
         values = {"what": kind, "first": first, "second": second, "at": now}
         inserted = self._connection.execute(sa.insert(decision).values(**values).returning(decision.c.id))
         return int(inserted.scalar_one())

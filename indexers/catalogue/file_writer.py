@@ -31,6 +31,10 @@ class FileWriter(SpaceWriter):
         """Take over what arrivals say of items, of which is said whether they are new: those have taken it over."""
         rows = [(arrival, item_id, is_new) for arrival, item_id, is_new in rows if arrival.facts or arrival.file]
         files = self.files.load([item_id for _, item_id, is_new in rows if not is_new])
+        for arrival, item_id, is_new in rows:
+            if arrival.facts and not is_new:  # an older version may not have read it
+                is_item = sa.and_(item.c.id == item_id, item.c.hash == arrival.hash)
+                self._do(sa.update(item).where(is_item).values(capture=arrival.facts.capture))
         noted = [item_id for arrival, item_id, is_new in rows if not is_new and files[item_id].note(arrival)]
         self._follow_files({item_id: files[item_id] for item_id in noted})
 

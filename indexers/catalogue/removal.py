@@ -15,7 +15,7 @@ from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.file_metadata import FileMetadata
 from indexers.catalogue.own_keys import OwnKeyWriter
 from indexers.catalogue.schema import item, location, member, vector
-from indexers.catalogue.trash import TrashWriter
+from indexers.catalogue.trash import NEWER, TrashWriter
 from indexers.errors import UsageError
 from indexers.types import ClusterEventRow, Json, TrashedRow
 
@@ -56,7 +56,7 @@ class RemovalWriter(OwnKeyWriter):
         rows = self.trash.rows(item_ids)
         self._refuse_taken_keys(rows)
         for chunk in split_chunks(rows):
-            values = [{"id": row.id, "key": row.key, "hash": row.hash, **row.state["item"]} for row in chunk]
+            values = [{"id": row.id, "key": row.key, "hash": row.hash, **NEWER, **row.state["item"]} for row in chunk]
             self._do(sa.insert(item), values)
             places = [{"item": row.id, **place} for row in chunk for place in row.state["locations"]]
             self._do(sa.insert(location), self._mark_taken_places(places, {row.id: row.hash for row in chunk}))

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0011"
+REVISION = "0012"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -35,9 +35,9 @@ class Number(UserDefinedType[Any]):
         return "NUMERIC"
 
 
-def _json(name: str, kind: str, **info: str) -> sa.Column[Any]:
+def _json(name: str, kind: str, server_default: str | None = None, **info: str) -> sa.Column[Any]:
     """Return a column of JSON, of the kind that SQLite calls "object", "array" ...; lists: the table of listed ids."""
-    return sa.Column(name, sa.JSON, nullable=False, info={"kind": kind, **info})
+    return sa.Column(name, sa.JSON, nullable=False, server_default=server_default, info={"kind": kind, **info})
 
 
 def _cluster(name: str) -> sa.Column[int]:
@@ -73,8 +73,9 @@ item = sa.Table(
     sa.Column("taken_at", sa.String),
     sa.Column("added_at", sa.BigInteger, nullable=False),
     _json("metadata", "object"),
+    _json("capture", "object", server_default="{}"),
     sqlite_autoincrement=True,
-    comment="a picture, or a ready-made vector; ids are never used again",
+    comment="a picture, or a ready-made vector; ids are never used again; `capture`: how its file says it was taken",
 )
 
 attribute = sa.Table(
@@ -294,8 +295,10 @@ fingerprint = sa.Table(
     sa.Column("hashes", sa.LargeBinary(64), nullable=False),
     sa.Column("described", sa.Boolean, nullable=False),
     sa.Column("compared", sa.Boolean, nullable=False),
+    sa.Column("clarity", sa.LargeBinary(128)),
     comment="perceptual hashes of an item in eight views (turned by quarters, mirrored), as of the content that has "
-    "that hash; `described`: it has compact features; `compared`: with all others",
+    "that hash; `described`: it has compact features; `compared`: with all others; `clarity`: how sharp and bright its "
+    "parts are",
 )
 
 feature = sa.Table(
@@ -332,8 +335,13 @@ pair = sa.Table(
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
 )
 
+DECISIONS = "not duplicates", "keep both", "keep"
+"""What a decision about two contents says in `what`."""
+COVER = "cover "
+"""What begins `what` of a decision about one content, which is both the first and the second: the cover of its stack,
+whose kind follows."""
 CORRECTION = "correction"
-"""What a decision about clusters says in `what`; `correction` says the rest."""
+"""What decisions about clusters say in `what`; the table of that name says the rest."""
 
 decision = sa.Table(
     "decision",
@@ -346,7 +354,7 @@ decision = sa.Table(
     sa.Column("undone", sa.BigInteger),
     sqlite_autoincrement=True,
     comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
-    "or of clusters, in `correction`",
+    "of one, that it is the cover of its stack; or of clusters, in `correction`",
 )
 
 correction = sa.Table(

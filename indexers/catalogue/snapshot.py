@@ -39,6 +39,7 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
+from indexers.catalogue.shots import ShotReader
 from indexers.catalogue.trash import TrashReader
 from indexers.errors import CatalogueDamaged
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
@@ -103,7 +104,7 @@ class Snapshot:
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
         self.places, self.trash = PlaceReader(connection), TrashReader(connection)
-        self.corrections = CorrectionReader(connection)
+        self.corrections, self.shots = CorrectionReader(connection), ShotReader(connection)
         self.readings: ReadingReader = ReadingReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:

@@ -334,6 +334,7 @@ def _facts(arrival: Arrival) -> Json:
         "format": facts.format if facts else None,
         "taken_at": facts.taken_at if facts else None,
         "pixel_hash": None,
+        "capture": facts.capture if facts else {},
     }
 
 

@@ -22,7 +22,10 @@ from indexers.catalogue.sqlite import damage_error, find_path
 from indexers.errors import ItemNotFound
 from indexers.types import Json, TrashedRow
 
-ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata")
+ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata", "capture")
+OBJECTS = "metadata", "capture"
+NEWER: Json = {"capture": {}}
+"""Columns that items lack which an older version has removed, and what they hold then."""
 LOCATION_COLUMNS = ("uri", "size", "mtime_ns", "inode", "missing_since", "ctime_ns")
 MEMBER_COLUMNS = ("space", "coarse", "medium", "fine", "since")
 FILE_FIELDS = ("embedded", "applied", "sidecars")
@@ -156,13 +159,16 @@ def _is_sound(state: Json) -> bool:
     if read is not None and not _is_row(read, ("item", *READING_FIELDS)):
         return False
     rows = [*((place, LOCATION_COLUMNS) for place in places), *((cluster, MEMBER_COLUMNS) for cluster in clusters)]
-    return has_file and _is_row(state.get("item"), ITEM_COLUMNS) and all(_is_row(*row) for row in rows)
+    row = state.get("item")
+    if isinstance(row, dict):
+        row = NEWER | row
+    return has_file and _is_row(row, ITEM_COLUMNS) and all(_is_row(*row) for row in rows)
 
 
 def _is_row(row: Any, columns: Sequence[str]) -> bool:
-    """Return True for values of these columns: `metadata` an object, the others plain."""
+    """Return True for values of these columns: OBJECTS are objects, the others plain."""
     return _has_keys(row, columns) and all(
-        isinstance(row[name], dict) if name == "metadata" else isinstance(row[name], str | int | float | None)
+        isinstance(row[name], dict) if name in OBJECTS else isinstance(row[name], str | int | float | None)
         for name in columns
     )
 

@@ -3,7 +3,8 @@
     calibration     from which similarity of vectors on a pair is worth a proof
     hashes          64 bits a picture, in eight views: which pairs are worth a proof
     compact         the best points of a picture, short: kept of every picture
-    sketch          hashes and compact features, made while a picture is decoded
+    clarity         where a picture is sharp and bright
+    sketch          hashes, compact features and clarity, made while a picture is decoded
     nomination      an index over compact features: who may show the same
     agreement       how one picture lies on the other, roughly, by their compact features
     coarse          pictures at a glance: what can't be the same needs no proof

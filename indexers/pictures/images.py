@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
-from indexers.pictures import png
+from indexers.pictures import png, raw
 from indexers.pictures.colours import to_srgb
 from indexers.pictures.jpeg import END, check_nearly_whole
 from indexers.pictures.rgb import flatten
@@ -105,6 +106,8 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
     if not data:
         raise UnreadablePicture("the file is empty")
     with _translate_errors():
+        if kind := raw.find_format(data):
+            return _decode_raw(data, kind, size, limits)
         try:
             return _decode(_open(data, limits), size, limits)
         except OSError as error:
@@ -185,13 +188,19 @@ def _decode(image: Image.Image, size: int, limits: Limits, mended: bytes = b"") 
     return Picture(upright, _state_facts(tags, full[::-1] if tags.orientation >= 5 else full, kind))
 
 
+def _decode_raw(data: bytes, kind: str, size: int, limits: Limits) -> Picture:
+    picture = raw.read_raw(data, kind, size, limits, lambda jpeg: _open(jpeg, limits))
+    upright, facts = _decode(picture.image, size, limits)
+    return Picture(upright, replace(facts, width=picture.size[0], height=picture.size[1], format=kind))
+
+
 def read_facts(image: Image.Image, size: tuple[int, int]) -> PictureFacts:
     """Return the facts of a PIL image that is `size` pixels large when it is upright."""
     return _state_facts(read_tags(image), size, image.format or "image")
 
 
 def _state_facts(tags: Tags, size: tuple[int, int], kind: str) -> PictureFacts:
-    return PictureFacts(*size, kind, tags.taken_at, tags.camera, tags.place, tags.description)
+    return PictureFacts(*size, kind, tags.taken_at, tags.camera, tags.place, tags.description, tags.capture)
 
 
 class _TimedBytes(io.BytesIO):

@@ -30,7 +30,7 @@ from PIL import Image
 
 from indexers.devices import count_cores
 from indexers.errors import PictureError, PictureTooLarge, Unavailable, UnreadablePicture
-from indexers.pictures import images
+from indexers.pictures import capture, images
 from indexers.pictures.images import Picture
 from indexers.pictures.scan import check_bytes
 from indexers.pictures.tags import FIELDS, PLACE_FIELDS
@@ -209,6 +209,8 @@ class Worker:
         facts = PictureFacts(**json.loads(text))
         _check_place(facts.place)
         check_description(facts.description)
+        if not capture.is_sound(facts.capture):
+            raise ValueError("the facts state no sound capture")
         started = time.monotonic()
         wait_for_turn(width * height, ISOLATED_PIXELS)  # meanwhile they stay with the worker
         return Picture(self._read_pixels(width, height, deadline + time.monotonic() - started), facts)

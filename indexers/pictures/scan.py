@@ -18,7 +18,7 @@ from indexers.types import FoundFile, Limits, ScanFailure
 
 _SUFFIXES = """
     jpg jpeg jpe jfif mpo png apng gif webp avif avifs heic heif hif tif tiff bmp dib jp2 j2k jpx ico icns
-    ppm pgm pbm pnm psd qoi pcx jxl
+    ppm pgm pbm pnm psd qoi pcx jxl dng cr2 cr3 nef nrw arw raf orf rw2 pef srw
 """
 PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """Suffixes that a folder is searched for, in upper or lower case. A file given by its own path may have any name."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from indexers.pictures.capture import read_capture
 from indexers.pictures.iptc import find_iptc, parse_iptc
 from indexers.pictures.wording import clean_caption, clean_text, clean_texts, parse_moment, parse_offset, parse_rating
 from indexers.pictures.xmp import MAX_BYTES, parse_xmp
@@ -51,6 +52,7 @@ class Tags(NamedTuple):
 
     `orientation`: 1 to 8, as EXIF has it. `taken_at`: ISO 8601, the time that the camera's clock showed. `place`:
     latitude and longitude in degrees, altitude in metres, as far as they are known. `description`: FIELDS.
+    `capture`: how it was taken, see `indexers.pictures.capture`.
     """
 
     orientation: int = 1
@@ -58,6 +60,7 @@ class Tags(NamedTuple):
     camera: str | None = None
     place: Json = {}  # noqa: RUF012 (never changed)
     description: Json = {}  # noqa: RUF012
+    capture: Json = {}  # noqa: RUF012
 
 
 def read_tags(image: Image.Image) -> Tags:
@@ -74,7 +77,7 @@ def read_tags(image: Image.Image) -> Tags:
         written["utc_offset"] = exif.description.get("utc_offset")
     place = {key: written[key] for key in PLACE_FIELDS if key in written}
     description = {key: written[key] for key in FIELDS if written.get(key) is not None}
-    return Tags(exif.orientation, taken_at, exif.camera, place | exif.place, description)
+    return Tags(exif.orientation, taken_at, exif.camera, place | exif.place, description, exif.capture)
 
 
 def _combine(statements: Iterable[Mapping[str, Any]]) -> Json:
@@ -95,7 +98,7 @@ def _join_lists(statements: Iterable[Mapping[str, Any]]) -> Json:
 def _read_exif(image: Image.Image) -> tuple[Tags, str | None]:
     """Return what EXIF says, and apart from it when the file was changed."""
     orientation, taken_at, camera, changed = 1, None, None, None
-    place, description = Json(), Json()
+    place, description, capture = Json(), Json(), Json()
     with suppress(Exception):
         exif = image.getexif()
         number = exif.get(_ORIENTATION, 1)
@@ -107,10 +110,11 @@ def _read_exif(image: Image.Image) -> tuple[Tags, str | None]:
         dates = [(more.get(date), more.get(offset)) for date, offset in _DATES]
         sound = [(moment, date, offset) for date, offset in dates if (moment := parse_moment(date))]
         taken_at = sound[0][0] if sound else None
+        capture = read_capture(more, camera)
         date, offset = sound[0][1:] if sound else (exif.get(_CHANGED), None)
         description["utc_offset"] = parse_offset(offset) or parse_offset(more.get(_OFFSET)) or parse_offset(date)
         place = _read_place(exif.get_ifd(_GPS))
-    return Tags(orientation, taken_at, camera, place, description), changed
+    return Tags(orientation, taken_at, camera, place, description, capture), changed
 
 
 def _read_exif_texts(exif: Image.Exif) -> Json:

@@ -28,6 +28,7 @@ from retrieval.cli import (
     search,
     serve,
     spaces,
+    stacks,
     transfer,
     trash,
 )
@@ -43,6 +44,7 @@ COMMANDS = (
     *clusterings.COMMANDS,
     *evaluate.COMMANDS,
     *duplicates.COMMANDS,
+    *stacks.COMMANDS,
     *spaces.COMMANDS,
     *transfer.COMMANDS,
     *maintenance.COMMANDS,

@@ -21,6 +21,7 @@ from retrieval.pages.page import format_count
 if TYPE_CHECKING:
     from retrieval.collection import Collection
     from retrieval.records.duplicates import DuplicateGroup, Move
+    from retrieval.records.stacks import Stack
 
 COLUMNS = ("group", "kind", "weakest", "item", "uri", "width", "height", "format", "bytes", "keep", "reason")
 """Of an export of duplicates."""
@@ -198,8 +199,8 @@ def decide(
         str,
         typer.Argument(
             help='"keep" (keep this one of its group of duplicates), "not" (the two are not duplicates), "both" (keep '
-            'both) or "undo".',
-            autocompletion=complete_from("keep", "not", "both", "undo"),
+            'both), "cover" (make it the cover of its stack) or "undo".',
+            autocompletion=complete_from("keep", "not", "both", "cover", "undo"),
         ),
     ],
     names: Annotated[
@@ -214,7 +215,8 @@ def decide(
     keys: Keys = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide about duplicates: which one to keep, that two are none, or that you keep both; or undo decisions.
+    """Decide about duplicates and stacks: which one to keep, that two are none, that you keep both, which one is the
+    cover of a stack; or undo decisions.
 
     No file is touched.
     """
@@ -222,7 +224,8 @@ def decide(
     is_undo = decision == "undo" and count and not ids and not keys
     if count != needed and not is_undo:
         raise typer.BadParameter(
-            "use: decide not A B, decide both A B, decide keep A (items by id, key or path), or decide undo NUMBER..."
+            "use: decide not A B, decide both A B, decide keep A, decide cover A (items by id, key or path), or "
+            "decide undo NUMBER..."
         )
     with open_collection(collection) as target:
         if decision == "undo":
@@ -231,6 +234,8 @@ def decide(
         if decision == "keep":
             group = _find_group(target, items[0])
             decisions = list(target.decide(group, items[0]))
+        elif decision == "cover":
+            decisions = [target.choose_cover(stack, items[0]) for stack in _find_stacks(target, items[0])]
         else:
             decisions = [(target.not_duplicates if decision == "not" else target.keep_both)(*items)]
     if as_json:
@@ -242,7 +247,7 @@ def decide(
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 """How `overlay` writes a file, by its suffix."""
-COUNTS = {"keep": 1, "not": 2, "both": 2}
+COUNTS = {"keep": 1, "cover": 1, "not": 2, "both": 2}
 """How many items each decision is about."""
 
 
@@ -276,6 +281,16 @@ def _find_group(source: Collection, item_id: int) -> DuplicateGroup:
         if item_id in group.items:
             return group
     raise UsageError(f"the item {item_id} is in no group of duplicates (`nearkin duplicates` lists them)")
+
+
+def _find_stacks(source: Collection, item_id: int) -> list[Stack]:
+    """Return the stacks with that item, of whatever kinds. Raises UsageError."""
+    from indexers.errors import UsageError
+
+    stacks = [stack for stack in source.stacks() if item_id in stack.items]
+    if not stacks:
+        raise UsageError(f"the item {item_id} is in no stack (`nearkin stacks` lists them)")
+    return stacks
 
 
 def overlay(

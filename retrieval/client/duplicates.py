@@ -14,14 +14,14 @@ from indexers.matching.verification import SAME
 from indexers.types import Json
 from retrieval.checks import ItemName, is_whole
 from retrieval.client.http import ServedPictures, read_picture, to_records
-from retrieval.client.trash import TrashMethods
+from retrieval.client.stacks import StackMethods
 from retrieval.records.duplicates import DuplicateGroup, Match
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
 
 
-class DuplicateMethods(TrashMethods):
+class DuplicateMethods(StackMethods):
     """The methods about duplicates."""
 
     def duplicates(

@@ -32,6 +32,7 @@ from retrieval.config import Config
 from retrieval.duplicates.grouping import build_groups, group_repeated_files
 from retrieval.duplicates.identical import hash_source, mark_identical
 from retrieval.duplicates.presence import is_present, link_absent, list_missing, list_places
+from retrieval.duplicates.shots import Shot, are_separate_shots, read_shot
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.duplicates import DuplicateGroup, Match
@@ -54,6 +55,14 @@ class StoredPairs(NamedTuple):
     pairs: list[PairRow]
     rows: dict[int, ItemRow]
     repeated: list[ItemRow]
+    shots: dict[int, Shot]
+
+    def tells_apart(self, pair: PairRow) -> bool:
+        """Return True for two shots of one camera that only look the same, and for a RAW file and a developed one."""
+        a, b = self.shots.get(pair.a), self.shots.get(pair.b)
+        if a is None or b is None or pair.kind == DUPLICATE_KINDS[0]:
+            return False
+        return a.is_raw != b.is_raw or are_separate_shots(a, b)
 
 
 class DuplicateFinder:
@@ -88,7 +97,7 @@ class DuplicateFinder:
             )
         with self._catalogue.snapshot() as snapshot:
             stored = self._read_pairs(snapshot)
-            pairs = [pair for pair in stored.pairs if pair.score >= threshold]
+            pairs = [pair for pair in stored.pairs if pair.score >= threshold and not stored.tells_apart(pair)]
             rows = {item_id: row for item_id, row in stored.rows.items() if is_present(row)}
             proven = build_groups(pairs, rows, snapshot.duplicates.decisions(), rule=rule, prefer=prefer)
         grouped = {item_id for group in proven for item_id in group.items}
@@ -108,7 +117,9 @@ class DuplicateFinder:
             pairs = snapshot.duplicates.pairs(0.0, DUPLICATE_KINDS)
             item_ids = sorted({item_id for pair in pairs for item_id in (pair.a, pair.b)})
             rows = {row.id: row for row in snapshot.items(item_ids)}
-            self._stored = StoredPairs(state, pairs, rows, snapshot.items(snapshot.duplicates.repeated_item_ids()))
+            repeated = snapshot.items(snapshot.duplicates.repeated_item_ids())
+            shots = {row.id: read_shot(row) for row in snapshot.shots.rows(item_ids)}
+            self._stored = StoredPairs(state, pairs, rows, repeated, shots)
         return self._stored
 
     def find_matches(self, picture: Any, threshold: float) -> tuple[Match, ...]:

@@ -84,7 +84,8 @@ VERBS = {
     "duplicates_of": "check", "overlay": "overlay", "calibrate": "calibrate", "decide": "decide",
     "not_duplicates": "decide", "keep_both": "decide", "undo": "decide", "move_duplicates": "duplicates",
     "undo_moves": "duplicates", "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
-    "read": "read", "trash": "trash", "restore": "restore", "empty_trash": "trash",
+    "stacks": "stacks", "choose_cover": "decide", "read": "read",
+    "trash": "trash", "restore": "restore", "empty_trash": "trash",
     "backup": "backup", "catch_up": "catch-up", "change": "info", "info": "info", "verify": "verify",
 }  # fmt: skip
 """The command for each verb of a collection."""

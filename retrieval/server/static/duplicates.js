@@ -9,7 +9,7 @@ const COMPARING = "Comparing new pictures with all others";
 // ---- the groups
 
 // Compares what is new first, as a job whose progress is shown.
-async function compareNew(place) {
+export async function compareNew(place) {
   const { change, server } = await getInfo(true);
   if (!server.writable) return;
   const bar = make("progress", { "aria-label": "Progress of comparing", max: 1 });
@@ -26,11 +26,14 @@ async function compareNew(place) {
   if (job.state === "failed") throw { title: "Duplicates could not be found", detail: job.error };
 }
 
+// Links to what comes of comparing: copies, and what belongs together.
+export const makeTabs = current => make("nav", { class: "tabs", "aria-label": "Copies and stacks" }, ...[["duplicates", "Copies"], ["stacks", "Stacks"]].map(([view, label]) => make("a", { href: `#/${view}`, "aria-current": view === current ? "page" : null }, label)));
+
 export async function show(stage, params) {
   const title = make("h1", { tabindex: "-1" }, "Duplicates");
   const count = make("p", { class: "count", role: "status" });
   const place = make("section", { "aria-label": "Groups of duplicates" }, makeSpinner("Finding duplicates…"));
-  stage.replaceChildren(make("div", { class: "head" }, title, count), place);
+  stage.replaceChildren(make("div", { class: "head" }, title, count), makeTabs("duplicates"), place);
   try {
     await compareNew(place);
     const groupId = Number(params.get("group"));

@@ -25,6 +25,7 @@ const views = {
   corrections: async stage => (await import("./correct.js")).showCorrections(stage),
   new: async (stage, _, params) => (await import("./new.js")).show(stage, params),
   duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
+  stacks: async (stage, _, params) => (await import("./stacks.js")).show(stage, params),
   add: async stage => (await import("./add.js")).show(stage),
 };
 const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose"];
@@ -98,7 +99,7 @@ async function draw({ focus = true } = {}) {
 
 function updateHeader({ view, params }) {
   for (const link of document.querySelectorAll("[data-nav]")) {
-    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections"].includes(view))) link.setAttribute("aria-current", "page");
+    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections"].includes(view)) || (link.dataset.nav === "duplicates" && view === "stacks")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const { words, terms } = readQuery(params);
