@@ -22,7 +22,9 @@ SHORTEST_NAME = 4
 """Letters of a name that tells anything."""
 _SETTINGS = "exposure", "aperture", "iso", "bias", "focal", "distance"
 _CAMERA_NAME = re.compile(r"([A-Za-z_]{4}|[A-Z0-9_]{4})(\d{4})", re.ASCII)  # by the Design rule for Camera Files
-_BURST_NAME = re.compile(r"(.*?)_?BURST_?(\d*?)_?(\d{1,4})?(?:_COVER|_TOP)?", re.ASCII | re.IGNORECASE)
+_BURST_NAME = re.compile(
+    r"(.*?)_?(?<![A-Z])BURST_?(\d{8,})?_?(?:\d{1,4})?(?:_COVER|_TOP)?", re.ASCII | re.IGNORECASE
+)  # 00001IMG_00001_BURST20240517102030123_COVER, IMG_20240517_102030_BURST001; no sunburst
 _FORMAT_FOLDERS = frozenset(
     (
         "raw",
@@ -153,11 +155,9 @@ def name_burst(shot: Shot) -> str | None:
     if "burst" in shot.capture:
         return f"{shot.camera} {shot.capture['burst']}"
     match = _BURST_NAME.fullmatch(shot.stem)
-    if match is None or "burst" not in shot.stem:
+    if match is None:
         return None
-    before, digits = match[1], match[2] if len(match[2] or "") >= 8 else ""
-    start = re.sub(r"^\d{5}(?=img)", "", before) if digits else before  # 00001IMG_00001_BURST20240517102030123
-    return f"{shot.folder}/{'' if digits else start} {digits}"
+    return f"{shot.folder}/ {match[2]}" if match[2] else f"{shot.folder}/{match[1]} "
 
 
 def name_exposure(shot: Shot) -> tuple[str, str]:
