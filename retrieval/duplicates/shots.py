@@ -22,9 +22,8 @@ SHORTEST_NAME = 4
 """Letters of a name that tells anything."""
 _SETTINGS = "exposure", "aperture", "iso", "bias", "focal", "distance"
 _CAMERA_NAME = re.compile(r"([A-Za-z_]{4}|[A-Z0-9_]{4})(\d{4})", re.ASCII)  # by the Design rule for Camera Files
-_BURST_NAME = re.compile(
-    r"(.*?)_?(?<![A-Z])BURST_?(\d{8,})?_?(?:\d{1,4})?(?:_COVER|_TOP)?", re.ASCII | re.IGNORECASE
-)  # 00001IMG_00001_BURST20240517102030123_COVER, IMG_20240517_102030_BURST001; no sunburst
+# 00001IMG_00001_BURST20240517102030123_COVER, IMG_20240517_102030_BURST001; a sunburst is none
+_BURST_NAME = re.compile(r"(.*?)_?(?<![A-Z])BURST_?(\d{12,})?_?\d*(?:_COVER|_TOP)?", re.ASCII | re.IGNORECASE)
 _FORMAT_FOLDERS = frozenset(
     (
         "raw",

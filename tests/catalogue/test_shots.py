@@ -86,6 +86,11 @@ def test_ready_made_vectors_are_no_shots(ready_made: Collection) -> None:
     assert read(ready_made._catalogue) == []
 
 
+def test_a_picture_whose_size_is_not_known_is_none(catalogue: Catalogue) -> None:
+    put(catalogue, [Arrival(key="k", hash=b"k" * 20)])
+    assert read(catalogue) == []
+
+
 @pytest.mark.parametrize("count", [0, 2, 1500])
 def test_as_many_as_are_named_are_read_by_id(catalogue: Catalogue, count: int) -> None:
     """Also more than fit into one statement."""

@@ -91,6 +91,7 @@ def test_a_camera_says_that_it_varies_the_exposure(mode: int, expected: Json) ->
         (b"ASCII\0\0\0Screenshot", {"screen": True}),
         (b"ASCII\0\0\0Screenshot of a cat", {}),
         (b"ASCII\0\0\0", {}),
+        (b"ASCII\0\0\0Screenshot" + b" " * 9, {"screen": True}),
     ],
 )
 def test_a_telephone_notes_that_it_took_its_screen(comment: bytes, expected: Json) -> None:
@@ -145,8 +146,8 @@ def test_what_is_read_is_sound() -> None:
 
 @pytest.mark.parametrize(
     "capture",
-    [None, [], "at", {"shutter": 1.0}, {"iso": 100}, {"iso": "100"}, {"iso": math.nan}, {"exposure": math.inf},
-     {"bracketed": 1}, {"camera": None}, {"iso": 100.0, "lens": 5}, {1: 1.0}],
+    [None, [], "at", {"shutter": 1.0}, {"iso": 100}, {"iso": True}, {"iso": "100"}, {"iso": math.nan},
+     {"exposure": math.inf}, {"bracketed": 1}, {"camera": None}, {"iso": 100.0, "lens": 5}, {1: 1.0}],
 )  # fmt: skip
 def test_anything_else_is_unsound(capture: object) -> None:
     assert not is_sound(capture)

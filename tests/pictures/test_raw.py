@@ -77,6 +77,11 @@ def test_a_tiff_of_a_sensor_is_called_by_its_maker(path: Path, maker: bytes, kin
     assert find_format(path.read_bytes().replace(version, struct.pack("<H", 50705))) == kind
 
 
+def test_the_bytes_of_a_number_may_be_in_either_order() -> None:
+    rows = struct.pack(">HHIHH", 262, 3, 1, 32803, 0) + struct.pack(">HHII", 271, 2, 6, 8 + 2 + 2 * 12 + 4)
+    assert find_format(b"MM\0*" + struct.pack(">IH", 8, 2) + rows + bytes(4) + b"NIKON\0") == "NEF"
+
+
 @pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG", "WEBP", "GIF", "BMP"])
 def test_pictures_for_everyone_are_none(kind: str) -> None:
     assert find_format(pictures.encoded(pictures.quarters(), kind)) is None
@@ -84,8 +89,9 @@ def test_pictures_for_everyone_are_none(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"II", b"II*\0", b"MM\0*\0\0\0\x08", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff", b"text " * 9,
-     pictures.heic(), pictures.deep_tiff("RGB", ">")],
+    [b"", b"MMmm" + bytes(4) + b"CR", b"II", b"II*\0",
+     b"MM\0*\0\0\0\x08", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff",
+     b"text " * 9, pictures.heic(), pictures.deep_tiff("RGB", ">")],
 )  # fmt: skip
 def test_garbage_and_other_files_are_none(data: bytes) -> None:
     assert find_format(data) is None
@@ -114,6 +120,15 @@ def test_it_comes_upright(path: Path, orientation: int, preview: bool) -> None:
     image, facts = decode(path)
     assert (facts.width, facts.height) == image.size == (300, 200)
     assert difference(image, photograph) < DEVELOPED
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_preview_that_does_not_state_how_to_turn_it_is_turned(path: Path, orientation: int) -> None:
+    photograph = load_photograph("coffee", 300)
+    write_dng(path, photograph.transpose(pictures.UNTURNED[orientation]), orientation=orientation)
+    read = read_raw(path.read_bytes(), "DNG", 0, Limits(), lambda data: Image.open(io.BytesIO(data)).copy())
+    assert (read.size, read.is_upright) == ((300, 200), True)
+    assert difference(read.image, photograph) < AS_PREVIEW
 
 
 def test_it_is_shrunk_and_states_its_full_size(path: Path) -> None:

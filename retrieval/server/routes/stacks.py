@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from retrieval.records.stacks import Stack
 from retrieval.server.responses import answer_json, document_errors
+from retrieval.server.routes.duplicates import COMPARE_SECONDS, limit_comparing
 from retrieval.server.schemas import MAX_JSON_INT, JsonId, RequestBody, ResponseBody, build_list
 from retrieval.server.state import CollectionDep, StateDep
 
@@ -47,7 +48,9 @@ class CoverDecision(ResponseBody):
 def list_stacks(
     state: StateDep,
     kind: Annotated[str | None, Query(description="Only stacks of this kind, such as burst.")] = None,
-    compare: Annotated[bool, Query(description="First compare what is new, however long that takes.")] = True,
+    compare: Annotated[
+        bool, Query(description="First compare what is new; answered with 503 when that takes long.")
+    ] = True,
     cursor: Annotated[
         int, Query(ge=0, lt=MAX_JSON_INT, description="The `cursor` of the page before; omit for the first.")
     ] = 0,
@@ -55,7 +58,7 @@ def list_stacks(
 ) -> Response:
     """Return pictures that belong together: series of shots, files of one exposure, and what was made of a picture."""
     with state.large.take(1 if compare else 0):
-        stacks = state.collection.stacks(kind, compare=compare)
+        stacks = state.collection.stacks(kind, compare=compare, progress=limit_comparing(COMPARE_SECONDS))
     page = [stack.to_dict() for stack in stacks[cursor : cursor + limit]]
     following = cursor + limit if cursor + limit < len(stacks) else None
     return answer_json({"stacks": page, "total": len(stacks), "cursor": following})

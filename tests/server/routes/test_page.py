@@ -38,6 +38,7 @@ VIEWS = {
     "coarse": "#/clusters?level=coarse",
     "clusters": "#/clusters",
     "duplicates": "#/duplicates",
+    "stacks": "#/stacks",
     "outliers": "#/outliers",
     "new": "#/new",
     "corrections": "#/corrections",
