@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,7 +104,9 @@ def operator_holds(key: str, op: str, operand: Any, metadata: Json) -> bool:
             return any(is_same(value, choice) for value in values for choice in operand)
         case "$contains":
             return any(_contains(value, operand) for value in values)
-    return any(name_type(value) == name_type(operand) and ORDERS[op](value, operand) for value in values)
+    return any(
+        name_type(value) == name_type(operand) and ORDERS[op](compose(value), compose(operand)) for value in values
+    )
 
 
 def is_filled(value: Any) -> bool:
@@ -128,7 +131,7 @@ def find_values(metadata: Any, key: str) -> Iterator[Any]:
 def _contains(value: Any, part: Any) -> bool:
     if isinstance(value, list):
         return any(is_same(element, part) for element in value)
-    return isinstance(value, str) and isinstance(part, str) and part in value
+    return isinstance(value, str) and isinstance(part, str) and compose(part) in compose(value)
 
 
 def name_type(value: Any) -> str:
@@ -138,7 +141,12 @@ def name_type(value: Any) -> str:
 
 
 def is_same(a: Any, b: Any) -> bool:
-    return name_type(a) == name_type(b) and not isinstance(a, dict | list) and a == b
+    return name_type(a) == name_type(b) and not isinstance(a, dict | list) and compose(a) == compose(b)
+
+
+def compose(value: Any) -> Any:
+    """Return a text as filters compare it: a letter with an accent is one, however it was typed."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 # ---- against the database
