@@ -47,6 +47,8 @@ TAIL = 0.01
 """The share of the null beyond which it is smoothed."""
 LEAST_CHANCE = 1e-8
 """A smaller chance can't be told from 262,144 scores."""
+QUANTILES = 16_384
+"""The most values of the null that are kept, beside its tail: of all a space's models would take 2 MB each."""
 SEED = 20
 
 
@@ -88,8 +90,9 @@ class ChanceModel:
                 is_unrelated = others & ((scores - mean) / spread < MAX_PARENT)
                 values.append((decoy_scores[is_unrelated[parents].all(axis=1)] - mean) / spread)
         # in the precision of what is looked up: else each look-up would convert them all
-        self._null = np.sort(np.concatenate(values)).astype(np.float64) if values else np.empty(0)
-        self._tail = _fit_tail(self._null)
+        null = np.sort(np.concatenate(values)).astype(np.float64) if values else np.empty(0)
+        self._tail = _fit_tail(null)
+        self._null = null[np.arange(min(len(null), QUANTILES)) * len(null) // max(min(len(null), QUANTILES), 1)]
 
     def compute_chances(self, query: Vectors, scores: NDArray[np.floating]) -> Float64s:
         """Return the chance of each score (n,) of a query (d,), from LEAST_CHANCE to 1; NaN where nothing is known.

@@ -494,9 +494,10 @@ LEFT_OUT_PARAMETERS = {
     "sync": {"roots", "catch_up"},
     "retry_failed": {"roots"},
     "duplicates": {"progress"},
+    "stacks": {"progress"},
 }
 """`uris` would let a client read any picture on the server, whose own the `roots` are; sending pictures and listing
-duplicates are no jobs."""
+duplicates or stacks are no jobs."""
 
 
 def list_methods(door: type) -> set[str]:
