@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexers.catalogue.duplicates import PairRow
 from indexers.matching.clarity import Clarity, measure_clarity, unpack_clarity
 from retrieval import Collection
 from retrieval.duplicates.frames import Frames, correlate, is_blank
@@ -41,7 +42,11 @@ def test_pictures_are_alike_if_the_same_is_seen(tmp_path: Path) -> None:
         frames = Frames()
         with collection._spaces._catalogue.snapshot() as snapshot:
             frames.read(snapshot, contents, [])
-        a, b, c, d, e = contents.items()
+            a, b, c, d, e = contents.items()
+            assert frames.are_alike(a, c) is False
+            frames.read(snapshot, contents, [PairRow(a[0], c[0], "same scene", 0.4, {})])
+            assert frames.are_alike(c, a) is True, "a later verdict counts"
+            frames.read(snapshot, contents, [])
         assert frames.are_alike(a, b) is True
         assert frames.are_alike(b, a) is True
         assert frames.are_alike(a, c) is False
