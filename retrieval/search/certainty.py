@@ -8,6 +8,8 @@ items a chance of 1 in 1,000 is much, among a million it is nothing.
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,19 @@ from retrieval.spaces.view import View
 MAX_EXPECTED = {"certain": 0.01, "likely": 1.0, "possible": 10.0}
 """The most unrelated hits so near that are expected, by word: in "likely" hits one, in "certain" ones one in a hundred
 searches."""
+MAX_MODELS = 6
+"""Null distributions of a space that are kept: each holds the vectors of its cohort."""
+_making = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """Let no forked process wait for a thread that it does not have."""
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Threshold(NamedTuple):
@@ -70,10 +85,18 @@ def find_model(view: View, metric: Metric, of_texts: bool = False) -> ChanceMode
     count = count_sampled(len(flat))
     if not count:
         return None
-    known_count, model = view.chance_models.get((metric, of_texts), (0, None))
-    if known_count != count:
+    key = metric, of_texts
+    known_count, model = view.chance_models.get(key, (0, None))
+    if known_count == count:
+        return model
+    with _making:  # of many that ask at once, one makes it
+        known_count, model = view.chance_models.get(key, (0, None))
+        if known_count == count:
+            return model
         words = view.words() if of_texts else None  # where the embedder is gone, pictures ask in their place
         queries = scale_to_unit(words[1]) if words and len(words[0]) else None
         model = ChanceModel(draw_cohort(flat, count, metric), metric, queries)
-        view.chance_models[metric, of_texts] = count, model
+        while len(view.chance_models) >= MAX_MODELS:  # there is no end of metrics: minkowski:P
+            view.chance_models.pop(next(iter(view.chance_models)), None)
+        view.chance_models[key] = count, model
     return model

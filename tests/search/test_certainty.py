@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from indexers.errors import BadQuery
 from indexers.naming.words import load_vocabulary
 from indexers.types import Vectors
 from retrieval import Collection
+from retrieval.search import certainty
 from retrieval.search.certainty import MAX_EXPECTED, find_word, parse_at_least
 
 DIMENSION = 32
@@ -132,3 +134,14 @@ def test_a_text_is_judged_beside_other_words(tmp_path: Any) -> None:
         assert view is not None
         assert set(view.words()[0]) < set(load_vocabulary())
         assert set(view.chance_models) == {("cosine", True)}
+
+
+def test_however_many_metrics_are_asked_for_few_distributions_are_kept(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((80, 8), dtype=np.float32)
+    with Collection.open(tmp_path / "c", create=True) as collection:
+        collection.add_vectors(rows)
+        for number in range(2, 12):
+            assert collection.search(vector=rows[0], metric=f"minkowski:{number}")[0].item == 1
+        view = collection._spaces.view()
+        assert view
+        assert len(view.chance_models) == certainty.MAX_MODELS
