@@ -23,12 +23,13 @@ from indexers.followers.candidates import CandidateFinder, find_touched
 from indexers.followers.looks import Guest, PairGate
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
-from indexers.matching.coarse import look_at
+from indexers.matching.coarse import LOOK_EDGE, look_at
 from indexers.matching.compact import QUERY_POINTS, extract_compact
 from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
 from indexers.matching.sketch import EDGE, sketch_picture
 from indexers.matching.verification import SAME, Verdict, has_contrast, verify_features
+from indexers.pictures.images import shrink
 from indexers.pictures.turns import take_turns
 from indexers.types import Ids, ItemRow, Sketch, Vectors
 
@@ -148,7 +149,8 @@ class EvidenceCollector:
         """
         known = self.candidates.read_hashes(snapshot)
         hashed = np.array(hashes.hash_picture(image), np.uint64)
-        guest = Guest(extract_compact(image, limit=QUERY_POINTS), look_at(image), hashed)
+        small = image if max(image.size) <= 4 * LOOK_EDGE else shrink(image, 2 * LOOK_EDGE)  # as items are loaded
+        guest = Guest(extract_compact(image, limit=QUERY_POINTS), look_at(small), hashed)
         return self._gate.keep_for(guest, self.candidates.find_candidates(guest, vector, known), known)
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:
