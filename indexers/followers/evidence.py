@@ -149,8 +149,8 @@ class EvidenceCollector:
         """
         known = self.candidates.read_hashes(snapshot)
         hashed = np.array(hashes.hash_picture(image), np.uint64)
-        small = image if max(image.size) <= 4 * LOOK_EDGE else shrink(image, 2 * LOOK_EDGE)  # as items are loaded
-        guest = Guest(extract_compact(image, limit=QUERY_POINTS), look_at(small), hashed)
+        look = look_at(shrink(image, 2 * LOOK_EDGE))  # as items are; of many megapixels it takes much memory
+        guest = Guest(extract_compact(image, limit=QUERY_POINTS), look, hashed)
         return self._gate.keep_for(guest, self.candidates.find_candidates(guest, vector, known), known)
 
     def verify_candidates(self, image: Image, items: Iterable[int]) -> Iterator[tuple[int, str, Verdict]]:

@@ -8,8 +8,6 @@ items a chance of 1 in 1,000 is much, among a million it is nothing.
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,17 +26,6 @@ MAX_EXPECTED = {"certain": 0.01, "likely": 1.0, "possible": 10.0}
 searches."""
 MAX_MODELS = 6
 """Null distributions of a space that are kept: each holds the vectors of its cohort."""
-_making = threading.Lock()
-
-
-def _renew_lock() -> None:
-    """Let no forked process wait for a thread that it does not have."""
-    global _making
-    _making = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Threshold(NamedTuple):
@@ -89,7 +76,7 @@ def find_model(view: View, metric: Metric, of_texts: bool = False) -> ChanceMode
     known_count, model = view.chance_models.get(key, (0, None))
     if known_count == count:
         return model
-    with _making:  # of many that ask at once, one makes it
+    with view.making_chance_model:  # of many that ask at once, one makes it
         known_count, model = view.chance_models.get(key, (0, None))
         if known_count == count:
             return model

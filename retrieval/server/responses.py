@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
 from indexers.errors import UsageError
+from retrieval.records.base import Record
 from retrieval.server.problems import MEDIA_TYPE, make_problem
 
 STATUS_DESCRIPTIONS = {
@@ -49,6 +51,13 @@ PARTIAL: Responses = {206: {"description": "The requested range of bytes."}, **d
 
 MAX_IN_MEMORY, CHUNK_BYTES = 2**20, 2**18
 """The most bytes of a picture that are kept in memory until they are sent; how many are read at a time otherwise."""
+
+
+def answer_page(name: str, records: Sequence[Record], cursor: int, limit: int) -> Response:
+    """Answer with the records from `cursor` on, under `name`, their whole number, and where the next page begins."""
+    following = cursor + limit if cursor + limit < len(records) else None
+    page = [record.to_dict() for record in records[cursor : cursor + limit]]
+    return answer_json({name: page, "total": len(records), "cursor": following})
 
 
 class PageBeyondLast(UsageError):

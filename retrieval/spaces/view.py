@@ -64,6 +64,7 @@ class View:
     """Returns some words and their vectors in the space; None if its embedder reads none, or is not available."""
     chance_models: dict[tuple[Metric, bool], tuple[int, ChanceModel]] = field(default_factory=dict)
     """The null distributions of scores by metric, and whether texts ask, with the items they were sampled from."""
+    making_chance_model: Lock = field(default_factory=Lock)
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
     """The clusters of named clusterings, with the number of times they had been written by then."""
 

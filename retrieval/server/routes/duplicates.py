@@ -17,7 +17,7 @@ from retrieval.duplicates.finder import check_threshold
 from retrieval.duplicates.identical import mark_identical
 from retrieval.records.reports import Job
 from retrieval.server.budget import TooBusy
-from retrieval.server.responses import answer_json, document_errors, document_picture
+from retrieval.server.responses import answer_json, answer_page, document_errors, document_picture
 from retrieval.server.schemas import (
     MAX_JSON_INT,
     DecisionId,
@@ -103,9 +103,7 @@ def list_duplicates(
     with state.large.take(1 if compare else 0):
         progress = limit_comparing(COMPARE_SECONDS)
         groups = state.collection.duplicates(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
-    page = [group.to_dict() for group in groups[cursor : cursor + limit]]
-    following = cursor + limit if cursor + limit < len(groups) else None
-    return answer_json({"groups": page, "total": len(groups), "cursor": following})
+    return answer_page("groups", groups, cursor, limit)
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
 from retrieval.records.stacks import Stack
-from retrieval.server.responses import answer_json, document_errors
+from retrieval.server.responses import answer_json, answer_page, document_errors
 from retrieval.server.routes.duplicates import COMPARE_SECONDS, limit_comparing
 from retrieval.server.schemas import MAX_JSON_INT, JsonId, RequestBody, ResponseBody, build_list
 from retrieval.server.state import CollectionDep, StateDep
@@ -59,9 +59,7 @@ def list_stacks(
     """Return pictures that belong together: series of shots, files of one exposure, and what was made of a picture."""
     with state.large.take(1 if compare else 0):
         stacks = state.collection.stacks(kind, compare=compare, progress=limit_comparing(COMPARE_SECONDS))
-    page = [stack.to_dict() for stack in stacks[cursor : cursor + limit]]
-    following = cursor + limit if cursor + limit < len(stacks) else None
-    return answer_json({"stacks": page, "total": len(stacks), "cursor": following})
+    return answer_page("stacks", stacks, cursor, limit)
 
 
 @router.post("/cover", status_code=201, response_model=CoverDecision, responses=document_errors(400, 404, 503))
