@@ -21,6 +21,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
 from indexers.errors import CollectionClosed, CollectionNotFound
 from indexers.matching.verification import SAME
+from indexers.pictures.images import Picture as DecodedPicture
 from indexers.types import Failure, Neighbours, Space, Vectors
 from indexers.vectors.staged import SCANNED
 from retrieval import config as configuration
@@ -872,14 +873,15 @@ class Collection:
         """
         return self._parts.duplicates.find(threshold, rule=rule, prefer=prefer, compare=compare, progress=progress)
 
-    def duplicates_of(self, picture: Picture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
+    def duplicates_of(self, picture: Picture | DecodedPicture | int, *, threshold: float = SAME) -> tuple[Match, ...]:
         """Return the items that a picture is a duplicate of, the most certain first; the picture is not added.
 
         Items whose files have vanished are left out. The same file is of the kind "same bytes"; it and equal pixels
         have a score of 1. Last come items that show the picture, or that it shows, as a part: of the kinds "inside
         another picture" and "photo of a print", which are proven too, and replace nothing.
 
-        picture: as for `search`, or an item's id. Raises what `search` raises.
+        picture: as for `search`, or an item's id, or what `decode` of `indexers.pictures.images` returned. Shots of one
+            burst are told from copies by what a file says: pixels alone say less. Raises what `search` raises.
         """
         return self._parts.duplicates.find_matches(picture, threshold)
 

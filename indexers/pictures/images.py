@@ -145,22 +145,30 @@ def encode_webp(image: Image.Image, edge: int) -> bytes:
 
 
 def as_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Image.Image:  # noqa: B008
-    """Return an upright RGB picture of anything that a caller may search with.
+    """Return an upright RGB picture of anything that a caller may search with; see `open_picture`."""
+    return open_picture(source, size, limits).image
 
-    `source` is a path, a file's bytes, a PIL image of any mode, or a uint8 array (height, width), (height, width, 3) or
-    (height, width, 4). Raises BadQuery for anything else, UnreadablePicture and PictureTooLarge as `decode` does; the
-    message names the source.
+
+def open_picture(source: Any, size: int = 0, limits: Limits = Limits()) -> Picture:  # noqa: B008
+    """Return a picture, upright and RGB, with what its file says of it; of pixels alone, their size.
+
+    `source`: a path, a file's bytes, a PIL image of any mode, a uint8 array (height, width), (height, width, 3 or 4),
+    or a decoded picture. Raises BadQuery for anything else, and as `decode` does; messages name the source.
     """
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, np.ndarray):
-        return flatten(_convert_array(source))
+        image = flatten(_convert_array(source))
+        return Picture(image, PictureFacts(*image.size, "?"))
     name = _describe_source(source)
     try:
         if isinstance(source, Image.Image):
-            return _convert_pillow(source, limits)
+            image = _convert_pillow(source, limits)
+            return Picture(image, PictureFacts(*image.size, "?"))
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return decode(bytes(source), size, limits).image
+            return decode(bytes(source), size, limits)
         if isinstance(source, (str, os.PathLike)):
-            return decode(to_path(os.path.expanduser(source)), size, limits).image
+            return decode(to_path(os.path.expanduser(source)), size, limits)
     except PictureError as error:
         raise type(error)(f"{name} can't be used as a picture: {error}") from error
     raise BadQuery(f"{name} is no picture: give a path, the bytes of a file, a PIL image or a uint8 array")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from indexers.followers.evidence import DUPLICATE_KINDS, PART_KINDS, EvidenceCol
 from indexers.followers.nomination import NominationFollower
 from indexers.matching.calibration import calibrate_threshold, find_threshold
 from indexers.matching.features import EDGE
+from indexers.pictures import images
 from indexers.pictures.addresses import is_remote
 from indexers.pictures.remote import read_uri
 from indexers.pictures.turns import take_turns
@@ -32,12 +34,12 @@ from retrieval.config import Config
 from retrieval.duplicates.grouping import build_groups, group_repeated_files
 from retrieval.duplicates.identical import hash_source, mark_identical
 from retrieval.duplicates.presence import is_present, link_absent, list_missing, list_places
-from retrieval.duplicates.shots import Shot, are_separate_shots, read_shot
+from retrieval.duplicates.shots import Shot, describe_shot, look_only_alike, read_shot
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.records.duplicates import DuplicateGroup, Match
 from retrieval.spaces.spaces import Spaces
-from retrieval.spaces.view import View, load_picture
+from retrieval.spaces.view import View
 
 log = logging.getLogger("nearkin")
 
@@ -46,6 +48,9 @@ def check_threshold(threshold: Any) -> None:
     """Raise BadQuery unless the threshold is a certainty from 0 to 1."""
     if not is_number(threshold) or not 0 <= threshold <= 1:
         raise BadQuery(f"threshold is the lowest score of a proof, from 0 to 1; got {threshold!r}")
+
+
+EQUAL_PIXELS = DUPLICATE_KINDS[0]
 
 
 class StoredPairs(NamedTuple):
@@ -58,11 +63,9 @@ class StoredPairs(NamedTuple):
     shots: dict[int, Shot]
 
     def tells_apart(self, pair: PairRow) -> bool:
-        """Return True for two shots of one camera that only look the same, and for a RAW file and a developed one."""
+        """Return True for shots that only look alike; what has equal pixels is a copy."""
         a, b = self.shots.get(pair.a), self.shots.get(pair.b)
-        if a is None or b is None or pair.kind == DUPLICATE_KINDS[0]:
-            return False
-        return a.is_raw != b.is_raw or are_separate_shots(a, b)
+        return a is not None and b is not None and pair.kind != EQUAL_PIXELS and look_only_alike(a, b)
 
 
 class DuplicateFinder:
@@ -137,7 +140,8 @@ class DuplicateFinder:
         own_id = int(picture) if is_whole(picture) else None
         content = read_uri(picture, view.limits, view.web) if is_remote(picture) else picture
         with take_turns():
-            image = load_picture(content, view) if own_id is None else self._pictures.load(own_id)
+            opened = images.open_picture(content, 0, view.limits) if own_id is None else None
+            image = opened.image if opened else self._pictures.load(int(picture))
             vector = view.flat.index.prepare(view.embedder().embed([image]))
             with view.followers.current_snapshot() as snapshot:
                 candidates = [
@@ -145,11 +149,16 @@ class DuplicateFinder:
                 ]
                 candidates = [row.id for row in snapshot.items(candidates) if is_present(row)]
                 rows = snapshot.hits(candidates)
+                shots = {row.id: read_shot(row) for row in snapshot.shots.rows([*candidates, own_id or 0])}
+                path = os.path.expanduser(content) if isinstance(content, str | os.PathLike) else None
+                own = describe_shot(opened.facts, path) if opened else shots.get(own_id or 0)
                 identical = self._find_identical(snapshot, content, own_id)
             matches = [
                 Match(item_id, rows[item_id].key, rows[item_id].uri, kind, round(proof.score, 4), proof.to_dict())
                 for item_id, kind, proof in evidence.verify_candidates(image, candidates)
-                if kind in (*DUPLICATE_KINDS, *PART_KINDS) and proof.score >= threshold
+                if kind in (*DUPLICATE_KINDS, *PART_KINDS)
+                and proof.score >= threshold
+                and (kind == EQUAL_PIXELS or own is None or not look_only_alike(own, shots[item_id]))
             ]
         return mark_identical(matches, identical)
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from indexers.catalogue.shots import ShotRow
 from indexers.pictures.capture import is_sound
 from indexers.pictures.raw import RAW_FORMATS
-from indexers.pictures.scan import to_path
-from indexers.types import Json
+from indexers.pictures.scan import to_path, to_uri
+from indexers.types import Json, PictureFacts
 
 SERIES_SECONDS = 2.0
 """Seconds from the end of one shot to the next, at most, in a series."""
@@ -100,6 +100,19 @@ def read_shot(row: ShotRow) -> Shot:
     size = max(1, row.width), max(1, row.height)
     folder = os.path.dirname(path)
     return Shot(row.id, row.hash, size, row.format, time, is_exact, camera, folder, stem.lower(), capture)
+
+
+def describe_shot(facts: PictureFacts, path: str | None) -> Shot:
+    """Return the shot of a picture that is no item, by what its file says."""
+    uri = to_uri(path) if path else None
+    said = facts.taken_at, facts.camera, facts.capture
+    return read_shot(ShotRow(0, b"", facts.width, facts.height, facts.format, *said, uri))
+
+
+def look_only_alike(a: Shot, b: Shot) -> bool:
+    """Return True for two shots of one camera, and for a RAW file and a developed one: they are no copies, however much
+    they look it."""
+    return a.is_raw != b.is_raw or are_separate_shots(a, b)
 
 
 def are_separate_shots(a: Shot, b: Shot) -> bool:

@@ -77,6 +77,17 @@ def test_shots_of_a_burst_are_never_copies_and_copies_still_are(library: Collect
     assert not any(folders & {"burst", "exposure bracket", "focus series", "raw + jpeg"} for folders in grouped)
 
 
+def test_a_shot_that_is_asked_about_is_no_copy_of_the_next_one(library: Collection, folder: Path) -> None:
+    [bracket] = library.stacks("exposure bracket")
+    for item in library.get(bracket.items):
+        assert library.duplicates_of(item.id) == ()
+        assert [match.item for match in library.duplicates_of(item.uri or "")] == [item.id]
+        assert [match.item for match in library.duplicates_of(Path(item.uri or "").read_bytes())] == [item.id]
+    copied, original = sorted((folder / "copies").iterdir())
+    assert {match.kind for match in library.duplicates_of(copied)} >= {"same bytes"}
+    assert len(library.duplicates_of(original)) == 2
+
+
 def test_a_chosen_cover_lasts_until_it_is_undone(library: Collection) -> None:
     [burst] = library.stacks("burst")
     other = next(item_id for item_id in burst.items if item_id != burst.cover)

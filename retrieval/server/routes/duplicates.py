@@ -124,7 +124,7 @@ def find_duplicates_of_picture(
     check_threshold(threshold)
     with state.large.take(1):
         content = picture.file.read()
-        matches = state.collection.duplicates_of(state.decoder.decode(content, 0).image, threshold=threshold)
+        matches = state.collection.duplicates_of(state.decoder.decode(content, 0), threshold=threshold)
     same = state.collection.walk(where={"hash": images.hash_content(content).hex(), "missing": False})
     matches = mark_identical(matches, same)
     return answer_json({"matches": [match.to_dict() for match in matches]})
