@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ from indexers.types import Json, Vectors
 CONFIG, PREPROCESS = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 KINDS = ("clip", "siglip")
 """Kinds of models that are known; SigLIP 2 with squares of one size is of the kind siglip."""
 
@@ -51,6 +53,8 @@ class Transformers(NetworkEmbedder):
             )
         if self._folder:
             self.settings["model"] = model = str(self._folder.absolute())
+        elif not REPOSITORY.fullmatch(model):
+            raise BadSetting(f"there is no folder {model!r}, and a repository is called OWNER/NAME")
         self.name = f"transformers:{model}"
         self._loading_text = threading.Lock()
         self._text_tower: tuple[Any, Any, Any] | None = None

@@ -152,7 +152,7 @@ def fetch_from_hub(repository: str, names: Sequence[str], download: bool = True)
     try:
         from huggingface_hub import constants, hf_hub_download
     except ImportError as error:
-        raise MissingPackage("downloading weights needs the package 'huggingface_hub': pip install it") from error
+        raise MissingPackage("downloading weights needs a package: pip install huggingface_hub") from error
     for name in names:
         try:
             return Path(hf_hub_download(repository, name, local_files_only=True))

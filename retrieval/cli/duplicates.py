@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +65,7 @@ def duplicates(
         if undo is not None:
             show_moves(source.undo_moves(undo), as_json, "moved back")
             return
-        groups = source.duplicates(threshold, rule=rule, prefer=prefer, progress=tell_start)
+        groups = source.duplicates(threshold, rule=rule, prefer=prefer, progress=make_start_teller())
         if move_to is not None:
             moves = source.move_duplicates(groups, move_to, dry_run=not apply)
             show_moves(moves, as_json, "moved" if apply else "to move")
@@ -84,17 +84,27 @@ def duplicates(
             show_groups(groups, source)
 
 
-def tell_start(done: int, total: int) -> None:
-    """Say before the first pictures are compared with what engine that is done, and how long it will take."""
+def make_start_teller() -> Callable[[int, int], None]:
+    """Return what says, once, with what engine pictures will be compared and how long it will take."""
+    is_told = False
+
+    def tell_start(done: int, total: int) -> None:
+        nonlocal is_told
+        if not is_told and not done and total >= MANY:
+            is_told = True
+            show_message(_describe_start(total))
+
+    return tell_start
+
+
+def _describe_start(total: int) -> str:
     from indexers.matching.features import pick_engine
 
-    if done or total < MANY:
-        return
     engine = pick_engine("auto")
     seconds = total * SECONDS[engine]
     duration = f"{max(1, round(seconds / 60))} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
     advice = "" if engine == "opencv" else "; quicker with OpenCV: pip install 'nearkin[duplicates]'"
-    show_message(f"comparing {total:,} pictures, with points by {NAMES[engine]}: about {duration}{advice}")
+    return f"comparing {total:,} pictures, with points by {NAMES[engine]}: about {duration}{advice}"
 
 
 def show_moves(moves: tuple[Move, ...], as_json: bool, action: str) -> None:

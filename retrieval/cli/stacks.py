@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.duplicates import tell_start
+from retrieval.cli.duplicates import make_start_teller
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say
 from retrieval.pages.page import format_count, make_printable
@@ -34,7 +34,7 @@ def stacks(
     Each stack has a cover; `nearkin decide cover ITEM` chooses another one.
     """
     with open_collection(collection) as source:
-        found = source.stacks(kind, progress=tell_start)
+        found = source.stacks(kind, progress=make_start_teller())
         if as_json:
             print_json({"stacks": [stack.to_dict() for stack in found]})
             return

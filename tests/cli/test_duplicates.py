@@ -70,8 +70,9 @@ def test_before_many_pictures_it_is_said_what_compares_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from indexers.matching import features
-    from retrieval.cli.duplicates import tell_start
+    from retrieval.cli.duplicates import make_start_teller
 
+    tell_start = make_start_teller()
     for done, total in ((5, 10_000), (0, 3)):
         tell_start(done, total)
     assert capsys.readouterr().err == ""
@@ -80,6 +81,8 @@ def test_before_many_pictures_it_is_said_what_compares_them(
     assert re.search(
         r"comparing 10,000 pictures, .* by numpy: about \d+ (s|min); quicker with", capsys.readouterr().err
     )
+    tell_start(0, 10_000)
+    assert capsys.readouterr().err == "", "once is enough"
 
 
 def test_decisions(shell: Shell) -> None:

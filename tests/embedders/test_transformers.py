@@ -11,7 +11,7 @@ import pytest
 
 from indexers import plugins
 from indexers.arrays import scale_to_unit
-from indexers.embedders.transformers import make_hugging_face_transform
+from indexers.embedders.transformers import Transformers, make_hugging_face_transform
 from indexers.errors import BadSetting, WeightsUnavailable
 from tests.support.networks import PICTURES, torch
 
@@ -122,3 +122,9 @@ def test_what_is_no_such_model_is_refused_by_name(tmp_path: Path) -> None:
         plugins.load_member("nearkin.embedders", f"transformers:{tmp_path}")().find_weights()
     with pytest.raises(BadSetting, match="size has height and width, or shortest_edge"):
         make_hugging_face_transform({"size": {"longest_edge": 3}, "image_mean": [0] * 3, "image_std": [1] * 3})
+
+
+@pytest.mark.parametrize("model", ["/nowhere", "./models/none", "owner/name/more", "name"])
+def test_what_is_neither_a_folder_nor_a_repository_is_refused_at_once(model: str) -> None:
+    with pytest.raises(BadSetting, match=f"there is no folder '{model}', and a repository is called OWNER/NAME"):
+        Transformers(model=model)
