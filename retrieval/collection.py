@@ -33,7 +33,6 @@ from retrieval.clusters.named import NamedClusterings
 from retrieval.duplicates.decisions import DuplicateDecisions
 from retrieval.duplicates.finder import DuplicateFinder
 from retrieval.duplicates.moving import DuplicateMover
-from retrieval.duplicates.stacks import StackFinder
 from retrieval.evaluation import request as evaluation
 from retrieval.filters import parse_filter
 from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progress
@@ -64,6 +63,7 @@ from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
 from retrieval.spaces.info import measure_folder, read_info
 from retrieval.spaces.spaces import Spaces
+from retrieval.stacks.finder import StackFinder
 from retrieval.transfer import exporting, importing
 
 log = logging.getLogger("nearkin")

@@ -32,7 +32,7 @@ LAYERS = {
         {"spaces"},
         {"items"},
         {"clusters", "transfer"},
-        {"search", "duplicates", "evaluation"},
+        {"search", "duplicates", "stacks", "evaluation"},
         {"collection"},
         {"pages", "client", "adapters"},
         {"server"},

@@ -12,7 +12,7 @@ from PIL import Image
 
 from indexers.errors import BadQuery, ItemNotFound, UsageError
 from retrieval import Collection
-from retrieval.duplicates.stacks import CHOSEN, KINDS
+from retrieval.stacks.finder import CHOSEN, KINDS
 from tests.bench.series import MAKERS, START, write_group
 
 skimage = pytest.importorskip("skimage.data", reason="the pictures are scikit-image's")

@@ -11,7 +11,7 @@ from PIL import Image
 from indexers.catalogue.duplicates import PairRow
 from indexers.matching.clarity import Clarity, measure_clarity, unpack_clarity
 from retrieval import Collection
-from retrieval.duplicates.frames import Frames, correlate, is_blank
+from retrieval.stacks.frames import Frames, correlate, is_blank
 from tests.support import pictures
 
 

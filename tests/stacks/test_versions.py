@@ -9,7 +9,7 @@ import pytest
 
 from indexers.catalogue.duplicates import PairRow
 from retrieval.duplicates.shots import Shot
-from retrieval.duplicates.versions import (
+from retrieval.stacks.versions import (
     CROP,
     EDIT,
     INSIDE,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from indexers.matching.clarity import Clarity
-from retrieval.duplicates.series import AreAlike, Series, find_series, is_focus_series, list_runs
 from retrieval.duplicates.shots import SERIES_SECONDS, Shot
+from retrieval.stacks.series import AreAlike, Series, find_series, is_focus_series, list_runs
 from tests.duplicates.test_shots import NOON, make_shot
 
 LIGHTS = (1 / 100, 1 / 400, 1 / 25)  # seconds: 0, -2 and +2 EV

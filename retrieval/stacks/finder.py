@@ -20,10 +20,14 @@ from indexers.followers.evidence import DUPLICATE_KINDS, PART_KINDS
 from indexers.matching.verification import SAME
 from retrieval.checks import ItemName
 from retrieval.duplicates.finder import DuplicateFinder
-from retrieval.duplicates.frames import SCENE_KINDS, Frames
-from retrieval.duplicates.series import BRACKET, BURST, FOCUS, find_series, list_runs
 from retrieval.duplicates.shots import Shot, read_shot
-from retrieval.duplicates.versions import (
+from retrieval.items.pictures import PictureLoader
+from retrieval.records.duplicates import Pair
+from retrieval.records.stacks import Stack
+from retrieval.spaces.spaces import Spaces
+from retrieval.stacks.frames import SCENE_KINDS, Frames
+from retrieval.stacks.series import BRACKET, BURST, FOCUS, find_series, list_runs
+from retrieval.stacks.versions import (
     CROP,
     EDIT,
     INSIDE,
@@ -34,10 +38,6 @@ from retrieval.duplicates.versions import (
     group_versions,
     list_likely,
 )
-from retrieval.items.pictures import PictureLoader
-from retrieval.records.duplicates import Pair
-from retrieval.records.stacks import Stack
-from retrieval.spaces.spaces import Spaces
 
 log = logging.getLogger("nearkin")
 
