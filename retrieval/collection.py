@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 from indexers import audit
+from indexers.catalogue.addresses import parse_address
 from indexers.catalogue.backup import back_up_catalogue
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
@@ -181,7 +182,7 @@ class Collection:
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, BadSetting,
         UnknownPlugin.
         """
-        folder = Path(check_path("path", path)).expanduser().resolve()
+        folder = parse_address(check_path("path", path))
         config = configuration.load(folder, settings)
         check_name(embedder)
         try:

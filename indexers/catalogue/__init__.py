@@ -1,5 +1,6 @@
 """The truth: one SQL database with items, metadata, vectors, clusters and decisions. No SQL is written elsewhere.
 
+addresses     where a collection is
 catalogue     open or create the database, and hand out snapshots and transactions
 snapshot      what can be read of one moment
 rows          rows as records, and times as text
