@@ -73,11 +73,16 @@ FOREIGN_PARTS = "no such collation sequence: ", "unknown function: "
 """How SQLite begins to tell that the schema of a database names what this process does not have. No query of ours
 does."""
 
+HOUSEKEEPING = 2.0
+"""Seconds that SQLite itself may take to recover its log or to fold it in when the last connection closes. It locks
+out everybody meanwhile, whoever holds the lock of the collection, which is the one that writers wait for."""
+
 
 def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
     """Return an engine over the file.
 
-    wait: seconds until a lock of SQLite's own counts as busy. access: how to open it, if not to read and write.
+    wait: seconds until a lock of SQLite's own counts as busy; `HOUSEKEEPING` at least. access: how to open it, if not to
+    read and write.
     """
     access = access or Access(path)
     if not access.is_read_only:
@@ -87,7 +92,7 @@ def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
     def open_connection() -> sqlite3.Connection:
         return sqlite3.connect(
             database,
-            timeout=wait,
+            timeout=max(wait, HOUSEKEEPING),
             check_same_thread=False,
             cached_statements=256,
             factory=connections.DriverConnection,

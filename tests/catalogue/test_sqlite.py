@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,20 @@ def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
     connection.execute("ROLLBACK")
     connection.close()
     put_items(catalogue, 1)
+
+
+def test_sqlites_own_housekeeping_is_waited_for_even_by_the_impatient(catalogue: Catalogue) -> None:
+    """It locks everybody out while it recovers its log, or folds it in as the last connection closes."""
+    put_items(catalogue, 3)
+    catalogue.engine.dispose()
+    connection = sqlite3.connect(catalogue.path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    end = threading.Timer(0.3, lambda: (connection.execute("ROLLBACK"), connection.close()))
+    end.start()
+    with Catalogue.open(catalogue.folder, wait=0.01).snapshot() as moment:
+        assert moment.count() == 3
+    end.join()
 
 
 @pytest.mark.parametrize(
