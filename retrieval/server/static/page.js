@@ -119,10 +119,11 @@ $("skip").addEventListener("click", event => { event.preventDefault(); main.focu
 // The query of the search view, empty elsewhere: a new search keeps its filter and cluster.
 const getCurrentQuery = () => (readAddress().view === "search" ? readQuery(readAddress().params) : emptyQuery);
 
-$("search").addEventListener("submit", event => {
+$("search").addEventListener("submit", async event => {
   event.preventDefault();
   const words = $("words").value.trim();
   if (!words) return;
+  await adapted; // whoever types at once is quicker than the answer that says whether words can be seen
   const { where, within, group, level, scores, sure } = getCurrentQuery();
   const meaning = $("meaning").hidden ? "said" : $("meaning").value;
   const terms = meaning === "said" ? [] : [{ kind: "text", value: words, weight: 1 }];
@@ -190,6 +191,9 @@ setTheme(localStorage.getItem("nearkin-theme"));
 
 // ---- begin
 
+let setAdapted;
+const adapted = new Promise(resolve => { setAdapted = resolve; });
+
 async function adaptToServer() {
   const info = await getInfo();
   $("meaning").hidden = !info.words;
@@ -200,7 +204,8 @@ async function adaptToServer() {
 async function begin() {
   onTokenNeeded(signInByHand);
   await signInFromAddress();
-  await Promise.all([draw({ focus: false }), adaptToServer().catch(() => {})]);
+  adaptToServer().catch(() => {}).finally(setAdapted);
+  await Promise.all([draw({ focus: false }), adapted]);
   const news = await import("./new.js");
   news.watchForNews(() => { forgetAnswers(); draw({ focus: false }); });
   setInterval(async () => {

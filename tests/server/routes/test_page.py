@@ -213,6 +213,19 @@ def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
         assert all(name.startswith("blue") for name in read_names(tab))
 
 
+def test_words_typed_before_the_server_has_answered_are_seen_too(tab: Any) -> None:
+    held: list[Any] = []
+    tab.route("**/v1/info*", lambda route: held.append(route), times=1)
+    tab.reload()
+    tab.fill("#words", "red")
+    tab.press("#words", "Enter")
+    while not held:
+        tab.wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    expect(tab.locator(".term")).to_have_text([re.compile("“red”"), re.compile("in texts: “red”")])
+
+
 def test_words_are_seen_or_written(tab: Any) -> None:
     tab.keyboard.press("/")
     tab.keyboard.type("red")
