@@ -81,8 +81,8 @@ out everybody meanwhile, whoever holds the lock of the collection, which is the 
 def connect(path: Path, wait: float, access: Access | None = None) -> Engine:
     """Return an engine over the file.
 
-    wait: seconds until a lock of SQLite's own counts as busy; `HOUSEKEEPING` at least. access: how to open it, if not to
-    read and write.
+    wait: seconds until a lock of SQLite's own counts as busy; at least `HOUSEKEEPING`. access: how to open it, if not
+    to read and write.
     """
     access = access or Access(path)
     if not access.is_read_only:
