@@ -58,6 +58,7 @@ class TreeFollower(StoredFollower):
         details = {"format": FORMAT, "dimension": space.dimension, "metric": space.metric, "limit": self.limit}
         super().__init__(space, "tree", folder, collection, details, private)
         self._flat, self._index, self._namer = flat, index, namer
+        self._searcher: Searcher | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -85,7 +86,7 @@ class TreeFollower(StoredFollower):
         self._applied = snapshot.number
 
     def _find_neighbours(self, items: Ids, count: int) -> tuple[Ids, Vectors]:
-        searcher = Searcher(self._flat.index, self._index.index if self._index else None)
+        searcher = self._share_searcher()
         count = min(count, len(self._flat.index))
         ids, scores = np.empty((len(items), count), np.int64), np.empty((len(items), count), np.float32)
         for start in range(0, len(items), BLOCK):
@@ -93,6 +94,13 @@ class TreeFollower(StoredFollower):
             neighbours = searcher.search(self._flat.index.take(items[part]), count, metric="cosine")
             ids[part], scores[part] = neighbours.ids, neighbours.scores
         return ids, scores
+
+    def _share_searcher(self) -> Searcher:
+        """Return the searcher of the files as they are now: what it has learnt of their vectors serves again."""
+        flat, index = self._flat.index, self._index.index if self._index else None
+        if self._searcher is None or self._searcher.flat is not flat or self._searcher.index is not index:
+            self._searcher = Searcher(flat, index)
+        return self._searcher
 
     def measure_recall(self) -> float:
         """Return the share of places that are right in a sample of the lists of the graph."""

@@ -37,9 +37,10 @@ GROWTH = 4
 """By this factor more is searched for if items of identical vectors fill the result."""
 COMPARED_AGAIN = 4
 """Lists that may be wrong are compared again in each update: as many as there are new nodes, at least so many."""
-SEARCHED_AGAIN, SEARCHES_AGAIN = 100, 3
+SEARCHED_AGAIN, SEARCHES_AGAIN = 8, 3
 """Lists that are made again in each update beyond EXACT: at least so many, and so many for each new node. When dense
-groups came into a sparse set, .966 of the places were right without, .983 with one and .991 with three."""
+groups came into a sparse set, .966 of the places were right without, .983 with one and .991 with three. A list costs
+1 ms there: a hundred of them would be most of an update of one item."""
 WRONG = 0.0005
 """Lists of a fill are made again until no more than this share of their places turns out wrong."""
 OFFERS = 4096

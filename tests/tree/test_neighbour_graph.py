@@ -196,7 +196,7 @@ def test_most_neighbours_are_right_although_the_index_finds_only_some() -> None:
 
     world.change([], dict(enumerate(random.standard_normal((600, 6)))), forgetful)
     assert world.measure_recall() > 0.93
-    for start in range(600, 660, 3):
+    for start in range(600, 840, 3):
         world.change([], dict(enumerate(random.standard_normal((3, 6)), start)), forgetful)
     assert world.measure_recall() > 0.97  # the lists that were made longest ago are made again in turn
 
