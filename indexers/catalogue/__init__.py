@@ -18,7 +18,9 @@ lookup        the items that a condition holds for, however long it is
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read
 schema        the tables
-sqlite        all that is specific to SQLite: connections, errors, integrity, copies
+database      what a catalogue asks of its database; `sqlite_database`: a file in the folder of the collection
+dialects      how the SQL of databases differs; expressions: functions that each writes in its own way
+sqlite        all that is specific to SQLite's SQL: connections, errors, integrity, copies; `sqlite_words`: FTS5
 writer_lock   the lock that makes one writer at a time, and names its holder
 upgrade       migrations, applied when a user calls for them
 rescue        a new database from what can be read of a damaged one

@@ -69,7 +69,9 @@ def back_up_catalogue(
         part.mkdir()
         with catalogue.snapshot() as snapshot:
             facts = Facts.of(snapshot)
-            _copy_database(snapshot, catalogue.path, part / f"{sqlite.FILE}.part", progress or (lambda *_: None))
+            _copy_database(
+                snapshot, catalogue.folder / sqlite.FILE, part / f"{sqlite.FILE}.part", progress or (lambda *_: None)
+            )
         _check_copy(part / f"{sqlite.FILE}.part", facts)
         _copy_beside(catalogue.folder, part)
         sync(part / f"{sqlite.FILE}.part")

@@ -6,7 +6,6 @@ select of item ids; set operations join them, so that every test is answered by 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,8 +16,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.expressions import Cell, spread_rows
 from indexers.catalogue.metadata import fold_text
-from indexers.catalogue.schema import attribute, item, location
+from indexers.catalogue.schema import Number, attribute, item, location
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
 
@@ -211,11 +211,10 @@ def _is_filled(columns: Any) -> ColumnElement[bool]:
 
 def _select_by_path(test: FieldTest) -> Select[Any]:
     """Select the items for which a test of the value at exactly one path holds: among those that the index finds."""
-    spread = sa.func.spread(item.c.metadata, json.dumps(test.path))
-    rows = sa.func.json_each(spread).table_valued(sa.column("value", sa.String))
+    rows = spread_rows(item.c.metadata, test.path)
     inside, element, number, text, flag = (
-        sa.func.json_extract(rows.c.value, f"$[{place}]", type_=kind())
-        for place, kind in enumerate((sa.Boolean, sa.Boolean, sa.Float, sa.String, sa.Boolean))
+        Cell(rows.c.value, place, kind)
+        for place, kind in enumerate((sa.Boolean(), sa.Boolean(), Number(), sa.String(), sa.Boolean()))
     )
     columns = SimpleNamespace(element=element, number=number, text=text, flag=flag)
     query = sa.select(item.c.id).join(rows, sa.true()).where(item.c.id.in_(_select_existing(test.field)))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import sqlite
+from indexers.catalogue import dialects
 from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.schema import CORRECTION, correction, decision, item, member
 from indexers.types import CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
@@ -36,7 +36,7 @@ class CorrectionReader:
         rows = self._connection.execute(query.where(_HOLDS).order_by(decision.c.id)).all()
         for row in rows:
             if not _is_sound(*row[1:5]):
-                raise sqlite.damage_error(sqlite.find_path(self._connection), f"the correction {row[0]} is none")
+                raise dialects.damage_error(self._connection, f"the correction {row[0]} is none")
         return [CorrectionRow(row[0], row[1], row[2], tuple(map(tuple, row[3])), tuple(row[4]), row[5]) for row in rows]
 
 
@@ -91,7 +91,7 @@ class CorrectionWriter(CorrectionReader):
     def _check_before(self, decision_id: int, before: object) -> list[list[int]]:
         """Return rows of an item and its cluster of each level. Raises CatalogueDamaged for anything else."""
         if not isinstance(before, list) or not all(_is_ids(row) and len(row) == 1 + len(LEVELS) for row in before):
-            raise sqlite.damage_error(sqlite.find_path(self._connection), f"the correction {decision_id} is none")
+            raise dialects.damage_error(self._connection, f"the correction {decision_id} is none")
         return before
 
     def _revive_clusters(self, space_id: int, level: Level, before: Sequence[dict[int, int]]) -> None:

@@ -36,7 +36,7 @@ def _discard_empty(folder: Path, missing: list[Path]) -> None:
         with catalogue.snapshot() as snapshot:
             is_empty = not snapshot.number and not snapshot.count() and not snapshot.failures()
         catalogue.close()  # the last one to close a database takes its log away
-        database, *others = list_files(catalogue.path)
+        database, *others = list_files(folder / sqlite.FILE)
         if not is_empty or any(file.exists() for file in others):
             return
         database.unlink()

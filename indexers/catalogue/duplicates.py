@@ -104,7 +104,7 @@ class DuplicateReader:
         texts = [
             sa.func.aggregate_strings(sa.cast(rows.c.item, sa.String), ","),
             sa.func.aggregate_strings(sa.func.hex(rows.c.hashes), ""),
-            sa.func.aggregate_strings(sa.cast(rows.c.compared, sa.String), ""),
+            sa.func.aggregate_strings(sa.cast(sa.cast(rows.c.compared, sa.Integer), sa.String), ""),
         ]
         ids, hashes, compared = (text or "" for text in self._all(sa.select(*texts))[0])
         words = np.frombuffer(bytes.fromhex(hashes), "<u8").astype(np.uint64).reshape(-1, 8)

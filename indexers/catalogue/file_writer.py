@@ -92,7 +92,7 @@ class FileWriter(SpaceWriter):
 
     def _index(self, rows: Sequence[tuple[int, Json]]) -> None:
         values = [{"item": item_id, **row} for item_id, metadata in rows for row in flatten_metadata(metadata)]
-        self._do(sa.insert(attribute), values)
+        self._insert_rows(attribute, values)
         self._unworded |= {item_id for item_id, _ in rows}
 
     def finish(self) -> None:

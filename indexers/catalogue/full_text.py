@@ -1,5 +1,5 @@
 """The inverted index over the words of items: what is said of them, how their files are called, and what is written in
-their pictures. SQLite's own (FTS5).
+their pictures.
 
 It is written at the end of the transaction that changes the item. Texts come cut into tokens (`indexers.words`), so
 that the database has nothing to fold, split or stem, and any other one would hold the same.
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from indexers.catalogue import sqlite
+from indexers.catalogue import dialects
+from indexers.catalogue.expressions import list_ids
 from indexers.catalogue.metadata import OPAQUE_KEY, is_text
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, setting
@@ -26,30 +27,13 @@ from indexers.words.splitting import Word, split_text
 from indexers.words.tokens import Document, build_document, list_forms
 
 TABLE = "words"
-CREATE_TABLE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(body, path, seen, tokenize = 'ascii tokenchars ''@''')"
+"""What the names of the tables of the index begin with."""
 LANGUAGES = "languages"
 """The key of a setting: the languages, besides English, that tokens are marked with."""
 CHUNK = 500
 """Items that are read in one step."""
 MAX_WORDS = 1000
 """Words in a query, at most."""
-_words = sa.table(
-    TABLE,
-    sa.column("rowid", sa.Integer),
-    sa.column("body", sa.String),
-    sa.column("path", sa.String),
-    sa.column("seen", sa.String),
-    sa.column("rank", sa.Float),
-)
-_BEST = (
-    sa.select(_words.c.rowid, _words.c.rank)
-    .where(
-        sa.literal_column(TABLE).op("MATCH")(sa.bindparam("expression", type_=sa.String)),
-        _words.c.rank.op("MATCH")(sa.bindparam("weights", type_=sa.String)),
-    )
-    .order_by(_words.c.rank, _words.c.rowid)
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
 _READ_LANGUAGES = sa.select(setting.c.value).where(setting.c.key == LANGUAGES)
 
 
@@ -83,8 +67,7 @@ def describe_item(row: ItemRow, seen: str = "") -> Document:
 
 def rebuild_index(connection: Connection) -> None:
     """Make the index anew, also of a database that an earlier version has cut into words in its own way."""
-    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}")
-    connection.exec_driver_sql(CREATE_TABLE)
+    dialects.find_words(connection).create_index(connection)
     query, last = sa.select(item.c.id, item.c.text, item.c.metadata).order_by(item.c.id).limit(CHUNK), 0
     while rows := connection.execute(query.where(item.c.id > last)).all():
         item_ids, last = [row.id for row in rows], rows[-1].id
@@ -107,13 +90,13 @@ def _read_uris(connection: Connection, item_ids: Sequence[int]) -> dict[int, lis
 
 def add_documents(connection: Connection, documents: Iterable[tuple[int, Document]]) -> None:
     """Add items that the index does not hold yet; those without a word are left out."""
-    rows, marks = list[Json](), set[str]()
+    rows, marks = list[tuple[int, tuple[str, str, str]]](), set[str]()
     for item_id, document in documents:
         if any(document.columns):
-            rows.append(dict(zip(("rowid", "body", "path", "seen"), (item_id, *document.columns), strict=True)))
+            rows.append((item_id, document.columns))
             marks |= document.languages
     if rows:
-        connection.execute(sa.insert(_words), rows)
+        dialects.find_words(connection).add_documents(connection, rows)
         _note_languages(connection, marks)
 
 
@@ -126,29 +109,29 @@ def _note_languages(connection: Connection, languages: set[str]) -> None:
 
 def read_languages(connection: Connection) -> list[str]:
     """Return the languages that tokens are marked with."""
-    rows = sqlite.fetch_all(connection, _READ_LANGUAGES)
-    try:
-        languages = json.loads(rows[0][0]) if rows else []
-    except (ValueError, TypeError, RecursionError):
-        return []
+    rows = dialects.fetch_all(connection, _READ_LANGUAGES)
+    languages = rows[0][0] if rows else []
+    if isinstance(languages, str | bytes):  # SQLite gives the text in JSON
+        try:
+            languages = json.loads(languages)
+        except (ValueError, RecursionError):
+            return []
     return [str(language) for language in languages] if isinstance(languages, list) else []
 
 
 def remove_documents(connection: Connection, item_ids: Sequence[int]) -> None:
     """Remove items from the index."""
-    connection.execute(sa.delete(_words).where(_words.c.rowid.in_(item_ids)))
+    dialects.find_words(connection).remove_documents(connection, item_ids)
 
 
 def erase_removed_words(connection: Connection) -> None:
     """Write the index anew without what was removed, of which it otherwise keeps the words for a while."""
-    connection.exec_driver_sql(f"INSERT INTO {TABLE}({TABLE}) VALUES ('optimize')")
+    dialects.find_words(connection).erase_removed(connection)
 
 
 def read_documents(connection: Connection, item_ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
     """Return by id what the index holds of these items: the tokens of texts, of paths, and of texts in pictures."""
-    columns = _words.c.rowid, _words.c.body, _words.c.path, _words.c.seen
-    rows = connection.execute(sa.select(*columns).where(_words.c.rowid.in_(item_ids)))
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return dialects.find_words(connection).read_documents(connection, item_ids)
 
 
 # ---- what is searched for
@@ -181,16 +164,19 @@ def search(
     the items that may answer. Raises BadQuery if there is no word to search for.
     """
     terms, languages = parse_terms(words), read_languages(connection)
-    every = " AND ".join(_write_term(term, languages) for term in terms)
-    return _match(connection, every, limit, allowed, weights) or _match(
-        connection, _write_any(terms, languages), limit, allowed, weights
-    )
+    index = dialects.find_words(connection)
+    for every, wanted in ((True, terms), (False, _split_terms(terms))):
+        forms = [list_forms(term.words, languages) for term in wanted]
+        hits = index.match(connection, forms, every, limit, allowed, weights)
+        if hits:
+            return hits
+    return []
 
 
 def select_listed(item_ids: Ids) -> sa.Select[Any]:
     """Return a select of these ids, however many they are: they travel as one text."""
-    listed = sa.func.json_each("[" + ",".join(map(str, item_ids.tolist())) + "]").table_valued("value")
-    return sa.select(listed.c.value)
+    listed = "[" + ",".join(map(str, item_ids.tolist())) + "]"
+    return sa.select(list_ids(sa.literal(listed, sa.String)).c.value)
 
 
 def parse_terms(words: str) -> list[Term]:
@@ -210,35 +196,12 @@ def parse_terms(words: str) -> list[Term]:
     return terms
 
 
-def _write_term(term: Term, languages: Sequence[str]) -> str:
-    """Return a term in the language of FTS5: its words one after the other, in any of the languages of texts."""
-    forms = list_forms(term.words, languages)
-    written = [f'"{" ".join(form.tokens)}"{" *" * form.is_prefix}' for form in forms]
-    return written[0] if len(written) == 1 else f"({' OR '.join(written)})"
-
-
-def _write_any(terms: Sequence[Term], languages: Sequence[str]) -> str:
-    """Return what any of the terms matches, of one that is no phrase any of its words."""
+def _split_terms(terms: Sequence[Term]) -> list[Term]:
+    """Return terms of which any may match: of one that is no phrase its words."""
     parts: dict[Term, None] = {}
     for term in terms:
         words = term.words if not term.is_phrase else ()
         last = {len(words) - 1} if len(words) > 1 and words[-2:][0].is_part and not words[-2:][0].ends_run else set()
         singles = [Term((word,), False) for place, word in enumerate(words) if place not in last]
         parts |= dict.fromkeys(singles or [term])
-    return " OR ".join(_write_term(term, languages) for term in parts)
-
-
-def _match(
-    connection: Connection, expression: str, limit: int, allowed: sa.Select[Any] | None, weights: Weights
-) -> list[tuple[int, float]]:
-    columns = " ".join(["body", *(name for name, weight in weights._asdict().items() if weight)])
-    values = {
-        "expression": f"({expression})" if all(weights) else f"{{{columns}}} : ({expression})",
-        "weights": f"bm25(1.0, {float(weights.path)!r}, {float(weights.seen)!r})",
-        "limit": limit,
-    }
-    if allowed is None:
-        rows = sqlite.fetch_all(connection, _BEST, **values)
-    else:
-        rows = list(connection.execute(_BEST.where(_words.c.rowid.in_(allowed)), values))
-    return [(row[0], -row[1]) for row in rows]
+    return list(parts)

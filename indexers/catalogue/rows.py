@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import sqlite
+from indexers.catalogue import dialects
 from indexers.errors import CatalogueDamaged
 from indexers.types import HitRow, Ids, ItemRow, Json
 
@@ -30,7 +30,7 @@ def format_time(microseconds: int) -> str:
 
 
 def to_item_row(row: Sequence[Any], uris: list[tuple[str, bool]]) -> ItemRow:
-    """Return the record of an item, of ITEM_COLUMNS as SQLite gives them, with its URIs and whether each is missing.
+    """Return the record of an item, of ITEM_COLUMNS from the driver, with its URIs and whether each is missing.
 
     Where some are there, only these are told. Raises CatalogueDamaged.
     """
@@ -46,7 +46,7 @@ def to_item_row(row: Sequence[Any], uris: list[tuple[str, bool]]) -> ItemRow:
 
 
 def to_hit_row(row: Sequence[Any]) -> HitRow:
-    """Return what a hit shows, of a row as SQLite gives it.
+    """Return what a hit shows, of a row as the driver gives it.
 
     It holds id, key, "0" or (if the file is missing) "1" with the URI, metadata as JSON, text, clusters ...
     """
@@ -59,9 +59,9 @@ def to_hit_row(row: Sequence[Any]) -> HitRow:
 
 
 def _read_metadata(text: Any) -> Json | None:
-    """Return the metadata of an item; None if they are not what a nearkin writes."""
+    """Return the metadata of an item, from JSON that SQLite gives as text; None if no nearkin writes such."""
     try:
-        metadata = json.loads(text)
+        metadata = text if isinstance(text, dict) else json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
     return metadata if isinstance(metadata, dict) else None
@@ -73,10 +73,10 @@ def read_state(connection: Connection, statement: sa.Select[Any]) -> Sequence[An
     Whatever follows the catalogue waits until it is at the newest one, which has to be a number that can be reached.
     Raises CatalogueDamaged.
     """
-    rows = sqlite.fetch_all(connection, statement)
+    rows = dialects.fetch_all(connection, statement)
     if len(rows) != 1 or not 0 <= rows[0][1] <= rows[0][0] < NUMBER_LIMIT:
         counted = [row[:2] for row in rows]
-        raise sqlite.damage_error(sqlite.find_path(connection), f"its changes are counted as {counted!r:.80}")
+        raise dialects.damage_error(connection, f"its changes are counted as {counted!r:.80}")
     row: Sequence[Any] = rows[0]
     return row
 

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
-from indexers.catalogue import full_text, sqlite
+from indexers.catalogue import dialects, full_text
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
 from indexers.catalogue.corrections import CorrectionReader
 from indexers.catalogue.duplicates import DuplicateReader
+from indexers.catalogue.expressions import list_ids
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
@@ -48,7 +49,7 @@ CANDIDATE_THRESHOLD = "near {}"  # the key of a setting, with the id of a space
 
 # the statements of the search path are built once: building one costs more than running it
 _item_ids: sa.BindParameter[Any] = sa.bindparam("item_ids", expanding=True)
-_listed_ids = sa.func.json_each(sa.bindparam("listed_ids")).table_valued("value")  # no list that is written out anew
+_listed_ids = list_ids(sa.bindparam("listed_ids", type_=sa.String))  # no list that is written out anew
 
 
 def _select_first_location(value: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
@@ -73,7 +74,7 @@ _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member
     item.outerjoin(member, _IN_SPACE)
 )
 # what a database says that no program of ours has written counts too: every reader must see the same space
-_IS_CURRENT = sa.type_coerce(space.c.current, sa.Integer) != 0
+_IS_CURRENT = sa.cast(space.c.current, sa.Integer) != 0
 _CURRENT = sa.select(space.c.id).where(_IS_CURRENT).order_by(space.c.id).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
 _LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
@@ -142,14 +143,14 @@ class Snapshot:
         """Return these items in the order of `item_ids`, without those that don't exist."""
         listed = json.dumps([int(item_id) for item_id in item_ids if is_storable(item_id)])
         uris = self._uris(listed)
-        rows = sqlite.fetch_all(self._connection, _ITEMS, listed_ids=listed)
+        rows = dialects.fetch_all(self._connection, _ITEMS, listed_ids=listed)
         by_id = {row[0]: to_item_row(row, uris.get(row[0], [])) for row in rows}
         return [by_id[item_id] for item_id in map(int, item_ids) if item_id in by_id]
 
     def _uris(self, listed_ids: str) -> dict[int, list[tuple[str, bool]]]:
         """Return the URIs of each item of a list in JSON, and whether each has vanished."""
         by_item: dict[int, list[tuple[str, bool]]] = {}
-        for item_id, uri, missing_since in sqlite.fetch_all(self._connection, _LOCATIONS, listed_ids=listed_ids):
+        for item_id, uri, missing_since in dialects.fetch_all(self._connection, _LOCATIONS, listed_ids=listed_ids):
             by_item.setdefault(item_id, []).append((uri, missing_since is not None))
         return by_item
 
@@ -157,9 +158,9 @@ class Snapshot:
         """Return by id what a search shows of these items; with a space, their clusters in it too."""
         listed = json.dumps(list(item_ids))
         if space_id is None:
-            rows = sqlite.fetch_all(self._connection, _HITS, listed_ids=listed)
+            rows = dialects.fetch_all(self._connection, _HITS, listed_ids=listed)
         else:
-            rows = sqlite.fetch_all(self._connection, _HITS_WITH_CLUSTERS, listed_ids=listed, space=space_id)
+            rows = dialects.fetch_all(self._connection, _HITS_WITH_CLUSTERS, listed_ids=listed, space=space_id)
         return {row[0]: to_hit_row(row) for row in rows}
 
     def clusters_position(self, space_id: int) -> int | None:

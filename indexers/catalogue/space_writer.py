@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue import dialects
 from indexers.catalogue.schema import (
     change,
     counter,
@@ -36,6 +37,11 @@ class SpaceWriter(Snapshot):
         if rows is None or rows:
             self._connection.execute(statement, rows)
 
+    def _insert_rows(self, table: sa.Table, rows: Sequence[Json]) -> None:
+        """Insert many rows, all with the same columns."""
+        if rows:
+            dialects.find(self._connection).insert_rows(self._connection, table, rows)
+
     def _log_change(self, item_id: int, space_id: int | None, kind: ChangeKind) -> None:
         before = self._log.pop((item_id, space_id), None)
         self._log[item_id, space_id] = "added" if before == "added" and kind == "changed" else kind
@@ -49,7 +55,7 @@ class SpaceWriter(Snapshot):
             {"number": number, "item": item_id, "space": space_id, "what": kind, "at": self.at}
             for number, ((item_id, space_id), kind) in enumerate(self._log.items(), self.number + 1)
         ]
-        self._do(sa.insert(change), rows)
+        self._insert_rows(change, rows)
         self.number += len(rows)
         self._do(sa.update(counter).values(number=self.number))
         self._log.clear()
@@ -93,9 +99,8 @@ class SpaceWriter(Snapshot):
                 del data[item_id]
             changed = [item_id for item_id in chunk if item_id in data]
             self._do(sa.delete(vector).where(in_space, vector.c.item.in_(changed)))
-        self._do(
-            sa.insert(vector),
-            [{"space": space_id, "item": item_id, "data": content} for item_id, content in data.items()],
+        self._insert_rows(
+            vector, [{"space": space_id, "item": item_id, "data": content} for item_id, content in data.items()]
         )
         for item_id in data:
             self._log_change(item_id, space_id, "vector set")

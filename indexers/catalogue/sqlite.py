@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -147,11 +148,7 @@ def _compile(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def fetch_all(connection: Connection, statement: sa.Select[Any], **values: Any) -> list[Any]:
-    """Return the rows of a statement as the driver gives them. Raises what the same statement through SQLAlchemy does.
-
-    For what every search reads: SQLAlchemy's own work around such a statement takes longer than the statement. A
-    statement is compiled once and kept, so it is one that a module holds; its parameters are given by name.
-    """
+    """Return the rows of a statement as the driver gives them."""
     text, brought_values = _compile(statement)
     if not connection.in_transaction():
         connection.begin()
@@ -163,6 +160,22 @@ def fetch_all(connection: Connection, statement: sa.Select[Any], **values: Any) 
         if translated is None:
             raise
         raise translated from error
+
+
+def create_tables(connection: Connection, metadata: sa.MetaData) -> None:
+    """Create the tables and their indexes."""
+    for statement in compile_tables(metadata):
+        connection.exec_driver_sql(statement)
+
+
+def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows, all with the same columns."""
+    connection.execute(sa.insert(table), rows)
+
+
+def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:
+    """Return the error that tells how to rescue a damaged database."""
+    return damage_error(find_path(connection), reason)
 
 
 def find_path(connection: Connection) -> Path:

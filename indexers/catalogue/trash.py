@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.dialects import damage_error
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import path_to_uri
 from indexers.catalogue.metadata import is_storable, is_text
 from indexers.catalogue.readings import FIELDS as READING_FIELDS
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
-from indexers.catalogue.sqlite import damage_error, find_path
 from indexers.errors import ItemNotFound
 from indexers.types import Json, TrashedRow
 
@@ -50,7 +50,7 @@ class TrashReader:
         rows = [TrashedRow(*row) for chunk in chunks for row in self._all(chunk)]
         for row in rows:
             if not _is_sound(row.state):
-                raise damage_error(find_path(self._connection), f"the removed item {row.id} is not what it was")
+                raise damage_error(self._connection, f"the removed item {row.id} is not what it was")
         return sorted(rows, key=lambda row: (-row.removed_at, row.id))
 
     def ids_until(self, moment: int) -> list[int]:

@@ -83,7 +83,9 @@ def test_a_catalogue_of_another_process_is_refused(catalogue: Catalogue) -> None
             writing.put([Arrival("a")])
 
     for step in (read, write):
-        assert run_in_child(step).startswith(f"{CollectionReplaced.__name__}: {catalogue.path} was opened by process")
+        assert run_in_child(step).startswith(
+            f"{CollectionReplaced.__name__}: {catalogue.database.path} was opened by process"
+        )
 
 
 def test_a_fork_waits_for_the_transaction_of_another_thread(catalogue: Catalogue) -> None:
@@ -97,7 +99,7 @@ def test_a_fork_waits_for_the_transaction_of_another_thread(catalogue: Catalogue
     thread = threading.Thread(target=hold)
     thread.start()
     is_inside.wait(10)
-    assert run_in_child(lambda: catalogue.reopen().path) == str(catalogue.path)
+    assert run_in_child(lambda: catalogue.reopen().database.path) == str(catalogue.database.path)
     thread.join()
 
 
@@ -117,17 +119,17 @@ def test_a_fork_waits_until_a_transaction_has_begun_or_ended(catalogue: Catalogu
     thread = threading.Thread(target=begin)
     thread.start()
     is_inside.wait(10)
-    assert run_in_child(lambda: (was_left.is_set(), catalogue.forks.was_in_use)) == "(True, False)"
+    assert run_in_child(lambda: (was_left.is_set(), catalogue.database.forks.was_in_use)) == "(True, False)"
     thread.join()
 
 
 def test_no_transaction_begins_during_a_fork(catalogue: Catalogue) -> None:
-    catalogue.forks.before_fork()
+    catalogue.database.forks.before_fork()
     thread = threading.Thread(target=lambda: catalogue.snapshot().__enter__())
     thread.start()
     thread.join(0.1)
     assert catalogue.engine.pool.count_in_use() == 0  # type: ignore[attr-defined]
-    catalogue.forks.after_fork_in_parent()
+    catalogue.database.forks.after_fork_in_parent()
     thread.join(10)
     assert not thread.is_alive()
 

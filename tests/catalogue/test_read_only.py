@@ -63,7 +63,7 @@ def _nothing_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_log_the_file_alone_is_read_and_nothing_is_written(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     catalogue = Catalogue.open(folder)
-    assert (catalogue.is_read_only, catalogue._access.parameters) == (True, "immutable=1&mode=ro")
+    assert (catalogue.is_read_only, catalogue.database._access.parameters) == (True, "immutable=1&mode=ro")
     with catalogue.snapshot() as snapshot:
         assert snapshot.count() == 2
     sentence = r"may only be read: its folder, or a file in it, can't be written"
@@ -108,7 +108,7 @@ def test_a_log_that_a_killed_writer_has_left_behind_is_read(folder: Path, monkey
     memory.unlink()  # as in a copy or a snapshot of the database and its log
     protect(folder)
     catalogue = Catalogue.open(folder)
-    copy = catalogue._access.path.parent
+    copy = catalogue.database._access.path.parent
     assert copy.is_dir()
     catalogue.close()
     assert not copy.exists()

@@ -163,5 +163,5 @@ def test_a_collection_that_turns_out_damaged_lets_go_of_all_its_files(clustered:
     database.close()
     with pytest.raises(CatalogueDamaged):
         collection.close()
-    assert collection._opened.catalogue.is_closed
+    assert collection._opened.catalogue.database.is_closed
     assert collection._opened.spaces.views == []

@@ -46,7 +46,7 @@ def test_a_write_that_turns_out_to_be_one_late_does_not_meet_a_stale_snapshot(ca
 
 
 def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
-    connection = sqlite3.connect(catalogue.path, isolation_level=None)
+    connection = sqlite3.connect(catalogue.database.path, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     with pytest.raises(WriterBusy, match="locked by another program"), catalogue.transaction():
         pytest.fail("two at once")
@@ -177,7 +177,7 @@ def test_damage_inside_is_found(tmp_path: Path) -> None:
     created = Catalogue.create(tmp_path)
     put_items(created, 3000)
     created.close()
-    damage(created.path)
+    damage(created.database.path)
     again = Catalogue.open(tmp_path)
     try:
         with pytest.raises(CatalogueDamaged, match="damaged"), again.snapshot() as snapshot:
@@ -190,7 +190,7 @@ def test_damage_inside_is_found(tmp_path: Path) -> None:
 def test_strays_are_found(catalogue: Catalogue) -> None:
     put_items(catalogue, 3)
     assert catalogue.find_faults() == []
-    with sqlite3.connect(catalogue.path) as connection:  # another program that doesn't know our references
+    with sqlite3.connect(catalogue.database.path) as connection:  # another program that doesn't know our references
         connection.execute("DELETE FROM item WHERE id = 2")
     connection.close()
     assert "refers to a missing item" in catalogue.find_faults()[0]
@@ -258,8 +258,8 @@ def test_rows_that_the_driver_gives_are_those_of_sqlalchemy(catalogue: Catalogue
 def test_faults_of_the_driver_are_translated_too(catalogue: Catalogue) -> None:
     put_items(catalogue, 500)
     catalogue.engine.dispose()
-    file = bytearray(catalogue.path.read_bytes())
+    file = bytearray(catalogue.database.path.read_bytes())
     file[16384:] = b"\xff" * (len(file) - 16384)
-    catalogue.path.write_bytes(file)
+    catalogue.database.path.write_bytes(file)
     with catalogue.engine.connect() as connection, pytest.raises(CatalogueDamaged):
         database.fetch_all(connection, sa.select(item.c.key))
