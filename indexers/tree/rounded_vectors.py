@@ -41,7 +41,11 @@ class RoundedVectors:
         if len(rest):
             nodes = self.tree.nodes
             leaf = self.tree.items.leaf[items[rest]]
-            rows[rest] = nodes.sums.get(nodes.row[leaf], "i8") // nodes.size[leaf][:, None]
+            number, size = nodes.row[leaf], nodes.size[leaf]
+            is_plain = (number % 2 == 0) & (size == 1)  # the sum of one vector is the vector
+            rows[rest[is_plain]] = nodes.sums.narrow[number[is_plain] >> 1]
+            others = ~is_plain
+            rows[rest[others]] = nodes.sums.get(number[others], "i8") // size[others][:, None]
         return rows
 
     def blocks(self, items: Ints) -> Iterator[tuple[Ints, Rounded]]:
