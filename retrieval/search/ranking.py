@@ -18,6 +18,8 @@ POOL = 5
 """Times as many hits as asked for are looked at before every item is."""
 POOL_GROWTH = 8
 """Times as many are looked at next, for a proof."""
+FIRST_SORTED = 1024
+"""Hits of all that are sorted first, where every item is scored."""
 SPARE = 2
 """Hits more than asked for, of a cluster and in all, that are scored again in float64."""
 
@@ -121,14 +123,26 @@ def _rank_per_cluster(query: NearestQuery, assignment: Assignment, count: int, p
     flat = query.searcher.flat
     ids, scores = flat.compute_scores(query.vector, query.allowed, query.metric)
     ids, scores = _exclude_items(ids, scores, query.query_items)
-    order = np.lexsort((ids, -scores))
-    kept = _find_first_per_label(assignment.find_labels(ids[order]), per_cluster + SPARE)
     # at most per_cluster + SPARE hits of a cluster stand where per_cluster do in the end
-    candidates = ids[order][kept[: (count + SPARE) * (per_cluster + SPARE)]]
+    limit = per_cluster + SPARE
+    candidates = _find_best_per_cluster(ids, scores, assignment, limit, (count + SPARE) * limit)
     if not len(candidates):
         return np.empty(0, np.int64), np.empty(0, np.float32)
     exact = flat.search(query.vector, len(candidates), candidates, metric=query.metric)
     return exact.ids[0], exact.scores[0]
+
+
+def _find_best_per_cluster(ids: Ids, scores: Vectors, assignment: Assignment, limit: int, count: int) -> Ids:
+    """Return the best `count` ids of which no cluster has more than `limit`, sorting no more of them than it takes."""
+    pool = FIRST_SORTED
+    while True:
+        least = -np.inf if pool >= len(ids) else np.partition(scores, len(scores) - pool)[len(scores) - pool]
+        best = np.flatnonzero(scores >= least)
+        best = best[np.lexsort((ids[best], -scores[best]))]
+        kept = _find_first_per_label(assignment.find_labels(ids[best]), limit)
+        if len(kept) >= count or len(best) == len(ids):
+            return ids[best[kept[:count]]]
+        pool *= POOL_GROWTH
 
 
 def _exclude_items(ids: Ids, scores: Vectors, excluded: Ids) -> Ranking:

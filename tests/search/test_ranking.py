@@ -10,7 +10,9 @@ import pytest
 
 from indexers.arrays import scale_to_unit
 from retrieval import Collection
+from retrieval.search import ranking
 from retrieval.search.ranking import choose_diverse, fuse_rankings, to_arrays
+from retrieval.spaces.cluster_state import Assignment
 from tests.clusters.test_browse import families, family
 from tests.conftest import vectors
 
@@ -115,3 +117,22 @@ def test_per_cluster_counts_within_a_filter_and_without_the_query(families: Coll
     counts = {name: sum(hit.key.startswith(name) for hit in hits) for name in ("f0", "f1", "f2", "s0")}
     assert counts == {"f0": 3, "f1": 3, "f2": 3, "s0": 1}
     assert "f0-0" not in {hit.key for hit in hits}
+
+
+@pytest.mark.parametrize("first", [1, 7, 1000])
+def test_the_best_of_each_cluster_are_those_of_the_whole_order(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "FIRST_SORTED", first)
+    random = np.random.default_rng(first)
+    for _ in range(60):
+        total, limit, count = (int(number) for number in random.integers(1, (120, 4, 40)))
+        ids = random.permutation(200)[:total]
+        scores = random.integers(0, 12, total).astype(np.float32)  # many are equal
+        assignment = Assignment(np.arange(200), random.integers(0, 6, 200))
+        best, taken = [], dict.fromkeys(range(1, 6), 0)
+        for _, item_id in sorted(zip((-scores).tolist(), ids.tolist(), strict=True)):
+            label = int(assignment.labels[item_id])
+            if not label or taken[label] < limit:
+                taken[label] = taken.get(label, 0) + 1
+                best.append(item_id)
+        found = ranking._find_best_per_cluster(ids, scores, assignment, limit, count)
+        assert found.tolist() == best[:count]
