@@ -18,6 +18,16 @@ Level = str
 """A level of the cluster tree, or the name of a clustering that a user made beside it."""
 LEVELS: tuple[Level, ...] = ("coarse", "medium", "fine")
 CorrectionKind = Literal["merge", "split", "move", "together", "apart", "hide"]
+DECISIONS = "not duplicates", "keep both", "keep"
+"""What a decision about two contents says of them."""
+COVER = "cover "
+"""What a decision about one content begins with, which is both its first and its second: it is the cover of its stack,
+whose kind follows."""
+MERGE = "merge"
+"""What a decision says by which an item that is kept has taken over what its duplicates said; both contents are its
+own, and the table `merging` says the rest."""
+CORRECTION = "correction"
+"""What decisions about clusters say; the table of that name says the rest."""
 CORRECTION_KINDS: tuple[CorrectionKind, ...] = get_args(CorrectionKind)
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 Rebuild = Callable[[], Callable[[], None]]

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         Outlier,
         Partition,
     )
-    from retrieval.records.duplicates import DuplicateGroup, Match, Move, Pair
+    from retrieval.records.duplicates import DuplicateGroup, ItemValue, Match, Merge, MergedValue, Move, Pair
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
@@ -85,7 +85,7 @@ _ROOMS = {
     "retrieval.collection": "Collection",
     "retrieval.records.clusters": "Cluster ClusterEvent Clusters Correction Drift Loose NamedClustering Outlier "
     "Partition",
-    "retrieval.records.duplicates": "DuplicateGroup Match Move Pair",
+    "retrieval.records.duplicates": "DuplicateGroup ItemValue Match Merge MergedValue Move Pair",
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page TrashedItem",
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
@@ -126,10 +126,13 @@ __all__ = [
     "Info",
     "Item",
     "ItemNotFound",
+    "ItemValue",
     "JudgedClustering",
     "JudgedSpace",
     "Loose",
     "Match",
+    "Merge",
+    "MergedValue",
     "MissingPackage",
     "Move",
     "NamedClustering",

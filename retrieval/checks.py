@@ -299,6 +299,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "exclude": None,
     "folders": paths,
     "labels": None,
+    "merge": None,
     "methods": None,
     "metric": None,
     "mix": None,

@@ -53,7 +53,7 @@ from retrieval.records.clusters import (
     Partition,
     SomeClusters,
 )
-from retrieval.records.duplicates import DuplicateGroup, Match, Move
+from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
@@ -900,12 +900,36 @@ class Collection:
         """
         return self._parts.duplicates.calibrate(pictures)
 
-    def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
+    def decide(
+        self, group: DuplicateGroup, keep: ItemName, *, merge: bool | Mapping[str, Any] = False
+    ) -> tuple[int, ...]:
         """Decide to keep one item of a group, which settles the group. Return the ids of the decisions, for `undo`.
 
-        Nothing is deleted.
+        merge: let it take over what the others say, as `plan_merges` lists it; one decision then undoes all of it.
+
+        Nothing is deleted. Raises ItemNotFound; UsageError, also where the items differ and you have to choose first:
+        nothing is decided then.
         """
-        return self._parts.decisions.keep(group, keep)
+        return self._parts.decisions.keep(group, keep, merge)
+
+    def plan_merges(
+        self, groups: Iterable[DuplicateGroup], merge: bool | Mapping[str, Any] = True
+    ) -> tuple[Merge, ...]:
+        """Return what the item that is kept of each group would take over from the others. Nothing is changed.
+
+        merge: rules by key, where the usual ones don't do: "union" (of lists), "first" (that of the item that is kept,
+        else of the next), "longest" (text), "earliest" (date), "greatest" (number), "own" (nothing is taken over),
+        "ask" (where they differ you have to choose), or the id of the item whose value is taken. Keys are those of
+        metadata; `text`; `taken_at` with its time zone; `place` (latitude, longitude, altitude); `address` (city,
+        state, country); "*" stands for all keys that have no usual rule.
+
+        By the usual rules tags, albums and other lists are joined, the greatest rating and favourite, the longest text,
+        title and caption and the earliest date are taken; place, address, camera, creator, copyright and label are the
+        first; `hidden` stays; of other keys you choose where they differ.
+
+        Raises UsageError for an unknown rule or key, or a rule that does not fit the values.
+        """
+        return self._parts.decisions.plan(list(groups), merge)
 
     def not_duplicates(self, a: ItemName, b: ItemName) -> int:
         """Decide that two items are not duplicates. Return the decision's id, for `undo`."""
@@ -916,7 +940,10 @@ class Collection:
         return self._parts.decisions.decide("keep both", a, b)
 
     def undo(self, decision: int) -> None:
-        """Undo a decision about duplicates or a correction of clusters. Raises UsageError."""
+        """Undo a decision about duplicates, with what was merged by it, or a correction of clusters. Raises UsageError.
+
+        What was changed since it was merged stays as it is.
+        """
         self._parts.decisions.undo(decision)
         self._parts.corrector.apply()
 
@@ -949,20 +976,30 @@ class Collection:
         return self._parts.stacks.choose_cover(stack, cover)
 
     def move_duplicates(
-        self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool = True
+        self,
+        groups: Iterable[DuplicateGroup],
+        folder: str | PathLike[str],
+        *,
+        dry_run: bool = True,
+        merge: bool | Mapping[str, Any] = False,
     ) -> tuple[Move, ...]:
         """Move the files of these groups, except those to keep, into a folder; by default only plan the moves.
 
-        `undo_moves` moves them back, with the manifest in the folder (`manifest.jsonl`). Nothing is deleted. Links, and
-        files that have changed since they were added, are not moved. XMP sidecars move with their pictures. Raises
-        UsageError, WriteFailed.
+        merge: let each item that is kept take over what those that move say, as `plan_merges` lists it.
+
+        `undo_moves` moves them back, with the manifest in the folder (`manifest.jsonl`), and undoes what was merged.
+        Nothing is deleted. Links, and files that have changed since they were added, are not moved. XMP sidecars move
+        with their pictures. Raises UsageError, WriteFailed.
         """
         if not dry_run:
             self._catalogue.check_writable()
-        return self._parts.mover.move(groups, folder, dry_run=dry_run)
+        return self._parts.mover.move(groups, folder, dry_run=dry_run, merge=merge)
 
     def undo_moves(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
-        """Move back the files that a manifest lists. Raises UsageError, WriteFailed."""
+        """Move back the files that a manifest lists, and undo what was merged with them.
+
+        Raises UsageError, WriteFailed.
+        """
         return self._parts.mover.undo(manifest)
 
     # ---- spaces

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects
 from indexers.catalogue.clusters import RESTORED, ClusterWriter
-from indexers.catalogue.schema import CORRECTION, correction, decision, item, member
-from indexers.types import CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
+from indexers.catalogue.schema import correction, decision, item, member
+from indexers.types import CORRECTION, CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
 
 _HOLDS = decision.c.undone.is_(None)
 

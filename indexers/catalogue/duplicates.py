@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.metadata import INTEGER_LIMIT
-from indexers.catalogue.schema import COVER, DECISIONS, decision, feature, fingerprint, item, location, pair
-from indexers.types import Ids, Json, Sketch
+from indexers.catalogue.schema import decision, feature, fingerprint, item, location, pair
+from indexers.types import COVER, DECISIONS, Ids, Json, Sketch
 
 
 class UnsketchedPicture(NamedTuple):

@@ -22,6 +22,8 @@ TEXT = "$text"
 """The item's own text among applied values: users have no key that begins with $."""
 TAKEN = "taken_at"
 """What goes to the item's own column, not to its metadata."""
+DATE = "$taken_at"
+"""An item's own date, among values that a person has merged."""
 _FILE, _SIDECARS = "file {}", "sidecars {}"  # keys of settings, with the id of an item
 _LISTS = "tags", "tag_paths"
 
@@ -33,12 +35,14 @@ class FileMetadata:
     embedded: what the picture's own file says.
     applied: what the item has taken over, under TEXT its text.
     sidecars: by the URI of the picture, the state of its sidecar (`stat`) and what it says (`metadata`).
+    chosen: what counts for an item's own date in place of what its files say.
     is_new: nothing was known of the item's files before.
     """
 
     embedded: Json = field(default_factory=dict)
     applied: Json = field(default_factory=dict)
     sidecars: dict[str, Json] = field(default_factory=dict)
+    chosen: Json = field(default_factory=dict)
     is_new: bool = False
 
     def note(self, arrival: Arrival) -> bool:
@@ -104,6 +108,11 @@ class FileMetadata:
             del self.applied[key]
         return bool(claimed)
 
+    def find_date(self) -> str | None:
+        """Return an item's own date: the one that a person has chosen, else what its files say."""
+        date: str | None = (self.combine() | self.chosen).get(TAKEN)
+        return date
+
     def select_own(self, values: Json) -> Json:
         """Return those of an item's values that are not from its files."""
         return {key: value for key, value in values.items() if key not in self.applied or self.applied[key] != value}
@@ -147,6 +156,7 @@ class FileMetadataWriter(FileMetadataReader):
         rows: list[Json] = []
         for item_id, file in files.items():
             value = {"embedded": file.embedded, "applied": file.applied}
+            value |= {"chosen": file.chosen} if file.chosen else {}
             rows.append({"key": _FILE.format(item_id), "value": value})
             if file.sidecars:
                 rows.append({"key": _SIDECARS.format(item_id), "value": file.sidecars})

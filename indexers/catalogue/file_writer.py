@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
-from indexers.catalogue.file_metadata import TAKEN, TEXT, FileMetadata, FileMetadataWriter
+from indexers.catalogue.file_metadata import TEXT, FileMetadata, FileMetadataWriter
 from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.readings import Reading, ReadingWriter
 from indexers.catalogue.schema import attribute, item, location
@@ -125,4 +125,4 @@ def join_text(metadata: Json, text: str | None) -> Json:
 def apply_file(file: FileMetadata, metadata: Json, text: str | None) -> Json:
     """Return an item's metadata, text and date as its files have them now, except for what users have said."""
     merged = file.apply(join_text(metadata, text))
-    return {"text": merged.pop(TEXT, None), "metadata": merged, "taken_at": file.combine().get(TAKEN)}
+    return {"text": merged.pop(TEXT, None), "metadata": merged, "taken_at": file.find_date()}

@@ -13,6 +13,7 @@ from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
 from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.file_metadata import FileMetadata
+from indexers.catalogue.merges import forget_merges
 from indexers.catalogue.own_keys import OwnKeyWriter
 from indexers.catalogue.schema import item, location, member, vector
 from indexers.catalogue.trash import NEWER, TrashWriter
@@ -45,6 +46,8 @@ class RemovalWriter(OwnKeyWriter):
             full_text.remove_documents(self._connection, existing)
             self.files.remove(existing)
             self._do(sa.delete(item).where(item.c.id.in_(existing)))
+            if not keep:
+                forget_merges(self._connection, existing)
             removed += len(existing)
         return removed
 
@@ -77,6 +80,7 @@ class RemovalWriter(OwnKeyWriter):
         """Delete removed items for good, and return what they were."""
         rows = self.trash.rows(item_ids)
         self.trash.delete([row.id for row in rows])
+        forget_merges(self._connection, [row.id for row in rows])
         return rows
 
     def erase_removed_words(self) -> None:

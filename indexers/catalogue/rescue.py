@@ -42,6 +42,7 @@ TABLES = (
     "placed",
     "decision",
     "correction",
+    "merging",
     "trash",
     "trash_vector",
 )

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0012"
+REVISION = "0013"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -335,14 +335,6 @@ pair = sa.Table(
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
 )
 
-DECISIONS = "not duplicates", "keep both", "keep"
-"""What a decision about two contents says in `what`."""
-COVER = "cover "
-"""What begins `what` of a decision about one content, which is both the first and the second: the cover of its stack,
-whose kind follows."""
-CORRECTION = "correction"
-"""What decisions about clusters say in `what`; the table of that name says the rest."""
-
 decision = sa.Table(
     "decision",
     metadata,
@@ -354,7 +346,24 @@ decision = sa.Table(
     sa.Column("undone", sa.BigInteger),
     sqlite_autoincrement=True,
     comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
-    "of one, that it is the cover of its stack; or of clusters, in `correction`",
+    "of one, that it is the cover of its stack, or took over what others said, in `merging`; or of clusters, in "
+    "`correction`",
+)
+
+merging = sa.Table(
+    "merging",
+    metadata,
+    sa.Column("decision", sa.Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", sa.Integer, nullable=False, index=True),
+    _json("others", "array"),
+    _json("before", "object"),
+    _json("after", "object"),
+    _json("applied", "object"),
+    _json("decisions", "array"),
+    sa.Column("moves", sa.String, index=True),
+    comment="what an item has taken over from others: its values before and after, under keys that begin with $ its "
+    "text and date; those that were its files' (`applied`); the decisions that are undone with it; and the name of the "
+    "moves that it belongs to, which stands in their manifest",
 )
 
 correction = sa.Table(

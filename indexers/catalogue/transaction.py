@@ -15,6 +15,7 @@ from indexers.catalogue.corrections import CorrectionWriter
 from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
+from indexers.catalogue.merges import MergeWriter
 from indexers.catalogue.removal import RemovalWriter
 from indexers.catalogue.schema import (
     failure,
@@ -34,9 +35,11 @@ class Transaction(RemovalWriter):
         super().__init__(connection)
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
-        self.corrections: CorrectionWriter = CorrectionWriter(
-            connection, self.clusters, lambda item_id: self._log_change(item_id, None, "changed")
-        )
+        self.corrections: CorrectionWriter = CorrectionWriter(connection, self.clusters, self._log_item)
+        self.merges: MergeWriter = MergeWriter(connection, self.files, self._log_item, self.reindex, self._follow_files)
+
+    def _log_item(self, item_id: int) -> None:
+        self._log_change(item_id, None, "changed")
 
     # ---- items
 
@@ -269,6 +272,10 @@ class Transaction(RemovalWriter):
         inherited = {key: value for key, value in own[old.id].items() if key not in stays}
         text = inherited.pop(TEXT, None)
         self.update(new.id, inherited, text=text)
+        if files[old.id].chosen and not files[new.id].chosen:
+            file = self.files.load([new.id])
+            file[new.id].chosen = files[old.id].chosen
+            self._follow_files(file)
 
     def mark_present(self, files: Sequence[FoundFile]) -> None:
         """Note that these files exist, with their size and time: of the items that they were when they vanished."""

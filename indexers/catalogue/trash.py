@@ -28,7 +28,8 @@ NEWER: Json = {"capture": {}}
 """Columns that items lack which an older version has removed, and what they hold then."""
 LOCATION_COLUMNS = ("uri", "size", "mtime_ns", "inode", "missing_since", "ctime_ns")
 MEMBER_COLUMNS = ("space", "coarse", "medium", "fine", "since")
-FILE_FIELDS = ("embedded", "applied", "sidecars")
+FILE_FIELDS = ("embedded", "applied", "sidecars", "chosen")
+NEWER_FILE: Json = {"chosen": {}}
 
 
 class TrashReader:
@@ -124,7 +125,7 @@ class TrashWriter(TrashReader):
             for row in self._all(query):
                 states[row.item][kind].append(dict(zip(names, row[1:], strict=True)))
         for item_id, file in FileMetadataReader(self._connection).load(item_ids).items():
-            known = {"embedded": file.embedded, "applied": file.applied, "sidecars": file.sidecars}
+            known = {name: getattr(file, name) for name in FILE_FIELDS}
             states[item_id]["file"] = None if file.is_new else known
         for item_id, known in ReadingReader(self._connection).states(item_ids).items():
             states[item_id]["reading"] = known
@@ -154,6 +155,8 @@ def _is_sound(state: Json) -> bool:
     places, clusters, file = state.get("locations"), state.get("clusters"), state.get("file", "")
     if not isinstance(places, list) or not isinstance(clusters, list):
         return False
+    if isinstance(file, dict):
+        file = NEWER_FILE | file
     has_file = file is None or (_has_keys(file, FILE_FIELDS) and all(isinstance(file[name], dict) for name in file))
     read = state.get("reading")
     if read is not None and not _is_row(read, ("item", *READING_FIELDS)):

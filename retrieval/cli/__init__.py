@@ -15,6 +15,7 @@ cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate
 corrections     correct, corrections
+merging         what a picture that is kept takes over, for these
 duplicates      duplicates, check, decide, overlay, calibrate
 spaces          embedders, spaces, use, drop, export-onnx
 transfer        export, import

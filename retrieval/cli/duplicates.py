@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.merging import MergeRules, Merging, parse_rules, show_merges
 from retrieval.cli.names import Ids, Keys, find_item, find_items, parse_id
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, show_message, write_text
@@ -19,6 +21,7 @@ from retrieval.cli.viewer import Open, place_page, write_page
 from retrieval.pages.page import format_count
 
 if TYPE_CHECKING:
+    from indexers.types import Json
     from retrieval.collection import Collection
     from retrieval.records.duplicates import DuplicateGroup, Move
     from retrieval.records.stacks import Stack
@@ -55,8 +58,11 @@ def duplicates(
         Path | None, typer.Option("--move-to", help="List which files would move to this folder; see --apply.")
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="With --move-to: move the files.")] = False,
+    merge: Merging = False,
+    merge_rules: MergeRules = None,
     undo: Annotated[
-        Path | None, typer.Option("--undo", help="Move files back, as listed in this manifest.jsonl.")
+        Path | None,
+        typer.Option("--undo", help="Move files back, as listed in this manifest.jsonl, and undo what was merged."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,10 +71,15 @@ def duplicates(
         if undo is not None:
             show_moves(source.undo_moves(undo), as_json, "moved back")
             return
+        rules = parse_rules(merge, merge_rules)
         groups = source.duplicates(threshold, rule=rule, prefer=prefer, progress=make_start_teller())
+        merges = source.plan_merges(groups, rules) if rules is not False else ()
         if move_to is not None:
-            moves = source.move_duplicates(groups, move_to, dry_run=not apply)
-            show_moves(moves, as_json, "moved" if apply else "to move")
+            moves = source.move_duplicates(groups, move_to, dry_run=not apply, merge=rules)
+            if not as_json:
+                show_merges(merges)
+            more = {} if rules is False else {"merges": [merge.to_dict() for merge in merges]}
+            show_moves(moves, as_json, "moved" if apply else "to move", more)
         elif html is not None or is_opened:
             from retrieval.pages.duplicates import render_duplicates
 
@@ -79,9 +90,11 @@ def duplicates(
             export_groups(groups, source, export)
             say(f"wrote {format_count(len(groups), 'group')} to {export}")
         elif as_json:
-            print_json({"groups": [group.to_dict() for group in groups]})
+            more = {} if rules is False else {"merges": [merge.to_dict() for merge in merges]}
+            print_json({"groups": [group.to_dict() for group in groups], **more})
         else:
             show_groups(groups, source)
+            show_merges(merges)
 
 
 def make_start_teller() -> Callable[[int, int], None]:
@@ -107,10 +120,10 @@ def _describe_start(total: int) -> str:
     return f"comparing {total:,} pictures, with points by {NAMES[engine]}: about {duration}{advice}"
 
 
-def show_moves(moves: tuple[Move, ...], as_json: bool, action: str) -> None:
-    """Print which files were moved, or would be. `action`: the verb, such as "moved"."""
+def show_moves(moves: tuple[Move, ...], as_json: bool, action: str, more: Json | None = None) -> None:
+    """Print which files were moved, or would be. `action`: the verb, such as "moved"; more: further JSON."""
     if as_json:
-        print_json({"moves": [move.to_dict() for move in moves]})
+        print_json({"moves": [move.to_dict() for move in moves], **(more or {})})
         return
     for move in moves:
         say(f"skipped: {move.source} ({move.left})" if move.left else f"{action}: {move.source} -> {move.target}")
@@ -223,6 +236,9 @@ def decide(
     collection: Folder = DEFAULT,
     ids: Ids = None,
     keys: Keys = None,
+    merge: Merging = False,
+    merge_rules: MergeRules = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With keep --merge: only list what is merged.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide about duplicates and stacks: which one to keep, that two are none, that you keep both, which one is the
@@ -230,6 +246,9 @@ def decide(
 
     No file is touched.
     """
+    rules = parse_rules(merge, merge_rules)
+    if decision != "keep" and (rules is not False or dry_run):
+        raise typer.BadParameter("--merge, --merge-rule and --dry-run go with keep")
     count, needed = sum(map(len, (names or (), ids or (), keys or ()))), COUNTS.get(decision)
     is_undo = decision == "undo" and count and not ids and not keys
     if count != needed and not is_undo:
@@ -242,8 +261,11 @@ def decide(
             return undo_decisions(target, names or (), as_json)
         items = find_items(target, names, ids, keys)
         if decision == "keep":
-            group = _find_group(target, items[0])
-            decisions = list(target.decide(group, items[0]))
+            group = replace(_find_group(target, items[0]), keep=items[0])
+            merges = target.plan_merges([group], rules) if dry_run or rules is not False else ()
+            if dry_run:
+                return print_json({"merges": [m.to_dict() for m in merges]}) if as_json else show_merges(merges)
+            decisions = list(target.decide(group, items[0], merge=rules))
         elif decision == "cover":
             decisions = [target.choose_cover(stack, items[0]) for stack in _find_stacks(target, items[0])]
         else:
@@ -251,6 +273,7 @@ def decide(
     if as_json:
         return print_json({"decisions": decisions})
     if decision == "keep":
+        show_merges(merges)
         say(f"item {items[0]} is kept, and these are settled: {_join([i for i in group.items if i != items[0]])}")
     say(f"saved as decision {_join(decisions)}")
 

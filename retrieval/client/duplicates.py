@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from indexers.types import Json
 from retrieval.checks import ItemName, is_whole
 from retrieval.client.http import ServedPictures, read_picture, to_records
 from retrieval.client.stacks import StackMethods
-from retrieval.records.duplicates import DuplicateGroup, Match
+from retrieval.records.duplicates import DuplicateGroup, Match, Merge
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
@@ -55,9 +55,21 @@ class DuplicateMethods(StackMethods):
         with PIL.Image.open(io.BytesIO(self._get_bytes("/v1/duplicates/overlay", **params))) as image:
             return image.convert("RGB")
 
-    def decide(self, group: DuplicateGroup, keep: ItemName) -> tuple[int, ...]:
-        """Keep one item of a group, which settles it. Return the decisions' ids, for `undo`."""
-        return self._decide("keep", group.items, self._find_id(keep))
+    def decide(
+        self, group: DuplicateGroup, keep: ItemName, *, merge: bool | Mapping[str, Any] = False
+    ) -> tuple[int, ...]:
+        """Keep one item of a group, which settles it; with `merge` it takes over what the others say, as `plan_merges`
+        lists it. Return the decisions' ids, for `undo`. See Collection.decide."""
+        return self._decide("keep", group.items, self._find_id(keep), merge)
+
+    def plan_merges(
+        self, groups: Iterable[DuplicateGroup], merge: bool | Mapping[str, Any] = True
+    ) -> tuple[Merge, ...]:
+        """Return what the item that is kept of each group would take over from the others. See
+        Collection.plan_merges."""
+        bodies = [{"items": list(group.items), "keep": group.keep} for group in groups]
+        answer = self._post("/v1/duplicates/merges", {"groups": bodies, "merge": merge})
+        return to_records(Merge, answer["merges"])
 
     def not_duplicates(self, a: ItemName, b: ItemName) -> int:
         """Note that two items are no duplicates. Return the decision's id, for `undo`."""
@@ -67,8 +79,11 @@ class DuplicateMethods(StackMethods):
         """Keep two items although they are duplicates. Return the decision's id, for `undo`."""
         return self._decide("keep both", (self._find_id(a), self._find_id(b)))[0]
 
-    def _decide(self, verdict: str, items: Sequence[int], keep: int | None = None) -> tuple[int, ...]:
-        answer = self._post("/v1/decisions", {"what": verdict, "items": list(items), "keep": keep})
+    def _decide(
+        self, verdict: str, items: Sequence[int], keep: int | None = None, merge: bool | Mapping[str, Any] = False
+    ) -> tuple[int, ...]:
+        body = {"what": verdict, "items": list(items), "keep": keep, "merge": merge}
+        answer = self._post("/v1/decisions", body)
         return tuple(answer["decisions"])
 
     def undo(self, decision: int) -> None:

@@ -1,7 +1,9 @@
 """Moving duplicates out of the way: planned first, written to a manifest before anything moves, and undone by it.
 
-Nothing is deleted. The last file of a picture is never touched: of every group one file stays where it is, and it is
-checked again before another one moves.
+What the kept pictures take over from those that move is written, all of it at once, when the manifest is there and
+before the first file moves: from whatever moment a run is killed at, the manifest undoes both. Nothing is deleted. The
+last file of a picture is never touched: of every group one file stays where it is, and it is checked again before
+another one moves.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import UsageError, WriteFailed
@@ -23,12 +26,15 @@ from indexers.pictures.addresses import is_remote
 from indexers.pictures.images import hash_content, read_file, to_path
 from indexers.pictures.scan import find_pictures, to_uri
 from indexers.types import FoundFile
+from retrieval.duplicates.decisions import merge_group, plan_merges
+from retrieval.duplicates.merging import Rules, check_chosen, check_rules
 from retrieval.duplicates.sidecars import plan_sidecars
 from retrieval.items.items import Items
 from retrieval.records.duplicates import DuplicateGroup, Move
 from retrieval.records.items import Item
 
-FORMAT = 1
+FORMAT, MERGED_FORMAT = 1, 2
+"""Of a manifest of moves alone, and of one that names merges too."""
 MANIFEST = "manifest.jsonl"
 PART = ".nearkin-move.part"
 """The name under which a file is copied, until the copy is known to be whole."""
@@ -42,35 +48,75 @@ class DuplicateMover:
     def __init__(self, catalogue: Catalogue, items: Items) -> None:
         self._catalogue, self._items = catalogue, items
 
-    def move(self, groups: Iterable[DuplicateGroup], folder: str | PathLike[str], *, dry_run: bool) -> tuple[Move, ...]:
-        """Move all files of the groups but the kept ones into a folder. Raises UsageError, WriteFailed."""
+    def move(
+        self,
+        groups: Iterable[DuplicateGroup],
+        folder: str | PathLike[str],
+        *,
+        dry_run: bool,
+        merge: bool | Rules = False,
+    ) -> tuple[Move, ...]:
+        """Move all files of the groups but the kept ones into a folder. Raises UsageError, WriteFailed.
+
+        merge: let each kept item take over what the others say, of which a file moves.
+        """
         groups, target = tuple(groups), Path(folder).expanduser().resolve()
         item_ids = sorted({item_id for group in groups for item_id in group.items})
-        moves = plan(groups, {item.id: item for item in self._items.read(item_ids)}, target)
+        items = {item.id: item for item in self._items.read(item_ids)}
+        reserved = {MANIFEST}
+        planned = [(group, plan([group], items, target, reserved)) for group in groups]
+        moves = [move for _, moving in planned for move in moving]
         moves = plan_sidecars(moves, _find_name_limit(target))
         check_room(moves, target)
+        if merge is False:
+            return tuple(moves) if dry_run else self._carry_out(moves, target)
+        rules = check_rules(merge)
+        merged = [group for group, moving in planned if len(group.items) > 1 and any(not move.left for move in moving)]
+        with self._catalogue.snapshot() as snapshot:
+            plans = plan_merges(snapshot, groups, rules)
         if dry_run:
             return tuple(moves)
-        moves = carry_out(moves, target / MANIFEST)
+        kept = {group.keep for group in merged}
+        check_chosen(plan for plan in plans if plan.keep in kept)
+        batch = uuid.uuid4().hex
+
+        def merge_groups() -> None:
+            with self._catalogue.transaction() as transaction:
+                for group in merged:
+                    merge_group(transaction, group, rules, batch)
+
+        return self._carry_out(moves, target, batch, merge_groups)
+
+    def _carry_out(self, moves: Iterable[Move], target: Path, *merging: Any) -> tuple[Move, ...]:
+        done = carry_out(moves, target / MANIFEST, *merging)
         with self._catalogue.transaction() as transaction:
-            transaction.mark_missing([to_uri(move.source) for move in moves if move.done])
-        return tuple(moves)
+            transaction.mark_missing([to_uri(move.source) for move in done if move.done])
+        return tuple(done)
 
     def undo(self, manifest: str | PathLike[str]) -> tuple[Move, ...]:
-        """Bring back the files that a manifest names. Raises UsageError, WriteFailed."""
-        moves = undo(Path(manifest).expanduser())
+        """Bring back the files that a manifest names, and what was merged. Raises UsageError, WriteFailed."""
+        path = Path(manifest).expanduser()
+        batch = read_batch(path)
+        if batch is not None:  # refused before any file comes back
+            with self._catalogue.transaction() as transaction:
+                transaction.merges.of_moves(batch)
+        moves = undo(path)
         files = [
             file for move in moves if move.done for file in find_pictures(move.target) if isinstance(file, FoundFile)
         ]
         with self._catalogue.transaction() as transaction:
             transaction.mark_present(files)
+            for decision_id in [] if batch is None else transaction.merges.of_moves(batch):
+                transaction.merges.undo(decision_id)
         return tuple(moves)
 
 
-def plan(groups: Iterable[DuplicateGroup], items: Mapping[int, Item], folder: Path) -> list[Move]:
-    """Return what would be moved into the folder, and what is left alone and why. Nothing is touched."""
+def plan(groups: Iterable[DuplicateGroup], items: Mapping[int, Item], folder: Path, reserved: set[str]) -> list[Move]:
+    """Return what would be moved into the folder, and what is left alone and why. Nothing is touched.
+
+    reserved: the names that are taken there; those of the moves are added.
+    """
     moves: list[Move] = []
-    reserved = {MANIFEST}
     for group in groups:
         places = {item_id: [uri for uri in items[item_id].uris if not is_remote(uri)] for item_id in group.items}
         kept = next((uri for uri in places[group.keep] if _is_unchanged(uri, items[group.keep])), None)
@@ -181,10 +227,16 @@ def _try_names(moves: Iterable[Move]) -> None:
                 ) from error
 
 
-def carry_out(moves: Iterable[Move], manifest: Path) -> list[Move]:
+def carry_out(
+    moves: Iterable[Move],
+    manifest: Path,
+    batch: str | None = None,
+    before_moves: Callable[[], object] = lambda: None,
+) -> list[Move]:
     """Move the files, after a check that each can be moved. Each move is in the manifest, on disk, before it happens.
 
-    Raises UsageError, WriteFailed.
+    batch: the name of the merges that belong to the moves. before_moves: called when the manifest is there; if it
+    raises, nothing has happened, and the manifest goes. Raises UsageError, WriteFailed.
     """
     moves = list(moves)
     try:
@@ -197,8 +249,14 @@ def carry_out(moves: Iterable[Move], manifest: Path) -> list[Move]:
         raise WriteFailed(f"cannot write {manifest}: {error.strerror or error}") from error
     with file:
         try:
-            _append(file, {"nearkin manifest": FORMAT})
+            merged = {} if batch is None else {"merged": batch}
+            _append(file, {"nearkin manifest": MERGED_FORMAT if merged else FORMAT, **merged})
             sync(manifest.parent)
+            try:
+                before_moves()
+            except Exception:
+                manifest.unlink()
+                raise
             done: dict[str, Move] = {}
             for move in moves:
                 picture = done.get(move.sidecar_of)
@@ -262,16 +320,27 @@ def _drop_second(target: Path, source: Path) -> bool:
     return is_same
 
 
+def read_batch(manifest: Path) -> str | None:
+    """Return the name of the merges that belong to a manifest's moves; None if there are none. Raises UsageError."""
+    batch = _read_manifest(manifest)[0].get("merged")
+    return None if batch is None else str(batch)
+
+
 def _read_lines(manifest: Path) -> list[dict[str, str]]:
+    return _read_manifest(manifest)[1:]
+
+
+def _read_manifest(manifest: Path) -> list[dict[str, str]]:
+    """Return the head of a manifest and its moves. Raises UsageError."""
     try:
         text = manifest.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]  # the last may have been cut
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the manifest {manifest}: {reason}") from error
-    if not lines or lines[0].get("nearkin manifest") != FORMAT:
+    if not lines or lines[0].get("nearkin manifest") not in (FORMAT, MERGED_FORMAT):
         raise UsageError(f"{manifest} is not a manifest of moved duplicates")
-    return lines[1:]
+    return lines
 
 
 def _append(file: TextIO, line: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from indexers.types import Json
 from retrieval.records.base import HANDLE, Record
@@ -104,3 +105,43 @@ class Move(Record):
     """Why it was not moved."""
     sidecar_of: str = ""
     """Where the picture was that this XMP file belongs to, and with which it moves; empty for a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemValue(Record):
+    """What an item says under a key."""
+
+    item: int
+    """The item's id."""
+    value: Any = field(hash=False)
+    """The value."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedValue(Record):
+    """What becomes of a key of the item that is kept, when it takes over what its duplicates say."""
+
+    key: str
+    """A metadata key; or text, taken_at (with the time zone), place (latitude, longitude, altitude) or address."""
+    rule: str
+    """union, first, longest, earliest, greatest, own or ask; or the item that was chosen, such as "item 7"."""
+    before: Any = field(hash=False)
+    """What the item says; None if nothing."""
+    after: Any = field(hash=False)
+    """What it will say."""
+    is_open: bool
+    """True if the items differ, and a person has to choose first."""
+    values: tuple[ItemValue, ...]
+    """What each item says that says something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Record):
+    """What the item that is kept takes over from its duplicates."""
+
+    keep: int
+    """The item that is kept."""
+    items: tuple[int, ...]
+    """The items that it takes over from."""
+    values: tuple[MergedValue, ...]
+    """Of each key under which one of them says something."""

@@ -33,7 +33,12 @@ CLIENT_HEADER = "X-Nearkin"
 """The page and the client send this header with every request that changes something."""
 PUBLIC_PATHS = frozenset({"", "/", "/docs", "/healthz", "/readyz", "/v1/session", "/favicon.ico"})
 """Need no token, like everything under `/static/`: they show nothing of the collection."""
-READ_ONLY_POSTS = frozenset({"/v1/search", "/v1/search/many", "/v1/uploads", "/v1/duplicates/of", "/v1/items/vectors"})
+READ_ONLY_POSTS = frozenset(
+    (
+        *("/v1/search", "/v1/search/many", "/v1/uploads", "/v1/duplicates/of", "/v1/duplicates/merges"),
+        "/v1/items/vectors",
+    )
+)
 MAX_HEADER_BYTES = 16 * 2**10
 """The most bytes of all headers, and of a path."""
 MAX_REQUESTS = 512

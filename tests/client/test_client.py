@@ -367,6 +367,23 @@ def test_copies_are_decided_about(client: Client, collection: Collection) -> Non
         assert group.id in [left.id for left in collection.duplicates()]
 
 
+def test_what_is_merged_is_planned_chosen_and_undone(client: Client, collection: Collection) -> None:
+    cat = collection.items(where={"name": "cat"}).items[0].id
+    [group] = [group for group in client.duplicates() if cat in group.items]
+    before = collection.get(group.items)
+    for rules in (True, {"name": group.items[1]}, {"*": "own"}):
+        assert client.plan_merges([group], rules) == collection.plan_merges([group], rules)
+    assert [value.key for value in client.plan_merges([group])[0].values if value.is_open] == ["name"]
+    with pytest.raises(UsageError, match="under 'name' they say"):
+        client.decide(group, group.keep, merge=True)
+    with pytest.raises(UsageError, match="there is no rule 'sum'"):
+        client.plan_merges([group], {"name": "sum"})
+    (decision,) = client.decide(group, group.keep, merge={"name": group.items[1]})
+    assert collection.get(group.keep).metadata["name"] == before[1].metadata["name"]
+    client.undo(decision)
+    assert collection.get(group.items) == before
+
+
 @pytest.fixture
 def own(tmp_path: Path, folder: Path) -> Iterator[Collection]:
     """Five discs in a collection that no other test uses, and no other server."""

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from indexers.errors import BadQuery
 from indexers.matching.verification import SAME
 from indexers.pictures import images
-from retrieval import DuplicateGroup, Match
+from retrieval import DuplicateGroup, Match, Merge
 from retrieval.duplicates.finder import check_threshold
 from retrieval.duplicates.identical import mark_identical
 from retrieval.records.reports import Job
@@ -41,6 +41,33 @@ QueriedId = Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="An item's i
 Threshold = Annotated[float, Query(description="How sure it must be that two pictures are the same, 0 to 1.")]
 
 
+Rules = bool | dict[str, str | JsonId | list[JsonId]]
+"""Whether, or by which rules by key, the item that is kept takes over what the others say."""
+
+
+class KeptOf(RequestBody):
+    """A group, and which of it is kept."""
+
+    items: list[JsonId] = Field(min_length=1, max_length=10_000)
+    """The items, by id."""
+    keep: JsonId
+    """The item to keep."""
+
+
+class MergeRequest(RequestBody):
+    """What would be merged, by which rules."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"groups": [{"items": [3, 7, 8], "keep": 7}], "merge": {"rating": "first"}}]}
+    )
+
+    groups: list[KeptOf] = Field(max_length=10_000)
+    """The groups of duplicates."""
+    merge: Rules = True
+    """true for the usual rules; or by key union, first, longest, earliest, greatest, own or ask, or the id of the item
+    whose value is taken."""
+
+
 class DecisionRequest(RequestBody):
     """A decision about items of a group."""
 
@@ -52,6 +79,8 @@ class DecisionRequest(RequestBody):
     """The items, by id."""
     keep: JsonId | None = None
     """The item to keep."""
+    merge: Rules = False
+    """Whether it takes over what the others say: as for POST /v1/duplicates/merges."""
 
 
 class DecisionIds(ResponseBody):
@@ -61,6 +90,7 @@ class DecisionIds(ResponseBody):
     """Their ids, for taking them back."""
 
 
+MergeList = build_list("merges", Merge, "One for each group of several items.")
 MatchList = build_list("matches", Match, "The items, the surest first.")
 DuplicatePage = build_list(
     "groups",
@@ -168,6 +198,25 @@ def get_overlay(a: QueriedId, b: QueriedId, state: StateDep) -> Response:
 
 
 @router.post(
+    "/duplicates/merges",
+    response_model=MergeList,
+    responses=document_errors(400, 404),
+    summary="Plan what the picture that is kept takes over",
+)
+def plan_merges(body: MergeRequest, collection: CollectionDep) -> Response:
+    """Return what the item that is kept of each group would take over from the others. Nothing is changed."""
+    groups = [_build_group(group.items, group.keep) for group in body.groups]
+    for group in groups:
+        if group.keep not in group.items:
+            raise BadQuery(f"the item {group.keep} is not in the group; its items are {list(group.items)}")
+    return answer_json({"merges": [merge.to_dict() for merge in collection.plan_merges(groups, body.merge)]})
+
+
+def _build_group(item_ids: list[int], keep: int) -> DuplicateGroup:
+    return DuplicateGroup(0, "", tuple(item_ids), keep, "", (), 1.0)
+
+
+@router.post(
     "/decisions",
     status_code=201,
     response_model=DecisionIds,
@@ -179,8 +228,10 @@ def make_decision(body: DecisionRequest, collection: CollectionDep) -> Response:
     if body.what == "keep":
         if body.keep is None:
             raise BadQuery("say which item to keep")
-        group = DuplicateGroup(0, "", tuple(body.items), body.keep, "", (), 1.0)
-        return answer_json({"decisions": list(collection.decide(group, body.keep))}, 201)
+        group = _build_group(body.items, body.keep)
+        return answer_json({"decisions": list(collection.decide(group, body.keep, merge=body.merge))}, 201)
+    if body.merge:
+        raise BadQuery(f"{body.what!r} merges nothing; leave merge out, or decide to keep one")
     if len(body.items) != 2:
         raise BadQuery(f"{body.what!r} is about two items; got {len(body.items)}")
     decide_pair = collection.keep_both if body.what == "keep both" else collection.not_duplicates

@@ -1,7 +1,8 @@
 // Duplicates, side by side: what is proven, and a decision by one key. Nothing is ever deleted.
 
 import { followJob, getInfo, getItem, getItems, getUrl, request } from "./api.js";
-import { announce, formatBytes, formatCount, formatNumber, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner, showToast } from "./dom.js";
+import { announce, formatBytes, formatCount, formatNumber, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner, showToast } from "./dom.js";
+import { MergePanel } from "./merge.js";
 
 const PAGE = 60;
 const COMPARING = "Comparing new pictures with all others";
@@ -89,6 +90,7 @@ class Review {
     this.decisions = []; // what was decided, and the state before
     this.isWorking = false;
     this.isOverlayOpen = true;
+    this.isMerging = true;
     this.title = make("h1", { tabindex: "-1" }, "Duplicates");
   }
 
@@ -127,8 +129,10 @@ class Review {
     const before = { place: this.place, left: this.left, others: this.others, pairs: this.pairs };
     const items = verdict === "all" ? [this.left, ...this.others] : [this.left, this.right];
     const keep = verdict === "keep-right" ? this.right : this.left;
-    const json = verdict === "both" ? { what: "keep both", items } : verdict === "not" ? { what: "not duplicates", items } : { what: "keep", items, keep };
     try {
+      const merge = !["both", "not"].includes(verdict) && await this.prepareMerge(verdict === "all", items);
+      if (merge === null) { this.isWorking = false; return; }
+      const json = verdict === "both" ? { what: "keep both", items } : verdict === "not" ? { what: "not duplicates", items } : { what: "keep", items, keep, merge };
       const { decisions } = await request("/decisions", { method: "POST", json });
       this.decisions.push({ ids: decisions, before });
       this.left = keep;
@@ -138,6 +142,28 @@ class Review {
       this.draw();
     } catch (error) { showToast(error.detail ?? error.message); }
     this.isWorking = false;
+  }
+
+  // The rules of what is merged; null if a person has to choose first.
+  async prepareMerge(isAll, items) {
+    let panel = await this.panel;
+    this.isMerging = panel.isOn;
+    if (isAll && panel.items.length < items.length) {
+      const shown = panel.element;
+      panel = await this.makePanel(items, [this.left]);
+      if (panel.open.length && this.isMerging) { shown.replaceWith(panel.element); this.panel = panel; }
+    }
+    if (!panel.askForChoice()) return panel.rules;
+    showToast(`Choose what the one that is kept says under ${panel.open.map(row => row.key).join(", ")}.`);
+    return null;
+  }
+
+  async makePanel(items, keeps) {
+    const known = await getItems(items);
+    const labels = new Map(known.map(item => [item.id, items.length > 2 ? getFileName(item.uri ?? "") || item.key : item.id === this.left ? "left" : "right"]));
+    const panel = new MergePanel(items, keeps, labels);
+    panel.isOn = this.isMerging;
+    return panel.load();
   }
 
   async goToNextGroup() {
@@ -171,16 +197,18 @@ class Review {
   async draw() {
     if (this.place >= this.groups.length) return this.finish();
     const group = this.groups[this.place];
+    this.panel = this.makePanel([this.left, this.right], [this.left, this.right]); // what is pressed meanwhile waits for it
     history.replaceState(history.state, "", `#/duplicates?group=${group.id}`);
     const { server } = await getInfo();
     await getItems([this.left, ...this.others]);
     const [left, right] = [await getItem(this.left), await getItem(this.right)];
+    const panel = await this.panel.catch(error => { showToast(error.detail ?? error.message); return { element: "" }; });
     const [leftFacts, rightFacts] = compareFacts(left, right);
     const suggest = item => (group.keep === item.id ? `suggested: ${group.reason}` : "");
     this.title.textContent = this.pairs > 1 ? `Pair ${this.pairs - this.others.length + 1} of ${this.pairs}` : "Duplicates";
     const head = make("div", { class: "head" }, make("nav", { class: "crumbs", "aria-label": "Breadcrumbs" }, make("ol", {}, make("li", {}, make("a", { href: "#/duplicates" }, "Duplicates")), make("li", { "aria-current": "page" }, `Group ${this.place + 1} of ${this.total}`))));
     const pair = make("div", { class: "pair" }, makeSide(left, "left", suggest(left), leftFacts), makeSide(right, "right", suggest(right), rightFacts));
-    this.stage.replaceChildren(head, make("div", { class: "head" }, this.title, make("p", { class: "count" }, this.describeProof())), pair, server.writable ? this.makeButtons() : "", this.makeOverlay());
+    this.stage.replaceChildren(head, make("div", { class: "head" }, this.title, make("p", { class: "count" }, this.describeProof())), pair, server.writable ? panel.element : "", server.writable ? this.makeButtons() : "", this.makeOverlay());
     if (!this.stage.contains(document.activeElement)) this.title.focus({ preventScroll: true });
     this.preload();
   }
@@ -229,7 +257,8 @@ export function leave() {
 }
 
 export function handleKey(event) {
-  if (!current || event.target.matches("input, select, textarea")) return;
+  if (!current || event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea")) return;
+  if (event.target.matches("[type=radio]") && event.key.startsWith("Arrow")) return;
   const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const [, verdict] = KEYS.find(([key]) => key === pressed) ?? [];
   const act = verdict ? () => current.decide(verdict) : { u: () => current.undo(), s: () => current.skip(), a: () => current.others.length > 1 && current.decide("all") }[pressed];
@@ -244,7 +273,7 @@ function makeSide(item, side, suggestion, facts) {
     make("a", { class: "stage", href: `#/items/${item.id}`, "aria-label": `${name}, the ${side} one: details` }, makePicture(getThumbnailUrl(item.id, 640), name, { loading: "eager" })),
     make("figcaption", {}, make("b", { class: "clip", title: item.uri ?? item.key }, name),
       make("span", { class: "sizes" }, ...facts.map(([text, wins]) => make("span", { class: wins ? "wins" : "" }, text))),
-      make("span", { class: "clip quiet", title: item.uri ?? "" }, item.uri ? item.uri.slice(0, item.uri.length - name.length) : ""),
+      make("span", { class: "clip quiet", title: item.uri ?? "" }, item.uri?.slice(0, item.uri.lastIndexOf("/") + 1) ?? ""),
       suggestion && make("span", { class: "suggestion" }, suggestion)));
 }
 

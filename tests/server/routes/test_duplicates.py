@@ -90,6 +90,34 @@ def test_decisions_without_sense_are_refused(client: TestClient) -> None:
     assert client.post("/v1/decisions", json={"what": "delete", "items": [1, 2]}).status_code == 422
 
 
+def test_what_is_merged_is_planned_and_undone_with_the_decision(client: TestClient, collection: Collection) -> None:
+    group = read_groups(client)[0]
+    kept, other = group["keep"], next(item for item in group["items"] if item != group["keep"])
+    collection.update(other, {"tags": ["a"], "box": 2})
+    collection.update(kept, {"box": 1})
+    before = collection.get(kept)
+    body = {"groups": [{"items": group["items"], "keep": kept}]}
+    (merge,) = client.post("/v1/duplicates/merges", json=body).json()["merges"]
+    assert merge == collection.plan_merges([g for g in collection.duplicates() if g.id == group["id"]])[0].to_dict()
+    assert {value["key"]: value["is_open"] for value in merge["values"]} == {"tags": False, "box": True}
+    decision = {"what": "keep", "items": group["items"], "keep": kept, "merge": True}
+    refused = client.post("/v1/decisions", json=decision)
+    assert refused.status_code == 400
+    assert "nothing was merged: under 'box' they say" in refused.json()["detail"]
+    assert read_groups(client)[0] == group
+    made = client.post("/v1/decisions", json=decision | {"merge": {"box": other}}).json()["decisions"]
+    assert collection.get(kept).metadata == {"box": 2, "tags": ["a"]}
+    assert [client.delete(f"/v1/decisions/{made_id}").status_code for made_id in made] == [204]
+    assert collection.get(kept) == before
+    for wrong in ({"keep": 999}, {"merge": {"box": "sum"}}, {"merge": {"bax": "first"}}):
+        groups = [{"items": group["items"], "keep": wrong.pop("keep", kept)}]
+        assert client.post("/v1/duplicates/merges", json={"groups": groups, **wrong}).status_code == 400
+    both = {"what": "keep both", "items": group["items"], "merge": True}
+    assert client.post("/v1/decisions", json=both).status_code == 400
+    for item in (kept, other):
+        collection.update(item, {}, replace=True)
+
+
 def test_copies_are_compared_as_a_job(client: TestClient, collection: Collection) -> None:
     job = client.post("/v1/duplicates/find").json()
     report = {"groups": len(collection.duplicates()), "change": collection.change()}

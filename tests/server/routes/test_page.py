@@ -420,6 +420,40 @@ def test_ten_groups_are_reviewed_by_keyboard_and_undone(tab: Any, running: Local
     expect(tab.locator(".groups li")).to_have_count(COPIES)
 
 
+def test_what_the_one_that_is_kept_takes_over_is_shown_and_chosen(tab: Any, running: LocalServer) -> None:
+    collection = running.collection
+    group = next(group for group in collection.duplicates() if len(group.items) == 2)
+    left, right = group.items
+    collection.update(left, {"tags": ["a"], "box": 1})
+    collection.update(right, {"tags": ["b"], "box": 2, "rating": 4})
+    before = collection.get(group.items)
+    open_view(tab, f"#/duplicates?group={group.id}")
+    panel = tab.get_by_role("region", name="What the one that is kept takes over")
+    expect(panel.locator(".row")).to_have_count(3)
+    expect(panel.locator(".row", has_text="tags").locator(".result")).to_have_text("what the one that is kept says")
+    tab.keyboard.press("ArrowLeft")
+    expect(tab.locator("#toast")).to_have_text("Choose what the one that is kept says under box.")
+    assert collection.get(group.items) == before
+    panel.get_by_role("radio").nth(1).check()
+    expect(panel.locator(".row", has_text="box").locator(".result")).to_contain_text("2")
+    tab.get_by_role("button", name="Keep left").click()
+    wait_until(tab, f"!location.hash.endsWith('group={group.id}')")
+    kept = collection.get(left).metadata
+    assert (sorted(kept["tags"]), kept["box"], kept["rating"]) == (["a", "b"], 2, 4)
+    tab.keyboard.press("u")
+    wait_until(tab, f"location.hash.endsWith('group={group.id}')")
+    expect(panel.locator(".row")).to_have_count(3)
+    assert collection.get(group.items) == before
+    panel.get_by_role("checkbox").uncheck()
+    tab.keyboard.press("ArrowLeft")
+    wait_until(tab, f"!location.hash.endsWith('group={group.id}')")
+    assert collection.get(group.items) == before
+    tab.keyboard.press("u")
+    wait_until(tab, f"location.hash.endsWith('group={group.id}')")
+    for item in before:
+        collection.update(item.id, {"colour": item.metadata["colour"]}, replace=True)
+
+
 def test_the_proof_is_shown(tab: Any) -> None:
     open_view(tab, "#/duplicates")
     tab.locator(".groups a").first.click()
