@@ -14,7 +14,7 @@ import numpy as np
 
 from indexers.arrays import scale_to_unit
 from indexers.errors import BadQuery
-from indexers.types import Metric, Vectors
+from indexers.types import Ids, Metric, Vectors
 from indexers.vectors.chance import ChanceModel, count_sampled, draw_cohort
 from indexers.vectors.metrics import Float64s
 from retrieval.checks import is_number
@@ -56,13 +56,26 @@ def find_word(chance: float, count: int) -> str:
 
 
 def compute_chances(
-    view: View, metric: Metric, query: Vectors, scores: Vectors, *, of_texts: bool = False
+    view: View,
+    metric: Metric,
+    query: Vectors,
+    ids: Ids,
+    scores: Vectors,
+    *,
+    of_texts: bool = False,
+    among_words: bool = True,
 ) -> Float64s | None:
-    """Return the chance of each score (n,) of a query (d,); None where the space has too few items to tell."""
+    """Return the chance of each score (n,) of a query (d,) with these items; None where the space has too few items to
+    tell.
+
+    among_words: whether of texts both sides are looked at; else only how the item stands out among items.
+    """
     model = find_model(view, metric, of_texts)
     if model is None:
         return None
-    chances = model.compute_chances(scale_to_unit(query[None])[0] if metric == "cosine" else query, scores)
+    is_two_sided = model.words is not None and among_words
+    vectors = view.flat.index.take_for_metric(ids, metric) if is_two_sided else None
+    chances = model.compute_chances(scale_to_unit(query[None])[0] if metric == "cosine" else query, scores, vectors)
     return None if np.isnan(chances).any() else chances
 
 
@@ -82,7 +95,7 @@ def find_model(view: View, metric: Metric, of_texts: bool = False) -> ChanceMode
             return model
         words = view.words() if of_texts else None  # where the embedder is gone, pictures ask in their place
         queries = scale_to_unit(words[1]) if words and len(words[0]) else None
-        model = ChanceModel(draw_cohort(flat, count, metric), metric, queries)
+        model = ChanceModel(flat.take_for_metric(draw_cohort(flat.ids()[:count]), metric), metric, queries)
         while len(view.chance_models) >= MAX_MODELS:  # there is no end of metrics: minkowski:P
             view.chance_models.pop(next(iter(view.chance_models)), None)
         view.chance_models[key] = count, model

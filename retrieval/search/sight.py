@@ -16,6 +16,7 @@ import numpy as np
 from indexers.errors import BadFilter
 from indexers.types import Ids
 from indexers.vectors.chance import MIN_ITEMS
+from indexers.vectors.metrics import Float64s
 from retrieval.checks import show_value
 from retrieval.search.certainty import compute_chances
 from retrieval.search.query import Query
@@ -53,14 +54,24 @@ def find_seen(view: View, words: str) -> Ids:
 
     Raises NoTextTower, UnknownWords, BadFilter (too few items to tell).
     """
-    query = Query(view, text=words)
+    query, metric = Query(view, text=words), view.space.metric
     with view.followers.current_snapshot() as snapshot:
         vector, flat = query.to_vector(snapshot), view.flat.index
         ids, scores = flat.compute_scores(vector)
-        chances = compute_chances(view, view.space.metric, vector[0], scores, of_texts=True)
-    if chances is None:
-        raise BadFilter(f"{SEES} compares with unrelated items, and {len(flat)} are too few; it takes {MIN_ITEMS}")
+        # the second look takes vectors, and makes no chance smaller: it is for those alone that pass the first
+        for is_second in (False, True):
+            chances = compute_chances(view, metric, vector[0], ids, scores, of_texts=True, among_words=is_second)
+            if chances is None:
+                raise BadFilter(
+                    f"{SEES} compares with unrelated items, and {len(flat)} are too few; it takes {MIN_ITEMS}"
+                )
+            places = _choose_unlikely(chances, len(flat))
+            ids, scores = ids[places], scores[places]
+    return np.sort(ids)
+
+
+def _choose_unlikely(chances: Float64s, count: int) -> Ids:
+    """Return the places of those that are there by no chance; `chances` are the least of `count`."""
     order = np.argsort(chances, kind="stable")
-    is_sure = chances[order] * len(ids) <= MAX_DOUBT * np.arange(1, len(ids) + 1)
-    count = int(np.flatnonzero(is_sure)[-1]) + 1 if is_sure.any() else 0
-    return np.sort(ids[order[:count]])
+    is_sure = chances[order] * count <= MAX_DOUBT * np.arange(1, len(order) + 1)
+    return order[: int(np.flatnonzero(is_sure)[-1]) + 1 if is_sure.any() else 0]

@@ -35,12 +35,13 @@ EDGE, DRAWN = 448, 384
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Upright RGB pictures, and the number of the class of each, int64 (n,)."""
+    """Upright RGB pictures, the number of the class of each, int64 (n,), and the names of the classes."""
 
     name: str
     is_reported: bool
     pictures: list[Image.Image]
     label: np.ndarray
+    classes: list[str]
 
 
 def load_sets(scale: float) -> Iterator[PictureSet]:
@@ -70,7 +71,8 @@ def draw_set(name: str, is_reported: bool, drawn: list[Drawn], count: int) -> Pi
         with suppress(ValueError, UnreadablePicture):  # an SVG without a size
             pictures.append(images.shrink(images.as_picture(drawn[place][0]()), EDGE))
             classes.append(drawn[place][1])
-    return PictureSet(name, is_reported, pictures, np.unique(classes, return_inverse=True)[1])
+    names, label = np.unique(classes, return_inverse=True)
+    return PictureSet(name, is_reported, pictures, label, names.tolist())
 
 
 def find_folders(folder: Path, least: int, package: str) -> Iterator[Drawn]:
