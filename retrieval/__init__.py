@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.records.stacks import Stack
+    from retrieval.records.structure import NeighbourPath, Summary
     from retrieval.search.query import item, text
 
 __version__ = "0.1.0"
@@ -91,6 +92,7 @@ _ROOMS = {
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
+    "retrieval.records.structure": "NeighbourPath Summary",
     "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -137,6 +139,7 @@ __all__ = [
     "Move",
     "NamedClustering",
     "NearkinError",
+    "NeighbourPath",
     "Neighbours",
     "NoTextTower",
     "NotFound",
@@ -153,6 +156,7 @@ __all__ = [
     "SchemaTooNew",
     "SchemaTooOld",
     "Stack",
+    "Summary",
     "SyncReport",
     "TrashedItem",
     "Unavailable",

@@ -59,12 +59,14 @@ from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.records.stacks import Stack
+from retrieval.records.structure import NeighbourPath, Summary
 from retrieval.search.search import Options, QueryParts, Search
 from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
 from retrieval.spaces.info import measure_folder, read_info
 from retrieval.spaces.spaces import Spaces
 from retrieval.stacks.finder import StackFinder
+from retrieval.structure.explorer import GraphExplorer
 from retrieval.transfer import exporting, importing
 
 log = logging.getLogger("nearkin")
@@ -85,6 +87,7 @@ class Parts:
         self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
+        self.explorer = GraphExplorer(self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
 
@@ -680,6 +683,45 @@ class Collection:
     def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
         """Return the n items that are least similar to all others, each with the reason; the least similar first."""
         return self._browser.list_outliers(n)
+
+    # ---- the graph of neighbours
+
+    def path_between(self, a: ItemName, b: ItemName, *, kind: str = "widest") -> NeighbourPath:
+        """Return a way from one picture to another, over pictures that are nearest neighbours of each other.
+
+        kind: "widest", whose weakest link is as strong as that of any way can be, by as few pictures as that takes; or
+            "shortest", with the least sum of angles.
+
+        Raises ItemNotFound; BadQuery, also if no way leads from one to the other.
+        """
+        return self._parts.explorer.find_path(a, b, kind)
+
+    def around(self, items: ItemName | Iterable[ItemName], hops: int = 2, *, k: int = 20) -> Hits:
+        """Return what lies around some pictures as the collection sees it: the `k` that a random walk meets most often.
+
+        The walk begins at `items` again and again, goes from neighbour to neighbour, and never further than `hops`
+        steps (at most 20). The score is its share of the time. Raises ItemNotFound, BadQuery.
+        """
+        return self._parts.explorer.list_around(items, hops, k)
+
+    def summary(
+        self,
+        k: int = 20,
+        *,
+        where: Mapping[str, Any] | None = None,
+        within: SomeClusters = None,
+        continue_from: Iterable[ItemName] | None = None,
+    ) -> Summary:
+        """Choose `k` pictures that stand for all: each picture has one like it among them, in looks and in time.
+
+        where, within: stand for these pictures only, as for `search`. continue_from: items that are chosen already; the
+        others are chosen to go with them. Of equal pictures one counts. Of more than 8,192, as many are looked at.
+
+        Raises BadQuery, BadFilter, ItemNotFound, ClusterNotFound.
+        """
+        return self._parts.explorer.summarize(k, self._resolve(where), within, continue_from)
+
+    # ---- names of clusters
 
     def rename(self, cluster: int | str, name: str | None) -> Cluster:
         """Give a cluster a name, which it keeps as pictures come and go; None restores the automatic name.

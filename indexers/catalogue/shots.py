@@ -49,3 +49,8 @@ class ShotReader:
         queries = [query] if item_ids is None else [query.where(item.c.id.in_(ids)) for ids in split_chunks(item_ids)]
         rows = [row for part in queries for row in self._connection.execute(part)]
         return [ShotRow(*row[:-1]) for row in rows if row[-2] is not None or not row[-1]]
+
+    def times(self) -> dict[int, str]:
+        """Return by item id when pictures were taken, of those of which that is known."""
+        rows = self._connection.execute(sa.select(item.c.id, item.c.taken_at).where(item.c.taken_at.is_not(None)))
+        return {row.id: row.taken_at for row in rows}

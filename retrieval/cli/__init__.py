@@ -11,6 +11,7 @@ queries         what a search asks with
 viewer          pages that are opened in the browser
 search          search
 clusters        clusters, partitions, rename, loose, outliers, recluster
+structure       path, around, summary
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate

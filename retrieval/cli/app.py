@@ -29,6 +29,7 @@ from retrieval.cli import (
     serve,
     spaces,
     stacks,
+    structure,
     transfer,
     trash,
 )
@@ -39,6 +40,7 @@ COMMANDS = (
     *trash.COMMANDS,
     *reading.COMMANDS,
     *search.COMMANDS,
+    *structure.COMMANDS,
     *clusters.COMMANDS,
     *corrections.COMMANDS,
     *clusterings.COMMANDS,

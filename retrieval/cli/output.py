@@ -74,7 +74,7 @@ def write_text(file: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def show_hits(hits: Hits) -> None:
+def show_hits(hits: Sequence[Hit]) -> None:
     """Print hits as a table."""
     from rich.console import Console
     from rich.table import Table

@@ -12,7 +12,7 @@ from retrieval.client.corrections import CorrectionMethods
 from retrieval.client.duplicates import DuplicateMethods
 from retrieval.client.http import NotAllowed, ServerFault, Where, encode_filter, quote_path, to_records
 from retrieval.client.jobs import WatchJob, ignore_job
-from retrieval.client.search import SearchMethods
+from retrieval.client.structure import StructureMethods
 from retrieval.records.codec import from_json
 from retrieval.records.reports import Info, Report, SpaceInfo
 from retrieval.transfer.exporting import check_format, frame_rows
@@ -20,7 +20,7 @@ from retrieval.transfer.exporting import check_format, frame_rows
 __all__ = ["Client", "NotAllowed", "ServerFault"]
 
 
-class Client(SearchMethods, CorrectionMethods, DuplicateMethods):
+class Client(StructureMethods, CorrectionMethods, DuplicateMethods):
     """A collection on a server.
 
     - `url`: where `nearkin serve` listens

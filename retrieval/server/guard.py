@@ -36,7 +36,7 @@ PUBLIC_PATHS = frozenset({"", "/", "/docs", "/healthz", "/readyz", "/v1/session"
 READ_ONLY_POSTS = frozenset(
     (
         *("/v1/search", "/v1/search/many", "/v1/uploads", "/v1/duplicates/of", "/v1/duplicates/merges"),
-        "/v1/items/vectors",
+        *("/v1/items/vectors", "/v1/around", "/v1/summary"),
     )
 )
 MAX_HEADER_BYTES = 16 * 2**10

@@ -32,7 +32,7 @@ LAYERS = {
         {"spaces"},
         {"items"},
         {"clusters", "transfer"},
-        {"search", "duplicates", "stacks", "evaluation"},
+        {"search", "duplicates", "stacks", "structure", "evaluation"},
         {"collection"},
         {"pages", "client", "adapters"},
         {"server"},

@@ -86,6 +86,7 @@ VERBS = {
     "undo_moves": "duplicates", "plan_merges": "duplicates",
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
     "stacks": "stacks", "choose_cover": "decide", "read": "read",
+    "path_between": "path", "around": "around", "summary": "summary",
     "trash": "trash", "restore": "restore", "empty_trash": "trash",
     "backup": "backup", "catch_up": "catch-up", "change": "info", "info": "info", "verify": "verify",
 }  # fmt: skip

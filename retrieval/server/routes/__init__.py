@@ -6,6 +6,7 @@
 - `clusters`: levels, clusters and what is in them, events, outliers, named clusterings
 - `corrections`: what people say of clusters
 - `duplicates`: groups with proof, overlays, decisions
+- `structure`: ways between pictures, what lies around them, summaries
 - `jobs`: long work, and streams of what happens (server-sent events)
 - `health`: liveness, readiness, metrics
 - `page`: the page, the page that shows the OpenAPI document, and the browser's session

@@ -156,7 +156,7 @@ InfoAnswer = build_answer(
 def search(body: SearchRequest, state: StateDep) -> Response:
     """Return what looks like a picture, an item, a text, a vector or a mix of them, best first."""
     options = body.model_dump(exclude={"item", "text", "vector", "upload", "mix", "within", "exclude"})
-    options |= {"within": _find_clusters(body.within, state), "exclude": _find_clusters(body.exclude, state)}
+    options |= {"within": find_clusters(body.within, state), "exclude": find_clusters(body.exclude, state)}
     query: dict[str, Any] = {"item": body.item, "text": body.text, "vector": body.vector}
     terms = None if body.mix is None else merge_uploads(body.mix)
     uploads = [body.upload, *(term.upload for term in terms or ())]
@@ -188,7 +188,7 @@ def _check_term(term: MixTerm) -> None:
         raise BadQuery(f"a term of a mix is one of item, text, vector and upload; got {' and '.join(fields) or 'none'}")
 
 
-def _find_clusters(names: Any, state: State) -> Any:
+def find_clusters(names: Any, state: State) -> Any:
     """Return clusters as `Collection.search` takes them. Raises ClusterNotFound for an unknown partition."""
     if not any(isinstance(name, PartitionOf) for name in names or ()):
         return names

@@ -1,0 +1,74 @@
+"""The choice of vectors that stand for all."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from indexers.arrays import scale_to_unit
+from retrieval.structure.cover import choose_cover
+
+
+def measure(vectors: np.ndarray, chosen: list[int]) -> float:
+    return float(np.maximum(vectors @ vectors[chosen].T, 0).max(1).sum())
+
+
+def test_the_choice_is_nearly_the_best_there_is() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        vectors = scale_to_unit(random.standard_normal((14, 3))).astype(np.float32)
+        chosen, shares = choose_cover(vectors, 3)
+        best = max(measure(vectors, list(places)) for places in combinations(range(14), 3))
+        assert measure(vectors, chosen) >= 0.63 * best
+        assert len(set(chosen)) == 3
+        assert shares.sum() == pytest.approx(1)
+
+
+def test_each_step_takes_what_gains_most() -> None:
+    vectors = scale_to_unit(np.random.default_rng(3).standard_normal((60, 4))).astype(np.float32)
+    chosen, _ = choose_cover(vectors, 8)
+    for number in range(8):
+        gains = [measure(vectors, [*chosen[:number], place]) for place in range(60)]
+        assert measure(vectors, chosen[: number + 1]) >= max(gains) - 1e-3
+
+
+def test_groups_are_all_shown_whatever_their_sizes() -> None:
+    random = np.random.default_rng(1)
+    centres = np.eye(5, 16)
+    sizes = (400, 200, 60, 40, 20)
+    rows = np.concatenate(
+        [centre + 0.05 * random.standard_normal((n, 16)) for centre, n in zip(centres, sizes, strict=True)]
+    )
+    group = np.repeat(np.arange(5), sizes)
+    chosen, shares = choose_cover(scale_to_unit(rows).astype(np.float32), 5)
+    assert group[chosen].tolist() == [0, 1, 2, 3, 4]
+    assert np.allclose(shares, np.array(sizes) / sum(sizes))
+
+
+def test_what_is_chosen_already_is_not_chosen_again() -> None:
+    vectors = np.repeat(np.eye(3, 4, dtype=np.float32), 10, axis=0)
+    chosen, shares = choose_cover(vectors, 2, chosen=np.array([0]))
+    assert {place // 10 for place in chosen} == {1, 2}
+    assert np.allclose(shares, 1 / 3)
+
+
+def test_time_tells_pictures_apart_that_look_alike() -> None:
+    vectors = np.tile(np.eye(1, 4, dtype=np.float32), (20, 1))
+    times = np.repeat([0.0, 1e6], 10)
+    chosen, _ = choose_cover(vectors, 2, times)
+    assert sorted(place // 10 for place in chosen) == [0, 1]
+
+
+def test_a_large_set_is_stood_for_by_some_of_it() -> None:
+    random = np.random.default_rng(2)
+    rows = np.repeat(np.eye(4, 8), 5000, axis=0) + 0.05 * random.standard_normal((20_000, 8))
+    chosen, shares = choose_cover(scale_to_unit(rows).astype(np.float32), 4)
+    assert sorted(place // 5000 for place in chosen) == [0, 1, 2, 3]
+    assert np.allclose(shares, 0.25, atol=0.02)
+
+
+def test_more_than_there_are_is_all() -> None:
+    chosen, _ = choose_cover(np.eye(3, dtype=np.float32), 9)
+    assert sorted(chosen) == [0, 1, 2]
