@@ -38,6 +38,7 @@ TABLES = (
     "member",
     "event",
     "partitioning",
+    "chance",
     "grouping",
     "placed",
     "decision",

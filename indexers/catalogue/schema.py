@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-REVISION = "0013"
+REVISION = "0014"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 metadata = sa.MetaData(
@@ -252,6 +252,20 @@ partitioning = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     comment="the centroids of a space's partitions, and what mini-batch k-means has to remember to go on learning",
+)
+
+chance = sa.Table(
+    "chance",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("texts", sa.Boolean, nullable=False),
+    sa.Column("drawn", sa.Integer, nullable=False),
+    sa.Column("cohort", sa.LargeBinary, nullable=False),
+    sa.Column("nulls", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+    comment="what scores of unrelated pairs are like in a space, for pictures and for texts: the items that they are "
+    "compared with, `drawn` from so many at random, and the distributions; ids are never used again",
 )
 
 grouping = sa.Table(

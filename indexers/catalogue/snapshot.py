@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects, full_text
+from indexers.catalogue.chances import ChanceReader
 from indexers.catalogue.clusterings import ClusteringReader
 from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
@@ -27,6 +28,7 @@ from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.rows import ITEM_COLUMNS, format_time, read_state, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
+    chance,
     change,
     clustering,
     counter,
@@ -77,8 +79,8 @@ _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member
 _IS_CURRENT = sa.cast(space.c.current, sa.Integer) != 0
 _CURRENT = sa.select(space.c.id).where(_IS_CURRENT).order_by(space.c.id).limit(1).scalar_subquery()
 _CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
-_LAST_EVENT = sa.select(sa.func.max(event.c.id)).scalar_subquery()
-_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT)
+_LAST_EVENT, _LAST_CHANCE = (sa.select(sa.func.max(table.c.id)).scalar_subquery() for table in (event, chance))
+_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT, _LAST_CHANCE)
 _VECTORS = sa.select(vector.c.item, vector.c.data).where(
     vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
 )
@@ -90,8 +92,7 @@ class Snapshot:
     number: the newest change it holds.
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
-    clusters, clusterings, duplicates: readers of these tables; files: of what files say of their pictures; places: of
-        where the files lie; trash: of what was removed; readings: of the text in pictures.
+    clusters ... chances: readers of parts of it; see the classes.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -102,11 +103,12 @@ class Snapshot:
         self.current_space_id: int | None = row[2]
         self._clusters_position: int | None = row[3]
         self._last_event: int = row[4] or 0
+        self.last_chance: int = row[5] or 0  # what changes with any null distribution
         self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
         self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
         self.places, self.trash = PlaceReader(connection), TrashReader(connection)
         self.corrections, self.shots = CorrectionReader(connection), ShotReader(connection)
-        self.readings: ReadingReader = ReadingReader(connection)
+        self.readings, self.chances = ReadingReader(connection), ChanceReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
@@ -375,8 +377,7 @@ class Snapshot:
 
     def candidate_threshold(self, space_id: int) -> float | None:
         """Return the similarity from which two vectors of a space are compared as pictures, if it was calibrated."""
-        threshold: float | None = self.setting(CANDIDATE_THRESHOLD.format(space_id))
-        return threshold
+        return cast("float | None", self.setting(CANDIDATE_THRESHOLD.format(space_id)))
 
     def table_counts(self) -> dict[str, int]:
         """Return the number of rows of each table that a user has a notion of."""

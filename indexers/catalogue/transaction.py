@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.chances import ChanceWriter
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.corrections import CorrectionWriter
 from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
@@ -35,6 +36,7 @@ class Transaction(RemovalWriter):
         super().__init__(connection)
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
+        self.chances: ChanceWriter = ChanceWriter(connection)
         self.corrections: CorrectionWriter = CorrectionWriter(connection, self.clusters, self._log_item)
         self.merges: MergeWriter = MergeWriter(connection, self.files, self._log_item, self.reindex, self._follow_files)
 

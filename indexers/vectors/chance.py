@@ -29,6 +29,7 @@ Measured by `python -m tests.bench chance`: of the pairs whose labels differ, ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -158,9 +159,31 @@ class ChanceModel:
         return tuple(null for null in nulls if null) if nulls[0] else ()
 
 
+def pack_nulls(nulls: Sequence[Null]) -> bytes:
+    """Return null distributions as bytes, which `unpack_nulls` reads."""
+    parts = [np.array([len(each.values), *each.tail], "<f8").tobytes() for each in nulls]
+    return b"".join(head + each.values.astype("<f4").tobytes() for head, each in zip(parts, nulls, strict=True))
+
+
+def unpack_nulls(content: bytes) -> tuple[Null, ...]:
+    """Return the null distributions in bytes, whoever wrote them. Raises ValueError."""
+    nulls: list[Null] = []
+    while content:
+        size, *tail = np.frombuffer(content[:32], "<f8").tolist()
+        if not (0 < size <= QUANTILES and np.isfinite(tail).all() and tail[1] > 0 and len(nulls) < 2):
+            raise ValueError("these are no null distributions")
+        end = 32 + 4 * int(size)
+        values = np.frombuffer(content[32:end], "<f4").astype(np.float32)
+        if len(values) != int(size) or not (np.diff(values) >= 0).all():
+            raise ValueError("the values of a null distribution are cut short, or in no order")
+        nulls.append(Null(values, Tail(*tail)))
+        content = content[end:]
+    return tuple(nulls)
+
+
 def count_sampled(size: int) -> int:
-    """Return from how many items of `size` the cohort is drawn, so that it stays as it is while a collection grows by
-    less than a quarter; 0 if they are too few."""
+    """Return from how many items of `size` the cohort is drawn, so that it stays as it is until a collection has grown
+    GROWTH times as large; 0 if they are too few."""
     if size < MIN_ITEMS:
         return 0
     steps = int(np.log(size / MIN_ITEMS) / np.log(GROWTH) + 1e-9)

@@ -8,14 +8,16 @@ items a chance of 1 in 1,000 is much, among a million it is nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from indexers.arrays import scale_to_unit
+from indexers.arrays import NO_INTS, scale_to_unit
+from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery
 from indexers.types import Ids, Metric, Vectors
-from indexers.vectors.chance import ChanceModel, count_sampled, draw_cohort
+from indexers.vectors.chance import MIN_ITEMS, ChanceModel, count_sampled, draw_cohort, unpack_nulls
 from indexers.vectors.metrics import Float64s
 from retrieval.checks import is_number
 from retrieval.records.search import UNSURE
@@ -57,6 +59,7 @@ def find_word(chance: float, count: int) -> str:
 
 def compute_chances(
     view: View,
+    snapshot: Snapshot,
     metric: Metric,
     query: Vectors,
     ids: Ids,
@@ -70,7 +73,7 @@ def compute_chances(
 
     among_words: whether of texts both sides are looked at; else only how the item stands out among items.
     """
-    model = find_model(view, metric, of_texts)
+    model = find_model(view, snapshot, metric, of_texts)
     if model is None:
         return None
     is_two_sided = model.words is not None and among_words
@@ -79,24 +82,39 @@ def compute_chances(
     return None if np.isnan(chances).any() else chances
 
 
-def find_model(view: View, metric: Metric, of_texts: bool = False) -> ChanceModel | None:
-    """Return the null distribution of a space, made when it is first needed and after the space has grown."""
-    flat = view.flat.index
-    count = count_sampled(len(flat))
-    if not count:
-        return None
-    key = metric, of_texts
-    known_count, model = view.chance_models.get(key, (0, None))
-    if known_count == count:
+def find_model(view: View, snapshot: Snapshot, metric: Metric, of_texts: bool = False) -> ChanceModel | None:
+    """Return the null distributions of a space at the moment of a snapshot, the same in every process; None where there
+    are too few items."""
+    key, moment = (metric, of_texts), (snapshot.number, snapshot.last_chance)
+    known_moment, model = view.chance_models.get(key, (None, None))
+    if known_moment == moment:
         return model
     with view.making_chance_model:  # of many that ask at once, one makes it
-        known_count, model = view.chance_models.get(key, (0, None))
-        if known_count == count:
-            return model
-        words = view.words() if of_texts else None  # where the embedder is gone, pictures ask in their place
-        queries = scale_to_unit(words[1]) if words and len(words[0]) else None
-        model = ChanceModel(flat.take_for_metric(draw_cohort(flat.ids()[:count]), metric), metric, queries)
-        while len(view.chance_models) >= MAX_MODELS:  # there is no end of metrics: minkowski:P
-            view.chance_models.pop(next(iter(view.chance_models)), None)
-        view.chance_models[key] = count, model
-    return model
+        known_moment, known = view.chance_models.get(key, (None, None))
+        if known_moment != moment:
+            known = _make_model(view, snapshot, metric, of_texts, known)
+            while len(view.chance_models) >= MAX_MODELS:  # there is no end of metrics: minkowski:P
+                view.chance_models.pop(next(iter(view.chance_models)), None)
+            view.chance_models[key] = moment, known
+        return known
+
+
+def _make_model(
+    view: View, snapshot: Snapshot, metric: Metric, of_texts: bool, known: ChanceModel | None
+) -> ChanceModel | None:
+    """Return the model of a moment: that of the catalogue, or made here where it has none, as for other metrics."""
+    flat = view.flat.index
+    if not (count := count_sampled(len(flat))):
+        return None
+    stored = snapshot.chances.find(view.space.id, of_texts)
+    cohort = np.unique(stored.cohort[flat.has(stored.cohort)]) if stored else NO_INTS
+    if len(cohort) < MIN_ITEMS / 2:
+        stored, cohort = None, draw_cohort(flat.ids()[:count])
+    rows = flat.take_for_metric(cohort, metric)
+    words = view.load_words() if of_texts else None  # where the embedder is gone, pictures ask in their place
+    if stored is not None and metric == view.space.metric and (words is not None) == of_texts:
+        with suppress(ValueError):  # whoever wrote the catalogue may have written anything
+            return ChanceModel(rows, metric, words, unpack_nulls(stored.nulls))
+    if known is not None and np.array_equal(known.cohort, rows):
+        return known
+    return ChanceModel(rows, metric, words)

@@ -270,7 +270,7 @@ def _judge(
     """Return the ranking with the chance of each score, and without hits that are less sure than `at_least` asks."""
     metric, threshold = options.metric or view.space.metric, parse_at_least(options.at_least)
     vector = query.to_vector(snapshot)[0]
-    chances = compute_chances(view, metric, vector, ranking.ids, ranking.scores, of_texts=query.is_text)
+    chances = compute_chances(view, snapshot, metric, vector, ranking.ids, ranking.scores, of_texts=query.is_text)
     if chances is None:
         if threshold is not None:
             raise BadQuery(

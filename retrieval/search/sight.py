@@ -60,7 +60,9 @@ def find_seen(view: View, words: str) -> Ids:
         ids, scores = flat.compute_scores(vector)
         # the second look takes vectors, and makes no chance smaller: it is for those alone that pass the first
         for is_second in (False, True):
-            chances = compute_chances(view, metric, vector[0], ids, scores, of_texts=True, among_words=is_second)
+            chances = compute_chances(
+                view, snapshot, metric, vector[0], ids, scores, of_texts=True, among_words=is_second
+            )
             if chances is None:
                 raise BadFilter(
                     f"{SEES} compares with unrelated items, and {len(flat)} are too few; it takes {MIN_ITEMS}"

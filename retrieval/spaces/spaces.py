@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from indexers import signing
+from indexers.arrays import scale_to_unit
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_links
 from indexers.embedders.base import Embedder
 from indexers.errors import NearkinError, UsageError
 from indexers.followers.base import Followers
+from indexers.followers.chances import ChanceFollower
 from indexers.followers.clusterings import ClusteringFollower
 from indexers.followers.partitions import PartitionFollower
 from indexers.followers.stored import FlatFollower, IndexFollower
@@ -138,7 +140,14 @@ class Spaces:
             tree = TreeFollower(space, flat, index, folder / "tree", identity, names, private / "tree")
         partitions = PartitionFollower(space, flat) if config.clusters else None
         named = ClusteringFollower(space, flat, names)
-        followers = Followers(self._catalogue, [member for member in (flat, index, tree, partitions, named) if member])
+
+        def load_word_vectors() -> Vectors | None:
+            words = self._load_words(space, folder / "words.npz", WORDS)
+            return scale_to_unit(words[1]) if words and len(words[0]) else None
+
+        chances = ChanceFollower(space, flat, load_word_vectors)
+        members = (flat, index, tree, partitions, named, chances)
+        followers = Followers(self._catalogue, [member for member in members if member])
         followers.open()
         self._wrote |= followers.rebuild_outgrown()  # where another index has served until now
         return View(
@@ -153,7 +162,7 @@ class Spaces:
             bool(config.web),
             tree,
             partitions,
-            words=lambda: self._load_words(space, folder / "words.npz", WORDS),
+            load_words=load_word_vectors,
         )
 
     def _names_clusters(self, space: Space) -> bool:

@@ -60,10 +60,10 @@ class View:
     _lock: Lock = field(default_factory=Lock)
     tree_state: ClusterState | None = None
     """The tree's clusters as they were last read."""
-    words: Callable[[], tuple[Sequence[str], Vectors] | None] = lambda: None
-    """Returns some words and their vectors in the space; None if its embedder reads none, or is not available."""
-    chance_models: dict[tuple[Metric, bool], tuple[int, ChanceModel]] = field(default_factory=dict)
-    """The null distributions of scores by metric, and whether texts ask, with the items they were sampled from."""
+    load_words: Callable[[], Vectors | None] = lambda: None
+    """Returns unit vectors of some words in the space; None if its embedder reads none, or is not available."""
+    chance_models: dict[tuple[Metric, bool], tuple[tuple[int, int], ChanceModel | None]] = field(default_factory=dict)
+    """The null distributions of scores by metric, and whether texts ask, with the moment that they are of."""
     making_chance_model: Lock = field(default_factory=Lock)
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
     """The clusters of named clusterings, with the number of times they had been written by then."""

@@ -15,6 +15,8 @@ from indexers.vectors.chance import (
     _fit_tail,
     count_sampled,
     draw_cohort,
+    pack_nulls,
+    unpack_nulls,
 )
 from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import compute_similarities
@@ -90,6 +92,22 @@ def test_a_picture_that_every_word_finds_is_nothing_unusual() -> None:
     assert chances[:3].min() > 1e-2
     assert chances[3] < 2e-3
     assert (chances >= one_sided).all()
+
+
+def test_null_distributions_are_kept_as_bytes() -> None:
+    rows = scale_to_unit(make_classes(300, 100)[0])
+    for words in (None, scale_to_unit(make_classes(40, 40, seed=1)[0])):
+        model = ChanceModel(rows, "cosine", words)
+        again = ChanceModel(rows, "cosine", words, unpack_nulls(pack_nulls(model.nulls)))
+        scores = rows @ rows[0]
+        chances = [each.compute_chances(rows[0], scores, rows) for each in (model, again)]
+        np.testing.assert_array_equal(*chances)
+        assert len(model.nulls) == (1 if words is None else 2)
+    assert unpack_nulls(b"") == ()
+    whole = pack_nulls(model.nulls)
+    for damaged in (whole[:20], whole[:-1], whole[:40], whole + whole, b"\xff" * 64):
+        with pytest.raises(ValueError, match=r"null distribution|buffer|element"):
+            unpack_nulls(damaged)
 
 
 def test_of_equal_vectors_nothing_is_said() -> None:
