@@ -162,17 +162,6 @@ setting = sa.Table(
     comment="what the collection remembers of itself",
 )
 
-SETTINGS = {
-    "identity": "string",
-    "embedder": "string",
-    "created_at": "number",
-    "left": "array",
-    "languages": "array",
-    "near %": "number",
-    "signed by %": "string",
-}
-"""By the key of a setting, a pattern of SQL, the kind of its value in JSON."""
-
 failure = sa.Table(
     "failure",
     metadata,
@@ -264,8 +253,7 @@ chance = sa.Table(
     sa.Column("cohort", sa.LargeBinary, nullable=False),
     sa.Column("nulls", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
-    comment="what scores of unrelated pairs are like in a space, for pictures and for texts: the items that they are "
-    "compared with, `drawn` from so many at random, and the distributions; ids are never used again",
+    comment="null distributions of scores, for pictures and texts: the items compared with, `drawn` from so many",
 )
 
 grouping = sa.Table(
@@ -285,9 +273,8 @@ grouping = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("written", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
-    comment="a named clustering: the method, how items were chosen to learn from, what it "
-    "learned and the cluster of each of its labels; what it was like when it was made, at change `since`; the change "
-    "that its members follow, and how often they were written",
+    comment="a named clustering: its method, how items were chosen to learn from, its model, the cluster of each label; "
+    "what it was like when made, at change `since`; the change that its members follow, how often they were written",
 )
 
 placed = sa.Table(

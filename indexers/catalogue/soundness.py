@@ -18,6 +18,17 @@ from indexers.catalogue import full_text, schema, sqlite
 from indexers.catalogue.read_only import FileMarks, mark_files
 from indexers.errors import CatalogueDamaged, NearkinError, StoredFileDamaged
 
+SETTINGS = {
+    "identity": "string",
+    "embedder": "string",
+    "created_at": "number",
+    "left": "array",
+    "languages": "array",
+    "near %": "number",
+    "signed by %": "string",
+}
+"""By the key of a setting, a pattern of SQL, the kind of its value in JSON."""
+
 KINDS = {
     sa.String: "'text'",
     sa.LargeBinary: "'blob'",
@@ -52,7 +63,7 @@ def _describe_json_kind(column: sa.Column[Any]) -> str:
     """Return the kind of JSON that the column holds, in SQL: as the table says, or any for a setting unknown here."""
     if column is not schema.setting.c.value:
         return f"'{column.info['kind']}'"
-    cases = " ".join(f"WHEN key LIKE '{pattern}' THEN '{kind}'" for pattern, kind in schema.SETTINGS.items())
+    cases = " ".join(f"WHEN key LIKE '{pattern}' THEN '{kind}'" for pattern, kind in SETTINGS.items())
     return f"CASE {cases} ELSE coalesce(json_kind(value), 'none') END"
 
 
