@@ -1,7 +1,6 @@
-"""The tables: the only place that names a column's type.
+"""The tables, whose comments say what they hold: the only place that names a column's type.
 
-The comment of each table says what it holds. Times are integers, microseconds since 1970 in UTC; a picture's own time
-(`taken_at`) is ISO 8601 without a time zone, as cameras write it.
+Times are integers, microseconds since 1970 in UTC; `taken_at` is ISO 8601 without a time zone, as cameras write it.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ def _cluster(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer, nullable=False, info={"refers": "cluster"})
 
 
-def _item(**options: Any) -> sa.Column[int]:
-    return sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, **options)
+def _item() -> sa.Column[int]:
+    return sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, index=True)
 
 
 counter = sa.Table(
@@ -82,7 +81,7 @@ attribute = sa.Table(
     "attribute",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    _item(index=True),
+    _item(),
     sa.Column("key", sa.String, nullable=False),
     sa.Column("element", sa.Boolean, nullable=False),
     sa.Column("number", Number),
@@ -97,7 +96,7 @@ location = sa.Table(
     "location",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    _item(index=True),
+    _item(),
     sa.Column("uri", sa.String, nullable=False, index=True),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
@@ -135,7 +134,7 @@ vector = sa.Table(
 change = sa.Table(
     "change",
     metadata,
-    # INTEGER in SQLite (64 bits all the same), where only that name makes the key the row's own address
+    # INTEGER in SQLite, 64 bits all the same: only that name makes the key the row's own address
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("item", sa.Integer, nullable=False),
     sa.Column("space", sa.Integer),
@@ -273,8 +272,8 @@ grouping = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("written", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
-    comment="a named clustering: its method, how items were chosen to learn from, its model, the cluster of each label; "
-    "what it was like when made, at change `since`; the change that its members follow, how often they were written",
+    comment="a named clustering: its method, how items were chosen to learn from, its model, the cluster of each label;"
+    " what it was like when made, at change `since`; the change that its members follow, how often they were written",
 )
 
 placed = sa.Table(
