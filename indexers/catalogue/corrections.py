@@ -15,6 +15,9 @@ from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.schema import correction, decision, item, member
 from indexers.types import CORRECTION, CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
 
+CUT = 1 << 40
+"""What every version begins with: another number whenever a tree is cut by another rule, so that clusters which an
+earlier version of this program recorded are recorded anew."""
 _HOLDS = decision.c.undone.is_(None)
 
 
@@ -27,7 +30,7 @@ class CorrectionReader:
     def version(self) -> int:
         """Return a number that grows whenever a correction is made or undone."""
         query = sa.select(sa.func.count() + sa.func.count(decision.c.undone)).select_from(correction.join(decision))
-        return int(self._connection.execute(query).scalar_one())
+        return CUT + int(self._connection.execute(query).scalar_one())
 
     def rows(self) -> list[CorrectionRow]:
         """Return the corrections that hold, in the order in which they were made."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from indexers.followers.stored import FlatFollower, IndexFollower, StoredFollowe
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.corrections import correct_levels
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from indexers.tree.identity import carry_ids
-from indexers.tree.levels import LevelLabels, LevelParameters
+from indexers.tree.identity import carry_ids, find_touched
+from indexers.tree.level_cut import LevelCut, LevelLabels
+from indexers.tree.level_parameters import LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import LEVELS, Change, ClusterEventRow, ClusterRow, Ids, ItemClusters, Space, TreeLevels, Vectors
@@ -32,6 +33,18 @@ BLOCK = 4096
 """Items whose neighbours are searched for at once."""
 
 Namer = Callable[[Snapshot, Sequence[ClusterRow], ItemClusters], dict[int, str]]
+
+
+class Recorded(NamedTuple):
+    """What was recorded last.
+
+    version: of the catalogue's clusters; None of another space's. clusters: those of each item. labels: int32 (3, n),
+    the numbers that the cut had given them, by which it is told which items may have moved; None if they are not known.
+    """
+
+    version: tuple[int, int] | None
+    clusters: ItemClusters
+    labels: NDArray[np.int32] | None
 
 
 class TreeFollower(StoredFollower):
@@ -66,7 +79,8 @@ class TreeFollower(StoredFollower):
         self.graph, self.tree = NeighbourGraph(), ClusterTree(self.space.dimension, self.limit)
         self._applied = 0  # the change up to which the catalogue needs a record
         self._rebuilt, self._restarted, self._may_differ = False, False, False
-        self._recorded: tuple[tuple[int, int] | None, ItemClusters] | None = None
+        self._recorded: Recorded | None = None
+        self._cut: LevelCut | None = None  # what the last record has left
 
     def restart(self) -> None:
         """Empty graph and tree, and let the levels be chosen again."""
@@ -130,25 +144,37 @@ class TreeFollower(StoredFollower):
         if before and before.position > self.position:
             return  # what another process has written is newer
         levels = self._choose_levels(before)._replace(corrections=transaction.corrections.version())
+        labels = self._update_levels(levels.levels, transaction)
         old = self._read_clusters_before(transaction, before)
-        items = _merge_sorted(self.tree.items.ids(), old.item_ids)
-        cluster_ids, events, born = self._carry_levels(transaction, old, items, levels)
+        items = _merge_sorted(self.tree.items.ids(), old.clusters.item_ids)
+        cluster_ids, events, born = self._carry_levels(transaction, old, items, labels)
         if before and before.levels != levels.levels:
             events.insert(0, ClusterEventRow(None, None, "levels changed"))
         elif before and self._rebuilt and not self._restarted and events:
             events.insert(0, ClusterEventRow(None, None, "rebuilt"))
         transaction.clusters.add(born)
-        current = self._write_moves(transaction, items, cluster_ids, old if before else None)
+        current = self._write_moves(transaction, items, cluster_ids, old.clusters if before else None)
         events = [event._replace(change=self.position) for event in events]
         transaction.clusters.add_events(self.space.id, events)
         transaction.clusters.set_tree_levels(self.space.id, levels)
         self._name_clusters(transaction, born, current)
         self._rebuilt = self._restarted = self._may_differ = False
-        self._recorded = (levels.position, transaction.clusters.last_event_id()), current
+        version = levels.position, transaction.clusters.last_event_id()
+        self._recorded = Recorded(version, current, labels)
 
     def recall_item_clusters(self, version: tuple[int, int] | None) -> ItemClusters | None:
         """Return the clusters of each item as this process recorded them at `version`; None if it did not."""
-        return self._recorded[1] if self._recorded and self._recorded[0] == version else None
+        return self._recorded.clusters if self._recorded and self._recorded.version == version else None
+
+    def _update_levels(self, levels: tuple[float, float, float], snapshot: Snapshot) -> NDArray[np.int32]:
+        """Cut into levels again what changed since the last record: return what `cut_levels` does, (3, n)."""
+        kept, self._cut = self._cut, None  # what stops half-way is made anew
+        parameters = LevelParameters(*levels)
+        if kept is None or kept.levels != parameters:
+            kept = LevelCut(parameters)
+        labels = np.stack(self.cut_levels(levels, snapshot, kept), dtype=np.int32, casting="unsafe")
+        self._cut = kept
+        return labels
 
     def _name_clusters(self, transaction: Transaction, born: Sequence[ClusterRow], current: ItemClusters) -> None:
         """Name new clusters, and after a restart all that no person has named."""
@@ -173,23 +199,29 @@ class TreeFollower(StoredFollower):
         chosen = self.tree.choose_levels(self.graph.link_items)
         return TreeLevels(self.position, (chosen.coarse, chosen.medium, chosen.fine), count, self.position)
 
-    def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> ItemClusters:
+    def _read_clusters_before(self, transaction: Transaction, before: TreeLevels | None) -> Recorded:
         """Return the clusters recorded last; of a new space those of another space, whose ids carry over by items."""
         if before:
             version = transaction.clusters_version(self.space.id)
-            return self.recall_item_clusters(version) or _read_known_clusters(transaction, self.space.id)
+            if self._recorded and self._recorded.version == version:
+                return self._recorded
+            return Recorded(version, _read_known_clusters(transaction, self.space.id), None)
         clustered = transaction.clusters.clustered_space_ids()
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         if spaces:
-            return _read_known_clusters(transaction, spaces[0])
-        return ItemClusters(np.empty(0, np.int64), np.empty((0, len(LEVELS)), np.int64), np.empty(0, np.int64))
+            return Recorded(None, _read_known_clusters(transaction, spaces[0]), None)
+        no_ids = np.empty(0, np.int64)
+        return Recorded(None, ItemClusters(no_ids, np.empty((0, len(LEVELS)), np.int64), no_ids), None)
 
-    def cut_levels(self, levels: tuple[float, float, float], snapshot: Snapshot) -> LevelLabels:
+    def cut_levels(
+        self, levels: tuple[float, float, float], snapshot: Snapshot, kept: LevelCut | None = None
+    ) -> LevelLabels:
         """Cut into levels, and correct them as people said.
 
         Return for each of `tree.items.ids()` a number above 0 for its cluster; 0 if in none.
+        kept: an earlier cut of this tree by these levels, so that only what changed is cut again.
         """
-        labels = self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items)
+        labels = self.tree.cut_levels(LevelParameters(*levels), self.graph.link_items, kept)
         corrections = [row for row in snapshot.corrections.rows() if row.kind != "hide"]
         take = self._flat.index.take
         return correct_levels(labels, self.tree.items.ids(), corrections, self.tree.make_piece_finder(), take)
@@ -209,21 +241,22 @@ class TreeFollower(StoredFollower):
         return np.where(np.bincount(nodes)[nodes] >= MIN_CLUSTER_SIZE, nodes + 1, 0) if len(nodes) else nodes
 
     def _carry_levels(
-        self, transaction: Transaction, old: ItemClusters, items: Ids, levels: TreeLevels
+        self, transaction: Transaction, old: Recorded, items: Ids, labels: NDArray[np.int32]
     ) -> tuple[NDArray[np.int64], list[ClusterEventRow], list[ClusterRow]]:
         """Return the public cluster of each item on each level, int64 (n, 3), what happened, and the new clusters."""
-        present = self.tree.items.ids()
+        place, place_before = _find_places(items, self.tree.items.ids()), _find_places(items, old.clusters.item_ids)
         cluster_ids = np.zeros((len(items), len(LEVELS)), np.int64)
+        cluster_ids[place_before] = old.clusters.cluster_ids
         events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
-        labels = self.cut_levels(levels.levels, transaction)
         for column, level in enumerate(LEVELS):
-            before, after = np.zeros(len(items), np.int64), np.full(len(items), -1)
-            before[np.searchsorted(items, old.item_ids)] = old.cluster_ids[:, column]
-            after[np.searchsorted(items, present)] = labels[column]
-            carried = carry_ids(before, after, next_id, level)
-            cluster_ids[:, column] = carried.cluster_ids
+            before, after = np.full((2, len(items)), -1, np.int32)
+            before[place_before] = -2 if old.labels is None else old.labels[column]
+            after[place] = labels[column]
+            touched = find_touched(before, after)
+            carried = carry_ids(cluster_ids[touched, column], after[touched].astype(np.int64), next_id, level)
+            cluster_ids[touched, column] = carried.cluster_ids
             events += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]
             next_id += len(carried.born)
@@ -235,17 +268,17 @@ class TreeFollower(StoredFollower):
         self, transaction: Transaction, items: Ids, cluster_ids: NDArray[np.int64], old: ItemClusters | None
     ) -> ItemClusters:
         """Write which items moved (`old` None: all of them are new); return the clusters of each item."""
-        present = self.tree.items.has(items)
-        since = np.full(len(items), self.position)
-        changed = np.ones(len(items), bool)
+        present, since = self.tree.items.has(items), np.full(len(items), self.position)
+        before = np.full(cluster_ids.shape, -1)
         if old is not None:
-            place = np.searchsorted(items, old.item_ids)
-            stays = cluster_ids[place, 1] == old.cluster_ids[:, 1]
-            since[place[stays]] = old.since[stays]
-            changed[place] = (cluster_ids[place] != old.cluster_ids).any(1)
-            transaction.clusters.unassign(self.space.id, items[place[~present[place]]])
-        moved = changed & present
+            place = _find_places(items, old.item_ids)
+            before[place], since[place] = old.cluster_ids, old.since
+            transaction.clusters.unassign(self.space.id, items[~present])
+        since[cluster_ids[:, 1] != before[:, 1]] = self.position
+        moved = np.flatnonzero((cluster_ids != before).any(1) & present)
         transaction.clusters.assign(self.space.id, items[moved], cluster_ids[moved], since[moved])
+        if present.all():
+            return ItemClusters(items, cluster_ids, since)
         return ItemClusters(items[present], cluster_ids[present], since[present])
 
     def find_contradictions(self, snapshot: Snapshot) -> list[str]:
@@ -314,6 +347,13 @@ def _read_known_clusters(transaction: Transaction, space_id: int) -> ItemCluster
     item_clusters, next_id = transaction.clusters.item_clusters(space_id), transaction.clusters.next_id()
     ids = item_clusters.cluster_ids
     return item_clusters._replace(cluster_ids=np.where((ids > 0) & (ids < next_id), ids, 0))
+
+
+def _find_places(items: Ids, part: Ids) -> Ids | slice:
+    """Return the places of some items among all, both sorted."""
+    if len(items) >= len(part) and np.array_equal(items[: len(part)], part):
+        return slice(0, len(part))  # what is new has the largest ids
+    return np.searchsorted(items, part)
 
 
 def _merge_sorted(left: Ids, right: Ids) -> Ids:

@@ -6,6 +6,9 @@
     rounded_vectors   vectors in fixed point, read where they lie
     identity          which new cluster is which old one, and what happened to the others
     levels            the three cuts that suit people: coarse, medium, fine
+    level_parameters  what says how they are cut, as the catalogue keeps it
+    level_cut         the levels kept up to date at the cost of the change; its walks (the links within each node),
+                      codes (what a node costs as a cluster), and coarse (clusters joined)
     branches          nodes as intervals of leaves, and the least cut per branch, from which levels come
     splits            clusters taken apart one by one, where the tree has two that are large enough
     corrections       what people say of clusters, applied to the levels

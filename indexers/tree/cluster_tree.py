@@ -13,16 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from indexers.arrays import NO_INTS, Ints
 from indexers.errors import UsageError
 from indexers.tree import cuts, levels, persistence
-from indexers.tree.branches import Branches, Links
+from indexers.tree.branches import Branches
 from indexers.tree.fixed_point import SCALE
 from indexers.tree.leaves import TreeChange, apply_change, check_change
-from indexers.tree.levels import LevelLabels, LevelParameters, LinkFinder
+from indexers.tree.level_cut import LevelCut, LevelLabels
+from indexers.tree.level_parameters import LevelParameters
 from indexers.tree.splits import find_pieces
 from indexers.tree.state import TreeState
 from indexers.tree.update import Update
+from indexers.tree.walks import LinkFinder, LinkLists, link_leaves
 
-ItemLinker = Callable[[int], Ints]
-"""Returns links from each item of distinct vectors to so many of its most similar ones, int64 (m, 2)."""
+ItemLinker = Callable[[int], LinkLists]
+"""Returns so many links of each distinct vector; the leaves are named by an item of each."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,16 @@ class ClusterTree(TreeState):
         """Return True if the parameters were chosen for far fewer items than there are now."""
         return levels.has_outgrown(self.nodes, parameters)
 
-    def cut_levels(self, parameters: LevelParameters, link_items: ItemLinker | None = None) -> LevelLabels:
-        """Return the cluster of each of all items on each level, a number above 0; 0 where it is in none."""
+    def cut_levels(
+        self, parameters: LevelParameters, link_items: ItemLinker | None = None, kept: LevelCut | None = None
+    ) -> LevelLabels:
+        """Return the cluster of each of all items on each level, a number above 0; 0 where it is in none.
+
+        kept: what an earlier cut of this tree by the same parameters and links has left, so that only what changed
+        since is cut again.
+        """
         leaf = self.items.leaf[self.items.ids()]
-        cut = levels.cut_levels(self.nodes, parameters, self._make_link_finder(link_items))
+        cut = levels.cut_levels(self.nodes, parameters, self._make_link_finder(link_items), kept)
         return LevelLabels(cut.coarse[leaf], cut.medium[leaf], cut.fine[leaf])
 
     def cut_into(self, parameters: LevelParameters, count: int, link_items: ItemLinker | None = None) -> Ints:
@@ -176,12 +184,16 @@ class ClusterTree(TreeState):
     def cut_medium(self) -> Cut:
         """Return the clusters of medium, chosen from the tree as it is now; those of few items are clusters, too."""
         items = self.items.ids()
-        return Cut(items, levels.find_medium(self.nodes)[self.items.leaf[items]])
+        return Cut(items, levels.find_medium(self.nodes, self._make_link_finder(None))[self.items.leaf[items]])
 
-    def _make_link_finder(self, link_items: ItemLinker | None) -> LinkFinder | None:
-        if link_items is None:
-            return None
-        return lambda count: Links(*self.items.leaf[link_items(count).T].astype(np.int64))
+    def _make_link_finder(self, link_items: ItemLinker | None) -> LinkFinder:
+        def find_links(nearest: int) -> LinkLists:
+            if link_items is None:
+                return link_leaves(self.nodes, nearest)
+            links = link_items(nearest)
+            return links._replace(leaf=np.where(links.leaf >= 0, self.items.leaf[links.leaf], -1))
+
+        return find_links
 
     def members(self, node: int) -> Ints:
         """Return the ids of the items of a node, sorted."""

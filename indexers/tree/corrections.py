@@ -13,7 +13,7 @@ import numpy as np
 
 from indexers.arrays import Ints, scale_to_unit, sort_unique
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from indexers.tree.levels import LevelLabels
+from indexers.tree.level_cut import LevelLabels
 from indexers.types import LEVELS, CorrectionRow, Ids, Vectors
 
 PieceFinder = Callable[[Sequence[Ids]], Ints]

@@ -25,6 +25,22 @@ class CarriedIds:
     events: tuple[ClusterEventRow, ...]
 
 
+def find_touched(before: NDArray[np.int32], after: NDArray[np.int32]) -> Ids:
+    """Return the places of items that have moved, and of all that are in a cluster that one of these left or joined.
+
+    before, after: int32 (n,), the clusters of n items by any numbers above 0; 0 and below: none. A cluster of other
+    items has the same number and the same items in both.
+    """
+    differs = before != after
+    touched = differs.copy()
+    for labels in (before, after):
+        is_touched = np.zeros(max(int(labels.max(initial=0)), 0) + 1, bool)
+        is_touched[np.maximum(labels[differs], 0)] = True
+        is_touched[0] = False
+        touched |= is_touched[np.maximum(labels, 0)]
+    return np.flatnonzero(touched)
+
+
 def carry_ids(before: Ids, after: Ids, next_id: int, level: Level) -> CarriedIds:
     """Give each new cluster the id of the old one that it continues, or a new id.
 

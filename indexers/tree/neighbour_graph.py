@@ -29,6 +29,7 @@ from indexers.tree.neighbour_search import (
     NeighbourSearch,
 )
 from indexers.tree.rounded_vectors import RoundedVectors
+from indexers.tree.walks import LinkLists
 from indexers.types import Ids, Vectors
 
 NEIGHBOURS = 15
@@ -103,12 +104,9 @@ class NeighbourGraph:
         place[copies] = np.concatenate([first[:, None], place[copies, :-1]], 1)
         return place
 
-    def link_items(self, count: int) -> Ids:
-        """Return links from an item of each node to one of each of its `count` nearest nodes, int64 (m, 2)."""
-        slots = np.flatnonzero(self.item >= 0)
-        near = self.near[slots, :count]
-        owner, column = np.nonzero(near >= 0)
-        return np.stack([self.item[slots[owner]], self.item[near[owner, column]]], axis=1)
+    def link_items(self, count: int) -> LinkLists:
+        """Return the links from each node to its `count` nearest ones, by slot; leaves are named by an item of each."""
+        return LinkLists(self.item, self.near[:, :count], self.lists.changed, self.lists.now)
 
     def update(
         self, removed: Ids, vectors: RoundedVectors, find_neighbours: FindNeighbours | None = None
@@ -299,6 +297,7 @@ class NeighbourGraph:
         graph.updates, graph.exact_since = updates, exact_since
         graph.lists.near, graph.lists.similarity = arrays["near"], arrays["similarity"]
         graph.lists.looked = arrays["looked"]
+        graph.lists.changed = np.zeros(len(graph.lists.near), np.int64)
         graph.item, graph.fingerprints = arrays["item"], arrays["prints"]
         items, slots = arrays["items"], arrays["slots"].astype(np.int64)
         graph.slot = np.full(int(items.max(initial=-1)) + 1, -1, np.int32)

@@ -28,7 +28,8 @@ class NeighbourLists:
 
     k: neighbours that count. near: int32 (slots, k + SPARE), nearest first, -1 where there are fewer. similarity:
     float32, likewise: products of rounded vectors, whole numbers; -inf where there is no neighbour. looked: int64
-    (slots,), the update in which each list was made.
+    (slots,), the update in which each list was made. changed: int64 (slots,), when each list was last written: `now`
+    counts the calls of `begin`.
     """
 
     def __init__(self, k: int) -> None:
@@ -36,6 +37,7 @@ class NeighbourLists:
         self.near = np.empty((0, self.width), np.int32)
         self.similarity = np.empty((0, self.width), np.float32)
         self.looked = np.empty(0, np.int64)
+        self.changed, self.now = np.empty(0, np.int64), 0
         self._log: list[tuple[Ids, NDArray[np.int32]]] = []  # in an update: lists as they were before
         self._is_logged = np.zeros(0, bool)
 
@@ -43,12 +45,13 @@ class NeighbourLists:
         """Make room for so many lists."""
         self.near = grow_array(self.near, length, -1)
         self.similarity = grow_array(self.similarity, length, -np.inf)
-        self.looked = grow_array(self.looked, length, 0)
+        self.looked, self.changed = grow_array(self.looked, length, 0), grow_array(self.changed, length, self.now)
         self._is_logged = grow_array(self._is_logged, length, False)
 
     def begin(self) -> None:
         """Begin an update: `compare` will compare with the lists as they are now."""
         self._log, self._is_logged = [], np.zeros(len(self.near), bool)
+        self.now += 1
 
     def lengths(self, slots: Ids) -> Ints:
         """Return the number of neighbours in each list."""
@@ -135,6 +138,7 @@ class NeighbourLists:
 
     def _note(self, slots: Ids) -> None:
         """Note how lists are before they are changed for the first time in an update."""
+        self.changed[slots] = self.now
         first = slots[~self._is_logged[slots]]
         self._is_logged[first] = True
         self._log.append((first, self.near[first, : self.k]))

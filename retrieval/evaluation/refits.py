@@ -13,7 +13,8 @@ from indexers.errors import NearkinError
 from indexers.followers.partitions import KMEANS_SETTINGS
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
-from indexers.tree.levels import LevelLabels, LevelParameters
+from indexers.tree.level_cut import LevelLabels
+from indexers.tree.level_parameters import LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import ClusteringRow, Ids, Space, Vectors

@@ -19,7 +19,7 @@ from indexers.arrays import scale_to_unit
 from indexers.catalogue import sqlite as database
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.levels import LevelParameters
+from indexers.tree.level_parameters import LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.types import LEVELS
 from retrieval import Collection

@@ -18,7 +18,7 @@ from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from indexers.tree.levels import LevelLabels
+from indexers.tree.level_cut import LevelLabels
 from tests.bench.harness import Bench, make_nested_vectors
 from tests.bench.labelled import Labelled, load_labelled
 from tests.bench.trees import K, graph

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.levels import LevelParameters
+from indexers.tree.level_parameters import LevelParameters
 from tests.bench.harness import Bench, make_nested_vectors
 
 K = 15

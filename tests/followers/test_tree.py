@@ -16,7 +16,7 @@ from indexers.errors import WriterBusy
 from indexers.followers.tree import TreeFollower
 from indexers.tree import neighbour_graph
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.levels import LevelParameters
+from indexers.tree.level_parameters import LevelParameters
 from indexers.types import LEVELS, Ids, Level, TreeLevels, Vectors
 from retrieval import Collection
 from tests.support.trees import build_at_once, describe_tree, is_clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexers.tree.branches import Branches, Links
+from indexers.tree.branches import Branches
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.cuts import find_leaves
 from tests.support.trees import blobs
@@ -33,8 +33,8 @@ def test_the_joint_of_a_link_is_the_lowest_merge_that_holds_both_ends(tree: Clus
     branches, random = Branches(tree.nodes), np.random.default_rng(0)
     source, target = random.choice(branches.leaves, (2, 200))
     apart = source != target
-    links = Links(source[apart], target[apart])
-    for start, end, joint in zip(*links, branches.find_joints(links), strict=True):
+    source, target = source[apart], target[apart]
+    for start, end, joint in zip(source, target, branches.find_joints(source, target), strict=True):
         node = int(start)
         while end not in find_leaves(tree.nodes, node):
             node = int(tree.nodes.parent[node])
@@ -58,7 +58,7 @@ def test_values_of_leaves_and_of_merges_are_added_up_within_each_node(tree: Clus
 
 def test_the_least_cut_is_the_least_of_all(tree: ClusterTree) -> None:
     branches, random = Branches(tree.nodes), np.random.default_rng(2)
-    cost = random.random(tree.nodes.used) * np.sqrt(np.maximum(tree.nodes.size[: tree.nodes.used], 1))
+    cost = np.int64(1e6 * random.random(tree.nodes.used) * np.sqrt(np.maximum(tree.nodes.size[: tree.nodes.used], 1)))
 
     def find_least(node: int) -> float:
         children = tree.children(node)

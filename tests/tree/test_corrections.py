@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.corrections import correct_levels
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
-from indexers.tree.levels import LevelLabels
+from indexers.tree.level_cut import LevelLabels
 from indexers.types import LEVELS, CorrectionKind, CorrectionRow, Level
 from tests.support.trees import angles
 from tests.tree.test_levels import are_same_partition, nested, tree_of

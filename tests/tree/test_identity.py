@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexers.tree.identity import CarriedIds, carry_ids
+from indexers.tree.identity import CarriedIds, carry_ids, find_touched
 from indexers.types import ClusterEventRow
 
 
@@ -87,3 +87,18 @@ def test_the_answer_depends_on_the_sets_alone(rows: list[tuple[int, int]], rando
     first, second = carry_ids(before, after, 100, "fine"), carry_ids(before, renamed.astype(np.int64), 100, "fine")
     np.testing.assert_array_equal(first.cluster_ids, second.cluster_ids)
     assert first.events == second.events
+
+
+@given(st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 5)), max_size=30))
+def test_ids_are_carried_by_the_items_of_touched_clusters_alone(labels: list[tuple[int, int]]) -> None:
+    before, after = np.array(labels, np.int64).reshape(-1, 2).T
+    place = np.full(len(before), -2, np.int32)
+    for unknown in (False, True):
+        touched = find_touched(place if unknown else before.astype(np.int32), after.astype(np.int32))
+        assert not unknown or len(touched) == len(before)
+        old_ids = np.maximum(before, 0) * 10
+        whole, part = carry_ids(old_ids, after, 100, "fine"), carry_ids(old_ids[touched], after[touched], 100, "fine")
+        ids = old_ids.copy()
+        ids[touched] = part.cluster_ids
+        np.testing.assert_array_equal(ids, whole.cluster_ids)
+        assert (part.born, part.events) == (whole.born, whole.events)

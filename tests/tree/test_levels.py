@@ -10,9 +10,12 @@ from sklearn.metrics import adjusted_mutual_info_score
 from indexers.arrays import scale_to_unit
 from indexers.clusterers.steps.neighbours import build_edges, find_neighbours
 from indexers.tree.cluster_tree import ClusterTree
-from indexers.tree.levels import FEW, LARGE, MOST_LOOSE, SMALL, LevelLabels, LevelParameters, link_leaves
+from indexers.tree.codes import MOST_LOOSE
+from indexers.tree.level_cut import FEW, LevelLabels
+from indexers.tree.level_parameters import LARGE, SMALL, LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
+from indexers.tree.walks import link_leaves
 
 
 def nested(families: int, groups: int, members: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -140,9 +143,10 @@ def test_the_graphs_links_are_those_that_comparing_finds() -> None:
     graph, tree, items = NeighbourGraph(), ClusterTree(64), np.arange(len(rows))
     edges = graph.update(np.empty(0, np.int64), RoundedVectors(tree, items, rows)).new
     tree.update(items, rows, new_pairs=edges)
-    compared = link_leaves(tree.nodes, 8)
-    ours = tree.items.leaf[graph.link_items(8)]
-    assert np.array_equal(np.unique(ours, axis=0), np.unique(np.stack(compared, axis=1), axis=0))
+    compared, ours = link_leaves(tree.nodes, 8), graph.link_items(8)
+    used = ours.leaf >= 0
+    leaf = tree.items.leaf[ours.leaf]
+    np.testing.assert_array_equal(leaf[ours.near[used]], compared.near[leaf[used]])
     levels = tree.choose_levels(graph.link_items)
     assert levels == tree.choose_levels()
     for left, right in zip(tree.cut_levels(levels, graph.link_items), tree.cut_levels(levels), strict=True):

@@ -239,5 +239,19 @@ def test_links_name_an_item_of_each_node_and_its_nearest() -> None:
     links = world.graph.link_items(2)
     similarity = scale_to_unit(rows) @ scale_to_unit(rows).T - 9 * np.eye(12)
     for item in range(12):
-        assert links[links[:, 0] == item, 1].tolist() == np.argsort(-similarity[item])[:2].tolist()
-    assert len(links) == 24
+        near = links.near[links.leaf == item].ravel()
+        assert links.leaf[near].tolist() == np.argsort(-similarity[item])[:2].tolist()
+    assert np.count_nonzero(links.near >= 0) == 24
+    assert (links.changed[links.leaf >= 0] == links.now).all()
+
+
+def test_links_tell_when_they_were_written_last() -> None:
+    world, random = World(k=4), np.random.default_rng(0)
+    world.change([], dict(enumerate(random.standard_normal((200, 6)))))
+    before = world.graph.link_items(4)
+    near = before.near.copy()
+    world.change([7], {300: random.standard_normal(6)})
+    after = world.graph.link_items(4)
+    is_written = after.changed > before.now
+    assert 0 < np.count_nonzero(is_written) < 100
+    assert is_written[: len(near)][(after.near[: len(near)] != near).any(1)].all()
