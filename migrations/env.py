@@ -16,7 +16,7 @@ def migrate(connection) -> None:  # type: ignore[no-untyped-def]
     context.configure(
         connection=connection,
         target_metadata=schema.metadata,
-        render_as_batch=True,
+        render_as_batch=connection.dialect.name == "sqlite",  # which can't change columns in place
         compare_type=True,
         include_object=include_object,
     )

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 from indexers import audit
-from indexers.catalogue.addresses import parse_address
 from indexers.catalogue.backup import back_up_catalogue
 from indexers.catalogue.catalogue import Catalogue
 from indexers.embedders.base import Embedder
@@ -106,7 +105,7 @@ WRITING = frozenset(
 
 @check_calls
 class Collection:
-    """Pictures, their vectors and everything derived from them, in one folder.
+    """Pictures, their vectors and everything derived from them, in one folder or in a database.
 
     Open it with `Collection.open`, and use it as a context manager or `close` it: closing saves files that make the
     next opening fast. Without closing nothing is lost. Several threads may use a collection at once, and several
@@ -126,7 +125,7 @@ class Collection:
         """Raise CollectionClosed, or CollectionReadOnly for a method that writes."""
         if self._is_closed and method != "close":
             raise CollectionClosed(
-                f"the collection in {self.path} is closed; open it again: Collection.open({str(self.path)!r})"
+                f"the collection in {self.address} is closed; open it again: Collection.open({self.address!r})"
             )
         if method in WRITING:
             self._catalogue.check_writable()
@@ -153,7 +152,7 @@ class Collection:
             earlier.spaces.release()
         if earlier.process == self._opened.process and not earlier.catalogue.is_read_only:
             self._repairs.append("another database has replaced the open one; it was opened")
-            log.warning("%s: %s", self.path, self._repairs[-1])
+            log.warning("%s: %s", self.address, self._repairs[-1])
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -169,13 +168,23 @@ class Collection:
 
     @classmethod
     def open(
-        cls, path: str | PathLike[str], *, create: bool = False, embedder: str | Embedder | None = None, **settings: Any
+        cls,
+        path: str | PathLike[str],
+        *,
+        create: bool = False,
+        embedder: str | Embedder | None = None,
+        catalogue_url: str | None = None,
+        **settings: Any,
     ) -> Self:
-        """Open the collection in the folder `path`.
+        """Open the collection in the folder `path`, or at the address of a PostgreSQL database.
 
+        path: a folder, or an address such as `postgresql://user@host/database`, which any number of machines may open.
+            Each has a folder of its own for what follows the database: NEARKIN_FOLDER, or one in the user's cache.
         create: create the collection if there is none.
         embedder: turns pictures into vectors; a name (default `lite0`) or an instance of your own. The collection
             remembers it: to open it with an embedder that it does not have is an error (see `fill`).
+        catalogue_url: the address of the database; `path` is then the folder for what follows it. NEARKIN_CATALOGUE_URL
+            says the same.
         settings: see `retrieval.config.Config`; they override the environment (`NEARKIN_EF=200`) and the file
             `nearkin.toml` in the folder.
 
@@ -185,19 +194,21 @@ class Collection:
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, BadSetting,
         UnknownPlugin.
         """
-        folder = parse_address(check_path("path", path))
-        config = configuration.load(folder, settings)
+        address = configuration.choose_address(check_path("path", path), catalogue_url)
+        config = configuration.load(address if isinstance(address, Path) else address.folder, settings)
         check_name(embedder)
         try:
-            catalogue = Catalogue.open(folder, config.wait)
+            catalogue = Catalogue.open(address, config.wait)
         except CollectionNotFound:
             if not create:
                 raise
-            catalogue = Catalogue.create(folder, embedder_setting(embedder), config.wait)
+            catalogue = Catalogue.create(address, embedder_setting(embedder), config.wait)
         try:
+            folder = catalogue.folder
             restricted = configuration.list_restricted(folder)
-            if restricted and not catalogue.is_own():
-                config = configuration.load(folder, settings, is_own=False)
+            is_own = not restricted or catalogue.is_own()
+            config = configuration.load(folder, settings, is_own=is_own)
+            if not is_own:
                 log.warning(
                     "%s: its file %s sets %s, which is not taken from a collection that somebody else, or an older "
                     "nearkin, has made: give arguments or variables of the environment, or sign it: nearkin trust %s",
@@ -245,19 +256,24 @@ class Collection:
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Collection can't be pickled or copied, since it holds open files and locks; pass its path on, and open "
-            f"it there: Collection.open({str(self.path)!r})"
+            f"it there: Collection.open({self.address!r})"
         )
 
     def __repr__(self) -> str:
         if self._is_closed:
-            return f"<Collection {str(self.path)!r} (closed)>"
+            return f"<Collection {self.address!r} (closed)>"
         space = self._current_space()
-        return f"<Collection {str(self.path)!r} ({space.name if space else 'empty'})>"
+        return f"<Collection {self.address!r} ({space.name if space else 'empty'})>"
 
     @property
     def path(self) -> Path:
-        """The collection's folder."""
+        """The collection's folder; of one in a database, the folder on this machine for what follows it."""
         return self._opened.catalogue.folder
+
+    @property
+    def address(self) -> str:
+        """What the collection is opened by, without a password: its folder, or the address of its database."""
+        return self._opened.catalogue.address
 
     @property
     def is_own(self) -> bool:
@@ -1104,7 +1120,7 @@ class Collection:
         reads_words = view is not None and self._spaces.reads_words(view.space)
         space, kind = (view.space, view.index_kind) if view else (None, SCANNED)
         with self._catalogue.snapshot() as snapshot:
-            return read_info(snapshot, space, self.path, self._config, repairs, reads_words, kind)
+            return read_info(snapshot, space, self._catalogue, self._config, repairs, reads_words, kind)
 
     def verify(
         self, *, repair: bool = False, pictures: bool = False, progress: Callable[[int, int], object] | None = None

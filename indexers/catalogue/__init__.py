@@ -1,6 +1,6 @@
 """The truth: one SQL database with items, metadata, vectors, clusters and decisions. No SQL is written elsewhere.
 
-addresses     where a collection is
+addresses     where a collection is: a folder, or a database
 catalogue     open or create the database, and hand out snapshots and transactions
 snapshot      what can be read of one moment
 rows          rows as records, and times as text
@@ -21,6 +21,7 @@ metadata      what metadata may hold, and the rows that filters read
 schema        the tables
 database      what a catalogue asks of its database; `sqlite_database`: a file in the folder of the collection
 dialects      how the SQL of databases differs; expressions: functions that each writes in its own way
+postgresql    all that is specific to PostgreSQL's SQL; beside it `postgresql_database`, `_functions` and `_words`
 sqlite        all that is specific to SQLite's SQL: connections, errors, integrity, copies; `sqlite_words`: FTS5
 writer_lock   the lock that makes one writer at a time, and names its holder
 upgrade       migrations, applied when a user calls for them

@@ -23,6 +23,7 @@ from indexers.catalogue import schema, sqlite
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.read_only import Access
 from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.sqlite_database import SqliteDatabase
 from indexers.errors import CatalogueDamaged, CatalogueError, UsageError, WriteFailed
 from indexers.files import make_folder, suggest_remedy, sync
 
@@ -59,6 +60,8 @@ def back_up_catalogue(
 
     Raises UsageError (what is at `target` is no earlier backup, or may not be replaced), WriteFailed, CatalogueDamaged.
     """
+    if not isinstance(catalogue.database, SqliteDatabase):
+        raise UsageError(f"{catalogue.address} is backed up by the tools of its server: pg_dump, and pg_restore")
     target = target.expanduser().absolute()
     _check_target(catalogue, target, overwrite)
     part = target.with_name(f".{target.name[:60]}.{os.getpid()}-{secrets.token_hex(4)}.{PART}")

@@ -15,9 +15,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from indexers import signing
 from indexers.catalogue import connections, dialects, schema
+from indexers.catalogue.addresses import Address
 from indexers.catalogue.database import Database
 from indexers.catalogue.owners import is_own, sign_identity
+from indexers.catalogue.postgresql_database import PostgresqlDatabase
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.soundness import Suspicion
 from indexers.catalogue.sqlite_database import SqliteDatabase
@@ -27,6 +30,8 @@ from indexers.errors import SchemaTooNew, SchemaTooOld
 from indexers.interrupts import guarded_context
 from indexers.types import Json
 
+FIRST = "0000"
+"""The version of a schema before the first migration."""
 version = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
@@ -38,12 +43,16 @@ class Catalogue:
         self.identity = ""
 
     @classmethod
-    def create(cls, folder: Path, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
-        """Create the database, in a folder that may exist, and open it. Two that do so at once get the same one."""
-        database = SqliteDatabase.create(folder, wait)
+    def create(cls, address: Address, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
+        """Create the tables, and the folder if it is one, and open them. Two that do so at once get the same ones."""
+        database: Database
+        if isinstance(address, Path):
+            database = SqliteDatabase.create(address, wait)
+        else:
+            database = PostgresqlDatabase(address, wait)
         try:
             with database.hold(), database.connect(writing=True) as connection:
-                if not sa.inspect(connection).get_table_names():
+                if database.may_create(sa.inspect(connection).get_table_names()):
                     _create_tables(connection, settings or {})
                     connection.commit()
         except BaseException:
@@ -52,12 +61,14 @@ class Catalogue:
         return cls(database)._check_schema()
 
     @classmethod
-    def open(cls, folder: Path, wait: float = 5.0) -> Catalogue:
-        """Open an existing database.
+    def open(cls, address: Address, wait: float = 5.0) -> Catalogue:
+        """Open an existing catalogue.
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, LeadsOutside.
         """
-        return cls(SqliteDatabase.open(folder, wait))._check_schema()
+        if isinstance(address, Path):
+            return cls(SqliteDatabase.open(address, wait))._check_schema()
+        return cls(PostgresqlDatabase(address, wait))._check_schema()
 
     def _check_schema(self) -> Catalogue:
         """Raise an error if the schema is of another version; else read the identity."""
@@ -76,9 +87,11 @@ class Catalogue:
         tables = sa.inspect(connection).get_table_names()
         if version.name not in tables:
             raise self.database.explain_lack(tables)
-        revision = connection.execute(sa.select(version.c.version_num)).scalar() or "0000"
+        revision = connection.execute(sa.select(version.c.version_num)).scalar() or FIRST
         if not isinstance(revision, str):
             raise dialects.damage_error(connection, f"{revision!r:.40} is no version of a schema")
+        if revision > FIRST and schema.counter.name not in tables:  # it is the version of another program's tables
+            raise self.database.explain_lack(tables)
         if revision > schema.REVISION:
             raise SchemaTooNew(
                 f"{self.database.name} was made by a newer nearkin (schema {revision}; this one knows "
@@ -94,6 +107,13 @@ class Catalogue:
     def folder(self) -> Path:
         """The folder of what follows the catalogue."""
         return self.database.folder
+
+    def find_private_folder(self, space_id: int) -> Path:
+        """Return the folder of what is derived of a space for this user alone; where nobody else uses the folder of the
+        collection, that is the folder of the space itself."""
+        if self.database.has_own_folder:
+            return self.folder / "spaces" / str(space_id)
+        return signing.choose_private_folder(self.folder, self.identity) / str(space_id)
 
     @property
     def address(self) -> str:

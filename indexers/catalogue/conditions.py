@@ -16,9 +16,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from indexers.arrays import split_chunks
+from indexers.catalogue.column_types import Number
 from indexers.catalogue.expressions import Cell, spread_rows
 from indexers.catalogue.metadata import fold_text
-from indexers.catalogue.schema import Number, attribute, item, location
+from indexers.catalogue.schema import attribute, item, location
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
 

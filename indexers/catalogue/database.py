@@ -29,6 +29,8 @@ class Database(ABC):
     engine: Engine
     suspicion: Suspicion
     is_closed = False
+    has_own_folder = False
+    """Whether other machines open the database with folders of their own, so that it keeps no note of their files."""
 
     @property
     def is_read_only(self) -> bool:
@@ -58,6 +60,10 @@ class Database(ABC):
     def connect(self, *, writing: bool = False, wait: float | None = None) -> AbstractContextManager[Connection]:
         """Take a connection for a block. It reads one moment, or writes, and then holds whatever keeps other writers
         out. What is not committed when the block ends is undone. Raises WriterBusy."""
+
+    def may_create(self, tables: Sequence[str]) -> bool:
+        """Return True if the tables of a catalogue can be created in the database, which holds these."""
+        return not tables
 
     @abstractmethod
     def explain_lack(self, tables: Sequence[str]) -> CatalogueError | CollectionNotFound:

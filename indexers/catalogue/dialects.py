@@ -6,6 +6,7 @@ Everything else is written once, in SQLAlchemy's language and with the functions
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -68,12 +69,19 @@ class WordIndex(Protocol):
 
 def find(connection: Connection) -> Dialect:
     """Return the dialect of a connection."""
-    return sqlite
+    return _load_postgresql()[0] if connection.dialect.name == "postgresql" else sqlite
 
 
 def find_words(connection: Connection) -> WordIndex:
     """Return the index of words of the database behind a connection."""
-    return sqlite_words
+    return _load_postgresql()[1] if connection.dialect.name == "postgresql" else sqlite_words
+
+
+@cache
+def _load_postgresql() -> tuple[Dialect, WordIndex]:
+    from indexers.catalogue import postgresql, postgresql_words  # of use to few
+
+    return postgresql, postgresql_words
 
 
 def fetch_all(connection: Connection, statement: sa.Select[Any], **values: Any) -> list[Any]:

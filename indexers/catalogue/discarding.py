@@ -8,17 +8,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from indexers.catalogue import sqlite
+from indexers.catalogue.addresses import Address
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.read_only import list_files
 from indexers.errors import NearkinError
 
 
 @contextmanager
-def discard_on_failure(folder: Path) -> Iterator[None]:
+def discard_on_failure(address: Address) -> Iterator[None]:
     """Delete the collection in a folder if the block creates it, raises, and leaves nothing in it.
 
-    The folder goes with it, and those above, as far as they were not there before.
+    The folder goes with it, and those above, as far as they were not there before. Of a database the empty tables stay.
     """
+    if isinstance(address, Path):
+        with _discard_folder(address):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _discard_folder(folder: Path) -> Iterator[None]:
     is_there = (folder / sqlite.FILE).exists()
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:

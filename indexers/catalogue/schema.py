@@ -1,4 +1,4 @@
-"""The tables, whose comments say what they hold: the only place that names a column's type.
+"""The tables, whose comments say what they hold.
 
 Times are integers, microseconds since 1970 in UTC; `taken_at` is ISO 8601 without a time zone, as cameras write it.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.types import UserDefinedType
+
+from indexers.catalogue.column_types import Integer, Number, Text
 
 REVISION = "0014"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
@@ -24,16 +25,6 @@ metadata = sa.MetaData(
 )
 
 
-class Number(UserDefinedType[Any]):
-    """An integer or a float, each stored exactly (a float column would round integers above 2**53)."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Return the type's name in SQL."""
-        return "NUMERIC"
-
-
 def _json(name: str, kind: str, server_default: str | None = None, **info: str) -> sa.Column[Any]:
     """Return a column of JSON, of the kind that SQLite calls "object", "array" ...; lists: the table of listed ids."""
     return sa.Column(name, sa.JSON, nullable=False, server_default=server_default, info={"kind": kind, **info})
@@ -41,17 +32,17 @@ def _json(name: str, kind: str, server_default: str | None = None, **info: str) 
 
 def _cluster(name: str) -> sa.Column[int]:
     """Return a column of the ids of clusters, or 0 for none."""
-    return sa.Column(name, sa.Integer, nullable=False, info={"refers": "cluster"})
+    return sa.Column(name, Integer, nullable=False, info={"refers": "cluster"})
 
 
 def _item() -> sa.Column[int]:
-    return sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, index=True)
+    return sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, index=True)
 
 
 counter = sa.Table(
     "counter",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Integer, primary_key=True),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("oldest", sa.BigInteger, nullable=False),
     comment="one row: the newest change number, and the oldest one whose successors are all still in `change`",
@@ -60,16 +51,16 @@ counter = sa.Table(
 item = sa.Table(
     "item",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String, nullable=False, unique=True),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("key", Text, nullable=False, unique=True),
     sa.Column("hash", sa.LargeBinary(20), index=True),
     sa.Column("pixel_hash", sa.LargeBinary(20), index=True),
-    sa.Column("width", sa.Integer),
-    sa.Column("height", sa.Integer),
-    sa.Column("format", sa.String),
+    sa.Column("width", Integer),
+    sa.Column("height", Integer),
+    sa.Column("format", Text),
     sa.Column("bytes", sa.BigInteger),
-    sa.Column("text", sa.String),
-    sa.Column("taken_at", sa.String),
+    sa.Column("text", Text),
+    sa.Column("taken_at", Text),
     sa.Column("added_at", sa.BigInteger, nullable=False),
     _json("metadata", "object"),
     _json("capture", "object", server_default="{}"),
@@ -80,12 +71,12 @@ item = sa.Table(
 attribute = sa.Table(
     "attribute",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Integer, primary_key=True),
     _item(),
-    sa.Column("key", sa.String, nullable=False),
+    sa.Column("key", Text, nullable=False),
     sa.Column("element", sa.Boolean, nullable=False),
     sa.Column("number", Number),
-    sa.Column("text", sa.String),
+    sa.Column("text", Text),
     sa.Column("flag", sa.Boolean),
     sa.Index(None, "key", "element", "number", "item"),
     sa.Index(None, "key", "element", "text", "item"),
@@ -95,9 +86,9 @@ attribute = sa.Table(
 location = sa.Table(
     "location",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Integer, primary_key=True),
     _item(),
-    sa.Column("uri", sa.String, nullable=False, index=True),
+    sa.Column("uri", Text, nullable=False, index=True),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
     sa.Column("inode", sa.BigInteger),
@@ -110,13 +101,13 @@ location = sa.Table(
 space = sa.Table(
     "space",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String, nullable=False, unique=True),
-    sa.Column("embedder", sa.String),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("name", Text, nullable=False, unique=True),
+    sa.Column("embedder", Text),
     _json("settings", "object"),
-    sa.Column("fingerprint", sa.String, nullable=False),
-    sa.Column("dimension", sa.Integer, nullable=False),
-    sa.Column("metric", sa.String, nullable=False),
+    sa.Column("fingerprint", Text, nullable=False),
+    sa.Column("dimension", Integer, nullable=False),
+    sa.Column("metric", Text, nullable=False),
     sa.Column("current", sa.Boolean, nullable=False),
     sqlite_autoincrement=True,
     comment="one embedder's vectors over the collection; no embedder: the vectors are given ready-made",
@@ -125,8 +116,8 @@ space = sa.Table(
 vector = sa.Table(
     "vector",
     metadata,
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, index=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
     comment="float32, little-endian, as the embedder gave them",
 )
@@ -136,9 +127,9 @@ change = sa.Table(
     metadata,
     # INTEGER in SQLite, 64 bits all the same: only that name makes the key the row's own address
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("item", sa.Integer, nullable=False),
-    sa.Column("space", sa.Integer),
-    sa.Column("what", sa.String, nullable=False),
+    sa.Column("item", Integer, nullable=False),
+    sa.Column("space", Integer),
+    sa.Column("what", Text, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     comment="what happened, in order; `at` also tells two histories with the same numbers apart",
 )
@@ -146,8 +137,8 @@ change = sa.Table(
 follower = sa.Table(
     "follower",
     metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("generation", sa.BigInteger, nullable=False),
     comment="how far each stored follower is, and how often it was saved",
@@ -156,7 +147,7 @@ follower = sa.Table(
 setting = sa.Table(
     "setting",
     metadata,
-    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
     sa.Column("value", sa.JSON, nullable=False),
     comment="what the collection remembers of itself",
 )
@@ -164,12 +155,12 @@ setting = sa.Table(
 failure = sa.Table(
     "failure",
     metadata,
-    sa.Column("uri", sa.String, primary_key=True),
+    sa.Column("uri", Text, primary_key=True),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
-    sa.Column("stage", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("stage", Text, nullable=False),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("attempts", Integer, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     comment="what could not be read: where, when, why, how often",
 )
@@ -177,12 +168,12 @@ failure = sa.Table(
 clustering = sa.Table(
     "clustering",
     metadata,
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("coarse", sa.Float, nullable=False),
     sa.Column("medium", sa.Float, nullable=False),
     sa.Column("fine", sa.Float, nullable=False),
-    sa.Column("items", sa.Integer, nullable=False),
+    sa.Column("items", Integer, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("corrections", sa.BigInteger, nullable=False, server_default="0"),
     comment="as of which change the clusters of a space are, and the parameters by which its levels cut the tree, "
@@ -192,9 +183,9 @@ clustering = sa.Table(
 cluster = sa.Table(
     "cluster",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("level", sa.String, nullable=False),
-    sa.Column("name", sa.String),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("level", Text, nullable=False),
+    sa.Column("name", Text),
     sa.Column("given", sa.Boolean, nullable=False),
     sa.Column("born", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
@@ -204,8 +195,8 @@ cluster = sa.Table(
 member = sa.Table(
     "member",
     metadata,
-    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, primary_key=True, autoincrement=False),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
     _cluster("coarse"),
     _cluster("medium"),
     _cluster("fine"),
@@ -220,23 +211,23 @@ member = sa.Table(
 event = sa.Table(
     "event",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("change", sa.BigInteger, nullable=False, index=True),
-    sa.Column("cluster", sa.Integer),
-    sa.Column("level", sa.String),
-    sa.Column("what", sa.String, nullable=False),
+    sa.Column("cluster", Integer),
+    sa.Column("level", Text),
+    sa.Column("what", Text, nullable=False),
     _json("others", "array"),
-    sa.Column("gained", sa.Integer, nullable=False),
-    sa.Column("lost", sa.Integer, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("gained", Integer, nullable=False),
+    sa.Column("lost", Integer, nullable=False),
+    sa.Column("size", Integer, nullable=False),
     comment="what happened to clusters",
 )
 
 partitioning = sa.Table(
     "partitioning",
     metadata,
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     comment="the centroids of a space's partitions, and what mini-batch k-means has to remember to go on learning",
@@ -245,10 +236,10 @@ partitioning = sa.Table(
 chance = sa.Table(
     "chance",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("texts", sa.Boolean, nullable=False),
-    sa.Column("drawn", sa.Integer, nullable=False),
+    sa.Column("drawn", Integer, nullable=False),
     sa.Column("cohort", sa.LargeBinary, nullable=False),
     sa.Column("nulls", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
@@ -258,10 +249,10 @@ chance = sa.Table(
 grouping = sa.Table(
     "grouping",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("name", sa.String, nullable=False, unique=True),
-    sa.Column("method", sa.String, nullable=False),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", Text, nullable=False, unique=True),
+    sa.Column("method", Text, nullable=False),
     _json("parameters", "object"),
     _json("choice", "object"),
     _json("labels", "array", lists="cluster"),
@@ -279,8 +270,8 @@ grouping = sa.Table(
 placed = sa.Table(
     "placed",
     metadata,
-    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("grouping", sa.Integer, sa.ForeignKey("grouping.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, primary_key=True, autoincrement=False),
+    sa.Column("grouping", Integer, sa.ForeignKey("grouping.id", ondelete="CASCADE"), primary_key=True),
     _cluster("cluster"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Index(None, "grouping", "cluster", "item"),
@@ -290,7 +281,7 @@ placed = sa.Table(
 fingerprint = sa.Table(
     "fingerprint",
     metadata,
-    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column("content", sa.LargeBinary(20), nullable=False),
     sa.Column("hashes", sa.LargeBinary(64), nullable=False),
     sa.Column("described", sa.Boolean, nullable=False),
@@ -304,7 +295,7 @@ fingerprint = sa.Table(
 feature = sa.Table(
     "feature",
     metadata,
-    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column("compact", sa.LargeBinary),
     sa.Column("complete", sa.LargeBinary),
     comment="local features of an item with a fingerprint: compact ones, by which copies are nominated; complete ones, "
@@ -314,22 +305,22 @@ feature = sa.Table(
 reading = sa.Table(
     "reading",
     metadata,
-    sa.Column("item", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column("content", sa.LargeBinary(20), nullable=False),
-    sa.Column("reader", sa.String, nullable=False),
-    sa.Column("text", sa.String, nullable=False),
-    sa.Column("problem", sa.String),
+    sa.Column("reader", Text, nullable=False),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("problem", Text),
     comment="the text that a reader has recognised in the picture of an item with that content, or why it could not",
 )
 
 pair = sa.Table(
     "pair",
     metadata,
-    sa.Column("a", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("a", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column(
-        "b", sa.Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+        "b", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
     ),
-    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("kind", Text, nullable=False),
     sa.Column("score", sa.Float, nullable=False),
     _json("evidence", "object"),
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
@@ -338,8 +329,8 @@ pair = sa.Table(
 decision = sa.Table(
     "decision",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("what", sa.String, nullable=False),
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("what", Text, nullable=False),
     sa.Column("first", sa.LargeBinary(20), nullable=False, index=True),
     sa.Column("second", sa.LargeBinary(20), nullable=False, index=True),
     sa.Column("at", sa.BigInteger, nullable=False),
@@ -353,14 +344,14 @@ decision = sa.Table(
 merging = sa.Table(
     "merging",
     metadata,
-    sa.Column("decision", sa.Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("item", sa.Integer, nullable=False, index=True),
+    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, nullable=False, index=True),
     _json("others", "array"),
     _json("before", "object"),
     _json("after", "object"),
     _json("applied", "object"),
     _json("decisions", "array"),
-    sa.Column("moves", sa.String, index=True),
+    sa.Column("moves", Text, index=True),
     comment="what an item has taken over from others: its values before and after, under keys that begin with $ its "
     "text and date; those that were its files' (`applied`); the decisions that are undone with it; and the name of the "
     "moves that it belongs to, which stands in their manifest",
@@ -369,9 +360,9 @@ merging = sa.Table(
 correction = sa.Table(
     "correction",
     metadata,
-    sa.Column("decision", sa.Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("level", sa.String, nullable=False),
+    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("level", Text, nullable=False),
     _json("groups", "array"),
     _json("clusters", "array"),
     _json("before", "array"),
@@ -382,8 +373,8 @@ correction = sa.Table(
 trash = sa.Table(
     "trash",
     metadata,
-    sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.String, nullable=False, index=True),
+    sa.Column("item", Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", Text, nullable=False, index=True),
     sa.Column("hash", sa.LargeBinary(20)),
     sa.Column("removed_at", sa.BigInteger, nullable=False, index=True),
     _json("state", "object"),
@@ -393,8 +384,8 @@ trash = sa.Table(
 trash_vector = sa.Table(
     "trash_vector",
     metadata,
-    sa.Column("space", sa.Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("item", sa.Integer, sa.ForeignKey("trash.item", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, sa.ForeignKey("trash.item", ondelete="CASCADE"), primary_key=True, index=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
     comment="the vectors of removed items",
 )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from indexers.catalogue import full_text, schema, sqlite
+from indexers.catalogue.column_types import Number
 from indexers.catalogue.read_only import FileMarks, mark_files
 from indexers.errors import CatalogueDamaged, NearkinError, StoredFileDamaged
 
@@ -35,7 +36,7 @@ KINDS = {
     sa.Boolean: "'integer'",
     sa.Integer: "'integer'",
     sa.Float: "'real', 'integer'",
-    schema.Number: "'real', 'integer'",
+    Number: "'real', 'integer'",
     sa.JSON: "'text', 'integer', 'real'",
 }
 """By the type of a column what SQLite calls the values that it may hold."""
@@ -146,3 +147,13 @@ class Suspicion(AbstractContextManager[None]):
             self._sound, ended = marks, time.monotonic()
             self._next_search = ended + PAUSE * (ended - started)
         return faults
+
+
+class NoSuspicion(Suspicion):
+    """What stands for a suspicion where a database keeps values of another kind than their column out by itself."""
+
+    def __init__(self) -> None:
+        """Suspect nothing."""
+
+    def blame_database(self, error: BaseException) -> None:
+        return

@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexers.catalogue import schema, sqlite
+from indexers.catalogue.addresses import Address, DatabaseAddress
 from indexers.catalogue.links import check_folder
+from indexers.catalogue.postgresql_database import PostgresqlDatabase
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueError, CollectionNotFound, NearkinError, SchemaTooNew, WriteFailed
 
@@ -22,12 +24,38 @@ def find_migrations() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "migrations"
 
 
-def upgrade_catalogue(folder: Path, wait: float = 5.0) -> tuple[str, str]:
+def upgrade_catalogue(address: Address, wait: float = 5.0) -> tuple[str, str]:
     """Upgrade a catalogue to this version's schema, and return the revisions before and after.
 
-    First a copy of the database is written beside it, which stays until the upgrade is complete. Raises SchemaTooNew,
-    CollectionNotFound, WriterBusy, WriteFailed, CatalogueError.
+    First a copy of a file is written beside it, which stays until the upgrade is complete. A server does without: there
+    a failure takes everything back. Raises SchemaTooNew, CollectionNotFound, WriterBusy, WriteFailed, CatalogueError.
     """
+    return _upgrade_file(address, wait) if isinstance(address, Path) else _upgrade_server(address, wait)
+
+
+def _upgrade_server(address: DatabaseAddress, wait: float) -> tuple[str, str]:
+    database = PostgresqlDatabase(address, wait)
+    try:
+        with database.connect(writing=True, wait=wait) as connection:
+            tables = sa.inspect(connection).get_table_names()
+            if "alembic_version" not in tables:
+                raise database.explain_lack(tables)
+            before = _read_revision(connection)
+            _check_revision(database.name, before)
+            if before < schema.REVISION:
+                _migrate(connection, database.name, "It was taken back: the database is as it was before")
+                connection.commit()
+            return before, _read_revision(connection)
+    finally:
+        database.close()
+
+
+def _check_revision(name: str, revision: str) -> None:
+    if revision > schema.REVISION:
+        raise SchemaTooNew(f"{name} was made by a newer nearkin (schema {revision}, this one knows {schema.REVISION})")
+
+
+def _upgrade_file(folder: Path, wait: float) -> tuple[str, str]:
     check_folder(folder)
     path = folder / sqlite.FILE
     if not path.is_file():
@@ -35,28 +63,27 @@ def upgrade_catalogue(folder: Path, wait: float = 5.0) -> tuple[str, str]:
     engine = sqlite.connect(path, wait)
     try:
         with WriterLock(folder, wait).hold():
-            before = _read_revision(engine)
-            if before > schema.REVISION:
-                raise SchemaTooNew(
-                    f"{path} was made by a newer nearkin (schema {before}, this one knows {schema.REVISION})"
-                )
+            before = _read_file_revision(engine)
+            _check_revision(str(path), before)
             if before < schema.REVISION:
                 _apply(engine, path)
-        return before, _read_revision(engine)
+        return before, _read_file_revision(engine)
     finally:
         engine.dispose()
 
 
-def _read_revision(engine: sa.Engine) -> str:
+def _read_file_revision(engine: sa.Engine) -> str:
     with engine.connect() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             raise sqlite.damage_error(Path(str(engine.url.database)), "it holds no nearkin tables")
-        return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "0000")
+        return _read_revision(connection)
+
+
+def _read_revision(connection: sa.Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "0000")
 
 
 def _apply(engine: sa.Engine, path: Path) -> None:
-    from alembic import command
-
     copy = path.with_name(path.name + ".before-upgrade")
     try:
         sqlite.copy_database(engine, copy)
@@ -64,22 +91,27 @@ def _apply(engine: sa.Engine, path: Path) -> None:
         raise WriteFailed(
             f"cannot copy {path} before the upgrade: {error}; free as much disk space as the file takes"
         ) from error
-    config = build_configuration()
-    try:
-        with engine.execution_options(writing=True).begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except NearkinError:
-        raise
-    except Exception as error:  # a migration computes with whatever the rows hold
-        raise CatalogueError(
-            f"the upgrade of {path} failed: {error}. The database is as it was before, and so is its copy {copy}; keep "
-            "one of them, and report the error"
-        ) from error
-    revision = _read_revision(engine)
+    told = f"The database is as it was before, and so is its copy {copy}; keep one of them"
+    with engine.execution_options(writing=True).begin() as connection:
+        _migrate(connection, str(path), told)
+    revision = _read_file_revision(engine)
     if revision != schema.REVISION:
         raise CatalogueError(f"the upgrade of {path} ended at schema {revision}; the copy {copy} was not changed")
     copy.unlink()
+
+
+def _migrate(connection: sa.Connection, name: str, told: str) -> None:
+    """Apply all migrations that lack. told: what an error says of what is left."""
+    from alembic import command
+
+    config = build_configuration()
+    try:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    except NearkinError:
+        raise
+    except Exception as error:  # a migration computes with whatever the rows hold
+        raise CatalogueError(f"the upgrade of {name} failed: {error}. {told}, and report the error") from error
 
 
 def build_configuration() -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from indexers.catalogue import file_lock
+from indexers.catalogue.addresses import hide_passwords
 from indexers.catalogue.read_only import refuse_writing
 from indexers.errors import WriteFailed, WriterBusy
 from indexers.files import suggest_remedy
@@ -93,7 +94,7 @@ class WriterLock:
 
     def _sign(self) -> None:
         since = datetime.now().isoformat(sep=" ", timespec="seconds")
-        signature = {"pid": os.getpid(), "command": " ".join(sys.argv)[:200], "since": since}
+        signature = {"pid": os.getpid(), "command": hide_passwords(" ".join(sys.argv))[:200], "since": since}
         try:
             self._holder.write_text(json.dumps(signature))
         except OSError:  # on a full disk the write itself will raise the error that counts

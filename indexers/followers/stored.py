@@ -33,7 +33,7 @@ class StoredFollower(Follower):
 
     kind: what the file holds. details: the settings that the stored file must have been made with. private: the folder
     for this user alone, in which the state is stored while the file in `folder` is somebody else's, or `folder` can't
-    be written to; None: there is none.
+    be written to; None: there is none; the same: `folder` is this user's alone.
     """
 
     stored: ClassVar[bool] = True
@@ -58,10 +58,11 @@ class StoredFollower(Follower):
         return self._private if self.is_private and self._private else self._folder
 
     def load(self, snapshot: Snapshot) -> str | None:
-        self.is_private = False
-        generation = snapshot.follower(self.name, self.space.id)[1]
+        is_shared = self._private != self._folder
+        self.is_private = not is_shared
+        generation = snapshot.follower(self.name, self.space.id)[1] if is_shared else 0
         reason, is_foreign = self._try_load(self._folder, generation, snapshot)
-        if self._private and reason != "" and (is_foreign or not can_write(self._folder)):
+        if is_shared and self._private and reason != "" and (is_foreign or not can_write(self._folder)):
             self.is_private = True
             if self._try_load(self._private, 0, snapshot)[0] == "":
                 return None
@@ -132,7 +133,8 @@ class StoredFollower(Follower):
         if not self.is_private:
             return self._save(snapshot)
         self._used_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        signing.delete_unused(self._used_folder.parents[1])
+        if self._private != self._folder:
+            signing.delete_unused(self._used_folder.parents[1])
         with WriterLock(self._used_folder.parent, PATIENCE).hold():  # the user's other processes
             return self._save(snapshot)
 

@@ -20,9 +20,10 @@ from importlib.metadata import (
 from pathlib import Path
 
 from indexers import plugins
+from indexers.catalogue.addresses import Address, DatabaseAddress
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.sqlite import NETWORK, find_file_system
-from indexers.errors import NearkinError
+from indexers.errors import CollectionNotFound, NearkinError
 from retrieval import config as configuration
 from retrieval.records.base import Record
 from retrieval.spaces.embedders import DEFAULT
@@ -46,14 +47,14 @@ class Check(Record):
     needed: bool = False
 
 
-def examine(folder: Path) -> list[Check]:
-    """Check everything that work with a collection in that folder depends on."""
+def examine(address: Address) -> list[Check]:
+    """Check everything that work with a collection at that address depends on."""
     return [
         *_check_system(),
-        *_check_folder(folder.resolve()),
+        *(_check_folder(address) if isinstance(address, Path) else [_check_database(address)]),
         _check_engine(),
-        _check_words(folder),
-        *_check_index(folder),
+        _check_words(address),
+        *_check_index(address),
         *_check_extras(),
         *_check_members(),
         *_check_plugins(),
@@ -96,10 +97,21 @@ def _check_folder(folder: Path) -> list[Check]:
     ]
 
 
-def _check_index(folder: Path) -> list[Check]:
-    """Say of the collection in that folder, if there is one, whether another index would pay."""
-    with suppress(NearkinError), closing(Catalogue.open(folder, 0)) as catalogue, catalogue.snapshot() as snapshot:
-        config = configuration.load(folder, {}, is_own=False)
+def _check_database(address: DatabaseAddress) -> Check:
+    """Check that the database answers; that it holds no collection yet is no fault."""
+    try:
+        Catalogue.open(address, 0).close()
+    except CollectionNotFound:
+        return Check("database", True, f"{address}, still empty", needed=True)
+    except NearkinError as error:
+        return Check("database", False, str(address), str(error), True)
+    return Check("database", True, str(address), needed=True)
+
+
+def _check_index(address: Address) -> list[Check]:
+    """Say of the collection at that address, if there is one, whether another index would pay."""
+    with suppress(NearkinError), closing(Catalogue.open(address, 0)) as catalogue, catalogue.snapshot() as snapshot:
+        config = configuration.load(catalogue.folder, {}, is_own=False)
         count = snapshot.vector_counts().get(snapshot.current_space_id or 0, 0)
         pays = would_pay(config, count)
         remedy = 'pip install "nearkin[rabitq]"; then NEARKIN_INDEX=auto, or index = "auto" in nearkin.toml'
@@ -108,10 +120,10 @@ def _check_index(folder: Path) -> list[Check]:
     return []
 
 
-def _check_words(folder: Path) -> Check:
-    """Check whether the collection in that folder, or a new one, finds pictures by words for what they show."""
+def _check_words(address: Address) -> Check:
+    """Check whether the collection at that address, or a new one, finds pictures by words for what they show."""
     name = DEFAULT
-    with suppress(NearkinError), closing(Catalogue.open(folder, 0)) as catalogue, catalogue.snapshot() as snapshot:
+    with suppress(NearkinError), closing(Catalogue.open(address, 0)) as catalogue, catalogue.snapshot() as snapshot:
         current = [space.embedder for space in snapshot.spaces() if space.id == snapshot.current_space_id]
         name = current[0] or "" if current else DEFAULT
     reads = False

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.options import DEFAULT, AsJson, Folder, open_collection
+from retrieval.cli.options import DEFAULT, AsJson, Folder, find_folder, open_collection
 from retrieval.cli.output import print_json, say, show_progress, show_steps, show_table
 
 
@@ -89,24 +89,27 @@ def rescue(collection: Folder = DEFAULT) -> None:
     """Recover what can still be read of a damaged collection."""
     from indexers.catalogue.rescue import rescue_catalogue
 
-    counts = rescue_catalogue(collection)
+    folder = find_folder(collection)
+    counts = rescue_catalogue(folder)
     say(f"recovered {counts['item']} items with {counts['vector']} vectors; add the same pictures again for the rest")
-    say(f"the damaged database was kept as {collection / 'catalogue.sqlite.damaged'}")
+    say(f"the damaged database was kept as {folder / 'catalogue.sqlite.damaged'}")
 
 
 def upgrade(collection: Folder = DEFAULT) -> None:
     """Upgrade a collection of an older version of nearkin to the current schema."""
     from indexers.catalogue.catalogue import Catalogue
     from indexers.catalogue.upgrade import upgrade_catalogue
+    from retrieval.config import choose_address
 
-    before, after = upgrade_catalogue(collection)
-    say(f"{collection} is at schema {after}" + ("" if before == after else f" (was at {before})"))
-    with closing(Catalogue.open(collection)) as catalogue:
+    address = choose_address(collection)
+    before, after = upgrade_catalogue(address)
+    say(f"{address} is at schema {after}" + ("" if before == after else f" (was at {before})"))
+    with closing(Catalogue.open(address)) as catalogue:
         is_own = catalogue.is_own()
     if not is_own:  # whose files they are proves nothing: so are those of an unpacked archive
         say(
             "it bears no signature of yours, since older versions made none: its settings, jobs and files of embedders "
-            f"count once you sign it. If you made it: nearkin trust {shlex.quote(str(collection))}"
+            f"count once you sign it. If you made it: nearkin trust {shlex.quote(str(address))}"
         )
 
 
@@ -128,8 +131,9 @@ def trust(collection: Annotated[Path, typer.Argument(metavar="DIR", help="Folder
 def doctor(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     """Check the installation: what is installed, what is missing, and the command that installs it."""
     from retrieval.cli.doctor import examine
+    from retrieval.config import choose_address
 
-    checks = examine(collection)
+    checks = examine(choose_address(collection))
     if as_json:
         print_json({"checks": [check.to_dict() for check in checks]})
     else:

@@ -37,8 +37,22 @@ def complete_plugins(group: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def address(text: str) -> str:
+    """Return the address of a collection. Raises BadParameter for an empty text, as of a variable that is not set."""
+    if not text:
+        raise typer.BadParameter("an empty path; give the current folder as '.'")
+    return text
+
+
 Folder = Annotated[
-    Path, typer.Option("-c", "--collection", envvar="NEARKIN_COLLECTION", help="Folder of the collection.")
+    str,
+    typer.Option(
+        "-c",
+        "--collection",
+        envvar="NEARKIN_COLLECTION",
+        parser=address,
+        help="Folder of the collection, or the address of its database.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Where = Annotated[
@@ -63,21 +77,36 @@ EmbedderSettings = Annotated[
     typer.Option("--settings", help='Settings of the embedder as JSON, e.g. \'{"pretrained": "my.safetensors"}\'.'),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try files again that could not be read before.")]
-DEFAULT = Path("nearkin-collection")
+DEFAULT = "nearkin-collection"
 """The collection's folder if none is given."""
 
 
 @contextmanager
-def open_collection(folder: Path, **options: Any) -> Iterator[Collection]:
+def open_collection(collection: str, **options: Any) -> Iterator[Collection]:
     """Open a collection, with the options of `Collection.open`, and close it afterwards.
 
     One that is created, and holds nothing when the block raises (as `finish_with_report` does, too), is deleted again.
     """
     from indexers.catalogue.discarding import discard_on_failure
     from retrieval.collection import Collection
+    from retrieval.config import choose_address
 
-    with discard_on_failure(folder.expanduser()), Collection.open(folder, **options) as collection:
-        yield collection
+    address = choose_address(collection)
+    with discard_on_failure(address), Collection.open(collection, **options) as opened:
+        yield opened
+
+
+def find_folder(collection: str) -> Path:
+    """Return the folder of a collection. Raises UsageError for one in a database, whose server has its own tools."""
+    from indexers.errors import UsageError
+    from retrieval.config import choose_address
+
+    address = choose_address(collection)
+    if isinstance(address, Path):
+        return address
+    raise UsageError(
+        f"{address} is no folder: PostgreSQL looks after its files itself (pg_dump, pg_restore, pg_amcheck)"
+    )
 
 
 def build_embedder(name: str, settings: Json) -> Embedder:
@@ -110,7 +139,7 @@ def _read_list(file: Path) -> bytes:
         raise typer.BadParameter(f"cannot read --list {file}: {error.strerror or error}") from error
 
 
-def needs_second_space(folder: Path, embedder: str | Embedder | None) -> bool:
+def needs_second_space(collection: str, embedder: str | Embedder | None) -> bool:
     """Return True if the collection exists and its pictures are embedded with another embedder."""
     from indexers.errors import CollectionNotFound
     from retrieval.collection import Collection
@@ -118,8 +147,8 @@ def needs_second_space(folder: Path, embedder: str | Embedder | None) -> bool:
     if embedder is None:
         return False
     try:
-        with Collection.open(folder) as collection:
-            current = next((space for space in collection.spaces() if space.current), None)
+        with Collection.open(collection) as opened:
+            current = next((space for space in opened.spaces() if space.current), None)
     except CollectionNotFound:
         return False
     return current is not None and current.embedder not in (

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.Image import Image
 
-from indexers import signing
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow
 from indexers.catalogue.links import check_links
@@ -229,8 +228,8 @@ def make_nomination_follower(catalogue: Catalogue, space: Space) -> NominationFo
     """Return the follower of compact features, which is stored in a space's folder. Raises LeadsOutside."""
     folder = catalogue.folder / "spaces" / str(space.id) / NominationFollower.name
     check_links(catalogue.folder, [folder])
-    private = signing.choose_private_folder(catalogue.folder, catalogue.identity) / str(space.id)
-    return NominationFollower(space, folder, catalogue.identity, private / NominationFollower.name)
+    private = catalogue.find_private_folder(space.id) / NominationFollower.name
+    return NominationFollower(space, folder, catalogue.identity, private)
 
 
 def find_neighbours(view: View, vectors: Vectors, k: int) -> Neighbours:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from os import PathLike
 from queue import SimpleQueue
 from typing import Any
 
@@ -46,7 +46,7 @@ uvicorn's 5 seconds, workers of a busy machine were killed and started again for
 
 
 def serve(
-    folder: Path,
+    path: str | PathLike[str],
     settings: ServerSettings,
     *,
     workers: int = 1,
@@ -67,10 +67,11 @@ def serve(
     """
     if workers < 1 or log_format not in FORMATS:
         raise BadSetting(f"workers must be 1 or more, log_format one of {', '.join(FORMATS)}")
-    with Collection.open(folder) as collection:  # so that errors are reported before anything listens
+    with Collection.open(path) as collection:  # so that errors are reported before anything listens
         settings.check(collection.path)
+        address = collection.address
     listener = bind_socket(settings)
-    app = partial(create_worker_app, folder, settings, log_format)
+    app = partial(create_worker_app, path, settings, log_format)
     config = build_config(
         app,
         factory=True,
@@ -78,7 +79,7 @@ def serve(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
-    announce(f"nearkin serves {folder} at {format_address(settings, listener)} (Ctrl+C ends it)")
+    announce(f"nearkin serves {address} at {format_address(settings, listener)} (Ctrl+C ends it)")
     if workers > 1:
         _supervise(Multiprocess(config, [listener]))
     else:
@@ -126,14 +127,14 @@ def format_address(settings: ServerSettings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
-def create_worker_app(folder: Path, settings: ServerSettings, log_format: str) -> FastAPI:
+def create_worker_app(path: str | PathLike[str], settings: ServerSettings, log_format: str) -> FastAPI:
     """Return the app of one process, which opens the collection and closes it."""
     configure_logging(log_format)
     return_freed_memory()
     parent: Any = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    app = create_app(Collection.open(folder, isolated=int(can_isolate())), settings, close=True)
+    app = create_app(Collection.open(path, isolated=int(can_isolate())), settings, close=True)
     # (no daemon: Python waits for it before it takes its objects apart, which nothing can break off)
     threading.Thread(target=_end_in_time, args=(app.state.nearkin,), name="nearkin-end").start()
     return app

@@ -14,6 +14,7 @@ from retrieval.records.reports import Info
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from indexers.catalogue.catalogue import Catalogue
     from indexers.catalogue.snapshot import Snapshot
     from retrieval.config import Config
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def read_info(
     snapshot: Snapshot,
     space: Space | None,
-    folder: Path,
+    catalogue: Catalogue,
     config: Config,
     repairs: Sequence[str],
     words: bool,
@@ -30,7 +31,7 @@ def read_info(
     """Return everything that `info` tells, as of one moment. kind: that of an index "auto"."""
     counts, vectors = snapshot.table_counts(), snapshot.vector_counts()
     return Info(
-        path=str(folder),
+        path=catalogue.address,
         items=counts["items"],
         vectors=vectors.get(space.id, 0) if space else 0,
         dimension=space.dimension if space else None,
@@ -42,7 +43,7 @@ def read_info(
         locations=counts["locations"],
         missing=counts["missing"],
         failures=counts["failures"],
-        bytes=measure_folder(folder),
+        bytes=measure_folder(catalogue.folder),
         settings=config.index_settings,
         repairs=tuple(repairs),
         words=words,

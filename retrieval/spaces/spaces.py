@@ -15,7 +15,6 @@ from typing import Any
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from indexers import signing
 from indexers.arrays import scale_to_unit
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.links import check_links
@@ -114,7 +113,7 @@ class Spaces:
         folder = self._catalogue.folder / "spaces" / str(space.id)
         check_links(self._catalogue.folder, [folder / name for name in ("flat", "index", "tree")])
         identity, config = self._catalogue.identity, self._config
-        private = signing.choose_private_folder(self._catalogue.folder, identity) / str(space.id)
+        private = self._catalogue.find_private_folder(space.id)
 
         def empty() -> Exact:
             return Exact(space.dimension, space.metric)

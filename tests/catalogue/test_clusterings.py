@@ -8,6 +8,8 @@ import pytest
 from indexers.catalogue.catalogue import Catalogue
 from indexers.types import Arrival, ClusteringRow
 
+pytestmark = pytest.mark.databases
+
 
 @pytest.fixture
 def space(catalogue: Catalogue) -> int:

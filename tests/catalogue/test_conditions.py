@@ -178,6 +178,7 @@ def test_a_filter_means_what_it_means_in_plain_python(
             assert [row.id for row in snapshot.page(condition, 0, 100)] == expected, where
 
 
+@pytest.mark.databases
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(METADATA, min_size=1, max_size=5), st.lists(METADATA, min_size=1, max_size=5), FILTERS)
 def test_a_filter_follows_what_is_merged(
@@ -218,6 +219,7 @@ def three_items(catalogue: Catalogue) -> list[ItemRow]:
         return snapshot.items([1, 2, 3])
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
@@ -263,6 +265,7 @@ def test_the_items_own_fields(
     assert select_item_ids(catalogue, where) == expected
 
 
+@pytest.mark.databases
 def test_nothing_and_everything(catalogue: Catalogue, three_items: list[ItemRow]) -> None:
     with catalogue.snapshot() as snapshot:
         assert snapshot.ids(Either(())).tolist() == []
@@ -290,6 +293,7 @@ def nest_filter(depth: int) -> Json:
     return where
 
 
+@pytest.mark.databases
 def test_a_deep_filter_means_what_it_means(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.put([Arrival(metadata={"x": x, "y": y}) for x in (0, 1) for y in range(15)])
@@ -300,6 +304,7 @@ def test_a_deep_filter_means_what_it_means(catalogue: Catalogue) -> None:
             assert [row.id for row in snapshot.page(parse_filter(nest_filter(depth)), 0, 100)] == expected
 
 
+@pytest.mark.databases
 def test_a_wide_filter_means_what_it_means(catalogue: Catalogue) -> None:
     with catalogue.transaction() as writing:
         writing.put([Arrival(metadata={"x": n}) for n in range(100)])

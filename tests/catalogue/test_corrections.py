@@ -10,6 +10,8 @@ from indexers.errors import CatalogueDamaged
 from indexers.types import Arrival
 from tests.conftest import vectors
 
+pytestmark = pytest.mark.databases
+
 
 def fill(catalogue: Catalogue) -> int:
     """Put three items into a catalogue, and return its change number."""
@@ -70,7 +72,8 @@ def test_what_is_no_correction_is_damage(catalogue: Catalogue, wrong: dict[str, 
     fill(catalogue)
     with catalogue.transaction() as writing:
         decision = writing.corrections.add("together", "medium", [[1, 2]])
-    with catalogue.engine.begin() as connection:
+    with catalogue.database.connect(writing=True) as connection:
         connection.execute(sa.update(schema.correction).where(schema.correction.c.decision == decision).values(**wrong))
-    with pytest.raises(CatalogueDamaged, match="rescue"), catalogue.snapshot() as snapshot:
+        connection.commit()
+    with pytest.raises(CatalogueDamaged, match="is damaged"), catalogue.snapshot() as snapshot:
         snapshot.corrections.rows()

@@ -7,6 +7,8 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.schema import setting
 from indexers.errors import CollectionClosed
 
+pytestmark = pytest.mark.databases
+
 
 def test_what_is_not_committed_is_undone(catalogue: Catalogue) -> None:
     database = catalogue.database

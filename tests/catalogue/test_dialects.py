@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from indexers.catalogue import dialects
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.schema import failure, item, setting, vector
 from indexers.errors import CatalogueDamaged
+
+pytestmark = pytest.mark.databases
 
 BY_KEY = sa.select(item.c.id, item.c.key, item.c.hash).where(item.c.key == sa.bindparam("key", type_=sa.String))
 

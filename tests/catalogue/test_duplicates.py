@@ -8,6 +8,8 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow
 from indexers.types import Arrival, Sketch
 
+pytestmark = pytest.mark.databases
+
 FIRST = Sketch((2**64 - 1, 1, *range(6)), b"compact")
 SECOND = Sketch((0, 2**63, *range(6)), b"compact too")
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.expressions import Cell, list_ids, spread_rows
 from indexers.catalogue.metadata import spread_path
 from indexers.catalogue.schema import Number, item
+
+pytestmark = pytest.mark.databases
 
 METADATA = {
     "a": {"b": 2.5, "c": ["x", None, True, {"d": 1}], "e": {}, "f": {"g": {"h": "deep"}}},

@@ -38,6 +38,7 @@ def find_keys(collection: Collection, query: str, **options: object) -> list[str
     return [hit.key for hit in collection.search(query=query, **options)]
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "keys"),
     [
@@ -60,16 +61,19 @@ def test_words_are_found_by_stem_without_accents_and_operators(
     assert find_keys(described, query) == keys
 
 
+@pytest.mark.databases
 def test_a_filter_restricts_words_too(described: Collection) -> None:
     assert find_keys(described, "oslo zürich", where={"year": {"$gte": 2020}}) == ["alps"]
 
 
+@pytest.mark.databases
 def test_scores_fall(described: Collection) -> None:
     scores = [hit.score for hit in described.search(query="boat")]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0
 
 
+@pytest.mark.databases
 def test_what_is_said_anew_is_found_and_what_was_said_before_is_not(described: Collection) -> None:
     described.update("oslo", {"place": "Turku"}, text="a ferry")
     assert find_keys(described, "oslo") == find_keys(described, "harbour") == []
@@ -82,6 +86,7 @@ def test_what_is_said_anew_is_found_and_what_was_said_before_is_not(described: C
     assert described.verify().ok
 
 
+@pytest.mark.databases
 def test_words_and_a_vector_are_fused_by_their_ranks(described: Collection) -> None:
     vector = described.search_many(np.ones((1, 13)), k=4)
     hits = described.search(vector=np.ones(13), query="boats", k=4)
@@ -91,28 +96,33 @@ def test_words_and_a_vector_are_fused_by_their_ranks(described: Collection) -> N
     assert next(hit.score for hit in hits if hit.item == first) == pytest.approx(1 / 61 + 1 / (60 + rank), rel=1e-5)
 
 
+@pytest.mark.databases
 def test_fusing_sums_reciprocal_ranks() -> None:
     ids, scores = fuse_rankings([(7, 9.0), (8, 1.0)], [8, 9])
     assert ids.tolist() == [8, 7, 9]
     assert scores.tolist() == pytest.approx([1 / 62 + 1 / 61, 1 / 61, 1 / 62])
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("query", ["", "  ", "?!", '""'])
 def test_a_query_without_a_word_is_refused(described: Collection, query: str) -> None:
     with pytest.raises(BadQuery, match="no word"):
         described.search(query=query)
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("options", [{"radius": 0.5}, {"diversify": 0.5}])
 def test_what_is_about_vectors_alone_does_not_go_with_words(described: Collection, options: dict[str, float]) -> None:
     with pytest.raises(BadQuery, match="which need vectors"):
         described.search(query="boat", **options)
 
 
+@pytest.mark.databases
 def test_an_empty_collection_finds_no_words(collection: Collection) -> None:
     assert find_keys(collection, "boat") == []
 
 
+@pytest.mark.databases
 def test_verify_repairs_what_words_read(described: Collection) -> None:
     with described._catalogue.transaction() as writing:
         full_text.remove_documents(writing._connection, [described.get("oslo").id])
@@ -121,6 +131,7 @@ def test_verify_repairs_what_words_read(described: Collection) -> None:
     assert find_keys(described, "oslo") == ["oslo"]
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("query", ["word " * 1001, "x" + "猫" * 1001, '"' + "a b " * 501 + '"', "é." * 10**6])
 def test_a_query_has_so_many_words(query: str) -> None:
     assert len(parse_terms("word " * 1000)) == 1000
@@ -128,6 +139,7 @@ def test_a_query_has_so_many_words(query: str) -> None:
         parse_terms(query)
 
 
+@pytest.mark.databases
 def test_words_of_paths_follow_the_files(collection: Collection, tmp_path: Path) -> None:
     folder = tmp_path / "RomeTrip2019"
     folder.mkdir()
@@ -144,6 +156,7 @@ def test_words_of_paths_follow_the_files(collection: Collection, tmp_path: Path)
     assert collection.verify().ok
 
 
+@pytest.mark.databases
 def test_a_setting_says_how_much_paths_weigh(tmp_path: Path) -> None:
     keys = []
     for weight in (1.0, 0.1, 0):
@@ -162,6 +175,7 @@ def test_texts_of_ten_megabytes_are_found_by_their_last_word(collection: Collect
     assert [find_keys(collection, query) for query in ("end", "\u6c99\u53d1", "last")] == [["a"], ["b"], ["c"]]
 
 
+@pytest.mark.databases
 def test_an_index_that_is_made_anew_is_the_same(described: Collection) -> None:
     described.add_vectors(np.eye(13)[:1], keys=["de"], uris=["/x/y.jpg"], texts=["zwei Hunde im Schnee"])
     ids = [item.id for item in described.items().items]

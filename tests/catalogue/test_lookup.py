@@ -16,6 +16,8 @@ from indexers.errors import BadFilter
 from retrieval import Collection
 from retrieval.filters import parse_filter
 
+pytestmark = pytest.mark.databases
+
 VALUES: list[Any] = [0, 1, 2.5, True, False, None, "a", "b", "A", ""]
 
 

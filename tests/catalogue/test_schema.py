@@ -78,7 +78,7 @@ def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", EXACT)
 def test_a_number_comes_back_exactly(catalogue: Catalogue, value: float) -> None:
-    with catalogue.engine.begin() as connection:
+    with catalogue.database.connect(writing=True) as connection:
         connection.execute(sa.insert(schema.item).values(key="a", added_at=0, metadata={}))
         rows = schema.attribute
         connection.execute(sa.insert(rows).values(item=1, key="x", element=False, number=value))
@@ -90,7 +90,7 @@ def test_a_number_comes_back_exactly(catalogue: Catalogue, value: float) -> None
 
 
 def test_ids_are_never_used_again_even_by_sql(catalogue: Catalogue) -> None:
-    with catalogue.engine.begin() as connection:
+    with catalogue.database.connect(writing=True) as connection:
         for _ in range(2):
             connection.execute(sa.insert(schema.item).values(key="a", added_at=0, metadata={}))
             last = connection.execute(sa.select(schema.item.c.id)).scalar()

@@ -12,6 +12,8 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.types import Arrival, Failure, FoundFile, Space
 from tests.conftest import vectors
 
+pytestmark = pytest.mark.databases
+
 
 def make_file(uri: str, size: int = 10, mtime: int = 20) -> FoundFile:
     return FoundFile(uri, uri, size, mtime, 30)
@@ -189,7 +191,9 @@ def test_one_space_is_current_whatever_the_database_says(catalogue: Catalogue, s
     """A search that two readers send to one space each would never end."""
     with catalogue.transaction() as writing:
         writing.add_space("other", None, {}, "", space.dimension, "cosine")
-    with catalogue.engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE space SET current = {2**63 - 1}")
+    with catalogue.database.connect(writing=True) as connection:
+        wrong = "true" if connection.dialect.name == "postgresql" else 2**63 - 1
+        connection.exec_driver_sql(f"UPDATE space SET current = {wrong}")
+        connection.commit()
     with catalogue.snapshot() as snapshot:
         assert [row.id for row in snapshot.spaces() if row.current] == [snapshot.current_space_id] == [space.id]

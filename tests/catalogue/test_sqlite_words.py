@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from indexers.catalogue import dialects
 from indexers.catalogue.catalogue import Catalogue
 from indexers.words.tokens import Wanted
+
+pytestmark = pytest.mark.databases
 
 DOCUMENTS = [
     (1, ("red boat sea", "holiday sea", "")),

