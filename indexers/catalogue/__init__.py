@@ -25,5 +25,6 @@ postgresql    all that is specific to PostgreSQL's SQL; beside it `postgresql_da
 sqlite        all that is specific to SQLite's SQL: connections, errors, integrity, copies; `sqlite_words`: FTS5
 writer_lock   the lock that makes one writer at a time, and names its holder
 upgrade       migrations, applied when a user calls for them
+copying       the copy of a catalogue into a database of either kind
 rescue        a new database from what can be read of a damaged one
 """

@@ -76,7 +76,7 @@ def back_up_catalogue(
                 snapshot, catalogue.folder / sqlite.FILE, part / f"{sqlite.FILE}.part", progress or (lambda *_: None)
             )
         _check_copy(part / f"{sqlite.FILE}.part", facts)
-        _copy_beside(catalogue.folder, part)
+        copy_beside(catalogue.folder, part)
         sync(part / f"{sqlite.FILE}.part")
         os.replace(part / f"{sqlite.FILE}.part", part / sqlite.FILE)
         sync(part)
@@ -190,10 +190,11 @@ def _check_copy(path: Path, facts: Facts) -> None:
         raise CatalogueDamaged(f"the backup holds {copied}, and the database held {facts}; it was not kept")
 
 
-def _copy_beside(source: Path, target: Path) -> None:
+def copy_beside(source: Path, target: Path) -> None:
+    """Copy what lies beside the database and can't be made again from one folder to another."""
     for name in BESIDE:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, copy_function=_copy_file)
+            shutil.copytree(source / name, target / name, copy_function=_copy_file, dirs_exist_ok=True)
         elif (source / name).is_file():
             _copy_file(source / name, target / name)
 

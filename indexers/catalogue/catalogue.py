@@ -26,12 +26,14 @@ from indexers.catalogue.soundness import Suspicion
 from indexers.catalogue.sqlite_database import SqliteDatabase
 from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.writer_lock import WriterLock
-from indexers.errors import SchemaTooNew, SchemaTooOld
+from indexers.errors import CatalogueError, SchemaTooNew, SchemaTooOld
 from indexers.interrupts import guarded_context
 from indexers.types import Json
 
 FIRST = "0000"
 """The version of a schema before the first migration."""
+INCOMPLETE = "copying"
+"""The table that a database holds while a catalogue is copied to it."""
 version = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
@@ -45,15 +47,11 @@ class Catalogue:
     @classmethod
     def create(cls, address: Address, settings: Mapping[str, object] | None = None, wait: float = 5.0) -> Catalogue:
         """Create the tables, and the folder if it is one, and open them. Two that do so at once get the same ones."""
-        database: Database
-        if isinstance(address, Path):
-            database = SqliteDatabase.create(address, wait)
-        else:
-            database = PostgresqlDatabase(address, wait)
+        database = open_database(address, wait, create=True)
         try:
             with database.hold(), database.connect(writing=True) as connection:
                 if database.may_create(sa.inspect(connection).get_table_names()):
-                    _create_tables(connection, settings or {})
+                    create_tables(connection, settings or {})
                     connection.commit()
         except BaseException:
             database.close()
@@ -66,9 +64,7 @@ class Catalogue:
 
         Raises CollectionNotFound, SchemaTooOld, SchemaTooNew, CatalogueDamaged, UnsafeFileSystem, LeadsOutside.
         """
-        if isinstance(address, Path):
-            return cls(SqliteDatabase.open(address, wait))._check_schema()
-        return cls(PostgresqlDatabase(address, wait))._check_schema()
+        return cls(open_database(address, wait))._check_schema()
 
     def _check_schema(self) -> Catalogue:
         """Raise an error if the schema is of another version; else read the identity."""
@@ -87,7 +83,11 @@ class Catalogue:
         tables = sa.inspect(connection).get_table_names()
         if version.name not in tables:
             raise self.database.explain_lack(tables)
-        revision = connection.execute(sa.select(version.c.version_num)).scalar() or FIRST
+        if INCOMPLETE in tables:
+            raise CatalogueError(
+                f"a copy to {self.address} was broken off and is not complete: repeat `nearkin copy`, which goes on"
+            )
+        revision = read_version(connection)
         if not isinstance(revision, str):
             raise dialects.damage_error(connection, f"{revision!r:.40} is no version of a schema")
         if revision > FIRST and schema.counter.name not in tables:  # it is the version of another program's tables
@@ -211,7 +211,19 @@ class Catalogue:
         self.database.close()
 
 
-def _create_tables(connection: Connection, settings: Mapping[str, object]) -> None:
+def open_database(address: Address, wait: float = 5.0, *, create: bool = False) -> Database:
+    """Open the database at an address; create: also where none is yet. Raises CollectionNotFound."""
+    if not isinstance(address, Path):
+        return PostgresqlDatabase(address, wait)
+    return SqliteDatabase.create(address, wait) if create else SqliteDatabase.open(address, wait)
+
+
+def read_version(connection: Connection) -> object:
+    """Return the version of the schema, whatever the database holds in its place."""
+    return connection.execute(sa.select(version.c.version_num)).scalar() or FIRST
+
+
+def create_tables(connection: Connection, settings: Mapping[str, object]) -> None:
     """Create the tables as they are today, marked with the migration that they correspond to."""
     dialects.find(connection).create_tables(connection, schema.metadata)
     dialects.find_words(connection).create_index(connection)

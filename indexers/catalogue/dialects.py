@@ -29,6 +29,12 @@ class Dialect(Protocol):
     def insert_rows(self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows, all with the same columns."""
 
+    def read_last_ids(self, connection: Connection) -> dict[str, int]:
+        """Return by table the last id that was given, also to a row that is gone."""
+
+    def continue_ids(self, connection: Connection, last: Mapping[str, int]) -> None:
+        """Let new ids be above these, by table, and above all there are."""
+
     def explain_damage(self, connection: Connection, reason: str) -> CatalogueDamaged:
         """Return the error that tells what to do about a database that holds what no nearkin has written."""
 

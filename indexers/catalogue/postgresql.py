@@ -173,6 +173,22 @@ def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[
         raise translated from error
 
 
+def read_last_ids(connection: Connection) -> dict[str, int]:
+    """Return by table the last id that was given, also to a row that is gone."""
+    query = "SELECT sequencename, coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = current_schema()"
+    return {str(row[0]).removesuffix("_id_seq"): int(row[1]) for row in connection.exec_driver_sql(query)}
+
+
+def continue_ids(connection: Connection, last: Mapping[str, int]) -> None:
+    """Let new ids be above these, by table, and above all there are."""
+    for table in read_last_ids(connection):
+        least = max(last.get(table, 0), 0)
+        connection.exec_driver_sql(
+            f"SELECT setval('{table}_id_seq', greatest((SELECT max(id) FROM {table}), {least}, 1), "
+            f"(SELECT count(*) FROM {table}) > 0 OR {least} > 0)"
+        )
+
+
 def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:
     """Return the error that tells what to do about a database that holds what no nearkin has written."""
     name = connection.get_execution_options()[ADDRESS]

@@ -173,6 +173,23 @@ def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[
     connection.execute(sa.insert(table), rows)
 
 
+def read_last_ids(connection: Connection) -> dict[str, int]:
+    """Return by table the last id that was given, also to a row that is gone."""
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+def continue_ids(connection: Connection, last: Mapping[str, int]) -> None:
+    """Let new ids be above these, by table, and above all there are (as SQLite has it by itself)."""
+    known = read_last_ids(connection)
+    for table, number in last.items():
+        values = (max(number, known.get(table, 0)), table)
+        if table in known:
+            connection.exec_driver_sql("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", values)
+        else:
+            connection.exec_driver_sql("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", values)
+
+
 def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:
     """Return the error that tells how to rescue a damaged database."""
     return damage_error(find_path(connection), reason)

@@ -9,8 +9,8 @@ import typer
 
 from retrieval.cli.command import Command
 from retrieval.cli.names import Ids, Keys, find_items
-from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, open_collection, parse_json
-from retrieval.cli.output import finish_with_report, say, show_progress
+from retrieval.cli.options import DEFAULT, AsJson, Folder, Where, address, open_collection, parse_json
+from retrieval.cli.output import finish_with_report, say, show_progress, show_steps
 from retrieval.pages.page import format_count
 
 
@@ -55,7 +55,26 @@ def import_(
         finish_with_report(report, as_json)
 
 
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Folder or database of the collection.", parser=address)],
+    target: Annotated[str, typer.Argument(metavar="DST", help="Folder or database for the copy.", parser=address)],
+) -> None:
+    """Copy a collection from a folder to a PostgreSQL database, or back, and compare the copy row by row.
+
+    A copy that is broken off goes on when the command is repeated; until it is complete, nothing opens it.
+    """
+    from indexers.catalogue.addresses import hide_passwords
+    from indexers.catalogue.copying import copy_catalogue
+    from retrieval.config import choose_address
+
+    with show_steps() as show:
+        counts = copy_catalogue(choose_address(source), choose_address(target), show)
+    say(f"copied and compared {format_count(counts['item'], 'item')} with {counts['vector']} vectors")
+    say(f"to use it: nearkin info -c {hide_passwords(target)}")
+
+
 COMMANDS = (
+    Command(copy, "Spaces and data", "nearkin copy photos postgresql://user@host/photos"),
     Command(export, "Spaces and data", "nearkin export photos.parquet --vectors"),
     Command(import_, "Spaces and data", "nearkin import photos.parquet", "import"),
 )

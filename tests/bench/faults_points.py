@@ -58,7 +58,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (transaction.Transaction, "record_follower"),
     (transaction.Transaction, "prune"),
     (transaction.Transaction, "finish"),
-    (catalogue, "_create_tables"),
+    (catalogue, "create_tables"),
     (database, "connect"),
     (DefaultDialect, "do_commit"),
     (file_lock, "try_lock"),
