@@ -35,6 +35,8 @@ class Embedder(ABC):
     supports_text: bool = False
     names_clusters: bool = True
     """Where it reads words: they are sure enough to name clusters by."""
+    expands_words: bool = False
+    """Where it reads words: they find more if the nearest pictures ask with them, see `retrieval.search.expansion`."""
     licence: str = "unknown"
     """Of the weights."""
     extra: str | None = None

@@ -74,6 +74,7 @@ class Lite0(Embedder):
     supports_text = True
     names_clusters = False
     """What lies outside of ImageNet's classes would be named wrongly."""
+    expands_words = True
     input_size = _EDGE
     licence = "Apache-2.0"
     extra = "lite0"

@@ -59,10 +59,11 @@ class Searcher:
         allowed: Allowed | Ids | None = None,
         metric: Metric | None = None,
         exact: bool = False,
+        quick: bool = False,
     ) -> Neighbours:
         """Return the k nearest of those allowed, in any metric; -1 and -inf at the end where fewer than k exist.
 
-        exact: `proved` answers only, from the flat vector file.
+        exact: `proved` answers only, from the flat vector file. quick: of all, near ones will do.
         """
         metric, index = metric or self.flat.metric, None if self.index is None else self.index.serving
         if exact or index is None or len(self.flat) <= self.small:
@@ -78,7 +79,7 @@ class Searcher:
         if index.answers_alone:
             return index.search(queries, check_k(k), allowed)
         if allowed is None:
-            return self._search_all(index, queries, k)
+            return self._search_all(index, queries, k, quick)
         return self._search_allowed(index, queries, check_k(k), allowed)
 
     def _is_pruned_well(self, allowed: Allowed | None, metric: Metric) -> bool:
@@ -92,9 +93,9 @@ class Searcher:
         """Return everything that scores at least `min_score` for one query, nearest first: by a scan, so complete."""
         return self.flat.search_radius(query, min_score, allowed, metric)
 
-    def _search_all(self, index: VectorIndex, queries: Vectors, k: int) -> Neighbours:
+    def _search_all(self, index: VectorIndex, queries: Vectors, k: int, quick: bool = False) -> Neighbours:
         answer = self._fetch_candidates(index, queries, k, max(WIDTH_PER_HIT * k, self._get_ef(index)))
-        answer = self._look_again(index, queries, answer, WIDTH_PER_HIT * k)
+        answer = answer if quick else self._look_again(index, queries, answer, WIDTH_PER_HIT * k)
         incomplete = np.flatnonzero(answer.ids[:, min(k, len(self.flat)) - 1] < 0)
         if len(incomplete):  # the graph could not reach as many as exist
             exact = self.flat.search(index.prepare(queries)[incomplete], k, metric=index.metric)

@@ -70,6 +70,8 @@ class Query:
             self._parts = [(self._read_part(part), _check_weight(weight)) for part, weight in _check_pairs(mix)]
         else:
             self._parts = [(self._read_single(picture, text, item, vector), 1.0)]
+        self.expands = self.is_text and view.embedder().expands_words
+        """Whether the nearest pictures ask with it."""
 
     def _read_single(
         self, picture: Any, text: str | None, item: int | str | None, vector: ArrayLike | None

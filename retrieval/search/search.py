@@ -31,6 +31,7 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hit, Hits
 from retrieval.search.certainty import compute_chances, find_word, parse_at_least
+from retrieval.search.expansion import expand, is_expanded, score_words
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
 from retrieval.search.sight import find_seen
@@ -270,7 +271,8 @@ def _judge(
     """Return the ranking with the chance of each score, and without hits that are less sure than `at_least` asks."""
     metric, threshold = options.metric or view.space.metric, parse_at_least(options.at_least)
     vector = query.to_vector(snapshot)[0]
-    chances = compute_chances(view, snapshot, metric, vector, ranking.ids, ranking.scores, of_texts=query.is_text)
+    scores = score_words(view, vector, ranking.ids) if is_expanded(query, metric) else ranking.scores
+    chances = compute_chances(view, snapshot, metric, vector, ranking.ids, scores, of_texts=query.is_text)
     if chances is None:
         if threshold is not None:
             raise BadQuery(
@@ -291,6 +293,8 @@ def _rank_nearest(
 ) -> Ranking:
     metric = options.metric or view.space.metric
     vector = query.to_vector(snapshot)
+    if is_expanded(query, metric):
+        vector = expand(view, vector)
     query_items, diversity = query.find_items(snapshot), options.diversify
     if options.per_cluster is not None:
         state = find_cluster_state(view, snapshot, options.level or "fine")

@@ -55,6 +55,7 @@ ON_REQUEST = (
     "indices",
     "lookups",
     "words",
+    "queries",
     "chance",
     "reading",
     "sight",
@@ -77,6 +78,7 @@ ON_REQUEST = (
     *ADAPTERS,
 )
 TOGETHER = {
+    "words": ("words", "queries"),
     "methods": METHODS,
     "server": SERVER,
     "adapters": ADAPTERS,
