@@ -37,7 +37,7 @@ class Summary(Record):
     """The pictures, first the one that tells most. The score of each is the share of the pictures that are most like
     it."""
     total: int
-    """The number of pictures that they stand for; of equal ones one counts."""
+    """The number of pictures that they stand for."""
     as_of: int
     """The change number of the catalogue that it belongs to."""
 

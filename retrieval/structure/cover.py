@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from indexers.types import Vectors
 
 Floats = NDArray[np.floating]
-REPRESENTED, CANDIDATES = 8192, 2048
-"""Vectors that are looked at of a large set, and those of them that may be chosen. Both are drawn at random: twice as
-many take four times as long and cover no more of a set."""
+CANDIDATES = 2048
+"""Vectors that may be chosen of a large set, drawn at random."""
 TIME_WEIGHT = 0.25
 """What being of one time counts beside looking alike."""
 
@@ -30,13 +29,8 @@ def choose_cover(
     of chosen and others stands for, (len(chosen) + count,).
     """
     before = np.empty(0, np.int64) if chosen is None else chosen
-    random = np.random.default_rng(0)
     rows = np.arange(len(vectors))
-    if len(rows) > REPRESENTED:
-        rows = np.sort(random.choice(rows, REPRESENTED, replace=False))
-    candidates = np.setdiff1d(rows, before)
-    if len(candidates) > CANDIDATES:
-        candidates = np.sort(random.choice(candidates, CANDIDATES, replace=False))
+    candidates = draw(np.setdiff1d(rows, before), CANDIDATES)
     candidates = np.concatenate([before, candidates])
     similarity = vectors[candidates] @ vectors[rows].T
     if times is not None:
@@ -62,6 +56,13 @@ def choose_cover(
     nearest = similarity[shown].argmax(0) if shown else np.empty(0, np.int64)
     shares = np.bincount(nearest, minlength=len(shown)) / max(len(rows), 1)
     return candidates[selected].tolist(), shares
+
+
+def draw(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return `count` of the values, sorted, the same each time; all if there are no more."""
+    if len(values) <= count:
+        return values
+    return np.sort(np.random.default_rng(0).choice(values, count, replace=False))
 
 
 def _compare_times(times: Floats, candidates: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> Floats:

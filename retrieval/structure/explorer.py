@@ -23,11 +23,13 @@ from retrieval.records.structure import NeighbourPath, Summary
 from retrieval.search.search import Ranking, build_hits
 from retrieval.spaces import scope
 from retrieval.spaces.view import View
-from retrieval.structure.cover import choose_cover
+from retrieval.structure.cover import choose_cover, draw
 from retrieval.structure.links import Links
 
 WIDEST, SHORTEST = "widest", "shortest"
 MAX_HOPS = 20
+REPRESENTED = 8192
+"""Pictures of many that a summary looks at, drawn at random."""
 
 
 class GraphExplorer:
@@ -108,12 +110,13 @@ class GraphExplorer:
             ids = flat.ids() if allowed is None else allowed.ids
             if not len(ids):
                 return Summary((), 0, snapshot.number)
-            ids, vectors = _drop_equal(np.union1d(before, ids), before, view)
+            total = len(ids)
+            ids, vectors = _drop_equal(np.union1d(before, draw(ids, REPRESENTED)), before, view)
             places = np.flatnonzero(np.isin(ids, before))
             chosen, shares = choose_cover(vectors, count, _read_times(snapshot, ids), places)
             ranking = Ranking(ids[chosen], shares[len(places) :].astype(np.float32))
             hits = build_hits(view, snapshot, ranking, self._pictures)
-            return Summary(hits.hits, len(ids), hits.as_of)
+            return Summary(hits.hits, total, hits.as_of)
 
         return self._browser.read_clusters(choose, Summary((), 0, 0))
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, minimum_spanning_tree
 
 from indexers.arrays import Ints, sort_unique
 from indexers.tree.neighbour_graph import NeighbourGraph
@@ -111,38 +111,45 @@ class Links:
             share = (1 - RESTART) * (leave @ share) + (RESTART + (1 - RESTART) * share[total <= 0].sum()) * begin
         return share
 
-    def _find_width(self, start: int, end: int) -> float | None:
+    def _find_width(self, start: int, end: int) -> np.float32 | None:
         """Return the similarity of the least similar link of the widest path; None without one.
 
-        Of the links that are left, the more similar half either joins the two, and no other is needed, or what it joins
-        becomes one node each: the work halves each time (Camerini, Information Processing Letters 1978).
+        In a forest of the most similar links, the only path between two nodes is as wide as any (Hu, 1961).
         """
-        a, b, similarity, count = self.a, self.b, self.similarity, len(self.items)
-        if start == end:
-            return 1.0
-        while len(similarity):
-            least, middle = similarity.min(), np.partition(similarity, len(similarity) // 2)[len(similarity) // 2]
-            if middle == least:
-                above = similarity[similarity > least]
-                middle = above.min() if len(above) else least
-            is_wide = similarity >= middle
-            ones = np.ones(int(is_wide.sum()), np.int8)
-            joined = csr_matrix((ones, (a[is_wide], b[is_wide])), (count, count))
-            labels = connected_components(joined, directed=False)[1].astype(np.int64)
-            if labels[start] != labels[end]:
-                a, b, similarity = labels[a[~is_wide]], labels[b[~is_wide]], similarity[~is_wide]
-                is_link = a != b
-                a, b, similarity = a[is_link], b[is_link], similarity[is_link]
-                start, end, count = int(labels[start]), int(labels[end]), int(labels.max()) + 1
-                continue
-            if middle == least:
-                return float(least)
-            inside = is_wide & (labels[a] == labels[start])
-            is_inside = labels == labels[start]
-            number = np.cumsum(is_inside) - 1
-            a, b, similarity = number[a[inside]], number[b[inside]], similarity[inside]
-            start, end, count = int(number[start]), int(number[end]), int(number[-1]) + 1
-        return None
+        above, depth, up = self._forest
+        width = np.float32(np.inf)
+        while start != end:
+            if depth[start] < depth[end]:
+                start, end = end, start
+            if above[start] < 0:
+                return None
+            width, start = min(width, up[start]), int(above[start])
+        return width
+
+    @cached_property
+    def _forest(self) -> tuple[Ints, Ints, Floats]:
+        """The forest of links with the greatest sum of similarities: of each node the one above it, -1 for a root, its
+        steps from the root, and the similarity of the two."""
+        count = len(self.items)
+        values, rank = np.unique(-self.similarity, return_inverse=True)  # as ranks: differences would be rounded
+        chosen = minimum_spanning_tree(csr_matrix((rank + 1.0, (self.a, self.b)), (count, count))).tocoo()
+        similarity = -values[chosen.data.astype(np.int64) - 1]
+        forest = _build_matrix(count, chosen.row.astype(np.int64), chosen.col.astype(np.int64), similarity)
+        above, depth = np.full(count, -1), np.zeros(count, np.int64)
+        up = np.ones(count, np.float32)
+        roots = np.unique(connected_components(forest, directed=False)[1], return_index=True)[1]
+        front, is_seen = roots, np.zeros(count, bool)
+        while len(front):
+            is_seen[front] = True
+            length = forest.indptr[front + 1] - forest.indptr[front]
+            ends = np.cumsum(length)
+            place = np.repeat(forest.indptr[front] - (ends - length), length) + np.arange(ends[-1])
+            owner, near = np.repeat(front, length), forest.indices[place].astype(np.int64)
+            is_new = ~is_seen[near]
+            owner, near, place = owner[is_new], near[is_new], place[is_new]
+            above[near], depth[near], up[near] = owner, depth[owner] + 1, forest.data[place]
+            front = near
+        return above, depth, up
 
 
 def _build_matrix(count: int, a: Ints, b: Ints, values: Floats) -> csr_matrix:

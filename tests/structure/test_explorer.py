@@ -10,6 +10,7 @@ import pytest
 
 from indexers.errors import BadQuery, ItemNotFound, UsageError
 from retrieval import Collection, Hits
+from retrieval.structure import explorer
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,11 @@ def test_no_way_is_told(tmp_path: Path) -> None:
         ids = collection.add_vectors(np.abs(rows)).items
         with pytest.raises(BadQuery, match=f"no path leads from item {ids[0]} to item {ids[40]}"):
             collection.path_between(ids[0], ids[40])
+
+
+def test_a_summary_of_many_looks_at_some_of_them(circle: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorer, "REPRESENTED", 60)
+    summary = circle.summary(4)
+    assert summary.total == 212
+    assert len({hit.item for hit in summary.hits}) == 4
+    assert circle.summary(4) == summary
