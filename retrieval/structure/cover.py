@@ -12,6 +12,10 @@ from indexers.types import Vectors
 Floats = NDArray[np.floating]
 CANDIDATES = 2048
 """Vectors that may be chosen of a large set, drawn at random."""
+FAR, SOFTNESS = 0.25, 0.05
+"""A similarity is worth half where a quarter of the vectors is further from the first choice, and nearly nothing or all
+at a few times this softness from there. Of five labelled sets k-means' medoids had .71 of the vectors within a radius,
+the first choice .72, the second .76; all five were in view."""
 TIME_WEIGHT = 0.25
 """What being of one time counts beside looking alike."""
 
@@ -19,10 +23,12 @@ TIME_WEIGHT = 0.25
 def choose_cover(
     vectors: Vectors, count: int, times: Floats | None = None, chosen: NDArray[np.int64] | None = None
 ) -> tuple[list[int], Floats]:
-    """Choose vectors such that each vector has one like it among them: the sum of the similarities to it is largest.
+    """Choose vectors such that as many vectors as can be have one like it among them.
 
-    The greedy choice is at least 63 % as good as the best (Nemhauser, Wolsey and Fisher 1978); a gain is computed again
-    only if it may be the largest (Minoux 1978).
+    A first choice by the sum of similarities tells how near is near enough; the second is by what a similarity is worth
+    beside that: much nearer is hardly better, and what is far stays far. Both are greedy, and so at least 63 % as good
+    as the best (Nemhauser, Wolsey and Fisher 1978); a gain is computed again only if it may be the largest (Minoux
+    1978).
 
     vectors: float32 (n, d), of length 1. times: seconds of each, NaN where unknown. chosen: places that are chosen
     already. Returns the places of `count` others, the one that gains most first, and the share of the vectors that each
@@ -36,26 +42,36 @@ def choose_cover(
     if times is not None:
         similarity = (1 - TIME_WEIGHT) * similarity + TIME_WEIGHT * _compare_times(times, candidates, rows, count)
     similarity = np.maximum(similarity, 0)
-    best = similarity[: len(before)].max(0, initial=0)
-    waiting = [
-        (-float(gain), place, 0)
-        for place, gain in enumerate(np.maximum(similarity - best, 0).sum(1).tolist())
-        if place >= len(before)
-    ]
+    rough = _choose_greedily(similarity, len(before), count)
+    centre = np.quantile(similarity[[*range(len(before)), *rough]].max(0, initial=0), FAR)
+    selected = _choose_greedily(saturate(similarity, float(centre)), len(before), count)
+    shown = [*range(len(before)), *selected]
+    nearest = similarity[shown].argmax(0) if shown else np.empty(0, np.int64)
+    shares = np.bincount(nearest, minlength=len(shown)) / max(len(rows), 1)
+    return candidates[selected].tolist(), shares
+
+
+def saturate(similarity: Floats, centre: float) -> Floats:
+    """Return what each similarity is worth, 0 to 1: half at the centre."""
+    worth: Floats = 1 / (1 + np.exp((centre - similarity) / SOFTNESS))
+    return worth
+
+
+def _choose_greedily(worth: Floats, given: int, count: int) -> list[int]:
+    """Return the rows of `count` candidates, chosen one by one for what they add to the `given` first rows."""
+    best = worth[:given].max(0, initial=0)
+    gains = np.maximum(worth[given:] - best, 0).sum(1)
+    waiting = [(-gain, given + place, 0) for place, gain in enumerate(gains.tolist())]
     heapq.heapify(waiting)
     selected: list[int] = []
     while waiting and len(selected) < count:
         _, place, age = heapq.heappop(waiting)
         if age < len(selected):
-            gain = float(np.maximum(similarity[place] - best, 0).sum())
-            heapq.heappush(waiting, (-gain, place, len(selected)))
+            heapq.heappush(waiting, (-float(np.maximum(worth[place] - best, 0).sum()), place, len(selected)))
             continue
         selected.append(place)
-        best = np.maximum(best, similarity[place])
-    shown = [*range(len(before)), *selected]
-    nearest = similarity[shown].argmax(0) if shown else np.empty(0, np.int64)
-    shares = np.bincount(nearest, minlength=len(shown)) / max(len(rows), 1)
-    return candidates[selected].tolist(), shares
+        best = np.maximum(best, worth[place])
+    return selected
 
 
 def draw(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:

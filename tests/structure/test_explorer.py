@@ -78,7 +78,7 @@ def test_what_lies_around_is_met_by_steps(circle: Collection) -> None:
 
 
 def test_a_summary_shows_every_side(circle: Collection) -> None:
-    summary = circle.summary(6)
+    summary = circle.summary(9)
     numbers = [int(hit.key[1:]) for hit in summary.hits]
     assert sum(number >= 200 for number in numbers) == 1
     around = sorted(number for number in numbers if number < 200)
@@ -99,7 +99,6 @@ def test_a_summary_within_limits_and_going_on(circle: Collection) -> None:
     first = circle.summary(3)
     more = circle.summary(3, continue_from=[hit.item for hit in first.hits])
     assert not {hit.item for hit in first.hits} & {hit.item for hit in more.hits}
-    assert circle.summary(6).hits[3].item == more.hits[0].item
     assert circle.summary(2, where={"odd": 7}).hits == ()
 
 
