@@ -266,7 +266,7 @@ FLAGS = (
 )
 """Parameters that are True or False."""
 UNCHECKED = (
-    *("at_least", "cluster", "diversify", "exclude", "labels", "merge", "methods", "metric"),
+    *("at_least", "cluster", "diversify", "exclude", "labels", "merge", "methods", "metric", "rerank"),
     *("mix", "picture", "radius", "sample", "spaces", "threshold", "vector"),
     *("vectors", "within", "without_outliers"),
 )

@@ -585,6 +585,7 @@ class Collection:
         metric: str | None = None,
         exact: bool = False,
         at_least: str | float | None = None,
+        rerank: str | None = None,
         space: str | None = None,
     ) -> Hits:
         """Find similar items.
@@ -620,6 +621,8 @@ class Collection:
             are negated: `radius=-3` finds items at a distance of at most 3.
         exact: find the nearest for certain; `proof` of the hits then says that no other item can be nearer. The first
             dozen of such searches compare every vector, later ones a few in a hundred.
+        rerank: "diffusion" ranks what is around the nearest items by how much of what is near to the query is near to
+            it, over the stored graph. Scores are its shares.
         space: the space to search (default: the current one).
 
         Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
@@ -628,7 +631,7 @@ class Collection:
         parts = QueryParts(picture, text, item, vector, mix)
         where = self._resolve(where, space)
         options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool, exact)
-        options = options._replace(at_least=at_least)
+        options = options._replace(at_least=at_least, rerank=rerank)
         return self._parts.search.find(parts, options, group=group, space=space)
 
     def search_many(

@@ -80,6 +80,13 @@ def search(
             autocompletion=complete_from("certain", "likely", "possible", "1000"),
         ),
     ] = None,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            help="diffusion: rank by how much of what is near to the picture is near to a hit.",
+            autocompletion=complete_from("diffusion"),
+        ),
+    ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
     html: Html = None,
     is_opened: Open = False,
@@ -90,7 +97,7 @@ def search(
         raise typer.BadParameter("give a picture (a path or a URL), --item, --text or --query")
     options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
     options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
-    options |= {"exact": exact, "at_least": parse_number(at_least)}
+    options |= {"exact": exact, "at_least": parse_number(at_least), "rerank": rerank}
     with open_collection(collection) as source:
         asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
         options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}

@@ -49,6 +49,7 @@ class SearchMethods(ClusterMethods):
         metric: str | None = None,
         exact: bool = False,
         at_least: str | float | None = None,
+        rerank: str | None = None,
         space: str | None = None,
     ) -> Hits:
         """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
@@ -75,6 +76,7 @@ class SearchMethods(ClusterMethods):
             "metric": metric,
             "exact": exact,
             "at_least": at_least,
+            "rerank": rerank,
             "space": space,
         }
         answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})

@@ -31,6 +31,7 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hit, Hits
 from retrieval.search.certainty import compute_chances, find_word, parse_at_least
+from retrieval.search.diffusion import check_rerank, rank_again
 from retrieval.search.expansion import expand, is_expanded, score_words
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
@@ -80,6 +81,7 @@ class Options(NamedTuple):
     pool: int | None = None
     exact: bool = False
     at_least: str | float | None = None
+    rerank: str | None = None
     word_weights: Weights = Weights()
 
 
@@ -201,7 +203,9 @@ def find(
     `pictures`: where the hits load their pictures from.
     """
     check_options(options)
-    with view.followers.current_snapshot() as snapshot:
+    followers = view.followers  # the graph stays as it is for as long as it is read
+    moment = followers.complete_snapshot(let_wait=True) if options.rerank else followers.current_snapshot()
+    with moment as snapshot:
         check_space(view, snapshot, follow)
         check_level(options.level, snapshot)
         return build_hits(view, snapshot, _rank(view, query, snapshot, options), pictures)
@@ -296,6 +300,9 @@ def _rank_nearest(
     if is_expanded(query, metric):
         vector = expand(view, vector)
     query_items, diversity = query.find_items(snapshot), options.diversify
+    if options.rerank is not None:
+        assert count is not None
+        return Ranking(*rank_again(view, vector, count, allowed, np.array(query_items, np.int64)))
     if options.per_cluster is not None:
         state = find_cluster_state(view, snapshot, options.level or "fine")
         if state is not None:
@@ -376,5 +383,6 @@ def check_options(options: Options) -> None:
         if radius is not None or diversity is not None:
             raise BadQuery("per_cluster= can't be combined with radius= and diversify=")
     parse_at_least(options.at_least)
+    check_rerank(options.rerank, options._asdict())
     scope.check_clusters(options.within, "within")
     scope.check_clusters(options.exclude, "exclude")

@@ -139,6 +139,7 @@ FIELDS: dict[str, Any] = {
     "read": 118,
     "reason": "most pixels",
     "removed": 2,
+    "rerank": None,
     "restored": 2,
     "deleted": 2,
     "removed_at": "2024-06-02T08:00:00Z",

@@ -14,6 +14,7 @@
     python -m tests.bench edited             of these: whatever was done to them, found end to end
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
     python -m tests.bench stacks             bursts, brackets, edits ...: what belongs together, and is no copy
+    python -m tests.bench structure          paths, diffusion and summaries over the graph of neighbours
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
@@ -70,6 +71,7 @@ ON_REQUEST = (
     "edited",
     "papers",
     "stacks",
+    "structure",
     "methods",
     "server",
     "adapters",

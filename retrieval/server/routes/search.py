@@ -89,6 +89,8 @@ class SearchRequest(RequestBody):
     """Find the nearest for certain: `proof` then says that no other item can be nearer."""
     at_least: str | float | None = None
     """How sure a hit has to be: "certain", "likely", "possible", or a number: 1000 for 1 in 1,000 by chance."""
+    rerank: str | None = None
+    """"diffusion" ranks by how much of what is near to the query is near to a picture."""
     diversify: float | None = None
     """0 to 1: trades similarity for variety."""
     pool: JsonInt | None = None
