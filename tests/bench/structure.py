@@ -22,7 +22,7 @@ from tests.bench.harness import Bench
 from tests.bench.vectors import embed_all, load
 from tests.bench.vectors_data import load_sets
 
-TUNED = ("gcompris", "OpenMoji", "Fashion-MNIST", "digits")
+TUNED = ("gcompris", "OpenMoji", "fashion", "digits")
 QUERIES, SHOWN, TURNS = 200, 20, 10
 
 
