@@ -57,11 +57,11 @@ def saturate(similarity: Floats, centre: float) -> Floats:
     return worth
 
 
-def _choose_greedily(worth: Floats, given: int, count: int) -> list[int]:
-    """Return the rows of `count` candidates, chosen one by one for what they add to the `given` first rows."""
-    best = worth[:given].max(0, initial=0)
-    gains = np.maximum(worth[given:] - best, 0).sum(1)
-    waiting = [(-gain, given + place, 0) for place, gain in enumerate(gains.tolist())]
+def _choose_greedily(worth: Floats, first: int, count: int) -> list[int]:
+    """Return the rows of `count` candidates, chosen one by one for what they add to the first rows, `first` of them."""
+    best = worth[:first].max(0, initial=0)
+    gains = np.maximum(worth[first:] - best, 0).sum(1)
+    waiting = [(-gain, first + place, 0) for place, gain in enumerate(gains.tolist())]
     heapq.heapify(waiting)
     selected: list[int] = []
     while waiting and len(selected) < count:
