@@ -146,7 +146,7 @@ def test_a_damaged_database_is_not_backed_up(source: Collection, tmp_path: Path)
     source.add_vectors(np.random.default_rng(5).standard_normal((3000, 8)), catch_up=False)
     source.close()
     data = bytearray((source.path / database.FILE).read_bytes())
-    for start in range(50 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
+    for start in range(44 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
         data[start : start + 200] = b"\xff" * 200
     (source.path / database.FILE).write_bytes(data)
     damaged = Catalogue.open(source.path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
+import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +20,7 @@ from indexers.catalogue.addresses import DatabaseAddress, parse_address
 
 OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c full_page_writes=off"
 USER = "postgres"
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
 
 
 def find_binaries() -> Path | None:
@@ -27,6 +32,12 @@ def find_binaries() -> Path | None:
     named = shutil.which("initdb")
     candidates += [Path(named).parent] if named else []
     return next((folder for folder in candidates if (folder / "initdb").exists()), None)
+
+
+def end_with_parent() -> None:
+    """Let this process, about to become the server, be told when its parent is gone (Linux: PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 def parse_database(url: str) -> DatabaseAddress:
@@ -43,6 +54,7 @@ class Server:
         self._binaries = binaries
         self._temporary = TemporaryDirectory(prefix="nearkin-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name) / "data"
+        self._log = Path(self._temporary.name) / "log"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -61,22 +73,42 @@ class Server:
         self._temporary.cleanup()
 
     def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        options = f"{OPTIONS} -c port={self.port} -c unix_socket_directories=''"
-        self.run("pg_ctl", "-D", str(self.folder), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        """Start the server, which ends with this process, and wait until it answers."""
+        import psycopg
 
-    def stop(self, mode: str = "immediate") -> None:
-        """Stop the server: `immediate` is as if it had been killed."""
-        self.run("pg_ctl", "-D", str(self.folder), "-w", "-m", mode, "stop")
+        options = [*OPTIONS.split(), "-c", f"port={self.port}", "-c", "unix_socket_directories="]
+        command = [str(self._binaries / "postgres"), "-D", str(self.folder), *options]
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=ENVIRONMENT,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                preexec_fn=end_with_parent,
+                **self._user,
+            )
+        late = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.find_address(USER)).close()
+                return
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < late, self._log.read_text()
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the server at once, as if it had been killed."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs."""
-        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
         command = [str(self._binaries / program), *arguments]
-        log = self.folder.with_name("programs.log")
-        with log.open("ab") as output:  # no pipe: the server would inherit it, and reading would never end
-            done = subprocess.run(command, env=environment, stdout=output, stderr=output, cwd="/", **self._user)
-        assert done.returncode == 0, log.read_text()
+        with self._log.open("ab") as output:
+            done = subprocess.run(command, env=ENVIRONMENT, stdout=output, stderr=output, cwd="/", **self._user)
+        assert done.returncode == 0, self._log.read_text()
 
     def create_database(self, options: str = "") -> str:
         """Create an empty database, and return its address."""
