@@ -20,6 +20,10 @@ MAX_APART = 60.0
 """Seconds up to which other times mean other shots: by more, people correct the times of copies."""
 SHORTEST_NAME = 4
 """Letters of a name that tells anything."""
+JPEG, HEIC = frozenset({"JPEG"}), frozenset({"HEIF", "HEIC", "AVIF"})
+"""Formats in which cameras store what they have developed."""
+_SAME_EXPOSURE = 2.0  # seconds by which the times of two files of one exposure may differ
+_SAME_SIZE = 0.8  # of the smaller one's edges: a smaller file of the same name is a copy for sending
 _SETTINGS = "exposure", "aperture", "iso", "bias", "focal", "distance"
 _CAMERA_NAME = re.compile(r"([A-Za-z_]{4}|[A-Z0-9_]{4})(\d{4})", re.ASCII)  # by the Design rule for Camera Files
 # 00001IMG_00001_BURST20240517102030123_COVER, IMG_20240517_102030_BURST001; a sunburst is none
@@ -110,9 +114,27 @@ def describe_shot(facts: PictureFacts, path: str | None) -> Shot:
 
 
 def look_only_alike(a: Shot, b: Shot) -> bool:
-    """Return True for two shots of one camera, and for a RAW file and a developed one: they are no copies, however much
-    they look it."""
-    return a.is_raw != b.is_raw or are_separate_shots(a, b)
+    """Return True for two shots of one camera, and for two files of one exposure, RAW and developed or HEIC and JPEG:
+    they are no copies, however much they look it."""
+    return a.is_raw != b.is_raw or are_separate_shots(a, b) or are_heic_and_jpeg(a, b)
+
+
+def are_heic_and_jpeg(a: Shot, b: Shot) -> bool:
+    """Return True if a camera has stored one exposure as HEIC and as JPEG: by name, camera, time and size."""
+    if not ((a.format in HEIC and b.format in JPEG) or (b.format in HEIC and a.format in JPEG)):
+        return False
+    if not (a.stem and a.camera and b.camera and a.has_time and b.has_time):
+        return False
+    edges = [size for shot in (a, b) for size in (max(shot.size), min(shot.size))]
+    is_one_size = all(min(x, y) >= _SAME_SIZE * max(x, y) for x, y in zip(edges[:2], edges[2:], strict=True))
+    return is_one_size and name_exposure(a) == name_exposure(b) and may_be_one_exposure(a, b)
+
+
+def may_be_one_exposure(a: Shot, b: Shot) -> bool:
+    """Return False if the cameras or the times of two files say that they are of two exposures."""
+    if a.camera and b.camera and a.camera != b.camera:
+        return False
+    return not (a.has_time and b.has_time) or abs(a.time - b.time) <= _SAME_EXPOSURE
 
 
 def are_separate_shots(a: Shot, b: Shot) -> bool:

@@ -14,13 +14,19 @@ from indexers.followers.evidence import PART_KINDS
 from indexers.matching.clarity import GRID, Clarity
 from indexers.matching.judging import SCENE_INLIERS
 from indexers.matching.verification import SAME
-from retrieval.duplicates.shots import Shot, are_separate_shots, are_vouched_for, name_exposure
+from retrieval.duplicates.shots import (
+    HEIC,
+    JPEG,
+    Shot,
+    are_separate_shots,
+    are_vouched_for,
+    may_be_one_exposure,
+    name_exposure,
+)
 
 EDIT, CROP, SCREEN, INSIDE = "edit", "crop", "screenshot", PART_KINDS[0]
 SHARED = frozenset({SCREEN, INSIDE})
 """Kinds of pictures that may show several others."""
-JPEG, HEIC = frozenset({"JPEG"}), frozenset({"HEIF", "HEIC", "AVIF"})
-_SAME_EXPOSURE = 2.0  # seconds by which the times of two files of one exposure may differ
 _SHAPE = 0.25  # the logarithm of a ratio: a camera may crop its JPEG to another shape, such as 16:9
 WHOLE = 0.97
 """The share of a picture from which on it is all of it."""
@@ -76,9 +82,7 @@ def find_file_pairs(
 
 
 def _are_one_exposure(a: Shot, b: Shot, are_alike: Callable[[Shot, Shot], bool | None]) -> bool:
-    if a.camera and b.camera and a.camera != b.camera:
-        return False
-    if a.has_time and b.has_time and abs(a.time - b.time) > _SAME_EXPOSURE:
+    if not may_be_one_exposure(a, b):
         return False
     if abs(a.shape - b.shape) > _SHAPE and abs(a.shape + b.shape) > _SHAPE:
         return False

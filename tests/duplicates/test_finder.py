@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from indexers.catalogue import read_only
 from indexers.catalogue.duplicates import PictureHashes
@@ -282,3 +282,25 @@ def test_what_a_picture_is_a_copy_of_is_told_without_comparing_the_collection(li
     assert {Path(match.uri or "").name for match in matches} >= {"cat again.tif", "cat small.jpg", "cat half.jpg"}
     library.duplicates(progress=lambda done, total: compared.append((done, total)))
     assert compared[-1] == (8, 8)  # all of them were still to be compared
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow writes AVIF, which stands for HEIC here")
+def test_two_files_of_one_exposure_are_a_stack_and_no_duplicates(originals: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "Phone"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:17 12:00:00"
+    cat = Image.open(originals / "chelsea.png")
+    for name in ("IMG_0001.avif", "IMG_0001.jpg"):
+        cat.save(tmp_path / name, exif=exif, quality=90)
+    cat.resize((200, 133)).save(tmp_path / "IMG_0001 small.jpg", exif=exif, quality=90)
+    with Collection.open(tmp_path / "c", create=True, embedder="classic") as collection:
+        collection.add(tmp_path.glob("*.*"))
+        by_name = {Path(item.uri or "").name: item.id for item in collection.walk()}
+        pair = {by_name["IMG_0001.avif"], by_name["IMG_0001.jpg"]}
+        assert [pair == set(stack.items) for stack in collection.stacks("heic + jpeg")] == [True]
+        (group,) = collection.duplicates()
+        assert by_name["IMG_0001 small.jpg"] in group.items
+        assert not pair <= set(group.items)
+        matches = [match.item for match in collection.duplicates_of(by_name["IMG_0001.avif"])]
+        assert by_name["IMG_0001.jpg"] not in matches
+        assert by_name["IMG_0001 small.jpg"] in matches

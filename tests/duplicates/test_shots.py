@@ -11,11 +11,13 @@ from indexers.catalogue.shots import ShotRow
 from retrieval.duplicates.shots import (
     MAX_APART,
     Shot,
+    are_heic_and_jpeg,
     are_separate_shots,
     are_vouched_for,
     has_longer_name,
     has_other_number,
     have_one_moment,
+    look_only_alike,
     measure_light,
     name_burst,
     name_exposure,
@@ -115,6 +117,33 @@ def test_a_picture_that_lies_nowhere_has_no_name() -> None:
 def test_shots_of_one_camera_are_told_from_copies(a: Shot, b: Shot, expected: bool) -> None:
     assert are_separate_shots(a, b) is expected
     assert are_separate_shots(b, a) is expected
+
+
+HEIC = make_shot(1, stem="img_0001", format="HEIF", size=(4032, 3024))
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "expected"),
+    [
+        (make_shot(2, stem="img_0001", size=(4032, 3024)), True),
+        (make_shot(2, stem="img_0001", size=(3024, 4032), folder="/p/jpeg"), True),
+        (make_shot(2, NOON + 1, stem="img_0001", size=(4032, 3024), is_exact=False), True),
+        (make_shot(2, stem="img_0001", size=(1024, 768)), False),
+        (make_shot(2, stem="img_0001", size=(4032, 3024), camera=""), False),
+        (make_shot(2, math.nan, stem="img_0001", size=(4032, 3024)), False),
+        (make_shot(2, stem="img_0001 (2)", size=(4032, 3024)), False),
+        (make_shot(2, stem="img_0001", size=(4032, 3024), folder="/backup"), False),
+        (make_shot(2, stem="img_0001", size=(4032, 3024), format="PNG"), False),
+        (make_shot(2, stem="img_0001", size=(4032, 3024), format="HEIF"), False),
+    ],
+    ids=["beside it", "turned, in a folder of its own", "a second", "for sending", "without a camera", "without a time",
+         "another name", "another folder", "another format", "the same format"],
+)  # fmt: skip
+def test_heic_and_jpeg_of_one_exposure_are_no_copies(jpeg: Shot, expected: bool) -> None:
+    assert are_heic_and_jpeg(HEIC, jpeg) is expected
+    assert are_heic_and_jpeg(jpeg, HEIC) is expected
+    if expected:
+        assert look_only_alike(HEIC, jpeg)
 
 
 @pytest.mark.parametrize(
