@@ -25,6 +25,7 @@ _TRIALS = 48  # matches whose transform is tried
 _CLEAR = 40  # matches that agree, from which on the mirror image need not be tried
 _SCALES = 0.1, 10.0
 _ROUNDS, _NEAR = 3, 3.0  # of fitting, and steps of a stored coordinate up to which a match takes part in the next one
+_UPRIGHT = 2  # directions by which a point of an upright picture may be turned: .4 radians
 _TOLERANCE = 3, 0.2  # steps of a stored coordinate, and share of the distance of two points
 
 Points = NDArray[np.complex128]
@@ -36,9 +37,9 @@ def find_rough_transform(
 ) -> tuple[int, SimilarityTransform | None]:
     """Return how many matches agree on a transform of normalised `a`, or of its mirror image, to `b`; and it.
 
-    None if fewer than AGREEING do. `is_upright`: the mirror image isn't tried.
+    None if fewer than AGREEING do. `is_upright`: neither the mirror image nor turns are tried.
     """
-    best = _find_consensus(a, b)
+    best = _find_consensus(a, b, is_upright=is_upright)
     if best.agreeing < _CLEAR and not is_upright:
         best = max(best, _find_consensus(a.mirror(), b), key=lambda consensus: consensus.agreeing)
     transform = _fit_transform(best.source, best.target, best.is_mirrored) if best.agreeing >= AGREEING else None
@@ -59,8 +60,11 @@ class _Consensus(NamedTuple):
     is_mirrored: bool
 
 
-def _find_consensus(a: CompactFeatures, b: CompactFeatures) -> _Consensus:
+def _find_consensus(a: CompactFeatures, b: CompactFeatures, *, is_upright: bool = False) -> _Consensus:
     i, j = _match_words(a.words, b.words)
+    if is_upright:
+        is_kept = (b.directions[j].astype(np.int64) - a.directions[i] + _UPRIGHT) % DIRECTIONS <= 2 * _UPRIGHT
+        i, j = i[is_kept], j[is_kept]
     if len(i) < AGREEING:
         return _Consensus(len(i), _NO_POINTS, _NO_POINTS, a.is_mirrored)
     (x, y), right = a.places[i].astype(np.float32).T, b.places[j].astype(np.float32)

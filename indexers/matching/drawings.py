@@ -143,14 +143,26 @@ def _is_page(grey: NDArray[np.uint8]) -> bool:
     """Return True if a picture is written all over."""
     ink = _find_ink(grey)
     changes = [(lines[:, 1:] != lines[:, :-1]).sum(axis=1) for lines in (ink, ink.T)]
-    return max(float(np.percentile(count[count > 0], 75)) if count.any() else 0.0 for count in changes) >= BUSY
+    return max(_find_quantile(count[count > 0], 0.75) for count in changes) >= BUSY
+
+
+def _find_quantile(values: NDArray[np.int64], share: float) -> float:
+    """Return a quantile, between two values in proportion; 0 of none. (np.percentile takes eight times as long.)"""
+    if not len(values):
+        return 0.0
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    ordered = np.partition(values, (low, high))
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _find_ink(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which pixels are unlike the ground, which is seen at the edges."""
     pixels = grey.astype(np.float32)
-    edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    ink: NDArray[np.bool_] = np.abs(pixels - np.median(edges)) > _INK
+    edges = np.sort(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]))  # np.median takes longer
+    ground = (edges[(len(edges) - 1) // 2] + edges[len(edges) // 2]) / 2
+    ink: NDArray[np.bool_] = np.abs(pixels - ground) > _INK
     return ink
 
 
