@@ -20,8 +20,15 @@ TARGET_RECALL = 0.98
 """The share of edits that vectors have to nominate (hashes nominate some of the rest)."""
 MIN_PICTURES = 20
 """The fewest pictures that a calibration takes."""
+ENOUGH_PICTURES = 100
+"""Pictures from which on a collection is calibrated by itself: for fewer it takes longer than all that follows."""
 MIN_THRESHOLD = 0.3
 """Below this nearly every pair would be a candidate."""
+
+
+def is_measured(embedder: str | None, dimension: int) -> bool:
+    """Return True if the threshold of an embedder comes with it."""
+    return ((embedder or "").partition(":")[0], dimension) in THRESHOLDS
 
 
 def find_threshold(embedder: str | None, dimension: int) -> float:

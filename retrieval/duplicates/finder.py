@@ -17,11 +17,17 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow
 from indexers.catalogue.links import check_links
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import BadQuery, ItemNotFound, UnreadablePicture, UsageError
+from indexers.errors import BadQuery, ItemNotFound, NearkinError, UnreadablePicture, UsageError
 from indexers.followers.candidates import CandidateFinder
 from indexers.followers.evidence import DUPLICATE_KINDS, PART_KINDS, EvidenceCollector
 from indexers.followers.nomination import NominationFollower
-from indexers.matching.calibration import calibrate_threshold, find_threshold
+from indexers.matching.calibration import (
+    ENOUGH_PICTURES,
+    MIN_PICTURES,
+    calibrate_threshold,
+    find_threshold,
+    is_measured,
+)
 from indexers.matching.features import EDGE
 from indexers.pictures import images
 from indexers.pictures.addresses import is_remote
@@ -90,6 +96,7 @@ class DuplicateFinder:
         if view is None:
             return ()
         if compare and not self._catalogue.is_read_only:
+            self._calibrate_first(view)
             self.follow(view).advance(progress)
         elif compare and (waiting := self.follow(view).count_waiting()):
             log.warning(
@@ -189,6 +196,16 @@ class DuplicateFinder:
         with self._catalogue.transaction() as transaction:
             transaction.set_candidate_threshold(view.space.id, near)
         return near
+
+    def _calibrate_first(self, view: View) -> None:
+        """Calibrate a space by the collection's own pictures, once, where nothing better is known of its embedder."""
+        if view.space.embedder is None or is_measured(view.space.embedder, view.space.dimension):
+            return
+        with self._catalogue.snapshot() as snapshot:
+            is_due = not snapshot.candidate_threshold(view.space.id) and snapshot.count() >= ENOUGH_PICTURES
+        if is_due:
+            with suppress(NearkinError):  # such as weights that are away: then the usual threshold does
+                self.calibrate(MIN_PICTURES)
 
     def overlay(self, a: ItemName, b: ItemName) -> Image:
         """Return two items' pictures side by side, and the second laid over the first."""

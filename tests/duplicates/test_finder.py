@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image, ImageOps, features
 
 from indexers.catalogue import read_only
 from indexers.catalogue.duplicates import PictureHashes
+from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, UsageError
 from indexers.followers.candidates import CandidateFinder
 from indexers.followers.evidence import EvidenceCollector
@@ -169,6 +171,47 @@ def test_calibration_is_measured_and_goes_with_its_space(tmp_path: Path) -> None
         library.drop_space("tiny")
         with library._catalogue.snapshot() as snapshot:
             assert snapshot.candidate_threshold(1) is None
+
+
+def test_a_collection_calibrates_an_embedder_of_which_nothing_is_known(tmp_path: Path) -> None:
+    embedder, paths = make_unmeasured(), [tmp_path / f"{number}.png" for number in range(101)]
+    for number, path in enumerate(paths):
+        pictures.noise(number, (48, 36)).save(path)
+    with Collection.open(tmp_path / "c", create=True, embedder=embedder) as collection:
+        collection.add(paths[:99])
+        collection.duplicates()
+        assert read_threshold(collection) is None, "too few pictures for that to pay"
+        collection.add(paths[99])
+        collection.duplicates(compare=False)
+        assert read_threshold(collection) is None
+        collection.duplicates()
+        measured = read_threshold(collection)
+        assert measured is not None
+        assert 0.3 <= measured < 1
+        embedded = embedder.count
+        collection.add(paths[100])
+        collection.duplicates()
+        assert embedder.count == embedded + 1, "once is enough"
+
+
+def make_unmeasured() -> Any:
+    """Return an embedder that no threshold comes with, and which counts what it embeds."""
+
+    class Unmeasured(Tiny):
+        name = "unmeasured"
+        count = 0
+
+        def forward(self, batch: Any) -> Any:
+            self.count += len(batch)
+            return super().forward(batch)
+
+    return Unmeasured()
+
+
+def read_threshold(collection: Collection) -> float | None:
+    space = collection._spaces.view().space  # type: ignore[union-attr]
+    with collection._catalogue.snapshot() as snapshot:
+        return snapshot.candidate_threshold(space.id)
 
 
 def test_a_picture_that_changed_is_compared_anew(library: Collection, place: Path) -> None:
