@@ -7,7 +7,7 @@ collection's own the nearest of each kind, since copies of copies are compared t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -40,6 +40,8 @@ MAX_FLAT_BY_VECTOR = 3
 """The same for pictures with too few points to be looked at before the proof."""
 MAX_BY_VOTES = 12
 """Candidates of one picture by their local features: those with the most votes."""
+MAX_IN_DETAIL = 40
+"""The same for pictures of screens, whose words get most of the votes: what they show came up to place 34 of 80."""
 MAX_REREAD = 1000
 """If at most so many items have changed, their hashes alone are read again; if more have, all hashes are."""
 EMPTY_VOTES = Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_))
@@ -87,8 +89,13 @@ class CandidateFinder:
 
     # ---- candidates
 
-    def find_pairs(self, pool: Executor, known: PictureHashes, places: Ids) -> tuple[Ids, Ids]:
-        """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once."""
+    def find_pairs(
+        self, pool: Executor, known: PictureHashes, places: Ids, details: Mapping[int, CompactFeatures]
+    ) -> tuple[Ids, Ids]:
+        """Return the candidate pairs of which one item is at one of `places`: item ids a < b, each pair once.
+
+        details: by item id, the many points of items that may show others as small parts.
+        """
         queries = known.item_ids[places]
         with self._followers.complete_snapshot() as snapshot:
             features = read_compact(snapshot, queries.tolist())
@@ -99,6 +106,8 @@ class CandidateFinder:
             vectors = flat.take(queries_with_vectors)
             similar = self._find_similar(queries_with_vectors, vectors, known.item_ids, NEAREST_BY_VECTOR)
             pairs = [(own, other) for own, other, _ in similar]
+            for own, detail in details.items():
+                pairs += [(own, other) for other in self._find_voted(snapshot, detail, MAX_IN_DETAIL)]
         pairs += zip(described[votes.queries].tolist(), votes.item_ids.tolist(), strict=True)
         words = np.ascontiguousarray(known.hashes[:, 0])
         for place in places.tolist():
@@ -130,9 +139,9 @@ class CandidateFinder:
         close = find_close(guest.hashes, np.ascontiguousarray(known.hashes[:, 0]))
         return sorted({other for _, other in pairs} | set(known.item_ids[close].tolist()))
 
-    def _find_voted(self, snapshot: Snapshot, own: CompactFeatures) -> Iterator[int]:
-        """Yield the items that a picture's features vote for and agree with."""
-        votes = self._follower.index.find([own], MAX_BY_VOTES)
+    def _find_voted(self, snapshot: Snapshot, own: CompactFeatures, limit: int = MAX_BY_VOTES) -> Iterator[int]:
+        """Yield the items that a picture's features vote for and agree with, of those with the most votes."""
+        votes = self._follower.index.find([own], limit)
         others = read_compact(snapshot, votes.item_ids.tolist())
         for item_id, is_mirrored in zip(votes.item_ids.tolist(), votes.are_mirrored.tolist(), strict=True):
             other = others.get(item_id)

@@ -21,10 +21,11 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError, StoredFileDamaged
 from indexers.followers.candidates import CandidateFinder, find_touched
 from indexers.followers.looks import Guest, PairGate
+from indexers.followers.screens import ScreenReader, list_screens
 from indexers.matching import features as picture_features
 from indexers.matching import hashes
 from indexers.matching.coarse import LOOK_EDGE, look_at
-from indexers.matching.compact import QUERY_POINTS, extract_compact
+from indexers.matching.compact import QUERY_POINTS, CompactFeatures, extract_compact
 from indexers.matching.descriptors import load_opencv
 from indexers.matching.features import Features
 from indexers.matching.sketch import EDGE, sketch_picture
@@ -72,6 +73,7 @@ class EvidenceCollector:
     ) -> None:
         self._catalogue, self.candidates, self._load_picture = catalogue, candidates, load_picture
         self._workers, self._gate = workers, PairGate(catalogue, load_picture)
+        self._screens, self._details = ScreenReader(load_picture), dict[int, CompactFeatures]()
         self._sketched_up_to = self._compared_up_to = -1  # the changes up to which everything was
 
     def advance(self, progress: ReportProgress | None = None) -> EvidenceReport:
@@ -185,10 +187,17 @@ class EvidenceCollector:
         verified, rejected = 0, set[tuple[int, int]]()
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
-            a, b = self.candidates.find_pairs(pool, known, part)
+            with self._catalogue.snapshot() as snapshot:
+                screens = list_screens(snapshot, known.item_ids[part].tolist())
+            self._details = self._screens.describe(pool, screens)
+            a, b = self.candidates.find_pairs(pool, known, part, self._details)
             with self._catalogue.snapshot() as snapshot:
                 new = ~snapshot.duplicates.were_compared(a, b)
-            pairs = [pair for pair in zip(a[new].tolist(), b[new].tolist(), strict=True) if pair not in rejected]
+            pairs = [
+                pair
+                for pair in zip(a[new].tolist(), b[new].tolist(), strict=True)
+                if pair not in rejected or self._details.keys() & {*pair}
+            ]
             kept = self._keep_alike(pool, pairs, known)
             rejected |= set(pairs) - set(kept)
             a, b = (np.array([pair[side] for pair in kept], np.int64) for side in (0, 1))
@@ -203,7 +212,7 @@ class EvidenceCollector:
         with self._catalogue.snapshot() as snapshot:
             contents = snapshot.duplicates.content_hashes(sorted({item_id for pair in pairs for item_id in pair}))
         equal = [pair for pair in pairs if contents.get(pair[0], b"") == contents.get(pair[1])]
-        alike = self._gate.keep(pool, pairs, known)
+        alike = self._gate.keep(pool, pairs, known, details=self._details)
         return sorted({*equal, *alike})
 
     def _complete_components(self, pool: ThreadPoolExecutor, known: PictureHashes, steps: _Steps) -> int:
@@ -243,7 +252,9 @@ class EvidenceCollector:
             left, right = features.get(pair[0]), features.get(pair[1])
             if left is None or right is None:
                 return None
-            return EQUAL if pair[0] == pair[1] and has_contrast(left) else verify_features(left, right)
+            if pair[0] == pair[1] and has_contrast(left):
+                return EQUAL
+            return self._screens.verify(pair, left, right, self._details)
 
         distinct = sorted(set(standing))
         verdicts = dict(zip(distinct, steps.collect(pool.map(verify_pair, distinct)), strict=True))

@@ -44,6 +44,7 @@ MAX_LOOKS = 20_000
 GUEST = 0
 """The id of no item, for a picture outside the collection."""
 MISSING: Any = object()
+NO_DETAILS: Mapping[int, CompactFeatures] = {}
 LoadPicture = Callable[[int, int], Image]
 Pair = tuple[int, int]
 
@@ -73,15 +74,21 @@ class PairGate:
         return [pair[1] for pair in self.keep(None, [(GUEST, item_id) for item_id in item_ids], known, guest)]
 
     def keep(
-        self, pool: Executor | None, pairs: Sequence[Pair], known: PictureHashes, guest: Guest | None = None
+        self,
+        pool: Executor | None,
+        pairs: Sequence[Pair],
+        known: PictureHashes,
+        guest: Guest | None = None,
+        details: Mapping[int, CompactFeatures] = NO_DETAILS,
     ) -> list[Pair]:
         """Return the pairs that may be the same picture, and those of which too little is known.
 
         pool: takes looks; without it the caller's thread does. guest: the picture that the id GUEST stands for.
+        details: by id, more points of items than are kept of them.
         """
         item_ids = sorted({item_id for pair in pairs for item_id in pair})
         with self._catalogue.snapshot() as snapshot:
-            compact = read_compact(snapshot, item_ids) | ({GUEST: guest.compact} if guest else {})
+            compact = read_compact(snapshot, item_ids) | dict(details) | ({GUEST: guest.compact} if guest else {})
         are_far = _are_far(pairs, known).tolist()
         near = [pair for pair, is_far in zip(pairs, are_far, strict=True) if not is_far]
         looks = self._take_looks(pool, near, guest)

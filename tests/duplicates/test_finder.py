@@ -101,9 +101,9 @@ def test_copies_of_copies_are_compared_although_nothing_nominates_them(
     original = CandidateFinder.find_pairs
 
     def some(
-        self: CandidateFinder, pool: Executor, prints: PictureHashes, part: np.ndarray
+        self: CandidateFinder, pool: Executor, prints: PictureHashes, part: np.ndarray, details: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        a, b = original(self, pool, prints, part)
+        a, b = original(self, pool, prints, part, details)
         return a[b == a + 1], b[b == a + 1]
 
     monkeypatch.setattr(CandidateFinder, "find_pairs", some)
