@@ -165,10 +165,13 @@ class NeighbourSearch:
             target = near[source, column].astype(np.int64)
             order = np.argsort(target, kind="stable")
             target, source = target[order], chunk[source[order]]
-            is_target = np.zeros(len(self.item), bool)
+            is_target = np.zeros(len(self.item) + 1, bool)  # the last: of no neighbour, which is -1
             is_target[target] = True
-            listing, column = np.nonzero(is_target[self.lists.near[present]] & (self.lists.near[present] >= 0))
-            owner, common = present[listing], self.lists.near[present[listing], column]
+            owner, column = _find_true(is_target[self.lists.near])
+            is_present = np.zeros(len(self.item), bool)
+            is_present[present] = True
+            owner, column = owner[is_present[owner]], column[is_present[owner]]
+            common = self.lists.near[owner, column]
             start = np.searchsorted(target, common)
             length = np.searchsorted(target, common, side="right") - start
             ends = np.cumsum(length)
