@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NO_INTS
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.transaction import Transaction
 from indexers.errors import StoredFileDamaged, UsageError
@@ -32,6 +33,10 @@ FORMAT = 2
 BLOCK = 4096
 """Items whose neighbours are searched for at once."""
 
+NO_CLUSTERS = ItemClusters(NO_INTS, np.empty((0, len(LEVELS)), np.int64), NO_INTS)
+UNKNOWN = -2
+"""The number of a cluster that is not known."""
+
 Namer = Callable[[Snapshot, Sequence[ClusterRow], ItemClusters], dict[int, str]]
 
 
@@ -39,12 +44,27 @@ class Recorded(NamedTuple):
     """What was recorded last.
 
     version: of the catalogue's clusters; None of another space's. clusters: those of each item. labels: int32 (3, n),
-    the numbers that the cut had given them, by which it is told which items may have moved; None if they are not known.
+    the numbers that the cut had given them, by which it is told which items may have moved; UNKNOWN if they are not
+    known.
     """
 
     version: tuple[int, int] | None
     clusters: ItemClusters
-    labels: NDArray[np.int32] | None
+    labels: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, version: tuple[int, int] | None, clusters: ItemClusters) -> Recorded:
+        """Return clusters of whose cut nothing is known."""
+        return cls(version, clusters, np.full((len(LEVELS), len(clusters.item_ids)), UNKNOWN, np.int32))
+
+    def align(self, items: Ids) -> Recorded:
+        """Return the same for `items`, which are all of these and more: -1 is what is known of the others."""
+        part, cluster_ids, since = self.clusters
+        if len(items) == len(part):
+            return self
+        cluster_ids, since = _align(cluster_ids.T, part, items).T, _align(since[None], part, items)[0]
+        clusters = ItemClusters(items, np.ascontiguousarray(cluster_ids), since)
+        return Recorded(self.version, clusters, _align(self.labels, part, items))
 
 
 class TreeFollower(StoredFollower):
@@ -145,15 +165,19 @@ class TreeFollower(StoredFollower):
             return  # what another process has written is newer
         levels = self._choose_levels(before)._replace(corrections=transaction.corrections.version())
         labels = self._update_levels(levels.levels, transaction)
-        old = self._read_clusters_before(transaction, before)
-        items = _merge_sorted(self.tree.items.ids(), old.clusters.item_ids)
-        cluster_ids, events, born = self._carry_levels(transaction, old, items, labels)
+        old, present = self._read_clusters_before(transaction, before), self.tree.items.ids()
+        items = _merge_sorted(present, old.clusters.item_ids)
+        old = old.align(items)
+        cluster_ids, places, events, born = self._carry_levels(transaction, old, _align(labels, present, items))
+        if not before:  # compared with clusters of another space: no news, and none of this space are recorded yet
+            events = [event for event in events if event.kind == "born"]
+            old, places = Recorded.of(None, NO_CLUSTERS).align(items), np.arange(len(items))
         if before and before.levels != levels.levels:
             events.insert(0, ClusterEventRow(None, None, "levels changed"))
         elif before and self._rebuilt and not self._restarted and events:
             events.insert(0, ClusterEventRow(None, None, "rebuilt"))
         transaction.clusters.add(born)
-        current = self._write_moves(transaction, items, cluster_ids, old.clusters if before else None)
+        current = self._write_moves(transaction, old.clusters, cluster_ids, places, present)
         events = [event._replace(change=self.position) for event in events]
         transaction.clusters.add_events(self.space.id, events)
         transaction.clusters.set_tree_levels(self.space.id, levels)
@@ -205,13 +229,10 @@ class TreeFollower(StoredFollower):
             version = transaction.clusters_version(self.space.id)
             if self._recorded and self._recorded.version == version:
                 return self._recorded
-            return Recorded(version, _read_known_clusters(transaction, self.space.id), None)
+            return Recorded.of(version, _read_known_clusters(transaction, self.space.id))
         clustered = transaction.clusters.clustered_space_ids()
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
-        if spaces:
-            return Recorded(None, _read_known_clusters(transaction, spaces[0]), None)
-        no_ids = np.empty(0, np.int64)
-        return Recorded(None, ItemClusters(no_ids, np.empty((0, len(LEVELS)), np.int64), no_ids), None)
+        return Recorded.of(None, _read_known_clusters(transaction, spaces[0]) if spaces else NO_CLUSTERS)
 
     def cut_levels(
         self, levels: tuple[float, float, float], snapshot: Snapshot, kept: LevelCut | None = None
@@ -241,45 +262,39 @@ class TreeFollower(StoredFollower):
         return np.where(np.bincount(nodes)[nodes] >= MIN_CLUSTER_SIZE, nodes + 1, 0) if len(nodes) else nodes
 
     def _carry_levels(
-        self, transaction: Transaction, old: Recorded, items: Ids, labels: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int64], list[ClusterEventRow], list[ClusterRow]]:
-        """Return the public cluster of each item on each level, int64 (n, 3), what happened, and the new clusters."""
-        place, place_before = _find_places(items, self.tree.items.ids()), _find_places(items, old.clusters.item_ids)
-        cluster_ids = np.zeros((len(items), len(LEVELS)), np.int64)
-        cluster_ids[place_before] = old.clusters.cluster_ids
+        self, transaction: Transaction, old: Recorded, labels: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], Ids, list[ClusterEventRow], list[ClusterRow]]:
+        """Return the public cluster of each item on each level, int64 (n, 3), the places of those items whose clusters
+        may be others than before, what happened, and the new clusters."""
+        cluster_ids = np.maximum(old.clusters.cluster_ids, 0)
+        is_touched = np.zeros(len(cluster_ids), bool)
         events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
         for column, level in enumerate(LEVELS):
-            before, after = np.full((2, len(items)), -1, np.int32)
-            before[place_before] = -2 if old.labels is None else old.labels[column]
-            after[place] = labels[column]
-            touched = find_touched(before, after)
-            carried = carry_ids(cluster_ids[touched, column], after[touched].astype(np.int64), next_id, level)
-            cluster_ids[touched, column] = carried.cluster_ids
+            touched = find_touched(old.labels[column], labels[column])
+            after = labels[column, touched].astype(np.int64)
+            carried = carry_ids(cluster_ids[touched, column], after, next_id, level)
+            cluster_ids[touched, column], is_touched[touched] = carried.cluster_ids, True
             events += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]
             next_id += len(carried.born)
-        if not transaction.clusters.tree_levels(self.space.id):  # compared with clusters of another space: no news
-            events = [event for event in events if event.kind == "born"]
-        return cluster_ids, events, born
+        return cluster_ids, np.flatnonzero(is_touched), events, born
 
     def _write_moves(
-        self, transaction: Transaction, items: Ids, cluster_ids: NDArray[np.int64], old: ItemClusters | None
+        self, transaction: Transaction, old: ItemClusters, cluster_ids: NDArray[np.int64], places: Ids, present: Ids
     ) -> ItemClusters:
-        """Write which items moved (`old` None: all of them are new); return the clusters of each item."""
-        present, since = self.tree.items.has(items), np.full(len(items), self.position)
-        before = np.full(cluster_ids.shape, -1)
-        if old is not None:
-            place = _find_places(items, old.item_ids)
-            before[place], since[place] = old.cluster_ids, old.since
-            transaction.clusters.unassign(self.space.id, items[~present])
-        since[cluster_ids[:, 1] != before[:, 1]] = self.position
-        moved = np.flatnonzero((cluster_ids != before).any(1) & present)
+        """Write which items at these places moved, and which are gone; return the clusters of those present."""
+        items, differs = old.item_ids, cluster_ids[places] != old.cluster_ids[places]
+        is_present = np.ones(len(items), bool) if len(items) == len(present) else self.tree.items.has(items)
+        transaction.clusters.unassign(self.space.id, items[~is_present])
+        since = old.since.copy()
+        since[places[differs[:, 1]]] = self.position
+        moved = places[differs.any(1) & is_present[places]]
         transaction.clusters.assign(self.space.id, items[moved], cluster_ids[moved], since[moved])
-        if present.all():
+        if len(items) == len(present):
             return ItemClusters(items, cluster_ids, since)
-        return ItemClusters(items[present], cluster_ids[present], since[present])
+        return ItemClusters(present, cluster_ids[is_present], since[is_present])
 
     def find_contradictions(self, snapshot: Snapshot) -> list[str]:
         """Return where graph, tree, recorded clusters and catalogue differ; all must be at the snapshot's moment."""
@@ -349,16 +364,19 @@ def _read_known_clusters(transaction: Transaction, space_id: int) -> ItemCluster
     return item_clusters._replace(cluster_ids=np.where((ids > 0) & (ids < next_id), ids, 0))
 
 
-def _find_places(items: Ids, part: Ids) -> Ids | slice:
-    """Return the places of some items among all, both sorted."""
-    if len(items) >= len(part) and np.array_equal(items[: len(part)], part):
-        return slice(0, len(part))  # what is new has the largest ids
-    return np.searchsorted(items, part)
+def _align(values: NDArray[Any], part: Ids, items: Ids) -> NDArray[Any]:
+    """Return values of some items, (m, part), for all of them, (m, items), both sorted: -1 for the others."""
+    if len(part) == len(items):
+        return values
+    aligned = np.full((len(values), len(items)), -1, values.dtype)
+    is_first = np.array_equal(items[: len(part)], part)  # mostly: new items have the largest ids
+    aligned[:, slice(len(part)) if is_first else np.searchsorted(items, part)] = values
+    return aligned
 
 
 def _merge_sorted(left: Ids, right: Ids) -> Ids:
     """Return the union of two sorted sets, sorted."""
-    if np.array_equal(left, right):
+    if np.array_equal(left[: len(right)], right):
         return left
     items = np.sort(np.concatenate([left, right]), kind="stable")  # of two sorted parts it is only a merge
     return items[np.append(True, items[1:] != items[:-1])] if len(items) else items

@@ -157,7 +157,7 @@ class ClusterTree(TreeState):
         kept: what an earlier cut of this tree by the same parameters and links has left, so that only what changed
         since is cut again.
         """
-        leaf = self.items.leaf[self.items.ids()]
+        leaf = self.items.leaf[self.items.ids()].astype(np.int64)
         cut = levels.cut_levels(self.nodes, parameters, self._make_link_finder(link_items), kept)
         return LevelLabels(cut.coarse[leaf], cut.medium[leaf], cut.fine[leaf])
 

@@ -37,7 +37,7 @@ def find_touched(before: NDArray[np.int32], after: NDArray[np.int32]) -> Ids:
         is_touched = np.zeros(max(int(labels.max(initial=0)), 0) + 1, bool)
         is_touched[np.maximum(labels[differs], 0)] = True
         is_touched[0] = False
-        touched |= is_touched[np.maximum(labels, 0)]
+        touched |= is_touched.take(labels, mode="clip")  # a third of the time of an index
     return np.flatnonzero(touched)
 
 

@@ -62,13 +62,14 @@ class Paint:
 class LevelCut:
     """A cut of a tree by these parameters.
 
-    tops: int64, the slots of the nodes of medium, those of few items, too. above: int64, all merges above them.
+    walk: what is known of the tree's links; none that another cut updates. tops: int64, the slots of the nodes of
+    medium, those of few items, too. above: int64, all merges above them.
     """
 
-    def __init__(self, levels: LevelParameters) -> None:
-        self.levels, self.walk = levels, Walk()
+    def __init__(self, levels: LevelParameters, walk: Walk | None = None) -> None:
+        self.levels, self.walk = levels, walk or Walk()
         self.tops = self.above = NO_INTS
-        self._weight = 0.0  # bits of a step out of a cluster
+        self._weight: float | None = None  # bits of a step out of a cluster
         self._best, self._is_split = np.zeros(0, np.int64), np.zeros(0, bool)  # by slot
         self._lowest = np.ones(0)  # by slot, the least similarity of the merges within
         self._whole = NO_INTS  # clusters before strangers leave them
@@ -93,9 +94,10 @@ class LevelCut:
         before = self.tops
         branches = self.walk.update(nodes, find_links(self.levels.rule.nearest))
         weight = self.levels.weigh_steps(self.walk.count_ends(nodes))
-        if weight != self._weight:
-            branches, self._weight = self.walk.mark_all(nodes), weight
-        self._update_costs(nodes, branches)
+        is_other, self._weight = weight != self._weight, weight
+        if is_other and len(branches.slots) < np.count_nonzero(nodes.size):
+            branches = Branches(nodes)
+        self._update_costs(branches, weight, is_other | self.walk.is_fresh[branches.slots])
         whole, above = _descend(nodes, find_root(nodes), self._is_split)
         stays = self._find_unchanged(whole, self._whole)
         keep = stays[self._stranger_of]
@@ -109,17 +111,15 @@ class LevelCut:
         self.tops = tops
         self._is_known = self._find_unchanged(self.tops, before)
 
-    def _update_costs(self, nodes: Nodes, branches: Branches) -> None:
-        """Compute anew what the nodes cost that changed."""
+    def _update_costs(self, branches: Branches, weight: float, is_fresh: NDArray[np.bool_]) -> None:
+        """Compute anew what the fresh nodes of a part of the tree cost, if a step out weighs so many bits."""
+        slots, walk, nodes = branches.slots, self.walk, branches.nodes
         if nodes.used > len(self._best):
             self._best = grow_array(self._best, nodes.used * 9 // 8)
             self._is_split = grow_array(self._is_split, nodes.used * 9 // 8)
             self._lowest = grow_array(self._lowest, nodes.used * 9 // 8, 1)
-        slots, walk = branches.slots, self.walk
-        is_fresh = walk.is_fresh[slots]
         code = describe_nodes(walk.ends[slots], walk.inside[slots], self.levels.rule.medium)
-        cost = np.where(is_fresh, code.price(self._weight), self._best[slots])
-        best, is_split = branches.find_splits(cost)
+        best, is_split = branches.find_splits(np.where(is_fresh, code.price(weight), self._best[slots]))
         self._best[slots] = best
         self._is_split[slots] = np.where(is_fresh, is_split, self._is_split[slots])
         self._lowest[slots] = branches.spread_least(np.where(is_fresh, nodes.height[slots], self._lowest[slots]))

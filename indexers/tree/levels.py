@@ -44,7 +44,7 @@ def choose_levels(nodes: Nodes, find_links: LinkFinder) -> LevelParameters:
         leaving = rule.medium * (ends - inside)[tops].sum(keepdims=True)
         lengths.append((float(p_log_p(leaving).sum()) + int(bits[tops].sum()) / BIT) / total - index)
     medium = float(MULTIPLIERS[int(np.argmin(np.round(lengths, 9)))]) + index - round_link_bits(total)
-    cut = LevelCut(LevelParameters(2.0, medium, rule.fine))
+    cut = LevelCut(LevelParameters(2.0, medium, rule.fine), walk)
     cut.update_medium(nodes, find_links)
     return LevelParameters(float(count_groups(cut.make_cut_tree(nodes))), medium, rule.fine)
 

@@ -73,11 +73,6 @@ class Walk:
         self._count(branches)
         return branches
 
-    def mark_all(self, nodes: Nodes) -> Branches:
-        """Let everything count as different; return the whole tree."""
-        self.is_fresh = self._is_node[: nodes.used].copy()
-        return Branches(nodes, np.flatnonzero(self.is_fresh))
-
     def count_ends(self, nodes: Nodes) -> int:
         """Return the ends of all links."""
         return int(self.ends[find_root(nodes)].sum())
@@ -173,17 +168,16 @@ class Walk:
         rows = sort_unique(np.concatenate([np.flatnonzero((self.reach >= 0) & is_stale[self.reach]), fresh]))
         rows = rows[self.leaf[rows] >= 0]
         near = self.near[rows]
-        ends = np.cumsum(count)
-        source = np.searchsorted(ends, self.rank[self.leaf[rows]], side="right")
-        owner, column = np.nonzero(near >= 0)
-        target = np.searchsorted(ends, self.rank[self.leaf[near[owner, column]]], side="right")
-        is_across = target != source[owner]
-        owner, target = owner[is_across], target[is_across]
-        joints = branches.find_joints(branches.leaves[source[owner]], branches.leaves[target])
-        reach = np.full(len(rows), -1)
-        order = np.argsort(branches.size[joints], kind="stable")
-        reach[owner[order]] = branches.slots[joints[order]]
-        self.reach[rows] = reach
+        branch = np.repeat(branches.leaves, count)  # of each leaf of the tree, from left to right
+        source = branch[self.rank[self.leaf[rows]]]
+        target = branch[self.rank[self.leaf[near]]]
+        owner, column = np.nonzero((near >= 0) & (target != source[:, None]))
+        joints = branches.find_joints(source[owner], target[owner, column])
+        size = np.zeros(near.shape, np.int64)
+        size[owner, column] = branches.size[joints]
+        at = np.full(near.shape, -1)
+        at[owner, column] = branches.slots[joints]
+        self.reach[rows] = at[np.arange(len(rows)), size.argmax(1)] if len(rows) else -1
         return joints
 
 
