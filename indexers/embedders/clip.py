@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -12,13 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from indexers.devices import import_torch, pick_device
 from indexers.embedders import weights
-from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.sentences import embed_sentences
 from indexers.embedders.transform import Transform, make_open_clip_transform
+from indexers.embedders.two_towers import TwoTowerEmbedder
 from indexers.errors import BadSetting, MissingPackage, WeightsUnavailable
-from indexers.types import Json, Vectors
+from indexers.types import Json
 
 MODEL = "ViT-B-32"
 TAGS = {
@@ -45,7 +42,7 @@ _PREPROCESS: Json = {
 }
 
 
-class Clip(NetworkEmbedder):
+class Clip(TwoTowerEmbedder):
     """A model with two towers, for pictures and for words, trained to agree (Radford et al., CLIP, ICML 2021).
 
     Settings:
@@ -65,7 +62,6 @@ class Clip(NetworkEmbedder):
 
     name = "clip"
     packages = ("torch", "open_clip")
-    supports_text = True
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(device, **settings)
@@ -88,8 +84,6 @@ class Clip(NetworkEmbedder):
         elif weights.is_file_name(str(pretrained)):
             self.settings["pretrained"] = weights.make_absolute(str(pretrained))
         self.name = self._make_name()
-        self._loading_text = threading.Lock()
-        self._text_tower: tuple[Any, Any, Any] | None = None
 
     @classmethod
     def defaults(cls) -> Json:
@@ -268,31 +262,15 @@ class Clip(NetworkEmbedder):
 
     # ---- words
 
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors of n texts, float32 (n, dimension), in the space of the pictures.
+    def load_text_model(self) -> Any:
+        model = self._load_model()
+        del model.visual
+        return model
 
-        Raises BadQuery for anything that is no text.
-        """
-        return embed_sentences(texts, self.dimension, self._encode)
+    def encode(self, sentences: list[str], tokenizer: Any, model: Any, device: Any) -> Any:
+        return model.encode_text(tokenizer(sentences).to(device))
 
-    def _encode(self, sentences: list[str]) -> Vectors:
-        torch = import_torch()
-
-        tokenize, model, device = self._load_text_tower()
-        with torch.inference_mode():
-            vectors: Vectors = model.encode_text(tokenize(sentences).to(device)).float().cpu().numpy()
-        return vectors
-
-    def _load_text_tower(self) -> tuple[Any, Any, Any]:
-        """Return the tokenizer, the model without its picture tower, and its device; loaded on first use."""
-        with self._loading_text:
-            if self._text_tower is None:
-                device, model = pick_device(self.device), self._load_model()
-                del model.visual
-                self._text_tower = self._load_tokenizer(), model.to(device), device
-        return self._text_tower
-
-    def _load_tokenizer(self) -> Any:
+    def load_tokenizer(self) -> Any:
         from open_clip import get_tokenizer
 
         name = f"local-dir:{self._folder}" if self._folder else self.settings["model"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,11 @@ from typing import Any
 
 from PIL import Image
 
-from indexers.devices import import_torch, pick_device
 from indexers.embedders import weights
-from indexers.embedders.network import NetworkEmbedder
-from indexers.embedders.sentences import embed_sentences
 from indexers.embedders.transform import Transform
+from indexers.embedders.two_towers import TwoTowerEmbedder
 from indexers.errors import BadSetting, WeightsUnavailable
-from indexers.types import Json, Vectors
+from indexers.types import Json
 
 CONFIG, PREPROCESS = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -28,7 +25,7 @@ KINDS = ("clip", "siglip")
 """Kinds of models that are known; SigLIP 2 with squares of one size is of the kind siglip."""
 
 
-class Transformers(NetworkEmbedder):
+class Transformers(TwoTowerEmbedder):
     """A CLIP (Radford et al., ICML 2021) or SigLIP (Zhai et al., ICCV 2023; SigLIP 2, Tschannen et al., 2025) as the
     package transformers stores it, with its own tokenizer. No code of the repository runs.
 
@@ -41,7 +38,6 @@ class Transformers(NetworkEmbedder):
     name = "transformers"
     packages = ("torch", "transformers")
     extra = "siglip"
-    supports_text = True
 
     def __init__(self, device: str = "auto", **settings: Any) -> None:
         super().__init__(device, **settings)
@@ -56,8 +52,6 @@ class Transformers(NetworkEmbedder):
         elif not REPOSITORY.fullmatch(model):
             raise BadSetting(f"there is no folder {model!r}, and a repository is called OWNER/NAME")
         self.name = f"transformers:{model}"
-        self._loading_text = threading.Lock()
-        self._text_tower: tuple[Any, Any, Any] | None = None
 
     @classmethod
     def defaults(cls) -> Json:
@@ -158,38 +152,22 @@ class Transformers(NetworkEmbedder):
 
     # ---- words
 
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors of n texts, float32 (n, dimension), in the space of the pictures.
+    def load_text_model(self) -> Any:
+        return self._load_model()
 
-        Raises BadQuery for anything that is no text.
-        """
-        return embed_sentences(texts, self.dimension, self._encode)
-
-    def _encode(self, sentences: list[str]) -> Vectors:
-        torch = import_torch()
-
-        tokenize, model, device = self._load_text_tower()
+    def encode(self, sentences: list[str], tokenizer: Any, model: Any, device: Any) -> Any:
         length = int(self._config.get("text_config", {}).get("max_position_embeddings", 0)) or (
             77 if self._config["model_type"] == "clip" else 64
         )
         # SigLIP was trained on texts of one length; CLIP takes the last token, wherever it stands
         padding = True if self._config["model_type"] == "clip" else "max_length"
-        tokens = tokenize(sentences, padding=padding, truncation=True, max_length=length, return_tensors="pt")
+        tokens = tokenizer(sentences, padding=padding, truncation=True, max_length=length, return_tensors="pt")
         inputs = {name: tokens[name].to(device) for name in ("input_ids", "attention_mask") if name in tokens}
         if self._config["model_type"] != "clip":
             inputs.pop("attention_mask", None)  # it learned without one
-        with torch.inference_mode():
-            vectors: Vectors = _take_features(model.get_text_features(**inputs)).float().cpu().numpy()
-        return vectors
+        return _take_features(model.get_text_features(**inputs))
 
-    def _load_text_tower(self) -> tuple[Any, Any, Any]:
-        with self._loading_text:
-            if self._text_tower is None:
-                device, model = pick_device(self.device), self._load_model()
-                self._text_tower = self._load_tokenizer(), model.to(device), device
-        return self._text_tower
-
-    def _load_tokenizer(self) -> Any:
+    def load_tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
         folder = self._find([CONFIG]).parent
