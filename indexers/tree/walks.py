@@ -167,11 +167,11 @@ class Walk:
         fresh = self.row[fresh[self.is_fresh[fresh]]]
         rows = sort_unique(np.concatenate([np.flatnonzero((self.reach >= 0) & is_stale[self.reach]), fresh]))
         rows = rows[self.leaf[rows] >= 0]
-        near = self.near[rows]
+        near = np.where(self.near[rows] >= 0, self.near[rows], rows[:, None])  # for want of others, the leaf itself
         branch = np.repeat(branches.leaves, count)  # of each leaf of the tree, from left to right
         source = branch[self.rank[self.leaf[rows]]]
         target = branch[self.rank[self.leaf[near]]]
-        owner, column = np.nonzero((near >= 0) & (target != source[:, None]))
+        owner, column = np.nonzero(target != source[:, None])
         joints = branches.find_joints(source[owner], target[owner, column])
         size = np.zeros(near.shape, np.int64)
         size[owner, column] = branches.size[joints]

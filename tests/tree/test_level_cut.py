@@ -131,3 +131,13 @@ def test_the_levels_of_more_nodes_than_are_compared_stay_those_of_a_full_cut(see
         size = [1, 3, 20, 100][turn % 4]
         kept.change(size, size // 3, size // 2)
         kept.check(at_once=turn == 11)
+
+
+def test_of_many_items_fewer_are_left_than_a_leaf_has_links() -> None:
+    kept = Collected(0, 4, 30, 0.3, LevelParameters(3, -1, LARGE.fine))
+    kept.change(40, 0, 0)
+    for removed in (30, 6, 2, 1, 1):
+        kept.check(at_once=True)
+        kept.change(0, 0, removed)
+        kept.check(at_once=True)
+        kept.change(1, 0, 1)
