@@ -19,6 +19,7 @@
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
     python -m tests.bench indices            codes in cells beside hnswlib and others, at equal recall
+    python -m tests.bench distributed        a catalogue in PostgreSQL beside one in SQLite; several writers
     python -m tests.bench lookups            every way to look something up beside a plain search
     python -m tests.bench faults             kills, damages, full disks (long; --scale .1 is shorter)
     python -m tests.bench --json out.json    the same as data
@@ -52,6 +53,7 @@ SERVER = ("methods_server", "methods_page")
 ADAPTERS = ("methods_adapters", "methods_indices", "methods_sklearn")
 DEFAULT = ("search", "filters", "opening", "adding")
 ON_REQUEST = (
+    "distributed",
     "faults",
     "indices",
     "lookups",

@@ -18,7 +18,9 @@ from typing import Any
 
 from indexers.catalogue.addresses import DatabaseAddress, parse_address
 
-OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c full_page_writes=off"
+OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200"
+HASTY = "-c fsync=off -c full_page_writes=off"
+"""For tests: what a power cut would damage."""
 USER = "postgres"
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
 
@@ -50,8 +52,8 @@ def parse_database(url: str) -> DatabaseAddress:
 class Server:
     """A server with its data in a temporary folder; a context manager that ends it."""
 
-    def __init__(self, binaries: Path) -> None:
-        self._binaries = binaries
+    def __init__(self, binaries: Path, options: str = f"{OPTIONS} {HASTY}") -> None:
+        self._binaries, self._options = binaries, options
         self._temporary = TemporaryDirectory(prefix="nearkin-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name) / "data"
         self._log = Path(self._temporary.name) / "log"
@@ -76,7 +78,7 @@ class Server:
         """Start the server, which ends with this process, and wait until it answers."""
         import psycopg
 
-        options = [*OPTIONS.split(), "-c", f"port={self.port}", "-c", "unix_socket_directories="]
+        options = [*self._options.split(), "-c", f"port={self.port}", "-c", "unix_socket_directories="]
         command = [str(self._binaries / "postgres"), "-D", str(self.folder), *options]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
