@@ -46,10 +46,15 @@ def embed_texts(texts: Sequence[str], directions: Vectors) -> Vectors:
 
 
 def _explain_unknown(text: str, unknown: Sequence[str]) -> str:
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
-    what = f"knows no word of {shown!r}" if len(unknown) != 1 else f"does not know the word {unknown[0]!r}"
+    what = f"knows no word of {_shorten(text)!r}"
+    if len(unknown) == 1:
+        what = f"does not know the word {_shorten(unknown[0])!r}"
     return (
         f"the embedder 'lite0' {what}: it reads names of things that can be seen, not moods, styles or "
         "sentences. Search for the thing itself or its kind ('dog', 'animal'), in texts and names (query=), or fill a "
         "space of an embedder that reads sentences: clip"
     )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

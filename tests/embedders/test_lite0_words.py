@@ -52,6 +52,10 @@ def test_words_of_which_nothing_is_known_are_refused_with_what_can_be_done() -> 
         embedder.embed_texts(["justice and liberty"])
     with pytest.raises(UnknownWords, match=r"\.\.\.'"):
         embedder.embed_texts(["zxqv vqxz " * 10**5])
+    for text in ("zxqv" * 10**5, "zxqv " * 10**5):
+        with pytest.raises(UnknownWords) as caught:
+            embedder.embed_texts([text])
+        assert len(str(caught.value)) < 500
     with pytest.raises(BadQuery, match="a text to embed is a str; got 3"):
         embedder.embed_texts([3])  # type: ignore[list-item]
     assert list(embedder.find_unknown_words("a zxqv cat")) == ["zxqv"]
