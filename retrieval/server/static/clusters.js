@@ -42,7 +42,7 @@ export async function showLevel(stage, params) {
 function makeFurtherLinks(loose, level) {
   return make("p", { class: "further" },
     loose > 0 && make("a", { href: `#/loose?level=${encodeURIComponent(level)}` }, `${formatCount(loose, "unclustered picture")}`),
-    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/corrections" }, "Corrections"));
+    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/summary" }, "Summary"), make("a", { href: "#/corrections" }, "Corrections"));
 }
 
 function makeLevelSlider(level, sort) {
@@ -99,7 +99,7 @@ export async function showCluster(stage, id) {
   const corrections = server.writable && TREE.includes(cluster.level) ? makeCorrectionButtons(cluster, grid, () => showWhatIsLeft(stage, cluster)) : { buttons: [], bar: "" };
   const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, "Pictures", make("small", {}, "the most typical first")), corrections.bar, grid.element);
   stage.replaceChildren(makeCrumbs(parents, cluster), head, facts, make("p", { class: "buttons" },
-    make("a", { class: "plain", href: getAddress({ ...emptyQuery, within: cluster.id }) }, "Search inside"), ...corrections.buttons), parts.length ? makePartsSection(parts, cluster) : "", pictures);
+    make("a", { class: "plain", href: getAddress({ ...emptyQuery, within: cluster.id }) }, "Search inside"), make("a", { class: "plain", href: `#/summary?within=${cluster.id}` }, "Sum up"), ...corrections.buttons), parts.length ? makePartsSection(parts, cluster) : "", pictures);
   const getNext = makeMemberPager(id);
   const { entries, more } = await getNext();
   grid.add(entries);
@@ -168,11 +168,11 @@ export async function showLoose(stage, level) {
   return showList(stage, `Unclustered pictures (${level})`, "Fewer than five pictures that look alike do not form a cluster.", loose, describe);
 }
 
-async function showList(stage, name, explanation, rows, describe) {
+export async function showList(stage, name, explanation, rows, describe) {
   const items = new Map((await getItems(rows.map(row => row.item))).map(item => [item.id, item]));
   const grid = new Grid(name, { getLink: entry => `#/items/${entry.id}`, lines: true });
   const title = make("h1", { tabindex: "-1" }, name);
   stage.replaceChildren(make("div", { class: "head" }, title), make("p", { class: "count" }, explanation), rows.length ? grid.element : makeNote("None", make("p", {}, "Every picture is in a cluster.")));
-  grid.add(rows.filter(row => items.has(row.item)).map(row => makeEntry(items.get(row.item), { line: describe(row) })));
+  grid.add(rows.filter(row => items.has(row.item)).map((row, place) => makeEntry(items.get(row.item), { line: describe(row, place) })));
   return title;
 }

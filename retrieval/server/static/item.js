@@ -6,17 +6,20 @@ import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from 
 import { getEntries, makeGallery, makeTermList } from "./search.js";
 
 const NEIGHBOURS = 40;
+let seen = null, seenBefore = null; // the pictures that were looked at last
 
 export async function show(stage, id, query) {
   const [item] = rememberItems([await request(`/items/${id}`)]); // afresh, since its clusters change
   const name = getItemName(item);
   const title = make("h1", { tabindex: "-1", dir: "auto" }, name);
   const facts = make("dl", { class: "facts" }, ...makeFacts(item));
+  if (seen?.id !== id) [seen, seenBefore] = [{ id, name }, seen];
   const similar = make("section", { "aria-labelledby": "similar" }, make("h2", { id: "similar" }, "Similar pictures"));
   stage.replaceChildren(await makeTermList(query),
     make("article", { class: "item" }, makeStage(item, name), make("div", { class: "about-item" }, title, make("div", { class: "buttons" },
       make("a", { class: "plain main", href: getAddress(withMoreLike(query, id)) }, makeIcon("plus"), "More like this"),
-      make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this")), facts)), similar);
+      make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this"),
+      seenBefore && make("a", { class: "plain", href: `#/path?a=${seenBefore.id}&b=${id}`, title: `From ${seenBefore.name} to this picture, over neighbours` }, "Way from the last one")), facts)), similar);
   await Promise.all([addClusters(facts, item), showSimilar(similar, id, query)]);
   return title;
 }

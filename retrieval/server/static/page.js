@@ -26,9 +26,11 @@ const views = {
   new: async (stage, _, params) => (await import("./new.js")).show(stage, params),
   duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
   stacks: async (stage, _, params) => (await import("./stacks.js")).show(stage, params),
+  path: async (stage, _, params) => (await import("./structure.js")).showPath(stage, params),
+  summary: async (stage, _, params) => (await import("./structure.js")).showSummary(stage, params),
   add: async stage => (await import("./add.js")).show(stage),
 };
-const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose"];
+const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose", "path", "summary"];
 
 // Views that were left, by their place in the history: Back shows them as they were.
 const cache = new Map();
@@ -99,7 +101,7 @@ async function draw({ focus = true } = {}) {
 
 function updateHeader({ view, params }) {
   for (const link of document.querySelectorAll("[data-nav]")) {
-    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections"].includes(view)) || (link.dataset.nav === "duplicates" && view === "stacks")) link.setAttribute("aria-current", "page");
+    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections", "summary"].includes(view)) || (link.dataset.nav === "duplicates" && view === "stacks")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const { words, terms } = readQuery(params);

@@ -41,6 +41,8 @@ VIEWS = {
     "stacks": "#/stacks",
     "outliers": "#/outliers",
     "new": "#/new",
+    "path": "#/path?a=1&b=2",
+    "summary": "#/summary",
     "corrections": "#/corrections",
     "add": "#/add",
 }
@@ -193,6 +195,32 @@ def test_a_picture_is_sent_and_the_answer_is_refined(tab: Any, tmp_path: Path) -
     expect(tab.locator(".term output").last).to_have_text("−1")
     tab.get_by_role("button", name="Remove").last.click()
     expect(tab.locator(".term")).to_have_count(2)
+
+
+def test_a_way_leads_from_the_last_picture_to_this_one(tab: Any) -> None:
+    open_view(tab, "#/items/1")
+    expect(tab.locator("h1")).to_be_visible()
+    expect(tab.get_by_role("link", name="Way from the last one")).to_have_count(0)
+    open_view(tab, "#/items/2")
+    tab.get_by_role("link", name="Way from the last one").click()
+    expect(tab.locator("h1")).to_have_text("From one picture to another")
+    first = tab.locator(".shot").first
+    expect(first).to_have_attribute("href", "#/items/1")
+    expect(tab.locator(".shot").last).to_have_attribute("href", "#/items/2")
+    expect(tab.locator(".count")).to_contain_text("each a nearest neighbour of the one before")
+
+
+def test_a_summary_stands_for_all_or_for_a_cluster(tab: Any) -> None:
+    open_view(tab, "#/clusters")
+    tab.get_by_role("link", name="Summary").click()
+    expect(tab.locator("h1")).to_have_text("Summary")
+    expect(tab.locator(".shot").first).to_be_visible()
+    expect(tab.locator(".cell").first).to_contain_text("% like it")
+    open_view(tab, "#/clusters")
+    tab.locator(".tile a, .tiles a").first.click()
+    tab.get_by_role("link", name="Sum up").click()
+    expect(tab.locator("h1")).to_have_text("Summary")
+    expect(tab.locator(".shot").first).to_be_visible()
 
 
 def test_a_picture_can_be_pasted_and_dropped(tab: Any) -> None:
