@@ -75,6 +75,8 @@ class CandidateFinder:
 
     def read_hashes(self, snapshot: Snapshot) -> PictureHashes:
         """Return the hashes of all items. They stay in memory, and only those of changed items are read again."""
+        if self._hashes is not None and snapshot.number == self._hashes_position:
+            return self._hashes
         touched = find_touched(snapshot, self._hashes_position)
         if self._hashes is not None and touched is not None:
             self._hashes = merge_hashes(self._hashes, touched, snapshot.duplicates.picture_hashes(touched))

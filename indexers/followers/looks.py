@@ -66,7 +66,9 @@ class PairGate:
 
     def keep_for(self, guest: Guest, item_ids: Sequence[int], known: PictureHashes) -> list[int]:
         """Return the items that may be the same picture as one outside the collection. Runs in the caller's thread."""
-        places = np.searchsorted(known.item_ids, np.intersect1d(item_ids, known.item_ids))
+        wanted = np.unique(np.array(item_ids, np.int64))
+        places = np.searchsorted(known.item_ids, wanted)
+        places = places[known.item_ids.take(places, mode="clip") == wanted] if len(known.item_ids) else places[:0]
         own = PictureHashes(np.array([GUEST]), guest.hashes[None], np.array([False]))
         known = PictureHashes(
             *(np.concatenate([mine, all_of[places]]) for mine, all_of in zip(own, known, strict=True))

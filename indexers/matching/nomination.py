@@ -225,13 +225,20 @@ def _find_ranges(keys: Words, queries: Words) -> tuple[Ids, Ids]:
     the first are taken.
     """
     starts, counts = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
+    if not len(keys):
+        return starts, counts
+    middle = np.searchsorted(keys, queries)
+    window = np.arange(-BUCKET - 1, BUCKET + 1)[:, None] + middle  # farther ones are too many
+    apart = keys.take(window, mode="clip") ^ queries
+    apart[(window < 0) | (window >= len(keys))] = np.uint32(2**32 - 1)
     pending = np.arange(len(queries))
     for length in PREFIXES:
-        rest = np.uint32(2 ** (32 - length) - 1)
-        wanted = queries[pending]
-        starts[pending] = np.searchsorted(keys, wanted & ~rest)
-        counts[pending] = np.searchsorted(keys, wanted | rest, side="right") - starts[pending]
-        pending = pending[counts[pending] > BUCKET]
+        shared = apart < np.uint32(2 ** (32 - length))
+        before = shared[: BUCKET + 1].sum(axis=0)
+        total = before + shared[BUCKET + 1 :].sum(axis=0)
+        starts[pending], counts[pending] = middle[pending] - before, total
+        more = total > BUCKET
+        pending, apart = pending[more], apart[:, more]
         if not len(pending):
             break
     return starts, np.minimum(counts, BUCKET)
