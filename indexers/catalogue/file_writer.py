@@ -31,12 +31,22 @@ class FileWriter(SpaceWriter):
         """Take over what arrivals say of items, of which is said whether they are new: those have taken it over."""
         rows = [(arrival, item_id, is_new) for arrival, item_id, is_new in rows if arrival.facts or arrival.file]
         files = self.files.load([item_id for _, item_id, is_new in rows if not is_new])
-        for arrival, item_id, is_new in rows:
-            if arrival.facts and not is_new:  # an older version may not have read it
-                is_item = sa.and_(item.c.id == item_id, item.c.hash == arrival.hash)
-                self._do(sa.update(item).where(is_item).values(capture=arrival.facts.capture))
+        self._note_captures({item_id: arrival for arrival, item_id, is_new in rows if arrival.facts and not is_new})
         noted = [item_id for arrival, item_id, is_new in rows if not is_new and files[item_id].note(arrival)]
         self._follow_files({item_id: files[item_id] for item_id in noted})
+
+    def _note_captures(self, arrivals: Mapping[int, Arrival]) -> None:
+        """Take over how pictures were taken, which an older version may not have read; those items have changed."""
+        known: dict[int, tuple[bytes | None, Json]] = {}
+        for chunk in split_chunks(list(arrivals)):
+            query = sa.select(item.c.id, item.c.hash, item.c.capture).where(item.c.id.in_(chunk))
+            known |= {row.id: (row.hash, row.capture) for row in self._all(query)}
+        for item_id, arrival in arrivals.items():
+            capture = arrival.facts.capture if arrival.facts else {}
+            content, before = known.get(item_id, (None, {}))
+            if content is not None and content == arrival.hash and before != capture:
+                self._do(sa.update(item).where(item.c.id == item_id).values(capture=capture))
+                self._log_change(item_id, None, "changed")
 
     def note_sidecars(self, sidecars: Sequence[tuple[int, FoundFile, Json | None]]) -> None:
         """Take over what the sidecars of files say: (item, the picture's file, what is said or None)."""

@@ -112,3 +112,17 @@ def test_a_keyed_items_new_picture_has_its_facts_also_where_it_was_known(catalog
     row = read(catalogue, item_id)
     assert (row.width, row.format, row.taken_at) == (4, "PNG", "2003-05-17T00:00:00")
     assert row.metadata == {"price": 9, "rating": 4}
+
+
+def test_how_a_picture_was_taken_is_a_change_when_it_is_read_anew(catalogue: Catalogue) -> None:
+    """So that what rests on it, such as stacks, is made again."""
+    arrival = arrive()
+    [item_id] = put(catalogue, arrival)
+    number = catalogue_number(catalogue)
+    put(catalogue, arrival)
+    assert catalogue_number(catalogue) == number, "nothing new"
+    assert arrival.facts is not None
+    put(catalogue, replace(arrival, facts=replace(arrival.facts, capture={"iso": 100.0})))
+    assert catalogue_number(catalogue) == number + 1
+    with catalogue.snapshot() as snapshot:
+        assert [row.capture for row in snapshot.shots.rows([item_id])] == [{"iso": 100.0}]
