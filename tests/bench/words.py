@@ -21,6 +21,7 @@ from retrieval import Collection
 from tests.bench.harness import Bench
 
 READERS = Path(__file__).with_name("readers.tsv")
+WEIGHTS = full_text.Weights()
 UNSPACED = ("zh", "ja", "th")
 PEER = "CREATE VIRTUAL TABLE before USING fts5(body, tokenize = 'porter unicode61 remove_diacritics 2')"
 
@@ -108,7 +109,7 @@ def measure(
         ]
         wanted = set(ids[owners == number].tolist())
         accepted = set(ids[np.isin(owners, [number, *same])].tolist())
-        answer = {item_id for item_id, _ in full_text.search(connection, reading.query, bench.count)}
+        answer = {item_id for item_id, _ in full_text.search(connection, reading.query, bench.count, None, WEIGHTS)}
         found.setdefault(reading.language, []).append(len(answer & wanted) / max(len(wanted), 1))
         right, hits = right + len(answer & accepted), hits + len(answer)
         before.append(len(search_peer(connection, reading.query, bench.count) & wanted) / max(len(wanted), 1))
@@ -139,7 +140,7 @@ def measure(
     queries = [reading.query for reading in readings]
     ours, theirs = time_queries(
         queries,
-        lambda query: full_text.search(connection, query, 20),
+        lambda query: full_text.search(connection, query, 20, None, WEIGHTS),
         lambda query: search_peer(connection, query, 20),
     )
     for name, share in (("median", 50), ("p95", 95)):
