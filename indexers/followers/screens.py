@@ -23,13 +23,13 @@ from indexers.matching.sketch import EDGE
 from indexers.matching.verification import SAME, Verdict, verify_features
 from indexers.pictures.turns import take_turns
 
-LEAST_EDGE = 480
+LEAST_EDGE = 360
 """Pixels of the longer edge of a screen, or of a part of one that somebody has cut out."""
 PAPER, DARK = 200.0, 30.0
 """Grey levels of the ground of pages and programs."""
 PLAIN = 2.0
 """Octaves of sharpness of a plain ground."""
-GROUND = 0.25
+GROUND = 0.15
 """The share of a page that is such a ground, at least."""
 
 
