@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.names import find_cluster
+from retrieval.cli.names import find_cluster, name_collection
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, show_page
 from retrieval.cli.viewer import Html, Open, place_page, write_page
@@ -72,7 +72,7 @@ def _write_page(source: Collection, file: Path, level: str | None, since: int | 
     from retrieval.pages.album import build_album, make_thumbnailer
     from retrieval.pages.clusters import render_clusters
 
-    album = build_album(source, source.path.name, since, names=LEVELS if level is None else (level,))
+    album = build_album(source, name_collection(source), since, names=LEVELS if level is None else (level,))
     page = render_clusters(album, make_thumbnailer(source))
     write_page(page, file, format_count(len(album.tiles), "cluster"), is_opened)
 
@@ -95,7 +95,7 @@ def _show_tree(source: Collection, since: int | None, depth: int) -> None:
     from retrieval.cli.cluster_tree import render_tree
     from retrieval.pages.album import build_album
 
-    album = build_album(source, source.path.name, since)
+    album = build_album(source, name_collection(source), since)
     say(*render_tree(album, shutil.get_terminal_size((100, 24)).columns, depth).split("\n"))
     for event in source.cluster_events(since) if since is not None else ():
         say(_describe_event(event))

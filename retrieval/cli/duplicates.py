@@ -13,7 +13,7 @@ import typer
 
 from retrieval.cli.command import Command
 from retrieval.cli.merging import MergeRules, Merging, parse_rules, show_merges
-from retrieval.cli.names import Ids, Keys, find_item, find_items, parse_id
+from retrieval.cli.names import Ids, Keys, find_item, find_items, name_collection, parse_id
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, show_message, write_text
 from retrieval.cli.queries import is_picture
@@ -83,7 +83,7 @@ def duplicates(
         elif html is not None or is_opened:
             from retrieval.pages.duplicates import render_duplicates
 
-            page = render_duplicates(source, groups, f"Duplicates in {source.path.name}")
+            page = render_duplicates(source, groups, f"Duplicates in {name_collection(source)}")
             file = place_page(html, source.path, "duplicates.html")
             write_page(page, file, format_count(len(groups), "group"), is_opened)
         elif export is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.cli.command import Command
+from retrieval.cli.names import name_collection
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_plugins, open_collection, parse_json
 from retrieval.cli.output import print_json, say, show_steps, write_text
 
@@ -65,7 +66,7 @@ def evaluate(
     if html is not None:
         from retrieval.pages.evaluation import render_evaluation
 
-        write_text(html, render_evaluation(evaluation, f"Clusterings of {source.path.name}"))
+        write_text(html, render_evaluation(evaluation, f"Clusterings of {name_collection(source)}"))
     print_json(evaluation.to_dict()) if as_json else show_evaluation(evaluation)
     if html is not None and not as_json:
         say(f"wrote {html}")

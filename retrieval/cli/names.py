@@ -26,6 +26,13 @@ Keys = Annotated[
 ]
 
 
+def name_collection(source: Collection) -> str:
+    """Return what to call a collection in a title: its folder, or its database."""
+    if source.address == str(source.path):
+        return source.path.name
+    return source.address.partition("?")[0].rpartition("/")[2]
+
+
 def parse_id(text: str) -> int | None:
     """Return the id that a text is written as, or None: other digits, signs and leading zeros make no id."""
     return int(text) if _ID.fullmatch(text) else None

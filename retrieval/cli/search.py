@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from retrieval.cli.command import Command
-from retrieval.cli.names import Ids, Keys, find_item, find_scope
+from retrieval.cli.names import Ids, Keys, find_item, find_scope, name_collection
 from retrieval.cli.options import (
     DEFAULT,
     AsJson,
@@ -106,7 +106,9 @@ def search(
             from retrieval.pages.hits import render_hits
 
             file = place_page(html, source.path, "hits.html")
-            return write_page(render_hits(hits, f"Hits in {source.path.name}"), file, f"{len(hits)} hits", is_opened)
+            return write_page(
+                render_hits(hits, f"Hits in {name_collection(source)}"), file, f"{len(hits)} hits", is_opened
+            )
     if as_json:
         groups = {"groups": [record.to_dict() for record in hits.groups]} if group else {}
         print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of, "proof": hits.proof})

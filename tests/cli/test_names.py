@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from retrieval import Collection
-from retrieval.cli.names import find_cluster, find_item, find_items, find_scope, parse_id
+from retrieval.cli.names import find_cluster, find_item, find_items, find_scope, name_collection, parse_id
 from tests.support.shell import Shell
 
 KEYS = ["3", "1", "2", "007", "-1", "\u0663", " 1", str(2**63), "9" * 40, "a=b", "77"]
@@ -114,3 +116,13 @@ def test_the_functions_behind_it(numbers: Shell) -> None:
         assert find_scope(collection, ["birds", "12", "#13"]) == ["birds", 12, 13]
         with pytest.raises(KeyError, match="there is no cluster 12"):
             find_cluster(collection, "12")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("/photos/2024", "2024"), ("postgresql://anna@host/photos?host=%2Frun%2Fx", "photos"), ("postgresql://h/p", "p")],
+)
+def test_a_collection_is_called_by_its_folder_or_its_database(address: str, name: str) -> None:
+    folder = Path(address) if address.startswith("/") else Path("/home/anna/.cache/nearkin/98b237c5")
+    source: Any = SimpleNamespace(address=address, path=folder)
+    assert name_collection(source) == name
