@@ -65,3 +65,14 @@ def test_a_tree_that_loses_everything_has_no_order() -> None:
     tree.update(removed=[1, 2, 3], gone_pairs=[(1, 2), (2, 3)])
     walk.update(tree.nodes, link_leaves(tree.nodes, 4))
     assert len(walk.order) == walk.count_ends(tree.nodes) == 0
+
+
+def test_places_that_dead_leaves_had_are_not_read() -> None:
+    """Where a leaf has fewer links than others may have, in a tree that was larger."""
+    tree, walk = ClusterTree(2), Walk()
+    tree.update([1, 2, 3], np.array([[1, 0], [1, 0.2], [0, 1]]), new_pairs=[(1, 2), (2, 3)])
+    walk.update(tree.nodes, link_leaves(tree.nodes, 4))
+    walk.rank[tree.nodes.size[: len(walk.rank)] == 0] = walk.rank[-1] = 1000
+    tree.update(removed=[3], gone_pairs=[(2, 3)])
+    walk.update(tree.nodes, link_leaves(tree.nodes, 4))
+    check(walk, tree)
