@@ -115,7 +115,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, database_kind: str, request: pytest.FixtureRequest) -> Callable[[str], Address]:
+def make_address(tmp_path: Path, database_kind: str, request: pytest.FixtureRequest) -> Callable[[str], Address]:
     """Return a function that returns the address of a new collection, given a name for its folder."""
 
     def choose(name: str) -> Address:
@@ -135,9 +135,9 @@ def open_collection(address: Address, **options: Any) -> Collection:
 
 
 @pytest.fixture
-def collection(place: Callable[[str], Address]) -> Iterator[Collection]:
+def collection(make_address: Callable[[str], Address]) -> Iterator[Collection]:
     """Yield an empty collection that embeds with `tiny`."""
-    with open_collection(place("collection"), create=True, embedder="tiny") as opened:
+    with open_collection(make_address("collection"), create=True, embedder="tiny") as opened:
         yield opened
 
 
@@ -150,16 +150,16 @@ def filled(collection: Collection, folder: Path) -> Collection:
 
 
 @pytest.fixture
-def catalogue(place: Callable[[str], Address]) -> Iterator[Catalogue]:
-    created = Catalogue.create(place("catalogue"), wait=0.2)
+def catalogue(make_address: Callable[[str], Address]) -> Iterator[Catalogue]:
+    created = Catalogue.create(make_address("catalogue"), wait=0.2)
     yield created
     created.close()
 
 
 @pytest.fixture
-def ready_made(place: Callable[[str], Address]) -> Iterator[Collection]:
+def ready_made(make_address: Callable[[str], Address]) -> Iterator[Collection]:
     """Yield a collection of twenty vectors, n0 to n19, without an embedder; `number` and `even` as metadata."""
-    with open_collection(place("ready-made"), create=True) as opened:
+    with open_collection(make_address("ready-made"), create=True) as opened:
         opened.add_vectors(
             vectors(20),
             keys=[f"n{number}" for number in range(20)],

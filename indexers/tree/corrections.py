@@ -191,21 +191,21 @@ class _Replay:
         inside = medium > 0
         numbers, place = np.unique(medium[inside], return_inverse=True)
         if len(numbers):
-            both = np.stack([place, coarse[inside]])
-            pairs, first, pair_counts = np.unique(both, axis=1, return_index=True, return_counts=True)
-            order = np.lexsort((first, -pair_counts, pairs[1] == 0, pairs[0]))  # numbers of clusters are chance
-            best = order[np.searchsorted(pairs[0][order], np.arange(len(numbers)))]
-            above = pairs[1][best]
+            width = int(coarse.max()) + 1
+            both = place * width + coarse[inside]
+            pairs, first, pair_counts = np.unique(both, return_index=True, return_counts=True)
+            lower, upper = np.divmod(pairs, width)
+            order = np.lexsort((first, -pair_counts, upper == 0, lower))  # numbers of clusters are chance
+            above = upper[order[np.searchsorted(lower[order], np.arange(len(numbers)))]]
             above = np.where(above > 0, above, self._next + np.arange(len(numbers)))
             coarse[inside] = above[place]
         is_part = inside & (fine > 0)
         parts = np.zeros(len(fine), np.int64)
-        within = np.stack([fine[is_part], medium[is_part]])
-        parts[is_part] = 1 + np.unique(within, axis=1, return_inverse=True)[1].ravel()
+        within = fine[is_part] * (int(medium.max(initial=0)) + 1) + medium[is_part]
+        parts[is_part] = 1 + np.unique(within, return_inverse=True)[1]
         return LevelLabels(_drop_small(coarse), medium, _drop_small(parts))
 
 
 def _drop_small(labels: Ints) -> Ints:
     """Return labels with 0 for clusters of fewer than MIN_CLUSTER_SIZE items."""
-    _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return np.where(counts[place] >= MIN_CLUSTER_SIZE, labels, 0)
+    return np.where(np.bincount(labels)[labels] >= MIN_CLUSTER_SIZE, labels, 0) if len(labels) else labels

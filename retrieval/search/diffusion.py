@@ -42,7 +42,7 @@ def check_rerank(rerank: object, options: Mapping[str, Any]) -> None:
     """Raise BadQuery for a way to rank again that there is none of, or that other options leave no room for."""
     if rerank is None:
         return
-    if rerank != DIFFUSION:
+    if not isinstance(rerank, str) or rerank != DIFFUSION:
         raise BadQuery(f"rerank is {DIFFUSION!r}, or None; got {rerank!r}")
     for option, parameter in APART.items():
         if options[option] not in (None, False):

@@ -58,8 +58,8 @@ def test_a_lock_of_another_program_is_writer_busy(catalogue: Catalogue) -> None:
 def test_sqlites_own_housekeeping_is_waited_for_even_by_the_impatient(catalogue: Catalogue) -> None:
     """It locks everybody out while it recovers its log, or folds it in as the last connection closes."""
     put_items(catalogue, 3)
-    catalogue.engine.dispose()
-    connection = sqlite3.connect(catalogue.path, isolation_level=None, check_same_thread=False)
+    catalogue.close()
+    connection = sqlite3.connect(catalogue.database.path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("BEGIN EXCLUSIVE")
     end = threading.Timer(0.3, lambda: (connection.execute("ROLLBACK"), connection.close()))
@@ -166,10 +166,12 @@ def damage(path: Path) -> None:
     """Overwrite every fourth page but the first ones; of the others, none where a table begins."""
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        roots = {page for (page,) in connection.execute("SELECT rootpage FROM sqlite_master")}
     connection.close()
     data = bytearray(path.read_bytes())
-    for start in range(42 * database.PAGE_SIZE, len(data), 4 * database.PAGE_SIZE):
-        data[start : start + 200] = b"\xff" * 200
+    for number in range(42, len(data) // database.PAGE_SIZE, 4):
+        if number + 1 not in roots:  # SQLite counts pages from 1
+            data[number * database.PAGE_SIZE : number * database.PAGE_SIZE + 200] = b"\xff" * 200
     path.write_bytes(data)
 
 

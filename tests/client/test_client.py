@@ -497,6 +497,7 @@ LEFT_OUT = {
     "isolate": "a server does so",
     "is_own": "a server trusts its own collection, or says so at its start",
     "path": "a client knows no folder",
+    "address": "a client knows no address but the server's",
     "import_from": "a file of vectors names any file as the place of a picture",
     "backup": "writes a folder on the server",
     "catch_up": "a server does so after each change",

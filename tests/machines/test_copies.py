@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from PIL import Image
 
 from indexers.catalogue.duplicates import Decision, PairRow
-from indexers.followers import candidates, evidence
+from indexers.followers import candidates, evidence, screens
 from indexers.followers.looks import PairGate
 from indexers.matching import features as picture_features
 from indexers.matching.features import Features
@@ -166,10 +166,12 @@ def test_groups_equal_those_of_brute_force_whatever_happens(tmp_path: Path, monk
     def nothing(*_: Any) -> dict[int, int]:
         return {}
 
-    monkeypatch.setattr(evidence, "verify_features", verify_by_size)
+    monkeypatch.setattr(screens, "verify_features", verify_by_size)
     monkeypatch.setattr(picture_features, "extract_features", extract_by_pixel)
     monkeypatch.setattr(evidence.EvidenceCollector, "_group_equal_pixels", nothing)
-    monkeypatch.setattr(PairGate, "keep", lambda self, pool, pairs, known: list(pairs))  # all look alike, or are grey
+    monkeypatch.setattr(
+        PairGate, "keep", lambda self, pool, pairs, known, **_: list(pairs)
+    )  # all look alike, or are grey
     monkeypatch.setattr(candidates, "NEAREST_BY_HASH", PATTERNS * (EDITS + 1))
     monkeypatch.setattr(candidates, "NEAREST_BY_VECTOR", PATTERNS * (EDITS + 1))
     Library.folder = tmp_path
