@@ -90,6 +90,22 @@ class NeighbourGraph:
         """The cosine similarities of `near`, float32 (slots, k), -inf where there is no neighbour."""
         return self.lists.similarity[:, : self.k] / np.float32(UNIT)
 
+    def find_slots(self, items: Ids) -> Ids:
+        """Return the slot of each item's node, int64 (n,), -1 for items that are not in the graph."""
+        is_within = (items >= 0) & (items < len(self.slot))
+        slots = np.full(len(items), -1)
+        slots[is_within] = self.slot[items[is_within]]
+        return slots
+
+    def list_items(self, slots: Ids) -> tuple[Ids, Ids]:
+        """Return all items of nodes: of each the place of its node in `slots`, and its id."""
+        owner, items = [np.arange(len(slots))], [self.item[slots]]
+        for place in np.flatnonzero(np.isin(slots, list(self.other_items))).tolist() if self.other_items else ():
+            others = self.other_items[int(slots[place])]
+            owner.append(np.full(len(others), place))
+            items.append(np.array(others, np.int64))
+        return np.concatenate(owner), np.concatenate(items)
+
     def list_neighbours(self, items: Ids) -> Ids:
         """Return the neighbours of each of all items (sorted), int64 (n, k), as places in `items`.
 
@@ -139,8 +155,7 @@ class NeighbourGraph:
 
     def _select_known(self, items: Ids) -> Ids:
         """Return those of the items that are in the graph."""
-        inside = items[(items >= 0) & (items < len(self.slot))]
-        return inside[self.slot[inside] >= 0]
+        return items[self.find_slots(items) >= 0]
 
     def _remove_items(self, items: Ids) -> Ids:
         """Take items out of their nodes; return the slots of the nodes that have none left.

@@ -74,9 +74,10 @@ def rank_by_diffusion(graph: NeighbourGraph, ids: Ids, scores: Vectors) -> tuple
     ids, scores: the nearest items of a query and their similarities, best first. Items that the graph lacks are left
     out. Of equal ones the nearer comes first, then the one with the lower id.
     """
-    is_known = (ids < len(graph.slot)) & (graph.slot[np.minimum(ids, len(graph.slot) - 1)] >= 0)
+    places = graph.find_slots(ids)
+    is_known = places >= 0
     ids, scores = ids[is_known], scores[is_known].astype(np.float64)
-    slots, first = np.unique(graph.slot[ids].astype(np.int64), return_index=True)
+    slots, first = np.unique(places[is_known], return_index=True)
     if not len(slots):
         return ids, np.empty(0)
     listed = graph.near[slots].ravel().astype(np.int64)
@@ -89,7 +90,7 @@ def rank_by_diffusion(graph: NeighbourGraph, ids: Ids, scores: Vectors) -> tuple
     diffused, step = begin.copy(), _build_step(graph, nodes)
     for _ in range(STEPS):
         diffused = begin + SPREAD * (step @ diffused)
-    owner, items = _list_items(graph, nodes)
+    owner, items = graph.list_items(nodes)
     order = np.lexsort((items, -nearness[owner], -diffused[owner]))
     return items[order], diffused[owner[order]]
 
@@ -107,14 +108,3 @@ def _build_step(graph: NeighbourGraph, nodes: Ids) -> csr_matrix:
     total = np.asarray(links.sum(1)).ravel()
     scale = 1 / np.sqrt(np.where(total > 0, total, 1))
     return csr_matrix(links.multiply(scale[:, None]).multiply(scale))
-
-
-def _list_items(graph: NeighbourGraph, nodes: Ids) -> tuple[Ids, Ids]:
-    """Return all items of nodes: of each the place of its node, and its id."""
-    owner, items = [np.arange(len(nodes))], [graph.item[nodes]]
-    if graph.other_items:
-        for place in np.flatnonzero(np.isin(nodes, list(graph.other_items))).tolist():
-            others = graph.other_items[int(nodes[place])]
-            owner.append(np.full(len(others), place))
-            items.append(np.array(others, np.int64))
-    return np.concatenate(owner), np.concatenate(items)

@@ -46,7 +46,7 @@ class GraphExplorer:
 
         def find(moment: Moment) -> NeighbourPath:
             items = np.array(moment.snapshot.resolve([start, end]), np.int64)
-            links, nodes = self._find_nodes(moment.view, items)
+            _, links, nodes = self._find_nodes(moment.view, items)
             finder = links.find_widest_path if kind == WIDEST else links.find_shortest_path
             path = finder(*nodes.tolist())
             if path is None:
@@ -76,12 +76,12 @@ class GraphExplorer:
 
         def find(moment: Moment) -> Hits:
             items = np.array(moment.snapshot.resolve(wanted), np.int64)
-            links, nodes = self._find_nodes(moment.view, items)
+            graph, links, nodes = self._find_nodes(moment.view, items)
             around, _ = links.find_around(nodes, hops)
             shares = links.rank_by_walk(nodes, around)
-            ids, scores = _spread(moment.view, links.items[around], shares)
+            owner, ids = graph.list_items(graph.find_slots(links.items[around]))
             keep = ~np.isin(ids, items)
-            ids, scores = ids[keep], scores[keep]
+            ids, scores = ids[keep], shares[owner[keep]]
             order = np.lexsort((ids, -scores))[:count]
             ranking = Ranking(ids[order], scores[order].astype(np.float32))
             return build_hits(moment.view, moment.snapshot, ranking, self._pictures)
@@ -120,19 +120,19 @@ class GraphExplorer:
 
         return self._browser.read_clusters(choose, Summary((), 0, 0))
 
-    def _find_nodes(self, view: View, items: Ids) -> tuple[Links, Ids]:
-        """Return the links of the graph as it is now, and the nodes of items, which must be in it."""
+    def _find_nodes(self, view: View, items: Ids) -> tuple[NeighbourGraph, Links, Ids]:
+        """Return the graph as it is now, its links, and the nodes of items, which must be in it."""
         if view.tree is None:
             raise UsageError("this collection keeps no graph of neighbours (the setting clusters is 0)")
         graph = view.tree.graph
         known = self._links
         if known is None or known[0] is not graph or known[1] != graph.updates:
             known = self._links = graph, graph.updates, Links.of(graph)
-        slots = np.where(items < len(graph.slot), graph.slot[np.minimum(items, len(graph.slot) - 1)], -1)
+        slots = graph.find_slots(items)
         absent = items[slots < 0]
         if len(absent):
             raise BadQuery(f"the item {absent[0]} has no vector in the space {view.space.name!r}")
-        return known[2], np.searchsorted(np.flatnonzero(graph.item >= 0), slots)
+        return graph, known[2], np.searchsorted(np.flatnonzero(graph.item >= 0), slots)
 
 
 def _list_names(names: Any, parameter: str, may_be_empty: bool = False) -> list[ItemName]:
@@ -140,20 +140,6 @@ def _list_names(names: Any, parameter: str, may_be_empty: bool = False) -> list[
     if not wanted and not may_be_empty:
         raise BadQuery(f"{parameter} names at least one item; got none")
     return wanted
-
-
-def _spread(view: View, items: Ids, shares: Any) -> tuple[Ids, Any]:
-    """Return nodes' items with all others of the same vectors, each with the share of its node."""
-    assert view.tree is not None
-    graph = view.tree.graph
-    ids, scores = [items], [shares]
-    if graph.other_items:
-        slots = graph.slot[items]
-        for place in np.flatnonzero(np.isin(slots, list(graph.other_items))).tolist():
-            others = graph.other_items[int(slots[place])]
-            ids.append(np.array(others, np.int64))
-            scores.append(np.full(len(others), shares[place]))
-    return np.concatenate(ids), np.concatenate(scores)
 
 
 def _drop_equal(ids: Ids, first: Ids, view: View) -> tuple[Ids, Vectors]:

@@ -80,14 +80,9 @@ class Links:
         """Return the nodes within so many steps of some, these included, and how many steps each is away."""
         steps = np.full(len(self.items), -1)
         steps[nodes] = 0
-        front, indptr = sort_unique(nodes), self._matrix.indptr
+        front = sort_unique(nodes)
         for hop in range(1, hops + 1):
-            length = indptr[front + 1] - indptr[front]
-            ends = np.cumsum(length)
-            if not len(ends) or not ends[-1]:
-                break
-            place = np.repeat(indptr[front] - (ends - length), length) + np.arange(ends[-1])
-            near = sort_unique(self._matrix.indices[place].astype(np.int64))
+            near = sort_unique(self._matrix[front].indices.astype(np.int64))
             front = near[steps[near] < 0]
             steps[front] = hop
         around = np.flatnonzero(steps >= 0)
@@ -141,14 +136,11 @@ class Links:
         front, is_seen = roots, np.zeros(count, bool)
         while len(front):
             is_seen[front] = True
-            length = forest.indptr[front + 1] - forest.indptr[front]
-            ends = np.cumsum(length)
-            place = np.repeat(forest.indptr[front] - (ends - length), length) + np.arange(ends[-1])
-            owner, near = np.repeat(front, length), forest.indices[place].astype(np.int64)
+            links = forest[front]
+            owner, near = np.repeat(front, np.diff(links.indptr)), links.indices.astype(np.int64)
             is_new = ~is_seen[near]
-            owner, near, place = owner[is_new], near[is_new], place[is_new]
-            above[near], depth[near], up[near] = owner, depth[owner] + 1, forest.data[place]
-            front = near
+            owner, front = owner[is_new], near[is_new]
+            above[front], depth[front], up[front] = owner, depth[owner] + 1, links.data[is_new]
         return above, depth, up
 
 

@@ -255,3 +255,14 @@ def test_links_tell_when_they_were_written_last() -> None:
     is_written = after.changed > before.now
     assert 0 < np.count_nonzero(is_written) < 100
     assert is_written[: len(near)][(after.near[: len(near)] != near).any(1)].all()
+
+
+def test_items_and_nodes_name_each_other() -> None:
+    world = World()
+    rows = np.random.default_rng(0).standard_normal((6, 6))
+    world.change([], {**dict(enumerate(rows)), 20: rows[3], 21: rows[3]})
+    slots = world.graph.find_slots(np.array([3, 20, 5, 7, -1, 10**6]))
+    assert slots[0] == slots[1] != slots[2]
+    assert slots[3:].tolist() == [-1, -1, -1]
+    owner, items = world.graph.list_items(slots[[2, 0]])
+    assert sorted(zip(owner.tolist(), items.tolist(), strict=True)) == [(0, 5), (1, 3), (1, 20), (1, 21)]
