@@ -240,9 +240,9 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if options.words is None:
         assert query is not None
         allowed = view.allowed(options.where, snapshot, within, exclude)
-        return _judge(
-            view, query, snapshot, options, allowed, _rank_nearest(view, query, snapshot, count, options, allowed)
-        )
+        ranking = _rank_nearest(view, query, snapshot, count, options, allowed)
+        # what is known of chances is of similarities, and scores of diffusion are none
+        return ranking if options.rerank else _judge(view, query, snapshot, options, allowed, ranking)
     assert count is not None
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
@@ -251,17 +251,17 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     if query is None and options.at_least is not None:
         raise BadQuery("at_least= cuts by how near vectors are, and query= alone has none; leave it out")
     pool = max(count, POOL)
-    ranking = snapshot.search_text(options.words, pool, parse_filter(options.where), options.word_weights)
+    worded = snapshot.search_text(options.words, pool, parse_filter(options.where), options.word_weights)
     allowed = view.allowed(options.where, snapshot, within, exclude)
     if allowed is not None and (within is not None or exclude):
-        ranking = [(item_id, score) for item_id, score in ranking if item_id in allowed]
+        worded = [(item_id, score) for item_id, score in worded if item_id in allowed]
     if query is None:
-        ids, scores = to_arrays(ranking)
+        ids, scores = to_arrays(worded)
     else:
         by_vector = Options(metric=options.metric, exact=options.exact, at_least=options.at_least)
         nearest = _rank_nearest(view, query, snapshot, pool, by_vector, allowed)
         nearest = _judge(view, query, snapshot, by_vector, allowed, nearest)
-        ids, scores = fuse_rankings(ranking, nearest.ids.tolist())
+        ids, scores = fuse_rankings(worded, nearest.ids.tolist())
         if nearest.chances is not None:
             known = dict(zip(nearest.ids.tolist(), nearest.chances.tolist(), strict=True))
             chances = np.array([known.get(item_id, np.nan) for item_id in ids.tolist()])

@@ -39,6 +39,8 @@ def test_what_hangs_together_with_the_query_comes_before_what_is_near(moons: Col
     assert [hit.score for hit in again] == sorted((hit.score for hit in again), reverse=True)
     assert len(again) == 40
     assert again.proof is None
+    assert plain[0].chance is not None
+    assert {(hit.chance, hit.certainty) for hit in again} == {(None, None)}  # its scores are no similarities
 
 
 def test_the_shares_solve_the_equations(moons: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
