@@ -36,6 +36,16 @@ def find_binaries() -> Path | None:
     return next((folder for folder in candidates if (folder / "initdb").exists()), None)
 
 
+def copy_programs(binaries: Path, folder: Path) -> Path:
+    """Copy PostgreSQL's programs, and the libraries that a wheel lays beside its package; return their new folder."""
+    package = binaries.parents[1]
+    shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    return folder / package.name / binaries.parent.name / binaries.name
+
+
 def end_with_parent() -> None:
     """Let this process, about to become the server, be told when its parent is gone (Linux: PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":
@@ -64,6 +74,16 @@ class Server:
         self._user: dict[str, Any] = {"user": "nobody"} if os.name == "posix" and os.geteuid() == 0 else {}
         if self._user:
             shutil.chown(self.folder.parent, "nobody")
+            if not self._can_run():  # as in an environment that root made for itself alone
+                self._binaries = copy_programs(binaries, self.folder.parent)
+
+    def _can_run(self) -> bool:
+        """Return True if the user that the server runs as may run its programs."""
+        try:
+            command = [str(self._binaries / "postgres"), "--version"]
+            return subprocess.run(command, capture_output=True, cwd="/", **self._user).returncode == 0
+        except PermissionError:
+            return False
 
     def __enter__(self) -> Server:
         self.run("initdb", "-D", str(self.folder), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
