@@ -2,7 +2,7 @@
 
 addresses     where a collection is: a folder, or a database
 catalogue     open or create the database, and hand out snapshots and transactions
-snapshot      what can be read of one moment
+snapshot      what can be read of one moment; `readers`: of the parts of it
 rows          rows as records, and times as text
 transaction   what can be written: all of it or nothing, one logged change for each thing done
 file_writer   the part of a transaction that brings items to what their files say
@@ -18,7 +18,7 @@ conditions    conditions on items, compiled to SQL
 lookup        the items that a condition holds for, however long it is
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read
-schema        the tables
+schema        the tables; beside it `decision_tables`, and `columns` with what all share
 database      what a catalogue asks of its database; `sqlite_database`: a file in the folder of the collection
 dialects      how the SQL of databases differs; expressions: functions that each writes in its own way
 postgresql    all that is specific to PostgreSQL's SQL; beside it `postgresql_database`, `_functions` and `_words`

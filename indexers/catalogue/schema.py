@@ -5,39 +5,17 @@ Times are integers, microseconds since 1970 in UTC; `taken_at` is ISO 8601 witho
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from indexers.catalogue.column_types import Integer, Number, Text
+from indexers.catalogue.columns import cluster_column, item_column, json_column
+from indexers.catalogue.columns import metadata as metadata
+from indexers.catalogue.decision_tables import correction as correction
+from indexers.catalogue.decision_tables import decision as decision
+from indexers.catalogue.decision_tables import merging as merging
 
 REVISION = "0014"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _json(name: str, kind: str, server_default: str | None = None, **info: str) -> sa.Column[Any]:
-    """Return a column of JSON, of the kind that SQLite calls "object", "array" ...; lists: the table of listed ids."""
-    return sa.Column(name, sa.JSON, nullable=False, server_default=server_default, info={"kind": kind, **info})
-
-
-def _cluster(name: str) -> sa.Column[int]:
-    """Return a column of the ids of clusters, or 0 for none."""
-    return sa.Column(name, Integer, nullable=False, info={"refers": "cluster"})
-
-
-def _item() -> sa.Column[int]:
-    return sa.Column("item", Integer, sa.ForeignKey("item.id", ondelete="CASCADE"), nullable=False, index=True)
-
 
 counter = sa.Table(
     "counter",
@@ -62,8 +40,8 @@ item = sa.Table(
     sa.Column("text", Text),
     sa.Column("taken_at", Text),
     sa.Column("added_at", sa.BigInteger, nullable=False),
-    _json("metadata", "object"),
-    _json("capture", "object", server_default="{}"),
+    json_column("metadata", "object"),
+    json_column("capture", "object", server_default="{}"),
     sqlite_autoincrement=True,
     comment="a picture, or a ready-made vector; ids are never used again; `capture`: how its file says it was taken",
 )
@@ -72,7 +50,7 @@ attribute = sa.Table(
     "attribute",
     metadata,
     sa.Column("id", Integer, primary_key=True),
-    _item(),
+    item_column(),
     sa.Column("key", Text, nullable=False),
     sa.Column("element", sa.Boolean, nullable=False),
     sa.Column("number", Number),
@@ -87,7 +65,7 @@ location = sa.Table(
     "location",
     metadata,
     sa.Column("id", Integer, primary_key=True),
-    _item(),
+    item_column(),
     sa.Column("uri", Text, nullable=False, index=True),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime_ns", sa.BigInteger),
@@ -104,7 +82,7 @@ space = sa.Table(
     sa.Column("id", Integer, primary_key=True),
     sa.Column("name", Text, nullable=False, unique=True),
     sa.Column("embedder", Text),
-    _json("settings", "object"),
+    json_column("settings", "object"),
     sa.Column("fingerprint", Text, nullable=False),
     sa.Column("dimension", Integer, nullable=False),
     sa.Column("metric", Text, nullable=False),
@@ -197,9 +175,9 @@ member = sa.Table(
     metadata,
     sa.Column("item", Integer, primary_key=True, autoincrement=False),
     sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), primary_key=True),
-    _cluster("coarse"),
-    _cluster("medium"),
-    _cluster("fine"),
+    cluster_column("coarse"),
+    cluster_column("medium"),
+    cluster_column("fine"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Index(None, "space", "coarse", "item"),
     sa.Index(None, "space", "medium", "item"),
@@ -217,7 +195,7 @@ event = sa.Table(
     sa.Column("cluster", Integer),
     sa.Column("level", Text),
     sa.Column("what", Text, nullable=False),
-    _json("others", "array"),
+    json_column("others", "array"),
     sa.Column("gained", Integer, nullable=False),
     sa.Column("lost", Integer, nullable=False),
     sa.Column("size", Integer, nullable=False),
@@ -253,11 +231,11 @@ grouping = sa.Table(
     sa.Column("space", Integer, sa.ForeignKey("space.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("name", Text, nullable=False, unique=True),
     sa.Column("method", Text, nullable=False),
-    _json("parameters", "object"),
-    _json("choice", "object"),
-    _json("labels", "array", lists="cluster"),
+    json_column("parameters", "object"),
+    json_column("choice", "object"),
+    json_column("labels", "array", lists="cluster"),
     sa.Column("model", sa.LargeBinary, nullable=False),
-    _json("begun", "object"),
+    json_column("begun", "object"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("made_at", sa.BigInteger, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
@@ -272,7 +250,7 @@ placed = sa.Table(
     metadata,
     sa.Column("item", Integer, primary_key=True, autoincrement=False),
     sa.Column("grouping", Integer, sa.ForeignKey("grouping.id", ondelete="CASCADE"), primary_key=True),
-    _cluster("cluster"),
+    cluster_column("cluster"),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Index(None, "grouping", "cluster", "item"),
     comment="the cluster of each item in a grouping, 0: loose; `since`: the change at which it came into it",
@@ -322,52 +300,8 @@ pair = sa.Table(
     ),
     sa.Column("kind", Text, nullable=False),
     sa.Column("score", sa.Float, nullable=False),
-    _json("evidence", "object"),
+    json_column("evidence", "object"),
     comment="two items (a < b) that were compared, and what proves that they are copies, or not",
-)
-
-decision = sa.Table(
-    "decision",
-    metadata,
-    sa.Column("id", Integer, primary_key=True),
-    sa.Column("what", Text, nullable=False),
-    sa.Column("first", sa.LargeBinary(20), nullable=False, index=True),
-    sa.Column("second", sa.LargeBinary(20), nullable=False, index=True),
-    sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("undone", sa.BigInteger),
-    sqlite_autoincrement=True,
-    comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
-    "of one, that it is the cover of its stack, or took over what others said, in `merging`; or of clusters, in "
-    "`correction`",
-)
-
-merging = sa.Table(
-    "merging",
-    metadata,
-    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("item", Integer, nullable=False, index=True),
-    _json("others", "array"),
-    _json("before", "object"),
-    _json("after", "object"),
-    _json("applied", "object"),
-    _json("decisions", "array"),
-    sa.Column("moves", Text, index=True),
-    comment="what an item has taken over from others: its values before and after, under keys that begin with $ its "
-    "text and date; those that were its files' (`applied`); the decisions that are undone with it; and the name of the "
-    "moves that it belongs to, which stands in their manifest",
-)
-
-correction = sa.Table(
-    "correction",
-    metadata,
-    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("kind", Text, nullable=False),
-    sa.Column("level", Text, nullable=False),
-    _json("groups", "array"),
-    _json("clusters", "array"),
-    _json("before", "array"),
-    comment="what a person said of clusters, by items in groups, and the clusters of each level that these were in "
-    "before; its decision says when, and whether it was undone",
 )
 
 trash = sa.Table(
@@ -377,7 +311,7 @@ trash = sa.Table(
     sa.Column("key", Text, nullable=False, index=True),
     sa.Column("hash", sa.LargeBinary(20)),
     sa.Column("removed_at", sa.BigInteger, nullable=False, index=True),
-    _json("state", "object"),
+    json_column("state", "object"),
     comment="items that were removed and can be restored: what the other tables held of them",
 )
 

@@ -12,19 +12,12 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects, full_text
-from indexers.catalogue.chances import ChanceReader
-from indexers.catalogue.clusterings import ClusteringReader
-from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.conditions import Condition, select_ids
-from indexers.catalogue.corrections import CorrectionReader
-from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.expressions import list_ids
-from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
-from indexers.catalogue.places import PlaceReader
-from indexers.catalogue.readings import ReadingReader
+from indexers.catalogue.readers import Readers
 from indexers.catalogue.rows import ITEM_COLUMNS, format_time, read_state, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
@@ -42,8 +35,6 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
-from indexers.catalogue.shots import ShotReader
-from indexers.catalogue.trash import TrashReader
 from indexers.errors import CatalogueDamaged
 from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
 
@@ -86,17 +77,17 @@ _VECTORS = sa.select(vector.c.item, vector.c.data).where(
 )
 
 
-class Snapshot:
+class Snapshot(Readers):
     """The catalogue as it was when the snapshot was opened. Methods that read are named by what they return.
 
     number: the newest change it holds.
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
-    clusters ... chances: readers of parts of it; see the classes.
+    And readers of parts of it, see `Readers`.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         row = read_state(connection, _STATE)
         self.number: int = row[0]
         self.oldest: int = row[1]
@@ -104,11 +95,6 @@ class Snapshot:
         self._clusters_position: int | None = row[3]
         self._last_event: int = row[4] or 0
         self.last_chance: int = row[5] or 0  # what changes with any null distribution
-        self.clusters, self.clusterings = ClusterReader(connection), ClusteringReader(connection)
-        self.duplicates, self.files = DuplicateReader(connection), FileMetadataReader(connection)
-        self.places, self.trash = PlaceReader(connection), TrashReader(connection)
-        self.corrections, self.shots = CorrectionReader(connection), ShotReader(connection)
-        self.readings, self.chances = ReadingReader(connection), ChanceReader(connection)
 
     def _all(self, statement: sa.Executable) -> list[Any]:
         """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""

@@ -1,0 +1,52 @@
+"""The tables of what people decide: of duplicates, of stacks and of clusters."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from indexers.catalogue.column_types import Integer, Text
+from indexers.catalogue.columns import json_column, metadata
+
+decision = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("what", Text, nullable=False),
+    sa.Column("first", sa.LargeBinary(20), nullable=False, index=True),
+    sa.Column("second", sa.LargeBinary(20), nullable=False, index=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("undone", sa.BigInteger),
+    sqlite_autoincrement=True,
+    comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
+    "of one, that it is the cover of its stack, or took over what others said, in `merging`; or of clusters, in "
+    "`correction`",
+)
+
+merging = sa.Table(
+    "merging",
+    metadata,
+    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, nullable=False, index=True),
+    json_column("others", "array"),
+    json_column("before", "object"),
+    json_column("after", "object"),
+    json_column("applied", "object"),
+    json_column("decisions", "array"),
+    sa.Column("moves", Text, index=True),
+    comment="what an item has taken over from others: its values before and after, under keys that begin with $ its "
+    "text and date; those that were its files' (`applied`); the decisions that are undone with it; and the name of the "
+    "moves that it belongs to, which stands in their manifest",
+)
+
+correction = sa.Table(
+    "correction",
+    metadata,
+    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("level", Text, nullable=False),
+    json_column("groups", "array"),
+    json_column("clusters", "array"),
+    json_column("before", "array"),
+    comment="what a person said of clusters, by items in groups, and the clusters of each level that these were in "
+    "before; its decision says when, and whether it was undone",
+)
