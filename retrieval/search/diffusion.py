@@ -7,10 +7,9 @@ neighbours, near the query only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from indexers.arrays import sort_unique
 from indexers.errors import BadQuery, UsageError
@@ -19,6 +18,9 @@ from indexers.types import Ids, Vectors
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.metrics import Float64s
 from retrieval.spaces.view import View
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DIFFUSION = "diffusion"
 POOL, POOL_PER_HIT = 200, 2
@@ -97,6 +99,8 @@ def rank_by_diffusion(graph: NeighbourGraph, ids: Ids, scores: Vectors) -> tuple
 
 def _build_step(graph: NeighbourGraph, nodes: Ids) -> csr_matrix:
     """Return the links within nodes, (n, n): in both directions, and weighed down by all links of both ends."""
+    from scipy.sparse import csr_matrix  # takes as long as a search's start
+
     near, similarity = graph.near[nodes].astype(np.int64), graph.similarity[nodes]
     row, column = np.nonzero(near >= 0)
     target = np.minimum(np.searchsorted(nodes, near[row, column]), len(nodes) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from retrieval.search.search import Ranking, build_hits
 from retrieval.spaces import scope
 from retrieval.spaces.view import View
 from retrieval.structure.cover import choose_cover, draw
-from retrieval.structure.links import Links
+
+if TYPE_CHECKING:
+    from retrieval.structure.links import Links
 
 WIDEST, SHORTEST = "widest", "shortest"
 MAX_HOPS = 20
@@ -127,6 +129,8 @@ class GraphExplorer:
         graph = view.tree.graph
         known = self._links
         if known is None or known[0] is not graph or known[1] != graph.updates:
+            from retrieval.structure.links import Links  # with scipy's graphs, which take as long as a search's start
+
             known = self._links = graph, graph.updates, Links.of(graph)
         slots = graph.find_slots(items)
         absent = items[slots < 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +145,9 @@ def test_a_summary_of_many_looks_at_some_of_them(circle: Collection, monkeypatch
     assert summary.total == 212
     assert len({hit.item for hit in summary.hits}) == 4
     assert circle.summary(4) == summary
+
+
+def test_what_only_paths_need_is_not_imported_by_a_search() -> None:
+    script = "import sys, retrieval.collection; print(sorted({'scipy', 'sklearn', 'torch', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
