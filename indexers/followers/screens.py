@@ -19,6 +19,7 @@ from indexers.matching import features as picture_features
 from indexers.matching.clarity import unpack_clarity
 from indexers.matching.compact import QUERY_POINTS, CompactFeatures, extract_compact
 from indexers.matching.features import Features
+from indexers.matching.pages import is_page
 from indexers.matching.sketch import EDGE
 from indexers.matching.verification import SAME, Verdict, verify_features
 from indexers.pictures.turns import take_turns
@@ -62,7 +63,8 @@ class ScreenReader:
         self._features: dict[int, Features | None] = {}
 
     def describe(self, pool: Executor, item_ids: Sequence[int]) -> dict[int, CompactFeatures]:
-        """Return the many points of those of these items whose picture can be read, and forget those of others."""
+        """Return the many points of those of these items whose picture can be read and looks like a page, and forget
+        those of others."""
         self._features = {}
         described = zip(item_ids, pool.map(self._describe, item_ids), strict=True)
         return {item_id: features for item_id, features in described if features is not None}
@@ -70,7 +72,8 @@ class ScreenReader:
     def _describe(self, item_id: int) -> CompactFeatures | None:
         try:
             with take_turns():
-                return extract_compact(self._load_picture(item_id, 2 * EDGE), limit=QUERY_POINTS)
+                image = self._load_picture(item_id, 2 * EDGE)
+                return extract_compact(image, limit=QUERY_POINTS) if is_page(image) else None
         except PictureError:
             return None
 

@@ -17,6 +17,7 @@
     drawings        what makes another drawing of one with the same strokes
     alignment       a transform found by pixels, for pictures without points
     reshaping       features as they would be of the stretched, inverted, cropped or projected picture
+    pages           which pictures are pages on a screen, by their straight edges
     cells           which part of a picture another one shows
     judging         how what agrees under a transform has to agree
     proofs          ways to prove a pair, from the usual to the rare

@@ -11,10 +11,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
 
+from indexers.followers import evidence
+from indexers.followers.screens import list_screens
+from indexers.matching.descriptors import load_opencv
 from indexers.matching.verification import SAME, verify_pictures
 from retrieval import Collection
 from retrieval.spaces.view import View
@@ -27,6 +31,8 @@ REPORTED = ("paintings", "explore_", "details", "samples")
 """Activities of gcompris whose pictures nothing was tuned on."""
 COUNT = 60
 """Originals that are edited: so many, evenly drawn."""
+STEP = 3
+"""Every so manieth original takes part where only time is measured."""
 GOALS = {
     "rotation 90°": 0.96,
     "rotation 180°": 0.96,
@@ -58,6 +64,7 @@ def run(bench: Bench) -> None:
     chosen = [reported[round(place)] for place in np.arange(0, len(reported) - 0.5, step)]
     folder = bench.work / "edited"
     shutil.rmtree(folder, ignore_errors=True)
+    measure_needless(bench, originals)
     with Collection.open(folder, create=True, clusters=0) as collection:
         pictures = folder / "pictures"
         pictures.mkdir()
@@ -77,6 +84,28 @@ def run(bench: Bench) -> None:
             report(bench, kind, try_edit(collection, chosen, others, ids, edit, counts), len(chosen))
     bench.add("edited: candidates of one picture", float(np.mean(counts)), "", "", note=f"at most {max(counts)}")
     shutil.rmtree(folder)
+
+
+def measure_needless(bench: Bench, originals: list[Original]) -> None:
+    """Time a first run over photographs and drawings stored as screenshots are, beside one that looks for no screens:
+    none of them is one."""
+    folder, times = bench.work / "no-screens", []
+    load_opencv()
+    for list_any in (lambda snapshot, item_ids: [], list_screens):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        paths = [folder / f"{place}.png" for place in range(0, len(originals), STEP)]
+        for place, path in enumerate(paths):
+            originals[STEP * place].image.save(path, compress_level=1)
+        with Collection.open(folder / "collection", create=True, clusters=0) as collection:
+            collection.add(paths)
+            with patch.object(evidence, "list_screens", list_any):
+                start = time.process_time()
+                collection.duplicates()
+                times.append((time.process_time() - start) / len(paths) * 1e3)
+        shutil.rmtree(folder)
+    title = "edited: first run over PNG pictures that are no screens, beside one that looks for none"
+    bench.add(title, times[1], "ms of CPU a picture", "at most 1.5 of it", peer=times[0], limit=1.5 * times[0])
 
 
 def is_reported(picture: Original) -> bool:

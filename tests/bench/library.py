@@ -112,7 +112,7 @@ def first_run(bench: Bench, collection: Collection, truth: dict[int, int]) -> No
     nominated: list[int] = []
 
     def store_unverified(
-        self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, prints: Any, done: np.ndarray
+        self: EvidenceCollector, pool: Any, a: np.ndarray, b: np.ndarray, known: Any, done: np.ndarray, steps: Any
     ) -> int:
         nominated.append(len(a))
         rows = [

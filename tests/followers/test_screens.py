@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from indexers.catalogue.shots import ShotRow
-from indexers.followers.screens import LEAST_EDGE, _may_be_screen, list_screens
+from indexers.followers.screens import LEAST_EDGE, ScreenReader, _may_be_screen, list_screens
+from indexers.matching.compact import MAX_POINTS, QUERY_POINTS
 from retrieval import Collection
 from tests.support import pictures
 
@@ -24,7 +26,8 @@ def draw_page(picture: Image.Image, size: tuple[int, int] = (900, 640)) -> Image
     for line in range(10, size[1], 16):
         words = " ".join("".join(random.choice(list("abcdefghiklmnorstuvw"), 6)) for _ in range(20))
         pen.text((10, line), words, fill="black")
-    page.paste(picture.resize((330, round(330 * picture.height / picture.width))), (280, 200))
+    small = picture.resize((330, round(330 * picture.height / picture.width)))
+    page.paste(ImageOps.expand(small, 12, "white"), (268, 188))
     return page
 
 
@@ -49,6 +52,16 @@ def test_only_what_has_a_plain_ground_is_one(collection: Collection, tmp_path: P
     names = {item.id: Path(item.uri or "").name for item in collection.walk()}
     with collection._catalogue.snapshot() as snapshot:
         assert [names[item_id] for item_id in list_screens(snapshot, sorted(names))] == ["page.png"]
+
+
+def test_only_pages_are_described_in_many_points() -> None:
+    coffee = Image.fromarray(skimage.coffee())
+    images = {1: draw_page(coffee), 2: coffee}
+    reader = ScreenReader(lambda item_id, edge: images[item_id])
+    with ThreadPoolExecutor(1) as pool:
+        described = reader.describe(pool, [1, 2])
+    assert [*described] == [1]
+    assert MAX_POINTS < len(described[1].words) <= QUERY_POINTS
 
 
 def test_a_small_picture_on_a_page_of_words_is_proved(collection: Collection, tmp_path: Path) -> None:
