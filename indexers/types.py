@@ -352,3 +352,17 @@ class ClusterEventRow(NamedTuple):
     lost: int = 0
     size: int = 0
     change: int = 0
+
+
+class ProposalRow(NamedTuple):
+    """What a program proposes. content: the items, clusters, name and metadata that it is about."""
+
+    id: int
+    kind: str
+    content: Json
+    reason: str
+    source: str
+    at: int
+    state: str
+    decided: int | None
+    decisions: tuple[int, ...]

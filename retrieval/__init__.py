@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from retrieval.records.duplicates import DuplicateGroup, ItemValue, Match, Merge, MergedValue, Move, Pair
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
+    from retrieval.records.proposals import Proposal
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.records.stacks import Stack
@@ -89,6 +90,7 @@ _ROOMS = {
     "retrieval.records.duplicates": "DuplicateGroup ItemValue Match Merge MergedValue Move Pair",
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page TrashedItem",
+    "retrieval.records.proposals": "Proposal",
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
@@ -150,6 +152,7 @@ __all__ = [
     "PictureError",
     "PictureTooLarge",
     "Progress",
+    "Proposal",
     "ReadFailed",
     "ReadReport",
     "Report",

@@ -41,6 +41,7 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
+from retrieval.proposals.book import ProposalBook
 from retrieval.records.clusters import (
     Cluster,
     ClusterEvent,
@@ -55,6 +56,7 @@ from retrieval.records.clusters import (
 from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
+from retrieval.records.proposals import Proposal
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.records.stacks import Stack
@@ -89,6 +91,9 @@ class Parts:
         self.explorer = GraphExplorer(self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
+        self.proposals = ProposalBook(
+            catalogue, self.items, self.browser, self.corrector, self.duplicates, self.decisions
+        )
 
 
 WRITING = frozenset(
@@ -98,6 +103,7 @@ WRITING = frozenset(
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
         *("decide", "choose_cover", "not_duplicates", "keep_both", "undo", "undo_moves"),
+        *("propose", "accept_proposal", "reject_proposal"),
     )
 )
 """The methods that always write: of a collection that may only be read, they are refused before they begin."""
@@ -1062,6 +1068,45 @@ class Collection:
         Raises UsageError, WriteFailed.
         """
         return self._parts.mover.undo(manifest)
+
+    # ---- what programs propose
+
+    def propose(
+        self,
+        kind: str,
+        *,
+        items: ItemName | Iterable[ItemName] | None = None,
+        clusters: int | str | Iterable[int | str] | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        reason: str = "",
+        source: str = "",
+    ) -> Proposal:
+        """Propose a change, for a person to accept or reject: nothing else is written.
+
+        kind: of duplicates "keep" (the first of the items), "not duplicates" or "keep both"; of clusters "merge" (two),
+            "move" (items to one), "together" (items), "apart" (two items), "hide" or "rename" (to `name`); "metadata"
+            of items, or "remove" items (`restore` brings them back).
+        reason, source: why, and who proposes it.
+
+        Raises UsageError, BadMetadata, ItemNotFound, ClusterNotFound.
+        """
+        return self._parts.proposals.propose(kind, items, clusters, name, metadata, reason, source)
+
+    def proposals(self, state: str | None = "open") -> tuple[Proposal, ...]:
+        """Return what was proposed, the newest first: "open", "accepted", "rejected", or with None all."""
+        return self._parts.proposals.list_proposals(state)
+
+    def accept_proposal(self, proposal: int) -> Proposal:
+        """Carry out what was proposed. `decisions` of the answer are for `undo`.
+
+        Raises UsageError if it is not open, and what the change itself raises; it is then open as before.
+        """
+        return self._parts.proposals.accept(proposal)
+
+    def reject_proposal(self, proposal: int) -> Proposal:
+        """Reject what was proposed. Raises UsageError if it is not open."""
+        return self._parts.proposals.reject(proposal)
 
     # ---- spaces
 

@@ -26,7 +26,7 @@ PREFIX = "NEARKIN_"
 GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
 STAGED = frozenset({"rabitq", "auto"})
 CATALOGUE_URL, FOLDER = "CATALOGUE_URL", "FOLDER"
-READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "KEY_FOLDER", CATALOGUE_URL, FOLDER}
+READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "MCP_TOKEN", "KEY_FOLDER", CATALOGUE_URL, FOLDER}
 """Variables with our prefix that are no settings of a collection: where it is, those of the command line, and where
 this user's key is."""
 

@@ -1,4 +1,4 @@
-"""The tables of what people decide: of duplicates, of stacks and of clusters."""
+"""The tables of what people decide: of duplicates, of stacks and of clusters; and of what awaits their decision."""
 
 from __future__ import annotations
 
@@ -49,4 +49,21 @@ correction = sa.Table(
     json_column("before", "array"),
     comment="what a person said of clusters, by items in groups, and the clusters of each level that these were in "
     "before; its decision says when, and whether it was undone",
+)
+
+proposal = sa.Table(
+    "proposal",
+    metadata,
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    json_column("content", "object"),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("source", Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("state", Text, nullable=False, index=True),
+    sa.Column("decided", sa.BigInteger),
+    json_column("decisions", "array"),
+    sqlite_autoincrement=True,
+    comment="what a program (`source`) proposes, which nothing comes of until a person accepts it: open, accepted or "
+    "rejected; the decisions that were made of it",
 )

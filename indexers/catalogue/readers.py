@@ -11,6 +11,7 @@ from indexers.catalogue.corrections import CorrectionReader
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.places import PlaceReader
+from indexers.catalogue.proposals import ProposalReader
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.shots import ShotReader
 from indexers.catalogue.trash import TrashReader
@@ -26,3 +27,4 @@ class Readers:
         self.places, self.trash = PlaceReader(connection), TrashReader(connection)
         self.corrections, self.shots = CorrectionReader(connection), ShotReader(connection)
         self.readings, self.chances = ReadingReader(connection), ChanceReader(connection)
+        self.proposals = ProposalReader(connection)

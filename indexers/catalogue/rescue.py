@@ -44,6 +44,7 @@ TABLES = (
     "decision",
     "correction",
     "merging",
+    "proposal",
     "trash",
     "trash_vector",
 )

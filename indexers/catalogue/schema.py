@@ -13,8 +13,9 @@ from indexers.catalogue.columns import metadata as metadata
 from indexers.catalogue.decision_tables import correction as correction
 from indexers.catalogue.decision_tables import decision as decision
 from indexers.catalogue.decision_tables import merging as merging
+from indexers.catalogue.decision_tables import proposal as proposal
 
-REVISION = "0014"
+REVISION = "0017"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 counter = sa.Table(

@@ -17,6 +17,7 @@ from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
 from indexers.catalogue.merges import MergeWriter
+from indexers.catalogue.proposals import ProposalWriter
 from indexers.catalogue.removal import RemovalWriter
 from indexers.catalogue.schema import (
     failure,
@@ -39,6 +40,7 @@ class Transaction(RemovalWriter):
         self.chances: ChanceWriter = ChanceWriter(connection)
         self.corrections: CorrectionWriter = CorrectionWriter(connection, self.clusters, self._log_item)
         self.merges: MergeWriter = MergeWriter(connection, self.files, self._log_item, self.reindex, self._follow_files)
+        self.proposals: ProposalWriter = ProposalWriter(connection)
 
     def _log_item(self, item_id: int) -> None:
         self._log_change(item_id, None, "changed")

@@ -15,6 +15,7 @@ structure       path, around, summary
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate
+proposals       proposals
 corrections     correct, corrections
 merging         what a picture that is kept takes over, for these
 duplicates      duplicates, check, decide, overlay, calibrate
@@ -24,4 +25,5 @@ maintenance     info, verify, backup, catch-up, rescue, upgrade, doctor, demo
 doctor          the checks of `doctor`
 demo            the demonstration
 serve           serve
+mcp             mcp
 """

@@ -24,6 +24,8 @@ from retrieval.cli import (
     evaluate,
     items,
     maintenance,
+    mcp,
+    proposals,
     reading,
     search,
     serve,
@@ -47,10 +49,12 @@ COMMANDS = (
     *evaluate.COMMANDS,
     *duplicates.COMMANDS,
     *stacks.COMMANDS,
+    *proposals.COMMANDS,
     *spaces.COMMANDS,
     *transfer.COMMANDS,
     *maintenance.COMMANDS,
     *serve.COMMANDS,
+    *mcp.COMMANDS,
 )
 """All commands, in the order of the help."""
 

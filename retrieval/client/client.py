@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from indexers.types import LEVELS
-from retrieval.client.corrections import CorrectionMethods
 from retrieval.client.duplicates import DuplicateMethods
 from retrieval.client.http import NotAllowed, ServerFault, Where, encode_filter, quote_path, to_records
 from retrieval.client.jobs import WatchJob, ignore_job
+from retrieval.client.proposals import ProposalMethods
 from retrieval.client.structure import StructureMethods
 from retrieval.records.codec import from_json
 from retrieval.records.reports import Info, Report, SpaceInfo
@@ -20,7 +20,7 @@ from retrieval.transfer.exporting import check_format, frame_rows
 __all__ = ["Client", "NotAllowed", "ServerFault"]
 
 
-class Client(StructureMethods, CorrectionMethods, DuplicateMethods):
+class Client(StructureMethods, ProposalMethods, DuplicateMethods):
     """A collection on a server.
 
     - `url`: where `nearkin serve` listens

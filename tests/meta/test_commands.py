@@ -87,6 +87,7 @@ VERBS = {
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
     "stacks": "stacks", "choose_cover": "decide", "read": "read",
     "path_between": "path", "around": "around", "summary": "summary",
+    "propose": "mcp", **dict.fromkeys(("proposals", "accept_proposal", "reject_proposal"), "proposals"),
     "trash": "trash", "restore": "restore", "empty_trash": "trash",
     "backup": "backup", "catch_up": "catch-up", "change": "info", "info": "info", "verify": "verify",
 }  # fmt: skip

@@ -183,7 +183,7 @@ UNKNOWN_ID = 2**40
 
 def fill_path(path: str, name: Any = 1) -> str:
     """A route's path with something in its place."""
-    for part in ("item", "cluster", "partition", "decision", "job", "name"):
+    for part in ("item", "cluster", "partition", "decision", "proposal", "job", "name"):
         path = path.replace("{" + part + "}", str(name))
     return path
 
@@ -269,6 +269,7 @@ def test_what_is_not_there(document: Any, client: TestClient) -> None:
         "/v1/around": {"json": {"items": [UNKNOWN_ID]}},
         "/v1/summary": {"json": {"continue_from": [UNKNOWN_ID]}},
         "/v1/path": {"params": {"a": UNKNOWN_ID, "b": UNKNOWN_ID}},
+        "/v1/proposals": {"json": {"kind": "remove", "items": [UNKNOWN_ID]}},
         "/v1/item": {"params": {"key": "nobody"}},
         "/v1/cluster": {"params": {"name": "nobody"}},
         "/v1/duplicates/overlay": {"params": {"a": UNKNOWN_ID, "b": UNKNOWN_ID}},
@@ -299,6 +300,10 @@ def test_what_the_library_refuses(document: Any, client: TestClient, collection:
         ("get", "/v1/path"): {"params": {"a": 1, "b": 2, "kind": "none"}},
         ("post", "/v1/around"): {"json": {"items": [1], "hops": 21}},
         ("post", "/v1/summary"): {"json": {"k": 0}},
+        ("get", "/v1/proposals"): {"params": {"state": "none"}},
+        ("post", "/v1/proposals"): {"json": {"kind": "none"}},
+        ("post", "/v1/proposals/{proposal}/accept"): {},
+        ("post", "/v1/proposals/{proposal}/reject"): {},
         ("post", "/v1/stacks/cover"): {"json": {"kind": "none", "items": [1, 2], "cover": 1}},
         ("get", "/v1/items/{item}/duplicates"): {"params": {"threshold": 7}},
         ("post", "/v1/duplicates/of"): {"files": {"picture": make_png("red")}, "data": {"threshold": 7}},
@@ -323,7 +328,7 @@ def test_what_the_library_refuses(document: Any, client: TestClient, collection:
     untried = set()
     for method, path, operation in find_operations(document, 400):
         if (method, path) in requests:
-            name = "tiny" if "spaces" in path else 10**6 if "decision" in path else 1
+            name = "tiny" if "spaces" in path else 10**6 if "decision" in path or "proposal" in path else 1
             check_problem(client.request(method, fill_path(path, name), **requests[method, path]), 400)
         elif "requestBody" not in operation:
             untried.add((method, path))

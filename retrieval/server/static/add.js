@@ -15,7 +15,7 @@ export async function show(stage) {
   const title = make("h1", { tabindex: "-1" }, server.writable ? "Add pictures" : "Jobs");
   const list = make("ol", { class: "jobs", "aria-labelledby": "jobs" });
   const section = make("section", { "aria-labelledby": "jobs" }, make("h2", { id: "jobs" }, "Jobs"), list);
-  stage.replaceChildren(make("div", { class: "head" }, title), server.writable ? makeDropZone() : "", section);
+  stage.replaceChildren(make("div", { class: "head" }, title, make("a", { href: "#/proposals" }, "Proposals")), server.writable ? makeDropZone() : "", section);
   try {
     const { jobs } = await request("/jobs");
     list.append(...jobs.map(job => makeJobRow(job, server.writable)));

@@ -28,6 +28,7 @@ const views = {
   stacks: async (stage, _, params) => (await import("./stacks.js")).show(stage, params),
   path: async (stage, _, params) => (await import("./structure.js")).showPath(stage, params),
   summary: async (stage, _, params) => (await import("./structure.js")).showSummary(stage, params),
+  proposals: async stage => (await import("./proposals.js")).showProposals(stage),
   add: async stage => (await import("./add.js")).show(stage),
 };
 const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose", "path", "summary"];

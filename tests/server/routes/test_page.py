@@ -44,6 +44,7 @@ VIEWS = {
     "path": "#/path?a=1&b=2",
     "summary": "#/summary",
     "corrections": "#/corrections",
+    "proposals": "#/proposals",
     "add": "#/add",
 }
 
