@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.records.stacks import Stack
     from retrieval.records.structure import NeighbourPath, Summary
+    from retrieval.records.work import QueueReport, WorkInfo, WorkReport
     from retrieval.search.query import item, text
 
 __version__ = "0.1.0"
@@ -95,6 +96,7 @@ _ROOMS = {
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
     "retrieval.records.structure": "NeighbourPath Summary",
+    "retrieval.records.work": "QueueReport WorkInfo WorkReport",
     "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -153,6 +155,7 @@ __all__ = [
     "PictureTooLarge",
     "Progress",
     "Proposal",
+    "QueueReport",
     "ReadFailed",
     "ReadReport",
     "Report",
@@ -169,6 +172,8 @@ __all__ = [
     "UnsafeFileSystem",
     "UsageError",
     "WeightsUnavailable",
+    "WorkInfo",
+    "WorkReport",
     "WriteFailed",
     "WriterBusy",
     "item",

@@ -262,11 +262,11 @@ def _list(name: str, value: Any, description: str) -> list[Any]:
 
 FLAGS = (
     *("catch_up", "check", "compare", "dry_run", "exact", "hidden"),
-    *("once_per_copy", "overwrite", "partial", "repair", "purge", "replace", "retry_failed"),
+    *("once_per_copy", "overwrite", "partial", "repair", "purge", "replace", "retry_failed", "watch"),
 )
 """Parameters that are True or False."""
 UNCHECKED = (
-    *("at_least", "cluster", "diversify", "exclude", "labels", "merge", "methods", "metric", "rerank"),
+    *("at_least", "cluster", "diversify", "exclude", "kinds", "labels", "merge", "methods", "metric", "rerank"),
     *("mix", "picture", "radius", "sample", "spaces", "threshold", "vector"),
     *("vectors", "within", "without_outliers"),
 )
@@ -291,6 +291,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "hops": whole("the number of steps,"),
     "into": groups_of_items,
     "k": whole("the number of hits,"),
+    "lease": number("the seconds after which a silent process counts as dead"),
     "limit": whole("the number of items on a page,"),
     "metadata": objects,
     "n": lambda _, value: check_whole(value, "outliers takes the number of items,"),
@@ -310,6 +311,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "pictures": pictures,
     "where": condition,
     "add_texts.texts": texts,
+    "batch": whole("the number of rows to claim at a time,"),
     "calibrate.pictures": whole("the number of pictures to try,"),
     "decide.group": record("DuplicateGroup"),
     "evaluate.draws": whole("the number of times that each clustering is repeated,", 0, 1000),
@@ -325,6 +327,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "rename.name": None,
     "search.group": flag,
     "summary.k": whole("the number of pictures,"),
+    "queue.metadata": mapping,
     "sync.metadata": mapping,
     "update.metadata": mapping,
     "verify.pictures": flag,

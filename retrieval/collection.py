@@ -61,6 +61,7 @@ from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Repor
 from retrieval.records.search import Hits
 from retrieval.records.stacks import Stack
 from retrieval.records.structure import NeighbourPath, Summary
+from retrieval.records.work import QueueReport, WorkReport
 from retrieval.search.search import Options, QueryParts, Search
 from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
@@ -69,6 +70,7 @@ from retrieval.spaces.spaces import Spaces
 from retrieval.stacks.finder import StackFinder
 from retrieval.structure.explorer import GraphExplorer
 from retrieval.transfer import exporting, importing
+from retrieval.work.queue import WorkQueue
 
 log = logging.getLogger("nearkin")
 
@@ -90,6 +92,7 @@ class Parts:
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.explorer = GraphExplorer(self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
+        self.work = WorkQueue(catalogue, spaces, self.adder, self.reader)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
         self.proposals = ProposalBook(
             catalogue, self.items, self.browser, self.corrector, self.duplicates, self.decisions
@@ -99,6 +102,7 @@ class Parts:
 WRITING = frozenset(
     (
         *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "read", "calibrate"),
+        *("queue", "work"),
         *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
@@ -449,6 +453,54 @@ class Collection:
         roots: as in `add`, for the files below these folders; others are tried wherever they lie.
         """
         return self._parts.adder.retry_failed(roots, progress)
+
+    # ---- work for many processes
+
+    def queue(
+        self,
+        paths: str | PathLike[str] | Iterable[str | PathLike[str]] | None = None,
+        *,
+        kinds: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        retry_failed: bool = False,
+        roots: Roots = None,
+    ) -> QueueReport:
+        """Queue work for `work`, which any number of processes may do, on every machine that opens the collection.
+
+        paths: files, folders, globs and URLs to add, as for `add`; those that are known are left out.
+        kinds: without paths, what is to be done with the items that there are: "read" (the text in their pictures).
+        metadata: for all these pictures. retry_failed, roots: as in `add`.
+
+        Raises UsageError, BadMetadata, WriterBusy, WriteFailed.
+        """
+        return self._parts.work.put(paths, kinds=kinds, metadata=metadata, retry_failed=retry_failed, roots=roots)
+
+    def work(
+        self,
+        *,
+        kinds: str | Sequence[str] | None = None,
+        watch: bool = False,
+        retry_failed: bool = False,
+        lease: float = 30.0,
+        batch: int = 64,
+        progress: Watch | None = None,
+    ) -> WorkReport:
+        """Do the work that `queue` has queued, beside any number of other processes, until nothing is left.
+
+        kinds: only work of these kinds: "embed" (pictures to add), "read".
+        watch: go on waiting for work.
+        retry_failed: try again what could not be done.
+        lease: seconds after which a process that says nothing counts as dead: others do its work.
+        batch: rows that are claimed at a time.
+        progress: called with a `Progress`. `info().work` tells of all processes.
+
+        A picture is recorded once, whoever reads it, and however often. Clusters follow where they are asked for.
+
+        Raises UsageError, Unavailable (weights or packages), WriterBusy, ReadFailed, WriteFailed.
+        """
+        return self._parts.work.work(
+            kinds, watch=watch, retry_failed=retry_failed, lease=lease, batch=batch, progress=progress
+        )
 
     # ---- items
 
@@ -1168,7 +1220,8 @@ class Collection:
         reads_words = view is not None and self._spaces.reads_words(view.space)
         space, kind = (view.space, view.index_kind) if view else (None, SCANNED)
         with self._catalogue.snapshot() as snapshot:
-            return read_info(snapshot, space, self._catalogue, self._config, repairs, reads_words, kind)
+            info = read_info(snapshot, space, self._catalogue, self._config, repairs, reads_words, kind)
+        return replace(info, work=self._parts.work.describe())
 
     def verify(
         self, *, repair: bool = False, pictures: bool = False, progress: Callable[[int, int], object] | None = None

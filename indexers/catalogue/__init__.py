@@ -19,7 +19,8 @@ conditions    conditions on items, compiled to SQL
 lookup        the items that a condition holds for, however long it is
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read
-schema        the tables; beside it `decision_tables`, and `columns` with what all share
+work          work that many processes share, and who does it
+schema        the tables; beside it `decision_tables`, `work_tables`, and `columns` with what all share
 database      what a catalogue asks of its database; `sqlite_database`: a file in the folder of the collection
 dialects      how the SQL of databases differs; expressions: functions that each writes in its own way
 postgresql    all that is specific to PostgreSQL's SQL; beside it `postgresql_database`, `_functions` and `_words`

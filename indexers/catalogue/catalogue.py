@@ -25,6 +25,7 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.soundness import Suspicion
 from indexers.catalogue.sqlite_database import SqliteDatabase
 from indexers.catalogue.transaction import Transaction
+from indexers.catalogue.work import WorkRows
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueError, SchemaTooNew, SchemaTooOld
 from indexers.interrupts import guarded_context
@@ -193,6 +194,22 @@ class Catalogue:
             writing.finish()
             connection.commit()
             database.check_current()  # else what was committed has lost its name, and must not be acknowledged
+
+    @guarded_context
+    def work_rows(self, *, writing: bool = True) -> Iterator[WorkRows]:
+        """Open the rows of work, for a block that reads them or is a transaction of its own. Raises WriterBusy."""
+        database = self.database
+        database.check_current()
+        if writing:
+            self.check_writable()
+        with (
+            database.suspicion,
+            connections.restore_interrupts(),
+            database.connect_beside() if writing else database.connect() as connection,
+        ):
+            yield WorkRows(connection)
+            if writing:
+                connection.commit()
 
     def shorten_log(self) -> None:
         """Empty the log of what was written lately; as far as nobody is reading."""

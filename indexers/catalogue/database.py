@@ -61,6 +61,11 @@ class Database(ABC):
         """Take a connection for a block. It reads one moment, or writes, and then holds whatever keeps other writers
         out. What is not committed when the block ends is undone. Raises WriterBusy."""
 
+    @abstractmethod
+    def connect_beside(self) -> AbstractContextManager[Connection]:
+        """Take a connection for a block that writes rows which log no change; beside other writers, where the database
+        can. What is not committed when the block ends is undone. Raises WriterBusy."""
+
     def may_create(self, tables: Sequence[str]) -> bool:
         """Return True if the tables of a catalogue can be created in the database, which holds these."""
         return not tables

@@ -29,6 +29,14 @@ class Dialect(Protocol):
     def insert_rows(self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows, all with the same columns."""
 
+    def upsert_rows(
+        self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
+    ) -> None:
+        """Insert many rows, all with the same columns; one with the same `key` as an earlier row takes its place."""
+
+    def read_clock(self, connection: Connection) -> int:
+        """Return the database's time in microseconds since 1970."""
+
     def read_last_ids(self, connection: Connection) -> dict[str, int]:
         """Return by table the last id that was given, also to a row that is gone."""
 

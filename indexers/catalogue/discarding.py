@@ -45,6 +45,8 @@ def _discard_empty(folder: Path, missing: list[Path]) -> None:
     with catalogue.lock.hold():
         with catalogue.snapshot() as snapshot:
             is_empty = not snapshot.number and not snapshot.count() and not snapshot.failures()
+        with catalogue.work_rows(writing=False) as rows:
+            is_empty = is_empty and not rows.read_state().counts
         catalogue.close()  # the last one to close a database takes its log away
         database, *others = list_files(folder / sqlite.FILE)
         if not is_empty or any(file.exists() for file in others):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.compiler import compiles
 
@@ -171,6 +172,19 @@ def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[
         if translated is None:
             raise
         raise translated from error
+
+
+def upsert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """Insert many rows, all with the same columns; one with the same `key` as an earlier row takes its place."""
+    statement = postgresql.insert(table)
+    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), rows)
+
+
+def read_clock(connection: Connection) -> int:
+    """Return the database's time in microseconds since 1970."""
+    query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+    return int(connection.exec_driver_sql(query).scalar_one())
 
 
 def read_last_ids(connection: Connection) -> dict[str, int]:

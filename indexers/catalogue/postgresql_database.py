@@ -79,6 +79,11 @@ class PostgresqlDatabase(Database):
                 postgresql.lock_writers(connection, self._wait if wait is None else wait)
             yield connection
 
+    @guarded_context
+    def connect_beside(self) -> Iterator[Connection]:
+        with self._writing.connect() as connection:
+            yield connection
+
     def may_create(self, tables: Sequence[str]) -> bool:
         return not self._list_ours(tables)
 

@@ -14,8 +14,10 @@ from indexers.catalogue.decision_tables import correction as correction
 from indexers.catalogue.decision_tables import decision as decision
 from indexers.catalogue.decision_tables import merging as merging
 from indexers.catalogue.decision_tables import proposal as proposal
+from indexers.catalogue.work_tables import work as work
+from indexers.catalogue.work_tables import worker as worker
 
-REVISION = "0017"
+REVISION = "0016"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 counter = sa.Table(

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.dialects.sqlite import dialect, insert
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.util import LRUCache
@@ -171,6 +172,18 @@ def create_tables(connection: Connection, metadata: sa.MetaData) -> None:
 def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows, all with the same columns."""
     connection.execute(sa.insert(table), rows)
+
+
+def upsert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """Insert many rows, all with the same columns; one with the same `key` as an earlier row takes its place."""
+    statement = insert(table)
+    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), rows)
+
+
+def read_clock(_: Connection) -> int:
+    """Return the database's time in microseconds since 1970: that of this machine."""
+    return time.time_ns() // 1000
 
 
 def read_last_ids(connection: Connection) -> dict[str, int]:

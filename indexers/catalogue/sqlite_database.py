@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from indexers.errors import (
     WriteFailed,
 )
 from indexers.files import make_folder
+from indexers.interrupts import guarded_context
 
 
 class SqliteDatabase(Database):
@@ -112,6 +113,11 @@ class SqliteDatabase(Database):
 
     def connect(self, *, writing: bool = False, wait: float | None = None) -> AbstractContextManager[Connection]:
         return self.forks.connect(self._writing if writing else self.engine)
+
+    @guarded_context
+    def connect_beside(self) -> Iterator[Connection]:
+        with self.hold(), self.connect(writing=True) as connection:
+            yield connection
 
     def explain_lack(self, tables: Sequence[str]) -> CatalogueError | CollectionNotFound:
         if not tables and not (self.folder / "spaces").exists():  # killed before its first transaction

@@ -34,6 +34,7 @@ from retrieval.cli import (
     structure,
     transfer,
     trash,
+    work,
 )
 from retrieval.cli.output import Notes, say, show_message
 
@@ -41,6 +42,7 @@ COMMANDS = (
     *items.COMMANDS,
     *trash.COMMANDS,
     *reading.COMMANDS,
+    *work.COMMANDS,
     *search.COMMANDS,
     *structure.COMMANDS,
     *clusters.COMMANDS,

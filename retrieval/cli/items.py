@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from indexers.types import Json
     from retrieval.collection import Collection
     from retrieval.records.items import Item
+    from retrieval.records.work import QueueReport
 
 Metadata = Annotated[str | None, typer.Option(help='Metadata for every picture, e.g. \'{"album": "2024"}\'.')]
 
@@ -67,6 +68,9 @@ def add(
     ] = None,
     metadata: Metadata = None,
     retry_failed: RetryFailed = False,
+    no_work: Annotated[
+        bool, typer.Option("--no-work", help="Only queue the pictures; `nearkin work`, anywhere, adds them.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add pictures; creates the collection if it does not exist.
@@ -83,7 +87,12 @@ def add(
     is_second = needs_second_space(collection, model)
     first = None if is_second else model
     values = parse_json(metadata, "--metadata")
+    if no_work and (is_second or not sources):
+        raise typer.BadParameter("--no-work queues files, folders and URLs for the embedder of the collection")
     with open_collection(collection, create=True, embedder=first, device=device) as target:
+        if no_work:
+            queued = target.queue(sources, metadata=values, retry_failed=retry_failed)
+            return _show_queued(queued, as_json)
         with show_progress() as progress:
             if retry_failed and not sources:
                 report = target.retry_failed(progress=progress)
@@ -92,6 +101,18 @@ def add(
             if is_second and model is not None:
                 report = target.fill(model, progress=progress)
         finish_with_report(report, as_json)
+
+
+def _show_queued(report: QueueReport, as_json: bool) -> None:
+    """Print what was queued; exit with 1 if something could not be entered."""
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        say(f"{report.queued:,} queued, {report.known:,} known, {report.failed:,} failed in {report.seconds:.1f} s")
+        for failure in report.failures[:10]:
+            say(f"  failed: {failure.uri}: {failure.reason}")
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def add_texts(

@@ -6,13 +6,17 @@ import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.cli.command import Command
 from retrieval.cli.options import DEFAULT, AsJson, Folder, find_folder, open_collection
 from retrieval.cli.output import print_json, say, show_progress, show_steps, show_table
+from retrieval.pages.page import format_count
+
+if TYPE_CHECKING:
+    from indexers.types import Json
 
 
 def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
@@ -22,7 +26,17 @@ def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     if as_json:
         print_json(record)
     else:
-        show_table([(name, str(value)) for name, value in record.items() if value not in (None, [])])
+        work = record.pop("work")
+        rows = [(name, str(value)) for name, value in record.items() if value not in (None, [])]
+        show_table(rows + ([("work", describe_work(work))] if work else []))
+
+
+def describe_work(work: Json) -> str:
+    """Return how far the work is that many processes share, in words."""
+    counts = ", ".join(f"{work[name]:,} {name}" for name in ("waiting", "running", "failed") if work[name])
+    rate = f" at {work['rate']:.1f}/s" if work["rate"] else ""
+    dead = f"; dead: {', '.join(work['dead'])}" if work["dead"] else ""
+    return f"{counts or 'none'}; {format_count(work['workers'], 'worker')}{rate}{dead}"
 
 
 def verify(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike
 from typing import Any, cast, overload
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from indexers.types import Failure, Json, Vectors
 from retrieval.checks import ItemName, is_item_name, list_names
 from retrieval.client.http import Where, encode_filter, encode_json, read_picture, to_list, to_records
-from retrieval.client.jobs import JobMethods, WatchJob, ignore_job
+from retrieval.client.jobs import WatchJob, ignore_job
+from retrieval.client.work import Paths, WorkMethods, list_paths
 from retrieval.filters import to_json
 from retrieval.records.codec import from_json
 from retrieval.records.items import Item, Page
@@ -19,13 +19,12 @@ from retrieval.records.reports import AddReport, Job, ReadReport, SyncReport
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
-Paths = str | PathLike[str] | Sequence[Any]
 Metadata = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 WALK_PAGE = 500
 """Items that are read at a time."""
 
 
-class ItemMethods(JobMethods):
+class ItemMethods(WorkMethods):
     """The methods about items."""
 
     @overload
@@ -182,9 +181,3 @@ class ItemMethods(JobMethods):
         """
         body = {"items": None if items is None else list_names(items), "where": to_json(where), "purge": purge}
         return cast(int, self._post("/v1/items/remove", body)["removed"])
-
-
-def list_paths(paths: Paths) -> list[str]:
-    """Return one path, or several, as texts."""
-    several = [paths] if isinstance(paths, str | PathLike) else paths
-    return [str(path) for path in several]

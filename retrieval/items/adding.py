@@ -48,7 +48,7 @@ class Adder:
     ) -> AddReport:
         """Add files, folders, addresses and pictures in memory."""
         started = time.perf_counter()
-        folders = _list_roots(roots)
+        folders = list_roots(roots)
         given = sources.sort_pictures(pictures, metadata, keys, texts, folders)
         view = self._spaces.open_for_pictures()
         options: Json = {"retry_failed": retry_failed, "roots": folders, "progress": progress or ignore_progress}
@@ -119,7 +119,7 @@ class Adder:
     ) -> SyncReport:
         """Add what is new below folders, and mark the locations that have vanished from them."""
         started = time.perf_counter()
-        allowed = _list_roots(roots)
+        allowed = list_roots(roots)
         scan = sources.Scan(folders, allowed)
         view = self._spaces.open_for_pictures()
         options: Json = {"retry_failed": retry_failed, "check": check, "roots": allowed, "keep_replaced": True}
@@ -144,7 +144,7 @@ class Adder:
         existing = [uri for uri in uris if sources.is_existing_file(uri)]
         with self._catalogue.transaction() as transaction:
             transaction.clear_failures(sorted(set(uris) - set(existing)))
-        paths, folders = [to_path(uri) for uri in existing], _list_roots(roots) or []
+        paths, folders = [to_path(uri) for uri in existing], list_roots(roots) or []
         bound = {path for path in paths if any(Path(path).is_relative_to(folder.resolve()) for folder in folders)}
         reports = [
             self.add(part, retry_failed=True, roots=roots if part[0] in bound else None, progress=progress)
@@ -159,7 +159,8 @@ class Adder:
             return {"change": snapshot.number, "seconds": time.perf_counter() - started}
 
 
-def _list_roots(roots: Roots) -> list[Path] | None:
+def list_roots(roots: Roots) -> list[Path] | None:
+    """Return the folders that files have to lie in, as paths; None allows everything."""
     return None if roots is None else [Path(root).expanduser() for root in roots]
 
 

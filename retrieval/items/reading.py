@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
@@ -33,16 +33,8 @@ class PictureReader:
         check_reader()
         with self._catalogue.snapshot() as snapshot:
             unread = snapshot.readings.unread(NAME, retry_failed=retry_failed)
-        done: list[Reading] = []
-        for part in split_chunks(unread, BATCH):
-            rows = []
-            for item_id, content in part:
-                rows.append(self._read_picture(item_id, content))
-                if progress is not None:
-                    progress(len(done) + len(rows), len(unread))
-            with self._catalogue.transaction() as transaction:
-                transaction.put_readings(rows)
-            done += rows
+        tell = None if progress is None else lambda count: progress(count, len(unread))
+        done = self.read_pictures(unread, tell)
         failed = [row for row in done if row.problem is not None]
         with self._catalogue.snapshot() as snapshot:
             uris = {row.id: row.uris for row in snapshot.items([row.item_id for row in failed])}
@@ -53,6 +45,23 @@ class PictureReader:
         with_text = sum(bool(row.text) for row in done)
         seconds = time.perf_counter() - started
         return ReadReport(len(done) - len(failed), with_text, len(failed), failures, number, seconds)
+
+    def read_pictures(
+        self, pictures: Sequence[tuple[int, bytes]], progress: Callable[[int], object] | None = None
+    ) -> list[Reading]:
+        """Read the text in pictures, by item id and content hash, and record it as it comes. progress: called with the
+        number of pictures that were read."""
+        done: list[Reading] = []
+        for part in split_chunks(pictures, BATCH):
+            rows = []
+            for item_id, content in part:
+                rows.append(self._read_picture(item_id, content))
+                if progress is not None:
+                    progress(len(done) + len(rows))
+            with self._catalogue.transaction() as transaction:
+                transaction.put_readings(rows)
+            done += rows
+        return done
 
     def _read_picture(self, item_id: int, content: bytes) -> Reading:
         try:

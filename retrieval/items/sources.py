@@ -65,7 +65,7 @@ def sort_pictures(
     are_paths = all(isinstance(picture, str | PathLike) for picture in pictures)
     one_by_one = keys is not None or texts is not None or not (metadata is None or isinstance(metadata, Mapping))
     if are_paths and not one_by_one:
-        return Intake(_find_files(cast(list[str], pictures), roots), check_metadata(metadata or {}), [])
+        return Intake(find_files(cast(list[str], pictures), roots), check_metadata(metadata or {}), [])
     columns = check_columns(len(pictures), metadata, keys, texts)
     return Intake(None, {}, [_to_source(*row, roots) for row in zip(pictures, *columns, strict=True)])
 
@@ -84,7 +84,7 @@ def _is_single_array(pictures: Any) -> bool:
     )
 
 
-def _find_files(paths: list[str], roots: Sequence[Path] | None) -> Iterator[FoundFile | ScanFailure]:
+def find_files(paths: Sequence[str], roots: Sequence[Path] | None) -> Iterator[FoundFile | ScanFailure]:
     """Yield the files of this machine, then those at addresses."""
     local = [to_path(path) if isinstance(path, str) else path for path in paths if not is_remote(path)]
     yield from images.find_pictures(local, roots)
@@ -98,7 +98,7 @@ def _find_files(paths: list[str], roots: Sequence[Path] | None) -> Iterator[Foun
 def _to_source(picture: Any, key: str | None, text: str | None, metadata: Json, roots: Sequence[Path] | None) -> Source:
     if isinstance(picture, bytes | Image):
         return Source(content=picture, key=key, text=text, metadata=metadata)
-    files = list(_find_files([picture], roots))
+    files = list(find_files([picture], roots))
     if len(files) != 1 or os.path.isdir(picture):
         raise UsageError(
             f"with keys, texts or metadata for each picture, each path must be one file; {picture!r} is {len(files)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from indexers.types import Failure, Json, Space
 from retrieval.records.base import Record
+from retrieval.records.work import WorkInfo
 
 if TYPE_CHECKING:
     from indexers.progress import Tally
@@ -140,6 +141,8 @@ class Info(Record):
     """What was rebuilt when the collection was opened, and why."""
     words: bool = False
     """True if the embedder reads words, so that `search(text=...)` works."""
+    work: WorkInfo | None = None
+    """How far the work is that many processes share; None while there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,15 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         )
         return _cut(report.to_dict(), "failures")
 
+    def queue(request: Json, report_progress: ReportProgress) -> Json:
+        report_progress(0, None, "looking for what is to be done")
+        paths = None if request["paths"] is None else [Path(path) for path in request["paths"]]
+        options = {name: request[name] for name in ("kinds", "metadata", "retry_failed")}
+        return _cut(collection.queue(paths, **options, roots=roots).to_dict(), "failures")
+
+    def work(request: Json, report_progress: ReportProgress) -> Json:
+        return _cut(collection.work(**request, progress=_describe(report_progress)).to_dict(), "failures")
+
     def recluster(_: Json, report_progress: ReportProgress) -> Json:
         report_progress(0, None, "building the tree of clusters again")
         clusters = collection.recluster()
@@ -78,7 +87,7 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         )
         return _cut(report.to_dict(), "problems")
 
-    functions = (add, sync, retry, fill, read, cluster, refresh, recluster, duplicates, evaluate, verify)
+    functions = (add, sync, retry, fill, read, queue, work, cluster, refresh, recluster, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
 
 

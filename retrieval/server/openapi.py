@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from indexers.types import Json
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.reports import Report, SyncReport
+from retrieval.records.work import QueueReport, WorkReport
 from retrieval.server.examples import add_examples
 from retrieval.server.guard import CLIENT_HEADER, is_read_only
 from retrieval.server.problems import Problem
@@ -20,7 +21,7 @@ from retrieval.server.responses import STATUS_DESCRIPTIONS, document_errors
 from retrieval.server.schemas import build_model
 
 REFERENCE = "#/components/schemas/{model}"
-REPORTS: tuple[type, ...] = (SyncReport, Evaluation, Report)
+REPORTS: tuple[type, ...] = (SyncReport, Evaluation, Report, QueueReport, WorkReport)
 """Records that only reports of jobs hold."""
 ANY_REQUEST_CODES = (401, 421)
 """What the guard may answer to any request; further codes go with changes and with bodies."""

@@ -319,10 +319,9 @@ class Spaces:
             limits,
             workers,
             size,
-            on_recorded=lambda: self.settle(False),
             allow_web=bool(self._config.web),
             decoders=self.find_isolation(),
-            **options,
+            **{"on_recorded": lambda: self.settle(False), **options},
         )
 
     def isolate(self) -> None:

@@ -474,6 +474,22 @@ def test_the_text_in_pictures_is_read(own: Collection, tmp_path: Path) -> None:
         assert client.search(query="harbour")[0].uri == str(tmp_path / "page.png")
 
 
+def test_work_is_queued_and_done(own: Collection, folder: Path) -> None:
+    with open_client(own, headers={}, allow=(folder,)) as app_client:
+        client = Client("http://localhost", transport=AppTransport(app_client))
+        assert client.queue(folder, metadata={"album": "discs"}).queued == 5
+        work = client.info().work
+        assert work
+        assert (work.waiting, work.kinds) == (5, {"embed": {"waiting": 5, "running": 0, "failed": 0}})
+        report = client.work(kinds="embed")
+        assert (report.done, report.failed, client.count(where={"album": "discs"})) == (5, 0, 5)
+        assert client.info().work is None
+        with pytest.raises(UsageError, match="there is no work of the kind 'sleep'"):
+            client.work(kinds=["sleep"])
+        with pytest.raises(NotAllowed, match="--allow"):
+            client.queue("/")
+
+
 def test_spaces_are_used_and_dropped(own: Collection) -> None:
     own.fill(Brightness())
     own.add_vectors([np.ones(13)], keys=["extra"])
@@ -511,6 +527,8 @@ LEFT_OUT_PARAMETERS = {
     "add_texts": {"catch_up"},
     "sync": {"roots", "catch_up"},
     "retry_failed": {"roots"},
+    "queue": {"roots"},
+    "work": {"watch", "lease", "batch"},
     "duplicates": {"progress"},
     "stacks": {"progress"},
 }

@@ -33,7 +33,7 @@ LAYERS = {
         {"items"},
         {"clusters", "transfer"},
         {"search", "duplicates", "stacks", "structure", "evaluation"},
-        {"proposals"},
+        {"proposals", "work"},
         {"collection"},
         {"pages", "client", "adapters"},
         {"server", "agents"},

@@ -86,6 +86,7 @@ VERBS = {
     "undo_moves": "duplicates", "plan_merges": "duplicates",
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
     "stacks": "stacks", "choose_cover": "decide", "read": "read",
+    "queue": "add", "work": "work",
     "path_between": "path", "around": "around", "summary": "summary",
     "propose": "mcp", **dict.fromkeys(("proposals", "accept_proposal", "reject_proposal"), "proposals"),
     "trash": "trash", "restore": "restore", "empty_trash": "trash",

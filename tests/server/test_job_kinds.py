@@ -48,6 +48,16 @@ def test_a_sync_also_marks_what_has_vanished(collection: Collection, tmp_path: P
     assert (report["added"], report["known"], report["missing"], report["items"]) == (0, 2, 1, None)
 
 
+def test_work_is_queued_and_done(collection: Collection, tmp_path: Path) -> None:
+    folder = paint_folder(tmp_path / "many", 3)
+    request = {"paths": [str(folder)], "kinds": None, "metadata": None, "retry_failed": False}
+    report, _ = run(collection, "queue", **request)
+    assert (report["queued"], collection.count()) == (3, 0)
+    report, progress = run(collection, "work", kinds=["embed"], retry_failed=False)
+    assert (report["done"], report["failed"], collection.count()) == (3, 0, 3)
+    assert progress.reports[-1][:2] == (3, 3)
+
+
 def test_a_clustering_is_made_and_refreshed(filled: Collection) -> None:
     request = {"name": "mine", "method": "kmeans", "k": 2, "threshold": None, "settings": None}
     report, _ = run(filled, "cluster", **request)

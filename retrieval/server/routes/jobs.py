@@ -75,6 +75,32 @@ class PicturesToRead(RequestBody):
     """Also pictures that could not be read before."""
 
 
+class WorkToQueue(RequestBody):
+    """What to queue for workers: pictures to add, or work with the items that there are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"paths": ["/photos/2024"]}]})
+
+    paths: list[ServerPath] | None = Field(None, min_length=1, max_length=10_000)
+    """Paths below the folders that the server was started with (`--allow`), to add."""
+    kinds: list[str] | None = Field(None, max_length=100)
+    """Without paths: the kinds of work, such as read."""
+    metadata: dict[str, Any] | None = None
+    """Metadata for all pictures."""
+    retry_failed: bool = False
+    """Also try files again that failed before and have not changed since."""
+
+
+class WorkToDo(RequestBody):
+    """Which work to do."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kinds": ["embed"]}]})
+
+    kinds: list[str] | None = Field(None, max_length=100)
+    """Only work of these kinds."""
+    retry_failed: bool = False
+    """Also what could not be done before."""
+
+
 @router.get("/jobs", response_model=build_list("jobs", Job, "The jobs, the newest first."))
 def list_jobs(state: StateDep) -> Response:
     """Return all jobs, the newest first."""
@@ -111,6 +137,19 @@ def sync_folders(body: FoldersToSync, state: StateDep) -> Response:
 def read_pictures(body: PicturesToRead, state: StateDep) -> Response:
     """Read the text in the pictures that were not read yet, as a job."""
     return answer_json(state.jobs.add("read", body.model_dump()), 202)
+
+
+@router.post("/jobs/queue", status_code=202, response_model=build_model(Job), responses=document_errors(403, 503))
+def queue_work(body: WorkToQueue, state: StateDep) -> Response:
+    """Queue work that any number of workers do, on every machine that opens the collection, as a job."""
+    paths = None if body.paths is None else [str(_check_path(path, state)) for path in body.paths]
+    return answer_json(state.jobs.add("queue", {**body.model_dump(), "paths": paths}), 202)
+
+
+@router.post("/jobs/work", status_code=202, response_model=build_model(Job), responses=document_errors(503))
+def do_work(body: WorkToDo, state: StateDep) -> Response:
+    """Do the work that is queued, beside other workers, as a job."""
+    return answer_json(state.jobs.add("work", body.model_dump()), 202)
 
 
 def _check_path(path: str, state: State) -> Path:

@@ -1,6 +1,6 @@
 """what programs propose and a person decides
 
-Revision 0017 after 0014
+Revision 0015 after 0014
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 
 from indexers.catalogue.column_types import Integer, Text
 
-revision = "0017"
+revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
