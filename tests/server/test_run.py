@@ -36,7 +36,7 @@ from tests.support.serving import (
     wait_until,
 )
 
-MANY = 1000
+MANY = 400
 
 
 @pytest.fixture

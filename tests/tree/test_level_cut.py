@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +16,8 @@ from indexers.tree.level_parameters import LARGE, SMALL, LevelParameters
 from indexers.tree.neighbour_graph import NeighbourGraph
 from indexers.tree.rounded_vectors import RoundedVectors
 from tests.tree.test_levels import are_same_partition
+
+SOAK = bool(os.environ.get("SOAK"))
 
 
 class Collected:
@@ -118,7 +122,7 @@ class Kept(RuleBasedStateMachine):
 
 TestKept = Kept.TestCase
 TestKept.settings = settings(
-    max_examples=20, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200 if SOAK else 6, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
