@@ -15,6 +15,7 @@
     matching/     what proves that two pictures are the same
     tree/         the maintained cluster tree over the neighbour graph
     clusterers/   clustering algorithms with scikit-learn's interface (plug-ins)
+    classifiers/  what tells labelled vectors apart, with scikit-learn's interface (plug-ins)
     catalogue/    the truth: one SQL database; no SQL is written elsewhere
     naming/       words for clusters
     followers/    what follows the catalogue's changes: files, tree, partitions, clusterings, evidence
@@ -51,6 +52,9 @@ One word for each thing:
     duplicate       another file of the same picture (resized, cropped, mirrored ...), proved by comparison
     verdict         the result of comparing two pictures: its kind, score and evidence
     decision        what a person says about two pictures; it outlives rescans and models
+    lesson          what a collection learns to tell apart, under a name: a classifier, and where its labels come from
+    label           what a person says an item is in a lesson, or is not; a row that outlives models
+    suggestion      an item with the class that a lesson's classifier gives it, and how sure that is
     identical       of vectors: equal in every coordinate
     picture hash    a perceptual hash, 64 bits of a picture; it nominates pairs for comparison
     fingerprint     64 bits of a vector, or what tells one version of a model's weights from another

@@ -16,6 +16,7 @@
     │   ├── SpaceNotFound                   no space of that name
     │   ├── ClusterNotFound                 no cluster with that id, or not any more
     │   ├── ClusteringNotFound              no clustering of that name
+    │   ├── LessonNotFound                  nothing is learned under that name
     │   └── CollectionNotFound              no collection in that folder
     ├── PictureError                        one picture can't be read; a run continues without it
     │   ├── UnreadablePicture               not a picture, cut off, or damaged
@@ -107,6 +108,10 @@ class ClusterNotFound(NotFound):
 
 class ClusteringNotFound(NotFound):
     """No clustering of that name."""
+
+
+class LessonNotFound(NotFound):
+    """Nothing is learned under that name."""
 
 
 class CollectionNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""The members of the plug-in families by name: embedders, vector indices, clusterers.
+"""The members of the plug-in families by name: embedders, vector indices, clusterers, classifiers.
 
 Built-in members and those of other distributions are found in the same way: by an entry point, loaded on first use.
 
@@ -55,6 +55,14 @@ BUILT_IN = {
         "kmeans": "indexers.clusterers.kmeans:KMeans",
         "partitions": "indexers.clusterers.incremental_kmeans.estimator:IncrementalKMeans",
         "sampled": "indexers.clusterers.sampled:Sampled",
+    },
+    "nearkin.classifiers": {
+        "centroid": "indexers.classifiers.centroid:Centroid",
+        "forest": "indexers.classifiers.forest:Forest",
+        "knn": "indexers.classifiers.knn:Knn",
+        "logistic": "indexers.classifiers.logistic:Logistic",
+        "svm": "indexers.classifiers.svm:Svm",
+        "tree": "indexers.classifiers.tree:Tree",
     },
 }
 

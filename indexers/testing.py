@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from indexers.arrays import scale_to_unit
+from indexers.classifiers.contract import ClassifierContract
 from indexers.clusterers.contract import ClustererContract
 from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
@@ -18,7 +19,7 @@ from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex
 
-__all__ = ["ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
+__all__ = ["ClassifierContract", "ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
 
 
 class VectorIndexContract:

@@ -28,6 +28,8 @@ MERGE = "merge"
 own, and the table `merging` says the rest."""
 CORRECTION = "correction"
 """What decisions about clusters say; the table of that name says the rest."""
+LABEL = "label"
+"""What decisions about what items are say; the table of that name says the rest."""
 CORRECTION_KINDS: tuple[CorrectionKind, ...] = get_args(CorrectionKind)
 ChangeKind = Literal["added", "changed", "removed", "vector set", "vector removed"]
 Rebuild = Callable[[], Callable[[], None]]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         CollectionNotFound,
         CollectionReadOnly,
         ItemNotFound,
+        LessonNotFound,
         MissingPackage,
         NearkinError,
         NoTextTower,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from retrieval.records.duplicates import DuplicateGroup, ItemValue, Match, Merge, MergedValue, Move, Pair
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
+    from retrieval.records.learning import Lesson, Suggestion, Suggestions
     from retrieval.records.proposals import Proposal
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
@@ -80,7 +82,7 @@ _ROOMS = {
     "indexers.embedders.base": "Embedder",
     "indexers.errors": """BadFilter BadMetadata BadQuery BadSetting BadVector CatalogueDamaged
         CatalogueError ClusterNotFound ClusteringNotFound CollectionClosed CollectionNotFound
-        CollectionReadOnly ItemNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
+        CollectionReadOnly ItemNotFound LessonNotFound MissingPackage NearkinError NoTextTower NotFound PictureError
         PictureTooLarge ReadFailed SchemaTooNew SchemaTooOld Unavailable UnknownPlugin UnknownWords UnreadablePicture
         UnsafeFileSystem UsageError WeightsUnavailable WriteFailed WriterBusy""",
     "indexers.progress": "Progress",
@@ -92,6 +94,7 @@ _ROOMS = {
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page TrashedItem",
     "retrieval.records.proposals": "Proposal",
+    "retrieval.records.learning": "Lesson Suggestion Suggestions",
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
@@ -135,6 +138,8 @@ __all__ = [
     "ItemValue",
     "JudgedClustering",
     "JudgedSpace",
+    "Lesson",
+    "LessonNotFound",
     "Loose",
     "Match",
     "Merge",
@@ -162,6 +167,8 @@ __all__ = [
     "SchemaTooNew",
     "SchemaTooOld",
     "Stack",
+    "Suggestion",
+    "Suggestions",
     "Summary",
     "SyncReport",
     "TrashedItem",

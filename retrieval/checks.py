@@ -268,7 +268,7 @@ FLAGS = (
 UNCHECKED = (
     *("at_least", "cluster", "diversify", "exclude", "kinds", "labels", "merge", "methods", "metric", "rerank"),
     *("mix", "picture", "radius", "sample", "spaces", "threshold", "vector"),
-    *("vectors", "within", "without_outliers"),
+    *("vectors", "within", "without_outliers", "at_most_wrong"),
 )
 """Parameters that the room which reads them checks."""
 ARGUMENTS: dict[str, Check | None] = {
@@ -278,10 +278,8 @@ ARGUMENTS: dict[str, Check | None] = {
     **dict.fromkeys(("folder", "manifest", "path"), path),
     **dict.fromkeys(FLAGS, flag),
     **dict.fromkeys(UNCHECKED),
-    **dict.fromkeys(
-        ("kind", "level", "loose", "method", "name", "query", "reason", "rule", "source", "space", "state", "text"),
-        text,
-    ),
+    **dict.fromkeys(("kind", "level", "loose", "method", "name", "query", "reason", "rule"), text),
+    **dict.fromkeys(("source", "space", "state", "text", "value"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),
     "clusters": None,
@@ -323,9 +321,11 @@ ARGUMENTS: dict[str, Check | None] = {
     "make_clustering.sample": whole("the number of items to learn from,"),
     "merge_clusters.a": None,
     "merge_clusters.b": None,
+    "learn.labels": text,
     "propose.metadata": mapping,
     "rename.name": None,
     "search.group": flag,
+    "suggest.k": whole("the number of pictures,"),
     "summary.k": whole("the number of pictures,"),
     "queue.metadata": mapping,
     "sync.metadata": mapping,

@@ -41,6 +41,7 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
+from retrieval.learning.lessons import Lessons
 from retrieval.proposals.book import ProposalBook
 from retrieval.records.clusters import (
     Cluster,
@@ -56,6 +57,7 @@ from retrieval.records.clusters import (
 from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
+from retrieval.records.learning import Lesson, Suggestions
 from retrieval.records.proposals import Proposal
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
@@ -91,6 +93,7 @@ class Parts:
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.explorer = GraphExplorer(self.browser, self.pictures)
+        self.lessons = Lessons(catalogue, self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.work = WorkQueue(catalogue, spaces, self.adder, self.reader)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
@@ -108,6 +111,7 @@ WRITING = frozenset(
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
         *("decide", "choose_cover", "not_duplicates", "keep_both", "undo", "undo_moves"),
         *("propose", "accept_proposal", "reject_proposal"),
+        *("learn", "accept", "reject"),
     )
 )
 """The methods that always write: of a collection that may only be read, they are refused before they begin."""
@@ -798,6 +802,69 @@ class Collection:
         """
         return self._parts.explorer.summarize(k, self._resolve(where), within, continue_from)
 
+    # ---- what is learned from labels
+
+    def learn(
+        self,
+        name: str,
+        *,
+        method: str = "auto",
+        labels: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Lesson:
+        """Learn to tell pictures apart by labels, and keep that under a name, for `suggest`.
+
+        name: of what is learned. Clusters that a person called so are labels: their pictures are it, and those of other
+            clusters with such names are not. What `accept` and `reject` say counts before.
+        method: tree, svm, forest, logistic, knn or centroid, any member of `nearkin.classifiers`; "auto": logistic, or
+            what cross-validation over the labels finds better.
+        labels: tell apart the values of this metadata key, the clusters with names of this level or clustering, or with
+            "folder" the folders of the files.
+        settings: of the method, such as {"C": 1.0}.
+
+        It learns from the vectors of the current space, each averaged with those of its nearest neighbours, so that
+        pictures without labels count too. Labels outlive a change of the space; new labels and pictures are taken into
+        account whenever somebody asks. Learn again to choose the method again.
+
+        Raises UsageError (no labels, one class only, one label a class), UnknownPlugin, BadSetting.
+        """
+        return self._parts.lessons.learn(name, method, labels, settings)
+
+    def suggest(
+        self,
+        name: str,
+        k: int = 20,
+        *,
+        value: str | None = None,
+        at_most_wrong: float | None = None,
+        where: Mapping[str, Any] | None = None,
+    ) -> Suggestions:
+        """Return what pictures without a label may be, the surest first, and up to `k` that would teach most.
+
+        value: only suggest this class. where: only these pictures.
+        at_most_wrong: only as many as may be suggested for at most this share of them to be wrong, on average, such as
+            .02. That is tested on 150 labels or more, and holds if these are of pictures drawn at random, rather than
+            of the surest.
+
+        Raises LessonNotFound, BadQuery, BadFilter, UsageError (nothing can be learned any more, or promised yet).
+        """
+        return self._parts.lessons.suggest(name, k, at_most_wrong, value, self._resolve(where))
+
+    def accept(self, name: str, items: ItemName | Iterable[ItemName], *, value: str | None = None) -> int:
+        """Say that pictures are what a lesson is about, or of one of its classes. Return the decision's id, for `undo`.
+
+        Raises ItemNotFound, UsageError (a picture has another label).
+        """
+        return self._parts.lessons.label(name, items, value, True)
+
+    def reject(self, name: str, items: ItemName | Iterable[ItemName], *, value: str | None = None) -> int:
+        """Say that pictures are not what a lesson is about, or not of one of its classes. See `accept`."""
+        return self._parts.lessons.label(name, items, value, False)
+
+    def lessons(self) -> tuple[Lesson, ...]:
+        """Return all that is learned, by name, as good as it is now."""
+        return self._parts.lessons.list_lessons()
+
     # ---- names of clusters
 
     def rename(self, cluster: int | str, name: str | None) -> Cluster:
@@ -1059,7 +1126,8 @@ class Collection:
         return self._parts.decisions.decide("keep both", a, b)
 
     def undo(self, decision: int) -> None:
-        """Undo a decision about duplicates, with what was merged by it, or a correction of clusters. Raises UsageError.
+        """Undo a decision about duplicates, with what was merged by it, a correction of clusters, or what was said of
+        items for a lesson. Raises UsageError.
 
         What was changed since it was merged stays as it is.
         """

@@ -1,4 +1,4 @@
-"""The tables of what people decide: of duplicates, of stacks and of clusters; and of what awaits their decision."""
+"""The tables of what people decide: of duplicates, stacks, clusters and what items are; and of what awaits it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ decision = sa.Table(
     sa.Column("undone", sa.BigInteger),
     sqlite_autoincrement=True,
     comment="what a person said of two pictures, by content hash: not duplicates, keep both, or keep the first one; "
-    "of one, that it is the cover of its stack, or took over what others said, in `merging`; or of clusters, in "
-    "`correction`",
+    "of one, that it is the cover of its stack, or took over what others said, in `merging`; of clusters, in "
+    "`correction`; or of what items are, in `label`",
 )
 
 merging = sa.Table(
@@ -66,4 +66,32 @@ proposal = sa.Table(
     sqlite_autoincrement=True,
     comment="what a program (`source`) proposes, which nothing comes of until a person accepts it: open, accepted or "
     "rejected; the decisions that were made of it",
+)
+
+lesson = sa.Table(
+    "lesson",
+    metadata,
+    sa.Column("id", Integer, primary_key=True),
+    sa.Column("name", Text, nullable=False, unique=True),
+    sa.Column("method", Text, nullable=False),
+    json_column("settings", "object"),
+    sa.Column("source", Text),
+    sa.Column("chosen", Text),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+    comment="what the collection learns to tell apart: the classifier, the metadata key, level or folders that its "
+    "labels come from beside `label`, and the method that cross-validation has chosen",
+)
+
+label = sa.Table(
+    "label",
+    metadata,
+    sa.Column("decision", Integer, sa.ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item", Integer, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary(20)),
+    sa.Column("lesson", Text, nullable=False, index=True),
+    sa.Column("value", Text, nullable=False),
+    sa.Column("accepted", sa.Boolean, nullable=False),
+    comment="what a person said that an item is, or is not, in a lesson of that name; by its id, and by the hash of "
+    "its content, so that it holds for the same picture when it is added again",
 )

@@ -10,6 +10,7 @@ from indexers.catalogue.clusters import ClusterReader
 from indexers.catalogue.corrections import CorrectionReader
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
+from indexers.catalogue.lessons import LessonReader
 from indexers.catalogue.places import PlaceReader
 from indexers.catalogue.proposals import ProposalReader
 from indexers.catalogue.readings import ReadingReader
@@ -28,3 +29,4 @@ class Readers:
         self.corrections, self.shots = CorrectionReader(connection), ShotReader(connection)
         self.readings, self.chances = ReadingReader(connection), ChanceReader(connection)
         self.proposals = ProposalReader(connection)
+        self.lessons = LessonReader(connection)

@@ -45,6 +45,8 @@ TABLES = (
     "correction",
     "merging",
     "proposal",
+    "lesson",
+    "label",
     "trash",
     "trash_vector",
 )

@@ -12,12 +12,14 @@ from indexers.catalogue.columns import cluster_column, item_column, json_column
 from indexers.catalogue.columns import metadata as metadata
 from indexers.catalogue.decision_tables import correction as correction
 from indexers.catalogue.decision_tables import decision as decision
+from indexers.catalogue.decision_tables import label as label
+from indexers.catalogue.decision_tables import lesson as lesson
 from indexers.catalogue.decision_tables import merging as merging
 from indexers.catalogue.decision_tables import proposal as proposal
 from indexers.catalogue.work_tables import work as work
 from indexers.catalogue.work_tables import worker as worker
 
-REVISION = "0016"
+REVISION = "0017"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 counter = sa.Table(
@@ -45,8 +47,13 @@ item = sa.Table(
     sa.Column("added_at", sa.BigInteger, nullable=False),
     json_column("metadata", "object"),
     json_column("capture", "object", server_default="{}"),
+    sa.Column("sharpness", sa.Float),
+    sa.Column("noise", sa.Float),
+    sa.Column("exposure", sa.Float),
+    sa.Column("contrast", sa.Float),
     sqlite_autoincrement=True,
-    comment="a picture, or a ready-made vector; ids are never used again; `capture`: how its file says it was taken",
+    comment="a picture, or a ready-made vector; ids are never used again; `capture`: how its file says it was taken; "
+    "from `sharpness` on: how good the picture is, from 0 to 1, where it was measured",
 )
 
 attribute = sa.Table(

@@ -16,6 +16,7 @@ from indexers.catalogue.corrections import CorrectionWriter
 from indexers.catalogue.duplicates import DuplicateWriter, UnsketchedPicture
 from indexers.catalogue.file_metadata import TEXT, FileMetadata
 from indexers.catalogue.file_writer import apply_file, join_text
+from indexers.catalogue.lessons import LessonWriter
 from indexers.catalogue.merges import MergeWriter
 from indexers.catalogue.proposals import ProposalWriter
 from indexers.catalogue.removal import RemovalWriter
@@ -38,6 +39,7 @@ class Transaction(RemovalWriter):
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
         self.chances: ChanceWriter = ChanceWriter(connection)
+        self.lessons: LessonWriter = LessonWriter(connection)
         self.corrections: CorrectionWriter = CorrectionWriter(connection, self.clusters, self._log_item)
         self.merges: MergeWriter = MergeWriter(connection, self.files, self._log_item, self.reindex, self._follow_files)
         self.proposals: ProposalWriter = ProposalWriter(connection)

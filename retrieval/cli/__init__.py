@@ -12,6 +12,7 @@ viewer          pages that are opened in the browser
 search          search
 clusters        clusters, partitions, rename, loose, outliers, recluster
 structure       path, around, summary
+learning        learn, lessons, suggest, label
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate

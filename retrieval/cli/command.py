@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args, get_type_hints
 
 import typer
 
-Panel = Literal["Pictures", "Search", "Clusters", "Duplicates", "Spaces and data", "Maintenance", "Serve"]
+Panel = Literal["Pictures", "Search", "Clusters", "Learning", "Duplicates", "Spaces and data", "Maintenance", "Serve"]
 """A heading in the list of commands."""
 
 

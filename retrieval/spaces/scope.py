@@ -70,7 +70,7 @@ def find_members(clusters: Sequence[Any], space_id: int, snapshot: Snapshot) -> 
     members: list[Ids] = [cluster._members for cluster in clusters if _is_record(cluster)]
     others = dict.fromkeys(cluster for cluster in clusters if not _is_record(cluster))
     ids_of = {cluster: _list_ids(cluster) for cluster in others}
-    item_ids, found = _select_members({id_ for ids in ids_of.values() for id_ in ids}, space_id, snapshot)
+    item_ids, found = select_members({id_ for ids in ids_of.values() for id_ in ids}, space_id, snapshot)
     for cluster, cluster_ids in ids_of.items():
         if found.isdisjoint(cluster_ids):
             called = f"named {cluster.name!r}" if isinstance(cluster, ClustersOfName) else str(cluster)
@@ -85,7 +85,7 @@ def _list_ids(cluster: Any) -> Sequence[int]:
     return [int(cluster)] if 0 <= cluster < MAX_ID else []
 
 
-def _select_members(cluster_ids: set[int], space_id: int, snapshot: Snapshot) -> tuple[list[Ids], set[int]]:
+def select_members(cluster_ids: set[int], space_id: int, snapshot: Snapshot) -> tuple[list[Ids], set[int]]:
     """Return the items of clusters, an array a level, and the ids of those clusters that have any.
 
     The levels are those of the tree and named clusterings.

@@ -87,6 +87,7 @@ VERBS = {
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
     "stacks": "stacks", "choose_cover": "decide", "read": "read",
     "queue": "add", "work": "work",
+    "learn": "learn", "lessons": "lessons", "suggest": "suggest", **dict.fromkeys(("accept", "reject"), "label"),
     "path_between": "path", "around": "around", "summary": "summary",
     "propose": "mcp", **dict.fromkeys(("proposals", "accept_proposal", "reject_proposal"), "proposals"),
     "trash": "trash", "restore": "restore", "empty_trash": "trash",

@@ -6,6 +6,7 @@
 - `clusters`: levels, clusters and what is in them, events, outliers, named clusterings
 - `corrections`: what people say of clusters
 - `duplicates`: groups with proof, overlays, decisions
+- `learning`: what is learned from labels, suggestions, labels
 - `structure`: ways between pictures, what lies around them, summaries
 - `jobs`: long work, and streams of what happens (server-sent events)
 - `health`: liveness, readiness, metrics

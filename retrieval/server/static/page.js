@@ -29,6 +29,7 @@ const views = {
   path: async (stage, _, params) => (await import("./structure.js")).showPath(stage, params),
   summary: async (stage, _, params) => (await import("./structure.js")).showSummary(stage, params),
   proposals: async stage => (await import("./proposals.js")).showProposals(stage),
+  learn: async (stage, _, params) => { const view = await import("./learn.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
   add: async stage => (await import("./add.js")).show(stage),
 };
 const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose", "path", "summary"];
@@ -102,7 +103,7 @@ async function draw({ focus = true } = {}) {
 
 function updateHeader({ view, params }) {
   for (const link of document.querySelectorAll("[data-nav]")) {
-    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections", "summary"].includes(view)) || (link.dataset.nav === "duplicates" && view === "stacks")) link.setAttribute("aria-current", "page");
+    if (link.dataset.nav === view || (link.dataset.nav === "clusters" && ["outliers", "loose", "new", "corrections", "summary", "learn"].includes(view)) || (link.dataset.nav === "duplicates" && view === "stacks")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const { words, terms } = readQuery(params);

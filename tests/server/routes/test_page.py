@@ -45,6 +45,7 @@ VIEWS = {
     "summary": "#/summary",
     "corrections": "#/corrections",
     "proposals": "#/proposals",
+    "learn": "#/learn",
     "add": "#/add",
 }
 
