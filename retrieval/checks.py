@@ -322,16 +322,14 @@ ARGUMENTS: dict[str, Check | None] = {
     "merge_clusters.a": None,
     "merge_clusters.b": None,
     "learn.labels": text,
-    "propose.metadata": mapping,
     "rename.name": None,
     "search.group": flag,
     "suggest.k": whole("the number of pictures,"),
     "summary.k": whole("the number of pictures,"),
     "queue.metadata": mapping,
-    "sync.metadata": mapping,
-    "update.metadata": mapping,
     "verify.pictures": flag,
-    "update_all.metadata": mapping,
+    **dict.fromkeys(("propose.metadata", "sync.metadata", "update.metadata", "update_all.metadata"), mapping),
+    **dict.fromkeys(("update_all.extend", "update_all.reduce"), mapping),
 }
 """The check of each parameter of a public method; None: the room that reads it checks it."""
 

@@ -560,9 +560,21 @@ class Collection:
         """
         return self._parts.items.update(item, metadata, text, replace)
 
-    def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
-        """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
-        return self._parts.items.update_all(metadata, self._resolve(where))
+    def update_all(
+        self,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        where: Mapping[str, Any],
+        extend: Mapping[str, Any] | None = None,
+        reduce: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Merge metadata into every item that matches a filter, in one transaction. Return their number.
+
+        extend, reduce: values that lists in the metadata gain or lose: `extend={"tags": ["sea"]}`.
+
+        Raises BadMetadata, BadFilter, UsageError.
+        """
+        return self._parts.items.update_all(metadata or {}, self._resolve(where), extend, reduce)
 
     def remove(
         self,

@@ -219,6 +219,8 @@ def update(
         str | None, typer.Option("--metadata", help='Metadata as JSON, e.g. \'{"tags": ["sea", "sun"]}\'.')
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Text about the picture, found by --query.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag to add; can be repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", help="Tag to take off; can be repeated.")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the metadata in the place of all that an item has.")
     ] = False,
@@ -235,8 +237,10 @@ def update(
         raise typer.BadParameter("give items, or --where")
     if where is not None and (names or ids or keys):
         raise typer.BadParameter("give items, or --where; not both")
-    if not pairs and values is None and text is None:
-        raise typer.BadParameter("give KEY=VALUE, --metadata or --text to change")
+    if not pairs and values is None and text is None and not tag and not untag:
+        raise typer.BadParameter("give KEY=VALUE, --metadata, --text, --tag or --untag to change")
+    if (tag or untag) and (replace or text is not None):
+        raise typer.BadParameter("--tag and --untag go without --replace and --text")
     condition = parse_json(where, "--where")
     with open_collection(collection) as target:
         values = _merge_assignments(target, values, pairs)
@@ -251,7 +255,9 @@ def update(
                 target.update(item_id, values, text=text, replace=replace)
             count = len(chosen or ())
         else:
-            count = target.update_all(values, where=condition if chosen is None else {"id": {"$in": chosen}})
+            lists = {"extend": {"tags": tag} if tag else None, "reduce": {"tags": untag} if untag else None}
+            scope = condition if chosen is None else {"id": {"$in": chosen}}
+            count = target.update_all(values, where=scope, **lists)
     print_json({"updated": count}) if as_json else say(f"updated {format_count(count, 'item')}")
 
 

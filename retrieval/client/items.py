@@ -166,11 +166,17 @@ class ItemMethods(WorkMethods):
         body = {"metadata": metadata, "text": text, "replace": replace}
         return cast(Item, from_json(Item, self._request("PATCH", f"/v1/items/{self._find_id(item)}", json=body)))
 
-    def update_all(self, metadata: Mapping[str, Any], *, where: Mapping[str, Any]) -> int:
-        """Merge metadata into every item that meets a filter. Return their number."""
-        return cast(
-            int, self._request("PATCH", "/v1/items", json={"metadata": metadata, "where": to_json(where)})["updated"]
-        )
+    def update_all(
+        self,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        where: Mapping[str, Any],
+        extend: Mapping[str, Any] | None = None,
+        reduce: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Merge metadata into every item that meets a filter. Return their number. See Collection.update_all."""
+        changes = {"metadata": metadata or {}, "extend": extend or {}, "reduce": reduce or {}}
+        return cast(int, self._request("PATCH", "/v1/items", json={**changes, "where": to_json(where)})["updated"])
 
     def remove(
         self, items: ItemName | Iterable[ItemName] | None = None, *, where: Where = None, purge: bool = False

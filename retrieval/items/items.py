@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import check_metadata, is_text
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import UsageError
-from indexers.types import Failure, ItemRow, Vectors
+from indexers.types import Failure, ItemRow, Json, Vectors
 from retrieval.checks import MOST, ItemName, check_whole, list_names
 from retrieval.filters import parse_filter
 from retrieval.items.trash import Trash
@@ -90,13 +91,26 @@ class Items:
         self._spaces.settle()
         return self.read([item_id])[0]
 
-    def update_all(self, metadata: Mapping[str, Any], where: Mapping[str, Any]) -> int:
-        """Merge metadata into every item that matches a filter, in one transaction. Return their number."""
-        checked = check_metadata(metadata)
+    def update_all(
+        self,
+        metadata: Mapping[str, Any],
+        where: Mapping[str, Any],
+        extend: Mapping[str, Any] | None = None,
+        reduce: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Merge metadata into every item that matches a filter, in one transaction. Return their number.
+
+        extend, reduce: lists whose values the lists under these keys gain or lose.
+        """
+        checked, gained, lost = (check_metadata(values or {}) for values in (metadata, extend, reduce))
+        _check_lists(gained | lost, checked)
         with self._catalogue.transaction() as transaction:
             item_ids = transaction.ids(parse_filter(where)).tolist()
-            for item_id in item_ids:
-                transaction.update(item_id, checked)
+            for chunk in split_chunks(item_ids):
+                rows = {row.id: row.metadata for row in transaction.items(chunk)} if gained or lost else {}
+                for item_id in chunk:
+                    lists = _change_lists(rows[item_id], gained, lost) if item_id in rows else {}
+                    transaction.update(item_id, checked | lists)
         self._spaces.settle()
         return len(item_ids)
 
@@ -123,6 +137,28 @@ class Items:
             self._trash.forget(item_ids)
         self._trash.empty_expired()
         return removed
+
+
+def _check_lists(lists: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Raise UsageError unless all values are lists of keys that are not set as well."""
+    for key, value in lists.items():
+        if not isinstance(value, list):
+            raise UsageError(f"extend and reduce take lists, such as {{{key!r}: [...]}}; got {value!r}")
+        if key in metadata:
+            raise UsageError(f"{key!r} is set by metadata already; leave it out of extend and reduce")
+
+
+def _change_lists(metadata: Mapping[str, Any], gained: Json, lost: Json) -> Json:
+    """Return the lists of an item's metadata that change. What is no list counts as a list of one value."""
+    changed: Json = {}
+    for key in {**gained, **lost}:
+        value = metadata.get(key)
+        before = value if isinstance(value, list) else [] if value is None else [value]
+        after = [part for part in before if part not in lost.get(key, ())]
+        after += [part for part in gained.get(key, ()) if part not in after]
+        if after != before:
+            changed[key] = after
+    return changed
 
 
 def build_items(snapshot: Snapshot, rows: Sequence[ItemRow], space_id: int | None) -> tuple[Item, ...]:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-THUMBNAIL_EDGES = (160, 320, 640)
+THUMBNAIL_EDGES = (160, 320, 640, 1600)
 """Pixels of the longer edge of a thumbnail: the sizes that the server makes, and the first of them by default."""
 
 

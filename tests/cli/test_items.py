@@ -130,7 +130,7 @@ def test_update_sets_the_text_and_replaces(full: Shell) -> None:
     [
         ((), "give items, or --where"),
         (("year=1",), "give the items to change, or --where"),
-        ((1,), "give KEY=VALUE, --metadata or --text to change"),
+        ((1,), "give KEY=VALUE, --metadata, --text, --tag or --untag to change"),
         ((1, "a=1", "a=2"), "the key 'a' is given twice"),
         ((1, "a=1", "--metadata", '{"a": 2}'), "the key 'a' is given twice"),
         ((1, "--metadata", "[1]"), "--metadata takes an object"),
@@ -162,3 +162,10 @@ def test_texts_are_added_where_the_embedder_reads_words(full: Shell, tmp_path: P
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     assert "is not text in UTF-8" in full("add-texts", "--list", tmp_path / "latin", code=2).stderr
     assert "cannot read --list" in full("add-texts", "--list", tmp_path / "none", code=2).stderr
+
+
+def test_tags_are_added_and_taken_off(full: Shell) -> None:
+    full("update", "--where", "{}", "--tag", "sea", "--tag", "sun")
+    assert full.json("update", "--where", '{"tags": {"$contains": "sun"}}', "--untag", "sun")["updated"] > 0
+    assert {tuple(item["metadata"]["tags"]) for item in full.json("items")["items"]} == {("sea",)}
+    assert "go without --replace" in full("update", "1", "--tag", "x", "--replace", code=2).stderr

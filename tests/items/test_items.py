@@ -107,6 +107,25 @@ def test_many_are_updated_at_once(ready_made: Collection) -> None:
         ready_made.update_all({"seen": {1}}, where={})
 
 
+def test_lists_gain_and_lose_values(ready_made: Collection) -> None:
+    ready_made.update("n0", {"tags": ["old", "both"]})
+    ready_made.update("n1", {"tags": "single"})
+    chosen = {"number": {"$lt": 3}}
+    assert ready_made.update_all(where=chosen, extend={"tags": ["new", "both"]}, reduce={"tags": ["old"]}) == 3
+    assert [item.metadata["tags"] for item in ready_made.items(where=chosen)] == [
+        ["both", "new"],
+        ["single", "new", "both"],
+        ["new", "both"],
+    ]
+    before = ready_made.change()
+    ready_made.update_all(where=chosen, extend={"tags": ["both"]}, reduce={"none": [1]})
+    assert ready_made.change() == before
+    with pytest.raises(UsageError, match="extend and reduce take lists"):
+        ready_made.update_all(where={}, extend={"tags": "sea"})
+    with pytest.raises(UsageError, match="'tags' is set by metadata already"):
+        ready_made.update_all({"tags": []}, where={}, extend={"tags": ["sea"]})
+
+
 def test_walking_reads_every_item_once_in_order_of_id(ready_made: Collection) -> None:
     assert [item.key for item in ready_made.walk()] == [f"n{number}" for number in range(20)]
     assert [item.key for item in ready_made.walk(where={"number": {"$gte": 18}})] == ["n18", "n19"]

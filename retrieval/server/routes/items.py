@@ -74,8 +74,12 @@ class ItemsUpdate(RequestBody):
         json_schema_extra={"examples": [{"metadata": {"album": "2024"}, "where": {"album": {"$exists": False}}}]}
     )
 
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = Field(default={})
     """Metadata to merge into each item's."""
+    extend: dict[str, list[Any]] = Field(default={})
+    """Values that lists in the metadata gain, by key, such as tags."""
+    reduce: dict[str, list[Any]] = Field(default={})
+    """Values that lists in the metadata lose, by key."""
     where: dict[str, Any]
     """A filter; an empty one holds for all items."""
 
@@ -210,7 +214,8 @@ def update_item(item_id: ItemId, body: ItemUpdate, collection: CollectionDep) ->
 )
 def update_items(body: ItemsUpdate, collection: CollectionDep) -> Response:
     """Merge metadata into all items that meet a filter, at once."""
-    return answer_json({"updated": collection.update_all(body.metadata, where=body.where)})
+    updated = collection.update_all(body.metadata, where=body.where, extend=body.extend, reduce=body.reduce)
+    return answer_json({"updated": updated})
 
 
 @router.delete("/items/{item}", status_code=204, response_class=Response, responses=document_errors(404, 503))

@@ -12,9 +12,11 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from indexers.errors import BadFilter
+from retrieval import Item
 from retrieval.server.responses import Responses, document_errors
 from retrieval.server.routes.items import Where, parse_json
-from retrieval.server.state import StateDep
+from retrieval.server.state import State, StateDep
+from retrieval.transfer.archive import write_archive
 
 router = APIRouter(prefix="/v1", tags=["transfer"])
 
@@ -35,6 +37,14 @@ FILE_RESPONSE: Responses = {
             media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES.values()
         },
         "headers": {COUNT_HEADER: {"description": "The number of items.", "schema": {"type": "integer"}}},
+    }
+}
+
+
+ARCHIVE_RESPONSE: Responses = {
+    200: {
+        "description": "The zip file.",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -62,6 +72,21 @@ def export_items(
         COUNT_HEADER: str(count),
     }
     return StreamingResponse(read_chunks(file), headers=headers, media_type=MEDIA_TYPES[format])
+
+
+@router.get("/archive", response_class=Response, responses={**ARCHIVE_RESPONSE, **document_errors(400, 503)})
+def download_archive(state: StateDep, where: Where = None) -> Response:
+    """Download pictures as a zip file, with what is known of them; it is made while it is sent."""
+    condition = parse_json(where, BadFilter, "where")
+    items = state.collection.walk(where=condition)
+    headers = {"Content-Disposition": 'attachment; filename="pictures.zip"', "Cache-Control": "no-store"}
+    archive = write_archive(items, lambda item: _read_original(state, item))
+    return StreamingResponse(archive, headers=headers, media_type="application/zip")
+
+
+def _read_original(state: State, item: Item) -> bytes:
+    with state.thumbnails.hold(item):
+        return state.thumbnails.get_original(item).content
 
 
 def read_chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -75,6 +75,10 @@ export function rememberItems(newItems) {
   return newItems;
 }
 
+export function forgetItems(ids) {
+  for (const id of ids) items.delete(id);
+}
+
 // Items by id; those that are not known yet are fetched together.
 export async function getItems(ids) {
   const missing = [...new Set(ids)].filter(id => !items.has(id));

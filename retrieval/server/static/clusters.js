@@ -95,7 +95,7 @@ export async function showCluster(stage, id) {
   const head = make("div", { class: "head" }, title, server.writable && makeRenameButton(title, cluster));
   const similarity = cluster.tightness > 0.999 ? "all identical" : `mean similarity ${Math.round(100 * cluster.tightness)} %`;
   const facts = make("p", { class: "count" }, `${formatCount(cluster.size, "picture")} · ${cluster.level} · ${similarity}`, cluster.new ? make("b", {}, ` · +${cluster.new} new`) : "");
-  const grid = makeGallery(emptyQuery, `Pictures of ${getClusterName(cluster)}, the most typical first`);
+  const grid = makeGallery(emptyQuery, `Pictures of ${getClusterName(cluster)}, the most typical first`, { getAllIds: most => fetchMembers(cluster.id, most) });
   const corrections = server.writable && TREE.includes(cluster.level) ? makeCorrectionButtons(cluster, grid, () => showWhatIsLeft(stage, cluster)) : { buttons: [], bar: "" };
   const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, "Pictures", make("small", {}, "the most typical first")), corrections.bar, grid.element);
   stage.replaceChildren(makeCrumbs(parents, cluster), head, facts, make("p", { class: "buttons" },
@@ -118,6 +118,16 @@ function makePartsSection(parts, cluster) {
   const rest = cluster.size - parts.reduce((sum, part) => sum + part.size, 0);
   const sorted = [...parts].sort(SORTS.size[1]);
   return make("section", { "aria-labelledby": "parts" }, make("h2", { id: "parts" }, formatCount(parts.length, "part"), make("small", {}, rest > 0 ? `${formatCount(rest, "picture")} in none of them` : "")), makeTiles(sorted, "Parts"));
+}
+
+async function fetchMembers(id, most) {
+  const ids = [];
+  for (let page = 1; page && ids.length < most;) {
+    const rows = await request(`/clusters/${id}/items?page=${page}&size=1000`);
+    ids.push(...rows.items.map(item => item.id));
+    page = rows.cursor;
+  }
+  return ids;
 }
 
 function makeMemberPager(id) {

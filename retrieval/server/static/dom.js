@@ -18,6 +18,7 @@ export function make(tag, attributes = {}, ...children) {
 const ICONS = {
   plus: "M12 5v14M5 12h14", minus: "M5 12h14", close: "m6 6 12 12M18 6 6 18", pen: "m4 20 1-4L16 5l3 3L8 19z",
   left: "M19 12H5m6-6-6 6 6 6", right: "M5 12h14m-6-6 6 6-6 6", undo: "M9 14 4 9l5-5M4 9h9a6 6 0 0 1 0 12h-3",
+  info: "M12 11v6M12 7v.5M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", loupe: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zm5 11.5 5 5",
   filter: "M4 6h16M7 12h10M10 18h4", both: "M4 12h16m-4-4 4 4-4 4M8 8l-4 4 4 4", apart: "M9 7 4 12l5 5m6-10 5 5-5 5",
 };
 

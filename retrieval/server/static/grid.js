@@ -4,6 +4,9 @@ import { formatScore, getItemName, getThumbnailUrl, make, makePicture, setVariab
 
 const ROWS_PER_BLOCK = 8;
 const GAP = 8;
+let sequence = []; // the list in which a picture was chosen last, to go through it from one picture to the next
+export const getSequence = () => sequence;
+
 const fillers = new WeakMap(); // block -> function that fills it (true) or empties it (false)
 
 const nearby = new IntersectionObserver(sightings => {
@@ -19,6 +22,7 @@ export class Grid {
       if (Math.abs(contentRect.width - this.width) > 1) this.layOut();
     }).observe(this.element);
     this.element.addEventListener("keydown", event => this.handleKey(event));
+    this.element.addEventListener("click", event => { if (event.target.closest(".shot")) sequence = this.entries; });
   }
 
   // Entries: { id, width, height, name, score?, sure?, line? }.
@@ -26,6 +30,12 @@ export class Grid {
     this.entries.push(...entries);
     this.layOut();
     return this;
+  }
+
+  setEntries(entries) {
+    this.entries = entries;
+    this.blocks = [];
+    this.layOut();
   }
 
   layOut() {
@@ -87,7 +97,7 @@ export class Grid {
     const image = makePicture(getThumbnailUrl(entry.id, height * ratio > 340 ? 640 : 320), entry.name + suffix);
     const link = make("a", { class: "shot", href: this.getLink(entry), "data-place": place, title: entry.name }, image);
     if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, formatScore(entry.score) + sure));
-    const cell = make("div", { class: "cell", role: "listitem" }, link, make("span", { class: "quick" }, ...this.makeActions(entry)));
+    const cell = make("div", { class: this.selection?.ids.has(entry.id) ? "cell picked" : "cell", role: "listitem" }, link, this.selection?.makeMark(entry) ?? "", make("span", { class: "quick" }, ...this.makeActions(entry)));
     if (this.lines) cell.append(make("span", { class: "line", title: entry.line ?? entry.name }, entry.line ?? entry.name));
     return setVariables(cell, { w: `${Math.floor(height * ratio * 100) / 100}px`, h: `${height}px` });
   }
@@ -106,6 +116,7 @@ export class Grid {
 
   handleKey(event) {
     const place = Number(event.target.dataset?.place ?? NaN);
+    if (event.key === " " && this.onLook && !Number.isNaN(place)) { event.preventDefault(); this.onLook(place); return; }
     if (Number.isNaN(place) || event.altKey || event.ctrlKey || event.metaKey) return;
     const goal = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: this.entries.length - 1 }[event.key] ?? this.findVertical(place, event.key);
     if (goal === undefined || goal < 0 || goal >= this.entries.length) return;

@@ -2,6 +2,7 @@
 
 import { getUrl, rememberItems, request } from "./api.js";
 import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
+import { getSequence } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
 import { getEntries, makeGallery, makeTermList } from "./search.js";
 
@@ -16,7 +17,7 @@ export async function show(stage, id, query) {
   if (seen?.id !== id) [seen, seenBefore] = [{ id, name }, seen];
   const similar = make("section", { "aria-labelledby": "similar" }, make("h2", { id: "similar" }, "Similar pictures"));
   stage.replaceChildren(await makeTermList(query),
-    make("article", { class: "item" }, makeStage(item, name), make("div", { class: "about-item" }, title, make("div", { class: "buttons" },
+    make("article", { class: "item" }, makeStage(item, name, query), make("div", { class: "about-item" }, title, make("div", { class: "buttons" }, ...makeSteps(id, query),
       make("a", { class: "plain main", href: getAddress(withMoreLike(query, id)) }, makeIcon("plus"), "More like this"),
       make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this"),
       seenBefore && make("a", { class: "plain", href: `#/path?a=${seenBefore.id}&b=${id}`, title: `From ${seenBefore.name} to this picture, over neighbours` }, "Way from the last one")), facts)), similar);
@@ -24,14 +25,38 @@ export async function show(stage, id, query) {
   return title;
 }
 
-function makeStage(item, name) {
+const openHere = async (id, name, query) => {
+  const sequence = getSequence(), place = sequence.findIndex(entry => entry.id === id);
+  const { openLightbox } = await import("./lightbox.js");
+  if (place >= 0) openLightbox(sequence, place, query);
+  else openLightbox([{ id, name }], 0, query);
+};
+
+// The pictures beside it in the list that it was chosen from.
+function makeSteps(id, query) {
+  const sequence = getSequence(), place = sequence.findIndex(entry => entry.id === id);
+  const step = (offset, icon, label) => {
+    const entry = place < 0 ? null : sequence[place + offset];
+    return entry && make("a", { class: "plain", href: getAddress({ ...query, group: false }, `/items/${entry.id}`), "aria-label": `${label}: ${entry.name}`, title: label, "data-step": offset }, makeIcon(icon));
+  };
+  return [step(-1, "left", "The picture before"), step(1, "right", "The next picture")];
+}
+
+export function handleKey(event) {
+  if (event.target.closest("input, select, textarea, .grid")) return;
+  const link = { ArrowLeft: "[data-step='-1']", ArrowRight: "[data-step='1']" }[event.key];
+  if (link) document.querySelector(link)?.click();
+}
+
+function makeStage(item, name, query) {
   const image = makePicture(getThumbnailUrl(item.id, 640), name, { loading: "eager" });
-  return make("div", { class: "stage" }, make("a", { href: getUrl(`/v1/items/${item.id}/picture`), target: "_blank", rel: "noopener", "aria-label": `Open ${name} in full size in a new tab`, title: "Open in full size" }, image));
+  const look = async event => { if (event.ctrlKey || event.metaKey || event.shiftKey) return; event.preventDefault(); openHere(item.id, name, query); };
+  return make("div", { class: "stage" }, make("a", { href: getUrl(`/v1/items/${item.id}/picture`), onclick: look, "aria-label": `Look at ${name} in full size`, title: "Look at it in full size" }, image));
 }
 
 const makeFact = (key, ...values) => [make("dt", {}, key), make("dd", {}, ...values)];
 
-function makeFacts(item) {
+export function makeFacts(item) {
   const size = item.width && item.height ? `${formatNumber(item.width)} × ${formatNumber(item.height)} pixels` : null;
   const file = [item.format, item.bytes && formatBytes(item.bytes)].filter(Boolean).join(", ");
   return [

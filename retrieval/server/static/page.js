@@ -18,7 +18,7 @@ let leaveView = () => {}, handleViewKey = () => {};
 const views = {
   "": stage => start.show(stage, () => $("file").click()),
   search: (stage, _, params, signal) => search.show(stage, readQuery(params), signal),
-  items: async (stage, [id], params) => (await import("./item.js")).show(stage, Number(id), readQuery(params)),
+  items: async (stage, [id], params) => { const view = await import("./item.js"); handleViewKey = view.handleKey; return view.show(stage, Number(id), readQuery(params)); },
   clusters: async (stage, [id], params) => { const view = await import("./clusters.js"); return id ? view.showCluster(stage, Number(id)) : view.showLevel(stage, params); },
   outliers: async stage => (await import("./clusters.js")).showOutliers(stage),
   loose: async (stage, _, params) => (await import("./clusters.js")).showLoose(stage, params.get("level") ?? "medium"),

@@ -5,6 +5,7 @@ import { announce, formatChance, formatCount, formatNumber, getClusterName, getI
 import { makeConditionChips, makeFilterPanel, parseFilter } from "./filter.js";
 import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, isSearch, withLessLike, withMoreLike, withTerm } from "./query.js";
+import { Selection, fetchIds } from "./select.js";
 
 const PAGE = 60;
 const MAX_HITS = 1000;
@@ -17,8 +18,16 @@ const makeRefineActions = query => entry => [
 ];
 
 // A grid of pictures that lead to their own view, from which the query goes on.
-export const makeGallery = (query, label, options = {}) =>
-  new Grid(label, { getLink: entry => getAddress({ ...query, group: false }, `/items/${entry.id}`), makeActions: makeRefineActions(query), ...options });
+export function makeGallery(query, label, { getAllIds, ...options } = {}) {
+  const look = async entry => (await import("./lightbox.js")).openLightbox(grid.entries, grid.entries.indexOf(entry), query);
+  const makeActions = entry => [
+    makeButton(makeIcon("loupe"), () => look(entry), { class: "round", "aria-label": `Look at ${entry.name}`, title: "Look at it (space)" }), ...makeRefineActions(query)(entry),
+  ];
+  const grid = new Grid(label, { getLink: entry => getAddress({ ...query, group: false }, `/items/${entry.id}`), makeActions, ...options });
+  grid.onLook = place => look(grid.entries[place]);
+  new Selection(grid, getAllIds);
+  return grid;
+}
 
 // ---- the terms, as chips
 
@@ -171,8 +180,9 @@ async function showAll(place, query, where, { count, filter, signal }) {
     place.replaceChildren(makeNote("What are you looking for?", make("p", {}, "Type words above, or drop, paste or choose a picture to search inside this cluster.")));
     return;
   }
-  const grid = makeGallery(query, "All pictures");
-  const getNext = makePager(where);
+  const shown = await leaveOutHidden(where);
+  const grid = makeGallery(query, "All pictures", { getAllIds: most => fetchIds(shown, most) });
+  const getNext = makePager(shown);
   const { entries, more, items } = await getNext(signal);
   filter.suggest(items);
   const total = (await getInfo()).items;
@@ -181,6 +191,15 @@ async function showAll(place, query, where, { count, filter, signal }) {
   place.replaceChildren(entries.length ? grid.element : await makeNoResults(query));
   grid.add(entries);
   if (more) place.append(makeEndlessEnd(grid, getNext));
+}
+
+// The filter without what was hidden, unless it says something of that itself.
+export async function leaveOutHidden(where) {
+  if (JSON.stringify(where ?? {}).includes('"hidden"')) return where;
+  const { count } = await request(`/count?where=${encodeURIComponent('{"hidden":true}')}`).catch(() => ({ count: 0 }));
+  if (!count) return where;
+  const isShown = { hidden: { $ne: true } };
+  return where ? { $and: [where, isShown] } : isShown;
 }
 
 // Returns a function that fetches the next page of all items that meet a filter.

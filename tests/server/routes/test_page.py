@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -621,6 +622,63 @@ def test_the_keyboard_goes_through_pictures(tab: Any) -> None:
     tab.go_back()
     expect(tab.locator(".shot").first).to_be_attached()
     wait_until(tab, f"{at} >= 59")
+
+
+def test_pictures_are_picked_tagged_and_removed_by_keyboard(tab: Any, running: LocalServer) -> None:
+    tab.goto(f"{running.address}/#/search?where=colour+%3D+blue")
+    tab.locator(".shot").first.focus()
+    tab.keyboard.press("x")
+    tab.keyboard.press("Shift+ArrowRight")
+    tab.keyboard.press("Shift+ArrowRight")
+    bar = tab.get_by_role("toolbar", name="What to do with the picked pictures")
+    expect(bar).to_contain_text("3 picked")
+    bar.get_by_role("button", name="All of this").click()
+    expect(bar).to_contain_text(f"{PICTURES_PER_COLOUR} picked")
+    bar.get_by_role("button", name="Tag and edit").click()
+    tab.get_by_label("Add tags").fill("sea, <b>sky</b>")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#toast")).to_contain_text(f"Changed {PICTURES_PER_COLOUR} pictures")
+    tagged = running.collection.items(where={"tags": {"$contains": "<b>sky</b>"}})
+    assert {item.metadata["colour"] for item in tagged} == {"blue"}
+    with tab.expect_download() as download:
+        bar.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert len(archive.namelist()) == PICTURES_PER_COLOUR + 1
+    bar.get_by_role("button", name="Remove").click()
+    expect(tab.locator("#toast")).to_contain_text("In the bin")
+    assert running.collection.count(where={"colour": "blue"}) == 0
+    tab.locator("#toast").get_by_role("button", name="Undo").click()
+    expect(tab.locator(".cell")).to_have_count(PICTURES_PER_COLOUR)
+    assert running.collection.count(where={"colour": "blue"}) == PICTURES_PER_COLOUR
+
+
+def test_a_picture_is_looked_at_large_and_the_next_one(tab: Any, running: LocalServer) -> None:
+    tab.goto(f"{running.address}/#/search?like=item:1")
+    tab.locator(".shot").first.focus()
+    tab.keyboard.press("Space")
+    box = tab.get_by_role("dialog", name="Picture")
+    expect(box).to_contain_text("1 of ")
+    name = box.locator("h2").inner_text()
+    tab.keyboard.press("ArrowRight")
+    expect(box).to_contain_text("2 of ")
+    tab.keyboard.press("i")
+    expect(box.locator(".why")).to_contain_text("similarity ")
+    box.get_by_role("button", name="Edit").click()
+    box.get_by_label("Caption").fill("looked at")
+    tab.keyboard.press("Enter")
+    expect(box.locator(".facts").last).to_contain_text("looked at")
+    assert running.collection.count(where={"caption": "looked at"}) == 1
+    tab.keyboard.press("Escape")
+    expect(box).to_have_count(0)
+    expect(tab).to_have_url(re.compile("like=item"))
+    tab.locator(".shot").first.click()
+    tab.get_by_role("link", name="Look at").click()
+    expect(box).to_contain_text("1 of ")
+    assert box.locator("h2").inner_text() == name
+    tab.go_back()
+    expect(box).to_have_count(0)
+    tab.keyboard.press("ArrowRight")
+    expect(tab.locator("h1")).not_to_have_text(name)
 
 
 def test_few_elements_for_many_pictures(tab: Any, running: LocalServer) -> None:

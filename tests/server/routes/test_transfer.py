@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,14 @@ def test_only_so_many_are_made_at_once(discs: Collection) -> None:
             assert large.status_code == 503
             assert client.post("/v1/search/many", json={"vectors": [[1.0] * 13], "k": 3}).status_code == 200
         assert client.get("/v1/export").status_code == 200
+
+
+def test_pictures_come_as_a_zip_file(discs_client: TestClient) -> None:
+    response = discs_client.get("/v1/archive", params={"where": json.dumps({"colour": "red"})})
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        name, facts = archive.namelist()
+        assert facts == "items.jsonl"
+        assert archive.read(name)[:4] == b"\x89PNG"
+        assert json.loads(archive.read(facts))["file"] == name
