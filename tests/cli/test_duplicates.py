@@ -6,10 +6,12 @@ import csv
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from retrieval.cli import duplicates
 from tests.duplicates.test_finder import CATS, originals, place
 from tests.support.shell import Shell
 
@@ -70,9 +72,8 @@ def test_before_many_pictures_it_is_said_what_compares_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from indexers.matching import features
-    from retrieval.cli.duplicates import make_start_teller
 
-    tell_start = make_start_teller()
+    tell_start = duplicates.make_start_teller()
     for done, total in ((5, 10_000), (0, 3)):
         tell_start(done, total)
     assert capsys.readouterr().err == ""
@@ -83,6 +84,27 @@ def test_before_many_pictures_it_is_said_what_compares_them(
     )
     tell_start(0, 10_000)
     assert capsys.readouterr().err == "", "once is enough"
+
+
+def test_it_is_said_again_how_long_when_it_takes_much_longer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr(duplicates, "time", SimpleNamespace(monotonic=lambda: clock))
+    monkeypatch.setattr(duplicates, "SECONDS", {"opencv": 0.01, "numpy": 0.01})
+    tell_start = duplicates.make_start_teller()
+    tell_start(0, 1000)
+    assert "about 10 s" in capsys.readouterr().err
+    clock = 102.9
+    tell_start(200, 1000)  # 14.5 s in all
+    assert capsys.readouterr().err == ""
+    clock = 120.0
+    tell_start(400, 1000)
+    assert "400 of 1,000 done; about 30 s more" in capsys.readouterr().err
+    clock = 140.0
+    for done in (400, 600, 1000):
+        tell_start(done, 1000)
+    assert capsys.readouterr().err == ""
 
 
 def test_decisions(shell: Shell) -> None:
