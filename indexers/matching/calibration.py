@@ -1,4 +1,8 @@
-"""The similarity from which two vectors are worth a proof, measured for an embedder on generated edits."""
+"""The similarity from which two vectors are worth a proof, measured for an embedder on generated edits.
+
+An embedder that finds most pictures alike would name most of them: then it has to name fewer, and leaves some edits to
+hashes and local features.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,16 @@ from indexers.arrays import scale_to_unit
 from indexers.errors import UsageError
 from indexers.types import Vectors
 
-THRESHOLDS = {("lite0", 624): 0.65, ("lite0", 1280): 0.7, ("classic", 734): 0.68, ("tiny", 13): 0.92}
+THRESHOLDS = {("lite0", 624): 0.65, ("lite0", 1280): 0.7, ("classic", 734): 0.85, ("tiny", 13): 0.92}
 """Thresholds measured on sample photographs, by embedder and dimension."""
 DEFAULT_THRESHOLD = 0.8
 """The threshold of every other embedder, until it is calibrated."""
 TARGET_RECALL = 0.98
 """The share of edits that vectors have to nominate (hashes nominate some of the rest)."""
+MOST_DIFFERENT = 0.02
+"""The share of pairs of different pictures that vectors may nominate, if that costs not too many edits."""
+LEAST_RECALL = 0.87
+"""The share of edits that they have to nominate even so."""
 MIN_PICTURES = 20
 """The fewest pictures that a calibration takes."""
 ENOUGH_PICTURES = 100
@@ -58,15 +66,20 @@ def make_edits(image: Image.Image) -> Iterator[Image.Image]:
 
 
 def calibrate_threshold(pictures: Sequence[Image.Image], embed: Callable[[Sequence[Image.Image]], Vectors]) -> float:
-    """Measure the cosine similarity that TARGET_RECALL of the edits of these pictures have to their originals.
+    """Measure the cosine similarity that TARGET_RECALL of the edits of these pictures have to their originals; or a
+    higher one, which more than MOST_DIFFERENT of the pairs of these pictures have, and LEAST_RECALL of the edits.
 
     `pictures`: upright RGB; `embed` gives vectors, float32 (n, d). The result is at least MIN_THRESHOLD. Raises
     UsageError for too few pictures.
     """
     if len(pictures) < MIN_PICTURES:
         raise UsageError(f"calibration needs at least {MIN_PICTURES} pictures, and got {len(pictures)}")
-    similarities = []
+    originals, edited = [], []
     for picture in pictures:
         rows = scale_to_unit(embed([picture, *make_edits(picture)]))
-        similarities.append(rows[1:] @ rows[0])
-    return round(max(float(np.quantile(np.concatenate(similarities), 1 - TARGET_RECALL)), MIN_THRESHOLD), 3)
+        originals.append(rows[0])
+        edited.append(rows[1:] @ rows[0])
+    low, high = np.quantile(np.concatenate(edited), [1 - TARGET_RECALL, 1 - LEAST_RECALL])
+    together = np.stack(originals) @ np.stack(originals).T
+    different = np.quantile(together[np.triu_indices(len(together), 1)], 1 - MOST_DIFFERENT)
+    return round(max(float(np.clip(different, low, high)), MIN_THRESHOLD), 3)
