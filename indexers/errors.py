@@ -32,6 +32,7 @@
     │   ├── LeadsOutside                    a link in the collection's folder leads out of it
     │   ├── CollectionReplaced              another database took the place of the open one; the next call opens it
     │   ├── WriterBusy                      another process or thread is writing
+    │   │   └── WriteConflict               one beside this has written the same; callers never see this
     │   ├── ReadFailed                      the disk, or the system, does not let the database be read
     │   └── WriteFailed                     the disk is full, or the folder is not writable
     │       └── CollectionReadOnly          another user's, on a read-only mount, in a snapshot
@@ -172,6 +173,10 @@ class CollectionReplaced(CatalogueError):
 
 class WriterBusy(CatalogueError):
     """Another process or thread is writing."""
+
+
+class WriteConflict(WriterBusy):
+    """Another writer has meanwhile written what this one was about to write."""
 
 
 class ReadFailed(CatalogueError):

@@ -313,15 +313,19 @@ class Run:
 
     def _record(self, batch: Batch) -> int:
         """Write a batch to the catalogue, and return the number of its sources."""
-        with self.catalogue.transaction() as writing:
+
+        def put(writing: Transaction) -> tuple[Batch, list[StoredArrival]]:
             writing.mark_missing(batch.vanished)
-            batch = self._process_outdated(batch, writing)
+            current = self._process_outdated(batch, writing)
             if self._is_filling:  # (failures in the catalogue are about pictures that are not in the collection)
-                stored = writing.fill_vectors(batch.arrivals, self.space.id)
-            else:
-                stored = writing.put(batch.arrivals, self.space.id, more_follow=True)
-                writing.record_failures(batch.failures)
-            self._count(batch, stored)
+                return current, writing.fill_vectors(current.arrivals, self.space.id)
+            stored = writing.put(current.arrivals, self.space.id, more_follow=True)
+            writing.record_failures(current.failures)
+            return current, stored
+
+        is_known = bool(batch.vanished) or self._is_filling or any(row.vector is None for row in batch.arrivals)
+        batch, stored = self.catalogue.write(put, alone=is_known)
+        self._count(batch, stored)
         self.on_recorded()
         return len(batch.arrivals) + len(batch.failures)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -27,10 +29,11 @@ from indexers.catalogue.sqlite_database import SqliteDatabase
 from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.work import WorkRows
 from indexers.catalogue.writer_lock import WriterLock
-from indexers.errors import CatalogueError, SchemaTooNew, SchemaTooOld
+from indexers.errors import CatalogueError, SchemaTooNew, SchemaTooOld, WriteConflict
 from indexers.interrupts import guarded_context
 from indexers.types import Json
 
+T = TypeVar("T")
 FIRST = "0000"
 """The version of a schema before the first migration."""
 INCOMPLETE = "copying"
@@ -172,10 +175,11 @@ class Catalogue:
             database.check_unchanged()
 
     @guarded_context
-    def transaction(self, wait: float | None = None) -> Iterator[Transaction]:
+    def transaction(self, wait: float | None = None, *, beside: bool = False) -> Iterator[Transaction]:
         """Open a transaction: committed when the block ends, undone when it raises.
 
         wait: seconds to wait for another writer, if other than usual.
+        beside: other transactions may write at the same time, see `write`.
 
         Raises WriterBusy, WriteFailed, CollectionReplaced (nothing of it is stored where it would be found).
         """
@@ -185,15 +189,27 @@ class Catalogue:
         with (
             database.suspicion,
             connections.restore_interrupts(),
-            database.hold(wait),
-            database.connect(writing=True, wait=wait) as connection,
+            nullcontext() if beside else database.hold(wait),
+            database.connect(writing=True, beside=beside, wait=wait) as connection,
         ):
-            writing = Transaction(connection)
+            writing = Transaction(connection, is_beside=beside)
             database.check_current()
             yield writing
             writing.finish()
             connection.commit()
             database.check_current()  # else what was committed has lost its name, and must not be acknowledged
+
+    def write(self, put: Callable[[Transaction], T], *, alone: bool = False) -> T:
+        """Call `put` with a transaction, and return what it returns.
+
+        Where the database can, other transactions write at the same time; if they have written what this one was about
+        to, it is undone, and `put` is called again with one that is alone from its beginning, as with `alone`.
+        """
+        if self.database.writes_beside and not alone:
+            with suppress(WriteConflict), self.transaction(beside=True) as transaction:
+                return put(transaction)
+        with self.transaction() as transaction:
+            return put(transaction)
 
     @guarded_context
     def work_rows(self, *, writing: bool = True) -> Iterator[WorkRows]:

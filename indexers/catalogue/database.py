@@ -29,6 +29,8 @@ class Database(ABC):
     engine: Engine
     suspicion: Suspicion
     is_closed = False
+    writes_beside = False
+    """Whether several transactions may write at once, if they ask for it."""
     has_own_folder = False
     """Whether other machines open the database with folders of their own, so that it keeps no note of their files."""
 
@@ -57,9 +59,12 @@ class Database(ABC):
         """Hold the lock of the writers that share this folder. Raises WriterBusy."""
 
     @abstractmethod
-    def connect(self, *, writing: bool = False, wait: float | None = None) -> AbstractContextManager[Connection]:
+    def connect(
+        self, *, writing: bool = False, beside: bool = False, wait: float | None = None
+    ) -> AbstractContextManager[Connection]:
         """Take a connection for a block. It reads one moment, or writes, and then holds whatever keeps other writers
-        out. What is not committed when the block ends is undone. Raises WriterBusy."""
+        out; with `beside`, where the database can, only those that don't write beside others. What is not committed
+        when the block ends is undone. Raises WriterBusy."""
 
     @abstractmethod
     def connect_beside(self) -> AbstractContextManager[Connection]:

@@ -29,6 +29,9 @@ class Dialect(Protocol):
     def insert_rows(self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows, all with the same columns."""
 
+    def insert_new(self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Insert many rows, all with the same columns, and return the ids that they are given, in that order."""
+
     def upsert_rows(
         self, connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
     ) -> None:

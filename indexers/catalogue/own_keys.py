@@ -37,6 +37,11 @@ class FileOwners:
             self._by_hash.setdefault(place.hash, []).append(place)
         self._taken: set[str] = set()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any of the files, or its content, was seen before."""
+        return bool(self._by_uri)
+
     def find(self, arrival: Arrival) -> list[Place]:
         """Return the places of the items, other than that of the arrival's own key, whose picture the file is now.
 
@@ -87,6 +92,8 @@ class OwnKeyWriter(FileWriter):
         such item goes to the item of its content.
         """
         owners = FileOwners(self, arrivals)
+        if owners.is_known:
+            self._demand_alone()  # what becomes of files that are known depends on what others do with them
         numbers: list[int] = []
         addressed: list[Arrival] = []
         for arrival in arrivals:

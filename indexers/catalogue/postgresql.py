@@ -1,7 +1,9 @@
 """All that is specific to PostgreSQL's SQL: connections, its errors as ours, and how expressions are written.
 
-Readers see one moment of the database (REPEATABLE READ); a writer holds a lock of the database's for the length of its
-transaction, and sees all that was committed before it (READ COMMITTED).
+Readers see one moment of the database (REPEATABLE READ). A writer sees all that was committed before (READ COMMITTED),
+and holds a lock of the database's for the length of its transaction: alone, or shared by those that only put items in.
+These meet at rows with the same key, for which one of them waits, and at the row of the counter, which gives their
+changes numbers right before the commit.
 """
 
 from __future__ import annotations
@@ -93,11 +95,13 @@ def _check_alive(connection: Any, record: Any, _: Any) -> None:
             raise sa.exc.DisconnectionError from error
 
 
-def lock_writers(connection: Connection, wait: float) -> None:
-    """Keep other writers out until the transaction ends. Raises WriterBusy, naming the holder, after `wait` seconds."""
+def lock_writers(connection: Connection, wait: float, beside: bool = False) -> None:
+    """Keep other writers out until the transaction ends; with `beside`, only those that would be alone. Raises
+    WriterBusy, naming the holder, after `wait` seconds."""
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(int(wait * 1000), 1)}")
+    lock = "pg_advisory_xact_lock_shared" if beside else "pg_advisory_xact_lock"
     try:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))")
+        connection.exec_driver_sql(f"SELECT {lock}({LOCK}, hashtext(current_schema()))")
     except errors.WriterBusy:
         connection.rollback()
         holder = connection.exec_driver_sql(
@@ -174,6 +178,14 @@ def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[
         raise translated from error
 
 
+def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert many rows, all with the same columns, and return the ids that they are given, in that order."""
+    query = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, {len(rows)})"
+    ids = [int(row[0]) for row in connection.exec_driver_sql(query)]
+    insert_rows(connection, table, [{"id": new_id, **row} for new_id, row in zip(ids, rows, strict=True)])
+    return ids
+
+
 def upsert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
     """Insert many rows, all with the same columns; one with the same `key` as an earlier row takes its place."""
     statement = postgresql.insert(table)
@@ -247,7 +259,12 @@ def translate_error(error: BaseException, name: str, is_writing: bool) -> errors
         return None
     code = error.sqlstate or ""
     reason = str(error).strip().split("\n")[0]
-    if code in ("55P03", "40P01", "40001"):
+    if code in ("23505", "40P01", "40001"):
+        return errors.WriteConflict(
+            f"another writer has meanwhile written to {name} what this one was about to ({reason}); nothing of this "
+            "batch was stored: call again"
+        )
+    if code == "55P03":
         return errors.WriterBusy(f"{name} is locked by another writer ({reason}); try again when it is done")
     if code == "25006":
         return refuse_writing(name, reason)

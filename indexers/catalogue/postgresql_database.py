@@ -38,7 +38,7 @@ SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') =
 class PostgresqlDatabase(Database):
     """A database at an address."""
 
-    has_own_folder = True
+    has_own_folder = writes_beside = True
 
     lock: WriterLock | None = None  # type: ignore[assignment]  # until the identity, and with it the folder, is known
 
@@ -73,10 +73,12 @@ class PostgresqlDatabase(Database):
         return self.lock.hold(wait) if self.lock else nullcontext()
 
     @guarded_context
-    def connect(self, *, writing: bool = False, wait: float | None = None) -> Iterator[Connection]:
+    def connect(
+        self, *, writing: bool = False, beside: bool = False, wait: float | None = None
+    ) -> Iterator[Connection]:
         with (self._writing if writing else self.engine).connect() as connection:
             if writing:
-                postgresql.lock_writers(connection, self._wait if wait is None else wait)
+                postgresql.lock_writers(connection, self._wait if wait is None else wait, beside)
             yield connection
 
     @guarded_context

@@ -91,7 +91,10 @@ class RemovalWriter(OwnKeyWriter):
         columns = item.c.id, item.c.key, item.c.hash, item.c.metadata
         by_key: dict[str, Any] = {}
         for chunk in split_chunks(list(keys)):
-            by_key |= {row.key: row for row in self._all(sa.select(*columns).where(item.c.key.in_(chunk)))}
+            query = sa.select(*columns).where(item.c.key.in_(chunk))
+            if self.is_beside:  # nobody else may change them until the commit
+                query = query.order_by(item.c.id).with_for_update(key_share=True)
+            by_key |= {row.key: row for row in self._all(query)}
         return by_key
 
     def _refuse_taken_keys(self, rows: Sequence[TrashedRow]) -> None:

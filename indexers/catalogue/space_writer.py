@@ -22,11 +22,15 @@ from indexers.catalogue.schema import (
     vector,
 )
 from indexers.catalogue.snapshot import CANDIDATE_THRESHOLD, Snapshot
+from indexers.errors import WriteConflict
 from indexers.types import Arrival, ChangeKind, Json, Metric, Space, StoredArrival
 
 
 class SpaceWriter(Snapshot):
     """A snapshot that writes spaces, vectors, followers' positions and settings. `finish` numbers its changes."""
+
+    is_beside = False
+    """Whether other transactions write at the same time: what two of them may not both do raises WriteConflict."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -48,17 +52,27 @@ class SpaceWriter(Snapshot):
 
     def finish(self) -> None:
         """Give the changes their numbers. Every transaction that changes something writes the counter's row, which
-        orders transactions on any database."""
+        no other can write then before the commit: so numbers have no gaps, in the order of commits, on any database."""
         if not self._log:
             return
+        counted = sa.update(counter).values(number=counter.c.number + len(self._log)).returning(counter.c.number)
+        self.number = int(self._connection.execute(counted).scalar_one())
+        self._check_beside()
+        first = self.number - len(self._log) + 1
         rows = [
             {"number": number, "item": item_id, "space": space_id, "what": kind, "at": self.at}
-            for number, ((item_id, space_id), kind) in enumerate(self._log.items(), self.number + 1)
+            for number, ((item_id, space_id), kind) in enumerate(self._log.items(), first)
         ]
         self._insert_rows(change, rows)
-        self.number += len(rows)
-        self._do(sa.update(counter).values(number=self.number))
         self._log.clear()
+
+    def _demand_alone(self) -> None:
+        """Raise WriteConflict if other transactions write at the same time."""
+        if self.is_beside:
+            raise WriteConflict("this takes a transaction that is alone; call again")
+
+    def _check_beside(self) -> None:
+        """Raise WriteConflict if others have committed meanwhile what this transaction should have seen."""
 
     # ---- vectors
 

@@ -174,6 +174,12 @@ def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[
     connection.execute(sa.insert(table), rows)
 
 
+def insert_new(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert many rows, all with the same columns, and return the ids that they are given, in that order."""
+    statement = sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return list(connection.execute(statement, rows).scalars())
+
+
 def upsert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
     """Insert many rows, all with the same columns; one with the same `key` as an earlier row takes its place."""
     statement = insert(table)

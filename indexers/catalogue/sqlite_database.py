@@ -111,7 +111,9 @@ class SqliteDatabase(Database):
     def hold(self, wait: float | None = None) -> AbstractContextManager[None]:
         return self.lock.hold(wait)
 
-    def connect(self, *, writing: bool = False, wait: float | None = None) -> AbstractContextManager[Connection]:
+    def connect(
+        self, *, writing: bool = False, beside: bool = False, wait: float | None = None
+    ) -> AbstractContextManager[Connection]:
         return self.forks.connect(self._writing if writing else self.engine)
 
     @guarded_context

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
+from indexers.catalogue import dialects
 from indexers.catalogue.chances import ChanceWriter
 from indexers.catalogue.clusterings import ClusteringWriter
 from indexers.catalogue.corrections import CorrectionWriter
@@ -25,6 +26,7 @@ from indexers.catalogue.schema import (
     item,
     location,
 )
+from indexers.errors import WriteConflict
 from indexers.types import Arrival, Failure, FoundFile, Json, Sketch, StoredArrival
 
 REPLACED = "left"
@@ -34,8 +36,11 @@ REPLACED = "left"
 class Transaction(RemovalWriter):
     """A snapshot that may write. Each write logs a change; `finish` numbers the changes before the commit."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, is_beside: bool = False) -> None:
         super().__init__(connection)
+        self.is_beside = is_beside
+        self._placed: dict[str, set[int]] = {}
+        """By URI the items that had it, or were given it, in this transaction."""
         self.clusterings: ClusteringWriter = ClusteringWriter(connection)
         self.duplicates: DuplicateWriter = DuplicateWriter(connection)
         self.chances: ChanceWriter = ChanceWriter(connection)
@@ -115,8 +120,8 @@ class Transaction(RemovalWriter):
                 files[key].note(arrival)
                 row |= apply_file(files[key], arrival.metadata, arrival.text)
             rows.append(row)
-        inserted = self._connection.execute(sa.insert(item).returning(item.c.id, item.c.key), rows)
-        ids = {row.key: row.id for row in inserted}
+        new_ids = dialects.find(self._connection).insert_new(self._connection, item, rows)
+        ids = {key: new_id for (key, _), new_id in zip(arrivals, new_ids, strict=True)}
         for key, _ in arrivals:
             self._log_change(ids[key], None, "added")
         self._index([(ids[row["key"]], row["metadata"]) for row in rows])
@@ -175,6 +180,11 @@ class Transaction(RemovalWriter):
             query = sa.select(location, item.c.hash).join(item, item.c.id == location.c.item)
             for row in self._all(query.where(location.c.uri.in_(chunk)).order_by(location.c.id)):
                 before.setdefault(row.uri, {})[row.item] = row
+        if self.is_beside:
+            for uri, seen in before.items():
+                self._placed.setdefault(uri, set()).update(seen)
+            for arrival, item_id, _ in rows:
+                self._placed.setdefault(arrival.uri or "", set()).add(item_id)
         unreadable = self.earlier_failures(uris)
         leaving: list[tuple[int, int, str | None]] = []
         inserted: set[tuple[str, int]] = set()
@@ -219,8 +229,15 @@ class Transaction(RemovalWriter):
             self._leave_location(item_id, other_uri)
         self._note_replaced([(item_id, item_id, other_uri) for other_uri in uris])
 
+    def _check_beside(self) -> None:
+        for chunk in split_chunks(list(self._placed)):
+            query = sa.select(location.c.uri, location.c.item).where(location.c.uri.in_(chunk))
+            if any(item_id not in self._placed[uri] for uri, item_id in self._all(query)):
+                raise WriteConflict("another writer has meanwhile stored another picture of the same file; call again")
+
     def _note_replaced(self, rows: Sequence[tuple[int, int, str | None]]) -> None:
         if rows:
+            self._demand_alone()
             self.set_setting(REPLACED, [*(self.setting(REPLACED) or []), *rows])
 
     def drop_replaced_items(self) -> None:
@@ -231,6 +248,8 @@ class Transaction(RemovalWriter):
         is kept in the settings, and done by the next run.
         """
         replaced = self.setting(REPLACED)
+        if replaced:
+            self._demand_alone()
         self._unworded |= {old_id for old_id, *_ in replaced or []}
         for old_id, new_id, *uri in replaced or []:
             if uri and uri[0] is not None:

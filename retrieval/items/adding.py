@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 from indexers.arrays import split_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.metadata import check_metadata
+from indexers.catalogue.transaction import Transaction
 from indexers.embedders.base import Embedder
 from indexers.pictures.images import to_path
 from indexers.progress import Progress
-from indexers.types import Json
+from indexers.types import Json, StoredArrival
 from retrieval.items import sources
 from retrieval.items.sources import Picture
 from retrieval.records.reports import AddReport, SyncReport, count_outcomes
@@ -77,11 +78,15 @@ class Adder:
         view = self._spaces.open_for_vectors(rows) if has_vector is None or any(has_vector) else self._spaces.view()
         space = view.space if view else None
         arrivals = sources.build_arrivals(vectors, space, keys, uris, metadata, texts)
-        with self._catalogue.transaction() as transaction:
-            space_id, outcomes = space.id if space else None, []
+
+        def put(transaction: Transaction) -> list[StoredArrival]:
+            space_id, stored = space.id if space else None, list[StoredArrival]()
             for part in split_chunks(arrivals):
-                outcomes += transaction.put(part, space_id, more_follow=True, replace=replace)
+                stored += transaction.put(part, space_id, more_follow=True, replace=replace)
             transaction.drop_replaced_items()
+            return stored
+
+        outcomes = self._catalogue.write(put)
         self._spaces.settle(catch_up)
         new = sum(outcome.is_new for outcome in outcomes)
         items = tuple(outcome.item_id for outcome in outcomes)

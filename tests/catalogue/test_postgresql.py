@@ -9,7 +9,15 @@ import pytest
 
 from indexers.catalogue import postgresql
 from indexers.catalogue.catalogue import Catalogue
-from indexers.errors import CollectionReadOnly, MissingPackage, ReadFailed, UsageError, WriteFailed, WriterBusy
+from indexers.errors import (
+    CollectionReadOnly,
+    MissingPackage,
+    ReadFailed,
+    UsageError,
+    WriteConflict,
+    WriteFailed,
+    WriterBusy,
+)
 from tests.support.databases import Server, parse_database
 
 
@@ -35,7 +43,8 @@ def test_a_second_writer_waits_and_is_told_who_holds_the_lock(created: Catalogue
     ("code", "is_writing", "kind"),
     [
         (psycopg.errors.LockNotAvailable, True, WriterBusy),
-        (psycopg.errors.DeadlockDetected, True, WriterBusy),
+        (psycopg.errors.DeadlockDetected, True, WriteConflict),
+        (psycopg.errors.UniqueViolation, True, WriteConflict),
         (psycopg.errors.ReadOnlySqlTransaction, True, CollectionReadOnly),
         (psycopg.errors.InsufficientPrivilege, True, CollectionReadOnly),
         (psycopg.errors.InsufficientPrivilege, False, ReadFailed),

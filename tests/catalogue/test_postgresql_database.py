@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from indexers.catalogue import schema
 from indexers.catalogue.addresses import DatabaseAddress
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.transaction import Transaction
 from indexers.catalogue.upgrade import upgrade_catalogue
 from indexers.errors import (
     CatalogueError,
@@ -21,8 +24,10 @@ from indexers.errors import (
     SchemaTooNew,
     SchemaTooOld,
     UsageError,
+    WriteConflict,
+    WriterBusy,
 )
-from indexers.types import Arrival
+from indexers.types import Arrival, StoredArrival
 from retrieval import Collection
 from tests.conftest import vectors
 from tests.support.databases import Server, parse_database
@@ -203,3 +208,83 @@ def test_vectors_come_back_bit_for_bit(address: DatabaseAddress) -> None:
     assert item_ids.tolist() == ids
     assert np.array_equal(read, points)
     catalogue.close()
+
+
+@pytest.fixture
+def both(address: DatabaseAddress) -> Iterator[tuple[Catalogue, Catalogue]]:
+    """Yield the catalogue as two machines have it open."""
+    one = Catalogue.create(address)
+    other = Catalogue.open(replace(address, folder=Path(f"{address.folder} of another")))
+    yield one, other
+    one.close()
+    other.close()
+
+
+def put(catalogue: Catalogue, arrivals: Sequence[Arrival], **options: bool) -> list[StoredArrival]:
+    return catalogue.write(lambda transaction: transaction.put(arrivals), **options)
+
+
+def test_two_machines_write_at_once_and_numbers_have_no_gaps(both: tuple[Catalogue, Catalogue]) -> None:
+    one, other = both
+    with one.transaction(beside=True) as first:
+        first.put([Arrival(f"a{n}") for n in range(5)])
+        put(other, [Arrival(f"b{n}") for n in range(3)])  # which does not wait for the first
+        with other.snapshot() as snapshot:
+            assert (snapshot.number, snapshot.count()) == (3, 3)
+    with one.snapshot() as snapshot:
+        assert (snapshot.number, snapshot.count()) == (8, 8)
+        items = snapshot.items(snapshot.changed_item_ids(3))
+        assert sorted(item.key for item in items) == [f"a{n}" for n in range(5)]
+
+
+def test_one_that_must_be_alone_waits_for_the_others(both: tuple[Catalogue, Catalogue]) -> None:
+    one, other = both
+    with one.transaction(beside=True) as first:
+        first.put([Arrival("a")])
+        with pytest.raises(WriterBusy, match="another writer is at work"), other.transaction(wait=0.01):
+            pass
+    with one.transaction(), pytest.raises(WriterBusy), other.transaction(wait=0.01, beside=True):
+        pass
+
+
+def test_the_same_key_is_stored_once_with_what_both_say(both: tuple[Catalogue, Catalogue]) -> None:
+    threads = [
+        Thread(target=put, args=(catalogue, [Arrival(f"k{n}", metadata={name: n}) for n in order]))
+        for name, catalogue, order in (("one", both[0], range(40)), ("other", both[1], range(39, -1, -1)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with both[0].snapshot() as snapshot:
+        items = snapshot.items(snapshot.ids().tolist())
+        assert [dict(item.metadata) for item in sorted(items, key=lambda item: int(item.key[1:]))] == [
+            {"one": n, "other": n} for n in range(40)
+        ]
+        assert snapshot.number == 80
+
+
+def test_a_file_of_which_two_see_other_content_is_one_item_in_the_end(both: tuple[Catalogue, Catalogue]) -> None:
+    one, other = both
+    seen: list[str] = []
+
+    def put_late(transaction: Transaction) -> None:
+        transaction.put([Arrival(hash=b"1" * 20, uri="/a.png")])
+        if not seen:  # the other one is faster
+            put(other, [Arrival(hash=b"2" * 20, uri="/a.png")])
+        seen.append("called")
+
+    one.write(put_late)
+    assert seen == ["called", "called"]
+    with one.snapshot() as snapshot:
+        [item] = snapshot.items(snapshot.ids().tolist())
+        assert (item.hash, item.uris) == (b"1" * 20, ("/a.png",))
+
+
+def test_what_depends_on_what_others_do_is_done_alone(both: tuple[Catalogue, Catalogue]) -> None:
+    put(both[0], [Arrival(hash=b"1" * 20, uri="/a.png")])
+    with pytest.raises(WriteConflict), both[0].transaction(beside=True) as transaction:
+        transaction.put([Arrival(hash=b"2" * 20, uri="/a.png")])
+    put(both[0], [Arrival(hash=b"2" * 20, uri="/a.png")])
+    with both[1].snapshot() as snapshot:
+        assert [item.hash for item in snapshot.items(snapshot.ids().tolist())] == [b"2" * 20]
