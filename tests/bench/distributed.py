@@ -111,7 +111,9 @@ def measure_writers(bench: Bench, server: Server) -> None:
     for number in (1, 2, 4):
         url = server.create_schema()
         Collection.open(bench.work / f"first-{number}", create=True, catalogue_url=url).close()
+        before = server.measure_cpu()
         seconds = run_writers(bench.work, url, [f"w{number}{'x' * place}" for place in range(number)], count)
+        cpu = server.measure_cpu() - before
         rate = number * count / seconds
         alone = alone or rate
         with Collection.open(bench.work / f"first-{number}", catalogue_url=url, clusters=0) as collection:
@@ -119,6 +121,7 @@ def measure_writers(bench: Bench, server: Server) -> None:
             assert collection.change() == 2 * number * count
         goal = {"peer": alone, "limit": 1.6 * alone, "more": True} if number == 2 else {"peer": alone}
         bench.add(f"{number} writers in all", rate, "a second", "1.6 x one, at two", **goal)
+        bench.add(f"{number} writers: the database's CPU", cpu / seconds, "cores", "told")
 
 
 def run_writers(work: Path, url: str, names: Sequence[str], count: int) -> float:

@@ -125,6 +125,17 @@ class Server:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
 
+    def measure_cpu(self) -> float:
+        """Return the seconds of CPU that the server has spent, also in connections that were closed (Linux)."""
+        parts = [Path(f"/proc/{self._process.pid}/stat")]
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        parts += [Path(f"/proc/{child}/stat") for child in children]
+        ticks = 0
+        for part in parts:
+            fields = part.read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs."""
         command = [str(self._binaries / program), *arguments]
