@@ -391,8 +391,8 @@ class Collection:
         Each file is checked to its end first: nothing is stored of a damaged file, or one of another kind.
 
         Reads:
-        - the files with vectors that `export` writes (.parquet, .npz), with all fields of the items. An empty
-          collection takes over their embedder and metric.
+        - the files with vectors that `export` writes (.parquet, .npz), with all fields of the items, and what people
+          said of their clusters. An empty collection takes over their embedder and metric.
         - other Parquet files with a column of vectors named `vector`. The columns `key`, `uri` or `image_path`, `text`
           or `caption` are read as fields; all other columns become metadata.
         - .npz files with the array `vectors`, and optionally `keys`, `uris` and `texts`.

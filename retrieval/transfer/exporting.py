@@ -18,6 +18,7 @@ from indexers.files import replace_file
 from indexers.types import LEVELS, Json, Space
 from retrieval.records.base import table
 from retrieval.records.items import FIELDS, VECTOR, Item
+from retrieval.transfer import corrections
 from retrieval.transfer.cells import write_rows
 
 CLUSTERS = LEVELS
@@ -129,6 +130,8 @@ def _write_tables(
     arrow, parquet = import_pyarrow()
     is_sparse = vector_space is not None and not _all_have_vectors(ids, snapshot, vector_space)
     schema = _build_schema(arrow, _list_cluster_columns(snapshot), vector_space, is_sparse)
+    described = corrections.describe_corrections(snapshot, ids)
+    schema = schema.with_metadata({**schema.metadata, corrections.MARK.encode(): described.encode()})
     with parquet.ParquetWriter(path, schema) as writer:
         for part in split_chunks(ids, PART):
             rows = [_encode_lists(row) for row in _read_rows(list(part), snapshot, space)]
@@ -174,7 +177,8 @@ def _write_npz(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space 
     """Write NumPy's archive of the items that have a vector.
 
     Its arrays: `ids` int64 (n,); `keys` and `uris` texts (n,); `vectors` float32 (n, dimension); `clusters` int64
-    (n, levels), 0 where loose; `levels` the names of these columns; `items` the bytes of what .jsonl would hold.
+    (n, levels), 0 where loose; `levels` the names of these columns; `items` the bytes of what .jsonl would hold;
+    `corrections` what people say of clusters, as JSON.
     """
     if space is None:
         raise UsageError("the collection holds no vectors yet, so there is nothing to export to .npz")
@@ -193,6 +197,7 @@ def _write_npz(path: Path, ids: Sequence[int], snapshot: Snapshot, space: Space 
             levels=np.array(levels, str),
             items=np.frombuffer("".join(map(_to_json_line, rows)).encode(), np.uint8),
             nearkin=np.array(_describe_space(space)),
+            corrections=np.array(corrections.describe_corrections(snapshot, item_ids.tolist())),
         )
 
 

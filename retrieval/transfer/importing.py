@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -27,6 +27,7 @@ from indexers.types import Arrival, Failure, Json, PictureFacts, Space, StoredAr
 from indexers.vectors.metrics import parse_metric
 from retrieval.items import sources
 from retrieval.spaces.spaces import Spaces
+from retrieval.transfer import corrections
 from retrieval.transfer.exporting import MARK, PART, import_pyarrow
 
 URI, TEXT = ("uri", "image_path"), ("text", "caption")
@@ -49,11 +50,13 @@ class File(NamedTuple):
     """A file as batches of `rows` rows in all.
 
     read: returns the batches from the first on. origin: the space of its vectors, if the file names it.
+    corrections: what people said of the clusters of its items.
     """
 
     rows: int
     read: Callable[[], Iterable[Batch]]
     origin: Space | None = None
+    corrections: Sequence[Json] = ()
 
 
 class Import:
@@ -81,9 +84,15 @@ class Import:
             files.append((path, file))
         total = sum(file.rows for _, file in files)
         for path, file in files:
+            named = corrections.list_named(file.corrections)
+            ids: dict[str, int] = {}
             for batch in _read_batches(path, file):
-                self._store(batch, file.origin)
+                stored = self._store(batch, file.origin)
+                ids |= {key: item_id for key, item_id in stored if key in named}
                 self._progress(self._measure_progress(total))
+            if ids and (view := self._spaces.view()) is not None:
+                with self._catalogue.transaction() as writing:
+                    corrections.enter_corrections(writing, file.corrections, ids, view.space.id)
 
     def _check(self, file: File, space: Space | None) -> Space | None:
         """Build all that would be stored; return the space of the vectors, `space` if there are none."""
@@ -97,14 +106,17 @@ class Import:
             raise UsageError(f"it says that it has {file.rows} rows, and {count} can be read")
         return space
 
-    def _store(self, batch: Batch, origin: Space | None) -> None:
+    def _store(self, batch: Batch, origin: Space | None) -> list[tuple[str, int]]:
+        """Store a batch; return the keys and ids of its items."""
         self.failures += [Failure(name, "it has no vector", "import") for name in batch.lacking]
-        if len(batch.vectors):
-            space = self._spaces.open_for_import(batch.vectors, origin).space
-            with self._catalogue.transaction() as writing:
-                stored = _store_batch(writing, batch, space)
-            self.added += sum(item.is_new for item in stored)
-            self.items += [item.item_id for item in stored]
+        if not len(batch.vectors):
+            return []
+        space = self._spaces.open_for_import(batch.vectors, origin).space
+        with self._catalogue.transaction() as writing:
+            stored = _store_batch(writing, batch, space)
+        self.added += sum(item.is_new for item in stored)
+        self.items += [item.item_id for item in stored]
+        return [(row["key"], item.item_id) for row, item in zip(batch.rows, stored, strict=True) if row.get("key")]
 
     def describe(self) -> Json:
         """Return the fields of the AddReport."""
@@ -203,7 +215,8 @@ def _read_parquet(path: Path, vector: str) -> File:
     def read() -> Iterator[Batch]:
         return (_build_batch(part, vector, convert) for part in _open_parquet(path).iter_batches(PART))
 
-    return File(file.metadata.num_rows, read, _read_origin(mark, path))
+    described = (file.schema_arrow.metadata or {}).get(corrections.MARK.encode()) if mark else None
+    return File(file.metadata.num_rows, read, _read_origin(mark, path), corrections.parse_corrections(described))
 
 
 def _open_parquet(path: Path) -> Any:
@@ -236,7 +249,9 @@ def _read_npz(path: Path, vector: str) -> File:
         parts = range(0, len(rows), PART)
         return (Batch(vectors[start : start + PART], rows[start : start + PART]) for start in parts)
 
-    return File(len(rows), read, _read_origin(str(mark) if mark is not None else None, path))
+    described = arrays.get("corrections") if mark is not None else None
+    said = corrections.parse_corrections(str(described) if described is not None else None)
+    return File(len(rows), read, _read_origin(str(mark) if mark is not None else None, path), said)
 
 
 def _check_array(vectors: Any, path: Path) -> Any:
