@@ -41,7 +41,7 @@ class Follower(ABC):
     """Whether it is advanced before every search; the others are advanced by `catch_up` or when they are asked for."""
     stored: ClassVar[bool] = False
     """Whether it has a file of its own, which is saved now and then."""
-    changes_worth_saving: ClassVar[int] = 1
+    changes_worth_saving = 1
     """Changes that are worth a new file; replaying fewer costs less."""
     generation = 0
     """The generation of the file that was loaded or written last."""

@@ -16,13 +16,14 @@ from indexers.types import Change, Space
 
 CHUNK = 4096
 """Pictures added at a time."""
+LEAST_WORTH_SAVING, SHARE_WORTH_SAVING = 500, 50
+"""A new file is worth so many changes, and one for so many items: it holds 6 KB of each item, 637 MB of 100,000."""
 
 
 class NominationFollower(StoredFollower):
     """Carries the compact features of all items into an index. They belong to no space; each space stores its own."""
 
     name: ClassVar[str] = "nomination"
-    changes_worth_saving: ClassVar[int] = 500
 
     def __init__(self, space: Space, folder: Path, collection: str, private: Path | None = None) -> None:
         super().__init__(space, "compact features", folder, collection, {}, private)
@@ -37,6 +38,7 @@ class NominationFollower(StoredFollower):
 
     def read(self, path: Path) -> None:
         self.index.load(path)
+        self._weigh()
 
     def read_changes(self, snapshot: Snapshot) -> Sequence[Change]:
         item_ids = snapshot.duplicates.described_contents() if self.position == 0 else None
@@ -54,6 +56,10 @@ class NominationFollower(StoredFollower):
             features = read_compact(snapshot, chunk)
             ids = list(features)
             self.index.add(ids, [wanted[item_id] for item_id in ids], [features[item_id] for item_id in ids])
+        self._weigh()
+
+    def _weigh(self) -> None:
+        self.changes_worth_saving = max(LEAST_WORTH_SAVING, len(self.index) // SHARE_WORTH_SAVING)
 
 
 def make_mark(content: bytes) -> int:

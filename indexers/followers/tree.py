@@ -74,7 +74,7 @@ class TreeFollower(StoredFollower):
     """
 
     name: ClassVar[str] = "tree"
-    changes_worth_saving: ClassVar[int] = 200
+    changes_worth_saving = 200
     limit: ClassVar[int] = 1000
     """The number of nodes from which on all pairs are compared."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexers.catalogue.catalogue import Catalogue
+from indexers.followers import nomination
 from indexers.followers.base import Followers
 from indexers.followers.nomination import NominationFollower
 from indexers.matching.compact import pack_compact
@@ -74,3 +75,21 @@ def test_what_was_saved_is_loaded_and_what_is_lost_or_damaged_is_made_again(
     shutil.rmtree(folder)
     lost, fourth = follow(catalogue, space, folder)
     assert find(lost, fourth, 30) == [last]
+
+
+def test_the_more_it_holds_the_more_changes_a_new_file_is_worth(
+    catalogue: Catalogue, space: Space, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nomination, "LEAST_WORTH_SAVING", 2)
+    monkeypatch.setattr(nomination, "SHARE_WORTH_SAVING", 5)
+    put(catalogue, *range(1, 20))
+    followers, follower = follow(catalogue, space, folder)
+    find(followers, follower, 1)
+    followers.save(force=True)
+    saved = []
+    for seed in range(20, 30):
+        put(catalogue, seed)
+        find(followers, follower, seed)
+        followers.save()
+        saved.append(follower.generation)
+    assert saved == [1, 1, 1, 2, 2, 2, 2, 2, 3, 3], "at the fourth change among 23, and at the fifth among 28"
