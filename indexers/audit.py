@@ -168,9 +168,10 @@ def _check_vectors(catalogue: Catalogue, findings: Findings) -> None:
     """Check that each vector is complete, finite, and of its space's dimension."""
     findings.checked.append("every vector")
     with catalogue.snapshot() as snapshot:
-        for space in snapshot.spaces():
+        for space in (*snapshot.spaces(), *snapshot.part_spaces()):
             broken = snapshot.misshapen_vectors(space.id, space.dimension)
-            for ids in () if broken else _split_ids(snapshot):
+            owners = [change.item_id for change in snapshot.changes(0, space.id)]
+            for ids in () if broken else split_chunks(owners, BLOCK):
                 stored_ids, vectors = snapshot.vectors(space.id, ids)
                 broken += stored_ids[~np.isfinite(vectors).all(axis=1)].tolist() if len(stored_ids) else []
             if broken:

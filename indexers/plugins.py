@@ -1,4 +1,4 @@
-"""The members of the plug-in families by name: embedders, vector indices, clusterers, classifiers.
+"""The members of the plug-in families by name: embedders, vector indices, clusterers, classifiers, finders.
 
 Built-in members and those of other distributions are found in the same way: by an entry point, loaded on first use.
 
@@ -63,6 +63,11 @@ BUILT_IN = {
         "logistic": "indexers.classifiers.logistic:Logistic",
         "svm": "indexers.classifiers.svm:Svm",
         "tree": "indexers.classifiers.tree:Tree",
+    },
+    "nearkin.finders": {
+        "regions": "indexers.finders.regions:Regions",
+        "subject": "indexers.finders.subject:Subject",
+        "tiles": "indexers.finders.tiles:Tiles",
     },
 }
 

@@ -16,10 +16,18 @@ from indexers.clusterers.contract import ClustererContract
 from indexers.embedders.base import Embedder
 from indexers.embedders.tiny import Tiny
 from indexers.errors import BadQuery, BadSetting, BadVector, NoTextTower
+from indexers.finders.contract import FinderContract
 from indexers.types import Ids, Metric, Neighbours, Vectors
 from indexers.vectors.base import VectorIndex
 
-__all__ = ["ClassifierContract", "ClustererContract", "EmbedderContract", "Tiny", "VectorIndexContract"]
+__all__ = [
+    "ClassifierContract",
+    "ClustererContract",
+    "EmbedderContract",
+    "FinderContract",
+    "Tiny",
+    "VectorIndexContract",
+]
 
 
 class VectorIndexContract:

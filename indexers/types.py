@@ -62,7 +62,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One embedder's vectors over the collection."""
+    """One embedder's vectors over the collection: those of items, or of their parts of the kind `parts`."""
 
     id: int
     name: str
@@ -72,6 +72,7 @@ class Space:
     dimension: int
     metric: Metric
     current: bool
+    parts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ class TrashedRow(NamedTuple):
     """An item that was removed, as the trash keeps it.
 
     removed_at: microseconds since 1970. state: what other tables held of it: `item`, `locations`, `clusters`, `file`,
-    and `reading` if its picture was read.
+    `reading` if its picture was read, and `parts` if these were looked for in it.
     """
 
     id: int

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
     from retrieval.records.learning import Lesson, Suggestion, Suggestions
+    from retrieval.records.parts import FindReport, Part
     from retrieval.records.proposals import Proposal
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
@@ -95,6 +96,7 @@ _ROOMS = {
     "retrieval.records.items": "Item Page TrashedItem",
     "retrieval.records.proposals": "Proposal",
     "retrieval.records.learning": "Lesson Suggestion Suggestions",
+    "retrieval.records.parts": "FindReport Part",
     "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
@@ -129,6 +131,7 @@ __all__ = [
     "Embedder",
     "Evaluation",
     "Failure",
+    "FindReport",
     "Group",
     "Hit",
     "Hits",
@@ -155,6 +158,7 @@ __all__ = [
     "Outlier",
     "Page",
     "Pair",
+    "Part",
     "Partition",
     "PictureError",
     "PictureTooLarge",

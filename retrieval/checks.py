@@ -267,6 +267,7 @@ FLAGS = (
 """Parameters that are True or False."""
 UNCHECKED = (
     *("at_least", "cluster", "diversify", "exclude", "kinds", "labels", "merge", "methods", "metric", "rerank"),
+    *("by", "region"),
     *("mix", "picture", "radius", "sample", "spaces", "threshold", "vector"),
     *("vectors", "within", "without_outliers", "at_most_wrong"),
 )
@@ -312,6 +313,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "batch": whole("the number of rows to claim at a time,"),
     "calibrate.pictures": whole("the number of pictures to try,"),
     "decide.group": record("DuplicateGroup"),
+    "find_parts.finders": None,
     "evaluate.draws": whole("the number of times that each clustering is repeated,", 0, 1000),
     "evaluate.k": whole("the number of clusters,"),
     "evaluate.sample": whole("the largest number of items to cluster,", 2),

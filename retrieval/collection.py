@@ -42,6 +42,7 @@ from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
 from retrieval.learning.lessons import Lessons
+from retrieval.parts.finder import PartFinder, list_finders
 from retrieval.proposals.book import ProposalBook
 from retrieval.records.clusters import (
     Cluster,
@@ -58,13 +59,15 @@ from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.learning import Lesson, Suggestions
+from retrieval.records.parts import FindReport, Part
 from retrieval.records.proposals import Proposal
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
 from retrieval.records.search import Hits
 from retrieval.records.stacks import Stack
 from retrieval.records.structure import NeighbourPath, Summary
 from retrieval.records.work import QueueReport, WorkReport
-from retrieval.search.search import Options, QueryParts, Search
+from retrieval.search.options import Options, QueryParts
+from retrieval.search.search import Search
 from retrieval.search.sight import resolve_sight
 from retrieval.spaces.embedder_names import check_name, embedder_setting
 from retrieval.spaces.info import measure_folder, read_info
@@ -88,6 +91,7 @@ class Parts:
         self.items, self.adder = Items(catalogue, spaces, self.trash), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
         self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
+        self.part_finder = PartFinder(catalogue, spaces, self.pictures, config.cores)
         self.reader = PictureReader(catalogue, self.pictures, config.cores)
         self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
@@ -104,8 +108,8 @@ class Parts:
 
 WRITING = frozenset(
     (
-        *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "read", "calibrate"),
-        *("queue", "work"),
+        *("add", "add_vectors", "add_texts", "import_from", "fill", "sync", "retry_failed", "read", "find_parts"),
+        *("calibrate", "queue", "work"),
         *("update", "update_all", "remove", "restore", "empty_trash", "rename", "recluster", "use", "drop_space"),
         *("make_clustering", "refresh_clustering", "drop_clustering"),
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
@@ -626,6 +630,35 @@ class Collection:
         """
         return self._parts.reader.read(retry_failed, progress)
 
+    def find_parts(
+        self,
+        finders: str | Iterable[str],
+        *,
+        retry_failed: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> FindReport:
+        """Look for parts of pictures, so that `search(by=)` compares these.
+
+        finders: one or several, of different kinds: "subject" (what a picture shows in front of its background),
+            "regions" (of like colours; or "regions:slic", "regions:watershed"), "tiles" (a grid; "tiles:3" is finer).
+            Each picture is decoded once for all of them.
+        retry_failed: also try pictures again that could not be read.
+        progress: called with the number of pictures that were looked at, and of all to look at.
+
+        Pictures in which a finder has looked and that have not changed since are not looked at again; what was found
+        before an interrupt stays. Parts of the same kind by another finder are replaced.
+
+        Raises UnknownPlugin, MissingPackage, WeightsUnavailable, BadQuery, WriterBusy, WriteFailed.
+        """
+        return self._parts.part_finder.find(list_finders(finders), retry_failed, progress)
+
+    def parts(self, item: ItemName, kind: str | None = None) -> tuple[Part, ...]:
+        """Return what was found in the picture of an item, each part with its place; kind: only parts of that kind.
+
+        Raises ItemNotFound.
+        """
+        return self._parts.part_finder.read(self.get(item).id, kind)
+
     def _read_new(self, catch_up: bool) -> None:
         """Read the text in new pictures where the settings say so."""
         if self._config.read and catch_up:
@@ -660,6 +693,8 @@ class Collection:
         exact: bool = False,
         at_least: str | float | None = None,
         rerank: str | None = None,
+        by: str | None = None,
+        region: Sequence[float] | None = None,
         space: str | None = None,
     ) -> Hits:
         """Find similar items.
@@ -697,6 +732,10 @@ class Collection:
             dozen of such searches compare every vector, later ones a few in a hundred.
         rerank: "diffusion" ranks what is around the nearest items by how much of what is near to the query is near to
             it, over the stored graph. Scores are its shares.
+        by: compare parts of pictures, of a kind that `find_parts` has looked for, such as "subject". Each hit is an
+            item, found by that `part` of it which is nearest; filters and clusters are about items. For kinds such as
+            "subject" the own part of `picture` or `item` asks, else all of it.
+        region: a box (x, y, width, height) in pixels of the upright `picture`, or of that of `item`, which asks alone.
         space: the space to search (default: the current one).
 
         Raises BadQuery, BadVector, BadFilter, ItemNotFound, ClusterNotFound, SpaceNotFound, UnreadablePicture,
@@ -705,7 +744,7 @@ class Collection:
         parts = QueryParts(picture, text, item, vector, mix)
         where = self._resolve(where, space)
         options = Options(k, radius, where, diversify, query, within, exclude, per_cluster, level, metric, pool, exact)
-        options = options._replace(at_least=at_least, rerank=rerank)
+        options = options._replace(at_least=at_least, rerank=rerank, by=by, region=region)
         return self._parts.search.find(parts, options, group=group, space=space)
 
     def search_many(
@@ -1315,8 +1354,7 @@ class Collection:
         """
         if repair:
             self._catalogue.check_writable()
-        views = [self._spaces.view(space.name) for space in self.spaces()]
-        followers = [view.followers for view in views if view]
+        followers = [view.followers for view in self._spaces.view_all()]
         result = audit.verify_collection(
             self._catalogue, followers, repair=repair, pictures=pictures, progress=progress
         )

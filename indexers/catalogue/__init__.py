@@ -6,7 +6,9 @@ snapshot      what can be read of one moment; `readers`: of the parts of it
 rows          rows as records, and times as text
 transaction   what can be written: all of it or nothing, one logged change for each thing done
 file_writer   the part of a transaction that brings items to what their files say
-space_writer  the part of a transaction that writes spaces, vectors, followers and settings
+space_reader  what can be read of spaces: their vectors, changes, followers and settings
+space_writer  the part of a transaction that writes these
+parts         what finders have found in pictures; `part_writer` writes it
 clusters      public cluster ids, members, names and events; partitions
 corrections   what people say of clusters
 clusterings   named clusterings and the cluster of each item
@@ -21,7 +23,7 @@ lookup        the items that a condition holds for, however long it is
 full_text     the inverted index over text and metadata
 metadata      what metadata may hold, and the rows that filters read
 work          work that many processes share, and who does it
-schema        the tables; beside it `decision_tables`, `work_tables`, and `columns` with what all share
+schema        the tables; beside it `decision_tables`, `part_tables`, `work_tables`, and `columns` with what all share
 database      what a catalogue asks of its database; `sqlite_database`: a file in the folder of the collection
 dialects      how the SQL of databases differs; expressions: functions that each writes in its own way
 postgresql    all that is specific to PostgreSQL's SQL; beside it `postgresql_database`, `_functions` and `_words`

@@ -11,13 +11,13 @@ from indexers.arrays import split_chunks
 from indexers.catalogue import full_text
 from indexers.catalogue.file_metadata import TEXT, FileMetadata, FileMetadataWriter
 from indexers.catalogue.metadata import flatten_metadata
+from indexers.catalogue.part_writer import PartWriter
 from indexers.catalogue.readings import Reading, ReadingWriter
 from indexers.catalogue.schema import attribute, item, location
-from indexers.catalogue.space_writer import SpaceWriter
 from indexers.types import Arrival, FoundFile, Json
 
 
-class FileWriter(SpaceWriter):
+class FileWriter(PartWriter):
     """A snapshot that brings items to what their files say."""
 
     def __init__(self, connection: Connection) -> None:

@@ -215,6 +215,15 @@ def continue_ids(connection: Connection, last: Mapping[str, int]) -> None:
         )
 
 
+def reserve_ids(connection: Connection, table: str, count: int) -> int:
+    """Take the next `count` ids of a table, and return the first of them: no new row will have them."""
+    name = f"{table}_id_seq"
+    if not count:
+        return 0
+    last = connection.exec_driver_sql(f"SELECT setval('{name}', nextval('{name}') + {count - 1})").scalar_one()
+    return int(last) - count + 1
+
+
 def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:
     """Return the error that tells what to do about a database that holds what no nearkin has written."""
     name = connection.get_execution_options()[ADDRESS]

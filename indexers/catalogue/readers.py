@@ -11,6 +11,7 @@ from indexers.catalogue.corrections import CorrectionReader
 from indexers.catalogue.duplicates import DuplicateReader
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.lessons import LessonReader
+from indexers.catalogue.parts import PartReader
 from indexers.catalogue.places import PlaceReader
 from indexers.catalogue.proposals import ProposalReader
 from indexers.catalogue.readings import ReadingReader
@@ -30,3 +31,4 @@ class Readers:
         self.readings, self.chances = ReadingReader(connection), ChanceReader(connection)
         self.proposals = ProposalReader(connection)
         self.lessons = LessonReader(connection)
+        self.parts = PartReader(connection)

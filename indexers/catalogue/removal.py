@@ -41,6 +41,7 @@ class RemovalWriter(OwnKeyWriter):
                 self.trash.put(existing, self.at)
             for row in self._all(sa.select(vector.c.item, vector.c.space).where(vector.c.item.in_(chunk))):
                 self._log_change(row.item, row.space, "vector removed")
+            self.log_parts_removed(existing)
             for item_id in existing:
                 self._log_change(item_id, None, "removed")
             full_text.remove_documents(self._connection, existing)
@@ -71,6 +72,7 @@ class RemovalWriter(OwnKeyWriter):
         self.trash.copy_vectors(restored)
         for item_id, space_id in self.trash.vectors(restored):
             self._log_change(item_id, space_id, "vector set")
+        self.restore_parts(restored, [row.state["parts"] for row in rows if row.state.get("parts")])
         self.reindex(restored)
         self._restore_clusters(rows)
         self.trash.delete(restored)

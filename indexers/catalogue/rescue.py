@@ -31,6 +31,9 @@ TABLES = (
     "reading",
     "space",
     "vector",
+    "part",
+    "part_vector",
+    "finding",
     "failure",
     "setting",
     "cluster",
@@ -49,6 +52,7 @@ TABLES = (
     "label",
     "trash",
     "trash_vector",
+    "trash_part_vector",
 )
 """In the order of their references. What filters read is written anew; changes and followers start again."""
 _LISTED = "grouping, json_each(iif(json_valid(labels), labels, '[]'))"
@@ -209,7 +213,7 @@ def _continue_numbers(source: sqlite3.Connection, target: sa.Connection) -> None
     places = ("number", "counter"), ("number", "change"), ("position", "follower")
     number = max(_find_largest(source, column, table) for column, table in places) + 1
     target.exec_driver_sql("UPDATE counter SET number = ?, oldest = ?", (number, number))
-    last = _find_largest(source, "seq", "sqlite_sequence", "name = 'item'")
+    last = max(_find_largest(source, "seq", "sqlite_sequence", "name = 'item'"), _find_largest(source, "id", "part"))
     target.exec_driver_sql("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'item'", (last,))
 
 

@@ -16,10 +16,14 @@ from indexers.catalogue.decision_tables import label as label
 from indexers.catalogue.decision_tables import lesson as lesson
 from indexers.catalogue.decision_tables import merging as merging
 from indexers.catalogue.decision_tables import proposal as proposal
+from indexers.catalogue.part_tables import finding as finding
+from indexers.catalogue.part_tables import part as part
+from indexers.catalogue.part_tables import part_vector as part_vector
+from indexers.catalogue.part_tables import trash_part_vector as trash_part_vector
 from indexers.catalogue.work_tables import work as work
 from indexers.catalogue.work_tables import worker as worker
 
-REVISION = "0017"
+REVISION = "0018"
 """The migration that these tables correspond to; a test compares it with Alembic's newest."""
 
 counter = sa.Table(
@@ -97,8 +101,10 @@ space = sa.Table(
     sa.Column("dimension", Integer, nullable=False),
     sa.Column("metric", Text, nullable=False),
     sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("parts", Text),
     sqlite_autoincrement=True,
-    comment="one embedder's vectors over the collection; no embedder: the vectors are given ready-made",
+    comment="one embedder's vectors over the collection; no embedder: the vectors are given ready-made; `parts`: they "
+    "are those of parts of that kind, in `part_vector`, rather than of items",
 )
 
 vector = sa.Table(

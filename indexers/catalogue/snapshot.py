@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects, full_text
@@ -17,28 +16,17 @@ from indexers.catalogue.expressions import list_ids
 from indexers.catalogue.item_names import resolve_names
 from indexers.catalogue.lookup import find_ids, is_short
 from indexers.catalogue.metadata import INTEGER_LIMIT, is_storable
-from indexers.catalogue.readers import Readers
-from indexers.catalogue.rows import ITEM_COLUMNS, format_time, read_state, to_hit_row, to_item_row
+from indexers.catalogue.rows import ITEM_COLUMNS, format_time, to_hit_row, to_item_row
 from indexers.catalogue.schema import (
     attribute,
-    chance,
-    change,
-    clustering,
-    counter,
-    event,
     failure,
-    follower,
     item,
     location,
     member,
-    setting,
-    space,
     vector,
 )
-from indexers.errors import CatalogueDamaged
-from indexers.types import Change, Failure, HitRow, Ids, ItemRow, KnownLocation, Space, UnembeddedItem, Vectors
-
-CANDIDATE_THRESHOLD = "near {}"  # the key of a setting, with the id of a space
+from indexers.catalogue.space_reader import SpaceReader
+from indexers.types import Failure, HitRow, Ids, ItemRow, KnownLocation, UnembeddedItem
 
 # the statements of the search path are built once: building one costs more than running it
 _item_ids: sa.BindParameter[Any] = sa.bindparam("item_ids", expanding=True)
@@ -66,42 +54,16 @@ _IN_SPACE = sa.and_(member.c.item == item.c.id, member.c.space == sa.bindparam("
 _HITS_WITH_CLUSTERS = _HITS.add_columns(member.c.coarse, member.c.medium, member.c.fine).select_from(
     item.outerjoin(member, _IN_SPACE)
 )
-# what a database says that no program of ours has written counts too: every reader must see the same space
-_IS_CURRENT = sa.cast(space.c.current, sa.Integer) != 0
-_CURRENT = sa.select(space.c.id).where(_IS_CURRENT).order_by(space.c.id).limit(1).scalar_subquery()
-_CLUSTERS_POSITION = sa.select(clustering.c.position).where(clustering.c.space == _CURRENT).scalar_subquery()
-_LAST_EVENT, _LAST_CHANCE = (sa.select(sa.func.max(table.c.id)).scalar_subquery() for table in (event, chance))
-_STATE = sa.select(counter.c.number, counter.c.oldest, _CURRENT, _CLUSTERS_POSITION, _LAST_EVENT, _LAST_CHANCE)
-_VECTORS = sa.select(vector.c.item, vector.c.data).where(
-    vector.c.space == sa.bindparam("space"), vector.c.item.in_(_item_ids)
-)
 
 
-class Snapshot(Readers):
+class Snapshot(SpaceReader):
     """The catalogue as it was when the snapshot was opened. Methods that read are named by what they return.
 
     number: the newest change it holds.
     oldest: a follower at a position below it has to start again, since changes after that position were pruned.
     current_space_id: the space that is searched by default, if there is any.
-    And readers of parts of it, see `Readers`.
+    clusters ... chances: readers of parts of it; see the classes.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        row = read_state(connection, _STATE)
-        self.number: int = row[0]
-        self.oldest: int = row[1]
-        self.current_space_id: int | None = row[2]
-        self._clusters_position: int | None = row[3]
-        self._last_event: int = row[4] or 0
-        self.last_chance: int = row[5] or 0  # what changes with any null distribution
-
-    def _all(self, statement: sa.Executable) -> list[Any]:
-        """Return rows, whose types SQLAlchemy's own hints don't follow through our conditions."""
-        return list(self._connection.execute(statement).all())
-
-    def _scalars(self, statement: sa.Executable) -> list[Any]:
-        return list(self._connection.execute(statement).scalars())
 
     # ---- items
 
@@ -255,79 +217,11 @@ class Snapshot(Readers):
 
     # ---- vectors, changes, followers
 
-    def spaces(self) -> list[Space]:
-        """Return all spaces, by id. At most one of them is current."""
-        rows = self._all(sa.select(space).order_by(space.c.id))
-        return [Space(**{**row._mapping, "current": row.id == self.current_space_id}) for row in rows]
-
-    def count_unembedded(self, space_id: int) -> int:
-        """Return the number of items with a vector in another space and none in this one."""
-        embedded = sa.select(vector.c.item).where(vector.c.space == space_id)
-        query = sa.select(sa.func.count(vector.c.item.distinct())).where(vector.c.item.not_in(embedded))
-        return int(self._scalars(query)[0])
-
     def unembedded_items(self, space_id: int) -> list[UnembeddedItem]:
         """Return the items without a vector in that space, by id."""
         has_none = ~sa.exists().where(vector.c.space == space_id, vector.c.item == item.c.id)
         columns = item.c.id, item.c.key, item.c.hash, _select_first_location(location.c.uri)
         return [UnembeddedItem(*row) for row in self._all(sa.select(*columns).where(has_none).order_by(item.c.id))]
-
-    def vectors(self, space_id: int, item_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
-        """Return the ids (sorted) and vectors, float32 (n, dimension), of those of these items that have one."""
-        rows: list[tuple[int, bytes]] = []
-        for chunk in split_chunks([int(item_id) for item_id in item_ids]):
-            parameters = {"space": space_id, "item_ids": chunk}
-            rows += [(row[0], row[1]) for row in self._connection.execute(_VECTORS, parameters)]
-        rows.sort()
-        joined, width = b"".join(row[1] for row in rows), len(rows[0][1]) // 4 if rows else 0
-        if len(joined) != 4 * width * len(rows):
-            uneven = next((item_id for item_id, data in rows if len(data) != 4 * width), rows[0][0])
-            raise CatalogueDamaged(
-                f"the catalogue is damaged: the vector of item {uneven} or {rows[0][0]} in space {space_id} is cut "
-                "short; restore a backup of the database"
-            )
-        matrix = np.frombuffer(joined, "<f4").reshape(len(rows), width).astype(np.float32, copy=False)
-        return np.array([row[0] for row in rows], np.int64), matrix
-
-    def changes(self, since: int, space_id: int) -> list[Change]:
-        """Return the net result for each item after change `since`, by item. `since` 0 gives the present state.
-
-        `since` must not lie below `oldest` unless it is 0.
-        """
-        if since == 0:
-            ids = self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id).order_by(vector.c.item))
-            return [Change(self.number, item_id, space_id, "vector set") for item_id in ids]
-        query = sa.select(change.c.number, change.c.item, change.c.space, change.c.what)
-        query = query.where(change.c.number > since, change.c.space == space_id).order_by(change.c.number)
-        newest = {row[1]: Change(*row) for row in self._all(query)}
-        return [newest[item_id] for item_id in sorted(newest)]
-
-    def count_changes(self, since: int, space_id: int, limit: int) -> int:
-        """Return the number of vectors of that space that have changed after change `since`, up to `limit`."""
-        if since == 0:
-            query = sa.select(vector.c.item).where(vector.c.space == space_id).limit(limit)
-        else:
-            query = sa.select(change.c.number).where(change.c.number > since, change.c.space == space_id).limit(limit)
-        return len(self._scalars(query))
-
-    def changed_item_ids(self, since: int) -> list[int]:
-        """Return the items of which anything has changed after change `since`, not below `oldest`."""
-        return self._scalars(sa.select(change.c.item).where(change.c.number > since).distinct().order_by(change.c.item))
-
-    def is_unchanged(self, since: int, space_id: int) -> bool:
-        """Return True if no vector of that space has changed after change `since`."""
-        query = sa.select(change.c.number).where(change.c.number > since, change.c.space == space_id).limit(1)
-        return since >= self.oldest and not self._scalars(query)
-
-    def change_time(self, number: int) -> int:
-        """Return when that change was made, in microseconds since 1970; 0 if it was pruned or never made."""
-        return next(iter(self._scalars(sa.select(change.c.at).where(change.c.number == number))), 0)
-
-    def follower(self, name: str, space_id: int) -> tuple[int, int]:
-        """Return the position and generation of a follower when it was last saved; zeros if it never was."""
-        query = sa.select(follower.c.position, follower.c.generation)
-        rows = self._all(query.where(follower.c.name == name, follower.c.space == space_id))
-        return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
     # ---- metadata and settings
 
@@ -352,19 +246,6 @@ class Snapshot(Readers):
                 by_item.setdefault(row[0], set()).add(tuple(row[1:]))
         return by_item
 
-    def misshapen_vectors(self, space_id: int, dimension: int) -> list[int]:
-        """Return the items whose vector in that space is not of the space's dimension."""
-        is_wrong = sa.func.length(vector.c.data) != 4 * dimension
-        return self._scalars(sa.select(vector.c.item).where(vector.c.space == space_id, is_wrong))
-
-    def setting(self, key: str) -> Any:
-        """Return the value of a setting; None if it was never set."""
-        return next(iter(self._scalars(sa.select(setting.c.value).where(setting.c.key == key))), None)
-
-    def candidate_threshold(self, space_id: int) -> float | None:
-        """Return the similarity from which two vectors of a space are compared as pictures, if it was calibrated."""
-        return cast("float | None", self.setting(CANDIDATE_THRESHOLD.format(space_id)))
-
     def table_counts(self) -> dict[str, int]:
         """Return the number of rows of each table that a user has a notion of."""
         tables = {"items": item, "locations": location, "attributes": attribute, "failures": failure}
@@ -373,11 +254,6 @@ class Snapshot(Readers):
         }
         missing = sa.select(sa.func.count()).where(location.c.missing_since.is_not(None))
         return counts | {"missing": int(self._scalars(missing)[0])}
-
-    def vector_counts(self) -> dict[int, int]:
-        """Return the number of vectors by space id."""
-        query = sa.select(vector.c.space, sa.func.count()).group_by(vector.c.space)
-        return {row[0]: row[1] for row in self._all(query)}
 
 
 def _has_vector(space_id: int | None, item_column: Any = item.c.id) -> sa.ColumnElement[bool]:

@@ -21,7 +21,8 @@ from indexers.catalogue.schema import (
     space,
     vector,
 )
-from indexers.catalogue.snapshot import CANDIDATE_THRESHOLD, Snapshot
+from indexers.catalogue.snapshot import Snapshot
+from indexers.catalogue.space_reader import CANDIDATE_THRESHOLD
 from indexers.errors import WriteConflict
 from indexers.types import Arrival, ChangeKind, Json, Metric, Space, StoredArrival
 
@@ -81,7 +82,7 @@ class SpaceWriter(Snapshot):
     ) -> Space:
         """Add a space. The first one becomes the current one."""
         row: Json = {"name": name, "embedder": embedder, "settings": settings, "fingerprint": fingerprint}
-        row |= {"dimension": dimension, "metric": metric, "current": not self.spaces()}
+        row |= {"dimension": dimension, "metric": metric, "current": not self.spaces(), "parts": None}
         space_id = self._connection.execute(sa.insert(space).values(**row).returning(space.c.id)).scalar_one()
         return Space(id=space_id, **row)
 
@@ -90,9 +91,12 @@ class SpaceWriter(Snapshot):
         self._do(sa.update(space).values(current=space.c.id == space_id))
 
     def drop_space(self, space_id: int) -> None:
-        """Delete a space with its vectors and the state of its followers."""
-        self._do(sa.delete(vector).where(vector.c.space == space_id))
-        self._do(sa.delete(space).where(space.c.id == space_id))
+        """Delete a space with its vectors and the state of its followers, and those of parts that lie beside it."""
+        beside = [row.id for of in self.spaces() if of.id == space_id for row in self.part_spaces(of)]
+        for dropped_id in (space_id, *beside):
+            table = self._find_table(dropped_id).table
+            self._do(sa.delete(table).where(table.c.space == dropped_id))
+            self._do(sa.delete(space).where(space.c.id == dropped_id))
         self._do(sa.delete(setting).where(setting.c.key == CANDIDATE_THRESHOLD.format(space_id)))
 
     def set_candidate_threshold(self, space_id: int, threshold: float) -> None:
@@ -100,21 +104,22 @@ class SpaceWriter(Snapshot):
         self.set_setting(CANDIDATE_THRESHOLD.format(space_id), threshold)
 
     def set_vectors(self, space_id: int, vectors: dict[int, Any], new: set[int] | frozenset[int] = frozenset()) -> None:
-        """Set or replace vectors, float32, by item id. An equal one counts as no change.
+        """Set or replace vectors, float32, by the id of the item, or of the part. An equal one counts as no change.
 
-        new: items that can't have a vector yet, which saves looking for it.
+        new: ids that can't have a vector yet, which saves looking for it.
         """
+        table, owner, owner_name, _ = self._find_table(space_id)
         data = {item_id: np.ascontiguousarray(values, "<f4").tobytes() for item_id, values in vectors.items()}
         for chunk in split_chunks([item_id for item_id in data if item_id not in new]):
-            in_space = vector.c.space == space_id
-            query = sa.select(vector.c.item, vector.c.data).where(in_space, vector.c.item.in_(chunk))
-            before = {row.item: row.data for row in self._all(query)}
+            in_space = table.c.space == space_id
+            query = sa.select(owner, table.c.data).where(in_space, owner.in_(chunk))
+            before = {row[0]: row[1] for row in self._all(query)}
             for item_id in [item_id for item_id in chunk if before.get(item_id) == data[item_id]]:
                 del data[item_id]
             changed = [item_id for item_id in chunk if item_id in data]
-            self._do(sa.delete(vector).where(in_space, vector.c.item.in_(changed)))
+            self._do(sa.delete(table).where(in_space, owner.in_(changed)))
         self._insert_rows(
-            vector, [{"space": space_id, "item": item_id, "data": content} for item_id, content in data.items()]
+            table, [{"space": space_id, owner_name: item_id, "data": content} for item_id, content in data.items()]
         )
         for item_id in data:
             self._log_change(item_id, space_id, "vector set")

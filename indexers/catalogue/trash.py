@@ -16,6 +16,8 @@ from indexers.catalogue.dialects import damage_error
 from indexers.catalogue.file_metadata import FileMetadataReader
 from indexers.catalogue.item_names import path_to_uri
 from indexers.catalogue.metadata import is_storable, is_text
+from indexers.catalogue.parts import PartReader
+from indexers.catalogue.parts import is_sound as has_sound_parts
 from indexers.catalogue.readings import FIELDS as READING_FIELDS
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
@@ -112,6 +114,7 @@ class TrashWriter(TrashReader):
             self._connection.execute(sa.insert(trash), values)
             vectors = sa.select(vector.c.space, vector.c.item, vector.c.data).where(vector.c.item.in_(chunk))
             self._connection.execute(sa.insert(trash_vector).from_select(["space", "item", "data"], vectors))
+            PartReader(self._connection).trash_vectors(chunk)
 
     def _read_states(self, item_ids: Sequence[int]) -> dict[int, Json]:
         columns = [item.c[name] for name in ITEM_COLUMNS]
@@ -129,6 +132,8 @@ class TrashWriter(TrashReader):
             states[item_id]["file"] = None if file.is_new else known
         for item_id, known in ReadingReader(self._connection).states(item_ids).items():
             states[item_id]["reading"] = known
+        for item_id, known in PartReader(self._connection).read_states(item_ids).items():
+            states[item_id]["parts"] = known
         return states
 
     def vectors(self, item_ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -160,6 +165,8 @@ def _is_sound(state: Json) -> bool:
     has_file = file is None or (_has_keys(file, FILE_FIELDS) and all(isinstance(file[name], dict) for name in file))
     read = state.get("reading")
     if read is not None and not _is_row(read, ("item", *READING_FIELDS)):
+        return False
+    if state.get("parts") is not None and not has_sound_parts(state["parts"]):
         return False
     rows = [*((place, LOCATION_COLUMNS) for place in places), *((cluster, MEMBER_COLUMNS) for cluster in clusters)]
     row = state.get("item")

@@ -230,7 +230,8 @@ class TreeFollower(StoredFollower):
             if self._recorded and self._recorded.version == version:
                 return self._recorded
             return Recorded.of(version, _read_known_clusters(transaction, self.space.id))
-        clustered = transaction.clusters.clustered_space_ids()
+        alike = {row.id for row in (*transaction.spaces(), *transaction.part_spaces()) if row.parts == self.space.parts}
+        clustered = [space_id for space_id in transaction.clusters.clustered_space_ids() if space_id in alike]
         spaces = [space_id for space_id in clustered if space_id == transaction.current_space_id] or clustered
         return Recorded.of(None, _read_known_clusters(transaction, spaces[0]) if spaces else NO_CLUSTERS)
 

@@ -87,6 +87,16 @@ def search(
             autocompletion=complete_from("diffusion"),
         ),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare parts of pictures that `nearkin parts find` has found: subject, regions, tiles ...",
+            autocompletion=complete_from("subject", "regions", "tiles"),
+        ),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="X,Y,WIDTH,HEIGHT", help="Search with this box of the picture, in pixels.")
+    ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search (default: the current one).")] = None,
     html: Html = None,
     is_opened: Open = False,
@@ -98,6 +108,7 @@ def search(
     options: dict[str, Any] = {"radius": radius, "where": parse_json(where, "--where"), "diversify": diversify}
     options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
     options |= {"exact": exact, "at_least": parse_number(at_least), "rerank": rerank}
+    options |= {"by": by, "region": parse_box(region)}
     with open_collection(collection) as source:
         asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
         options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}
@@ -124,6 +135,19 @@ def parse_number(value: str | None) -> str | float | None:
         return None if value is None else float(value)
     except ValueError:
         return value
+
+
+def parse_box(value: str | None) -> list[float] | None:
+    """Return the four numbers of a box. Raises BadParameter."""
+    if value is None:
+        return None
+    try:
+        box = [float(number) for number in value.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4:
+        raise typer.BadParameter(f"--region takes X,Y,WIDTH,HEIGHT in pixels, such as 40,30,200,150; got {value!r}")
+    return box
 
 
 COMMANDS = (Command(search, "Search", "nearkin search holiday.jpg -k 5"),)

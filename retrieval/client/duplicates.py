@@ -14,14 +14,14 @@ from indexers.matching.verification import SAME
 from indexers.types import Json
 from retrieval.checks import ItemName, is_whole
 from retrieval.client.http import ServedPictures, read_picture, to_records
-from retrieval.client.stacks import StackMethods
+from retrieval.client.parts import PartMethods
 from retrieval.records.duplicates import DuplicateGroup, Match, Merge
 
 Picture = Any
 """A path, a file's bytes, a PIL image, a uint8 array."""
 
 
-class DuplicateMethods(StackMethods):
+class DuplicateMethods(PartMethods):
     """The methods about duplicates."""
 
     def duplicates(

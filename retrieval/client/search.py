@@ -50,6 +50,8 @@ class SearchMethods(ClusterMethods):
         exact: bool = False,
         at_least: str | float | None = None,
         rerank: str | None = None,
+        by: str | None = None,
+        region: Sequence[float] | None = None,
         space: str | None = None,
     ) -> Hits:
         """Return what looks like a picture, a text, an item, a vector or a mix of them, best first. See
@@ -77,6 +79,8 @@ class SearchMethods(ClusterMethods):
             "exact": exact,
             "at_least": at_least,
             "rerank": rerank,
+            "by": by,
+            "region": to_list(region),
             "space": space,
         }
         answer = self._post("/v1/search", {name: value for name, value in body.items() if value is not None})

@@ -25,7 +25,7 @@ from retrieval.learning.labels import YES
 from retrieval.learning.questions import choose_questions
 from retrieval.learning.teacher import Taught, read_vectors, teach
 from retrieval.records.learning import Lesson, Suggestion, Suggestions
-from retrieval.search.search import Ranking, build_hits
+from retrieval.search.hits import Ranking, build_hits
 
 AUTO = "auto"
 KEPT = 4

@@ -10,9 +10,9 @@ import typing
 from functools import cache
 from typing import Any
 
-from retrieval.records import clusters, duplicates, items, reports, search
+from retrieval.records import clusters, duplicates, items, parts, reports, search
 
-_NAMES = {**vars(items), **vars(clusters), **vars(duplicates), **vars(search), **vars(reports)}
+_NAMES = {**vars(items), **vars(clusters), **vars(duplicates), **vars(search), **vars(reports), **vars(parts)}
 
 
 @cache

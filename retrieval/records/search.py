@@ -12,6 +12,7 @@ from retrieval.checks import check_whole
 from retrieval.records.base import HANDLE, Listing, Record
 from retrieval.records.clusters import Cluster
 from retrieval.records.notebook import render_fields, render_thumbnails
+from retrieval.records.parts import Part
 from retrieval.records.pictures import PictureSource
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Hit(Record):
     certainty: str | None = None
     """How many unrelated items may be so near: "certain" none, "likely" at most one, "possible" at most ten, "unsure"
     more. None as for `chance`."""
+    part: Part | None = None
+    """The part of its picture by which it was found, if parts were searched for (`by`)."""
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
 
     def image(self, edge: int = 0) -> Image:

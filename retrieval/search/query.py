@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from indexers.arrays import scale_to_unit
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, BadVector, ItemNotFound
-from indexers.types import Metric, Vectors
+from indexers.types import Ids, Metric, Vectors
 from indexers.vectors.base import check_vectors
 from retrieval.checks import is_number
 from retrieval.spaces.view import load_picture
@@ -64,6 +64,7 @@ class Query:
             raise BadQuery(f"search takes one of a picture, text=, item=, vector= and mix=; got {got}")
         self._view, self._metric = view, metric or view.space.metric
         self._seen: tuple[Snapshot | None, list[int], Vectors | None] = None, [], None
+        self._excluded: list[int] = []
         self.is_text = text is not None
         """Whether it is a text alone: its scores with pictures are others than those of a picture."""
         if mix is not None:
@@ -99,11 +100,16 @@ class Query:
         return cast(Vectors, vectors[0])
 
     def find_items(self, snapshot: Snapshot) -> list[int]:
-        """Return the items of the query, which are excluded from its hits. Raises ItemNotFound."""
+        """Return the items of the query, which are excluded from its hits; those that are looked up come first. Raises
+        ItemNotFound."""
         if self._seen[0] is not snapshot:
             items = [part.name for part, _ in self._parts if isinstance(part, ItemOf)]
-            self._seen = snapshot, snapshot.resolve(items) if items else [], None
+            self._seen = snapshot, [*(snapshot.resolve(items) if items else []), *self._excluded], None
         return self._seen[1]
+
+    def exclude(self, item_ids: Ids) -> None:
+        """Leave these items out of the hits, too."""
+        self._excluded = item_ids.tolist()
 
     def to_vector(self, snapshot: Snapshot) -> Vectors:
         """Return the vector to search with, float32 (1, dimension). Raises BadQuery if the parts cancel out."""

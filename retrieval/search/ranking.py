@@ -100,7 +100,7 @@ def limit_per_cluster(
     while len(kept) < count and len(best[0]) + len(query.query_items) >= pool:  # there are more than were looked at
         if not query.exact:
             best, is_proved = _rank_per_cluster(query, assignment, count, per_cluster), False
-            kept = _find_first_per_label(assignment.find_labels(best[0]), per_cluster)
+            kept = find_first_per_label(assignment.find_labels(best[0]), per_cluster)
             break
         if pool >= len(flat):
             break
@@ -115,7 +115,7 @@ def _rank_nearest(
     """Return the `pool` nearest, the places of those that no cluster's limit excludes, and whether they are proved."""
     nearest = query.searcher.search(query.vector, pool, query.allowed, query.metric, query.exact)
     best = _exclude_items(nearest.ids[0], nearest.scores[0], query.query_items)
-    return best, _find_first_per_label(assignment.find_labels(best[0]), per_cluster), nearest.proved
+    return best, find_first_per_label(assignment.find_labels(best[0]), per_cluster), nearest.proved
 
 
 def _rank_per_cluster(query: NearestQuery, assignment: Assignment, count: int, per_cluster: int) -> Ranking:
@@ -139,7 +139,7 @@ def _find_best_per_cluster(ids: Ids, scores: Vectors, assignment: Assignment, li
         least = -np.inf if pool >= len(ids) else np.partition(scores, len(scores) - pool)[len(scores) - pool]
         best = np.flatnonzero(scores >= least)
         best = best[np.lexsort((ids[best], -scores[best]))]
-        kept = _find_first_per_label(assignment.find_labels(ids[best]), limit)
+        kept = find_first_per_label(assignment.find_labels(ids[best]), limit)
         if len(kept) >= count or len(best) == len(ids):
             return ids[best[kept[:count]]]
         pool *= POOL_GROWTH
@@ -150,7 +150,7 @@ def _exclude_items(ids: Ids, scores: Vectors, excluded: Ids) -> Ranking:
     return ids[keep], scores[keep]
 
 
-def _find_first_per_label(labels: Ids, limit: int) -> Ids:
+def find_first_per_label(labels: Ids, limit: int) -> Ids:
     """Return places, in order, such that no label but 0 has more than `limit`."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]

@@ -6,33 +6,34 @@ nearest of them become hits. All of it happens within one moment of the catalogu
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from indexers.arrays import NO_INTS
 from indexers.catalogue.catalogue import Catalogue
-from indexers.catalogue.full_text import Weights, parse_terms
+from indexers.catalogue.full_text import Weights
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import BadQuery, BadVector, SpaceNotFound
-from indexers.types import Ids, Metric, Neighbours, Vectors
+from indexers.errors import BadQuery, BadVector
+from indexers.finders.base import Box
+from indexers.types import Ids, Metric, Neighbours
 from indexers.vectors.allowed import Allowed
 from indexers.vectors.base import prepare_vectors
-from indexers.vectors.chance import MIN_ITEMS
-from indexers.vectors.metrics import Float64s, parse_metric
-from retrieval.checks import ItemName, check_whole, is_number
+from indexers.vectors.metrics import parse_metric
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.config import Config
 from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
-from retrieval.records.clusters import SomeClusters
-from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hit, Hits
-from retrieval.search.certainty import compute_chances, find_word, parse_at_least
-from retrieval.search.diffusion import check_rerank, rank_again
-from retrieval.search.expansion import expand, is_expanded, score_words
+from retrieval.parts.asking import PartAsker
+from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hits
+from retrieval.search.by_parts import find_by_parts, view_parts
+from retrieval.search.diffusion import rank_again
+from retrieval.search.expansion import expand, is_expanded
+from retrieval.search.hits import Ranking, SpaceSwitched, build_hits, check_space, judge
+from retrieval.search.options import Options, QueryParts, check_count, check_options, check_region
 from retrieval.search.query import Query
 from retrieval.search.ranking import NearestQuery, choose_diverse, fuse_rankings, limit_per_cluster, to_arrays
 from retrieval.search.sight import find_seen
@@ -47,62 +48,6 @@ GROUPS = 10
 """Clusters shown where hits are grouped, unless `k` says otherwise."""
 
 
-class SpaceSwitched(Exception):
-    """Another space has become the current one: the query has to be embedded again for it. Callers never see this."""
-
-
-class QueryParts(NamedTuple):
-    """What a caller asks with: one of these, see Collection.search."""
-
-    picture: Any = None
-    text: str | None = None
-    item: ItemName | None = None
-    vector: ArrayLike | None = None
-    mix: Sequence[tuple[Any, float]] | None = None
-
-    def count_given(self) -> int:
-        """Return the number of parts that are given."""
-        return sum(part is not None for part in self)
-
-
-class Options(NamedTuple):
-    """How to search, see Collection.search. `word_weights` follow from settings of the collection."""
-
-    k: int | None = None
-    radius: float | None = None
-    where: Mapping[str, Any] | None = None
-    diversify: float | None = None
-    words: str | None = None
-    within: SomeClusters = None
-    exclude: SomeClusters = None
-    per_cluster: int | None = None
-    level: str | None = None
-    metric: str | None = None
-    pool: int | None = None
-    exact: bool = False
-    at_least: str | float | None = None
-    rerank: str | None = None
-    word_weights: Weights = Weights()
-
-
-class Ranking(NamedTuple):
-    """ids: int64 (n,) of the hits, best first. scores: float32 (n,). proof: as of `Hits`.
-
-    chances: of each score, float64 (n,), NaN where nothing is known; None for all. looked_through: the number of items.
-    """
-
-    ids: Ids
-    scores: Vectors
-    proof: str | None = None
-    chances: Float64s | None = None
-    looked_through: int = 0
-
-    def choose(self, places: Any) -> Ranking:
-        """Return the ranking of some places, such as a slice or the numbers of some."""
-        chances = None if self.chances is None else self.chances[places]
-        return self._replace(ids=self.ids[places], scores=self.scores[places], chances=chances)
-
-
 class Search:
     """Answers the searches of a collection."""
 
@@ -111,6 +56,7 @@ class Search:
     ) -> None:
         self._catalogue, self._spaces, self._config = catalogue, spaces, config
         self._browser, self._pictures = browser, pictures
+        self._asker = PartAsker(catalogue, pictures)
 
     def find(self, parts: QueryParts, options: Options, *, group: bool, space: str | None) -> Hits:
         """Return the hits of a query, best first, with `group` in the clusters that they lie in."""
@@ -123,7 +69,11 @@ class Search:
         count = options.k or GROUPS
         options = widen_for_groups(options) if group else options._replace(level=options.level or "fine")
 
+        region = check_region(options.region)
+
         def find_in(view: View) -> Hits:
+            if options.by is not None or region is not None:
+                return self._find_parts(view, parts, options, region, space is None)
             words_alone = options.words is not None and not parts.count_given()
             query = None if words_alone else Query(view, **parts._asdict(), metric=options.metric)
             return find(view, query, options, follow=space is None, pictures=self._pictures)
@@ -132,6 +82,21 @@ class Search:
         if hits is None:
             return self._find_nothing(parts, options)
         return replace(hits, groups=self._browser.group(hits, str(options.level), space)[:count]) if group else hits
+
+    def _find_parts(self, view: View, parts: QueryParts, options: Options, region: Box | None, follow: bool) -> Hits:
+        """Return the hits of a query by parts, or by a box of a picture."""
+        if parts.count_given() != 1:
+            Query(view, **parts._asdict())  # raises
+        of_parts = None if options.by is None else view_parts(self._spaces, view, options.by)
+        asking = self._asker.choose(view, of_parts, parts.picture, parts.item, region)
+        if asking.picture is not None or asking.vector is not None:
+            parts = parts._replace(picture=asking.picture, vector=asking.vector, item=None)
+        query = Query(view, **parts._asdict(), metric=options.metric)
+        if of_parts is None:
+            return find(view, query, options, follow=follow, pictures=self._pictures, asking_items=asking.items)
+        return find_by_parts(
+            view, of_parts, query, options, asking_items=asking.items, follow=follow, pictures=self._pictures
+        )
 
     def find_many(
         self,
@@ -194,9 +159,17 @@ def widen_for_groups(options: Options) -> Options:
 
 
 def find(
-    view: View, query: Query | None, options: Options, *, follow: bool = True, pictures: PictureLoader | None = None
+    view: View,
+    query: Query | None,
+    options: Options,
+    *,
+    follow: bool = True,
+    pictures: PictureLoader | None = None,
+    asking_items: Ids = NO_INTS,
 ) -> Hits:
     """Return the k nearest items, or all that are at least as similar as `radius`. Items of the query are left out.
+
+    `asking_items`: more items of the query: those of which a box asks.
 
     `options.words`: items whose text, metadata, paths or picture say them; with a query, both rankings are fused.
     `follow`: the current space is meant, whichever that is now; raises SpaceSwitched if it is no longer this one.
@@ -208,6 +181,8 @@ def find(
     with moment as snapshot:
         check_space(view, snapshot, follow)
         check_level(options.level, snapshot)
+        if query is not None:
+            query.exclude(asking_items)
         return build_hits(view, snapshot, _rank(view, query, snapshot, options), pictures)
 
 
@@ -242,7 +217,7 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
         allowed = view.allowed(options.where, snapshot, within, exclude)
         ranking = _rank_nearest(view, query, snapshot, count, options, allowed)
         # what is known of chances is of similarities, and scores of diffusion are none
-        return ranking if options.rerank else _judge(view, query, snapshot, options, allowed, ranking)
+        return ranking if options.rerank else judge(view, query, snapshot, options, allowed, ranking)
     assert count is not None
     if query is None and options.metric is not None:
         raise BadQuery(f"metric= compares vectors, and query= alone has none; got metric={options.metric!r}")
@@ -260,36 +235,13 @@ def _rank(view: View, query: Query | None, snapshot: Snapshot, options: Options)
     else:
         by_vector = Options(metric=options.metric, exact=options.exact, at_least=options.at_least)
         nearest = _rank_nearest(view, query, snapshot, pool, by_vector, allowed)
-        nearest = _judge(view, query, snapshot, by_vector, allowed, nearest)
+        nearest = judge(view, query, snapshot, by_vector, allowed, nearest)
         ids, scores = fuse_rankings(worded, nearest.ids.tolist())
         if nearest.chances is not None:
             known = dict(zip(nearest.ids.tolist(), nearest.chances.tolist(), strict=True))
             chances = np.array([known.get(item_id, np.nan) for item_id in ids.tolist()])
             return Ranking(ids, scores, None, chances, nearest.looked_through).choose(slice(count))
     return Ranking(ids[:count], scores[:count])
-
-
-def _judge(
-    view: View, query: Query, snapshot: Snapshot, options: Options, allowed: Allowed | None, ranking: Ranking
-) -> Ranking:
-    """Return the ranking with the chance of each score, and without hits that are less sure than `at_least` asks."""
-    metric, threshold = options.metric or view.space.metric, parse_at_least(options.at_least)
-    vector = query.to_vector(snapshot)[0]
-    scores = score_words(view, vector, ranking.ids) if is_expanded(query, metric) else ranking.scores
-    chances = compute_chances(view, snapshot, metric, vector, ranking.ids, scores, of_texts=query.is_text)
-    if chances is None:
-        if threshold is not None:
-            raise BadQuery(
-                f"at_least= compares a score with those of unrelated items, and the space {view.space.name!r} has "
-                f"{len(view.flat.index)} items; it takes {MIN_ITEMS} different ones"
-            )
-        return ranking
-    count = len(view.flat.index) if allowed is None else len(allowed)
-    ranking = ranking._replace(chances=chances, looked_through=count)
-    if threshold is None:
-        return ranking
-    is_kept = (chances <= threshold.chance) & (chances * count <= threshold.expected)
-    return ranking.choose(is_kept)
 
 
 def _rank_nearest(
@@ -330,59 +282,3 @@ def _rank_nearest(
         order = choose_diverse(vectors, vector[0], count or len(ids), diversity, metric)
         ids, scores, proof = ids[order], scores[order], None
     return Ranking(ids[:count], scores[:count], proof)
-
-
-def build_hits(view: View, snapshot: Snapshot, ranking: Ranking, pictures: PictureLoader | None = None) -> Hits:
-    """Return hits with what the catalogue says about their items."""
-    ids = ranking.ids.tolist()
-    rows = snapshot.hits(ids, view.space.id)
-    hits = []
-    chances = [math.nan] * len(ids) if ranking.chances is None else ranking.chances.tolist()
-    for item_id, score, chance in zip(ids, ranking.scores.tolist(), chances, strict=True):
-        row, is_judged = rows[item_id], not math.isnan(chance)
-        certainty = find_word(chance, ranking.looked_through) if is_judged else None
-        facts = row.uri, row.metadata, row.clusters, row.text, row.missing, chance if is_judged else None, certainty
-        hits.append(Hit(item_id, row.key, score, *facts, pictures))
-    return Hits(tuple(hits), snapshot.number, proof=ranking.proof)
-
-
-def check_space(view: View, snapshot: Snapshot, follow: bool) -> None:
-    """Raise SpaceSwitched or SpaceNotFound if the view's space is no longer the one that is meant."""
-    if follow and snapshot.current_space_id != view.space.id:
-        raise SpaceSwitched
-    if not follow and all(space.id != view.space.id for space in snapshot.spaces()):
-        raise SpaceNotFound(f"the space {view.space.name!r} was dropped")
-
-
-def check_count(k: Any) -> int | None:
-    """Return k as an int, or None. Raises BadQuery."""
-    return None if k is None else check_whole(k, "k is the number of hits,")
-
-
-def check_options(options: Options) -> None:
-    """Raise BadQuery or BadFilter for options that make no sense."""
-    radius, diversity, words = options.radius, options.diversify, options.words
-    if words is not None:
-        if not isinstance(words, str):
-            raise BadQuery(f"query is words to look for; got {words!r}")
-        parse_terms(words)
-        if radius is not None or diversity is not None or options.per_cluster is not None:
-            raise BadQuery("query= can't be combined with radius=, diversify= or per_cluster=, which need vectors")
-    check_count(options.k)
-    parse_filter(options.where)
-    if radius is not None and not is_number(radius):
-        raise BadQuery(f"radius is a number, the lowest score of a hit; got {radius!r}")
-    if diversity is not None and not (is_number(diversity) and 0 <= diversity <= 1):
-        raise BadQuery(f"diversify is a share from 0 (nearest first) to 1 (as different as can be); got {diversity!r}")
-    if options.pool is not None:
-        check_whole(options.pool, "pool is the number of nearest items that diversify= chooses from,")
-        if diversity is None:
-            raise BadQuery("pool= is the number of nearest items that diversify= chooses from; give diversify= too")
-    if options.per_cluster is not None:
-        check_whole(options.per_cluster, "per_cluster is how many hits one cluster may have,")
-        if radius is not None or diversity is not None:
-            raise BadQuery("per_cluster= can't be combined with radius= and diversify=")
-    parse_at_least(options.at_least)
-    check_rerank(options.rerank, options._asdict())
-    scope.check_clusters(options.within, "within")
-    scope.check_clusters(options.exclude, "exclude")

@@ -27,6 +27,7 @@ from retrieval.server.routes import (
     learning,
     maintenance,
     page,
+    parts,
     proposals,
     search,
     spaces,
@@ -78,6 +79,7 @@ def create_app(collection: Collection, settings: ServerSettings | None = None, *
         *(
             search,
             items,
+            parts,
             trash,
             vectors,
             clusters,

@@ -64,6 +64,14 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
     def work(request: Json, report_progress: ReportProgress) -> Json:
         return _cut(collection.work(**request, progress=_describe(report_progress)).to_dict(), "failures")
 
+    def parts(request: Json, report_progress: ReportProgress) -> Json:
+        report = collection.find_parts(
+            request["finders"],
+            retry_failed=request["retry_failed"],
+            progress=lambda done, total: report_progress(done, total, "pictures looked at for parts"),
+        )
+        return _cut(report.to_dict(), "failures")
+
     def recluster(_: Json, report_progress: ReportProgress) -> Json:
         report_progress(0, None, "building the tree of clusters again")
         clusters = collection.recluster()
@@ -87,7 +95,8 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         )
         return _cut(report.to_dict(), "problems")
 
-    functions = (add, sync, retry, fill, read, queue, work, cluster, refresh, recluster, duplicates, evaluate, verify)
+    adding = add, sync, retry, fill, read, parts, queue, work
+    functions = (*adding, cluster, refresh, recluster, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
 
 

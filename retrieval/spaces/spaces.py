@@ -39,6 +39,7 @@ from retrieval.records.reports import SpaceInfo
 from retrieval.spaces.choices import check_same_weights, find_space, make_index
 from retrieval.spaces.embedder_names import check_name, find_own_space, name_of
 from retrieval.spaces.embedders import Embedders
+from retrieval.spaces.part_owners import PartOwners
 from retrieval.spaces.view import View
 
 READY_MADE = "vectors"
@@ -75,6 +76,22 @@ class Spaces:
             return self._use_view(find_space(spaces, name))
         self._current = next((space.id for space in spaces if space.current), None)
         return next((self._use_view(space) for space in spaces if space.current), None)
+
+    def view_parts(self, view: View, kind: str) -> View | None:
+        """Return the space of parts of a kind beside a space of items; None if such parts were never looked for."""
+        with self._catalogue.snapshot() as snapshot:
+            spaces = [space for space in snapshot.part_spaces(view.space) if space.parts == kind]
+        for space in spaces:
+            of_parts = self._use_view(space)
+            of_parts.items_space_id = view.space.id
+            return of_parts
+        return None
+
+    def view_all(self) -> list[View]:
+        """Return all spaces, those of parts too."""
+        self.view()
+        with self._catalogue.snapshot() as snapshot:
+            return [self._use_view(space) for space in (*snapshot.spaces(), *snapshot.part_spaces())]
 
     @property
     def current(self) -> View | None:
@@ -162,6 +179,7 @@ class Spaces:
             tree,
             partitions,
             load_words=load_word_vectors,
+            owners=None if space.parts is None else PartOwners(),
         )
 
     def _names_clusters(self, space: Space) -> bool:
@@ -274,7 +292,7 @@ class Spaces:
     def _insert(self, space: Space, second: bool = False) -> Space:
         # if the index takes no such thing, nothing is written yet
         make_index(self._config, space.dimension, space.metric)
-        values = {name: value for name, value in asdict(space).items() if name not in ("id", "current")}
+        values = {name: value for name, value in asdict(space).items() if name not in ("id", "current", "parts")}
         with self._catalogue.transaction() as transaction:
             # another process may have been faster
             existing = next((row for row in transaction.spaces() if not second or row.name == space.name), None)
@@ -300,10 +318,12 @@ class Spaces:
             space = find_space(transaction.spaces(), name)
             if space.current:
                 raise UsageError(f"the space {name!r} is the current one; switch to another space first")
+            dropped = [space, *transaction.part_spaces(space)]
             transaction.drop_space(space.id)
         self._embedders.forget(space)
-        self._views.pop(space.id, None)
-        shutil.rmtree(self._catalogue.folder / "spaces" / str(space.id), ignore_errors=True)
+        for space in dropped:
+            self._views.pop(space.id, None)
+            shutil.rmtree(self._catalogue.folder / "spaces" / str(space.id), ignore_errors=True)
 
     # ---- after writing
 
@@ -350,9 +370,7 @@ class Spaces:
 
     def erase_removed(self) -> None:
         """Leave nothing of removed items in memory and in stored files, of every space."""
-        with self._catalogue.snapshot() as snapshot:
-            views = [self._use_view(space) for space in snapshot.spaces()]
-        for view in views:
+        for view in self.view_all():
             view.followers.advance()
             view.followers.erase_removed()
 

@@ -32,6 +32,7 @@ from indexers.vectors.staged import SCANNED, Staged
 from retrieval.filters import parse_filter
 from retrieval.spaces import scope
 from retrieval.spaces.cluster_state import ClusterState
+from retrieval.spaces.part_owners import PartOwners, find_parts_in
 
 FILTERS = 16
 """Restrictions that are kept, per space."""
@@ -65,6 +66,10 @@ class View:
     chance_models: dict[tuple[Metric, bool], tuple[tuple[int, int], ChanceModel | None]] = field(default_factory=dict)
     """The null distributions of scores by metric, and whether texts ask, with the moment that they are of."""
     making_chance_model: Lock = field(default_factory=Lock)
+    owners: PartOwners | None = None
+    """Of a space of parts: the item of each."""
+    items_space_id: int | None = None
+    """Of a space of parts: the space of the items beside it, whose clusters restrict a search."""
     named_states: dict[int, tuple[int, ClusterState]] = field(default_factory=dict)
     """The clusters of named clusterings, with the number of times they had been written by then."""
 
@@ -92,14 +97,14 @@ class View:
     ) -> Allowed | None:
         """Return the vectors that a filter and clusters leave, or None for all; kept for as long as nothing changes.
 
+        In a space of parts, filter and clusters are about the items that these are in.
         within: clusters that the items have to be in; with an empty sequence no item is allowed.
         """
         condition = parse_filter(where) if isinstance(where, Mapping) or where is None else where
         if condition is None and within is None and not exclude:
             return None
-        position = (
-            (snapshot.clusters_version(self.space.id), snapshot.clusterings.versions()) if within or exclude else None
-        )
+        scope_id = self.items_space_id or self.space.id
+        position = (snapshot.clusters_version(scope_id), snapshot.clusterings.versions()) if within or exclude else None
         within = None if within is None else scope.resolve_names(within, snapshot)
         exclude = scope.resolve_names(exclude or (), snapshot)
         clusters = None if within is None else scope.build_key(within), scope.build_key(exclude), position
@@ -125,12 +130,18 @@ class View:
     def _find_allowed_ids(
         self, condition: Condition | None, snapshot: Snapshot, within: Sequence[Any] | None, exclude: Sequence[Any]
     ) -> Ids:
-        ids = snapshot.ids(condition) if within is None else scope.find_members(within, self.space.id, snapshot)
+        scope_id = self.items_space_id or self.space.id
+        ids = snapshot.ids(condition) if within is None else scope.find_members(within, scope_id, snapshot)
         if within is not None and condition is not None:
             ids = np.intersect1d(ids, snapshot.ids(condition), assume_unique=True)
         if exclude:
-            ids = np.setdiff1d(ids, scope.find_members(exclude, self.space.id, snapshot), assume_unique=True)
-        return ids
+            ids = np.setdiff1d(ids, scope.find_members(exclude, scope_id, snapshot), assume_unique=True)
+        return ids if self.owners is None else find_parts_in(self.find_owners(snapshot), ids)
+
+    def find_owners(self, snapshot: Snapshot) -> tuple[Ids, Ids]:
+        """Return the parts of a space of parts, sorted, and the item of each."""
+        assert self.owners is not None
+        return self.owners.advance(snapshot, self.flat.index.ids())
 
     def release(self) -> None:
         """Let go of what was loaded: the mapped file, indexes, restrictions."""

@@ -20,7 +20,7 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.records.clusters import SomeClusters
 from retrieval.records.search import Hits
 from retrieval.records.structure import NeighbourPath, Summary
-from retrieval.search.search import Ranking, build_hits
+from retrieval.search.hits import Ranking, build_hits
 from retrieval.spaces import scope
 from retrieval.spaces.view import View
 from retrieval.structure.cover import choose_cover, draw

@@ -1,4 +1,4 @@
-"""The worked example of a distribution with members of all three families: built, installed, tried and used."""
+"""The worked example of a distribution with members of all four families: built, installed, tried and used."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ options = {"embedder": "moments", "index": "plain", "scan_below": 0}
 with Collection.open("c", create=True, **options) as collection:
     added = collection.add(folder).added
     made = collection.make_clustering("led", "leader", settings={"distance": 0.4})
+    halves = collection.find_parts("halves").parts
     first = [hit.uri for hit in collection.search(folder / "red.png", k=5)]
 with Collection.open("c", **options) as collection:
     second = [hit.uri for hit in collection.search(folder / "red.png", k=5)]
     clusters = len(collection.clusters("led"))
     ok, info = collection.verify().ok, collection.info()
 lines = {line.what: line.found for line in examine(Path("c")) if "nearkin-example" in line.found and line.ok}
-print(json.dumps({"added": added, "made": made.clusters, "clusters": clusters, "first": first, "second": second,
+print(json.dumps({"added": added, "made": made.clusters, "clusters": clusters, "first": first,
+                  "second": second, "halves": halves,
                   "ok": ok, "embedder": info.embedder, "index": info.index, "lines": lines}))
 """
 
@@ -73,7 +75,7 @@ def test_its_members_keep_the_contracts(source_folder: Path, install_folder: Pat
 
 @pytest.fixture(scope="module")
 def used_collection(install_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Return a folder with a collection `c` that uses all three by name, and what the process printed."""
+    """Return a folder with a collection `c` that uses all four by name, and what the process printed."""
     from tests.conftest import COLOURS
     from tests.support import pictures
 
@@ -89,13 +91,19 @@ def test_a_collection_uses_them_by_name(used_collection: tuple[Path, dict[str, A
     assert (output["added"], output["embedder"], output["index"], output["ok"]) == (5, "moments", "plain", True)
     assert output["first"][0] == str(place / "pictures" / "red.png")
     assert output["first"] == output["second"]
+    assert output["halves"] == 10
     assert 1 < output["made"] == output["clusters"]
 
 
 def test_the_doctor_knows_where_they_come_from(used_collection: tuple[Path, dict[str, Any]]) -> None:
     origin = "from nearkin-example 1.0"
     _, output = used_collection
-    assert output["lines"] == {"embedder moments": origin, "index plain": origin, "clusterer leader": origin}
+    assert output["lines"] == {
+        "embedder moments": origin,
+        "index plain": origin,
+        "clusterer leader": origin,
+        "finder halves": origin,
+    }
 
 
 def test_without_them_what_is_stored_can_still_be_asked(used_collection: tuple[Path, dict[str, Any]]) -> None:

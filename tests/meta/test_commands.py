@@ -85,7 +85,7 @@ VERBS = {
     "not_duplicates": "decide", "keep_both": "decide", "undo": "decide", "move_duplicates": "duplicates",
     "undo_moves": "duplicates", "plan_merges": "duplicates",
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
-    "stacks": "stacks", "choose_cover": "decide", "read": "read",
+    "stacks": "stacks", "choose_cover": "decide", "read": "read", "parts": "parts", "find_parts": "parts",
     "queue": "add", "work": "work",
     "learn": "learn", "lessons": "lessons", "suggest": "suggest", **dict.fromkeys(("accept", "reject"), "label"),
     "path_between": "path", "around": "around", "summary": "summary",

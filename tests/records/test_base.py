@@ -64,6 +64,7 @@ def test_records_within_records_become_dictionaries(hits: Hits) -> None:
         "missing": False,
         "chance": None,
         "certainty": None,
+        "part": None,
     }
 
 

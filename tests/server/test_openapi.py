@@ -310,6 +310,7 @@ def test_what_the_library_refuses(document: Any, client: TestClient, collection:
         ("post", "/v1/proposals"): {"json": {"kind": "none"}},
         ("post", "/v1/proposals/{proposal}/accept"): {},
         ("post", "/v1/proposals/{proposal}/reject"): {},
+        ("post", "/v1/jobs/parts"): {"json": {"finders": ["/x"]}},
         ("post", "/v1/stacks/cover"): {"json": {"kind": "none", "items": [1, 2], "cover": 1}},
         ("get", "/v1/items/{item}/duplicates"): {"params": {"threshold": 7}},
         ("post", "/v1/duplicates/of"): {"files": {"picture": make_png("red")}, "data": {"threshold": 7}},

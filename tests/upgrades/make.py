@@ -26,7 +26,7 @@ METADATA = {"number": 2**53 + 1, "half": 0.5, "yes": True, "nothing": None, "tag
 
 def make(target: Path) -> None:
     """Write a database with three pictures at four locations, one of them missing, one failure, two items with keys of
-    their own, one of them removed, a decision and a clustering."""
+    their own, one of them removed, a decision, a clustering and parts."""
     with tempfile.TemporaryDirectory() as name:
         pictures, folder = Path(name, "pictures"), Path(name, "collection")
         pictures.mkdir()
@@ -42,6 +42,7 @@ def make(target: Path) -> None:
             collection.remove("removed")
             (pictures / "blue.png").unlink()
             collection.sync(pictures)
+            collection.find_parts("tiles:1")
             collection.make_clustering("kinds", k=2)
             collection.not_duplicates("my own key", str(pictures / "red.png"))
         compact(folder / database.FILE, str(pictures))

@@ -91,6 +91,10 @@ class SearchRequest(RequestBody):
     """How sure a hit has to be: "certain", "likely", "possible", or a number: 1000 for 1 in 1,000 by chance."""
     rerank: str | None = None
     """"diffusion" ranks by how much of what is near to the query is near to a picture."""
+    by: str | None = None
+    """Compare parts of pictures, of a kind that was looked for, such as subject."""
+    region: list[float] | None = Field(None, min_length=4, max_length=4)
+    """A box (x, y, width, height) in pixels of the upload, or of the item's picture, which asks alone."""
     diversify: float | None = None
     """0 to 1: trades similarity for variety."""
     pool: JsonInt | None = None

@@ -4,6 +4,7 @@ import { getUrl, rememberItems, request } from "./api.js";
 import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
 import { getSequence } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
+import { addParts } from "./parts.js";
 import { getEntries, makeGallery, makeTermList } from "./search.js";
 
 const NEIGHBOURS = 40;
@@ -21,7 +22,7 @@ export async function show(stage, id, query) {
       make("a", { class: "plain main", href: getAddress(withMoreLike(query, id)) }, makeIcon("plus"), "More like this"),
       make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this"),
       seenBefore && make("a", { class: "plain", href: `#/path?a=${seenBefore.id}&b=${id}`, title: `From ${seenBefore.name} to this picture, over neighbours` }, "Way from the last one")), facts)), similar);
-  await Promise.all([addClusters(facts, item), showSimilar(similar, id, query)]);
+  await Promise.all([addClusters(facts, item), showSimilar(similar, id, query), addParts(stage.querySelector(".stage"), item, query, similar)]);
   return title;
 }
 

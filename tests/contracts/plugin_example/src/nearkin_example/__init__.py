@@ -1,1 +1,1 @@
-"""Members of nearkin's three families from another distribution. nearkin finds them by their entry points."""
+"""Members of nearkin's four families from another distribution. nearkin finds them by their entry points."""
