@@ -161,9 +161,7 @@ class PartFinder:
 
 def list_finders(names: str | Iterable[str]) -> list[str]:
     """Return one or several finders as a list. Raises BadQuery for what is no name."""
-    if isinstance(names, str):
-        return [names]
-    listed = list(names) if isinstance(names, list | tuple | set | Iterator) else [names]
+    listed: list[Any] = list(names) if isinstance(names, list | tuple | set | Iterator) else [names]
     for name in listed:
         if not isinstance(name, str):
             raise BadQuery(f'find_parts takes finders by name, such as "subject"; got {show_value(name)}')

@@ -241,7 +241,6 @@ FIELDS: dict[str, Any] = {
 SPECIAL: dict[str, Any] = {
     "AddReport.items": [201, 202],
     "Body_add_items.metadata": '{"album": "2024"}',
-    "DuplicateGroup.kind": "same picture",
     "DuplicateGroup.missing": [],
     "CorrectionRequest.clusters": [4, 12],
     "CorrectionRequest.kind": "merge",
@@ -254,7 +253,6 @@ SPECIAL: dict[str, Any] = {
     "Evaluation.labelled": 1100,
     "Failure.reason": "not a picture but text, which begins with 'hello'",
     "Failure.uri": "/photos/2024/notes.jpg",
-    "Hit.clusters": [4, 12, 41],
     "Part.kind": "subject",
     "Part.page": None,
     "Part.end": None,
