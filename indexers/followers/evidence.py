@@ -19,7 +19,7 @@ from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.duplicates import PairRow, PictureHashes, UnsketchedPicture
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import PictureError, StoredFileDamaged
-from indexers.followers.candidates import CandidateFinder, find_touched
+from indexers.followers.candidates import CandidateFinder, find_places, find_touched
 from indexers.followers.looks import Guest, PairGate
 from indexers.followers.screens import ScreenReader, list_screens
 from indexers.matching import features as picture_features
@@ -303,7 +303,7 @@ class EvidenceCollector:
 
         Only pictures of one size and nearly equal hashes are decoded in full.
         """
-        places = {item_id: place for place, item_id in enumerate(known.item_ids.tolist())}
+        places = find_places(known.item_ids, sorted({item_id for pair in pairs for item_id in pair}))
         sizes = {item_id: (row.width, row.height) for item_id, row in rows_by_id.items()}
         alike = [(x, y) for x, y in pairs if x in sizes and sizes[x] == sizes.get(y) and x in places and y in places]
         words = [(known.hashes[places[x], 0], known.hashes[places[y], 0]) for x, y in alike]

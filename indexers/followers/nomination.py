@@ -47,7 +47,7 @@ class NominationFollower(StoredFollower):
 
     def apply(self, changes: Sequence[Change], snapshot: Snapshot) -> None:
         item_ids = [change.item_id for change in changes]
-        marks = self.index.marks() if self.position else {}
+        marks = self.index.marks(item_ids) if self.position else {}
         contents = snapshot.duplicates.described_contents(item_ids)
         self.index.remove([item_id for item_id in item_ids if item_id not in contents])
         wanted = {item_id: make_mark(content) for item_id, content in contents.items()}

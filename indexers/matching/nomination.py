@@ -73,10 +73,13 @@ class NominationIndex:
     def __len__(self) -> int:
         return sum(int((segment.item_ids >= 0).sum()) for segment in self._segments)
 
-    def marks(self) -> dict[int, int]:
-        """Return the mark of each item, by id."""
-        pairs = [zip(segment.item_ids.tolist(), segment.marks.tolist(), strict=True) for segment in self._segments]
-        return {item_id: mark for part in pairs for item_id, mark in part if item_id >= 0}
+    def marks(self, item_ids: Sequence[int]) -> dict[int, int]:
+        """Return the mark of each of these items that is here, by id."""
+        marks: dict[int, int] = {}
+        for segment in self._segments:
+            places = np.flatnonzero(np.isin(segment.item_ids, item_ids))
+            marks |= zip(segment.item_ids[places].tolist(), segment.marks[places].tolist(), strict=True)
+        return marks
 
     def add(self, item_ids: Sequence[int], marks: Sequence[int], features: Sequence[CompactFeatures]) -> None:
         """Add items, in place of those with the same ids. `marks`: of each item, to be told by `marks`."""

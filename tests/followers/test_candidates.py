@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexers.followers.candidates import HASH_BITS, MAX_BY_HASH, TURNED_BITS, _join_nearest, find_close
+from indexers.followers.candidates import (
+    HASH_BITS,
+    MAX_BY_HASH,
+    TURNED_BITS,
+    _join_nearest,
+    are_among,
+    find_close,
+    find_places,
+)
 
 NO_BITS, ALL_BITS = 0, 2**64 - 1
 
@@ -43,3 +51,10 @@ def test_of_a_picture_with_many_points_only_the_nearest_are_named_by_one_kind() 
     assert set(_join_nearest(similar, close, set(), {1})) == {(1, 2), (1, 3), (1, 5)}
     assert set(_join_nearest(similar, close, {(1, 4)}, {1})) == {(1, 2), (1, 3), (1, 4), (1, 5)}
     assert set(_join_nearest(similar, close, set(), {7})) == {(1, other) for other in range(2, 7)}
+
+
+def test_ids_are_found_among_sorted_ones() -> None:
+    items = np.array([2, 5, 9])
+    assert are_among(np.array([9, 1, 5, 10]), items).tolist() == [True, False, True, False]
+    assert find_places(items, [1, 9, 2, 10]) == {9: 2, 2: 0}
+    assert are_among(np.array([1]), np.empty(0, np.int64)).tolist() == [False]
