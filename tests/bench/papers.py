@@ -290,6 +290,58 @@ def draw_identity_card(form: Random, content: Random) -> Image.Image:
     return page
 
 
+def draw_receipt(form: Random, content: Random) -> Image.Image:
+    """Draw a till's receipt; the shop is the form."""
+    page = Image.new("RGB", (480, 1100), (250, 249, 245))
+    pen = ImageDraw.Draw(page)
+    write(pen, 120, 30, make_words(form, 2).upper(), 34)
+    write(pen, 110, 80, f"{make_words(form, 2)} {make_number(form, 2)}", 20)
+    write(pen, 130, 110, f"TAX ID {make_number(form, 9)}", 20)
+    y = 170
+    for _ in range(int(content.integers(6, 18))):
+        write(pen, 30, y, make_words(content, 2)[:22], 22)
+        write(pen, 370, y, f"{content.uniform(0.5, 60):.2f}", 22)
+        y += 38
+    pen.line((30, y + 10, 450, y + 10), fill="black")
+    write(pen, 30, y + 24, f"TOTAL                {content.uniform(10, 300):.2f}", 30)
+    write(
+        pen,
+        30,
+        y + 80,
+        f"2024-{content.integers(1, 13):02}-{content.integers(1, 29):02}  till {make_number(form, 1)}",
+        20,
+    )
+    write(pen, 90, y + 120, "Thank you for your visit", 22)
+    return page
+
+
+def draw_ticket(form: Random, content: Random) -> Image.Image:
+    """Draw a ticket of one event, of which seat, name and bar code are the content."""
+    colour = pick_colour(form, 30, 200)
+    page = Image.new("RGB", (1000, 420), "white")
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((0, 0, 1000, 110), fill=colour)
+    write(pen, 40, 25, make_words(form, 3).upper(), 44, "white")
+    page.paste(draw_face(form, (220, 240)), (40, 140))
+    write(pen, 300, 140, f"{make_words(form, 2)}, {make_word(form)}", 26)
+    write(pen, 300, 180, f"2024-{form.integers(1, 13):02}-{form.integers(1, 29):02}  20:00", 26)
+    write(pen, 300, 240, make_words(content, 2), 30)
+    write(
+        pen,
+        300,
+        290,
+        f"Row {content.integers(1, 40)}   Seat {content.integers(1, 60)}   Gate {form.integers(1, 9)}",
+        30,
+    )
+    write(pen, 300, 350, f"No. {make_number(content, 10)}", 22, "grey")
+    x = 740.0
+    while x < 960:
+        width = float(content.choice([2, 3, 4, 6]))
+        pen.rectangle((x, 150, x + width - 1, 380), fill="black")
+        x += width + float(content.choice([2, 3, 5]))
+    return page
+
+
 TUNED: dict[str, Paper] = {
     "invoices": draw_invoice,
     "line charts": draw_line_chart,
@@ -308,6 +360,8 @@ REPORTED: dict[str, Paper] = {
     "products on white": draw_product,
     "sheet music": draw_sheet_music,
     "tables": draw_table,
+    "receipts": draw_receipt,
+    "tickets": draw_ticket,
 }
 """Kinds that nothing was tuned on."""
 PAIRS = 50
