@@ -26,6 +26,7 @@ from indexers.catalogue.transaction import REPLACED, Transaction
 from indexers.embedders.base import Embedder
 from indexers.errors import BadVector, PictureError, UnreadablePicture
 from indexers.matching import sketch
+from indexers.matching.quality import measure_quality
 from indexers.moves import find_renamed, find_vanished
 from indexers.pictures import images, remote
 from indexers.pictures.isolation import DecoderPool
@@ -307,7 +308,8 @@ class Run:
         else:
             decoded = self._decode(content)
             upright, arrival = decoded.image, replace(arrival, facts=decoded.facts, bytes=len(content))
-        return replace(arrival, sketch=sketch.sketch_picture(upright, quickly=True)), upright
+        sketched = sketch.sketch_picture(upright, quickly=True)
+        return replace(arrival, sketch=sketched, quality=measure_quality(upright)), upright
 
     # ---- in the calling thread
 

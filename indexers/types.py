@@ -28,6 +28,8 @@ MERGE = "merge"
 own, and the table `merging` says the rest."""
 CORRECTION = "correction"
 """What decisions about clusters say; the table of that name says the rest."""
+QUALITY = "sharpness", "noise", "exposure", "contrast"
+"""How good a picture is, from 0 to 1: fields of an item, which filters compare with."""
 LABEL = "label"
 """What decisions about what items are say; the table of that name says the rest."""
 CORRECTION_KINDS: tuple[CorrectionKind, ...] = get_args(CorrectionKind)
@@ -251,6 +253,8 @@ class Arrival:
     item_id: int | None = None
     """The item exists already; only its vector arrives."""
     sketch: Sketch | None = None
+    quality: tuple[float, ...] | None = None
+    """How good the picture is, as QUALITY names it."""
 
 
 class StoredArrival(NamedTuple):

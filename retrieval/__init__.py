@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.records.stacks import Stack
     from retrieval.records.structure import NeighbourPath, Summary
+    from retrieval.records.together import Alignment, Stitched
     from retrieval.records.work import QueueReport, WorkInfo, WorkReport
     from retrieval.search.query import item, text
 
@@ -102,12 +103,14 @@ _ROOMS = {
     "retrieval.records.stacks": "Stack",
     "retrieval.records.structure": "NeighbourPath Summary",
     "retrieval.records.work": "QueueReport WorkInfo WorkReport",
+    "retrieval.records.together": "Alignment Stitched",
     "retrieval.search.query": "item text",
 }
 _PLACE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
     "AddReport",
+    "Alignment",
     "Backup",
     "BadFilter",
     "BadMetadata",
@@ -171,6 +174,7 @@ __all__ = [
     "SchemaTooNew",
     "SchemaTooOld",
     "Stack",
+    "Stitched",
     "Suggestion",
     "Suggestions",
     "Summary",

@@ -37,6 +37,7 @@ from retrieval.evaluation import request as evaluation
 from retrieval.filters import parse_filter
 from retrieval.items.adding import Adder, Metadata, Roots, Watch, ignore_progress
 from retrieval.items.items import Items
+from retrieval.items.measuring import PictureMeasurer
 from retrieval.items.pictures import PictureLoader
 from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
@@ -65,6 +66,7 @@ from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Repor
 from retrieval.records.search import Hits
 from retrieval.records.stacks import Stack
 from retrieval.records.structure import NeighbourPath, Summary
+from retrieval.records.together import Alignment, Stitched
 from retrieval.records.work import QueueReport, WorkReport
 from retrieval.search.options import Options, QueryParts
 from retrieval.search.search import Search
@@ -74,6 +76,7 @@ from retrieval.spaces.info import measure_folder, read_info
 from retrieval.spaces.spaces import Spaces
 from retrieval.stacks.finder import StackFinder
 from retrieval.structure.explorer import GraphExplorer
+from retrieval.together.workshop import Workshop
 from retrieval.transfer import exporting, importing
 from retrieval.work.queue import WorkQueue
 
@@ -93,10 +96,12 @@ class Parts:
         self.search = Search(catalogue, spaces, config, self.browser, self.pictures)
         self.part_finder = PartFinder(catalogue, spaces, self.pictures, config.cores)
         self.reader = PictureReader(catalogue, self.pictures, config.cores)
+        self.measurer = PictureMeasurer(catalogue, self.pictures)
         self.corrector = ClusterCorrector(catalogue, spaces, self.browser)
         self.clusterings = NamedClusterings(catalogue, spaces)
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.explorer = GraphExplorer(self.browser, self.pictures)
+        self.workshop = Workshop(catalogue, self.pictures)
         self.lessons = Lessons(catalogue, self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.work = WorkQueue(catalogue, spaces, self.adder, self.reader)
@@ -115,7 +120,7 @@ WRITING = frozenset(
         *("merge_clusters", "split_cluster", "move_to_cluster", "keep_together", "keep_apart", "hide"),
         *("decide", "choose_cover", "not_duplicates", "keep_both", "undo", "undo_moves"),
         *("propose", "accept_proposal", "reject_proposal"),
-        *("learn", "accept", "reject"),
+        *("learn", "accept", "reject", "measure"),
     )
 )
 """The methods that always write: of a collection that may only be read, they are refused before they begin."""
@@ -659,6 +664,16 @@ class Collection:
         """
         return self._parts.part_finder.read(self.get(item).id, kind)
 
+    def measure(self, *, progress: Callable[[int, int], object] | None = None) -> int:
+        """Measure how good pictures are that were added by an older nearkin, and return the number that was measured.
+
+        `add` measures all others, and filters compare with that: `{"sharpness": {"$lt": .2}}` are blurred; `noise`,
+        `exposure` (0 is black) and `contrast` go from 0 to 1 too. What can't be read is left out.
+
+        progress: called with the number of pictures that were looked at, and of all to look at.
+        """
+        return self._parts.measurer.measure(progress)
+
     def _read_new(self, catch_up: bool) -> None:
         """Read the text in new pictures where the settings say so."""
         if self._config.read and catch_up:
@@ -915,6 +930,44 @@ class Collection:
     def lessons(self) -> tuple[Lesson, ...]:
         """Return all that is learned, by name, as good as it is now."""
         return self._parts.lessons.list_lessons()
+
+    # ---- pictures put together
+
+    def align(self, a: ItemName, b: ItemName, *, model: str = "homography") -> Alignment:
+        """Return how a picture lies on another, to a fraction of a pixel, with `difference()` as a picture.
+
+        model: similarity (turned, scaled, shifted), affine, or homography (seen from elsewhere, or a plane).
+
+        Raises ItemNotFound, UnreadablePicture, MissingPackage, BadQuery; UsageError if nothing shows that they overlap.
+        """
+        return self._parts.workshop.align(a, b, model)
+
+    def stitch(self, items: Iterable[ItemName]) -> Stitched:
+        """Put pictures together that overlap, and tell which don't; the answer has the picture as `image()`.
+
+        Crops, scans and shots of a camera that was moved along are laid side by side, to a fraction of a pixel; of a
+        camera that was turned, OpenCV's stitcher makes a panorama. Takes up to 50 pictures.
+
+        Raises ItemNotFound, UnreadablePicture, MissingPackage; UsageError if none overlap.
+        """
+        return self._parts.workshop.stitch(list_names(items))
+
+    def fuse(self, items: Iterable[ItemName], *, kind: str = "median") -> Image:
+        """Return pictures of one scene as one, of the size of the first, on which the others are laid.
+
+        kind: "median" leaves out what only one of three or more shows (a mark, noise, somebody who walks by);
+            "sharpest" takes each part from the picture that shows it most sharply, as of a focus series.
+
+        Raises ItemNotFound, UnreadablePicture, MissingPackage, BadQuery; UsageError for one that shows something else.
+        """
+        return self._parts.workshop.fuse(list_names(items), kind)
+
+    def denoise(self, item: ItemName) -> Image:
+        """Return a picture with less noise, as much as is measured in it. Its file stays as it is.
+
+        Raises ItemNotFound, UnreadablePicture, MissingPackage.
+        """
+        return self._parts.workshop.denoise(item)
 
     # ---- names of clusters
 

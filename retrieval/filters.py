@@ -12,10 +12,10 @@
     {"$sees": "dog"}                                   what is seen in the picture, by an embedder that reads words
 
 Keys are metadata keys (`camera.make` reaches into objects) or the item's own fields: id, key, uri, hash, width, height,
-format, bytes, text, taken_at, added_at, missing. `metadata.width` means the metadata key of that name, so that
-`metadata.metadata.width` reaches into an object called metadata. A dot may be part of a key or lead into an object;
-keys in quotes say which: `"a.b"` is one key, `"a"."b"` are two. `$ne`, `$nin` and `$not` hold where the key is missing.
-Types never coerce: 2020 is not "2020", and true is not 1.
+format, bytes, text, taken_at, added_at, missing; and from 0 to 1 sharpness, noise, exposure, contrast. `metadata.width`
+means the metadata key of that name, so that `metadata.metadata.width` reaches into an object called metadata. A dot may
+be part of a key or lead into an object; keys in quotes say which: `"a.b"` is one key, `"a"."b"` are two. `$ne`, `$nin`
+and `$not` hold where the key is missing. Types never coerce: 2020 is not "2020", and true is not 1.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ from indexers.catalogue.conditions import (
 )
 from indexers.catalogue.metadata import MAX_BITS, is_text, normalise_text
 from indexers.errors import BadFilter
+from indexers.types import QUALITY
 
 COMPARISONS = ("$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$contains", "$icontains")
 OPERATORS = (*COMPARISONS, "$exists", "$empty", "$not")
-NUMBERS = {"id", "width", "height", "bytes"}
+NUMBERS = {"id", "width", "height", "bytes", *QUALITY}
 _STEP = re.compile(r'"([^"]+)"|([^".]+)')
 _PATH = re.compile(rf"(?:{_STEP.pattern})(?:\.(?:{_STEP.pattern}))*")
 INT64 = 2**63

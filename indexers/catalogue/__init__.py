@@ -15,6 +15,7 @@ clusterings   named clusterings and the cluster of each item
 duplicates    perceptual hashes, compared pairs, people's decisions
 merges        what an item that is kept takes over from its duplicates
 proposals     what programs propose, and what became of it
+qualities     how good pictures are
 lessons       what the collection learns to tell apart, and what people say items are
 file_metadata what files say of their pictures, kept apart from what users say
 item_names    items by id, key, URI or path

@@ -20,12 +20,13 @@ from indexers.catalogue.column_types import Number
 from indexers.catalogue.expressions import Cell, spread_rows
 from indexers.catalogue.metadata import fold_text
 from indexers.catalogue.schema import attribute, item, location
+from indexers.types import QUALITY
 
 ORDERINGS = {"$lt": "__lt__", "$lte": "__le__", "$gt": "__gt__", "$gte": "__ge__", "$eq": "__eq__"}
 
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     name: item.c[name]
-    for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text", "taken_at", "added_at")
+    for name in ("id", "key", "hash", "width", "height", "format", "bytes", "text", "taken_at", "added_at", *QUALITY)
 } | {"uri": location.c.uri}
 
 ITEM_FIELDS = {*_COLUMNS, "missing"}

@@ -14,7 +14,7 @@ from indexers.catalogue.metadata import flatten_metadata
 from indexers.catalogue.part_writer import PartWriter
 from indexers.catalogue.readings import Reading, ReadingWriter
 from indexers.catalogue.schema import attribute, item, location
-from indexers.types import Arrival, FoundFile, Json
+from indexers.types import QUALITY, Arrival, FoundFile, Json
 
 
 class FileWriter(PartWriter):
@@ -93,6 +93,13 @@ class FileWriter(PartWriter):
         self.readings.put(rows)
         for row in rows:
             self._log_change(row.item_id, None, "changed")
+
+    def put_qualities(self, qualities: Mapping[int, Sequence[float]]) -> None:
+        """Write how good pictures are, as QUALITY names it; they count as changed."""
+        for item_id, values in qualities.items():
+            row = dict(zip(QUALITY, values, strict=True))
+            self._do(sa.update(item).where(item.c.id == item_id).values(**row))
+            self._log_change(item_id, None, "changed")
 
     def reindex(self, item_ids: Sequence[int]) -> None:
         """Write again what filters and text search read of these items."""

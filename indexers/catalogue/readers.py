@@ -14,6 +14,7 @@ from indexers.catalogue.lessons import LessonReader
 from indexers.catalogue.parts import PartReader
 from indexers.catalogue.places import PlaceReader
 from indexers.catalogue.proposals import ProposalReader
+from indexers.catalogue.qualities import QualityReader
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.shots import ShotReader
 from indexers.catalogue.trash import TrashReader
@@ -32,3 +33,4 @@ class Readers:
         self.proposals = ProposalReader(connection)
         self.lessons = LessonReader(connection)
         self.parts = PartReader(connection)
+        self.qualities = QualityReader(connection)

@@ -27,7 +27,7 @@ from indexers.catalogue.schema import (
     location,
 )
 from indexers.errors import WriteConflict
-from indexers.types import Arrival, Failure, FoundFile, Json, Sketch, StoredArrival
+from indexers.types import QUALITY, Arrival, Failure, FoundFile, Json, Sketch, StoredArrival
 
 REPLACED = "left"
 """The key of a setting: pairs (old id, new id), one for each file whose content has moved from one item to another."""
@@ -367,6 +367,7 @@ def _facts(arrival: Arrival) -> Json:
         "taken_at": facts.taken_at if facts else None,
         "pixel_hash": None,
         "capture": facts.capture if facts else {},
+        **dict(zip(QUALITY, arrival.quality or (None,) * len(QUALITY), strict=True)),
     }
 
 

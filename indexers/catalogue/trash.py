@@ -22,11 +22,11 @@ from indexers.catalogue.readings import FIELDS as READING_FIELDS
 from indexers.catalogue.readings import ReadingReader
 from indexers.catalogue.schema import item, location, member, trash, trash_vector, vector
 from indexers.errors import ItemNotFound
-from indexers.types import Json, TrashedRow
+from indexers.types import QUALITY, Json, TrashedRow
 
-ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata", "capture")
+ITEM_COLUMNS = ("width", "height", "format", "bytes", "text", "taken_at", "added_at", "metadata", "capture", *QUALITY)
 OBJECTS = "metadata", "capture"
-NEWER: Json = {"capture": {}}
+NEWER: Json = {"capture": {}} | dict.fromkeys(QUALITY)
 """Columns that items lack which an older version has removed, and what they hold then."""
 LOCATION_COLUMNS = ("uri", "size", "mtime_ns", "inode", "missing_since", "ctime_ns")
 MEMBER_COLUMNS = ("space", "coarse", "medium", "fine", "since")

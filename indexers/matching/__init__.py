@@ -23,6 +23,11 @@
     proofs          ways to prove a pair, from the usual to the rare
     verification    the verdict on a pair, and what it rests on
     differences     what was done to a duplicate, in words
+    quality         how good a picture is, in four numbers
+    registration    how one picture lies on another, to a fraction of a pixel
+    stitching       overlapping pictures as one
+    fusing          several pictures of one scene as one
+    denoising       less noise
     overlay         the verdict as a picture, for people's eyes
 
 No database and no collection. Importing this package doesn't load OpenCV.

@@ -13,6 +13,7 @@ search          search
 clusters        clusters, partitions, rename, loose, outliers, recluster
 structure       path, around, summary
 learning        learn, lessons, suggest, label
+together        align, stitch, fuse, denoise
 cluster_tree    the clusters as a tree in the terminal
 clusterings     cluster, clusterings
 evaluate        evaluate

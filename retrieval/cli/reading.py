@@ -1,4 +1,4 @@
-"""The command that reads the text in pictures."""
+"""The commands that read the text in pictures, and measure how good they are."""
 
 from __future__ import annotations
 
@@ -38,4 +38,15 @@ def read(
     raise typer.Exit(1 if report.failed else 0)
 
 
-COMMANDS = (Command(read, "Pictures", "nearkin read"),)
+def measure(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
+    """Measure sharpness, noise, exposure and contrast of pictures that an older nearkin has added, for filters."""
+    with open_collection(collection) as target, show_steps() as show:
+        progress = None if show is None else lambda done, total: show(done, total, "measuring")
+        count = target.measure(progress=progress)
+    if as_json:
+        print_json({"measured": count})
+    else:
+        say(f"measured {format_count(count, 'picture')}")
+
+
+COMMANDS = (Command(read, "Pictures", "nearkin read"), Command(measure, "Pictures", "nearkin measure"))

@@ -15,6 +15,8 @@
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
     python -m tests.bench stacks             bursts, brackets, edits ...: what belongs together, and is no copy
     python -m tests.bench structure          paths, diffusion and summaries over the graph of neighbours
+    python -m tests.bench classify           what is learned from labels, beside logistic regression
+    python -m tests.bench together           stitching, fusing, denoising
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
     python -m tests.bench server             the server, and its page in a browser
     python -m tests.bench adapters           other systems' doors, and the indices side by side
@@ -74,6 +76,8 @@ ON_REQUEST = (
     "papers",
     "stacks",
     "structure",
+    "classify",
+    "together",
     "methods",
     "server",
     "adapters",

@@ -517,6 +517,8 @@ LEFT_OUT = {
     "import_from": "a file of vectors names any file as the place of a picture",
     "backup": "writes a folder on the server",
     "catch_up": "a server does so after each change",
+    "measure": "once for a collection of an older nearkin, beside its files",
+    **dict.fromkeys(("align", "stitch", "fuse", "denoise"), "makes a picture of files in full, beside them"),
     "calibrate": "once for an embedder, beside its model",
     "move_duplicates": "moves files on the server",
     "undo_moves": "moves files on the server",

@@ -86,6 +86,7 @@ VERBS = {
     "undo_moves": "duplicates", "plan_merges": "duplicates",
     "spaces": "spaces", "use": "use", "drop_space": "drop", "export": "export",
     "stacks": "stacks", "choose_cover": "decide", "read": "read", "parts": "parts", "find_parts": "parts",
+    "measure": "measure", "align": "align", "stitch": "stitch", "fuse": "fuse", "denoise": "denoise",
     "queue": "add", "work": "work",
     "learn": "learn", "lessons": "lessons", "suggest": "suggest", **dict.fromkeys(("accept", "reject"), "label"),
     "path_between": "path", "around": "around", "summary": "summary",

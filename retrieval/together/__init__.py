@@ -1,0 +1,1 @@
+"""Pictures put together: aligned, stitched, fused; and cleaned of noise."""
