@@ -42,6 +42,7 @@ BUILT_IN = {
         "faiss": "indexers.vectors.faiss:Faiss",
         "rabitq": "indexers.vectors.rabitq:Rabitq",
         "auto": "indexers.vectors.auto:Auto",
+        "pgvector": "indexers.vectors.pgvector:Pgvector",
     },
     "nearkin.clusterers": {
         "agglomeration": "indexers.clusterers.agglomeration:GraphAgglomeration",

@@ -23,7 +23,7 @@ from indexers.types import Json, Limits
 FILE = "nearkin.toml"
 MAX_FILE_BYTES = 2**20
 PREFIX = "NEARKIN_"
-GRAPHS = frozenset({"hnsw", "usearch", "faiss"})
+GRAPHS = frozenset({"hnsw", "usearch", "faiss", "pgvector"})
 STAGED = frozenset({"rabitq", "auto"})
 CATALOGUE_URL, FOLDER = "CATALOGUE_URL", "FOLDER"
 READ_BY_DOORS = {"COLLECTION", "READ_TOKEN", "WRITE_TOKEN", "MCP_TOKEN", "KEY_FOLDER", CATALOGUE_URL, FOLDER}
@@ -36,6 +36,7 @@ class Config:
     """The settings of a collection.
 
     `index`: the plug-in that searches vectors; "auto" takes the best for the size of the collection as it grows.
+    `index_url`: the address of the server of a remote index (`pgvector`), if not that of the catalogue.
     `metric`: the metric of ready-made vectors; an embedder brings its own.
     `m`, `ef_construction`, `ef`: the parameters of HNSW (Malkov and Yashunin, 2018).
     `precision`: the precision of vectors in the indices `usearch` and `faiss`: bf16, or i8 (for the cosine).
@@ -58,6 +59,7 @@ class Config:
     """
 
     index: str = "hnsw"
+    index_url: str = ""
     metric: str = "cosine"
     m: int = 16
     ef_construction: int = 200

@@ -32,7 +32,7 @@ def test_the_command_lines_own_variable_is_no_setting(tmp_path: Path, monkeypatc
 
 
 def test_an_unknown_argument_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match=r"unknown setting 'efff'; the settings are: index, metric, m,"):
+    with pytest.raises(BadSetting, match=r"unknown setting 'efff'; the settings are: index, index_url, metric, m,"):
         config.load(tmp_path, {"efff": 1})
 
 

@@ -82,7 +82,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     known += "timm, tiny, torchvision, transformers, vgg16, vgg19"
     with pytest.raises(UnknownPlugin, match=f"there is no embedder 'clipp'; there are: {known}"):
         plugins.load_member("nearkin.embedders", "clipp")
-    with pytest.raises(UnknownPlugin, match="there are: auto, exact, faiss, hnsw, rabitq, usearch"):
+    with pytest.raises(UnknownPlugin, match="there are: auto, exact, faiss, hnsw, pgvector, rabitq, usearch"):
         plugins.find_member("nearkin.vectors", "")
 
 

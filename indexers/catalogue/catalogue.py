@@ -125,6 +125,11 @@ class Catalogue:
         return self.database.address
 
     @property
+    def server_url(self) -> str:
+        """The address of the server, with its password; "" for a catalogue in a file. Nothing may show it."""
+        return self.database.server_url
+
+    @property
     def engine(self) -> Engine:
         """The connections that read."""
         return self.database.engine

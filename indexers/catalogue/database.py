@@ -29,6 +29,8 @@ class Database(ABC):
     engine: Engine
     suspicion: Suspicion
     is_closed = False
+    server_url = ""
+    """The address of the server with its password, which nothing may show."""
     writes_beside = False
     """Whether several transactions may write at once, if they ask for it."""
     has_own_folder = False

@@ -46,6 +46,7 @@ class PostgresqlDatabase(Database):
         self._address, self._wait = address, wait
         self.address = self.name = str(address)
         self.engine, self._writing = postgresql.connect(address)
+        self.server_url = address.url.render_as_string(hide_password=False)
         self.suspicion = NoSuspicion()
         self._process = os.getpid()
         self._is_read_only = False

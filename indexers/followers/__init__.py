@@ -5,6 +5,7 @@ replayed, and a damaged, lost or foreign file is made again.
 
     base            the contract of a follower, and the loop that brings all followers of a space up to date in order
     stored          followers with a file: the flat vector file and the approximate index
+    remote          the follower of an index on a server, which is one for all machines
     stored_file     a file signed with a key of the user's, replaced as a whole or not at all
     trust           signs the files of a collection that somebody else has made
     shared_lock     many searches beside each other, or one that changes an index

@@ -17,6 +17,7 @@ hnsw            the member hnswlib, the default
 usearch         the member USearch: rounded vectors, mapped from the file
 faiss           the member faiss: rounded vectors
 rabitq          the member rabitq: codes of one bit, scored exactly with the flat vector file
+pgvector        the member pgvector: a table on a server, one for all machines
 auto            the member auto: the best for the size of a collection
 staged          what both share: they are built anew when outgrown, while searches go on
 cells           these codes in cells, and how many cells a search needs

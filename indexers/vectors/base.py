@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +35,8 @@ class VectorIndex(ABC):
     answers_alone: ClassVar[bool] = False
     """True if it takes `allowed`, returns as many as exist, and finds what lies between clusters as well: the shared
     layer then adds nothing."""
+    is_remote: ClassVar[bool] = False
+    """True if it lies on a server, one for all machines: `attach` says where, and it has the methods of `Remote`."""
     candidate_share: ClassVar[float] = 1.0
     """The cost of one more candidate of a search, as a share of that in a graph."""
 
@@ -97,6 +100,9 @@ class VectorIndex(ABC):
         """Note what returns the flat vector file, an `Exact` with the same items: a member that keeps no vectors reads
         them there, and follows it in every change."""
 
+    def attach(self, url: str, table: str) -> None:  # noqa: B027  most members lie in the memory of a process
+        """Note the server on which a remote member lies, and what it is called there."""
+
     @property
     def serving(self) -> VectorIndex | None:
         """The index that answers at present; None if a scan of the flat vector file does."""
@@ -119,6 +125,30 @@ class VectorIndex(ABC):
     def prepare(self, vectors: ArrayLike) -> Vectors:
         """Return vectors as `prepare_vectors` does, for this index's dimension and metric. Raises BadVector."""
         return prepare_vectors(vectors, self.dimension, self.metric)
+
+
+class Remote(VectorIndex):
+    """An index on a server, one for all machines. The follower of whichever machine is first brings it forward."""
+
+    is_remote: ClassVar[bool] = True
+
+    @abstractmethod
+    def lead(self) -> AbstractContextManager[tuple[int, int]]:
+        """Be the only machine that writes, within a block; yield the position that is stored, and its stamp. What was
+        written is stored when the block ends, and undone if it raises."""
+
+    @abstractmethod
+    def store_position(self, position: int, stamp: int) -> None:
+        """Store the position that the vectors have reached, together with them. stamp: when that change was made, which
+        tells two histories apart."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Remove all vectors."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
 
 
 def prepare_vectors(vectors: ArrayLike, dimension: int, metric: Metric) -> Vectors:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 from indexers import plugins
 from indexers.embedders.base import Embedder
 from indexers.errors import BadSetting, SpaceNotFound, UsageError
+from indexers.followers.remote import RemoteFollower
+from indexers.followers.stored import IndexFollower
 from indexers.types import Metric, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.metrics import PRODUCT_METRICS
@@ -20,6 +26,16 @@ def make_index(config: Config, dimension: int, metric: Metric) -> VectorIndex:
     kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
     distance = metric not in PRODUCT_METRICS and not kind.supports_metric(metric)
     return kind(dimension, "l2" if distance else metric, **config.index_settings)
+
+
+def make_index_follower(
+    config: Config, space: Space, fresh: Callable[[], Any], folder: Path, collection: str, private: Path
+) -> IndexFollower:
+    """Return the follower of the index of a space: of one on a server, or one that is stored in a folder."""
+    kind: type[VectorIndex] = plugins.load_member("nearkin.vectors", config.index)
+    if kind.is_remote:
+        return RemoteFollower(space, fresh)
+    return IndexFollower(space, fresh, config.serving_index, folder, collection, config.index_build, private)
 
 
 def check_same_weights(origin: Space, space: Space) -> None:

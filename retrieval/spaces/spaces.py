@@ -36,7 +36,7 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
-from retrieval.spaces.choices import check_same_weights, find_space, make_index
+from retrieval.spaces.choices import check_same_weights, find_space, make_index, make_index_follower
 from retrieval.spaces.embedder_names import check_name, find_own_space, name_of
 from retrieval.spaces.embedders import Embedders
 from retrieval.spaces.part_owners import PartOwners
@@ -136,16 +136,16 @@ class Spaces:
             return Exact(space.dimension, space.metric)
 
         flat = FlatFollower(space, empty, "exact", folder / "flat", identity, private=private / "flat")
-        index = None
+        index: IndexFollower | None = None
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
                 made = make_index(config, space.dimension, space.metric)
+                made.attach(config.index_url or self._catalogue.server_url, f"nearkin_{identity[:16]}_{space.id}")
                 made.bind(lambda: flat.index)
                 return made
 
-            build, kind = config.index_build, config.serving_index
-            index = IndexFollower(space, fresh, kind, folder / "index", identity, build, private / "index")
+            index = make_index_follower(config, space, fresh, folder / "index", identity, private / "index")
 
         def load_vocabulary() -> tuple[Sequence[str], Vectors] | None:
             return self._load_words(space, folder / "vocabulary.npz") if self._names_clusters(space) else None
