@@ -151,7 +151,7 @@ def _check_metadata(catalogue: Catalogue, findings: Findings, repair: bool) -> N
 
 def _find_wrong_rows(snapshot: Snapshot, item_ids: Sequence[int]) -> list[int]:
     attributes, words = snapshot.attributes(item_ids), snapshot.indexed_words(item_ids)
-    seen = snapshot.readings.texts(item_ids)
+    seen = snapshot.texts_in_pictures(item_ids)
     return [
         row.id
         for row in snapshot.items(item_ids)

@@ -66,6 +66,8 @@ BUILT_IN = {
         "tree": "indexers.classifiers.tree:Tree",
     },
     "nearkin.finders": {
+        "frames": "indexers.finders.stills:Frames",
+        "pages": "indexers.finders.stills:Pages",
         "regions": "indexers.finders.regions:Regions",
         "subject": "indexers.finders.subject:Subject",
         "tiles": "indexers.finders.tiles:Tiles",

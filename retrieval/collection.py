@@ -645,7 +645,8 @@ class Collection:
         """Look for parts of pictures, so that `search(by=)` compares these.
 
         finders: one or several, of different kinds: "subject" (what a picture shows in front of its background),
-            "regions" (of like colours; or "regions:slic", "regions:watershed"), "tiles" (a grid; "tiles:3" is finer).
+            "regions" (of like colours; or "regions:slic", "regions:watershed"), "tiles" (a grid; "tiles:3" is finer),
+            "pages" of PDFs, "frames" of films ("frames:2" takes two a second).
             Each picture is decoded once for all of them.
         retry_failed: also try pictures again that could not be read.
         progress: called with the number of pictures that were looked at, and of all to look at.

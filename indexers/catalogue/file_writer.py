@@ -122,7 +122,7 @@ class FileWriter(PartWriter):
 
     def _write_words(self, item_ids: Sequence[int]) -> None:
         before = self.indexed_words(item_ids)
-        seen = self.readings.texts(item_ids)
+        seen = self.texts_in_pictures(item_ids)
         after = {row.id: full_text.describe_item(row, seen.get(row.id, "")) for row in self.items(item_ids)}
         changed = [id_ for id_ in item_ids if id_ in after and before.get(id_) != after[id_].columns]
         full_text.remove_documents(self._connection, [item_id for item_id in changed if item_id in before])

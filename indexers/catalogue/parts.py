@@ -21,6 +21,8 @@ COLUMNS = (
     *("start_seconds", "end_seconds", "score", "text"),
 )
 FINDING_COLUMNS = ("item", "kind", "finder", "version", "content", "problem")
+MAX_TEXT = 1_000_000
+"""Characters of an item's parts that are looked through for words."""
 NUMBERS = ("x", "y", "width", "height", "page", "start_seconds", "end_seconds", "score")
 
 
@@ -92,11 +94,13 @@ class PartReader:
         """Return these parts, as far as they exist, and the item of each: int64 (n,) both."""
         return read_pairs(self._connection, sa.select(part.c.id, part.c.item), part.c.id, part_ids)
 
-    def unfound(self, kind: str, finder: str, version: str, *, retry_failed: bool = False) -> list[tuple[int, bytes]]:
+    def unfound(
+        self, kind: str, finder: str, version: str, *, retry_failed: bool = False, formats: Sequence[str] = ()
+    ) -> list[tuple[int, bytes]]:
         """Return the ids and content hashes of the pictures with a file in which a finder has not looked for parts as
         they are now.
 
-        retry_failed: also those in which it could not.
+        retry_failed: also those in which it could not. formats: only files of these.
         """
         is_done = sa.exists().where(
             finding.c.item == item.c.id,
@@ -109,7 +113,18 @@ class PartReader:
             is_done = is_done.where(finding.c.problem.is_(None))
         has_file = sa.exists().where(location.c.item == item.c.id, location.c.missing_since.is_(None))
         query = sa.select(item.c.id, item.c.hash).where(item.c.hash.is_not(None), has_file, ~is_done)
+        if formats:
+            query = query.where(item.c.format.in_(list(formats)))
         return [(row[0], row[1]) for row in self._all(query.order_by(item.c.id))]
+
+    def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """Return by id what the parts of these items say, of those that say anything."""
+        by_item: dict[int, list[str]] = {}
+        query = sa.select(part.c.item, part.c.text).where(part.c.text.is_not(None)).order_by(part.c.id)
+        for chunk in split_chunks(item_ids):
+            for item_id, text in self._all(query.where(part.c.item.in_(chunk))):
+                by_item.setdefault(item_id, []).append(text)
+        return {item_id: "\n".join(texts)[:MAX_TEXT] for item_id, texts in by_item.items()}
 
     def unembedded(self, kind: str, space_id: int) -> list[int]:
         """Return the items that have parts of a kind without a vector in a space, by id."""

@@ -160,6 +160,11 @@ class Snapshot(SpaceReader):
             allowed = full_text.select_listed(self.ids(condition))
         return full_text.search(self._connection, words, limit, allowed, weights)
 
+    def texts_in_pictures(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """Return by id the text that was read in the pictures of these items, and that of their pages."""
+        seen, said = self.readings.texts(item_ids), self.parts.texts(item_ids)
+        return {id_: "\n".join(of[id_] for of in (seen, said) if id_ in of) for id_ in seen.keys() | said.keys()}
+
     def indexed_words(self, item_ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
         """Return by id what `search_text` reads of these items: the words of texts, of paths, and in pictures."""
         return {

@@ -50,6 +50,9 @@ class Finder(ABC):
     """It differs wherever the parts do: pictures are looked at again by a new version."""
     edge: ClassVar[int] = 1024
     """The longer edge in pixels of what is looked at, about; 0: pictures in full."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """The formats of the files whose own pages or frames are the parts, see `indexers.finders.stills`. (): parts are
+    found in any picture."""
     asks_with_part: ClassVar[bool] = False
     """Whether a picture that asks for such parts asks with its own best part, rather than as a whole."""
     licence: ClassVar[str] = "Apache-2.0"

@@ -8,6 +8,8 @@
     tags            facts in a file about its picture: its orientation, when and where it was taken, the camera
     tiff            TIFFs that Pillow reads wrongly or not at all
     turns           a bound on the pixels of large pictures that a process holds at once
+    stills          the pictures of a file of several: `media` knows their kinds, `documents` reads PDFs, `films` films
+    extraction      take such a file apart in a process of its own
     isolation       decode in processes of their own, with limits on memory and time
 
 Nothing here knows of a database or a collection.

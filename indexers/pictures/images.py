@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from indexers.errors import BadQuery, PictureError, PictureTooLarge, UnreadablePicture
-from indexers.pictures import png, raw
+from indexers.pictures import media, png, raw
 from indexers.pictures.colours import to_srgb
 from indexers.pictures.jpeg import END, check_nearly_whole
 from indexers.pictures.rgb import flatten
@@ -106,8 +106,9 @@ def decode(source: bytes | str | os.PathLike[str], size: int = 0, limits: Limits
     if not data:
         raise UnreadablePicture("the file is empty")
     with _translate_errors():
-        if kind := raw.find_format(data):
-            return _decode_raw(data, kind, size, limits)
+        if kind := raw.find_format(data) or media.find_format(data):
+            is_media = kind in media.FORMATS
+            return Picture(*media.decode_cover(data, kind, size)) if is_media else _decode_raw(data, kind, size, limits)
         try:
             return _decode(_open(data, limits), size, limits)
         except OSError as error:
@@ -191,8 +192,7 @@ def _decode(image: Image.Image, size: int, limits: Limits, mended: bytes = b"") 
         full = image.size  # HEIC tells its visible size only now
     tags = read_tags(image)
     upright = _turn_upright(flatten(to_srgb(correct_grey(image))), tags.orientation)
-    if upright is image:
-        upright = image.copy()  # lets go of the file's bytes
+    upright = image.copy() if upright is image else upright  # lets go of the file's bytes
     return Picture(upright, _state_facts(tags, full[::-1] if tags.orientation >= 5 else full, kind))
 
 

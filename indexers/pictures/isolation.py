@@ -145,13 +145,15 @@ class WorkerGone(Exception):
 class Worker:
     """One process. Raises Unavailable if it can't be started."""
 
+    boot = ""
+
     def __init__(self, memory: int) -> None:
         if not can_isolate():
             raise Unavailable("decoding in processes of their own needs a POSIX system; set isolated = 0")
         # -P and our own path: else Python would look for modules in the current folder first, among the pictures
         module_path = [folder for folder in sys.path if os.path.isabs(folder)]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", BOOT, str(memory), json.dumps(module_path)],
+            [sys.executable, "-P", "-c", self.boot or BOOT, str(memory), json.dumps(module_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -320,18 +322,16 @@ def main() -> None:
     source, target = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # a decoder's own prints are no answer
     images.decode(images.make_thumbnail(Image.new("RGB", (8, 8))))  # loads Pillow's plug-ins at no picture's cost
-    _limit_resources(int(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, args=(source, os.getppid()), daemon=True).start()
+    limit_resources(int(sys.argv[1]))
+    threading.Thread(target=end_with_parent, args=(source, os.getppid()), daemon=True).start()
     os.write(target, READY)
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
-            header = _read_exactly(source, REQUEST_HEADER.size)
+            header = read_exactly(source, REQUEST_HEADER.size)
             length, size, edge, above, max_pixels, max_bytes, seconds = REQUEST_HEADER.unpack(header)
-            _allow_seconds(seconds)
-            for chunk in _make_answer(
-                _read_exactly(source, length), size, (edge, above), Limits(max_pixels, max_bytes)
-            ):
-                _write_all(target, chunk)
+            allow_seconds(seconds)
+            for chunk in _make_answer(read_exactly(source, length), size, (edge, above), Limits(max_pixels, max_bytes)):
+                write_all(target, chunk)
     os._exit(0)
 
 
@@ -352,7 +352,7 @@ def _make_answer(data: bytes, size: int, shrinking: tuple[int, int], limits: Lim
     return ANSWER_HEADER.pack(kind, len(text), 0, 0), text
 
 
-def _limit_resources(memory: int) -> None:
+def limit_resources(memory: int) -> None:
     """Limit the memory of this process, and let it write no file of any size, not even a core dump."""
     import resource
 
@@ -363,7 +363,7 @@ def _limit_resources(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def _allow_seconds(seconds: float) -> None:
+def allow_seconds(seconds: float) -> None:
     """Limit the processor time for one picture, on all cores: for when no parent is left to end this process."""
     import resource
 
@@ -372,7 +372,7 @@ def _allow_seconds(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _end_with_parent(source: int, parent: int) -> None:
+def end_with_parent(source: int, parent: int) -> None:
     """End this process with its parent, even in the middle of a picture."""
     poll = select.poll()
     poll.register(source, 0)  # reports only that the input has ended
@@ -381,7 +381,8 @@ def _end_with_parent(source: int, parent: int) -> None:
     os._exit(0)
 
 
-def _read_exactly(source: int, count: int) -> bytes:
+def read_exactly(source: int, count: int) -> bytes:
+    """Return so many bytes of the input. Raises EOFError."""
     data = bytearray(count)
     view = memoryview(data)
     while view:
@@ -392,7 +393,8 @@ def _read_exactly(source: int, count: int) -> bytes:
     return bytes(data)
 
 
-def _write_all(target: int, data: bytes) -> None:
+def write_all(target: int, data: bytes) -> None:
+    """Write bytes to the output."""
     view = memoryview(data)
     while view:
         view = view[os.write(target, view) :]

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexers.errors import PictureTooLarge, UnreadablePicture
+from indexers.pictures.media import list_suffixes
 from indexers.types import FoundFile, Limits, ScanFailure
 
 _SUFFIXES = """
@@ -319,7 +320,8 @@ def is_visible(name: str) -> bool:
 
 def is_picture(path: str) -> bool:
     """Return True if the path has a picture's suffix."""
-    return os.path.splitext(path)[1].lower() in PICTURE_SUFFIXES
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in PICTURE_SUFFIXES or suffix in list_suffixes()
 
 
 def is_sidecar(path: str) -> bool:

@@ -28,9 +28,9 @@ def parts(
         list[str] | None,
         typer.Argument(
             metavar="find FINDER... | ITEM",
-            help="Look for parts: subject, regions (or regions:slic, regions:watershed), tiles (or tiles:3). Or list "
-            "those of an item, by id, key or path.",
-            autocompletion=complete_from(FIND, "subject", "regions", "tiles"),
+            help="Look for parts: subject, regions (or regions:slic, regions:watershed), tiles (or tiles:3), pages of "
+            "PDFs, frames of films. Or list those of an item, by id, key or path.",
+            autocompletion=complete_from(FIND, "subject", "regions", "tiles", "pages", "frames"),
         ),
     ] = None,
     collection: Folder = DEFAULT,

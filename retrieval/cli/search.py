@@ -91,7 +91,7 @@ def search(
         str | None,
         typer.Option(
             help="Compare parts of pictures that `nearkin parts find` has found: subject, regions, tiles ...",
-            autocompletion=complete_from("subject", "regions", "tiles"),
+            autocompletion=complete_from("subject", "regions", "tiles", "pages", "frames"),
         ),
     ] = None,
     region: Annotated[

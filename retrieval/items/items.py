@@ -165,5 +165,5 @@ def build_items(snapshot: Snapshot, rows: Sequence[ItemRow], space_id: int | Non
     """Return the records of rows, each with its clusters in a space; None: there is no space yet."""
     item_ids = [row.id for row in rows]
     cluster_ids = {} if space_id is None else snapshot.clusters.cluster_ids(space_id, item_ids)
-    seen = snapshot.readings.texts(item_ids)
+    seen = snapshot.texts_in_pictures(item_ids)
     return tuple(Item.of(row, tuple(filter(None, cluster_ids.get(row.id, ()))), seen.get(row.id)) for row in rows)

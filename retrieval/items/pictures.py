@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from PIL.Image import Image
 
 from indexers.catalogue.catalogue import Catalogue
 from indexers.errors import ItemNotFound, UnreadablePicture
 from indexers.pictures import images
+from indexers.pictures.extraction import extract_isolated
+from indexers.pictures.media import extract
+from indexers.pictures.stills import Sampling, Still
 from retrieval.items.sources import read_content
 from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.spaces.spaces import Spaces
@@ -40,6 +45,19 @@ class PictureLoader:
                 raise UnreadablePicture(f"the file of item {item_id} is not a picture") from None
             raise
         return image if edge == 0 or max(image.size) <= 2 * edge else images.shrink(image, least)
+
+    def extract(self, item_id: int, sampling: Sampling) -> Generator[Still, None, None]:
+        """Yield the pages or frames of an item's file. Raises ItemNotFound, UnreadablePicture."""
+        with self._catalogue.snapshot() as snapshot:
+            rows = snapshot.items([item_id])
+        if not rows:
+            raise ItemNotFound(f"there is no item with the id {item_id!r}")
+        row, isolation, limits = rows[0], self._spaces.find_isolation(), self._spaces.limits
+        content = read_content(row.id, row.uris, row.missing, row.hash, limits, self._spaces.web)
+        if isolation:
+            yield from extract_isolated(content, sampling, isolation.seconds, isolation.memory)
+        else:
+            yield from extract(content, sampling)
 
     def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL_EDGES[0]) -> bytes:
         """Return a WebP of an item's picture whose longer edge has at most `edge` pixels.

@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
-from indexers.arrays import split_chunks
+from indexers.arrays import split_chunks, take_chunks
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.parts import Finding, PartRow
 from indexers.embedders.base import Embedder
-from indexers.errors import BadQuery, MissingPackage, PictureError, UsageError
+from indexers.errors import BadQuery, MissingPackage, PictureError, UnreadablePicture, UsageError
 from indexers.finders.base import Finder, FoundPart, load_finder, scale_box
 from indexers.finders.masks import decode_mask
+from indexers.finders.stills import StillFinder
 from indexers.pictures.images import shrink
 from indexers.types import Failure, Vectors
 from retrieval.checks import show_value
@@ -31,17 +32,6 @@ SPARE = 2
 """A cut is kept at so many times the edge of the embedder's input, at least."""
 ReportProgress = Callable[[int, int], object]
 """Called with the number of pictures that were looked at, and of those to look at."""
-
-
-@dataclass(slots=True)
-class Look:
-    """What was found in one picture: by each finder its parts, and the embedder's inputs for them."""
-
-    item_id: int
-    content: bytes
-    parts: list[tuple[FoundPart, ...]]
-    inputs: list[list[Any]]
-    problem: str | None = None
 
 
 class PartFinder:
@@ -74,7 +64,9 @@ class PartFinder:
         with self._catalogue.snapshot() as snapshot:
             wanted: dict[tuple[int, bytes], list[int]] = {}
             for number, finder in enumerate(finders):
-                known = snapshot.parts.unfound(finder.kind, finder.name, finder.version, retry_failed=retry_failed)
+                known = snapshot.parts.unfound(
+                    finder.kind, finder.name, finder.version, retry_failed=retry_failed, formats=finder.reads
+                )
                 for key in known:
                     wanted.setdefault(key, []).append(number)
         report = self._find_in(sorted(wanted.items()), finders, space_ids, embedder, progress)
@@ -100,15 +92,14 @@ class PartFinder:
         failed: list[tuple[int, str]] = []
         with ThreadPoolExecutor(self._cores, "nearkin-finder") as pool:
             for chunk in split_chunks(wanted, BATCH):
-                looks = pool.map(lambda entry: self._look(entry[0], [finders[n] for n in entry[1]], embedder), chunk)
+                found = pool.map(lambda entry: self._look(entry[0], [finders[n] for n in entry[1]], embedder), chunk)
                 rows: dict[int, list[Finding]] = {}
-                for look, (_, numbers) in zip(looks, chunk, strict=True):
-                    for number, finding in zip(numbers, _embed(look, numbers, finders, embedder), strict=True):
+                for findings, ((item_id, _), numbers) in zip(found, chunk, strict=True):
+                    for number, finding in zip(numbers, findings, strict=True):
                         rows.setdefault(number, []).append(finding)
-                    count = sum(len(found) for found in look.parts)
+                    count = sum(len(finding.parts) for finding in findings)
                     with_parts, parts, done = with_parts + bool(count), parts + count, done + 1
-                    if look.problem is not None:
-                        failed.append((look.item_id, look.problem))
+                    failed += [(item_id, finding.problem) for finding in findings[:1] if finding.problem is not None]
                     if progress is not None:
                         progress(done, len(wanted))
                 with self._catalogue.transaction() as transaction:
@@ -117,22 +108,43 @@ class PartFinder:
                 self._spaces.settle(False)
         return done - len(failed), with_parts, parts, failed
 
-    def _look(self, item: tuple[int, bytes], finders: Sequence[Finder], embedder: Embedder) -> Look:
+    def _look(self, item: tuple[int, bytes], finders: Sequence[Finder], embedder: Embedder) -> list[Finding]:
+        """Return what each finder finds in the picture of an item, or in its file, with vectors."""
         item_id, content = item
-        try:
-            picture, size = self._load(item_id, finders)
-        except PictureError as error:
-            return Look(item_id, content, [() for _ in finders], [[] for _ in finders], str(error))
-        look = Look(item_id, content, [], [])
+        picture: Image | None = None
+        findings = []
         for finder in finders:
-            parts = tuple(finder.find(picture))
-            look.inputs.append([prepare(finder.cut(picture, part), embedder) for part in parts])
-            look.parts.append(tuple(_scale(part, picture.size, size) for part in parts))
-        return look
+            facts = item_id, content, finder.name, finder.version
+            try:
+                if isinstance(finder, StillFinder):
+                    findings.append(Finding(*facts, *self._take_stills(item_id, finder, embedder)))
+                    continue
+                if picture is None:
+                    picture, size = self._load(item_id, finders)
+            except PictureError as error:
+                findings.append(Finding(*facts, problem=str(error)))
+                continue
+            found = finder.find(picture)
+            vectors = embed_inputs([prepare(finder.cut(picture, part), embedder) for part in found], embedder)
+            findings.append(Finding(*facts, tuple(_scale(part, picture.size, size) for part in found), vectors))
+        return findings
+
+    def _take_stills(
+        self, item_id: int, finder: StillFinder, embedder: Embedder
+    ) -> tuple[tuple[FoundPart, ...], Vectors]:
+        """Return the pages or frames of a file, with vectors; only a batch of them is held at a time."""
+        parts, vectors = list[FoundPart](), [np.empty((0, embedder.dimension), np.float32)]
+        with closing(self._pictures.extract(item_id, finder.sample())) as stills:
+            for batch in take_chunks(stills, embedder.batch_size):
+                parts += [finder.take(still) for still in batch]
+                vectors.append(embedder.forward([prepare(still.image, embedder) for still in batch]))
+        if not parts:
+            raise UnreadablePicture("the file holds no page or frame that can be read")
+        return tuple(parts), np.concatenate(vectors)
 
     def _load(self, item_id: int, finders: Sequence[Finder]) -> tuple[Image, tuple[int, int]]:
         """Return the picture of an item, as large as these finders need it, and its size in full."""
-        edges = [finder.edge for finder in finders]
+        edges = [finder.edge for finder in finders if not isinstance(finder, StillFinder)] or [0]
         picture = self._pictures.load(item_id, 0 if 0 in edges else max(edges))
         with self._catalogue.snapshot() as snapshot:
             rows = snapshot.items([item_id])
@@ -148,15 +160,21 @@ class PartFinder:
                 with self._catalogue.snapshot() as snapshot:
                     rows = snapshot.parts.of_items([item_id], finder.kind)
                 try:
-                    picture, size = self._load(item_id, [finder])
-                except PictureError:  # it stays without
+                    vectors = self._embed_rows(item_id, rows, finder, embedder)
+                except PictureError:  # they stay without
                     continue
-                cuts = [finder.cut(picture, to_found(row, size, picture.size)) for row in rows]
-                vectors = embed_inputs([prepare(cut, embedder) for cut in cuts], embedder)
                 with self._catalogue.transaction() as transaction:
                     known = transaction.parts.rows([row.id for row in rows])
-                    pairs = zip(rows, vectors, strict=True)
+                    pairs = zip(rows, vectors, strict=False)
                     transaction.set_vectors(space_id, {row.id: vector for row, vector in pairs if row.id in known})
+
+    def _embed_rows(self, item_id: int, rows: Sequence[PartRow], finder: Finder, embedder: Embedder) -> Vectors:
+        """Return the vectors of stored parts of an item."""
+        if isinstance(finder, StillFinder):
+            return self._take_stills(item_id, finder, embedder)[1]
+        picture, size = self._load(item_id, [finder])
+        cuts = [finder.cut(picture, to_found(row, size, picture.size)) for row in rows]
+        return embed_inputs([prepare(cut, embedder) for cut in cuts], embedder)
 
 
 def list_finders(names: str | Iterable[str]) -> list[str]:
@@ -219,13 +237,3 @@ def embed_inputs(inputs: Sequence[Any], embedder: Embedder) -> Vectors:
     """Return the vectors of prepared cuts, float32 (n, dimension)."""
     vectors = [embedder.forward(batch) for batch in split_chunks(inputs, embedder.batch_size)]
     return np.concatenate([np.empty((0, embedder.dimension), np.float32), *vectors])
-
-
-def _embed(look: Look, numbers: Sequence[int], finders: Sequence[Finder], embedder: Embedder) -> list[Finding]:
-    """Return what each finder has found in a picture, with vectors."""
-    findings = []
-    for number, parts, inputs in zip(numbers, look.parts, look.inputs, strict=True):
-        finder, vectors = finders[number], embed_inputs(inputs, embedder)
-        facts = look.item_id, look.content, finder.name, finder.version
-        findings.append(Finding(*facts, parts, vectors, look.problem))
-    return findings

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.parts import PartRow
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, UsageError
 from indexers.types import Ids, Vectors
@@ -30,6 +34,11 @@ GROWTH = 8
 """Times as many are looked at next, as long as they lie in too few items."""
 
 
+WORD = re.compile(r"\w+")
+ENDING = 2
+"""Letters at the end of a word of a query in which a word of a page may differ."""
+
+
 class Best(NamedTuple):
     """The parts by which items were found, best first, and whether no other one can be nearer."""
 
@@ -50,6 +59,22 @@ def view_parts(spaces: Spaces, view: View, kind: str) -> View:
             f"parts find {kind}"
         )
     return found
+
+
+def attach_worded_parts(catalogue: Catalogue, hits: Hits, kind: str, words: str) -> Hits:
+    """Return hits of words with that part of each which says most of them, such as a page; without one where none says
+    any."""
+    stems = {word[: max(len(word) - ENDING, 3)] for word in WORD.findall(words.casefold())}
+    with catalogue.snapshot() as snapshot:
+        rows = snapshot.parts.of_items([hit.item for hit in hits], kind)
+    best: dict[int, tuple[int, PartRow]] = {}
+    for row in rows:
+        said = WORD.findall((row.text or "").casefold())
+        count = sum(any(word.startswith(stem) for word in said) for stem in stems)
+        if count > best.get(row.item_id, (0, row))[0]:
+            best[row.item_id] = count, row
+    parts = {item_id: to_record(row) for item_id, (_, row) in best.items()}
+    return replace(hits, hits=tuple(replace(hit, part=parts.get(hit.item)) for hit in hits))
 
 
 def find_by_parts(

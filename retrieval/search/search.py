@@ -29,7 +29,7 @@ from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.parts.asking import PartAsker
 from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hits
-from retrieval.search.by_parts import find_by_parts, view_parts
+from retrieval.search.by_parts import attach_worded_parts, find_by_parts, view_parts
 from retrieval.search.diffusion import rank_again
 from retrieval.search.expansion import expand, is_expanded
 from retrieval.search.hits import Ranking, SpaceSwitched, build_hits, check_space, judge
@@ -72,6 +72,9 @@ class Search:
         region = check_region(options.region)
 
         def find_in(view: View) -> Hits:
+            if options.words is not None and options.by is not None and not parts.count_given() and region is None:
+                hits = find(view, None, options._replace(by=None), follow=space is None, pictures=self._pictures)
+                return attach_worded_parts(self._catalogue, hits, options.by, options.words)
             if options.by is not None or region is not None:
                 return self._find_parts(view, parts, options, region, space is None)
             words_alone = options.words is not None and not parts.count_given()

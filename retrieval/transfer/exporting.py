@@ -89,7 +89,7 @@ def _list_cluster_columns(snapshot: Snapshot) -> list[str]:
 def _read_rows(ids: Sequence[int], snapshot: Snapshot, space: Space | None) -> Iterator[Json]:
     for part in split_chunks(ids):
         labels = snapshot.clusters.cluster_ids(space.id, part) if space else {}
-        items, seen = snapshot.items(part), snapshot.readings.texts(part)
+        items, seen = snapshot.items(part), snapshot.texts_in_pictures(part)
         by_name = {
             row.name: snapshot.clusterings.cluster_ids(row.id, np.array(part, np.int64))
             for row in snapshot.clusterings.rows()
