@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from indexers.catalogue.links import check_folder
 from indexers.catalogue.postgresql_database import PostgresqlDatabase
 from indexers.catalogue.writer_lock import WriterLock
 from indexers.errors import CatalogueError, CollectionNotFound, NearkinError, SchemaTooNew, WriteFailed
+from indexers.files import move_over
 
 PACKAGE = Path(__file__).parents[1]
+BACKUP = ".before-upgrade"
+"""What the name of the copy ends in that is made before an upgrade, beside the database."""
 
 
 def find_migrations() -> Path:
@@ -27,8 +31,10 @@ def find_migrations() -> Path:
 def upgrade_catalogue(address: Address, wait: float = 5.0) -> tuple[str, str]:
     """Upgrade a catalogue to this version's schema, and return the revisions before and after.
 
-    First a copy of a file is written beside it, which stays until the upgrade is complete. A server does without: there
-    a failure takes everything back. Raises SchemaTooNew, CollectionNotFound, WriterBusy, WriteFailed, CatalogueError.
+    First a copy of a file is written beside it and checked; it stays, so that one can go back. A server does without:
+    there a failure takes everything back.
+
+    Raises SchemaTooNew, CollectionNotFound, WriterBusy, WriteFailed, CatalogueError.
     """
     return _upgrade_file(address, wait) if isinstance(address, Path) else _upgrade_server(address, wait)
 
@@ -84,20 +90,49 @@ def _read_revision(connection: sa.Connection) -> str:
 
 
 def _apply(engine: sa.Engine, path: Path) -> None:
-    copy = path.with_name(path.name + ".before-upgrade")
-    try:
-        sqlite.copy_database(engine, copy)
-    except (OSError, sqlite3.Error) as error:
-        raise WriteFailed(
-            f"cannot copy {path} before the upgrade: {error}; free as much disk space as the file takes"
-        ) from error
+    copy = _back_up(engine, path)
     told = f"The database is as it was before, and so is its copy {copy}; keep one of them"
     with engine.execution_options(writing=True).begin() as connection:
         _migrate(connection, str(path), told)
     revision = _read_file_revision(engine)
     if revision != schema.REVISION:
         raise CatalogueError(f"the upgrade of {path} ended at schema {revision}; the copy {copy} was not changed")
-    copy.unlink()
+
+
+def _back_up(engine: sa.Engine, path: Path) -> Path:
+    """Copy the database beside itself, and check the copy before it takes the place of that of an earlier upgrade."""
+    copy = path.with_name(path.name + BACKUP)
+    new = copy.with_name(copy.name + ".new")
+    try:
+        sqlite.copy_database(engine, new)
+        fault = _compare(path, new)
+        if fault is None:
+            move_over(new, copy)
+    except (OSError, sqlite3.Error) as error:
+        raise WriteFailed(
+            f"cannot copy {path} before the upgrade: {error}; free as much disk space as the file takes"
+        ) from error
+    finally:
+        new.unlink(missing_ok=True)
+    if fault is not None:
+        raise sqlite.damage_error(path, f"a copy before the upgrade shows it ({fault}), and nothing was changed")
+    return copy
+
+
+def _compare(path: Path, copy: Path) -> str | None:
+    """Return what is wrong with a copy: that the database says so itself, or lacks rows; None if nothing is."""
+    with closing(sqlite3.connect(copy)) as copied, closing(sqlite3.connect(path)) as original:
+        found = [str(row[0]) for row in copied.execute("PRAGMA integrity_check(1)")]
+        if found != ["ok"]:
+            return found[0]
+        tables = copied.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        )
+        for (table,) in tables.fetchall():
+            count = f'SELECT count(*) FROM "{table}"'
+            if copied.execute(count).fetchone() != original.execute(count).fetchone():
+                return f"the table {table} was not copied as a whole"
+    return None
 
 
 def _migrate(connection: sa.Connection, name: str, told: str) -> None:

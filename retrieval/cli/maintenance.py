@@ -111,13 +111,16 @@ def rescue(collection: Folder = DEFAULT) -> None:
 
 def upgrade(collection: Folder = DEFAULT) -> None:
     """Upgrade a collection of an older version of nearkin to the current schema."""
+    from indexers.catalogue import sqlite
     from indexers.catalogue.catalogue import Catalogue
-    from indexers.catalogue.upgrade import upgrade_catalogue
+    from indexers.catalogue.upgrade import BACKUP, upgrade_catalogue
     from retrieval.config import choose_address
 
     address = choose_address(collection)
     before, after = upgrade_catalogue(address)
     say(f"{address} is at schema {after}" + ("" if before == after else f" (was at {before})"))
+    if before != after and isinstance(address, Path):
+        say(f"the database as it was lies in {address / (sqlite.FILE + BACKUP)}; delete it when all is well")
     with closing(Catalogue.open(address)) as catalogue:
         is_own = catalogue.is_own()
     if not is_own:  # whose files they are proves nothing: so are those of an unpacked archive

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -92,7 +93,7 @@ def test_tables_from_before_the_first_revision_are_made_by_the_migrations(tmp_pa
     with pytest.raises(SchemaTooOld, match=f"nearkin upgrade -c {folder}"):
         Catalogue.open(folder)
     assert upgrade_catalogue(folder) == ("0000", schema.REVISION)
-    assert not list(folder.glob("*before-upgrade*"))
+    assert [file.name for file in folder.glob("*before-upgrade*")] == [f"{database.FILE}.before-upgrade"]
     engine = database.connect(folder / database.FILE, 1)
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM item").scalar() == 0
@@ -112,6 +113,37 @@ def test_an_upgrade_that_fails_leaves_the_database_and_a_copy(tmp_path: Path) ->
         upgrade_catalogue(folder)
     assert read_definitions(folder / database.FILE) == before
     assert read_definitions(folder / f"{database.FILE}.before-upgrade") == before
+
+
+def test_the_copy_that_was_made_before_leads_back(tmp_path: Path) -> None:
+    shutil.copy(make.HERE / "0009" / database.FILE, tmp_path)
+    before = read_definitions(tmp_path / database.FILE)
+    assert upgrade_catalogue(tmp_path) == ("0009", schema.REVISION)
+    copy = tmp_path / f"{database.FILE}.before-upgrade"
+    assert read_definitions(copy) == before
+    copy.replace(tmp_path / database.FILE)
+    with pytest.raises(SchemaTooOld):
+        Catalogue.open(tmp_path)
+    assert upgrade_catalogue(tmp_path) == ("0009", schema.REVISION)
+
+
+def test_a_database_whose_copy_is_not_sound_is_not_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(make.HERE / "0009" / database.FILE, tmp_path)
+    copy_database = database.copy_database
+
+    def lose_a_row(engine: Any, target: Path) -> None:
+        copy_database(engine, target)
+        connection = sqlite3.connect(target)
+        connection.execute("DELETE FROM location WHERE id = 1")
+        connection.commit()
+        connection.close()
+
+    before = read_definitions(tmp_path / database.FILE)
+    monkeypatch.setattr(database, "copy_database", lose_a_row)
+    with pytest.raises(CatalogueDamaged, match="the table location was not copied as a whole"):
+        upgrade_catalogue(tmp_path)
+    assert read_definitions(tmp_path / database.FILE) == before
+    assert not list(tmp_path.glob("*before-upgrade*"))
 
 
 def read_definitions(path: Path) -> list[tuple[str]]:
