@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from retrieval.records.evaluation import Evaluation, JudgedClustering, JudgedSpace
     from retrieval.records.items import Item, Page, TrashedItem
     from retrieval.records.learning import Lesson, Suggestion, Suggestions
+    from retrieval.records.maps import CollectionMap, Territory
     from retrieval.records.parts import FindReport, Part
     from retrieval.records.proposals import Proposal
     from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
@@ -95,6 +96,7 @@ _ROOMS = {
     "retrieval.records.duplicates": "DuplicateGroup ItemValue Match Merge MergedValue Move Pair",
     "retrieval.records.evaluation": "Evaluation JudgedClustering JudgedSpace",
     "retrieval.records.items": "Item Page TrashedItem",
+    "retrieval.records.maps": "CollectionMap Territory",
     "retrieval.records.proposals": "Proposal",
     "retrieval.records.learning": "Lesson Suggestion Suggestions",
     "retrieval.records.parts": "FindReport Part",
@@ -126,6 +128,7 @@ __all__ = [
     "Clusters",
     "Collection",
     "CollectionClosed",
+    "CollectionMap",
     "CollectionNotFound",
     "CollectionReadOnly",
     "Correction",
@@ -179,6 +182,7 @@ __all__ = [
     "Suggestions",
     "Summary",
     "SyncReport",
+    "Territory",
     "TrashedItem",
     "Unavailable",
     "UnknownPlugin",

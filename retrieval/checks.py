@@ -261,7 +261,7 @@ def _list(name: str, value: Any, description: str) -> list[Any]:
 
 
 FLAGS = (
-    *("catch_up", "check", "compare", "dry_run", "exact", "hidden"),
+    *("build", "catch_up", "check", "compare", "dry_run", "exact", "hidden", "rebuild"),
     *("once_per_copy", "overwrite", "partial", "repair", "purge", "replace", "retry_failed", "watch"),
 )
 """Parameters that are True or False."""
@@ -283,7 +283,7 @@ ARGUMENTS: dict[str, Check | None] = {
     **dict.fromkeys(("source", "space", "state", "text", "value"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),
-    "clusters": None,
+    **dict.fromkeys(("clusters", "find_parts.finders", "merge_clusters.a", "merge_clusters.b", "rename.name")),
     "decision": identifier("the number of a decision"),
     "groups": records("DuplicateGroup"),
     "stack": record("Stack", "stacks"),
@@ -313,7 +313,6 @@ ARGUMENTS: dict[str, Check | None] = {
     "batch": whole("the number of rows to claim at a time,"),
     "calibrate.pictures": whole("the number of pictures to try,"),
     "decide.group": record("DuplicateGroup"),
-    "find_parts.finders": None,
     "evaluate.draws": whole("the number of times that each clustering is repeated,", 0, 1000),
     "evaluate.k": whole("the number of clusters,"),
     "evaluate.sample": whole("the largest number of items to cluster,", 2),
@@ -321,10 +320,7 @@ ARGUMENTS: dict[str, Check | None] = {
     "import_from.vector": text,
     "make_clustering.k": whole("the number of clusters,"),
     "make_clustering.sample": whole("the number of items to learn from,"),
-    "merge_clusters.a": None,
-    "merge_clusters.b": None,
     "learn.labels": text,
-    "rename.name": None,
     "search.group": flag,
     "suggest.k": whole("the number of pictures,"),
     "summary.k": whole("the number of pictures,"),

@@ -43,6 +43,7 @@ from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
 from retrieval.learning.lessons import Lessons
+from retrieval.maps.mapper import Mapper
 from retrieval.parts.finder import PartFinder, list_finders
 from retrieval.proposals.book import ProposalBook
 from retrieval.records.clusters import (
@@ -60,6 +61,7 @@ from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
 from retrieval.records.learning import Lesson, Suggestions
+from retrieval.records.maps import CollectionMap
 from retrieval.records.parts import FindReport, Part
 from retrieval.records.proposals import Proposal
 from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SpaceInfo, SyncReport
@@ -105,6 +107,7 @@ class Parts:
         self.lessons = Lessons(catalogue, self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.work = WorkQueue(catalogue, spaces, self.adder, self.reader)
+        self.mapper = Mapper(catalogue, self.browser)
         self.mover, self.decisions = DuplicateMover(catalogue, self.items), DuplicateDecisions(catalogue)
         self.proposals = ProposalBook(
             catalogue, self.items, self.browser, self.corrector, self.duplicates, self.decisions
@@ -931,6 +934,27 @@ class Collection:
     def lessons(self) -> tuple[Lesson, ...]:
         """Return all that is learned, by name, as good as it is now."""
         return self._parts.lessons.list_lessons()
+
+    def map(
+        self,
+        *,
+        where: Mapping[str, Any] | None = None,
+        rebuild: bool = False,
+        build: bool = True,
+        progress: Callable[[int, int, str], object] | None = None,
+    ) -> CollectionMap:
+        """Return a place for every item with a vector, near to what it is like.
+
+        The first call lays all out (100,000 take minutes); from then on an item keeps its place, and new ones come to
+        lie among their neighbours. Once there are more than twice as many, all are laid out anew and turned to lie as
+        before.
+
+        where: return only the items that match a filter; those of the others stay where they are, too.
+        rebuild: lay all out anew. build: with False, return an empty map where all would have to be laid out.
+
+        Raises MissingPackage, BadFilter.
+        """
+        return self._parts.mapper.read(self._resolve(where), rebuild, build, progress)
 
     # ---- pictures put together
 

@@ -123,6 +123,8 @@ def list_arguments(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "evaluate"])
 def test_odd_arguments_end_in_an_error_of_ours_or_in_an_answer(odd_collection: Collection, name: str) -> None:
+    if name == "map":
+        odd_collection.map()  # which is laid out once, and tells of no progress from then on
     for parameter, arguments in list_arguments(name):
         try:
             result = getattr(odd_collection, name)(**arguments)

@@ -20,7 +20,9 @@ from retrieval.collection import Collection
 READS, PROPOSES = "reads", "proposes"
 RISKS = {
     **dict.fromkeys(("about", "search", "show_item", "list_clusters", "show_cluster", "list_news"), READS),
-    **dict.fromkeys(("explain_copies", "suggest_keeping", "find_path", "summarize", "list_proposals"), READS),
+    **dict.fromkeys(
+        ("explain_copies", "suggest_keeping", "find_path", "summarize", "show_map", "list_proposals"), READS
+    ),
     "propose": PROPOSES,
 }
 """The risk of each tool: it only reads, or it enters a proposal that a person has to accept."""

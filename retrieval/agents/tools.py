@@ -168,6 +168,17 @@ class Tools:
         facts: Json = {"as_of": summary.as_of, "stand_for": summary.total, "caution": CAUTION}
         return Answer(facts | {"pictures": [describe_hit(hit) for hit in summary.hits]}, self._draw(summary.hits))
 
+    def show_map(self) -> Answer:
+        """Show the map of all pictures, each near to what it is like, with the names of clusters where they lie."""
+        from retrieval.pages.map import render_map_webp
+
+        drawn = self._collection.map(build=False)
+        if not drawn.built:
+            raise UsageError("the map was not laid out yet; a person can do that: nearkin map")
+        facts = {"as_of": drawn.as_of, "caution": CAUTION, "items": len(drawn.items)}
+        names = [shorten(row.to_dict()) for row in drawn.territories if row.level == "medium"]
+        return Answer(facts | {"territories": names[:MAX_HITS]}, (render_map_webp(drawn),))
+
     def list_proposals(self, state: Literal["open", "accepted", "rejected"] = "open") -> Answer:
         """List what was proposed, and what a person has decided of it."""
         rows = self._collection.proposals(state)

@@ -11,6 +11,7 @@ queries         what a search asks with
 viewer          pages that are opened in the browser
 search          search
 clusters        clusters, partitions, rename, loose, outliers, recluster
+map             map
 structure       path, around, summary
 learning        learn, lessons, suggest, label
 together        align, stitch, fuse, denoise

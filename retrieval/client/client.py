@@ -12,6 +12,7 @@ from retrieval.client.duplicates import DuplicateMethods
 from retrieval.client.http import NotAllowed, ServerFault, Where, encode_filter, quote_path, to_records
 from retrieval.client.jobs import WatchJob, ignore_job
 from retrieval.client.learning import LearningMethods
+from retrieval.client.maps import MapMethods
 from retrieval.client.proposals import ProposalMethods
 from retrieval.client.structure import StructureMethods
 from retrieval.records.codec import from_json
@@ -21,7 +22,7 @@ from retrieval.transfer.exporting import check_format, frame_rows
 __all__ = ["Client", "NotAllowed", "ServerFault"]
 
 
-class Client(LearningMethods, StructureMethods, ProposalMethods, DuplicateMethods):
+class Client(MapMethods, LearningMethods, StructureMethods, ProposalMethods, DuplicateMethods):
     """A collection on a server.
 
     - `url`: where `nearkin serve` listens

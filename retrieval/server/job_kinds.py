@@ -77,6 +77,10 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         clusters = collection.recluster()
         return {"clusters": len(clusters), "level": clusters.level, "loose": clusters.loose, "as_of": clusters.as_of}
 
+    def map(request: Json, report_progress: ReportProgress) -> Json:
+        drawn = collection.map(rebuild=request["rebuild"], progress=report_progress)
+        return {"items": len(drawn.items), "as_of": drawn.as_of, "built": drawn.built}
+
     def duplicates(request: Json, report_progress: ReportProgress) -> Json:
         change = collection.change()
         groups = collection.duplicates(progress=lambda done, total: report_progress(done, total, "pictures compared"))
@@ -96,7 +100,7 @@ def build_job_functions(collection: Collection, roots: Sequence[Path] | None = N
         return _cut(report.to_dict(), "problems")
 
     adding = add, sync, retry, fill, read, parts, queue, work
-    functions = (*adding, cluster, refresh, recluster, duplicates, evaluate, verify)
+    functions = (*adding, cluster, refresh, recluster, map, duplicates, evaluate, verify)
     return {function.__name__: function for function in functions}
 
 

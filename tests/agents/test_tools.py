@@ -83,3 +83,12 @@ def test_copies_are_explained(collection: Collection) -> None:
     answer = Tools(collection).explain_copies(1, 11)
     assert answer.facts["are_copies"] is False
     assert len(answer.thumbnails) == 2
+
+
+def test_the_map_is_shown_once_it_is_laid_out(collection: Collection) -> None:
+    with pytest.raises(UsageError, match="nearkin map"):
+        Tools(collection).show_map()
+    collection.map()
+    answer = Tools(collection).show_map()
+    assert answer.facts["items"] == 11
+    assert answer.thumbnails[0][8:12] == b"WEBP"

@@ -32,7 +32,7 @@ LAYERS = {
         {"spaces"},
         {"items"},
         {"clusters", "transfer", "parts"},
-        {"search", "duplicates", "stacks", "structure", "learning", "together", "evaluation"},
+        {"search", "duplicates", "stacks", "structure", "maps", "learning", "together", "evaluation"},
         {"proposals", "work"},
         {"collection"},
         {"pages", "client", "adapters"},

@@ -91,7 +91,7 @@ VERBS = {
     "learn": "learn", "lessons": "lessons", "suggest": "suggest", **dict.fromkeys(("accept", "reject"), "label"),
     "path_between": "path", "around": "around", "summary": "summary",
     "propose": "mcp", **dict.fromkeys(("proposals", "accept_proposal", "reject_proposal"), "proposals"),
-    "trash": "trash", "restore": "restore", "empty_trash": "trash",
+    "map": "map", "trash": "trash", "restore": "restore", "empty_trash": "trash",
     "backup": "backup", "catch_up": "catch-up", "change": "info", "info": "info", "verify": "verify",
 }  # fmt: skip
 """The command for each verb of a collection."""

@@ -298,6 +298,7 @@ def test_what_the_library_refuses(document: Any, client: TestClient, collection:
         ("get", "/v1/partitions/{partition}/items"): {"params": {"page": 99}},
         ("get", "/v1/failures"): {"params": {"page": 99}},
         ("get", "/v1/export"): {"params": {"vectors": True}},
+        ("get", "/v1/map/points"): {"params": {"where": "{"}},
         ("get", "/v1/archive"): {"params": {"where": "{"}},
         ("get", "/v1/duplicates"): {"params": {"threshold": 7}},
         ("get", "/v1/stacks"): {"params": {"kind": "none"}},

@@ -55,6 +55,13 @@ export async function request(path, { method = "GET", json, form, signal } = {})
   return readResponse(response);
 }
 
+// What a path answers, as bytes.
+export async function requestBytes(path) {
+  const response = await fetch(getUrl(`/v1${path}`), { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+  if (!response.ok) return readResponse(response);
+  return response.arrayBuffer();
+}
+
 async function readResponse(response) {
   if (response.status === 204) return null;
   const body = await response.json().catch(() => ({}));

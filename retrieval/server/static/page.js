@@ -28,11 +28,12 @@ const views = {
   stacks: async (stage, _, params) => (await import("./stacks.js")).show(stage, params),
   path: async (stage, _, params) => (await import("./structure.js")).showPath(stage, params),
   summary: async (stage, _, params) => (await import("./structure.js")).showSummary(stage, params),
+  map: async (stage, _, params) => (await import("./map.js")).show(stage, params),
   proposals: async stage => (await import("./proposals.js")).showProposals(stage),
   learn: async (stage, _, params) => { const view = await import("./learn.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },
   add: async stage => (await import("./add.js")).show(stage),
 };
-const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose", "path", "summary"];
+const CACHED_VIEWS = ["", "search", "items", "clusters", "outliers", "loose", "path", "summary", "map"];
 
 // Views that were left, by their place in the history: Back shows them as they were.
 const cache = new Map();

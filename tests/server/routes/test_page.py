@@ -45,6 +45,7 @@ VIEWS = {
     "path": "#/path?a=1&b=2",
     "summary": "#/summary",
     "corrections": "#/corrections",
+    "map": "#/map",
     "proposals": "#/proposals",
     "learn": "#/learn",
     "add": "#/add",
