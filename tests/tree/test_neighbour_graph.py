@@ -11,7 +11,7 @@ from indexers.arrays import scale_to_unit
 from indexers.tree import neighbour_graph
 from indexers.tree.cluster_tree import ClusterTree
 from indexers.tree.fixed_point import compute_fingerprints, round_vectors
-from indexers.tree.neighbour_graph import NeighbourGraph
+from indexers.tree.neighbour_graph import NeighbourGraph, _find_least
 from indexers.tree.neighbour_search import FindNeighbours
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.vectors.exact import Exact
@@ -266,3 +266,11 @@ def test_items_and_nodes_name_each_other() -> None:
     assert slots[3:].tolist() == [-1, -1, -1]
     owner, items = world.graph.list_items(slots[[2, 0]])
     assert sorted(zip(owner.tolist(), items.tolist(), strict=True)) == [(0, 5), (1, 3), (1, 20), (1, 21)]
+
+
+@pytest.mark.parametrize("values", [[7] * 9, [3, 1, 2, 1, 9, 1, 8, 4, 1], [*range(9, 0, -1)]])
+def test_the_least_are_found_among_equal_ones_and_others(values: list[int]) -> None:
+    for count in (1, 4, 8):
+        places = _find_least(np.array(values), count)
+        assert len(set(places.tolist())) == count
+        assert sorted(values[place] for place in places) == sorted(values)[:count]
