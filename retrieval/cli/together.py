@@ -104,10 +104,14 @@ def denoise(
 
 
 def split_target(words: list[str], use: str, least: int) -> tuple[list[str], Path]:
-    """Return the items, and the file to write. Raises BadParameter for too few, or a file of no format for pictures."""
+    """Return the items, and the file to write. Raises BadParameter for too few, a file of no format for pictures, or
+    one that exists: whoever forgets to name it would lose the last of the items."""
     if len(words) <= least or Path(words[-1]).suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"use: {use}, where FILE ends with one of {', '.join(FORMATS)}")
-    return words[:-1], Path(words[-1]).expanduser()
+    target = Path(words[-1]).expanduser()
+    if target.exists():
+        raise typer.BadParameter(f"{target} exists; use: {use}, where FILE is a new file")
+    return words[:-1], target
 
 
 def write_picture(image: Image, target: Path) -> None:

@@ -41,3 +41,12 @@ def test_pictures_are_written(shell: Shell, tmp_path: Path) -> None:
 def test_wrong_use_is_told(shell: Shell) -> None:
     assert "where FILE ends with one of .jpg" in shell("stitch", 1, 2, code=2).stderr
     assert "where FILE ends with one of .jpg" in shell("denoise", 1, "quiet.txt", code=2).stderr
+
+
+@pytest.mark.usefixtures("parts")
+def test_no_picture_is_overwritten_by_who_forgets_to_name_the_file(shell: Shell, tmp_path: Path) -> None:
+    before = (tmp_path / "right.png").read_bytes()
+    for command in (("stitch", "left.png"), ("fuse", "left.png"), ("denoise",)):
+        assert "right.png exists; use:" in shell(*command, "left.png", "right.png", code=2).stderr.replace("\n", " ")
+    shell("align", 1, 2, "--picture", "right.png", code=2)
+    assert (tmp_path / "right.png").read_bytes() == before
