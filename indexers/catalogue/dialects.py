@@ -43,8 +43,8 @@ class Dialect(Protocol):
     def read_last_ids(self, connection: Connection) -> dict[str, int]:
         """Return by table the last id that was given, also to a row that is gone."""
 
-    def reserve_ids(self, connection: Connection, table: str, count: int) -> int:
-        """Take the next `count` ids of a table, and return the first of them: no new row will have them."""
+    def reserve_ids(self, connection: Connection, table: str, count: int) -> list[int]:
+        """Take `count` new ids of a table, and return them, sorted: no new row will have them."""
 
     def continue_ids(self, connection: Connection, last: Mapping[str, int]) -> None:
         """Let new ids be above these, by table, and above all there are."""

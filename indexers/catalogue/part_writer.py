@@ -47,17 +47,16 @@ class PartWriter(SpaceWriter):
             finding,
             [{"item": row.item_id, "kind": kind, **{name: getattr(row, name) for name in columns}} for row in rows],
         )
-        next_id = dialects.find(self._connection).reserve_ids(
-            self._connection, "item", sum(len(row.parts) for row in rows)
-        )
+        count = sum(len(row.parts) for row in rows)
+        ids = iter(dialects.find(self._connection).reserve_ids(self._connection, "item", count))
         parts: list[Json] = []
         vectors: dict[int, Any] = {}
         for row in rows:
             for number, found in enumerate(row.parts):
-                parts.append({"id": next_id, "item": row.item_id, "kind": kind, **_to_columns(found)})
+                part_id = next(ids)
+                parts.append({"id": part_id, "item": row.item_id, "kind": kind, **_to_columns(found)})
                 if row.vectors is not None:
-                    vectors[next_id] = row.vectors[number]
-                next_id += 1
+                    vectors[part_id] = row.vectors[number]
             if row.parts or row.problem is not None:
                 self._log_change(row.item_id, None, "changed")
         self._insert_rows(part, parts)

@@ -215,13 +215,11 @@ def continue_ids(connection: Connection, last: Mapping[str, int]) -> None:
         )
 
 
-def reserve_ids(connection: Connection, table: str, count: int) -> int:
-    """Take the next `count` ids of a table, and return the first of them: no new row will have them."""
-    name = f"{table}_id_seq"
-    if not count:
-        return 0
-    last = connection.exec_driver_sql(f"SELECT setval('{name}', nextval('{name}') + {count - 1})").scalar_one()
-    return int(last) - count + 1
+def reserve_ids(connection: Connection, table: str, count: int) -> list[int]:
+    """Take `count` new ids of a table, and return them, sorted: no new row will have them."""
+    # one by one, since other writers may take ids between two of them
+    query = f"SELECT nextval('{table}_id_seq') FROM generate_series(1, {count})"
+    return sorted(int(row[0]) for row in connection.exec_driver_sql(query))
 
 
 def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:

@@ -209,12 +209,12 @@ def continue_ids(connection: Connection, last: Mapping[str, int]) -> None:
             connection.exec_driver_sql("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", values)
 
 
-def reserve_ids(connection: Connection, table: str, count: int) -> int:
-    """Take the next `count` ids of a table, and return the first of them: no new row will have them."""
+def reserve_ids(connection: Connection, table: str, count: int) -> list[int]:
+    """Take `count` new ids of a table, and return them, sorted: no new row will have them."""
     last = read_last_ids(connection).get(table, 0)
     if count:
         continue_ids(connection, {table: last + count})
-    return last + 1
+    return list(range(last + 1, last + 1 + count))
 
 
 def explain_damage(connection: Connection, reason: str) -> errors.CatalogueDamaged:

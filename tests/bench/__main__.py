@@ -9,6 +9,7 @@
     python -m tests.bench duplicates         copies of real pictures, beside other tools; a library of 100,000
     python -m tests.bench proofs             proved answers on pictures; a million questions on hard vectors
     python -m tests.bench chance             what the chances and words beside scores promise, held against labels
+    python -m tests.bench parts              cut-outs on photographs by subject, a box of a picture as the query
     python -m tests.bench sight              what a filter by words for what pictures show finds
     python -m tests.bench reading            text in pictures, found by its words
     python -m tests.bench edited             of these: whatever was done to them, found end to end
@@ -74,6 +75,7 @@ ON_REQUEST = (
     "proofs",
     "edited",
     "papers",
+    "parts",
     "stacks",
     "structure",
     "classify",

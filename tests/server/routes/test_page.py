@@ -86,6 +86,7 @@ def fill_collection(place: Path, photographs: Path) -> Path:
     with Collection.open(place, create=True, embedder=Reader()) as collection:
         collection.add(files, metadata=[{"colour": file.stem.split()[0]} for file in files])
         collection.update(str(photographs / "red 3.png"), text="a harbour in Oslo")
+        collection.find_parts("tiles:1")
     return place
 
 
@@ -212,6 +213,26 @@ def test_a_way_leads_from_the_last_picture_to_this_one(tab: Any) -> None:
     expect(first).to_have_attribute("href", "#/items/1")
     expect(tab.locator(".shot").last).to_have_attribute("href", "#/items/2")
     expect(tab.locator(".count")).to_contain_text("each a nearest neighbour of the one before")
+
+
+def test_a_part_is_searched_by_its_box_and_by_one_that_is_drawn(tab: Any) -> None:
+    open_view(tab, "#/items/1")
+    toggle = tab.get_by_role("button", name=re.compile(r"tiles \(\d+\)"))
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    tab.locator(".stage .part:not(.drawn)").first.click()
+    expect(tab.locator(".part-hits h2")).to_have_text("Pictures with tiles like it")
+    expect(tab.locator(".part-hits .shot").first).to_be_visible()
+    toggle.click()
+    expect(tab.locator(".stage .part:not(.drawn)")).to_have_count(0)
+    tab.get_by_role("button", name="Search a part").click()
+    box = tab.locator(".parts").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.7)
+    tab.mouse.up()
+    expect(tab.locator(".part-hits h2")).to_have_text("Like what is in the box")
+    expect(tab.locator(".part-hits .shot").first).to_be_visible()
 
 
 def test_a_summary_stands_for_all_or_for_a_cluster(tab: Any) -> None:
