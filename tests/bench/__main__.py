@@ -16,6 +16,7 @@
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
     python -m tests.bench stacks             bursts, brackets, edits ...: what belongs together, and is no copy
     python -m tests.bench structure          paths, diffusion and summaries over the graph of neighbours
+    python -m tests.bench maps               the map: layout, new items, trustworthiness beside openTSNE anew
     python -m tests.bench classify           what is learned from labels, beside logistic regression
     python -m tests.bench together           stitching, fusing, denoising
     python -m tests.bench methods            every way of seeing and of grouping; searches in other distances (hours)
@@ -78,6 +79,7 @@ ON_REQUEST = (
     "parts",
     "stacks",
     "structure",
+    "maps",
     "classify",
     "together",
     "methods",
