@@ -60,7 +60,7 @@ from retrieval.records.clusters import (
 from retrieval.records.duplicates import DuplicateGroup, Match, Merge, Move
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import VECTOR, Item, Page, TrashedItem
-from retrieval.records.learning import Lesson, Suggestions
+from retrieval.records.learning import Lesson, Suggestion, Suggestions
 from retrieval.records.maps import CollectionMap
 from retrieval.records.parts import FindReport, Part
 from retrieval.records.proposals import Proposal
@@ -930,6 +930,14 @@ class Collection:
     def reject(self, name: str, items: ItemName | Iterable[ItemName], *, value: str | None = None) -> int:
         """Say that pictures are not what a lesson is about, or not of one of its classes. See `accept`."""
         return self._parts.lessons.label(name, items, value, False)
+
+    def doubtful_labels(self, name: str, k: int = 20) -> tuple[Suggestion, ...]:
+        """Return up to `k` pictures whose labels are likely wrong, the most doubtful first, with what is likelier.
+
+        Each label is compared with the answer of a classifier that learned from the others (confident learning,
+        Northcutt et al., 2021). Raises LessonNotFound, UsageError.
+        """
+        return self._parts.lessons.find_doubtful(name, k)
 
     def lessons(self) -> tuple[Lesson, ...]:
         """Return all that is learned, by name, as good as it is now."""

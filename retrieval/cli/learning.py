@@ -73,6 +73,9 @@ def suggest(
     questions: Annotated[
         bool, typer.Option("--questions", help="The pictures whose answer would teach most, not the surest.")
     ] = False,
+    is_doubtful: Annotated[
+        bool, typer.Option("--doubtful", help="Pictures whose labels are likely wrong, with what is likelier.")
+    ] = False,
     where: Where = None,
     html: Html = None,
     is_opened: Open = False,
@@ -81,6 +84,8 @@ def suggest(
     """Suggest pictures for what was learned, the surest first; nearkin label says whether they are it."""
     condition = parse_json(where, "--where")
     with open_collection(collection) as source:
+        if is_doubtful:
+            return show_doubtful(source.doubtful_labels(name, k), as_json)
         answer = source.suggest(name, k, value=value, at_most_wrong=at_most_wrong, where=condition)
         if as_json:
             print_json(answer.to_dict())
@@ -134,6 +139,15 @@ def show_suggestions(rows: tuple[Suggestion, ...]) -> None:
     """Print suggestions, one a line."""
     for row in rows:
         say(f"{row.confidence:>6.1%}  {row.value:<12} {row.hit.item:>7}  {row.hit.uri or row.hit.key}")
+
+
+def show_doubtful(rows: tuple[Suggestion, ...], as_json: bool) -> None:
+    """Print labels that are likely wrong."""
+    if as_json:
+        return print_json({"suggestions": [row.to_dict() for row in rows]})
+    for row in rows:
+        say(f"{row.label} may be {row.value}, {row.confidence:.1%} sure: {row.hit.item}  {row.hit.uri or row.hit.key}")
+    say(format_count(len(rows), "doubtful label"))
 
 
 COMMANDS = (

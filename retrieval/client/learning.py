@@ -54,6 +54,10 @@ class LearningMethods(SearchMethods):
         """Say that pictures are not what a lesson is about. Return the decision's id, for `undo`."""
         return self._label(name, items, value, False)
 
+    def doubtful_labels(self, name: str, k: int = 20) -> tuple[Suggestion, ...]:
+        """Return pictures whose labels are likely wrong, with what is likelier. See Collection.doubtful_labels."""
+        return self._build_suggestions(self._get("/v1/labels/doubtful", lesson=name, k=k)["suggestions"])
+
     def lessons(self) -> tuple[Lesson, ...]:
         """Return all that is learned, by name, as good as it is now."""
         return to_records(Lesson, self._get("/v1/lessons")["lessons"])
@@ -64,4 +68,6 @@ class LearningMethods(SearchMethods):
 
     def _build_suggestions(self, rows: list[Json]) -> tuple[Suggestion, ...]:
         hits = self._build_hits([row["hit"] for row in rows])
-        return tuple(Suggestion(hit, row["value"], row["confidence"]) for hit, row in zip(hits, rows, strict=True))
+        return tuple(
+            Suggestion(hit, row["value"], row["confidence"], row["label"]) for hit, row in zip(hits, rows, strict=True)
+        )

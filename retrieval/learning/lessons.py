@@ -15,6 +15,7 @@ from indexers.catalogue.metadata import is_text
 from indexers.catalogue.snapshot import Snapshot
 from indexers.classifiers.choice import GROUP
 from indexers.classifiers.confidence import HELD_OUT, find_threshold, measure_calibration_error
+from indexers.classifiers.doubt import find_doubtful
 from indexers.errors import BadQuery, BadSetting, LessonNotFound, UsageError
 from indexers.types import Ids, Json, Vectors
 from retrieval.checks import ItemName, is_number, list_names
@@ -23,7 +24,7 @@ from retrieval.clusters.browser import ClusterBrowser
 from retrieval.items.pictures import PictureLoader
 from retrieval.learning.labels import YES
 from retrieval.learning.questions import choose_questions
-from retrieval.learning.teacher import Taught, read_vectors, teach
+from retrieval.learning.teacher import Taught, answer_labels, read_vectors, teach
 from retrieval.records.learning import Lesson, Suggestion, Suggestions
 from retrieval.search.hits import Ranking, build_hits
 
@@ -110,6 +111,27 @@ class Lessons:
             return self._rank(moment, row, taught, np.flatnonzero(is_free), count, at_most_wrong, value)
 
         answer: Suggestions = self._read(job)
+        return answer
+
+    def find_doubtful(self, name: str, count: int) -> tuple[Suggestion, ...]:
+        """Return labelled items whose labels are likely wrong, the most doubtful first."""
+
+        def job(moment: Moment) -> tuple[Suggestion, ...]:
+            row = find_lesson(moment.snapshot, name)
+            taught = self._teach(moment, row)
+            held_out = answer_labels(taught, row)
+            order, likelier = find_doubtful(held_out)
+            is_said = order < len(taught.labels.items)  # the others were drawn, and have no label
+            order, likelier = order[is_said][:count], likelier[is_said][:count]
+            confidence = held_out.probabilities[order, likelier].astype(np.float32)
+            ranking = Ranking(taught.labels.items[order], confidence)
+            hits = build_hits(moment.view, moment.snapshot, ranking, self._pictures)
+            names = [taught.classes[place] for place in likelier.tolist()]
+            labels = [taught.labels.values[place] for place in order.tolist()]
+            rows = zip(hits, names, confidence.tolist(), labels, strict=True)
+            return tuple(Suggestion(hit, value, sure, label) for hit, value, sure, label in rows)
+
+        answer: tuple[Suggestion, ...] = self._read(job)
         return answer
 
     def _rank(

@@ -9,7 +9,7 @@ import numpy as np
 from indexers.arrays import scale_to_unit
 from indexers.catalogue.lessons import LessonRow
 from indexers.classifiers.base import Scores
-from indexers.classifiers.choice import Choice, HeldOut, choose_classifier
+from indexers.classifiers.choice import Choice, HeldOut, choose_classifier, hold_out
 from indexers.classifiers.confidence import apply_temperature
 from indexers.classifiers.smoothing import smooth_rows
 from indexers.errors import BadSetting, UsageError
@@ -83,3 +83,13 @@ def teach(moment: Moment, lesson: LessonRow, items: Ids, vectors: Vectors) -> Ta
         probabilities=apply_temperature(choice.held_out.probabilities, choice.temperature)
     )
     return Taught(labels, choice, items, vectors, classes, probabilities, held_out)
+
+
+def answer_labels(taught: Taught, lesson: LessonRow) -> HeldOut:
+    """Return the answers to all labelled items, then those that were drawn, by classifiers that had not seen them."""
+    learned = np.concatenate([taught.labels.items, taught.labels.drawn])
+    values = taught.labels.values + [NO] * len(taught.labels.drawn)
+    places = np.searchsorted(np.array(taught.classes), np.array(values))
+    rows = taught.vectors[np.searchsorted(taught.items, learned)]
+    held_out = hold_out(rows, places, taught.choice.method, lesson.settings)
+    return held_out._replace(probabilities=apply_temperature(held_out.probabilities, taught.choice.temperature))

@@ -49,6 +49,8 @@ class Suggestion(Record):
     """The class that it is most likely of; "yes" for lessons about one thing."""
     confidence: float
     """The probability that it is of this class."""
+    label: str | None = None
+    """The label that it has, which is in doubt; None of pictures without one."""
 
     def __repr__(self) -> str:
         return f"<{self.value}: {self.confidence:.3f} {self.hit.item} {self.hit.uri or self.hit.key}>"

@@ -278,6 +278,7 @@ SPECIAL: dict[str, Any] = {
     "Lesson.name": "dogs",
     "Lesson.note": "",
     "Lesson.source": None,
+    "Suggestion.label": None,
     "Suggestion.value": "yes",
     "Suggestions.threshold": 0.87,
     "list_suggestions.value": "yes",

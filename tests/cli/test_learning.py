@@ -30,6 +30,7 @@ def test_a_key_is_learned_and_suggested(shell: Shell, tmp_path: Path) -> None:
     page = tmp_path / "suggestions.html"
     shell("suggest", "kinds", "--questions", "--html", page)
     assert "Questions about kinds" in page.read_text("utf-8")
+    assert "0 doubtful labels" in shell("suggest", "kinds", "--doubtful").stdout
     assert "150 labels or more" in shell("suggest", "kinds", "--at-most-wrong", ".02", code=2).stderr
 
 

@@ -21,6 +21,7 @@ def test_they_are_those_of_the_collection(pets: Collection) -> None:
         assert client.learn("kinds", labels="kind") == pets.lessons()[0]
         options = {"value": "dog", "where": {"place": {"$gt": 30}}}
         assert client.suggest("kinds", 5, **options) == pets.suggest("kinds", 5, **options)
+        assert client.doubtful_labels("kinds") == pets.doubtful_labels("kinds")
         decision = client.accept("kinds", "k30", value="dog")
         assert client.lessons()[0].classes["dog"] == 5
         client.undo(decision)

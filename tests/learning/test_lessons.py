@@ -174,3 +174,11 @@ def test_a_class_of_one_label_is_left_out_and_told(pets: Collection) -> None:
 def test_an_empty_collection_says_so(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", create=True) as collection, pytest.raises(UsageError, match="is empty"):
         collection.learn("kinds", labels="kind")
+
+
+def test_labels_that_are_likely_wrong_are_told(pets: Collection) -> None:
+    pets.update("k12", {"kind": "boat"})  # it is a cat
+    doubtful = pets.learn("kinds", labels="kind") and pets.doubtful_labels("kinds")
+    assert [(row.hit.key, row.label, row.value) for row in doubtful] == [("k12", "boat", "cat")]
+    pets.accept("cats", ["k0", "k3"])
+    assert pets.doubtful_labels("cats") == ()

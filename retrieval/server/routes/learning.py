@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
 from indexers.errors import BadFilter
-from retrieval.records.learning import Lesson, Suggestions
+from retrieval.records.learning import Lesson, Suggestion, Suggestions
 from retrieval.server.responses import answer_json, document_errors
 from retrieval.server.routes.duplicates import DecisionIds
 from retrieval.server.routes.items import Where, parse_json
@@ -74,6 +74,20 @@ def list_suggestions(
     """Return what pictures without a label may be, and those whose answer would teach most."""
     condition = parse_json(where, BadFilter, "where")
     return answer_json(collection.suggest(lesson, k, value=value, at_most_wrong=at_most_wrong, where=condition))
+
+
+@router.get(
+    "/labels/doubtful",
+    response_model=build_list("suggestions", Suggestion, "Pictures whose labels are likely wrong."),
+    responses=document_errors(400, 404, 503),
+)
+def list_doubtful_labels(
+    collection: CollectionDep,
+    lesson: Annotated[str, Query(min_length=1, max_length=200, description="The name of what is learned.")],
+    k: Annotated[int, Query(le=MAX_PICTURES, description="Pictures, at most.")] = 20,
+) -> Response:
+    """Return pictures whose labels are likely wrong, the most doubtful first, with what is likelier."""
+    return answer_json({"suggestions": [row.to_dict() for row in collection.doubtful_labels(lesson, k)]})
 
 
 @router.post("/labels", status_code=201, response_model=DecisionIds, responses=document_errors(400, 404, 503))

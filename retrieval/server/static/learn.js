@@ -98,7 +98,7 @@ class Strip {
       makeButton("Skip (S)", () => this.skip(), { class: "plain" }), undo) : make("p", {}, "This server is for reading: answers need its other token.");
     const name = getItemName(first.hit);
     this.place.replaceChildren(
-      make("figure", { class: "asked" }, make("a", { href: `#/items/${first.hit.item}`, "aria-label": `${name}: details` }, makePicture(getThumbnailUrl(first.hit.item, 640), name)),
+      make("figure", { class: "asked" }, make("a", { href: `#/items/${first.hit.item}`, "aria-label": `${name}: details` }, makePicture(getThumbnailUrl(first.hit.item, 320), name)),
         make("figcaption", {}, `${name}: ${first.value}, ${Math.round(100 * first.confidence)} % sure`)),
       buttons,
       make("ul", { class: "members", "aria-label": "Next" }, ...rest.slice(0, AHEAD).map(row => make("li", { class: "member" }, makePicture(getThumbnailUrl(row.hit.item, 160), getItemName(row.hit))))));

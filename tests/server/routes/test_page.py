@@ -767,3 +767,24 @@ def test_nothing_is_wider_than_the_screen(opened: Opener, running: LocalServer, 
         take_screenshot(tab, tmp_path / f"{name}-{width}-light.png")
         wide = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, name
+
+
+def test_what_is_learned_is_answered_by_keyboard(tab: Any, running: LocalServer) -> None:
+    collection = running.collection
+    given = [collection.accept("reds", [1, 2]), collection.reject("reds", [3, 4, 5])]
+    open_view(tab, "#/learn?name=reds")
+    expect(tab.get_by_role("button", name="Yes (Y)")).to_be_visible()
+    with collection._catalogue.snapshot() as snapshot:
+        before = len(snapshot.lessons.labels("reds"))
+    asked = tab.locator("figcaption").inner_text()
+    tab.keyboard.press("n")
+    expect(tab.locator("figcaption")).not_to_have_text(asked)
+    with collection._catalogue.snapshot() as snapshot:
+        labels = snapshot.lessons.labels("reds")
+    assert (len(labels), labels[-1].is_accepted) == (before + 1, False)
+    tab.keyboard.press("u")
+    expect(tab.locator("figcaption")).to_have_text(asked)
+    with collection._catalogue.snapshot() as snapshot:
+        assert len(snapshot.lessons.labels("reds")) == before
+    for decision in given:
+        collection.undo(decision)
