@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +18,14 @@ Rows = NDArray[np.floating]
 Scores = NDArray[np.float64]
 LEAST = 1e-9
 """The least probability of a class: none is impossible."""
+
+
+@contextmanager
+def allow_many_classes() -> Iterator[None]:
+    """Keep scikit-learn from warning that few labels of many classes might be meant for a regression."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        yield
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -39,11 +50,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._validate_params()
         rows, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(labels)
+        with allow_many_classes():
+            check_classification_targets(labels)
         self.classes_, places = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"labels of two classes or more are needed; got one class: {str(self.classes_[0])!r}")
-        self._fit(rows, places.astype(np.int64))
+        with allow_many_classes():
+            self._fit(rows, places.astype(np.int64))
         return self
 
     def predict_proba(self, X: Any) -> Scores:  # noqa: N803

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers import plugins
-from indexers.classifiers.base import Classifier, Rows, Scores
+from indexers.classifiers.base import Classifier, Rows, Scores, allow_many_classes
 from indexers.classifiers.confidence import find_temperature
 
 GROUP = "nearkin.classifiers"
@@ -100,7 +100,9 @@ def hold_out(rows: Rows, places: NDArray[np.int64], method: str, settings: Mappi
 
     n_folds = int(min(FOLDS, np.bincount(places).min()))
     probabilities = np.empty((len(rows), int(places.max()) + 1))
-    for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=0).split(rows, places):
+    with allow_many_classes():
+        folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(rows, places))
+    for train, test in folds:
         fold = make_classifier(method, settings).fit(rows[train], places[train])
         probabilities[test] = fold.predict_proba(rows[test])
     return HeldOut(probabilities, places)

@@ -56,3 +56,11 @@ def test_two_labels_a_class_are_enough() -> None:
 def test_macro_f1_counts_classes_alike() -> None:
     probabilities = np.eye(2)[[0, 0, 0, 0]]
     assert HeldOut(probabilities, np.array([0, 0, 0, 1])).macro_f1 == pytest.approx(0.5 * 6 / 7)
+
+
+def test_few_labels_of_many_classes_are_no_regression() -> None:
+    rows = np.repeat(np.eye(20), 2, axis=0)[:, :20] + 0.01 * np.random.default_rng(0).standard_normal((40, 20))
+    choice = choose_classifier(
+        rows, [f"class {place}" for place in np.repeat(np.arange(20), 2)]
+    )  # a warning is an error
+    assert choice.held_out.accuracy == 1
