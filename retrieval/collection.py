@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Any, NoReturn, Self, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from numpy.typing import ArrayLike
 from PIL.Image import Image
@@ -42,7 +43,6 @@ from retrieval.items.pictures import PictureLoader
 from retrieval.items.reading import PictureReader
 from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
-from retrieval.learning.lessons import Lessons
 from retrieval.maps.mapper import Mapper
 from retrieval.parts.finder import PartFinder, list_finders
 from retrieval.proposals.book import ProposalBook
@@ -82,6 +82,9 @@ from retrieval.together.workshop import Workshop
 from retrieval.transfer import exporting, importing
 from retrieval.work.queue import WorkQueue
 
+if TYPE_CHECKING:
+    from retrieval.learning.lessons import Lessons
+
 log = logging.getLogger("nearkin")
 
 
@@ -104,7 +107,6 @@ class Parts:
         self.duplicates = DuplicateFinder(catalogue, spaces, config, self.pictures)
         self.explorer = GraphExplorer(self.browser, self.pictures)
         self.workshop = Workshop(catalogue, self.pictures)
-        self.lessons = Lessons(catalogue, self.browser, self.pictures)
         self.stacks = StackFinder(catalogue, spaces, self.duplicates, self.pictures)
         self.work = WorkQueue(catalogue, spaces, self.adder, self.reader)
         self.mapper = Mapper(catalogue, self.browser)
@@ -112,6 +114,13 @@ class Parts:
         self.proposals = ProposalBook(
             catalogue, self.items, self.browser, self.corrector, self.duplicates, self.decisions
         )
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """What learns from labels, made when it is asked for: scikit-learn takes longer than a search's start."""
+        from retrieval.learning.lessons import Lessons
+
+        return Lessons(self.catalogue, self.browser, self.pictures)
 
 
 WRITING = frozenset(

@@ -42,7 +42,7 @@ export async function showLevel(stage, params) {
 function makeFurtherLinks(loose, level) {
   return make("p", { class: "further" },
     loose > 0 && make("a", { href: `#/loose?level=${encodeURIComponent(level)}` }, `${formatCount(loose, "unclustered picture")}`),
-    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/summary" }, "Summary"), make("a", { href: "#/corrections" }, "Corrections"));
+    make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/summary" }, "Summary"), make("a", { href: "#/learn" }, "Learning"), make("a", { href: "#/corrections" }, "Corrections"));
 }
 
 function makeLevelSlider(level, sort) {

@@ -26,9 +26,9 @@ export async function show(stage, params) {
 async function showLessons(stage) {
   const title = make("h1", { tabindex: "-1" }, "Learning");
   const place = make("section", { "aria-label": "What is learned" }, makeSpinner("Looking at what is learned…"));
-  stage.replaceChildren(make("div", { class: "head" }, title), place);
+  stage.replaceChildren(make("div", { class: "head" }, title), make("p", { class: "quiet" }, "What a few pictures show can be looked for in all: each suggestion is answered with yes or no, and the answers are learned from."), place);
   const [{ lessons }, { server }] = await Promise.all([request("/lessons"), getInfo()]);
-  const rows = lessons.map(lesson => make("li", {}, make("a", { class: "about", href: getLessonUrl(lesson.name) }, `${lesson.name}: ${describe(lesson)}`)));
+  const rows = lessons.map(lesson => make("li", {}, make("a", { href: getLessonUrl(lesson.name) }, make("b", { dir: "auto" }, lesson.name), make("small", {}, describe(lesson)))));
   const list = rows.length ? make("ul", { class: "lessons" }, ...rows) : makeNote("Nothing is learned yet", make("p", {}, "Name a cluster, and let the same be found among all pictures; or tell the values of a metadata key apart."));
   place.replaceChildren(list, server.writable ? makeForm() : "");
   return title;
@@ -49,9 +49,9 @@ function makeForm() {
     } catch (error) { showToast(error.detail ?? error.message); }
   };
   return make("form", { class: "lesson", onsubmit: learn },
-    make("p", {}, make("label", { for: "lesson-name" }, "Name of a cluster, or of what is to be learned "), name),
-    make("p", {}, make("label", { for: "lesson-labels" }, "Metadata key, level or “folder” with its labels (may be empty) "), labels),
-    make("p", { class: "buttons" }, make("button", { type: "submit", class: "plain" }, "Learn")));
+    make("label", { for: "lesson-name" }, "Name of a cluster, or of what is to be learned"), name,
+    make("label", { for: "lesson-labels" }, "Where its labels are: a metadata key, a level, or “folder”; empty for a cluster’s name"), labels,
+    make("button", { type: "submit", class: "plain main" }, "Learn"));
 }
 
 async function showLesson(stage, name, params) {
@@ -94,14 +94,14 @@ class Strip {
     }
     const word = first.value === "yes" ? "Yes (Y)" : `${first.value} (Y)`;
     const buttons = this.writable ? make("p", { class: "buttons" },
-      makeButton(word, () => this.answer(true), { class: "plain yes" }), makeButton("No (N)", () => this.answer(false), { class: "plain no" }),
+      makeButton(word, () => this.answer(true), { class: "plain main" }), makeButton("No (N)", () => this.answer(false), { class: "plain" }),
       makeButton("Skip (S)", () => this.skip(), { class: "plain" }), undo) : make("p", {}, "This server is for reading: answers need its other token.");
     const name = getItemName(first.hit);
     this.place.replaceChildren(
       make("figure", { class: "asked" }, make("a", { href: `#/items/${first.hit.item}`, "aria-label": `${name}: details` }, makePicture(getThumbnailUrl(first.hit.item, 320), name)),
         make("figcaption", {}, `${name}: ${first.value}, ${Math.round(100 * first.confidence)} % sure`)),
       buttons,
-      make("ul", { class: "members", "aria-label": "Next" }, ...rest.slice(0, AHEAD).map(row => make("li", { class: "member" }, makePicture(getThumbnailUrl(row.hit.item, 160), getItemName(row.hit))))));
+      make("ul", { class: "ahead", "aria-label": "Next" }, ...rest.slice(0, AHEAD).map(row => make("li", {}, makePicture(getThumbnailUrl(row.hit.item, 160), getItemName(row.hit))))));
   }
 
   async answer(accepted) {
