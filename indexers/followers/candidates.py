@@ -7,7 +7,7 @@ collection's own the nearest of each kind, since copies of copies are compared t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -107,13 +107,16 @@ class CandidateFinder:
             flat = self._flat()
             queries_with_vectors = queries[flat.has(queries)]
             vectors = flat.take(queries_with_vectors)
-            similar = list(self._find_similar(queries_with_vectors, vectors, known.item_ids, NEAREST_BY_VECTOR))
-            pairs = []
+            similar = self._find_similar(queries_with_vectors, vectors, known.item_ids, NEAREST_BY_VECTOR)
+            pairs = [(own, other) for own, other, _ in similar]
             for own, detail in details.items():
                 pairs += [(own, other) for other in self._find_voted(snapshot, detail, MAX_IN_DETAIL)]
-        voted = set(zip(described[votes.queries].tolist(), votes.item_ids.tolist(), strict=True))
-        textured = {item_id for item_id, row in features.items() if len(row.words) >= MANY_POINTS}
-        pairs += [*voted, *_join_nearest(similar, _find_close_items(known, places), voted, textured)]
+        pairs += zip(described[votes.queries].tolist(), votes.item_ids.tolist(), strict=True)
+        words = np.ascontiguousarray(known.hashes[:, 0])
+        for place in places.tolist():
+            own = int(known.item_ids[place])
+            close = find_close(known.hashes[place], words, NEAREST_BY_HASH + 1)
+            pairs += [(own, other) for other in known.item_ids[close].tolist()]
         codes = np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
         codes = np.unique(np.sort(codes, axis=1), axis=0)
         return codes[:, 0], codes[:, 1]
@@ -173,41 +176,6 @@ class CandidateFinder:
                     yield own_id, other_id
             elif find_rough_transform(own, other)[1] is not None:
                 yield own_id, other_id
-
-
-def _find_close_items(known: PictureHashes, places: Ids) -> Iterator[tuple[int, int, int]]:
-    """Yield the ids of an item at one of `places` and of one whose hash is close, and how many are closer. Those whose
-    colours are inverted are the closest of all: nothing else nominates them."""
-    words = np.ascontiguousarray(known.hashes[:, 0])
-    for place in places.tolist():
-        own = int(known.item_ids[place])
-        close = find_close(known.hashes[place], words, NEAREST_BY_HASH + 1)
-        apart = hashes.count_bits(known.hashes[place][:, None] ^ words[close]).astype(np.int16)
-        is_inverted = apart.min(axis=0) > hashes.BITS - apart.max(axis=0)
-        rank = 0
-        for item_id, is_negative in zip(known.item_ids[close].tolist(), is_inverted.tolist(), strict=True):
-            if item_id != own:
-                yield own, item_id, 0 if is_negative else rank
-                rank += not is_negative
-
-
-def _join_nearest(
-    similar: Iterable[tuple[int, int, int]],
-    close: Iterable[tuple[int, int, int]],
-    voted: Container[tuple[int, int]],
-    textured: Container[int],
-) -> Iterator[tuple[int, int]]:
-    """Yield pairs with similar vectors or close hashes. For a picture with many points, by which its copies are found
-    too, only the nearest of each kind are worth a look, and those that two kinds name: of 718 pairs that vectors alone
-    named and 81 that hashes did, no copy was among the others.
-
-    similar, close: the ids of a picture and of another one, and how many are nearer.
-    """
-    ranks = [{(own, other): rank for own, other, rank in named} for named in (similar, close)]
-    for pair in ranks[0].keys() | ranks[1].keys():
-        is_sure = pair in voted or all(pair in named for named in ranks)
-        if is_sure or pair[0] not in textured or any(named.get(pair) == 0 for named in ranks):
-            yield pair
 
 
 def find_close(views: hashes.Words, words: hashes.Words, limit: int = MAX_BY_HASH) -> Ids:

@@ -8,7 +8,6 @@ from indexers.followers.candidates import (
     HASH_BITS,
     MAX_BY_HASH,
     TURNED_BITS,
-    _join_nearest,
     are_among,
     find_close,
     find_places,
@@ -44,13 +43,6 @@ def test_the_opposite_hash_is_that_of_an_inverted_picture() -> None:
 def test_of_a_crowd_the_closest_are_taken() -> None:
     words = [7] * 50 + [0] * 10 + [1] * 50
     assert close(views(view0=NO_BITS), *words) == [*range(50, 60), *range(60, 60 + MAX_BY_HASH - 10)]
-
-
-def test_of_a_picture_with_many_points_only_the_nearest_are_named_by_one_kind() -> None:
-    similar, close = [(1, 2, 0), (1, 3, 1), (1, 4, 2)], [(1, 3, 1), (1, 5, 0), (1, 6, 1)]
-    assert set(_join_nearest(similar, close, set(), {1})) == {(1, 2), (1, 3), (1, 5)}
-    assert set(_join_nearest(similar, close, {(1, 4)}, {1})) == {(1, 2), (1, 3), (1, 4), (1, 5)}
-    assert set(_join_nearest(similar, close, set(), {7})) == {(1, other) for other in range(2, 7)}
 
 
 def test_ids_are_found_among_sorted_ones() -> None:
