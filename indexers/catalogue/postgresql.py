@@ -273,6 +273,12 @@ def translate_error(error: BaseException, name: str, is_writing: bool) -> errors
         )
     if code == "55P03":
         return errors.WriterBusy(f"{name} is locked by another writer ({reason}); try again when it is done")
+    if code == "42710":
+        return errors.CatalogueError(
+            f"{name} has a type of the name of a table that a catalogue needs ({reason}), as where the extension "
+            "vector lies in its schema; move that (ALTER EXTENSION vector SET SCHEMA other), or put the catalogue into "
+            "another schema: ?options=-csearch_path%3Dother"
+        )
     if code == "25006":
         return refuse_writing(name, reason)
     if code == "42501":

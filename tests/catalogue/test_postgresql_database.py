@@ -135,6 +135,13 @@ def test_tables_of_another_program_are_left_alone(postgresql: Server, url: str, 
     assert tables == [("item",)]
 
 
+def test_a_type_of_the_name_of_a_table_is_told(postgresql: Server, url: str, tmp_path: Path) -> None:
+    schema_name = url.rpartition("%3D")[2]
+    postgresql.execute(f"CREATE TYPE {schema_name}.vector AS ENUM ('a')")  # as the extension of that name does
+    with pytest.raises(CatalogueError, match="ALTER EXTENSION vector SET SCHEMA"):
+        open_on(tmp_path, url, create=True)
+
+
 def test_tables_of_another_version_are_told_and_upgraded(
     address: DatabaseAddress, postgresql: Server, url: str
 ) -> None:
