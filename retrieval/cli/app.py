@@ -59,10 +59,10 @@ COMMANDS = (
     *evaluate.COMMANDS,
     *duplicates.COMMANDS,
     *stacks.COMMANDS,
-    *proposals.COMMANDS,
     *spaces.COMMANDS,
     *transfer.COMMANDS,
     *maintenance.COMMANDS,
+    *proposals.COMMANDS,
     *serve.COMMANDS,
     *mcp.COMMANDS,
 )

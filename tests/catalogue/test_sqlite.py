@@ -259,9 +259,14 @@ def test_rows_that_the_driver_gives_are_those_of_sqlalchemy(catalogue: Catalogue
 
 def test_faults_of_the_driver_are_translated_too(catalogue: Catalogue) -> None:
     put_items(catalogue, 500)
+    with catalogue.engine.connect() as connection:  # the schema stays, which each connection reads
+        query = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'item'"
+        roots = connection.exec_driver_sql(query).scalars().all()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     catalogue.engine.dispose()
     file = bytearray(catalogue.database.path.read_bytes())
-    file[16384:] = b"\xff" * (len(file) - 16384)
+    for root in roots:
+        file[(root - 1) * size : root * size] = b"\xff" * size
     catalogue.database.path.write_bytes(file)
     with catalogue.engine.connect() as connection, pytest.raises(CatalogueDamaged):
         database.fetch_all(connection, sa.select(item.c.key))

@@ -104,5 +104,5 @@ def name_paths(command: Command) -> list[list[str]]:
     [(name, words) for name, command in zip(NAMES, cli.COMMANDS, strict=True) for words in name_paths(command)],
 )
 def test_no_argument_and_no_option_takes_an_empty_path(shell: Shell, name: str, words: list[str]) -> None:
-    before = ["lite0"] if name == "export-onnx" else []
+    before = {"export-onnx": ["lite0"], "denoise": ["1"]}.get(name, [])
     assert "an empty path; give the current folder as '.'" in shell(name, *before, *words, "", code=2).stderr

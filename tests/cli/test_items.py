@@ -20,7 +20,7 @@ def test_add_and_search(shell: Shell, folder: Path) -> None:
     assert "0 added, 5 known, 0 failed" in shell("add", folder).stdout
     answer = shell.json("search", folder / "red.png", "-k", 2, "--where", '{"album": "discs"}')
     assert set(answer) >= {"hits", "as_of"}
-    fields = {"item", "key", "score", "uri", "metadata", "clusters", "text", "missing", "chance", "certainty"}
+    fields = {"item", "key", "score", "uri", "metadata", "clusters", "text", "missing", "chance", "certainty", "part"}
     assert [set(hit) for hit in answer["hits"]] == [fields] * 2
     assert answer["hits"][0]["uri"] == str(folder / "red.png")
     assert "red.png" in shell("search", folder / "red.png").stdout

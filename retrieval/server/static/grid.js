@@ -41,8 +41,8 @@ export class Grid {
   layOut() {
     this.width = Math.floor(this.element.getBoundingClientRect().width);
     if (!this.width) return;
-    const focusedPlace = Number(document.activeElement?.closest?.("[data-place]")?.dataset.place ?? NaN);
-    const hadFocus = this.element.contains(document.activeElement);
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    const focusedPlace = Number(focused?.closest(".cell")?.querySelector("[data-place]").dataset.place ?? NaN);
     this.rows = this.buildRows();
     const known = new Map(this.blocks.map(block => [block.key, block]));
     this.blocks = [];
@@ -52,7 +52,7 @@ export class Grid {
       this.blocks.push(known.get(key) ?? { key, element: this.makeBlock(rows) });
     }
     this.element.replaceChildren(...this.blocks.map(block => block.element));
-    if (hadFocus && !Number.isNaN(focusedPlace)) this.focusPlace(focusedPlace);
+    if (!Number.isNaN(focusedPlace)) this.focusPlace(focusedPlace, focused.matches(".pick"));
   }
 
   // Makes the pictures anew, since what is on them has changed.
@@ -106,12 +106,14 @@ export class Grid {
     return this.rows.findIndex(row => row.cells.some(cell => cell.place === place));
   }
 
-  focusPlace(place) {
+  // Focuses a picture, or the box by which it is picked.
+  focusPlace(place, isBox = false) {
     const number = this.findRow(place);
     if (number < 0) return;
     const block = this.element.children[Math.floor(number / ROWS_PER_BLOCK)];
     fillers.get(block)(true);
-    block.querySelector(`[data-place="${place}"]`)?.focus();
+    const picture = block.querySelector(`[data-place="${place}"]`);
+    (isBox ? picture?.closest(".cell").querySelector(".pick") : picture)?.focus();
   }
 
   handleKey(event) {

@@ -53,11 +53,14 @@ def test_thumbnails_are_made_once_and_kept(filled: Collection, folder: Path) -> 
         assert client.get("/v1/items/1/thumbnail", params={"edge": 160}, headers=tag).status_code == 304
 
 
-def test_thumbnails_have_three_sizes(discs_client: TestClient) -> None:
-    for edge in (160, 320, 640):
+def test_thumbnails_have_four_sizes(discs_client: TestClient) -> None:
+    for edge in (160, 320, 640, 1600):
         assert discs_client.get("/v1/items/1/thumbnail", params={"edge": edge}).status_code == 200
     wrong = discs_client.get("/v1/items/1/thumbnail", params={"edge": 161})
-    assert (wrong.status_code, wrong.json()["detail"]) == (400, "edge must be one of 160, 320, 640 pixels; got 161")
+    assert (wrong.status_code, wrong.json()["detail"]) == (
+        400,
+        "edge must be one of 160, 320, 640, 1600 pixels; got 161",
+    )
 
 
 def test_what_no_browser_shows_is_sent_as_a_file(collection: Collection, tmp_path: Path) -> None:

@@ -406,6 +406,10 @@ def test_clusters_are_corrected_and_it_is_taken_back(tab: Any, running: LocalSer
     before = {item.id for item in running.collection.cluster(cluster).items().items}
     tab.get_by_role("button", name="Pick pictures").click()
     expect(tab.locator(".pick").first).to_be_focused()
+    width = tab.viewport_size
+    tab.set_viewport_size({**width, "width": width["width"] - 40})  # as where a scroll bar comes
+    expect(tab.locator(".pick").first).to_be_focused()
+    tab.set_viewport_size(width)
     tab.keyboard.press("Space")
     tab.locator(".shot").nth(4).click(modifiers=["Shift"])
     expect(tab.locator(".picking-bar b")).to_have_text("5 pictures picked")
