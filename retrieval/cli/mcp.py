@@ -12,6 +12,8 @@ from retrieval.cli.command import Command
 from retrieval.cli.options import DEFAULT, Folder, open_collection
 from retrieval.cli.output import show_message
 
+HOST, PORT = "127.0.0.1", 8602
+
 
 def mcp(
     collection: Folder = DEFAULT,
@@ -23,8 +25,8 @@ def mcp(
         typer.Option(
             help="Address to listen on; one that other machines can reach needs a token, in NEARKIN_MCP_TOKEN."
         ),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8602,
+    ] = HOST,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = PORT,
     allow: Annotated[
         list[Path] | None,
         typer.Option(help="Folder whose pictures may be searched with by path; can be repeated."),
@@ -34,6 +36,8 @@ def mcp(
 
     They change nothing: a person accepts or rejects what they propose, with nearkin proposals or on the page.
     """
+    if not is_http and (host, port) != (HOST, PORT):
+        raise typer.BadParameter("--host and --port say where --http listens; add --http")
     from indexers.pictures.isolation import can_isolate
     from retrieval.agents import server
 

@@ -15,3 +15,4 @@ def test_it_says_what_is_wrong(shell: Shell) -> None:
     said = shell("mcp", "--http", "--host", "0.0.0.0", code=2)
     assert "0.0.0.0 can be reached from other machines, and no token is set; set NEARKIN_MCP_TOKEN" in said.stderr
     assert "shorter than 16" in shell("mcp", "--http", code=2, NEARKIN_MCP_TOKEN="short").stderr
+    assert "add --http" in shell("mcp", "--host", "0.0.0.0", code=2).stderr
