@@ -18,6 +18,7 @@ from retrieval.cli.names import Ids, Keys, find_item, find_items, name_collectio
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say, show_message, write_text
 from retrieval.cli.queries import is_picture
+from retrieval.cli.together import FORMATS, check_new, write_picture
 from retrieval.cli.viewer import Open, place_page, write_page
 from retrieval.pages.page import format_count
 
@@ -297,8 +298,6 @@ def decide(
     say(f"saved as decision {_join(decisions)}")
 
 
-FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
-"""How `overlay` writes a file, by its suffix."""
 COUNTS = {"keep": 1, "cover": 1, "not": 2, "both": 2}
 """How many items each decision is about."""
 
@@ -354,15 +353,13 @@ def overlay(
     keys: Keys = None,
 ) -> None:
     """Draw two pictures side by side, and the second laid over the first with their differences in colour."""
-    from indexers.files import replace_file
-
     *items, file = names or [""]
     if len(items) + len(ids or ()) + len(keys or ()) != 2 or Path(file).suffix.lower() not in FORMATS:
         raise typer.BadParameter("use: overlay A B FILE (items by id, key or path, and a .png, .webp or .jpg to write)")
+    target = check_new(Path(file).expanduser(), "overlay A B FILE")
     with open_collection(collection) as source:
         image = source.overlay(*find_items(source, items, ids, keys))
-    with replace_file(Path(file)) as temporary:
-        image.save(temporary, FORMATS[Path(file).suffix.lower()])
+    write_picture(image, target)
     say(f"wrote {file}")
 
 

@@ -108,10 +108,14 @@ def split_target(words: list[str], use: str, least: int) -> tuple[list[str], Pat
     one that exists: whoever forgets to name it would lose the last of the items."""
     if len(words) <= least or Path(words[-1]).suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"use: {use}, where FILE ends with one of {', '.join(FORMATS)}")
-    target = Path(words[-1]).expanduser()
+    return words[:-1], check_new(Path(words[-1]).expanduser(), use)
+
+
+def check_new(target: Path, use: str) -> Path:
+    """Return the file to write. Raises BadParameter if it exists."""
     if target.exists():
         raise typer.BadParameter(f"{target} exists; use: {use}, where FILE is a new file")
-    return words[:-1], target
+    return target
 
 
 def write_picture(image: Image, target: Path) -> None:

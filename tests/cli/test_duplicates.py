@@ -146,5 +146,6 @@ def test_copies_of_an_item_and_two_laid_over_each_other(shell: Shell, tmp_path: 
             assert image.width > 100
     shell("overlay", "--id", a, "--id", b, "p.png")
     assert (tmp_path / "p.png").is_file()
+    assert "p.png exists" in shell("overlay", a, b, "p.png", code=2).stderr
     for words in ((), (a, b), (a, "o.png"), (a, b, "o.txt"), (a, b, 3, "o.png")):
         assert "use: overlay A B FILE" in shell("overlay", *words, code=2).stderr
