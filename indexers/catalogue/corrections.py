@@ -15,7 +15,7 @@ from indexers.catalogue.clusters import RESTORED, ClusterWriter
 from indexers.catalogue.schema import correction, decision, item, member
 from indexers.types import CORRECTION, CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
 
-CUT = 1 << 40
+CUT = 2 << 40
 """What every version begins with: another number whenever a tree is cut by another rule, so that clusters which an
 earlier version of this program recorded are recorded anew."""
 _HOLDS = decision.c.undone.is_(None)

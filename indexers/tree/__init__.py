@@ -12,6 +12,7 @@
     branches          nodes as intervals of leaves, and the least cut per branch, from which levels come
     splits            clusters taken apart one by one, where the tree has two that are large enough
     corrections       what people say of clusters, applied to the levels
+    bonds             what was said to belong together or apart, while corrections are applied
     ward              how clusters of medium are joined to those of coarse
     cuts              reading a tree: merges in order, cuts by similarity or count, members
 

@@ -2,7 +2,8 @@
 
 Corrections are replayed in the order in which they were made, as edits of the cut: a function of the tree, its levels,
 the vectors and the corrections alone. An update therefore still equals a full run, corrections outlive whatever is made
-again, and one that a later one contradicts gives way.
+again, and one that a later one contradicts gives way. What does not contradict those before leaves them as they are:
+items that belong together move together, and not to where something is that belongs apart from them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from indexers.arrays import Ints, scale_to_unit, sort_unique
+from indexers.arrays import NO_INTS, Ints, scale_to_unit, sort_unique
+from indexers.tree.bonds import Bonds
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.level_cut import LevelLabels
 from indexers.types import LEVELS, CorrectionRow, Ids, Vectors
@@ -47,6 +49,7 @@ class _Replay:
         self.labels: list[Ints] = [np.array(level, np.int64) for level in labels]
         self.items, self._find_pieces, self._take = items, find_pieces, take
         self._pieces: Ints | None = None
+        self._bonds = Bonds(len(items))
         self._next = 1 + max((int(level.max(initial=0)) for level in self.labels), default=0)
 
     def apply(self, correction: CorrectionRow) -> None:
@@ -58,9 +61,10 @@ class _Replay:
             moved, anchor = groups
             for column in range(level, -1, -1):  # above a level at which all of the cluster is loose by now
                 if home := self._find_home(column, anchor):
-                    self._move(column, moved, home)
+                    self._move(column, self._bonds.follow(moved), home)
                     break
         elif correction.kind == "together":
+            self._bonds.bind(groups[0])
             for column in range(len(LEVELS)):
                 self._gather(column, groups[0])
         elif correction.kind == "apart":
@@ -76,10 +80,13 @@ class _Replay:
         places = np.minimum(np.searchsorted(self.items, wanted), max(len(self.items) - 1, 0))
         return places[self.items[places] == wanted] if len(self.items) else places[:0]
 
-    def _find_home(self, column: int, places: Ints) -> int:
-        """Return the cluster that holds most of these items, of several the first; 0 if all of them are loose."""
+    def _find_home(self, column: int, places: Ints, shunned: Ints = NO_INTS) -> int:
+        """Return the cluster that holds most of these items, of several the first; 0 if all of them are loose.
+
+        shunned: clusters that are not meant.
+        """
         held = self.labels[column][places]
-        held = held[held > 0]
+        held = held[(held > 0) & ~np.isin(held, shunned)]
         if not len(held):
             return 0
         numbers, first, counts = np.unique(held, return_index=True, return_counts=True)
@@ -104,8 +111,18 @@ class _Replay:
                     labels[members] = self._make_label()
 
     def _gather(self, column: int, places: Ints) -> None:
-        """Put items into the cluster that holds most of them, or into a new one if all of them are loose."""
-        self._move(column, places, self._find_home(column, places) or self._make_label())
+        """Put items, and all that is bound to them, into the cluster that holds most of them, or else into a new one.
+
+        Into none, nor into one within one, that holds what belongs apart from them, nor into one that is too small.
+        """
+        places = self._bonds.follow(places)
+        shunned = [np.flatnonzero(np.bincount(self.labels[column]) < MIN_CLUSTER_SIZE)]
+        for coarser in range(column + 1):
+            upper = self.labels[coarser]
+            partners = sort_unique(upper[self._bonds.find_partners(places, coarser)])
+            if len(partners):
+                shunned.append(self.labels[column][np.isin(upper, partners[partners > 0])])
+        self._move(column, places, self._find_home(column, places, np.concatenate(shunned)) or self._make_label())
 
     def _unite(self, level: int, groups: Sequence[Ints], named: Sequence[int]) -> None:
         """Join the clusters of the groups, and gather those of their items that lie elsewhere.
@@ -123,7 +140,7 @@ class _Replay:
         homes |= set(np.flatnonzero(2 * inside > np.bincount(labels, minlength=self._next)).tolist()) - {0}
         home = self._find_home(level, places) or self._make_label()
         labels[np.isin(labels, sorted(homes))] = home
-        self._move(level, places, home)
+        self._move(level, self._bonds.follow(places), home)
         whole = np.flatnonzero(labels == home)
         for column in range(level):  # all of it, so that nothing finer is taken apart
             self.labels[column][whole] = self._find_home(column, whole) or self._make_label()
@@ -134,6 +151,7 @@ class _Replay:
         for column in (1, 2, 0):
             if column >= level:
                 self._split(column, groups)
+        self._bonds.part(groups, level, self.labels[max(level, 1)])
 
     def _split(self, column: int, groups: Sequence[Ints]) -> None:
         """Take apart each cluster that holds items of several groups.
@@ -182,6 +200,7 @@ class _Replay:
             sums = np.zeros((int(place.max()) + 1, rows.shape[1]))
             np.add.at(sums, place, rows[free])
             owner[free] = np.array(present)[np.argmax(sums @ means.T, axis=1)][place]
+        self._bonds.keep_whole(owner, places, groups)
         return owner
 
     def finish(self) -> LevelLabels:

@@ -110,6 +110,32 @@ def test_identical_items_can_be_kept_apart_and_a_part_of_few_is_loose() -> None:
     assert all(column[0] == 0 or column[1] == 0 or column[0] != column[1] for column in labels)
 
 
+def test_what_belongs_together_stays_so_when_others_of_its_cluster_are_told_apart() -> None:
+    """The two were in different branches before; the cluster is taken apart between these by others."""
+    a, b = MEDIUM[0][0], MEDIUM[1][0]
+    others = ("apart", "medium", [[MEDIUM[0][1]], [MEDIUM[1][1]]])
+    labels = correct(("merge", "medium", MEDIUM[:2]), ("together", "medium", [[a, b]]), others)  # type: ignore[arg-type]
+    assert labels.medium[a] == labels.medium[b] > 0
+    assert labels.medium[MEDIUM[0][1]] != labels.medium[MEDIUM[1][1]]
+
+
+def test_what_belongs_together_goes_not_to_where_one_belongs_apart_from_it() -> None:
+    """Both clusters hold one of the two that are to be together; one of them holds the third."""
+    a, b, c = MEDIUM[0][0], MEDIUM[0][1], MEDIUM[1][0]
+    for first in ([a, c], [c, a]):
+        labels = correct(("apart", "medium", [[b], [c]]), ("together", "medium", [first]))
+        assert labels.medium[a] == labels.medium[c] > 0
+        assert not any(column[b] == column[c] > 0 for column in labels)
+    labels = correct(("apart", "medium", [[a], [b]]), ("together", "medium", [[a, b]]))  # the later one holds
+    assert labels.medium[a] == labels.medium[b] > 0
+
+
+def test_what_belongs_together_is_moved_together() -> None:
+    a, b = MEDIUM[0][:2]
+    labels = correct(("together", "medium", [[a, b]]), ("move", "medium", [[a], MEDIUM[3]]))
+    assert set(labels.medium[[a, b]].tolist()) == set(labels.medium[MEDIUM[3]].tolist())
+
+
 def test_items_that_are_gone_are_left_out() -> None:
     labels = correct(
         ("merge", "medium", [[*MEDIUM[0], 10_000], [*MEDIUM[1], 20_000]]), ("together", "medium", [[77_777]])
