@@ -90,6 +90,12 @@ class ResponseBody(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class _BuiltBody(BaseModel):
+    """A response body without source: looking for its docstrings there reads every module that is loaded."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 @cache
 def build_model(record: type, without: str = "") -> type[BaseModel]:
     """Return the schema of a record's `to_dict()`, but for the field `without`."""
@@ -117,7 +123,7 @@ def _convert_type(hint: Any) -> Any:
 def build_answer(name: str, base: type[BaseModel] = ResponseBody, **fields: Any) -> type[BaseModel]:
     """Return the schema of a response with these fields beside those of `base`."""
     shapes: dict[str, Any] = {field: (kind, ...) for field, kind in fields.items()}
-    return create_model(name, __base__=base, **shapes)
+    return create_model(name, __base__=(base, _BuiltBody), **shapes)
 
 
 def build_list(name: str, record: type, description: str, **fields: Any) -> type[BaseModel]:
