@@ -22,7 +22,6 @@ from indexers.catalogue import connections, dialects, schema
 from indexers.catalogue.addresses import Address
 from indexers.catalogue.database import Database
 from indexers.catalogue.owners import is_own, sign_identity
-from indexers.catalogue.postgresql_database import PostgresqlDatabase
 from indexers.catalogue.snapshot import Snapshot
 from indexers.catalogue.soundness import Suspicion
 from indexers.catalogue.sqlite_database import SqliteDatabase
@@ -252,6 +251,8 @@ class Catalogue:
 def open_database(address: Address, wait: float = 5.0, *, create: bool = False) -> Database:
     """Open the database at an address; create: also where none is yet. Raises CollectionNotFound."""
     if not isinstance(address, Path):
+        from indexers.catalogue.postgresql_database import PostgresqlDatabase  # of use to few
+
         return PostgresqlDatabase(address, wait)
     return SqliteDatabase.create(address, wait) if create else SqliteDatabase.open(address, wait)
 

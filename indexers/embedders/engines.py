@@ -39,6 +39,8 @@ from indexers.errors import BadSetting, MissingPackage
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch"}
 """What the packages of engines call themselves."""
+QUICKER = 0.75
+"""An engine takes the place of one that loads sooner if it needs no more than this share of its time."""
 MIN_COSINE = 0.999
 """Between the vectors of "auto" and those of full precision, for every sample."""
 
@@ -262,9 +264,9 @@ def iterate_engine_makers(
 def choose_quickest(name: str, makers: Mapping[str, Callable[[], Engine]], example: NDArray[Any]) -> Engine:
     """Return the engine that runs `example` in the least time on one core, of makers by their package.
 
-    Engines that can't be made are passed over. With several packages, the choice is measured once for their versions
-    and this processor, and remembered under `name`; an engine takes the place of one before it if it is quicker by a
-    tenth. Raises the error of the last one if none can be made.
+    Engines that can't be made are passed over. With several packages, those that load sooner before others, the choice
+    is measured once for their versions and this processor, and remembered under `name`. Raises the error of the last
+    one if none can be made.
     """
     remembered = _recall_choice(name, list(makers))
     if remembered:
@@ -282,7 +284,7 @@ def choose_quickest(name: str, makers: Mapping[str, Callable[[], Engine]], examp
     if len(engines) > 1:
         seconds = {package: _time_engine(engine, example) for package, engine in engines.items()}
         for package in engines:
-            chosen = package if seconds[package] < 0.9 * seconds[chosen] else chosen
+            chosen = package if seconds[package] < QUICKER * seconds[chosen] else chosen
         write_cached(_name_choice(name, list(makers)), chosen.encode())
     return engines[chosen]
 
@@ -301,7 +303,7 @@ def _recall_choice(name: str, packages: Sequence[str]) -> str:
 def _name_choice(name: str, packages: Sequence[str]) -> str:
     """Return the name of the file that remembers a choice, which holds for these versions and this processor."""
     versions = [f"{package} {_find_version(package)}" for package in packages]
-    key = " ".join([*versions, describe_processor(), str(count_cores())])
+    key = " ".join([*versions, describe_processor(), str(count_cores()), f"within {QUICKER}"])
     return f"engine-{name}-{sha256(key.encode()).hexdigest()[:16]}"
 
 
@@ -313,12 +315,13 @@ def _find_version(package: str) -> str:
 
 
 def _time_engine(engine: Engine, example: NDArray[Any]) -> float:
-    """Return the least seconds of several runs on one core, after one that warms up."""
+    """Return the least seconds of processor time of several runs on one core, after one that warms up. (On a busy
+    machine, those of the clock say little.)"""
     seconds = []
     for _ in range(6):
-        start = time.perf_counter()
+        start = time.process_time()
         engine.run(example, 1)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds[1:])
 
 

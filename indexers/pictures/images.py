@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,6 @@ from indexers.pictures.turns import OWN_PIXELS, wait_for_turn
 from indexers.types import Limits, PictureFacts
 
 __all__ = [
-    "FORMATS",
     "PICTURE_SUFFIXES",
     "Picture",
     "as_picture",
@@ -50,10 +50,10 @@ __all__ = [
     "to_uri",
 ]
 
-_FORMATS = "JPEG PNG GIF WEBP TIFF BMP AVIF JXL JPEG2000 PPM ICO ICNS PSD QOI PCX"
-FORMATS = _FORMATS.split()
-"""Formats that are tried, by content, beside HEIF; JPEG XL where its plug-in is installed. Left out are formats without
-a signature (TGA) and those that run other programs (EPS)."""
+_PLUGINS = "Jpeg Png Gif WebP Tiff Bmp Avif JXL Jpeg2K Ppm Ico Icns Psd Qoi Pcx"
+FORMATS = {name.upper().replace("2K", "2000"): f"PIL.{name}ImagePlugin" for name in _PLUGINS.split()}
+FORMATS["JXL"] = "pillow_jxl"
+"""Formats that are tried, by content, beside HEIF; none without a signature (TGA), or that runs programs (EPS)."""
 
 SECONDS = 60.0
 """Processor time that a decoder may take before it gets no more bytes. A small file can be made to take hours (a JPEG
@@ -229,10 +229,10 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
     prefix, reason = data[:16], None
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
         return _import_heif_opener()(_TimedBytes(data), "")
-    for name, factory, accept in _list_openers():
+    for name in FORMATS:
+        factory, accept = _find_opener(name)
         try:
-            is_accepted = accept(prefix)  # a string means that Pillow was built without this format
-            if is_accepted and not isinstance(is_accepted, str):
+            if (is_accepted := accept(prefix)) and not isinstance(is_accepted, str):  # a text: Pillow lacks the format
                 if name == "JXL":
                     _check_pixels(_read_jxl_size(data), limits)  # its plug-in decodes on opening
                 image = factory(_TimedBytes(data), "")
@@ -295,13 +295,13 @@ def _iterate_jxl_codestreams(data: bytes) -> Iterator[bytes]:
 
 
 @cache
-def _list_openers() -> list[tuple[str, Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]]:
-    Image.init()
+def _find_opener(name: str) -> tuple[Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]:
+    """Return what opens a format, and what tells it by its first bytes. Plug-ins are imported as they are needed."""
     PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, png.MAX_TEXT)
     PngImagePlugin.MAX_TEXT_MEMORY = max(PngImagePlugin.MAX_TEXT_MEMORY, png.MAX_TEXT)
     with suppress(ImportError):
-        import pillow_jxl  # noqa: F401 (registers itself with Pillow)
-    return [(name, *Image.OPEN[name]) for name in FORMATS if name in Image.OPEN]  # type: ignore[misc]
+        import_module(FORMATS[name])  # registers itself with Pillow
+    return Image.OPEN.get(name, (Image.open, lambda prefix: False))  # type: ignore[return-value]
 
 
 @cache

@@ -109,7 +109,7 @@ def search(
     options |= {"k": k, "per_cluster": per_cluster, "group": group, "level": level, "metric": metric, "space": space}
     options |= {"exact": exact, "at_least": parse_number(at_least), "rerank": rerank}
     options |= {"by": by, "region": parse_box(region)}
-    with open_collection(collection) as source:
+    with open_collection(collection, index="exact") as source:  # one scan is quicker than loading another index
         asked = Asked(words or (), find_item(source, item, ids, keys), text, query, unlike or ())
         options |= {"within": find_scope(source, within), "exclude": find_scope(source, exclude)}
         hits = source.search(**build_query(source, asked), **options)

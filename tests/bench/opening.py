@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from indexers.embedders.lite0 import Lite0
 from retrieval import Collection
 from retrieval.config import Config
-from tests.bench.harness import Bench, run_python, time_command
+from tests.bench.adding import photograph
+from tests.bench.harness import Bench, make_nested_vectors, run_python, time_command
 
 OPEN = """
 import json, sys, time
@@ -59,11 +61,31 @@ def run(bench: Bench) -> None:
     limits = {"import retrieval": 0.15, "from retrieval import Collection": None}
     for code, limit in limits.items():
         goal = f"{limit} s" if limit else "(for comparison)"
-        bench.add(code, time_command([sys.executable, "-c", code]), "s", goal, limit=limit)
-    command = [str(Path(sys.executable).with_name("nearkin")), "--help"]
-    bench.add("nearkin --help", time_command(command), "s", ".3 s", limit=0.3)
+        add_command(bench, code, [sys.executable, "-c", code], goal, limit)
+    program = str(Path(sys.executable).with_name("nearkin"))
+    add_command(bench, "nearkin --help", [program, "--help"], ".3 s", 0.3)
+    search_from_shell(bench, program)
     memory(bench, folder)
     rebuilding(bench)
+
+
+def add_command(bench: Bench, title: str, command: list[str], goal: str, limit: float | None) -> None:
+    wall, used = time_command(command)
+    bench.add(title, wall, "s", goal, limit=limit, note=f"{used:.2f} s of processor time")
+
+
+def search_from_shell(bench: Bench, program: str) -> None:
+    """Search with a picture among vectors of lite0's dimension, which stand for those of pictures."""
+    folder, picture = bench.work / f"shell-{bench.count}", bench.work / "query.jpg"
+    if not folder.exists():
+        dimension = Lite0().dimension
+        vectors, label = make_nested_vectors(bench.count, dimension)
+        with Collection.open(folder, create=True, embedder="lite0", clusters=0) as collection:
+            uris = [f"/pictures/{place}.jpg" for place in range(bench.count)]
+            collection.add_vectors(vectors, uris=uris, metadata=[{"group": int(group)} for group in label])
+    picture.write_bytes(photograph(0))
+    title = f"nearkin search PICTURE of 12 megapixels, {bench.count:,} items"
+    add_command(bench, title, [program, "search", str(picture), "-c", str(folder)], "1.2 s", 1.2)
 
 
 def memory(bench: Bench, folder: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,15 @@ def test_a_search_is_proved_on_request(full: Shell, folder: Path) -> None:
     assert "proved: no other item can be nearer" in full("search", folder / "red.png", "--exact").stdout
     assert "proved:" not in full("search", folder / "red.png").stdout
     assert "query= alone has none" in full("search", "--query", "red", "--exact", code=2).stderr
+
+
+def test_a_search_from_the_shell_needs_no_index(full: Shell, folder: Path) -> None:
+    index = full.place / "nearkin-collection" / "spaces" / "1" / "index"
+    shutil.rmtree(index)
+    done = full("search", folder / "red.png", "--json")
+    assert len(json.loads(done.stdout)["hits"]) == 5
+    assert not done.stderr
+    assert not index.exists()
 
 
 def test_hits_say_how_sure_they_are_and_are_cut_by_it(shell: Shell) -> None:

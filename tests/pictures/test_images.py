@@ -314,7 +314,7 @@ def test_a_query_that_cannot_be_read_is_named(query: Any, error: type[Exception]
 
 @pytest.mark.parametrize("data", [b"\xff\x0a\0\0\0\0", b"\0\0\0\x0cJXL \r\n\x87\n"])
 def test_jpeg_xl_without_its_plug_in_says_what_to_install(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_list_openers", lambda: [])
+    monkeypatch.setattr(images, "FORMATS", {})
     with pytest.raises(UnreadablePicture, match=r"JPEG XL.*nearkin\[jxl\]"):
         images.decode(data)
 
